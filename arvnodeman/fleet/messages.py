@@ -1,0 +1,329 @@
+"""What the brain is told (events) and what it asks for (commands).
+
+Events come from the pollers, the operators and the operator's command line; commands go to the operators' pool, to the
+pollers and to the log. A `Step` is one request to the outside: an operator carries it out, without retrying and without
+sleeping, and answers with `StepDone` or `StepFailed`. What follows is decided by the Fleet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
+
+from arvnodeman.fleet.model import (
+    BootIntent,
+    CloudNode,
+    Job,
+    NodeRecord,
+    NodeSize,
+    OperatorWord,
+    Policy,
+    ProviderSize,
+    RemoteError,
+    Secret,
+    SlurmNode,
+    Word,
+)
+
+
+class Poll(StrEnum):
+    """The three lists that are polled."""
+
+    CLOUD = "cloud"
+    RECORDS = "records"
+    QUEUE = "queue"
+
+
+class Lane(StrEnum):
+    """One operator is kept free for the steps of the lane DESTROY, so that boots never hold up what saves money."""
+
+    ANY = "any"
+    DESTROY = "destroy"
+
+
+# ---- events: what the Fleet is told ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CloudListed:
+    """A cloud poll succeeded. `started`: when its request was sent."""
+
+    nodes: Sequence[CloudNode]
+    started: float
+    clock_offset: float | None = None  # the server's clock less ours, in seconds, from its Date header
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsListed:
+    """A node record poll succeeded, joined with sinfo. `slurm` is None when Slurm is not asked at all."""
+
+    records: Sequence[NodeRecord]
+    slurm: Mapping[str, SlurmNode] | None
+    started: float
+    clock_offset: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueListed:
+    """A queue poll succeeded; the jobs in the order of the queue."""
+
+    jobs: Sequence[Job]
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class PollFailed:
+    """A poll ended in an error; the poller tries again by itself. `slurm`: it was Slurm that could not be reached."""
+
+    poll: Poll
+    error: RemoteError
+    slurm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The moment that `Fleet.next_wakeup()` named has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSaid:
+    """An operator spoke a word on a node, named by cloud id, cloud name or hostname."""
+
+    node: str
+    word: Word
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """The configuration was read anew."""
+
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """An orderly stop has begun: nothing new is started, boots that have reached the cloud are finished."""
+
+
+# ---- commands: steps for the operators -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request to the outside, part of operation `op`. `logger` is the name under which it is logged."""
+
+    op: int
+    logger: str = field(default="", kw_only=True)
+    lane: ClassVar[Lane] = Lane.ANY
+
+
+@dataclass(frozen=True, slots=True)
+class ListSizes(Step):
+    """Ask the provider for its sizes. Result: tuple[ProviderSize, ...]."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareRecord(Step):
+    """Take a node record with a slot and a hostname and write the intent into it: the stale record `reuse`, cleaned in
+    the same request, or a new one. Result: RecordPrepared."""
+
+    intent: BootIntent
+    reuse: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeNode(Step):
+    """Slurm dispatcher: give the node the feature `instancetype=SIZE` (others kept) and the weight. Result: None."""
+
+    hostname: str
+    size: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNode(Step):
+    """Create the cloud node, with its tags, in one request. Result: CloudNode."""
+
+    size: NodeSize
+    record: NodeRecord
+    token: str
+    ping_secret: Secret
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FindNode(Step):
+    """After a create that failed in a way that may have worked: look for its node in a fresh listing. Result: CloudNode
+    or None."""
+
+    size: NodeSize
+    record: NodeRecord
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishNode(Step):
+    """The driver's post-create step. Result: None."""
+
+    node: CloudNode
+    record: NodeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFqdn(Step):
+    """Write the record's FQDN to the cloud node. Result: None."""
+
+    node: CloudNode
+    fqdn: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetWord(Step):
+    """Keep an operator's word (None: no word any more) in the cloud node's tag. Result: None."""
+
+    node: CloudNode
+    word: OperatorWord | None
+
+
+@dataclass(frozen=True, slots=True)
+class DrainNode(Step):
+    """scontrol update State=DRAIN with this reason. Result: None."""
+
+    hostname: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeNode(Step):
+    """scontrol update State=RESUME. Result: None."""
+
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtNode(Step):
+    """Ask Slurm, now, for one node's state; with `jobs`, also how many jobs are on it. Result: NodeSeen."""
+
+    hostname: str
+    jobs: bool = False
+    lane: ClassVar[Lane] = Lane.DESTROY
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyNode(Step):
+    """Destroy the cloud node; one that is gone already counts as success. Result: None."""
+
+    node: CloudNode
+    lane: ClassVar[Lane] = Lane.DESTROY
+
+
+@dataclass(frozen=True, slots=True)
+class LookForNode(Step):
+    """After a destroy that failed: is the node still listed? Result: CloudNode or None."""
+
+    node: CloudNode
+    lane: ClassVar[Lane] = Lane.DESTROY
+
+
+@dataclass(frozen=True, slots=True)
+class SetNodeDown(Step):
+    """scontrol update State=DOWN with this reason. Result: None."""
+
+    hostname: str
+    reason: str
+    lane: ClassVar[Lane] = Lane.DESTROY
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord(Step):
+    """Clean a node record: hostname, slot, address, pings, instance id and properties. `action` is written as its last
+    action ("Shut down by Node Manager"). Result: None."""
+
+    uuid: str
+    action: str
+    lane: ClassVar[Lane] = Lane.DESTROY
+
+
+@dataclass(frozen=True, slots=True)
+class CancelJob(Step):
+    """Log the reason on the job in Arvados, then cancel it. Result: None."""
+
+    job: Job
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPrepared:
+    """Result of PrepareRecord."""
+
+    record: NodeRecord
+    ping_secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """Result of LookAtNode. `node` None: Slurm answers and does not know the node; `jobs` None: not asked."""
+
+    node: SlurmNode | None
+    jobs: int | None = None
+
+
+StepResult = None | CloudNode | RecordPrepared | NodeSeen | tuple[ProviderSize, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """An operator has carried out a step."""
+
+    step: Step
+    result: StepResult = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step ended in an error. What the request did is unknown unless the error says so."""
+
+    step: Step
+    error: RemoteError
+
+
+Event = (
+    CloudListed
+    | RecordsListed
+    | QueueListed
+    | PollFailed
+    | Tick
+    | OperatorSaid
+    | PolicyChanged
+    | StopAsked
+    | StepDone
+    | StepFailed
+)
+
+
+# ---- commands: the others --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PollNow:
+    """Bring these polls forward."""
+
+    polls: frozenset[Poll]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line for the log, put into words by the logging module only when its level is on.
+
+    `logger` '' is the daemon actor's own; else a role with its subject, as ComputeNodeSetupActor.TOKEN."""
+
+    level: int  # of the logging module
+    text: str  # with % placeholders
+    args: tuple[object, ...] = ()
+    logger: str = ""
+
+
+Command = Step | PollNow | Note

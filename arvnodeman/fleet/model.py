@@ -1,0 +1,260 @@
+"""The values that the whole program speaks in.
+
+Everything here is a frozen value with slots: it can be kept, compared, hashed where its fields allow, and read from any
+thread. No vocabulary of libcloud, of the Arvados SDK or of Slurm's commands goes beyond the rooms that talk to them.
+
+Units, unless a field says otherwise: times are seconds since the epoch (UTC, fractions kept), durations are seconds,
+RAM and scratch are MB, disk is GB, prices are $/hour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class NodeState(StrEnum):
+    """What a node is, as far as we can tell: the rows of the table of states."""
+
+    BOOTING = "booting"
+    UNPAIRED = "unpaired"
+    BUSY = "busy"
+    IDLE = "idle"
+    FAIL = "fail"
+    RESERVED = "reserved"
+    DOWN = "down"
+    SHUTDOWN = "shutdown"
+
+
+class Word(StrEnum):
+    """What an operator can say of a node; kept in a tag of the cloud node, so it survives a restart."""
+
+    HOLD = "hold"
+    DRAIN = "drain"
+    RUN = "run"
+    KILL = "kill"
+
+
+class ErrorKind(StrEnum):
+    """What a failed request means for us: each error of the outside is put into one of these once, by its room."""
+
+    THROTTLED = "throttled"  # too many requests: wait, nothing else changes
+    QUOTA = "quota"  # the account may have no more nodes
+    CAPACITY = "capacity"  # the cloud has no room for this size now
+    REFUSED = "refused"  # wrong for good: permission, image, configuration; retrying is useless
+    GONE = "gone"  # the thing does not exist
+    TRANSIENT = "transient"  # network, time-out, server error: try again
+    SLOTS = "slots"  # Arvados has no free slot (MaxComputeVMs)
+    UNEXPECTED = "unexpected"  # an exception nobody foresaw
+
+
+class Secret:
+    """A string that no log, repr or traceback shows. `reveal()` gives it to the one call that needs it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret('***')" if self._text else "Secret('')"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteError:
+    """One failed request to the outside, classified."""
+
+    kind: ErrorKind
+    text: str  # one line, without secrets
+    retry_after: float | None = None  # seconds that the server asked us to wait
+    hint: str = ""  # the option to look at, as "[Section] option", when the error is for an operator to mend
+
+
+class RemoteFailure(Exception):
+    """What the hands raise when a request to cloud, Arvados or Slurm fails in a way that they recognise."""
+
+    def __init__(self, error: RemoteError) -> None:
+        super().__init__(error.text)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSize:
+    """A node size as the cloud provider lists it. 0 or None: the provider does not say."""
+
+    id: str
+    name: str
+    ram: float = 0  # MB, as advertised
+    disk: float = 0  # GB
+    bandwidth: float = 0
+    price: float | None = None
+    cores: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SizeSection:
+    """One `[Size NAME]` section: a size that the operator is willing to boot. None: take the provider's value."""
+
+    id: str  # NAME
+    cores: int
+    instance_type: str
+    price: float | None = None
+    ram: float | None = None  # MB, before node_mem_scaling
+    disk: float | None = None  # GB
+    scratch: float | None = None  # MB
+    bandwidth: float | None = None
+    preemptible: bool = False
+    extra: tuple[tuple[str, str], ...] = ()  # free overrides, passed on to the driver
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSize:
+    """A section joined with what the provider offers. 0 is unknown, and meets any demand (row C22)."""
+
+    id: str
+    instance_type: str
+    provider_id: str
+    provider_name: str
+    cores: int
+    ram: float  # MB, after node_mem_scaling
+    disk: float  # GB
+    scratch: float  # MB
+    price: float
+    preemptible: bool = False
+    bandwidth: float = 0
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorWord:
+    """An operator's word on one node, with the reason given."""
+
+    word: Word
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CloudNode:
+    """A node as the cloud lists it. Nodes that are terminated or shutting down are not listed at all."""
+
+    id: str  # the driver's id, with which it is destroyed
+    name: str
+    report_id: str  # the id that the node itself reports in its ping (row B4)
+    fqdn: str | None = None  # as kept at the cloud
+    size_tag: str | None = None  # the tag arvados_node_size: a section's NAME
+    provider_size: str | None = None  # id or name of its type, as the provider says
+    price: float | None = None  # the provider's
+    start_time: float | None = None
+    preemptible: bool = False
+    broken: bool = False  # the cloud says that it does not work
+    stopped: bool = False  # listed as stopped or preempted: it cannot be working
+    word: OperatorWord | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BootIntent:
+    """What a boot under way writes into its node record, so that a restarted daemon knows what is coming."""
+
+    size: str  # section NAME
+    price: float
+    token: str  # unique for each boot; names the create request
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A node record: who keeps it (the Arvados nodes resource, or Slurm) does not show."""
+
+    uuid: str
+    hostname: str | None = None
+    domain: str | None = None
+    slot: int | None = None
+    instance_id: str | None = None
+    created_at: float | None = None
+    modified_at: float | None = None
+    first_ping_at: float | None = None
+    last_ping_at: float | None = None
+    worker_state: str | None = None  # crunch_worker_state
+    node_name: str | None = None  # the cloud node that it was prepared for, where that is known
+    intent: BootIntent | None = None
+
+    @property
+    def fqdn(self) -> str | None:
+        """hostname.domain (domain `dynamic.compute` where there is none), or None without a hostname."""
+        return f"{self.hostname}.{self.domain or 'dynamic.compute'}" if self.hostname else None
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmNode:
+    """One line of sinfo."""
+
+    name: str
+    state: str  # lower case, flags stripped: idle, alloc, drng ...
+    responding: bool = True  # False with the flag *
+    weight: int = 0
+    features: frozenset[str] = field(default_factory=frozenset)
+    reason: str = ""  # '' for none
+
+
+@dataclass(frozen=True, slots=True)
+class JobShape:
+    """What a job asks for. Jobs of one shape are alike in every decision but their turn."""
+
+    cores: float = 1
+    ram: float = 0  # MB, each node
+    scratch: float = 0  # MB, each node
+    size: str | None = None  # the size that it names (feature instancetype=X)
+    nodes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One waiting job."""
+
+    id: str  # container or job uuid
+    shape: JobShape
+    priority: int = 0
+    reason: str = ""  # why it waits, as Slurm says
+    in_slurm: bool = True  # False: from Arvados' own jobs queue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The options that decide. Named as in the configuration file, where each is explained."""
+
+    sections: tuple[SizeSection, ...]
+    shutdown_windows: tuple[float, ...]  # minutes: closed, open, closed ...
+    min_nodes: int = 0
+    max_nodes: int = 1
+    max_total_price: float = 0.0  # 0: no limit
+    max_price_factor: float = 1.5
+    max_poll_time: float = 300.0
+    poll_stale_after: float = 600.0
+    boot_fail_after: float = 1800.0
+    node_stale_after: float = 7200.0
+    node_mem_scaling: float = 0.95
+    consecutive_idle_count: int = 2
+    boot_attempts: int = 10
+    quota_retry_after: float = 60.0
+    size_retry_after: float = 60.0  # first rest of a size
+    drain_poll_time: float = 10.0
+    cancel_unsatisfiable: bool = True
+    keep_drained: bool = False
+    slurm: bool = False  # the slurm dispatcher: drains, features, weights
+    sinfo: bool = True  # sinfo is asked: its word on work comes first

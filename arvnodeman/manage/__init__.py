@@ -1,0 +1,1 @@
+"""The outside view: status, health, control."""

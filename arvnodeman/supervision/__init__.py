@@ -1,0 +1,1 @@
+"""Why the last run ended, last words, the service manager."""

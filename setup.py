@@ -1,0 +1,45 @@
+"""Packaging of Arvados Node Manager."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "arvnodeman/version.py").read_text(), re.MULTILINE)
+if VERSION is None:
+    raise SystemExit("arvnodeman/version.py has no __version__")
+
+setup(
+    name="arvados-node-manager",
+    version=VERSION.group(1),
+    description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they idle",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["arvnodeman", "arvnodeman.*"]),
+    package_data={"arvnodeman": ["py.typed"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "pykka>=4.4,<5",
+        "apache-libcloud>=3.9,<4",
+        "arvados-python-client>=3.2,<4",
+        "python-daemon>=3.1,<4",
+        "requests>=2.31,<3",
+        "rich>=13,<16",
+        "waitress>=3,<4",
+        "werkzeug>=3.1,<4",
+    ],
+    extras_require={
+        "test": [
+            "hypothesis>=6.100",
+            "mock>=5",
+            "mypy>=1.15",
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "ruff>=0.12",
+            "types-requests",
+        ],
+    },
+    entry_points={"console_scripts": ["arvados-node-manager = arvnodeman.cli:main"]},
+)
