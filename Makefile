@@ -1,0 +1,50 @@
+# make demo    see it work: a whole site on this machine, the real daemon on it (ARGS="--jobs 100 --seed 7")
+# make test    run the tests (TESTS="tests/unit/fleet" for some of them)
+# make check   ruff (lint and format) and mypy --strict
+# make scenarios   write the tests that hold each row into doc/scenarios.md
+# make clean   remove what these have made
+# Each sets up what it needs: Python 3.11 or newer with venv, in the virtual environment VENV.
+
+VENV ?= .venv
+BIN = $(VENV)/bin
+TESTS ?= $(wildcard tests/unit tests/integration)
+# Discovery documents of real API servers, for the contract tests. Without them those are skipped, and say so.
+ARVADOS_DISCOVERY_DIR ?= $(abspath $(wildcard ../shared/data))
+ifneq ($(ARVADOS_DISCOVERY_DIR),)
+export ARVADOS_DISCOVERY_DIR
+endif
+
+.PHONY: help demo test check scenarios clean
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+demo: $(VENV)/.installed
+	@$(BIN)/arvados-node-manager demo $(ARGS)
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal -o faulthandler_timeout=120 $(ARGS) $(TESTS)
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+scenarios: $(VENV)/.installed
+	@$(BIN)/python tests/unit/scenarios_index.py
+
+# The first Python that is new enough, starts, and can make virtual environments. PYTHON=... names another.
+$(VENV)/.installed: setup.py
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	  "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo 'Python 3.11 or newer with venv is needed (Debian, Ubuntu: apt-get install python3 python3-venv).' >&2; exit 1; \
+	fi; \
+	echo "Installing into $(VENV) with $$("$$python" --version), once: this takes a minute or two"; \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find arvnodeman tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,244 @@
+"""The shape of the code is as doc/architecture.md says: imports point one way, the brain is pure, files are short."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A module imports from its own room and from the layers above it in this list. New rooms, and new files beside cli.py,
+# get their place here.
+LAYERS = (
+    {"version"},
+    {"fleet"},
+    {"ini", "option", "options", "settings", "config"},
+    {"cloud", "arvados", "slurm"},
+    {"actors", "manage", "supervision"},
+    {"launcher", "sandbox"},
+    {"cli"},
+    {"__main__"},
+)
+LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
+# Rooms of one layer that may know each other; never both ways. The hands do not.
+NEIGHBOURS = LAYERS[2] | LAYERS[4]
+# All that the brain needs of Python: nothing here reads a clock, rolls dice, starts a thread or touches the world.
+PURE = {"__future__", "abc", "bisect", "collections", "copy", "dataclasses", "difflib", "enum", "fractions"}
+PURE |= {"functools", "graphlib", "hashlib", "heapq", "itertools", "math", "numbers", "operator", "re"}
+PURE |= {"statistics", "string", "textwrap", "types", "typing"}
+# Where the vocabulary of a library ends.
+HOMES = {
+    "libcloud": {"cloud"},
+    "arvados": {"arvados"},
+    "apiclient": {"arvados"},
+    "googleapiclient": {"arvados"},
+    "httplib2": {"arvados"},
+    "pykka": {"actors", "launcher"},
+    "daemon": {"launcher"},
+}
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common)$|(Manager|Helper|Utils?)$")
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file of the package; `name` is relative to it: fleet.model."""
+
+    name: str
+    source: str = field(repr=False)
+
+    @property
+    def room(self) -> str:
+        return self.name.split(".", 1)[0]
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
+
+    @cached_property
+    def imports(self) -> set[str]:
+        """Full names of all that is imported anywhere in the file."""
+        found: set[str] = set()
+        package = ["arvnodeman", *self.name.split(".")]
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                base = ".".join([*package[: -node.level], *filter(None, [node.module])]) if node.level else node.module
+                found |= {f"{base}.{alias.name}" for alias in node.names}
+        return found
+
+    @property
+    def rooms(self) -> set[str]:
+        """The project's other rooms that the file imports from."""
+        names = [name.split(".") for name in self.imports]
+        return {parts[1] for parts in names if parts[0] == "arvnodeman" and len(parts) > 1} - {self.room}
+
+    @property
+    def libraries(self) -> set[str]:
+        """The top-level packages that it imports from, our own left out."""
+        return {name.split(".")[0] for name in self.imports} - {"arvnodeman"}
+
+
+def modules() -> list[Module]:
+    package = ROOT / "arvnodeman"
+    return [
+        Module(".".join(path.relative_to(package).with_suffix("").parts), path.read_text(encoding="utf-8"))
+        for path in sorted(package.rglob("*.py"))
+        if path != package / "__init__.py"
+    ]
+
+
+def wrong_imports(files: Iterable[Module]) -> list[str]:
+    wrong = []
+    for module in files:
+        for room in sorted({module.room, *module.rooms} - LAYER.keys() - {"__version__"}):
+            wrong.append(f"{module.name}: {room} has no place in LAYERS")
+        for room in sorted(module.rooms & LAYER.keys()):
+            here, there = LAYER.get(module.room, len(LAYERS)), LAYER[room]
+            beside = here == there and {module.room, room} <= NEIGHBOURS
+            if (there >= here and not beside) or (room == "sandbox" and module.room != "cli"):
+                wrong.append(f"{module.name} imports {room}")
+        for library in sorted(module.libraries & HOMES.keys()):
+            if module.room not in HOMES[library]:
+                wrong.append(f"{module.name} imports {library}, which is at home in {sorted(HOMES[library])}")
+        if module.room == "fleet":
+            wrong += [
+                f"{module.name} imports {library}, which is not pure" for library in sorted(module.libraries - PURE)
+            ]
+    return wrong
+
+
+def circle(files: Iterable[Module]) -> list[str]:
+    """The rooms of one import circle, if there is any."""
+    graph: dict[str, set[str]] = {}
+    for module in files:
+        graph.setdefault(module.room, set()).update(module.rooms)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        rooms: list[str] = error.args[1]
+        return rooms
+    return []
+
+
+def too_long(files: Iterable[Module]) -> list[str]:
+    found = []
+    for module in files:
+        lines = len(module.source.splitlines())
+        if lines > LONGEST_FILE:
+            found.append(f"{module.name}: {lines} lines")
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > LONGEST_FUNCTION:
+                    found.append(f"{module.name}.{node.name}: {lines} lines")
+    return found
+
+
+def vague(files: Iterable[Module]) -> list[str]:
+    found = []
+    for module in files:
+        names = [*module.name.split("."), *(n.name for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef))]
+        found += [f"{module.name}: {name}" for name in names if VAGUE.search(name)]
+    return found
+
+
+def test_imports_point_one_way_and_the_brain_is_pure() -> None:
+    found = wrong_imports(modules())
+    assert found == []
+
+
+def test_no_two_rooms_import_each_other() -> None:
+    found = circle(modules())
+    assert found == []
+
+
+def test_files_and_functions_can_be_read_in_one_sitting() -> None:
+    found = too_long(modules())
+    assert found == []
+
+
+def test_names_are_of_the_field() -> None:
+    found = vague(modules())
+    assert found == []
+
+
+@pytest.mark.parametrize("name", [module.name for module in modules() if module.name != "__main__"])
+def test_every_module_imports(name: str) -> None:
+    """Rows A5 and I3."""
+    importlib.import_module(f"arvnodeman.{name}".removesuffix(".__init__"))
+
+
+def test_names_of_test_files_are_unique() -> None:
+    """Test folders are no packages, so pytest and mypy know a file by its bare name."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py")
+    assert not [name for name, count in names.items() if count > 1]
+
+
+def test_what_installs_names_no_registry() -> None:
+    """Where packages come from is for the machine to say (pip's and apt's own settings)."""
+    files = [ROOT / name for name in ("setup.py", "pyproject.toml", "Makefile", ".ci/run")]
+    assert not [
+        path.name for path in files if re.search(r"https?://|--(extra-)?index-url", path.read_text(encoding="utf-8"))
+    ]
+
+
+def test_nothing_names_the_folder_that_it_was_written_in() -> None:
+    files = [ROOT / "README.md", ROOT / "Makefile", ROOT / ".ci/run"]
+    files += [path for top in ("arvnodeman", "doc", "tests") for path in (ROOT / top).rglob("*") if path.is_file()]
+    texts = {path: path.read_bytes() for path in files if path.suffix != ".pyc"}
+    assert not [str(path) for path, text in texts.items() if str(ROOT).encode() in text]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "expected"),
+    [
+        ("fleet.model", "import time", ["fleet.model imports time, which is not pure"]),
+        ("fleet.model", "import os.path as p", ["fleet.model imports os, which is not pure"]),
+        ("fleet.model", "def f():\n    from ..config import load", ["fleet.model imports config"]),
+        ("fleet.model", "from . import messages\nfrom .messages import Poll\nfrom dataclasses import field", []),
+        ("cloud.ec2", "from arvnodeman import slurm", ["cloud.ec2 imports slurm"]),
+        ("cloud.ec2", "from arvnodeman.actors.base import X", ["cloud.ec2 imports actors"]),
+        ("cloud.ec2", "import libcloud\nfrom arvnodeman.config import load\nimport arvnodeman.fleet.model", []),
+        ("cloud.sandbox", "from arvnodeman.sandbox.cloud import Site", ["cloud.sandbox imports sandbox"]),
+        ("actors.daemon", "import libcloud", ["actors.daemon imports libcloud, which is at home in ['cloud']"]),
+        ("actors.watchdog", "from arvnodeman.supervision import words", []),
+        ("launcher", "from arvnodeman.sandbox import site", ["launcher imports sandbox"]),
+        ("cli", "from arvnodeman.sandbox import site\nfrom arvnodeman import __version__", []),
+        ("attic", "", ["attic: attic has no place in LAYERS"]),
+    ],
+)
+def test_a_wrong_import_is_seen(name: str, source: str, expected: list[str]) -> None:
+    assert wrong_imports([Module(name, source)]) == expected
+
+
+def test_a_circle_of_rooms_is_seen() -> None:
+    there, back = "from arvnodeman.supervision import x", "from arvnodeman.actors import x"
+    assert set(circle([Module("actors.a", there), Module("supervision.b", back)])) == {"actors", "supervision"}
+    assert not circle([Module("actors.a", there), Module("supervision.b", "")])
+
+
+def test_length_is_counted_in_whole_lines() -> None:
+    function = "def f():\n" + "    x\n" * LONGEST_FUNCTION
+    assert too_long([Module("fleet.a", function)]) == [f"fleet.a.f: {LONGEST_FUNCTION + 1} lines"]
+    assert not too_long([Module("fleet.a", function.removesuffix("    x\n"))])
+    assert too_long([Module("fleet.a", "x\n" * (LONGEST_FILE + 1))]) == [f"fleet.a: {LONGEST_FILE + 1} lines"]
+    assert not too_long([Module("fleet.a", "x\n" * LONGEST_FILE)])
+
+
+def test_a_vague_name_is_seen() -> None:
+    assert vague([Module("fleet.node_utils", "class NodeManager: ...\nclass NodeManagerDaemonActor: ...")]) == [
+        "fleet.node_utils: node_utils",
+        "fleet.node_utils: NodeManager",
+    ]
