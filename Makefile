@@ -42,7 +42,7 @@ $(VENV)/.installed: setup.py
 	fi; \
 	echo "Installing into $(VENV) with $$("$$python" --version), once: this takes a minute or two"; \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
 clean:
