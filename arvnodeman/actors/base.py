@@ -1,0 +1,125 @@
+"""What all actors have in common: messages as frozen values, the answer to a ping, and what happens when one fails."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import pykka
+
+from arvnodeman.supervision.ending import Cause, CauseKind, Ending, is_fatal
+from arvnodeman.supervision.vitals import Vitals
+
+FATAL_TEXT = "Unhandled exception is a fatal error, killing Node Manager"
+
+Ref = pykka.ActorRef[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asked, never told: an actor that still works through its messages answers True."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """What every actor is given, so that somebody can see how it is and end it all."""
+
+    vitals: Vitals
+    ending: Ending
+
+
+class ActorExit(Exception):
+    """SystemExit or KeyboardInterrupt was raised in an actor. pykka would stop all actors and leave a process that
+    does nothing; so it counts as an exception like any other, which ends one actor."""
+
+
+def tell(ref: Ref, message: object) -> bool:
+    """Send a message; False when its receiver has died (row A4). Never blocks."""
+    try:
+        ref.tell(message)
+    except pykka.ActorDeadError:
+        return False
+    return True
+
+
+class BaseNodeManagerActor(pykka.ThreadingActor):
+    """An actor whose exceptions never pass unseen.
+
+    Subclasses override `begin` and `receive`. Fatal errors (`is_fatal`) in either end the process; any other exception
+    ends this actor, is logged by pykka, and is counted as actor_exceptions.
+    """
+
+    use_daemon_thread = True  # the launcher decides when the process ends, not a request that hangs
+
+    def __init__(self, supervision: Supervision) -> None:
+        super().__init__()
+        self._vitals = supervision.vitals
+        self._ending = supervision.ending
+        self.name = f"{type(self).__name__}.{self.actor_urn.rpartition('-')[2]}"
+        self._logger = logging.getLogger(self.name)
+        self._activity = self._vitals.enter(self.name)
+
+    def begin(self) -> None:
+        """Run in the actor's own thread before its first message."""
+
+    def receive(self, message: Any) -> None:
+        """Handle one message, in the actor's own thread."""
+        raise TypeError(f"{self.name} does not know the message {type(message).__name__}")
+
+    def describe(self, message: object) -> str:
+        """The message in a few words, without secrets, for the last words."""
+        return type(message).__name__
+
+    def on_start(self) -> None:
+        """pykka's hook: `begin`. Exceptions here would not reach `on_failure` by themselves."""
+        try:
+            self.begin()
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._failed(error)
+            raise ActorExit(f"{type(error).__name__} in {self.name}") from error
+        except Exception as error:
+            self._failed(error)
+            raise
+
+    def on_receive(self, message: object) -> object:
+        """pykka's hook: answer a ping, or handle the message with a note of what is being done."""
+        if isinstance(message, Ping):
+            return True
+        self._activity.begins(self.describe(message))
+        try:
+            self.receive(message)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise ActorExit(f"{type(error).__name__} in {self.name}") from error
+        except Exception as error:
+            # Before pykka logs it: that may hang, and nothing may come between a fatal error and the end.
+            self._end_if_fatal(error)
+            raise
+        self._activity.ends()
+        return None
+
+    def on_stop(self) -> None:
+        """pykka's hook for an orderly stop."""
+        self._vitals.leave(self.name)
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """pykka's hook: the actor ends because of this exception. pykka has logged it."""
+        if exception_value is not None:
+            self._failed(exception_value)
+
+    def _failed(self, error: BaseException) -> None:
+        self._end_if_fatal(error)
+        self._vitals.count("actor_exceptions")
+        self._vitals.leave(self.name)
+
+    def _end_if_fatal(self, error: BaseException) -> None:
+        if is_fatal(error):
+            self._ending.now(
+                Cause(CauseKind.FATAL, f"{self.name}: {type(error).__name__}", FATAL_TEXT, self.name, error)
+            )

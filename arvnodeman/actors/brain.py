@@ -1,0 +1,25 @@
+"""What the nerves need of the brain, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from arvnodeman.fleet.messages import Command, Event
+
+
+class Brain(Protocol):
+    """The Fleet as the daemon actor sees it: sans-I/O, called from one thread at a time, never raising."""
+
+    def handle(self, event: Event, now: float) -> Sequence[Command]:
+        """Take in one event and say what is to be done. `now`: seconds since the epoch."""
+        ...
+
+    def next_wakeup(self) -> float | None:
+        """When a Tick is wanted (seconds since the epoch), or None."""
+        ...
+
+    @property
+    def view(self) -> Any:
+        """An immutable picture of everything, made anew after each event."""
+        ...

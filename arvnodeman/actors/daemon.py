@@ -1,0 +1,125 @@
+"""The daemon actor: tells the brain what happens, and carries out what it says. It never waits for anything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast, get_args
+
+from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
+from arvnodeman.actors.brain import Brain
+from arvnodeman.actors.log import log_as
+from arvnodeman.actors.operators import OperatorDied, OperatorPool, StepEnded
+from arvnodeman.actors.pollers import BringForward
+from arvnodeman.actors.timer import Timer
+from arvnodeman.fleet.messages import Command, Event, Note, Poll, PollNow, Step, StopAsked, Tick
+from arvnodeman.supervision.ending import is_fatal
+
+SHORTEST_WAKEUP = 0.05  # seconds: a brain that asks for moments in the past shall not keep a core busy
+
+
+@dataclass(slots=True)
+class Published:
+    """What the daemon actor shows to other threads. They read the attributes and take no lock."""
+
+    view: Any = None  # the brain's, None before the first event
+    decisions: int = 0  # events handled so far
+    stopped: threading.Event = field(default_factory=threading.Event)  # after StopAsked: nothing is under way any more
+
+
+@dataclass(frozen=True, slots=True)
+class PollersStarted:
+    """From the launcher: whom a PollNow goes to."""
+
+    pollers: Mapping[Poll, Ref]
+
+
+class NodeManagerDaemonActor(BaseNodeManagerActor):
+    """Holds the Fleet. The operators and pollers are told, never asked."""
+
+    def __init__(
+        self, supervision: Supervision, *, brain: Brain, timer: Timer, operators: OperatorPool, published: Published
+    ) -> None:
+        """`operators` is opened, and from then on used, in this actor's thread."""
+        super().__init__(supervision)
+        self._clock = self._vitals.clock
+        self._brain = brain
+        self._timer = timer
+        self._operators = operators
+        self._published = published
+        self._pollers: Mapping[Poll, Ref] = {}
+        self._armed: float | None = None
+        self._stopping = False
+
+    def begin(self) -> None:
+        """Start the operators and show the first view."""
+        self._operators.open()
+        self._published.view = self._brain.view
+        self._logger.debug("Daemon started")
+
+    def describe(self, message: object) -> str:
+        """An operator's outcome with its step."""
+        if isinstance(message, StepEnded):
+            return f"{type(message.outcome).__name__} of {type(message.outcome.step).__name__}"
+        return super().describe(message)
+
+    def receive(self, message: object) -> None:
+        """Events go to the brain; what comes from the operators goes to their pool, too."""
+        match message:
+            case StepEnded(number, outcome):
+                self._operators.freed(number)
+                self._think(outcome)
+            case OperatorDied():
+                self._logger.error("Operator %d died (%s) and is replaced", message.operator, message.text)
+                answer = self._operators.replace(message)
+                if answer is not None:
+                    self._think(answer)
+            case PollersStarted(pollers):
+                self._pollers = pollers
+            case _ if isinstance(message, get_args(Event)):
+                self._think(cast("Event", message))
+            case _:
+                super().receive(message)
+
+    def _think(self, event: Event) -> None:
+        if isinstance(event, Tick):
+            self._armed = None
+        self._stopping = self._stopping or isinstance(event, StopAsked)
+        for command in self._ask_brain(event):
+            self._carry_out(command)
+        self._published.view = self._brain.view
+        self._published.decisions += 1
+        self._arm()
+        if self._stopping and self._operators.is_idle() and self._armed is None:
+            self._published.stopped.set()
+
+    def _ask_brain(self, event: Event) -> Sequence[Command]:
+        try:
+            return self._brain.handle(event, self._clock.now())
+        except Exception as error:  # the brain promises not to raise: a broken promise costs one event, not the daemon
+            if is_fatal(error):
+                raise
+            self._vitals.count("brain_exceptions")
+            self._logger.exception("while handling %s", type(event).__name__)
+            return ()
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Note(level, text, args, logger):
+                log_as(logger or self.name, level, text, *args)
+            case PollNow(polls):
+                asked_at = self._clock.monotonic()
+                for poll in polls:
+                    if poll in self._pollers:
+                        tell(self._pollers[poll], BringForward(asked_at))
+            case Step():
+                self._operators.submit(command)
+
+    def _arm(self) -> None:
+        wakeup = self._brain.next_wakeup()
+        if wakeup is None or wakeup == self._armed:
+            return
+        self._armed = wakeup
+        delay = max(SHORTEST_WAKEUP, wakeup - self._clock.now())
+        self._timer.at(self._clock.monotonic() + delay, self.actor_ref, Tick())

@@ -1,0 +1,104 @@
+"""What the pollers fetch with: callables that ask the hands and return the event for the brain.
+
+Each belongs to one poller and makes its client in that poller's thread, at its first attempt, so that a cloud or an API
+server that is away at the start is a failed poll like any other (rows A9, A21).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from arvnodeman.actors.pollers import SlurmFailure
+from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
+from arvnodeman.fleet.model import Job, RemoteFailure, SlurmNode
+from arvnodeman.supervision.clock import Clock
+
+if TYPE_CHECKING:
+    from arvnodeman.arvados.jobs import JobsQueue
+    from arvnodeman.arvados.nodes import RecordKeeper
+    from arvnodeman.cloud.base import CloudDriver
+    from arvnodeman.slurm.commands import Slurm
+
+
+class CloudFetch:
+    """Lists the cloud's nodes."""
+
+    def __init__(self, make_driver: Callable[[], CloudDriver], clock: Clock) -> None:
+        self._make_driver = make_driver
+        self._driver: CloudDriver | None = None
+        self._now = clock.now
+
+    def __call__(self) -> CloudListed:
+        """Raises RemoteFailure."""
+        if self._driver is None:
+            self._driver = self._make_driver()
+        started = self._now()
+        nodes = self._driver.list_nodes()
+        return CloudListed(nodes, started, self._driver.clock_offset)
+
+
+class RecordsFetch:
+    """Lists the node records, and asks sinfo where Slurm is asked at all."""
+
+    def __init__(
+        self,
+        make_keeper: Callable[[], RecordKeeper],
+        slurm: Slurm | None,
+        clock: Clock,
+        *,
+        check_rights: bool = False,
+    ) -> None:
+        """`check_rights`: say in one line, once, when Slurm does not let this account update nodes."""
+        self._make_keeper = make_keeper
+        self._keeper: RecordKeeper | None = None
+        self._slurm = slurm
+        self._check_rights = check_rights
+        self._now = clock.now
+
+    def __call__(self) -> RecordsListed:
+        """Raises RemoteFailure; SlurmFailure when it was Slurm."""
+        if self._keeper is None:
+            self._keeper = self._make_keeper()
+        started = self._now()
+        records = self._keeper.list_records()
+        return RecordsListed(records, self._ask_slurm(), started, self._keeper.clock_offset)
+
+    def _ask_slurm(self) -> Mapping[str, SlurmNode] | None:
+        if self._slurm is None:
+            return None
+        try:
+            nodes = self._slurm.nodes()
+            complaint = self._slurm.check_rights() if self._check_rights else None
+        except RemoteFailure as failure:
+            raise SlurmFailure(failure.error) from failure
+        self._check_rights = False
+        if complaint:
+            logging.getLogger("slurm").error("%s", complaint)
+        return nodes
+
+
+class QueueFetch:
+    """Lists the waiting jobs: Slurm's, then those of Arvados' own queue."""
+
+    def __init__(self, slurm: Slurm | None, make_jobs: Callable[[], JobsQueue] | None, clock: Clock) -> None:
+        self._slurm = slurm
+        self._make_jobs = make_jobs
+        self._jobs: JobsQueue | None = None
+        self._now = clock.now
+
+    def __call__(self) -> QueueListed:
+        """Raises RemoteFailure; SlurmFailure when it was Slurm."""
+        started = self._now()
+        jobs: list[Job] = []
+        if self._slurm is not None:
+            try:
+                jobs.extend(self._slurm.pending())
+            except RemoteFailure as failure:
+                raise SlurmFailure(failure.error) from failure
+        if self._make_jobs is not None:
+            if self._jobs is None:
+                self._jobs = self._make_jobs()
+            jobs.extend(self._jobs.waiting())
+        return QueueListed(jobs, started)

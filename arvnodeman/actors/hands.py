@@ -1,0 +1,139 @@
+"""The hands as one operator holds them: each step of the brain is one call to cloud, Arvados or Slurm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, singledispatchmethod
+from typing import TYPE_CHECKING
+
+from arvnodeman.fleet import messages
+from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
+from arvnodeman.fleet.model import Secret
+
+if TYPE_CHECKING:
+    from arvnodeman.arvados.jobs import JobsQueue
+    from arvnodeman.arvados.nodes import RecordKeeper
+    from arvnodeman.cloud.base import CloudDriver
+    from arvnodeman.slurm.commands import Slurm
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """How the clients are made. Making one may ask the outside and raise RemoteFailure."""
+
+    driver: Callable[[], CloudDriver]
+    keeper: Callable[[], RecordKeeper]
+    slurm: Callable[[], Slurm]
+    jobs: Callable[[], JobsQueue]
+    ping_url: Callable[[str, Secret], Secret]  # record uuid, ping secret
+
+
+class Hands:
+    """The clients of one thread, each made when it is first needed and kept (libcloud's and the SDK's are not
+    thread-safe)."""
+
+    def __init__(self, makers: Makers) -> None:
+        self._makers = makers
+
+    @cached_property
+    def _driver(self) -> CloudDriver:
+        return self._makers.driver()
+
+    @cached_property
+    def _keeper(self) -> RecordKeeper:
+        return self._makers.keeper()
+
+    @cached_property
+    def _slurm(self) -> Slurm:
+        return self._makers.slurm()
+
+    @cached_property
+    def _jobs(self) -> JobsQueue:
+        return self._makers.jobs()
+
+    @singledispatchmethod
+    def do(self, step: Step) -> StepResult:
+        """Carry out one step, without retrying. Raises RemoteFailure, and whatever nobody foresaw."""
+        raise TypeError(f"no operator knows the step {type(step).__name__}")
+
+    @do.register
+    def _(self, _step: messages.ListSizes) -> StepResult:
+        return self._driver.list_sizes()
+
+    @do.register
+    def _(self, step: messages.PrepareRecord) -> StepResult:
+        return self._keeper.prepare(step.intent, step.reuse)
+
+    @do.register
+    def _(self, step: messages.ReleaseRecord) -> StepResult:
+        self._keeper.release(step.uuid, step.action)
+        return None
+
+    @do.register
+    def _(self, step: messages.CreateNode) -> StepResult:
+        ping_url = self._makers.ping_url(step.record.uuid, step.ping_secret)
+        return self._driver.create_node(step.size, step.record, step.token, ping_url)
+
+    @do.register
+    def _(self, step: messages.FindNode) -> StepResult:
+        return self._driver.find_node(step.size, step.record, step.token)
+
+    @do.register
+    def _(self, step: messages.FinishNode) -> StepResult:
+        self._driver.finish_node(step.node, step.record)
+        return None
+
+    @do.register
+    def _(self, step: messages.SyncFqdn) -> StepResult:
+        self._driver.sync_fqdn(step.node, step.fqdn)
+        return None
+
+    @do.register
+    def _(self, step: messages.SetWord) -> StepResult:
+        self._driver.set_word(step.node, step.word)
+        return None
+
+    @do.register
+    def _(self, step: messages.DestroyNode) -> StepResult:
+        self._driver.destroy_node(step.node)
+        return None
+
+    @do.register
+    def _(self, step: messages.LookForNode) -> StepResult:
+        return self._driver.look_for(step.node)
+
+    @do.register
+    def _(self, step: messages.DescribeNode) -> StepResult:
+        self._slurm.describe(step.hostname, step.size, step.weight)
+        return None
+
+    @do.register
+    def _(self, step: messages.DrainNode) -> StepResult:
+        self._slurm.drain(step.hostname, step.reason)
+        return None
+
+    @do.register
+    def _(self, step: messages.ResumeNode) -> StepResult:
+        self._slurm.resume(step.hostname)
+        return None
+
+    @do.register
+    def _(self, step: messages.SetNodeDown) -> StepResult:
+        self._slurm.set_down(step.hostname, step.reason)
+        return None
+
+    @do.register
+    def _(self, step: messages.LookAtNode) -> StepResult:
+        node = self._slurm.node(step.hostname)
+        return NodeSeen(node, self._slurm.jobs_on(step.hostname) if step.jobs and node is not None else None)
+
+    @do.register
+    def _(self, step: messages.CancelJob) -> StepResult:
+        """The reason first: a job that goes without one leaves its user in the dark."""
+        self._jobs.explain(step.job.id, step.reason)
+        if step.job.in_slurm:
+            self._slurm.cancel(step.job.id)
+        else:
+            self._jobs.cancel(step.job.id)
+        return None

@@ -1,0 +1,161 @@
+"""The operators: a fixed number of actors, each of which carries out one step at a time, and the queue before them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol
+
+from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
+from arvnodeman.fleet.messages import Lane, Step, StepDone, StepFailed, StepResult
+from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.supervision.ending import is_fatal
+
+
+class StepHands(Protocol):
+    """What an operator works with."""
+
+    def do(self, step: Step) -> StepResult:
+        """Carry out one step; raises RemoteFailure."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DoStep:
+    """To an operator: carry out this step."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """From an operator: this is what came of its step, and it is free."""
+
+    operator: int
+    outcome: StepDone | StepFailed
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorDied:
+    """From an operator's last moment: it needs to be replaced, and its step answered."""
+
+    operator: int
+    text: str
+
+
+class OperatorActor(BaseNodeManagerActor):
+    """Carries out steps, one at a time, with clients of its own. It may wait long for a sick cloud: the watchdog does
+    not ping it."""
+
+    def __init__(self, supervision: Supervision, *, number: int, hands: StepHands, daemon: Ref) -> None:
+        super().__init__(supervision)
+        self._number = number
+        self._hands = hands
+        self._daemon = daemon
+
+    def describe(self, message: object) -> str:
+        """The step's type, operation and role."""
+        match message:
+            case DoStep(step):
+                return f"{type(step).__name__} of operation {step.op} {step.logger}".rstrip()
+            case _:
+                return super().describe(message)
+
+    def receive(self, message: object) -> None:
+        """Carry out a step and tell the daemon what came of it."""
+        match message:
+            case DoStep(step):
+                tell(self._daemon, StepEnded(self._number, self._carry_out(step)))
+            case _:
+                super().receive(message)
+
+    def _carry_out(self, step: Step) -> StepDone | StepFailed:
+        try:
+            return StepDone(step, self._hands.do(step))
+        except RemoteFailure as failure:
+            return StepFailed(step, failure.error)
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            self._logger.exception("Unexpected exception in %s for %s", type(step).__name__, step.logger or "the fleet")
+            return StepFailed(step, RemoteError(ErrorKind.UNEXPECTED, f"{type(error).__name__}: {error}"))
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Tell the daemon, which replaces this operator."""
+        super().on_failure(exception_type, exception_value, traceback)
+        tell(self._daemon, OperatorDied(self._number, f"{type(exception_value).__name__}: {exception_value}"))
+
+
+@dataclass(slots=True)
+class _Seat:
+    ref: Ref
+    running: Step | None = None
+
+
+@dataclass(slots=True)
+class OperatorPool:
+    """The queue of steps and who carries them out. A plain object inside the daemon actor: not thread-safe.
+
+    With two operators or more the first is kept for the lane DESTROY; steps of that lane may also take the others, in
+    the order of the queue. So boots never hold up what saves money.
+    """
+
+    start: Callable[[int], Ref]  # starts the operator with this number
+    size: int
+    _seats: list[_Seat] = field(default_factory=list)
+    _waiting: dict[Lane, deque[tuple[int, Step]]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
+    _count: int = 0
+
+    def open(self) -> None:
+        """Start the operators."""
+        self._seats = [_Seat(self.start(number)) for number in range(self.size)]
+
+    def submit(self, step: Step) -> None:
+        """Queue a step, and hand it over at once where an operator is free."""
+        self._count += 1
+        self._waiting[step.lane].append((self._count, step))
+        self._hand_out()
+
+    def freed(self, number: int) -> None:
+        """An operator has ended its step."""
+        self._seats[number].running = None
+        self._hand_out()
+
+    def replace(self, died: OperatorDied) -> StepFailed | None:
+        """Put a new operator in the place of a dead one. Returns the answer to the step that it carried out."""
+        step = self._seats[died.operator].running
+        self._seats[died.operator] = _Seat(self.start(died.operator))
+        self._hand_out()
+        if step is None:
+            return None
+        return StepFailed(step, RemoteError(ErrorKind.UNEXPECTED, f"its operator died: {died.text}"))
+
+    def is_idle(self) -> bool:
+        """No step is running or waiting."""
+        return not any(self._waiting.values()) and all(seat.running is None for seat in self._seats)
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """The operators, by number."""
+        return tuple(seat.ref for seat in self._seats)
+
+    def _hand_out(self) -> None:
+        for number, seat in enumerate(self._seats):
+            if seat.running is None and (step := self._take(only_destroys=self.size > 1 and number == 0)) is not None:
+                seat.running = step
+                tell(seat.ref, DoStep(step))
+
+    def _take(self, only_destroys: bool) -> Step | None:
+        lanes = [self._waiting[Lane.DESTROY]] if only_destroys else list(self._waiting.values())
+        filled = [lane for lane in lanes if lane]
+        if not filled:
+            return None
+        _, step = min(filled, key=lambda lane: lane[0][0]).popleft()
+        return step

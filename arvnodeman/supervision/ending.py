@@ -1,0 +1,125 @@
+"""How the process ends itself: last words, then SIGKILL to its own process group. It would rather die than hang."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+LAST_WORDS_LIMIT = 5.0  # seconds that last words may take, whatever hangs
+
+
+class CauseKind(StrEnum):
+    """Why a run ended."""
+
+    WATCHDOG = "watchdog"  # an actor did not answer its ping, or was dead
+    HOPELESS = "hopeless"  # a list is hopelessly stale
+    FATAL = "fatal"  # an error that leaves a process half dead: no memory, no thread
+    ASKED = "asked"  # nobody ends: somebody wants to know what goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why the process ends, and whose fault it is."""
+
+    kind: CauseKind
+    subject: str  # the actor, the list or the error
+    text: str  # the line for the log
+    logger: str = ""  # under whose name the line is logged
+    error: BaseException | None = None
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Is the error one that leaves a process half dead? (rows L1, L3)
+
+    To be asked before any catch-all: ENOMEM is an OSError like a lost connection, and a thread that cannot be started
+    is a RuntimeError like any other.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+
+
+def kill_process_group() -> None:
+    """SIGKILL to the group that `main()` has made: hung children of ours (`squeue`, `scontrol`) go, too."""
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+class Scribe:
+    """One thread, started beforehand, that carries out one job after another; its caller never waits longer than it
+    wants. Writing a log line may hang for ever (a dead NFS, a held lock), and at the end no thread can be started."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], None], threading.Event] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def begin(self, job: Callable[[], None]) -> threading.Event:
+        """Hand in a job. The event is set when it is over, well or badly."""
+        over = threading.Event()
+        self._jobs.put((job, over))
+        return over
+
+    def close(self) -> None:
+        """End the thread after the jobs handed in so far."""
+        self._jobs.put(None)
+
+    def _run(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            job, over = item
+            try:
+                job()
+            except Exception:
+                logging.getLogger("scribe").exception("Could not write last words")
+            finally:
+                over.set()
+
+
+class Ending:
+    """The one way in which the daemon kills itself. Any thread may call `now`."""
+
+    def __init__(
+        self,
+        write: Sequence[Callable[[Cause], None]],
+        kill: Callable[[], None] = kill_process_group,
+        limit: float = LAST_WORDS_LIMIT,
+    ) -> None:
+        """`write`: the writers of last words (log, file), each of which may hang without holding up the others."""
+        self._writers = [(Scribe(f"scribe-{number}"), writer) for number, writer in enumerate(write)]
+        self._kill = kill
+        self._limit = limit
+        self._once = threading.Lock()
+
+    def now(self, cause: Cause, called_off: Callable[[], bool] = lambda: False) -> None:
+        """Last words in at most `limit` seconds, then the kill, always; unless `called_off` says otherwise at the last
+        moment. Only the first of several callers kills."""
+        if not self._once.acquire(blocking=False):
+            return
+        try:
+            self.words(cause)
+        finally:
+            if called_off():
+                self._once.release()
+            else:
+                self._kill()
+
+    def words(self, cause: Cause, limit: float | None = None) -> None:
+        """Write last words and return after `limit` seconds at the latest; what hangs is left hanging."""
+        deadline = time.monotonic() + (self._limit if limit is None else limit)
+        over = [scribe.begin(lambda writer=writer: writer(cause)) for scribe, writer in self._writers]  # type: ignore[misc]
+        for event in over:
+            event.wait(max(0.0, deadline - time.monotonic()))
+
+    def close(self) -> None:
+        """End the scribes' threads."""
+        for scribe, _ in self._writers:
+            scribe.close()

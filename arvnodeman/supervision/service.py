@@ -1,0 +1,48 @@
+"""What the service manager is told: systemd's notification protocol (sd_notify(3)), which is one datagram a message."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+
+
+class ServiceNotifier:
+    """Sends READY=1, WATCHDOG=1, STATUS= and STOPPING=1 to $NOTIFY_SOCKET; silent where there is none.
+
+    Never blocks and never raises: a full or vanished socket is the service manager's trouble. Any thread may send.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        address = environment.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._socket: socket.socket | None = None
+        if self._address.startswith(("/", "\0")):
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self._socket.setblocking(False)
+
+    def ready(self) -> None:
+        """The start is over."""
+        self._send("READY=1")
+
+    def alive(self, status: str) -> None:
+        """The watchdog's round was good; `status` is one line for `systemctl status`."""
+        self._send(f"WATCHDOG=1\nSTATUS={status}")
+
+    def stopping(self) -> None:
+        """An orderly stop has begun."""
+        self._send("STOPPING=1")
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _send(self, text: str) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.sendto(text.encode(), self._address)
+        except OSError:
+            return

@@ -1,0 +1,130 @@
+"""Signs of life: what each actor is doing, how old the polls are, what has gone wrong.
+
+Written by the actors, read by the watchdog, the last words, the health check and the status, each from its own thread.
+Nothing here waits: values are frozen and replaced whole, and the one lock is held for an addition only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.supervision.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class PollAge:
+    """One poller's past. Moments are of the monotonic clock."""
+
+    began: float  # when the poller was started
+    longest_wait: float  # seconds between two attempts, at most
+    attempt_ended: float | None = None  # the end of the last attempt, good or bad
+    succeeded: float | None = None  # the end of the last good one
+    error: str = ""  # of the last attempt; '' after a good one
+    items: int = 0  # of the last good one
+
+    def since_attempt(self, monotonic: float) -> float:
+        """Seconds since an attempt ended, or since the start when none has."""
+        return monotonic - (self.began if self.attempt_ended is None else self.attempt_ended)
+
+    def since_success(self, monotonic: float) -> float:
+        """Seconds since an attempt succeeded, or since the start when none has."""
+        return monotonic - (self.began if self.succeeded is None else self.succeeded)
+
+
+class PollAges:
+    """The three pollers' pasts. Each poller writes its own; any thread may read."""
+
+    def __init__(self) -> None:
+        self._ages: dict[Poll, PollAge] = {}
+
+    def began(self, poll: Poll, moment: float, longest_wait: float) -> None:
+        """The poller starts, or has been given other intervals."""
+        old = self._ages.get(poll)
+        self._ages[poll] = replace(old, longest_wait=longest_wait) if old else PollAge(moment, longest_wait)
+
+    def succeeded(self, poll: Poll, moment: float, items: int) -> None:
+        """An attempt ended well."""
+        self._ages[poll] = replace(self._ages[poll], attempt_ended=moment, succeeded=moment, error="", items=items)
+
+    def failed(self, poll: Poll, moment: float, error: str) -> None:
+        """An attempt ended badly."""
+        self._ages[poll] = replace(self._ages[poll], attempt_ended=moment, error=error)
+
+    def all(self) -> Mapping[Poll, PollAge]:
+        """The pasts of those pollers that have begun, as they are now."""
+        return dict(self._ages)
+
+    @property
+    def first_round_over(self) -> bool:
+        """Every poller has finished an attempt, well or badly."""
+        ages = self.all()
+        return len(ages) == len(Poll) and all(age.attempt_ended is not None for age in ages.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What an actor is doing, since when (monotonic). '' for waiting for a message."""
+
+    message: str = ""
+    since: float = 0.0
+
+
+class Activity:
+    """One actor's present. Only its own thread writes it."""
+
+    def __init__(self, actor: str, clock: Clock) -> None:
+        self.actor = actor
+        self._monotonic = clock.monotonic
+        self.doing = Doing(since=self._monotonic())
+
+    def begins(self, message: str) -> None:
+        """The actor takes up a message."""
+        self.doing = Doing(message, self._monotonic())
+
+    def ends(self) -> None:
+        """The actor waits for the next message."""
+        self.doing = Doing(since=self._monotonic())
+
+
+@dataclass(slots=True)
+class Vitals:
+    """All signs of life of this process."""
+
+    clock: Clock = field(default_factory=Clock)
+    polls: PollAges = field(default_factory=PollAges)
+    stopping: threading.Event = field(default_factory=threading.Event)  # an orderly stop is under way
+    good_round: float | None = None  # monotonic end of the watchdog's last good round
+    began: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _activities: dict[str, Activity] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock.monotonic()
+
+    def count(self, name: str) -> None:
+        """Add one to a counter, such as actor_exceptions."""
+        with self._lock:
+            self._counts[name] += 1
+
+    def counted(self, name: str) -> int:
+        """The counter's value; 0 when nothing was counted."""
+        return self._counts[name]
+
+    def enter(self, actor: str) -> Activity:
+        """A new actor's activity, kept until `leave`."""
+        activity = Activity(actor, self.clock)
+        self._activities[actor] = activity
+        return activity
+
+    def leave(self, actor: str) -> None:
+        """The actor has stopped."""
+        self._activities.pop(actor, None)
+
+    def activities(self) -> tuple[Activity, ...]:
+        """What each living actor is doing."""
+        return tuple(self._activities.values())

@@ -1,0 +1,153 @@
+"""What all actors do: answer pings, show what they do, end the process for fatal errors only."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pykka
+import pytest
+from actor_doubles import BOUND, End, running, wait_for
+
+from arvnodeman.actors.base import FATAL_TEXT, BaseNodeManagerActor, Ping, tell
+from arvnodeman.supervision.ending import CauseKind
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Run this."""
+
+    what: Callable[[], object]
+
+
+class DoingActor(BaseNodeManagerActor):
+    """Does what it is told."""
+
+    def receive(self, message: object) -> None:
+        match message:
+            case Do(what):
+                what()
+            case _:
+                super().receive(message)
+
+
+class StartingActor(BaseNodeManagerActor):
+    """Fails at its start."""
+
+    def __init__(self, end: End, error: BaseException) -> None:
+        super().__init__(end.supervision)
+        self._error = error
+
+    def begin(self) -> None:
+        raise self._error
+
+
+def raising(error: BaseException) -> Do:
+    def fail() -> None:
+        raise error
+
+    return Do(fail)
+
+
+FATAL = [
+    MemoryError(),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    RuntimeError("can't start new thread"),
+]
+
+
+@pytest.mark.parametrize("error", FATAL, ids=lambda error: type(error).__name__)
+def test_fatal_errors_end_the_process(error: Exception) -> None:
+    """Row L1."""
+    end = End()
+    ref = DoingActor.start(end.supervision)
+    ref.tell(raising(error))
+    assert end.killed.wait(BOUND)
+    wait_for(lambda: not ref.is_alive())
+    assert end.kills == 1
+    assert [cause.kind for cause in end.causes] == [CauseKind.FATAL]
+    assert end.causes[0].text == FATAL_TEXT
+    assert end.causes[0].logger.startswith("DoingActor.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOENT, "No such file or directory"),
+        RuntimeError("something else"),
+        KeyError("x"),
+        SystemExit(3),
+        KeyboardInterrupt(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_other_exceptions_end_only_that_actor_and_are_counted(error: BaseException) -> None:
+    """Rows L1, L11; SystemExit would make pykka stop every actor and leave a process that does nothing."""
+    end = End()
+    with running(DoingActor, end.supervision) as bystander:
+        ref = DoingActor.start(end.supervision)
+        ref.tell(raising(error))
+        wait_for(lambda: end.vitals.counted("actor_exceptions") == 1)
+        wait_for(lambda: not ref.is_alive())
+        assert bystander.ask(Ping(), timeout=BOUND) is True
+    assert end.kills == 0
+
+
+@pytest.mark.parametrize(("error", "kills"), [(MemoryError(), 1), (ValueError("x"), 0), (SystemExit(1), 0)])
+def test_an_actor_that_fails_at_its_start_is_told_apart_likewise(error: BaseException, kills: int) -> None:
+    end = End()
+    ref = StartingActor.start(end, error)
+    wait_for(lambda: not ref.is_alive())
+    wait_for(lambda: end.vitals.counted("actor_exceptions") == 1)
+    assert end.kills == kills
+
+
+def test_a_ping_is_answered() -> None:
+    with running(DoingActor, End().supervision) as ref:
+        assert ref.ask(Ping(), timeout=BOUND) is True
+
+
+def test_an_unknown_message_is_an_exception_not_silence(caplog: pytest.LogCaptureFixture) -> None:
+    end = End()
+    with caplog.at_level(logging.ERROR, logger="pykka"):
+        ref = DoingActor.start(end.supervision)
+        ref.tell("hello")
+        wait_for(lambda: not ref.is_alive())
+        wait_for(lambda: end.vitals.counted("actor_exceptions") == 1)
+    assert "does not know the message str" in caplog.text
+
+
+def test_what_an_actor_is_doing_can_be_seen_from_outside() -> None:
+    end = End()
+    entered, leave = threading.Event(), threading.Event()
+
+    def work() -> None:
+        entered.set()
+        leave.wait(BOUND)
+
+    with running(DoingActor, end.supervision) as ref:
+        ref.tell(Do(work))
+        assert entered.wait(BOUND)
+        (activity,) = end.vitals.activities()
+        assert activity.actor.startswith("DoingActor.")
+        assert activity.doing.message == "Do"
+        leave.set()
+        wait_for(lambda: activity.doing.message == "")
+    assert end.vitals.activities() == ()
+
+
+def test_telling_a_dead_actor_is_no_error() -> None:
+    """Row A4."""
+    ref = DoingActor.start(End().supervision)
+    ref.stop(timeout=BOUND)
+    assert tell(ref, Ping()) is False
+
+
+def test_actors_leave_no_registration_behind() -> None:
+    before = set(pykka.ActorRegistry.get_all())
+    with running(DoingActor, End().supervision):
+        pass
+    assert set(pykka.ActorRegistry.get_all()) <= before

@@ -1,0 +1,236 @@
+"""The daemon actor: events to the brain, commands to the others, and a wake-up at the moment that the brain names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+from actor_doubles import BOUND, CollectingActor, End, HandClock, collecting, running, wait_for
+
+from arvnodeman.actors.base import Ping, Ref
+from arvnodeman.actors.daemon import SHORTEST_WAKEUP, NodeManagerDaemonActor, PollersStarted, Published
+from arvnodeman.actors.operators import DoStep, OperatorDied, OperatorPool, StepEnded
+from arvnodeman.actors.pollers import BringForward
+from arvnodeman.actors.timer import Timer
+from arvnodeman.fleet.messages import (
+    Command,
+    Event,
+    ListSizes,
+    Note,
+    Poll,
+    PollNow,
+    QueueListed,
+    StepDone,
+    StepFailed,
+    StopAsked,
+    Tick,
+)
+
+QUEUE = QueueListed((), 1.0)
+
+
+class FakeBrain:
+    """Answers every event with what was prepared for it."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[Event, float]] = []
+        self.answer: Callable[[Event], Sequence[Command]] = lambda _event: ()
+        self.wakeup: float | None = None
+        self.views = 0
+
+    def handle(self, event: Event, now: float) -> Sequence[Command]:
+        self.heard.append((event, now))
+        self.views += 1
+        return self.answer(event)
+
+    def next_wakeup(self) -> float | None:
+        return self.wakeup
+
+    @property
+    def view(self) -> str:
+        return f"view {self.views}"
+
+
+class ArmedTimer:
+    """Keeps what was armed."""
+
+    def __init__(self) -> None:
+        self.armed: list[tuple[float, object]] = []
+
+    def at(self, moment: float, receiver: Ref, message: object) -> None:
+        self.armed.append((moment, message))
+
+
+class Site:
+    """A daemon actor with a brain that is played by the test."""
+
+    def __init__(self) -> None:
+        self.hand = HandClock()
+        self.end = End(self.hand.clock)
+        self.brain = FakeBrain()
+        self.timer = ArmedTimer()
+        self.published = Published()
+        self.operators: list[tuple[Ref, list[Any]]] = []
+        self.ref: Ref
+
+    def _start_operator(self, number: int) -> Ref:
+        box: list[Any] = []
+        ref = CollectingActor.start(box)
+        self.operators.append((ref, box))
+        return ref
+
+    @contextmanager
+    def open(self) -> Iterator[Site]:
+        with running(
+            NodeManagerDaemonActor,
+            self.end.supervision,
+            brain=self.brain,
+            timer=cast("Timer", self.timer),
+            operators=OperatorPool(self._start_operator, 2),
+            published=self.published,
+        ) as ref:
+            self.ref = ref
+            yield self
+        for operator, _ in self.operators:
+            operator.stop()
+
+    def send(self, message: object) -> None:
+        self.ref.tell(message)
+        assert self.ref.ask(Ping(), timeout=BOUND) is True
+
+
+def test_events_reach_the_brain_with_the_time_and_the_view_is_published() -> None:
+    with Site().open() as site:
+        site.send(QUEUE)
+        assert site.brain.heard == [(QUEUE, site.hand.clock.now())]
+        assert site.published.view == "view 1"
+        assert site.published.decisions == 1
+
+
+def test_a_view_is_there_before_the_first_event() -> None:
+    with Site().open() as site:
+        assert site.ref.ask(Ping(), timeout=BOUND) is True
+        assert site.published.view == "view 0"
+
+
+def test_steps_go_to_the_operators_and_their_outcome_to_the_brain() -> None:
+    step = ListSizes(4)
+    with Site().open() as site:
+        site.brain.answer = lambda event: (step,) if event == QUEUE else ()
+        site.send(QUEUE)
+        box = site.operators[1][1]
+        wait_for(lambda: box == [DoStep(step)])
+        site.send(StepEnded(1, StepDone(step)))
+        assert site.brain.heard[-1][0] == StepDone(step)
+        site.send(QUEUE)
+        wait_for(lambda: box == [DoStep(step)] * 2, "the operator is free again")
+
+
+def test_the_step_of_a_dead_operator_is_answered_as_failed(caplog: pytest.LogCaptureFixture) -> None:
+    step = ListSizes(4)
+    with Site().open() as site:
+        site.brain.answer = lambda event: (step,) if event == QUEUE else ()
+        site.send(QUEUE)
+        site.send(OperatorDied(1, "ActorExit: x"))
+        failed = site.brain.heard[-1][0]
+        assert isinstance(failed, StepFailed)
+        assert failed.step is step
+        assert len(site.operators) == 3
+    assert "Operator 1 died (ActorExit: x) and is replaced" in caplog.text
+
+
+def test_notes_are_logged_under_the_name_of_their_role(caplog: pytest.LogCaptureFixture) -> None:
+    notes = [
+        Note(logging.INFO, "%s: wishlist %d", ("small", 3)),
+        Note(logging.WARNING, "Quota exceeded: %s", ("x",), "ComputeNodeSetupActor.token1"),
+        Note(logging.DEBUG, "not shown %s", ("y",)),
+    ]
+    with caplog.at_level(logging.INFO), Site().open() as site:
+        site.brain.answer = lambda _event: notes
+        site.send(QUEUE)
+    lines = [(record.name.partition(".")[0], record.levelno, record.getMessage()) for record in caplog.records]
+    assert ("NodeManagerDaemonActor", logging.INFO, "small: wishlist 3") in lines
+    assert ("ComputeNodeSetupActor", logging.WARNING, "Quota exceeded: x") in lines
+    assert "ComputeNodeSetupActor.token1" in {record.name for record in caplog.records}
+    assert "not shown" not in caplog.text
+    assert "ComputeNodeSetupActor.token1" not in logging.root.manager.loggerDict, "a logger for every boot would leak"
+
+
+def test_poll_now_goes_to_the_pollers_that_it_names() -> None:
+    with Site().open() as site, collecting() as (cloud, cloud_box), collecting() as (queue, queue_box):
+        site.send(PollersStarted({Poll.CLOUD: cloud, Poll.QUEUE: queue}))
+        site.brain.answer = lambda _event: (PollNow(frozenset({Poll.CLOUD, Poll.RECORDS})),)
+        site.send(QUEUE)
+        wait_for(lambda: cloud_box == [BringForward(site.hand.time)])
+        assert queue_box == []
+
+
+def test_the_timer_is_armed_for_the_moment_that_the_brain_names() -> None:
+    with Site().open() as site:
+        site.brain.wakeup = site.hand.clock.now() + 30.0
+        site.send(QUEUE)
+        assert site.timer.armed == [(site.hand.time + 30.0, Tick())]
+        site.send(QUEUE)
+        assert len(site.timer.armed) == 1, "armed once for one moment"
+        site.brain.wakeup += 5.0
+        site.send(QUEUE)
+        assert site.timer.armed[-1] == (site.hand.time + 35.0, Tick())
+
+
+def test_a_moment_named_again_after_its_tick_is_armed_again_but_never_at_once() -> None:
+    """A brain that asks for moments in the past shall not keep a core busy."""
+    with Site().open() as site:
+        site.brain.wakeup = site.hand.clock.now() - 1.0
+        site.send(QUEUE)
+        site.send(Tick())
+        assert site.timer.armed == [(site.hand.time + SHORTEST_WAKEUP, Tick())] * 2
+
+
+def test_a_brain_that_raises_costs_one_event(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_event: Event) -> Sequence[Command]:
+        raise KeyError("node")
+
+    with Site().open() as site:
+        site.brain.answer = fail
+        site.send(QUEUE)
+        site.brain.answer = lambda _event: ()
+        site.send(QUEUE)
+        assert len(site.brain.heard) == 2
+        assert site.end.vitals.counted("brain_exceptions") == 1
+        assert site.end.kills == 0
+    assert "while handling QueueListed" in caplog.text
+
+
+def test_a_fatal_error_in_the_brain_ends_the_process() -> None:
+    def fail(_event: Event) -> Sequence[Command]:
+        raise MemoryError
+
+    with Site().open() as site:
+        site.brain.answer = fail
+        site.ref.tell(QUEUE)
+        assert site.end.killed.wait(BOUND)
+
+
+def test_stopped_is_said_when_nothing_is_under_way_any_more() -> None:
+    step = ListSizes(4)
+    with Site().open() as site:
+        site.brain.answer = lambda event: (step,) if event == QUEUE else ()
+        site.send(QUEUE)
+        assert not site.published.stopped.is_set()
+        site.send(StopAsked())
+        assert not site.published.stopped.is_set(), "a step is running"
+        site.send(StepEnded(1, StepDone(step)))
+        assert site.published.stopped.is_set()
+
+
+def test_stopped_waits_for_what_the_brain_still_plans() -> None:
+    with Site().open() as site:
+        site.brain.wakeup = site.hand.clock.now() + 1.0
+        site.send(StopAsked())
+        assert not site.published.stopped.is_set()
+        site.brain.wakeup = None
+        site.send(Tick())
+        assert site.published.stopped.is_set()

@@ -1,0 +1,95 @@
+"""What the pollers fetch with."""
+
+from __future__ import annotations
+
+import logging
+from unittest.mock import Mock, call
+
+import pytest
+from actor_doubles import HandClock
+
+from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
+from arvnodeman.actors.pollers import SlurmFailure
+from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
+from arvnodeman.fleet.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure, SlurmNode
+
+AWAY = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no answer"))
+SINFO = {"compute1": SlurmNode("compute1", "idle")}
+CLOCK = HandClock()
+NOW = CLOCK.clock.now()
+
+
+def test_cloud() -> None:
+    """Row A9: a driver that could not be made is made at the next try, and then kept."""
+    driver = Mock(clock_offset=1.5)
+    make = Mock(side_effect=[AWAY, driver])
+    fetch = CloudFetch(make, CLOCK.clock)
+    with pytest.raises(RemoteFailure):
+        fetch()
+    assert fetch() == CloudListed(driver.list_nodes.return_value, NOW, 1.5)
+    fetch()
+    assert make.call_count == 2
+
+
+def test_records_are_joined_with_sinfo() -> None:
+    keeper, slurm = Mock(clock_offset=None), Mock()
+    slurm.nodes.return_value = SINFO
+    fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock)
+    assert fetch() == RecordsListed(keeper.list_records.return_value, SINFO, NOW, None)
+    assert slurm.mock_calls == [call.nodes()]
+
+
+def test_without_slurm_no_slurm_command_is_run() -> None:
+    """Row N5."""
+    keeper = Mock(clock_offset=None)
+    assert RecordsFetch(lambda: keeper, None, CLOCK.clock)().slurm is None
+    jobs = Mock()
+    jobs.waiting.return_value = (Job("a", JobShape(), in_slurm=False),)
+    assert QueueFetch(None, lambda: jobs, CLOCK.clock)() == QueueListed(list(jobs.waiting.return_value), NOW)
+
+
+def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    keeper, slurm = Mock(clock_offset=None), Mock()
+    slurm.check_rights.return_value = "Slurm does not let this account update nodes"
+    fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
+    with caplog.at_level(logging.ERROR):
+        fetch()
+        fetch()
+    assert [record.getMessage() for record in caplog.records] == ["Slurm does not let this account update nodes"]
+
+
+def test_rights_that_could_not_be_checked_are_checked_again() -> None:
+    keeper, slurm = Mock(clock_offset=None), Mock()
+    slurm.check_rights.side_effect = [AWAY, None]
+    fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
+    with pytest.raises(SlurmFailure):
+        fetch()
+    fetch()
+    fetch()
+    assert slurm.check_rights.call_count == 2
+
+
+def test_it_shows_when_it_was_slurm_that_is_away() -> None:
+    slurm = Mock()
+    slurm.nodes.side_effect = AWAY
+    slurm.pending.side_effect = AWAY
+    with pytest.raises(SlurmFailure):
+        RecordsFetch(lambda: Mock(clock_offset=None), slurm, CLOCK.clock)()
+    with pytest.raises(SlurmFailure):
+        QueueFetch(slurm, None, CLOCK.clock)()
+    keeper = Mock(clock_offset=None)
+    keeper.list_records.side_effect = AWAY
+    with pytest.raises(RemoteFailure) as raised:
+        RecordsFetch(lambda: keeper, slurm, CLOCK.clock)()
+    assert not isinstance(raised.value, SlurmFailure)
+
+
+def test_slurms_jobs_come_before_those_of_arvados() -> None:
+    slurm, jobs = Mock(), Mock()
+    slurm.pending.return_value = (Job("s", JobShape()),)
+    jobs.waiting.return_value = (Job("j", JobShape(), in_slurm=False),)
+    make = Mock(return_value=jobs)
+    fetch = QueueFetch(slurm, make, CLOCK.clock)
+    assert [job.id for job in fetch().jobs] == ["s", "j"]
+    fetch()
+    assert make.call_count == 1

@@ -1,0 +1,143 @@
+"""Each step is one call to the right client, and the clients are made once, when first needed."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import Mock, call
+
+import pytest
+
+from arvnodeman.actors.hands import Hands, Makers
+from arvnodeman.fleet import messages as m
+from arvnodeman.fleet.model import (
+    BootIntent,
+    CloudNode,
+    ErrorKind,
+    Job,
+    JobShape,
+    NodeRecord,
+    NodeSize,
+    OperatorWord,
+    RemoteError,
+    RemoteFailure,
+    Secret,
+    SlurmNode,
+    Word,
+)
+
+NODE = CloudNode(id="i-1", name="compute1", report_id="i-1")
+RECORD = NodeRecord(uuid="zzzzz-7ekkf-000000000000001", hostname="compute1")
+SIZE = NodeSize("small", "t", "t", "t", cores=1, ram=1, disk=1, scratch=1, price=1.0)
+INTENT = BootIntent("small", 1.0, "token", 5.0)
+WORD = OperatorWord(Word.HOLD, "why")
+SECRET = Secret("hush")
+URL = Secret("https://ping/hush")
+
+
+@pytest.fixture
+def site() -> Mock:
+    """All clients as one recorder: site.driver, site.keeper, site.slurm, site.jobs."""
+    site = Mock()
+    site.slurm.node.return_value = SlurmNode("compute1", "drain")
+    site.slurm.jobs_on.return_value = 2
+    site.ping_url.return_value = URL
+    return site
+
+
+@pytest.fixture
+def hands(site: Mock) -> Hands:
+    return Hands(
+        Makers(
+            driver=lambda: site.driver,
+            keeper=lambda: site.keeper,
+            slurm=lambda: site.slurm,
+            jobs=lambda: site.jobs,
+            ping_url=site.ping_url,
+        )
+    )
+
+
+def slurm_job(in_slurm: bool) -> Job:
+    return Job("zzzzz-dz642-000000000000001", JobShape(), in_slurm=in_slurm)
+
+
+STEPS: list[tuple[m.Step, list[Any], str | None]] = [
+    (m.ListSizes(1), [call.driver.list_sizes()], "driver.list_sizes"),
+    (m.PrepareRecord(1, INTENT, "uuid"), [call.keeper.prepare(INTENT, "uuid")], "keeper.prepare"),
+    (m.ReleaseRecord(1, "uuid", "why"), [call.keeper.release("uuid", "why")], None),
+    (
+        m.CreateNode(1, SIZE, RECORD, "token", SECRET),
+        [call.ping_url(RECORD.uuid, SECRET), call.driver.create_node(SIZE, RECORD, "token", URL)],
+        "driver.create_node",
+    ),
+    (m.FindNode(1, SIZE, RECORD, "token"), [call.driver.find_node(SIZE, RECORD, "token")], "driver.find_node"),
+    (m.FinishNode(1, NODE, RECORD), [call.driver.finish_node(NODE, RECORD)], None),
+    (m.SyncFqdn(1, NODE, "a.b"), [call.driver.sync_fqdn(NODE, "a.b")], None),
+    (m.SetWord(1, NODE, WORD), [call.driver.set_word(NODE, WORD)], None),
+    (m.DestroyNode(1, NODE), [call.driver.destroy_node(NODE)], None),
+    (m.LookForNode(1, NODE), [call.driver.look_for(NODE)], "driver.look_for"),
+    (m.DescribeNode(1, "compute1", "small", 7), [call.slurm.describe("compute1", "small", 7)], None),
+    (m.DrainNode(1, "compute1", "why"), [call.slurm.drain("compute1", "why")], None),
+    (m.ResumeNode(1, "compute1"), [call.slurm.resume("compute1")], None),
+    (m.SetNodeDown(1, "compute1", "why"), [call.slurm.set_down("compute1", "why")], None),
+    (
+        m.CancelJob(1, slurm_job(True), "too big"),
+        [call.jobs.explain(slurm_job(True).id, "too big"), call.slurm.cancel(slurm_job(True).id)],
+        None,
+    ),
+    (
+        m.CancelJob(1, slurm_job(False), "too big"),
+        [call.jobs.explain(slurm_job(False).id, "too big"), call.jobs.cancel(slurm_job(False).id)],
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("step", "calls", "result_of"), STEPS, ids=lambda value: type(value).__name__)
+def test_a_step_is_one_call(hands: Hands, site: Mock, step: m.Step, calls: list[Any], result_of: str | None) -> None:
+    result = hands.do(step)
+    assert site.mock_calls == calls
+    if result_of is None:
+        assert result is None
+    else:
+        room, method = result_of.split(".")
+        assert result is getattr(getattr(site, room), method).return_value
+
+
+def test_every_step_of_the_brain_is_known_to_the_operators() -> None:
+    tested = {type(step).__name__ for step, _, _ in STEPS} | {"LookAtNode"}
+    assert tested == {step.__name__ for step in m.Step.__subclasses__()}
+
+
+def test_an_unknown_step_says_so(hands: Hands) -> None:
+    with pytest.raises(TypeError, match="no operator knows the step Step"):
+        hands.do(m.Step(1))
+
+
+def test_jobs_on_a_node_are_asked_for_only_when_wanted_and_known(hands: Hands, site: Mock) -> None:
+    assert hands.do(m.LookAtNode(1, "compute1", jobs=True)) == m.NodeSeen(SlurmNode("compute1", "drain"), 2)
+    assert hands.do(m.LookAtNode(1, "compute1")) == m.NodeSeen(SlurmNode("compute1", "drain"), None)
+    site.slurm.node.return_value = None
+    assert hands.do(m.LookAtNode(1, "compute1", jobs=True)) == m.NodeSeen(None, None)
+    assert site.slurm.jobs_on.mock_calls == [call("compute1")]
+
+
+def test_no_job_is_cancelled_without_its_reason_logged(hands: Hands, site: Mock) -> None:
+    site.jobs.explain.side_effect = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "503"))
+    with pytest.raises(RemoteFailure):
+        hands.do(m.CancelJob(1, slurm_job(True), "too big"))
+    assert not site.slurm.cancel.called
+
+
+def test_a_client_is_made_once_and_again_after_a_making_that_failed() -> None:
+    """Row A9: a cloud that is away when its driver is made is a failed request like any other."""
+    driver = Mock()
+    make = Mock(side_effect=[RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no route")), driver])
+    unused = Mock(side_effect=AssertionError("not needed"))
+    hands = Hands(Makers(driver=make, keeper=unused, slurm=unused, jobs=unused, ping_url=unused))
+    with pytest.raises(RemoteFailure):
+        hands.do(m.ListSizes(1))
+    hands.do(m.ListSizes(1))
+    hands.do(m.DestroyNode(1, NODE))
+    assert make.call_count == 2
+    assert driver.destroy_node.mock_calls == [call(NODE)]

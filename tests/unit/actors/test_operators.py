@@ -1,0 +1,183 @@
+"""The operators and the queue before them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import pytest
+from actor_doubles import BOUND, CollectingActor, End, collecting, running, wait_for
+
+from arvnodeman.actors.base import Ref
+from arvnodeman.actors.operators import DoStep, OperatorActor, OperatorDied, OperatorPool, StepEnded
+from arvnodeman.fleet.messages import DestroyNode, ListSizes, ResumeNode, Step, StepDone, StepFailed
+from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
+
+NODE = CloudNode(id="i-1", name="n", report_id="i-1")
+
+
+class FakeHands:
+    """Answers with what it was given: a result or an exception."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    def do(self, step: Step) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def outcome_of(answer: Any, end: End | None = None) -> Any:
+    with collecting() as (daemon, box):
+        supervision = (end or End()).supervision
+        with running(OperatorActor, supervision, number=3, hands=FakeHands(answer), daemon=daemon) as ref:
+            ref.tell(DoStep(ListSizes(7)))
+            wait_for(lambda: box)
+        (message,) = box
+        return message
+
+
+def test_a_step_done() -> None:
+    assert outcome_of(("sizes",)) == StepEnded(3, StepDone(ListSizes(7), ("sizes",)))  # type: ignore[arg-type]
+
+
+def test_a_failure_that_the_hands_recognise_is_passed_on(caplog: pytest.LogCaptureFixture) -> None:
+    error = RemoteError(ErrorKind.QUOTA, "no more", 5.0)
+    assert outcome_of(RemoteFailure(error)) == StepEnded(3, StepFailed(ListSizes(7), error))
+    assert "Traceback" not in caplog.text
+
+
+def test_any_other_exception_is_unexpected_and_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        ended = outcome_of(KeyError("size"))
+    assert ended.outcome.error.kind is ErrorKind.UNEXPECTED
+    assert ended.outcome.error.text == "KeyError: 'size'"
+    assert "Traceback" in caplog.text
+
+
+def test_a_fatal_error_ends_the_process() -> None:
+    end = End()
+    outcome_of(MemoryError(), end)
+    assert end.kills == 1
+
+
+def test_an_operator_that_dies_says_so() -> None:
+    died = outcome_of(SystemExit(1))
+    assert isinstance(died, OperatorDied)
+    assert died.operator == 3
+    assert died.text.startswith("ActorExit: SystemExit in OperatorActor.")
+
+
+def test_what_an_operator_does_is_told_without_secrets() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class Waiting:
+        def do(self, step: Step) -> None:
+            entered.set()
+            leave.wait(BOUND)
+
+    end = End()
+    with (
+        collecting() as (daemon, _),
+        running(OperatorActor, end.supervision, number=0, hands=Waiting(), daemon=daemon) as ref,
+    ):
+        ref.tell(DoStep(DestroyNode(12, NODE, logger="ComputeNodeShutdownActor.x.n")))
+        assert entered.wait(BOUND)
+        (activity,) = end.vitals.activities()
+        assert activity.doing.message == "DestroyNode of operation 12 ComputeNodeShutdownActor.x.n"
+        leave.set()
+
+
+class Crew:
+    """A pool whose operators only note what they are given."""
+
+    def __init__(self, size: int) -> None:
+        self.given: list[list[Any]] = []
+        self.pool = OperatorPool(self._start, size)
+        self.pool.open()
+
+    def _start(self, number: int) -> Ref:
+        box: list[Any] = []
+        if number < len(self.given):
+            self.given[number] = box
+        else:
+            self.given.append(box)
+        return CollectingActor(box).actor_ref  # never started: what it is told stays in its inbox
+
+    def steps(self, number: int) -> list[int]:
+        inbox = self.pool.refs[number].actor_inbox
+        ops = []
+        while not inbox.empty():
+            ops.append(inbox.get().message.step.op)
+        return ops
+
+
+def boot(op: int) -> Step:
+    return ResumeNode(op, "compute1")
+
+
+def destroy(op: int) -> Step:
+    return DestroyNode(op, NODE)
+
+
+def test_one_operator_is_kept_for_destroys() -> None:
+    crew = Crew(3)
+    for op in range(5):
+        crew.pool.submit(boot(op))
+    crew.pool.submit(destroy(10))
+    assert [crew.steps(number) for number in range(3)] == [[10], [0], [1]]
+
+
+def test_destroys_also_use_the_others_in_the_order_of_the_queue() -> None:
+    crew = Crew(2)
+    for step in (destroy(0), destroy(1), boot(2), destroy(3), boot(4)):
+        crew.pool.submit(step)
+    assert (crew.steps(0), crew.steps(1)) == ([0], [1])
+    crew.pool.freed(1)
+    assert crew.steps(1) == [2]
+    crew.pool.freed(0)
+    assert crew.steps(0) == [3]
+    crew.pool.freed(1)
+    crew.pool.freed(0)
+    assert (crew.steps(0), crew.steps(1)) == ([], [4])
+
+
+def test_a_single_operator_does_everything() -> None:
+    crew = Crew(1)
+    for step in (boot(0), destroy(1), boot(2)):
+        crew.pool.submit(step)
+    done = crew.steps(0)
+    for _ in range(3):
+        crew.pool.freed(0)
+        done += crew.steps(0)
+    assert done == [0, 1, 2]
+
+
+def test_idle_means_nothing_running_and_nothing_waiting() -> None:
+    crew = Crew(2)
+    assert crew.pool.is_idle()
+    crew.pool.submit(boot(0))
+    crew.pool.submit(boot(1))
+    assert not crew.pool.is_idle()
+    crew.pool.freed(1)
+    assert not crew.pool.is_idle()
+    crew.pool.freed(1)
+    assert crew.pool.is_idle()
+
+
+def test_a_dead_operator_is_replaced_and_its_step_answered() -> None:
+    crew = Crew(2)
+    crew.pool.submit(boot(0))
+    crew.pool.submit(boot(1))
+    dead = crew.pool.refs[1]
+    answer = crew.pool.replace(OperatorDied(1, "ActorExit: x"))
+    assert answer == StepFailed(boot(0), RemoteError(ErrorKind.UNEXPECTED, "its operator died: ActorExit: x"))
+    assert crew.pool.refs[1] is not dead
+    assert crew.steps(1) == [1]
+
+
+def test_an_operator_that_died_idle_has_no_step_to_answer() -> None:
+    assert Crew(2).pool.replace(OperatorDied(0, "x")) is None
