@@ -1,0 +1,186 @@
+"""Slurm's commands: squeue, sinfo, scontrol and scancel.
+
+Each method runs one command (`describe` up to two) in the calling thread, with a time-out, and neither retries nor
+sleeps. Every failure is a SlurmFailure, which is a RemoteFailure: errors.py lists them. What each command really
+answers was tried on Slurm 22.05.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+
+from arvnodeman.fleet.model import Job, SlurmNode
+from arvnodeman.slurm.errors import (
+    ControllerAway,
+    NotNeeded,
+    NotPermitted,
+    Refused,
+    UnknownNode,
+    failure_of,
+    first_line,
+    recognise,
+)
+from arvnodeman.slurm.parse import SINFO_FORMAT, SQUEUE_FORMAT, parse_sinfo, parse_squeue
+from arvnodeman.slurm.run import run
+
+ARVADOS_CONTAINER = "-dz642-"
+"""Part of the name of every job that Arvados' dispatcher submits: the type code of container uuids (row F16)."""
+DUMMY_NODE = "compute0"
+"""Never ours: Arvados' dispatcher keeps it as the node that offers every feature."""
+
+_FEATURE = "instancetype="
+_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
+_FEATURE_VALUE = re.compile(r"[^\s,&|()\[\]*=]+")
+_NO_SUCH_NODE = "arvados-node-manager-rights-check"
+_WARNINGS = 10  # malformed lines named in one poll
+_JUNK = 3  # so many malformed lines and no other are junk, not a queue
+_queue_log = logging.getLogger("arvnodeman.jobqueue")
+_log = logging.getLogger("arvnodeman.slurm")
+
+
+class Slurm:
+    """Slurm, as its commands on PATH reach it. Keeps nothing between calls: one object can serve all threads.
+
+    timeout: seconds for each command; the commands themselves give up after 9 s when slurmctld is away.
+    job_name_pattern: only jobs whose name contains this are seen; '' for all.
+    """
+
+    def __init__(self, timeout: float = 20.0, *, job_name_pattern: str = ARVADOS_CONTAINER) -> None:
+        self.timeout = timeout
+        self.job_name_pattern = job_name_pattern
+
+    # ---- asking ----------------------------------------------------------------------------------------------------
+
+    def pending(self) -> tuple[Job, ...]:
+        """The jobs that wait for nodes, in the order of the queue; a malformed line is skipped with a warning.
+
+        Output without one line that can be read is a failure: taken for an empty queue, it would stop nodes."""
+        text = self._run("squeue", "--state=PENDING", "--noheader", f"--format={SQUEUE_FORMAT}")
+        jobs, malformed = parse_squeue(text, self.job_name_pattern)
+        self._report("squeue", malformed, _queue_log)
+        if len(malformed) > _JUNK and len(malformed) == sum(1 for line in text.split("\n") if line.strip()):
+            raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
+        return tuple(jobs)
+
+    def nodes(self) -> dict[str, SlurmNode]:
+        """Every node that Slurm shows, by name. No node at all is a failure: slurm.conf has at least one."""
+        nodes = self._sinfo()
+        if not nodes:
+            raise ControllerAway("sinfo", "it lists no node")
+        return nodes
+
+    def node(self, hostname: str) -> SlurmNode | None:
+        """One node, asked now. None: Slurm answers and does not know it."""
+        _check_hostname("sinfo", hostname)
+        return self._sinfo(f"--nodes={hostname}").get(hostname)
+
+    def jobs_on(self, hostname: str) -> int:
+        """How many jobs run on a node or are being cleaned up there. Raises UnknownNode."""
+        _check_hostname("squeue", hostname)
+        text = self._run("squeue", "--noheader", "--format=%i", "-w", hostname)
+        return sum(1 for line in text.split("\n") if line.strip())
+
+    # ---- changing --------------------------------------------------------------------------------------------------
+
+    def drain(self, hostname: str, reason: str) -> None:
+        """State=DRAIN: running jobs finish, none begins. It overwrites the reason of a drain by somebody else: whether
+        to drain at all is the caller's to decide. Draining twice is success. Raises UnknownNode."""
+        self._update(hostname, "State=DRAIN", f"Reason={_one_line(reason)}")
+
+    def resume(self, hostname: str) -> None:
+        """State=RESUME, for a drained or down node; success, too, where there is nothing to resume (row F5). Raises
+        UnknownNode."""
+        try:
+            self._update(hostname, "State=RESUME")
+        except NotNeeded as answer:
+            _log.debug("%s needs no resume: %s", hostname, answer)
+
+    def set_down(self, hostname: str, reason: str) -> None:
+        """State=DOWN: jobs on the node end at once and may be requeued. Doing it twice is success. Raises UnknownNode.
+
+        With ReturnToService=2 a node that still answers is idle again within a second: this comes after the destroy."""
+        self._update(hostname, "State=DOWN", f"Reason={_one_line(reason)}")
+
+    def describe(self, hostname: str, size: str, weight: int, *, others: Iterable[str] | None = None) -> None:
+        """Give a node the feature `instancetype=SIZE`, in place of any other size's, and its weight (rows F11, F17).
+
+        others: the features that the node has now, which are kept; None asks Slurm for them first. `Features=` would
+        not do: it cannot replace one, and loses the weight with it. Raises UnknownNode.
+        """
+        if not _FEATURE_VALUE.fullmatch(size):
+            raise Refused("scontrol", f"the size name {size!r} cannot be a feature of Slurm")
+        if others is None:
+            node = self.node(hostname)
+            if node is None:
+                raise UnknownNode("sinfo", f"it does not know the node {hostname}")
+            others = node.features
+        kept = sorted({feature for feature in others if not feature.startswith(_FEATURE)})
+        features = ",".join([*kept, f"{_FEATURE}{size}"])
+        self._update(hostname, f"AvailableFeatures={features}", f"ActiveFeatures={features}", f"Weight={weight:d}")
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel the jobs of this name. That there is none is success."""
+        if not job_id.strip() or not job_id.isprintable():
+            raise Refused("scancel", f"{job_id!r} is not the name of a job")
+        self._run("scancel", f"--name={job_id}")
+
+    def check_rights(self) -> str | None:
+        """One line when this account may not update nodes, else None. Changes nothing: slurmctld looks at the account
+        before the node's name, and the node that is named does not exist. Raises SlurmFailure when Slurm is away."""
+        try:
+            self._update(_NO_SUCH_NODE, "Weight=1")
+        except NotPermitted as refusal:
+            return f"Slurm does not let this account update nodes: {refusal}"
+        except (UnknownNode, Refused):
+            return None
+        return None
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _sinfo(self, *which: str) -> dict[str, SlurmNode]:
+        text = self._run("sinfo", "--noheader", f"--format={SINFO_FORMAT}", *which)
+        nodes, malformed = parse_sinfo(text)
+        self._report("sinfo", malformed, _log)
+        if malformed and not nodes:
+            raise ControllerAway("sinfo", f"no line of its output can be read, the first is {first_line(text)!r}")
+        return nodes
+
+    def _update(self, hostname: str, *changes: str) -> None:
+        _check_hostname("scontrol", hostname)
+        if hostname == DUMMY_NODE:
+            raise Refused("scontrol", f"{DUMMY_NODE} belongs to Arvados' dispatcher and is never changed")
+        self._run("scontrol", "update", f"NodeName={hostname}", *changes)
+
+    def _run(self, command: str, *arguments: str) -> str:
+        output = run([command, *arguments], timeout=self.timeout)
+        if output.returncode != 0:
+            raise failure_of(command, output.returncode, output.stdout, output.stderr)
+        # A listing that has lines is judged by them (_report). Else a code of 0 is not trusted where an error is shown.
+        if command not in ("squeue", "sinfo") or not output.stdout.strip():
+            error = recognise(command, f"{output.stderr}\n{output.stdout}")
+            if error is not None:
+                raise error
+        return output.stdout
+
+    @staticmethod
+    def _report(command: str, malformed: Sequence[str], log: logging.Logger) -> None:
+        for line in malformed:
+            error = recognise(command, line)
+            if error is not None:
+                raise error
+        for line in malformed[:_WARNINGS]:
+            log.warning("ignored malformed line in %s output: %.300r", command, line[:300])
+        if len(malformed) > _WARNINGS:
+            log.warning("ignored %d more malformed lines in %s output", len(malformed) - _WARNINGS, command)
+
+
+def _check_hostname(command: str, hostname: str) -> None:
+    # `ALL` and a hostlist would reach nodes that nobody meant.
+    if not _HOSTNAME.fullmatch(hostname) or hostname.upper() == "ALL":
+        raise Refused(command, f"{hostname!r} is not the name of one node")
+
+
+def _one_line(reason: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in reason).split())

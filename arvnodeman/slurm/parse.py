@@ -1,0 +1,189 @@
+"""The output of squeue and sinfo, line by line, into the values of the model.
+
+50,000 waiting jobs have a few dozen shapes, so what a job asks for is parsed once for each distinct text, and the jobs
+of one poll share their shapes. A line that cannot be read is handed back, and costs only itself (row F15).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from arvnodeman.fleet.model import Job, JobShape, SlurmNode
+
+SQUEUE_FORMAT = "%c|%m|%d|%r|%j|%f|%Q|%D"
+SINFO_FORMAT = "%n|%t|%w|%f|%E"
+
+WAITS_FOR_NODES = ("Resources", "ReqNodeNotAvail", "Priority", "BadConstraints", "Nodes required for job are")
+"""A job waits for nodes when its reason contains one of these (rows F13, F14)."""
+MAINTENANCE = "Reserved for maintenance"
+"""... unless it contains this: more nodes would not help."""
+
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})([KMGTP]?)([CN]?)", re.IGNORECASE)
+_MB = {"": 1.0, "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2, "P": 1024.0**3}
+_COUNT = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,6})?)([KM]?)(?:-[0-9]+[KM]?)?", re.IGNORECASE)
+_TIMES = {"": 1, "K": 1024, "M": 1024**2}
+_SIZE = re.compile(r"(?:^|[&|,(\[])instancetype=([^&|,()\[\]*]+)")
+_ARVADOS_UUID = re.compile(r"[0-9a-z]{5}-[0-9a-z]{5}-[0-9a-z]{15}")
+_STATE = re.compile(r"([a-z_]+)([^a-z_\s]*)")
+_HOST_PART = re.compile(r"([^\[\],]+)(?:\[([0-9,-]+)\])?([^\[\],]*)")
+_NAMES_LIMIT = 65536  # names in one hostlist, as in Slurm
+
+
+def megabytes(text: str, cores: float = 1) -> float:
+    """`500M`, `1.5g`, a bare number of MB, as MB. Older squeues add `c` (for each core) or `n` (for each node).
+
+    Raises ValueError for anything else."""
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not an amount of memory or disk: {text!r}")
+    number, unit, each = match.groups()
+    return float(number) * _MB[unit.upper()] * (cores if each.upper() == "C" else 1)
+
+
+def count(text: str) -> float:
+    """A number of cores or nodes; squeue writes 1024 as `1K`, and a range of nodes as `2-4` (the least is taken)."""
+    match = _COUNT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a number: {text!r}")
+    number, unit = match.groups()
+    return float(number) * _TIMES[unit.upper()]
+
+
+def size_named(features: str) -> str | None:
+    """The size that a feature constraint names: X of `instancetype=X`, alone or in an expression; the first of them."""
+    match = _SIZE.search(features)
+    return match.group(1) if match else None
+
+
+def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str) -> JobShape:
+    """What a job asks for, from its fields. Raises ValueError for a field that cannot be read."""
+    how_many = count(cores)
+    return JobShape(
+        cores=how_many,
+        ram=megabytes(memory, how_many),
+        scratch=megabytes(disk, how_many),
+        size=size_named(features),
+        nodes=max(1, int(count(nodes))),
+    )
+
+
+def waits_for_nodes(reason: str) -> bool:
+    """Would more nodes help a job that waits for this reason?"""
+    return MAINTENANCE not in reason and any(text in reason for text in WAITS_FOR_NODES)
+
+
+def parse_squeue(text: str, job_name_pattern: str) -> tuple[list[Job], list[str]]:
+    """The jobs that wait for nodes and whose name contains `job_name_pattern` (row F16), in the order of the queue, and
+    the lines that cannot be read. Jobs alike share one JobShape."""
+    jobs: list[Job] = []
+    malformed: list[str] = []
+    counted: dict[str, bool] = {}
+    shapes: dict[tuple[str, str, str, str, str], JobShape] = {}
+    distinct: dict[JobShape, JobShape] = {}
+    for line in text.split("\n"):
+        fields = line.split("|")
+        if len(fields) != 8 or not fields[6].isdigit():
+            if not line.strip():
+                continue
+            unusual = _unusual(fields)
+            if unusual is None:
+                malformed.append(line)
+                continue
+            fields = unusual
+        cores, memory, disk, reason, name, features, priority, nodes = fields
+        if job_name_pattern not in name:
+            continue
+        if reason not in counted:
+            counted[reason] = waits_for_nodes(reason)
+        if not counted[reason]:
+            continue
+        key = (cores, memory, disk, features, nodes)
+        shape = shapes.get(key)
+        try:
+            if shape is None:
+                shape = job_shape(*key)
+                shapes[key] = shape = distinct.setdefault(shape, shape)
+            jobs.append(Job(name, shape, int(priority), reason))
+        except ValueError:
+            malformed.append(line)
+    return jobs, malformed
+
+
+def _unusual(fields: list[str]) -> list[str] | None:
+    """The eight fields of a line with a `|` in job name or features, or without the number of nodes; else None."""
+    if len(fields) >= 8 and fields[-2].isdigit() and _COUNT.fullmatch(fields[-1]):
+        middle, tail = fields[4:-2], fields[-2:]
+    elif fields[-1].isdigit():
+        middle, tail = fields[4:-1], [fields[-1], "1"]
+    else:
+        return None
+    if len(middle) < 2:
+        return None
+    # A container's name is a uuid, so what follows it is an expression of features; other names may be anything.
+    names = 1 if _ARVADOS_UUID.fullmatch(middle[0]) else len(middle) - 1
+    features = "|".join(middle[names:])
+    if features.startswith("(null)|"):
+        return None
+    return [*fields[:4], "|".join(middle[:names]), features, *tail]
+
+
+def parse_sinfo(text: str) -> tuple[dict[str, SlurmNode], list[str]]:
+    """The nodes by name, and the lines that cannot be read."""
+    nodes: dict[str, SlurmNode] = {}
+    malformed: list[str] = []
+    features: dict[str, frozenset[str]] = {"(null)": frozenset()}
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        try:
+            names, shown_state, weight, listed, reason = line.split("|", 4)
+            state, responding = parse_state(shown_state)
+            if listed not in features:
+                features[listed] = frozenset(filter(None, listed.split(",")))
+            for name in hostlist(names):
+                nodes[name] = SlurmNode(
+                    name, state, responding, int(weight), features[listed], "" if reason == "none" else reason
+                )
+        except ValueError:
+            malformed.append(line)
+    return nodes, malformed
+
+
+def parse_state(text: str) -> tuple[str, bool]:
+    """`idle*` as ("idle", False): the state without flags, and is the node responding (no `*`)? Raises ValueError."""
+    match = _STATE.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError(f"not a node state: {text!r}")
+    state, flags = match.groups()
+    return state, "*" not in flags
+
+
+def hostlist(expression: str) -> Iterable[str]:
+    """The names in `compute[1-3,7]` or in a plain name. Raises ValueError for one that is empty, broken or too long."""
+    if not expression or expression != expression.strip() or not expression.isprintable():
+        raise ValueError(f"not a node name: {expression!r}")
+    if not any(special in expression for special in "[],"):
+        return [expression]
+    names: list[str] = []
+    for part in re.split(r",(?![^\[]*\])", expression):
+        match = _HOST_PART.fullmatch(part)
+        if match is None:
+            raise ValueError(f"not a node name: {expression!r}")
+        before, ranges, after = match.groups()
+        numbers = [""] if ranges is None else _numbers(ranges)
+        names += [f"{before}{number}{after}" for number in numbers]
+        if len(names) > _NAMES_LIMIT:
+            raise ValueError(f"too many nodes: {expression[:80]!r}")
+    return names
+
+
+def _numbers(ranges: str) -> list[str]:
+    found: list[str] = []
+    for item in ranges.split(","):
+        first, _, last = item.partition("-")
+        lowest, highest = int(first), int(last or first)
+        if not lowest <= highest < lowest + _NAMES_LIMIT:
+            raise ValueError(f"not a range of nodes: {item[:80]!r}")
+        found += [f"{number:0{len(first)}d}" for number in range(lowest, highest + 1)]
+    return found

@@ -1,0 +1,150 @@
+"""Run one command: bounded in time and output, with a clean environment, never through a shell.
+
+The command stays in the daemon's process group, so that it goes when the watchdog kills that group; at a time-out it is
+killed with all its descendants, since a wrapper script's child would hang on alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from arvnodeman.slurm.errors import ControllerAway, NotInstalled
+
+OUTPUT_LIMIT = 64 << 20  # bytes of stdout and stderr together; 5,000 jobs are 0.7 MB
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command wrote, decoded as UTF-8 (what is not UTF-8 is replaced), and its exit status."""
+
+    stdout: str
+    stderr: str
+    returncode: int
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """PATH, what names the Slurm installation, a plain locale; SQUEUE_FORMAT and the like would change the output."""
+    kept = {name: value for name, value in environ.items() if name.startswith("SLURM_")}
+    return {**kept, "PATH": environ.get("PATH") or os.defpath, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+
+
+def run(argv: Sequence[str], *, timeout: float, limit: int = OUTPUT_LIMIT) -> Output:
+    """Run a command to its end, in the calling thread.
+
+    timeout: seconds until it is killed; limit: bytes of output until it is killed. Raises NotInstalled, or
+    ControllerAway when it was killed. ENOMEM on fork and MemoryError pass through.
+    """
+    process = _start(argv)
+    try:
+        stdout, stderr = _read(process, timeout, limit)
+    except _Killed as reason:
+        kill_tree(process)
+        raise ControllerAway(argv[0], str(reason)) from None
+    except BaseException:
+        kill_tree(process)
+        raise
+    finally:
+        _close(process)
+    return Output(stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"), process.returncode)
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """Kill a child and its descendants, and reap the child; one that the kernel will not let go is not waited for."""
+    if process.poll() is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGSTOP)  # so that it starts no more children while they are counted
+    for pid in _descendants(process.pid):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
+
+
+class _Killed(Exception):
+    """Why the command has to be killed."""
+
+
+def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=clean_environment(os.environ),
+            bufsize=0,
+        )
+    except FileNotFoundError:
+        raise NotInstalled(argv[0], "not installed (no such command on PATH)") from None
+    except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise
+        if error.errno in (errno.EAGAIN, errno.EMFILE, errno.ENFILE):  # row F7: passes
+            raise ControllerAway(argv[0], f"cannot be started: {error.strerror}") from None
+        raise NotInstalled(argv[0], f"cannot be run: {error.strerror}") from None
+
+
+def _read(process: subprocess.Popen[bytes], timeout: float, limit: int) -> tuple[bytes, bytes]:
+    deadline = time.monotonic() + timeout
+    assert process.stdout is not None
+    assert process.stderr is not None
+    chunks: dict[int, list[bytes]] = {process.stdout.fileno(): [], process.stderr.fileno(): []}
+    size = 0
+    with selectors.PollSelector() as selector:
+        for descriptor in chunks:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select(_left(deadline, timeout)):
+                chunk = os.read(key.fd, _CHUNK)
+                if not chunk:
+                    selector.unregister(key.fd)
+                chunks[key.fd].append(chunk)
+                size += len(chunk)
+            if size > limit:
+                raise _Killed(f"wrote more than {limit} bytes, killed")
+    try:
+        process.wait(_left(deadline, timeout))
+    except subprocess.TimeoutExpired:
+        _left(deadline, timeout)
+    stdout, stderr = (b"".join(parts) for parts in chunks.values())
+    return stdout, stderr
+
+
+def _left(deadline: float, timeout: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise _Killed(f"did not end within {timeout:g} seconds, killed")
+    return left
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def _descendants(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parent = int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found

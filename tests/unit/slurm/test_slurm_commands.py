@@ -1,0 +1,421 @@
+"""Slurm's commands as processes: what is asked, what the answers mean, and what happens when they misbehave."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from arvnodeman.fleet.model import ErrorKind, JobShape, RemoteFailure, SlurmNode
+from arvnodeman.slurm.commands import Slurm
+from arvnodeman.slurm.errors import (
+    ControllerAway,
+    NotInstalled,
+    NotPermitted,
+    Refused,
+    SlurmFailure,
+    UnknownNode,
+)
+from arvnodeman.slurm.run import clean_environment, run
+
+GOOD_JOB = "2|1G|100M|Resources|zzzzz-dz642-000000000000003|instancetype=m5.large|4294901756|1"
+GOOD_NODE = "compute1|idle|1|(null)|none"
+PATIENCE = 20.0  # seconds that a condition may take to come true
+
+
+class Commands:
+    """A directory of stand-ins for Slurm's commands, alone on PATH, that write down how they were called."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.calls = directory / "calls"
+
+    def make(self, name: str, script: str) -> None:
+        path = self.directory / name
+        path.write_text(f'#!/bin/sh\n{{ printf "%s" {name}; printf "|%s" "$@"; echo; }} >> {self.calls}\n{script}\n')
+        path.chmod(0o755)
+
+    def say(self, name: str, text: str, *, code: int = 0, stream: int = 1) -> None:
+        self.make(name, f"cat >&{stream} <<'EOF'\n{text}\nEOF\nexit {code}")
+
+    def called(self) -> list[list[str]]:
+        return [line.split("|") for line in self.calls.read_text().splitlines()] if self.calls.exists() else []
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return Commands(tmp_path)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+# ---- asking ----------------------------------------------------------------------------------------------------------
+
+
+def test_pending_asks_squeue_for_the_eight_fields(commands: Commands) -> None:
+    commands.say("squeue", GOOD_JOB)
+    jobs = Slurm().pending()
+    assert [(job.shape, job.priority) for job in jobs] == [(JobShape(2, 1024, 100, "m5.large"), 4294901756)]
+    assert jobs[0].in_slurm
+    fields = ["%c", "%m", "%d", "%r", "%j", "%f", "%Q", "%D"]
+    assert commands.called() == [["squeue", "--state=PENDING", "--noheader", f"--format={fields[0]}", *fields[1:]]]
+
+
+def test_an_empty_queue_is_no_failure(commands: Commands) -> None:
+    commands.make("squeue", "exit 0")
+    assert Slurm().pending() == ()
+
+
+def test_the_name_pattern_is_an_argument(commands: Commands) -> None:
+    commands.say("squeue", GOOD_JOB.replace("zzzzz-dz642-000000000000003", "anybody"))
+    assert Slurm().pending() == ()
+    assert [job.id for job in Slurm(job_name_pattern="").pending()] == ["anybody"]
+
+
+def test_a_malformed_line_is_a_warning_that_names_it(commands: Commands, caplog: pytest.LogCaptureFixture) -> None:
+    """Row F15."""
+    commands.say("squeue", f"{GOOD_JOB}\nfoo\n{GOOD_JOB}")
+    assert len(Slurm().pending()) == 2
+    assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
+        ("arvnodeman.jobqueue", logging.WARNING, "ignored malformed line in squeue output: 'foo'")
+    ]
+
+
+def test_many_malformed_lines_make_few_warnings(commands: Commands, caplog: pytest.LogCaptureFixture) -> None:
+    commands.say("squeue", "\n".join([GOOD_JOB] + ["foo " + "x" * 5000] * 50))
+    assert len(Slurm().pending()) == 1
+    assert len(caplog.records) == 11
+    assert caplog.records[-1].getMessage() == "ignored 40 more malformed lines in squeue output"
+    assert max(len(record.getMessage()) for record in caplog.records) < 400
+
+
+def test_junk_is_not_an_empty_queue(commands: Commands) -> None:
+    """An empty queue would stop every node that idles."""
+    commands.make("squeue", "head -c 20000 /dev/urandom | tr -d '\\000'; printf '\\n\\377\\n\\377\\n\\377\\n\\377\\n'")
+    with pytest.raises(ControllerAway, match="no line of its output can be read"):
+        Slurm().pending()
+
+
+def test_nodes_and_one_node(commands: Commands) -> None:
+    commands.say("sinfo", f"{GOOD_NODE}\ncompute2|idle*|266|gpu|Node Manager shutdown (i-1)")
+    slurm = Slurm()
+    assert sorted(slurm.nodes()) == ["compute1", "compute2"]
+    assert slurm.node("compute2") == SlurmNode(
+        "compute2", "idle", False, 266, frozenset({"gpu"}), "Node Manager shutdown (i-1)"
+    )
+    assert commands.called()[0] == ["sinfo", "--noheader", "--format=%n", "%t", "%w", "%f", "%E"]
+    assert commands.called()[1][-1] == "--nodes=compute2"
+
+
+def test_a_node_that_slurm_does_not_know_is_none(commands: Commands) -> None:
+    """A real sinfo prints nothing for it and ends with 0."""
+    commands.make("sinfo", "exit 0")
+    assert Slurm().node("compute7") is None
+
+
+def test_no_node_at_all_is_a_failure_and_not_the_end_of_all_nodes(commands: Commands) -> None:
+    commands.make("sinfo", "exit 0")
+    with pytest.raises(ControllerAway, match="lists no node"):
+        Slurm().nodes()
+
+
+@pytest.mark.parametrize("junk", ["foo", "\x01\x02\n\x03"])
+def test_junk_from_sinfo_does_not_say_that_a_node_is_unknown(commands: Commands, junk: str) -> None:
+    commands.say("sinfo", junk)
+    with pytest.raises(ControllerAway):
+        Slurm().node("compute1")
+
+
+def test_jobs_on_a_node(commands: Commands) -> None:
+    commands.say("squeue", "17\n18_3")
+    assert Slurm().jobs_on("compute1") == 2
+    assert commands.called() == [["squeue", "--noheader", "--format=%i", "-w", "compute1"]]
+    commands.make("squeue", "exit 0")
+    assert Slurm().jobs_on("compute1") == 0
+    commands.say("squeue", "squeue: error: Invalid node name compute1", code=1, stream=2)
+    with pytest.raises(UnknownNode) as caught:
+        Slurm().jobs_on("compute1")
+    assert caught.value.error.kind is ErrorKind.GONE
+    assert caught.value.error.text == "squeue: Invalid node name compute1"
+
+
+# ---- changing --------------------------------------------------------------------------------------------------------
+
+
+def test_drain_and_set_down_give_the_reason(commands: Commands) -> None:
+    commands.make("scontrol", "exit 0")
+    Slurm().drain("compute1", "Node Manager shutdown (i-1)")
+    Slurm().set_down("compute1", "lost\nbattery")
+    assert commands.called() == [
+        ["scontrol", "update", "NodeName=compute1", "State=DRAIN", "Reason=Node Manager shutdown (i-1)"],
+        ["scontrol", "update", "NodeName=compute1", "State=DOWN", "Reason=lost battery"],
+    ]
+
+
+def test_resume_of_a_node_that_needs_none_is_success(commands: Commands) -> None:
+    """Row F5."""
+    commands.say("scontrol", "slurm_update error: Invalid node state specified", code=1, stream=2)
+    Slurm().resume("compute1")
+    assert commands.called() == [["scontrol", "update", "NodeName=compute1", "State=RESUME"]]
+    with pytest.raises(SlurmFailure):
+        Slurm().drain("compute1", "that a drain is refused is no success")
+
+
+def test_describe_replaces_the_size_and_keeps_features_of_others(commands: Commands) -> None:
+    """Rows F11, F17; one update, since `Features=` cannot replace one and then loses the weight too."""
+    commands.make("scontrol", "exit 0")
+    commands.say("sinfo", "compute1|down*|1|ssd,instancetype=old,gpu|none")
+    Slurm().describe("compute1", "m5.large", 266)
+    described = [
+        "scontrol",
+        "update",
+        "NodeName=compute1",
+        "AvailableFeatures=gpu,ssd,instancetype=m5.large",
+        "ActiveFeatures=gpu,ssd,instancetype=m5.large",
+        "Weight=266",
+    ]
+    assert commands.called()[1:] == [described]
+    Slurm().describe("compute1", "m5.large", 266, others=frozenset({"ssd", "gpu", "instancetype=old"}))
+    assert commands.called()[2:] == [described]
+
+
+def test_describe_of_an_unknown_node(commands: Commands) -> None:
+    commands.make("sinfo", "exit 0")
+    with pytest.raises(UnknownNode):
+        Slurm().describe("compute1", "m5.large", 266)
+
+
+@pytest.mark.parametrize("size", ["", "a b", "a,b", "a&b", "a|b", "a=b", "a*2"])
+def test_a_size_that_cannot_be_a_feature(commands: Commands, size: str) -> None:
+    commands.make("scontrol", "exit 0")
+    with pytest.raises(Refused, match="cannot be a feature"):
+        Slurm().describe("compute1", size, 1, others=())
+    assert commands.called() == []
+
+
+@pytest.mark.parametrize("hostname", ["", "ALL", "all", "compute[1-5]", "a,b", "-x", "a b", "a\x00", "compute0"])
+def test_only_one_named_node_is_ever_changed(commands: Commands, hostname: str) -> None:
+    """NodeName=ALL would drain the cluster; compute0 is Arvados' own."""
+    commands.make("scontrol", "exit 0")
+    slurm = Slurm()
+    with pytest.raises(Refused):
+        slurm.drain(hostname, "r")
+    with pytest.raises(Refused):
+        slurm.set_down(hostname, "r")
+    with pytest.raises(Refused):
+        slurm.resume(hostname)
+    with pytest.raises(Refused):
+        slurm.describe(hostname, "a", 1, others=())
+    assert commands.called() == []
+
+
+def test_cancel(commands: Commands) -> None:
+    commands.make("scancel", "exit 0")
+    Slurm().cancel("zzzzz-dz642-000000000000003")
+    assert commands.called() == [["scancel", "--name=zzzzz-dz642-000000000000003"]]
+    for name in ("", " ", "a\nb", "a\x00"):
+        with pytest.raises(Refused):
+            Slurm().cancel(name)
+    assert len(commands.called()) == 1
+
+
+def test_rights_are_checked_without_changing_anything(commands: Commands) -> None:
+    commands.say("scontrol", "slurm_update error: Invalid node name specified", code=1, stream=2)
+    assert Slurm().check_rights() is None
+    commands.say("scontrol", "slurm_update error: Invalid user id", code=1, stream=2)
+    line = Slurm().check_rights()
+    assert line is not None
+    assert "does not let this account update nodes" in line
+    assert "\n" not in line
+    assert {call[2] for call in commands.called()} == {"NodeName=arvados-node-manager-rights-check"}
+    commands.say(
+        "scontrol", "slurm_update error: Unable to contact slurm controller (connect failure)", code=1, stream=2
+    )
+    with pytest.raises(ControllerAway):
+        Slurm().check_rights()
+
+
+# ---- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+@pytest.mark.parametrize(
+    ("said", "failure", "kind"),
+    [
+        ("slurm_update error: Unable to contact slurm controller (connect failure)", ControllerAway, "transient"),
+        ("slurm_update error: Socket timed out on send/recv operation", ControllerAway, "transient"),
+        ("scontrol: error: Munge encode failed: Failed to access /run/munge.socket.2", ControllerAway, "transient"),
+        ("slurm_update error: Invalid user id", NotPermitted, "refused"),
+        ("scancel: error: Kill job error on job id 2: Access/permission denied", NotPermitted, "refused"),
+        ("slurm_update error: Invalid node name specified", UnknownNode, "gone"),
+        ("slurm_update error: Active features not subset of available features", Refused, "refused"),
+        ("", Refused, "refused"),
+    ],
+)
+def test_errors_are_told_apart_on_either_stream(
+    commands: Commands, said: str, failure: type[SlurmFailure], kind: str, stream: int
+) -> None:
+    commands.say("scontrol", said, code=1, stream=stream)
+    with pytest.raises(failure) as caught:
+        Slurm().drain("compute1", "r")
+    assert type(caught.value) is failure
+    assert isinstance(caught.value, RemoteFailure)
+    assert caught.value.error.kind == kind
+    assert caught.value.error.text.startswith("scontrol: ")
+    assert said.rpartition("error: ")[2] in caught.value.error.text
+    assert "\n" not in caught.value.error.text
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_an_error_with_code_0_is_not_an_empty_list(commands: Commands, stream: int) -> None:
+    said = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
+    commands.say("squeue", said, stream=stream)
+    commands.say("sinfo", said, stream=stream)
+    commands.say("scontrol", said, stream=stream)
+    for ask in (
+        Slurm().pending,
+        Slurm().nodes,
+        lambda: Slurm().node("compute1"),
+        lambda: Slurm().drain("compute1", "r"),
+    ):
+        with pytest.raises(ControllerAway, match="Unable to contact slurm controller"):
+            ask()
+
+
+def test_a_warning_beside_a_good_list_costs_nothing(commands: Commands) -> None:
+    commands.make("squeue", f"echo 'squeue: connection refused by the backup controller' >&2; echo '{GOOD_JOB}'")
+    assert len(Slurm().pending()) == 1
+
+
+def test_a_command_killed_by_a_signal_may_be_tried_again(commands: Commands) -> None:
+    commands.make("squeue", "kill -SEGV $$")
+    with pytest.raises(ControllerAway, match="killed by signal 11"):
+        Slurm().pending()
+
+
+def test_not_installed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotInstalled) as caught:
+        Slurm().pending()
+    assert caught.value.error.kind is ErrorKind.REFUSED
+    assert caught.value.error.text == "squeue: not installed (no such command on PATH)"
+    assert caught.value.error.hint == "[Daemon] dispatcher"
+
+
+def test_what_cannot_be_executed_is_one_line(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(commands.directory))
+    (commands.directory / "squeue").write_bytes(b"\x7fELFjunk")
+    (commands.directory / "squeue").chmod(0o755)
+    with pytest.raises(NotInstalled, match="squeue: cannot be run: "):
+        Slurm().pending()
+
+
+@pytest.mark.parametrize(
+    "fatal", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory"), RuntimeError("can't start new thread")]
+)
+def test_fatal_errors_pass_through_unchanged(monkeypatch: pytest.MonkeyPatch, fatal: BaseException) -> None:
+    """Row F7, and the fatal errors that end the process."""
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise fatal
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(type(fatal)) as caught:
+        Slurm().pending()
+    assert caught.value is fatal
+
+
+def test_a_fork_that_fails_for_the_moment_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row F7."""
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(ControllerAway):
+        Slurm().pending()
+
+
+# ---- how the commands run --------------------------------------------------------------------------------------------
+
+
+def test_a_command_that_hangs_is_killed_with_its_children(commands: Commands) -> None:
+    pids = commands.directory / "pids"
+    commands.make("squeue", f"sh -c 'sh -c \"sleep 600 & echo \\$! >> {pids}; wait\"' & echo $$ $! >> {pids}; wait")
+    with pytest.raises(ControllerAway, match=r"did not end within 0\.5 seconds") as caught:
+        Slurm(timeout=0.5).pending()
+    assert caught.value.error.kind is ErrorKind.TRANSIENT
+    started = [int(pid) for pid in pids.read_text().split()]
+    assert len(started) == 3
+    wait_until(lambda: not any(alive(pid) for pid in started))
+
+
+def test_a_command_stays_in_our_process_group(commands: Commands) -> None:
+    """So that it goes when the watchdog kills the group."""
+    commands.make("squeue", f"cut -d' ' -f5 /proc/$$/stat > {commands.directory}/group")
+    Slurm().pending()
+    assert int((commands.directory / "group").read_text()) == os.getpgid(0)
+
+
+def test_endless_output_is_cut_off(commands: Commands) -> None:
+    commands.make("squeue", "exec yes")
+    with pytest.raises(ControllerAway, match="wrote more than 1000000 bytes, killed"):
+        run(["squeue"], timeout=PATIENCE, limit=1_000_000)
+
+
+def test_output_on_both_streams_does_not_block(commands: Commands) -> None:
+    commands.make("squeue", "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero; exit 3")
+    output = run(["squeue"], timeout=PATIENCE)
+    assert (len(output.stdout), len(output.stderr), output.returncode) == (300000, 300000, 3)
+
+
+def test_stdin_is_closed_and_no_descriptor_leaks(commands: Commands) -> None:
+    commands.make("squeue", "cat")  # would hang on an open stdin
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        assert run(["squeue"], timeout=PATIENCE).stdout == ""
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_environment_is_clean(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQUEUE_FORMAT and the like would change what we parse; SLURM_CONF names the installation."""
+    monkeypatch.setenv("SLURM_CONF", "/etc/x.conf")
+    monkeypatch.setenv("SQUEUE_FORMAT", "%i")
+    monkeypatch.setenv("ARVADOS_API_TOKEN", "secret")
+    monkeypatch.setenv("LANG", "de_DE")
+    commands.make("squeue", "/usr/bin/env")
+    lines = run(["squeue"], timeout=PATIENCE).stdout.split()
+    names = {line.partition("=")[0] for line in lines} - {"PWD", "_", "OLDPWD", "SHLVL"}  # the shell's own
+    assert names == {"PATH", "SLURM_CONF", "LANG", "LC_ALL"}
+    assert "LC_ALL=C.UTF-8" in lines
+
+
+def test_without_a_path_the_systems_default_is_used() -> None:
+    assert clean_environment({})["PATH"] == os.defpath
+
+
+def test_no_shell_reads_the_arguments(commands: Commands) -> None:
+    commands.make("scontrol", "exit 0")
+    Slurm().drain("compute1", f"$(touch {commands.directory}/touched); `id`")
+    assert not (commands.directory / "touched").exists()
+    assert commands.called()[0][-1] == f"Reason=$(touch {commands.directory}/touched); `id`"

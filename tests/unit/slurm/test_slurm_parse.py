@@ -1,0 +1,290 @@
+"""Every line of squeue and sinfo that a real Slurm has shown, and the broken ones."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arvnodeman.fleet.model import Job, JobShape, SlurmNode
+from arvnodeman.slurm.parse import (
+    count,
+    hostlist,
+    job_shape,
+    megabytes,
+    parse_sinfo,
+    parse_squeue,
+    parse_state,
+    size_named,
+    waits_for_nodes,
+)
+
+UUID = "zzzzz-dz642-000000000000003"
+ALL_DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
+
+
+def one_job(line: str) -> Job:
+    jobs, malformed = parse_squeue(line + "\n", "-dz642-")
+    assert malformed == []
+    assert len(jobs) == 1
+    return jobs[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("500M", 500),
+        ("1500M", 1500),
+        ("1G", 1024),
+        ("2.5G", 2560),
+        ("2.5g", 2560),
+        ("1t", 1024**2),
+        ("1P", 1024**3),
+        ("512K", 0.5),
+        ("0", 0),
+        ("100", 100),
+        ("500Mn", 500),
+        ("500Mc", 2000),
+        ("1Gc", 4096),
+    ],
+)
+def test_memory_has_units_in_either_case_and_fractions(text: str, expected: float) -> None:
+    """Row F14; `c` is for each core, `n` for each node."""
+    assert megabytes(text, cores=4) == expected
+
+
+@pytest.mark.parametrize("text", ["", "M", "1X", "nan", "inf", "-1G", "1 G", "1e9", "9" * 400, "١G", "G1"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not an amount"):
+        megabytes(text)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1", 1), ("16", 16), ("1K", 1024), ("2-4", 2), ("1.5K", 1536)])
+def test_counts_as_squeue_writes_them(text: str, expected: float) -> None:
+    assert count(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ("instancetype=m5.large", "m5.large"),
+        ("a&instancetype=Standard_D3_v2", "Standard_D3_v2"),
+        ("instancetype=m5.large&b", "m5.large"),
+        ("[instancetype=c5.xlarge*2&gpu]", "c5.xlarge"),
+        ("instancetype=a|instancetype=b", "a"),
+        ("(null)", None),
+        ("gpu", None),
+        ("myinstancetype=a", None),
+        ("instancetype=", None),
+        ("", None),
+    ],
+)
+def test_the_size_that_a_constraint_names(features: str, expected: str | None) -> None:
+    """Row F17."""
+    assert size_named(features) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "shape", "priority", "reason"),
+    [
+        (
+            f"2|1G|100M|Resources|{UUID}|instancetype=m5.large|4294901756|1",
+            JobShape(2, 1024, 100, "m5.large"),
+            4294901756,
+            "Resources",
+        ),
+        (
+            f"1|500M|0|ReqNodeNotAvail, UnavailableNodes:cloud[0,5],compute[0-959]|{UUID}|(null)|7|2",
+            JobShape(1, 500, 0, None, 2),
+            7,
+            "ReqNodeNotAvail, UnavailableNodes:cloud[0,5],compute[0-959]",
+        ),
+        (f"1|1G|0|{ALL_DOWN}|{UUID}|(null)|5|1", JobShape(1, 1024, 0), 5, ALL_DOWN),
+        (
+            f"1|100M|0|BadConstraints|{UUID}|instancetype=m5.2xlarge|0|1",
+            JobShape(1, 100, 0, "m5.2xlarge"),
+            0,
+            "BadConstraints",
+        ),
+    ],
+)
+def test_lines_of_a_real_squeue(line: str, shape: JobShape, priority: int, reason: str) -> None:
+    """Rows F9, F13, F14."""
+    assert one_job(line) == Job(UUID, shape, priority, reason)
+
+
+def test_a_line_without_the_number_of_nodes_asks_for_one() -> None:
+    assert one_job(f"2|1G|100M|Priority|{UUID}|(null)|42").shape == JobShape(2, 1024, 100)
+
+
+@pytest.mark.parametrize("tail", ["42|3", "42"])
+def test_a_bar_in_the_job_name(tail: str) -> None:
+    job = one_job(f"1|1G|0|Resources|my|odd-dz642-name|instancetype=a|{tail}")
+    assert (job.id, job.shape.size, job.priority) == ("my|odd-dz642-name", "a", 42)
+    assert job.shape.nodes == (3 if "|" in tail else 1)
+
+
+@pytest.mark.parametrize("tail", ["42|3", "42"])
+def test_a_bar_in_the_features_of_a_container(tail: str) -> None:
+    job = one_job(f"1|1G|0|Resources|{UUID}|instancetype=a|instancetype=b|{tail}")
+    assert (job.id, job.shape.size, job.priority) == (UUID, "a", 42)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("Resources", True),
+        ("Priority", True),
+        ("BadConstraints", True),
+        ("ReqNodeNotAvail, UnavailableNodes:compute3", True),
+        (ALL_DOWN, True),
+        ("ReqNodeNotAvail, Reserved for maintenance", False),
+        ("BeginTime", False),
+        ("Dependency", False),
+        ("JobHeldUser", False),
+        ("None", False),
+        ("", False),
+    ],
+)
+def test_which_reasons_more_nodes_would_help(reason: str, expected: bool) -> None:
+    """Row F13, and a maintenance reservation."""
+    assert waits_for_nodes(reason) is expected
+    assert bool(parse_squeue(f"1|1G|0|{reason}|{UUID}|(null)|5|1", "-dz642-")[0]) is expected
+
+
+def test_jobs_of_others_are_not_ours() -> None:
+    """Row F16."""
+    lines = "1|1G|0|Resources|somebody|(null)|5|1\n1|1G|0|Resources|" + UUID + "|(null)|4|1\n"
+    assert [job.id for job in parse_squeue(lines, "-dz642-")[0]] == [UUID]
+    assert [job.id for job in parse_squeue(lines, "")[0]] == ["somebody", UUID]
+
+
+def test_the_order_of_the_queue_is_kept_and_jobs_alike_share_a_shape() -> None:
+    names = [f"zzzzz-dz642-{n:015d}" for n in (5, 3, 9)]
+    written = ["1G", "1024M", "2G"]
+    text = "\n".join(f"1|{ram}|0|Priority|{name}|(null)|5|1" for ram, name in zip(written, names, strict=True))
+    jobs, _ = parse_squeue(text, "-dz642-")
+    assert [job.id for job in jobs] == names
+    assert jobs[0].shape is jobs[1].shape
+    assert jobs[0].shape != jobs[2].shape
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "garbage",
+        "slurm_load_jobs error: something",
+        "||||||||||",
+        f"x|1G|0|Resources|{UUID}|(null)|5|1",
+        f"1|lots|0|Resources|{UUID}|(null)|5|1",
+        f"1|1G|0|Resources|{UUID}|(null)|high|1",
+        f"1|1G|0|Resources|{UUID}|(null)|²|1",
+        f"1|1G|0|Resources|{UUID}",
+        "\x00\x01\ufffd|\ufffd",
+    ],
+)
+def test_a_malformed_line_costs_only_itself(bad: str) -> None:
+    """Row F15."""
+    good = f"1|1G|0|Resources|{UUID}|(null)|5|1"
+    jobs, malformed = parse_squeue(f"{good}\n{bad}\n\n{good}\n", "-dz642-")
+    assert malformed == [bad]
+    assert len(jobs) == 2
+
+
+@given(st.lists(st.text(alphabet="0123|GMn-dz64\x00 ,[]", max_size=40), max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_no_line_at_all_makes_the_parsers_fail(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    jobs, malformed = parse_squeue(text, "")
+    nodes, strange = parse_sinfo(text)
+    written = [line for line in text.split("\n") if line.strip()]
+    assert len(jobs) + len(malformed) <= len(written)
+    assert not set(strange) - set(written)
+    assert all(node.name for node in nodes.values())
+
+
+@pytest.mark.parametrize(
+    ("shown", "state", "responding"),
+    [
+        ("idle", "idle", True),
+        ("idle*", "idle", False),
+        ("alloc*", "alloc", False),
+        ("mix*", "mix", False),
+        ("unk*", "unk", False),
+        ("down*", "down", False),
+        ("drain*", "drain", False),
+        ("drng", "drng", True),
+        ("failg", "failg", True),
+        ("plnd", "plnd", True),
+        ("inval", "inval", True),
+        ("idle~", "idle", True),
+        ("idle#", "idle", True),
+        ("mix!", "mix", True),
+        ("mix%", "mix", True),
+        ("down~", "down", True),
+        ("idle$", "idle", True),
+        ("IDLE@", "idle", True),
+        ("idle^", "idle", True),
+        ("idle#*", "idle", False),
+    ],
+)
+def test_states_lose_their_flags_and_a_star_means_not_responding(shown: str, state: str, responding: bool) -> None:
+    """Rows F2, F3, F10; `idle*` is what a node shows for some seconds after each RESUME."""
+    assert parse_state(shown) == (state, responding)
+
+
+def test_lines_of_a_real_sinfo() -> None:
+    """Row F21: no feature is `(null)`, no reason is `none`."""
+    text = (
+        "compute1|idle|1|(null)|none\n"
+        "compute2|drng|266|gpu,instancetype=m5.large|Node Manager shutdown (i-0123)\n"
+        "compute3|down*|1|instancetype=a|a reason | with bars\n"
+    )
+    nodes, malformed = parse_sinfo(text)
+    assert malformed == []
+    assert nodes == {
+        "compute1": SlurmNode("compute1", "idle", True, 1),
+        "compute2": SlurmNode(
+            "compute2", "drng", True, 266, frozenset({"gpu", "instancetype=m5.large"}), "Node Manager shutdown (i-0123)"
+        ),
+        "compute3": SlurmNode("compute3", "down", False, 1, frozenset({"instancetype=a"}), "a reason | with bars"),
+    }
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "  ", "x", "a|idle|1|(null)", "|idle|1|x|y", "a||1|x|y", "a|idle|one|x|y", "\x00|", "c[|idle|1|x|y"]
+)
+def test_a_malformed_line_of_sinfo_costs_only_itself(bad: str) -> None:
+    nodes, malformed = parse_sinfo(f"a|idle|1|(null)|none\n{bad}\nb|idle|1|(null)|none")
+    assert sorted(nodes) == ["a", "b"]
+    assert malformed == ([bad] if bad.strip() else [])
+
+
+def test_a_line_for_several_nodes() -> None:
+    nodes, _ = parse_sinfo("compute[1-2,07]|idle|1|(null)|none")
+    assert sorted(nodes) == ["compute07", "compute1", "compute2"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("compute1", ["compute1"]),
+        ("a,b", ["a", "b"]),
+        ("c[08-10]", ["c08", "c09", "c10"]),
+        ("r[1,3]-x,d", ["r1-x", "r3-x", "d"]),
+    ],
+)
+def test_hostlists(expression: str, names: list[str]) -> None:
+    assert list(hostlist(expression)) == names
+
+
+@pytest.mark.parametrize(
+    "expression", ["", "c[", "c[1-", "c]", "c[3-1]", "c[1-99999999]", "c[a]", " c", "c[1][2]", "a,,b"]
+)
+def test_broken_hostlists(expression: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        hostlist(expression)
+
+
+def test_memory_for_each_core_is_added_up() -> None:
+    assert job_shape("4", "1Gc", "0", "(null)", "2") == JobShape(4, 4096, 0, None, 2)
