@@ -1,0 +1,251 @@
+"""The configuration file -> Settings. All mistakes are named at once, one line each.
+
+A line is `FILE: [Section] option: what is wrong; allowed: what is allowed`. Names that are not known are warnings here,
+and errors for `check-config`. No line quotes the value of a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from arvnodeman import ini
+from arvnodeman.fleet.model import Secret, SizeSection
+from arvnodeman.option import (
+    ARVADOS,
+    CLOUD,
+    CREATE,
+    CREDENTIALS,
+    DAEMON,
+    FREE_CLOUD_SECTIONS,
+    LISTING,
+    LOGGING,
+    MANAGE,
+    SECTIONS,
+    SIZE,
+    Kind,
+    Option,
+    nearest,
+)
+from arvnodeman.option_values import Value, value_of
+from arvnodeman.options import LEVELS, OPTIONS, WITHOUT_PREEMPTIBLE, find, of_section
+from arvnodeman.settings import (
+    ArvadosSettings,
+    CloudSettings,
+    DaemonSettings,
+    LoggingSettings,
+    ManageSettings,
+    Settings,
+)
+
+__all__ = [
+    "ArvadosSettings",
+    "CloudSettings",
+    "ConfigError",
+    "DaemonSettings",
+    "LoggingSettings",
+    "ManageSettings",
+    "Settings",
+    "load",
+]
+
+HOPELESS_POLLS = 10  # poll_hopeless_after is so many times poll_stale_after when the file does not say
+TYPO_LIKENESS = 0.8  # names in a size section are free, but one this like a known name is taken for a slip
+NOT_IN_SLURM = " \t,&|*()[]=\"'\\"  # characters that a Slurm feature cannot hold
+
+
+class ConfigError(Exception):
+    """A file that cannot be used. `problems` and `warnings` are lines for people, each naming file and option."""
+
+    def __init__(self, problems: tuple[str, ...], warnings: tuple[str, ...] = ()) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+        self.warnings = warnings
+
+
+def load(path: str) -> Settings:
+    """Read the file. Raises ConfigError with every mistake in it; asks nothing over the network."""
+    file = ini.read(path)
+    reading = _Reading(path, file)
+    settings = reading.settings() if file.sections else None
+    if settings is None or reading.problems:
+        raise ConfigError(tuple(reading.problems), tuple(reading.warnings))
+    return settings
+
+
+class _Reading:
+    """One reading of one file: collects problems and warnings on the way to Settings."""
+
+    def __init__(self, path: str, file: ini.IniFile) -> None:
+        self.path = path
+        self.file = file
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self.provider = file.sections.get(CLOUD, {}).get("provider", "")
+        for problem in file.problems:
+            self._add(self.problems, problem)
+
+    def settings(self) -> Settings | None:
+        """The settings, or None when there are problems."""
+        self._warn_of_unknown()
+        values = {section: self._section(section, section) for section in SECTIONS if section != SIZE}
+        loggers = self._loggers()
+        sizes = self._sizes()
+        self._check_together(values[DAEMON], sizes)
+        if self.problems:
+            return None
+        manage, daemon, arvados, cloud = (values[name] for name in (MANAGE, DAEMON, ARVADOS, CLOUD))
+        return Settings(
+            path=self.path,
+            warnings=tuple(self.warnings),
+            manage=ManageSettings(
+                address=manage["address"], port=manage["port"], management_token=manage["managementtoken"]
+            ),
+            daemon=_daemon(daemon),
+            logging=LoggingSettings(**values[LOGGING], loggers=loggers),
+            arvados=ArvadosSettings(**arvados, certs_file=daemon["certs_file"]),
+            cloud=CloudSettings(
+                **cloud,
+                credentials={name: Secret(text) for name, text in self._free(CREDENTIALS).items()},
+                listing=self._free(LISTING),
+                create=self._free(CREATE),
+            ),
+            sizes=tuple(sizes),
+        )
+
+    def _add(self, lines: list[str], text: str) -> None:
+        """One line, whatever characters are in names and values."""
+        lines.append("".join(c if c.isprintable() else ascii(c)[1:-1] for c in f"{self.path}: {text}"))
+
+    def _problem(self, section: str, name: str, text: str) -> None:
+        self._add(self.problems, f"[{section}] {name}: {text}")
+
+    def _section(self, section: str, declared_in: str) -> dict[str, Any]:
+        """The values of the known options of one section, by lower-case name; bad ones are left out."""
+        texts = self.file.sections.get(section, {})
+        values: dict[str, Any] = {}
+        for option in of_section(declared_in):
+            if option.providers and self.provider not in option.providers:
+                continue  # with this cloud the name is as free as any
+            if (section, option.key) in self.file.spoilt:
+                continue  # told already
+            text = texts.get(option.key, option.default)
+            if not text and option.default is None:
+                self._problem(section, option.name, f"missing; required: {option.allowed}")
+            elif text is not None:
+                self._read(section, option, text, values)
+        return values
+
+    def _read(self, section: str, option: Option, text: str, values: dict[str, Any]) -> None:
+        try:
+            values[option.key] = value_of(option, text)
+        except ValueError as error:
+            self._problem(section, option.name, f"{error}; allowed: {option.allowed}")
+
+    def _loggers(self) -> dict[str, str]:
+        """Every name under [Logging] that is no option of ours is a logger."""
+        levels: dict[str, Any] = {}
+        for name, text in self.file.sections.get(LOGGING, {}).items():
+            if find(LOGGING, name) is None:
+                logger = Option(LOGGING, name, Kind.LEVEL, None, "", choices=LEVELS)
+                self._read(LOGGING, logger, text, levels)
+                if logger.key in levels:
+                    levels[name] = levels.pop(logger.key)
+        return levels
+
+    def _sizes(self) -> list[SizeSection]:
+        sizes: list[SizeSection] = []
+        seen: set[str] = set()
+        for section in filter(_is_size, self.file.sections):
+            name = section.partition(" ")[2].strip()
+            if not name:
+                self._add(self.problems, f"[{section}]: a size needs a name: [Size NAME]")
+                continue
+            if name in seen:
+                self._add(self.problems, f"[{section}]: there is another section of this name")
+            seen.add(name)
+            size = self._size(section, name)
+            if size is not None:
+                sizes.append(size)
+        if not any(map(_is_size, self.file.sections)):
+            self._add(self.problems, "there is no [Size NAME] section; at least one is required")
+        return sizes
+
+    def _size(self, section: str, name: str) -> SizeSection | None:
+        before = len(self.problems)
+        values = self._section(section, SIZE)
+        if len(self.problems) > before or any(section == spoilt for spoilt, _ in self.file.spoilt):
+            return None
+        values["instance_type"] = values["instance_type"] or name
+        free = {key: text for key, text in self.file.sections[section].items() if find(SIZE, key) is None}
+        return SizeSection(id=name, **values, extra=tuple(free.items()))
+
+    def _free(self, section: str) -> dict[str, str]:
+        """What goes to the cloud's driver: the section as it is written, with the defaults of that cloud's options."""
+        mine = [option for option in of_section(section) if self.provider in option.providers]
+        defaults = {option.key: option.default for option in mine if option.default}
+        written = self.file.sections.get(section, {})
+        return defaults | {name: text for name, text in written.items() if text or find(section, name) is None}
+
+    def _warn_of_unknown(self) -> None:
+        for section, texts in self.file.sections.items():
+            declared_in = SIZE if _is_size(section) else section
+            if declared_in not in SECTIONS:
+                self._add(
+                    self.warnings,
+                    f"[{section}]: unknown section; the nearest known one is [{_nearest_section(section)}]",
+                )
+            elif declared_in not in (*FREE_CLOUD_SECTIONS, LOGGING):
+                for name in texts:
+                    if find(declared_in, name) is None:
+                        self._warn_of_option(section, declared_in, name)
+
+    def _warn_of_option(self, section: str, declared_in: str, name: str) -> None:
+        known = [option.name for option in of_section(declared_in)]
+        if declared_in == SIZE:
+            like = nearest(name, known, TYPO_LIKENESS)
+            if like:
+                self._add(self.warnings, f"[{section}] {name}: unknown option; the nearest known one is {like}")
+            return
+        elsewhere = [
+            option.section for option in OPTIONS if option.key == name and option.section not in FREE_CLOUD_SECTIONS
+        ]
+        place = f"{name} in [{elsewhere[0]}]" if elsewhere else nearest(name, known)
+        self._add(self.warnings, f"[{section}] {name}: unknown option; the nearest known one is {place}")
+
+    def _check_together(self, daemon: Mapping[str, Value], sizes: list[SizeSection]) -> None:
+        """What no option can be blamed for alone."""
+        low, high = daemon.get("min_nodes"), daemon.get("max_nodes")
+        if isinstance(low, int) and isinstance(high, int) and low > high:
+            self._problem(DAEMON, "min_nodes", f"{low} is above max_nodes, {high}; allowed: 0 to {high}")
+        for option in OPTIONS:
+            there = self.file.sections.get(option.section, {}).get(option.key)
+            spoilt = (option.section, option.key) in self.file.spoilt
+            if self.provider in option.required_for and not there and not spoilt:
+                wrong = f"missing; required with {self.provider}: {option.allowed}"
+                self._problem(option.section, option.name, wrong)
+        for size in sizes:
+            if size.preemptible and self.provider in WITHOUT_PREEMPTIBLE:
+                wrong = f"the {self.provider} driver has no such nodes; allowed: no"
+                self._problem(f"Size {size.id}", "preemptible", wrong)
+            if daemon.get("dispatcher") == "slurm" and not set(NOT_IN_SLURM).isdisjoint(size.id):
+                allowed = f"no blanks and none of {NOT_IN_SLURM.strip()}"
+                self._add(self.problems, f"[Size {size.id}]: cannot be a feature of Slurm nodes; allowed: {allowed}")
+
+
+def _is_size(section: str) -> bool:
+    return section == "Size" or section.startswith("Size ")
+
+
+def _nearest_section(section: str) -> str:
+    return nearest(section, SECTIONS) or DAEMON
+
+
+def _daemon(values: Mapping[str, Any]) -> DaemonSettings:
+    resolved = dict(values)
+    if resolved["poll_hopeless_after"] is None:
+        resolved["poll_hopeless_after"] = HOPELESS_POLLS * resolved["poll_stale_after"]
+    if not resolved["state_dir"]:  # systemd gives several, with colons between, when the unit names several
+        resolved["state_dir"] = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return DaemonSettings(**resolved)

@@ -1,0 +1,160 @@
+"""From an option's text to its value."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from configparser import RawConfigParser
+from pathlib import PurePosixPath
+from typing import TypeAlias
+
+from arvnodeman.fleet.model import Secret
+from arvnodeman.option import FREE_CLOUD_SECTIONS, Kind, Option, nearest
+
+Value: TypeAlias = str | int | float | bool | Secret | tuple[float, ...] | None
+
+SHOWN = 60  # characters of a bad value that an error line shows
+PORT_LIMIT = 65535
+
+_LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}  # as the logging module has them
+_HOST = re.compile(r"(?:http://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?", re.ASCII)
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", re.ASCII)
+
+
+def value_of(option: Option, text: str) -> Value:
+    """The value that the text means; None for a number left empty where the default is empty, too.
+
+    Raises ValueError with words on what is wrong; they never quote the value of a secret.
+    """
+    if not text:
+        if option.default != "" and option.section not in FREE_CLOUD_SECTIONS:
+            raise ValueError("is empty")
+        empty: dict[Kind, Value] = {Kind.WHOLE: None, Kind.NUMBER: None, Kind.WORD: Secret(""), Kind.SECRET: Secret("")}
+        return empty.get(option.kind, "")
+    may_have_lines = option.kind is Kind.WINDOWS or option.section in FREE_CLOUD_SECTIONS
+    if "\n" in text and not may_have_lines:
+        raise ValueError("has more than one line (an indented line belongs to the option above it)")
+    return _READERS[option.kind](option, text)
+
+
+def _shown(option: Option, text: str) -> str:
+    if option.secret:
+        return "the value (not shown)"
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+
+
+def _word(_option: Option, text: str) -> Secret:
+    if len(text.split()) != 1:
+        raise ValueError("has a blank in it")
+    if not text.isascii():  # it goes into an HTTP header
+        raise ValueError("has a character that is not ASCII")
+    return Secret(text)
+
+
+def _whole(option: Option, text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,300}", text):
+        raise ValueError(f"{_shown(option, text)} is not a whole number")
+    return int(_within(option, int(text), text))
+
+
+def _number(option: Option, text: str) -> float:
+    return _within(option, _float(option, text), text)
+
+
+def _float(option: Option, text: str) -> float:
+    try:
+        number = math.nan if "_" in text else float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{_shown(option, text)} is not a finite number")
+    return number
+
+
+def _within(option: Option, number: float, text: str) -> float:
+    too_small = (option.low is not None and number < option.low) or (
+        option.above is not None and number <= option.above
+    )
+    if too_small:
+        raise ValueError(f"{_shown(option, text)} is too small")
+    if option.high is not None and number > option.high:
+        raise ValueError(f"{_shown(option, text)} is too large")
+    return number
+
+
+def _yes_no(option: Option, text: str) -> bool:
+    try:
+        return RawConfigParser.BOOLEAN_STATES[text.lower()]
+    except KeyError:
+        raise ValueError(f"{_shown(option, text)} is neither yes nor no") from None
+
+
+def _choice(option: Option, text: str) -> str:
+    if text in option.choices:
+        return text
+    like = nearest(text, option.choices, cutoff=0.6)
+    raise ValueError(f"{_shown(option, text)} is unknown" + (f" (like {like!r}?)" if like else ""))
+
+
+def _level(option: Option, text: str) -> str:
+    name = text.upper()
+    return _choice(option, _LEVEL_ALIASES.get(name, name))
+
+
+def _windows(option: Option, text: str) -> tuple[float, ...]:
+    windows = tuple(_float(option, item.strip()) for item in text.split(","))
+    if len(windows) < 2:
+        raise ValueError("is a single number: there must be a closed and an open time")
+    if min(windows) < 0:
+        raise ValueError(f"{_shown(option, text)} has a negative number")
+    if not sum(windows):
+        raise ValueError("is nothing but zeros")
+    return windows
+
+
+def _host(option: Option, text: str) -> str:
+    found = _HOST.fullmatch(text)
+    if not found:
+        raise ValueError(f"{_shown(option, text)} is not the name of a host")
+    if found[1] and not 0 < int(found[1]) <= PORT_LIMIT:
+        raise ValueError(f"{_shown(option, text)} has no port from 1 to {PORT_LIMIT}")
+    return text
+
+
+def _folder(option: Option, text: str) -> str:
+    if not PurePosixPath(text).is_absolute():
+        raise ValueError(f"{_shown(option, text)} does not begin with /")
+    return text
+
+
+def _json(option: Option, text: str) -> str:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{_shown(option, text)} is not JSON") from None
+    return text
+
+
+def _dotted(option: Option, text: str) -> str:
+    if not _DOTTED.fullmatch(text):
+        raise ValueError(f"{_shown(option, text)} is not a dotted path")
+    return text
+
+
+_READERS: dict[Kind, Callable[[Option, str], Value]] = {
+    Kind.TEXT: lambda _option, text: text,
+    Kind.SECRET: lambda _option, text: Secret(text),
+    Kind.WORD: _word,
+    Kind.WHOLE: _whole,
+    Kind.NUMBER: _number,
+    Kind.YES_NO: _yes_no,
+    Kind.CHOICE: _choice,
+    Kind.LEVEL: _level,
+    Kind.WINDOWS: _windows,
+    Kind.HOST: _host,
+    Kind.FOLDER: _folder,
+    Kind.JSON: _json,
+    Kind.DOTTED: _dotted,
+}

@@ -1,0 +1,127 @@
+"""Writes nodemanager.cfg.example and doc/configuration.md from the table of options.
+
+`python -m arvnodeman.reference` writes both; a test compares them with the table.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from arvnodeman.option import CREATE, CREDENTIALS, LISTING, SECTIONS, SIZE, Option
+from arvnodeman.options import find, of_section
+
+EXAMPLE = "nodemanager.cfg.example"
+PAGE = "doc/configuration.md"
+EXAMPLE_SIZE = "m5.large"
+WIDTH = 100
+
+_EXAMPLE_HEAD = """\
+Example configuration of Arvados Node Manager. Made from the program's table of options; doc/configuration.md says the
+same as a page.
+
+Options that have to be set are live; give them your values. Every other option stands here behind a # with its default:
+take the # away to change it. `arvados-node-manager check-config --config FILE` checks a file without starting anything.
+Times are in seconds and may be fractions, unless an option says otherwise.
+"""
+
+_PAGE_HEAD = f"""\
+# Configuration
+
+Every option of the ini file that `--config` names. This page and `{EXAMPLE}` are made from the program's
+own table of options by `python -m arvnodeman.reference`.
+
+## The file
+
+* `[Section]` lines and `option = value` lines, in UTF-8. Names of options may be written in any case; names of sections
+  may not. An indented line continues the value above it. Neither a section nor an option may be there twice.
+* In the sections of the cloud all names are taken in lower case: `tag_Class = x` is the tag `class`.
+* A comment stands on its own line, after `#` or `;`, or behind a value, after a blank: `jobs_queue = yes  # comment`.
+  In [{CREDENTIALS}], [{LISTING}] and [{CREATE}] ` #` is part of the value, since passwords and tags may
+  hold it, unless the option is listed below and is no secret; ` ;` begins a comment there, too. `check-config` points
+  such values out.
+* A percent sign is written `%%`. `%(NAME)s` stands for the value of option NAME of the same section.
+* yes, true, on and 1 mean yes; no, false, off and 0 mean no. Numbers may be fractions unless they must be whole; `nan`
+  and `inf` are refused.
+* An unknown section or option is a warning at start, with the nearest known name; for `check-config` it is an error.
+  Names are free in [{CREDENTIALS}], [{LISTING}] and [{CREATE}]; under [Logging] they are loggers; in a
+  [{SIZE}] section they override attributes of the provider's size.
+* Mistakes are named all at once, one line each, `FILE: [Section] option: what is wrong; allowed: what is allowed`, and
+  the program ends with code 2. No line shows the value of a secret.
+"""
+
+
+def example_text() -> str:
+    """The text of nodemanager.cfg.example: a file that loads, and names every option with its default."""
+    lines = list(_comment(_EXAMPLE_HEAD))
+    for section in SECTIONS:
+        lines += ["", "", *_comment(SECTIONS[section])]
+        lines += [f"[{section.replace('NAME', EXAMPLE_SIZE)}]" if section == SIZE else f"[{section}]"]
+        for option in of_section(section):
+            lines += ["", *_comment(_explained(option)), _line(option)]
+    return "\n".join(lines) + "\n"
+
+
+def page_text() -> str:
+    """The text of doc/configuration.md."""
+    parts = [_PAGE_HEAD]
+    for section, meaning in SECTIONS.items():
+        parts.append(f"## [{section}]\n\n{textwrap.fill(meaning, 120)}\n\n" + "\n".join(_table(section)) + "\n")
+    return "\n".join(parts)
+
+
+def _comment(text: str) -> Iterator[str]:
+    """The paragraphs of the text as comment lines."""
+    for paragraph in text.strip().split("\n\n"):
+        yield from textwrap.wrap(paragraph, WIDTH, initial_indent="# ", subsequent_indent="# ")
+
+
+def _line(option: Option) -> str:
+    provider = find("Cloud", "provider")
+    live = option.default is None or (provider is not None and provider.example in option.required_for)
+    if live:
+        return f"{option.name} = {option.example}"
+    return f"#{option.name} = {option.default}".rstrip()
+
+
+def _explained(option: Option) -> str:
+    unit = f", in {option.unit}" if option.unit else ""
+    return f"{_clouds(option)}{option.meaning}\n\nAllowed: {option.allowed}{unit}."
+
+
+def _clouds(option: Option) -> str:
+    return f"[{', '.join(option.providers)}] " if option.providers else ""
+
+
+def _default(option: Option) -> str:
+    if option.default is None:
+        return "**required**"
+    if option.required_for:
+        return f"**required** ({', '.join(option.required_for)})"
+    return f"`{option.default}`" if option.default else "empty"
+
+
+def _table(section: str) -> Iterator[str]:
+    yield "| option | default | meaning | unit | allowed |"
+    yield "|---|---|---|---|---|"
+    for option in of_section(section):
+        cells = (
+            f"`{option.name}`",
+            _default(option),
+            f"{_clouds(option)}{option.meaning}",
+            option.unit,
+            option.allowed,
+        )
+        yield f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def main() -> None:
+    """Write both files into the source tree that this module stands in."""
+    root = Path(__file__).parent.parent
+    (root / EXAMPLE).write_text(example_text(), encoding="utf-8")
+    (root / PAGE).write_text(page_text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

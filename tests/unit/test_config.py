@@ -1,0 +1,313 @@
+"""Good configuration files are read as their writers meant them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from arvnodeman.config import Settings, load
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.model import Policy, Secret, SizeSection
+from arvnodeman.option import DAEMON
+from arvnodeman.options import of_section
+from arvnodeman.settings import DaemonSettings, ManageSettings
+
+GOOD = """\
+[Arvados]
+host = zyxwv.example.com
+token = sesame
+
+[Cloud]
+provider = sandbox
+shutdown_windows = 54, 5, 1
+
+[Cloud Create]
+ping_host = zyxwv.example.com
+
+[Size small]
+cores = 2
+"""
+
+Loader = Callable[[str], Settings]
+
+
+@pytest.fixture(name="path")
+def path_(tmp_path: Path) -> Path:
+    return tmp_path / "site.cfg"
+
+
+@pytest.fixture(name="loaded")
+def loaded_(path: Path) -> Loader:
+    def write_and_load(text: str) -> Settings:
+        path.write_text(text, encoding="utf-8")
+        return load(str(path))
+
+    return write_and_load
+
+
+def test_small_file_has_the_classic_defaults(loaded: Loader) -> None:
+    settings = loaded(GOOD)
+    assert settings.warnings == ()
+    assert settings.manage == ManageSettings(address="127.0.0.1", port=-1, management_token=Secret(""))
+    assert (settings.daemon.max_nodes, settings.daemon.watchdog, settings.daemon.node_mem_scaling) == (1, 600, 0.95)
+    assert settings.daemon.boot_fail_after == 1800
+    assert (settings.logging.file, settings.logging.level, settings.logging.loggers) == ("/dev/stderr", "WARNING", {})
+    assert settings.arvados.jobs_queue
+    assert settings.arvados.slurm_queue
+    assert list(settings.cloud.shutdown_windows) == [54, 5, 1]
+    assert settings.sizes == (SizeSection(id="small", cores=2, instance_type="small"),)
+
+
+def test_daemon_settings_and_table_have_the_same_names() -> None:
+    assert [field.name for field in dataclasses.fields(DaemonSettings)] == [option.key for option in of_section(DAEMON)]
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(DaemonSettings), ids=lambda field: field.name)
+def test_daemon_defaults_have_the_types_that_the_dataclass_declares(
+    loaded: Loader, field: dataclasses.Field[object]
+) -> None:
+    assert type(getattr(loaded(GOOD).daemon, field.name)).__name__ == field.type
+
+
+def test_dummy_cloud_needs_no_ping_host(loaded: Loader) -> None:
+    text = GOOD.replace("provider = sandbox", "provider = dummy").replace("ping_host", "#")
+    assert loaded(text).cloud.create == {}
+
+
+def test_names_stay_free_where_the_cloud_or_logging_decides(loaded: Loader) -> None:
+    text = f"""{GOOD}
+name = other name
+vcpus = 4
+[Logging]
+pykka = warn
+NodeManagerDaemonActor = debug
+[Cloud Credentials]
+Anything = a
+[Cloud List]
+tag_Class = dynamic
+[Cloud Create]
+""".replace("[Cloud Create]\nping", "[Cloud Create]\nex_anything = b\nping", 1).removesuffix("[Cloud Create]\n")
+    settings = loaded(text)
+    assert settings.warnings == ()
+    assert settings.sizes[0].extra == (("name", "other name"), ("vcpus", "4"))
+    assert settings.logging.loggers == {"pykka": "WARNING", "NodeManagerDaemonActor": "DEBUG"}
+    assert settings.cloud.credentials == {"anything": Secret("a")}
+    assert settings.cloud.listing == {"tag_class": "dynamic"}  # lower case, as ever (row N14)
+    assert settings.cloud.create == {"ex_anything": "b", "ping_host": "zyxwv.example.com"}
+
+
+def test_instance_type_is_never_a_number(loaded: Loader) -> None:
+    """Row J4."""
+    assert loaded(f"{GOOD}instance_type = 0800\n").sizes[0].instance_type == "0800"
+
+
+def test_option_names_in_any_case_and_fractions_where_time_is_meant(loaded: Loader) -> None:
+    """Row A15."""
+    settings = loaded(f"{GOOD}\n[Daemon]\nPOLL_Time = 0.5\nMax_Poll_Time = 2.5\nwatchdog = 1.5\n")
+    assert (settings.daemon.poll_time, settings.daemon.max_poll_time, settings.daemon.watchdog) == (0.5, 2.5, 1.5)
+    assert loaded(GOOD.replace("54, 5, 1", "0.05,.1")).cloud.shutdown_windows == (0.05, 0.1)
+
+
+def test_huge_whole_number_for_a_time_is_fine(loaded: Loader) -> None:
+    assert loaded(f"{GOOD}\n[Daemon]\nboot_fail_after = {2**63 - 1}\n").daemon.boot_fail_after == float(2**63 - 1)
+
+
+def test_options_of_another_cloud_are_free(loaded: Loader) -> None:
+    text = GOOD.replace("[Cloud Create]", "[Cloud Create]\nservice_accounts = not JSON")
+    assert loaded(text).cloud.create["service_accounts"] == "not JSON"
+
+
+def test_known_option_left_empty_is_not_passed_to_the_cloud_and_its_defaults_are(loaded: Loader) -> None:
+    text = GOOD.replace("sandbox", "ec2").replace("[Cloud Create]", "[Cloud Create]\nex_keyname =\ntag_empty =")
+    assert loaded(text).cloud.create == {"ping_host": "zyxwv.example.com", "tag_empty": "", "volume_type": "gp3"}
+
+
+def test_hopeless_after_follows_stale_after_unless_it_is_given(loaded: Loader) -> None:
+    assert loaded(GOOD).daemon.poll_hopeless_after == 6000
+    assert loaded(f"{GOOD}\n[Daemon]\npoll_stale_after = 30\n").daemon.poll_hopeless_after == 300
+    assert loaded(f"{GOOD}\n[Daemon]\npoll_hopeless_after = 0\n").daemon.poll_hopeless_after == 0
+
+
+def test_state_dir_is_systemds_unless_it_is_given(loaded: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    assert loaded(GOOD).daemon.state_dir == ""
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/anm:/var/lib/other")
+    assert loaded(GOOD).daemon.state_dir == "/var/lib/anm"
+    assert loaded(f"{GOOD}\n[Daemon]\nstate_dir = /srv/anm\n").daemon.state_dir == "/srv/anm"
+
+
+def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
+    options = {
+        "min_nodes": 3,
+        "max_nodes": 9,
+        "max_total_price": 7.5,
+        "max_price_factor": 2.5,
+        "max_poll_time": 31.0,
+        "poll_stale_after": 32.0,
+        "boot_fail_after": 33.0,
+        "node_stale_after": 34.0,
+        "node_mem_scaling": 0.5,
+        "consecutive_idle_count": 5,
+        "boot_attempts": 6,
+        "quota_retry_after": 35.0,
+        "size_retry_after": 36.0,
+        "drain_poll_time": 37.0,
+    }
+    lines = "".join(f"{name} = {value}\n" for name, value in options.items())
+    text = f"{GOOD}\n[Daemon]\n{lines}cancel_unsatisfiable = no\nkeep_drained = yes\ndispatcher = slurm\n"
+    settings = loaded(text)
+    policy = settings.policy()
+    assert {name: getattr(policy, name) for name in options} == options
+    assert (policy.cancel_unsatisfiable, policy.keep_drained, policy.slurm, policy.sinfo) == (False, True, True, True)
+    assert (policy.sections, policy.shutdown_windows) == (settings.sizes, (54, 5, 1))
+    named = {*options, "cancel_unsatisfiable", "keep_drained", "slurm", "sinfo", "sections", "shutdown_windows"}
+    assert named == {field.name for field in dataclasses.fields(Policy)}
+
+
+def test_policy_defaults_are_those_of_the_table(loaded: Loader) -> None:
+    settings = loaded(GOOD)
+    defaults = Policy(sections=settings.sizes, shutdown_windows=settings.cloud.shutdown_windows)
+    assert settings.policy() == defaults
+
+
+@pytest.mark.parametrize(
+    ("dispatcher", "slurm_queue", "sinfo"), [("slurm", "no", True), ("", "yes", True), ("", "no", False)]
+)
+def test_slurm_is_asked_only_where_it_is_used(loaded: Loader, dispatcher: str, slurm_queue: str, sinfo: bool) -> None:
+    """Row N5."""
+    text = GOOD.replace("[Cloud]", f"slurm_queue = {slurm_queue}\n[Cloud]") + f"\n[Daemon]\ndispatcher = {dispatcher}\n"
+    assert loaded(text).policy().sinfo is sinfo
+
+
+def test_each_list_may_have_its_own_poll_time(loaded: Loader) -> None:
+    """Row A16."""
+    settings = loaded(f"{GOOD}\n[Daemon]\npoll_time = 7\ncloudlist_poll_time = 5\nwishlist_poll_time = 0.5\n")
+    assert [settings.poll_time_of(poll) for poll in (Poll.CLOUD, Poll.RECORDS, Poll.QUEUE)] == [5, 7, 0.5]
+
+
+def test_two_readings_of_one_file_are_equal_and_a_changed_one_differs_where_it_changed(loaded: Loader) -> None:
+    first, again = loaded(GOOD), loaded(GOOD)
+    assert first == again
+    changed = loaded(f"{GOOD}\n[Daemon]\nmax_nodes = 2\n")
+    differing = [
+        field.name
+        for field in dataclasses.fields(Settings)
+        if getattr(first, field.name) != getattr(changed, field.name)
+    ]
+    assert differing == ["daemon"]
+
+
+CLASSIC = """\
+# Azure configuration for Arvados Node Manager.
+# All times are in seconds unless specified otherwise.
+
+[Manage]
+address=0.0.0.0
+port=8989
+MANAGEMENTTOKEN = xyzzy
+
+[Daemon]
+# The dispatcher can customize the start and stop procedure for
+# cloud nodes.
+dispatcher = slurm
+min_nodes = 0
+max_nodes = 8
+max_total_price = 0
+poll_time = 60
+max_poll_time = 300
+cloudlist_poll_time=0
+poll_stale_after = 600
+boot_fail_after = 1800
+node_stale_after = 14400
+consecutive_idle_count=3
+watchdog = 600
+node_mem_scaling = 0.95
+certs_file = /etc/ssl/certs/ca-certificates.crt
+
+[Logging]
+file = /var/log/arvados/node-manager.log
+level = INFO
+pykka = WARNING
+apiclient = WARNING
+
+[Arvados]
+host = zyxwv.arvadosapi.com
+token = ARVADOS_TOKEN
+timeout = 15
+jobs_queue=yes   # Get work request from Arvados jobs queue (jobs API)
+slurm_queue=yes  ; Get work request from squeue (containers API)
+insecure = no
+
+[Cloud]
+provider = azure
+shutdown_windows = 54, 5, 1
+
+[Cloud Credentials]
+tenant_id = 00000000-0000-0000-0000-000000000000
+subscription_id: 00000000-0000-0000-0000-000000000000
+key = 00000000-0000-0000-0000-000000000000
+secret = 50%% off # not a comment
+timeout = 60
+region = East US
+
+[Cloud List]
+ex_resource_group = ArvadosResourceGroup
+
+[Cloud Create]
+image = https://example.blob.core.windows.net/system/compute.vhd
+tag_arvados-class = dynamic-compute
+tag_cluster = zyxwv
+ping_host = hostname:443
+ex_network = ArvadosNetwork
+  ; a comment of its own
+service_accounts = [
+    {"email": "account@example.com",
+     "scopes": []}
+    ]
+
+[Size Standard_D3]
+cores = 4
+price = 0.56
+
+[Size Standard_D4.cheap]
+instance_type = Standard_D4
+cores = 8
+price = 1.12
+scratch = 400000
+"""
+
+
+def test_classic_file_loads_unchanged(loaded: Loader) -> None:
+    """Rows N13 (comments behind values) and N14 (percent signs); whole numbers for times, as ever."""
+    settings = loaded(CLASSIC)
+    assert settings.warnings == ()
+    assert (settings.manage.address, settings.manage.port) == ("0.0.0.0", 8989)
+    assert settings.manage.management_token.reveal() == "xyzzy"
+    assert (settings.daemon.dispatcher, settings.daemon.max_nodes, settings.daemon.node_stale_after) == (
+        "slurm",
+        8,
+        14400,
+    )
+    assert settings.arvados.certs_file == settings.daemon.certs_file == "/etc/ssl/certs/ca-certificates.crt"
+    assert settings.arvados.jobs_queue
+    assert settings.arvados.slurm_queue
+    assert settings.cloud.credentials["secret"].reveal() == "50% off # not a comment"
+    assert settings.cloud.credentials["timeout"].reveal() == "60"
+    assert settings.cloud.listing == {"ex_resource_group": "ArvadosResourceGroup"}
+    assert settings.cloud.create["ping_host"] == "hostname:443"
+    assert settings.cloud.create["tag_cluster"] == "zyxwv"
+    assert settings.cloud.create["service_accounts"].split() == [
+        "[",
+        '{"email":',
+        '"account@example.com",',
+        '"scopes":',
+        "[]}",
+        "]",
+    ]
+    assert [(size.id, size.instance_type, size.cores, size.price) for size in settings.sizes] == [
+        ("Standard_D3", "Standard_D3", 4, 0.56),
+        ("Standard_D4.cheap", "Standard_D4", 8, 1.12),
+    ]
