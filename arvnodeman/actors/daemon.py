@@ -54,7 +54,7 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
 
     def begin(self) -> None:
         """Start the operators and show the first view."""
-        self._operators.open()
+        self._operators.open(self.actor_ref)
         self._published.view = self._brain.view
         self._logger.debug("Daemon started")
 

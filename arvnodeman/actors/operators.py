@@ -96,6 +96,7 @@ class OperatorActor(BaseNodeManagerActor):
 @dataclass(slots=True)
 class _Seat:
     ref: Ref
+    daemon: Ref
     running: Step | None = None
 
 
@@ -107,15 +108,15 @@ class OperatorPool:
     the order of the queue. So boots never hold up what saves money.
     """
 
-    start: Callable[[int], Ref]  # starts the operator with this number
+    start: Callable[[int, Ref], Ref]  # starts the operator with this number, which answers to this daemon actor
     size: int
     _seats: list[_Seat] = field(default_factory=list)
     _waiting: dict[Lane, deque[tuple[int, Step]]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
     _count: int = 0
 
-    def open(self) -> None:
-        """Start the operators."""
-        self._seats = [_Seat(self.start(number)) for number in range(self.size)]
+    def open(self, daemon: Ref) -> None:
+        """Start the operators, which answer to this daemon actor."""
+        self._seats = [_Seat(self.start(number, daemon), daemon) for number in range(self.size)]
 
     def submit(self, step: Step) -> None:
         """Queue a step, and hand it over at once where an operator is free."""
@@ -130,8 +131,9 @@ class OperatorPool:
 
     def replace(self, died: OperatorDied) -> StepFailed | None:
         """Put a new operator in the place of a dead one. Returns the answer to the step that it carried out."""
-        step = self._seats[died.operator].running
-        self._seats[died.operator] = _Seat(self.start(died.operator))
+        seat = self._seats[died.operator]
+        step = seat.running
+        self._seats[died.operator] = _Seat(self.start(died.operator, seat.daemon), seat.daemon)
         self._hand_out()
         if step is None:
             return None

@@ -76,7 +76,8 @@ class Site:
         self.operators: list[tuple[Ref, list[Any]]] = []
         self.ref: Ref
 
-    def _start_operator(self, number: int) -> Ref:
+    def _start_operator(self, _number: int, daemon: Ref) -> Ref:
+        assert daemon.actor_class is NodeManagerDaemonActor
         box: list[Any] = []
         ref = CollectingActor.start(box)
         self.operators.append((ref, box))

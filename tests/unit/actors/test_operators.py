@@ -97,9 +97,9 @@ class Crew:
     def __init__(self, size: int) -> None:
         self.given: list[list[Any]] = []
         self.pool = OperatorPool(self._start, size)
-        self.pool.open()
+        self.pool.open(CollectingActor([]).actor_ref)
 
-    def _start(self, number: int) -> Ref:
+    def _start(self, number: int, _daemon: Ref) -> Ref:
         box: list[Any] = []
         if number < len(self.given):
             self.given[number] = box

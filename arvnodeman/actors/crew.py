@@ -1,0 +1,161 @@
+"""All actors of one daemon: how they are made from the configuration, started, and stopped."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from arvnodeman.actors.base import Ref, Supervision, tell
+from arvnodeman.actors.brain import Brain
+from arvnodeman.actors.daemon import NodeManagerDaemonActor, PollersStarted, Published
+from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
+from arvnodeman.actors.hands import Hands, Makers
+from arvnodeman.actors.operators import OperatorActor, OperatorPool
+from arvnodeman.actors.pollers import (
+    ArvadosNodeListMonitorActor,
+    CloudNodeListMonitorActor,
+    Fetch,
+    JobQueueMonitorActor,
+    PollingActor,
+    PollTimes,
+    Retime,
+)
+from arvnodeman.actors.timer import Timer
+from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
+from arvnodeman.arvados.jobs import JobsQueue
+from arvnodeman.arvados.nodes import make_keeper
+from arvnodeman.cloud.base import ping_url
+from arvnodeman.cloud.registry import make_driver
+from arvnodeman.fleet.messages import PolicyChanged, Poll, StopAsked
+from arvnodeman.settings import Settings
+from arvnodeman.slurm.commands import Slurm
+from arvnodeman.supervision.changes import changes
+
+SLURM_TIMEOUT = 20.0  # seconds that one of Slurm's commands may take
+POLLERS: tuple[type[PollingActor], ...] = (
+    CloudNodeListMonitorActor,
+    ArvadosNodeListMonitorActor,
+    JobQueueMonitorActor,
+)
+
+logger = logging.getLogger("arvnodeman")
+
+
+def slurm_timeout(watchdog: float) -> float:
+    """Seconds that a Slurm command may take: a poller's calls end well within the watchdog's time."""
+    return min(SLURM_TIMEOUT, watchdog / 4)
+
+
+def make_makers(settings: Settings) -> Makers:
+    """The clients as this configuration describes them."""
+    return Makers(
+        driver=lambda: make_driver(settings),
+        keeper=lambda: make_keeper(settings),
+        slurm=lambda: Slurm(slurm_timeout(settings.daemon.watchdog)),
+        jobs=lambda: JobsQueue(settings),
+        ping_url=lambda uuid, secret: ping_url(settings, uuid, secret),
+    )
+
+
+def make_fetches(settings: Settings, makers: Makers, supervision: Supervision) -> dict[Poll, Fetch]:
+    """What each poller fetches with. Without the slurm dispatcher and slurm_queue no Slurm command is run (row N5)."""
+    clock = supervision.vitals.clock
+    policy = settings.policy()
+    arvados = settings.arvados
+    return {
+        Poll.CLOUD: CloudFetch(makers.driver, clock),
+        Poll.RECORDS: RecordsFetch(
+            makers.keeper, makers.slurm() if policy.sinfo else None, clock, check_rights=policy.slurm
+        ),
+        Poll.QUEUE: QueueFetch(
+            makers.slurm() if arvados.slurm_queue else None, makers.jobs if arvados.jobs_queue else None, clock
+        ),
+    }
+
+
+class Crew:
+    """The actors of one daemon. Used by the main thread."""
+
+    def __init__(self, settings: Settings, supervision: Supervision, brain: Brain, published: Published) -> None:
+        self.settings = settings
+        self._supervision = supervision
+        self._vitals = supervision.vitals
+        self._makers = make_makers(settings)
+        self._timer = Timer(self._vitals.clock, supervision.ending)
+        self._operators = OperatorPool(self._start_operator, settings.daemon.max_concurrent_cloud_ops)
+        self._brain = brain
+        self._published = published
+        self._pollers: dict[Poll, Ref] = {}
+        self._daemon: Ref
+        self._watchdog: Ref
+
+    def start(self, good_round: Callable[[], None], half_way: Callable[[str], None]) -> None:
+        """Start the timer, the daemon with its operators, the pollers, and the watchdog over them."""
+        self._timer.start()
+        self._daemon = NodeManagerDaemonActor.start(
+            self._supervision,
+            brain=self._brain,
+            timer=self._timer,
+            operators=self._operators,
+            published=self._published,
+        )
+        fetches = make_fetches(self.settings, self._makers, self._supervision)
+        for poller in POLLERS:
+            self._pollers[poller.poll] = poller.start(
+                self._supervision,
+                fetch=fetches[poller.poll],
+                daemon=self._daemon,
+                timer=self._timer,
+                times=self._poll_times(poller.poll),
+            )
+        self._daemon.tell(PollersStarted(dict(self._pollers)))
+        daemon = self.settings.daemon
+        self._watchdog = WatchdogActor.start(
+            self._supervision,
+            watched=[self._daemon, *self._pollers.values()],
+            times=WatchdogTimes(daemon.watchdog, daemon.watchdog_interval, daemon.poll_hopeless_after),
+            good_round=good_round,
+            half_way=half_way,
+        )
+
+    def reload(self, settings: Settings) -> None:
+        """Put into force what can be, and say what needs a restart. Nodes in flight are untouched."""
+        found = changes(self.settings, settings)
+        for change in found:
+            if change.live:
+                logger.warning("%s has changed and is in force", change.option)
+            else:
+                logger.warning("%s has changed: it will be in force after a restart", change.option)
+        if not found:
+            logger.warning("The configuration has not changed")
+        if settings.policy() != self.settings.policy():
+            tell(self._daemon, PolicyChanged(settings.policy()))
+        self.settings = settings
+        for poll, ref in self._pollers.items():
+            tell(ref, Retime(self._poll_times(poll)))
+
+    def begin_stop(self) -> None:
+        """Pollers and watchdog stop; the brain begins nothing new, and `Published.stopped` is set when all is done."""
+        self._vitals.stopping.set()
+        for ref in (self._watchdog, *self._pollers.values()):
+            ref.stop(block=False)
+        tell(self._daemon, StopAsked())
+
+    def stop(self, timeout: float) -> bool:
+        """Stop all actors and the timer. False when some still live after `timeout` seconds: they hang."""
+        self._vitals.stopping.set()
+        self._timer.stop()
+        refs = [self._watchdog, *self._pollers.values(), self._daemon, *self._operators.refs]
+        for ref in refs:
+            ref.stop(block=False)
+        deadline = time.monotonic() + timeout
+        for ref in refs:
+            ref.actor_stopped.wait(max(0.0, deadline - time.monotonic()))
+        return self._timer.join(max(0.0, deadline - time.monotonic())) and not any(ref.is_alive() for ref in refs)
+
+    def _start_operator(self, number: int, daemon: Ref) -> Ref:
+        return OperatorActor.start(self._supervision, number=number, hands=Hands(self._makers), daemon=daemon)
+
+    def _poll_times(self, poll: Poll) -> PollTimes:
+        return PollTimes(self.settings.poll_time_of(poll), self.settings.daemon.max_poll_time)

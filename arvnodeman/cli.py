@@ -1,0 +1,76 @@
+"""The front door: the command line of `arvados-node-manager`.
+
+What a command needs is imported when it is chosen: the SDK alone takes a third of a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from arvnodeman.version import __version__
+
+PROGRAM = "arvados-node-manager"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of everything but what follows `demo` and `sandbox`, which have parsers of their own."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
+        "idle. Without a command it runs the daemon.",
+        epilog="Commands: check-config FILE (is the file a good one?), demo (a whole site on this machine, for a "
+        "minute), sandbox (that site alone). Each has a --help of its own.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--config", metavar="FILE", help="the configuration file")
+    parser.add_argument("--foreground", action="store_true", help="do not go into the background")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. Returns the exit code; argparse raises SystemExit(2) for a wrong command line."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        match given:
+            case ["check-config", *rest]:
+                return _check_config(rest)
+            case ["demo", *rest]:
+                from arvnodeman.sandbox import demo
+
+                return demo.main(rest)
+            case ["sandbox", *rest]:
+                from arvnodeman.sandbox import site
+
+                return site.main(rest)
+            case _:
+                return _run(given)
+    except BrokenPipeError:
+        return 1
+
+
+def _run(given: list[str]) -> int:
+    parser = make_parser()
+    options = parser.parse_args(given)
+    if not options.config:
+        sys.stderr.write(f"{PROGRAM}: No --config file specified\n")
+        return 2
+    from arvnodeman import launcher
+
+    return launcher.main(options.config, foreground=options.foreground)
+
+
+def _check_config(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} check-config", description="Say what is wrong with a configuration file, one line each."
+    )
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the configuration file")
+    parser.add_argument("--config", metavar="FILE", help="the same")
+    options = parser.parse_args(given)
+    path = options.file or options.config
+    if not path:
+        parser.error("No configuration file specified")
+    from arvnodeman.check_config import check_config
+
+    return check_config(path, sys.stdout)

@@ -1,0 +1,46 @@
+"""What is different in a configuration that was read anew, and what of it can be put into force without a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from arvnodeman.fleet.model import Policy
+from arvnodeman.settings import Settings
+
+SECTIONS = {"manage": "Manage", "daemon": "Daemon", "logging": "Logging", "arvados": "Arvados", "cloud": "Cloud"}
+POLL_TIMES = {"poll_time", "cloudlist_poll_time", "nodelist_poll_time", "wishlist_poll_time"}
+LIVE = (
+    {("daemon", each.name) for each in fields(Policy)}
+    | {("daemon", name) for name in POLL_TIMES | {"stop_timeout"}}
+    | {("logging", "level"), ("logging", "loggers"), ("cloud", "shutdown_windows")}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One option that is different. `live`: in force at once; else it needs a restart."""
+
+    option: str  # "[Section] option"; no values, for they may be secret
+    live: bool
+
+
+def changes(old: Settings, new: Settings) -> list[Change]:
+    """All differences, in the order of the file's sections."""
+    return [*_options(old, new), *_sizes(old, new)]
+
+
+def _options(old: Settings, new: Settings) -> Iterator[Change]:
+    for attribute, section in SECTIONS.items():
+        before, after = getattr(old, attribute), getattr(new, attribute)
+        for each in fields(before):
+            if getattr(before, each.name) != getattr(after, each.name):
+                yield Change(f"[{section}] {each.name}", (attribute, each.name) in LIVE)
+
+
+def _sizes(old: Settings, new: Settings) -> Iterator[Change]:
+    before = {size.id: size for size in old.sizes}
+    after = {size.id: size for size in new.sizes}
+    for name in before | after:
+        if before.get(name) != after.get(name):
+            yield Change(f"[Size {name}]", live=True)

@@ -1,0 +1,84 @@
+"""What a reload finds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from arvnodeman.config import load
+from arvnodeman.fleet.model import Secret
+from arvnodeman.settings import Settings
+from arvnodeman.supervision.changes import Change, changes
+
+TEXT = """\
+[Arvados]
+host = zyxwv.example.com
+token = sesame
+[Cloud]
+provider = sandbox
+shutdown_windows = 54, 5, 1
+[Cloud Create]
+ping_host = zyxwv.example.com
+[Size small]
+cores = 2
+[Size big]
+cores = 4
+"""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Settings:
+    path = tmp_path / "site.cfg"
+    path.write_text(TEXT)
+    return load(str(path))
+
+
+def test_nothing(old: Settings) -> None:
+    assert changes(old, replace(old, warnings=("x",))) == []
+
+
+def test_what_decides_is_in_force_at_once(old: Settings) -> None:
+    new = replace(
+        old,
+        daemon=replace(old.daemon, max_nodes=9, wishlist_poll_time=5.0, stop_timeout=1.0),
+        logging=replace(old.logging, level="DEBUG"),
+        cloud=replace(old.cloud, shutdown_windows=(1.0, 1.0)),
+    )
+    found = changes(old, new)
+    assert {change.option for change in found} == {
+        "[Daemon] max_nodes",
+        "[Daemon] wishlist_poll_time",
+        "[Daemon] stop_timeout",
+        "[Logging] level",
+        "[Cloud] shutdown_windows",
+    }
+    assert all(change.live for change in found)
+
+
+def test_what_needs_a_restart_says_so_without_values(old: Settings) -> None:
+    new = replace(
+        old,
+        manage=replace(old.manage, port=8989),
+        daemon=replace(old.daemon, watchdog=5.0, max_concurrent_cloud_ops=3),
+        arvados=replace(old.arvados, token=Secret("other")),
+        cloud=replace(old.cloud, credentials={"key": Secret("hush")}),
+    )
+    assert changes(old, new) == [
+        Change("[Manage] port", live=False),
+        Change("[Daemon] max_concurrent_cloud_ops", live=False),
+        Change("[Daemon] watchdog", live=False),
+        Change("[Arvados] token", live=False),
+        Change("[Cloud] credentials", live=False),
+    ]
+
+
+def test_sizes_are_named(old: Settings) -> None:
+    small, big = old.sizes
+    new = replace(old, sizes=(replace(small, cores=3), replace(big, id="huge")))
+    assert changes(old, new) == [
+        Change("[Size small]", live=True),
+        Change("[Size big]", live=True),
+        Change("[Size huge]", live=True),
+    ]

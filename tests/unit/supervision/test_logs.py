@@ -1,0 +1,94 @@
+"""Where the log goes and what its lines look like."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from arvnodeman.settings import LoggingSettings
+from arvnodeman.supervision import logs
+
+
+@pytest.fixture(autouse=True)
+def _root_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers = []
+    yield
+    for handler in root.handlers:
+        handler.close()
+    root.handlers, root.level = handlers, level
+
+
+def settings(file: Path | str, level: str = "INFO", **loggers: str) -> LoggingSettings:
+    return LoggingSettings(file=str(file), level=level, loggers=loggers)
+
+
+def test_a_line_as_operators_grep_it(tmp_path: Path) -> None:
+    logs.set_up(settings(tmp_path / "log"))
+    logging.getLogger("NodeManagerDaemonActor.0123").warning("it is %s", "so")
+    line = (tmp_path / "log").read_text()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d NodeManagerDaemonActor\.0123\[\d+\] WARNING: it is so\n", line)
+
+
+def test_levels_for_the_root_and_for_loggers(tmp_path: Path) -> None:
+    first = settings(tmp_path / "log", "WARNING", chatty="DEBUG")
+    logs.set_up(first)
+    logging.getLogger("quiet").info("no")
+    logging.getLogger("chatty.child").debug("yes")
+    logs.set_levels(settings(tmp_path / "log", "INFO"), before=first)
+    logging.getLogger("chatty").debug("not any more")
+    logging.getLogger("quiet").info("now it is")
+    text = (tmp_path / "log").read_text()
+    assert [line.rpartition(": ")[2] for line in text.splitlines()] == ["yes", "now it is"]
+
+
+def test_a_rotated_file_is_opened_anew(tmp_path: Path) -> None:
+    logs.set_up(settings(tmp_path / "log"))
+    logging.getLogger("x").warning("old")
+    (tmp_path / "log").rename(tmp_path / "log.1")
+    logging.getLogger("x").warning("new")
+    assert "new" in (tmp_path / "log").read_text()
+    assert "new" not in (tmp_path / "log.1").read_text()
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(logs.CannotLog, match=r"^\[Logging\] file: cannot write .*: Is a directory$"):
+        logs.check(settings(tmp_path))
+    with pytest.raises(logs.CannotLog, match="No such file or directory"):
+        logs.check(settings(tmp_path / "away" / "log"))
+    logs.check(settings("/dev/stderr"))
+    logs.check(settings(tmp_path / "log"))
+
+
+def test_streams_are_written_to_without_opening_a_path(capsys: pytest.CaptureFixture[str]) -> None:
+    """Row M7: a journal's socket cannot be opened by its path."""
+    logs.set_up(settings("/dev/stderr"))
+    logging.getLogger("x").warning("hello")
+    assert "hello" in capsys.readouterr().err
+    logs.set_up(settings("/dev/stdout"))
+    logging.getLogger("x").warning("hello")
+    assert "hello" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_not_answered_with_tracebacks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        def write(self, _text: str) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def flush(self) -> None:
+            pass
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    logs.set_up(settings("/dev/stdout"))
+    monkeypatch.undo()
+    logging.getLogger("x").warning("hello")
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,73 @@
+"""Three stages of stopping, counted per signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from arvnodeman.supervision.signals import OTHERS, STOPS, Signals
+
+
+class Left:
+    """Notes the exit code with which the process would have ended."""
+
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+
+    def __call__(self, code: int) -> None:
+        self.codes.append(code)
+
+
+@pytest.fixture
+def left() -> Left:
+    return Left()
+
+
+@pytest.fixture
+def signals(left: Left) -> Iterator[Signals]:
+    before = {number: signal.getsignal(number) for number in (*STOPS, *OTHERS)}
+    signals = Signals(left)
+    signals.install()
+    yield signals
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def send(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_the_third_of_a_kind_ends_the_process_at_once(signals: Signals, left: Left, number: signal.Signals) -> None:
+    for count in (1, 2):
+        send(number)
+        assert signals.next(10.0) == (number, count)
+        assert left.codes == []
+    send(number)
+    assert left.codes == [128 + number]
+
+
+def test_each_kind_is_counted_for_itself(signals: Signals, left: Left) -> None:
+    for number in STOPS:
+        send(number)
+        send(number)
+    assert left.codes == []
+    assert [signals.next(10.0) for _ in range(6)] == [(number, count) for number in STOPS for count in (1, 2)]
+
+
+def test_a_storm_of_reloads_is_one(signals: Signals) -> None:
+    for _ in range(100):
+        send(signal.SIGHUP)
+    assert signals.next(10.0) == (signal.SIGHUP, 1)
+    assert signals.next(0.0) is None
+    send(signal.SIGHUP)
+    came = signals.next(10.0)
+    assert came is not None
+    assert came[0] == signal.SIGHUP
+
+
+def test_none_when_nothing_comes(signals: Signals) -> None:
+    assert signals.next(0.0) is None

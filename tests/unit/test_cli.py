@@ -1,0 +1,85 @@
+"""The command line: who is called with what, and what a wrong one says."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from arvnodeman import cli
+from arvnodeman.version import __version__
+
+
+class Called(ModuleType):
+    """A module that stands in for another and notes how it was called."""
+
+    def __init__(self, name: str, code: int) -> None:
+        super().__init__(name)
+        self.code = code
+        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def main(self, *args: Any, **kwargs: Any) -> int:
+        self.calls.append((args, kwargs))
+        return self.code
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, package: str, name: str, code: int = 0) -> Called:
+    module = Called(name, code)
+    parent = pytest.importorskip(package)
+    monkeypatch.setitem(sys.modules, f"{package}.{name}", module)
+    monkeypatch.setattr(parent, name, module, raising=False)
+    return module
+
+
+def test_no_config(capsys: pytest.CaptureFixture[str]) -> None:
+    """FACTS 4.1: the classic's text, on stderr."""
+    assert cli.main([]) == 2
+    assert capsys.readouterr() == ("", "arvados-node-manager: No --config file specified\n")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """Row J5."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"arvados-node-manager {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--nonsense"], ["--config"], ["nonsense"], ["check-config"], ["demo", "--what"]]
+)
+def test_a_wrong_command_line_is_a_usage_and_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Row J5."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "usage: arvados-node-manager" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("foreground", [False, True])
+def test_the_daemon(monkeypatch: pytest.MonkeyPatch, foreground: bool) -> None:
+    launcher = stand_in(monkeypatch, "arvnodeman", "launcher", code=3)
+    assert cli.main(["--config", "site.cfg", *(["--foreground"] if foreground else [])]) == 3
+    assert launcher.calls == [(("site.cfg",), {"foreground": foreground})]
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+def test_commands_get_what_follows_them(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    module = stand_in(monkeypatch, "arvnodeman.sandbox", {"demo": "demo", "sandbox": "site"}[command], code=1)
+    assert cli.main([command, "--seed", "7"]) == 1
+    assert module.calls == [((["--seed", "7"],), {})]
+
+
+@pytest.mark.parametrize("arguments", [["away.cfg"], ["--config", "away.cfg"]])
+def test_check_config(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check-config", *arguments]) == 2
+    assert capsys.readouterr().out.startswith("away.cfg: ")
+
+
+def test_the_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    told = capsys.readouterr().out
+    assert all(word in told for word in ("--config", "--foreground", "check-config", "demo", "sandbox"))
