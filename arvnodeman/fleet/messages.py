@@ -314,6 +314,9 @@ class PollNow:
     polls: frozenset[Poll]
 
 
+DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40  # levels of a Note: those of the logging module
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """One line for the log, put into words by the logging module only when its level is on.

@@ -1,0 +1,296 @@
+"""One boot: a record with a slot, Slurm told, the cloud node created, its last touches.
+
+    PREPARE ─▶ DESCRIBE ─▶ READY ─▶ CREATE ─▶ FINISH ─▶ created
+                             ▲         │
+                             └─ FIND ◀─┘ an error that may hide a success (rows D7, D8)
+
+From every stage before the node exists the way out is RELEASE, which gives the record back. READY waits until the Fleet
+lets it through: lists fresh, room under the limits.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from arvnodeman.fleet.messages import (
+    CreateNode,
+    DescribeNode,
+    FindNode,
+    FinishNode,
+    PrepareRecord,
+    RecordPrepared,
+    ReleaseRecord,
+    Step,
+    StepResult,
+)
+from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
+from arvnodeman.fleet.node import Node
+from arvnodeman.fleet.operation import Desk, Operation
+from arvnodeman.fleet.sizes import slurm_weight
+
+UNCERTAIN = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})
+PREPARED = "Prepared by Node Manager"
+
+
+class Stage(StrEnum):
+    """Where a boot is, in words."""
+
+    PREPARE = "taking a node record"
+    DESCRIBE = "telling Slurm its feature"
+    READY = "waiting for fresh lists and room"
+    CREATE = "waiting for the cloud"
+    FIND = "looking whether a failed create request worked"
+    FINISH = "last touches"
+    RELEASE = "giving the node record back"
+
+
+class Boot(Operation):
+    """The boot of one node. `outcome` is created, stopped, failed, or the kind of the refusal."""
+
+    role = "ComputeNodeSetupActor"
+
+    def __init__(self, desk: Desk, size: NodeSize, token: str, reuse: str | None) -> None:
+        super().__init__(desk)
+        self.size = size
+        self.intent = BootIntent(size.id, size.price, token, desk.clock.now)
+        self.reuse = reuse
+        self.stage = Stage.PREPARE
+        self.record: NodeRecord | None = None
+        self.node: CloudNode | None = None
+        self.row: Node | None = None  # its row in the roster, once it is listed or created
+        self.refusal: RemoteError | None = None  # why the other side refused
+        self.refused_by = ""  # "cloud" or "records"
+        self._secret = Secret("")
+        self._ending = ""
+        self._create_pending = False  # a create was sent and not answered for certain
+        self._creates = 0
+
+    @property
+    def subject(self) -> str:
+        """The token of the boot."""
+        return self.intent.token
+
+    @property
+    def token(self) -> str:
+        """The name of the create request."""
+        return self.intent.token
+
+    @property
+    def asked(self) -> bool:
+        """The cloud has been asked, and may have a node for it."""
+        return self._create_pending or self.node is not None or self.row is not None
+
+    @property
+    def in_flight(self) -> bool:
+        """A create request is with the cloud now."""
+        return self._create_pending
+
+    def begin(self) -> None:
+        """Take a record."""
+        self.send(PrepareRecord(self.id, self.intent, self.reuse, logger=self.logger))
+
+    def adopt_record(self, uuid: str) -> None:
+        """A prepare that failed had worked: the record list shows one with our token. It is used again."""
+        if self.stage is Stage.PREPARE:
+            self.reuse = uuid
+
+    def create(self) -> None:
+        """READY, and the Fleet lets it through: ask the cloud."""
+        assert self.record is not None
+        self.stage = Stage.CREATE
+        self._creates += 1
+        self._create_pending = True
+        self.desk.info("Sending create_node request for node size %s.", self.size.id, logger=self.logger)
+        self.send(
+            CreateNode(self.id, self.size, self.record, self.token, self._secret, self._creates, logger=self.logger)
+        )
+
+    def stop(self, why: str) -> bool:
+        """It is not needed any more. True when it ends without a node: so long as the cloud was not asked."""
+        if self.asked or self.stage is Stage.RELEASE:
+            return False
+        self.desk.info("Boot stopped: %s", why, logger=self.logger)
+        self._end("stopped")
+        return True
+
+    def _look(self) -> None:
+        assert self.record is not None
+        self.stage = Stage.FIND
+        self.send(FindNode(self.id, self.size, self.record, self.token, logger=self.logger))
+
+    def done(self, step: Step, result: StepResult) -> None:
+        """Go to the next stage."""
+        self.step = None
+        match step:
+            case PrepareRecord() if isinstance(result, RecordPrepared):
+                self._prepared(result)
+            case DescribeNode():
+                self._ready()
+            case CreateNode() if isinstance(result, CloudNode):
+                self._created(result)
+            case FindNode():
+                self._found(result if isinstance(result, CloudNode) else None)
+            case FinishNode():
+                assert self.node is not None
+                self.desk.info("%s post-create work done.", self.node.id, logger=self.logger)
+                self._finished()
+            case ReleaseRecord():
+                self.outcome = self._ending
+            case _:
+                self.failed(step, RemoteError(ErrorKind.UNEXPECTED, f"{type(step).__name__} brought no result"))
+
+    def _prepared(self, prepared: RecordPrepared) -> None:
+        self.record, self._secret = prepared.record, prepared.ping_secret
+        self.desk.info("%s updated properties.", self.record.uuid, logger=self.logger)
+        self.fresh_attempts()
+        if self._ending:
+            self._release()
+        elif self.desk.policy.slurm and self.record.hostname:
+            self.stage = Stage.DESCRIBE
+            weight = slurm_weight(self.size.price)
+            self.send(DescribeNode(self.id, self.record.hostname, self.size.id, weight, logger=self.logger))
+        else:
+            self._ready()
+
+    def _ready(self) -> None:
+        if self._ending:
+            self._release()
+            return
+        self.stage, self.due = Stage.READY, None
+
+    def _created(self, node: CloudNode) -> None:
+        self.node = node
+        self._create_pending = False
+        self.stage = Stage.FINISH
+        self.fresh_attempts()
+        self.desk.info("Cloud node %s created.", node.id, logger=self.logger)
+        assert self.record is not None
+        self.send(FinishNode(self.id, node, self.record, logger=self.logger))
+
+    def _found(self, node: CloudNode | None) -> None:
+        if node is not None:
+            self._created(node)
+        elif self._ending:
+            self._create_pending = False
+            self._release()
+        else:
+            self._create_pending = False
+            self._ready()
+
+    def _finished(self) -> None:
+        self.desk.info("finished", logger=self.logger)
+        self.outcome = "created"
+
+    def failed(self, step: Step, error: RemoteError) -> None:
+        """Retry, refuse or give up, as the kind of the error and the stage ask for."""
+        self.step = None
+        match step:
+            case PrepareRecord():
+                self._prepare_failed(error)
+            case DescribeNode():  # the features are applied again when sinfo lacks them (row F19)
+                self.desk.error("SLURM update %s failed: %s", step.hostname, error.text, logger=self.logger)
+                self._ready()
+            case CreateNode():
+                self._create_failed(error)
+            case FindNode():
+                self._find_failed(error)
+            case FinishNode():
+                self._finish_failed(error)
+            case _:
+                self._release_failed(error)
+
+    def _prepare_failed(self, error: RemoteError) -> None:
+        if self._ending:
+            self.outcome = self._ending  # what it may have made is found by its token, or as an orphan
+        elif error.kind is ErrorKind.SLOTS or self.give_up_on(error):
+            self._refuse(error, "records")
+            self.outcome = error.kind.value
+        else:
+            self.again(error)
+
+    def _create_failed(self, error: RemoteError) -> None:
+        self.desk.counters["create_node_errors"] += 1
+        uncertain = error.kind in UNCERTAIN
+        self._create_pending = uncertain
+        if not self.give_up_on(error):
+            self.again(error)
+            return
+        if error.kind is ErrorKind.QUOTA:
+            self.desk.warning("Quota exceeded: %s", error.text, logger=self.logger)
+        self._refuse(error, "cloud")
+        if uncertain:
+            self._ending = error.kind.value
+            self._look()
+        else:
+            self._end(error.kind.value)
+
+    def _find_failed(self, error: RemoteError) -> None:
+        if self._ending and self.give_up_on(error):
+            self._release()
+        elif error.kind in UNCERTAIN | {ErrorKind.THROTTLED}:
+            self.again(error)
+        else:
+            self._refuse(error, "cloud")
+            self._end(error.kind.value)
+
+    def _finish_failed(self, error: RemoteError) -> None:
+        """The node exists, whatever happens now; a fresh node may not be known everywhere yet (row D11)."""
+        if error.kind in UNCERTAIN | {ErrorKind.THROTTLED} and self.attempts + 1 < self.desk.policy.boot_attempts:
+            self.again(error)
+            return
+        self.desk.error("Actor error %s", error.text, logger=self.logger)
+        self._finished()
+
+    def _release_failed(self, error: RemoteError) -> None:
+        if self.give_up_on(error):
+            self.desk.error("Actor error %s", error.text, logger=self.logger)
+            self.outcome = self._ending  # the record is cleaned later, as an orphan
+        else:
+            self.again(error)
+
+    def _refuse(self, error: RemoteError, by: str) -> None:
+        self.refusal, self.refused_by = error, by
+        if error.kind is not ErrorKind.QUOTA:
+            hint = f" (look at {error.hint})" if error.hint else ""
+            self.desk.error("Actor error %s%s", error.text, hint, logger=self.logger)
+
+    def _end(self, outcome: str) -> None:
+        """Give the record back, then end; a step under way is waited for."""
+        self._ending = outcome
+        if self.step is None:
+            self._release()
+
+    def _release(self) -> None:
+        self.due = None
+        if self.row is not None:  # the cloud lists a node for it after all: its record must not be cleaned
+            self.node = self.row.cloud
+            self._finished()
+            return
+        if self.record is None:
+            self.outcome = self._ending
+            return
+        self.stage = Stage.RELEASE
+        self.fresh_attempts()
+        self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, logger=self.logger))
+
+    def wake(self) -> None:
+        """The next attempt of the present stage."""
+        self.due = None
+        match self.stage:
+            case Stage.PREPARE:
+                self.begin()
+            case Stage.CREATE if self._create_pending:
+                self._look()
+            case Stage.CREATE:
+                self.stage = Stage.READY
+            case Stage.FIND:
+                self._look()
+            case Stage.FINISH:
+                assert self.node is not None
+                assert self.record is not None
+                self.send(FinishNode(self.id, self.node, self.record, logger=self.logger))
+            case Stage.RELEASE:
+                assert self.record is not None
+                self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, logger=self.logger))
+            case _:
+                pass

@@ -1,0 +1,144 @@
+"""Beginning boots, letting them through to the cloud, and learning from how they end."""
+
+from __future__ import annotations
+
+from arvnodeman.fleet.boot import Boot, Stage
+from arvnodeman.fleet.limits import Rest
+from arvnodeman.fleet.messages import Poll, PollNow
+from arvnodeman.fleet.model import ErrorKind, NodeSize
+from arvnodeman.fleet.node import Node
+from arvnodeman.fleet.state import State
+
+
+def begin_boot(state: State, size: NodeSize) -> Boot:
+    """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7)."""
+    reuse = None
+    while state.stale_records and reuse is None:
+        uuid = state.stale_records.popleft()
+        if uuid not in state.busy_records and not state.roster.is_paired(uuid):
+            reuse = uuid
+    token = f"{int(state.began * 1000):x}-{state.desk.last_id + 1}"
+    boot = Boot(state.desk, size, token, reuse)
+    if reuse is not None:
+        state.busy_records.add(reuse)
+    state.boots[boot.id] = boot
+    boot.begin()
+    return boot
+
+
+def let_through(state: State) -> None:
+    """Boots that wait for the cloud's turn go on while lists are fresh and there is room under the limits."""
+    if not state.desk.lists_ok:
+        return
+    ready = [boot for boot in state.boots.values() if boot.stage is Stage.READY and boot.outcome is None]
+    if not ready:
+        return
+    existing = state.existing()
+    ceiling = min(state.policy.max_nodes, state.quota.value)
+    for boot in ready:
+        if boot.row is None and existing >= ceiling:
+            boot.stop(f"{existing} nodes reach the limit of {ceiling}")
+        else:
+            boot.create()
+            existing += 1
+        after_boot(state, boot)
+
+
+def after_boot(state: State, boot: Boot) -> None:
+    """A boot has gone on: keep its record and its node in the books, and see whether it has ended."""
+    if boot.record is not None:
+        state.busy_records.add(boot.record.uuid)
+    if boot.node is not None and boot.row is None:
+        link(boot, state.roster.nodes.get(boot.node.id) or _new_row(state, boot))
+        _created(state, boot)
+    if boot.outcome is None:
+        state.schedule(boot)
+    elif state.boots.pop(boot.id, None) is not None:
+        _ended(state, boot)
+
+
+def _new_row(state: State, boot: Boot) -> Node:
+    assert boot.node is not None
+    return state.roster.add(boot.node, state.t, state.table, listed=False)
+
+
+def link(boot: Boot, node: Node) -> None:
+    """This node is what the boot made, whether its create request has answered or not."""
+    boot.row = node
+    node.booted = True
+    if boot.outcome is None:
+        node.boot = boot
+    if node.record is None and boot.record is not None:
+        node.prepared = boot.record
+    if node.size is None:
+        node.size = boot.size
+
+
+def _created(state: State, boot: Boot) -> None:
+    state.health_of(boot.size).create_succeeded()
+    standing = state.existing()
+    if state.quota.created(standing):
+        state.desk.warning("After successful boot setting node quota to %d", state.quota.value)
+    state.slots.created(standing)
+
+
+def _ended(state: State, boot: Boot) -> None:
+    for uuid in (boot.reuse, boot.record.uuid if boot.record is not None else None):
+        if uuid is not None:
+            state.busy_records.discard(uuid)
+    if boot.row is not None:
+        boot.row.boot = None
+        return
+    state.ended_tokens.add(boot.token)
+    if boot.outcome == "stopped" or boot.refusal is None:
+        return
+    _learn(state, boot)
+    state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
+
+
+def _learn(state: State, boot: Boot) -> None:
+    """What a refusal says of the quota, of slots, or of the size."""
+    assert boot.refusal is not None
+    error = boot.refusal
+    health = state.health_of(boot.size)
+    standing = state.existing()
+    state.desk.counters["boots_refused_" + error.kind.value] += 1
+    match error.kind:
+        case ErrorKind.QUOTA:
+            state.quota.refused(standing, state.t)
+            health.rest(Rest.QUOTA, state.t, error.text, standing)
+            state.desk.warning("After quota exceeded error setting node quota to %d", state.quota.value)
+        case ErrorKind.SLOTS:
+            state.slots.refused(len(state.roster.nodes), state.t)
+            state.desk.warning("No free slot for a node record, at %d nodes: %s", state.slots.value, error.text)
+        case ErrorKind.CAPACITY:
+            health.rest(Rest.CAPACITY, state.t, error.text)
+        case ErrorKind.REFUSED if boot.refused_by == "cloud":
+            health.rest(Rest.REFUSED, state.t, error.text)
+        case _:  # gave up: the other side is sick, for this size or for all
+            health.rest(Rest.GAVE_UP, state.t, error.text)
+
+
+def boot_failed(state: State, node: Node) -> None:
+    """A node that we booted did not come up, or vanished before it did."""
+    if not node.booted or node.been_up:
+        return
+    node.booted = False  # counted once
+    state.desk.counters["boot_failures"] += 1
+    if node.size is not None and state.health_of(node.size).boot_failed(state.t):
+        state.desk.error("Nodes of size %s fail to come up: it rests for a while", node.size.id)
+
+
+def stop_unneeded(state: State) -> None:
+    """Boots that nobody needs any more end, as long as the cloud has not been asked. The youngest first."""
+    if state.plan is None:
+        return
+    surplus = {size: counts[2] for size, counts in state.plan.supply.counts.items() if counts[2]}
+    spare = state.count().up - state.policy.min_nodes
+    for boot in sorted(state.boots.values(), key=lambda boot: -boot.id):
+        if spare <= 0 or not surplus:
+            return
+        if surplus.get(boot.size.id, 0) > 0 and boot.stop("nobody needs the node any more"):
+            surplus[boot.size.id] -= 1
+            spare -= 1
+            after_boot(state, boot)

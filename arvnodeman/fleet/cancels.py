@@ -1,0 +1,87 @@
+"""Jobs that no configuration of ours can ever serve: their users are told why, and they are cancelled. Carefully.
+
+A mistake in our configuration looks like a mistake in everybody's jobs. So a job is cancelled only when three queue
+polls in a row found it unsatisfiable, all configured sizes are there, and it is not half the queue after a change.
+"""
+
+from __future__ import annotations
+
+from arvnodeman.fleet import causes
+from arvnodeman.fleet.chores import Chore
+from arvnodeman.fleet.demand import Plan
+from arvnodeman.fleet.messages import CancelJob
+from arvnodeman.fleet.model import Job
+from arvnodeman.fleet.operation import Operation
+from arvnodeman.fleet.state import State
+
+POLLS_BEFORE = 3
+SUSPICIOUS = 3  # more jobs than this, and more than half of the queue
+SETTLING = 900.0  # seconds after a start or reload
+DRIVER = "arvnodeman.jobqueue"
+
+
+class Cancelling:
+    """Counts, over queue polls, which jobs are found unsatisfiable."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, int] = {}  # job id -> polls in a row
+        self._begun: set[str] = set()  # cancelled, or being cancelled: until they leave the queue
+        self._complained = -SETTLING
+
+    def look(self, state: State, plan: Plan) -> list[Operation]:
+        """A queue poll has come. Begins the cancellation of what is due."""
+        found: dict[str, int] = {}
+        due: list[tuple[Job, str]] = []
+        jobs = state.queue.jobs
+        for group in plan.groups.values():
+            if not isinstance(group.cause, causes.Unsatisfiable):
+                continue
+            for place in group.places:
+                job = jobs[place]
+                polls = found[job.id] = self._found.get(job.id, 0) + 1
+                if polls >= POLLS_BEFORE and job.id not in self._begun and not self._has_node(state, job):
+                    due.append((job, group.cause.text))
+        self._found = found
+        self._begun &= {job.id for job in jobs} if self._begun else set()
+        if not due or not self._may_cancel(state, len(found)):
+            return []
+        return [self._cancel(state, job, why) for job, why in due]
+
+    def _has_node(self, state: State, job: Job) -> bool:
+        """A node tagged with the size that it names is up: whatever the configuration says now."""
+        size = job.shape.size
+        return size is not None and any(size == node.cloud.size_tag for node in state.roster.nodes.values())
+
+    def _may_cancel(self, state: State, unsatisfiable: int) -> bool:
+        if not state.policy.cancel_unsatisfiable or state.table is None or state.table.missing:
+            return False
+        many = unsatisfiable > SUSPICIOUS and 2 * unsatisfiable > len(state.queue.jobs)
+        if not (many and state.t - state.reloaded < SETTLING):
+            return True
+        if state.t - self._complained >= SETTLING:
+            self._complained = state.t
+            state.desk.error(
+                "%d of %d waiting jobs look unsatisfiable: this looks like a mistake in the configuration, and none is"
+                " cancelled for now",
+                unsatisfiable,
+                len(state.queue.jobs),
+                logger=DRIVER,
+            )
+        return False
+
+    def _cancel(self, state: State, job: Job, why: str) -> Operation:
+        chore = Chore(state.desk, DRIVER, job.id)
+        state.chores[chore.id] = chore
+        self._begun.add(job.id)
+        chore.begin(CancelJob(chore.id, job, why, logger=DRIVER))
+        return chore
+
+    def ended(self, state: State, chore: Chore, job: Job) -> None:
+        """A cancellation has ended; one that failed is tried again at a later poll (row C23)."""
+        if chore.outcome == "done":
+            state.desk.debug("Cancelled unsatisfiable job '%s'", job.id, logger=DRIVER)
+            state.desk.counters["jobs_cancelled"] += 1
+        else:
+            self._begun.discard(job.id)
+            text = chore.error.text if chore.error is not None else ""
+            state.desk.error("Trying to cancel job '%s': %s", job.id, text, logger=DRIVER)

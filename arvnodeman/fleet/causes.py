@@ -1,0 +1,337 @@
+"""Why: the typed causes of decisions, and of decisions not to act. They are put into words only when somebody asks.
+
+Every cause is a frozen value with the figures in it. `words(t)` needs the steady time at which it is asked, since "in
+43 s" changes. Times in causes (`until`) are steady seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+def span(seconds: float) -> str:
+    """A duration for people: 43 s, 12 min, 3.5 h."""
+    seconds = max(0.0, seconds)
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The base of all causes. `until`, where a cause has one, is the steady time at which it may end by itself."""
+
+    goes: ClassVar[bool] = False  # of a node: it may be shut down for this cause
+    until: float | None = None
+
+    def words(self, t: float) -> str:
+        """One clause, as asked at steady time `t`."""
+        raise NotImplementedError
+
+    def _in(self, t: float) -> str:
+        return "" if self.until is None else f" in {span(self.until - t)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plain(Cause):
+    """A cause that is all said by its text."""
+
+    text: str = ""
+
+    def words(self, t: float) -> str:
+        """The text."""
+        return self.text
+
+
+# ---- why a node is not shut down -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Cause):
+    """An operator's hold forbids it."""
+
+    reason: str = ""
+
+    def words(self, t: float) -> str:
+        """held by an operator (REASON)."""
+        return f"held by an operator ({self.reason or 'no reason given'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Working(Cause):
+    """Slurm calls it busy."""
+
+    slurm: str = ""
+
+    def words(self, t: float) -> str:
+        """Slurm says alloc."""
+        return f"it works: Slurm says {self.slurm}" if self.slurm else "it works"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowShut(Cause):
+    """No shutdown window is open."""
+
+    def words(self, t: float) -> str:
+        """shutdown window closed, next in 12 min."""
+        return f"shutdown window closed, next{self._in(t)}"
+
+
+@dataclass(frozen=True, slots=True)
+class BootWait(Cause):
+    """It is younger than boot_fail_after, and gets time to come up."""
+
+    def words(self, t: float) -> str:
+        """it has 20 min yet to come up."""
+        return f"it has {span((self.until or t) - t)} yet to come up"
+
+
+@dataclass(frozen=True, slots=True)
+class IdleWait(Cause):
+    """It has not been idle for enough node polls in a row."""
+
+    polls: int = 0
+    needed: int = 0
+
+    def words(self, t: float) -> str:
+        """idle for 1 node poll in a row of 2 needed."""
+        return f"idle for {self.polls} node poll(s) in a row of {self.needed} needed"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStale(Cause):
+    """Its record is old and Slurm does not vouch: it may be working and only cut off."""
+
+    age: float = 0.0
+
+    def words(self, t: float) -> str:
+        """node state is stale (record 3.0 h old), it may be working and cut off."""
+        return f"node state is stale (record {span(self.age)} old), it may be working and cut off"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted(Cause):
+    """The queue wants it."""
+
+    size: str = ""
+
+    def words(self, t: float) -> str:
+        """a waiting job wants a node of m5.large."""
+        return f"a waiting job wants a node of {self.size}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepsMinimum(Cause):
+    """min_nodes."""
+
+    min_nodes: int = 0
+
+    def words(self, t: float) -> str:
+        """min_nodes keeps 2 nodes."""
+        return f"min_nodes keeps {self.min_nodes} node(s)"
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay(Cause):
+    """An operation of ours works on it."""
+
+    what: str = ""
+
+    def words(self, t: float) -> str:
+        """boot: waiting for the cloud."""
+        return self.what
+
+
+# ---- why a node is shut down -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class IdleExceeded(Cause):
+    """Nobody wants it, and it was idle long enough."""
+
+    goes: ClassVar[bool] = True
+    polls: int = 0
+    makes_room: bool = False  # at a limit: window and min_nodes do not count
+
+    def words(self, t: float) -> str:
+        """idle for 3 node polls in a row and not wanted."""
+        extra = ", and a job of another size waits for its place" if self.makes_room else ""
+        return f"idle for {self.polls} node poll(s) in a row and not wanted{extra}"
+
+
+@dataclass(frozen=True, slots=True)
+class NeverPaired(Cause):
+    """It did not come up within boot_fail_after (row D1)."""
+
+    goes: ClassVar[bool] = True
+    age: float = 0.0
+
+    def words(self, t: float) -> str:
+        """never paired in 30 min."""
+        return f"never paired in {span(self.age)}"
+
+
+@dataclass(frozen=True, slots=True)
+class IsDown(Cause):
+    """It is down."""
+
+    goes: ClassVar[bool] = True
+    why: str = ""
+
+    def words(self, t: float) -> str:
+        """down: Slurm says drain (REASON)."""
+        return f"down: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class HasFailed(Cause):
+    """Slurm says fail (row E17)."""
+
+    goes: ClassVar[bool] = True
+
+    def words(self, t: float) -> str:
+        """Slurm says fail."""
+        return "Slurm says fail"
+
+
+@dataclass(frozen=True, slots=True)
+class SizeUnknown(Cause):
+    """Its size tag names no configured size (row C25)."""
+
+    goes: ClassVar[bool] = True
+    tag: str = ""
+
+    def words(self, t: float) -> str:
+        """node's size tag 'x' not recognizable."""
+        return f"node's size tag {self.tag!r} not recognizable"
+
+
+@dataclass(frozen=True, slots=True)
+class Drained(Cause):
+    """An operator said drain, or kill."""
+
+    goes: ClassVar[bool] = True
+    word: str = "drain"
+    reason: str = ""
+
+    def words(self, t: float) -> str:
+        """an operator said drain (REASON)."""
+        return f"an operator said {self.word} ({self.reason or 'no reason given'})"
+
+
+# ---- why a job has no node yet ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NodeThere(Cause):
+    """A node for it is up or coming."""
+
+    what: str = ""
+
+    def words(self, t: float) -> str:
+        """a node of m5.large is idle and can take it."""
+        return self.what
+
+
+@dataclass(frozen=True, slots=True)
+class AtMaxNodes(Cause):
+    """max_nodes stops it."""
+
+    wanted: int = 0
+    size: str = ""
+    nodes: int = 0
+    max_nodes: int = 0
+
+    def words(self, t: float) -> str:
+        """2 of m5.large wanted, max_nodes of 8 reached with 8 nodes."""
+        return f"{self.wanted} of {self.size} wanted, max_nodes of {self.max_nodes} reached with {self.nodes} node(s)"
+
+
+@dataclass(frozen=True, slots=True)
+class AtQuota(Cause):
+    """The soft quota stops it."""
+
+    wanted: int = 0
+    size: str = ""
+    nodes: int = 0
+    quota: int = 0
+    of: str = "quota"  # or "slot quota (MaxComputeVMs)"
+
+    def words(self, t: float) -> str:
+        """2 of m5.large wanted, quota of 8 reached with 8 nodes; tried again in 43 s."""
+        again = f"; tried again{self._in(t)}" if self.until is not None else ""
+        return (
+            f"{self.wanted} of {self.size} wanted, {self.of} of {self.quota} reached with {self.nodes} node(s){again}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AtPriceCap(Cause):
+    """max_total_price stops it."""
+
+    wanted: int = 0
+    size: str = ""
+    price: float = 0.0
+    total: float = 0.0
+    cap: float = 0.0
+
+    def words(self, t: float) -> str:
+        """1 of m5.large (price 0.1) wanted, would exceed max_total_price of 8 (now 7.95)."""
+        return (
+            f"{self.wanted} of {self.size} (price {self.price:g}) wanted, would exceed max_total_price"
+            f" of {self.cap:g} (now {self.total:g})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Resting(Cause):
+    """Every size that it could have rests."""
+
+    size: str = ""
+    why: str = ""
+    detail: str = ""
+    too_dear: str = ""  # a size that only max_price_factor forbids
+
+    def words(self, t: float) -> str:
+        """m5.large rests for 43 s: the cloud has no capacity for it."""
+        detail = f" ({self.detail})" if self.detail else ""
+        dear = f"; {self.too_dear} would fit, but max_price_factor forbids it" if self.too_dear else ""
+        return f"{self.size} rests for {span((self.until or t) - t)}: {self.why}{detail}{dear}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven(Cause):
+    """No node of the size has come up yet, and enough are on their way to find out."""
+
+    size: str = ""
+    coming: int = 0
+    probe: bool = False
+
+    def words(self, t: float) -> str:
+        """no node of m5.large has come up yet, 5 are on their way."""
+        if self.probe:
+            return f"{self.coming} node(s) of {self.size} on their way as a probe after its rest"
+        return f"no node of {self.size} has come up yet, {self.coming} on their way"
+
+
+@dataclass(frozen=True, slots=True)
+class Behind(Cause):
+    """A job before it is stopped by a limit."""
+
+    limit: Cause | None = None
+
+    def words(self, t: float) -> str:
+        """behind a job that waits: quota …"""
+        return f"behind a job that waits: {self.limit.words(t)}" if self.limit else "behind a job that waits"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsatisfiable(Cause):
+    """No configuration of ours can serve it."""
+
+    text: str = ""
+
+    def words(self, t: float) -> str:
+        """Constraints cannot be satisfied by any node type."""
+        return self.text

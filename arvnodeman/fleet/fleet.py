@@ -1,0 +1,247 @@
+"""The Fleet: what the program decides, it decides here.
+
+`handle(event, now)` takes one event and returns the commands that follow. There is no clock, no thread and no socket in
+this room; the same history gives the same commands. See doc/architecture.md for the life of a node in messages.
+"""
+
+from __future__ import annotations
+
+from arvnodeman.fleet.boot import Boot
+from arvnodeman.fleet.boots import after_boot, let_through, stop_unneeded
+from arvnodeman.fleet.cancels import Cancelling
+from arvnodeman.fleet.chores import Chore, CleanRecord, FetchSizes
+from arvnodeman.fleet.intake import CAREFUL_POLLS, take_cloud, take_records
+from arvnodeman.fleet.messages import (
+    CancelJob,
+    CloudListed,
+    Command,
+    Event,
+    OperatorSaid,
+    PolicyChanged,
+    Poll,
+    PollFailed,
+    PollNow,
+    QueueListed,
+    RecordsListed,
+    StepDone,
+    StepFailed,
+    StopAsked,
+    Tick,
+)
+from arvnodeman.fleet.model import Policy, ProviderSize
+from arvnodeman.fleet.operation import Operation
+from arvnodeman.fleet.planning import decide_boots, publish, replan
+from arvnodeman.fleet.records import RecordKeeping, clean_orphans
+from arvnodeman.fleet.shutdown import Shutdown
+from arvnodeman.fleet.sizes import SizeTable
+from arvnodeman.fleet.state import State
+from arvnodeman.fleet.stops import after_shutdown, decide_stops, departures
+from arvnodeman.fleet.upkeep import after_chore, keep_up, operator_said
+from arvnodeman.fleet.view import View
+from arvnodeman.fleet.windows import ShutdownWindows
+
+SIZES_AGAIN_AFTER = 600.0  # seconds, while a configured size is missing at the provider
+
+
+class Fleet:
+    """Holds the table of nodes and decides. Not thread safe: it lives inside the daemon actor."""
+
+    def __init__(self, policy: Policy, now: float) -> None:
+        self._state = State(policy, now)
+        self._records = RecordKeeping()
+        self._cancelling = Cancelling()
+        self._offers: tuple[ProviderSize, ...] = ()
+        self._sizes_at: float | None = self._state.t  # when the sizes are asked for next
+        self.view: View = publish(self._state)
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """Take one event in, at wall clock time `now`, and return what is to be done about it."""
+        state = self._state
+        state.clock.advance(now)
+        state.check_lists()
+        match event:
+            case CloudListed():
+                self._cloud_listed(event)
+            case RecordsListed():
+                self._records_listed(event)
+            case QueueListed():
+                self._queue_listed(event)
+            case PollFailed():
+                self._poll_failed(event)
+            case StepDone() | StepFailed():
+                self._step_ended(event)
+            case OperatorSaid():
+                self._settle(*operator_said(state, event))
+                self._publish()
+            case PolicyChanged():
+                self._policy_changed(event.policy)
+            case StopAsked():
+                self._stop_asked()
+            case Tick():
+                pass
+        self._go_on()
+        return state.desk.take()
+
+    def next_wakeup(self) -> float | None:
+        """The wall clock time at which a Tick is wanted; None: an event will come anyway."""
+        state = self._state
+        times = [state.next_due(), state.look_again_at, None if state.stopping else self._sizes_at]
+        earliest = min((at for at in times if at is not None), default=None)
+        return None if earliest is None else state.clock.now + max(0.0, earliest - state.t)
+
+    @property
+    def boots_at_the_cloud(self) -> int:
+        """Boots that have reached the cloud: an orderly stop waits for them."""
+        return sum(boot.asked for boot in self._state.boots.values())
+
+    # ---- polls ------------------------------------------------------------------------------------------------------
+
+    def _cloud_listed(self, event: CloudListed) -> None:
+        take_cloud(self._state, event)
+        self._state.check_lists()
+        departures(self._state)
+        self._publish()
+
+    def _records_listed(self, event: RecordsListed) -> None:
+        """A node poll: stops are decided here."""
+        state = self._state
+        take_records(state, event)
+        state.check_lists()
+        self._records.look(state)
+        departures(state)
+        if state.desk.lists_ok:
+            state.look_again_at = None
+            replan(state)
+            decide_stops(state)
+            stop_unneeded(state)
+            self._settle(*keep_up(state), *clean_orphans(state, self._records))
+        self._publish()
+
+    def _queue_listed(self, event: QueueListed) -> None:
+        """A queue poll: boots and cancellations are decided here."""
+        state = self._state
+        state.freshness.success(Poll.QUEUE, state.clock)
+        state.check_lists()
+        plan = decide_boots(state, event.jobs)
+        if plan is not None and state.desk.lists_ok:
+            self._settle(*self._cancelling.look(state, plan))
+        self._publish()
+
+    def _poll_failed(self, event: PollFailed) -> None:
+        self._state.freshness.failed[event.poll] = event.error.text
+        self._state.desk.counters[f"{event.poll.value}_poll_errors"] += 1
+        if event.poll is Poll.CLOUD:
+            self._state.desk.counters["list_nodes_errors"] += 1
+        if event.slurm:
+            self._state.slurm_back = CAREFUL_POLLS
+
+    # ---- operations -------------------------------------------------------------------------------------------------
+
+    def _step_ended(self, event: StepDone | StepFailed) -> None:
+        """Pass an answer on to the operation that waits for it; any other is an old one's, and harmless (row E9)."""
+        operation = self._state.operation(event.step.op)
+        if operation is None or operation.step is not event.step:
+            return
+        if isinstance(event, StepDone):
+            operation.done(event.step, event.result)
+        else:
+            operation.failed(event.step, event.error)
+        self._settle(operation)
+
+    def _go_on(self) -> None:
+        """What has become due, and what was waiting for fresh lists or room."""
+        state = self._state
+        state.check_lists()
+        for operation in state.due_operations():
+            operation.wake()
+            self._settle(operation)
+        let_through(state)
+        if self._sizes_at is not None and state.t >= self._sizes_at and not state.stopping:
+            self._sizes_at = None
+            fetch = FetchSizes(state.desk)
+            state.chores[fetch.id] = fetch
+            fetch.ask()
+            self._settle(fetch)
+        if state.look_again_at is not None and state.t >= state.look_again_at:
+            state.look_again_at = None
+            state.desk.out.append(PollNow(frozenset(Poll)))
+
+    def _settle(self, *operations: Operation) -> None:
+        """Operations have gone on: keep the books."""
+        for operation in operations:
+            if isinstance(operation, Boot):
+                after_boot(self._state, operation)
+            elif isinstance(operation, Shutdown):
+                after_shutdown(self._state, operation)
+            elif isinstance(operation, Chore):
+                self._after_chore(operation)
+
+    def _after_chore(self, chore: Chore) -> None:
+        state = self._state
+        if chore.outcome is None:
+            state.schedule(chore)
+            return
+        if state.chores.pop(chore.id, None) is None:
+            return
+        if isinstance(chore, FetchSizes):
+            assert isinstance(chore.result, tuple)
+            self._sizes_listed(chore.result)
+        elif isinstance(chore, CleanRecord):
+            state.busy_records.discard(chore.record.uuid)
+            if chore.outcome == "done":
+                state.desk.counters["records_cleaned"] += 1
+        elif isinstance(chore.last_step, CancelJob):
+            self._cancelling.ended(state, chore, chore.last_step.job)
+        else:
+            node = next((n for n in state.roster.nodes.values() if chore.id in (n.chore, n.word_chore)), None)
+            if node is not None:
+                after_chore(state, node, chore)
+
+    def _sizes_listed(self, offers: tuple[ProviderSize, ...]) -> None:
+        self._offers = offers
+        first = self._state.table is None
+        self._build_table(report=True)
+        if first:
+            self._state.desk.out.append(PollNow(frozenset(Poll)))
+
+    def _build_table(self, *, report: bool) -> None:
+        state = self._state
+        before = {missing.id for missing in state.table.missing} if state.table is not None else set()
+        state.table = SizeTable(state.policy.sections, self._offers, state.policy.node_mem_scaling)
+        state.roster.resize(state.table)
+        for size in state.table.cheapest_first:
+            state.health_of(size)
+            if report and not before:
+                state.desk.info("Using cloud node sizes: %s", size, logger="arvnodeman.jobqueue")
+        for missing in state.table.missing:
+            if missing.id not in before:
+                nearest = f"; the nearest are {', '.join(missing.nearest)}" if missing.nearest else ""
+                state.desk.error(
+                    "[Size %s] instance_type %s: %s%s", missing.id, missing.instance_type, missing.problem, nearest
+                )
+        self._sizes_at = state.t + SIZES_AGAIN_AFTER if state.table.missing else None
+
+    def _policy_changed(self, policy: Policy) -> None:
+        """New options; what is under way goes on."""
+        state = self._state
+        state.desk.policy = policy
+        state.windows = ShutdownWindows(policy.shutdown_windows)
+        state.freshness.stale_after = policy.poll_stale_after
+        state.quota.set_ceiling(policy.max_nodes, policy.quota_retry_after)
+        state.slots.set_ceiling(policy.max_nodes, policy.quota_retry_after)
+        state.reloaded = state.t
+        if state.table is not None:
+            self._build_table(report=True)
+            self._sizes_at = state.t  # a new section may name a type that was not looked up yet
+
+    def _stop_asked(self) -> None:
+        """An orderly stop: boots that the cloud has not been asked for end now, the others may finish."""
+        state = self._state
+        state.stopping = True
+        for boot in list(state.boots.values()):
+            boot.stop("the daemon stops")
+            after_boot(state, boot)
+        self._publish()
+
+    def _publish(self) -> None:
+        self.view = publish(self._state)

@@ -1,0 +1,223 @@
+"""Taking in what the polls bring: the lists are believed or doubted, nodes are judged, changes are noted."""
+
+from __future__ import annotations
+
+from arvnodeman.fleet.boots import link
+from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
+from arvnodeman.fleet.model import NodeState
+from arvnodeman.fleet.node import BUSY_STATES, LONG_STALE, RESERVED_STATES, UP_STATES, Node, Sight, judge, settle
+from arvnodeman.fleet.polls import CLOCKS_DIFFER
+from arvnodeman.fleet.state import OFFSET_NOISE, State
+
+MASS = 3  # nodes that must turn down at once, at least, to be more than bad luck
+NOT_DOWN = UP_STATES | RESERVED_STATES | {"fail"}
+CAREFUL_POLLS = 2  # node polls after Slurm was away
+
+
+def take_cloud(state: State, event: CloudListed) -> None:
+    """A cloud list has come."""
+    state.cloud_offset = _offset(state, event.clock_offset, state.cloud_offset, "cloud")
+    first = Poll.CLOUD not in state.freshness.succeeded
+    state.freshness.success(Poll.CLOUD, state.clock)
+    if first:
+        _expect_pinging_nodes(state)
+    if not state.cloud_trust.look({node.report_id for node in event.nodes}):
+        state.desk.warning(
+            "The cloud's list lacks %d nodes that were there: it is not believed before a second one says the same",
+            len(state.cloud_trust.doubted),
+        )
+    change = state.roster.take_cloud(event.nodes, state.t, state.table)
+    for identity in change.duplicates:
+        state.desk.warning("The cloud lists node %s twice: the second is ignored", identity)
+    for node in change.new:
+        state.desk.info("Registering new cloud node %s", node.id)
+        _note_pairing(state, node)
+        _find_boot(state, node)
+    for node in change.missing:
+        node.missing += 1
+        if node.missing == 1:
+            node.missing_since = state.t
+            node.missing_ping = node.record.last_ping_at if node.record is not None else None
+    for node in change.delisted:
+        state.roster.drop(node)
+
+
+def _offset(state: State, told: float | None, before: float, whose: str) -> float:
+    """The server's clock less ours; small differences are noise, large ones are worth a line when they begin."""
+    if told is None:
+        return before
+    offset = told if abs(told) > OFFSET_NOISE else 0.0
+    if abs(offset) > CLOCKS_DIFFER >= abs(before):
+        state.desk.warning("The clock of the %s differs from ours by %.0f seconds", whose, offset)
+    return offset
+
+
+def _expect_pinging_nodes(state: State) -> None:
+    """After a start there is no earlier list: records that ping young stand for it."""
+    if not state.roster.records:
+        return
+    state.cloud_trust.expect(
+        record.instance_id
+        for record in state.roster.records.values()
+        if record.instance_id
+        and record.last_ping_at is not None
+        and state.record_now - record.last_ping_at < state.policy.boot_fail_after
+    )
+
+
+def _find_boot(state: State, node: Node) -> None:
+    """A node that is listed before its create request has answered belongs to that boot."""
+    made = node.record or node.prepared or state.roster.made_for(node.cloud)
+    for boot in state.boots.values():
+        if boot.row is None and boot.record is not None and boot.asked:
+            names = (boot.record.hostname, boot.record.fqdn)
+            if (made is not None and made.uuid == boot.record.uuid) or node.cloud.name in names:
+                link(boot, node)
+                return
+
+
+def _note_pairing(state: State, node: Node) -> None:
+    if node.record is not None:
+        state.desk.info(
+            "Cloud node %s is now paired with Arvados node %s with hostname %s",
+            node.cloud.name,
+            node.record.uuid,
+            node.record.hostname,
+        )
+
+
+def take_records(state: State, event: RecordsListed) -> None:
+    """A node record list, joined with sinfo, has come: every node is judged."""
+    state.record_offset = _offset(state, event.clock_offset, state.record_offset, "node record server")
+    first = Poll.RECORDS not in state.freshness.succeeded
+    state.records_started = state.clock.steady(event.started)
+    state.freshness.success(Poll.RECORDS, state.clock)
+    known = state.roster.records
+    believed = state.record_trust.look({record.uuid for record in event.records})
+    if not believed:
+        state.desk.warning(
+            "The list of node records lacks %d that were there: it is not believed before a second one says the same",
+            len(state.record_trust.doubted),
+        )
+    for record in event.records:
+        if record.uuid not in known:
+            state.desk.info("Registering new Arvados node %s", record.uuid)
+    for node in state.roster.take_records(event.records, event.slurm):
+        _note_pairing(state, node)
+    if first and state.freshness.counts[Poll.CLOUD]:
+        _check_first_cloud_list(state)
+    _find_prepared(state)
+    judge_all(state)
+
+
+def _check_first_cloud_list(state: State) -> None:
+    """The records came after the first cloud list: hold that against them now."""
+    _expect_pinging_nodes(state)
+    if not state.cloud_trust.look({node.cloud.report_id for node in state.roster.nodes.values()}):
+        state.desk.warning("The first cloud list lacks nodes that ping: it is not believed before a second one")
+
+
+def _find_prepared(state: State) -> None:
+    """A prepare that failed may have worked: its record carries the boot's token, and is used at the next try."""
+    waiting = {boot.token: boot for boot in state.boots.values() if boot.record is None}
+    if not waiting:
+        return
+    for record in state.roster.records.values():
+        if record.intent is not None and (boot := waiting.get(record.intent.token)) is not None:
+            boot.adopt_record(record.uuid)
+            state.busy_records.add(record.uuid)
+
+
+def judge_all(state: State) -> None:
+    """What this node poll makes of every node."""
+    sight = state.sight()
+    polls = state.record_polls
+    polls.append(state.t)
+    while state.t - polls[0] > state.policy.boot_fail_after:
+        polls.popleft()
+    watched = state.t - state.began >= state.policy.boot_fail_after
+    judged: list[tuple[Node, NodeState, Cause | None]] = []
+    turned: list[Node] = []
+    paired = 0
+    for node in state.roster.nodes.values():
+        paired += node.record is not None
+        judged.append((node, *judge(node, sight)))
+        if node.record is not None and sight.sinfo:
+            down = node.slurm is None or node.slurm.state not in NOT_DOWN
+            if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:
+                turned.append(node)
+            node.slurm_down = down
+    _shield(state, turned, paired)
+    lifted = _lift_shields(state, judged)
+    for node, verdict, cause in judged:
+        _note_up(state, node, verdict)
+        if node.shield_until is not None and (verdict is not NodeState.DOWN or node.id in lifted):
+            node.shield_until, node.supply_until = None, 0.0
+        if node.destroyed_at is None and node.shutdown is None:
+            settle(node, verdict, cause, sight, len(polls) if watched else None)
+        _warn_protected(state, node, sight)
+
+
+def _note_up(state: State, node: Node, verdict: NodeState) -> None:
+    """The first time that Slurm calls it idle or busy proves that its size comes up."""
+    slurm = node.slurm
+    if slurm is not None:
+        up = slurm.state in BUSY_STATES or (slurm.state == "idle" and slurm.responding)
+    else:
+        up = not state.sinfo and verdict in (NodeState.IDLE, NodeState.BUSY)
+    if not up or node.record is None:
+        return
+    if not node.been_up:
+        node.been_up = True
+        state.desk.counters["nodes_came_up"] += 1
+    if node.size is not None:
+        state.health_of(node.size).came_up()
+
+
+def _shield(state: State, turned: list[Node], paired: int) -> None:
+    """Many nodes turn down at once, or right after Slurm was away: that is Slurm's trouble rather than theirs."""
+    careful = state.slurm_back > 0
+    state.slurm_back = max(0, state.slurm_back - 1)
+    if not turned or not (careful or (len(turned) > MASS and 2 * len(turned) > paired)):
+        return
+    state.desk.warning("%d nodes turned down at once in Slurm: they keep their state for now", len(turned))
+    for node in turned:
+        node.shield_until = state.t + state.policy.boot_fail_after
+        node.supply_until = state.t + state.policy.poll_stale_after
+
+
+def _lift_shields(state: State, judged: list[tuple[Node, NodeState, Cause | None]]) -> set[str]:
+    """Those that are still down when the shield's time is over are down: a few in each node poll."""
+    over = [
+        node
+        for node, verdict, _ in judged
+        if node.shield_until is not None and state.t >= node.shield_until and verdict is NodeState.DOWN
+    ]
+    return {node.id for node in over[: max(MASS, len(over) // 4)]}
+
+
+def _warn_protected(state: State, node: Node, sight: Sight) -> None:
+    """Once an hour, name a node that may be leaking money: busy with an old ping or without an answer for an hour, or
+    protected since its record is old."""
+    slurm = node.slurm
+    if slurm is None or slurm.responding:
+        node.unresponsive_since = None
+    elif node.unresponsive_since is None:
+        node.unresponsive_since = state.t
+    if node.record is None or node.shutdown is not None or node.destroyed_at is not None:
+        return
+    silent = node.unresponsive_since is not None and state.t - node.unresponsive_since >= LONG_STALE
+    if node.slurm_busy:
+        doubtful = silent or sight.too_old(node.record.last_ping_at)
+    else:
+        doubtful = sight.too_old(node.record.modified_at)
+    if not doubtful or (node.warned_at is not None and state.t - node.warned_at < LONG_STALE):
+        return
+    node.warned_at = state.t
+    state.desk.warning(
+        "Cloud node %s (%s) is kept though it has not been heard of for long: Slurm says %s",
+        node.cloud.name,
+        node.hostname,
+        slurm.state if slurm is not None else "nothing",
+    )

@@ -1,0 +1,137 @@
+"""What holds boots back beside max_nodes and the price cap: the soft quota, and sizes that rest.
+
+Times are steady seconds (see `Clock`). Both kinds of limit end by themselves: nothing here stops booting for good (row
+N1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+LONGEST_WAIT = 900.0  # seconds: rests and quota retries double up to this
+UNPROVEN_AT_ONCE = 5  # boots at once of a size of which no node has come up yet
+FAILED_BOOTS = 5  # in a row, before a size rests
+NO_LIMIT = 1 << 30
+
+
+class Quota:
+    """A soft limit learnt from refusals: the number of nodes at which the other side said "no more" (row C18)."""
+
+    def __init__(self, ceiling: int, retry_after: float) -> None:
+        self.ceiling = ceiling
+        self.value = ceiling
+        self.retry_at: float | None = None  # when the next probe is due; None: no refusal stands
+        self._first_wait = retry_after
+        self._wait = retry_after
+
+    def set_ceiling(self, ceiling: int, retry_after: float) -> None:
+        """The configuration changed: a quota that was not learnt follows the new ceiling."""
+        self.value = ceiling if self.retry_at is None else min(self.value, ceiling)
+        self.ceiling, self._first_wait = ceiling, retry_after
+
+    def refused(self, standing: int, t: float) -> None:
+        """A create was refused while `standing` nodes existed or were being created, the refused one not counted."""
+        if self.retry_at is None:
+            self._wait = self._first_wait
+            self.retry_at = t + self._wait
+        elif t >= self.retry_at - self._wait / 2:  # a probe's refusal, not the echo of the same crowd
+            self._wait = min(self._wait * 2, LONGEST_WAIT)
+            self.retry_at = t + self._wait
+        self.value = min(standing, self.ceiling)
+
+    def created(self, standing: int) -> bool:
+        """A create succeeded with `standing` nodes, it included. True when that raised the quota."""
+        if self.retry_at is None or standing < self.value:
+            return False
+        self._raise_by_one()
+        self._wait = self._first_wait
+        return True
+
+    def probe_due(self, t: float) -> bool:
+        """When the time has come, raise the quota by one, as a probe. True when it did."""
+        if self.retry_at is None or t < self.retry_at:
+            return False
+        self.retry_at = t + self._wait
+        self._raise_by_one()
+        return True
+
+    def _raise_by_one(self) -> None:
+        self.value = min(self.value + 1, self.ceiling)
+        if self.value >= self.ceiling:
+            self.retry_at = None
+
+
+class Rest(StrEnum):
+    """Why a size rests."""
+
+    CAPACITY = "the cloud has no capacity for it"
+    QUOTA = "the cloud refused it for quota"
+    BOOT_FAILURES = "its nodes fail to come up"
+    REFUSED = "the cloud refuses it for good"
+    GAVE_UP = "requests for it kept failing"
+
+
+@dataclass(slots=True)
+class SizeHealth:
+    """How boots of one size have gone lately."""
+
+    first_wait: float = 60.0
+    proven: bool = False  # a node of it has come up
+    resting: Rest | None = None
+    until: float = 0.0
+    detail: str = ""  # the other side's words
+    quota_nodes: int = 0  # Rest.QUOTA: how many nodes stood when it was refused
+    boot_failures: int = 0  # in a row
+    _wait: float = 0.0
+
+    def rest(self, why: Rest, t: float, detail: str = "", standing: int = 0) -> None:
+        """Let the size rest, twice as long as the last time unless something succeeded since."""
+        if self.resting is not None and t < self.until:  # an echo of the same refusal
+            self.detail = detail or self.detail
+            return
+        self._wait = min(self._wait * 2, LONGEST_WAIT) if self._wait else self.first_wait
+        self.resting, self.until, self.detail, self.quota_nodes = why, t + self._wait, detail, standing
+
+    def create_succeeded(self) -> None:
+        """The cloud made a node: want of capacity or quota is over."""
+        if self.resting is not Rest.BOOT_FAILURES:
+            self._recover()
+
+    def came_up(self) -> None:
+        """A node of this size is idle or busy in Slurm."""
+        self.proven = True
+        self.boot_failures = 0
+        if self.resting is Rest.BOOT_FAILURES:
+            self._recover()
+
+    def boot_failed(self, t: float) -> bool:
+        """A node did not come up, or vanished before it did. True when the size begins to rest for it."""
+        self.boot_failures += 1
+        if self.boot_failures < FAILED_BOOTS:
+            return False
+        began = self.resting is None or t >= self.until
+        self.rest(Rest.BOOT_FAILURES, t, f"{self.boot_failures} boots in a row")
+        return began
+
+    def _recover(self) -> None:
+        self.resting, self.until, self.detail, self._wait = None, 0.0, "", 0.0
+
+    def is_resting(self, t: float, standing: int) -> bool:
+        """True while no boot of it may begin. A refusal for quota is over as soon as nodes have gone since."""
+        if self.resting is None or t >= self.until:
+            return False
+        return self.resting is not Rest.QUOTA or standing >= self.quota_nodes
+
+    def room(self, t: float, standing: int, creating: int, coming: int) -> int:
+        """How many more boots of this size may begin.
+
+        `creating`: its boots that the cloud has not answered yet; `coming`: those, and its nodes that have not come up.
+        """
+        if self.is_resting(t, standing):
+            return 0
+        if self.resting is not None:  # rested: one node as a probe
+            return max(0, 1 - (coming if self.resting is Rest.BOOT_FAILURES else creating))
+        if not self.proven:
+            return max(0, UNPROVEN_AT_ONCE - coming)
+        return NO_LIMIT

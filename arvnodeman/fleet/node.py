@@ -1,0 +1,331 @@
+"""One node's life: what it is, and whether it may be shut down, and why.
+
+`Node` is a row of the Fleet's table, changed only by the Fleet. `judge()` says what one node poll makes of it,
+`settle()` what it is after counting, `eligible()` whether it may go.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from arvnodeman.fleet import causes
+from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.model import CloudNode, NodeRecord, NodeSize, NodeState, Policy, SlurmNode, Word
+from arvnodeman.fleet.polls import Freshness
+from arvnodeman.fleet.windows import ShutdownWindows
+
+if TYPE_CHECKING:
+    from arvnodeman.fleet.boot import Boot
+    from arvnodeman.fleet.shutdown import Shutdown
+
+BUSY_STATES = frozenset({"alloc", "comp", "mix", "drng", "failg", "plnd"})
+RESERVED_STATES = frozenset({"resv", "maint"})
+DRAINED_STATES = frozenset({"drain", "drng"})
+UP_STATES = frozenset({"idle"}) | BUSY_STATES
+VOUCHED_STATES = frozenset({"idle", "down", "drain", "inval", "fail"})  # with a stale record: Slurm answers for it
+FIRST_PING_TOLERANCE = 300.0  # seconds before the node's start that a first ping may show (clocks differ; row B3)
+OUR_SHUTDOWN = "Node Manager shutdown"
+OUR_REMOVAL = "Node Manager removal"
+LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
+
+
+@dataclass(slots=True)
+class Sight:
+    """What one node poll is judged by: the same for all nodes."""
+
+    policy: Policy
+    windows: ShutdownWindows
+    freshness: Freshness
+    t: float  # steady
+    record_now: float  # the record keeper's wall clock
+    cloud_now: float  # the cloud's wall clock
+    clock_margin: float = 0.0  # seconds that clocks differ, when that is worth minding
+    sinfo: bool = True  # Slurm answered this poll
+    never_paired_known: bool = True  # two record lists have come
+
+    def too_old(self, stamp: float | None) -> bool:
+        """Is a ping or record older than node_stale_after, with all allowances for outages?"""
+        age = self.freshness.age_of(stamp, self.record_now)
+        return age > self.policy.node_stale_after and self.t >= self.freshness.amnesty_until
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A node that exists at the cloud, as far as we know. Changed by the Fleet alone; times are steady seconds."""
+
+    cloud: CloudNode
+    size: NodeSize | None  # None: not recognisable
+    first_seen: float
+    listed: bool = True  # it has been in a list
+    record: NodeRecord | None = None  # paired with it
+    prepared: NodeRecord | None = None  # made for it, while it has not pinged
+    slurm: SlurmNode | None = None  # of the newest node poll
+    state: NodeState = NodeState.UNPAIRED
+    since: float = 0.0  # in this state
+    booted: bool = False  # by this run
+    been_up: bool = False  # Slurm has called it idle or busy in this run
+    idle_polls: int = 0  # node polls in a row that found it idle
+    idle_since: float | None = None
+    down_polls: int = 0  # node polls in a row that found it down
+    down_times: deque[float] | None = None  # node polls that found it down since it was last busy
+    down_cause: Cause | None = None
+    slurm_down: bool | None = None  # what Slurm alone says; None: not asked yet
+    shield_until: float | None = None  # mass-down: it keeps its state
+    supply_until: float = 0.0  # mass-down: nothing is booted in its place
+    missing: int = 0  # lists in a row that lacked it
+    missing_since: float | None = None
+    missing_ping: float | None = None  # its last ping at the first of them
+    stop_polls: int = 0  # lists in a row that showed it stopped
+    boot: Boot | None = None  # our boot of it, while that is under way
+    shutdown: Shutdown | None = None  # our shutdown of it, while that is under way
+    chore: int | None = None  # the operation that does some small thing to it
+    chore_wait: float = 0.0
+    chore_again_at: float = 0.0  # after one that failed
+    word_chore: int | None = None  # the operation that writes an operator's word
+    destroyed_at: float | None = None
+    destroy_wait: float = 0.0
+    destroy_again_at: float = 0.0  # after a destroy that failed
+    resumes: int = 0  # times that we resumed it from an older node's drain
+    unresponsive_since: float | None = None
+    warned_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.since = self.first_seen
+        if not self.listed:
+            self.state = NodeState.BOOTING
+
+    @property
+    def id(self) -> str:
+        """The cloud's id."""
+        return self.cloud.id
+
+    @property
+    def hostname(self) -> str | None:
+        """Its name in Slurm: of its record, or of the one made for it, else the first part of its FQDN at the cloud."""
+        record = self.record or self.prepared
+        return record.hostname if record is not None else host_part(self.cloud)
+
+    @property
+    def price(self) -> float:
+        """$/hour: as written into its record, else of its size, else the provider's, else 0."""
+        record = self.record or self.prepared
+        intent = record.intent if record is not None else None
+        if intent is not None:
+            return intent.price
+        if self.size is not None:
+            return self.size.price
+        return self.cloud.price or 0.0
+
+    @property
+    def word(self) -> Word | None:
+        """The operator's word on it."""
+        return self.cloud.word.word if self.cloud.word is not None else None
+
+    @property
+    def slurm_busy(self) -> bool:
+        """Slurm's newest word is that it works."""
+        return self.slurm is not None and self.slurm.state in BUSY_STATES
+
+    def age(self, sight: Sight) -> float:
+        """Seconds since its start at the cloud, or since we first saw it."""
+        if self.cloud.start_time is None:
+            return sight.t - self.first_seen
+        return max(0.0, sight.cloud_now - self.cloud.start_time)
+
+    def boot_exceeded(self, sight: Sight) -> bool:
+        """Is it older than boot_fail_after?"""
+        return self.age(sight) >= sight.policy.boot_fail_after
+
+    def set_state(self, state: NodeState, t: float) -> None:
+        """Enter a state; the same again keeps the time of entry."""
+        if state is not self.state:
+            self.state, self.since = state, t
+
+    def restart_idle_count(self) -> None:
+        """It has been something else than idle, or a shutdown of it was cancelled."""
+        self.idle_polls, self.idle_since = 0, None
+
+
+def host_part(cloud: CloudNode) -> str | None:
+    """The first part of the FQDN that the cloud keeps for a node (its name, where it keeps none)."""
+    return (cloud.fqdn or cloud.name).split(".", 1)[0] or None
+
+
+def reason_of(kind: str, node: CloudNode) -> str:
+    """The Slurm reason of a drain of ours: it names the instance, so that another under the same name is not meant."""
+    return f"{kind} ({node.report_id})"
+
+
+def drained_by_us(node: Node) -> str | None:
+    """OUR_SHUTDOWN or OUR_REMOVAL when Slurm shows it drained by us, for this very instance; else None."""
+    slurm = node.slurm
+    if slurm is None or slurm.state not in DRAINED_STATES:
+        return None
+    for kind in (OUR_SHUTDOWN, OUR_REMOVAL):
+        if slurm.reason == reason_of(kind, node.cloud):
+            return kind
+    return None
+
+
+def drained_for_another(node: Node) -> bool:
+    """Slurm shows it drained or down by us, but for an earlier node under its name."""
+    slurm = node.slurm
+    return (
+        slurm is not None
+        and slurm.state in ("drain", "drng", "down")
+        and slurm.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL))
+        and slurm.reason not in (reason_of(OUR_SHUTDOWN, node.cloud), reason_of(OUR_REMOVAL, node.cloud))
+    )
+
+
+def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
+    """What this node poll makes of a node, before any counting. Slurm's word on work comes first."""
+    slurm = node.slurm
+    if slurm is not None and slurm.state in BUSY_STATES:
+        return NodeState.BUSY, None
+    record = node.record
+    if record is None:
+        return _judge_unpaired(node, sight)
+    if not sight.sinfo:
+        return _judge_by_record(record, sight)
+    if slurm is None:
+        return NodeState.DOWN, causes.IsDown(why="Slurm does not know it")
+    if slurm.state == "fail":
+        return NodeState.FAIL, None
+    if slurm.state in RESERVED_STATES or _kept_drained(slurm, sight.policy):
+        return NodeState.RESERVED, None
+    if slurm.state == "idle":
+        if sight.too_old(record.last_ping_at):
+            return NodeState.DOWN, causes.IsDown(why="its last ping is old")
+        if sight.too_old(record.modified_at):
+            return NodeState.DOWN, causes.IsDown(why="its record is old")
+        return NodeState.IDLE, None
+    if slurm.state in ("down", "unk") and _in_boot_grace(node, sight):
+        return NodeState.IDLE, None
+    reason = f" ({slurm.reason})" if slurm.reason else ""
+    return NodeState.DOWN, causes.IsDown(why=f"Slurm says {slurm.state}{reason}")
+
+
+def _judge_unpaired(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
+    if node.boot_exceeded(sight) and sight.never_paired_known:
+        return NodeState.DOWN, causes.NeverPaired(age=node.age(sight))
+    return (NodeState.UNPAIRED if node.listed else NodeState.BOOTING), None
+
+
+def _judge_by_record(record: NodeRecord, sight: Sight) -> tuple[NodeState, Cause | None]:
+    """Without Slurm: crunch_worker_state, whose `down` means nothing on servers since 2.0."""
+    if record.worker_state == "busy":
+        return NodeState.BUSY, None
+    if record.worker_state == "idle":
+        if sight.too_old(record.last_ping_at) or sight.too_old(record.modified_at):
+            return NodeState.DOWN, causes.IsDown(why="its last ping or record is old")
+        return NodeState.IDLE, None
+    return NodeState.RESERVED, None
+
+
+def _kept_drained(slurm: SlurmNode, policy: Policy) -> bool:
+    """keep_drained: somebody else's drain is a reservation."""
+    return policy.keep_drained and slurm.state == "drain" and not slurm.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL))
+
+
+def _in_boot_grace(node: Node, sight: Sight) -> bool:
+    """It has pinged, and slurmd may need a moment yet (row C14). For `down` alone, never for a drain."""
+    return (
+        node.record is not None
+        and node.record.first_ping_at is not None
+        and not node.been_up
+        and not node.cloud.broken
+        and not node.boot_exceeded(sight)
+    )
+
+
+def settle(node: Node, judged: NodeState, cause: Cause | None, sight: Sight, polls_in_window: int | None) -> None:
+    """Count, and give the node its state.
+
+    `polls_in_window`: node polls of the last boot_fail_after, None before so many seconds have been watched."""
+    if judged is not NodeState.DOWN:
+        node.down_polls, node.down_cause = 0, None
+        if judged is NodeState.BUSY:
+            node.down_times = None
+        if judged is NodeState.IDLE:
+            node.idle_polls += 1
+            if node.idle_since is None:
+                node.idle_since = sight.t
+        else:
+            node.restart_idle_count()
+        node.set_state(judged, sight.t)
+        return
+    node.restart_idle_count()
+    node.down_polls += 1
+    node.down_cause = cause
+    if node.down_times is None:
+        node.down_times = deque()
+    node.down_times.append(sight.t)
+    while sight.t - node.down_times[0] > sight.policy.boot_fail_after:
+        node.down_times.popleft()
+    if node.shield_until is not None:
+        return
+    if _is_settled_down(node, sight, polls_in_window):
+        node.set_state(NodeState.DOWN, sight.t)
+    elif node.state in (NodeState.BOOTING, NodeState.UNPAIRED) and node.record is not None:
+        pings = node.record.last_ping_at is not None and not sight.too_old(node.record.last_ping_at)
+        node.set_state(NodeState.IDLE if pings else NodeState.UNPAIRED, sight.t)
+
+
+def _is_settled_down(node: Node, sight: Sight, polls_in_window: int | None) -> bool:
+    if node.state is NodeState.DOWN or node.down_polls >= sight.policy.consecutive_idle_count:
+        return True
+    watched = sight.t - node.first_seen >= sight.policy.boot_fail_after
+    return polls_in_window is not None and watched and 3 * len(node.down_times or ()) >= polls_in_window
+
+
+def eligible(node: Node, sight: Sight) -> Cause:
+    """May it be shut down? The cause's `goes` says so; whether it is needed is not asked here."""
+    if node.word is Word.HOLD:
+        return causes.Held(reason=node.cloud.word.reason if node.cloud.word else "")
+    if node.shield_until is not None:
+        return causes.Plain(text="many nodes turned down at once: it keeps its state for now", until=node.shield_until)
+    if node.state is NodeState.BUSY or node.slurm_busy:
+        return causes.Working(slurm=node.slurm.state if node.slurm is not None else "")
+    if node.size is None and node.state is not NodeState.BOOTING:
+        return causes.SizeUnknown(tag=node.cloud.size_tag or "")
+    if node.state is NodeState.BOOTING:
+        return causes.UnderWay(what="it is booting")
+    if node.state is NodeState.RESERVED:
+        return causes.Plain(text=f"reserved: Slurm says {node.slurm.state}" if node.slurm else "its state is not known")
+    if node.state is NodeState.FAIL:
+        return causes.HasFailed()
+    if (stale := _protected(node, sight)) is not None:
+        return stale
+    return _by_state(node, sight)
+
+
+def _protected(node: Node, sight: Sight) -> Cause | None:
+    """A paired node with an old record may be working and only cut off, unless Slurm answers for it."""
+    record = node.record
+    if record is None or not sight.too_old(record.modified_at):
+        return None
+    if sight.sinfo and (node.slurm is None or node.slurm.state in VOUCHED_STATES):
+        return None
+    return causes.RecordStale(age=sight.freshness.age_of(record.modified_at, sight.record_now))
+
+
+def _by_state(node: Node, sight: Sight) -> Cause:
+    """The table for idle, down and unpaired nodes."""
+    exceeded = node.boot_exceeded(sight)
+    boot_ends = sight.t + sight.policy.boot_fail_after - node.age(sight)
+    if node.state is NodeState.UNPAIRED:
+        return causes.NeverPaired(age=node.age(sight)) if exceeded else causes.BootWait(until=boot_ends)
+    start = node.cloud.start_time if node.cloud.start_time is not None else sight.cloud_now - node.age(sight)
+    open_now = sight.windows.is_open(start, sight.cloud_now, sight.clock_margin)
+    opens_at = sight.t + sight.windows.next_opening(start, sight.cloud_now) - sight.cloud_now
+    if node.state is NodeState.DOWN:
+        if open_now or exceeded:
+            return node.down_cause if node.down_cause is not None else causes.IsDown(why="it is down")
+        return causes.BootWait(until=min(boot_ends, opens_at))
+    needed = sight.policy.consecutive_idle_count
+    if node.idle_polls < needed:
+        return causes.IdleWait(polls=node.idle_polls, needed=needed)
+    return causes.IdleExceeded(polls=node.idle_polls) if open_now else causes.WindowShut(until=opens_at)

@@ -1,0 +1,245 @@
+"""Putting the plan to work: supply as it is now against the queue, then boots, and the account for others to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from arvnodeman.fleet import causes
+from arvnodeman.fleet.boots import begin_boot
+from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.demand import BOOTING, IDLE, UNPAIRED, Limits, Plan, Queue, Supply, make_plan
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.model import Job, NodeState, Word
+from arvnodeman.fleet.node import Node, drained_by_us, eligible
+from arvnodeman.fleet.shutdown import Kind
+from arvnodeman.fleet.state import Standing, State
+from arvnodeman.fleet.stops import after_shutdown
+from arvnodeman.fleet.view import NodeStatus, OperationStatus, View, Waiting
+
+SUPPLY_KIND = {NodeState.IDLE: IDLE, NodeState.UNPAIRED: UNPAIRED, NodeState.BOOTING: BOOTING}
+
+
+def supply_kind(state: State, node: Node) -> int | None:
+    """What a node is to a waiting job; None: nothing."""
+    if node.size is None or node.destroyed_at is not None or node.word in (Word.DRAIN, Word.KILL):
+        return None
+    if node.shutdown is not None:
+        return IDLE if node.shutdown.cancelling else None
+    if drained_by_us(node) is not None:
+        return None
+    if node.supply_until > state.t:  # many turned down at once: nothing is booted in its place yet
+        return IDLE
+    if node.state is NodeState.RESERVED and not node.been_up:
+        return UNPAIRED
+    return SUPPLY_KIND.get(node.state)
+
+
+def _supply(state: State) -> Supply:
+    supply = Supply()
+    for node in state.roster.nodes.values():
+        kind = supply_kind(state, node)
+        if kind is not None and node.size is not None:
+            supply.add(node.size.id, kind)
+    for boot in state.boots.values():
+        if boot.row is None and boot.outcome is None:
+            supply.add(boot.size.id, BOOTING)
+    for intent in state.phantoms.values():
+        supply.add(intent.size, BOOTING)
+    return supply
+
+
+def _limits(state: State, standing: Standing) -> Limits:
+    assert state.table is not None
+    cancellable = Counter(
+        shutdown.node.size.id
+        for shutdown in state.shutdowns.values()
+        if shutdown.cancellable and not shutdown.cancelling and shutdown.node.size is not None
+    )
+    return Limits(
+        policy=state.policy,
+        t=state.t,
+        standing=standing.nodes,
+        price=standing.price,
+        quota=state.quota.value,
+        quota_until=state.quota.retry_at,
+        slots=state.slots.value,
+        slots_until=state.slots.retry_at,
+        up=standing.up,
+        health=state.health,
+        creating=dict(standing.creating),
+        coming=dict(standing.coming),
+        cancellable=dict(cancellable),
+        table=state.table,
+    )
+
+
+def replan(state: State) -> Plan | None:
+    """Supply against demand, as of now; None before the sizes are known."""
+    if state.table is None:
+        return None
+    for size in state.table.cheapest_first:
+        state.health_of(size)
+    state.plan = make_plan(state.queue, _supply(state), _limits(state, state.count()))
+    return state.plan
+
+
+def decide_boots(state: State, jobs: Sequence[Job]) -> Plan | None:
+    """A queue poll has come: take shutdowns back and begin boots, as far as the limits allow."""
+    state.queue = Queue(jobs)
+    if state.desk.lists_ok:
+        if state.quota.probe_due(state.t):
+            state.desk.info("Raising node quota to %d, as a probe", state.quota.value)
+        state.slots.probe_due(state.t)
+    plan = replan(state)
+    if plan is None or not state.desk.lists_ok:
+        return plan
+    _take_back(state, plan)
+    for size, count in Counter(size.id for size in plan.boots).items():
+        state.desk.info("Want %d more %s nodes.  Booting a node.", count, size)
+    for boot_size in plan.boots:
+        begin_boot(state, boot_size)
+    _note_stop(state, plan)
+    _summarise(state, plan)
+    return plan
+
+
+def _take_back(state: State, plan: Plan) -> None:
+    """Shutdowns of wanted nodes are cancelled in preference to boots (row E15), the newest first."""
+    left = dict(plan.cancels)
+    if not left:
+        return
+    for shutdown in sorted(state.shutdowns.values(), key=lambda shutdown: -shutdown.id):
+        size = shutdown.node.size
+        if size is None or not left.get(size.id) or not shutdown.cancellable or shutdown.cancelling:
+            continue
+        if shutdown.cancel("Node size is in wishlist"):
+            left[size.id] -= 1
+        after_shutdown(state, shutdown)
+
+
+def _note_stop(state: State, plan: Plan) -> None:
+    """What a limit stopped, and when to look again."""
+    stop, size = plan.stopped, plan.stopped_size
+    if isinstance(stop, causes.AtPriceCap) and size is not None:
+        state.desk.info(
+            "Not booting %s (price %g) because with it would exceed max_total_price of %g (current total_price is %g)",
+            size.id,
+            size.price,
+            stop.cap,
+            stop.total,
+        )
+    elif stop is not None:
+        state.desk.debug("Not booting: %s", stop.words(state.t))
+    if stop is not None:
+        state.look_again(stop.until)
+    for group in plan.groups.values():
+        if group.cause is not None and group.open:
+            state.look_again(group.cause.until)
+
+
+def _summarise(state: State, plan: Plan) -> None:
+    """One line for each size: wishlist, nodes by state."""
+    assert state.table is not None
+    states: dict[str, Counter[NodeState]] = {}
+    for node in state.roster.nodes.values():
+        if node.size is not None:
+            states.setdefault(node.size.id, Counter())[node.state] += 1
+    for boot in state.boots.values():
+        if boot.row is None:
+            states.setdefault(boot.size.id, Counter())[NodeState.BOOTING] += 1
+    for size in state.table.cheapest_first:
+        counts = states.get(size.id, Counter())
+        booting, unpaired = counts[NodeState.BOOTING], counts[NodeState.UNPAIRED]
+        idle, busy = counts[NodeState.IDLE], counts[NodeState.BUSY]
+        state.desk.info(
+            "%s: wishlist %d, up %d (booting %d, unpaired %d, idle %d, busy %d), down %d, shutdown %d",
+            size.id,
+            plan.wanted.get(size.id, 0),
+            booting + unpaired + idle + busy,
+            booting,
+            unpaired,
+            idle,
+            busy,
+            counts[NodeState.DOWN] + counts[NodeState.FAIL],
+            counts[NodeState.SHUTDOWN],
+        )
+
+
+def publish(state: State) -> View:
+    """The account of this moment."""
+    sight = state.sight()
+    nodes: dict[str, NodeStatus] = {}
+    states: Counter[str] = Counter()
+    for node in state.roster.nodes.values():
+        states[node.state.value] += 1
+        word = node.cloud.word
+        why = causes.UnderWay(what=node.shutdown.stage.value) if node.shutdown is not None else eligible(node, sight)
+        nodes[node.id] = NodeStatus(
+            node.id,
+            node.cloud.name,
+            state.roster.hostname(node),
+            node.size.id if node.size else None,
+            node.price,
+            node.state,
+            node.since,
+            node.slurm.state if node.slurm else "",
+            node.idle_since,
+            f"{word.word.value}: {word.reason}" if word else "",
+            why,
+            node.first_seen,
+        )
+    rowless = sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms)
+    states[NodeState.BOOTING.value] += rowless
+    plan = state.plan
+    waiting = {}
+    if plan is not None:
+        for shape, group in plan.groups.items():
+            waiting[shape] = Waiting(len(group.places), group.served, group.places, group.cause)
+    stale = state.freshness.stale(state.t)
+    return View(
+        t=state.t,
+        policy=state.policy,
+        nodes=MappingProxyType(nodes),
+        operations=tuple(_operations(state)),
+        counters=MappingProxyType(dict(state.desk.counters)),
+        states=MappingProxyType(dict(states)),
+        price=state.count().price,
+        quota=min(state.quota.value, state.policy.max_nodes),
+        wish=sum(plan.wanted.values()) if plan is not None else 0,
+        jobs=state.queue.jobs,
+        waiting=MappingProxyType(waiting),
+        resting=MappingProxyType(_resting(state)),
+        missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
+        poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
+        blocked=f"lists are missing or too old: {', '.join(stale)}" if stale else "",
+        stopping=state.stopping,
+    )
+
+
+def _operations(state: State) -> list[OperationStatus]:
+    found = [
+        OperationStatus(boot.id, "boot", boot.subject, boot.stage.value, boot.began, boot.attempts)
+        for boot in state.boots.values()
+    ]
+    for shutdown in state.shutdowns.values():
+        kind = "kill" if shutdown.kind is Kind.KILL else "shutdown"
+        found.append(
+            OperationStatus(
+                shutdown.id, kind, shutdown.subject, shutdown.stage.value, shutdown.began, shutdown.attempts
+            )
+        )
+    for chore in state.chores.values():
+        stage = type(chore.step).__name__ if chore.step is not None else "waiting"
+        found.append(OperationStatus(chore.id, "chore", chore.logger, stage, chore.began, chore.attempts))
+    return found
+
+
+def _resting(state: State) -> dict[str, Cause]:
+    found: dict[str, Cause] = {}
+    for size, health in state.health.items():
+        if health.resting is not None and health.until > state.t:
+            cause = causes.Resting(until=health.until, size=size, why=health.resting.value, detail=health.detail)
+            found[size] = cause
+    return found

@@ -1,0 +1,115 @@
+"""Clocks, the freshness of the three lists, and which lists are believed.
+
+Two kinds of time are kept apart. Stamps of the outside (pings, start times) are compared with `now`, the wall clock
+that comes with each event. Everything that we time ourselves runs on the steady clock `t`, which starts at the same
+figure and never goes back, whatever is done to the wall clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from arvnodeman.fleet.messages import Poll
+
+DOUBT_AT_LEAST = 3  # a list is doubted only when it lacks more than so many
+CLOCKS_DIFFER = 30.0  # seconds, before it is worth a warning
+
+
+class Clock:
+    """The time of the newest event. `now` as given, `t` steady."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self.t = now
+
+    def advance(self, now: float) -> None:
+        """A new event; a wall clock that went back leaves `t` where it is."""
+        self.t += max(0.0, now - self.now)
+        self.now = now
+
+    def steady(self, stamp: float) -> float:
+        """A recent wall clock stamp of our own (the start of a poll) as steady time."""
+        return self.t - max(0.0, self.now - stamp)
+
+
+class Freshness:
+    """When each poll last succeeded, and how long node polls were missing altogether."""
+
+    def __init__(self, stale_after: float) -> None:
+        self.stale_after = stale_after
+        self.succeeded: dict[Poll, float] = {}  # t of the newest success
+        self.failed: dict[Poll, str] = {}  # text of the newest failure, while it is newer than the newest success
+        self.counts: dict[Poll, int] = dict.fromkeys(Poll, 0)
+        self.amnesty_until = 0.0  # t until which no ping or record is called old
+        self._counted_from = 0.0  # wall: the first node poll of this run
+        self._outages: deque[tuple[float, float]] = deque(maxlen=64)  # wall: node polls missing from, to
+        self._records_now = 0.0
+
+    def success(self, poll: Poll, clock: Clock) -> None:
+        """A poll has succeeded now."""
+        last = self.succeeded.get(poll)
+        self.succeeded[poll] = clock.t
+        self.failed.pop(poll, None)
+        self.counts[poll] += 1
+        if poll is not Poll.RECORDS:
+            return
+        if last is None:
+            self._counted_from = clock.now
+            self.amnesty_until = clock.t + self.stale_after
+        elif clock.t - last > self.stale_after:
+            self._outages.append((clock.now - (clock.t - last), clock.now))
+            self.amnesty_until = clock.t + self.stale_after
+        self._records_now = clock.now
+
+    def age(self, poll: Poll, t: float) -> float | None:
+        """Seconds since the newest success of a poll; None before the first."""
+        last = self.succeeded.get(poll)
+        return None if last is None else t - last
+
+    def stale(self, t: float) -> tuple[Poll, ...]:
+        """The lists that are missing or too old to act upon (row A22)."""
+        return tuple(poll for poll in Poll if poll not in self.succeeded or t - self.succeeded[poll] > self.stale_after)
+
+    def age_of(self, stamp: float | None, now: float) -> float:
+        """The age of a ping or of a record, in seconds.
+
+        Time before the first node poll of this run, and time in which no node poll succeeded, does not count: nobody
+        could have seen a newer one. A stamp in the future has age 0; no stamp is as old as this run."""
+        start = self._counted_from if stamp is None else max(stamp, self._counted_from)
+        age = now - start
+        for began, ended in self._outages:
+            if ended > start:
+                age -= ended - max(began, start)
+        return max(0.0, age)
+
+
+class Trust:
+    """Believes a list unless it suddenly lacks more than half of what the last believed one had.
+
+    Such a list is unknown, not gone, until a second poll lacks the same: a page gets lost, a region is wrong after a
+    reload. While it is doubted, nothing may be decided on its strength.
+    """
+
+    def __init__(self) -> None:
+        self.doubted: frozenset[str] = frozenset()  # what the newest list lacked, while that is doubted
+        self._believed: set[str] = set()
+
+    def expect(self, ids: Iterable[str]) -> None:
+        """What must be there by other evidence, when there is no earlier list (after a start)."""
+        self._believed.update(ids)
+
+    def forget(self, identity: str) -> None:
+        """We destroyed it: its absence is no surprise."""
+        self._believed.discard(identity)
+
+    def look(self, listed: set[str]) -> bool:
+        """Take a new list in. True when it is believed."""
+        lacking = self._believed - listed
+        surprising = lacking - self.doubted  # what two polls in a row lack is believed to be gone
+        if len(surprising) > DOUBT_AT_LEAST and 2 * len(surprising) > len(self._believed):
+            self.doubted = frozenset(lacking)
+            return False
+        self.doubted = frozenset()
+        self._believed = set(listed)
+        return True

@@ -1,0 +1,101 @@
+"""Node records that no node stands behind: boots of an earlier run, records to use again, slots to give back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from arvnodeman.fleet.chores import CleanRecord
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.model import BootIntent, NodeRecord
+from arvnodeman.fleet.node import OUR_REMOVAL
+from arvnodeman.fleet.operation import Operation
+from arvnodeman.fleet.state import INTENT_COUNTS_FOR, State
+
+CLEANED = "Cleaned by Node Manager: its node is gone"
+
+
+class RecordKeeping:
+    """Remembers, over record lists, which records have had no node, and since which cloud list."""
+
+    def __init__(self) -> None:
+        self._nodeless: dict[str, int] = {}  # uuid -> number of the cloud list that first lacked its node
+
+    def look(self, state: State) -> None:
+        """A record list has come: sort out those without a node."""
+        state.phantoms.clear()
+        stale: list[tuple[bool, str]] = []
+        nodeless: dict[str, int] = {}
+        lists = state.freshness.counts[Poll.CLOUD]
+        for record in self._without_node(state):
+            intent = self._coming(record, state)
+            if intent is not None:
+                state.phantoms[record.uuid] = intent
+                continue
+            if record.slot is not None:
+                nodeless[record.uuid] = self._nodeless.get(record.uuid, lists)
+            if self._is_stale(record, state):
+                stale.append((record.slot is None, record.uuid))
+        self._nodeless = nodeless
+        state.stale_records = deque(uuid for _, uuid in sorted(stale))
+
+    def _without_node(self, state: State) -> Iterator[NodeRecord]:
+        """Records that belong to no node that we know, and to no operation; and whose name Slurm does not call busy."""
+        roster = state.roster
+        made_for = {node.prepared.uuid for node in roster.nodes.values() if node.prepared is not None}
+        live_tokens = {boot.token for boot in state.boots.values()}
+        for record in roster.records.values():
+            if roster.is_paired(record.uuid) or record.uuid in made_for or record.uuid in state.busy_records:
+                continue
+            if record.intent is not None and record.intent.token in live_tokens:
+                continue  # a prepare that failed had worked
+            if not roster.slurm_works(record.hostname):
+                yield record
+
+    def _coming(self, record: NodeRecord, state: State) -> BootIntent | None:
+        """A boot that an earlier run began, and that may still bring a node."""
+        intent = record.intent
+        if intent is None or record.first_ping_at is not None or intent.token in state.ended_tokens:
+            return None
+        age = state.record_now - intent.at
+        return intent if age < min(INTENT_COUNTS_FOR, state.policy.boot_fail_after) else None
+
+    def _is_stale(self, record: NodeRecord, state: State) -> bool:
+        """May it be taken for a boot? Not one that was modified, or that we used, within node_stale_after (row B8)."""
+        return state.freshness.age_of(record.modified_at, state.record_now) > state.policy.node_stale_after
+
+    def orphans(self, state: State) -> list[NodeRecord]:
+        """Records whose slot is given back now: no node in two lists in a row, and nothing has moved for
+        boot_fail_after; at once, when a boot of this run left it behind."""
+        if not state.desk.lists_ok:
+            return []
+        lists = state.freshness.counts[Poll.CLOUD]
+        found = []
+        for uuid, first_lacked in self._nodeless.items():
+            record = state.roster.records[uuid]
+            ended = record.intent is not None and record.intent.token in state.ended_tokens
+            if ended or (lists > first_lacked and self._has_rested(record, state)):
+                found.append(record)
+        return found
+
+    def _has_rested(self, record: NodeRecord, state: State) -> bool:
+        stamps = (record.created_at, record.modified_at, record.last_ping_at, record.first_ping_at)
+        newest = max((stamp for stamp in stamps if stamp is not None), default=None)
+        return newest is None or state.record_now - newest > state.policy.boot_fail_after
+
+
+def clean_orphans(state: State, keeping: RecordKeeping) -> list[Operation]:
+    """Give slots back that nobody will use, and let the jobs on their Slurm nodes be queued again."""
+    begun: list[Operation] = []
+    names = {state.roster.hostname(node) for node in state.roster.nodes.values()}
+    for record in keeping.orphans(state):
+        chore = CleanRecord(state.desk, record)
+        state.chores[chore.id] = chore
+        state.busy_records.add(record.uuid)
+        known = state.policy.slurm and state.roster.slurm is not None and record.hostname in state.roster.slurm
+        shared = record.hostname in names  # another node goes by that name
+        reason = f"{OUR_REMOVAL} ({record.instance_id or record.uuid})"
+        state.desk.info("Cleaning node record %s (%s): it has no node", record.uuid, record.hostname)
+        chore.clean(set_down=reason if known and not shared else None, action=CLEANED)
+        begun.append(chore)
+    return begun

@@ -1,0 +1,177 @@
+"""The table of nodes: what the cloud lists, joined with node records and Slurm's words; and the pairing of them.
+
+One pass for each list, in time that grows with the list. Nothing is decided here; what a list lacks is only counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from arvnodeman.fleet.model import CloudNode, NodeRecord, SlurmNode
+from arvnodeman.fleet.node import BUSY_STATES, FIRST_PING_TOLERANCE, Node, host_part
+from arvnodeman.fleet.sizes import SizeTable
+
+UUID_TAIL = 15  # what GCE and Azure names carry of a record's uuid
+
+
+@dataclass(slots=True)
+class Listing:
+    """What a cloud list changed."""
+
+    new: list[Node] = field(default_factory=list)
+    missing: list[Node] = field(default_factory=list)  # known, and not in this list
+    delisted: list[Node] = field(default_factory=list)  # destroyed by us, and now gone
+    duplicates: list[str] = field(default_factory=list)
+
+
+class Roster:
+    """All nodes that exist as far as we know, by cloud id; all node records, by uuid."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.records: dict[str, NodeRecord] = {}
+        self.slurm: Mapping[str, SlurmNode] | None = None
+        self.hosts: dict[str, NodeRecord] = {}  # hostname -> record that has it
+        self._by_instance: dict[str, NodeRecord] = {}
+        self._by_tail: dict[str, NodeRecord] = {}
+        self._paired: dict[str, Node] = {}  # record uuid -> node
+
+    def take_cloud(self, listed: Sequence[CloudNode], t: float, table: SizeTable | None) -> Listing:
+        """Take in a cloud list."""
+        change = Listing()
+        seen: set[str] = set()
+        for cloud in listed:
+            if cloud.id in seen:
+                change.duplicates.append(cloud.id)
+                continue
+            seen.add(cloud.id)
+            node = self.nodes.get(cloud.id)
+            if node is None:
+                change.new.append(self.add(cloud, t, table, listed=True))
+            elif node.cloud is not cloud or not node.listed or node.missing or cloud.stopped:
+                self._renew(node, cloud, table)
+        for identity in self.nodes.keys() - seen:
+            node = self.nodes[identity]
+            if node.destroyed_at is not None:
+                change.delisted.append(node)
+            else:
+                change.missing.append(node)
+        return change
+
+    def add(self, cloud: CloudNode, t: float, table: SizeTable | None, *, listed: bool) -> Node:
+        """A new row, paired at once where its record is known."""
+        node = Node(cloud, table.of_node(cloud) if table is not None else None, t, listed)
+        self.nodes[cloud.id] = node
+        self._pair(node)
+        return node
+
+    def _renew(self, node: Node, cloud: CloudNode, table: SizeTable | None) -> None:
+        old = node.cloud
+        if not node.listed:
+            node.listed = True
+        node.missing, node.missing_since, node.missing_ping = 0, None, None
+        node.stop_polls = node.stop_polls + 1 if cloud.stopped else 0
+        if node.word_chore is not None:  # the list may be older than the word that is being written
+            cloud = replace(cloud, word=old.word)
+        node.cloud = cloud
+        if table is not None and (old.size_tag, old.provider_size) != (cloud.size_tag, cloud.provider_size):
+            node.size = table.of_node(cloud)
+
+    def resize(self, table: SizeTable) -> None:
+        """The sizes have changed."""
+        for node in self.nodes.values():
+            node.size = table.of_node(node.cloud)
+
+    def drop(self, node: Node) -> None:
+        """The node is gone; its record can pair again (row B2)."""
+        self.nodes.pop(node.id, None)
+        self.unpair(node)
+
+    def unpair(self, node: Node) -> None:
+        """Its record has been given back."""
+        if node.record is not None:
+            self._paired.pop(node.record.uuid, None)
+        node.record = node.prepared = None
+
+    def take_records(self, records: Sequence[NodeRecord], slurm: Mapping[str, SlurmNode] | None) -> list[Node]:
+        """Take in a list of records with Slurm's answer. Returns the nodes that paired now."""
+        self.slurm = slurm
+        self.records = {record.uuid: record for record in records}
+        self.hosts = {record.hostname: record for record in self.records.values() if record.hostname}
+        self._by_tail = {record.uuid[-UUID_TAIL:]: record for record in self.records.values()}
+        self._by_instance = self._index_instances()
+        paired: list[Node] = []
+        for node in self.nodes.values():
+            if node.record is not None:
+                newer = self.records.get(node.record.uuid)
+                # a record that another took, or that is missing, leaves the last one, whose age grows (row B15)
+                if newer is not None and newer.instance_id == node.cloud.report_id:
+                    node.record = newer
+            elif node.destroyed_at is None and self._pair(node):
+                paired.append(node)
+            hostname = self.hostname(node)
+            node.slurm = slurm.get(hostname) if slurm is not None and hostname else None
+        return paired
+
+    def _index_instances(self) -> dict[str, NodeRecord]:
+        """The record of each instance; of several for one, that with the newest first ping."""
+        index: dict[str, NodeRecord] = {}
+        for record in self.records.values():
+            if not record.instance_id:
+                continue
+            other = index.get(record.instance_id)
+            if other is None or (other.first_ping_at or 0) < (record.first_ping_at or 0):
+                index[record.instance_id] = record
+        return index
+
+    def _pair(self, node: Node) -> bool:
+        """Find the node's record (rows B3, B4, A18), or at least the one that was made for it."""
+        cloud = node.cloud
+        record = self._by_instance.get(cloud.report_id)
+        if record is not None and record.uuid not in self._paired and _pinged_by(record, cloud):
+            node.record, node.prepared = record, None
+            self._paired[record.uuid] = node
+            return True
+        made = self.made_for(cloud)
+        if made is not None and made.uuid not in self._paired and not made.instance_id:
+            node.prepared = made
+        elif node.prepared is not None:
+            node.prepared = self.records.get(node.prepared.uuid, node.prepared)
+        return False
+
+    def made_for(self, cloud: CloudNode) -> NodeRecord | None:
+        """The record that a cloud node was made for, by the names that drivers give."""
+        host = host_part(cloud)
+        if host is not None and (record := self.hosts.get(host)) is not None:
+            return record
+        for part in cloud.name.split("-"):
+            if (record := self._by_tail.get(part)) is not None:
+                return record
+        return None
+
+    def hostname(self, node: Node) -> str | None:
+        """The name in Slurm that is this node's alone; a name at the cloud that is another's by now is not."""
+        record = node.record or node.prepared
+        if record is not None:
+            return record.hostname
+        name = host_part(node.cloud)
+        return None if name is None or name in self.hosts else name
+
+    def is_paired(self, uuid: str) -> bool:
+        """Does this record belong to a node?"""
+        return uuid in self._paired
+
+    def slurm_works(self, hostname: str | None) -> bool:
+        """Does Slurm call this name busy, without the flag that it does not respond?"""
+        if self.slurm is None or hostname is None:
+            return False
+        slurm = self.slurm.get(hostname)
+        return slurm is not None and slurm.state in BUSY_STATES and slurm.responding
+
+
+def _pinged_by(record: NodeRecord, cloud: CloudNode) -> bool:
+    """Was the record's first ping sent by this node, and not by an earlier one under the same id? (row B3)"""
+    if record.first_ping_at is None:
+        return False
+    return cloud.start_time is None or record.first_ping_at >= cloud.start_time - FIRST_PING_TOLERANCE

@@ -1,0 +1,398 @@
+"""One shutdown: drain, wait for the work to end, ask again, destroy, set DOWN, give the record back.
+
+    DRAIN ─▶ WAIT ─▶ DESTROY ─▶ SET_DOWN ─▶ RELEASE ─▶ destroyed
+               │         └─▶ LOOK (an error that may hide a success, row E11)
+               └─▶ UNDO ─▶ cancelled          a shutdown of kind UNWANTED, when the node is wanted again
+
+The destroy request leaves only in the same breath in which Slurm, asked now, said that nothing runs on the node, with
+all lists fresh. DOWN comes after the destroy: before it, it would free a node that still answers.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from arvnodeman.fleet.messages import (
+    DestroyNode,
+    DrainNode,
+    LookAtNode,
+    LookForNode,
+    NodeSeen,
+    ReleaseRecord,
+    ResumeNode,
+    SetNodeDown,
+    Step,
+    StepResult,
+)
+from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, Word
+from arvnodeman.fleet.node import BUSY_STATES, DRAINED_STATES, OUR_REMOVAL, OUR_SHUTDOWN, Node, reason_of
+from arvnodeman.fleet.operation import Desk, Operation
+
+SHUT_DOWN = "Shut down by Node Manager"
+RESUMED_AFTER = 2  # looks in a row that find a drained node undrained: somebody resumed it
+
+
+class Kind(StrEnum):
+    """Why a node goes, which decides what can stop it."""
+
+    UNWANTED = "unwanted"  # cancelled as soon as it is wanted
+    REMOVAL = "removal"  # unpaired, down, fail, of no known size: never cancelled for want
+    OPERATOR = "operator"  # an operator's drain: ended by run
+    KILL = "kill"  # an operator's kill: now
+    GONE = "gone"  # not at the cloud any more, or stopped there: only the traces are cleared
+
+
+class Stage(StrEnum):
+    """Where a shutdown is, in words."""
+
+    DRAIN = "draining it in Slurm"
+    WAIT = "waiting for its work to end"
+    DESTROY = "destroying it"
+    LOOK = "looking whether a failed destroy request worked"
+    SET_DOWN = "setting it DOWN in Slurm"
+    RELEASE = "giving its node record back"
+    UNDO = "resuming it in Slurm"
+
+
+class Shutdown(Operation):
+    """The end of one node. `outcome` is destroyed, cancelled or failed."""
+
+    role = "ComputeNodeShutdownActor"
+
+    def __init__(self, desk: Desk, node: Node, kind: Kind, hostname: str | None, *, drained: bool = False) -> None:
+        super().__init__(desk)
+        self.node = node
+        self.kind = kind
+        self.hostname = hostname  # None: no name in Slurm that is this node's alone
+        record = node.record or node.prepared
+        self.record_uuid = record.uuid if record is not None else None
+        self.stage = Stage.DRAIN
+        self.ours = drained  # the drain in Slurm is ours
+        self.failure: RemoteError | None = None
+        self._undrained = 0
+        self._kill = False  # asked for while a step was under way
+        self._cancel = ""  # likewise
+
+    @property
+    def subject(self) -> str:
+        """The operation's number and the cloud node's name."""
+        return f"{self.id}.{self.node.cloud.name}"
+
+    @property
+    def reason(self) -> str:
+        """The reason in Slurm: of the first kind it may be resumed, of the second never while the instance lives."""
+        return reason_of(OUR_SHUTDOWN if self.kind is Kind.UNWANTED else OUR_REMOVAL, self.node.cloud)
+
+    @property
+    def cancelling(self) -> bool:
+        """It is being taken back: the node is as good as there."""
+        return self.stage is Stage.UNDO or bool(self._cancel)
+
+    @property
+    def cancellable(self) -> bool:
+        """Can it still be taken back for want of the node?"""
+        return self.kind is Kind.UNWANTED and self.stage in (Stage.DRAIN, Stage.WAIT) and not self._kill
+
+    @property
+    def past_return(self) -> bool:
+        """A destroy request has left, or it is gone anyway."""
+        return self.stage not in (Stage.DRAIN, Stage.WAIT, Stage.UNDO)
+
+    def begin(self) -> None:
+        """The first step for the kind."""
+        if self.kind in (Kind.KILL, Kind.GONE):  # a list may lie: to destroy what is gone costs nothing
+            self._destroy()
+        elif self.desk.policy.slurm and self.hostname and not self.ours and not self._drained_by_others():
+            self.desk.info("Draining SLURM node %s", self.hostname, logger=self.logger)
+            self.send(DrainNode(self.id, self.hostname, self.reason, logger=self.logger))
+        else:
+            self._wait_for_work()
+
+    def _drained_by_others(self) -> bool:
+        """A drain of somebody else keeps its reason: ours would overwrite it."""
+        slurm = self.node.slurm
+        return slurm is not None and slurm.state in DRAINED_STATES
+
+    def _wait_for_work(self) -> None:
+        self.stage = Stage.WAIT
+        self.fresh_attempts()
+        if self._kill:
+            self._destroy()
+        elif self._cancel:
+            self._undo()
+        elif self.desk.policy.sinfo and self.hostname:
+            self._look_at()
+        else:
+            self._may_destroy()
+
+    def _look_at(self) -> None:
+        assert self.hostname is not None
+        if not self.desk.lists_ok:  # nothing may be destroyed now: look again later
+            self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
+            return
+        self.send(LookAtNode(self.id, self.hostname, jobs=self._maybe_fail(), logger=self.logger))
+
+    def _maybe_fail(self) -> bool:
+        """A node in fail may be running a job that only squeue shows."""
+        slurm = self.node.slurm
+        return slurm is not None and slurm.state == "fail"
+
+    def cancel(self, why: str) -> bool:
+        """Take it back. False when it is too late (a second cancel is none; row E16)."""
+        if self.past_return or self.cancelling or self._kill:
+            return False
+        self.desk.info("Shutdown cancelled: %s.", why, logger=self.logger)
+        self._cancel = why
+        if self.step is None:
+            self._undo()
+        return True
+
+    def kill(self) -> None:
+        """An operator's kill: leave out what is left before the destroy."""
+        if self.past_return:
+            return
+        self.kind, self._kill, self._cancel = Kind.KILL, True, ""
+        if self.step is None:
+            self._destroy()
+
+    def vanished(self) -> None:
+        """The node is gone without us (row E3): only its traces are left to clear."""
+        if not self.past_return:
+            self.kind, self._kill, self._cancel = Kind.GONE, True, ""
+            if self.step is None:
+                self._destroy()
+
+    def _undo(self) -> None:
+        """Resume the node, when the drain is still ours."""
+        self.stage = Stage.UNDO
+        if self.ours and self.hostname:
+            self.send(LookAtNode(self.id, self.hostname, logger=self.logger))
+        else:
+            self.outcome = "cancelled"
+
+    def done(self, step: Step, result: StepResult) -> None:
+        """Go to the next stage."""
+        self.step = None
+        match step:
+            case DrainNode():
+                self.ours = True
+                self.desk.info("Waiting for SLURM node %s to drain", self.hostname, logger=self.logger)
+                self._wait_for_work()
+            case LookAtNode() if isinstance(result, NodeSeen):
+                self._seen(result)
+            case ResumeNode():
+                self._resumed()
+            case DestroyNode():
+                self._destroyed()
+            case LookForNode():
+                self._looked_for(result if isinstance(result, CloudNode) else None)
+            case SetNodeDown():
+                self._release()
+            case ReleaseRecord():
+                self._finish()
+            case _:
+                self.failed(step, RemoteError(ErrorKind.UNEXPECTED, f"{type(step).__name__} brought no result"))
+
+    def _seen(self, seen: NodeSeen) -> None:
+        """Slurm, asked now, has said what the node does."""
+        if self._kill:
+            self._destroy()
+            return
+        state = seen.node.state if seen.node is not None else ""
+        if self.stage is Stage.UNDO or self._cancel:
+            self._undo_seen(seen)
+        elif seen.node is not None and state == "fail" and seen.jobs is None:
+            assert self.hostname is not None
+            self.send(LookAtNode(self.id, self.hostname, jobs=True, logger=self.logger))
+        elif self._is_free(seen):
+            self._may_destroy()
+        elif self._drains() and state in ("idle", "alloc", "mix"):
+            self._undrained_seen()
+        elif state in BUSY_STATES and not self._drains():
+            self.cancel("it works again")
+        else:
+            self._undrained = 0
+            self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
+
+    def _drains(self) -> bool:
+        return self.desk.policy.slurm
+
+    def _is_free(self, seen: NodeSeen) -> bool:
+        """Nothing runs on it, for certain: unk, an error or a state that we do not know is no answer."""
+        if seen.node is None:
+            return True
+        if seen.node.state == "fail":
+            return seen.jobs == 0
+        return seen.node.state in ("drain", "down", "inval") or (not self._drains() and seen.node.state == "idle")
+
+    def _undrained_seen(self) -> None:
+        """idle, alloc or mix without drain, twice in a row: somebody took it back."""
+        self._undrained += 1
+        if self._undrained < RESUMED_AFTER:
+            self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
+        else:
+            self.ours = False
+            self.cancel("slurm state is not draining any more")
+
+    def _may_destroy(self) -> None:
+        """The last question before the irreversible step."""
+        self.desk.info("Checking that node is still eligible for shutdown", logger=self.logger)
+        if self.node.word is Word.HOLD:
+            self.cancel("No longer eligible: held by an operator")
+        elif not self.desk.lists_ok or (not self.desk.policy.sinfo and self.node.slurm_busy):
+            self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
+        else:
+            self._destroy()
+
+    def _destroy(self) -> None:
+        if self.kind is Kind.GONE and self.node.slurm_busy and not self.node.cloud.stopped:
+            self._set_down()
+            return
+        self.stage = Stage.DESTROY
+        self.fresh_attempts()
+        self.desk.info("Starting shutdown", logger=self.logger)
+        self.send(DestroyNode(self.id, self.node.cloud, logger=self.logger))
+
+    def _destroyed(self) -> None:
+        self.desk.info("Shutdown success", logger=self.logger)
+        self.node.destroyed_at = self.desk.clock.t
+        self._set_down()
+
+    def _looked_for(self, found: CloudNode | None) -> None:
+        if found is None:
+            self._destroyed()
+        else:
+            self._fail()
+
+    def _set_down(self) -> None:
+        self.stage = Stage.SET_DOWN
+        self.fresh_attempts()
+        if self.desk.policy.slurm and self.hostname:
+            self.send(SetNodeDown(self.id, self.hostname, self.reason, logger=self.logger))
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        self.stage = Stage.RELEASE
+        self.fresh_attempts()
+        if self.record_uuid is not None:
+            self.send(ReleaseRecord(self.id, self.record_uuid, SHUT_DOWN, logger=self.logger))
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        self.outcome = "destroyed"
+
+    def _undo_seen(self, seen: NodeSeen) -> None:
+        self.stage = Stage.UNDO
+        node = seen.node
+        if node is not None and node.state in DRAINED_STATES and node.reason == self.reason:
+            assert self.hostname is not None
+            self.send(ResumeNode(self.id, self.hostname, logger=self.logger))
+        else:
+            self.outcome = "cancelled"
+
+    def _resumed(self) -> None:
+        if self._kill:
+            self._destroy()
+        else:
+            self.ours = False
+            self.outcome = "cancelled"
+
+    def failed(self, step: Step, error: RemoteError) -> None:
+        """Retry or give up, as the kind of the error and the stage ask for."""
+        self.step = None
+        match step:
+            case DestroyNode() | LookForNode():
+                self._destroy_failed(step, error)
+            case SetNodeDown() | ReleaseRecord():
+                self._clearing_failed(step, error)
+            case _ if self._kill:
+                self._destroy()
+            case _:
+                self._draining_failed(step, error)
+
+    def _draining_failed(self, step: Step, error: RemoteError) -> None:
+        """A drain, a look or a resume."""
+        gone = error.kind is ErrorKind.GONE
+        if isinstance(step, DrainNode) and gone:
+            self._wait_for_work()
+        elif isinstance(step, DrainNode) and error.kind is ErrorKind.TRANSIENT:
+            self.ours = True  # it may have worked
+            self._cancel_or_retry(error)
+        elif isinstance(step, LookAtNode) or error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
+            self._cancel_or_retry(error)
+        elif isinstance(step, ResumeNode) and gone:
+            self.outcome = "cancelled"
+        else:
+            self.failure = error
+            self.desk.error("Actor error %s", error.text, logger=self.logger)
+            self.outcome = "failed"
+
+    def _cancel_or_retry(self, error: RemoteError) -> None:
+        self.again(error)
+        if self._cancel:
+            self.stage = Stage.UNDO
+
+    def _destroy_failed(self, step: Step, error: RemoteError) -> None:
+        self.desk.counters["destroy_node_errors"] += 1
+        self.failure = error
+        if error.kind is ErrorKind.GONE:
+            self._destroyed()
+        elif error.kind is ErrorKind.THROTTLED or (isinstance(step, LookForNode) and error.kind is ErrorKind.TRANSIENT):
+            self.again(error)
+        elif isinstance(step, DestroyNode) and error.kind in (ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED):
+            self.stage = Stage.LOOK
+            self.send(LookForNode(self.id, self.node.cloud, logger=self.logger))
+        else:
+            self._fail()
+
+    def _fail(self) -> None:
+        """The attempt ends; the node counts as down, and is proposed again later (row E4)."""
+        error = self.failure
+        hint = f" (look at {error.hint})" if error is not None and error.hint else ""
+        self.desk.error(
+            "Shutdown cancelled: destroy_node failed: %s%s.",
+            error.text if error else "it is still there",
+            hint,
+            logger=self.logger,
+        )
+        self.outcome = "failed"
+
+    def _clearing_failed(self, step: Step, error: RemoteError) -> None:
+        """The node is gone; what is not cleared now is cleared later, as an orphan."""
+        if error.kind is ErrorKind.GONE or self.give_up_on(error):
+            if error.kind is not ErrorKind.GONE:
+                self.desk.error("Actor error %s", error.text, logger=self.logger)
+            if isinstance(step, SetNodeDown):
+                self._release()
+            else:
+                self._finish()
+        else:
+            self.again(error)
+
+    def wake(self) -> None:
+        """The next look, or the next attempt of the present stage."""
+        self.due = None
+        match self.stage:
+            case Stage.DRAIN:
+                self.begin_again()
+            case Stage.WAIT:
+                self._wait_for_work()
+            case Stage.UNDO:
+                self._undo()
+            case Stage.DESTROY:
+                self._destroy()
+            case Stage.LOOK:
+                self.send(LookForNode(self.id, self.node.cloud, logger=self.logger))
+            case Stage.SET_DOWN:
+                assert self.hostname is not None
+                self.send(SetNodeDown(self.id, self.hostname, self.reason, logger=self.logger))
+            case Stage.RELEASE:
+                assert self.record_uuid is not None
+                self.send(ReleaseRecord(self.id, self.record_uuid, SHUT_DOWN, logger=self.logger))
+
+    def begin_again(self) -> None:
+        """The drain did not answer: drain again, which changes nothing when it had worked."""
+        assert self.hostname is not None
+        self.send(DrainNode(self.id, self.hostname, self.reason, logger=self.logger))

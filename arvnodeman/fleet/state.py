@@ -1,0 +1,202 @@
+"""All that a Fleet knows between two events, and the small questions that every part of it asks."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from arvnodeman.fleet.boot import Boot
+from arvnodeman.fleet.demand import Plan, Queue
+from arvnodeman.fleet.limits import Quota, SizeHealth
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.model import BootIntent, NodeSize, NodeState, Policy
+from arvnodeman.fleet.node import Node, Sight
+from arvnodeman.fleet.operation import Desk, Operation
+from arvnodeman.fleet.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
+from arvnodeman.fleet.roster import Roster
+from arvnodeman.fleet.shutdown import Shutdown
+from arvnodeman.fleet.sizes import SizeTable
+from arvnodeman.fleet.windows import ShutdownWindows
+
+if TYPE_CHECKING:
+    from arvnodeman.fleet.chores import Chore
+
+NOT_UP = frozenset({NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN})
+INTENT_COUNTS_FOR = 900.0  # seconds that a record prepared by an earlier run counts as a booting node
+OFFSET_NOISE = 2.0  # seconds: Date headers have no fractions
+
+
+@dataclass(slots=True)
+class Standing:
+    """What exists or is booting, counted once for each decision."""
+
+    nodes: int = 0
+    price: float = 0.0
+    up: int = 0  # booting, unpaired, idle, busy and reserved; shutdowns not counted
+    creating: Counter[str] = field(default_factory=Counter)  # boots that the cloud has not answered, by size
+    coming: Counter[str] = field(default_factory=Counter)  # those, and nodes that have not come up, by size
+
+
+class State:
+    """The Fleet's memory. Only the Fleet's own modules touch it, one event at a time."""
+
+    def __init__(self, policy: Policy, now: float) -> None:
+        self.clock = Clock(now)
+        self.began = self.clock.t
+        self.desk = Desk(policy, self.clock)
+        self.windows = ShutdownWindows(policy.shutdown_windows)
+        self.freshness = Freshness(policy.poll_stale_after)
+        self.cloud_trust = Trust()
+        self.record_trust = Trust()
+        self.roster = Roster()
+        self.queue = Queue()
+        self.table: SizeTable | None = None
+        self.plan: Plan | None = None
+        self.quota = Quota(policy.max_nodes, policy.quota_retry_after)
+        self.slots = Quota(policy.max_nodes, policy.quota_retry_after)
+        self.health: dict[str, SizeHealth] = {}
+        self.boots: dict[int, Boot] = {}
+        self.shutdowns: dict[int, Shutdown] = {}
+        self.chores: dict[int, Chore] = {}
+        self.busy_records: set[str] = set()  # uuids that an operation works on
+        self.ended_tokens: set[str] = set()  # boots of this run that ended without a node
+        self.phantoms: dict[str, BootIntent] = {}  # record uuid -> boot that an earlier run began
+        self.stale_records: deque[str] = deque()  # uuids that may be taken for a boot, those with a slot first
+        self.record_polls: deque[float] = deque()  # t of the node polls of the last boot_fail_after
+        self.slurm_back = 0  # node polls to be taken with care after Slurm was away
+        self.cloud_offset = 0.0
+        self.record_offset = 0.0
+        self.records_started = 0.0  # t at which the newest record list was asked for
+        self.look_again_at: float | None = None  # t at which the polls are brought forward
+        self.stopping = False
+        self.reloaded = self.clock.t
+        self._due: list[tuple[float, int]] = []
+
+    @property
+    def policy(self) -> Policy:
+        """The options that decide."""
+        return self.desk.policy
+
+    @property
+    def t(self) -> float:
+        """Steady time."""
+        return self.clock.t
+
+    @property
+    def sinfo(self) -> bool:
+        """Slurm answered the newest node poll."""
+        return self.roster.slurm is not None
+
+    def sight(self) -> Sight:
+        """What nodes are judged by now."""
+        differ = max(abs(self.cloud_offset), abs(self.record_offset))
+        return Sight(
+            policy=self.policy,
+            windows=self.windows,
+            freshness=self.freshness,
+            t=self.t,
+            record_now=self.record_now,
+            cloud_now=self.clock.now + self.cloud_offset,
+            clock_margin=differ if differ > CLOCKS_DIFFER else 0.0,
+            sinfo=self.sinfo,
+            never_paired_known=self.freshness.counts[Poll.RECORDS] > 1,
+        )
+
+    @property
+    def record_now(self) -> float:
+        """The time of the record keeper's server."""
+        return self.clock.now + self.record_offset
+
+    def check_lists(self) -> bool:
+        """May anything be begun, or an irreversible step be taken? Kept on the desk for operations."""
+        self.desk.lists_ok = (
+            self.table is not None
+            and not self.stopping
+            and not self.cloud_trust.doubted
+            and not self.record_trust.doubted
+            and not self.freshness.stale(self.t)
+        )
+        return self.desk.lists_ok
+
+    def health_of(self, size: NodeSize) -> SizeHealth:
+        """How boots of a size have gone lately."""
+        health = self.health.get(size.id)
+        if health is None:
+            health = self.health[size.id] = SizeHealth(first_wait=self.policy.size_retry_after)
+        return health
+
+    def operation(self, number: int) -> Operation | None:
+        """A running operation."""
+        return self.boots.get(number) or self.shutdowns.get(number) or self.chores.get(number)
+
+    def schedule(self, operation: Operation) -> None:
+        """Remember when an operation wants to be woken."""
+        if operation.due is not None and operation.outcome is None:
+            heapq.heappush(self._due, (operation.due, operation.id))
+
+    def due_operations(self) -> list[Operation]:
+        """The operations whose time has come."""
+        found: list[Operation] = []
+        while self._due and self._due[0][0] <= self.t:
+            due, number = heapq.heappop(self._due)
+            operation = self.operation(number)
+            if operation is not None and operation.due == due:
+                found.append(operation)
+        return found
+
+    def next_due(self) -> float | None:
+        """The steady time at which the next operation is to be woken."""
+        while self._due:
+            due, number = self._due[0]
+            operation = self.operation(number)
+            if operation is not None and operation.due == due:
+                return due
+            heapq.heappop(self._due)  # it went on, or ended, by itself
+        return None
+
+    def look_again(self, at: float | None) -> None:
+        """The polls are to be brought forward at this time, if not earlier."""
+        if at is not None and at > self.t and (self.look_again_at is None or at < self.look_again_at):
+            self.look_again_at = at
+
+    def count(self) -> Standing:
+        """Everything that exists or is booting: nodes, boots without one, and boots that an earlier run began."""
+        standing = Standing()
+        for node in self.roster.nodes.values():
+            standing.nodes += 1
+            standing.price += node.price
+            if node.shutdown is None and node.destroyed_at is None:
+                if node.state not in NOT_UP:
+                    standing.up += 1
+                if node.size is not None and node.booted and not node.been_up:
+                    standing.coming[node.size.id] += 1
+        for boot in self.boots.values():
+            if boot.row is None and boot.outcome is None:
+                standing.nodes += 1
+                standing.price += boot.size.price
+                standing.up += 1
+                standing.coming[boot.size.id] += 1
+                standing.creating[boot.size.id] += 1
+        for intent in self.phantoms.values():
+            standing.nodes += 1
+            standing.up += 1
+            standing.price += intent.price
+            standing.coming[intent.size] += 1
+        return standing
+
+    def existing(self) -> int:
+        """Nodes that exist, and creates that are with the cloud now."""
+        flying = sum(boot.in_flight and boot.row is None for boot in self.boots.values())
+        return len(self.roster.nodes) + flying
+
+    def find(self, name: str) -> Node | None:
+        """A node by cloud id, cloud name or hostname."""
+        node = self.roster.nodes.get(name)
+        if node is not None:
+            return node
+        for node in self.roster.nodes.values():
+            if name == node.cloud.name or name == self.roster.hostname(node):
+                return node
+        return None

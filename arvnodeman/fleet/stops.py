@@ -1,0 +1,180 @@
+"""Which nodes go: those that nobody needs, those that do not work, those that are gone already."""
+
+from __future__ import annotations
+
+from arvnodeman.fleet import causes
+from arvnodeman.fleet.boots import boot_failed
+from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.demand import IDLE
+from arvnodeman.fleet.model import NodeState, Word
+from arvnodeman.fleet.node import OUR_SHUTDOWN, Node, drained_by_us, eligible
+from arvnodeman.fleet.shutdown import Kind, Shutdown
+from arvnodeman.fleet.state import State
+
+LONGEST_DESTROY_WAIT = 900.0  # seconds between destroy attempts of one node
+
+
+def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = False) -> Shutdown:
+    """Begin the end of one node."""
+    shutdown = Shutdown(state.desk, node, kind, state.roster.hostname(node), drained=drained)
+    node.shutdown = shutdown
+    node.set_state(NodeState.SHUTDOWN, state.t)
+    state.shutdowns[shutdown.id] = shutdown
+    if shutdown.record_uuid is not None:
+        state.busy_records.add(shutdown.record_uuid)
+    shutdown.begin()
+    after_shutdown(state, shutdown)
+    return shutdown
+
+
+def after_shutdown(state: State, shutdown: Shutdown) -> None:
+    """A shutdown has gone on: see whether it has ended."""
+    if shutdown.outcome is None:
+        state.schedule(shutdown)
+        return
+    if state.shutdowns.pop(shutdown.id, None) is None:
+        return
+    node = shutdown.node
+    node.shutdown = None
+    if shutdown.record_uuid is not None:
+        state.busy_records.discard(shutdown.record_uuid)
+    match shutdown.outcome:
+        case "destroyed":
+            _destroyed(state, node, shutdown)
+        case "cancelled":
+            node.restart_idle_count()
+            node.set_state(NodeState.IDLE if node.record is not None else NodeState.UNPAIRED, state.t)
+        case _:
+            node.destroy_wait = min(max(60.0, node.destroy_wait * 2), LONGEST_DESTROY_WAIT)
+            node.destroy_again_at = state.t + node.destroy_wait
+            node.down_cause = causes.IsDown(why="it could not be destroyed")
+            node.set_state(NodeState.DOWN, state.t)
+
+
+def _destroyed(state: State, node: Node, shutdown: Shutdown) -> None:
+    """Its record is free again; the row stays until the cloud does not list it any more."""
+    state.cloud_trust.forget(node.cloud.report_id)
+    state.roster.unpair(node)
+    node.destroyed_at = state.t
+    if node.missing or not node.listed or shutdown.kind is Kind.GONE:
+        state.roster.drop(node)
+
+
+def decide_stops(state: State) -> None:
+    """A node poll has come, and all lists are fresh: begin the shutdowns that are due."""
+    plan = state.plan
+    assert plan is not None
+    sight = state.sight()
+    spare: dict[str, list[tuple[Node, Cause]]] = {}  # idle nodes by size, with their cause
+    up = 0
+    for node in list(state.roster.nodes.values()):
+        if node.destroyed_at is not None or node.shutdown is not None:
+            continue
+        up += node.state not in (NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN)
+        if node.boot is not None or node.destroy_again_at > state.t or _by_word(state, node):
+            continue
+        kind = drained_by_us(node) if node.word is not Word.HOLD else None
+        if kind is not None:  # ours, from before a restart
+            adopted = Kind.UNWANTED if kind == OUR_SHUTDOWN else Kind.REMOVAL
+            begin_shutdown(state, node, adopted, drained=True)
+            continue
+        if node.state is NodeState.BUSY and node.size is not None:
+            continue
+        cause = eligible(node, sight)
+        if node.state is NodeState.IDLE and node.size is not None:
+            spare.setdefault(node.size.id, []).append((node, cause))
+        elif cause.goes:
+            _remove(state, node, cause)
+        elif node.size is None and node.state is NodeState.BUSY and state.policy.slurm and node.word is not Word.HOLD:
+            _remove(state, node, causes.SizeUnknown(tag=node.cloud.size_tag or ""))  # drained at once
+        else:
+            state.look_again(cause.until)
+    up += len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
+    _stop_unwanted(state, spare, up)
+
+
+def _by_word(state: State, node: Node) -> bool:
+    """Operators' words that a restart found in the tags. True when one began something."""
+    if node.word is Word.KILL:
+        begin_shutdown(state, node, Kind.KILL)
+        return True
+    if node.word is Word.DRAIN and (state.policy.slurm or node.state is not NodeState.BUSY):
+        begin_shutdown(state, node, Kind.OPERATOR)
+        return True
+    return False
+
+
+def _remove(state: State, node: Node, cause: Cause) -> None:
+    state.desk.debug("Suggesting shutdown of %s because %s", node.cloud.name, cause.words(state.t))
+    if node.state in (NodeState.UNPAIRED, NodeState.DOWN):
+        boot_failed(state, node)
+    begin_shutdown(state, node, Kind.REMOVAL)
+
+
+def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up: int) -> None:
+    """Idle nodes that were matched to nothing: the dearest first, then the longest idle, min_nodes kept."""
+    plan = state.plan
+    assert plan is not None
+    candidates: list[tuple[Node, Cause]] = []
+    for size, nodes in spare.items():
+        unmatched = min(plan.supply.left(size, IDLE), len(nodes))
+        nodes.sort(key=lambda row: (row[0].word is Word.HOLD, row[0].idle_since or state.t))
+        candidates.extend(nodes[:unmatched])
+    candidates.sort(key=lambda row: (-row[0].price, row[0].idle_since or state.t))
+    room = plan.room_wanted - len(state.shutdowns) if plan.stopped is not None else 0
+    for node, why in candidates:
+        cause = why
+        if not (cause.goes and up > state.policy.min_nodes) and room > 0 and _makes_room(state, node, cause):
+            cause = causes.IdleExceeded(polls=node.idle_polls, makes_room=True)
+        elif not (cause.goes and up > state.policy.min_nodes):
+            state.look_again(cause.until)
+            continue
+        up -= 1
+        room -= 1
+        state.desk.debug("Suggesting shutdown of %s because %s", node.cloud.name, cause.words(state.t))
+        begin_shutdown(state, node, Kind.UNWANTED)
+
+
+def _makes_room(state: State, node: Node, cause: Cause) -> bool:
+    """At a limit: may a node that nobody wants go for a job of another size, whatever window and min_nodes say?"""
+    enough = node.idle_polls >= state.policy.consecutive_idle_count
+    return enough and not isinstance(cause, causes.Held) and node.shield_until is None
+
+
+def departures(state: State) -> None:
+    """Nodes that are gone without us: two lists in a row lack them and they give no sign of life, or the cloud lists
+    them as stopped twice in a row."""
+    if not state.desk.lists_ok:
+        return
+    for node in [node for node in state.roster.nodes.values() if node.missing > 1 or node.stop_polls > 1]:
+        if node.destroyed_at is not None or (node.shutdown is not None and node.shutdown.past_return):
+            continue
+        stopped = node.stop_polls > 1
+        if not stopped and not _is_gone(state, node):
+            continue
+        state.desk.warning(
+            "Cloud node %s is gone without us (%s)", node.cloud.name, "stopped" if stopped else "not listed any more"
+        )
+        state.desk.counters["nodes_disappeared"] += 1
+        boot_failed(state, node)
+        if node.shutdown is not None:
+            node.shutdown.vanished()
+            after_shutdown(state, node.shutdown)
+        else:
+            begin_shutdown(state, node, Kind.GONE)
+
+
+def _is_gone(state: State, node: Node) -> bool:
+    """It is not listed. Does it give a sign of life, or is it too young to be listed?"""
+    if not node.listed:
+        return node.boot is None and state.t - node.first_seen >= state.policy.boot_fail_after
+    if node.missing_since is None or state.records_started < node.missing_since:
+        return False  # its ping has not been looked at since
+    ping = node.record.last_ping_at if node.record is not None else None
+    if ping != node.missing_ping or state.roster.slurm_works(state.roster.hostname(node)):
+        if node.warned_at is None or state.t - node.warned_at >= 3600:
+            node.warned_at = state.t
+            state.desk.warning("Cloud node %s is not listed, but gives signs of life: it is kept", node.cloud.name)
+        node.missing_since, node.missing_ping = state.t, ping
+        return False
+    return True
