@@ -105,7 +105,6 @@ class Daemon:
     def __init__(self, settings: Settings, signals: Signals) -> None:
         self._signals = signals
         self._vitals = Vitals()
-        self._published = Published()
         self._notifier = ServiceNotifier()
         self._warner = Scribe("scribe-half-way")
         writers: list[Callable[[Cause], None]] = [last_words.log_writer(self._vitals)]
@@ -113,6 +112,7 @@ class Daemon:
             writers.append(last_words.file_writer(self._vitals, Path(settings.daemon.state_dir)))
         self._ending = Ending(writers)
         brain = Fleet(settings.policy(), self._vitals.clock.now())
+        self._published = Published(brain.view)
         self._crew = Crew(settings, Supervision(self._vitals, self._ending), brain, self._published)
 
     def run(self, listening: socket.socket | None) -> int:
@@ -191,7 +191,9 @@ class Daemon:
         return 0
 
     def _good_round(self) -> None:
-        self._notifier.alive("running")
+        view = self._published.view
+        counts = ", ".join(f"{number} {state}" for state, number in sorted(view.states.items()) if number)
+        self._notifier.alive(f"{counts or 'no nodes'}; {view.wish} wanted, {len(view.jobs)} jobs waiting")
 
     def _half_way(self, text: str) -> None:
         """Half of the watchdog's time is over: tell what every thread does, without waiting for the log."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from arvnodeman.fleet.messages import Command, Event
+from arvnodeman.fleet.view import View
 
 
 class Brain(Protocol):
@@ -20,6 +21,11 @@ class Brain(Protocol):
         ...
 
     @property
-    def view(self) -> Any:
-        """An immutable picture of everything, made anew after each event."""
+    def view(self) -> View:
+        """An immutable account of everything, made anew after each poll."""
+        ...
+
+    @property
+    def boots_at_the_cloud(self) -> int:
+        """Boots that have reached the cloud: an orderly stop waits for them."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
 from arvnodeman.actors.brain import Brain
@@ -14,6 +14,7 @@ from arvnodeman.actors.operators import OperatorDied, OperatorPool, StepEnded
 from arvnodeman.actors.pollers import BringForward
 from arvnodeman.actors.timer import Timer
 from arvnodeman.fleet.messages import Command, Event, Note, Poll, PollNow, Step, StopAsked, Tick
+from arvnodeman.fleet.view import View
 from arvnodeman.supervision.ending import is_fatal
 
 SHORTEST_WAKEUP = 0.05  # seconds: a brain that asks for moments in the past shall not keep a core busy
@@ -23,7 +24,7 @@ SHORTEST_WAKEUP = 0.05  # seconds: a brain that asks for moments in the past sha
 class Published:
     """What the daemon actor shows to other threads. They read the attributes and take no lock."""
 
-    view: Any = None  # the brain's, None before the first event
+    view: View  # the brain's
     decisions: int = 0  # events handled so far
     stopped: threading.Event = field(default_factory=threading.Event)  # after StopAsked: nothing is under way any more
 
@@ -53,9 +54,8 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         self._stopping = False
 
     def begin(self) -> None:
-        """Start the operators and show the first view."""
+        """Start the operators."""
         self._operators.open(self.actor_ref)
-        self._published.view = self._brain.view
         self._logger.debug("Daemon started")
 
     def describe(self, message: object) -> str:
@@ -91,7 +91,7 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         self._published.view = self._brain.view
         self._published.decisions += 1
         self._arm()
-        if self._stopping and self._operators.is_idle() and self._armed is None:
+        if self._stopping and self._operators.is_idle() and not self._brain.boots_at_the_cloud:
             self._published.stopped.set()
 
     def _ask_brain(self, event: Event) -> Sequence[Command]:

@@ -2,68 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import pytest
+from werkzeug.test import Client
 
-from arvnodeman.fleet.model import NodeState
-from arvnodeman.manage.status import status
+from arvnodeman.fleet.model import NodeState, Policy
+from arvnodeman.fleet.view import NodeStatus, View
+from arvnodeman.manage.app import Application
+from arvnodeman.manage.status import StatusPage, status
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
 
-
-@dataclass(frozen=True)
-class View:
-    """What the brain shows."""
-
-    counters: Mapping[str, int] = field(default_factory=dict)
-    states: Mapping[NodeState, int] = field(default_factory=dict)
-    idle_times: Mapping[str, float] = field(default_factory=dict)
-    wish: int = 0
-    quota: int = 8
+POLICY = Policy(sections=(), shutdown_windows=(54, 6), max_nodes=8)
+EMPTY = View(t=1000.0, policy=POLICY, quota=8)
 
 
-ALWAYS = {
-    "Version",
-    "config_max_nodes",
-    "list_nodes_errors",
-    "create_node_errors",
-    "destroy_node_errors",
-    "boot_failures",
-    "actor_exceptions",
-    "idle_times",
-}
+def node(name: str, hostname: str | None, idle_since: float | None) -> NodeStatus:
+    state = NodeState.BUSY if idle_since is None else NodeState.IDLE
+    fields = dict.fromkeys(NodeStatus._fields)
+    return NodeStatus(**{**fields, "name": name, "hostname": hostname, "idle_since": idle_since, "state": state})  # type: ignore[arg-type]
 
 
-def test_before_the_brain_has_anything_to_show() -> None:
+def test_all_keys_are_there_from_the_start() -> None:
+    """Row N7: nodes_booting was documented and never there."""
     vitals = Vitals()
     vitals.count("actor_exceptions")
-    shown = status(8, vitals, None)
-    assert set(shown) == ALWAYS
-    assert shown["Version"] == __version__
-    assert (shown["config_max_nodes"], shown["actor_exceptions"], shown["idle_times"]) == (8, 1, {})
-
-
-def test_every_state_is_there_booting_too() -> None:
-    """Row N7: nodes_booting was documented and never there."""
-    shown = status(8, Vitals(), View(states={NodeState.BOOTING: 2, NodeState.IDLE: 1}, wish=3, quota=5))
-    assert {key: value for key, value in shown.items() if key not in ALWAYS} == {
-        "nodes_booting": 2,
+    assert status(vitals, EMPTY) == {
+        "Version": __version__,
+        "config_max_nodes": 8,
+        "list_nodes_errors": 0,
+        "create_node_errors": 0,
+        "destroy_node_errors": 0,
+        "boot_failures": 0,
+        "actor_exceptions": 1,
+        "idle_times": {},
+        "nodes_booting": 0,
         "nodes_unpaired": 0,
         "nodes_busy": 0,
-        "nodes_idle": 1,
+        "nodes_idle": 0,
         "nodes_fail": 0,
         "nodes_reserved": 0,
         "nodes_down": 0,
         "nodes_shutdown": 0,
-        "nodes_wish": 3,
-        "node_quota": 5,
+        "nodes_wish": 0,
+        "node_quota": 8,
     }
 
 
-def test_counters_and_idle_times() -> None:
-    counters = {"list_nodes_errors": 1, "create_node_errors": 2, "destroy_node_errors": 3, "boot_failures": 4}
-    shown = status(8, Vitals(), View(counters=counters, idle_times={"compute3": 12.5}))
-    assert {key: shown[key] for key in counters} == counters
-    assert shown["idle_times"] == {"compute3": 12.5}
-    assert "cloud_errors" not in shown
-    assert status(8, Vitals(), View(counters={"cloud_errors": 7}))["cloud_errors"] == 7
+def test_counts() -> None:
+    view = View(
+        t=1000.0,
+        policy=POLICY,
+        states={"booting": 2, "idle": 1},
+        counters={"list_nodes_errors": 1, "create_node_errors": 2, "destroy_node_errors": 3, "boot_failures": 4},
+        wish=3,
+        quota=5,
+    )
+    shown = status(Vitals(), view)
+    assert (shown["nodes_booting"], shown["nodes_idle"], shown["nodes_busy"]) == (2, 1, 0)
+    assert (shown["nodes_wish"], shown["node_quota"], shown["boot_failures"]) == (3, 5, 4)
+    assert (shown["list_nodes_errors"], shown["create_node_errors"], shown["destroy_node_errors"]) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("name", ["list_nodes_errors", "create_node_errors", "destroy_node_errors"])
+def test_cloud_errors_appears_with_the_first_error(name: str) -> None:
+    assert status(Vitals(), View(t=1.0, policy=POLICY, counters={name: 7}))["cloud_errors"] == 7
+
+
+def test_idle_times_are_seconds_by_hostname() -> None:
+    """Row N15: no key is null, and what is not idle is not there."""
+    nodes = {
+        "1": node("a", "compute1", 987.5),
+        "2": node("b", None, 999.0),
+        "3": node("c", "compute3", None),
+    }
+    assert status(Vitals(), View(t=1000.0, policy=POLICY, nodes=nodes))["idle_times"] == {"compute1": 12.5, "b": 1.0}
+
+
+def test_the_page_shows_the_newest_view_without_a_token() -> None:
+    views = [EMPTY]
+    client = Client(Application({"/status.json": StatusPage(Vitals(), lambda: views[-1])}))
+    views.append(View(t=1.0, policy=POLICY, wish=9))
+    answer = client.get("/status.json")
+    assert answer.status_code == 200
+    assert answer.content_type == "application/json"
+    assert answer.json is not None
+    assert answer.json["nodes_wish"] == 9

@@ -1,0 +1,322 @@
+"""The real daemon as a process: what it says when it is started wrongly, and how it waits when the outside is away."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from arvnodeman.sandbox.process import SiteProcess
+from arvnodeman.version import __version__
+
+BOUND = 30.0  # seconds that anything may take on a busy machine
+GOOD = """\
+[Arvados]
+host = zyxwv.example.com
+token = sesame
+[Cloud]
+provider = sandbox
+shutdown_windows = 54, 5, 1
+[Cloud Create]
+ping_host = zyxwv.example.com
+[Size small]
+cores = 2
+"""
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "arvnodeman", *arguments]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end."""
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=BOUND, check=False)
+
+
+class Daemon:
+    """A daemon in the foreground with its log in a file."""
+
+    def __init__(self, config: Path, log: Path, environment: Mapping[str, str]) -> None:
+        self.log = log
+        self.process = subprocess.Popen(
+            command("--config", str(config), "--foreground"), env=environment, stderr=subprocess.PIPE, text=True
+        )
+
+    def text(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        end = time.monotonic() + BOUND
+        while not condition():
+            assert self.process.poll() is None, f"the daemon ended with {self.process.poll()}:\n{self.text()}"
+            assert time.monotonic() < end, f"{what} did not come:\n{self.text()}"
+            time.sleep(0.02)
+
+    def wait_for_line(self, text: str, count: int = 1) -> None:
+        self.wait_for(lambda: self.text().count(text) >= count, f"{count} times {text!r}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(BOUND)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stderr:
+            self.process.stderr.close()
+
+
+Start = Callable[..., "Daemon"]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[SiteProcess]:
+    with SiteProcess(speed=50) as site:
+        yield site
+
+
+@pytest.fixture
+def start(site: SiteProcess, tmp_path: Path) -> Iterator[Start]:
+    """Starts a daemon at the site; options as in SiteProcess.write_config."""
+    daemons: list[Daemon] = []
+
+    def start(
+        overrides: Mapping[str, Mapping[str, object] | None] | None = None,
+        environment: Mapping[str, str] | None = None,
+        **options: object,
+    ) -> Daemon:
+        log = tmp_path / f"log{len(daemons)}"
+        changes = dict(overrides or {})
+        changes["Logging"] = {"file": log, "level": "DEBUG", **(changes.get("Logging") or {})}
+        config = site.write_config(tmp_path / f"site{len(daemons)}.cfg", changes, **options)
+        daemons.append(Daemon(config, log, {**site.environment(), **(environment or {})}))
+        return daemons[-1]
+
+    yield start
+    for daemon in daemons:
+        daemon.end()
+
+
+@contextmanager
+def deaf_port() -> Iterator[int]:
+    """A port on which nobody listens, and that nobody else gets meanwhile."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
+
+
+# ---- mistakes --------------------------------------------------------------------------------------------------------
+
+
+def assert_told(answer: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+    """One line on stderr with all these parts, and this exit code."""
+    assert answer.returncode == code, answer
+    lines = answer.stderr.splitlines()
+    assert len(lines) == 1, answer.stderr
+    assert all(part in lines[0] for part in parts), lines[0]
+    assert answer.stdout == ""
+
+
+def test_version() -> None:
+    """Row J5."""
+    answer = run("--version")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, f"arvados-node-manager {__version__}\n", "")
+
+
+def test_no_config() -> None:
+    assert_told(run(), 2, "arvados-node-manager: No --config file specified")
+
+
+MISTAKES: list[tuple[str, str, str, str]] = [
+    ("missing option", "token = sesame\n", "", "[Arvados] token: "),
+    ("wrong type", "cores = 2", "cores = two", "[Size small] cores: "),
+    ("NaN price", "cores = 2", "cores = 2\nprice = nan", "[Size small] price: "),
+    ("negative price", "cores = 2", "cores = 2\nprice = -1", "[Size small] price: "),
+    ("one window", "54, 5, 1", "54", "[Cloud] shutdown_windows: "),
+    ("no size", "[Size small]\ncores = 2\n", "", "[Size NAME]"),
+    ("no cores", "cores = 2", "price = 1", "[Size small] cores: "),
+    ("unknown provider", "= sandbox", "= nimbus", "[Cloud] provider: "),
+    ("unknown dispatcher", "[Cloud]", "[Daemon]\ndispatcher = pbs\n[Cloud]", "[Daemon] dispatcher: "),
+]
+
+
+@pytest.mark.parametrize(("_name", "old", "new", "told"), MISTAKES, ids=[mistake[0] for mistake in MISTAKES])
+def test_a_mistake_in_the_file_is_one_line(tmp_path: Path, _name: str, old: str, new: str, told: str) -> None:
+    path = tmp_path / "site.cfg"
+    assert old in GOOD
+    path.write_text(GOOD.replace(old, new))
+    assert_told(run("--config", str(path)), 2, str(path), told)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(range(256)) * 10], ids=["empty", "junk"])
+def test_a_file_that_is_none_is_told_in_lines(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "site.cfg"
+    path.write_bytes(content)
+    answer = run("--config", str(path))
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"{path}: ")
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["away.cfg", "."])
+def test_an_unreadable_file_is_one_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    assert_told(run("--config", str(path)), 2, str(path))
+
+
+def test_several_mistakes_are_several_lines(tmp_path: Path) -> None:
+    path = tmp_path / "site.cfg"
+    path.write_text(GOOD.replace("54, 5, 1", "54").replace("cores = 2", "cores = two"))
+    answer = run("--config", str(path))
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 2
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    """Row N11: also without --foreground, since the port is bound before the fork."""
+    path = tmp_path / "site.cfg"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        path.write_text(f"{GOOD}[Manage]\nport = {port}\n[Logging]\nfile = {tmp_path}/log\n")
+        answer = run("--config", str(path))
+    assert_told(answer, 1, f"{path}: [Manage] port: cannot listen on 127.0.0.1:{port}: Address already in use")
+
+
+# ---- the outside is away ---------------------------------------------------------------------------------------------
+
+
+def error_lines(daemon: Daemon, role: str) -> list[str]:
+    return [line for line in daemon.text().splitlines() if f" {role}" in line and "got error" in line]
+
+
+def assert_tries_and_stops(daemon: Daemon, role: str, told: str) -> None:
+    """The daemon says this once a try, goes on trying, shows no traceback, and stops when it is told to."""
+    daemon.wait_for(lambda: len(error_lines(daemon, role)) >= 3, f"a third try of {role}")
+    assert all(told in line and "WARNING" in line for line in error_lines(daemon, role)), error_lines(daemon, role)
+    assert "Traceback" not in daemon.text()
+    assert daemon.stop() == 0
+
+
+def test_squeue_not_installed(start: Start) -> None:
+    daemon = start(environment={"PATH": os.path.dirname(sys.executable)})  # noqa: PTH120
+    assert_tries_and_stops(daemon, "JobQueueMonitorActor", "squeue")
+
+
+def test_the_api_server_does_not_answer(start: Start) -> None:
+    with deaf_port() as port:
+        daemon = start({"Arvados": {"host": f"http://127.0.0.1:{port}"}})
+        assert_tries_and_stops(daemon, "ArvadosNodeListMonitorActor", "efused")
+
+
+def test_a_wrong_token(start: Start) -> None:
+    daemon = start({"Arvados": {"token": "wrong-and-secret"}})
+    assert_tries_and_stops(daemon, "ArvadosNodeListMonitorActor", "401")
+    assert "wrong-and-secret" not in daemon.text()
+
+
+def test_the_cloud_does_not_answer(start: Start) -> None:
+    """Row A9."""
+    with deaf_port() as port:
+        daemon = start({"Cloud Credentials": {"url": f"http://127.0.0.1:{port}/cloud"}})
+        assert_tries_and_stops(daemon, "CloudNodeListMonitorActor", "efused")
+
+
+def test_a_wrong_cloud_key(start: Start) -> None:
+    daemon = start({"Cloud Credentials": {"key": "wrong-and-secret"}})
+    assert_tries_and_stops(daemon, "CloudNodeListMonitorActor", "")
+    assert "wrong-and-secret" not in daemon.text()
+
+
+# ---- start and stop --------------------------------------------------------------------------------------------------
+
+
+def ask(port: int, path: str, **headers: str) -> tuple[int, dict[str, object]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=BOUND)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    connection.close()
+    return answer.status, body
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_stops_in_order_with_exit_0(start: Start, number: signal.Signals) -> None:
+    daemon = start()
+    daemon.wait_for_line("got response with", 3)
+    assert daemon.stop(number) == 0
+    assert "Shutting down after signal." in daemon.text()
+    assert "Traceback" not in daemon.text()
+    assert daemon.process.stderr is not None
+    assert daemon.process.stderr.read() == ""
+
+
+def test_a_started_daemon_answers_and_is_well(start: Start) -> None:
+    with deaf_port() as port:
+        pass
+    daemon = start({"Manage": {"port": port, "ManagementToken": "tok"}}, watchdog_interval=0.2)
+    daemon.wait_for_line("got response with", 3)
+    headers = {"Authorization": "Bearer tok"}
+    daemon.wait_for(lambda: ask(port, "/_health/ping", **headers)[0] == 200, "good health")
+    status, shown = ask(port, "/status.json")
+    assert status == 200
+    assert shown["Version"] == __version__
+    assert ask(port, "/nonsense")[0] == 404
+    assert daemon.stop() == 0
+
+
+def test_the_process_leads_a_group_of_its_own(start: Start) -> None:
+    """Row L5."""
+    daemon = start()
+    daemon.wait_for_line("Daemon started")
+    assert os.getpgid(daemon.process.pid) == daemon.process.pid
+
+
+def test_last_words_on_demand_while_it_goes_on(start: Start) -> None:
+    daemon = start()
+    daemon.wait_for_line("got response with", 3)
+    daemon.process.send_signal(signal.SIGUSR1)
+    daemon.wait_for_line("actor NodeManagerDaemonActor")
+    daemon.wait_for_line("thread MainThread")
+    assert daemon.stop() == 0
+
+
+def test_a_reload_on_sighup(start: Start, tmp_path: Path) -> None:
+    daemon = start()
+    daemon.wait_for_line("got response with", 3)
+    config = tmp_path / "site0.cfg"
+    config.write_text(config.read_text().replace("consecutive_idle_count = 2", "consecutive_idle_count = 5"))
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_for_line("[Daemon] consecutive_idle_count has changed and is in force")
+    config.write_text("junk")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_for_line("The configuration in force stays as it was")
+    assert daemon.stop() == 0
+
+
+def test_without_foreground_it_goes_into_the_background(site: SiteProcess, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    config = site.write_config(tmp_path / "site.cfg", {"Logging": {"file": log, "level": "DEBUG"}})
+    answer = subprocess.run(
+        command("--config", str(config)), env=site.environment(), capture_output=True, timeout=BOUND, check=False
+    )
+    assert (answer.returncode, answer.stderr) == (0, b"")
+    end = time.monotonic() + BOUND
+    while "got response with" not in (text := log.read_text() if log.exists() else ""):
+        assert time.monotonic() < end, text
+        time.sleep(0.02)
+    pid = int(text.partition("[")[2].partition("]")[0])
+    os.kill(pid, signal.SIGTERM)
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert "Shutting down after signal." in log.read_text()

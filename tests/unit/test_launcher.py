@@ -1,0 +1,275 @@
+"""The launcher: the order of start and stop, seen from the main thread, with actors that are played."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arvnodeman import launcher
+from arvnodeman.config import load
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.settings import Settings
+from arvnodeman.supervision.signals import Signals
+from arvnodeman.version import __version__
+
+GOOD = """\
+[Arvados]
+host = zyxwv.example.com
+token = sesame
+[Daemon]
+stop_timeout = 30
+[Logging]
+file = {log}
+level = INFO
+[Cloud]
+provider = sandbox
+shutdown_windows = 54, 5, 1
+[Cloud Create]
+ping_host = zyxwv.example.com
+[Size small]
+cores = 2
+"""
+
+SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+
+class PlayedCrew:
+    """What the launcher does to the actors, in its order."""
+
+    def __init__(self, settings: Settings, supervision: Any, brain: object, published: Any) -> None:
+        self.settings = settings
+        self.vitals = supervision.vitals
+        self.published = published
+        self.done: list[str] = []
+        self.on_start: Callable[[], None] = lambda: None
+        self.on_begin_stop: Callable[[], None] = published.stopped.set
+        PLAYED.append(self)
+
+    def start(self, good_round: Callable[[], None], half_way: Callable[[str], None]) -> None:
+        self.done.append("start")
+        self.good_round = good_round
+        self.half_way = half_way
+        ON_START.pop()(self)
+
+    def begin_stop(self) -> None:
+        self.done.append("begin_stop")
+        self.on_begin_stop()
+
+    def stop(self, timeout: float) -> bool:
+        self.done.append("stop")
+        return True
+
+    def reload(self, settings: Settings) -> None:
+        self.done.append(f"reload {settings.daemon.max_nodes}")
+        self.settings = settings
+
+
+PLAYED: list[PlayedCrew] = []
+ON_START: list[Callable[[PlayedCrew], None]] = []
+
+
+def send(*numbers: signal.Signals) -> None:
+    for number in numbers:
+        os.kill(os.getpid(), number)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "site.cfg"
+    path.write_text(GOOD.format(log=tmp_path / "log"))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Signals, log handlers and the process group are the test's own again afterwards."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers = []
+    monkeypatch.setattr(launcher, "Crew", PlayedCrew)
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    PLAYED.clear()
+    ON_START.clear()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    root.handlers, root.level = handlers, level
+
+
+def run(path: Path, on_start: Callable[[PlayedCrew], None]) -> tuple[int, PlayedCrew]:
+    ON_START.append(on_start)
+    code = launcher.main(str(path), foreground=True)
+    return code, PLAYED[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
+def test_the_first_signal_stops_in_order_and_exits_0(path: Path, tmp_path: Path, number: signal.Signals) -> None:
+    code, crew = run(path, lambda _crew: send(number))
+    assert (code, crew.done) == (0, ["start", "begin_stop", "stop"])
+    assert "root[" in (tmp_path / "log").read_text()
+    assert "INFO: Shutting down after signal." in (tmp_path / "log").read_text()
+
+
+def test_the_first_line_of_the_log_names_the_versions(path: Path, tmp_path: Path) -> None:
+    """Row K5."""
+    run(path, lambda _crew: send(signal.SIGTERM))
+    first = (tmp_path / "log").read_text().splitlines()[0]
+    assert f" {__version__} started, libcloud 3." in first
+
+
+def test_a_second_signal_of_the_kind_ends_the_wait(path: Path, tmp_path: Path) -> None:
+    def started(crew: PlayedCrew) -> None:
+        crew.on_begin_stop = lambda: send(signal.SIGINT, signal.SIGTERM)  # another kind does not count
+        send(signal.SIGTERM)
+
+    code, crew = run(path, started)
+    assert (code, crew.done) == (0, ["start", "begin_stop", "stop"])
+    assert "Stopping all actors after a second signal" in (tmp_path / "log").read_text()
+
+
+def test_the_third_exits_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Exited(Exception):
+        """Stands for the end of the process."""
+
+    def leave(code: int) -> None:
+        raise Exited(code)
+
+    monkeypatch.setattr(launcher, "Signals", lambda: Signals(leave))
+    with pytest.raises(Exited) as ended:
+        run(path, lambda _crew: send(signal.SIGTERM, signal.SIGTERM, signal.SIGTERM))
+    assert ended.value.args == (128 + signal.SIGTERM,)
+
+
+def test_operations_get_stop_timeout_and_no_more(path: Path, tmp_path: Path) -> None:
+    path.write_text(path.read_text().replace("stop_timeout = 30", "stop_timeout = 0.2"))
+
+    def started(crew: PlayedCrew) -> None:
+        crew.on_begin_stop = lambda: None
+        send(signal.SIGTERM)
+
+    code, crew = run(path, started)
+    assert (code, crew.done[-1]) == (0, "stop")
+    assert "Operations were still under way after stop_timeout" in (tmp_path / "log").read_text()
+
+
+def test_a_reload_puts_the_new_file_into_force(path: Path, tmp_path: Path) -> None:
+    def started(_crew: PlayedCrew) -> None:
+        path.write_text(path.read_text().replace("[Daemon]", "[Daemon]\nmax_nodes = 9"))
+        send(signal.SIGHUP, signal.SIGTERM)
+
+    _, crew = run(path, started)
+    assert crew.done == ["start", "reload 9", "begin_stop", "stop"]
+
+
+def test_a_reload_of_a_bad_file_changes_nothing(path: Path, tmp_path: Path) -> None:
+    def started(_crew: PlayedCrew) -> None:
+        path.write_text(path.read_text().replace("[Daemon]", "[Daemon]\nmax_nodes = many"))
+        send(signal.SIGHUP, signal.SIGTERM)
+
+    _, crew = run(path, started)
+    assert crew.done == ["start", "begin_stop", "stop"]
+    log = (tmp_path / "log").read_text()
+    assert "[Daemon] max_nodes" in log
+    assert "The configuration in force stays as it was" in log
+
+
+def test_last_words_on_demand(path: Path, tmp_path: Path) -> None:
+    run(path, lambda _crew: send(signal.SIGUSR1, signal.SIGTERM))
+    assert "thread MainThread" in (tmp_path / "log").read_text()
+
+
+def test_ready_is_said_after_the_first_round_of_polls_well_or_badly(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10.0)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+        def started(crew: PlayedCrew) -> None:
+            for poll in Poll:
+                crew.vitals.polls.began(poll, 0.0, 300.0)
+                crew.vitals.polls.failed(poll, 1.0, "away")
+            crew.good_round()
+            send(signal.SIGTERM)
+
+        run(path, started)
+        heard = [manager.recv(1000).decode().partition("=")[0] for _ in range(3)]
+    assert heard == ["WATCHDOG", "READY", "STOPPING"]
+
+
+def test_half_way_tells_every_stack(path: Path, tmp_path: Path) -> None:
+    def started(crew: PlayedCrew) -> None:
+        crew.half_way("Actor X has not answered")
+        end = time.monotonic() + 10.0
+        while "thread MainThread" not in (tmp_path / "log").read_text():
+            assert time.monotonic() < end
+            time.sleep(0.002)
+        send(signal.SIGTERM)
+
+    run(path, started)
+    assert "WARNING: Actor X has not answered" in (tmp_path / "log").read_text()
+
+
+def test_mistakes_in_the_file_are_lines_and_exit_2(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.write_text(path.read_text().replace("cores = 2", "cores = two").replace("sandbox", "nosuch"))
+    assert launcher.main(str(path), foreground=True) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 2
+    assert all(line.startswith(f"{path}: [") for line in lines)
+    assert PLAYED == []
+
+
+def test_a_log_file_that_cannot_be_written_is_a_line_and_exit_2(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.write_text(path.read_text().replace(str(tmp_path / "log"), str(tmp_path)))
+    assert launcher.main(str(path), foreground=True) == 2
+    assert capsys.readouterr().err == f"{path}: [Logging] file: cannot write {tmp_path}: Is a directory\n"
+
+
+def test_a_port_in_use_is_a_line_and_exit_1(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Row N11."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        path.write_text(path.read_text() + f"[Manage]\nport = {port}\n")
+        assert launcher.main(str(path), foreground=True) == 1
+    assert capsys.readouterr().err == (
+        f"{path}: [Manage] port: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    )
+
+
+def test_without_a_port_a_warning_says_that_nobody_can_look(path: Path, tmp_path: Path) -> None:
+    run(path, lambda _crew: send(signal.SIGTERM))
+    log = (tmp_path / "log").read_text()
+    assert "status.Handler[" in log
+    assert "Management server disabled. Use [Manage] config section to enable." in log
+
+
+def test_a_relative_path_is_still_found_from_the_background(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+
+    def started(crew: PlayedCrew) -> None:
+        assert crew.settings.path == str(path)
+        assert load(crew.settings.path).path == str(path)
+        send(signal.SIGTERM)
+
+    run(Path("site.cfg"), started)
+
+
+def test_leading_a_group_already_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setsid", refuse)
+    launcher._lead_own_group()
