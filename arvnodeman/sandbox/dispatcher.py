@@ -1,0 +1,182 @@
+"""A double of Arvados' Slurm dispatcher: it submits containers, sees how they end, and submits the lost ones again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from arvnodeman.sandbox.arvados_query import ApiFailure
+from arvnodeman.sandbox.arvados_store import ArvadosStore
+from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.happenings import Happenings
+from arvnodeman.sandbox.nodes import Machines
+from arvnodeman.sandbox.slurm import Slurm
+from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
+from arvnodeman.sandbox.slurm_nodes import Computer
+from arvnodeman.sandbox.workload import JobSpec
+
+DUMMY = "compute0"  # offers every instancetype= feature, so that sbatch takes constraints that no live node has
+_RESUBMIT = 10.0  # simulated seconds until a lost job is noticed and submitted again
+
+
+@dataclass(slots=True)
+class Work:
+    """What became of one job. Times are simulated seconds."""
+
+    spec: JobSpec
+    state: str = "coming"  # coming, pending, running, completed, cancelled
+    submitted: float | None = None
+    first_start: float | None = None
+    ended: float | None = None
+    starts: int = 0
+    completions: int = 0
+    requeues: Counter[str] = field(default_factory=Counter)  # by cause
+
+    def as_dict(self) -> dict[str, Any]:
+        """For /site/state."""
+        return {
+            **self.spec.as_dict(),
+            "state": self.state,
+            "submitted": self.submitted,
+            "first_start": self.first_start,
+            "ended": self.ended,
+            "starts": self.starts,
+            "completions": self.completions,
+            "requeues": dict(self.requeues),
+        }
+
+
+class Dispatcher:
+    """All jobs of the site. Used under the site's lock.
+
+    `resubmit_cancelled`: as by the real one, a job cancelled in Slurm alone, its container not Cancelled, is submitted
+    again.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        happenings: Happenings,
+        store: ArvadosStore,
+        slurm: Slurm,
+        machines: Machines,
+        *,
+        resubmit_cancelled: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._happenings = happenings
+        self._store = store
+        self._slurm = slurm
+        self._machines = machines
+        self.resubmit_cancelled = resubmit_cancelled
+        self.work: dict[str, Work] = {}
+        slurm.on_start = self._started
+        slurm.on_end = self._ended
+
+    def add(self, spec: JobSpec) -> None:
+        """Let a job arrive in `spec.arrives` simulated seconds. Raises ValueError for a name that was there before."""
+        if spec.name in self.work:
+            raise ValueError(f"there is a job {spec.name} already")
+        work = self.work[spec.name] = Work(spec)
+        self._clock.after(spec.arrives, lambda: self._arrive(work))
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in which state."""
+        return dict(Counter(work.state for work in self.work.values()))
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _arrive(self, work: Work) -> None:
+        spec = work.spec
+        work.submitted = self._clock.elapsed()
+        if spec.old_queue:
+            constraints = {
+                "min_nodes": spec.nodes,
+                "min_cores_per_node": spec.cores,
+                "min_ram_mb_per_node": spec.ram,
+                "min_scratch_mb_per_node": spec.scratch,
+            }
+            self._store.add_job(constraints, priority=spec.priority)
+            work.state = "pending"
+            return
+        self._store.add_container(
+            uuid=spec.name,
+            priority=spec.priority,
+            runtime_constraints={"vcpus": spec.cores, "ram": spec.ram * 2**20},
+        )
+        self._submit(work)
+
+    def _submit(self, work: Work) -> None:
+        spec = work.spec
+        feature = f"instancetype={spec.size}" if spec.size else ""
+        if feature:
+            self._offer(feature)
+        need = Need(spec.cores, spec.ram, spec.scratch, frozenset([feature] if feature else []), spec.nodes)
+        turn = FIRST_PRIORITY - 10_000_000 + spec.priority * 10_000 - len(self._slurm.jobs)
+        job = self._slurm.submit(spec.name, need, feature, turn)
+        job.held = spec.held
+        work.state = "pending"
+        self._container(work, "Locked")
+        self._happenings.add("job-submitted", spec.name, feature)
+
+    def _offer(self, feature: str) -> None:
+        dummy = self._slurm.nodes.get(DUMMY)
+        if dummy is not None and feature not in dummy.active:
+            dummy.set_features((*dummy.available, feature), (*dummy.active, feature))
+
+    def _started(self, job: SlurmJob, computers: list[Computer]) -> None:
+        work = self.work[job.name]
+        work.state = "running"
+        work.starts += 1
+        if work.first_start is None:
+            work.first_start = self._clock.elapsed()
+        self._container(work, "Running")
+        self._happenings.add("job-started", job.name, ",".join(job.nodes))
+        self._machines.run(job.name, computers, work.spec.duration, lambda: self._slurm.finish_job(job))
+
+    def _ended(self, job: SlurmJob, cause: str) -> None:
+        work = self.work[job.name]
+        self._machines.job_left(job.name)
+        if cause == "completed":
+            work.completions += 1
+            self._final(work, "completed", "Complete")
+        elif self._container_state(work) == "Cancelled" or (cause == "cancelled" and not self.resubmit_cancelled):
+            self._final(work, "cancelled", "Cancelled")
+        else:
+            self._again(work, job, cause)
+
+    def _final(self, work: Work, state: str, container: str) -> None:
+        work.state, work.ended = state, self._clock.elapsed()
+        self._container(work, container)
+        self._happenings.add(f"job-{state}", work.spec.name)
+
+    def _again(self, work: Work, job: SlurmJob, cause: str) -> None:
+        """The job has left Slurm without having run: its container is queued again, as by the real dispatcher."""
+        cause = next((self._machines.causes[i] for i in self._ids_of(job) if i in self._machines.causes), cause)
+        work.requeues[cause] += 1
+        work.state = "coming"
+        self._happenings.add("job-requeued", work.spec.name, cause)
+        self._container(work, "Queued")
+        self._clock.after(_RESUBMIT, lambda: self._submit(work))
+
+    def _ids_of(self, job: SlurmJob) -> list[str]:
+        nodes = (self._slurm.nodes[name] for name in job.nodes)
+        return [node.computer.id for node in nodes if node.computer is not None]
+
+    def _container_state(self, work: Work) -> str:
+        row = self._store.containers.get(work.spec.name)
+        return str(row["state"]) if row else ""
+
+    def _container(self, work: Work, state: str) -> None:
+        """Move the container on. A Running one that is lost is put back (the real one makes a new one)."""
+        row = self._store.containers.get(work.spec.name)
+        if row is None or row["state"] == state:
+            return
+        try:
+            self._store.update_container(work.spec.name, {"state": state})
+        except ApiFailure:
+            with self._store.lock:
+                row = self._store.containers[work.spec.name]
+                if row["state"] != "Cancelled":
+                    row["state"] = state

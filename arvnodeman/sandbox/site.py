@@ -1,0 +1,156 @@
+"""The site as a process: `arvados-node-manager sandbox`.
+
+Everything is served by HTTP on loopback, the four Slurm commands are written into a directory for PATH. The site
+outlives a daemon that is killed, and is stopped by SIGTERM, SIGINT, POST /site/stop or, with --until-eof, by the end of
+its standard input. Its one clock thread lets everything happen; requests take turns with it by the clock's lock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from waitress.server import create_server  # type: ignore[import-untyped]  # waitress has no types
+
+from arvnodeman.sandbox.clock import LiveClock
+from arvnodeman.sandbox.commands import write_commands
+from arvnodeman.sandbox.faults import FAULTS, UnknownFault
+from arvnodeman.sandbox.routes import SiteApplication
+from arvnodeman.sandbox.settings import SiteAddress, write_config
+from arvnodeman.sandbox.wiring import Site, SiteOptions
+from arvnodeman.sandbox.workload import make_workload
+
+_THREADS = 32  # requests at once; lost answers hold one for as long as they hang
+_PROGRAM = "arvados-node-manager sandbox"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a site until it is told to stop. Its first line on stdout is JSON, `SiteAddress.from_line` reads it."""
+    parser = _parser()
+    given = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s: %(message)s")
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    options = SiteOptions(
+        seed=given.seed, speed=given.speed, slots=given.slots, quota=given.quota, jobs_mode=given.jobs_api
+    )
+    site = Site(options, LiveClock(options.speed))
+    try:
+        site.faults.set_rates(dict(_rate(text) for text in given.fault))
+    except UnknownFault as error:
+        parser.error(str(error))
+    with tempfile.TemporaryDirectory(prefix="arvados-sandbox-") as temporary:
+        return _serve(site, given, Path(given.dir or temporary))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM, description="A whole site on this machine: Arvados API, cloud, Slurm, compute nodes and jobs."
+    )
+    parser.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--dir", metavar="DIR", help="where the four Slurm commands go (default: a temporary one)")
+    parser.add_argument("--config", metavar="FILE", help="write a configuration file for the daemon to this file")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same jobs, boots and faults")
+    parser.add_argument("--speed", type=_above_zero, default=20.0, help="how much faster than life (default 20)")
+    parser.add_argument("--slots", type=int, default=64, help="compute nodes that Slurm and Arvados have names for")
+    parser.add_argument("--quota", type=int, default=1000, help="nodes that the cloud allows")
+    parser.add_argument("--jobs", type=int, default=0, help="jobs to begin with (default 0)")
+    parser.add_argument("--window", type=float, default=600.0, help="simulated seconds in which they arrive")
+    parser.add_argument("--duration", type=float, default=240.0, help="simulated seconds that one runs on average")
+    parser.add_argument("--jobs-api", choices=("1.4", "2.0"), default="2.0", help="which Arvados: 1.4 has a jobs queue")
+    parser.add_argument(
+        "--fault", metavar="NAME=RATE", action="append", default=[], help=f"one of: {', '.join(FAULTS)}"
+    )
+    parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
+    return parser
+
+
+def _above_zero(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 1e6:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"there is no port {number}")
+    return number
+
+
+def _rate(text: str) -> tuple[str, float]:
+    name, _, rate = text.partition("=")
+    try:
+        return name, float(rate)
+    except ValueError:
+        raise UnknownFault(f"--fault {text!r} is not NAME=RATE") from None
+
+
+def _serve(site: Site, given: argparse.Namespace, folder: Path) -> int:
+    try:
+        application = SiteApplication(site, _stop_soon)
+        server = create_server(
+            application,
+            host="127.0.0.1",
+            port=given.port,
+            threads=_THREADS,
+            ident=None,
+            backlog=1024,
+            connection_limit=1000,
+            asyncore_use_poll=True,
+        )
+    except OSError as error:
+        sys.stderr.write(f"{_PROGRAM}: port {given.port}: {error}\n")
+        return 1
+    address = SiteAddress.of(site.options, int(server.effective_port), os.getpid(), str(folder.resolve()))
+    try:
+        write_commands(folder, address.port)
+        if given.config:
+            write_config(address, Path(given.config))
+    except OSError as error:
+        sys.stderr.write(f"{_PROGRAM}: {error}\n")
+        return 1
+    sizes = site.options.sizes
+    for spec in make_workload(site.options.seed, given.jobs, sizes, window=given.window, duration=given.duration):
+        site.dispatcher.add(spec)
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    clock = site.clock
+    assert isinstance(clock, LiveClock)
+    threading.Thread(target=clock.run, name="clock", daemon=True).start()
+    if given.until_eof:
+        threading.Thread(target=_wait_for_eof, name="eof", daemon=True).start()
+    sys.stdout.write(address.line() + "\n")
+    sys.stdout.flush()
+    try:
+        server.run()
+    finally:
+        clock.stop()
+        server.close()
+    return 0
+
+
+def _end(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _stop_soon() -> None:
+    """Stop once the answer that is being made is out."""
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+
+def _wait_for_eof() -> None:
+    while os.read(0, 4096):  # not sys.stdin: its lock would be held at the interpreter's end
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

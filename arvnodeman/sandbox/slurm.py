@@ -1,0 +1,262 @@
+"""A double of slurmctld: nodes come and go, jobs start by priority, are finished, and are lost with their nodes.
+
+Made after slurm 22.05.8 with SelectType=select/linear (a job has its nodes to itself), ReturnToService=2 and nodes
+declared State=UNKNOWN. slurm_commands.py gives it the four commands. All timers are simulated seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob, explain, place
+from arvnodeman.sandbox.slurm_nodes import INVALID_NODE, INVALID_STATE, Base, Computer, SlurmError, SlurmNode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmTimes:
+    """Slurm's delays, in simulated seconds."""
+
+    register: float = 1.0  # from a slurmd's start to its node being idle
+    respond: float = 1.5  # idle* after a RESUME
+    back: float = 0.5  # a node set DOWN whose slurmd lives is idle again
+    completing: float = 1.0
+    schedule: float = 1.0  # from a change to the next pass of the scheduler
+    silent: float = 20.0  # slurmd gone: the flag * appears
+    slurmd_timeout: float = 60.0  # slurmd gone: the node is down, its job requeued
+    unknown_silent: float = 13.0  # unk becomes unk*
+    unknown_down: float = 20.0  # unk* becomes down*
+
+
+class Slurm:
+    """The controller. Used under the site's lock.
+
+    `on_start(job, computers)`: a job was allocated; the computers run it, and tell `finish_job` of its end.
+    `on_end(job, cause)`: it left its nodes; the cause is completed, cancelled, or what took the node.
+    """
+
+    def __init__(self, clock: Clock, names: Iterable[str], times: SlurmTimes | None = None) -> None:
+        self._clock = clock
+        self.times = times or SlurmTimes()
+        self.nodes = {name: SlurmNode(name) for name in names}
+        self.jobs: dict[int, SlurmJob] = {}  # pending and running ones
+        self.shared_nodes = False  # show mix for a job that leaves cores free, as select/cons_tres does
+        self.on_start: Callable[[SlurmJob, list[Computer]], None] = lambda _job, _computers: None
+        self.on_end: Callable[[SlurmJob, str], None] = lambda _job, _cause: None
+        self._next_id = 1
+        self._scheduling = False
+        self._explained = False
+        clock.after(self.times.unknown_silent, self._unknown_silent)
+        clock.after(self.times.unknown_down, self._unknown_down)
+
+    # ---- slurmd ------------------------------------------------------------------------------------------------------
+
+    def slurmd_started(self, name: str, computer: Computer) -> bool:
+        """A slurmd has started under this node name. False when slurm.conf has no such node."""
+        node = self.nodes.get(name)
+        if node is None:
+            return False
+        if node.job is not None and (node.computer is None or node.computer.id != computer.id):
+            self._lose_job(node, "node rebooted")
+        node.computer, node.lost = computer, False
+        self._later(node, self.times.register, self._registered)
+        return True
+
+    def slurmd_stopped(self, name: str, computer_id: str) -> None:
+        """The slurmd of this computer is gone; slurmctld notices by and by."""
+        node = self.nodes.get(name)
+        if node is None or node.computer is None or node.computer.id != computer_id:
+            return
+        node.lost = True
+        change = self._later(node, self.times.silent, self._fell_silent)
+        self._clock.after(self.times.slurmd_timeout, lambda: self._timed_out(node, change))
+
+    def _registered(self, node: SlurmNode) -> None:
+        if node.lost or node.computer is None:
+            return
+        node.responding = True
+        if node.base is not Base.IDLE:
+            if node.base is Base.DOWN and not (node.drain or node.fail):
+                node.reason = ""
+            node.base = Base.IDLE
+        self.changed()
+
+    def _fell_silent(self, node: SlurmNode) -> None:
+        node.responding = False
+        self.changed()
+
+    def _timed_out(self, node: SlurmNode, change: int) -> None:
+        if node.lost and node.changes == change:
+            self._set_down(node, "node vanished", "Not responding")
+
+    def _set_down(self, node: SlurmNode, cause: str, reason: str) -> None:
+        self._lose_job(node, cause)
+        node.base, node.responding, node.computer, node.lost = Base.DOWN, False, None, False
+        if not node.reason:
+            self._give_reason(node, reason)
+        self.changed()
+
+    def _unknown_silent(self) -> None:
+        for node in self.nodes.values():
+            if node.base is Base.UNKNOWN:
+                node.responding = False
+
+    def _unknown_down(self) -> None:
+        for node in self.nodes.values():
+            if node.base is Base.UNKNOWN:
+                self._set_down(node, "node vanished", "Not responding")
+
+    # ---- scontrol update ---------------------------------------------------------------------------------------------
+
+    def find(self, names: Iterable[str]) -> list[SlurmNode]:
+        """These nodes. Raises SlurmError when one is unknown."""
+        try:
+            return [self.nodes[name] for name in names]
+        except KeyError:
+            raise SlurmError(INVALID_NODE) from None
+
+    def drain(self, node: SlurmNode, reason: str) -> None:
+        """State=DRAIN: no new job; a running one goes on."""
+        node.drain = True
+        self._give_reason(node, reason)
+        self.changed()
+
+    def fail(self, node: SlurmNode, reason: str) -> None:
+        """State=FAIL: like a drain, by another name."""
+        node.fail = True
+        self._give_reason(node, reason)
+        self.changed()
+
+    def undrain(self, node: SlurmNode) -> None:
+        """State=UNDRAIN: takes the drain back and nothing else."""
+        node.drain = False
+        node.reason = ""
+        self.changed()
+
+    def down(self, node: SlurmNode, reason: str) -> None:
+        """State=DOWN: its job ends at once. With its slurmd alive the node is back within a second."""
+        self._lose_job(node, "node set down")
+        node.completing = False
+        node.base = Base.DOWN
+        self._give_reason(node, reason)
+        if node.computer is None or node.lost:
+            node.computer, node.lost, node.responding = None, False, False
+            node.touch()
+        elif not node.drain:
+            node.responding = False
+            self._later(node, self.times.back, self._registered)
+        self.changed()
+
+    def resume(self, node: SlurmNode) -> None:
+        """State=RESUME: idle*, then idle; down* again without a slurmd. Raises SlurmError for a node that is well."""
+        if not node.may_resume():
+            raise SlurmError(INVALID_STATE)
+        node.drain = node.fail = False
+        node.reason = ""
+        if node.base is Base.DOWN:
+            node.base = Base.IDLE
+        node.responding = False
+        if node.computer is not None and not node.lost:
+            self._later(node, self.times.respond, self._registered)
+        else:
+            node.lost = True
+            change = node.touch()
+            self._clock.after(self.times.slurmd_timeout, lambda: self._timed_out(node, change))
+        self.changed()
+
+    def _give_reason(self, node: SlurmNode, reason: str) -> None:
+        node.reason, node.reason_at = reason, self._clock.wall()
+
+    # ---- jobs --------------------------------------------------------------------------------------------------------
+
+    def submit(self, name: str, need: Need, feature_text: str, priority: int | None = None) -> SlurmJob:
+        """sbatch --no-requeue. Raises SlurmError for a feature that no node has, as sbatch does."""
+        offered = {feature for node in self.nodes.values() for feature in node.available}
+        if not need.features <= offered:
+            raise SlurmError("Invalid feature specification")
+        number = self._next_id
+        self._next_id += 1
+        wanted = FIRST_PRIORITY - number if priority is None else priority
+        job = SlurmJob(number, name, need, feature_text, wanted, self._clock.elapsed())
+        self.jobs[number] = job
+        self.changed()
+        return job
+
+    def cancel(self, job: SlurmJob) -> None:
+        """scancel."""
+        self._end_job(job, JobState.CANCELLED, "cancelled")
+
+    def finish_job(self, job: SlurmJob) -> None:
+        """Its computers have done the job."""
+        if job.state is JobState.RUNNING:
+            self._end_job(job, JobState.COMPLETED, "completed")
+
+    def pending(self) -> list[SlurmJob]:
+        """Pending jobs with their reasons up to date, in no order."""
+        if not self._explained:
+            explain(self.jobs.values(), self.nodes)
+            self._explained = True
+        return [job for job in self.jobs.values() if job.state is JobState.PENDING]
+
+    def running(self) -> list[SlurmJob]:
+        """Running jobs."""
+        return [job for job in self.jobs.values() if job.state is JobState.RUNNING]
+
+    def _lose_job(self, node: SlurmNode, cause: str) -> None:
+        job = self.jobs.get(node.job) if node.job is not None else None
+        if job is not None:
+            self._end_job(job, JobState.NODE_FAIL, cause)
+
+    def _end_job(self, job: SlurmJob, state: JobState, cause: str) -> None:
+        job.state = state
+        self.jobs.pop(job.id, None)
+        for name in job.nodes:
+            node = self.nodes[name]
+            if node.job == job.id:
+                node.job, node.partly = None, False
+                node.completing = not node.lost
+                node.last_busy = self._clock.wall()
+                self._clock.after(self.times.completing, lambda node=node: self._completed(node))  # type: ignore[misc]
+        self.changed()
+        self.on_end(job, cause)
+
+    def _completed(self, node: SlurmNode) -> None:
+        node.completing = False
+        self.changed()
+
+    # ---- the scheduler -----------------------------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """A node or a job is not what it was: reasons are stale, and the scheduler has a look soon."""
+        self._explained = False
+        if not self._scheduling:
+            self._scheduling = True
+            self._clock.after(self.times.schedule, self._schedule)
+
+    def _schedule(self) -> None:
+        self._scheduling = False
+        for job, nodes in place(self.jobs.values(), self.nodes.values()):
+            job.state, job.reason, job.started = JobState.RUNNING, "None", self._clock.elapsed()
+            job.nodes = [node.name for node in nodes]
+            computers = []
+            for node in nodes:
+                node.job = job.id
+                if node.computer is not None:
+                    node.partly = self.shared_nodes and job.need.cores < node.computer.cores
+                    computers.append(node.computer)
+            self._explained = False
+            self.on_start(job, computers)
+
+    def counts(self) -> Mapping[str, int]:
+        """How many nodes are in which state."""
+        found: dict[str, int] = {}
+        for node in self.nodes.values():
+            found[node.short()] = found.get(node.short(), 0) + 1
+        return found
+
+    def _later(self, node: SlurmNode, seconds: float, action: Callable[[SlurmNode], None]) -> int:
+        """Do something with a node in a while, unless it changes before that; the number of its change."""
+        change = node.touch()
+        self._clock.after(seconds, lambda: action(node) if node.changes == change else None)
+        return change

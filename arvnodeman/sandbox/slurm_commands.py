@@ -1,0 +1,296 @@
+"""squeue, sinfo, scontrol and scancel on the Slurm double: argv in, output and return code out, as 22.05.8 gives."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from arvnodeman.sandbox import slurm_format as forms
+from arvnodeman.sandbox.hostlist import expand
+from arvnodeman.sandbox.slurm import Slurm
+from arvnodeman.sandbox.slurm_jobs import SHORT, SlurmJob, in_turn
+from arvnodeman.sandbox.slurm_nodes import INVALID_NODE, SlurmError, SlurmNode
+
+COMMANDS = ("squeue", "sinfo", "scontrol", "scancel")
+_NO_REASON = "You must specify a reason when DOWNING or DRAINING a node. Request denied\n"
+_STATES = "Valid states are: NoResp DRAIN FAIL FUTURE RESUME POWER_DOWN POWER_UP UNDRAIN"
+_SINFO_FORM = "%9P %.5a %.10l %.6D %.6t %N"
+_SQUEUE_FORM = "%.18i %.9P %.8j %.8u %.2t %.6D %R"
+AWAY = "Unable to contact slurm controller (connect failure)"
+_AWAY_PREFIX = {
+    "squeue": "slurm_load_jobs error",
+    "sinfo": "slurm_load_partitions",
+    "scancel": "slurm_load_jobs error",
+    "show": "slurm_load_node error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command printed, and its return code."""
+
+    stdout: str = ""
+    stderr: str = ""
+    returncode: int = 0
+
+
+def away(command: str) -> Output:
+    """What a command (or `show`, for scontrol show) says when slurmctld does not answer; scontrol: an update."""
+    return Output("", f"{_AWAY_PREFIX.get(command, 'slurm_update error')}: {AWAY}\n", 1)
+
+
+class _Refused(Exception):
+    """The command ends with this text on stderr."""
+
+    def __init__(self, text: str, returncode: int = 1) -> None:
+        super().__init__(text)
+        self.returncode = returncode
+
+
+class _Options(argparse.ArgumentParser):
+    """Slurm's options: no exit, Slurm's own words for a wrong one."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise _Refused(f'{self.prog}: {message}\nTry "{self.prog} --help" for more information\n')
+
+
+def run_command(slurm: Slurm, argv: Sequence[str]) -> Output:
+    """Run one command; `argv[0]` is its name. Under the site's lock. Never raises for what the arguments say."""
+    name = argv[0].rpartition("/")[2] if argv else ""
+    command = {"squeue": _squeue, "sinfo": _sinfo, "scontrol": _scontrol, "scancel": _scancel}.get(name)
+    if command is None:
+        return Output("", f"{name}: command not found\n", 127)
+    try:
+        return Output(command(slurm, list(argv[1:])))
+    except _Refused as refusal:
+        return Output("", str(refusal), refusal.returncode)
+
+
+# ---- squeue ----------------------------------------------------------------------------------------------------------
+
+
+def _squeue(slurm: Slurm, argv: list[str]) -> str:
+    options = _Options("squeue")
+    options.add_argument("-a", "--all", action="store_true")
+    options.add_argument("-h", "--noheader", action="store_true")
+    options.add_argument("-o", "--format", default=_SQUEUE_FORM)
+    options.add_argument("-t", "--states", "--state", default="PENDING,RUNNING")
+    options.add_argument("-n", "--name", default="")
+    options.add_argument("-j", "--jobs", default="")
+    options.add_argument("-w", "--nodelist", default="")
+    given = options.parse_args(argv)
+    states = _job_states(given.states)
+    names = set(filter(None, given.name.split(",")))
+    hosts = _hosts(slurm, given.nodelist, "squeue: error: Invalid node name {}\n") if given.nodelist else set()
+    ids = _job_ids(slurm, given.jobs) if given.jobs else set()
+    jobs = [
+        job
+        for job in (*in_turn(slurm.pending()), *sorted(slurm.running(), key=lambda job: -job.priority))
+        if job.state in states
+        and (not names or job.name in names)
+        and (not ids or job.id in ids)
+        and (not hosts or hosts & set(job.nodes))
+    ]
+    return _table(given, forms.SQUEUE_TITLES, (forms.squeue_line(given.format, job) for job in jobs))
+
+
+def _job_states(text: str) -> set[str]:
+    shorts = {short: state for state, short in SHORT.items()}
+    found = {shorts.get(word, word) for word in text.upper().split(",") if word}
+    if "ALL" in found:
+        return set(SHORT)
+    unknown = found - set(SHORT) - {"COMPLETING", "CONFIGURING", "SUSPENDED"}
+    if unknown:
+        raise _Refused(f"squeue: error: Invalid job state specified: {min(unknown)}\n")
+    return found
+
+
+def _job_ids(slurm: Slurm, text: str) -> set[int]:
+    ids = {int(word) for word in text.split(",") if word.isdigit()}
+    if not ids & set(slurm.jobs):
+        raise _Refused("slurm_load_jobs error: Invalid job id specified\n")
+    return ids
+
+
+def _hosts(slurm: Slurm, text: str, complaint: str) -> set[str]:
+    try:
+        names = expand(text)
+    except ValueError:
+        names = [text]
+    for name in names:
+        if name not in slurm.nodes:
+            raise _Refused(complaint.format(name))
+    return set(names)
+
+
+def _table(given: argparse.Namespace, titles: dict[str, str], lines: Iterable[str]) -> str:
+    head = [] if given.noheader else [forms.line(given.format, lambda letter: titles.get(letter, ""))]
+    return "".join(f"{text}\n" for text in (*head, *lines))
+
+
+# ---- sinfo -----------------------------------------------------------------------------------------------------------
+
+
+def _sinfo(slurm: Slurm, argv: list[str]) -> str:
+    options = _Options("sinfo")
+    options.add_argument("-a", "--all", action="store_true")
+    options.add_argument("-h", "--noheader", action="store_true")
+    options.add_argument("-N", "--Node", action="store_true")
+    options.add_argument("-o", "--format", default=_SINFO_FORM)
+    options.add_argument("-n", "--nodes", default="")
+    options.add_argument("-p", "--partition", default="")
+    given = options.parse_args(argv)
+    nodes: Iterable[SlurmNode] = slurm.nodes.values()
+    if given.nodes:
+        try:
+            wanted = set(expand(given.nodes))
+        except ValueError:
+            wanted = set()
+        nodes = (slurm.nodes[name] for name in slurm.nodes if name in wanted)
+    if given.partition and "compute" not in given.partition.split(","):
+        nodes = ()
+    return _table(given, forms.SINFO_TITLES, (forms.sinfo_line(given.format, node) for node in nodes))
+
+
+# ---- scontrol --------------------------------------------------------------------------------------------------------
+
+
+def _scontrol(slurm: Slurm, argv: list[str]) -> str:
+    oneliner = False
+    while argv and argv[0].startswith("-"):
+        oneliner |= argv.pop(0) in ("-o", "--oneliner")
+    verb, *rest = argv or [""]
+    match verb.lower():
+        case "ping":
+            return "Slurmctld(primary) at sandbox is UP\n"
+        case "update":
+            return _update(slurm, rest)
+        case "show":
+            return _show(slurm, rest, oneliner or "-o" in rest or "--oneliner" in rest)
+        case "reconfigure" | "reconfig":
+            for node in slurm.nodes.values():  # Features and Weight go back to slurm.conf's
+                node.available = node.active = ()
+                node.weight = 1
+            return ""
+    raise _Refused(f"invalid keyword: {verb}\n")
+
+
+def _show(slurm: Slurm, argv: list[str], oneliner: bool) -> str:
+    words = [word for word in argv if not word.startswith("-")]
+    kind, _, name = words[0].partition("=") if words else ("", "", "")
+    name = name or (words[1] if len(words) > 1 else "")
+    if kind.lower() not in ("node", "nodes", "nodename"):
+        raise _Refused(f"invalid entity:{kind} for keyword:show \n")
+    names = _hosts(slurm, name, "Node {} not found\n") if name else set(slurm.nodes)
+    return "".join(forms.show_node(node, oneliner=oneliner) for node in slurm.nodes.values() if node.name in names)
+
+
+def _update(slurm: Slurm, argv: list[str]) -> str:
+    given: dict[str, str] = {}
+    for word in argv:
+        key, equals, value = word.partition("=")
+        lower = key.lower()
+        if not equals or lower not in set(_UPDATES) | {"nodename", "state", "reason"}:
+            raise _Refused(f"Update of this parameter is not supported: {word}\nRequest aborted\n")
+        given["availablefeatures" if lower == "features" else lower] = value
+    hosts = given.pop("nodename", "")
+    state, reason = given.pop("state", "").upper(), given.pop("reason", "")
+    _check(state, reason, given)
+    try:
+        nodes = slurm.find(expand(hosts))
+        for node in nodes:
+            _update_node(slurm, node, state, reason, given)
+    except ValueError:
+        raise _Refused(f"slurm_update error: {INVALID_NODE}\n") from None
+    except SlurmError as error:
+        raise _Refused(f"slurm_update error: {error}\n") from None
+    return ""
+
+
+def _check(state: str, reason: str, given: dict[str, str]) -> None:
+    """What scontrol itself refuses, before it asks slurmctld."""
+    if state and state not in ("DRAIN", "FAIL", "DOWN", "RESUME", "UNDRAIN"):
+        text = f"Invalid input: State={state}\nRequest aborted\n{_STATES}\n"
+        raise _Refused(text + "Not all states are valid given a node's prior state\n")
+    if state in ("DRAIN", "FAIL", "DOWN") and not reason:
+        raise _Refused(_NO_REASON)
+    weight = given.get("weight")
+    if weight is not None and not weight.isdigit():
+        raise _Refused(f"scontrol: error: Weight value ({weight}) is not a valid number\nNo changes specified\n")
+    if not (state or reason or given):
+        raise _Refused("No changes specified\n")
+
+
+def _update_node(slurm: Slurm, node: SlurmNode, state: str, reason: str, given: dict[str, str]) -> None:
+    available, active = given.get("availablefeatures"), given.get("activefeatures")
+    if available is not None or active is not None:
+        node.set_features(_words(available), _words(active))
+    match state:
+        case "DRAIN":
+            slurm.drain(node, reason)
+        case "FAIL":
+            slurm.fail(node, reason)
+        case "DOWN":
+            slurm.down(node, reason)
+        case "RESUME":
+            slurm.resume(node)
+        case "UNDRAIN":
+            slurm.undrain(node)
+        case _ if reason:
+            node.reason = reason
+    for key, value in given.items():
+        _UPDATES[key](node, value)
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(filter(None, text.split(",")))
+
+
+def _set(name: str, kind: Callable[[str], Any]) -> Callable[[SlurmNode, str], None]:
+    return lambda node, value: setattr(node, name, kind(value))
+
+
+_UPDATES: dict[str, Callable[[SlurmNode, str], None]] = {
+    "weight": _set("weight", int),
+    "comment": _set("comment", str),
+    "nodeaddr": _set("address", str),
+    "nodehostname": lambda _node, _value: None,
+    "features": lambda _node, _value: None,
+    "availablefeatures": lambda _node, _value: None,  # both are set together, before the rest
+    "activefeatures": lambda _node, _value: None,
+}
+
+
+# ---- scancel ---------------------------------------------------------------------------------------------------------
+
+
+def _scancel(slurm: Slurm, argv: list[str]) -> str:
+    options = _Options("scancel")
+    options.add_argument("-n", "--name", "--jobname", default="")
+    options.add_argument("-t", "--state", default="")
+    options.add_argument("-s", "--signal", default="")
+    options.add_argument("-b", "--batch", action="store_true")
+    options.add_argument("jobs", nargs="*")
+    given = options.parse_args(argv)
+    for word in given.jobs:
+        if not word.isdigit():
+            raise _Refused(f"scancel: error: Invalid job id {word}\n")
+    if not (given.jobs or given.name or given.state):
+        raise _Refused("scancel: error: No job identification provided\n")
+    for job in list(slurm.jobs.values()):
+        if _meant(job, given):
+            slurm.cancel(job)
+    return ""
+
+
+def _meant(job: SlurmJob, given: argparse.Namespace) -> bool:
+    return (
+        (not given.jobs or str(job.id) in given.jobs)
+        and (not given.name or job.name in given.name.split(","))
+        and (not given.state or job.state == given.state.upper())
+    )

@@ -1,0 +1,131 @@
+"""Slurm's jobs: the queue, who starts where, and why the others wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from arvnodeman.sandbox.hostlist import compress
+from arvnodeman.sandbox.slurm_nodes import Base, SlurmNode
+
+ALL_DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
+FIRST_PRIORITY = 4_294_901_760  # of a job without nice; one less for each later job
+
+
+class JobState(StrEnum):
+    """The states of a job that the site has."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    NODE_FAIL = "NODE_FAIL"
+
+
+SHORT = {"PENDING": "PD", "RUNNING": "R", "COMPLETED": "CD", "CANCELLED": "CA", "NODE_FAIL": "NF"}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a job asks of each of its nodes. MB; `features`: names of which a node must offer every one."""
+
+    cores: int = 1
+    memory: int = 0
+    tmp: int = 0
+    features: frozenset[str] = frozenset()
+    nodes: int = 1
+
+    def met_by(self, node: SlurmNode) -> bool:
+        """Could this node, as large as it registered, run the job?"""
+        computer = node.computer
+        return (
+            computer is not None
+            and computer.cores >= self.cores
+            and computer.memory >= self.memory
+            and computer.tmp >= self.tmp
+            and self.features <= set(node.active)
+        )
+
+
+@dataclass(slots=True)
+class SlurmJob:
+    """One job in the queue. Times are simulated seconds."""
+
+    id: int
+    name: str
+    need: Need
+    feature_text: str
+    priority: int
+    submitted: float
+    held: bool = False
+    state: JobState = JobState.PENDING
+    reason: str = "None"
+    nodes: list[str] = field(default_factory=list)
+    started: float | None = None
+
+
+def in_turn(jobs: Iterable[SlurmJob]) -> list[SlurmJob]:
+    """Pending jobs in the order in which Slurm serves them."""
+    return sorted((job for job in jobs if job.state is JobState.PENDING), key=lambda job: (-job.priority, job.id))
+
+
+def place(jobs: Iterable[SlurmJob], nodes: Iterable[SlurmNode]) -> list[tuple[SlurmJob, list[SlurmNode]]]:
+    """One pass of the scheduler: which pending jobs start, and where.
+
+    One job a node; lighter nodes first. A job that needs more nodes than are free keeps those that it could use (state
+    plnd) from the jobs behind it. Marks `planned` on the nodes.
+    """
+    free: list[SlurmNode] = []
+    for node in nodes:
+        node.planned = False
+        if node.usable:
+            free.append(node)
+    free.sort(key=lambda node: (node.weight, len(node.name), node.name))
+    starts: list[tuple[SlurmJob, list[SlurmNode]]] = []
+    hopeless: set[Need] = set()
+    for job in in_turn(jobs):
+        if not free:
+            break
+        if job.held or job.need in hopeless:
+            continue
+        fitting = [node for node in free if job.need.met_by(node)]
+        chosen = fitting[: job.need.nodes]
+        if len(fitting) < job.need.nodes:
+            hopeless.add(job.need)
+            for node in chosen:
+                node.planned = True
+        else:
+            starts.append((job, chosen))
+        free = [node for node in free if node not in chosen] if chosen else free
+    return starts
+
+
+def explain(jobs: Iterable[SlurmJob], nodes: Mapping[str, SlurmNode]) -> None:
+    """Write down why each pending job waits, as squeue %r shows it: one reason for each need, but the
+    first in turn Resources and those behind it Priority."""
+    reasons: dict[Need, str] = {}
+    gone = compress(node.name for node in nodes.values() if not node.up and node.base is not Base.UNKNOWN)
+    first = True
+    for job in in_turn(jobs):
+        if job.held:
+            job.reason = "JobHeldUser"
+            continue
+        if job.need not in reasons:
+            reasons[job.need] = _reason(job.need, nodes, gone)
+        job.reason = reasons[job.need]
+        if job.reason == "Resources":
+            job.reason = "Resources" if first else "Priority"
+            first = False
+
+
+def _reason(need: Need, nodes: Mapping[str, SlurmNode], gone: str) -> str:
+    """Resources when nodes that are up could do it, else what stands in the way. `gone`: nodes that are not up."""
+    if not need.features:
+        return "Resources" if any(node.up for node in nodes.values()) else ALL_DOWN
+    offering = [node for node in nodes.values() if need.features <= set(node.active)]
+    if not offering:
+        return "BadConstraints"
+    if sum(node.up for node in offering) >= need.nodes:
+        return "Resources"
+    return f"ReqNodeNotAvail, UnavailableNodes:{gone}" if gone else "ReqNodeNotAvail"

@@ -1,0 +1,113 @@
+"""How the parts of a site are wired up: Arvados API, cloud, Slurm, computers and jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from arvnodeman.sandbox.arvados_api import ArvadosApi
+from arvnodeman.sandbox.arvados_store import ArvadosStore
+from arvnodeman.sandbox.catalogue import SIZES, Size
+from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.cloud import Cloud
+from arvnodeman.sandbox.dispatcher import DUMMY, Dispatcher
+from arvnodeman.sandbox.faults import Faults
+from arvnodeman.sandbox.happenings import Happenings
+from arvnodeman.sandbox.nodes import Machines
+from arvnodeman.sandbox.slurm import Slurm, SlurmTimes
+from arvnodeman.sandbox.verdict import OUR_REASON, Verdict, judge_jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteOptions:
+    """What a site is like. `slots`: MaxComputeVMs, and how many compute nodes slurm.conf has besides compute0."""
+
+    seed: int = 1
+    speed: float = 20.0
+    slots: int = 64
+    quota: int = 1000
+    cluster: str = "zzzzz"
+    token: str = "sandbox-admin-token"  # noqa: S105 - a made-up site's
+    key: str = "sandbox-cloud-key"
+    sizes: tuple[Size, ...] = SIZES
+    jitter: float = 0.2  # of boot times
+    linger: float = 300.0  # simulated seconds for which a terminated node is listed
+    ping_interval: float = 60.0  # simulated seconds
+    self_resume: bool = True  # the image resumes its own Slurm node when it joins
+    jobs_mode: str = "2.0"  # "1.4": the old jobs queue works
+    nodes_api: bool = True
+    slurm_times: SlurmTimes = field(default_factory=SlurmTimes)
+
+
+class Site:
+    """All parts of the site, wired up. Whoever touches them holds `clock.lock`."""
+
+    def __init__(self, options: SiteOptions, clock: Clock) -> None:
+        self.options = options
+        self.clock = clock
+        self.happenings = Happenings(clock)
+        self.faults = Faults(options.seed)
+        self.store = ArvadosStore(
+            clock.wall,
+            cluster=options.cluster,
+            max_compute_vms=options.slots,
+            jobs_mode="1.4" if options.jobs_mode == "1.4" else "2.0",
+        )
+        self.store.add_token(options.token)
+        self.arvados = ArvadosApi(self.store, clock.wall, nodes_api=options.nodes_api)
+        self.cloud = Cloud(
+            clock,
+            self.faults,
+            self.happenings,
+            options.sizes,
+            seed=options.seed,
+            quota=options.quota,
+            jitter=options.jitter,
+            linger=options.linger,
+        )
+        names = (f"compute{number}" for number in range(options.slots + 1))
+        self.slurm = Slurm(clock, names, options.slurm_times)
+        self._offer_sizes()
+        self.machines = Machines(
+            clock,
+            self.faults,
+            self.happenings,
+            self.cloud,
+            self.slurm,
+            self.store,
+            seed=options.seed,
+            ping_interval=options.ping_interval,
+            self_resume=options.self_resume,
+        )
+        self.dispatcher = Dispatcher(clock, self.happenings, self.store, self.slurm, self.machines)
+
+    def _offer_sizes(self) -> None:
+        features = tuple(f"instancetype={size.id}" for size in self.options.sizes)
+        self.slurm.nodes[DUMMY].set_features(features, features)
+
+    def slots_taken(self) -> list[str]:
+        """Hostnames of the node records that have a slot."""
+        with self.store.lock:
+            rows = [row for row in self.store.nodes.values() if row["slot_number"] is not None]
+        return sorted(str(row["hostname"] or row["uuid"]) for row in rows)
+
+    def verdict(self) -> Verdict:
+        """How it stands. Under the clock's lock."""
+        work = list(self.dispatcher.work.values())
+        in_slurm = frozenset(job.name for job in self.slurm.jobs.values())
+        busy = [h["subject"] for h in self.happenings.since(0, "busy-node-destroyed")]
+        drained = [
+            node.name
+            for node in self.slurm.nodes.values()
+            if node.drain and node.computer is not None and not node.lost and node.reason.startswith(OUR_REASON)
+        ]
+        return Verdict(
+            **judge_jobs(work, in_slurm),  # type: ignore[arg-type]  # a dict of its fields
+            nodes_booted=self.cloud.created,
+            nodes_left=tuple(node.id for node in self.cloud.alive()),
+            halted=tuple(machine.node.id for machine in self.machines.machines.values() if machine.halted),
+            slots_left=tuple(self.slots_taken()),
+            drained_left=tuple(drained),
+            busy_destroyed=tuple(str(subject) for subject in busy),
+            most_at_once=self.cloud.most_at_once,
+            cost=self.cloud.cost(),
+        )

@@ -1,0 +1,94 @@
+"""Workloads: which jobs come when. The same seed gives the same jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from arvnodeman.sandbox.catalogue import Size
+from arvnodeman.sandbox.faults import chance
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """One job. RAM and scratch in MB a node; `size`: the size that it names; times in simulated seconds.
+
+    `old_queue`: it waits in Arvados' own jobs queue and never runs here, since nothing of today's Slurm starts it.
+    """
+
+    name: str
+    cores: int = 1
+    ram: int = 0
+    scratch: int = 0
+    size: str | None = None
+    nodes: int = 1
+    duration: float = 120.0
+    priority: int = 500
+    arrives: float = 0.0
+    held: bool = False
+    old_queue: bool = False
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+
+def make_workload(
+    seed: int,
+    jobs: int,
+    sizes: Sequence[Size],
+    *,
+    window: float = 600.0,
+    duration: float = 240.0,
+    named: float = 0.4,
+    cluster: str = "zzzzz",
+) -> tuple[JobSpec, ...]:
+    """So many jobs of mixed sizes, arriving within `window` simulated seconds, `duration` long on average.
+
+    `named`: the part of them that names a size; the others ask for cores, RAM and scratch. Small jobs are frequent.
+    """
+    specs = []
+    for number in range(jobs):
+        dice = chance(seed, "job", number)
+        size = dice.choices(sizes, weights=[1 / (rank + 1) for rank in range(len(sizes))])[0]
+        by_name = dice.random() < named
+        specs.append(
+            JobSpec(
+                name=job_name(seed, number, cluster),
+                cores=dice.randint(max(1, size.cores // 2), size.cores),
+                ram=int(size.ram * dice.uniform(0.3, 0.9)),
+                scratch=int(size.disk * 1000 * dice.uniform(0.0, 0.6)),
+                size=size.id if by_name else None,
+                duration=duration * dice.uniform(0.4, 1.6),
+                priority=dice.choice((200, 500, 500, 500, 800)),
+                arrives=window * dice.random() * (0 if number == 0 else 1),
+            )
+        )
+    return tuple(sorted(specs, key=lambda spec: spec.arrives))
+
+
+def job_name(seed: int, number: int, cluster: str = "zzzzz") -> str:
+    """A container uuid."""
+    dice = chance(seed, "name", number)
+    return f"{cluster}-dz642-" + "".join(dice.choices(_ALPHABET, k=15))
+
+
+def job_spec(body: object, number: int, cluster: str = "zzzzz") -> JobSpec:
+    """A job from JSON; a name is made up for one that has none. Raises ValueError that names the item."""
+    if not isinstance(body, dict):
+        raise ValueError("a job must be a JSON object")
+    given = {"name": job_name(-1, number, cluster), **body}
+    kinds: dict[str, tuple[type, ...]] = {"name": (str,), "size": (str, type(None))}
+    kinds |= dict.fromkeys(("cores", "ram", "scratch", "nodes", "priority"), (int,))
+    kinds |= dict.fromkeys(("duration", "arrives"), (int, float))
+    kinds |= dict.fromkeys(("held", "old_queue"), (bool,))
+    for key, value in given.items():
+        if key not in kinds:
+            raise ValueError(f"unknown item {key!r} in a job, known: {', '.join(sorted(kinds))}")
+        if not isinstance(value, kinds[key]) or (isinstance(value, bool) and bool not in kinds[key]):
+            raise ValueError(f"{key} of a job must be {kinds[key][0].__name__}, not {value!r}")
+        if isinstance(value, int | float) and not 0 <= value <= 1e9:
+            raise ValueError(f"{key} of a job must be between 0 and 1e9, not {value!r}")
+    return JobSpec(**given)
