@@ -12,15 +12,9 @@ from arvnodeman.fleet.state import State
 
 def begin_boot(state: State, size: NodeSize) -> Boot:
     """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7)."""
-    reuse = None
-    while state.stale_records and reuse is None:
-        uuid = state.stale_records.popleft()
-        if uuid not in state.busy_records and not state.roster.is_paired(uuid):
-            reuse = uuid
+    reuse = state.stale_records.popleft() if state.stale_records else None
     token = f"{int(state.began * 1000):x}-{state.desk.last_id + 1}"
     boot = Boot(state.desk, size, token, reuse)
-    if reuse is not None:
-        state.busy_records.add(reuse)
     state.boots[boot.id] = boot
     boot.begin()
     return boot
@@ -45,9 +39,7 @@ def let_through(state: State) -> None:
 
 
 def after_boot(state: State, boot: Boot) -> None:
-    """A boot has gone on: keep its record and its node in the books, and see whether it has ended."""
-    if boot.record is not None:
-        state.busy_records.add(boot.record.uuid)
+    """A boot has gone on: keep its node in the books, and see whether it has ended."""
     if boot.node is not None and boot.row is None:
         link(boot, state.roster.nodes.get(boot.node.id) or _new_row(state, boot))
         _created(state, boot)
@@ -83,13 +75,10 @@ def _created(state: State, boot: Boot) -> None:
 
 
 def _ended(state: State, boot: Boot) -> None:
-    for uuid in (boot.reuse, boot.record.uuid if boot.record is not None else None):
-        if uuid is not None:
-            state.busy_records.discard(uuid)
+    state.ended_tokens.add(boot.token)
     if boot.row is not None:
         boot.row.boot = None
         return
-    state.ended_tokens.add(boot.token)
     if boot.outcome == "stopped" or boot.refusal is None:
         return
     _learn(state, boot)

@@ -1,117 +1,34 @@
 """Wishlist against supply: which jobs a node is there or coming for, what to boot, and what nobody needs.
 
-Jobs are grouped by shape first: 50,000 jobs have a few dozen shapes. All passes then walk the groups in order of
-priority, and stop when supply or a limit is at its end, so they cost what there are nodes, not what there are jobs.
+Supply comes before demand: only what is left after matching (see wishlist.py) is booted, in order of priority, as far
+as the limits allow.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from operator import attrgetter
 
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.limits import SizeHealth
-from arvnodeman.fleet.model import Job, JobShape, NodeSize, Policy
+from arvnodeman.fleet.model import JobShape, NodeSize, Policy
 from arvnodeman.fleet.sizes import SizeTable
+from arvnodeman.fleet.wishlist import (
+    IDLE,
+    Group,
+    Queue,
+    Supply,
+    following,
+    in_turn,
+    match_any,
+    match_exact,
+    next_supply,
+)
 
-Turns = Generator["Group", bool | None, None]
-IDLE, UNPAIRED, BOOTING = range(3)  # kinds of supply, in the order in which they are taken
 NO_NODE_TYPE = "Constraints cannot be satisfied by any node type"
 TOO_MANY_NODES = "Job's min_nodes constraint is greater than the configured max_nodes ({max_nodes})"
 TOO_DEAR = "Job's price ({price:g}) is above system's max_price limit ({cap:g})"
-
-
-@dataclass(slots=True)
-class Group:
-    """The jobs of one shape, by their places in the order of service; and what the plan has for them."""
-
-    shape: JobShape
-    places: list[int]
-    choices: tuple[NodeSize, ...] = ()
-    served: int = 0  # so many of the first jobs have all their nodes, there or coming
-    partly: int = 0  # nodes that the next one has
-    booting: int = 0  # jobs among the served for which boots begin now
-    cause: Cause | None = None  # why the next one waits
-    cursor: tuple[int, int] = (IDLE, 0)  # second pass: kind and choice that may still have something
-
-    @property
-    def place(self) -> int:
-        """Where the next job that is not served stands."""
-        return self.places[self.served]
-
-    @property
-    def open(self) -> bool:
-        """Is there a job that is not served?"""
-        return self.served < len(self.places)
-
-    def take(self, nodes: int) -> int:
-        """Give the next job up to so many nodes; how many it took."""
-        taken = min(nodes, self.shape.nodes - self.partly)
-        self.partly += taken
-        if self.partly == self.shape.nodes:
-            self.served, self.partly = self.served + 1, 0
-        return taken
-
-    @property
-    def lacking(self) -> int:
-        """Nodes that the next job lacks."""
-        return self.shape.nodes - self.partly
-
-    @property
-    def nodes_lacking(self) -> int:
-        """Nodes that all jobs not served lack."""
-        return (len(self.places) - self.served) * self.shape.nodes - self.partly
-
-
-class Queue:
-    """The waiting jobs in the order of service: by priority, equals in the order of the queue."""
-
-    def __init__(self, jobs: Sequence[Job] = ()) -> None:
-        self.jobs = jobs
-        for earlier, later in pairwise(jobs):
-            if later.priority > earlier.priority:
-                self.jobs = sorted(jobs, key=attrgetter("priority"), reverse=True)
-                break
-        by_identity: dict[int, list[int]] = {}  # the poller gives equal shapes as one object
-        shapes: dict[JobShape, list[int]] = {}
-        for place, job in enumerate(self.jobs):
-            places = by_identity.get(id(job.shape))
-            if places is None:
-                places = by_identity[id(job.shape)] = shapes.setdefault(job.shape, [])
-            places.append(place)
-        self.places = shapes
-
-
-@dataclass(slots=True)
-class Supply:
-    """Nodes that are up or coming, by size and kind: counts, taken from as jobs are matched."""
-
-    counts: dict[str, list[int]] = field(default_factory=dict)
-
-    def add(self, size: str, kind: int) -> None:
-        """One more node."""
-        counts = self.counts.get(size)
-        if counts is None:
-            counts = self.counts[size] = [0, 0, 0]
-        counts[kind] += 1
-
-    def take(self, size: str, kind: int, wanted: int) -> int:
-        """Take up to so many nodes of one kind."""
-        counts = self.counts.get(size)
-        if counts is None:
-            return 0
-        taken = min(counts[kind], wanted)
-        counts[kind] -= taken
-        return taken
-
-    def left(self, size: str, kind: int) -> int:
-        """Nodes that are matched to nothing."""
-        counts = self.counts.get(size)
-        return counts[kind] if counts is not None else 0
 
 
 @dataclass(slots=True)
@@ -176,75 +93,10 @@ def make_plan(queue: Queue, supply: Supply, limits: Limits) -> Plan:
             group.cause = causes.Plain(text=f"size {group.shape.size} cannot be booted now: the provider lacks it")
         else:
             group.cause = causes.Unsatisfiable(text=text)
-    _match_exact(servable, supply)
-    _match_any(servable, supply)
+    match_exact(servable, supply)
+    match_any(servable, supply)
     _Booting(plan, limits).walk(servable)
     return plan
-
-
-def _in_turn(groups: Sequence[Group]) -> Turns:
-    """The groups, again and again, by the place of their next job. The caller serves it, or sends True to drop it."""
-    heap = [(group.place, index) for index, group in enumerate(groups) if group.open]
-    heapq.heapify(heap)
-    while heap:
-        _, index = heap[0]
-        group = groups[index]
-        dropped = yield group
-        if dropped or not group.open:
-            heapq.heappop(heap)
-        else:
-            heapq.heapreplace(heap, (group.place, index))
-
-
-def _match_exact(groups: Sequence[Group], supply: Supply) -> None:
-    """First pass: nodes of the very size that a job gets: idle, then unpaired, then booting."""
-    by_size: dict[str, list[Group]] = {}
-    for group in groups:
-        by_size.setdefault(group.choices[0].id, []).append(group)
-    for size, wishers in by_size.items():
-        for kind in (IDLE, UNPAIRED, BOOTING):
-            left = supply.left(size, kind)
-            turns = _in_turn(wishers)
-            wisher = next(turns, None)
-            while left and wisher is not None:
-                left -= supply.take(size, kind, wisher.take(left))
-                wisher = _following(turns)
-
-
-def _match_any(groups: Sequence[Group], supply: Supply) -> None:
-    """Second pass: for jobs that named no size, any node up that meets their constraints."""
-    turns = _in_turn([group for group in groups if group.shape.size is None])
-    group = next(turns, None)
-    while group is not None:
-        found = _next_supply(group, supply)
-        if found is None:
-            group = _following(turns, drop=True)
-            continue
-        kind, size = found
-        supply.take(size, kind, group.take(supply.left(size, kind)))
-        group = _following(turns)
-
-
-def _following(turns: Turns, drop: bool = False) -> Group | None:
-    """The group whose turn it is, after the last one was served, or is to be dropped."""
-    try:
-        return turns.send(drop)
-    except StopIteration:
-        return None
-
-
-def _next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:
-    """Kind and size of what a group can still take; supply only shrinks, so its cursor only goes on."""
-    kind, index = group.cursor
-    while kind <= BOOTING:
-        while index < len(group.choices):
-            if supply.left(group.choices[index].id, kind):
-                group.cursor = (kind, index)
-                return kind, group.choices[index].id
-            index += 1
-        kind, index = kind + 1, 0
-    group.cursor = (kind, 0)
-    return None
 
 
 class _Booting:
@@ -253,6 +105,7 @@ class _Booting:
     def __init__(self, plan: Plan, limits: Limits) -> None:
         self.plan = plan
         self.limits = limits
+        self.groups: Sequence[Group] = ()
         self.standing = limits.standing
         self.price = limits.price
         self.begun: dict[str, int] = {}  # boots of this plan, by size
@@ -260,14 +113,15 @@ class _Booting:
 
     def walk(self, groups: Sequence[Group]) -> None:
         """Serve jobs until a limit stops one; nothing is booted for a job behind that, nor to fill up min_nodes."""
-        turns = _in_turn(groups)
+        self.groups = groups
+        turns = in_turn(groups)
         group = next(turns, None)
         while group is not None:
             blocked = self._serve(group)
             if self.plan.stopped is not None:
                 self._stop_behind(groups)
                 return
-            group = _following(turns, drop=blocked)
+            group = following(turns, drop=blocked)
         self._fill_minimum()
 
     def _serve(self, group: Group) -> bool:
@@ -279,15 +133,32 @@ class _Booting:
         wanted = min(group.lacking, room)
         back = min(self.cancellable.get(size.id, 0), wanted)
         stop = self.limit(size, group.lacking - back, group.nodes_lacking)  # all of a job's nodes, or none
-        if stop is not None:
-            group.cause = self.plan.stopped = stop
-            self.plan.stopped_size = size
-            return True
-        self._take(size, wanted, back)
-        served = group.served
-        group.take(wanted)
-        group.booting += group.served - served
-        return False
+        if stop is None:
+            self._take(size, wanted, back)
+            served = group.served
+            group.book(wanted)
+            group.booting += group.served - served
+            return False
+        if self._take_from_behind(group):
+            return False
+        group.cause = self.plan.stopped = stop
+        self.plan.stopped_size = size
+        return True
+
+    def _take_from_behind(self, group: Group) -> bool:
+        """Jobs of several nodes behind a stopped one must not sit on a part of theirs.
+
+        Two such jobs would wait for each other for ever. True when that gave the stopped job a node."""
+        behind = [other for other in self.groups if other is not group and other.open and other.place > group.place]
+        given_back = sum(other.give_back(self.plan.supply) for other in behind)
+        if not given_back or group.shape.size is not None:
+            return False
+        group.cursor = (IDLE, 0)
+        found = next_supply(group, self.plan.supply)
+        if found is None:
+            return False
+        group.take(self.plan.supply, found[1], found[0])
+        return True
 
     def choose(self, choices: Sequence[NodeSize]) -> tuple[NodeSize | None, int, Cause | None]:
         """The first size that does not rest, within max_price_factor; how many of it; else why none."""

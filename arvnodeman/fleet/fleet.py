@@ -187,7 +187,6 @@ class Fleet:
             assert isinstance(chore.result, tuple)
             self._sizes_listed(chore.result)
         elif isinstance(chore, CleanRecord):
-            state.busy_records.discard(chore.record.uuid)
             if chore.outcome == "done":
                 state.desk.counters["records_cleaned"] += 1
         elif isinstance(chore.last_step, CancelJob):

@@ -126,7 +126,6 @@ def _find_prepared(state: State) -> None:
     for record in state.roster.records.values():
         if record.intent is not None and (boot := waiting.get(record.intent.token)) is not None:
             boot.adopt_record(record.uuid)
-            state.busy_records.add(record.uuid)
 
 
 def judge_all(state: State) -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import begin_boot
 from arvnodeman.fleet.causes import Cause
-from arvnodeman.fleet.demand import BOOTING, IDLE, UNPAIRED, Limits, Plan, Queue, Supply, make_plan
+from arvnodeman.fleet.demand import Limits, Plan, make_plan
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import Job, NodeState, Word
 from arvnodeman.fleet.node import Node, drained_by_us, eligible
@@ -17,6 +17,7 @@ from arvnodeman.fleet.shutdown import Kind
 from arvnodeman.fleet.state import Standing, State
 from arvnodeman.fleet.stops import after_shutdown
 from arvnodeman.fleet.view import NodeStatus, OperationStatus, View, Waiting
+from arvnodeman.fleet.wishlist import BOOTING, IDLE, UNPAIRED, Queue, Supply
 
 SUPPLY_KIND = {NodeState.IDLE: IDLE, NodeState.UNPAIRED: UNPAIRED, NodeState.BOOTING: BOOTING}
 

@@ -20,10 +20,13 @@ class RecordKeeping:
 
     def __init__(self) -> None:
         self._nodeless: dict[str, int] = {}  # uuid -> number of the cloud list that first lacked its node
+        self._pings: dict[str, float] = {}  # uuid -> last ping of a record whose node is not listed, when that was seen
 
     def look(self, state: State) -> None:
         """A record list has come: sort out those without a node."""
         state.phantoms.clear()
+        state.unlisted.clear()
+        pings: dict[str, float] = {}
         stale: list[tuple[bool, str]] = []
         nodeless: dict[str, int] = {}
         lists = state.freshness.counts[Poll.CLOUD]
@@ -32,20 +35,25 @@ class RecordKeeping:
             if intent is not None:
                 state.phantoms[record.uuid] = intent
                 continue
+            if record.instance_id is not None and record.last_ping_at is not None:
+                pings[record.uuid] = self._pings.get(record.uuid, record.last_ping_at)
+                if record.last_ping_at != pings[record.uuid] or lists <= self._nodeless.get(record.uuid, lists):
+                    state.unlisted[record.uuid] = record
             if record.slot is not None:
                 nodeless[record.uuid] = self._nodeless.get(record.uuid, lists)
             if self._is_stale(record, state):
                 stale.append((record.slot is None, record.uuid))
-        self._nodeless = nodeless
+        self._nodeless, self._pings = nodeless, pings
         state.stale_records = deque(uuid for _, uuid in sorted(stale))
 
     def _without_node(self, state: State) -> Iterator[NodeRecord]:
         """Records that belong to no node that we know, and to no operation; and whose name Slurm does not call busy."""
         roster = state.roster
         made_for = {node.prepared.uuid for node in roster.nodes.values() if node.prepared is not None}
+        busy = state.busy_records()
         live_tokens = {boot.token for boot in state.boots.values()}
         for record in roster.records.values():
-            if roster.is_paired(record.uuid) or record.uuid in made_for or record.uuid in state.busy_records:
+            if roster.is_paired(record.uuid) or record.uuid in made_for or record.uuid in busy:
                 continue
             if record.intent is not None and record.intent.token in live_tokens:
                 continue  # a prepare that failed had worked
@@ -91,7 +99,6 @@ def clean_orphans(state: State, keeping: RecordKeeping) -> list[Operation]:
     for record in keeping.orphans(state):
         chore = CleanRecord(state.desk, record)
         state.chores[chore.id] = chore
-        state.busy_records.add(record.uuid)
         known = state.policy.slurm and state.roster.slurm is not None and record.hostname in state.roster.slurm
         shared = record.hostname in names  # another node goes by that name
         reason = f"{OUR_REMOVAL} ({record.instance_id or record.uuid})"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.boot import Boot
-from arvnodeman.fleet.demand import Plan, Queue
+from arvnodeman.fleet.chores import Chore, CleanRecord
+from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.limits import Quota, SizeHealth
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import BootIntent, NodeSize, NodeState, Policy
+from arvnodeman.fleet.model import BootIntent, NodeRecord, NodeSize, NodeState, Policy
 from arvnodeman.fleet.node import Node, Sight
 from arvnodeman.fleet.operation import Desk, Operation
 from arvnodeman.fleet.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
@@ -19,9 +19,7 @@ from arvnodeman.fleet.roster import Roster
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.sizes import SizeTable
 from arvnodeman.fleet.windows import ShutdownWindows
-
-if TYPE_CHECKING:
-    from arvnodeman.fleet.chores import Chore
+from arvnodeman.fleet.wishlist import Queue
 
 NOT_UP = frozenset({NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN})
 INTENT_COUNTS_FOR = 900.0  # seconds that a record prepared by an earlier run counts as a booting node
@@ -60,9 +58,9 @@ class State:
         self.boots: dict[int, Boot] = {}
         self.shutdowns: dict[int, Shutdown] = {}
         self.chores: dict[int, Chore] = {}
-        self.busy_records: set[str] = set()  # uuids that an operation works on
-        self.ended_tokens: set[str] = set()  # boots of this run that ended without a node
+        self.ended_tokens: set[str] = set()  # boots of this run that have ended, with a node or without
         self.phantoms: dict[str, BootIntent] = {}  # record uuid -> boot that an earlier run began
+        self.unlisted: dict[str, NodeRecord] = {}  # records of nodes that no list shows, and that seem to be there
         self.stale_records: deque[str] = deque()  # uuids that may be taken for a boot, those with a slot first
         self.record_polls: deque[float] = deque()  # t of the node polls of the last boot_fail_after
         self.slurm_back = 0  # node polls to be taken with care after Slurm was away
@@ -131,6 +129,14 @@ class State:
         """A running operation."""
         return self.boots.get(number) or self.shutdowns.get(number) or self.chores.get(number)
 
+    def busy_records(self) -> set[str]:
+        """Uuids of the records that an operation works on."""
+        busy = {boot.record.uuid for boot in self.boots.values() if boot.record is not None}
+        busy.update(boot.reuse for boot in self.boots.values() if boot.reuse is not None)
+        busy.update(shutdown.record_uuid for shutdown in self.shutdowns.values() if shutdown.record_uuid is not None)
+        busy.update(chore.record.uuid for chore in self.chores.values() if isinstance(chore, CleanRecord))
+        return busy
+
     def schedule(self, operation: Operation) -> None:
         """Remember when an operation wants to be woken."""
         if operation.due is not None and operation.outcome is None:
@@ -184,12 +190,15 @@ class State:
             standing.up += 1
             standing.price += intent.price
             standing.coming[intent.size] += 1
+        for record in self.unlisted.values():
+            standing.nodes += 1
+            standing.price += record.intent.price if record.intent is not None else 0.0
         return standing
 
     def existing(self) -> int:
         """Nodes that exist, and creates that are with the cloud now."""
         flying = sum(boot.in_flight and boot.row is None for boot in self.boots.values())
-        return len(self.roster.nodes) + flying
+        return len(self.roster.nodes) + len(self.unlisted) + flying
 
     def find(self, name: str) -> Node | None:
         """A node by cloud id, cloud name or hostname."""

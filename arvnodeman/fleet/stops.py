@@ -5,11 +5,11 @@ from __future__ import annotations
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import boot_failed
 from arvnodeman.fleet.causes import Cause
-from arvnodeman.fleet.demand import IDLE
 from arvnodeman.fleet.model import NodeState, Word
 from arvnodeman.fleet.node import OUR_SHUTDOWN, Node, drained_by_us, eligible
 from arvnodeman.fleet.shutdown import Kind, Shutdown
 from arvnodeman.fleet.state import State
+from arvnodeman.fleet.wishlist import IDLE
 
 LONGEST_DESTROY_WAIT = 900.0  # seconds between destroy attempts of one node
 
@@ -20,8 +20,6 @@ def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = Fals
     node.shutdown = shutdown
     node.set_state(NodeState.SHUTDOWN, state.t)
     state.shutdowns[shutdown.id] = shutdown
-    if shutdown.record_uuid is not None:
-        state.busy_records.add(shutdown.record_uuid)
     shutdown.begin()
     after_shutdown(state, shutdown)
     return shutdown
@@ -36,8 +34,6 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
         return
     node = shutdown.node
     node.shutdown = None
-    if shutdown.record_uuid is not None:
-        state.busy_records.discard(shutdown.record_uuid)
     match shutdown.outcome:
         case "destroyed":
             _destroyed(state, node, shutdown)

@@ -1,0 +1,194 @@
+"""The wishlist: jobs grouped by shape, in the order of service, matched to the nodes that are up or coming.
+
+50,000 jobs have a few dozen shapes. All passes walk the groups in order of priority and stop when the supply is at its
+end, so they cost what there are nodes, not what there are jobs.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import attrgetter
+
+from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.model import Job, JobShape, NodeSize
+
+Turns = Generator["Group", bool | None, None]
+IDLE, UNPAIRED, BOOTING = range(3)  # kinds of supply, in the order in which they are taken
+
+
+@dataclass(slots=True)
+class Group:
+    """The jobs of one shape, by their places in the order of service; and what the plan has for them."""
+
+    shape: JobShape
+    places: list[int]
+    choices: tuple[NodeSize, ...] = ()
+    served: int = 0  # so many of the first jobs have all their nodes, there or coming
+    partly: int = 0  # nodes that the next one has
+    held: list[tuple[str, int, int]] = field(default_factory=list)  # those of them that come from the supply
+    booting: int = 0  # jobs among the served for which boots begin now
+    cause: Cause | None = None  # why the next one waits
+    cursor: tuple[int, int] = (IDLE, 0)  # second pass: kind and choice that may still have something
+
+    @property
+    def place(self) -> int:
+        """Where the next job that is not served stands."""
+        return self.places[self.served]
+
+    @property
+    def open(self) -> bool:
+        """Is there a job that is not served?"""
+        return self.served < len(self.places)
+
+    def book(self, nodes: int) -> None:
+        """So many more nodes for the next job."""
+        self.partly += nodes
+        if self.partly == self.shape.nodes:
+            self.served, self.partly = self.served + 1, 0
+            self.held.clear()
+
+    def take(self, supply: Supply, size: str, kind: int) -> int:
+        """Take nodes for the next job out of the supply; how many it took."""
+        taken = supply.take(size, kind, self.lacking)
+        if taken:
+            self.held.append((size, kind, taken))
+            self.book(taken)
+        return taken
+
+    def give_back(self, supply: Supply) -> bool:
+        """The next job gives back what it holds so far. True when that was something."""
+        for size, kind, nodes in self.held:
+            supply.give(size, kind, nodes)
+            self.partly -= nodes
+        held = bool(self.held)
+        self.held.clear()
+        return held
+
+    @property
+    def lacking(self) -> int:
+        """Nodes that the next job lacks."""
+        return self.shape.nodes - self.partly
+
+    @property
+    def nodes_lacking(self) -> int:
+        """Nodes that all jobs not served lack."""
+        return (len(self.places) - self.served) * self.shape.nodes - self.partly
+
+
+class Queue:
+    """The waiting jobs in the order of service: by priority, equals in the order of the queue."""
+
+    def __init__(self, jobs: Sequence[Job] = ()) -> None:
+        self.jobs = jobs
+        for earlier, later in pairwise(jobs):
+            if later.priority > earlier.priority:
+                self.jobs = sorted(jobs, key=attrgetter("priority"), reverse=True)
+                break
+        by_identity: dict[int, list[int]] = {}  # the poller gives equal shapes as one object
+        shapes: dict[JobShape, list[int]] = {}
+        for place, job in enumerate(self.jobs):
+            places = by_identity.get(id(job.shape))
+            if places is None:
+                places = by_identity[id(job.shape)] = shapes.setdefault(job.shape, [])
+            places.append(place)
+        self.places = shapes
+
+
+@dataclass(slots=True)
+class Supply:
+    """Nodes that are up or coming, by size and kind: counts, taken from as jobs are matched."""
+
+    counts: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, size: str, kind: int) -> None:
+        """One more node."""
+        counts = self.counts.get(size)
+        if counts is None:
+            counts = self.counts[size] = [0, 0, 0]
+        counts[kind] += 1
+
+    def take(self, size: str, kind: int, wanted: int) -> int:
+        """Take up to so many nodes of one kind."""
+        counts = self.counts.get(size)
+        if counts is None:
+            return 0
+        taken = min(counts[kind], wanted)
+        counts[kind] -= taken
+        return taken
+
+    def give(self, size: str, kind: int, nodes: int) -> None:
+        """Put nodes back."""
+        self.counts[size][kind] += nodes
+
+    def left(self, size: str, kind: int) -> int:
+        """Nodes that are matched to nothing."""
+        counts = self.counts.get(size)
+        return counts[kind] if counts is not None else 0
+
+
+def in_turn(groups: Sequence[Group]) -> Turns:
+    """The groups, again and again, by the place of their next job. The caller serves it, or sends True to drop it."""
+    heap = [(group.place, index) for index, group in enumerate(groups) if group.open]
+    heapq.heapify(heap)
+    while heap:
+        _, index = heap[0]
+        group = groups[index]
+        dropped = yield group
+        if dropped or not group.open:
+            heapq.heappop(heap)
+        else:
+            heapq.heapreplace(heap, (group.place, index))
+
+
+def following(turns: Turns, drop: bool = False) -> Group | None:
+    """The group whose turn it is, after the last one was served, or is to be dropped."""
+    try:
+        return turns.send(drop)
+    except StopIteration:
+        return None
+
+
+def match_exact(groups: Sequence[Group], supply: Supply) -> None:
+    """First pass: nodes of the very size that a job gets: idle, then unpaired, then booting."""
+    by_size: dict[str, list[Group]] = {}
+    for group in groups:
+        by_size.setdefault(group.choices[0].id, []).append(group)
+    for size, wishers in by_size.items():
+        for kind in (IDLE, UNPAIRED, BOOTING):
+            left = supply.left(size, kind)
+            turns = in_turn(wishers)
+            wisher = next(turns, None)
+            while left and wisher is not None:
+                left -= wisher.take(supply, size, kind)
+                wisher = following(turns)
+
+
+def match_any(groups: Sequence[Group], supply: Supply) -> None:
+    """Second pass: for jobs that named no size, any node up that meets their constraints."""
+    turns = in_turn([group for group in groups if group.shape.size is None])
+    group = next(turns, None)
+    while group is not None:
+        found = next_supply(group, supply)
+        if found is None:
+            group = following(turns, drop=True)
+            continue
+        kind, size = found
+        group.take(supply, size, kind)
+        group = following(turns)
+
+
+def next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:
+    """Kind and size of what a group can still take; supply only shrinks, so its cursor only goes on."""
+    kind, index = group.cursor
+    while kind <= BOOTING:
+        while index < len(group.choices):
+            if supply.left(group.choices[index].id, kind):
+                group.cursor = (kind, index)
+                return kind, group.choices[index].id
+            index += 1
+        kind, index = kind + 1, 0
+    group.cursor = (kind, 0)
+    return None
