@@ -124,7 +124,7 @@ class Machines:
         except ApiFailure as failure:
             self._happenings.add("ping-refused", machine.node.id, failure.text)
             if "Incorrect ping_secret" in failure.text:
-                self._halt(machine)
+                self._halt(machine, "ping secret refused")
                 return
             wait = _HASTY
         else:
@@ -164,12 +164,12 @@ class Machines:
     def halt(self, node_id: str) -> None:
         """A computer's operating system is shut down; its node is still there, and paid for."""
         if node_id in self.machines:
-            self._halt(self.machines[node_id])
+            self._halt(self.machines[node_id], "halted")
 
-    def _halt(self, machine: Machine) -> None:
-        self._happenings.add("node-halted", machine.node.id, machine.hostname)
+    def _halt(self, machine: Machine, cause: str) -> None:
+        self._happenings.add("node-halted", machine.node.id, cause)
         machine.halted = True
-        self._stop(machine, "halted")
+        self._stop(machine, cause)
 
     def _ended(self, node: SandboxNode, cause: str) -> None:
         machine = self.machines.pop(node.id)

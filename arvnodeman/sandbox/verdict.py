@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from arvnodeman.sandbox.dispatcher import Work
 
 OUR_REASON = "Node Manager"  # how every drain of the daemon's begins
+# Why a job lost its node, where that was the daemon's doing: a DELETE, a DOWN for a living node, a secret made anew.
+OUR_DOING = ("destroyed", "node set down", "ping secret refused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +24,10 @@ class Verdict:
     unfinished: tuple[str, ...]  # still to run, or running
     lost: tuple[str, ...]  # neither in Slurm, nor on its way back to it, nor ended
     requeues: dict[str, int]  # by cause
+    disturbed: int  # of these, how many by the daemon's own doing
     nodes_booted: int
     nodes_left: tuple[str, ...]
-    halted: tuple[str, ...]  # nodes that halted themselves for a wrong ping secret
+    halted: tuple[str, ...]  # nodes that have halted themselves, and are still paid for
     slots_left: tuple[str, ...]  # hostnames of records that still have a slot
     drained_left: tuple[str, ...]  # living Slurm nodes that we drained and did not resume
     busy_destroyed: tuple[str, ...]  # nodes destroyed by a DELETE request while they ran a job
@@ -35,9 +38,9 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Every job has run once or was cancelled, nothing is left, no busy node was destroyed."""
+        """Every job has run once or was cancelled, undisturbed by the daemon, and nothing is left."""
         bad = (self.ran_again, self.unfinished, self.lost, self.nodes_left, self.slots_left)
-        return not any((*bad, self.drained_left, self.busy_destroyed))
+        return not any((*bad, self.drained_left, self.busy_destroyed, self.disturbed))
 
     @property
     def quiet(self) -> bool:
@@ -69,6 +72,7 @@ def judge_jobs(work: Sequence[Work], in_slurm: frozenset[str]) -> dict[str, obje
         "unfinished": tuple(w.spec.name for w in work if w.state in ("coming", "pending", "running")),
         "lost": tuple(w.spec.name for w in work if w.state in ("pending", "running") and _missing(w, in_slurm)),
         "requeues": dict(requeues),
+        "disturbed": sum(requeues[cause] for cause in OUR_DOING),
         "mean_wait": mean,
         "longest_wait": longest,
     }

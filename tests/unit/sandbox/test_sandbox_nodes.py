@@ -58,6 +58,17 @@ def test_a_wrong_ping_secret_halts_the_computer_and_the_node_stays_and_costs(pla
     assert play.kinds().count("ping-refused") == 1
 
 
+def test_a_job_that_loses_its_node_by_our_doing_was_disturbed(play: Play) -> None:
+    play.up()
+    play.job("a", duration=500)
+    play.clock.advance(10)
+    play.site.store.update_node(str(row_of(play)["uuid"]), {"info": {}})
+    play.clock.advance(200)
+    assert play.site.verdict().requeues == {"ping secret refused": 1}
+    assert play.site.verdict().disturbed == 1
+    assert not play.site.verdict().clean
+
+
 def test_a_record_without_a_hostname_is_asked_again_until_it_has_one() -> None:
     play = new_play()
     play.site.store.hostname_template = None

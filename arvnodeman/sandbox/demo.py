@@ -1,0 +1,227 @@
+"""`arvados-node-manager demo`: a whole site on this machine, the real daemon on it, and a queue of jobs to work off.
+
+The site and the daemon are processes of their own. Signals only set a flag that the demo looks at between two steps, so
+that whatever was started is always known, and is ended before the demo ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from arvnodeman.sandbox.process import SiteFailed, SiteProcess
+
+_INTERRUPTED = 130
+_LOOK = 0.25  # real seconds between two looks at the site
+_STOP = 15.0  # real seconds that the daemon gets for an orderly stop
+_LOG_TAIL = 20  # lines of the daemon's log that are shown when it fails
+
+# Tuned for 40 jobs in about a minute: simulated seconds, which a demo of N seconds plays PACE * 90 / N times as fast.
+_PACE = 30.0
+_SECONDS = 90.0
+_WINDOW = 500.0
+_DURATION = 180.0
+_FAULTS = {"create-throttled": 1, "create-lost": 1, "node-dies-booting": 1, "node-dies-working": 1}
+
+
+def main(argv: Sequence[str]) -> int:
+    """The subcommand. Exit codes are those of `demo()`; 2 for a wrong command line."""
+    parser = argparse.ArgumentParser(
+        prog="arvados-node-manager demo",
+        description="Plays a queue of jobs on a made-up site on this machine, run by the real daemon. Exit code 0: "
+        "every job has run exactly once, and no node and no slot is left.",
+    )
+    parser.add_argument("--seconds", type=_positive, default=_SECONDS, help="the longest that it takes (default 90)")
+    parser.add_argument("--jobs", type=_jobs, default=40, help="how many jobs (default 40)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed plays the same jobs and faults")
+    parser.add_argument("--log", metavar="FILE", help="keep the daemon's log in this file")
+    given = parser.parse_args(argv)
+    return demo(given.seconds, given.jobs, given.seed, log=given.log)
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 5 <= number <= 86_400:
+        raise argparse.ArgumentTypeError("must be between 5 and 86400")
+    return number
+
+
+def _jobs(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 10_000:
+        raise argparse.ArgumentTypeError("must be between 1 and 10000")
+    return number
+
+
+def demo(seconds: float, jobs: int, seed: int, out: TextIO | None = None, log: str | None = None) -> int:
+    """Play it. 0: every job has run once and nothing is left; 1: not so, or not within `seconds`; 130: interrupted."""
+    stream = sys.stdout if out is None else out
+    with _interruptible() as interrupted, tempfile.TemporaryDirectory(prefix="arvados-demo-") as folder:
+        log_path = Path(log or Path(folder) / "daemon.log")
+        try:
+            with SiteProcess(speed=_PACE * _SECONDS / seconds, seed=seed, slots=max(64, jobs)) as site:
+                return _play(site, Path(folder), log_path, seconds, jobs, stream, interrupted)
+        except (SiteFailed, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            sys.stderr.write(f"demo: {error}\n")
+            return 1
+
+
+def _play(
+    site: SiteProcess,
+    folder: Path,
+    log_path: Path,
+    seconds: float,
+    jobs: int,
+    out: TextIO,
+    interrupted: list[int],
+) -> int:
+    config = site.write_config(folder / "nodemanager.cfg", max_nodes=max(6, jobs * 3 // 10))
+    out.write(
+        f"A made-up site at {site.address.url}, {site.address.speed:g} times faster than life; {jobs} jobs come.\n"
+    )
+    out.flush()
+    with _daemon(site, config, log_path) as daemon:
+        workload = {"jobs": jobs, "window": _WINDOW, "duration": _DURATION}
+        site.post("jobs", {"workload": workload})
+        site.post("faults", {"arm": _FAULTS})
+        ended = _watch(site, daemon, seconds, jobs, out, interrupted)
+        if ended == _INTERRUPTED:
+            _kill(daemon)
+            out.write("interrupted\n")
+            return _INTERRUPTED
+        if ended is None:
+            _stop(daemon)
+    return _sum_up(site.verdict(), site.state(), ended, out, log_path)
+
+
+def _watch(
+    site: SiteProcess,
+    daemon: subprocess.Popen[bytes],
+    seconds: float,
+    jobs: int,
+    out: TextIO,
+    interrupted: list[int],
+) -> int | str | None:
+    """Show what happens until all is over: None; or a text that says what went wrong; or _INTERRUPTED."""
+    # rich takes a tenth of a second to import: not before the signals are in hand
+    from arvnodeman.sandbox.demo_view import LiveScreen, PlainScreen, Screen
+
+    start = time.time()
+    screen: Screen = LiveScreen(out, start, jobs) if out.isatty() else PlainScreen(out, start)
+    seen = 0
+    try:
+        while True:
+            state = site.state("nodes")
+            happenings: list[dict[str, Any]] = site.get(f"happenings?after={seen}")["happenings"]
+            seen = happenings[-1]["seq"] if happenings else seen
+            screen.show(state, happenings)
+            if interrupted:
+                return _INTERRUPTED
+            if state["quiet"]:
+                return None
+            if daemon.poll() is not None:
+                return f"the daemon ended by itself with exit code {daemon.returncode}"
+            if time.time() - start > seconds:
+                return f"not over within {seconds:g} seconds"
+            time.sleep(_LOOK)
+    finally:
+        screen.close()
+
+
+def _sum_up(verdict: Mapping[str, Any], state: Mapping[str, Any], ended: object, out: TextIO, log_path: Path) -> int:
+    """Say how it came out; the exit code."""
+    mean, longest = verdict["mean_wait"], verdict["longest_wait"]
+    lines = [
+        f"jobs run:      {verdict['ran_once']} of {verdict['jobs']}",
+        f"nodes booted:  {verdict['nodes_booted']}, at most {verdict['most_at_once']} at once",
+        f"cost:          ${verdict['cost']:.2f} for {state['elapsed'] / 60:.0f} minutes of simulated time",
+        f"wait of a job: {mean:.0f} s on average, {longest:.0f} s at the longest (simulated)",
+    ]
+    struck = state["faults"]["struck"]
+    if struck:
+        lines.append("faults:        " + ", ".join(f"{name} ({times})" for name, times in sorted(struck.items())))
+    if verdict["requeues"]:
+        requeues = ", ".join(f"{cause} ({times})" for cause, times in sorted(verdict["requeues"].items()))
+        lines.append(f"run anew:      jobs that were lost with their node: {requeues}")
+    bad = {
+        "lost": verdict["lost"],
+        "run twice": verdict["ran_again"],
+        "unfinished": verdict["unfinished"],
+        "cancelled": ["jobs"] * verdict["cancelled"],
+        "nodes left": verdict["nodes_left"],
+        "slots left": verdict["slots_left"],
+        "busy nodes destroyed": verdict["busy_destroyed"],
+        "jobs disturbed by the daemon": ["jobs"] * verdict["disturbed"],
+    }
+    wrong = {word: len(items) for word, items in bad.items() if items}
+    lines += [f"{word + ':':<14} {number}" for word, number in wrong.items()]
+    if ended is not None:
+        lines.append(f"It went wrong: {ended}.")
+        lines += _tail(log_path)
+    elif not wrong:
+        lines.append("Every job has run exactly once, no node and no slot is left.")
+    out.write("\n".join(lines) + "\n")
+    out.flush()
+    return 1 if wrong or ended is not None else 0
+
+
+def _tail(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return ["The end of the daemon's log:", *text.splitlines()[-_LOG_TAIL:]]
+
+
+# ---- the daemon ----------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _daemon(site: SiteProcess, config: Path, log_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The daemon as a child, in a process group of its own; killed at the end if it is still there."""
+    command = [sys.executable, "-m", "arvnodeman", "--config", str(config), "--foreground"]
+    with log_path.open("wb") as log:
+        daemon = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=site.environment(), start_new_session=True
+        )
+        try:
+            yield daemon
+        finally:
+            _kill(daemon)
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.send_signal(signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        daemon.wait(_STOP)
+
+
+def _kill(daemon: subprocess.Popen[bytes]) -> None:
+    """End the daemon and its children, at once."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(daemon.pid, signal.SIGKILL)
+    daemon.wait()
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """While inside, SIGINT, SIGTERM and SIGHUP only put their number into the list."""
+    caught: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda signum, _frame: caught.append(signum)) for number in signals]
+    try:
+        yield caught
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
