@@ -60,10 +60,13 @@ def main(path: str, *, foreground: bool) -> int:
     signals = Signals()
     signals.install()
     if not foreground:
-        _go_into_background(settings, listening)
+        _go_into_background(settings, [*signals.descriptors, *([listening] if listening else [])])
     _lead_own_group()
     logs.set_up(settings.logging)
-    return Daemon(settings, signals).run(listening)
+    try:
+        return Daemon(settings, signals).run(listening)
+    finally:
+        signals.close()
 
 
 def _complain(lines: tuple[str, ...] | list[str], code: int) -> int:
@@ -78,14 +81,14 @@ def _bind(settings: Settings) -> socket.socket | None:
     return server.bind(settings.manage.address, settings.manage.port)
 
 
-def _go_into_background(settings: Settings, listening: socket.socket | None) -> None:
+def _go_into_background(settings: Settings, kept: list[socket.socket]) -> None:
     if settings.logging.file in logs.STREAMS:
         _complain(
             [f"{settings.path}: [Logging] file: {settings.logging.file} is closed without --foreground: no log"], 0
         )
     umask = os.umask(0o022)
     DaemonContext(
-        files_preserve=[listening] if listening else [],
+        files_preserve=kept,
         umask=umask,
         signal_map={},  # our handlers stay
     ).open()

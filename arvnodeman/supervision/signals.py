@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import queue
+import select
 import signal
-from collections import Counter
+import socket
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from types import FrameType
 
@@ -15,38 +17,52 @@ PATIENCE = 3  # the third stop signal of one kind is obeyed at once
 
 
 class Signals:
-    """The signals that have come in, in their order. To be made and installed in the main thread.
+    """The signals that have come in, in their order. To be made, installed and read in the main thread.
 
     Stop signals are counted per signal: the first begins an orderly stop, the second stops all actors, the third ends
     the process here, whatever the main thread is doing.
+
+    The kernel may give a signal to any thread, and Python runs its handler in the main one, which a lock or a queue
+    would not wake for it. So the main thread waits for a descriptor that the interpreter's own handler writes to.
     """
 
     def __init__(self, leave: Callable[[int], object] = os._exit) -> None:
         self._leave = leave
         self._counts: Counter[int] = Counter()
-        self._waiting: set[int] = set()
-        self._queue: queue.SimpleQueue[tuple[signal.Signals, int]] = queue.SimpleQueue()
+        self._came_in: deque[tuple[signal.Signals, int]] = deque()
+        self.descriptors = socket.socketpair()  # to be kept open when the process goes into the background
+        for end in self.descriptors:
+            end.setblocking(False)
 
     def install(self) -> None:
         """Take over the handling of all signals that mean something to the daemon."""
+        signal.set_wakeup_fd(self.descriptors[1].fileno(), warn_on_full_buffer=False)
         for number in (*STOPS, *OTHERS):
             signal.signal(number, self._came)
 
     def next(self, timeout: float | None = None) -> tuple[signal.Signals, int] | None:
         """The next signal and which time it is that it has come; None after `timeout` seconds without one."""
-        try:
-            number, count = self._queue.get(timeout=timeout)
-        except queue.Empty:
-            return None
-        self._waiting.discard(number)
-        return number, count
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self._came_in:
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                return None
+            if select.select([self.descriptors[0]], [], [], left)[0]:
+                self.descriptors[0].recv(4096)
+        return self._came_in.popleft()
+
+    def close(self) -> None:
+        """Leave the wake-up descriptor to others again."""
+        signal.set_wakeup_fd(-1)
+        for end in self.descriptors:
+            end.close()
 
     def _came(self, number: int, _frame: FrameType | None) -> None:
         self._counts[number] += 1
+        came = (signal.Signals(number), self._counts[number])
         if number in STOPS:
             if self._counts[number] >= PATIENCE:
                 self._leave(128 + number)
-        elif number in self._waiting:
+        elif any(other == number for other, _ in self._came_in):
             return  # a storm of them is one
-        self._waiting.add(number)
-        self._queue.put((signal.Signals(number), self._counts[number]))
+        self._came_in.append(came)

@@ -11,15 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from daemon_process import BOUND, DaemonProcess, command, deaf_port, run
 
 from arvnodeman.sandbox.process import SiteProcess
 from arvnodeman.version import __version__
 
-BOUND = 30.0  # seconds that anything may take on a busy machine
 GOOD = """\
 [Arvados]
 host = zyxwv.example.com
@@ -34,49 +33,7 @@ cores = 2
 """
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "arvnodeman", *arguments]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end."""
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=BOUND, check=False)
-
-
-class Daemon:
-    """A daemon in the foreground with its log in a file."""
-
-    def __init__(self, config: Path, log: Path, environment: Mapping[str, str]) -> None:
-        self.log = log
-        self.process = subprocess.Popen(
-            command("--config", str(config), "--foreground"), env=environment, stderr=subprocess.PIPE, text=True
-        )
-
-    def text(self) -> str:
-        return self.log.read_text() if self.log.exists() else ""
-
-    def wait_for(self, condition: Callable[[], object], what: str) -> None:
-        end = time.monotonic() + BOUND
-        while not condition():
-            assert self.process.poll() is None, f"the daemon ended with {self.process.poll()}:\n{self.text()}"
-            assert time.monotonic() < end, f"{what} did not come:\n{self.text()}"
-            time.sleep(0.02)
-
-    def wait_for_line(self, text: str, count: int = 1) -> None:
-        self.wait_for(lambda: self.text().count(text) >= count, f"{count} times {text!r}")
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(BOUND)
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        if self.process.stderr:
-            self.process.stderr.close()
-
-
-Start = Callable[..., "Daemon"]
+Start = Callable[..., DaemonProcess]
 
 
 @pytest.fixture(scope="module")
@@ -88,31 +45,23 @@ def site() -> Iterator[SiteProcess]:
 @pytest.fixture
 def start(site: SiteProcess, tmp_path: Path) -> Iterator[Start]:
     """Starts a daemon at the site; options as in SiteProcess.write_config."""
-    daemons: list[Daemon] = []
+    daemons: list[DaemonProcess] = []
 
     def start(
         overrides: Mapping[str, Mapping[str, object] | None] | None = None,
         environment: Mapping[str, str] | None = None,
         **options: object,
-    ) -> Daemon:
+    ) -> DaemonProcess:
         log = tmp_path / f"log{len(daemons)}"
         changes = dict(overrides or {})
         changes["Logging"] = {"file": log, "level": "DEBUG", **(changes.get("Logging") or {})}
         config = site.write_config(tmp_path / f"site{len(daemons)}.cfg", changes, **options)
-        daemons.append(Daemon(config, log, {**site.environment(), **(environment or {})}))
+        daemons.append(DaemonProcess(config, log, {**site.environment(), **(environment or {})}))
         return daemons[-1]
 
     yield start
     for daemon in daemons:
         daemon.end()
-
-
-@contextmanager
-def deaf_port() -> Iterator[int]:
-    """A port on which nobody listens, and that nobody else gets meanwhile."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        yield reserved.getsockname()[1]
 
 
 # ---- mistakes --------------------------------------------------------------------------------------------------------
@@ -195,11 +144,11 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
 # ---- the outside is away ---------------------------------------------------------------------------------------------
 
 
-def error_lines(daemon: Daemon, role: str) -> list[str]:
+def error_lines(daemon: DaemonProcess, role: str) -> list[str]:
     return [line for line in daemon.text().splitlines() if f" {role}" in line and "got error" in line]
 
 
-def assert_tries_and_stops(daemon: Daemon, role: str, told: str) -> None:
+def assert_tries_and_stops(daemon: DaemonProcess, role: str, told: str) -> None:
     """The daemon says this once a try, goes on trying, shows no traceback, and stops when it is told to."""
     daemon.wait_for(lambda: len(error_lines(daemon, role)) >= 3, f"a third try of {role}")
     assert all(told in line and "WARNING" in line for line in error_lines(daemon, role)), error_lines(daemon, role)
@@ -256,8 +205,7 @@ def test_a_signal_stops_in_order_with_exit_0(start: Start, number: signal.Signal
     assert daemon.stop(number) == 0
     assert "Shutting down after signal." in daemon.text()
     assert "Traceback" not in daemon.text()
-    assert daemon.process.stderr is not None
-    assert daemon.process.stderr.read() == ""
+    assert daemon.end() == ""
 
 
 def test_a_started_daemon_answers_and_is_well(start: Start) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -32,6 +33,7 @@ def signals(left: Left) -> Iterator[Signals]:
     signals = Signals(left)
     signals.install()
     yield signals
+    signals.close()
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -71,3 +73,15 @@ def test_a_storm_of_reloads_is_one(signals: Signals) -> None:
 
 def test_none_when_nothing_comes(signals: Signals) -> None:
     assert signals.next(0.0) is None
+
+
+def test_a_signal_that_another_thread_gets_wakes_the_main_one(signals: Signals) -> None:
+    """The kernel may choose any thread; a lock or a queue would go on waiting."""
+
+    def hit_myself() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    timer = threading.Timer(0.05, hit_myself)
+    timer.start()
+    assert signals.next(10.0) == (signal.SIGTERM, 1)
+    timer.join()
