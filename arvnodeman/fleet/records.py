@@ -35,10 +35,14 @@ class RecordKeeping:
             if intent is not None:
                 state.phantoms[record.uuid] = intent
                 continue
+            works = state.roster.slurm_works(record.hostname)
             if record.instance_id is not None and record.last_ping_at is not None:
-                pings[record.uuid] = self._pings.get(record.uuid, record.last_ping_at)
-                if record.last_ping_at != pings[record.uuid] or lists <= self._nodeless.get(record.uuid, lists):
+                ping = pings[record.uuid] = self._pings.get(record.uuid, record.last_ping_at)
+                first_list = lists <= self._nodeless.get(record.uuid, lists)
+                if works or first_list or record.last_ping_at != ping:
                     state.unlisted[record.uuid] = record
+            if works:
+                continue
             if record.slot is not None:
                 nodeless[record.uuid] = self._nodeless.get(record.uuid, lists)
             if self._is_stale(record, state):
@@ -47,7 +51,7 @@ class RecordKeeping:
         state.stale_records = deque(uuid for _, uuid in sorted(stale))
 
     def _without_node(self, state: State) -> Iterator[NodeRecord]:
-        """Records that belong to no node that we know, and to no operation; and whose name Slurm does not call busy."""
+        """Records that belong to no node that we know, and to no operation."""
         roster = state.roster
         made_for = {node.prepared.uuid for node in roster.nodes.values() if node.prepared is not None}
         busy = state.busy_records()
@@ -57,8 +61,7 @@ class RecordKeeping:
                 continue
             if record.intent is not None and record.intent.token in live_tokens:
                 continue  # a prepare that failed had worked
-            if not roster.slurm_works(record.hostname):
-                yield record
+            yield record
 
     def _coming(self, record: NodeRecord, state: State) -> BootIntent | None:
         """A boot that an earlier run began, and that may still bring a node."""
