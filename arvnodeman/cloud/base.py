@@ -1,0 +1,123 @@
+"""What a driver of a cloud must do, and the vocabulary that all of them share.
+
+A driver translates between the values of the model and one cloud. It decides nothing, never retries and never sleeps: a
+request that fails raises RemoteFailure at once, classified by errors.py, and what follows is the Fleet's to decide.
+Anything else that it raises is a defect of ours, but for the fatal errors (no memory, no thread), which pass unchanged.
+
+One driver object serves one thread. Making one asks the cloud nothing where that is possible.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from arvnodeman.fleet.model import (
+    CloudNode,
+    NodeRecord,
+    NodeSize,
+    OperatorWord,
+    ProviderSize,
+    Secret,
+    Word,
+)
+
+if TYPE_CHECKING:
+    from arvnodeman.config import Settings
+
+SIZE_TAG = "arvados_node_size"
+"""The size section's NAME, on each node of ours."""
+WORD_TAG = "arvados_node_word"
+"""An operator's word, as `hold: reason`."""
+TOKEN_TAG = "arvados_node_token"  # noqa: S105 (the name of a tag)
+"""The token of the boot that made the node: tells it from another of the same name."""
+FQDN_TAG = "hostname"
+"""The node's FQDN, where the cloud has no better place for it."""
+
+_REASON_LIMIT = 180  # characters of an operator's reason; 256 is the shortest tag value of the clouds we know
+
+
+class CloudDriver(ABC):
+    """The contract. Every method may raise RemoteFailure; none retries."""
+
+    clock_offset: float | None = None
+    """The cloud's clock less ours in seconds, by the last answer's Date header; None while it is not known."""
+
+    @abstractmethod
+    def list_sizes(self) -> tuple[ProviderSize, ...]:
+        """Every size that the cloud offers. An empty list is a failed request, never an answer."""
+
+    @abstractmethod
+    def list_nodes(self) -> tuple[CloudNode, ...]:
+        """All nodes that carry our tags, from every page of the cloud's list.
+
+        Terminated nodes, and those shutting down, are left out; stopped and preempted ones are in it, as `stopped`. A
+        node that cannot be understood is skipped with a warning that names it; nodes of others are not ours to look at
+        (row I7).
+        """
+
+    @abstractmethod
+    def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:
+        """Create a node, with its tags and start-up data in the one request (row D12).
+
+        token: names the boot, the same at each attempt: where the cloud has such a thing, two requests with one token
+        make one node. When this raises, the node may exist all the same: see find_node (row D7).
+        """
+
+    @abstractmethod
+    def find_node(self, size: NodeSize, record: NodeRecord, token: str) -> CloudNode | None:
+        """The node that a create request made although it failed, looked up by name in a fresh listing. None when there
+        is none, or more than one (row D8)."""
+
+    @abstractmethod
+    def finish_node(self, node: CloudNode, record: NodeRecord) -> None:
+        """What is left to do after the create request. Doing it twice is the same as doing it once."""
+
+    @abstractmethod
+    def destroy_node(self, node: CloudNode) -> None:
+        """Destroy a node. One that is gone already is success; a driver that answers False is a failure (row E1). When
+        this raises, it may have worked: see look_for (row E11)."""
+
+    @abstractmethod
+    def look_for(self, node: CloudNode) -> CloudNode | None:
+        """The node as a fresh listing shows it, or None when it is not listed any more."""
+
+    @abstractmethod
+    def sync_fqdn(self, node: CloudNode, fqdn: str) -> None:
+        """Write the record's FQDN to the node at the cloud. Idempotent."""
+
+    @abstractmethod
+    def set_word(self, node: CloudNode, word: OperatorWord | None) -> None:
+        """Keep an operator's word in the node's tag; None takes it away. Idempotent."""
+
+
+def ping_url(settings: Settings, uuid: str, secret: Secret) -> Secret:
+    """The URL that a node calls when it is up. `[Cloud Create] ping_host` is HOST or HOST:PORT, reached by https unless
+    it says `http://`; without one it is the host of [Arvados]."""
+    host = (settings.cloud.create.get("ping_host") or settings.arvados.host).rstrip("/")
+    base = host if "://" in host else f"https://{host}"
+    return Secret(f"{base}/arvados/v1/nodes/{uuid}/ping?ping_secret={secret.reveal()}")
+
+
+def name_for_record(uuid: str) -> str:
+    """`compute-{last 15 of the uuid}-{cluster}`: begins with a letter, as some clouds want (row H2), and stays the same
+    whatever hostname the record gets."""
+    return f"compute-{uuid[-15:]}-{uuid[:5]}"
+
+
+def tag_filters(listing: Mapping[str, str]) -> dict[str, str]:
+    """The `tag_NAME = VALUE` of a section, as NAME -> VALUE."""
+    return {name.removeprefix("tag_"): value for name, value in listing.items() if name.startswith("tag_")}
+
+
+def word_text(word: OperatorWord) -> str:
+    """An operator's word as a tag value, on one line and short enough for every cloud."""
+    reason = " ".join(word.reason.split())[:_REASON_LIMIT]
+    return f"{word.word.value}: {reason}" if reason else word.word.value
+
+
+def read_word(text: str) -> OperatorWord | None:
+    """The word in a tag value; None for an empty one. Raises ValueError for one that is no word."""
+    word, _, reason = text.strip().partition(":")
+    return OperatorWord(Word(word.strip().lower()), reason.strip()) if text.strip() else None

@@ -1,0 +1,232 @@
+"""What an error of a cloud means, decided once: a table of codes for each cloud, and one rule for all.
+
+The rule, in this order: the codes of the cloud's table; wrong credentials; throttling (429, or a text that speaks of
+the rate of requests); quota (any other HTTP error whose text speaks of a quota or limit, row C18); the HTTP status;
+network errors and libcloud's own, which pass (rows A6, A10). Whatever the rule does not know is an error of ours, and
+is left alone, as are the fatal errors that end the process.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import http.client
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from urllib.parse import quote, quote_plus, urlsplit
+
+import requests
+import urllib3
+from libcloud.common.exceptions import BaseHTTPError, RateLimitReachedError
+from libcloud.common.types import InvalidCredsError, LibcloudError
+from libcloud.compute.types import KeyPairDoesNotExistError
+
+from arvnodeman.cloud.retry import asked_to_wait
+from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+
+CREDENTIALS = "[Cloud Credentials] key"
+
+_TEXT_LIMIT = 400  # characters of a cloud's own words that an error repeats
+_SHOWN = 200  # characters of a strange item
+_QUOTA = re.compile(r"quota|limit|exceed", re.IGNORECASE)
+_RATE = re.compile(
+    r"\brate.?limit|RateLimitExceeded|\brequest.?limit|\brequest rate|throttl|too many requests", re.IGNORECASE
+)
+_TIME = re.compile(r"deadline|time.?out|timed out|time limit", re.IGNORECASE)
+_LEADING_CODE = re.compile(r"\s*\[?([A-Za-z][\w.-]*)\]?(?=[:\s\]]|$)")
+_WORD = re.compile(r"[A-Za-z][\w.-]*\w")
+_DISTINCT = re.compile(r"[a-z][A-Z]|_")  # no word of plain English: a code, wherever it stands in a text
+_MISTAKES = (  # of the configuration: a URL that is none, a key file that cannot be read
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.MissingSchema,
+    FileNotFoundError,
+    PermissionError,
+    IsADirectoryError,
+)
+_QUERY = re.compile(r"(/[^\s?'\"]*)\?[^\s'\")>]+")
+_PING_SECRET = re.compile(r"(ping_secret(?:=|%3D))[^\s&'\")>]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTable:
+    """The codes of one cloud, and for some the option to look at."""
+
+    codes: Mapping[str, ErrorKind] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
+
+    def code_in(self, code: object, text: str) -> str | None:
+        """The code of this table that an error carries: in its own field, at the start of its text, or within it."""
+        leading = _LEADING_CODE.match(text)
+        for candidate in (code, leading.group(1) if leading else None):
+            if isinstance(candidate, str) and candidate in self.codes:
+                return candidate
+        return next((word for word in _WORD.findall(text) if word in self.codes and _DISTINCT.search(word)), None)
+
+
+def table(
+    hints: Mapping[str, str] | None = None,
+    *,
+    throttled: Iterable[str] = (),
+    quota: Iterable[str] = (),
+    capacity: Iterable[str] = (),
+    refused: Iterable[str] = (),
+    gone: Iterable[str] = (),
+    transient: Iterable[str] = (),
+) -> ErrorTable:
+    """A table from lists of codes. `hints`: code -> "[Section] option"; a code with a hint alone is REFUSED."""
+    hints = hints or {}
+    codes = dict.fromkeys([*hints, *refused], ErrorKind.REFUSED)
+    for kind, listed in (
+        (ErrorKind.THROTTLED, throttled),
+        (ErrorKind.QUOTA, quota),
+        (ErrorKind.CAPACITY, capacity),
+        (ErrorKind.GONE, gone),
+        (ErrorKind.TRANSIENT, transient),
+    ):
+        codes.update(dict.fromkeys(listed, kind))
+    return ErrorTable(MappingProxyType(codes), MappingProxyType(dict(hints)))
+
+
+COMMON = table()
+
+
+@contextmanager
+def translating(errors: ErrorTable, secrets: Iterable[str] = (), longest_wait: float = 300.0) -> Iterator[None]:
+    """Raise RemoteFailure in place of each error that the rule knows; all others pass unchanged.
+
+    secrets: texts that no error may show; longest_wait: seconds to which a Retry-After is clamped (row A11).
+    """
+    secrets = tuple(secrets)
+    try:
+        yield
+    except RemoteFailure:
+        raise
+    except Exception as error:
+        fatal = fatal_cause(error)
+        if fatal is not None:
+            raise fatal from None
+        known = classify(error, errors, secrets, longest_wait)
+        if known is None:
+            raise
+        raise RemoteFailure(known) from None  # its cause may show a secret in a traceback
+
+
+def fatal_cause(error: BaseException) -> BaseException | None:
+    """The fatal error that this one is, or was raised for: no memory, no thread. requests wraps them."""
+    for each in _with_causes(error):
+        if (
+            isinstance(each, MemoryError)
+            or (isinstance(each, OSError) and each.errno == errno.ENOMEM)
+            or (isinstance(each, RuntimeError) and "can't start new thread" in str(each))
+        ):
+            return each
+    return None
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it was raised for, down to the first cause."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__context__, each.__cause__, getattr(each, "reason", None), *each.args]
+
+
+def classify(
+    error: Exception, errors: ErrorTable = COMMON, secrets: Iterable[str] = (), longest_wait: float = 300.0
+) -> RemoteError | None:
+    """What the error means, or None when it is none of the outside's."""
+    text = _text_of(error)
+    code = errors.code_in(getattr(error, "code", None), text)
+    wait = asked_to_wait(error, longest_wait)
+    kind = errors.codes[code] if code else _kind_of(error, text, retry_asked=wait is not None)
+    if kind is None:
+        return None
+    hint = errors.hints.get(code, "") if code else ""
+    if kind is ErrorKind.REFUSED and not hint and isinstance(error, InvalidCredsError):
+        hint = CREDENTIALS
+    passes = kind in (ErrorKind.THROTTLED, ErrorKind.TRANSIENT)
+    return RemoteError(kind, one_line(text, secrets), wait if passes else None, hint)
+
+
+def _kind_of(error: Exception, text: str, *, retry_asked: bool) -> ErrorKind | None:
+    if isinstance(error, RateLimitReachedError):
+        return ErrorKind.THROTTLED
+    if isinstance(error, InvalidCredsError | KeyPairDoesNotExistError):
+        return ErrorKind.REFUSED
+    status = _http_status(error)
+    if status is not None:
+        return _kind_of_status(status, text, retry_asked=retry_asked)
+    if isinstance(error, _MISTAKES):
+        return ErrorKind.REFUSED
+    passing = (LibcloudError, OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
+    if isinstance(error, passing) or type(error) is Exception:  # row A6: libcloud raises that bare; a subclass is a bug
+        return ErrorKind.TRANSIENT
+    return None
+
+
+def _kind_of_status(status: int, text: str, *, retry_asked: bool) -> ErrorKind:
+    if status == http.client.TOO_MANY_REQUESTS or _RATE.search(text):  # row N4: rateLimitExceeded comes as 403
+        return ErrorKind.THROTTLED
+    if _QUOTA.search(text) and not _TIME.search(text):
+        return ErrorKind.QUOTA
+    if status == http.client.NOT_FOUND:
+        return ErrorKind.GONE
+    # An operation that failed later is told under a status of success.
+    if status >= 500 or status < 300 or status == http.client.REQUEST_TIMEOUT or retry_asked:
+        return ErrorKind.TRANSIENT
+    return ErrorKind.REFUSED
+
+
+def _http_status(error: Exception) -> int | None:
+    status = error.code if isinstance(error, BaseHTTPError) else getattr(error, "http_code", None)
+    return int(status) if isinstance(status, int | str) and str(status).isdecimal() else None
+
+
+def _text_of(error: Exception) -> str:
+    if isinstance(error, requests.exceptions.RequestException):
+        return _network_text(error)
+    value = getattr(error, "value", None)
+    if isinstance(value, dict):  # Google's
+        value = value.get("message") or value
+    if value is None:
+        value = getattr(error, "message", None) or str(error) or type(error).__name__
+    code = getattr(error, "code", None)
+    text = str(value)
+    return f"{code}: {text}" if isinstance(code, str) and code not in text else text
+
+
+def _network_text(error: requests.exceptions.RequestException) -> str:
+    """`HOST:PORT: Connection refused`, instead of three errors around each other."""
+    host = urlsplit(error.request.url or "").netloc.rpartition("@")[2] if error.request is not None else ""
+    if isinstance(error, requests.exceptions.Timeout):
+        reason = "no answer in time"
+    else:
+        wrappers = requests.exceptions.RequestException
+        causes = [each for each in _with_causes(error) if isinstance(each, OSError) and not isinstance(each, wrappers)]
+        reason = (causes[-1].strerror or str(causes[-1])) if causes else str(error)
+    return f"{host}: {reason}" if host else reason
+
+
+def one_line(text: str, secrets: Iterable[str] = ()) -> str:
+    """A cloud's words as one line for a log: cut, without query strings, secrets starred in every form of theirs."""
+    text = _QUERY.sub(r"\1?…", text[: 16 * _TEXT_LIMIT])
+    text = _PING_SECRET.sub(r"\1***", text)
+    for secret in filter(None, secrets):
+        encoded = base64.b64encode(secret.encode()).decode()
+        for form in (secret, repr(secret)[1:-1], quote(secret, safe=""), quote(secret), quote_plus(secret), encoded):
+            text = text.replace(form, "***")
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"
+
+
+def shown(value: object) -> str:
+    """A value of the cloud's, whatever it is, for a log line."""
+    return one_line(ascii(value)[:_SHOWN])

@@ -1,0 +1,335 @@
+"""What all drivers on libcloud share. A driver for one cloud fills in the five methods at the end of the class, and
+overrides what its cloud does differently."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import libcloud.compute.base as lc
+from libcloud.compute.types import NodeState
+
+from arvnodeman.cloud.base import (
+    FQDN_TAG,
+    SIZE_TAG,
+    TOKEN_TAG,
+    WORD_TAG,
+    CloudDriver,
+    read_word,
+    tag_filters,
+    word_text,
+)
+from arvnodeman.cloud.errors import COMMON, ErrorTable, one_line, shown, translating
+from arvnodeman.cloud.retry import date_seconds, retry_after_seconds
+from arvnodeman.config import ConfigError
+from arvnodeman.fleet.model import (
+    CloudNode,
+    ErrorKind,
+    NodeRecord,
+    NodeSize,
+    OperatorWord,
+    ProviderSize,
+    RemoteError,
+    RemoteFailure,
+    Secret,
+)
+
+if TYPE_CHECKING:
+    from arvnodeman.config import Settings
+
+_T = TypeVar("_T")
+_STRANGE = (AttributeError, LookupError, TypeError, ValueError, OverflowError)  # what odd data makes our code raise
+_log = logging.getLogger("ComputeNodeDriver")
+
+
+class LibcloudDriver(CloudDriver):
+    """A CloudDriver on a libcloud NodeDriver.
+
+    driver_class: the libcloud class; [Cloud] driver_class puts another in its place. Raises ConfigError when the
+    libcloud class does not take the credentials or the options of [Cloud Create].
+    """
+
+    errors: ClassVar[ErrorTable] = COMMON
+    gone_states: ClassVar[frozenset[Any]] = frozenset({NodeState.TERMINATED})
+    stopped_states: ClassVar[frozenset[Any]] = frozenset({NodeState.STOPPED, NodeState.SUSPENDED, NodeState.PAUSED})
+    broken_states: ClassVar[frozenset[Any]] = frozenset()
+    create_options: ClassVar[frozenset[str]] = frozenset({"ping_host"})
+    """Options of [Cloud Create] that the driver itself understands; `tag_*` too. All others go to create_node."""
+    secret_credentials: ClassVar[frozenset[str]] = frozenset({"key", "secret", "password", "token"})
+
+    def __init__(self, settings: Settings, driver_class: Callable[..., Any]) -> None:
+        self._settings = settings
+        self._filters = tag_filters(settings.cloud.listing)
+        self._secrets = tuple(
+            value.reveal() for name, value in settings.cloud.credentials.items() if name in self.secret_credentials
+        )
+        try:
+            with self._translating():
+                self._driver = self._connected(driver_class)
+        except (TypeError, ValueError, LookupError) as error:  # what libcloud's constructors raise for odd arguments
+            wrong = one_line(str(error), self._secrets)
+            raise ConfigError((f"{settings.path}: [Cloud Credentials]: the driver refuses them: {wrong}",)) from None
+        self._listen()
+        self._free_create_options = self._checked_create_options()
+
+    # ---- the contract ----------------------------------------------------------------------------------------------
+
+    def list_sizes(self) -> tuple[ProviderSize, ...]:
+        """See CloudDriver."""
+        with self._translating():
+            listed = self._driver.list_sizes()
+        sizes = tuple(size for size in (self._provider_size(each) for each in listed or ()) if size is not None)
+        if not sizes:
+            raise _failure(ErrorKind.TRANSIENT, "the cloud lists no sizes")
+        return sizes
+
+    def list_nodes(self) -> tuple[CloudNode, ...]:
+        """See CloudDriver. A node that two pages show is taken once."""
+        values = (self._cloud_node(node, tags) for node, tags in self._ours())
+        return tuple({value.id: value for value in values if value is not None}.values())
+
+    def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:
+        """See CloudDriver. The size is the one asked for, whatever the cloud's answer says of it (row D9)."""
+        try:
+            with self._translating(ping_url.reveal()):
+                arguments = self._create_arguments(size, record, token, ping_url)
+                node = self._driver.create_node(**{**self._free_create_options, **arguments})
+        except RemoteFailure as failure:
+            if failure.error.kind is ErrorKind.GONE:  # what the request names: image, network, size
+                raise RemoteFailure(replace(failure.error, kind=ErrorKind.REFUSED)) from None
+            raise
+        value = self._cloud_node(node, self._create_tags(size, record, token))
+        if value is None:
+            raise _failure(ErrorKind.TRANSIENT, f"the answer to the create request names no node: {shown(node)}")
+        return replace(value, size_tag=size.id, preemptible=value.preemptible or size.preemptible)
+
+    def find_node(self, size: NodeSize, record: NodeRecord, token: str) -> CloudNode | None:
+        """See CloudDriver. A node of the same name that another boot made does not count."""
+        name = self.name_of(record)
+        named = (each for each in self._ours() if each[0].name == name and each[1].get(TOKEN_TAG, token) == token)
+        values = (self._cloud_node(node, tags) for node, tags in named)
+        hits = {value.id: value for value in values if value is not None}
+        if len(hits) > 1:
+            _log.warning("%d nodes are named %s: %s", len(hits), name, ", ".join(hits))
+        return replace(next(iter(hits.values())), size_tag=size.id) if len(hits) == 1 else None
+
+    def finish_node(self, node: CloudNode, record: NodeRecord) -> None:
+        """Nothing: all is in the create request."""
+
+    def destroy_node(self, node: CloudNode) -> None:
+        """See CloudDriver."""
+        try:
+            with self._translating():
+                destroyed = self._driver.destroy_node(self._libcloud_node(node))
+        except RemoteFailure as failure:
+            if failure.error.kind is ErrorKind.GONE:
+                return
+            raise
+        if not destroyed:
+            raise _failure(ErrorKind.TRANSIENT, f"the cloud did not destroy {node.id}: it answered {destroyed}")
+
+    def look_for(self, node: CloudNode) -> CloudNode | None:
+        """See CloudDriver."""
+        return next((listed for listed in self.list_nodes() if listed.id == node.id), None)
+
+    def sync_fqdn(self, node: CloudNode, fqdn: str) -> None:
+        """See CloudDriver. Kept in the tag `hostname`."""
+        with self._translating():
+            self._write_tags(node, {FQDN_TAG: fqdn})
+
+    def set_word(self, node: CloudNode, word: OperatorWord | None) -> None:
+        """See CloudDriver."""
+        with self._translating():
+            self._write_tags(node, {WORD_TAG: word_text(word) if word else None})
+
+    # ---- for the drivers -------------------------------------------------------------------------------------------
+
+    def _translating(self, *secrets: str) -> AbstractContextManager[None]:
+        return translating(self.errors, (*self._secrets, *secrets), self._settings.daemon.max_poll_time)
+
+    def _create_tags(self, size: NodeSize, record: NodeRecord, token: str) -> dict[str, str]:
+        """The tags of a new node: what our listing looks for, what the operator wants, what we keep there."""
+        tags = {**tag_filters(self._settings.cloud.create), **self._filters, SIZE_TAG: size.id, TOKEN_TAG: token}
+        return {**tags, FQDN_TAG: record.fqdn} if record.fqdn else tags
+
+    def _libcloud_size(self, size: NodeSize) -> Any:
+        """The size as create_node takes it, made from what was listed before: nothing is asked."""
+        price = size.price
+        return lc.NodeSize(
+            size.provider_id, size.provider_name, size.ram, size.disk, size.bandwidth, price, self._driver, extra={}
+        )
+
+    def _libcloud_node(self, node: CloudNode) -> Any:
+        """The node as libcloud's methods take it: id and name are enough for most clouds, others override this."""
+        return lc.Node(node.id, node.name, NodeState.UNKNOWN, [], [], self._driver, extra={})
+
+    def _listed(self) -> Iterable[Any]:
+        """Every node of the cloud, all pages."""
+        nodes: Iterable[Any] = self._driver.list_nodes()
+        return nodes
+
+    def _is_gone(self, node: Any) -> bool:
+        """Is it terminated or shutting down? Then it is not listed."""
+        return getattr(node, "state", None) in self.gone_states
+
+    def _is_broken(self, node: Any) -> bool:
+        """Does the cloud say that it does not work?"""
+        return node.state in self.broken_states
+
+    def _tags(self, node: Any) -> Mapping[str, str]:
+        """A node's tags; none for a node that has none or something else in their place (row I7)."""
+        tags = (getattr(node, "extra", None) or {}).get("tags")
+        return {str(name): str(value) for name, value in tags.items()} if isinstance(tags, Mapping) else {}
+
+    def _is_ours(self, tags: Mapping[str, str]) -> bool:
+        """Does a node with these tags match [Cloud List]? Where that names no tag, our size tag tells."""
+        if self._filters:
+            return all(tags.get(name) == value for name, value in self._filters.items())
+        return SIZE_TAG in tags
+
+    def _fqdn(self, _node: Any, tags: Mapping[str, str]) -> str | None:
+        return tags.get(FQDN_TAG) or None
+
+    def _report_id(self, node: Any) -> str:
+        return str(node.id)
+
+    def _start_time(self, node: Any) -> float | None:
+        created = node.created_at
+        if created is None:
+            return None
+        return float((created if created.tzinfo else created.replace(tzinfo=UTC)).timestamp())
+
+    def _provider_size_of(self, node: Any) -> str | None:
+        """Id or name of a node's type; libcloud gives an object or a text (row H7)."""
+        size = getattr(node, "size", None)
+        return str(size) if isinstance(size, str) else getattr(size, "id", None)
+
+    def _preemptible(self, _node: Any) -> bool:
+        return False
+
+    def _cores(self, size: Any) -> float:
+        """Cores of a listed size, wherever libcloud keeps them; 0: unknown."""
+        extra = getattr(size, "extra", None) or {}
+        places = (extra.get("vcpu"), extra.get("vcpus"), extra.get("guestCpus"), extra.get("numberOfCores"))
+        return next((float(cores) for cores in (*places, getattr(size, "vcpus", None)) if cores), 0.0)
+
+    @abstractmethod
+    def name_of(self, record: NodeRecord) -> str:
+        """The name of the cloud node that is made for a record."""
+
+    @abstractmethod
+    def _connected(self, driver_class: Callable[..., Any]) -> Any:
+        """Make the libcloud driver, with the credentials. Asks the cloud nothing where that is possible."""
+
+    @abstractmethod
+    def _create_arguments(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> dict[str, Any]:
+        """The arguments of create_node."""
+
+    @abstractmethod
+    def _write_tags(self, node: CloudNode, changes: Mapping[str, str | None]) -> None:
+        """Set tags of a node; None takes one away. The others stay."""
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _ours(self) -> Iterator[tuple[Any, Mapping[str, str]]]:
+        with self._translating():
+            listed = list(self._listed())
+        for node in listed:
+            if self._is_gone(node):
+                continue
+            nothing: Mapping[str, str] = {}
+            tags = self._of(node, "tags", self._tags, nothing)
+            if self._is_ours(tags):
+                yield node, tags
+
+    def _cloud_node(self, node: Any, tags: Mapping[str, str]) -> CloudNode | None:
+        """The node as a value. A strange field costs only itself; a node without id or name is skipped."""
+        if not getattr(node, "id", None) or not getattr(node, "name", None):
+            _log.warning("ignored a cloud node without id or name: %s", shown(node))
+            return None
+        addresses = [*(node.public_ips or ()), *(node.private_ips or ())]
+        return CloudNode(
+            id=str(node.id),
+            name=str(node.name),
+            report_id=self._of(node, "id", self._report_id, str(node.id)),
+            fqdn=self._of(node, "FQDN", lambda each: self._fqdn(each, tags), None),
+            size_tag=tags.get(SIZE_TAG),
+            provider_size=self._of(node, "size", self._provider_size_of, None),
+            price=self._of(node, "price", lambda each: each.size.price if hasattr(each.size, "price") else None, None),
+            start_time=self._of(node, "start time", self._start_time, None),
+            preemptible=self._of(node, "preemptible", self._preemptible, False),
+            broken=self._of(node, "state", self._is_broken, False),
+            stopped=node.state in self.stopped_states,
+            word=self._of(node, f"tag {WORD_TAG}", lambda _: read_word(tags.get(WORD_TAG, "")), None),
+            address=str(addresses[0]) if addresses else None,
+        )
+
+    @staticmethod
+    def _of(node: Any, what: str, read: Callable[[Any], _T], otherwise: _T) -> _T:
+        try:
+            return read(node)
+        except _STRANGE as error:
+            _log.warning("ignored the %s of cloud node %s: %s", what, shown(getattr(node, "id", None)), shown(error))
+            return otherwise
+
+    def _provider_size(self, size: Any) -> ProviderSize | None:
+        try:
+            return ProviderSize(
+                id=str(size.id),
+                name=str(size.name),
+                ram=float(size.ram or 0),
+                disk=float(size.disk or 0),
+                bandwidth=float(size.bandwidth or 0),
+                price=float(size.price) if size.price else None,  # 0 is no price
+                cores=self._cores(size),
+            )
+        except _STRANGE as error:
+            _log.warning("ignored cloud size %s: %s", shown(getattr(size, "id", size)), shown(error))
+            return None
+
+    def _listen(self) -> None:
+        """Look at every answer before libcloud does."""
+        session = getattr(getattr(getattr(self._driver, "connection", None), "connection", None), "session", None)
+        if session is not None:
+            session.hooks["response"].append(self._heard)
+
+    def _heard(self, response: Any, **_options: object) -> None:
+        now = time.time()
+        date = date_seconds(response.headers.get("Date", ""))
+        if date is not None:  # a Date is cut to whole seconds, and was written while the answer was on its way
+            self.clock_offset = date + 0.5 - (now - response.elapsed.total_seconds() / 2)
+        if response.encoding is None:
+            response.encoding = "utf-8"  # else requests guesses from the whole body, three times
+        asked = response.headers.get("Retry-After")
+        if asked is not None:  # libcloud raises ValueError for one that it cannot read
+            seconds = retry_after_seconds(asked, now)
+            response.headers["Retry-After"] = f"{seconds or 0:.3f}"
+
+    def _checked_create_options(self) -> dict[str, str]:
+        options = {
+            name: value
+            for name, value in self._settings.cloud.create.items()
+            if name not in self.create_options and not name.startswith("tag_")
+        }
+        taken = inspect.signature(self._driver.create_node).parameters
+        if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values()):
+            unknown = sorted(set(options) - set(taken))
+            if unknown:
+                known = ", ".join([*sorted(self.create_options), "tag_*"])
+                lines = (
+                    f"{self._settings.path}: [Cloud Create] {name}: this cloud has no such option; allowed: {known}"
+                    for name in unknown
+                )
+                raise ConfigError(tuple(lines))
+        return options
+
+
+def _failure(kind: ErrorKind, text: str) -> RemoteFailure:
+    return RemoteFailure(RemoteError(kind, text))

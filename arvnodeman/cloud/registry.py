@@ -1,0 +1,64 @@
+"""The drivers by the name that `[Cloud] provider` gives them. A new cloud is a file and a line here."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from arvnodeman.config import ConfigError
+
+if TYPE_CHECKING:
+    from arvnodeman.cloud.base import CloudDriver
+    from arvnodeman.config import Settings
+
+_DRIVERS = {
+    "azure": "arvnodeman.cloud.azure:AzureDriver",
+    "dummy": "arvnodeman.cloud.dummy:DummyDriver",
+    "ec2": "arvnodeman.cloud.ec2:EC2Driver",
+    "gce": "arvnodeman.cloud.gce:GCEDriver",
+    "openstack": "arvnodeman.cloud.openstack:OpenStackDriver",
+    "sandbox": "arvnodeman.cloud.sandbox:SandboxDriver",
+}
+
+
+def providers() -> tuple[str, ...]:
+    """The providers whose drivers are there, in alphabetical order."""
+    return tuple(name for name, place in _DRIVERS.items() if importlib.util.find_spec(place.partition(":")[0]))
+
+
+def make_driver(settings: Settings) -> CloudDriver:
+    """A driver of the configured cloud, for use in one thread. Asks the cloud nothing where that is possible.
+
+    Raises ConfigError for a provider or `[Cloud] driver_class` that cannot be had, and for credentials and options that
+    the driver does not take; RemoteFailure for a cloud that has to be asked and fails.
+    """
+    provider = settings.cloud.provider
+    if provider not in providers():
+        known = provider in _DRIVERS
+        wrong = f"the driver of {provider!r} is not installed" if known else f"{provider!r} is no cloud that is known"
+        raise ConfigError((f"{settings.path}: [Cloud] provider: {wrong}; allowed: {', '.join(providers())}",))
+    module, _, name = _DRIVERS[provider].partition(":")
+    driver = cast("Callable[..., CloudDriver]", getattr(importlib.import_module(module), name))
+    if settings.cloud.driver_class:
+        return driver(settings, _class_at(settings, settings.cloud.driver_class))
+    return driver(settings)
+
+
+def _class_at(settings: Settings, path: str) -> Callable[..., Any]:
+    """The class that a dotted path names. Raises ConfigError."""
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        wrong = f"cannot import {path!r}: {error}"
+        raise _no_class(settings, wrong) from None
+    if not isinstance(found, type):
+        raise _no_class(settings, f"{path!r} is no class")
+    return cast("Callable[..., Any]", found)
+
+
+def _no_class(settings: Settings, wrong: str) -> ConfigError:
+    line = f"{settings.path}: [Cloud] driver_class: {wrong}; allowed: MODULE.CLASS, found on PYTHONPATH"
+    return ConfigError((" ".join(line.split()),))
