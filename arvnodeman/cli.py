@@ -37,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case ["check-config", *rest]:
                 return _check_config(rest)
             case ["demo", *rest]:
-                from arvnodeman.sandbox import demo
+                from arvnodeman.sandbox.demo import main as demo
 
-                return demo.main(rest)
+                return demo(rest)
             case ["sandbox", *rest]:
-                from arvnodeman.sandbox import site
+                from arvnodeman.sandbox.site import main as sandbox
 
-                return site.main(rest)
+                return sandbox(rest)
             case _:
                 return _run(given)
     except BrokenPipeError:

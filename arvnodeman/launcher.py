@@ -110,10 +110,7 @@ class Daemon:
         self._vitals = Vitals()
         self._notifier = ServiceNotifier()
         self._warner = Scribe("scribe-half-way")
-        writers: list[Callable[[Cause], None]] = [last_words.log_writer(self._vitals)]
-        if settings.daemon.state_dir:
-            writers.append(last_words.file_writer(self._vitals, Path(settings.daemon.state_dir)))
-        self._ending = Ending(writers)
+        self._ending = Ending(_writers(settings, self._vitals))
         brain = Fleet(settings.policy(), self._vitals.clock.now())
         self._published = Published(brain.view)
         self._crew = Crew(settings, Supervision(self._vitals, self._ending), brain, self._published)
@@ -125,7 +122,11 @@ class Daemon:
         for warning in settings.warnings:
             logger.warning("%s", warning)
         management = self._serve(listening)
-        self._crew.start(good_round=self._good_round, half_way=self._half_way)
+        try:
+            self._crew.start(good_round=self._good_round, half_way=self._half_way)
+        except Exception:
+            logger.exception("Uncaught exception during setup")
+            return CANNOT_START
         self._wait_for_stop()
         code = self._stop()
         if management is not None:
@@ -207,6 +208,20 @@ class Daemon:
                 logger.warning("%s", line)
 
         self._warner.begin(warn)
+
+
+def _writers(settings: Settings, vitals: Vitals) -> list[Callable[[Cause], None]]:
+    """Who writes last words: the log, and the state directory where there is one that can be used."""
+    writers = [last_words.log_writer(vitals)]
+    if settings.daemon.state_dir:
+        folder = Path(settings.daemon.state_dir)
+        try:
+            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        except OSError as error:
+            logger.warning("[Daemon] state_dir: cannot use %s: %s", folder, error.strerror)
+        else:
+            writers.append(last_words.file_writer(vitals, folder))
+    return writers
 
 
 def _is_second_stop(came: tuple[Signal, int] | None) -> bool:

@@ -25,7 +25,6 @@ class Published:
     """What the daemon actor shows to other threads. They read the attributes and take no lock."""
 
     view: View  # the brain's
-    decisions: int = 0  # events handled so far
     stopped: threading.Event = field(default_factory=threading.Event)  # after StopAsked: nothing is under way any more
 
 
@@ -89,7 +88,6 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         for command in self._ask_brain(event):
             self._carry_out(command)
         self._published.view = self._brain.view
-        self._published.decisions += 1
         self._arm()
         if self._stopping and self._operators.is_idle() and not self._brain.boots_at_the_cloud:
             self._published.stopped.set()
@@ -100,7 +98,7 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         except Exception as error:  # the brain promises not to raise: a broken promise costs one event, not the daemon
             if is_fatal(error):
                 raise
-            self._vitals.count("brain_exceptions")
+            self._vitals.count("actor_exceptions")
             self._logger.exception("while handling %s", type(event).__name__)
             return ()
 

@@ -75,7 +75,7 @@ class RecordsFetch:
             raise SlurmFailure(failure.error) from failure
         self._check_rights = False
         if complaint:
-            logging.getLogger("slurm").error("%s", complaint)
+            logging.getLogger("arvnodeman.slurm").error("%s", complaint)
         return nodes
 
 

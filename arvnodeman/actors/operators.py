@@ -79,6 +79,7 @@ class OperatorActor(BaseNodeManagerActor):
         except Exception as error:
             if is_fatal(error):
                 raise
+            self._vitals.count("actor_exceptions")
             self._logger.exception("Unexpected exception in %s for %s", type(step).__name__, step.logger or "the fleet")
             return StepFailed(step, RemoteError(ErrorKind.UNEXPECTED, f"{type(error).__name__}: {error}"))
 

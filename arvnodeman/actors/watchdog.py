@@ -81,7 +81,7 @@ class WatchdogActor(BaseNodeManagerActor):
             case Patrol():
                 try:
                     self._patrol()
-                except Exception as error:
+                except BaseException as error:
                     cause = Cause(CauseKind.WATCHDOG, self.name, "Watchdog exception", error=error)
                     self._ending.now(cause, self._stopping.is_set)
                     raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,6 +66,17 @@ def test_a_hung_poller_ends_the_process_with_last_words(hung: Hung) -> None:
     assert words["cause"] == "watchdog"
     assert words["subject"].startswith("ArvadosNodeListMonitorActor")
     assert any("list_records" in call for stack in words["stacks"].values() for call in stack)
+
+
+@pytest.mark.parametrize("hung", [600.0], indirect=True)
+def test_the_third_signal_of_a_kind_exits_at_once(hung: Hung) -> None:
+    """Several of one kind may reach the process as one, so they are sent until it ends."""
+    process = hung.daemon.process
+    end = time.monotonic() + BOUND
+    while process.poll() is None and time.monotonic() < end:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    assert process.returncode == 128 + signal.SIGINT
 
 
 @pytest.mark.parametrize("hung", [600.0], indirect=True)

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -156,8 +155,8 @@ def assert_tries_and_stops(daemon: DaemonProcess, role: str, told: str) -> None:
     assert daemon.stop() == 0
 
 
-def test_squeue_not_installed(start: Start) -> None:
-    daemon = start(environment={"PATH": os.path.dirname(sys.executable)})  # noqa: PTH120
+def test_squeue_not_installed(start: Start, tmp_path: Path) -> None:
+    daemon = start(environment={"PATH": str(tmp_path)})
     assert_tries_and_stops(daemon, "JobQueueMonitorActor", "squeue")
 
 
@@ -253,7 +252,11 @@ def test_a_reload_on_sighup(start: Start, tmp_path: Path) -> None:
 
 def test_without_foreground_it_goes_into_the_background(site: SiteProcess, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    config = site.write_config(tmp_path / "site.cfg", {"Logging": {"file": log, "level": "DEBUG"}})
+    with deaf_port() as port:
+        pass
+    config = site.write_config(
+        tmp_path / "site.cfg", {"Logging": {"file": log, "level": "DEBUG"}, "Manage": {"port": port}}
+    )
     answer = subprocess.run(
         command("--config", str(config)), env=site.environment(), capture_output=True, timeout=BOUND, check=False
     )
@@ -262,6 +265,7 @@ def test_without_foreground_it_goes_into_the_background(site: SiteProcess, tmp_p
     while "got response with" not in (text := log.read_text() if log.exists() else ""):
         assert time.monotonic() < end, text
         time.sleep(0.02)
+    assert ask(port, "/status.json")[0] == 200
     pid = int(text.partition("[")[2].partition("]")[0])
     os.kill(pid, signal.SIGTERM)
     while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:

@@ -26,12 +26,16 @@ STEPS = (
 def test_one_nodes_whole_life(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with SiteProcess(speed=60) as site:
-        config = site.write_config(tmp_path / "site.cfg", {"Logging": {"file": log, "level": "INFO"}})
+        config = site.write_config(
+            tmp_path / "site.cfg",
+            {"Logging": {"file": log, "level": "INFO"}},
+            consecutive_idle_count=6,  # long enough for a queue poll, which logs the counts, to see it idle
+        )
         daemon = DaemonProcess(config, log, site.environment())
         try:
-            site.add_jobs({"cores": 1, "duration": 60})
+            site.add_jobs({"cores": 1, "duration": 120})
             site.wait_for(lambda state: state["quiet"] and state["jobs"].get("completed") == 1, timeout=BOUND)
-            daemon.wait_for_line(STEPS[-1])
+            daemon.wait_for(lambda: STEPS[-1] in daemon.text().partition(STEPS[-2])[2], "the last count")
             verdict = site.verdict()
             assert daemon.stop() == 0
         finally:

@@ -138,7 +138,7 @@ def test_a_second_signal_of_the_kind_ends_the_wait(path: Path, tmp_path: Path) -
 
 
 def test_the_third_exits_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Exited(Exception):
+    class Exited(BaseException):
         """Stands for the end of the process."""
 
     def leave(code: int) -> None:
@@ -219,6 +219,26 @@ def test_half_way_tells_every_stack(path: Path, tmp_path: Path) -> None:
 
     run(path, started)
     assert "WARNING: Actor X has not answered" in (tmp_path / "log").read_text()
+
+
+def test_a_start_that_fails_is_logged_and_exits_1(path: Path, tmp_path: Path) -> None:
+    """Rows J7, N11: the classic exited 0."""
+
+    def started(_crew: PlayedCrew) -> None:
+        raise ZeroDivisionError
+
+    code, _ = run(path, started)
+    assert code == 1
+    assert "Uncaught exception during setup" in (tmp_path / "log").read_text()
+
+
+def test_a_state_directory_is_made_or_complained_about(path: Path, tmp_path: Path) -> None:
+    good = path.read_text()
+    for name, made in (("state", True), ("log/state", False)):
+        path.write_text(good.replace("[Daemon]", f"[Daemon]\nstate_dir = {tmp_path / name}"))
+        run(path, lambda _crew: send(signal.SIGTERM))
+        assert (tmp_path / name).is_dir() is made
+    assert f"[Daemon] state_dir: cannot use {tmp_path}/log/state: Not a directory" in (tmp_path / "log").read_text()
 
 
 def test_mistakes_in_the_file_are_lines_and_exit_2(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,7 +111,6 @@ def test_events_reach_the_brain_with_the_time_and_the_view_is_published() -> Non
         site.send(QUEUE)
         assert site.brain.heard == [(QUEUE, site.hand.clock.now())]
         assert site.published.view == site.brain.view
-        assert site.published.decisions == 1
 
 
 def test_steps_go_to_the_operators_and_their_outcome_to_the_brain() -> None:
@@ -197,7 +196,7 @@ def test_a_brain_that_raises_costs_one_event(caplog: pytest.LogCaptureFixture) -
         site.brain.answer = lambda _event: ()
         site.send(QUEUE)
         assert len(site.brain.heard) == 2
-        assert site.end.vitals.counted("brain_exceptions") == 1
+        assert site.end.vitals.counted("actor_exceptions") == 1
         assert site.end.kills == 0
     assert "while handling QueueListed" in caplog.text
 

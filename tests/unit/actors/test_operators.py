@@ -51,8 +51,11 @@ def test_a_failure_that_the_hands_recognise_is_passed_on(caplog: pytest.LogCaptu
 
 
 def test_any_other_exception_is_unexpected_and_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """Row L11: such a thing is counted."""
+    end = End()
     with caplog.at_level(logging.ERROR):
-        ended = outcome_of(KeyError("size"))
+        ended = outcome_of(KeyError("size"), end)
+    assert end.vitals.counted("actor_exceptions") == 1
     assert ended.outcome.error.kind is ErrorKind.UNEXPECTED
     assert ended.outcome.error.text == "KeyError: 'size'"
     assert "Traceback" in caplog.text
