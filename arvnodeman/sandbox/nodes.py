@@ -8,7 +8,7 @@ it halts itself when its ping secret is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -46,6 +46,8 @@ class Machine:
 
     node: SandboxNode
     computer: Computer
+    uuid: str  # of its node record, as its ping URL says
+    secret: str = field(repr=False)
     alive: bool = True
     halted: bool = False
     pinged: bool = False
@@ -96,7 +98,7 @@ class Machines:
             address=node.address,
             started=node.created + node.boot / 2 / self._clock.speed,
         )
-        machine = Machine(node, computer)
+        machine = Machine(node, computer, *ping_target(node.user_data))
         self.machines[node.id] = machine
         if self._strikes("node-dies-booting", machine):
             self._vanish_in(machine, node.boot * self._dice("dies-booting", node.id, 0.2, 0.9), "node-dies-booting")
@@ -107,12 +109,10 @@ class Machines:
         if not machine.alive:
             return
         machine.next_ping = None
-        uuid, secret = ping_target(machine.node.user_data)
-        wait = self._ping_interval
         try:
             record = self._desk.ping(
-                uuid,
-                secret,
+                machine.uuid,
+                machine.secret,
                 ip=machine.computer.address,
                 instance_id=machine.node.id,
                 totals={

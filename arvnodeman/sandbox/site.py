@@ -32,7 +32,10 @@ _PROGRAM = "arvados-node-manager sandbox"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a site until it is told to stop. Its first line on stdout is JSON, `SiteAddress.from_line` reads it."""
+    """Run a site until it is told to stop. Returns the exit code.
+
+    Its first line on stdout is JSON, which `SiteAddress.from_line` reads; on a terminal, words for people.
+    """
     parser = _parser()
     given = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s: %(message)s")
@@ -127,7 +130,7 @@ def _serve(site: Site, given: argparse.Namespace, folder: Path) -> int:
     threading.Thread(target=clock.run, name="clock", daemon=True).start()
     if given.until_eof:
         threading.Thread(target=_wait_for_eof, name="eof", daemon=True).start()
-    sys.stdout.write(address.line() + "\n")
+    sys.stdout.write(greeting(address, given.config) if sys.stdout.isatty() else address.line() + "\n")
     sys.stdout.flush()
     try:
         server.run()
@@ -135,6 +138,20 @@ def _serve(site: Site, given: argparse.Namespace, folder: Path) -> int:
         clock.stop()
         server.close()
     return 0
+
+
+def greeting(address: SiteAddress, config: str | None) -> str:
+    """What people are told when the site is ready."""
+    lines = [
+        f"The site is at {address.url}, {address.speed:g} times faster than life; {address.url}/site/state shows it.",
+        f"Its squeue, sinfo, scontrol and scancel are in {address.bin}.",
+    ]
+    if config:
+        command = f"PATH={address.bin}:$PATH arvados-node-manager --config {config} --foreground"
+        lines.append(f"Run the daemon on it with: {command}")
+    else:
+        lines.append("Start it with --config FILE to get a configuration file for the daemon.")
+    return "\n".join([*lines, "Ctrl-C ends it."]) + "\n"
 
 
 def _end(_signal: int, _frame: object) -> None:

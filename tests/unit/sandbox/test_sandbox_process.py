@@ -19,6 +19,7 @@ from arvnodeman.config import load
 from arvnodeman.sandbox.commands import write_commands
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from arvnodeman.sandbox.settings import SiteAddress, config_options
+from arvnodeman.sandbox.site import greeting
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,13 @@ def test_the_configuration_file_is_a_good_one(site: SiteProcess, tmp_path: Path)
 def test_the_address_survives_its_line(site: SiteProcess) -> None:
     assert SiteAddress.from_line(site.address.line()) == site.address
     assert config_options(site.address)["Arvados"]["host"] == site.address.url
+
+
+def test_people_are_told_how_to_use_a_site(site: SiteProcess) -> None:
+    text = greeting(site.address, "a.ini")
+    assert f"PATH={site.address.bin}:$PATH arvados-node-manager --config a.ini --foreground" in text
+    assert site.address.url in text
+    assert "--config FILE" in greeting(site.address, None)
 
 
 def test_stop_leaves_no_process_and_no_directory() -> None:
