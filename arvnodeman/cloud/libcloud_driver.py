@@ -260,6 +260,7 @@ class LibcloudDriver(CloudDriver):
             name=str(node.name),
             report_id=self._of(node, "id", self._report_id, str(node.id)),
             fqdn=self._of(node, "FQDN", lambda each: self._fqdn(each, tags), None),
+            token=tags.get(TOKEN_TAG) or None,
             size_tag=tags.get(SIZE_TAG),
             provider_size=self._of(node, "size", self._provider_size_of, None),
             price=self._of(node, "price", lambda each: each.size.price if hasattr(each.size, "price") else None, None),

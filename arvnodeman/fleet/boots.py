@@ -32,6 +32,8 @@ def let_through(state: State) -> None:
     for boot in ready:
         if boot.row is None and existing >= ceiling:
             boot.stop(f"{existing} nodes reach the limit of {ceiling}")
+        elif boot.row is None and existing + len(state.phantoms) >= ceiling:
+            continue  # what an earlier run began may yet appear
         else:
             boot.create()
             existing += 1
@@ -64,6 +66,16 @@ def link(boot: Boot, node: Node) -> None:
         node.prepared = boot.record
     if node.size is None:
         node.size = boot.size
+
+
+def unlink(state: State, node: Node) -> bool:
+    """The node of a boot that still asks for it is gone: the boot goes on. False when it has been answered."""
+    boot = node.boot
+    if boot is None or boot.node is not None:
+        return False
+    boot.row = node.boot = None
+    state.roster.drop(node)
+    return True
 
 
 def _created(state: State, boot: Boot) -> None:

@@ -68,13 +68,13 @@ def _expect_pinging_nodes(state: State) -> None:
 
 def _find_boot(state: State, node: Node) -> None:
     """A node that is listed before its create request has answered belongs to that boot."""
-    made = node.record or node.prepared or state.roster.made_for(node.cloud)
+    made = node.record or node.prepared
     for boot in state.boots.values():
-        if boot.row is None and boot.record is not None and boot.asked:
-            names = (boot.record.hostname, boot.record.fqdn)
-            if (made is not None and made.uuid == boot.record.uuid) or node.cloud.name in names:
-                link(boot, node)
-                return
+        if boot.row is not None or boot.record is None or not boot.asked:
+            continue
+        if node.cloud.token == boot.token or (made is not None and made.uuid == boot.record.uuid):
+            link(boot, node)
+            return
 
 
 def _note_pairing(state: State, node: Node) -> None:

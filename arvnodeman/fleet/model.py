@@ -165,6 +165,7 @@ class CloudNode:
     stopped: bool = False  # listed as stopped or preempted: it cannot be working
     word: OperatorWord | None = None
     address: str | None = None
+    token: str | None = None  # of the boot that made it, as tagged
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,25 +133,25 @@ class Roster:
             node.record, node.prepared = record, None
             self._paired[record.uuid] = node
             return True
-        made = self.made_for(cloud)
-        if made is not None and made.uuid not in self._paired and not made.instance_id:
-            node.prepared = made
-        elif node.prepared is not None:
-            node.prepared = self.records.get(node.prepared.uuid, node.prepared)
+        node.prepared = self.made_for(cloud)
         return False
 
     def made_for(self, cloud: CloudNode) -> NodeRecord | None:
-        """The record that a cloud node was made for, by the names that drivers give."""
+        """The record that a cloud node was made for, while neither has been paired: by token, and by the names that
+        drivers give. A record that was used again since is another's."""
         host = host_part(cloud)
-        if host is not None and (record := self.hosts.get(host)) is not None:
-            return record
-        for part in cloud.name.split("-"):
-            if (record := self._by_tail.get(part)) is not None:
-                return record
-        return None
+        found = self.hosts.get(host) if host is not None else None
+        if found is None or not self._agrees(found, cloud):
+            found = next((self._by_tail[part] for part in cloud.name.split("-") if part in self._by_tail), None)
+        return found if found is not None and self._agrees(found, cloud) else None
+
+    def _agrees(self, record: NodeRecord, cloud: CloudNode) -> bool:
+        if record.uuid in self._paired or record.instance_id not in (None, cloud.report_id):
+            return False
+        return cloud.token is None or record.intent is None or record.intent.token == cloud.token
 
     def hostname(self, node: Node) -> str | None:
-        """The name in Slurm that is this node's alone; a name at the cloud that is another's by now is not."""
+        """The name in Slurm that is this node's alone: one that a record has by now is that record's."""
         record = node.record or node.prepared
         if record is not None:
             return record.hostname

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arvnodeman.fleet import causes
-from arvnodeman.fleet.boots import boot_failed
+from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.model import NodeState, Word
 from arvnodeman.fleet.node import OUR_SHUTDOWN, Node, drained_by_us, eligible
@@ -27,6 +27,8 @@ def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = Fals
 
 def after_shutdown(state: State, shutdown: Shutdown) -> None:
     """A shutdown has gone on: see whether it has ended."""
+    if shutdown.past_return:  # its absence from the next list will be no surprise
+        state.cloud_trust.forget(shutdown.node.cloud.report_id)
     if shutdown.outcome is None:
         state.schedule(shutdown)
         return
@@ -49,7 +51,6 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
 
 def _destroyed(state: State, node: Node, shutdown: Shutdown) -> None:
     """Its record is free again; the row stays until the cloud does not list it any more."""
-    state.cloud_trust.forget(node.cloud.report_id)
     state.roster.unpair(node)
     node.destroyed_at = state.t
     if node.missing or not node.listed or shutdown.kind is Kind.GONE:
@@ -145,6 +146,8 @@ def departures(state: State) -> None:
     for node in [node for node in state.roster.nodes.values() if node.missing > 1 or node.stop_polls > 1]:
         if node.destroyed_at is not None or (node.shutdown is not None and node.shutdown.past_return):
             continue
+        if node.boot is not None and node.boot.node is not None:
+            continue  # its last touches end first: they hold its record
         stopped = node.stop_polls > 1
         if not stopped and not _is_gone(state, node):
             continue
@@ -153,6 +156,8 @@ def departures(state: State) -> None:
         )
         state.desk.counters["nodes_disappeared"] += 1
         boot_failed(state, node)
+        if unlink(state, node):
+            continue
         if node.shutdown is not None:
             node.shutdown.vanished()
             after_shutdown(state, node.shutdown)

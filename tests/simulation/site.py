@@ -167,7 +167,7 @@ class Site:
     def _cloud_node(self, node: SimNode) -> CloudNode:
         return CloudNode(
             id=node.id, name=node.name, report_id=node.id, fqdn=node.fqdn, size_tag=node.size, provider_size=node.size,
-            start_time=node.created, stopped=node.stopped, word=node.word,
+            start_time=node.created, stopped=node.stopped, word=node.word, token=node.token,
         )
 
     def list_records(self) -> tuple[NodeRecord, ...]:
@@ -209,6 +209,7 @@ class Site:
             case DescribeNode():
                 slurm = self._slurm(step.hostname)
                 slurm.features, slurm.weight = frozenset({f"instancetype={step.size}"}), step.weight
+                self.schedule()
             case CreateNode():
                 return self._create(step)
             case FindNode():
