@@ -231,7 +231,7 @@ OPTIONS: tuple[Option, ...] = (
         example="54, 5, 1",
     ),
     Option(CLOUD, "driver_class", Kind.DOTTED, "", "A class that replaces the cloud's libcloud driver. Empty: none."),
-    Option(CREDENTIALS, "timeout", WHOLE, "", "The longest wait for one answer. Empty: libcloud's.", S, above=0),
+    Option(CREDENTIALS, "timeout", NUMBER, "", "The longest wait for one answer. Empty: libcloud's.", S, above=0),
     Option(
         CREDENTIALS,
         "key",

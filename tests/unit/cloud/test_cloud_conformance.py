@@ -1,0 +1,388 @@
+"""What every cloud driver must do, the same tests for each. cloud_peer.py tells how a driver joins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cloud_peer import HURRIED, Mistake, Peer, Verb, peer_classes
+
+from arvnodeman.fleet.model import CloudNode, ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
+
+CLASSES = peer_classes()
+KINDS = [kind for kind in ErrorKind if kind not in (ErrorKind.SLOTS, ErrorKind.UNEXPECTED)]
+MISTAKES = [(provider, name) for provider, peer in CLASSES.items() for name in peer.mistakes]
+CLOCKS = 120.0  # seconds by which the clock of a peer may differ from ours
+
+
+@pytest.fixture
+def peer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Peer]:
+    """A peer of the driver that the test is run for."""
+    made = CLASSES[request.param]
+    name = request.node.originalname.removeprefix("test_")
+    if name in made.cannot:
+        pytest.skip(f"{made.provider}: {made.cannot[name]}")
+    with made(tmp_path) as peer:
+        yield peer
+
+
+every_driver = pytest.mark.parametrize("peer", list(CLASSES), indirect=True)
+
+
+def failure(act: Callable[[], object]) -> RemoteError:
+    """The error that it raises: one line."""
+    with pytest.raises(RemoteFailure) as caught:
+        act()
+    assert "\n" not in caught.value.error.text
+    return caught.value.error
+
+
+def create(peer: Peer, number: int = 1, token: str = "token-1", timeout: float | None = None) -> CloudNode:
+    """A node of the small size, by a driver made for it."""
+    driver = peer.driver() if timeout is None else peer.driver(timeout=timeout)
+    return driver.create_node(peer.size, peer.record(number), token, peer.ping_url(number))
+
+
+# ---- lists -----------------------------------------------------------------------------------------------------------
+
+
+@every_driver
+def test_making_a_driver_asks_the_cloud_nothing(peer: Peer) -> None:
+    """Row A9: a cloud that is away when the daemon starts is a failed poll, not a failed start."""
+    peer.driver()
+    assert peer.requests() == 0
+
+
+@every_driver
+def test_lists_sizes(peer: Peer) -> None:
+    """Row H1: a size is matched by id or by name."""
+    sizes = {size.id: size for size in peer.driver().list_sizes()}
+    assert peer.size.provider_id in sizes
+    assert sizes[peer.size.provider_id].ram > 0
+    assert all(size.price is None or size.price > 0 for size in sizes.values())
+
+
+@every_driver
+def test_lists_no_nodes_where_there_are_none(peer: Peer) -> None:
+    """Row H10: an empty list is an answer."""
+    assert peer.driver().list_nodes() == ()
+
+
+@every_driver
+def test_lists_more_nodes_than_one_page(peer: Peer) -> None:
+    """A lost page is money that leaks: its nodes are neither counted nor ever destroyed."""
+    added = peer.add(peer.page + 1)
+    listed = [node.id for node in peer.driver().list_nodes()]
+    assert sorted(listed) == sorted(added)
+
+
+@every_driver
+def test_ignores_nodes_without_our_tags(peer: Peer) -> None:
+    """Row I5."""
+    peer.add(2, ours=False)
+    (ours,) = peer.add(1)
+    assert [node.id for node in peer.driver().list_nodes()] == [ours]
+
+
+@every_driver
+def test_survives_nodes_without_any_tag(peer: Peer) -> None:
+    """Row I7."""
+    peer.add(2, tagged=False)
+    (ours,) = peer.add(1)
+    assert [node.id for node in peer.driver().list_nodes()] == [ours]
+
+
+@every_driver
+def test_leaves_out_terminated_nodes(peer: Peer) -> None:
+    first, second = peer.add(2)
+    peer.terminate(first)
+    assert [node.id for node in peer.driver().list_nodes()] == [second]
+
+
+@every_driver
+def test_shows_stopped_nodes_as_stopped(peer: Peer) -> None:
+    """Their disks are paid for, and they will never work."""
+    first, second = peer.add(2)
+    peer.stop(first)
+    assert {node.id: node.stopped for node in peer.driver().list_nodes()} == {first: True, second: False}
+
+
+# ---- create ----------------------------------------------------------------------------------------------------------
+
+
+@every_driver
+def test_a_new_node_is_listed_with_its_tags_at_once(peer: Peer) -> None:
+    """Row D12: they are in the create request; a node whose tags come later can be orphaned in between."""
+    made = create(peer)
+    (listed,) = peer.driver().list_nodes()
+    assert (listed.id, listed.name) == (made.id, made.name)
+    assert listed.size_tag == made.size_tag == peer.size.id
+    assert listed.token == made.token == "token-1"
+    assert listed.fqdn == peer.record().fqdn
+
+
+@every_driver
+def test_size_and_start_time_come_back(peer: Peer) -> None:
+    """Rows D9, H3, H7."""
+    create(peer)
+    (listed,) = peer.driver().list_nodes()
+    assert listed.provider_size in (peer.size.provider_id, peer.size.provider_name)
+    assert listed.start_time is not None
+    assert abs(listed.start_time - time.time()) < CLOCKS
+    assert not listed.preemptible
+    assert not listed.stopped
+
+
+@every_driver
+def test_the_ping_url_reaches_the_node(peer: Peer) -> None:
+    """Rows H2, I2."""
+    create(peer)
+    (node,) = peer.nodes()
+    assert peer.ping_url().reveal() in node.startup
+
+
+@every_driver
+def test_the_node_reports_an_id_that_we_know(peer: Peer) -> None:
+    """Row B4: pairing is by this id."""
+    made = create(peer)
+    (listed,) = peer.driver().list_nodes()
+    assert listed.report_id
+    assert listed.report_id == made.report_id
+
+
+@every_driver
+def test_a_preemptible_size_makes_a_preemptible_node(peer: Peer) -> None:
+    """Row G5."""
+    if peer.spot is None:
+        pytest.skip(f"{peer.provider} has no preemptible nodes: config.py refuses them")
+    made = peer.driver().create_node(peer.spot, peer.record(), "token-1", peer.ping_url())
+    (listed,) = peer.driver().list_nodes()
+    assert made.preemptible
+    assert listed.preemptible
+    assert [node.preemptible for node in peer.nodes()] == [True]
+
+
+@every_driver
+def test_finds_a_node_after_a_create_that_timed_out(peer: Peer) -> None:
+    """Rows D7, D8."""
+    peer.add(1)
+    peer.lose_answer(Verb.CREATE)
+    assert failure(lambda: create(peer, timeout=HURRIED)).kind is ErrorKind.TRANSIENT
+    peer.wait_until_it_worked()
+    found = peer.driver().find_node(peer.size, peer.record(), "token-1")
+    assert found is not None
+    assert found.id in {node.id for node in peer.nodes()}
+    assert found.size_tag == peer.size.id
+
+
+@every_driver
+def test_finds_nothing_after_a_create_that_failed(peer: Peer) -> None:
+    """Row D8: 0 hits are no hit."""
+    peer.add(1)
+    assert peer.driver().find_node(peer.size, peer.record(), "token-1") is None
+
+
+@every_driver
+def test_makes_one_node_out_of_two_attempts(peer: Peer) -> None:
+    """Row D7: a second request for a node that exists answers that node, or is refused in a way that lets us look."""
+    peer.lose_answer(Verb.CREATE)
+    failure(lambda: create(peer, timeout=HURRIED))
+    peer.wait_until_it_worked()
+    driver = peer.driver()
+    made: CloudNode | None = None
+    kind = ErrorKind.TRANSIENT
+    try:
+        made = driver.create_node(peer.size, peer.record(), "token-1", peer.ping_url())
+    except RemoteFailure as refused:
+        kind = refused.error.kind
+    assert kind is ErrorKind.TRANSIENT
+    made = made or driver.find_node(peer.size, peer.record(), "token-1")
+    assert made is not None
+    assert [node.id for node in peer.nodes()] == [made.id]
+
+
+@every_driver
+def test_makes_two_nodes_for_two_boots(peer: Peer) -> None:
+    first, second = create(peer, 1, "token-1"), create(peer, 2, "token-2")
+    assert first.id != second.id
+    assert {node.token for node in peer.driver().list_nodes()} == {"token-1", "token-2"}
+
+
+@every_driver
+def test_the_step_after_the_create_can_be_repeated(peer: Peer) -> None:
+    """Row D10."""
+    made = create(peer)
+    driver = peer.driver()
+    driver.finish_node(made, peer.record())
+    driver.finish_node(made, peer.record())
+    assert [node.id for node in driver.list_nodes()] == [made.id]
+
+
+# ---- destroy ---------------------------------------------------------------------------------------------------------
+
+
+@every_driver
+def test_destroys_a_node(peer: Peer) -> None:
+    made = create(peer)
+    (other,) = peer.add(1)
+    driver = peer.driver()
+    driver.destroy_node(made)
+    assert driver.look_for(made) is None
+    assert [node.id for node in peer.nodes()] == [other]
+
+
+@every_driver
+def test_destroy_of_a_vanished_node_is_success(peer: Peer) -> None:
+    (added,) = peer.add(1)
+    driver = peer.driver()
+    (node,) = driver.list_nodes()
+    assert node.id == added
+    peer.vanish(added)
+    driver.destroy_node(node)
+
+
+@every_driver
+def test_a_destroy_that_times_out_but_works_is_seen(peer: Peer) -> None:
+    """Row E11."""
+    made = create(peer)
+    peer.lose_answer(Verb.DESTROY)
+    assert failure(lambda: peer.driver(timeout=HURRIED).destroy_node(made)).kind is ErrorKind.TRANSIENT
+    peer.wait_until_it_worked()
+    assert peer.driver().look_for(made) is None
+
+
+@every_driver
+def test_a_destroy_that_fails_leaves_the_node_to_be_seen(peer: Peer) -> None:
+    """Row E11."""
+    made = create(peer)
+    peer.fail(Verb.DESTROY, peer.errors[ErrorKind.TRANSIENT][0])
+    driver = peer.driver()
+    assert failure(lambda: driver.destroy_node(made)).kind is ErrorKind.TRANSIENT
+    seen = driver.look_for(made)
+    assert seen is not None
+    assert seen.id == made.id
+
+
+# ---- what is written to a node ---------------------------------------------------------------------------------------
+
+
+@every_driver
+def test_fqdn_and_our_tags_are_written_and_read_back(peer: Peer) -> None:
+    """Rows B5, H9."""
+    made = create(peer)
+    driver = peer.driver()
+    driver.sync_fqdn(made, "compute77.zzzzz.example.com")
+    driver.set_word(made, OperatorWord(Word.HOLD, "look at its disk"))
+    driver.sync_fqdn(made, "compute78.zzzzz.example.com")
+    (seen,) = driver.list_nodes()
+    assert seen.fqdn == "compute78.zzzzz.example.com"
+    assert seen.word == OperatorWord(Word.HOLD, "look at its disk")
+    assert (seen.size_tag, seen.token) == (peer.size.id, "token-1")
+    driver.set_word(seen, None)
+    (seen,) = driver.list_nodes()
+    assert seen.word is None
+    assert seen.fqdn == "compute78.zzzzz.example.com"
+
+
+@every_driver
+def test_writing_to_a_vanished_node_says_that_it_is_gone(peer: Peer) -> None:
+    """Row D11."""
+    made = create(peer)
+    peer.vanish(made.id)
+    assert failure(lambda: peer.driver().sync_fqdn(made, "x.example.com")).kind is ErrorKind.GONE
+
+
+# ---- trouble ---------------------------------------------------------------------------------------------------------
+
+
+@every_driver
+@pytest.mark.parametrize("kind", KINDS)
+def test_recognises_each_class_of_error(peer: Peer, kind: ErrorKind) -> None:
+    """Rows A6, A10, C18, N4; the bodies are the cloud's own."""
+    made = create(peer) if kind is ErrorKind.GONE else None
+    assert peer.errors[kind]
+    for name in peer.errors[kind]:
+        if made is not None:
+            peer.fail(Verb.TAG, name)
+            told = failure(lambda: peer.driver().sync_fqdn(made, "x.example.com"))
+        else:
+            peer.fail(Verb.CREATE, name)
+            told = failure(lambda: create(peer))
+        assert (name, told.kind) == (name, kind)
+    assert len(peer.nodes()) == (1 if made is not None else 0)
+
+
+@every_driver
+def test_an_error_of_a_list_is_no_short_list(peer: Peer) -> None:
+    peer.add(1)
+    for kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
+        peer.fail(Verb.LIST, peer.errors[kind][0])
+        assert failure(peer.driver().list_nodes).kind is kind
+    assert len(peer.driver().list_nodes()) == 1
+
+
+@every_driver
+def test_nothing_is_retried(peer: Peer) -> None:
+    """Retries are the Fleet's: an operator neither sleeps nor tries again."""
+    peer.fail(Verb.CREATE, peer.errors[ErrorKind.TRANSIENT][0])
+    failure(lambda: create(peer))
+    assert peer.nodes() == []
+
+
+@every_driver
+def test_a_request_that_hangs_ends_by_its_timeout(peer: Peer) -> None:
+    peer.hang(Verb.LIST)
+    told = failure(peer.driver(timeout=HURRIED).list_nodes)
+    assert told.kind is ErrorKind.TRANSIENT
+
+
+@every_driver
+def test_drivers_of_several_threads_do_not_disturb_each_other(peer: Peer) -> None:
+    problems: list[Exception] = []
+
+    def boot(number: int) -> None:
+        try:
+            create(peer, number, f"token-{number}")
+        except Exception as error:  # noqa: BLE001 (whatever it is, the test shows it)
+            problems.append(error)
+
+    threads = [threading.Thread(target=boot, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert problems == []
+    assert len(peer.driver().list_nodes()) == len(peer.nodes()) == 4
+
+
+@every_driver
+def test_secrets_are_in_no_log_and_no_error(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even at DEBUG, where urllib3 logs each URL."""
+    caplog.set_level(logging.DEBUG)
+    driver = peer.driver()
+    told = [repr(create(peer)), repr(driver.list_nodes()), repr(driver)]
+    for kind in (ErrorKind.REFUSED, ErrorKind.TRANSIENT):
+        for name in peer.errors[kind]:
+            peer.fail(Verb.CREATE, name)
+            told.append(repr(failure(lambda: create(peer, 2, "token-2"))))
+    everything = "\n".join([caplog.text, *told])
+    assert [secret for secret in peer.secrets if secret in everything] == []
+
+
+@pytest.mark.parametrize(("peer", "mistake"), MISTAKES, indirect=["peer"])
+def test_names_the_option_that_is_wrong(peer: Peer, mistake: str) -> None:
+    """One line, and the option to look at; retrying is known to be useless."""
+    wrong: Mistake = peer.mistakes[mistake]
+    if wrong.error:
+        peer.fail(wrong.verb, wrong.error)
+    driver = peer.driver(credentials=wrong.credentials, create=wrong.create)
+    if wrong.verb is Verb.LIST:
+        told = failure(driver.list_nodes)
+    else:
+        told = failure(lambda: driver.create_node(peer.size, peer.record(), "token-1", peer.ping_url()))
+    assert told.hint == wrong.hint
+    assert told.kind is not ErrorKind.THROTTLED
