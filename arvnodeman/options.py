@@ -14,6 +14,8 @@ WITHOUT_PREEMPTIBLE = ("azure", "openstack")  # these clouds' drivers have no pr
 DISPATCHERS = ("", "slurm")
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 
+FORMATS = ("text", "json")  # of log lines
+
 TEXT, SECRET, WORD, WHOLE, NUMBER, YES_NO = Kind.TEXT, Kind.SECRET, Kind.WORD, Kind.WHOLE, Kind.NUMBER, Kind.YES_NO
 EC2, GCE, AZURE, OPENSTACK = ("ec2",), ("gce",), ("azure",), ("openstack",)
 REAL = ("sandbox", "ec2", "gce", "azure", "openstack")
@@ -200,6 +202,14 @@ OPTIONS: tuple[Option, ...] = (
         "command line. Empty: $STATE_DIRECTORY, as systemd sets it; when that is empty too, none.",
     ),
     Option(LOGGING, "file", TEXT, "/dev/stderr", "The file that log lines are added to."),
+    Option(
+        LOGGING,
+        "format",
+        Kind.CHOICE,
+        "text",
+        "`json`: each line is an object with time, level, logger, pid and message, and with error for a traceback.",
+        choices=FORMATS,
+    ),
     Option(
         LOGGING, "level", Kind.LEVEL, "WARNING", "The level of all loggers that have none of their own.", choices=LEVELS
     ),

@@ -63,6 +63,7 @@ class LoggingSettings:
     file: str
     level: str
     loggers: Mapping[str, str]  # name of a logger, its case kept -> level
+    format: str = "text"  # or "json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
+from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 from arvnodeman.settings import LoggingSettings
 
 LINE = "%(asctime)s %(name)s[%(process)d] %(levelname)s: %(message)s"
+JOURNAL_LINE = "%(name)s[%(process)d] %(levelname)s: %(message)s"  # the journal stamps each line itself
 TIME = "%Y-%m-%d %H:%M:%S"
 STREAMS = ("/dev/stderr", "/dev/stdout")  # a journal's socket cannot be opened by its path
 
@@ -52,13 +56,50 @@ def set_up(settings: LoggingSettings) -> None:
         handler: logging.Handler = _StreamHandler(sys.stdout if settings.file == "/dev/stdout" else sys.stderr)
     else:
         handler = _FileHandler(settings.file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(LINE, TIME))
+    handler.setFormatter(formatter(settings))
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)
     set_levels(settings)
+
+
+def formatter(settings: LoggingSettings) -> logging.Formatter:
+    """What makes lines of records. Text that goes to the journal has no time stamp of ours."""
+    if settings.format == "json":
+        return JsonFormatter()
+    return logging.Formatter(JOURNAL_LINE if _is_journal(settings.file) else LINE, TIME)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object for each record, on one line: time (UTC), level, logger, pid, message; error for a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "pid": record.process,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _is_journal(file: str) -> bool:
+    """Is this stream the journal's? systemd says in JOURNAL_STREAM which socket it gave us, as DEVICE:INODE."""
+    stream = {"/dev/stderr": 2, "/dev/stdout": 1}.get(file)
+    told = os.environ.get("JOURNAL_STREAM", "")
+    if stream is None or not told:
+        return False
+    try:
+        stat = os.fstat(stream)
+    except OSError:
+        return False
+    return told == f"{stat.st_dev}:{stat.st_ino}"
 
 
 def set_levels(settings: LoggingSettings, before: LoggingSettings | None = None) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -35,6 +37,36 @@ def test_a_line_as_operators_grep_it(tmp_path: Path) -> None:
     logging.getLogger("NodeManagerDaemonActor.0123").warning("it is %s", "so")
     line = (tmp_path / "log").read_text()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d NodeManagerDaemonActor\.0123\[\d+\] WARNING: it is so\n", line)
+
+
+def test_a_line_in_json(tmp_path: Path) -> None:
+    logs.set_up(LoggingSettings(file=str(tmp_path / "log"), level="INFO", loggers={}, format="json"))
+    logging.getLogger("ComputeNodeSetupActor.7").warning('it is "%s"\nand more', "sö")
+    try:
+        raise KeyError("node")
+    except KeyError:
+        logging.getLogger("x").exception("while handling")
+    first, second = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", first.pop("time"))
+    assert first == {
+        "level": "WARNING",
+        "logger": "ComputeNodeSetupActor.7",
+        "pid": os.getpid(),
+        "message": 'it is "sö"\nand more',
+    }
+    assert second["error"].startswith("Traceback")
+    assert "KeyError: 'node'" in second["error"]
+
+
+def test_under_systemd_no_line_has_two_time_stamps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The journal stamps what comes through the socket that JOURNAL_STREAM names; a file of ours it does not."""
+    stat = os.fstat(2)
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "hello", (), None)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{stat.st_dev}:{stat.st_ino}")
+    assert logs.formatter(settings("/dev/stderr")).format(record) == f"x[{os.getpid()}] WARNING: hello"
+    assert logs.formatter(settings(tmp_path / "log")).format(record)[:2] == "20"
+    monkeypatch.setenv("JOURNAL_STREAM", f"{stat.st_dev}:{stat.st_ino + 1}")  # redirected since
+    assert logs.formatter(settings("/dev/stderr")).format(record)[:2] == "20"
 
 
 def test_levels_for_the_root_and_for_loggers(tmp_path: Path) -> None:
