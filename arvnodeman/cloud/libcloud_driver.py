@@ -105,6 +105,8 @@ class LibcloudDriver(CloudDriver):
             if failure.error.kind is ErrorKind.GONE:  # what the request names: image, network, size
                 raise RemoteFailure(replace(failure.error, kind=ErrorKind.REFUSED)) from None
             raise
+        if self._is_gone(node):  # a token used again answers with the first node, whatever became of it
+            raise _failure(ErrorKind.TRANSIENT, f"the create request was answered with a node that is gone: {node.id}")
         value = self._cloud_node(node, self._create_tags(size, record, token))
         if value is None:
             raise _failure(ErrorKind.TRANSIENT, f"the answer to the create request names no node: {shown(node)}")

@@ -113,6 +113,12 @@ class Boot(Operation):
         self._end("stopped")
         return True
 
+    def abandon(self) -> None:
+        """Its node was listed and is gone, while the create request was not answered: no second one under this token,
+        for which the cloud would answer with the node that is gone. An answer under way may still bring a node."""
+        self.row = None
+        self._end("vanished")
+
     def _look(self) -> None:
         assert self.record is not None
         self.stage = Stage.FIND
@@ -160,7 +166,7 @@ class Boot(Operation):
 
     def _created(self, node: CloudNode) -> None:
         self.node = node
-        self._create_pending = False
+        self._create_pending, self._ending = False, ""
         self.stage = Stage.FINISH
         self.fresh_attempts()
         self.desk.info("Cloud node %s created.", node.id, logger=self.logger)

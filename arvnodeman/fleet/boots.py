@@ -53,6 +53,7 @@ def after_boot(state: State, boot: Boot) -> None:
 
 def _new_row(state: State, boot: Boot) -> Node:
     assert boot.node is not None
+    state.touched.add(boot.node.id)
     return state.roster.add(boot.node, state.t, state.table, listed=False)
 
 
@@ -66,15 +67,19 @@ def link(boot: Boot, node: Node) -> None:
         node.prepared = boot.record
     if node.size is None:
         node.size = boot.size
+    node.reprice()
 
 
 def unlink(state: State, node: Node) -> bool:
-    """The node of a boot that still asks for it is gone: the boot goes on. False when it has been answered."""
+    """The node of a boot that still asks for it is gone, and so the boot ends. False when it has been answered."""
     boot = node.boot
     if boot is None or boot.node is not None:
         return False
-    boot.row = node.boot = None
+    node.boot = None
+    state.touched.add(node.id)
     state.roster.drop(node)
+    boot.abandon()
+    after_boot(state, boot)
     return True
 
 
@@ -135,7 +140,7 @@ def stop_unneeded(state: State) -> None:
     if state.plan is None:
         return
     surplus = {size: counts[2] for size, counts in state.plan.supply.counts.items() if counts[2]}
-    spare = state.count().up - state.policy.min_nodes
+    spare = state.plan.up - state.policy.min_nodes
     for boot in sorted(state.boots.values(), key=lambda boot: -boot.id):
         if spare <= 0 or not surplus:
             return

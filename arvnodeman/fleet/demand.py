@@ -33,20 +33,15 @@ TOO_DEAR = "Job's price ({price:g}) is above system's max_price limit ({cap:g})"
 
 @dataclass(slots=True)
 class Limits:
-    """What bounds boots now."""
+    """What bounds boots now, beside what stands (see Supply)."""
 
     policy: Policy
     t: float
-    standing: int  # nodes that exist or are booting
-    price: float  # $/hour of them
     quota: int
     quota_until: float | None
     slots: int
     slots_until: float | None
-    up: int  # booting, unpaired, idle, busy and reserved nodes, shutdowns not counted
     health: dict[str, SizeHealth]
-    creating: dict[str, int]
-    coming: dict[str, int]
     cancellable: dict[str, int]  # shutdowns of each size that can be taken back
     table: SizeTable
 
@@ -63,6 +58,11 @@ class Plan:
     stopped_size: NodeSize | None = None
     room_wanted: int = 0  # nodes that jobs stopped by a limit wait for
     wanted: dict[str, int] = field(default_factory=dict)  # wished nodes by size
+
+    @property
+    def up(self) -> int:
+        """Booting, unpaired, idle, busy and reserved nodes."""
+        return self.supply.up
 
 
 def unsatisfiable(shape: JobShape, choices: Sequence[NodeSize], policy: Policy) -> str | None:
@@ -106,8 +106,8 @@ class _Booting:
         self.plan = plan
         self.limits = limits
         self.groups: Sequence[Group] = ()
-        self.standing = limits.standing
-        self.price = limits.price
+        self.standing = plan.supply.nodes
+        self.price = plan.supply.price
         self.begun: dict[str, int] = {}  # boots of this plan, by size
         self.cancellable = dict(limits.cancellable)
 
@@ -172,14 +172,14 @@ class _Booting:
                 break
             health = limits.health[size.id]
             begun = self.begun.get(size.id, 0)
-            coming = limits.coming.get(size.id, 0) + begun
-            room = health.room(limits.t, limits.standing, limits.creating.get(size.id, 0) + begun, coming)
+            coming = self.plan.supply.coming[size.id] + begun
+            room = health.room(limits.t, self.plan.supply.nodes, self.plan.supply.creating[size.id] + begun, coming)
             room = max(room, self.cancellable.get(size.id, 0))
             if room > 0:
                 return size, room, None
             if health.resting is None:
                 return None, 0, causes.Unproven(size=size.id, coming=coming)
-            cause = cause or _rest_cause(size, health, limits, coming)
+            cause = cause or _rest_cause(size, health, limits.t, self.plan.supply.nodes, coming)
         if isinstance(cause, causes.Resting) and too_dear:
             cause = causes.Resting(
                 until=cause.until, size=cause.size, why=cause.why, detail=cause.detail, too_dear=too_dear
@@ -236,7 +236,7 @@ class _Booting:
 
     def _fill_minimum(self) -> None:
         """After all wishes: fewer nodes than min_nodes are filled up with the cheapest size that does not rest."""
-        lacking = self.limits.policy.min_nodes - self.limits.up - len(self.plan.boots) - sum(self.plan.cancels.values())
+        lacking = self.limits.policy.min_nodes - self.plan.up - len(self.plan.boots) - sum(self.plan.cancels.values())
         while lacking > 0:
             for size in self.limits.table.cheapest_first:
                 _, room, _ = self.choose((size,))
@@ -251,8 +251,8 @@ class _Booting:
             lacking -= 1
 
 
-def _rest_cause(size: NodeSize, health: SizeHealth, limits: Limits, coming: int) -> Cause:
-    if health.is_resting(limits.t, limits.standing):
+def _rest_cause(size: NodeSize, health: SizeHealth, t: float, standing: int, coming: int) -> Cause:
+    if health.is_resting(t, standing):
         why = str(health.resting.value) if health.resting is not None else ""
         return causes.Resting(until=health.until, size=size.id, why=why, detail=health.detail)
     return causes.Unproven(size=size.id, coming=coming, probe=True)

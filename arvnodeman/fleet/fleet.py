@@ -6,6 +6,7 @@ this room; the same history gives the same commands. See doc/architecture.md for
 
 from __future__ import annotations
 
+from arvnodeman.fleet.account import publish
 from arvnodeman.fleet.boot import Boot
 from arvnodeman.fleet.boots import after_boot, let_through, stop_unneeded
 from arvnodeman.fleet.cancels import Cancelling
@@ -30,7 +31,7 @@ from arvnodeman.fleet.messages import (
 )
 from arvnodeman.fleet.model import Policy, ProviderSize
 from arvnodeman.fleet.operation import Operation
-from arvnodeman.fleet.planning import decide_boots, publish, replan
+from arvnodeman.fleet.planning import decide_boots, replan
 from arvnodeman.fleet.records import RecordKeeping, clean_orphans
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.sizes import SizeTable
@@ -52,7 +53,7 @@ class Fleet:
         self._cancelling = Cancelling()
         self._offers: tuple[ProviderSize, ...] = ()
         self._sizes_at: float | None = self._state.t  # when the sizes are asked for next
-        self.view: View = publish(self._state)
+        self.view: View = publish(self._state, None, everything=True)
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one event in, at wall clock time `now`, and return what is to be done about it."""
@@ -112,15 +113,15 @@ class Fleet:
         if state.desk.lists_ok:
             state.look_again_at = None
             replan(state)
-            decide_stops(state)
             stop_unneeded(state)
+            decide_stops(state)
             self._settle(*keep_up(state), *clean_orphans(state, self._records))
-        self._publish()
+        self._publish(everything=True)
 
     def _queue_listed(self, event: QueueListed) -> None:
         """A queue poll: boots and cancellations are decided here."""
         state = self._state
-        state.freshness.success(Poll.QUEUE, state.clock)
+        state.freshness.success(Poll.QUEUE, state.t, state.record_now)
         state.check_lists()
         plan = decide_boots(state, event.jobs)
         if plan is not None and state.desk.lists_ok:
@@ -242,5 +243,5 @@ class Fleet:
             after_boot(state, boot)
         self._publish()
 
-    def _publish(self) -> None:
-        self.view = publish(self._state)
+    def _publish(self, *, everything: bool = False) -> None:
+        self.view = publish(self._state, self.view, everything=everything)

@@ -19,7 +19,7 @@ def take_cloud(state: State, event: CloudListed) -> None:
     """A cloud list has come."""
     state.cloud_offset = _offset(state, event.clock_offset, state.cloud_offset, "cloud")
     first = Poll.CLOUD not in state.freshness.succeeded
-    state.freshness.success(Poll.CLOUD, state.clock)
+    state.freshness.success(Poll.CLOUD, state.t, state.record_now)
     if first:
         _expect_pinging_nodes(state)
     if not state.cloud_trust.look({node.report_id for node in event.nodes}):
@@ -34,6 +34,7 @@ def take_cloud(state: State, event: CloudListed) -> None:
         state.desk.info("Registering new cloud node %s", node.id)
         _note_pairing(state, node)
         _find_boot(state, node)
+    state.touched.update(node.id for nodes in (change.new, change.changed, change.delisted) for node in nodes)
     for node in change.missing:
         node.missing += 1
         if node.missing == 1:
@@ -92,7 +93,7 @@ def take_records(state: State, event: RecordsListed) -> None:
     state.record_offset = _offset(state, event.clock_offset, state.record_offset, "node record server")
     first = Poll.RECORDS not in state.freshness.succeeded
     state.records_started = state.clock.steady(event.started)
-    state.freshness.success(Poll.RECORDS, state.clock)
+    state.freshness.success(Poll.RECORDS, state.t, state.record_now)
     known = state.roster.records
     believed = state.record_trust.look({record.uuid for record in event.records})
     if not believed:

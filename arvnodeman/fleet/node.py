@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.model import CloudNode, NodeRecord, NodeSize, NodeState, Policy, SlurmNode, Word
-from arvnodeman.fleet.polls import Freshness
+from arvnodeman.fleet.polls import Ages
 from arvnodeman.fleet.windows import ShutdownWindows
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ OUR_REMOVAL = "Node Manager removal"
 LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sight:
     """What one node poll is judged by: the same for all nodes."""
 
     policy: Policy
     windows: ShutdownWindows
-    freshness: Freshness
+    ages: Ages
     t: float  # steady
     record_now: float  # the record keeper's wall clock
     cloud_now: float  # the cloud's wall clock
@@ -47,8 +47,10 @@ class Sight:
 
     def too_old(self, stamp: float | None) -> bool:
         """Is a ping or record older than node_stale_after, with all allowances for outages?"""
-        age = self.freshness.age_of(stamp, self.record_now)
-        return age > self.policy.node_stale_after and self.t >= self.freshness.amnesty_until
+        stale_after = self.policy.node_stale_after
+        if self.t < self.ages.amnesty_until or (stamp is not None and self.record_now - stamp <= stale_after):
+            return False
+        return self.ages.age_of(stamp, self.record_now) > stale_after
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +66,7 @@ class Node:
     slurm: SlurmNode | None = None  # of the newest node poll
     state: NodeState = NodeState.UNPAIRED
     since: float = 0.0  # in this state
+    price: float = 0.0  # $/hour; see reprice()
     booted: bool = False  # by this run
     been_up: bool = False  # Slurm has called it idle or busy in this run
     idle_polls: int = 0  # node polls in a row that found it idle
@@ -95,6 +98,7 @@ class Node:
         self.since = self.first_seen
         if not self.listed:
             self.state = NodeState.BOOTING
+        self.reprice()
 
     @property
     def id(self) -> str:
@@ -107,16 +111,15 @@ class Node:
         record = self.record or self.prepared
         return record.hostname if record is not None else host_part(self.cloud)
 
-    @property
-    def price(self) -> float:
-        """$/hour: as written into its record, else of its size, else the provider's, else 0."""
+    def reprice(self) -> None:
+        """Its price in $/hour: as written into its record, else of its size, else the provider's, else 0."""
         record = self.record or self.prepared
-        intent = record.intent if record is not None else None
-        if intent is not None:
-            return intent.price
-        if self.size is not None:
-            return self.size.price
-        return self.cloud.price or 0.0
+        if record is not None and record.intent is not None:
+            self.price = record.intent.price
+        elif self.size is not None:
+            self.price = self.size.price
+        else:
+            self.price = self.cloud.price or 0.0
 
     @property
     def word(self) -> Word | None:
@@ -309,7 +312,7 @@ def _protected(node: Node, sight: Sight) -> Cause | None:
         return None
     if sight.sinfo and (node.slurm is None or node.slurm.state in VOUCHED_STATES):
         return None
-    return causes.RecordStale(age=sight.freshness.age_of(record.modified_at, sight.record_now))
+    return causes.RecordStale(age=sight.ages.age_of(record.modified_at, sight.record_now))
 
 
 def _by_state(node: Node, sight: Sight) -> Cause:
@@ -319,13 +322,15 @@ def _by_state(node: Node, sight: Sight) -> Cause:
     if node.state is NodeState.UNPAIRED:
         return causes.NeverPaired(age=node.age(sight)) if exceeded else causes.BootWait(until=boot_ends)
     start = node.cloud.start_time if node.cloud.start_time is not None else sight.cloud_now - node.age(sight)
-    open_now = sight.windows.is_open(start, sight.cloud_now, sight.clock_margin)
-    opens_at = sight.t + sight.windows.next_opening(start, sight.cloud_now) - sight.cloud_now
-    if node.state is NodeState.DOWN:
-        if open_now or exceeded:
-            return node.down_cause if node.down_cause is not None else causes.IsDown(why="it is down")
-        return causes.BootWait(until=min(boot_ends, opens_at))
     needed = sight.policy.consecutive_idle_count
-    if node.idle_polls < needed:
+    if node.state is NodeState.IDLE and node.idle_polls < needed:
         return causes.IdleWait(polls=node.idle_polls, needed=needed)
-    return causes.IdleExceeded(polls=node.idle_polls) if open_now else causes.WindowShut(until=opens_at)
+    open_now = sight.windows.is_open(start, sight.cloud_now, sight.clock_margin)
+    if node.state is NodeState.IDLE and open_now:
+        return causes.IdleExceeded(polls=node.idle_polls)
+    if node.state is not NodeState.IDLE and (open_now or exceeded):
+        return node.down_cause if node.down_cause is not None else causes.IsDown(why="it is down")
+    opens_at = sight.t + sight.windows.next_opening(start, sight.cloud_now) - sight.cloud_now
+    if node.state is NodeState.IDLE:
+        return causes.WindowShut(until=opens_at)
+    return causes.BootWait(until=min(boot_ends, opens_at))

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from types import MappingProxyType
 
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import begin_boot
-from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.demand import Limits, Plan, make_plan
-from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import Job, NodeState, Word
-from arvnodeman.fleet.node import Node, drained_by_us, eligible
-from arvnodeman.fleet.shutdown import Kind
-from arvnodeman.fleet.state import Standing, State
+from arvnodeman.fleet.node import Node, drained_by_us
+from arvnodeman.fleet.state import State
 from arvnodeman.fleet.stops import after_shutdown
-from arvnodeman.fleet.view import NodeStatus, OperationStatus, View, Waiting
 from arvnodeman.fleet.wishlist import BOOTING, IDLE, UNPAIRED, Queue, Supply
 
+NOT_UP = frozenset({NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN})
 SUPPLY_KIND = {NodeState.IDLE: IDLE, NodeState.UNPAIRED: UNPAIRED, NodeState.BOOTING: BOOTING}
 
 
@@ -37,21 +33,45 @@ def supply_kind(state: State, node: Node) -> int | None:
     return SUPPLY_KIND.get(node.state)
 
 
-def _supply(state: State) -> Supply:
+def take_stock(state: State) -> Supply:
+    """One pass over everything that exists or is booting."""
     supply = Supply()
+    price = 0.0
     for node in state.roster.nodes.values():
+        price += node.price
+        if node.shutdown is None and node.destroyed_at is None:
+            if node.state not in NOT_UP:
+                supply.up += 1
+            if node.booted and not node.been_up and node.size is not None:
+                supply.coming[node.size.id] += 1
+        if node.state is NodeState.BUSY and node.supply_until <= state.t:
+            continue
         kind = supply_kind(state, node)
         if kind is not None and node.size is not None:
             supply.add(node.size.id, kind)
+    supply.nodes = len(state.roster.nodes)
+    supply.price = price
     for boot in state.boots.values():
         if boot.row is None and boot.outcome is None:
-            supply.add(boot.size.id, BOOTING)
+            _add_coming(supply, boot.size.id, boot.size.price)
+            supply.creating[boot.size.id] += 1
     for intent in state.phantoms.values():
-        supply.add(intent.size, BOOTING)
+        _add_coming(supply, intent.size, intent.price)
+    for record in state.unlisted.values():
+        supply.nodes += 1
+        supply.price += record.intent.price if record.intent is not None else 0.0
     return supply
 
 
-def _limits(state: State, standing: Standing) -> Limits:
+def _add_coming(supply: Supply, size: str, price: float) -> None:
+    supply.add(size, BOOTING)
+    supply.nodes += 1
+    supply.up += 1
+    supply.price += price
+    supply.coming[size] += 1
+
+
+def _limits(state: State) -> Limits:
     assert state.table is not None
     cancellable = Counter(
         shutdown.node.size.id
@@ -61,16 +81,11 @@ def _limits(state: State, standing: Standing) -> Limits:
     return Limits(
         policy=state.policy,
         t=state.t,
-        standing=standing.nodes,
-        price=standing.price,
         quota=state.quota.value,
         quota_until=state.quota.retry_at,
         slots=state.slots.value,
         slots_until=state.slots.retry_at,
-        up=standing.up,
         health=state.health,
-        creating=dict(standing.creating),
-        coming=dict(standing.coming),
         cancellable=dict(cancellable),
         table=state.table,
     )
@@ -82,7 +97,7 @@ def replan(state: State) -> Plan | None:
         return None
     for size in state.table.cheapest_first:
         state.health_of(size)
-    state.plan = make_plan(state.queue, _supply(state), _limits(state, state.count()))
+    state.plan = make_plan(state.queue, take_stock(state), _limits(state))
     return state.plan
 
 
@@ -166,81 +181,3 @@ def _summarise(state: State, plan: Plan) -> None:
             counts[NodeState.DOWN] + counts[NodeState.FAIL],
             counts[NodeState.SHUTDOWN],
         )
-
-
-def publish(state: State) -> View:
-    """The account of this moment."""
-    sight = state.sight()
-    nodes: dict[str, NodeStatus] = {}
-    states: Counter[str] = Counter()
-    for node in state.roster.nodes.values():
-        states[node.state.value] += 1
-        word = node.cloud.word
-        why = causes.UnderWay(what=node.shutdown.stage.value) if node.shutdown is not None else eligible(node, sight)
-        nodes[node.id] = NodeStatus(
-            node.id,
-            node.cloud.name,
-            state.roster.hostname(node),
-            node.size.id if node.size else None,
-            node.price,
-            node.state,
-            node.since,
-            node.slurm.state if node.slurm else "",
-            node.idle_since,
-            f"{word.word.value}: {word.reason}" if word else "",
-            why,
-            node.first_seen,
-        )
-    rowless = sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms)
-    states[NodeState.BOOTING.value] += rowless
-    plan = state.plan
-    waiting = {}
-    if plan is not None:
-        for shape, group in plan.groups.items():
-            waiting[shape] = Waiting(len(group.places), group.served, group.places, group.cause)
-    stale = state.freshness.stale(state.t)
-    return View(
-        t=state.t,
-        policy=state.policy,
-        nodes=MappingProxyType(nodes),
-        operations=tuple(_operations(state)),
-        counters=MappingProxyType(dict(state.desk.counters)),
-        states=MappingProxyType(dict(states)),
-        price=state.count().price,
-        quota=min(state.quota.value, state.policy.max_nodes),
-        wish=sum(plan.wanted.values()) if plan is not None else 0,
-        jobs=state.queue.jobs,
-        waiting=MappingProxyType(waiting),
-        resting=MappingProxyType(_resting(state)),
-        missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
-        poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
-        blocked=f"lists are missing or too old: {', '.join(stale)}" if stale else "",
-        stopping=state.stopping,
-    )
-
-
-def _operations(state: State) -> list[OperationStatus]:
-    found = [
-        OperationStatus(boot.id, "boot", boot.subject, boot.stage.value, boot.began, boot.attempts)
-        for boot in state.boots.values()
-    ]
-    for shutdown in state.shutdowns.values():
-        kind = "kill" if shutdown.kind is Kind.KILL else "shutdown"
-        found.append(
-            OperationStatus(
-                shutdown.id, kind, shutdown.subject, shutdown.stage.value, shutdown.began, shutdown.attempts
-            )
-        )
-    for chore in state.chores.values():
-        stage = type(chore.step).__name__ if chore.step is not None else "waiting"
-        found.append(OperationStatus(chore.id, "chore", chore.logger, stage, chore.began, chore.attempts))
-    return found
-
-
-def _resting(state: State) -> dict[str, Cause]:
-    found: dict[str, Cause] = {}
-    for size, health in state.health.items():
-        if health.resting is not None and health.until > state.t:
-            cause = causes.Resting(until=health.until, size=size, why=health.resting.value, detail=health.detail)
-            found[size] = cause
-    return found

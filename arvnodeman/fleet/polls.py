@@ -7,12 +7,13 @@ figure and never goes back, whatever is done to the wall clock.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from arvnodeman.fleet.messages import Poll
 
 DOUBT_AT_LEAST = 3  # a list is doubted only when it lacks more than so many
+OUTAGES_KEPT = 16
 CLOCKS_DIFFER = 30.0  # seconds, before it is worth a warning
 
 
@@ -33,6 +34,27 @@ class Clock:
         return self.t - max(0.0, self.now - stamp)
 
 
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How old pings and records are, with what nobody could have seen left out. In the record server's wall clock."""
+
+    counted_from: float = 0.0  # the first node poll of this run
+    outages: tuple[tuple[float, float], ...] = ()  # node polls missing: from, to
+    amnesty_until: float = 0.0  # steady time until which no ping or record is called old
+
+    def age_of(self, stamp: float | None, now: float) -> float:
+        """The age of a ping or of a record, in seconds.
+
+        Time before the first node poll of this run, and time in which no node poll succeeded, does not count. A stamp
+        in the future has age 0; no stamp is as old as this run."""
+        start = self.counted_from if stamp is None or stamp < self.counted_from else stamp
+        age = now - start
+        for began, ended in self.outages:
+            if ended > start:
+                age -= ended - max(began, start)
+        return max(0.0, age)
+
+
 class Freshness:
     """When each poll last succeeded, and how long node polls were missing altogether."""
 
@@ -41,26 +63,21 @@ class Freshness:
         self.succeeded: dict[Poll, float] = {}  # t of the newest success
         self.failed: dict[Poll, str] = {}  # text of the newest failure, while it is newer than the newest success
         self.counts: dict[Poll, int] = dict.fromkeys(Poll, 0)
-        self.amnesty_until = 0.0  # t until which no ping or record is called old
-        self._counted_from = 0.0  # wall: the first node poll of this run
-        self._outages: deque[tuple[float, float]] = deque(maxlen=64)  # wall: node polls missing from, to
-        self._records_now = 0.0
+        self.ages = Ages()
 
-    def success(self, poll: Poll, clock: Clock) -> None:
-        """A poll has succeeded now."""
+    def success(self, poll: Poll, t: float, record_now: float) -> None:
+        """A poll has succeeded at steady time `t`, which the record server calls `record_now`."""
         last = self.succeeded.get(poll)
-        self.succeeded[poll] = clock.t
+        self.succeeded[poll] = t
         self.failed.pop(poll, None)
         self.counts[poll] += 1
         if poll is not Poll.RECORDS:
             return
         if last is None:
-            self._counted_from = clock.now
-            self.amnesty_until = clock.t + self.stale_after
-        elif clock.t - last > self.stale_after:
-            self._outages.append((clock.now - (clock.t - last), clock.now))
-            self.amnesty_until = clock.t + self.stale_after
-        self._records_now = clock.now
+            self.ages = Ages(record_now, (), t + self.stale_after)
+        elif t - last > self.stale_after:
+            outages = (*self.ages.outages, (record_now - (t - last), record_now))
+            self.ages = Ages(self.ages.counted_from, outages[-OUTAGES_KEPT:], t + self.stale_after)
 
     def age(self, poll: Poll, t: float) -> float | None:
         """Seconds since the newest success of a poll; None before the first."""
@@ -70,18 +87,6 @@ class Freshness:
     def stale(self, t: float) -> tuple[Poll, ...]:
         """The lists that are missing or too old to act upon (row A22)."""
         return tuple(poll for poll in Poll if poll not in self.succeeded or t - self.succeeded[poll] > self.stale_after)
-
-    def age_of(self, stamp: float | None, now: float) -> float:
-        """The age of a ping or of a record, in seconds.
-
-        Time before the first node poll of this run, and time in which no node poll succeeded, does not count: nobody
-        could have seen a newer one. A stamp in the future has age 0; no stamp is as old as this run."""
-        start = self._counted_from if stamp is None else max(stamp, self._counted_from)
-        age = now - start
-        for began, ended in self._outages:
-            if ended > start:
-                age -= ended - max(began, start)
-        return max(0.0, age)
 
 
 class Trust:

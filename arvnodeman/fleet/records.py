@@ -73,7 +73,7 @@ class RecordKeeping:
 
     def _is_stale(self, record: NodeRecord, state: State) -> bool:
         """May it be taken for a boot? Not one that was modified, or that we used, within node_stale_after (row B8)."""
-        return state.freshness.age_of(record.modified_at, state.record_now) > state.policy.node_stale_after
+        return state.freshness.ages.age_of(record.modified_at, state.record_now) > state.policy.node_stale_after
 
     def orphans(self, state: State) -> list[NodeRecord]:
         """Records whose slot is given back now: no node in two lists in a row, and nothing has moved for

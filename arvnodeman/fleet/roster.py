@@ -23,6 +23,7 @@ class Listing:
     missing: list[Node] = field(default_factory=list)  # known, and not in this list
     delisted: list[Node] = field(default_factory=list)  # destroyed by us, and now gone
     duplicates: list[str] = field(default_factory=list)
+    changed: list[Node] = field(default_factory=list)  # known, and listed otherwise than before
 
 
 class Roster:
@@ -49,8 +50,9 @@ class Roster:
             node = self.nodes.get(cloud.id)
             if node is None:
                 change.new.append(self.add(cloud, t, table, listed=True))
-            elif node.cloud is not cloud or not node.listed or node.missing or cloud.stopped:
+            elif not node.listed or node.missing or cloud.stopped or node.cloud != cloud:
                 self._renew(node, cloud, table)
+                change.changed.append(node)
         for identity in self.nodes.keys() - seen:
             node = self.nodes[identity]
             if node.destroyed_at is not None:
@@ -77,11 +79,13 @@ class Roster:
         node.cloud = cloud
         if table is not None and (old.size_tag, old.provider_size) != (cloud.size_tag, cloud.provider_size):
             node.size = table.of_node(cloud)
+            node.reprice()
 
     def resize(self, table: SizeTable) -> None:
         """The sizes have changed."""
         for node in self.nodes.values():
             node.size = table.of_node(node.cloud)
+            node.reprice()
 
     def drop(self, node: Node) -> None:
         """The node is gone; its record can pair again (row B2)."""
@@ -107,6 +111,9 @@ class Roster:
                 newer = self.records.get(node.record.uuid)
                 # a record that another took, or that is missing, leaves the last one, whose age grows (row B15)
                 if newer is not None and newer.instance_id == node.cloud.report_id:
+                    if newer.intent is not node.record.intent:
+                        node.record = newer
+                        node.reprice()
                     node.record = newer
             elif node.destroyed_at is None and self._pair(node):
                 paired.append(node)
@@ -132,8 +139,10 @@ class Roster:
         if record is not None and record.uuid not in self._paired and _pinged_by(record, cloud):
             node.record, node.prepared = record, None
             self._paired[record.uuid] = node
+            node.reprice()
             return True
         node.prepared = self.made_for(cloud)
+        node.reprice()
         return False
 
     def made_for(self, cloud: CloudNode) -> NodeRecord | None:

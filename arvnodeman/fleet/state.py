@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import deque
 
 from arvnodeman.fleet.boot import Boot
 from arvnodeman.fleet.chores import Chore, CleanRecord
 from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.limits import Quota, SizeHealth
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import BootIntent, NodeRecord, NodeSize, NodeState, Policy
+from arvnodeman.fleet.model import BootIntent, NodeRecord, NodeSize, Policy
 from arvnodeman.fleet.node import Node, Sight
 from arvnodeman.fleet.operation import Desk, Operation
 from arvnodeman.fleet.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
@@ -21,20 +20,8 @@ from arvnodeman.fleet.sizes import SizeTable
 from arvnodeman.fleet.windows import ShutdownWindows
 from arvnodeman.fleet.wishlist import Queue
 
-NOT_UP = frozenset({NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN})
 INTENT_COUNTS_FOR = 900.0  # seconds that a record prepared by an earlier run counts as a booting node
 OFFSET_NOISE = 2.0  # seconds: Date headers have no fractions
-
-
-@dataclass(slots=True)
-class Standing:
-    """What exists or is booting, counted once for each decision."""
-
-    nodes: int = 0
-    price: float = 0.0
-    up: int = 0  # booting, unpaired, idle, busy and reserved; shutdowns not counted
-    creating: Counter[str] = field(default_factory=Counter)  # boots that the cloud has not answered, by size
-    coming: Counter[str] = field(default_factory=Counter)  # those, and nodes that have not come up, by size
 
 
 class State:
@@ -67,6 +54,7 @@ class State:
         self.cloud_offset = 0.0
         self.record_offset = 0.0
         self.records_started = 0.0  # t at which the newest record list was asked for
+        self.touched: set[str] = set()  # nodes that changed since the last account, by id
         self.look_again_at: float | None = None  # t at which the polls are brought forward
         self.stopping = False
         self.reloaded = self.clock.t
@@ -93,7 +81,7 @@ class State:
         return Sight(
             policy=self.policy,
             windows=self.windows,
-            freshness=self.freshness,
+            ages=self.freshness.ages,
             t=self.t,
             record_now=self.record_now,
             cloud_now=self.clock.now + self.cloud_offset,
@@ -166,34 +154,6 @@ class State:
         """The polls are to be brought forward at this time, if not earlier."""
         if at is not None and at > self.t and (self.look_again_at is None or at < self.look_again_at):
             self.look_again_at = at
-
-    def count(self) -> Standing:
-        """Everything that exists or is booting: nodes, boots without one, and boots that an earlier run began."""
-        standing = Standing()
-        for node in self.roster.nodes.values():
-            standing.nodes += 1
-            standing.price += node.price
-            if node.shutdown is None and node.destroyed_at is None:
-                if node.state not in NOT_UP:
-                    standing.up += 1
-                if node.size is not None and node.booted and not node.been_up:
-                    standing.coming[node.size.id] += 1
-        for boot in self.boots.values():
-            if boot.row is None and boot.outcome is None:
-                standing.nodes += 1
-                standing.price += boot.size.price
-                standing.up += 1
-                standing.coming[boot.size.id] += 1
-                standing.creating[boot.size.id] += 1
-        for intent in self.phantoms.values():
-            standing.nodes += 1
-            standing.up += 1
-            standing.price += intent.price
-            standing.coming[intent.size] += 1
-        for record in self.unlisted.values():
-            standing.nodes += 1
-            standing.price += record.intent.price if record.intent is not None else 0.0
-        return standing
 
     def existing(self) -> int:
         """Nodes that exist, and creates that are with the cloud now."""

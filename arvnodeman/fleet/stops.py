@@ -11,13 +11,14 @@ from arvnodeman.fleet.shutdown import Kind, Shutdown
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.wishlist import IDLE
 
-LONGEST_DESTROY_WAIT = 900.0  # seconds between destroy attempts of one node
+FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
 
 
 def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = False) -> Shutdown:
     """Begin the end of one node."""
     shutdown = Shutdown(state.desk, node, kind, state.roster.hostname(node), drained=drained)
     node.shutdown = shutdown
+    state.touched.add(node.id)
     node.set_state(NodeState.SHUTDOWN, state.t)
     state.shutdowns[shutdown.id] = shutdown
     shutdown.begin()
@@ -27,6 +28,7 @@ def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = Fals
 
 def after_shutdown(state: State, shutdown: Shutdown) -> None:
     """A shutdown has gone on: see whether it has ended."""
+    state.touched.add(shutdown.node.id)
     if shutdown.past_return:  # its absence from the next list will be no surprise
         state.cloud_trust.forget(shutdown.node.cloud.report_id)
     if shutdown.outcome is None:
@@ -43,7 +45,8 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
             node.restart_idle_count()
             node.set_state(NodeState.IDLE if node.record is not None else NodeState.UNPAIRED, state.t)
         case _:
-            node.destroy_wait = min(max(60.0, node.destroy_wait * 2), LONGEST_DESTROY_WAIT)
+            wait = max(FIRST_DESTROY_WAIT, node.destroy_wait * 2)
+            node.destroy_wait = min(wait, state.policy.max_poll_time)
             node.destroy_again_at = state.t + node.destroy_wait
             node.down_cause = causes.IsDown(why="it could not be destroyed")
             node.set_state(NodeState.DOWN, state.t)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from arvnodeman.fleet.chores import Chore, WriteWord
 from arvnodeman.fleet.messages import DescribeNode, OperatorSaid, ResumeNode, SetWord, Step, SyncFqdn
-from arvnodeman.fleet.model import NodeState, OperatorWord, Word
+from arvnodeman.fleet.model import NodeRecord, NodeState, OperatorWord, Word
 from arvnodeman.fleet.node import Node, drained_for_another
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.shutdown import Kind
@@ -15,8 +15,7 @@ from arvnodeman.fleet.sizes import slurm_weight
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.stops import after_shutdown, begin_shutdown
 
-LONGEST_CHORE_WAIT = 900.0  # seconds
-FIRST_CHORE_WAIT = 30.0
+FIRST_CHORE_WAIT = 30.0  # seconds before a small thing that failed is tried again; doubles up to max_poll_time
 RESUMES_WITHOUT_ANSWER = 2  # of a node whose slurmd does not answer
 
 
@@ -28,31 +27,30 @@ def keep_up(state: State) -> list[Operation]:
             continue
         if node.shutdown is not None or node.chore_again_at > state.t:
             continue
-        chore = Chore(state.desk, "ComputeNodeUpdateActor", node.cloud.name)
-        step = _needed(state, node, chore)
+        step = _needed(state, node, node.record)
         if step is not None:
+            chore = Chore(state.desk, "ComputeNodeUpdateActor", node.cloud.name)
             state.chores[chore.id] = chore
             node.chore = chore.id
-            chore.begin(step)
+            chore.begin(replace(step, op=chore.id, logger=chore.logger))
             begun.append(chore)
     return begun
 
 
-def _needed(state: State, node: Node, chore: Chore) -> Step | None:
-    record, slurm = node.record, node.slurm
-    if record is None:
-        return None
-    if record.fqdn is not None and record.fqdn != node.cloud.fqdn:
-        return SyncFqdn(chore.id, node.cloud, record.fqdn, logger=chore.logger)
+def _needed(state: State, node: Node, record: NodeRecord) -> Step | None:
+    """The step that it needs most, its operation to be filled in."""
+    slurm = node.slurm
+    if record.hostname is not None and node.cloud.fqdn != (fqdn := record.fqdn) and fqdn is not None:
+        return SyncFqdn(0, node.cloud, fqdn)
     if not state.policy.slurm or slurm is None or record.hostname is None:
         return None
     if drained_for_another(node) and (slurm.responding or node.resumes < RESUMES_WITHOUT_ANSWER):
         node.resumes += 1
-        return ResumeNode(chore.id, record.hostname, logger=chore.logger)
+        return ResumeNode(0, record.hostname)
     if node.size is not None:
         weight = slurm_weight(node.price)
         if f"instancetype={node.size.id}" not in slurm.features or slurm.weight != weight:
-            return DescribeNode(chore.id, record.hostname, node.size.id, weight, logger=chore.logger)
+            return DescribeNode(0, record.hostname, node.size.id, weight)
     return None
 
 
@@ -63,7 +61,7 @@ def after_chore(state: State, node: Node, chore: Chore) -> None:
         if chore.outcome == "done":
             node.chore_wait = node.chore_again_at = 0.0
         else:
-            node.chore_wait = min(max(FIRST_CHORE_WAIT, node.chore_wait * 2), LONGEST_CHORE_WAIT)
+            node.chore_wait = min(max(FIRST_CHORE_WAIT, node.chore_wait * 2), state.policy.max_poll_time)
             node.chore_again_at = state.t + node.chore_wait
     if node.word_chore == chore.id:
         node.word_chore = None
@@ -80,6 +78,7 @@ def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
     state.desk.info("An operator said %s of %s: %s", event.word.value, node.cloud.name, event.reason)
     word = None if event.word is Word.RUN else OperatorWord(event.word, event.reason)
     node.cloud = replace(node.cloud, word=word)
+    state.touched.add(node.id)
     _obey(state, node, event.word)
     if node.destroyed_at is not None:
         return []

@@ -7,26 +7,65 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.causes import Cause, UnderWay
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import Job, JobShape, NodeState, Policy
+from arvnodeman.fleet.model import CloudNode, Job, JobShape, NodeRecord, NodeSize, NodeState, Policy, SlurmNode
+from arvnodeman.fleet.node import Node, Sight, eligible
 
 
 class NodeStatus(NamedTuple):
-    """One node. Times are steady seconds of the view (`View.t`)."""
+    """One node as it was when the view was published. Times are steady seconds (`View.t`)."""
 
-    id: str
-    name: str
+    cloud: CloudNode
+    record: NodeRecord | None
+    node_size: NodeSize | None
+    slurm_node: SlurmNode | None
     hostname: str | None
-    size: str | None
     price: float
     state: NodeState
     since: float
-    slurm: str  # Slurm's word, '' for none
+    idle_polls: int
     idle_since: float | None
-    word: str  # the operator's, with its reason
-    why: Cause  # why it is there, or why it goes
+    down_cause: Cause | None
+    shield_until: float | None
+    doing: str  # the stage of its shutdown, '' for none
     first_seen: float
+    been_up: bool
+
+    @property
+    def id(self) -> str:
+        """The cloud's id."""
+        return self.cloud.id
+
+    @property
+    def name(self) -> str:
+        """The cloud's name."""
+        return self.cloud.name
+
+    @property
+    def size(self) -> str | None:
+        """Its configured size."""
+        return self.node_size.id if self.node_size is not None else None
+
+    @property
+    def slurm(self) -> str:
+        """Slurm's word, '' for none."""
+        return self.slurm_node.state if self.slurm_node is not None else ""
+
+    @property
+    def word(self) -> str:
+        """The operator's word with its reason, '' for none."""
+        word = self.cloud.word
+        return f"{word.word.value}: {word.reason}" if word is not None else ""
+
+    def why(self, sight: Sight) -> Cause:
+        """Why it is not being shut down, or may be, or what is being done about it."""
+        if self.doing:
+            return UnderWay(what=self.doing)
+        node = Node(self.cloud, self.node_size, self.first_seen)
+        node.record, node.slurm, node.state, node.since = self.record, self.slurm_node, self.state, self.since
+        node.idle_polls, node.down_cause, node.shield_until = self.idle_polls, self.down_cause, self.shield_until
+        return eligible(node, sight)
 
 
 class Waiting(NamedTuple):
@@ -55,6 +94,7 @@ class View:
 
     t: float
     policy: Policy
+    sight: Sight | None = None  # what nodes are judged by
     nodes: Mapping[str, NodeStatus] = field(default_factory=lambda: MappingProxyType({}))
     operations: Sequence[OperationStatus] = ()
     counters: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -69,3 +109,8 @@ class View:
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     blocked: str = ""  # why nothing is decided at all now
     stopping: bool = False
+
+    def why(self, node: str) -> Cause:
+        """Why a node (by cloud id) is not being shut down, or may be. KeyError for an unknown one."""
+        assert self.sight is not None
+        return self.nodes[node].why(self.sight)

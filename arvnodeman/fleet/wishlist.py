@@ -7,10 +7,10 @@ end, so they cost what there are nodes, not what there are jobs.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from operator import attrgetter
+from operator import attrgetter, ge
 
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.model import Job, JobShape, NodeSize
@@ -83,25 +83,32 @@ class Queue:
 
     def __init__(self, jobs: Sequence[Job] = ()) -> None:
         self.jobs = jobs
-        for earlier, later in pairwise(jobs):
-            if later.priority > earlier.priority:
-                self.jobs = sorted(jobs, key=attrgetter("priority"), reverse=True)
-                break
+        priorities = [job.priority for job in jobs]
+        if not all(map(ge, priorities, priorities[1:])):
+            self.jobs = sorted(jobs, key=attrgetter("priority"), reverse=True)
         by_identity: dict[int, list[int]] = {}  # the poller gives equal shapes as one object
-        shapes: dict[JobShape, list[int]] = {}
+        self.places: dict[JobShape, list[int]] = {}
         for place, job in enumerate(self.jobs):
-            places = by_identity.get(id(job.shape))
-            if places is None:
-                places = by_identity[id(job.shape)] = shapes.setdefault(job.shape, [])
-            places.append(place)
-        self.places = shapes
+            shape = job.shape
+            try:
+                by_identity[id(shape)].append(place)
+            except KeyError:
+                by_identity[id(shape)] = places = self.places.setdefault(shape, [])
+                places.append(place)
 
 
 @dataclass(slots=True)
 class Supply:
-    """Nodes that are up or coming, by size and kind: counts, taken from as jobs are matched."""
+    """Nodes that are up or coming, by size and kind: counts, taken from as jobs are matched.
+
+    The same pass over the nodes counts what stands, for the limits: everything that exists or is booting."""
 
     counts: dict[str, list[int]] = field(default_factory=dict)
+    nodes: int = 0
+    price: float = 0.0  # $/hour
+    up: int = 0  # booting, unpaired, idle, busy and reserved nodes; shutdowns not counted
+    creating: Counter[str] = field(default_factory=Counter)  # boots that the cloud has not answered, by size
+    coming: Counter[str] = field(default_factory=Counter)  # those, and nodes that have not come up, by size
 
     def add(self, size: str, kind: int) -> None:
         """One more node."""

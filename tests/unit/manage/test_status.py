@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from werkzeug.test import Client
 
-from arvnodeman.fleet.model import NodeState, Policy
+from arvnodeman.fleet.model import CloudNode, NodeState, Policy
 from arvnodeman.fleet.view import NodeStatus, View
 from arvnodeman.manage.app import Application
 from arvnodeman.manage.status import StatusPage, status
@@ -19,7 +19,8 @@ EMPTY = View(t=1000.0, policy=POLICY, quota=8)
 def node(name: str, hostname: str | None, idle_since: float | None) -> NodeStatus:
     state = NodeState.BUSY if idle_since is None else NodeState.IDLE
     fields = dict.fromkeys(NodeStatus._fields)
-    return NodeStatus(**{**fields, "name": name, "hostname": hostname, "idle_since": idle_since, "state": state})  # type: ignore[arg-type]
+    cloud = CloudNode(id=name, name=name, report_id=name)
+    return NodeStatus(**{**fields, "cloud": cloud, "hostname": hostname, "idle_since": idle_since, "state": state})  # type: ignore[arg-type]
 
 
 def test_all_keys_are_there_from_the_start() -> None:

@@ -1,0 +1,110 @@
+"""The account of what the Fleet knows, for others to read: a View is made after each poll, of references."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from arvnodeman.fleet import causes
+from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.model import NodeState
+from arvnodeman.fleet.node import Node
+from arvnodeman.fleet.shutdown import Kind
+from arvnodeman.fleet.state import State
+from arvnodeman.fleet.view import NodeStatus, OperationStatus, View, Waiting
+
+
+def _status(state: State, node: Node) -> NodeStatus:
+    doing = node.shutdown.stage.value if node.shutdown is not None else ""
+    return NodeStatus(
+        node.cloud,
+        node.record,
+        node.size,
+        node.slurm,
+        state.roster.hostname(node),
+        node.price,
+        node.state,
+        node.since,
+        node.idle_polls,
+        node.idle_since,
+        node.down_cause,
+        node.shield_until,
+        doing,
+        node.first_seen,
+        node.been_up,
+    )
+
+
+def publish(state: State, before: View | None, *, everything: bool) -> View:
+    """The account of this moment. Without `everything`, nodes not touched since the last one stay as they are."""
+    nodes: Mapping[str, NodeStatus]
+    if everything or before is None:
+        nodes = {identity: _status(state, node) for identity, node in state.roster.nodes.items()}
+        states = Counter([node.state for node in state.roster.nodes.values()])
+    elif state.touched:
+        nodes = dict(before.nodes)
+        for identity in state.touched:
+            node = state.roster.nodes.get(identity)
+            if node is not None:
+                nodes[identity] = _status(state, node)
+            else:
+                nodes.pop(identity, None)
+        states = Counter([node.state for node in state.roster.nodes.values()])
+    else:
+        nodes = before.nodes
+        states = Counter([node.state for node in state.roster.nodes.values()])
+    state.touched.clear()
+    states[NodeState.BOOTING] += sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms)
+    plan = state.plan
+    groups = plan.groups if plan is not None else {}
+    stale = state.freshness.stale(state.t)
+    return View(
+        t=state.t,
+        policy=state.policy,
+        sight=state.sight(),
+        nodes=MappingProxyType(nodes) if isinstance(nodes, dict) else nodes,
+        operations=tuple(_operations(state)),
+        counters=MappingProxyType(dict(state.desk.counters)),
+        states=MappingProxyType({kind.value: count for kind, count in states.items()}),
+        price=plan.supply.price if plan is not None else 0.0,
+        quota=min(state.quota.value, state.policy.max_nodes),
+        wish=sum(plan.wanted.values()) if plan is not None else 0,
+        jobs=state.queue.jobs,
+        waiting=MappingProxyType(
+            {shape: Waiting(len(g.places), g.served, g.places, g.cause) for shape, g in groups.items()}
+        ),
+        resting=MappingProxyType(_resting(state)),
+        missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
+        poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
+        blocked=f"lists are missing or too old: {', '.join(stale)}" if stale else "",
+        stopping=state.stopping,
+    )
+
+
+def _operations(state: State) -> list[OperationStatus]:
+    found = [
+        OperationStatus(boot.id, "boot", boot.subject, boot.stage.value, boot.began, boot.attempts)
+        for boot in state.boots.values()
+    ]
+    for shutdown in state.shutdowns.values():
+        kind = "kill" if shutdown.kind is Kind.KILL else "shutdown"
+        found.append(
+            OperationStatus(
+                shutdown.id, kind, shutdown.subject, shutdown.stage.value, shutdown.began, shutdown.attempts
+            )
+        )
+    for chore in state.chores.values():
+        stage = type(chore.step).__name__ if chore.step is not None else "waiting"
+        found.append(OperationStatus(chore.id, "chore", chore.logger, stage, chore.began, chore.attempts))
+    return found
+
+
+def _resting(state: State) -> dict[str, Cause]:
+    found: dict[str, Cause] = {}
+    for size, health in state.health.items():
+        if health.resting is not None and health.until > state.t:
+            cause = causes.Resting(until=health.until, size=size, why=health.resting.value, detail=health.detail)
+            found[size] = cause
+    return found
