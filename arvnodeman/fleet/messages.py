@@ -104,6 +104,14 @@ class PolicyChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SafeMode:
+    """Earlier runs ended early, one after the other: until this moment (seconds since the epoch) lists are taken in and
+    reported, but nothing is created or destroyed, and no operation begins."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """An orderly stop has begun: nothing new is started, boots that have reached the cloud are finished."""
 
@@ -298,6 +306,7 @@ Event = (
     | Tick
     | OperatorSaid
     | PolicyChanged
+    | SafeMode
     | StopAsked
     | StepDone
     | StepFailed
@@ -317,16 +326,39 @@ class PollNow:
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40  # levels of a Note: those of the logging module
 
 
+class Decided(StrEnum):
+    """What a decision is about, for people who look for one kind of them."""
+
+    BOOT = "boot"  # a node is to be booted
+    CREATED = "created"  # the cloud has made it
+    BOOT_FAILED = "boot failed"  # it has not, or the node never came up
+    HELD_BACK = "held back"  # a limit stops boots
+    QUOTA = "quota"  # a limit learnt from the cloud has changed
+    REST = "rest"  # a size rests
+    SHUTDOWN = "shutdown"  # a node is to go
+    KEPT = "kept"  # a shutdown is taken back
+    DESTROYED = "destroyed"  # the cloud has destroyed it
+    GONE = "gone"  # it went without us
+    CLEAN = "clean"  # a node record without a node gives its slot back
+    CANCEL = "cancel"  # a job that can never run
+    WORD = "word"  # an operator spoke
+    DOUBT = "doubt"  # a list, or Slurm's word on many nodes, is not believed
+    WOULD = "would"  # dry run: a command that was not given
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """One line for the log, put into words by the logging module only when its level is on.
 
-    `logger` '' is the daemon actor's own; else a role with its subject, as ComputeNodeSetupActor.TOKEN."""
+    `logger` '' is the daemon actor's own; else a role with its subject, as ComputeNodeSetupActor.TOKEN. A line that
+    tells of a decision says of which kind, and goes into the account of decisions whatever its level."""
 
     level: int  # of the logging module
     text: str  # with % placeholders
     args: tuple[object, ...] = ()
     logger: str = ""
+    kind: Decided | None = None
+    subject: str = ""  # of a decision: the node, size, job or list
 
 
 Command = Step | PollNow | Note

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Note, Step, StepResult
+from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Decided, Note, Step, StepResult
 from arvnodeman.fleet.model import ErrorKind, Policy, RemoteError
 from arvnodeman.fleet.polls import Clock
 
@@ -51,6 +51,12 @@ class Desk:
     def error(self, text: str, *args: object, logger: str = "") -> None:
         """One line at ERROR."""
         self.note(ERROR, text, *args, logger=logger)
+
+    def decide(
+        self, kind: Decided, subject: str, text: str, *args: object, level: int = INFO, logger: str = ""
+    ) -> None:
+        """One line for the log and for the account of decisions."""
+        self.out.append(Note(level, text, args, logger, kind, subject))
 
     def take(self) -> list[Command]:
         """All commands gathered since the last call."""
