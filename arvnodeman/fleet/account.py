@@ -59,7 +59,6 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
     states[NodeState.BOOTING] += sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms)
     plan = state.plan
     groups = plan.groups if plan is not None else {}
-    stale = state.freshness.stale(state.t)
     return View(
         t=state.t,
         policy=state.policy,
@@ -78,9 +77,18 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         resting=MappingProxyType(_resting(state)),
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
-        blocked=f"lists are missing or too old: {', '.join(stale)}" if stale else "",
+        blocked=_blocked(state),
+        safe_mode=state.safe_until is not None,
         stopping=state.stopping,
     )
+
+
+def _blocked(state: State) -> str:
+    """Why nothing is decided at all now; '' when it is."""
+    if state.safe_until is not None:
+        return "safe mode, after a series of quick ends"
+    stale = state.freshness.stale(state.t)
+    return f"lists are missing or too old: {', '.join(stale)}" if stale else ""
 
 
 def _operations(state: State) -> list[OperationStatus]:

@@ -24,6 +24,7 @@ from arvnodeman.fleet.messages import (
     PollNow,
     QueueListed,
     RecordsListed,
+    SafeMode,
     StepDone,
     StepFailed,
     StopAsked,
@@ -76,6 +77,8 @@ class Fleet:
                 self._publish()
             case PolicyChanged():
                 self._policy_changed(event.policy)
+            case SafeMode():
+                self._safe_mode(event.until)
             case StopAsked():
                 self._stop_asked()
             case Tick():
@@ -86,7 +89,7 @@ class Fleet:
     def next_wakeup(self) -> float | None:
         """The wall clock time at which a Tick is wanted; None: an event will come anyway."""
         state = self._state
-        times = [state.next_due(), state.look_again_at, None if state.stopping else self._sizes_at]
+        times = [state.next_due(), state.look_again_at, state.safe_until, None if state.stopping else self._sizes_at]
         earliest = min((at for at in times if at is not None), default=None)
         return None if earliest is None else state.clock.now + max(0.0, earliest - state.t)
 
@@ -152,6 +155,8 @@ class Fleet:
     def _go_on(self) -> None:
         """What has become due, and what was waiting for fresh lists or room."""
         state = self._state
+        if state.safe_until is not None and state.t >= state.safe_until:
+            self._safe_mode_over()
         state.check_lists()
         for operation in state.due_operations():
             operation.wake()
@@ -233,6 +238,19 @@ class Fleet:
         if state.table is not None:
             self._build_table(report=True)
             self._sizes_at = state.t  # a new section may name a type that was not looked up yet
+
+    def _safe_mode(self, until: float) -> None:
+        """From the start on, for a while: decisions that killed earlier runs are not made at once again."""
+        state = self._state
+        state.safe_until = state.t + max(0.0, until - state.clock.now)
+        state.desk.warning("Safe mode: lists are polled and reported, nothing is created or destroyed")
+        self._publish()
+
+    def _safe_mode_over(self) -> None:
+        self._state.safe_until = None
+        self._state.desk.warning("Safe mode is over")
+        self._state.desk.out.append(PollNow(frozenset(Poll)))
+        self._publish()
 
     def _stop_asked(self) -> None:
         """An orderly stop: boots that the cloud has not been asked for end now, the others may finish."""

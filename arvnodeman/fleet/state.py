@@ -56,6 +56,7 @@ class State:
         self.records_started = 0.0  # t at which the newest record list was asked for
         self.touched: set[str] = set()  # nodes that changed since the last account, by id
         self.look_again_at: float | None = None  # t at which the polls are brought forward
+        self.safe_until: float | None = None  # t at which safe mode ends; None: it is not on
         self.stopping = False
         self.reloaded = self.clock.t
         self._due: list[tuple[float, int]] = []
@@ -100,6 +101,7 @@ class State:
         self.desk.lists_ok = (
             self.table is not None
             and not self.stopping
+            and self.safe_until is None
             and not self.cloud_trust.doubted
             and not self.record_trust.doubted
             and not self.freshness.stale(self.t)

@@ -79,7 +79,8 @@ def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
     word = None if event.word is Word.RUN else OperatorWord(event.word, event.reason)
     node.cloud = replace(node.cloud, word=word)
     state.touched.add(node.id)
-    _obey(state, node, event.word)
+    if state.safe_until is None:  # else the tag is obeyed when safe mode is over
+        _obey(state, node, event.word)
     if node.destroyed_at is not None:
         return []
     step = SetWord(0, node.cloud, word)

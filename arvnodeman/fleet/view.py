@@ -108,6 +108,7 @@ class View:
     missing_sizes: Sequence[str] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     blocked: str = ""  # why nothing is decided at all now
+    safe_mode: bool = False  # after a series of quick ends, nothing is created or destroyed for a while
     stopping: bool = False
 
     def why(self, node: str) -> Cause:
