@@ -1,25 +1,23 @@
 """Every option of the configuration file, declared once.
 
 The parser (config.py), `check-config`, nodemanager.cfg.example and doc/configuration.md are all made from OPTIONS. To
-add an option, add a line here and, for a [Daemon] option, a field to settings.DaemonSettings; then run
-`python -m arvnodeman.reference`, which writes the two files again.
+add an option, add a line here (for the sections of the cloud: in cloud_options.py) and, for a [Daemon] option, a field
+to settings.DaemonSettings; then run `python -m arvnodeman.reference`, which writes the two files again.
 """
 
 from __future__ import annotations
 
-from arvnodeman.option import ARVADOS, CLOUD, CREATE, CREDENTIALS, DAEMON, LISTING, LOGGING, MANAGE, SIZE, Kind, Option
+from arvnodeman.cloud_options import CLOUD_OPTIONS
+from arvnodeman.option import ARVADOS, DAEMON, LOGGING, MANAGE, SIZE, Kind, Option
 
-PROVIDERS = ("sandbox", "dummy", "ec2", "gce", "azure", "openstack")
 WITHOUT_PREEMPTIBLE = ("azure", "openstack")  # these clouds' drivers have no preemptible nodes
 DISPATCHERS = ("", "slurm")
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 
 FORMATS = ("text", "json")  # of log lines
 
-TEXT, SECRET, WORD, WHOLE, NUMBER, YES_NO = Kind.TEXT, Kind.SECRET, Kind.WORD, Kind.WHOLE, Kind.NUMBER, Kind.YES_NO
-EC2, GCE, AZURE, OPENSTACK = ("ec2",), ("gce",), ("azure",), ("openstack",)
-REAL = ("sandbox", "ec2", "gce", "azure", "openstack")
-S, MIN, MB, GB, USD = "seconds", "minutes", "MB", "GB", "$/hour"
+TEXT, WORD, WHOLE, NUMBER, YES_NO = Kind.TEXT, Kind.WORD, Kind.WHOLE, Kind.NUMBER, Kind.YES_NO
+S, MB, GB, USD = "seconds", "MB", "GB", "$/hour"
 
 OPTIONS: tuple[Option, ...] = (
     Option(MANAGE, "address", TEXT, "127.0.0.1", "The address to listen on; 0.0.0.0 is all of this machine's."),
@@ -161,6 +159,16 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         DAEMON,
+        "max_cloud_ops_per_second",
+        NUMBER,
+        "10",
+        "Requests to the cloud that create or destroy a node, all together; destroys come first. 0: no limit.",
+        "requests/second",
+        low=0,
+        high=10_000,
+    ),
+    Option(
+        DAEMON,
         "cancel_unsatisfiable",
         YES_NO,
         "yes",
@@ -228,95 +236,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         ARVADOS, "slurm_queue", YES_NO, "yes", "Read waiting jobs from Slurm's queue, and nodes' states from Slurm."
     ),
-    Option(CLOUD, "provider", Kind.CHOICE, None, "The cloud.", choices=PROVIDERS, example="ec2"),
-    Option(
-        CLOUD,
-        "shutdown_windows",
-        Kind.WINDOWS,
-        None,
-        "When an idle node may be shut down, counted from its start: so long not, then so long yes, and so on for "
-        "ever. `54, 5, 1` is minutes 54 to 59 of each hour, for clouds that bill by the hour. With an odd count the "
-        "first number is merged into the last closed one.",
-        MIN,
-        example="54, 5, 1",
-    ),
-    Option(CLOUD, "driver_class", Kind.DOTTED, "", "A class that replaces the cloud's libcloud driver. Empty: none."),
-    Option(CREDENTIALS, "timeout", NUMBER, "", "The longest wait for one answer. Empty: libcloud's.", S, above=0),
-    Option(
-        CREDENTIALS,
-        "key",
-        SECRET,
-        "",
-        "Access key id (ec2), path of the key file (gce), client id (azure), user "
-        "(openstack), or key of the site (sandbox).",
-    ),
-    Option(CREDENTIALS, "secret", SECRET, "", "Secret key or password.", providers=(*EC2, *AZURE, *OPENSTACK)),
-    Option(CREDENTIALS, "region", TEXT, "", "Region. Empty: libcloud's.", providers=(*EC2, *AZURE)),
-    Option(CREDENTIALS, "creds", TEXT, "", "Any word.", providers=("dummy",)),
-    Option(CREDENTIALS, "user_id", SECRET, "", "Service account, as an address.", providers=GCE),
-    Option(CREDENTIALS, "project", TEXT, "", "Project.", providers=GCE),
-    Option(CREDENTIALS, "datacenter", TEXT, "", "Zone.", providers=GCE),
-    Option(CREDENTIALS, "auth_type", TEXT, "", "SA, IA or GCE. Empty: libcloud finds out.", providers=GCE),
-    Option(CREDENTIALS, "scopes", TEXT, "", "Scopes, with commas between. Empty: libcloud's.", providers=GCE),
-    Option(CREDENTIALS, "credential_file", TEXT, "", "Where the access token is kept between runs.", providers=GCE),
-    Option(CREDENTIALS, "tenant_id", SECRET, "", "Tenant.", providers=AZURE),
-    Option(CREDENTIALS, "subscription_id", SECRET, "", "Subscription.", providers=AZURE),
-    Option(CREDENTIALS, "ex_force_auth_url", TEXT, "", "Identity service, https://…:5000.", providers=OPENSTACK),
-    Option(CREDENTIALS, "ex_force_auth_version", TEXT, "", "Empty: 3.x_password.", providers=OPENSTACK),
-    Option(CREDENTIALS, "ex_tenant_name", TEXT, "", "Project.", providers=OPENSTACK),
-    Option(CREDENTIALS, "ex_force_service_region", TEXT, "", "Region. Empty: libcloud's.", providers=OPENSTACK),
-    Option(LISTING, "tags", TEXT, "", "Tags with commas between: ours carry them all.", providers=GCE),
-    Option(LISTING, "ex_resource_group", TEXT, "", "Resource group of the nodes.", providers=AZURE, required_for=AZURE),
-    Option(
-        CREATE,
-        "ping_host",
-        Kind.HOST,
-        "",
-        "The Arvados API server as the nodes reach it; they send their pings there.",
-        example="zyxwv.example.com",
-        required_for=REAL,
-    ),
-    Option(CREATE, "ssh_key", TEXT, "", "A file with a public ssh key for the nodes.", providers=(*EC2, *GCE, *AZURE)),
-    Option(CREATE, "image_id", TEXT, "", "Id of the image: `ami-…`.", providers=EC2),
-    Option(CREATE, "subnet_id", TEXT, "", "Id of the subnet: `subnet-…`.", providers=EC2),
-    Option(CREATE, "security_groups", TEXT, "", "Ids of security groups, with commas between.", providers=EC2),
-    Option(CREATE, "ex_keyname", TEXT, "", "Name of a key pair of the cloud.", providers=(*EC2, *OPENSTACK)),
-    Option(CREATE, "ex_iamprofile", TEXT, "", "ARN of an instance profile.", providers=EC2),
-    Option(CREATE, "volume_type", TEXT, "gp3", "Type of the scratch volume.", providers=EC2),
-    Option(
-        CREATE,
-        "image",
-        TEXT,
-        "",
-        "Name of the image (gce), its URN (azure), or its name or id (openstack).",
-        providers=(*GCE, *AZURE, *OPENSTACK),
-    ),
-    Option(CREATE, "network", TEXT, "", "Network. Empty: the project's default.", providers=GCE),
-    Option(CREATE, "subnetwork", TEXT, "", "Subnetwork.", providers=GCE),
-    Option(
-        CREATE,
-        "service_accounts",
-        Kind.JSON,
-        "",
-        "Service accounts of the nodes with their scopes, a JSON list.",
-        providers=GCE,
-    ),
-    Option(CREATE, "ex_user_name", TEXT, "", "The account that the ssh key opens.", providers=AZURE),
-    Option(CREATE, "ex_storage_account", TEXT, "", "Storage account. Empty: managed disks.", providers=AZURE),
-    Option(CREATE, "ex_network", TEXT, "", "Virtual network.", providers=AZURE),
-    Option(CREATE, "ex_subnet", TEXT, "", "Subnet of it.", providers=AZURE),
-    Option(
-        CREATE,
-        "tag_arvados-class",
-        TEXT,
-        "",
-        "A tag by which our nodes are known.",
-        providers=AZURE,
-        required_for=AZURE,
-    ),
-    Option(CREATE, "networks", TEXT, "", "Networks, with commas between.", providers=OPENSTACK),
-    Option(CREATE, "ex_security_groups", TEXT, "", "Security groups, with commas between.", providers=OPENSTACK),
-    Option(CREATE, "ex_availability_zone", TEXT, "", "Availability zone.", providers=OPENSTACK),
+    *CLOUD_OPTIONS,
     Option(SIZE, "cores", WHOLE, None, "Cores that jobs can count on.", low=1, example="2"),
     Option(SIZE, "instance_type", TEXT, "", "The provider's type, by id or name. Empty: NAME."),
     Option(SIZE, "price", NUMBER, "", "Price of a node. Empty: the provider's.", USD, above=0),

@@ -47,6 +47,7 @@ class DaemonSettings:
     size_retry_after: float
     drain_poll_time: float
     max_concurrent_cloud_ops: int
+    max_cloud_ops_per_second: float  # 0: no limit
     cancel_unsatisfiable: bool
     keep_drained: bool
     watchdog: float

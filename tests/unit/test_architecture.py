@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     {"version"},
     {"fleet"},
-    {"check_config", "config", "ini", "option", "option_values", "options", "reference", "settings"},
+    {"check_config", "cloud_options", "config", "ini", "option", "option_values", "options", "reference", "settings"},
     {"cloud", "arvados", "slurm"},
     {"actors", "manage", "supervision"},
     {"launcher", "sandbox"},

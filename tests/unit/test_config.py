@@ -122,7 +122,8 @@ def test_options_of_another_cloud_are_free(loaded: Loader) -> None:
 
 def test_known_option_left_empty_is_not_passed_to_the_cloud_and_its_defaults_are(loaded: Loader) -> None:
     text = GOOD.replace("sandbox", "ec2").replace("[Cloud Create]", "[Cloud Create]\nex_keyname =\ntag_empty =")
-    assert loaded(text).cloud.create == {"ping_host": "zyxwv.example.com", "tag_empty": "", "volume_type": "gp3"}
+    defaults = {"volume_type": "gp3", "imds": "optional"}
+    assert loaded(text).cloud.create == {"ping_host": "zyxwv.example.com", "tag_empty": "", **defaults}
 
 
 def test_hopeless_after_follows_stale_after_unless_it_is_given(loaded: Loader) -> None:

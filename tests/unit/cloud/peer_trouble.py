@@ -70,7 +70,7 @@ class Trouble:
         if spoilt is None:
             return self._wsgi(environ, start_response)
         if spoilt.works:
-            Response.from_app(self._wsgi, environ)  # type: ignore[arg-type]  # a WSGI application all the same
+            Response.from_app(self._wsgi, environ)
             self._worked.set()
         if spoilt.answer is None:
             self._over.wait(_LONGEST)

@@ -1,0 +1,99 @@
+"""What a new node is given to read when it starts: our own scripts, or the operator's template.
+
+`[Cloud Create] user_data = FILE` names a text file, read when a driver is made. Names in braces are replaced for each
+node; a brace that is meant literally is doubled, as in Python's str.format:
+
+    #!/bin/sh
+    hostname '{hostname}'
+    curl -sf '{ping_url}'"&instance_id=${{ID}}"
+
+NAMES are the names that can stand there, the same for every cloud. Values are put in as they are: in a shell script
+write them in single quotes, since the ping URL has an `&` in it. None of them holds a quote.
+"""
+
+from __future__ import annotations
+
+import shlex
+import string
+from collections.abc import Mapping
+from pathlib import Path
+
+from arvnodeman.fleet.model import NodeRecord, NodeSize, Secret
+
+NAMES: Mapping[str, str] = {
+    "ping_url": "the URL that the node is to call when it is up, and then every minute or so; it holds a secret",
+    "hostname": "the node's hostname, as Slurm knows it",
+    "domain": "its domain",
+    "fqdn": "the two together",
+    "name": "its name at the cloud",
+    "size": "NAME of its [Size NAME] section",
+    "instance_type": "its type at the cloud",
+    "uuid": "its node record",
+    "cluster": "the first five letters of that",
+}
+LARGEST = 1_000_000  # characters of a template; each cloud has a limit of its own far below
+NODE_DATA = "/var/tmp/arv-node-data"  # noqa: S108 (where existing images look for it)
+
+
+class BadTemplate(ValueError):
+    """A template that cannot be used; the text is one line that says why."""
+
+
+class Template:
+    """An operator's template, checked. `text` is the whole file."""
+
+    def __init__(self, text: str) -> None:
+        """Raises BadTemplate."""
+        self._text = text
+        try:
+            fields = [each for each in string.Formatter().parse(text) if each[1] is not None]
+        except ValueError as error:
+            raise BadTemplate(f"{error}; a literal brace is doubled: {{{{ or }}}}") from None
+        for _, name, form, conversion in fields:
+            if name not in NAMES or form or conversion:
+                written = f"{name}{'!' + conversion if conversion else ''}{':' + form if form else ''}"
+                raise BadTemplate(
+                    f"there is no {{{' '.join(written.split())[:40]}}}; known names: {', '.join(NAMES)}; "
+                    "a literal brace is doubled: {{ or }}"
+                )
+
+    @classmethod
+    def load(cls, path: str) -> Template:
+        """Read a file. Raises BadTemplate, also for one that cannot be read."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise BadTemplate(f"cannot read {path}: {error.strerror}") from None
+        except ValueError:
+            raise BadTemplate(f"{path} is no text in UTF-8") from None
+        if len(text) > LARGEST:
+            raise BadTemplate(f"{path} has more than {LARGEST} characters")
+        return cls(text)
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """The text for one node; values_for() makes the values."""
+        return self._text.format_map(values)
+
+
+def values_for(size: NodeSize, record: NodeRecord, name: str, ping_url: Secret) -> dict[str, str]:
+    """What NAMES stand for on this node. The dict holds the ping secret: it goes into the create request alone."""
+    fqdn = record.fqdn or ""
+    return {
+        "ping_url": ping_url.reveal(),
+        "hostname": record.hostname or "",
+        "domain": fqdn.partition(".")[2],
+        "fqdn": fqdn,
+        "name": name,
+        "size": size.id,
+        "instance_type": size.provider_id,
+        "uuid": record.uuid,
+        "cluster": record.uuid[:5],
+    }
+
+
+def node_data_script(files: Mapping[str, str]) -> str:
+    """A shell script that writes small files below NODE_DATA, where existing images look: path -> content. Each value
+    is quoted (row I2). `arv-ping-url`, `meta-data/instance-id` and `meta-data/instance-type` are what images read."""
+    folder = f"{NODE_DATA}/meta-data"
+    lines = [f"echo {shlex.quote(content)} > {NODE_DATA}/{path}" for path, content in files.items()]
+    return "\n".join(["#!/bin/sh", f"mkdir -p {folder}", *lines]) + "\n"

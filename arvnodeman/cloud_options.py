@@ -1,0 +1,134 @@
+"""The options of the sections of the cloud, a part of the table in options.py."""
+
+from __future__ import annotations
+
+from arvnodeman.option import CLOUD, CREATE, CREDENTIALS, LISTING, Kind, Option
+
+PROVIDERS = ("sandbox", "dummy", "ec2", "gce", "azure", "openstack")
+
+TEXT, SECRET, WHOLE, NUMBER, YES_NO = Kind.TEXT, Kind.SECRET, Kind.WHOLE, Kind.NUMBER, Kind.YES_NO
+EC2, GCE, AZURE, OPENSTACK = ("ec2",), ("gce",), ("azure",), ("openstack",)
+REAL = ("sandbox", "ec2", "gce", "azure", "openstack")
+S, MIN = "seconds", "minutes"
+
+CLOUD_OPTIONS: tuple[Option, ...] = (
+    Option(CLOUD, "provider", Kind.CHOICE, None, "The cloud.", choices=PROVIDERS, example="ec2"),
+    Option(
+        CLOUD,
+        "shutdown_windows",
+        Kind.WINDOWS,
+        None,
+        "When an idle node may be shut down, counted from its start: so long not, then so long yes, and so on for "
+        "ever. `54, 5, 1` is minutes 54 to 59 of each hour, for clouds that bill by the hour. With an odd count the "
+        "first number is merged into the last closed one.",
+        MIN,
+        example="54, 5, 1",
+    ),
+    Option(CLOUD, "driver_class", Kind.DOTTED, "", "A class that replaces the cloud's libcloud driver. Empty: none."),
+    Option(CREDENTIALS, "timeout", NUMBER, "", "The longest wait for one answer. Empty: libcloud's.", S, above=0),
+    Option(
+        CREDENTIALS,
+        "key",
+        SECRET,
+        "",
+        "Access key id (ec2), path of the key file (gce), client id (azure), user "
+        "(openstack), or key of the site (sandbox).",
+    ),
+    Option(CREDENTIALS, "secret", SECRET, "", "Secret key or password.", providers=(*EC2, *AZURE, *OPENSTACK)),
+    Option(CREDENTIALS, "region", TEXT, "", "Region. Empty: libcloud's.", providers=(*EC2, *AZURE)),
+    Option(CREDENTIALS, "token", SECRET, "", "Session token of temporary credentials.", providers=EC2),
+    Option(CREDENTIALS, "host", TEXT, "", "Host of the EC2 API, where it is not the region's own.", providers=EC2),
+    Option(CREDENTIALS, "port", WHOLE, "", "Its port. Empty: that of https or http.", low=1, high=65535, providers=EC2),
+    Option(CREDENTIALS, "secure", YES_NO, "yes", "Speak https to it.", providers=EC2),
+    Option(CREDENTIALS, "creds", TEXT, "", "Any word.", providers=("dummy",)),
+    Option(CREDENTIALS, "user_id", SECRET, "", "Service account, as an address.", providers=GCE),
+    Option(CREDENTIALS, "project", TEXT, "", "Project.", providers=GCE),
+    Option(CREDENTIALS, "datacenter", TEXT, "", "Zone.", providers=GCE),
+    Option(CREDENTIALS, "auth_type", TEXT, "", "SA, IA or GCE. Empty: libcloud finds out.", providers=GCE),
+    Option(CREDENTIALS, "scopes", TEXT, "", "Scopes, with commas between. Empty: libcloud's.", providers=GCE),
+    Option(CREDENTIALS, "credential_file", TEXT, "", "Where the access token is kept between runs.", providers=GCE),
+    Option(CREDENTIALS, "tenant_id", SECRET, "", "Tenant.", providers=AZURE),
+    Option(CREDENTIALS, "subscription_id", SECRET, "", "Subscription.", providers=AZURE),
+    Option(CREDENTIALS, "ex_force_auth_url", TEXT, "", "Identity service, https://…:5000.", providers=OPENSTACK),
+    Option(CREDENTIALS, "ex_force_auth_version", TEXT, "", "Empty: 3.x_password.", providers=OPENSTACK),
+    Option(CREDENTIALS, "ex_tenant_name", TEXT, "", "Project.", providers=OPENSTACK),
+    Option(CREDENTIALS, "ex_force_service_region", TEXT, "", "Region. Empty: libcloud's.", providers=OPENSTACK),
+    Option(LISTING, "tags", TEXT, "", "Tags with commas between: ours carry them all.", providers=GCE),
+    Option(LISTING, "ex_resource_group", TEXT, "", "Resource group of the nodes.", providers=AZURE, required_for=AZURE),
+    Option(
+        CREATE,
+        "ping_host",
+        Kind.HOST,
+        "",
+        "The Arvados API server as the nodes reach it; they send their pings there.",
+        example="zyxwv.example.com",
+        required_for=REAL,
+    ),
+    Option(CREATE, "ssh_key", TEXT, "", "A file with a public ssh key for the nodes.", providers=(*EC2, *GCE, *AZURE)),
+    Option(
+        CREATE,
+        "user_data",
+        TEXT,
+        "",
+        "A file, the template of what a new node reads when it starts: {ping_url}, {hostname}, {size} and other names "
+        "in braces are replaced (doc/clouds/images.md). Empty: what existing images expect.",
+        providers=(*EC2, *GCE, *AZURE, *OPENSTACK),
+    ),
+    Option(CREATE, "image_id", TEXT, "", "Id of the image: `ami-…`.", providers=EC2),
+    Option(
+        CREATE,
+        "subnet_id",
+        TEXT,
+        "",
+        "Ids of subnets, with commas between, tried in this order.",
+        providers=EC2,
+    ),
+    Option(CREATE, "security_groups", TEXT, "", "Ids of security groups, with commas between.", providers=EC2),
+    Option(CREATE, "ex_keyname", TEXT, "", "Name of a key pair of the cloud.", providers=(*EC2, *OPENSTACK)),
+    Option(CREATE, "ex_iamprofile", TEXT, "", "ARN of an instance profile.", providers=EC2),
+    Option(CREATE, "volume_type", TEXT, "gp3", "Type of the scratch volume.", providers=EC2),
+    Option(
+        CREATE,
+        "imds",
+        Kind.CHOICE,
+        "optional",
+        "Must a node show a session token (IMDSv2) to read its metadata? Images that fetch their ping URL without one "
+        "need `optional`.",
+        choices=("optional", "required"),
+        providers=EC2,
+    ),
+    Option(
+        CREATE,
+        "image",
+        TEXT,
+        "",
+        "Name of the image (gce), its URN (azure), or its name or id (openstack).",
+        providers=(*GCE, *AZURE, *OPENSTACK),
+    ),
+    Option(CREATE, "network", TEXT, "", "Network. Empty: the project's default.", providers=GCE),
+    Option(CREATE, "subnetwork", TEXT, "", "Subnetwork.", providers=GCE),
+    Option(
+        CREATE,
+        "service_accounts",
+        Kind.JSON,
+        "",
+        "Service accounts of the nodes with their scopes, a JSON list.",
+        providers=GCE,
+    ),
+    Option(CREATE, "ex_user_name", TEXT, "", "The account that the ssh key opens.", providers=AZURE),
+    Option(CREATE, "ex_storage_account", TEXT, "", "Storage account. Empty: managed disks.", providers=AZURE),
+    Option(CREATE, "ex_network", TEXT, "", "Virtual network.", providers=AZURE),
+    Option(CREATE, "ex_subnet", TEXT, "", "Subnet of it.", providers=AZURE),
+    Option(
+        CREATE,
+        "tag_arvados-class",
+        TEXT,
+        "",
+        "A tag by which our nodes are known.",
+        providers=AZURE,
+        required_for=AZURE,
+    ),
+    Option(CREATE, "networks", TEXT, "", "Networks, with commas between.", providers=OPENSTACK),
+    Option(CREATE, "ex_security_groups", TEXT, "", "Security groups, with commas between.", providers=OPENSTACK),
+    Option(CREATE, "ex_availability_zone", TEXT, "", "Availability zone.", providers=OPENSTACK),
+)
