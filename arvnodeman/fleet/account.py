@@ -11,6 +11,7 @@ from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import NodeState
 from arvnodeman.fleet.node import Node
+from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.shutdown import Kind
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.view import NodeStatus, OperationStatus, View, Waiting
@@ -34,6 +35,8 @@ def _status(state: State, node: Node) -> NodeStatus:
         doing,
         node.first_seen,
         node.been_up,
+        node.kept,
+        node.doubtful,
     )
 
 
@@ -70,6 +73,11 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         price=plan.supply.price if plan is not None else 0.0,
         quota=min(state.quota.value, state.policy.max_nodes),
         wish=sum(plan.wanted.values()) if plan is not None else 0,
+        wanted=MappingProxyType(plan.wanted if plan is not None else {}),
+        slots=min(state.slots.value, state.policy.max_nodes),
+        sizes=state.table.cheapest_first if state.table is not None else (),
+        phantoms=tuple(intent.size for intent in state.phantoms.values()),
+        spreads=MappingProxyType(state.milestones.spreads()),
         jobs=state.queue.jobs,
         waiting=MappingProxyType(
             {shape: Waiting(len(g.places), g.served, g.places, g.cause) for shape, g in groups.items()}
@@ -93,20 +101,36 @@ def _blocked(state: State) -> str:
 
 def _operations(state: State) -> list[OperationStatus]:
     found = [
-        OperationStatus(boot.id, "boot", boot.subject, boot.stage.value, boot.began, boot.attempts)
+        _operation(boot, "boot", boot.subject, boot.stage.value, boot.size.id, boot.row)
         for boot in state.boots.values()
     ]
     for shutdown in state.shutdowns.values():
         kind = "kill" if shutdown.kind is Kind.KILL else "shutdown"
-        found.append(
-            OperationStatus(
-                shutdown.id, kind, shutdown.subject, shutdown.stage.value, shutdown.began, shutdown.attempts
-            )
-        )
+        node = shutdown.node
+        size = node.size.id if node.size is not None else None
+        found.append(_operation(shutdown, kind, shutdown.subject, shutdown.stage.value, size, node))
     for chore in state.chores.values():
         stage = type(chore.step).__name__ if chore.step is not None else "waiting"
-        found.append(OperationStatus(chore.id, "chore", chore.logger, stage, chore.began, chore.attempts))
+        found.append(_operation(chore, "chore", chore.logger, stage))
     return found
+
+
+def _operation(
+    operation: Operation, kind: str, subject: str, stage: str, size: str | None = None, node: Node | None = None
+) -> OperationStatus:
+    waits = operation.step is None and operation.trouble is not None
+    return OperationStatus(
+        operation.id,
+        kind,
+        subject,
+        stage,
+        operation.began,
+        operation.attempts,
+        size,
+        node.id if node is not None else None,
+        operation.trouble if waits else None,
+        operation.due if waits else None,
+    )
 
 
 def _resting(state: State) -> dict[str, Cause]:

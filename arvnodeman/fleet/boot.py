@@ -13,7 +13,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from arvnodeman.fleet.messages import (
+    ERROR,
+    WARNING,
     CreateNode,
+    Decided,
     DescribeNode,
     FindNode,
     FinishNode,
@@ -109,7 +112,7 @@ class Boot(Operation):
         """It is not needed any more. True when it ends without a node: so long as the cloud was not asked."""
         if self.asked or self.stage is Stage.RELEASE:
             return False
-        self.desk.info("Boot stopped: %s", why, logger=self.logger)
+        self.desk.decide(Decided.BOOT_STOPPED, self.size.id, "Boot stopped: %s", why, logger=self.logger)
         self._end("stopped")
         return True
 
@@ -169,7 +172,7 @@ class Boot(Operation):
         self._create_pending, self._ending = False, ""
         self.stage = Stage.FINISH
         self.fresh_attempts()
-        self.desk.info("Cloud node %s created.", node.id, logger=self.logger)
+        self.desk.decide(Decided.CREATED, node.name, "Cloud node %s created.", node.id, logger=self.logger)
         assert self.record is not None
         self.send(FinishNode(self.id, node, self.record, logger=self.logger))
 
@@ -222,7 +225,7 @@ class Boot(Operation):
             self.again(error)
             return
         if error.kind is ErrorKind.QUOTA:
-            self.desk.warning("Quota exceeded: %s", error.text, logger=self.logger)
+            self._decide_failed("Quota exceeded: %s", error.text, level=WARNING)
         self._refuse(error, "cloud")
         if uncertain:
             self._ending = error.kind.value
@@ -258,7 +261,10 @@ class Boot(Operation):
         self.refusal, self.refused_by = error, by
         if error.kind is not ErrorKind.QUOTA:
             hint = f" (look at {error.hint})" if error.hint else ""
-            self.desk.error("Actor error %s%s", error.text, hint, logger=self.logger)
+            self._decide_failed("Actor error %s%s", error.text, hint, level=ERROR)
+
+    def _decide_failed(self, text: str, *args: object, level: int) -> None:
+        self.desk.decide(Decided.BOOT_FAILED, self.size.id, text, *args, level=level, logger=self.logger)
 
     def _end(self, outcome: str) -> None:
         """Give the record back, then end; a step under way is waited for."""

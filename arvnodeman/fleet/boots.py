@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.boot import Boot, Stage
 from arvnodeman.fleet.limits import Rest
-from arvnodeman.fleet.messages import Poll, PollNow
+from arvnodeman.fleet.messages import ERROR, WARNING, Decided, Poll, PollNow
 from arvnodeman.fleet.model import ErrorKind, NodeSize
 from arvnodeman.fleet.node import Node
 from arvnodeman.fleet.state import State
@@ -84,10 +84,13 @@ def unlink(state: State, node: Node) -> bool:
 
 
 def _created(state: State, boot: Boot) -> None:
+    if boot.row is not None:
+        state.milestones.created(boot.row, state.t)
     state.health_of(boot.size).create_succeeded()
     standing = state.existing()
     if state.quota.created(standing):
-        state.desk.warning("After successful boot setting node quota to %d", state.quota.value)
+        text = "After successful boot setting node quota to %d"
+        state.desk.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
     state.slots.created(standing)
 
 
@@ -97,6 +100,7 @@ def _ended(state: State, boot: Boot) -> None:
         boot.row.boot = None
         return
     if boot.outcome == "stopped" or boot.refusal is None:
+        state.desk.counters["boots_stopped"] += boot.outcome == "stopped"
         return
     _learn(state, boot)
     state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
@@ -106,23 +110,35 @@ def _learn(state: State, boot: Boot) -> None:
     """What a refusal says of the quota, of slots, or of the size."""
     assert boot.refusal is not None
     error = boot.refusal
-    health = state.health_of(boot.size)
     standing = state.existing()
     state.desk.counters["boots_refused_" + error.kind.value] += 1
     match error.kind:
         case ErrorKind.QUOTA:
             state.quota.refused(standing, state.t)
-            health.rest(Rest.QUOTA, state.t, error.text, standing)
-            state.desk.warning("After quota exceeded error setting node quota to %d", state.quota.value)
+            _rest(state, boot.size, Rest.QUOTA, error.text, standing)
+            text = "After quota exceeded error setting node quota to %d"
+            state.desk.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
         case ErrorKind.SLOTS:
             state.slots.refused(len(state.roster.nodes), state.t)
-            state.desk.warning("No free slot for a node record, at %d nodes: %s", state.slots.value, error.text)
+            text = "No free slot for a node record, at %d nodes: %s"
+            state.desk.decide(Decided.QUOTA, "slots", text, state.slots.value, error.text, level=WARNING)
         case ErrorKind.CAPACITY:
-            health.rest(Rest.CAPACITY, state.t, error.text)
+            _rest(state, boot.size, Rest.CAPACITY, error.text)
         case ErrorKind.REFUSED if boot.refused_by == "cloud":
-            health.rest(Rest.REFUSED, state.t, error.text)
+            _rest(state, boot.size, Rest.REFUSED, error.text)
         case _:  # gave up: the other side is sick, for this size or for all
-            health.rest(Rest.GAVE_UP, state.t, error.text)
+            _rest(state, boot.size, Rest.GAVE_UP, error.text)
+
+
+def _rest(state: State, size: NodeSize, why: Rest, detail: str, standing: int = 0) -> None:
+    """Let a size rest; one line when that begins."""
+    health = state.health_of(size)
+    before = health.until
+    health.rest(why, state.t, detail, standing)
+    if health.until != before:
+        text = "Size %s rests for %.0f seconds: %s (%s)"
+        seconds = health.until - state.t
+        state.desk.decide(Decided.REST, size.id, text, size.id, seconds, why.value, detail, level=WARNING)
 
 
 def boot_failed(state: State, node: Node) -> None:
@@ -131,8 +147,10 @@ def boot_failed(state: State, node: Node) -> None:
         return
     node.booted = False  # counted once
     state.desk.counters["boot_failures"] += 1
+    state.desk.decide(Decided.BOOT_FAILED, node.cloud.name, "Cloud node %s did not come up", node.cloud.name)
     if node.size is not None and state.health_of(node.size).boot_failed(state.t):
-        state.desk.error("Nodes of size %s fail to come up: it rests for a while", node.size.id)
+        text = "Nodes of size %s fail to come up: it rests for a while"
+        state.desk.decide(Decided.REST, node.size.id, text, node.size.id, level=ERROR)
 
 
 def stop_unneeded(state: State) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.chores import Chore
 from arvnodeman.fleet.demand import Plan
-from arvnodeman.fleet.messages import CancelJob
+from arvnodeman.fleet.messages import CancelJob, Decided
 from arvnodeman.fleet.model import Job
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.state import State
@@ -73,6 +73,7 @@ class Cancelling:
         chore = Chore(state.desk, DRIVER, job.id)
         state.chores[chore.id] = chore
         self._begun.add(job.id)
+        state.desk.decide(Decided.CANCEL, job.id, "Cancelling unsatisfiable job '%s': %s", job.id, why, logger=DRIVER)
         chore.begin(CancelJob(chore.id, job, why, logger=DRIVER))
         return chore
 

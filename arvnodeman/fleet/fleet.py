@@ -262,4 +262,5 @@ class Fleet:
         self._publish()
 
     def _publish(self, *, everything: bool = False) -> None:
+        self._state.milestones.look(self._state.roster.nodes, self._state.t)
         self.view = publish(self._state, self.view, everything=everything)

@@ -75,6 +75,7 @@ def _find_boot(state: State, node: Node) -> None:
             continue
         if node.cloud.token == boot.token or (made is not None and made.uuid == boot.record.uuid):
             link(boot, node)
+            state.milestones.created(node, state.t)
             return
 
 
@@ -171,6 +172,7 @@ def _note_up(state: State, node: Node, verdict: NodeState) -> None:
     if not node.been_up:
         node.been_up = True
         state.desk.counters["nodes_came_up"] += 1
+        state.desk.counters["boots_up"] += node.booted
     if node.size is not None:
         state.health_of(node.size).came_up()
 
@@ -205,6 +207,7 @@ def _warn_protected(state: State, node: Node, sight: Sight) -> None:
         node.unresponsive_since = None
     elif node.unresponsive_since is None:
         node.unresponsive_since = state.t
+    node.doubtful = False
     if node.record is None or node.shutdown is not None or node.destroyed_at is not None:
         return
     silent = node.unresponsive_since is not None and state.t - node.unresponsive_since >= LONG_STALE
@@ -212,6 +215,7 @@ def _warn_protected(state: State, node: Node, sight: Sight) -> None:
         doubtful = silent or sight.too_old(node.record.last_ping_at)
     else:
         doubtful = sight.too_old(node.record.modified_at)
+    node.doubtful = doubtful
     if not doubtful or (node.warned_at is not None and state.t - node.warned_at < LONG_STALE):
         return
     node.warned_at = state.t

@@ -331,7 +331,8 @@ class Decided(StrEnum):
 
     BOOT = "boot"  # a node is to be booted
     CREATED = "created"  # the cloud has made it
-    BOOT_FAILED = "boot failed"  # it has not, or the node never came up
+    BOOT_STOPPED = "boot stopped"  # nobody needs the node any more
+    BOOT_FAILED = "boot failed"  # the cloud refuses it, or the node never came up
     HELD_BACK = "held back"  # a limit stops boots
     QUOTA = "quota"  # a limit learnt from the cloud has changed
     REST = "rest"  # a size rests

@@ -74,6 +74,8 @@ class Node:
     down_polls: int = 0  # node polls in a row that found it down
     down_times: deque[float] | None = None  # node polls that found it down since it was last busy
     down_cause: Cause | None = None
+    kept: Cause | None = None  # idle and might go, but somebody needs it
+    doubtful: bool = False  # not heard of for long, and kept all the same
     slurm_down: bool | None = None  # what Slurm alone says; None: not asked yet
     shield_until: float | None = None  # mass-down: it keeps its state
     supply_until: float = 0.0  # mass-down: nothing is booted in its place

@@ -77,6 +77,7 @@ class Operation:
         self.due: float | None = None  # steady time at which wake() is called
         self.outcome: str | None = None
         self.attempts = 0  # failed ones of the present stage
+        self.trouble: RemoteError | None = None  # what it waits for, while it waits for another attempt
         self._wait = 0.0
 
     @property
@@ -91,7 +92,7 @@ class Operation:
 
     def send(self, step: Step) -> None:
         """Give a step to the operators."""
-        self.step, self.due = step, None
+        self.step, self.due, self.trouble = step, None, None
         self.desk.out.append(step)
 
     def done(self, step: Step, result: StepResult) -> None:
@@ -113,7 +114,11 @@ class Operation:
         wait = self._wait
         if error.retry_after:  # 0 or nothing keeps the doubling (row A12)
             wait = min(max(1.0, error.retry_after), longest)
-        if error.kind is not ErrorKind.THROTTLED:
+        self.trouble = error
+        if error.kind is ErrorKind.THROTTLED:
+            self.desk.counters["throttled"] += 1
+            self.desk.counters["throttled_seconds"] += round(wait)
+        else:
             self.attempts += 1
         self.due = self.desk.clock.t + wait
         self.desk.warning("Client error: %s - scheduling retry in %.3g seconds", error.text, wait, logger=self.logger)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import begin_boot
 from arvnodeman.fleet.demand import Limits, Plan, make_plan
+from arvnodeman.fleet.messages import DEBUG, Decided
 from arvnodeman.fleet.model import Job, NodeState, Word
 from arvnodeman.fleet.node import Node, drained_by_us
 from arvnodeman.fleet.state import State
@@ -106,14 +107,14 @@ def decide_boots(state: State, jobs: Sequence[Job]) -> Plan | None:
     state.queue = Queue(jobs)
     if state.desk.lists_ok:
         if state.quota.probe_due(state.t):
-            state.desk.info("Raising node quota to %d, as a probe", state.quota.value)
+            state.desk.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)
         state.slots.probe_due(state.t)
     plan = replan(state)
     if plan is None or not state.desk.lists_ok:
         return plan
     _take_back(state, plan)
     for size, count in Counter(size.id for size in plan.boots).items():
-        state.desk.info("Want %d more %s nodes.  Booting a node.", count, size)
+        state.desk.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
     for boot_size in plan.boots:
         begin_boot(state, boot_size)
     _note_stop(state, plan)
@@ -138,6 +139,7 @@ def _take_back(state: State, plan: Plan) -> None:
 def _note_stop(state: State, plan: Plan) -> None:
     """What a limit stopped, and when to look again."""
     stop, size = plan.stopped, plan.stopped_size
+    _decide_held_back(state, plan)
     if isinstance(stop, causes.AtPriceCap) and size is not None:
         state.desk.info(
             "Not booting %s (price %g) because with it would exceed max_total_price of %g (current total_price is %g)",
@@ -146,13 +148,20 @@ def _note_stop(state: State, plan: Plan) -> None:
             stop.cap,
             stop.total,
         )
-    elif stop is not None:
-        state.desk.debug("Not booting: %s", stop.words(state.t))
     if stop is not None:
         state.look_again(stop.until)
     for group in plan.groups.values():
         if group.cause is not None and group.open:
             state.look_again(group.cause.until)
+
+
+def _decide_held_back(state: State, plan: Plan) -> None:
+    """A limit that stops boots is one decision for as long as it is the same limit and size."""
+    stop, size = plan.stopped, plan.stopped_size.id if plan.stopped_size is not None else ""
+    key = None if stop is None else (type(stop).__name__, size)
+    if stop is not None and key != state.held_back:
+        state.desk.decide(Decided.HELD_BACK, size, "Not booting: %s", stop.words(state.t), level=DEBUG)
+    state.held_back = key
 
 
 def _summarise(state: State, plan: Plan) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from arvnodeman.fleet.chores import CleanRecord
-from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.messages import Decided, Poll
 from arvnodeman.fleet.model import BootIntent, NodeRecord
 from arvnodeman.fleet.node import OUR_REMOVAL
 from arvnodeman.fleet.operation import Operation
@@ -105,7 +105,8 @@ def clean_orphans(state: State, keeping: RecordKeeping) -> list[Operation]:
         known = state.policy.slurm and state.roster.slurm is not None and record.hostname in state.roster.slurm
         shared = record.hostname in names  # another node goes by that name
         reason = f"{OUR_REMOVAL} ({record.instance_id or record.uuid})"
-        state.desk.info("Cleaning node record %s (%s): it has no node", record.uuid, record.hostname)
+        text = "Cleaning node record %s (%s): it has no node"
+        state.desk.decide(Decided.CLEAN, record.hostname or record.uuid, text, record.uuid, record.hostname)
         chore.clean(set_down=reason if known and not shared else None, action=CLEANED)
         begun.append(chore)
     return begun

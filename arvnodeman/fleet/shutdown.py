@@ -13,6 +13,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from arvnodeman.fleet.messages import (
+    Decided,
     DestroyNode,
     DrainNode,
     LookAtNode,
@@ -141,7 +142,7 @@ class Shutdown(Operation):
         """Take it back. False when it is too late (a second cancel is none; row E16)."""
         if self.past_return or self.cancelling or self._kill:
             return False
-        self.desk.info("Shutdown cancelled: %s.", why, logger=self.logger)
+        self.desk.decide(Decided.KEPT, self.node.cloud.name, "Shutdown cancelled: %s.", why, logger=self.logger)
         self._cancel = why
         if self.step is None:
             self._undo()
@@ -254,7 +255,7 @@ class Shutdown(Operation):
         self.send(DestroyNode(self.id, self.node.cloud, logger=self.logger))
 
     def _destroyed(self) -> None:
-        self.desk.info("Shutdown success", logger=self.logger)
+        self.desk.decide(Decided.DESTROYED, self.node.cloud.name, "Shutdown success", logger=self.logger)
         self.node.destroyed_at = self.desk.clock.t
         self._set_down()
 

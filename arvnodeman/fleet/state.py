@@ -10,6 +10,7 @@ from arvnodeman.fleet.chores import Chore, CleanRecord
 from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.limits import Quota, SizeHealth
 from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.milestones import Milestones
 from arvnodeman.fleet.model import BootIntent, NodeRecord, NodeSize, Policy
 from arvnodeman.fleet.node import Node, Sight
 from arvnodeman.fleet.operation import Desk, Operation
@@ -57,6 +58,8 @@ class State:
         self.touched: set[str] = set()  # nodes that changed since the last account, by id
         self.look_again_at: float | None = None  # t at which the polls are brought forward
         self.safe_until: float | None = None  # t at which safe mode ends; None: it is not on
+        self.held_back: tuple[str, str] | None = None  # the limit and the size that it stops, as noted last
+        self.milestones = Milestones()
         self.stopping = False
         self.reloaded = self.clock.t
         self._due: list[tuple[float, int]] = []

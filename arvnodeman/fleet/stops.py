@@ -5,6 +5,7 @@ from __future__ import annotations
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.messages import DEBUG, WARNING, Decided
 from arvnodeman.fleet.model import NodeState, Word
 from arvnodeman.fleet.node import OUR_SHUTDOWN, Node, drained_by_us, eligible
 from arvnodeman.fleet.shutdown import Kind, Shutdown
@@ -56,6 +57,8 @@ def _destroyed(state: State, node: Node, shutdown: Shutdown) -> None:
     """Its record is free again; the row stays until the cloud does not list it any more."""
     state.roster.unpair(node)
     node.destroyed_at = state.t
+    if shutdown.kind is not Kind.GONE:
+        state.milestones.destroyed(node, shutdown.began, state.t)
     if node.missing or not node.listed or shutdown.kind is Kind.GONE:
         state.roster.drop(node)
 
@@ -76,6 +79,8 @@ def decide_stops(state: State) -> None:
         kind = drained_by_us(node) if node.word is not Word.HOLD else None
         if kind is not None:  # ours, from before a restart
             adopted = Kind.UNWANTED if kind == OUR_SHUTDOWN else Kind.REMOVAL
+            text = "Going on with the shutdown of %s, which Slurm shows drained by us"
+            state.desk.decide(Decided.SHUTDOWN, node.cloud.name, text, node.cloud.name)
             begin_shutdown(state, node, adopted, drained=True)
             continue
         if node.state is NodeState.BUSY and node.size is not None:
@@ -105,7 +110,7 @@ def _by_word(state: State, node: Node) -> bool:
 
 
 def _remove(state: State, node: Node, cause: Cause) -> None:
-    state.desk.debug("Suggesting shutdown of %s because %s", node.cloud.name, cause.words(state.t))
+    _decide_shutdown(state, node, cause)
     if node.state in (NodeState.UNPAIRED, NodeState.DOWN):
         boot_failed(state, node)
     begin_shutdown(state, node, Kind.REMOVAL)
@@ -120,6 +125,9 @@ def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up:
         unmatched = min(plan.supply.left(size, IDLE), len(nodes))
         nodes.sort(key=lambda row: (row[0].word is Word.HOLD, row[0].idle_since or state.t))
         candidates.extend(nodes[:unmatched])
+        wanted = causes.Wanted(size=size)
+        for node, _ in nodes[unmatched:]:
+            node.kept = wanted
     candidates.sort(key=lambda row: (-row[0].price, row[0].idle_since or state.t))
     room = plan.room_wanted - len(state.shutdowns) if plan.stopped is not None else 0
     for node, why in candidates:
@@ -127,12 +135,19 @@ def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up:
         if not (cause.goes and up > state.policy.min_nodes) and room > 0 and _makes_room(state, node, cause):
             cause = causes.IdleExceeded(polls=node.idle_polls, makes_room=True)
         elif not (cause.goes and up > state.policy.min_nodes):
+            node.kept = causes.KeepsMinimum(min_nodes=state.policy.min_nodes) if cause.goes else None
             state.look_again(cause.until)
             continue
         up -= 1
         room -= 1
-        state.desk.debug("Suggesting shutdown of %s because %s", node.cloud.name, cause.words(state.t))
+        _decide_shutdown(state, node, cause)
         begin_shutdown(state, node, Kind.UNWANTED)
+
+
+def _decide_shutdown(state: State, node: Node, cause: Cause) -> None:
+    text = "Suggesting shutdown of %s because %s"
+    name = node.cloud.name
+    state.desk.decide(Decided.SHUTDOWN, name, text, name, cause.words(state.t), level=DEBUG)
 
 
 def _makes_room(state: State, node: Node, cause: Cause) -> bool:
@@ -154,9 +169,8 @@ def departures(state: State) -> None:
         stopped = node.stop_polls > 1
         if not stopped and not _is_gone(state, node):
             continue
-        state.desk.warning(
-            "Cloud node %s is gone without us (%s)", node.cloud.name, "stopped" if stopped else "not listed any more"
-        )
+        text, how = "Cloud node %s is gone without us (%s)", "stopped" if stopped else "not listed any more"
+        state.desk.decide(Decided.GONE, node.cloud.name, text, node.cloud.name, how, level=WARNING)
         state.desk.counters["nodes_disappeared"] += 1
         boot_failed(state, node)
         if unlink(state, node):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arvnodeman.fleet.chores import Chore, WriteWord
-from arvnodeman.fleet.messages import DescribeNode, OperatorSaid, ResumeNode, SetWord, Step, SyncFqdn
+from arvnodeman.fleet.messages import Decided, DescribeNode, OperatorSaid, ResumeNode, SetWord, Step, SyncFqdn
 from arvnodeman.fleet.model import NodeRecord, NodeState, OperatorWord, Word
 from arvnodeman.fleet.node import Node, drained_for_another
 from arvnodeman.fleet.operation import Operation
@@ -75,7 +75,8 @@ def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
     if node is None:
         state.desk.warning("An operator said %s of %s, which is no node", event.word.value, event.node)
         return []
-    state.desk.info("An operator said %s of %s: %s", event.word.value, node.cloud.name, event.reason)
+    text, name = "An operator said %s of %s: %s", node.cloud.name
+    state.desk.decide(Decided.WORD, name, text, event.word.value, name, event.reason)
     word = None if event.word is Word.RUN else OperatorWord(event.word, event.reason)
     node.cloud = replace(node.cloud, word=word)
     state.touched.add(node.id)

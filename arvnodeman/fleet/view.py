@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 from arvnodeman.fleet.causes import Cause, UnderWay
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import CloudNode, Job, JobShape, NodeRecord, NodeSize, NodeState, Policy, SlurmNode
+from arvnodeman.fleet.milestones import Span, Spread
+from arvnodeman.fleet.model import (
+    CloudNode,
+    Job,
+    JobShape,
+    NodeRecord,
+    NodeSize,
+    NodeState,
+    Policy,
+    RemoteError,
+    SlurmNode,
+)
 from arvnodeman.fleet.node import Node, Sight, eligible
 
 
@@ -31,6 +42,8 @@ class NodeStatus(NamedTuple):
     doing: str  # the stage of its shutdown, '' for none
     first_seen: float
     been_up: bool
+    kept: Cause | None  # idle and might go, but somebody needs it
+    doubtful: bool  # not heard of for long, and kept all the same
 
     @property
     def id(self) -> str:
@@ -65,7 +78,8 @@ class NodeStatus(NamedTuple):
         node = Node(self.cloud, self.node_size, self.first_seen)
         node.record, node.slurm, node.state, node.since = self.record, self.slurm_node, self.state, self.since
         node.idle_polls, node.down_cause, node.shield_until = self.idle_polls, self.down_cause, self.shield_until
-        return eligible(node, sight)
+        cause = eligible(node, sight)
+        return self.kept if cause.goes and self.kept is not None and self.state is NodeState.IDLE else cause
 
 
 class Waiting(NamedTuple):
@@ -86,6 +100,10 @@ class OperationStatus(NamedTuple):
     stage: str
     since: float
     attempts: int
+    size: str | None = None  # of the node that it boots or destroys
+    node: str | None = None  # cloud id of the node, once there is one
+    trouble: RemoteError | None = None  # what it waits for, and until when
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +120,11 @@ class View:
     price: float = 0.0  # $/hour of everything that exists or is booting
     quota: int = 0
     wish: int = 0  # nodes that the queue wishes for
+    wanted: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # the same by size
+    slots: int = 0  # the soft limit of node records with a slot
+    sizes: Sequence[NodeSize] = ()  # the cheapest first
+    phantoms: Sequence[str] = ()  # sizes of nodes that an earlier run's boots may yet bring
+    spreads: Mapping[Span, Spread] = field(default_factory=lambda: MappingProxyType({}))
     jobs: Sequence[Job] = ()
     waiting: Mapping[JobShape, Waiting] = field(default_factory=lambda: MappingProxyType({}))
     resting: Mapping[str, Cause] = field(default_factory=lambda: MappingProxyType({}))  # size -> why
