@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast, get_args
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
 from arvnodeman.actors.brain import Brain
+from arvnodeman.actors.decisions import Decisions
 from arvnodeman.actors.log import log_as
 from arvnodeman.actors.operators import OperatorDied, OperatorPool, StepEnded
 from arvnodeman.actors.pollers import BringForward
 from arvnodeman.actors.timer import Timer
-from arvnodeman.fleet.messages import Command, Event, Note, Poll, PollNow, Step, StopAsked, Tick
+from arvnodeman.fleet.messages import Command, Event, Note, Poll, PollNow, Step, StepDone, StopAsked, Tick
 from arvnodeman.fleet.view import View
 from arvnodeman.supervision.ending import is_fatal
 
@@ -25,7 +27,25 @@ class Published:
     """What the daemon actor shows to other threads. They read the attributes and take no lock."""
 
     view: View  # the brain's
+    at: float = 0.0  # monotonic: when the view was made
     stopped: threading.Event = field(default_factory=threading.Event)  # after StopAsked: nothing is under way any more
+    decisions: Decisions = field(default_factory=Decisions)
+    steps: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind of step, ok or kind of error) -> how many
+    cycles: dict[str, Cycles] = field(default_factory=dict)  # by the name of the event
+    queued: int = 0  # steps that no operator has taken yet
+
+
+@dataclass(frozen=True, slots=True)
+class Cycles:
+    """How long the daemon took for events of one kind, the brain and what it commanded together."""
+
+    count: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+
+    def plus(self, seconds: float) -> Cycles:
+        """One more."""
+        return Cycles(self.count + 1, self.seconds + seconds, max(self.longest, seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +88,8 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         match message:
             case StepEnded(number, outcome):
                 self._operators.freed(number)
+                result = "ok" if isinstance(outcome, StepDone) else outcome.error.kind.value
+                self._published.steps[type(outcome.step).__name__, result] += 1
                 self._think(outcome)
             case OperatorDied():
                 self._logger.error("Operator %d died (%s) and is replaced", message.operator, message.text)
@@ -82,15 +104,23 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
                 super().receive(message)
 
     def _think(self, event: Event) -> None:
+        began = self._clock.monotonic()
         if isinstance(event, Tick):
             self._armed = None
         self._stopping = self._stopping or isinstance(event, StopAsked)
         for command in self._ask_brain(event):
             self._carry_out(command)
-        self._published.view = self._brain.view
+        self._publish(type(event).__name__, began)
         self._arm()
         if self._stopping and self._operators.is_idle() and not self._brain.boots_at_the_cloud:
             self._published.stopped.set()
+
+    def _publish(self, event: str, began: float) -> None:
+        published, now = self._published, self._clock.monotonic()
+        if published.view is not self._brain.view:
+            published.view, published.at = self._brain.view, now
+        published.queued = self._operators.waiting
+        published.cycles[event] = published.cycles.get(event, Cycles()).plus(now - began)
 
     def _ask_brain(self, event: Event) -> Sequence[Command]:
         try:
@@ -104,8 +134,10 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
 
     def _carry_out(self, command: Command) -> None:
         match command:
-            case Note(level, text, args, logger):
+            case Note(level, text, args, logger, kind, subject):
                 log_as(logger or self.name, level, text, *args)
+                if kind is not None:
+                    self._published.decisions.add(self._clock.now(), kind, subject, text, args)
             case PollNow(polls):
                 asked_at = self._clock.monotonic()
                 for poll in polls:

@@ -140,6 +140,11 @@ class OperatorPool:
             return None
         return StepFailed(step, RemoteError(ErrorKind.UNEXPECTED, f"its operator died: {died.text}"))
 
+    @property
+    def waiting(self) -> int:
+        """Steps that no operator has taken yet."""
+        return sum(map(len, self._waiting.values()))
+
     def is_idle(self) -> bool:
         """No step is running or waiting."""
         return not any(self._waiting.values()) and all(seat.running is None for seat in self._seats)

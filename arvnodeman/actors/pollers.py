@@ -129,7 +129,7 @@ class PollingActor(BaseNodeManagerActor):
         end = self._clock.monotonic()
         following = self._following(self._planned + self._wait, end)
         items = count_items(listed)
-        self._ages.succeeded(self.poll, end, items)
+        self._ages.succeeded(self.poll, end, items, end - start)
         self._logger.info(
             "got response with %d items in %s seconds, next poll at %s",
             items,
@@ -145,7 +145,7 @@ class PollingActor(BaseNodeManagerActor):
             self._wait = min(max(self._wait, remote.retry_after), self._times.longest)
         end = self._clock.monotonic()
         following = self._following(start + self._wait, end)
-        self._ages.failed(self.poll, end, remote.text)
+        self._ages.failed(self.poll, end, remote.text, end - start)
         self._logger.log(
             logging.ERROR if error else logging.WARNING,
             "got error: %s - will try again in %s seconds",

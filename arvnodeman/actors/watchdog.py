@@ -98,6 +98,7 @@ class WatchdogActor(BaseNodeManagerActor):
                 self._ending.now(cause, self._stopping.is_set)
                 return
             self._vitals.good_round = self._monotonic()
+            self._vitals.rounds += 1
             self._good_round()
             self._stopping.wait(self._times.interval)
 
@@ -122,6 +123,7 @@ class WatchdogActor(BaseNodeManagerActor):
                 answer = _look(pings[ref])
                 if answer is not None:
                     del pings[ref]
+                    self._vitals.slowest_ping = time.monotonic() - began
                     if not answer:
                         dead.append(ref)
             waited = time.monotonic() - began

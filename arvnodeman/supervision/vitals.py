@@ -25,6 +25,8 @@ class PollAge:
     succeeded: float | None = None  # the end of the last good one
     error: str = ""  # of the last attempt; '' after a good one
     items: int = 0  # of the last good one
+    took: float = 0.0  # seconds of the last attempt
+    errors: int = 0  # attempts that ended badly, since the start
 
     def since_attempt(self, monotonic: float) -> float:
         """Seconds since an attempt ended, or since the start when none has."""
@@ -46,13 +48,15 @@ class PollAges:
         old = self._ages.get(poll)
         self._ages[poll] = replace(old, longest_wait=longest_wait) if old else PollAge(moment, longest_wait)
 
-    def succeeded(self, poll: Poll, moment: float, items: int) -> None:
+    def succeeded(self, poll: Poll, moment: float, items: int, took: float = 0.0) -> None:
         """An attempt ended well."""
-        self._ages[poll] = replace(self._ages[poll], attempt_ended=moment, succeeded=moment, error="", items=items)
+        old = self._ages[poll]
+        self._ages[poll] = replace(old, attempt_ended=moment, succeeded=moment, error="", items=items, took=took)
 
-    def failed(self, poll: Poll, moment: float, error: str) -> None:
+    def failed(self, poll: Poll, moment: float, error: str, took: float = 0.0) -> None:
         """An attempt ended badly."""
-        self._ages[poll] = replace(self._ages[poll], attempt_ended=moment, error=error)
+        old = self._ages[poll]
+        self._ages[poll] = replace(old, attempt_ended=moment, error=error, took=took, errors=old.errors + 1)
 
     def all(self) -> Mapping[Poll, PollAge]:
         """The pasts of those pollers that have begun, as they are now."""
@@ -98,6 +102,8 @@ class Vitals:
     polls: PollAges = field(default_factory=PollAges)
     stopping: threading.Event = field(default_factory=threading.Event)  # an orderly stop is under way
     good_round: float | None = None  # monotonic end of the watchdog's last good round
+    rounds: int = 0  # good ones
+    slowest_ping: float = 0.0  # seconds, of the last round
     began: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)
