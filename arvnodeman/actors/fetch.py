@@ -16,6 +16,7 @@ from arvnodeman.fleet.model import Job, RemoteFailure, SlurmNode
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
+    from arvnodeman.actors.waits import JobWaits
     from arvnodeman.arvados.jobs import JobsQueue
     from arvnodeman.arvados.nodes import RecordKeeper
     from arvnodeman.cloud.base import CloudDriver
@@ -82,7 +83,15 @@ class RecordsFetch:
 class QueueFetch:
     """Lists the waiting jobs: Slurm's, then those of Arvados' own queue."""
 
-    def __init__(self, slurm: Slurm | None, make_jobs: Callable[[], JobsQueue] | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        slurm: Slurm | None,
+        make_jobs: Callable[[], JobsQueue] | None,
+        clock: Clock,
+        waits: JobWaits | None = None,
+    ) -> None:
+        """`waits` is told of each queue that was read."""
+        self._waits = waits
         self._slurm = slurm
         self._make_jobs = make_jobs
         self._jobs: JobsQueue | None = None
@@ -101,4 +110,6 @@ class QueueFetch:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
             jobs.extend(self._jobs.waiting())
+        if self._waits is not None:
+            self._waits.look(jobs, started)
         return QueueListed(jobs, started)

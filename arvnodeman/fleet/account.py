@@ -80,7 +80,7 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         spreads=MappingProxyType(state.milestones.spreads()),
         jobs=state.queue.jobs,
         waiting=MappingProxyType(
-            {shape: Waiting(len(g.places), g.served, g.places, g.cause) for shape, g in groups.items()}
+            {s: Waiting(len(g.places), g.served, g.places, g.cause, g.choices) for s, g in groups.items()}
         ),
         resting=MappingProxyType(_resting(state)),
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),

@@ -89,6 +89,7 @@ class Waiting(NamedTuple):
     served: int  # so many of the first have all their nodes, there or coming
     places: Sequence[int]  # where they stand in `View.jobs`
     cause: Cause | None  # why the next one waits
+    choices: Sequence[NodeSize] = ()  # the sizes that fit them, in the order in which they are tried
 
 
 class OperationStatus(NamedTuple):

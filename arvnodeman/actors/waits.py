@@ -1,0 +1,23 @@
+"""Since when each waiting job has been seen: worked out in the poller's thread, so that deciding does not pay for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from arvnodeman.fleet.model import Job
+
+
+class JobWaits:
+    """Written by the queue's poller, read by anybody: what is read is replaced whole."""
+
+    def __init__(self) -> None:
+        self.since: Mapping[str, float] = MappingProxyType({})  # job id -> seconds since the epoch
+        self.oldest: float | None = None
+
+    def look(self, jobs: Iterable[Job], now: float) -> None:
+        """A queue has been read at `now`. A job that was away is new again."""
+        before = self.since
+        since = {job.id: before.get(job.id, now) for job in jobs}
+        self.since = MappingProxyType(since)
+        self.oldest = min(since.values(), default=None)
