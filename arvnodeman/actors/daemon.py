@@ -17,7 +17,6 @@ from arvnodeman.actors.pollers import BringForward
 from arvnodeman.actors.timer import Timer
 from arvnodeman.fleet.messages import Command, Event, Note, Poll, PollNow, Step, StepDone, StopAsked, Tick
 from arvnodeman.fleet.view import View
-from arvnodeman.supervision.ending import is_fatal
 
 SHORTEST_WAKEUP = 0.05  # seconds: a brain that asks for moments in the past shall not keep a core busy
 
@@ -123,14 +122,9 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         published.cycles[event] = published.cycles.get(event, Cycles()).plus(now - began)
 
     def _ask_brain(self, event: Event) -> Sequence[Command]:
-        try:
-            return self._brain.handle(event, self._clock.now())
-        except Exception as error:  # the brain promises not to raise: a broken promise costs one event, not the daemon
-            if is_fatal(error):
-                raise
-            self._vitals.count("actor_exceptions")
-            self._logger.exception("while handling %s", type(event).__name__)
-            return ()
+        """The brain promises not to raise. When it does, what it knows is in doubt: this actor ends, the watchdog sees
+        it, and the next run reads everything anew."""
+        return self._brain.handle(event, self._clock.now())
 
     def _carry_out(self, command: Command) -> None:
         match command:
