@@ -36,6 +36,7 @@ setup(
             "mock>=5",
             "mypy>=1.15",
             "pytest>=8",
+            "pytest-cov>=6",
             "pytest-xdist>=3.6",
             "ruff>=0.12",
             "types-requests",

@@ -27,7 +27,7 @@ from arvnodeman.fleet.messages import (
     Tick,
 )
 from arvnodeman.fleet.model import ErrorKind, Policy, ProviderSize, RemoteError, RemoteFailure
-from simulation.site import Site, SimJob, SimNode
+from simulation.site import SimJob, SimNode, Site
 
 EPOCH = 1_700_000_000.0
 
@@ -127,7 +127,12 @@ class Run:
 
         def act() -> None:
             answer = self._answer(step)
-            self.at(self.now + self.pace.step / 2, lambda: self.tell(answer) and None if epoch == self._epoch else None)
+
+            def report() -> None:
+                if epoch == self._epoch:
+                    self.tell(answer)
+
+            self.at(self.now + self.pace.step / 2, report)
 
         self.at(self.now + self.pace.step / 2, act)
 

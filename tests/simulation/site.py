@@ -166,17 +166,32 @@ class Site:
 
     def _cloud_node(self, node: SimNode) -> CloudNode:
         return CloudNode(
-            id=node.id, name=node.name, report_id=node.id, fqdn=node.fqdn, size_tag=node.size, provider_size=node.size,
-            start_time=node.created, stopped=node.stopped, word=node.word, token=node.token,
+            id=node.id,
+            name=node.name,
+            report_id=node.id,
+            fqdn=node.fqdn,
+            size_tag=node.size,
+            provider_size=node.size,
+            start_time=node.created,
+            stopped=node.stopped,
+            word=node.word,
+            token=node.token,
         )
 
     def list_records(self) -> tuple[NodeRecord, ...]:
         """The node record list."""
         return tuple(
             NodeRecord(
-                uuid=record.uuid, hostname=record.hostname, domain="sim" if record.slot else None, slot=record.slot,
-                instance_id=record.instance, created_at=record.created, modified_at=record.modified,
-                first_ping_at=record.first_ping, last_ping_at=record.last_ping, intent=record.intent,
+                uuid=record.uuid,
+                hostname=record.hostname,
+                domain="sim" if record.slot else None,
+                slot=record.slot,
+                instance_id=record.instance,
+                created_at=record.created,
+                modified_at=record.modified,
+                first_ping_at=record.first_ping,
+                last_ping_at=record.last_ping,
+                intent=record.intent,
             )
             for record in self.records.values()
         )
@@ -199,7 +214,7 @@ class Site:
 
     # ---- what steps do ----------------------------------------------------------------------------------------------
 
-    def carry_out(self, step: Step) -> StepResult:
+    def carry_out(self, step: Step) -> StepResult:  # noqa: C901 - one case for each kind of step
         """Do what a step asks for; raises RemoteFailure."""
         match step:
             case ListSizes():
@@ -294,8 +309,15 @@ class Site:
         if self.quota is not None and len(self.cloud) >= self.quota:
             raise RemoteFailure(RemoteError(ErrorKind.QUOTA, "QuotaExceeded"))
         node = SimNode(
-            self._name("i-"), step.record.fqdn or "", step.size.id, step.token, self.now, step.record.uuid,
-            step.ping_secret.reveal(), step.record.fqdn, price=step.size.price,
+            self._name("i-"),
+            step.record.fqdn or "",
+            step.size.id,
+            step.token,
+            self.now,
+            step.record.uuid,
+            step.ping_secret.reveal(),
+            step.record.fqdn,
+            price=step.size.price,
         )
         self.cloud[node.id] = node
         self.tally.created += 1
