@@ -10,7 +10,7 @@ One driver object serves one thread. Making one asks the cloud nothing where tha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.model import (
@@ -90,6 +90,11 @@ class CloudDriver(ABC):
     @abstractmethod
     def set_word(self, node: CloudNode, word: OperatorWord | None) -> None:
         """Keep an operator's word in the node's tag; None takes it away. Idempotent."""
+
+    def lookups(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """What [Cloud Create] names at the cloud and can be looked up there, for cloud-test: each option with a call
+        that answers what was found, in words, and raises RemoteFailure. A driver need not have any."""
+        return iter(())
 
 
 def ping_url(settings: Settings, uuid: str, secret: Secret) -> Secret:

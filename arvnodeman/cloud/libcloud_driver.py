@@ -3,7 +3,6 @@ overrides what its cloud does differently."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 import time
 from abc import abstractmethod
@@ -26,8 +25,11 @@ from arvnodeman.cloud.base import (
     tag_filters,
     word_text,
 )
+from arvnodeman.cloud.create_options import free_options
 from arvnodeman.cloud.errors import COMMON, ErrorTable, one_line, shown, translating
 from arvnodeman.cloud.retry import date_seconds, retry_after_seconds
+from arvnodeman.cloud.throttle import Op, bucket_of_process
+from arvnodeman.cloud.user_data import BadTemplate, Template, values_for
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.model import (
     CloudNode,
@@ -45,7 +47,8 @@ if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
 _T = TypeVar("_T")
-_STRANGE = (AttributeError, LookupError, TypeError, ValueError, OverflowError)  # what odd data makes our code raise
+STRANGE = (AttributeError, LookupError, TypeError, ValueError, OverflowError)
+"""What odd data makes our code and libcloud's raise."""
 _log = logging.getLogger("ComputeNodeDriver")
 
 
@@ -62,6 +65,8 @@ class LibcloudDriver(CloudDriver):
     broken_states: ClassVar[frozenset[Any]] = frozenset()
     create_options: ClassVar[frozenset[str]] = frozenset({"ping_host"})
     """Options of [Cloud Create] that the driver itself understands; `tag_*` too. All others go to create_node."""
+    own_arguments: ClassVar[frozenset[str]] = frozenset({"name", "size"})
+    """Arguments of create_node that the driver alone sets, so that no option may."""
     secret_credentials: ClassVar[frozenset[str]] = frozenset({"key", "secret", "password", "token"})
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any]) -> None:
@@ -76,8 +81,12 @@ class LibcloudDriver(CloudDriver):
         except (TypeError, ValueError, LookupError) as error:  # what libcloud's constructors raise for odd arguments
             wrong = one_line(str(error), self._secrets)
             raise ConfigError((f"{settings.path}: [Cloud Credentials]: the driver refuses them: {wrong}",)) from None
+        self._bucket = bucket_of_process(settings.daemon.max_cloud_ops_per_second)
+        self._template = self._loaded_template()
         self._listen()
-        self._free_create_options = self._checked_create_options()
+        self._free_create_options = free_options(
+            settings.cloud.create, self._driver.create_node, self.create_options, self.own_arguments, self._mistake
+        )
 
     # ---- the contract ----------------------------------------------------------------------------------------------
 
@@ -87,7 +96,7 @@ class LibcloudDriver(CloudDriver):
             listed = self._driver.list_sizes()
         sizes = tuple(size for size in (self._provider_size(each) for each in listed or ()) if size is not None)
         if not sizes:
-            raise _failure(ErrorKind.TRANSIENT, "the cloud lists no sizes")
+            raise cloud_failure(ErrorKind.TRANSIENT, "the cloud lists no sizes")
         return sizes
 
     def list_nodes(self) -> tuple[CloudNode, ...]:
@@ -99,17 +108,18 @@ class LibcloudDriver(CloudDriver):
         """See CloudDriver. The size is the one asked for, whatever the cloud's answer says of it (row D9)."""
         try:
             with self._translating(ping_url.reveal()):
-                arguments = self._create_arguments(size, record, token, ping_url)
-                node = self._driver.create_node(**{**self._free_create_options, **arguments})
+                node = self._ask_for_node(self._create_arguments(size, record, token, ping_url))
         except RemoteFailure as failure:
             if failure.error.kind is ErrorKind.GONE:  # what the request names: image, network, size
                 raise RemoteFailure(replace(failure.error, kind=ErrorKind.REFUSED)) from None
             raise
         if self._is_gone(node):  # a token used again answers with the first node, whatever became of it
-            raise _failure(ErrorKind.TRANSIENT, f"the create request was answered with a node that is gone: {node.id}")
+            raise cloud_failure(
+                ErrorKind.TRANSIENT, f"the create request was answered with a node that is gone: {node.id}"
+            )
         value = self._cloud_node(node, self._create_tags(size, record, token))
         if value is None:
-            raise _failure(ErrorKind.TRANSIENT, f"the answer to the create request names no node: {shown(node)}")
+            raise cloud_failure(ErrorKind.TRANSIENT, f"the answer to the create request names no node: {shown(node)}")
         return replace(value, size_tag=size.id, preemptible=value.preemptible or size.preemptible)
 
     def find_node(self, size: NodeSize, record: NodeRecord, token: str) -> CloudNode | None:
@@ -127,6 +137,7 @@ class LibcloudDriver(CloudDriver):
 
     def destroy_node(self, node: CloudNode) -> None:
         """See CloudDriver."""
+        self._bucket.take(Op.DESTROY)
         try:
             with self._translating():
                 destroyed = self._driver.destroy_node(self._libcloud_node(node))
@@ -135,7 +146,7 @@ class LibcloudDriver(CloudDriver):
                 return
             raise
         if not destroyed:
-            raise _failure(ErrorKind.TRANSIENT, f"the cloud did not destroy {node.id}: it answered {destroyed}")
+            raise cloud_failure(ErrorKind.TRANSIENT, f"the cloud did not destroy {node.id}: it answered {destroyed}")
 
     def look_for(self, node: CloudNode) -> CloudNode | None:
         """See CloudDriver."""
@@ -161,6 +172,18 @@ class LibcloudDriver(CloudDriver):
         tags = {**tag_filters(self._settings.cloud.create), **self._filters, SIZE_TAG: size.id, TOKEN_TAG: token}
         return {**tags, FQDN_TAG: record.fqdn} if record.fqdn else tags
 
+    def _ask_for_node(self, arguments: Mapping[str, Any]) -> Any:
+        """Send the create request; the libcloud node."""
+        self._bucket.take(Op.CREATE)
+        return self._driver.create_node(**{**self._free_create_options, **arguments})
+
+    def _startup_text(self, size: NodeSize, record: NodeRecord, ping_url: Secret, otherwise: str) -> str:
+        """What the new node reads when it starts: the operator's template filled, or where there is none `otherwise`.
+        It holds the ping secret."""
+        if self._template is None:
+            return otherwise
+        return self._template.filled(values_for(size, record, self.name_of(record), ping_url))
+
     def _libcloud_size(self, size: NodeSize) -> Any:
         """The size as create_node takes it, made from what was listed before: nothing is asked."""
         price = size.price
@@ -180,6 +203,10 @@ class LibcloudDriver(CloudDriver):
     def _is_gone(self, node: Any) -> bool:
         """Is it terminated or shutting down? Then it is not listed."""
         return getattr(node, "state", None) in self.gone_states
+
+    def _is_stopped(self, node: Any) -> bool:
+        """Is it stopped or preempted, so that it cannot be working?"""
+        return node.state in self.stopped_states
 
     def _is_broken(self, node: Any) -> bool:
         """Does the cloud say that it does not work?"""
@@ -238,6 +265,19 @@ class LibcloudDriver(CloudDriver):
     def _write_tags(self, node: CloudNode, changes: Mapping[str, str | None]) -> None:
         """Set tags of a node; None takes one away. The others stay."""
 
+    def _looking(self, option: str, look: Callable[[], str]) -> Callable[[], str]:
+        """A look-up of what an option names, its errors translated. LookupError of `look`: it is not there."""
+
+        def looked() -> str:
+            with self._translating():
+                try:
+                    return look()
+                except LookupError as error:
+                    known = RemoteError(ErrorKind.REFUSED, str(error), hint=f"[Cloud Create] {option}")
+            raise RemoteFailure(known)
+
+        return looked
+
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     def _ours(self) -> Iterator[tuple[Any, Mapping[str, str]]]:
@@ -256,7 +296,7 @@ class LibcloudDriver(CloudDriver):
         if not getattr(node, "id", None) or not getattr(node, "name", None):
             _log.warning("ignored a cloud node without id or name: %s", shown(node))
             return None
-        addresses = [*(node.public_ips or ()), *(node.private_ips or ())]
+        addresses = [*(node.private_ips or ()), *(node.public_ips or ())]  # the cluster's nodes are of one network
         return CloudNode(
             id=str(node.id),
             name=str(node.name),
@@ -269,7 +309,7 @@ class LibcloudDriver(CloudDriver):
             start_time=self._of(node, "start time", self._start_time, None),
             preemptible=self._of(node, "preemptible", self._preemptible, False),
             broken=self._of(node, "state", self._is_broken, False),
-            stopped=node.state in self.stopped_states,
+            stopped=self._of(node, "state", self._is_stopped, False),
             word=self._of(node, f"tag {WORD_TAG}", lambda _: read_word(tags.get(WORD_TAG, "")), None),
             address=str(addresses[0]) if addresses else None,
         )
@@ -278,7 +318,7 @@ class LibcloudDriver(CloudDriver):
     def _of(node: Any, what: str, read: Callable[[Any], _T], otherwise: _T) -> _T:
         try:
             return read(node)
-        except _STRANGE as error:
+        except STRANGE as error:
             _log.warning("ignored the %s of cloud node %s: %s", what, shown(getattr(node, "id", None)), shown(error))
             return otherwise
 
@@ -293,7 +333,7 @@ class LibcloudDriver(CloudDriver):
                 price=float(size.price) if size.price else None,  # 0 is no price
                 cores=self._cores(size),
             )
-        except _STRANGE as error:
+        except STRANGE as error:
             _log.warning("ignored cloud size %s: %s", shown(getattr(size, "id", size)), shown(error))
             return None
 
@@ -301,6 +341,7 @@ class LibcloudDriver(CloudDriver):
         """Look at every answer before libcloud does."""
         session = getattr(getattr(getattr(self._driver, "connection", None), "connection", None), "session", None)
         if session is not None:
+            session.auth = lambda request: request  # else a .netrc could put its password in the place of our signature
             session.hooks["response"].append(self._heard)
 
     def _heard(self, response: Any, **_options: object) -> None:
@@ -315,24 +356,18 @@ class LibcloudDriver(CloudDriver):
             seconds = retry_after_seconds(asked, now)
             response.headers["Retry-After"] = f"{seconds or 0:.3f}"
 
-    def _checked_create_options(self) -> dict[str, str]:
-        options = {
-            name: value
-            for name, value in self._settings.cloud.create.items()
-            if name not in self.create_options and not name.startswith("tag_")
-        }
-        taken = inspect.signature(self._driver.create_node).parameters
-        if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values()):
-            unknown = sorted(set(options) - set(taken))
-            if unknown:
-                known = ", ".join([*sorted(self.create_options), "tag_*"])
-                lines = (
-                    f"{self._settings.path}: [Cloud Create] {name}: this cloud has no such option; allowed: {known}"
-                    for name in unknown
-                )
-                raise ConfigError(tuple(lines))
-        return options
+    def _loaded_template(self) -> Template | None:
+        path = self._settings.cloud.create.get("user_data") if "user_data" in self.create_options else None
+        try:
+            return Template.load(path) if path else None
+        except BadTemplate as error:
+            raise self._mistake("user_data", str(error)) from None
+
+    def _mistake(self, option: str, wrong: str, section: str = "Cloud Create") -> ConfigError:
+        """One line that names the option."""
+        return ConfigError((one_line(f"{self._settings.path}: [{section}] {option}: {wrong}", self._secrets),))
 
 
-def _failure(kind: ErrorKind, text: str) -> RemoteFailure:
+def cloud_failure(kind: ErrorKind, text: str) -> RemoteFailure:
+    """A failure that the cloud did not tell as an error."""
     return RemoteFailure(RemoteError(kind, text))

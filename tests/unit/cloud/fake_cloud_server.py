@@ -187,6 +187,8 @@ def settings_in(directory: Path, text: str = "", **options: str) -> Settings:
         lines.append(f"[Cloud List]\ntag_arvados_node_manager = {CLUSTER}\n")
     if "[Cloud Create]" not in text:
         lines.append("[Cloud Create]\nping_host = ping.example.com\n")
+    if "[Daemon]" not in text:
+        lines.append("[Daemon]\nmax_cloud_ops_per_second = 0\n")
     path = directory / f"config-{time.monotonic_ns()}.ini"
     path.write_text("".join([*lines, text, "\n[Size small]\ncores = 2\ninstance_type = s1\n"]))
     return load(str(path))
