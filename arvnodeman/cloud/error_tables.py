@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from arvnodeman.cloud.errors import CREDENTIALS, table
+from arvnodeman.fleet.model import ErrorKind
+
+REFUSED, CAPACITY, TRANSIENT = ErrorKind.REFUSED, ErrorKind.CAPACITY, ErrorKind.TRANSIENT
 
 SANDBOX = table(
     {"InvalidParameter": "[Cloud Create]", "Unauthorized": CREDENTIALS},
@@ -60,9 +63,9 @@ GCE = table(
         "invalid_grant": CREDENTIALS,
     },
     throttled=["RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"],
-    quota=["QUOTA_EXCEEDED", "quotaExceeded"],
-    capacity=["ZONE_RESOURCE_POOL_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"],
-    refused=["invalid", "required"],
+    quota=["IP_SPACE_EXHAUSTED", "IP_SPACE_EXHAUSTED_WITH_DETAILS", "QUOTA_EXCEEDED", "quotaExceeded"],
+    capacity=["STOCKOUT", "ZONE_RESOURCE_POOL_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"],
+    refused=["UNSUPPORTED_OPERATION", "badRequest", "invalid", "required"],
     gone=["RESOURCE_NOT_FOUND", "notFound"],
     transient=[  # a name that exists may be that of our own request, whose answer was lost
         "RESOURCE_ALREADY_EXISTS",
@@ -74,21 +77,40 @@ GCE = table(
         "resourceInUseByAnotherResource",
         "resourceNotReady",
     ],
+    phrases=[
+        (r"field 'zone'|[Uu]nknown zone|/zones/[\w-]+' was not found", REFUSED, "[Cloud Credentials] datacenter"),
+        (r"'projects/[^/']+' was not found", REFUSED, "[Cloud Credentials] project"),
+        (r"Could not find image|sourceImage|/images/[^']*' was not found", REFUSED, "[Cloud Create] image"),
+        (r"/subnetworks/|\.subnetwork\b", None, "[Cloud Create] subnetwork"),
+        (r"/global/networks/|networkInterfaces\[\d\]\.network\b", None, "[Cloud Create] network"),
+        (r"[Ss]ervice_?[Aa]ccounts?\b", None, "[Cloud Create] service_accounts"),
+        (r"machineTypes?\b", None, "[Size NAME] instance_type"),
+    ],
 )
 
-# learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
+# learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors, and for AADSTS
+# learn.microsoft.com/entra/identity-platform/reference-error-codes
 AZURE = table(
     {
+        "AADSTS50034": CREDENTIALS,
+        "AADSTS700016": CREDENTIALS,  # no such application
+        "AADSTS7000215": "[Cloud Credentials] secret",
+        "AADSTS7000222": "[Cloud Credentials] secret",  # row I10: it has expired
+        "AADSTS90002": "[Cloud Credentials] tenant_id",
+        "AADSTS900023": "[Cloud Credentials] tenant_id",
         "AuthorizationFailed": CREDENTIALS,
         "ImageNotFound": "[Cloud Create] image",
         "InvalidAuthenticationToken": CREDENTIALS,
         "InvalidAuthenticationTokenTenant": "[Cloud Credentials] tenant_id",
+        "InvalidSubscriptionId": "[Cloud Credentials] subscription_id",
+        "LocationNotAvailableForResourceType": "[Cloud Credentials] region",
+        "NoRegisteredProviderFound": "[Cloud Credentials] region",
         "PlatformImageNotFound": "[Cloud Create] image",
         "ResourceGroupNotFound": "[Cloud List] ex_resource_group",
         "SubscriptionNotFound": "[Cloud Credentials] subscription_id",
     },
     throttled=["SubscriptionRequestsThrottled", "TooManyRequests"],
-    quota=["OperationNotAllowed", "QuotaExceeded"],
+    quota=["OperationNotAllowed", "QuotaExceeded", "SubnetIsFull"],
     capacity=[
         "AllocationFailed",
         "OverconstrainedAllocationRequest",
@@ -96,7 +118,33 @@ AZURE = table(
         "SkuNotAvailable",
         "ZonalAllocationFailed",
     ],
-    refused=["InvalidParameter"],
+    refused=["InvalidParameter", "InvalidRequestContent", "InvalidResourceReference"],
     gone=["NotFound", "ResourceNotFound"],
     transient=["AnotherOperationInProgress", "InternalServerError", "RetryableError"],
+    phrases=[
+        (r"/subnets/", None, "[Cloud Create] ex_subnet"),
+        (r"/virtual[Nn]etworks/", None, "[Cloud Create] ex_network"),
+        (r"imageReference|/images/", None, "[Cloud Create] image"),
+        (r"\bvmSize\b", None, "[Size NAME] instance_type"),
+    ],
+)
+
+# docs.openstack.org/api-ref/compute: the codes are HTTP's, what is wrong is said in words
+OPENSTACK = table(
+    {},
+    phrases=[
+        (r"No valid host", CAPACITY, ""),
+        (r"^401 ", TRANSIENT, ""),  # the token has run out before its time; libcloud forgets it, and gets another
+        (r"Could not find specified endpoint", REFUSED, "[Cloud Credentials] ex_force_service_region"),
+        (r"Found more than 1 matching endpoint", REFUSED, "[Cloud Credentials] ex_force_service_region"),
+        (r"must have auth_url set", REFUSED, "[Cloud Credentials] ex_force_auth_url"),
+        (r"Must provide tenant_name", REFUSED, "[Cloud Credentials] ex_tenant_name"),
+        (r"Unsupported Auth Version", REFUSED, "[Cloud Credentials] ex_force_auth_version"),
+        (r"[Ii]mage \S* ?(could not be found|is not active)|requested image|imageRef", REFUSED, "[Cloud Create] image"),
+        (r"[Nn]etwork \S+ could not be found|networks", None, "[Cloud Create] networks"),
+        (r"[Ss]ecurity group", None, "[Cloud Create] ex_security_groups"),
+        (r"key_name|[Kk]ey ?pair", None, "[Cloud Create] ex_keyname"),
+        (r"availability zone", None, "[Cloud Create] ex_availability_zone"),
+        (r"[Ff]lavor", None, "[Size NAME] instance_type"),
+    ],
 )

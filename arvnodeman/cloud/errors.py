@@ -52,11 +52,25 @@ _PING_SECRET = re.compile(r"(ping_secret(?:=|%3D))[^\s&'\")>]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that tell what an error is better than its code does. `kind` None: they only name the option."""
+
+    pattern: re.Pattern[str]
+    kind: ErrorKind | None
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorTable:
     """The codes of one cloud, and for some the option to look at."""
 
     codes: Mapping[str, ErrorKind] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
+    phrases: tuple[Phrase, ...] = ()
+
+    def phrase_in(self, text: str) -> Phrase | None:
+        """The first of this table's phrases that a text holds."""
+        return next((phrase for phrase in self.phrases if phrase.pattern.search(text)), None)
 
     def code_in(self, code: object, text: str) -> str | None:
         """The code of this table that an error carries: in its own field, at the start of its text, or within it."""
@@ -76,8 +90,12 @@ def table(
     refused: Iterable[str] = (),
     gone: Iterable[str] = (),
     transient: Iterable[str] = (),
+    phrases: Iterable[tuple[str, ErrorKind | None, str]] = (),
 ) -> ErrorTable:
-    """A table from lists of codes. `hints`: code -> "[Section] option"; a code with a hint alone is REFUSED."""
+    """A table from lists of codes. `hints`: code -> "[Section] option"; a code with a hint alone is REFUSED.
+
+    phrases: a pattern for the text; what an error with it is, whatever its code; the option to look at.
+    """
     hints = hints or {}
     codes = dict.fromkeys([*hints, *refused], ErrorKind.REFUSED)
     for kind, listed in (
@@ -88,7 +106,8 @@ def table(
         (ErrorKind.TRANSIENT, transient),
     ):
         codes.update(dict.fromkeys(listed, kind))
-    return ErrorTable(MappingProxyType(codes), MappingProxyType(dict(hints)))
+    made = tuple(Phrase(re.compile(pattern), kind, hint) for pattern, kind, hint in phrases)
+    return ErrorTable(MappingProxyType(codes), MappingProxyType(dict(hints)), made)
 
 
 COMMON = table()
@@ -146,10 +165,18 @@ def classify(
     text = _text_of(error)
     code = errors.code_in(getattr(error, "code", None), text)
     wait = asked_to_wait(error, longest_wait)
-    kind = errors.codes[code] if code else _kind_of(error, text, retry_asked=wait is not None)
+    phrase = errors.phrase_in(text)
+    if phrase and phrase.kind:
+        kind: ErrorKind | None = phrase.kind
+    elif code:
+        kind = errors.codes[code]
+    else:
+        kind = _kind_of(error, text, retry_asked=wait is not None)
     if kind is None:
         return None
     hint = errors.hints.get(code, "") if code else ""
+    if not hint and phrase and kind in (ErrorKind.REFUSED, ErrorKind.GONE):
+        hint = phrase.hint
     if kind is ErrorKind.REFUSED and not hint and isinstance(error, InvalidCredsError):
         hint = CREDENTIALS
     passes = kind in (ErrorKind.THROTTLED, ErrorKind.TRANSIENT)

@@ -1,0 +1,268 @@
+"""`provider = gce`: Google Compute Engine.
+
+Ours are the nodes with the network tags of `[Cloud List] tags`; everything else that we keep on a node is in its
+metadata, where values may be long and of any case: labels are lower case and short.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from libcloud.compute.types import NodeState
+
+from arvnodeman.cloud.base import name_for_record
+from arvnodeman.cloud.error_tables import GCE
+from arvnodeman.cloud.libcloud_driver import LibcloudDriver
+from arvnodeman.cloud.libcloud_gce import GCENodes, metadata_of
+from arvnodeman.cloud.operator_options import credentials, public_key, require, template, words
+from arvnodeman.cloud.user_data import values_for
+from arvnodeman.config import ConfigError
+from arvnodeman.fleet.model import (
+    CloudNode,
+    ErrorKind,
+    NodeRecord,
+    NodeSize,
+    RemoteError,
+    RemoteFailure,
+    Secret,
+)
+
+if TYPE_CHECKING:
+    from arvnodeman.config import Settings
+
+PING_KEY = "arv-ping-url"
+BOOTED_KEY = "booted_at"
+LOCAL_SSD = 375_000  # MB
+_API = "https://www.googleapis.com/compute/v1"
+_log = logging.getLogger("ComputeNodeDriver")
+
+
+class GCEDriver(LibcloudDriver):
+    """[Cloud Credentials] user_id, key (path of a JSON or PEM file), project, datacenter (the zone)."""
+
+    errors = GCE
+    gone_states = frozenset({NodeState.TERMINATED, NodeState.STOPPING})
+    create_options = frozenset(
+        {"ping_host", "user_data", "ssh_key", "image", "network", "subnetwork", "service_accounts"}
+    )
+    secret_credentials = frozenset({"key"})
+
+    def __init__(self, settings: Settings, driver_class: Callable[..., Any] = GCENodes) -> None:
+        if driver_class is GCENodes:
+            require(settings, ("user_id", "project", "datacenter"), ("image",))
+            _check_key(settings)
+        create = settings.cloud.create
+        self._project = settings.cloud.credentials.get("project", Secret("")).reveal()
+        self._zone = settings.cloud.credentials.get("datacenter", Secret("")).reveal()
+        self._network_tags = words(settings.cloud.listing.get("tags"))
+        self._accounts = _service_accounts(settings, create.get("service_accounts"))
+        self._ssh_key = public_key(settings)
+        self._template = template(settings)
+        self._image_link: str | None = None  # looked up once
+        super().__init__(settings, driver_class)
+
+    def name_of(self, record: NodeRecord) -> str:
+        """See LibcloudDriver (row H2)."""
+        return name_for_record(record.uuid)
+
+    def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:
+        """See CloudDriver. Waits for the cloud's operation, which alone tells that there is no capacity."""
+        try:
+            return super().create_node(size, record, token, ping_url)
+        except RemoteFailure as failure:
+            if failure.error.kind is ErrorKind.REFUSED:
+                self._image_link = None  # it may have been replaced
+            raise
+
+    # ---- for LibcloudDriver ------------------------------------------------------------------------------------------
+
+    def _connected(self, driver_class: Callable[..., Any]) -> Any:
+        given = credentials(self._settings)
+        if "scopes" in given:
+            given["scopes"] = words(given["scopes"])
+        return driver_class(**given)
+
+    def _listed(self) -> Iterable[Any]:
+        """Nodes with all the network tags that we ask for; the cloud is not asked to filter (row H3)."""
+        wanted = set(self._network_tags)
+        return [node for node in self._driver.list_nodes() if wanted <= _network_tags_of(node)]
+
+    def _is_ours(self, tags: Mapping[str, str]) -> bool:
+        return bool(self._network_tags) or super()._is_ours(tags)
+
+    def _tags(self, node: Any) -> Mapping[str, str]:
+        return metadata_of(node)
+
+    def _start_time(self, node: Any) -> float | None:
+        """Our own word for it, else the API's; None where neither can be read (row H3)."""
+        written = (metadata_of(node).get(BOOTED_KEY), node.extra.get("creationTimestamp"))
+        for text in filter(None, written):
+            try:
+                moment = datetime.fromisoformat(text)
+            except (TypeError, ValueError):
+                continue
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return None
+
+    def _preemptible(self, node: Any) -> bool:
+        scheduling = node.extra.get("scheduling") or {}
+        return scheduling.get("preemptible") is True or scheduling.get("provisioningModel") == "SPOT"
+
+    def _libcloud_size(self, size: NodeSize) -> Any:
+        made = super()._libcloud_size(size)
+        made.extra = {"selfLink": self._link(f"zones/{self._zone}/machineTypes/{size.provider_name}")}
+        return made
+
+    def _libcloud_node(self, node: CloudNode) -> Any:
+        """The node as it is now: requests go by its name, which may be another's by now; writing its metadata needs
+        their newest fingerprint (row H9)."""
+        fresh = self._driver.ex_get_node(node.name, self._zone or None)
+        if str(fresh.id) != node.id:
+            raise RemoteFailure(RemoteError(ErrorKind.GONE, f"{node.name} is not {node.id} but {fresh.id}"))
+        return fresh
+
+    def _write_tags(self, node: CloudNode, changes: Mapping[str, str | None]) -> None:
+        fresh = self._libcloud_node(node)
+        values = {**metadata_of(fresh), **changes}
+        items = [{"key": key, "value": value} for key, value in values.items() if value is not None]
+        self._driver.ex_set_node_metadata(fresh, items)
+
+    def _create_arguments(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> dict[str, Any]:
+        name = self.name_of(record)
+        metadata = {
+            PING_KEY: ping_url.reveal(),
+            BOOTED_KEY: datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **self._create_tags(size, record, token),
+        }
+        if self._ssh_key:
+            metadata["sshKeys"] = f"root:{self._ssh_key}"
+        if self._template:
+            text = self._template.filled(values_for(size, record, name, ping_url))
+            metadata["startup-script" if text.startswith("#!") else "user-data"] = text
+        arguments = {
+            "name": name,
+            "size": self._libcloud_size(size),
+            "image": None,  # it is in the disk's structure
+            "ex_disk_type": None,
+            "ex_disks_gce_struct": self._disks(size, name),
+            "ex_metadata": metadata,
+            "ex_tags": self._network_tags or None,
+            "ex_service_accounts": self._accounts,
+            "ex_preemptible": size.preemptible or None,
+            **self._networks(),
+        }
+        if "external_ip" not in self._free_create_options:
+            arguments["external_ip"] = None
+        return arguments
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _link(self, path: str) -> str:
+        """A full link for a path within the project; links and `projects/…` paths stay what they are."""
+        if "://" in path:
+            return path
+        return f"{_API}/{path}" if path.startswith("projects/") else f"{_API}/projects/{self._project}/{path}"
+
+    def _disks(self, size: NodeSize, name: str) -> list[dict[str, Any]]:
+        """The boot disk, which goes when the node goes (row H4), and for scratch one local SSD (row H6)."""
+        free = self._free_create_options
+        kind = free.get("ex_disk_type") or "pd-standard"
+        parameters = {"diskName": name, "diskType": self._disk_type(kind), "sourceImage": self._image()}
+        if free.get("ex_disk_size"):
+            parameters["diskSizeGb"] = free["ex_disk_size"]
+        boot = {
+            "autoDelete": True,
+            "boot": True,
+            "type": "PERSISTENT",
+            "mode": "READ_WRITE",
+            "deviceName": name,
+            "initializeParams": parameters,
+        }
+        if not size.scratch:
+            return [boot]
+        if size.scratch > LOCAL_SSD:
+            text = (
+                "Requested %d MB scratch space, but GCE driver currently only supports attaching a single 375 GB disk."
+            )
+            _log.warning(text, size.scratch)
+        ssd = {
+            "autoDelete": True,
+            "type": "SCRATCH",
+            "deviceName": "tmp",
+            "initializeParams": {"diskType": self._disk_type("local-ssd")},
+        }
+        return [boot, ssd]
+
+    def _disk_type(self, kind: str) -> str:
+        return self._link(kind if "/" in kind else f"zones/{self._zone}/diskTypes/{kind}")
+
+    def _image(self) -> str:
+        """The link of the image: a name is looked for in our own project, then in Google's (row H8)."""
+        image = self._settings.cloud.create.get("image", "")
+        if "/" in image:
+            return self._link(image)
+        if self._image_link is None:
+            found = self._driver.ex_get_image(image, ex_project_list=[self._project])
+            self._image_link = str(found.extra["selfLink"])
+        return self._image_link
+
+    def _networks(self) -> dict[str, Any]:
+        """A subnetwork alone is enough: its network follows from it."""
+        create = self._settings.cloud.create
+        network, subnetwork = create.get("network"), create.get("subnetwork")
+        above = self._named("global/networks", network or "default")
+        if not subnetwork:
+            return {"ex_network": above}
+        region = self._zone.rpartition("-")[0]
+        below = self._named(f"regions/{region}/subnetworks", subnetwork)
+        if network:
+            return {"ex_network": above, "ex_subnetwork": below}
+        return {"ex_network": self._named("global/networks", "default"), "ex_nic_gce_struct": [self._nic(below)]}
+
+    def _named(self, folder: str, name: str) -> Any:
+        """What libcloud asks of an object that it is not to look up: a name and a link."""
+        link = self._link(name if "/" in name else f"{folder}/{name}")
+        return SimpleNamespace(name=link.rpartition("/")[2], extra={"selfLink": link})
+
+    def _nic(self, subnetwork: Any) -> dict[str, Any]:
+        nic: dict[str, Any] = {"subnetwork": subnetwork.extra["selfLink"]}
+        if self._free_create_options.get("external_ip"):
+            nic["accessConfigs"] = [{"name": "External NAT", "type": "ONE_TO_ONE_NAT"}]
+        return nic
+
+
+def _network_tags_of(node: Any) -> set[str]:
+    tags = (getattr(node, "extra", None) or {}).get("tags")
+    return {str(tag) for tag in tags} if isinstance(tags, list | tuple) else set()
+
+
+def _service_accounts(settings: Settings, text: str | None) -> list[dict[str, Any]] | None:
+    if not text:
+        return None
+    accounts = json.loads(text)  # config.py has seen that it is JSON
+    if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
+        wrong = 'no list of objects; allowed: [{"email": …, "scopes": […]}]'
+        raise ConfigError((f"{settings.path}: [Cloud Create] service_accounts: {wrong}",))
+    return accounts
+
+
+def _check_key(settings: Settings) -> None:
+    """libcloud takes a path that is none for the key itself, and then says that it cannot be decoded."""
+    given = settings.cloud.credentials
+    key = given.get("key", Secret("")).reveal()
+    kind = given.get("auth_type", Secret("")).reveal()
+    service_account = given["user_id"].reveal().endswith(".gserviceaccount.com")
+    if kind not in ("", "SA") or (not kind and not service_account):
+        return
+    if not ("PRIVATE KEY" in key or key.lstrip().startswith("{") or (key and Path(key).expanduser().is_file())):
+        wrong = "missing" if not key else "there is no such file"
+        raise ConfigError(
+            (f"{settings.path}: [Cloud Credentials] key: {wrong}; allowed: path of a key file, JSON or PEM",)
+        )

@@ -1,0 +1,83 @@
+"""What the drivers read from an operator's options: credentials as libcloud wants them, files, lists.
+
+Everything raises ConfigError, one line for each mistake, and asks nothing over the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arvnodeman.cloud.user_data import BadTemplate, Template
+from arvnodeman.config import ConfigError
+
+if TYPE_CHECKING:
+    from arvnodeman.config import Settings
+
+TIMEOUT = 60.0  # seconds for one answer: several of libcloud's connections have none of their own
+_YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
+
+
+def credentials(settings: Settings) -> dict[str, Any]:
+    """[Cloud Credentials] as arguments of a libcloud driver. There is always a `timeout`."""
+    given: dict[str, Any] = {name: secret.reveal() for name, secret in settings.cloud.credentials.items()}
+    try:
+        given["timeout"] = float(given.get("timeout", TIMEOUT))
+    except ValueError:
+        raise _wrong(settings, "Cloud Credentials", "timeout", "no number of seconds") from None
+    if "port" in given:
+        if not given["port"].isdecimal():
+            raise _wrong(settings, "Cloud Credentials", "port", "no number")
+        given["port"] = int(given["port"])
+    if "secure" in given:
+        if given["secure"].lower() not in (*_YES, *_NO):
+            raise _wrong(settings, "Cloud Credentials", "secure", "neither yes nor no")
+        given["secure"] = given["secure"].lower() in _YES
+    return given
+
+
+def require(settings: Settings, in_credentials: Iterable[str] = (), in_create: Iterable[str] = ()) -> None:
+    """Raises ConfigError that names every option of these that is not there."""
+    cloud = settings.cloud
+    missing = [("Cloud Credentials", name) for name in in_credentials if not cloud.credentials.get(name)]
+    missing += [("Cloud Create", name) for name in in_create if not cloud.create.get(name)]
+    if missing:
+        lines = (f"{settings.path}: [{section}] {name}: missing; required here" for section, name in missing)
+        raise ConfigError(tuple(lines))
+
+
+def words(text: str | None) -> list[str]:
+    """A list with commas between."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def public_key(settings: Settings) -> str | None:
+    """The text of the file that `[Cloud Create] ssh_key` names, on one line."""
+    path = settings.cloud.create.get("ssh_key")
+    if not path:
+        return None
+    try:
+        text = " ".join(Path(path).expanduser().read_text(encoding="utf-8").split())
+    except OSError as error:
+        raise _wrong(settings, "Cloud Create", "ssh_key", f"cannot read {path}: {error.strerror}") from None
+    except ValueError:
+        raise _wrong(settings, "Cloud Create", "ssh_key", f"{path} is no text") from None
+    if not text or "PRIVATE KEY" in text:
+        raise _wrong(settings, "Cloud Create", "ssh_key", f"{path} is no public key")
+    return text
+
+
+def template(settings: Settings) -> Template | None:
+    """The operator's own user data."""
+    path = settings.cloud.create.get("user_data")
+    if not path:
+        return None
+    try:
+        return Template.load(path)
+    except BadTemplate as error:
+        raise _wrong(settings, "Cloud Create", "user_data", str(error)) from None
+
+
+def _wrong(settings: Settings, section: str, option: str, text: str) -> ConfigError:
+    return ConfigError((f"{settings.path}: [{section}] {option}: {text}",))
