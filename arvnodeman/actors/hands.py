@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.model import ErrorKind, RemoteFailure, Secret
 
 if TYPE_CHECKING:
     from arvnodeman.arvados.jobs import JobsQueue
@@ -130,10 +130,14 @@ class Hands:
 
     @do.register
     def _(self, step: messages.CancelJob) -> StepResult:
-        """The reason first: a job that goes without one leaves its user in the dark."""
+        """The reason first: a job that goes without one leaves its user in the dark. Then Arvados, then Slurm: what is
+        cancelled in Slurm alone, Arvados' dispatcher queues again (row N6)."""
         self._jobs.explain(step.job.id, step.reason)
+        try:
+            self._jobs.cancel(step.job.id)
+        except RemoteFailure as failure:
+            if not (step.job.in_slurm and failure.error.kind is ErrorKind.GONE):
+                raise  # no such container: nobody queues it again
         if step.job.in_slurm:
             self._slurm.cancel(step.job.id)
-        else:
-            self._jobs.cancel(step.job.id)
         return None

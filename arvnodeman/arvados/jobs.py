@@ -40,11 +40,16 @@ class JobsQueue:
         return tuple(jobs.values())
 
     def explain(self, uuid: str, reason: str) -> None:
-        """Log the reason on a job or container, where its owner sees it.
+        """Log the reason on a job or container, where its owner sees it; once, however often a cancellation has to be
+        tried.
 
         Servers from 3.0 on sweep away rows of type stderr, and show those of type dispatch."""
         session = client(self._settings)
         event_type = "stderr" if session.has("nodes") else "dispatch"
+        filters = [["object_uuid", "=", uuid], ["event_type", "=", event_type]]
+        told = session.call("logs", "list", filters=filters, order=["created_at desc"], limit=PAGE).get("items") or []
+        if any((row.get("properties") or {}).get("text") == reason for row in told):
+            return
         row = {"object_uuid": uuid, "event_type": event_type, "properties": {"text": reason}}
         session.call("logs", "create", body={"log": row})
 
@@ -55,6 +60,8 @@ class JobsQueue:
         session = client(self._settings)
         if "-dz642-" not in uuid:
             session.call("jobs", "cancel", uuid=uuid)
+            return
+        if not session.has("containers"):
             return
         try:
             session.call("containers", "update", uuid=uuid, body={"container": {"state": "Cancelled"}})

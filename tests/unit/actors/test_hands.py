@@ -82,7 +82,11 @@ STEPS: list[tuple[m.Step, list[Any], str | None]] = [
     (m.SetNodeDown(1, "compute1", "why"), [call.slurm.set_down("compute1", "why")], None),
     (
         m.CancelJob(1, slurm_job(True), "too big"),
-        [call.jobs.explain(slurm_job(True).id, "too big"), call.slurm.cancel(slurm_job(True).id)],
+        [
+            call.jobs.explain(slurm_job(True).id, "too big"),
+            call.jobs.cancel(slurm_job(True).id),
+            call.slurm.cancel(slurm_job(True).id),
+        ],
         None,
     ),
     (
@@ -126,7 +130,24 @@ def test_no_job_is_cancelled_without_its_reason_logged(hands: Hands, site: Mock)
     site.jobs.explain.side_effect = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "503"))
     with pytest.raises(RemoteFailure):
         hands.do(m.CancelJob(1, slurm_job(True), "too big"))
+    assert not site.jobs.cancel.called
     assert not site.slurm.cancel.called
+
+
+def test_what_lives_on_in_arvados_is_not_cancelled_in_slurm(hands: Hands, site: Mock) -> None:
+    """Row N6: the dispatcher would queue it again."""
+    site.jobs.cancel.side_effect = RemoteFailure(RemoteError(ErrorKind.REFUSED, "403"))
+    with pytest.raises(RemoteFailure):
+        hands.do(m.CancelJob(1, slurm_job(True), "too big"))
+    assert not site.slurm.cancel.called
+
+
+def test_a_slurm_job_without_a_container_is_cancelled_all_the_same(hands: Hands, site: Mock) -> None:
+    site.jobs.cancel.side_effect = RemoteFailure(RemoteError(ErrorKind.GONE, "404"))
+    hands.do(m.CancelJob(1, slurm_job(True), "too big"))
+    assert site.slurm.cancel.mock_calls == [call(slurm_job(True).id)]
+    with pytest.raises(RemoteFailure):
+        hands.do(m.CancelJob(1, slurm_job(False), "too big"))
 
 
 def test_a_client_is_made_once_and_again_after_a_making_that_failed() -> None:

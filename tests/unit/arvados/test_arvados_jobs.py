@@ -85,6 +85,14 @@ def test_the_reason_is_logged_where_it_is_not_swept_away(tmp_path: Path, nodes_a
         assert (row["event_type"], row["properties"]) == (event_type, {"text": "no size has 999 cores"})
 
 
+def test_a_reason_is_logged_once_however_often_the_cancellation_is_tried(site: Site) -> None:
+    jobs = JobsQueue(site.settings)
+    for reason in ("too big", "too big", "too dear", "too big"):
+        jobs.explain("zzzzz-dz642-000000000000001", reason)
+    jobs.explain("zzzzz-dz642-000000000000002", "too big")
+    assert sorted(row["properties"]["text"] for row in site.store.logs.values()) == ["too big", "too big", "too dear"]
+
+
 def test_a_job_is_cancelled_where_jobs_still_live(site: Site) -> None:
     site.store.jobs_mode = "1.4"
     uuid = site.store.add_job({})["uuid"]
