@@ -63,6 +63,9 @@ class ArvadosApi:
         self.clock = clock
         self.before_request = before_request
         self.nodes_api = nodes_api
+        # Two faults, asked without any lock: which rows a list shows, and is the change of this node forgotten?
+        self.listed_nodes: Callable[[], Mapping[str, Row]] = lambda: store.nodes
+        self.forgets: Callable[[str], bool] = lambda _uuid: False
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """WSGI's own entry."""
@@ -98,7 +101,7 @@ class ArvadosApi:
         resource, *rest = path.removeprefix(API_PREFIX).strip("/").split("/")
         if resource in ("nodes", "jobs") and not self.nodes_api:
             raise ApiFailure(404, "Path not found")
-        call = _Call(self.store, method, rest, request)
+        call = _Call(self, method, rest, request)
         answer = getattr(call, f"answer_{resource}", None)
         if answer is None:
             raise ApiFailure(404, "Path not found")
@@ -109,8 +112,9 @@ class ArvadosApi:
 class _Call:
     """One request to one resource."""
 
-    def __init__(self, store: ArvadosStore, method: str, rest: list[str], request: Request) -> None:
-        self.store = store
+    def __init__(self, api: ArvadosApi, method: str, rest: list[str], request: Request) -> None:
+        self.api = api
+        self.store = api.store
         self.method = method
         self.rest = rest
         self.request = request
@@ -128,7 +132,7 @@ class _Call:
             case "GET", []:
                 caller, query = self._caller(), self._query(_NODE_ANSWER)
                 visible = None if caller.admin else self.store.recently_pinged
-                rows, matching = self.store.list_rows(self.store.nodes if caller.active else {}, query, visible)
+                rows, matching = self.store.list_rows(self.api.listed_nodes() if caller.active else {}, query, visible)
                 items = [_node_view(self.store, row, query.select, admin=caller.admin) for row in rows]
                 return _envelope("node", items, query, matching)
             case "POST", []:
@@ -155,7 +159,13 @@ class _Call:
             raise ApiFailure(404, "Path not found")
         select = select_of(self.parameters, _NODE_ANSWER)
         attributes = self._attributes("node", rules.NODE_CLIENT_COLUMNS, rules.NODE_COLUMNS)
-        row = self.store.update_node(uuid, attributes, assign_slot=self._assign_slot(), by=caller.user_uuid)
+        row = self.store.update_node(
+            uuid,
+            attributes,
+            assign_slot=self._assign_slot(),
+            by=caller.user_uuid,
+            forgotten=self.api.forgets(uuid),
+        )
         return _node_view(self.store, row, select, admin=True)
 
     def _ping(self, uuid: str) -> Row:

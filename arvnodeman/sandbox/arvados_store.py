@@ -123,17 +123,26 @@ class ArvadosStore:
             return deepcopy(row)
 
     def update_node(
-        self, uuid: str, attributes: Mapping[str, Any], *, assign_slot: bool = False, by: str | None = None
+        self,
+        uuid: str,
+        attributes: Mapping[str, Any],
+        *,
+        assign_slot: bool = False,
+        by: str | None = None,
+        forgotten: bool = False,
     ) -> Row:
-        """nodes.update: hashes are replaced, not merged, so an `info` without ping_secret makes a new secret."""
+        """nodes.update: hashes are replaced, not merged, so an `info` without ping_secret makes a new secret.
+
+        `forgotten`, a fault: the answer is right, and nothing is kept of it."""
         with self.lock:
-            row = dict(self._node(uuid))
+            before = self._node(uuid)
+            row = dict(before)
             self._write_node(row, attributes)
             if assign_slot:
                 self.nodes[uuid] = row  # the server saves the attributes even when no slot is free
                 self._assign_slot(row)
             self._touch(row, by)
-            self.nodes[uuid] = row
+            self.nodes[uuid] = before if forgotten else row
             return deepcopy(row)
 
     def delete_node(self, uuid: str) -> Row:

@@ -5,8 +5,8 @@ Its HTTP API, spoken by cloud/sandbox.py (routes.py serves it). JSON bodies; eve
 
     GET    /cloud/sizes            {"sizes": [{"id", "name", "ram" (MB), "disk" (GB), "price" ($/hour), "cores",
                                    "bandwidth"}, ...]}
-    GET    /cloud/nodes?page=N     {"nodes": [NODE, ...], "next": N+1 or null}; pages of 100, from page 0; terminated
-                                   nodes are listed for a while, as EC2 does
+    GET    /cloud/nodes?page=N     {"nodes": [NODE, ...], "next": N+1 or null}; pages of 100 (SiteOptions.page), from
+                                   page 0; terminated nodes are listed for a while, as EC2 does
     POST   /cloud/nodes            {"name", "size", "tags", "user_data" (the ping URL), "preemptible", "token"} -> NODE;
                                    the same token answers the same node
     DELETE /cloud/nodes/ID         {}; also while it is shutting down; NotFound once it is terminated
@@ -28,6 +28,7 @@ from arvnodeman.sandbox.catalogue import Size
 from arvnodeman.sandbox.clock import Clock
 from arvnodeman.sandbox.faults import Faults, chance
 from arvnodeman.sandbox.happenings import Happenings
+from arvnodeman.sandbox.past import Past
 
 PAGE = 100
 ALIVE = frozenset({"pending", "running", "stopped", "preempted"})
@@ -74,13 +75,14 @@ class SandboxNode:
     state: str = "pending"
     broken: bool = False
     ended: float | None = None  # simulated time at which it stopped to cost
+    tags_from: float = 0.0  # simulated time from which lists show its tags
 
     @property
     def price(self) -> float:
         """$/hour."""
         return self.size.price * (_PREEMPTIBLE_PRICE if self.preemptible else 1.0)
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self, *, tags: bool = True) -> dict[str, object]:
         """The NODE of the API."""
         return {
             "id": self.id,
@@ -88,7 +90,7 @@ class SandboxNode:
             "state": self.state,
             "size": self.size.id,
             "created": self.created,
-            "tags": dict(self.tags),
+            "tags": dict(self.tags) if tags else {},
             "preemptible": self.preemptible,
             "address": self.address if self.state != "pending" else None,
             "broken": self.broken,
@@ -150,8 +152,14 @@ class Cloud:
         quota: int = 1000,
         jitter: float = 0.2,
         linger: float = 300.0,
+        page: int = PAGE,
+        wall: Callable[[], float] | None = None,
     ) -> None:
+        """`wall`: the cloud's own clock, for its stamps; by default the site's."""
         self._clock = clock
+        self._wall = wall or clock.wall
+        self._page = page
+        self._past = Past(clock, self._list)
         self._faults = faults
         self._happenings = happenings
         self._seed = seed
@@ -181,12 +189,19 @@ class Cloud:
             raise CloudError("Unavailable", "the service is not available")
         if page < 0:
             raise CloudError("InvalidParameter", "page must not be negative")
-        nodes = list(self.nodes.values())
-        shown = nodes[page * PAGE : (page + 1) * PAGE]
-        return {
-            "nodes": [node.as_dict() for node in shown],
-            "next": page + 1 if len(nodes) > (page + 1) * PAGE else None,
-        }
+        self._past.keep()
+        lags = self._strikes("list-lags", "the list")
+        nodes = self._past.ago(self._faults.values["lag"]) if lags else self._list()
+        shown = nodes[page * self._page : (page + 1) * self._page]
+        if shown and self._strikes("list-repeats", "the list"):
+            shown = shown + shown
+        if shown and self._strikes("list-loses-page", "the list"):
+            shown = []
+        return {"nodes": shown, "next": page + 1 if len(nodes) > (page + 1) * self._page else None}
+
+    def _list(self) -> list[dict[str, object]]:
+        now = self._clock.elapsed()
+        return [node.as_dict(tags=now >= node.tags_from) for node in self.nodes.values()]
 
     def create(self, request: NodeRequest) -> SandboxNode:
         """POST /cloud/nodes. Raises CloudError; with `hang` set the node exists all the same."""
@@ -278,7 +293,7 @@ class Cloud:
             id=f"sb-{self.created:06d}",
             name=request.name,
             size=size,
-            created=self._clock.wall(),
+            created=self._wall(),
             started=self._clock.elapsed(),
             boot=size.boot * spread,
             address=f"10.{self.created >> 16 & 255}.{self.created >> 8 & 255}.{self.created & 255}",
@@ -287,6 +302,8 @@ class Cloud:
             preemptible=request.preemptible,
             token=request.token,
         )
+        if self._strikes("tags-late", node.name):
+            node.tags_from = node.started + self._faults.values["lag"]
         self.nodes[node.id] = node
         if node.token:
             self._by_token[node.token] = node

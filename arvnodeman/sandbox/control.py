@@ -7,10 +7,14 @@
     POST /site/jobs      {"jobs": [JOB, ...]} or {"workload": {"seed", "jobs", "window", "duration", "named"}}
                          JOB: {"name", "cores", "ram", "scratch", "size", "nodes", "duration", "priority", "arrives",
                          "held", "old_queue"}, all optional (workload.JobSpec) -> {"names": [...]}
-    POST /site/faults    {"rates": {NAME: 0..1}, "arm": {NAME: times}, "values": {"hang", "retry_after"}}
-    POST /site/settings  {"quota", "slots", "shared_nodes", "resubmit_cancelled"}
-    POST /site/nodes/ID  {"do": "vanish" | "halt" | "stop" | "preempt" | "break" | "mend"}
+    POST /site/faults    {"rates": {NAME: 0..1}, "arm": {NAME: times}, "values": {NAME: seconds}, "end": true}, all
+                         optional; faults.py has the names. `end` first ends those that there are, outages too
+    POST /site/settings  {"quota", "slots", "shared_nodes", "resubmit_cancelled", "self_resume"}
+    POST /site/nodes/ID  {"do": "vanish" | "halt" | "stop" | "preempt" | "break" | "mend" | "node-reboots" |
+                         "node-loses-ping" | "node-loses-slurmd" | "node-reclaimed"}
     POST /site/slurm/NAME {"reserved": "" | "resv" | "maint"}
+    POST /site/services/NAME {"away": simulated seconds} or {"clock": real seconds that it is fast} or {"restart": true}
+                         (slurm); NAME: cloud, arvados or slurm
     POST /site/stop
 
 Errors have the form of the cloud's: InvalidParameter 400, NotFound 404.
@@ -67,6 +71,8 @@ class Control:
                     return self._do_to_node(name, body)
                 case "slurm", _:
                     return self._reserve(name, body)
+                case "services", _:
+                    return self._do_to_service(name, body)
                 case "stop", "":
                     self._stop()
                     return {}
@@ -85,7 +91,7 @@ class Control:
             "elapsed": site.clock.elapsed(),
             "speed": site.clock.speed,
             "cloud": {"nodes": by_state, "quota": cloud.quota, "created": cloud.created},
-            "slurm": dict(site.slurm.counts()),
+            "slurm": dict(site.slurm_side.counts()),
             "jobs": site.dispatcher.counts(),
             "slots": len(verdict.slots_left),
             "cost": cloud.cost(),
@@ -98,7 +104,7 @@ class Control:
             answer["node_list"] = [self._node(machine) for machine in site.machines.machines.values()]
         if "slurm" in lists:
             answer["slurm_list"] = {
-                node.name: {"state": node.short(), "reason": node.reason} for node in site.slurm.nodes.values()
+                node.name: {"state": node.short(), "reason": node.reason} for node in site.slurm_side.nodes.values()
             }
         if "jobs" in lists:
             answer["job_list"] = [work.as_dict() for work in site.dispatcher.work.values()]
@@ -107,7 +113,7 @@ class Control:
         return answer
 
     def _node(self, machine: Machine) -> dict[str, object]:
-        slurm = self._site.slurm.nodes.get(machine.hostname)
+        slurm = self._site.slurm_side.nodes.get(machine.hostname)
         return {
             **machine.node.as_dict(),
             "hostname": machine.hostname,
@@ -141,6 +147,9 @@ class Control:
 
     def _set_faults(self, body: Mapping[str, Any]) -> dict[str, object]:
         faults = self._site.faults
+        if body.get("end") is True:
+            faults.end()
+            self._site.weather.clear_up()
         faults.set_rates(_of(body, "rates", dict, {}))
         faults.set_values(_of(body, "values", dict, {}))
         for key, times in _of(body, "arm", dict, {}).items():
@@ -159,6 +168,8 @@ class Control:
                     site.slurm.shared_nodes = bool(body[key])
                 case "resubmit_cancelled":
                     site.dispatcher.resubmit_cancelled = bool(body[key])
+                case "self_resume":
+                    site.machines.self_resume = bool(body[key])
                 case _:
                     raise ValueError(f"unknown setting {key!r}")
         return {}
@@ -178,9 +189,27 @@ class Control:
                 self._site.cloud.stop(node, "preempted")
             case "break" | "mend" as word:
                 node.broken = word == "break"
+            case str(deed) if deed in self._site.misfortunes.deeds:
+                machine = self._site.machines.machines.get(node_id)
+                if machine is not None:
+                    self._site.misfortunes.deeds[deed](machine)
             case word:
-                raise ValueError(f"do must be vanish, halt, stop, preempt, break or mend, not {word!r}")
+                deeds = ", ".join(self._site.misfortunes.deeds)
+                raise ValueError(f"do must be vanish, halt, stop, preempt, break, mend, {deeds}, not {word!r}")
         return node.as_dict()
+
+    def _do_to_service(self, name: str, body: Mapping[str, Any]) -> dict[str, object]:
+        weather = self._site.weather
+        match dict(body):
+            case {"away": int() | float() as seconds}:
+                weather.take_away(name, seconds)
+            case {"clock": int() | float() as offset} if name in weather.clocks:
+                weather.clocks[name].offset = float(offset)
+            case {"restart": True} if name == "slurm":
+                weather.restart_slurm()
+            case _:
+                raise ValueError("one of: away, clock (cloud, arvados), restart (slurm)")
+        return {}
 
     def _reserve(self, name: str, body: Mapping[str, Any]) -> dict[str, object]:
         node = self._site.slurm.nodes.get(name)

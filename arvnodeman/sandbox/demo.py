@@ -14,11 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
+from arvnodeman.sandbox.real_slurm import ended_jobs
+from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, missing
 
 _INTERRUPTED = 130
 _LOOK = 0.25  # real seconds between two looks at the site
@@ -28,6 +31,7 @@ _LOG_TAIL = 20  # lines of the daemon's log that are shown when it fails
 # Tuned for 40 jobs in about a minute: simulated seconds, which a demo of N seconds plays PACE * 90 / N times as fast.
 _PACE = 30.0
 _SECONDS = 90.0
+_SLURM_FACTOR = 2.0  # a real Slurm has lags of its own, which are not simulated seconds
 _WINDOW = 500.0
 _DURATION = 180.0
 _FAULTS = {"create-throttled": 1, "create-lost": 1, "node-dies-booting": 1, "node-dies-working": 1}
@@ -40,12 +44,22 @@ def main(argv: Sequence[str]) -> int:
         description="Plays a queue of jobs on a made-up site on this machine, run by the real daemon. Exit code 0: "
         "every job has run exactly once, and no node and no slot is left.",
     )
-    parser.add_argument("--seconds", type=_positive, default=_SECONDS, help="the longest that it takes (default 90)")
+    parser.add_argument("--seconds", type=_positive, help="the longest that it takes (default 90; on a real Slurm 180)")
     parser.add_argument("--jobs", type=_jobs, default=40, help="how many jobs (default 40)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed plays the same jobs and faults")
     parser.add_argument("--log", metavar="FILE", help="keep the daemon's log in this file")
+    parser.add_argument(
+        "--slurm",
+        choices=("double", "real"),
+        default="double",
+        help="real: on a Slurm of its own (munged, slurmctld, slurmds) instead of a double; any account may",
+    )
     given = parser.parse_args(argv)
-    return demo(given.seconds, given.jobs, given.seed, log=given.log)
+    if given.slurm == "real" and (complaint := missing()):
+        sys.stderr.write(f"demo: {complaint}\n")
+        return 1
+    seconds = given.seconds or _SECONDS * (_SLURM_FACTOR if given.slurm == "real" else 1)
+    return demo(seconds, given.jobs, given.seed, log=given.log, slurm=given.slurm)
 
 
 def _positive(text: str) -> float:
@@ -62,13 +76,16 @@ def _jobs(text: str) -> int:
     return number
 
 
-def demo(seconds: float, jobs: int, seed: int, out: TextIO | None = None, log: str | None = None) -> int:
+def demo(
+    seconds: float, jobs: int, seed: int, out: TextIO | None = None, log: str | None = None, slurm: str = "double"
+) -> int:
     """Play it. 0: every job has run once and nothing is left; 1: not so, or not within `seconds`; 130: interrupted."""
     stream = sys.stdout if out is None else out
     with _interruptible() as interrupted, tempfile.TemporaryDirectory(prefix="arvados-demo-") as folder:
         log_path = Path(log or Path(folder) / "daemon.log")
         try:
-            with SiteProcess(speed=_PACE * _SECONDS / seconds, seed=seed, slots=max(64, jobs)) as site:
+            slots = max(64, jobs) if slurm == "double" else MOST_NODES
+            with SiteProcess(speed=_PACE * _SECONDS / seconds, seed=seed, slots=slots, slurm=slurm) as site:
                 return _play(site, Path(folder), log_path, seconds, jobs, stream, interrupted)
         except (SiteFailed, OSError) as error:
             if isinstance(error, BrokenPipeError):
@@ -86,10 +103,13 @@ def _play(
     out: TextIO,
     interrupted: list[int],
 ) -> int:
-    config = site.write_config(folder / "nodemanager.cfg", max_nodes=max(6, jobs * 3 // 10))
+    config = site.write_config(folder / "nodemanager.cfg", max_nodes=min(max(6, jobs * 3 // 10), site.address.slots))
     out.write(
         f"A made-up site at {site.address.url}, {site.address.speed:g} times faster than life; {jobs} jobs come.\n"
     )
+    slurm_folder = Path(site.address.slurm_conf).parent if site.address.slurm_conf else None
+    if slurm_folder is not None:
+        out.write(f"Its Slurm is a real one, in {slurm_folder}.\n")
     out.flush()
     with _daemon(site, config, log_path) as daemon:
         workload = {"jobs": jobs, "window": _WINDOW, "duration": _DURATION}
@@ -102,7 +122,8 @@ def _play(
             return _INTERRUPTED
         if ended is None:
             _stop(daemon)
-    return _sum_up(site.verdict(), site.state(), ended, out, log_path)
+    runs = completed_runs(slurm_folder) if slurm_folder is not None else None
+    return _sum_up(site.verdict(), site.state(), ended, out, log_path, runs)
 
 
 def _watch(
@@ -139,8 +160,20 @@ def _watch(
         screen.close()
 
 
-def _sum_up(verdict: Mapping[str, Any], state: Mapping[str, Any], ended: object, out: TextIO, log_path: Path) -> int:
-    """Say how it came out; the exit code."""
+def completed_runs(slurm_folder: Path) -> Counter[str]:
+    """How often Slurm's own account says COMPLETED of each job, by name."""
+    return Counter(job["Name"] for job in ended_jobs(slurm_folder) if job.get("JobState") == "COMPLETED")
+
+
+def _sum_up(
+    verdict: Mapping[str, Any],
+    state: Mapping[str, Any],
+    ended: object,
+    out: TextIO,
+    log_path: Path,
+    runs: Counter[str] | None,
+) -> int:
+    """Say how it came out; the exit code. `runs`: of each job, as a real Slurm counts them."""
     mean, longest = verdict["mean_wait"], verdict["longest_wait"]
     lines = [
         f"jobs run:      {verdict['ran_once']} of {verdict['jobs']}",
@@ -164,6 +197,10 @@ def _sum_up(verdict: Mapping[str, Any], state: Mapping[str, Any], ended: object,
         "busy nodes destroyed": verdict["busy_destroyed"],
         "jobs disturbed by the daemon": ["jobs"] * verdict["disturbed"],
     }
+    if runs is not None:
+        once = sum(times == 1 for times in runs.values())
+        lines.append(f"Slurm's word:  {once} of {verdict['jobs']} jobs COMPLETED once")
+        bad["not COMPLETED once, says Slurm"] = ["jobs"] * max(verdict["jobs"] - once, len(runs) - once)
     wrong = {word: len(items) for word, items in bad.items() if items}
     lines += [f"{word + ':':<14} {number}" for word, number in wrong.items()]
     if ended is not None:

@@ -11,12 +11,11 @@ from arvnodeman.sandbox.arvados_store import ArvadosStore
 from arvnodeman.sandbox.clock import Clock
 from arvnodeman.sandbox.happenings import Happenings
 from arvnodeman.sandbox.nodes import Machines
-from arvnodeman.sandbox.slurm import Slurm
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import Computer
+from arvnodeman.sandbox.slurm_side import SlurmSide
 from arvnodeman.sandbox.workload import JobSpec
 
-DUMMY = "compute0"  # offers every instancetype= feature, so that sbatch takes constraints that no live node has
 _RESUBMIT = 10.0  # simulated seconds until a lost job is noticed and submitted again
 
 
@@ -50,8 +49,8 @@ class Work:
 class Dispatcher:
     """All jobs of the site. Used under the site's lock.
 
-    `resubmit_cancelled`: as by the real one, a job cancelled in Slurm alone, its container not Cancelled, is submitted
-    again.
+    As with the real one, a job cancelled in Slurm alone, its container not Cancelled, is submitted again;
+    `resubmit_cancelled = False` lets it go.
     """
 
     def __init__(
@@ -59,10 +58,10 @@ class Dispatcher:
         clock: Clock,
         happenings: Happenings,
         store: ArvadosStore,
-        slurm: Slurm,
+        slurm: SlurmSide,
         machines: Machines,
         *,
-        resubmit_cancelled: bool = False,
+        resubmit_cancelled: bool = True,
     ) -> None:
         self._clock = clock
         self._happenings = happenings
@@ -111,19 +110,13 @@ class Dispatcher:
         spec = work.spec
         feature = f"instancetype={spec.size}" if spec.size else ""
         if feature:
-            self._offer(feature)
+            self._slurm.offer(feature)
         need = Need(spec.cores, spec.ram, spec.scratch, frozenset([feature] if feature else []), spec.nodes)
         turn = FIRST_PRIORITY - 10_000_000 + spec.priority * 10_000 - len(self._slurm.jobs)
-        job = self._slurm.submit(spec.name, need, feature, turn)
-        job.held = spec.held
+        self._slurm.submit(spec.name, need, feature, turn, held=spec.held, seconds=spec.duration)
         work.state = "pending"
         self._container(work, "Locked")
         self._happenings.add("job-submitted", spec.name, feature)
-
-    def _offer(self, feature: str) -> None:
-        dummy = self._slurm.nodes.get(DUMMY)
-        if dummy is not None and feature not in dummy.active:
-            dummy.set_features((*dummy.available, feature), (*dummy.active, feature))
 
     def _started(self, job: SlurmJob, computers: list[Computer]) -> None:
         work = self.work[job.name]

@@ -10,37 +10,81 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Place(StrEnum):
+    """Where a fault strikes, and when it is looked at."""
+
+    REQUEST = "request"  # each HTTP request of the daemon; scope: cloud, arvados or slurm
+    CREATE = "create"  # each create request at the cloud
+    DESTROY = "destroy"  # each destroy request at the cloud
+    LIST = "list"  # each page of a list of cloud nodes
+    RECORD = "record"  # each list, or change, of node records
+    NODE = "node"  # once in the life of each node; scope: its size
+    SITE = "site"  # once in each simulated minute
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault: its name, and what the daemon sees of it."""
+    """One kind of fault: its name, where it strikes, and what the daemon sees of it."""
 
     name: str
+    place: Place
     meaning: str
 
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
-        Fault("create-quota", "create answers QuotaExceeded"),
-        Fault("create-capacity", "create answers InsufficientCapacity; scope: the size"),
-        Fault("create-invalid", "create answers InvalidParameter; scope: the size"),
-        Fault("create-throttled", "create answers Throttled with Retry-After"),
-        Fault("create-lost", "create works, but its answer is lost: it hangs, then 503"),
-        Fault("destroy-fails", "destroy answers 503 and does nothing"),
-        Fault("destroy-lost", "destroy works, but its answer is lost: it hangs, then 503"),
-        Fault("list-unavailable", "a list of nodes answers 503"),
-        Fault("node-never-pings", "a node boots, costs, and is never heard of; scope: the size"),
-        Fault("node-dies-booting", "a node vanishes while it boots; scope: the size"),
-        Fault("node-dies-working", "a node vanishes while it runs a job; scope: the size"),
+        Fault("http-slow", Place.REQUEST, "the answer trickles in, over `slow` seconds"),
+        Fault("http-hangs", Place.REQUEST, "no answer for `hang` seconds, then none; every other time it was obeyed"),
+        Fault("http-stalls", Place.REQUEST, "half of the answer, then nothing for `hang` seconds"),
+        Fault("http-cut", Place.REQUEST, "half of the answer, then the end of the connection"),
+        Fault("http-closed", Place.REQUEST, "the connection ends without an answer; every other time it was obeyed"),
+        Fault("http-unavailable", Place.REQUEST, "503, and nothing is done"),
+        Fault("create-quota", Place.CREATE, "create answers QuotaExceeded"),
+        Fault("create-capacity", Place.CREATE, "create answers InsufficientCapacity; scope: the size"),
+        Fault("create-invalid", Place.CREATE, "create answers InvalidParameter; scope: the size"),
+        Fault("create-throttled", Place.CREATE, "create answers Throttled with Retry-After"),
+        Fault("create-lost", Place.CREATE, "create works, but its answer is lost: it hangs, then 503"),
+        Fault("tags-late", Place.CREATE, "the node is listed without its tags for `lag` seconds"),
+        Fault("destroy-fails", Place.DESTROY, "destroy answers 503 and does nothing"),
+        Fault("destroy-lost", Place.DESTROY, "destroy works, but its answer is lost: it hangs, then 503"),
+        Fault("list-unavailable", Place.LIST, "a list of nodes answers 503"),
+        Fault("list-lags", Place.LIST, "a list of nodes is as it was `lag` seconds ago"),
+        Fault("list-repeats", Place.LIST, "a page of a list shows each node twice"),
+        Fault("list-loses-page", Place.LIST, "a page of a list is empty"),
+        Fault("records-old", Place.RECORD, "a list of node records is as it was `lag` seconds ago"),
+        Fault("records-forget", Place.RECORD, "a change of a node record is answered well, and forgotten"),
+        Fault("node-never-pings", Place.NODE, "a node boots, costs, and is never heard of"),
+        Fault("node-dies-booting", Place.NODE, "a node vanishes while it boots"),
+        Fault("node-dies-working", Place.NODE, "a node vanishes while it runs a job (looked at for each job)"),
+        Fault("node-reboots", Place.NODE, "a node's computer starts anew; its job is lost"),
+        Fault("node-loses-ping", Place.NODE, "a node pings no more, and works on"),
+        Fault("node-loses-slurmd", Place.NODE, "a node's slurmd ends, its job with it; it pings on"),
+        Fault("node-reclaimed", Place.NODE, "the cloud takes a preemptible node: terminated, or listed as preempted"),
+        Fault("cloud-away", Place.SITE, "the cloud answers nobody for `outage` seconds"),
+        Fault("arvados-away", Place.SITE, "the API server answers nobody for `outage` seconds"),
+        Fault("slurm-away", Place.SITE, "slurmctld answers nobody for `outage` seconds"),
+        Fault("slurm-restarts", Place.SITE, "slurmctld is away for a moment; features and weights are lost"),
+        Fault("clock-jumps", Place.SITE, "a server's clock is up to `clock` seconds off; scope: cloud or arvados"),
     )
 }
 
 DEFAULT_VALUES: Mapping[str, float] = {
-    "hang": 1.0,  # real seconds that a lost answer takes before its 503
+    "hang": 1.0,  # real seconds before a lost answer's 503, or the end of a connection that hangs
     "retry_after": 1.0,  # real seconds in the Retry-After of create-throttled
+    "slow": 1.0,  # real seconds that a slow answer takes
+    "lag": 60.0,  # simulated seconds by which lists are old and tags late
+    "outage": 60.0,  # simulated seconds that a service is away
+    "clock": 100.0,  # real seconds by which a clock may be off, to either side
 }
+
+
+def names_of(*places: Place) -> tuple[str, ...]:
+    """The faults of these places."""
+    return tuple(fault.name for fault in FAULTS.values() if fault.place in places)
 
 
 class UnknownFault(ValueError):
@@ -71,7 +115,7 @@ class Faults:
         self._rates.update(rates)
 
     def set_values(self, values: Mapping[str, float]) -> None:
-        """Set `hang` or `retry_after`, in real seconds. Raises UnknownFault."""
+        """Set what DEFAULT_VALUES names, in seconds. Raises UnknownFault."""
         for key, value in values.items():
             if key not in self.values:
                 raise UnknownFault(f"unknown value {key!r}, known: {', '.join(sorted(self.values))}")
@@ -85,6 +129,11 @@ class Faults:
         if isinstance(times, bool) or not isinstance(times, int) or times < 0:
             raise UnknownFault(f"{key} can be armed a whole number of times, not {times!r}")
         self._armed[key] = times
+
+    def end(self) -> None:
+        """No fault strikes any more."""
+        self._rates.clear()
+        self._armed.clear()
 
     def strikes(self, name: str, scope: str = "") -> bool:
         """Does the fault strike this time? It is counted when it does."""

@@ -8,7 +8,7 @@ it halts itself when its ping secret is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,8 +17,8 @@ from arvnodeman.sandbox.clock import Clock, Timer
 from arvnodeman.sandbox.cloud import Cloud, SandboxNode
 from arvnodeman.sandbox.faults import Faults, chance
 from arvnodeman.sandbox.happenings import Happenings
-from arvnodeman.sandbox.slurm import Slurm
 from arvnodeman.sandbox.slurm_nodes import Computer
+from arvnodeman.sandbox.slurm_side import SlurmSide
 
 _REAL_MEMORY = 0.97  # of the advertised RAM is left to Slurm
 _HASTY = 10.0  # simulated seconds between pings until a hostname is known
@@ -53,6 +53,8 @@ class Machine:
     pinged: bool = False
     hostname: str = ""
     job: str = ""  # name of the job that it runs
+    lives: int = 0  # grows when what ran on it was lost, though its node is still there
+    mute: bool = False  # it pings no more
     next_ping: Timer | None = None
 
 
@@ -65,7 +67,7 @@ class Machines:
         faults: Faults,
         happenings: Happenings,
         cloud: Cloud,
-        slurm: Slurm,
+        slurm: SlurmSide,
         desk: PingDesk,
         *,
         seed: int = 0,
@@ -80,9 +82,10 @@ class Machines:
         self._desk = desk
         self._seed = seed
         self._ping_interval = ping_interval
-        self._self_resume = self_resume
+        self.self_resume = self_resume
         self.machines: dict[str, Machine] = {}
         self.causes: dict[str, str] = {}  # why a computer ended, by node id
+        self.on_up: Callable[[Machine], None] = lambda _machine: None  # its slurmd has started for the first time
         cloud.on_create = self._created
         cloud.on_end = self._ended
 
@@ -96,7 +99,7 @@ class Machines:
             memory=int(size.ram * _REAL_MEMORY),
             tmp=size.disk * 1000,
             address=node.address,
-            started=node.created + node.boot / 2 / self._clock.speed,
+            started=self._clock.wall() + node.boot / 2 / self._clock.speed,
         )
         machine = Machine(node, computer, *ping_target(node.user_data))
         self.machines[node.id] = machine
@@ -106,7 +109,7 @@ class Machines:
             self._clock.after(node.boot, lambda: self._ping(machine))
 
     def _ping(self, machine: Machine) -> None:
-        if not machine.alive:
+        if not machine.alive or machine.mute:
             return
         machine.next_ping = None
         try:
@@ -142,8 +145,13 @@ class Machines:
         if not hostname or not record.get("first_ping_at"):
             return _HASTY
         machine.hostname = str(hostname)
-        self._clock.after(_SLURMD_START, lambda: self._start_slurmd(machine))
+        self._clock.after(_SLURMD_START, lambda: self._come_up(machine))
         return self._ping_interval
+
+    def _come_up(self, machine: Machine) -> None:
+        self._start_slurmd(machine)
+        if machine.alive:
+            self.on_up(machine)
 
     def _start_slurmd(self, machine: Machine) -> None:
         if not machine.alive:
@@ -152,14 +160,12 @@ class Machines:
             self._happenings.add("slurmd-refused", machine.node.id, f"slurm.conf has no node {machine.hostname!r}")
             return
         self._happenings.add("slurmd-started", machine.node.id, machine.hostname)
-        if self._self_resume:
-            self._clock.after(self._slurm.times.register + 1.0, lambda: self._resume(machine))
+        if self.self_resume:
+            self._clock.after(self._slurm.joining + 1.0, lambda: self._resume(machine))
 
     def _resume(self, machine: Machine) -> None:
-        """What the image does when sinfo says down, drain or drng of its own name."""
-        node = self._slurm.nodes[machine.hostname]
-        if machine.alive and node.may_resume() and not node.fail:
-            self._slurm.resume(node)
+        if machine.alive:
+            self._slurm.image_resumes(machine.hostname)
 
     def halt(self, node_id: str) -> None:
         """A computer's operating system is shut down; its node is still there, and paid for."""
@@ -172,6 +178,7 @@ class Machines:
         self._stop(machine, cause)
 
     def _ended(self, node: SandboxNode, cause: str) -> None:
+        self._slurm.look()
         machine = self.machines.pop(node.id)
         if cause == "destroyed" and machine.alive and machine.job:
             self._happenings.add("busy-node-destroyed", node.id, f"{machine.hostname} was running {machine.job}")
@@ -187,12 +194,36 @@ class Machines:
         if machine.hostname:
             self._slurm.slurmd_stopped(machine.hostname, machine.computer.id)
 
+    # ---- what may befall it ------------------------------------------------------------------------------------------
+
+    def reboot(self, machine: Machine) -> None:
+        """The computer starts anew, in half of the time that its node took: its job is lost, slurmd comes back."""
+        self.lose_slurmd(machine)
+        seconds = machine.node.boot / 2
+        machine.computer = replace(machine.computer, started=self._clock.wall() + seconds / 2 / self._clock.speed)
+        self._clock.after(seconds, lambda: self._rebooted(machine, machine.lives))
+
+    def _rebooted(self, machine: Machine, life: int) -> None:
+        if machine.alive and machine.lives == life and machine.hostname:
+            self._start_slurmd(machine)
+
+    def lose_slurmd(self, machine: Machine) -> None:
+        """Its slurmd ends, and its job with it."""
+        machine.lives += 1
+        if machine.alive and machine.hostname:
+            self._slurm.slurmd_stopped(machine.hostname, machine.computer.id)
+
+    def lose_ping(self, machine: Machine) -> None:
+        """It pings no more, and works on."""
+        machine.mute = True
+
     # ---- jobs --------------------------------------------------------------------------------------------------------
 
     def run(self, job_name: str, computers: list[Computer], duration: float, done: Callable[[], None]) -> None:
         """Run a job on these computers: `done()` after so many simulated seconds, if all of them live on until then."""
         machines = [self.machines.get(computer.id) for computer in computers]
         present = [machine for machine in machines if machine is not None and machine.alive]
+        lives = [machine.lives for machine in present]
         for machine in present:
             machine.job = job_name
             if self._strikes("node-dies-working", machine):
@@ -200,7 +231,8 @@ class Machines:
                 self._vanish_in(machine, duration * part, "node-dies-working")
 
         def end() -> None:
-            if len(present) == len(computers) and all(m.alive and m.job == job_name for m in present):
+            there = len(present) == len(computers) and all(m.alive and m.job == job_name for m in present)
+            if there and lives == [machine.lives for machine in present]:
                 done()
 
         self._clock.after(duration, end)

@@ -53,9 +53,13 @@ class SiteProcess:
         return self._process.pid
 
     def environment(self) -> dict[str, str]:
-        """The environment for a daemon at this site: the Slurm commands come first on PATH, no proxy is asked."""
-        path = f"{self.address.bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        return {**os.environ, "PATH": path, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        """The environment for a daemon at this site: it finds the site's Slurm, and asks no proxy."""
+        path = os.environ.get("PATH", os.defpath)
+        if self.address.slurm_conf:
+            slurm = {"SLURM_CONF": self.address.slurm_conf}
+        else:
+            slurm = {"PATH": f"{self.address.bin}{os.pathsep}{path}"}
+        return {**os.environ, **slurm, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
     def write_config(
         self, path: Path, overrides: Mapping[str, Mapping[str, object] | None] | None = None, **daemon: object

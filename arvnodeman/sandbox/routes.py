@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
+from werkzeug.http import http_date
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
@@ -57,7 +58,10 @@ class SiteApplication:
             return self._site.arvados(environ, start_response)
         request = Request(environ)
         request.max_content_length = _LARGEST_BODY
-        return self._answer(request)(environ, start_response)
+        response = self._answer(request)
+        if path.startswith("/cloud"):
+            response.headers["Date"] = http_date(self._site.weather.clocks["cloud"].wall())
+        return response(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
         try:
@@ -124,7 +128,11 @@ class SiteApplication:
 
     def _run(self, argv: list[str]) -> Output:
         with self._site.clock.lock:
-            return run_command(self._site.slurm, argv)
+            try:
+                slurm = self._site.slurm
+            except ValueError as error:
+                return Output("", f"{error}\n", 1)
+            return run_command(slurm, argv)
 
     # ---- /site -----------------------------------------------------------------------------------------------------
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from arvnodeman.sandbox.catalogue import Size
 from arvnodeman.sandbox.wiring import SiteOptions
 
+_SLURM_TAKES = 30.0  # real seconds: slurmctld's time-outs, the * after a RESUME, 9 s for each command while it is away
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteAddress:
-    """What one must know to use a site. `bin`: the directory of the Slurm commands, to be put first on PATH."""
+    """What one must know to use a site. `bin`: the directory of the Slurm commands, to be put first on PATH;
+    `slurm_conf`: with a real Slurm, its slurm.conf, and no `bin`."""
 
     port: int
     pid: int
@@ -25,6 +28,7 @@ class SiteAddress:
     token: str
     key: str
     sizes: tuple[Size, ...]
+    slurm_conf: str = ""
 
     @property
     def url(self) -> str:
@@ -32,7 +36,7 @@ class SiteAddress:
         return f"http://127.0.0.1:{self.port}"
 
     @classmethod
-    def of(cls, options: SiteOptions, port: int, pid: int, folder: str) -> SiteAddress:
+    def of(cls, options: SiteOptions, port: int, pid: int, folder: str, slurm_conf: str = "") -> SiteAddress:
         """The address of a site with these options."""
         return cls(
             port=port,
@@ -44,6 +48,7 @@ class SiteAddress:
             token=options.token,
             key=options.key,
             sizes=options.sizes,
+            slurm_conf=slurm_conf,
         )
 
     @classmethod
@@ -61,15 +66,16 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
     """Sections and options that fit a site: times in real seconds, as fast as its speed allows."""
     second = 1 / site.speed  # one simulated second, in real ones
     longest_boot = max(size.boot for size in site.sizes)
+    slow = _SLURM_TAKES if site.slurm_conf else 0.0  # a real Slurm is not faster than life
     daemon = {
         "dispatcher": "slurm",
         "min_nodes": 0,
         "max_nodes": site.slots,
         "poll_time": _at_least(10 * second, 0.25),
         "max_poll_time": _at_least(120 * second, 2.0),
-        "poll_stale_after": _at_least(120 * second, 5.0),
-        "boot_fail_after": _at_least(4 * longest_boot * second, 5.0),
-        "node_stale_after": _at_least(1200 * second, 20.0),
+        "poll_stale_after": _at_least(120 * second, 5.0 + slow / 2),
+        "boot_fail_after": _at_least(4 * longest_boot * second, 5.0) + slow,
+        "node_stale_after": _at_least(1200 * second, 20.0 + slow),
         "consecutive_idle_count": 2,
         "quota_retry_after": _at_least(60 * second, 1.0),
         "size_retry_after": _at_least(60 * second, 1.0),

@@ -8,6 +8,7 @@ its standard input. Its one clock thread lets everything happen; requests take t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -20,14 +21,19 @@ from pathlib import Path
 from waitress.server import create_server  # type: ignore[import-untyped]  # waitress has no types
 
 from arvnodeman.sandbox.clock import LiveClock
+from arvnodeman.sandbox.cloud import PAGE
 from arvnodeman.sandbox.commands import write_commands
-from arvnodeman.sandbox.faults import FAULTS, UnknownFault
+from arvnodeman.sandbox.faults import FAULTS, Faults, UnknownFault
+from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
+from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, Shape, SlurmMissing
+from arvnodeman.sandbox.real_slurm_site import RealSlurm
 from arvnodeman.sandbox.routes import SiteApplication
 from arvnodeman.sandbox.settings import SiteAddress, write_config
+from arvnodeman.sandbox.trouble import TroubledApplication
 from arvnodeman.sandbox.wiring import Site, SiteOptions
 from arvnodeman.sandbox.workload import make_workload
 
-_THREADS = 32  # requests at once; lost answers hold one for as long as they hang
+_THREADS = 64  # requests at once; those that hang or are slow hold one for as long
 _PROGRAM = "arvados-node-manager sandbox"
 
 
@@ -39,17 +45,52 @@ def main(argv: Sequence[str]) -> int:
     parser = _parser()
     given = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s: %(message)s")
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    logging.getLogger("waitress").setLevel(logging.ERROR)  # answers that are cut short are no news here
     options = SiteOptions(
-        seed=given.seed, speed=given.speed, slots=given.slots, quota=given.quota, jobs_mode=given.jobs_api
+        seed=given.seed,
+        speed=given.speed,
+        slots=given.slots,
+        quota=given.quota,
+        page=given.page,
+        jobs_mode=given.jobs_api,
     )
-    site = Site(options, LiveClock(options.speed))
     try:
-        site.faults.set_rates(dict(_rate(text) for text in given.fault))
+        rates = dict(_rate(text) for text in given.fault)
+        Faults(options.seed).set_rates(rates)
     except UnknownFault as error:
         parser.error(str(error))
-    with tempfile.TemporaryDirectory(prefix="arvados-sandbox-") as temporary:
-        return _serve(site, given, Path(given.dir or temporary))
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    with contextlib.ExitStack() as stack:
+        folder = Path(given.dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="arvados-sandbox-")))
+        try:
+            site, slurm_conf = _make_site(options, given.slurm, stack)
+        except (SlurmMissing, SlurmFailed, OSError) as error:
+            sys.stderr.write(f"{_PROGRAM}: {error}\n")
+            return 1
+        site.faults.set_rates(rates)
+        return _serve(site, given, folder, slurm_conf)
+
+
+def _make_site(options: SiteOptions, slurm: str, stack: contextlib.ExitStack) -> tuple[Site, str]:
+    """A site with a double of Slurm, or on a real one that ends with `stack`; and the path of that one's slurm.conf."""
+    clock = LiveClock(options.speed)
+    if slurm == "double":
+        return Site(options, clock), ""
+    largest = {part: max(getattr(size, part) for size in options.sizes) for part in ("cores", "ram", "disk")}
+    shape = Shape(
+        nodes=options.slots,
+        cores=largest["cores"],
+        memory=largest["ram"],
+        tmp=largest["disk"] * 1000,
+        features=tuple(f"instancetype={size.id}" for size in options.sizes),
+    )
+    private = PrivateSlurm(shape)
+    real = RealSlurm(clock, private)
+    stack.callback(real.stop)
+    site = Site(options, clock, real)
+    real.start()
+    return site, str(private.folder / "slurm.conf")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,7 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same jobs, boots and faults")
     parser.add_argument("--speed", type=_above_zero, default=20.0, help="how much faster than life (default 20)")
     parser.add_argument("--slots", type=int, default=64, help="compute nodes that Slurm and Arvados have names for")
+    parser.add_argument(
+        "--slurm",
+        choices=("double", "real"),
+        default="double",
+        help=f"real: munged, slurmctld and slurmds of its own, on this machine (at most {MOST_NODES} nodes)",
+    )
     parser.add_argument("--quota", type=int, default=1000, help="nodes that the cloud allows")
+    parser.add_argument("--page", type=int, default=PAGE, help=f"nodes on a page of the cloud's list (default {PAGE})")
     parser.add_argument("--jobs", type=int, default=0, help="jobs to begin with (default 0)")
     parser.add_argument("--window", type=float, default=600.0, help="simulated seconds in which they arrive")
     parser.add_argument("--duration", type=float, default=240.0, help="simulated seconds that one runs on average")
@@ -96,9 +144,11 @@ def _rate(text: str) -> tuple[str, float]:
         raise UnknownFault(f"--fault {text!r} is not NAME=RATE") from None
 
 
-def _serve(site: Site, given: argparse.Namespace, folder: Path) -> int:
+def _serve(site: Site, given: argparse.Namespace, folder: Path, slurm_conf: str) -> int:
     try:
-        application = SiteApplication(site, _stop_soon)
+        application = TroubledApplication(
+            SiteApplication(site, _stop_soon), site.clock.lock, site.faults, site.happenings, site.weather
+        )
         server = create_server(
             application,
             host="127.0.0.1",
@@ -112,9 +162,10 @@ def _serve(site: Site, given: argparse.Namespace, folder: Path) -> int:
     except OSError as error:
         sys.stderr.write(f"{_PROGRAM}: port {given.port}: {error}\n")
         return 1
-    address = SiteAddress.of(site.options, int(server.effective_port), os.getpid(), str(folder.resolve()))
+    address = SiteAddress.of(site.options, int(server.effective_port), os.getpid(), str(folder.resolve()), slurm_conf)
     try:
-        write_commands(folder, address.port)
+        if not slurm_conf:
+            write_commands(folder, address.port)
         if given.config:
             write_config(address, Path(given.config))
     except OSError as error:
@@ -123,8 +174,6 @@ def _serve(site: Site, given: argparse.Namespace, folder: Path) -> int:
     sizes = site.options.sizes
     for spec in make_workload(site.options.seed, given.jobs, sizes, window=given.window, duration=given.duration):
         site.dispatcher.add(spec)
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
     clock = site.clock
     assert isinstance(clock, LiveClock)
     threading.Thread(target=clock.run, name="clock", daemon=True).start()
@@ -143,11 +192,16 @@ def _serve(site: Site, given: argparse.Namespace, folder: Path) -> int:
 def greeting(address: SiteAddress, config: str | None) -> str:
     """What people are told when the site is ready."""
     lines = [
-        f"The site is at {address.url}, {address.speed:g} times faster than life; {address.url}/site/state shows it.",
-        f"Its squeue, sinfo, scontrol and scancel are in {address.bin}.",
+        f"The site is at {address.url}, {address.speed:g} times faster than life; {address.url}/site/state shows it."
     ]
+    if address.slurm_conf:
+        setting = f"SLURM_CONF={address.slurm_conf}"
+        lines.append(f"Its Slurm is a real one: with {setting} in the environment, Slurm's commands reach it.")
+    else:
+        setting = f"PATH={address.bin}:$PATH"
+        lines.append(f"Its squeue, sinfo, scontrol and scancel are in {address.bin}.")
     if config:
-        command = f"PATH={address.bin}:$PATH arvados-node-manager --config {config} --foreground"
+        command = f"{setting} arvados-node-manager --config {config} --foreground"
         lines.append(f"Run the daemon on it with: {command}")
     else:
         lines.append("Start it with --config FILE to get a configuration file for the daemon.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from arvnodeman.sandbox.clock import Clock
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob, explain, place
-from arvnodeman.sandbox.slurm_nodes import INVALID_NODE, INVALID_STATE, Base, Computer, SlurmError, SlurmNode
+from arvnodeman.sandbox.slurm_nodes import DUMMY, INVALID_NODE, INVALID_STATE, Base, Computer, SlurmError, SlurmNode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Slurm:
         node = self.nodes.get(name)
         if node is None:
             return False
-        if node.job is not None and (node.computer is None or node.computer.id != computer.id):
+        if node.job is not None and node.computer != computer:
             self._lose_job(node, "node rebooted")
         node.computer, node.lost = computer, False
         self._later(node, self.times.register, self._registered)
@@ -106,6 +106,26 @@ class Slurm:
         for node in self.nodes.values():
             if node.base is Base.UNKNOWN:
                 self._set_down(node, "node vanished", "Not responding")
+
+    @property
+    def joining(self) -> float:
+        """Simulated seconds after which a slurmd just started has registered."""
+        return self.times.register
+
+    def image_resumes(self, name: str) -> None:
+        """What the image does when it joins: it resumes its own node where sinfo says down, drain or drng."""
+        node = self.nodes[name]
+        if node.may_resume() and not node.fail:
+            self.resume(node)
+
+    def offer(self, feature: str) -> None:
+        """Let the dummy node offer a feature."""
+        dummy = self.nodes.get(DUMMY)
+        if dummy is not None and feature not in dummy.active:
+            dummy.set_features((*dummy.available, feature), (*dummy.active, feature))
+
+    def look(self) -> None:
+        """It is always up to date."""
 
     # ---- scontrol update ---------------------------------------------------------------------------------------------
 
@@ -170,15 +190,25 @@ class Slurm:
 
     # ---- jobs --------------------------------------------------------------------------------------------------------
 
-    def submit(self, name: str, need: Need, feature_text: str, priority: int | None = None) -> SlurmJob:
-        """sbatch --no-requeue. Raises SlurmError for a feature that no node has, as sbatch does."""
+    def submit(
+        self,
+        name: str,
+        need: Need,
+        feature_text: str,
+        priority: int | None = None,
+        *,
+        held: bool = False,
+        seconds: float = 0.0,
+    ) -> SlurmJob:
+        """sbatch --no-requeue. Raises SlurmError for a feature that no node has, as sbatch does. How long the job takes
+        is its computers' business."""
         offered = {feature for node in self.nodes.values() for feature in node.available}
         if not need.features <= offered:
             raise SlurmError("Invalid feature specification")
         number = self._next_id
         self._next_id += 1
         wanted = FIRST_PRIORITY - number if priority is None else priority
-        job = SlurmJob(number, name, need, feature_text, wanted, self._clock.elapsed())
+        job = SlurmJob(number, name, need, feature_text, wanted, self._clock.elapsed(), held)
         self.jobs[number] = job
         self.changed()
         return job

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+DUMMY = "compute0"  # never started: it offers every instancetype= feature, so that sbatch takes each constraint
+
 
 class Base(StrEnum):
     """A node's base state; whether it is allocated shows in its job."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from arvnodeman.sandbox.arvados_api import ArvadosApi
+from arvnodeman.sandbox.arvados_query import Row
 from arvnodeman.sandbox.arvados_store import ArvadosStore
 from arvnodeman.sandbox.catalogue import SIZES, Size
 from arvnodeman.sandbox.clock import Clock
-from arvnodeman.sandbox.cloud import Cloud
-from arvnodeman.sandbox.dispatcher import DUMMY, Dispatcher
+from arvnodeman.sandbox.cloud import PAGE, Cloud
+from arvnodeman.sandbox.dispatcher import Dispatcher
 from arvnodeman.sandbox.faults import Faults
 from arvnodeman.sandbox.happenings import Happenings
+from arvnodeman.sandbox.misfortunes import Misfortunes
 from arvnodeman.sandbox.nodes import Machines
+from arvnodeman.sandbox.past import Past
 from arvnodeman.sandbox.slurm import Slurm, SlurmTimes
+from arvnodeman.sandbox.slurm_nodes import DUMMY
+from arvnodeman.sandbox.slurm_side import SlurmSide
 from arvnodeman.sandbox.verdict import OUR_REASON, Verdict, judge_jobs
+from arvnodeman.sandbox.weather import Weather
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,7 @@ class SiteOptions:
     sizes: tuple[Size, ...] = SIZES
     jitter: float = 0.2  # of boot times
     linger: float = 300.0  # simulated seconds for which a terminated node is listed
+    page: int = PAGE  # nodes on one page of the cloud's list
     ping_interval: float = 60.0  # simulated seconds
     self_resume: bool = True  # the image resumes its own Slurm node when it joins
     jobs_mode: str = "2.0"  # "1.4": the old jobs queue works
@@ -39,21 +47,28 @@ class SiteOptions:
 
 
 class Site:
-    """All parts of the site, wired up. Whoever touches them holds `clock.lock`."""
+    """All parts of the site, wired up. Whoever touches them holds `clock.lock`. `slurm`: None for a double."""
 
-    def __init__(self, options: SiteOptions, clock: Clock) -> None:
+    def __init__(self, options: SiteOptions, clock: Clock, slurm: SlurmSide | None = None) -> None:
         self.options = options
         self.clock = clock
         self.happenings = Happenings(clock)
         self.faults = Faults(options.seed)
+        self.weather = Weather(
+            clock, self.faults, self.happenings, seed=options.seed, restart_slurm=self._slurm_restarted
+        )
+        records_clock = self.weather.clocks["arvados"].wall
         self.store = ArvadosStore(
-            clock.wall,
+            records_clock,
             cluster=options.cluster,
             max_compute_vms=options.slots,
             jobs_mode="1.4" if options.jobs_mode == "1.4" else "2.0",
         )
         self.store.add_token(options.token)
-        self.arvados = ArvadosApi(self.store, clock.wall, nodes_api=options.nodes_api)
+        self.arvados = ArvadosApi(self.store, records_clock, nodes_api=options.nodes_api)
+        self.arvados.listed_nodes = self._listed_nodes
+        self.arvados.forgets = self._forgets
+        self._past_nodes: Past[dict[str, Row]] = Past(clock, lambda: dict(self.store.nodes))
         self.cloud = Cloud(
             clock,
             self.faults,
@@ -63,26 +78,62 @@ class Site:
             quota=options.quota,
             jitter=options.jitter,
             linger=options.linger,
+            page=options.page,
+            wall=self.weather.clocks["cloud"].wall,
         )
         names = (f"compute{number}" for number in range(options.slots + 1))
-        self.slurm = Slurm(clock, names, options.slurm_times)
-        self._offer_sizes()
+        self.slurm_side: SlurmSide = slurm or Slurm(clock, names, options.slurm_times)
+        for size in options.sizes:
+            self.slurm_side.offer(f"instancetype={size.id}")
         self.machines = Machines(
             clock,
             self.faults,
             self.happenings,
             self.cloud,
-            self.slurm,
+            self.slurm_side,
             self.store,
             seed=options.seed,
             ping_interval=options.ping_interval,
             self_resume=options.self_resume,
         )
-        self.dispatcher = Dispatcher(clock, self.happenings, self.store, self.slurm, self.machines)
+        self.misfortunes = Misfortunes(clock, self.faults, self.happenings, self.cloud, self.machines, options.seed)
+        self.dispatcher = Dispatcher(clock, self.happenings, self.store, self.slurm_side, self.machines)
 
-    def _offer_sizes(self) -> None:
-        features = tuple(f"instancetype={size.id}" for size in self.options.sizes)
-        self.slurm.nodes[DUMMY].set_features(features, features)
+    @property
+    def slurm(self) -> Slurm:
+        """The Slurm double. Raises ValueError where the site has a real Slurm."""
+        if not isinstance(self.slurm_side, Slurm):
+            raise ValueError("this site's Slurm is a real one: use Slurm's own commands")
+        return self.slurm_side
+
+    # ---- faults of the API server and of Slurm -----------------------------------------------------------------------
+
+    def _forgets(self, uuid: str) -> bool:
+        """Is this change of a node record forgotten?"""
+        with self.clock.lock:
+            hit = self.faults.strikes("records-forget")
+            if hit:
+                self.happenings.add("fault", uuid, "records-forget")
+        return hit
+
+    def _listed_nodes(self) -> Mapping[str, Row]:
+        """The node records as a list shows them."""
+        with self.clock.lock:
+            self._past_nodes.keep()
+            if not self.faults.strikes("records-old"):
+                return self.store.nodes
+            self.happenings.add("fault", "the list of records", "records-old")
+            return self._past_nodes.ago(self.faults.values["lag"])
+
+    def _slurm_restarted(self) -> None:
+        """Features and weights are slurm.conf's; there the dummy's are."""
+        for node in self.slurm.nodes.values():
+            if node.name != DUMMY:
+                node.available = node.active = ()
+                node.weight = 1
+        self.slurm.changed()
+
+    # ---- how it stands -----------------------------------------------------------------------------------------------
 
     def slots_taken(self) -> list[str]:
         """Hostnames of the node records that have a slot."""
@@ -93,11 +144,11 @@ class Site:
     def verdict(self) -> Verdict:
         """How it stands. Under the clock's lock."""
         work = list(self.dispatcher.work.values())
-        in_slurm = frozenset(job.name for job in self.slurm.jobs.values())
+        in_slurm = frozenset(job.name for job in self.slurm_side.jobs.values())
         busy = [h["subject"] for h in self.happenings.since(0, "busy-node-destroyed")]
         drained = [
             node.name
-            for node in self.slurm.nodes.values()
+            for node in self.slurm_side.nodes.values()
             if node.drain and node.computer is not None and not node.lost and node.reason.startswith(OUR_REASON)
         ]
         return Verdict(

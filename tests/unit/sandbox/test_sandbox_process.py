@@ -121,6 +121,7 @@ def test_jobs_can_be_added_and_looked_at(site: SiteProcess) -> None:
     state = site.wait_for(lambda s: s["jobs"] == {"pending": 1}, lists=["jobs"])
     assert state["job_list"][0]["name"] == name
     assert name in run(site, "squeue", "-h", "-o", "%j").stdout
+    site.post("settings", {"resubmit_cancelled": False})
     run(site, "scancel", f"--name={name}")
     assert site.wait_for(lambda s: s["jobs"] == {"cancelled": 1})["quiet"]
     assert site.verdict()["cancelled"] == 1

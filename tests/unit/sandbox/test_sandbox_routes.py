@@ -171,7 +171,7 @@ def test_faults_and_settings_are_set(client: Client, play: Play) -> None:
     answer = client.post("/site/faults", json={"rates": {"create-lost": 0.5}, "arm": {"create-quota": 2}})
     assert answer.json["armed"] == {"create-quota": 2}  # type: ignore[index]
     assert client.post("/site/faults", json={"rates": {"nope": 1}}).status_code == 400
-    settings = {"quota": 3, "slots": 4, "shared_nodes": True, "resubmit_cancelled": True}
+    settings = {"quota": 3, "slots": 4, "shared_nodes": True, "resubmit_cancelled": False, "self_resume": False}
     assert client.post("/site/settings", json=settings).status_code == 200
     assert (play.site.cloud.quota, play.site.store.max_compute_vms) == (3, 4)
     assert client.post("/site/settings", json={"quota": -1}).status_code == 400

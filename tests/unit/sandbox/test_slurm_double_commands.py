@@ -150,6 +150,7 @@ def test_ping_answers(play: Play) -> None:
 
 def test_scancel_by_name_state_and_id(play: Play) -> None:
     """Row F16: a job is named by its container."""
+    play.site.dispatcher.resubmit_cancelled = False
     play.up()
     running = play.job("a", duration=500)
     play.clock.advance(5)
@@ -165,10 +166,9 @@ def test_scancel_by_name_state_and_id(play: Play) -> None:
     assert play.slurm("scancel").returncode == 1
 
 
-def test_a_cancelled_job_whose_container_lives_on_comes_back_when_the_site_is_told_so() -> None:
+def test_a_cancelled_job_whose_container_lives_on_comes_back() -> None:
     """Row N6: scancel alone only makes the dispatcher queue it again."""
     play = new_play()
-    play.site.dispatcher.resubmit_cancelled = True
     work = play.job()
     play.slurm("scancel", f"--name={work.spec.name}")
     play.clock.advance(30)

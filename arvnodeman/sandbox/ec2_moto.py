@@ -1,0 +1,145 @@
+"""moto's EC2 in this process: its WSGI application, and a look at its instances from behind.
+
+moto is an extra of the package (`ec2-demo`); nothing here imports it before it is asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ACCOUNT = "123456789012"  # moto's only one
+MISSING = "moto is not installed: pip install 'arvados-node-manager[ec2-demo]'"
+LIVE = frozenset({"pending", "running", "stopping", "stopped"})
+
+
+class MotoMissing(RuntimeError):
+    """The extra is not installed; the text is one line for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume of an instance. GB."""
+
+    device: str
+    size: int
+    type: str
+    deleted_with_instance: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance as moto has it."""
+
+    id: str
+    state: str
+    type: str
+    tags: Mapping[str, str]
+    user_data: str  # decoded
+    spot: bool
+    launched: float  # epoch seconds
+    imds: str  # HttpTokens
+    image: str
+    subnet: str
+    shutdown: str  # what happens when it halts itself
+    volumes: tuple[Volume, ...] = ()
+
+
+class Moto:
+    """moto's EC2 in one region. Only one of a region makes sense in a process."""
+
+    def __init__(self, region: str) -> None:
+        """Raises MotoMissing."""
+        try:
+            from moto.ec2.models import ec2_backends
+            from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        except ImportError as error:
+            raise MotoMissing(f"{MISSING} ({error})") from None
+        self.region = region
+        self._backend: Any = ec2_backends[ACCOUNT][region]
+        self.application: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
+
+    def instances(self) -> list[Instance]:
+        """All of them, oldest first, terminated ones too."""
+        reservations = list(self._backend.reservations.values())
+        return [self._shown(each) for reservation in reservations for each in list(reservation.instances)]
+
+    def live(self) -> list[Instance]:
+        """Those that are not terminated."""
+        return [each for each in self.instances() if each.state in LIVE]
+
+    def live_count(self) -> int:
+        """How many those are."""
+        reservations = list(self._backend.reservations.values())
+        return sum(each._state.name in LIVE for reservation in reservations for each in reservation.instances)
+
+    def terminate(self, instance: str) -> None:
+        """End it, as by somebody else's hand."""
+        self._backend.terminate_instances([instance])
+
+    def stop(self, instance: str) -> None:
+        """Stop it."""
+        self._backend.stop_instances([instance])
+
+    def forget(self, instance: str) -> None:
+        """Let the cloud know it no more."""
+        for name, reservation in list(self._backend.reservations.items()):
+            if any(each.id == instance for each in reservation.instances):
+                self._backend.reservations.pop(name)
+
+    def reset(self) -> None:
+        """Begin anew: no instances, a default VPC with its subnets."""
+        self._backend.reset()
+
+    def subnets(self) -> list[str]:
+        """Ids of the region's subnets."""
+        return sorted(str(each.id) for each in self._backend.describe_subnets())
+
+    def add_instances(self, count: int, kind: str, tags: Mapping[str, str]) -> list[str]:
+        """Put instances there, each in a reservation of its own; their ids."""
+        return [
+            self._backend.run_instances(
+                image_id="ami-00000000", count=1, user_data="", security_group_names=[], instance_type=kind,
+                tags={"instance": dict(tags)}, is_instance_type_default=False,
+            ).instances[0].id
+            for _ in range(count)
+        ]
+
+    def _shown(self, instance: Any) -> Instance:
+        return Instance(
+            id=instance.id,
+            state=instance._state.name,
+            type=instance.instance_type,
+            tags={tag["key"]: tag["value"] for tag in instance.get_tags()},
+            user_data=_decoded(instance.user_data),
+            spot=instance.lifecycle == "spot",
+            launched=float(instance.launch_time.timestamp()) if hasattr(instance.launch_time, "timestamp") else 0.0,
+            imds=str(getattr(instance.metadata_options, "http_tokens", "")),
+            image=str(instance.image_id),
+            subnet=str(instance.subnet_id or ""),
+            shutdown=str(instance.instance_initiated_shutdown_behavior),
+            volumes=tuple(self._volume(device, each) for device, each in dict(instance.block_device_mapping).items()),
+        )
+
+    @staticmethod
+    def _volume(device: str, mapping: Any) -> Volume:
+        volume = getattr(mapping, "volume", None)
+        tags = {tag["key"]: tag["value"] for tag in volume.get_tags()} if volume is not None else {}
+        return Volume(
+            device=device,
+            size=int(mapping.size or 0),
+            type=str(mapping.volume_type or ""),
+            deleted_with_instance=bool(mapping.delete_on_termination),
+            tags=tags,
+        )
+
+
+def _decoded(user_data: object) -> str:
+    try:
+        return base64.b64decode(str(user_data or ""), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return str(user_data)

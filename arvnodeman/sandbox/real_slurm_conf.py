@@ -1,0 +1,146 @@
+"""What a private Slurm needs: the packages, ports of its own, and a slurm.conf.
+
+Tried with slurm 22.05.8 and munge 0.5.15. It runs as root or as any other account, which is then SlurmUser.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import random
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGES = "slurm-wlm slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge"
+APT = f"apt-get install --no-install-recommends {PACKAGES}"
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo", "scontrol", "scancel")
+MOST_NODES = 120  # that can have a slurmd
+
+_BLOCK = 128  # ports: one to hold the block, one each for slurmctld and slurmd's default, the others for the nodes
+_FIRST, _LAST = 10_240, 32_000  # below the ports that the kernel hands out
+
+
+class SlurmMissing(Exception):
+    """Slurm is not installed; the text is one line that says how to get it."""
+
+
+def search_path() -> str:
+    """PATH with the directories of the system's daemons, which normal accounts do not have on theirs."""
+    return os.pathsep.join([os.environ.get("PATH") or os.defpath, "/usr/sbin", "/sbin"])
+
+
+def missing() -> str:
+    """One line that names the programs that are missing and how to get them; empty when none is."""
+    absent = [name for name in PROGRAMS if shutil.which(name, path=search_path()) is None]
+    return f"not installed: {', '.join(absent)}; on Debian or Ubuntu: sudo {APT}" if absent else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """A block of free ports on 127.0.0.1. `holder` is bound to the first of them: no other Slurm of ours takes the
+    block while it is open."""
+
+    holder: socket.socket
+    controller: int
+    first_node: int
+
+    @classmethod
+    def take(cls, nodes: int) -> Ports:
+        """Find a block with room for so many nodes. Raises OSError when there is none."""
+        starts = list(range(_FIRST, _LAST - _BLOCK, _BLOCK))
+        random.SystemRandom().shuffle(starts)
+        for start in starts:
+            holder = socket.socket()
+            try:
+                holder.bind(("127.0.0.1", start))
+                for port in range(start + 1, start + 3 + nodes):
+                    with socket.socket() as probe:
+                        probe.bind(("127.0.0.1", port))
+            except OSError:
+                holder.close()
+                continue
+            return cls(holder, start + 1, start + 3)
+        raise OSError("no block of free ports on 127.0.0.1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What the nodes are like, and how patient slurmctld is (seconds).
+
+    Every node has the same size in slurm.conf, that of the largest; a job has its nodes to itself in the partition
+    `compute` and shares them in `shared`. `startable`: how many nodes have a port for a slurmd (all, if they are few).
+    """
+
+    nodes: int = 64  # compute1 to this, besides compute0
+    cores: int = 16
+    memory: int = 32_000  # MB
+    tmp: int = 400_000  # MB
+    slurmd_timeout: int = 10
+    features: tuple[str, ...] = ()  # of compute0, to begin with
+
+    @property
+    def startable(self) -> int:
+        """Nodes that can have a slurmd, compute0 counted."""
+        return min(self.nodes, MOST_NODES) + 1
+
+
+def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
+    """Write slurm.conf into a private directory; its path. Raises OSError."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    last = ports.first_node + shape.startable - 1
+    size = f"CPUs={shape.cores} RealMemory={shape.memory} TmpDisk={shape.tmp} State=UNKNOWN"
+    nodes = [f"NodeName=compute[0-{shape.startable - 1}] NodeAddr=127.0.0.1 Port=[{ports.first_node}-{last}] {size}"]
+    if shape.nodes >= shape.startable:
+        rest = f"compute[{shape.startable}-{shape.nodes}]"
+        nodes.append(f"NodeName={rest} NodeAddr=127.0.0.1 Port={last} {size}")
+    text = _CONF.format(d=folder, user=user, port=ports.controller, timeout=shape.slurmd_timeout)
+    path = folder / "slurm.conf"
+    path.write_text("\n".join([text.strip(), *nodes, *_PARTITIONS, ""]), encoding="ascii")
+    return path
+
+
+# State=UNKNOWN: a plain restart of slurmctld would kill jobs on nodes declared DOWN.
+_CONF = """
+ClusterName=sandbox
+SlurmctldHost=localhost(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+SlurmctldPort={port}
+SlurmdPort={port}
+AuthType=auth/munge
+AuthInfo=socket={d}/run/munge.socket
+CredType=cred/munge
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+StateSaveLocation={d}/state
+SlurmdSpoolDir={d}/spool/%n
+SlurmctldPidFile={d}/run/slurmctld.pid
+SlurmdPidFile={d}/run/slurmd.%n.pid
+SlurmctldLogFile={d}/log/slurmctld.log
+SlurmdLogFile={d}/log/slurmd.%n.log
+MailProg=/bin/true
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc={d}/log/jobs
+SwitchType=switch/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SchedulerType=sched/backfill
+SchedulerParameters=bf_interval=1,sched_interval=1
+PriorityType=priority/basic
+SlurmdParameters=config_overrides
+ReturnToService=2
+SlurmdTimeout={timeout}
+KillWait=1
+MaxNodeCount=1200
+TreeWidth=65533
+"""
+_PARTITIONS = (
+    "PartitionName=compute Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=EXCLUSIVE",
+    "PartitionName=shared Nodes=ALL MaxTime=INFINITE State=UP OverSubscribe=NO",
+)

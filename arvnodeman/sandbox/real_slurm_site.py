@@ -1,0 +1,307 @@
+"""A real Slurm as the Slurm of a site.
+
+Slurm cannot be asked to call back: a watcher looks at squeue and sinfo a few times a second and tells the site what has
+changed. Commands that may block for long, since slurmctld may be away, run in a thread of their own, in the order in
+which they were given. Durations are the site's simulated seconds; Slurm's own times are real ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.hostlist import expand
+from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
+from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob
+from arvnodeman.sandbox.slurm_nodes import DUMMY, Computer
+
+_LOOK = 0.25  # real seconds between two looks at squeue and sinfo
+_AWAY = 2.0  # real seconds before an errand that failed is tried again
+_HASTE = 5.0  # real seconds that a look under the site's lock may take
+_JOINING = 0.5  # real seconds that a slurmd takes to register, with room to spare
+_RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED")
+_WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD")
+_log = logging.getLogger("sandbox.slurm")
+
+
+@dataclass(slots=True)
+class RealNode:
+    """A node as sinfo showed it last."""
+
+    name: str
+    shown: str = "unk"
+    reason: str = ""
+    features: tuple[str, ...] = ()
+    computer: Computer | None = None
+    lost: bool = False
+
+    @property
+    def drain(self) -> bool:
+        """Drained or draining."""
+        return self.shown.startswith(("drain", "drng"))
+
+    def short(self) -> str:
+        """With its flags."""
+        return self.shown
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What squeue and sinfo said. Jobs: (id, state, nodes, name)."""
+
+    number: int
+    jobs: list[tuple[int, str, list[str], str]]
+    nodes: list[tuple[str, str, str, str]]
+
+
+class RealSlurm:
+    """The SlurmSide of a private Slurm. `start()` after the callbacks are in place; `stop()` ends its threads, then
+    Slurm."""
+
+    def __init__(self, clock: Clock, slurm: PrivateSlurm) -> None:
+        self._clock = clock
+        self._slurm = slurm
+        self.nodes: dict[str, RealNode] = {}
+        self.jobs: dict[int, SlurmJob] = {}  # one that sbatch has not taken yet has a number below 0
+        self.on_start: Callable[[SlurmJob, list[Computer]], None] = lambda _job, _computers: None
+        self.on_end: Callable[[SlurmJob, str], None] = lambda _job, _cause: None
+        self._newest = 0  # the highest id that Slurm has given
+        self._unnumbered = 0
+        self._seen: set[int] = set()  # jobs that a listing has shown
+        self._asked = 0
+        self._applied = 0
+        self._wanted_features: set[str] = set()
+        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._watch, name="slurm-watcher", daemon=True),
+            threading.Thread(target=self._run_errands, name="slurm-errands", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Look once, then go on looking. Raises SlurmFailed."""
+        self._apply(self._list())
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the threads, and Slurm with all its jobs."""
+        self._stopped.set()
+        self._errands.put(lambda: None)
+        self._slurm.stop()
+
+    @property
+    def joining(self) -> float:
+        """Simulated seconds after which a slurmd just started has registered."""
+        return _JOINING * self._clock.speed
+
+    # ---- what the site does to it ------------------------------------------------------------------------------------
+
+    def slurmd_started(self, name: str, computer: Computer) -> bool:
+        """Start the slurmd of this node. False when slurm.conf has no such node."""
+        node = self.nodes.get(name)
+        if node is None or name == DUMMY:
+            return False
+        if node.computer is not None:
+            self._slurm.kill_node(name)
+        node.computer, node.lost = computer, False
+        try:
+            self._slurm.start_node(name)
+        except SlurmFailed as error:
+            _log.error("%s", error)
+        return True
+
+    def slurmd_stopped(self, name: str, computer_id: str) -> None:
+        """Kill the slurmd of this node, and its jobs."""
+        node = self.nodes.get(name)
+        if node is None or node.computer is None or node.computer.id != computer_id or node.lost:
+            return
+        node.lost = True
+        with contextlib.suppress(SlurmFailed):
+            self._slurm.kill_node(name)
+
+    def image_resumes(self, name: str) -> None:
+        """Soon, and by scontrol, as the image does it."""
+
+        def resume() -> None:
+            if self._slurm.state(name).rstrip("*") in ("down", "drain", "drng"):
+                self._slurm.run("scontrol", "update", f"NodeName={name}", "State=RESUME")
+
+        self._errands.put(resume)
+
+    def submit(self, name: str, need: Need, feature_text: str, priority: int, *, held: bool, seconds: float) -> None:
+        """sbatch as Arvados' dispatcher does it; soon, and again until slurmctld takes it."""
+        self._unnumbered -= 1
+        job = SlurmJob(self._unnumbered, name, need, feature_text, priority, self._clock.elapsed(), held)
+        self.jobs[job.id] = job
+        argv = sbatch_command(job)
+        script = f"#!/bin/sh\nexec sleep {seconds / self._clock.speed:.3f}\n"
+
+        tried_at = 0  # the listings that had been asked for by then
+
+        def submit() -> None:
+            nonlocal tried_at
+            with self._clock.lock:
+                if job.id > 0 or job.id not in self.jobs:
+                    return  # an answer that was lost: a listing has shown it meanwhile
+                if tried_at and self._applied <= tried_at:
+                    raise SlurmFailed("slurmctld may have taken the job: a listing has to tell")
+                tried_at = self._asked
+            answer = self._slurm.say(*argv, text=script)
+            with self._clock.lock:
+                self._number(job, int(answer.partition(";")[0]))
+
+        self._errands.put(submit)
+
+    def finish_job(self, job: SlurmJob) -> None:
+        """Nothing: Slurm knows by itself when a job ends."""
+
+    def offer(self, feature: str) -> None:
+        """compute0 offers it at the next look at the latest, and again whenever it is lost."""
+        self._wanted_features.add(feature)
+
+    def look(self) -> None:
+        """Be up to date, if slurmctld answers soon."""
+        with contextlib.suppress(SlurmFailed):
+            self._apply(self._list(_HASTE))
+
+    def counts(self) -> Mapping[str, int]:
+        """How many nodes are in which state."""
+        found: dict[str, int] = {}
+        for node in self.nodes.values():
+            found[node.shown] = found.get(node.shown, 0) + 1
+        return found
+
+    # ---- errands -----------------------------------------------------------------------------------------------------
+
+    def _run_errands(self) -> None:
+        while not self._stopped.is_set():
+            errand = self._errands.get()
+            while not self._stopped.is_set():
+                try:
+                    errand()
+                    break
+                except (SlurmFailed, subprocess.TimeoutExpired, OSError, ValueError) as error:
+                    _log.info("tried again soon: %s", error)
+                    self._stopped.wait(_AWAY)
+
+    def _offer_again(self) -> None:
+        """What the dispatcher does every two seconds: does compute0 offer all that it should?"""
+        with self._clock.lock:
+            wanted, has = set(self._wanted_features), set(self.nodes[DUMMY].features)
+        if not wanted <= has:
+            features = ",".join(sorted(wanted | has))
+            self._slurm.run("scontrol", "update", f"NodeName={DUMMY}", f"Features={features}")
+
+    # ---- watching ----------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(_LOOK):
+            try:
+                self._offer_again()
+                self._apply(self._list())
+            except (SlurmFailed, subprocess.TimeoutExpired, OSError) as error:
+                _log.info("%s", error)
+            except Exception:  # noqa: BLE001 - logged; the site lives on whatever one look brings
+                _log.exception("a look at Slurm failed")
+
+    def _list(self, timeout: float = 30.0) -> _Listing:
+        with self._clock.lock:
+            self._asked += 1
+            number = self._asked
+        jobs, nodes = "%i|%T|%N|%j", "%N|%t|%f|%E"
+        shown = [
+            ("squeue", "--noheader", "--all", "--states=all", f"--format={jobs}"),
+            ("sinfo", "--noheader", "--Node", "--partition=compute", f"--format={nodes}"),
+        ]
+        texts = []
+        for argv in shown:
+            try:
+                done = self._slurm.run(*argv, timeout=timeout)
+            except subprocess.TimeoutExpired:
+                raise SlurmFailed(f"{argv[0]} did not end within {timeout:g} s") from None
+            if done.returncode:
+                raise SlurmFailed(f"{argv[0]}: {done.stderr.strip()}")
+            texts.append([line.split("|", 3) for line in done.stdout.splitlines()])
+        return _Listing(
+            number,
+            [(int(i), state, expand(hosts), name) for i, state, hosts, name in texts[0] if i.isdigit()],
+            [(name, state, features, reason) for name, state, features, reason in texts[1]],
+        )
+
+    def _apply(self, listing: _Listing) -> None:
+        with self._clock.lock:
+            if listing.number <= self._applied:
+                return  # a newer one has been looked at
+            self._applied = listing.number
+            for name, state, features, reason in listing.nodes:
+                node = self.nodes.setdefault(name, RealNode(name))
+                node.shown, node.reason = state, "" if reason == "none" else reason
+                node.features = () if features == "(null)" else tuple(features.split(","))
+            shown = set()
+            for number, state, hosts, name in sorted(listing.jobs):
+                shown.add(number)
+                job = self.jobs.get(number) or self._adopt(number, name)
+                if job is not None:
+                    self._seen.add(number)
+                    self._follow(job, state, hosts)
+            for job in [job for number, job in self.jobs.items() if number in self._seen - shown]:
+                self._end(job, JobState.NODE_FAIL, "forgotten by slurmctld")
+
+    def _adopt(self, number: int, name: str) -> SlurmJob | None:
+        """A job that sbatch has submitted without having answered yet."""
+        if number <= self._newest:
+            return None  # it has ended, and we know
+        job = next((job for job in self.jobs.values() if job.id < 0 and job.name == name), None)
+        if job is not None:
+            self._number(job, number)
+        return job
+
+    def _number(self, job: SlurmJob, number: int) -> None:
+        if job.id < 0:
+            self.jobs.pop(job.id, None)
+            job.id = number
+            self.jobs[number] = job
+        self._newest = max(self._newest, number)
+
+    def _follow(self, job: SlurmJob, state: str, hosts: list[str]) -> None:
+        if state in _WAITING:
+            return
+        if job.state is JobState.PENDING and hosts and state != "CANCELLED":
+            job.state, job.nodes, job.started = JobState.RUNNING, hosts, self._clock.elapsed()
+            self.on_start(job, self._computers(hosts))
+        if state == "COMPLETED":
+            self._end(job, JobState.COMPLETED, "completed")
+        elif state.startswith("CANCELLED"):
+            self._end(job, JobState.CANCELLED, "cancelled")
+        elif state not in _RUNNING:
+            alive = any(not self.nodes[name].lost for name in hosts if name in self.nodes)
+            self._end(job, JobState.NODE_FAIL, "node set down" if alive else "node vanished")
+
+    def _computers(self, hosts: list[str]) -> list[Computer]:
+        found = [self.nodes[name].computer for name in hosts if name in self.nodes]
+        return [computer for computer in found if computer is not None]
+
+    def _end(self, job: SlurmJob, state: JobState, cause: str) -> None:
+        job.state = state
+        self.jobs.pop(job.id, None)
+        self.on_end(job, cause)
+
+
+def sbatch_command(job: SlurmJob) -> list[str]:
+    """The command that submits a job: constraint for one that names a size, and what it needs of each node."""
+    need = job.need
+    argv = ["sbatch", "--parsable", f"--nice={FIRST_PRIORITY - job.priority}", "--no-requeue", f"--job-name={job.name}"]
+    argv += [f"--mem={need.memory}", f"--cpus-per-task={need.cores}", f"--tmp={need.tmp}", f"--nodes={need.nodes}"]
+    argv += ["--partition=compute", "--output=/dev/null", "--export=NONE"]
+    if job.feature_text:
+        argv.append(f"--constraint={job.feature_text}")
+    if job.held:
+        argv.append("--hold")
+    return argv
