@@ -12,7 +12,8 @@
     POST /site/settings  {"quota", "slots", "shared_nodes", "resubmit_cancelled", "self_resume"}
     POST /site/nodes/ID  {"do": "vanish" | "halt" | "stop" | "preempt" | "break" | "mend" | "node-reboots" |
                          "node-loses-ping" | "node-loses-slurmd" | "node-reclaimed"}
-    POST /site/slurm/NAME {"reserved": "" | "resv" | "maint"}
+    POST /site/slurm/NAME {"reserved": "" | "resv" | "maint"}; with a real Slurm, for NAME slurmctld:
+                         {"do": "stop" | "start" | "restart"}
     POST /site/services/NAME {"away": simulated seconds} or {"clock": real seconds that it is fast} or {"restart": true}
                          (slurm); NAME: cloud, arvados or slurm
     POST /site/stop
@@ -59,6 +60,9 @@ class Control:
         """POST /site/WHAT[/NAME]."""
         if not isinstance(body, dict):
             raise ValueError("the body must be a JSON object")
+        if (what, name) == ("slurm", "slurmctld"):  # it takes seconds, and the site lives on meanwhile
+            self._site.slurm_side.slurmctld(str(body.get("do")))
+            return {}
         with self._site.clock.lock:
             match what, name:
                 case "jobs", "":

@@ -166,6 +166,22 @@ class RealSlurm:
         """compute0 offers it at the next look at the latest, and again whenever it is lost."""
         self._wanted_features.add(feature)
 
+    def slurmctld(self, do: str) -> None:
+        """Without the site's lock: each takes seconds. A start forgets features and weights. Raises ValueError."""
+        try:
+            match do:
+                case "stop":
+                    self._slurm.stop_controller()
+                case "start":
+                    self._slurm.start_controller()
+                case "restart":
+                    self._slurm.stop_controller()
+                    self._slurm.start_controller()
+                case _:
+                    raise ValueError(f"do must be stop, start or restart, not {do!r}")
+        except SlurmFailed as error:
+            raise ValueError(str(error)) from None
+
     def look(self) -> None:
         """Be up to date, if slurmctld answers soon."""
         with contextlib.suppress(SlurmFailed):

@@ -124,6 +124,10 @@ class Slurm:
         if dummy is not None and feature not in dummy.active:
             dummy.set_features((*dummy.available, feature), (*dummy.active, feature))
 
+    def slurmctld(self, do: str) -> None:
+        """Raises ValueError: the double has no such process."""
+        raise ValueError(f"this site's Slurm is a double, which cannot {do} slurmctld: see /site/services/slurm")
+
     def look(self) -> None:
         """It is always up to date."""
 

@@ -76,6 +76,9 @@ class SlurmSide(Protocol):
     def offer(self, feature: str) -> None:
         """Let the dummy node offer a feature, so that sbatch takes a constraint that no live node has."""
 
+    def slurmctld(self, do: str) -> None:
+        """stop, start or restart slurmctld, without the site's lock. Raises ValueError where that cannot be."""
+
     def look(self) -> None:
         """Be up to date now: a node is about to be judged."""
 
