@@ -53,6 +53,7 @@ from arvnodeman.fleet.model import (
     JobShape,
     NodeRecord,
     NodeState,
+    OperatorWord,
     Policy,
     ProviderSize,
     RemoteError,
@@ -79,6 +80,7 @@ SECTIONS = (
     SizeSection("small", cores=1, instance_type="small"),
     SizeSection("large", cores=4, instance_type="large"),
 )
+HELD = OperatorWord(Word.HOLD, "to be looked at")  # a node that no rule shuts down
 ONE = JobShape()  # a job that every size serves
 BIG = JobShape(cores=4)  # one that only the large size serves
 
