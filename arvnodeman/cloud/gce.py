@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +19,9 @@ from libcloud.compute.types import NodeState
 
 from arvnodeman.cloud.base import name_for_record
 from arvnodeman.cloud.error_tables import GCE
+from arvnodeman.cloud.gce_libcloud import GCENodes, metadata_of
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
-from arvnodeman.cloud.libcloud_gce import GCENodes, metadata_of
-from arvnodeman.cloud.operator_options import credentials, public_key, require, template, words
-from arvnodeman.cloud.user_data import values_for
+from arvnodeman.cloud.operator_options import credentials, public_key, require, words
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.model import (
     CloudNode,
@@ -52,6 +51,18 @@ class GCEDriver(LibcloudDriver):
     create_options = frozenset(
         {"ping_host", "user_data", "ssh_key", "image", "network", "subnetwork", "service_accounts"}
     )
+    own_arguments = frozenset(
+        {
+            "name",
+            "size",
+            "location",
+            "ex_metadata",
+            "ex_tags",
+            "ex_disks_gce_struct",
+            "ex_nic_gce_struct",
+            "ex_preemptible",
+        }
+    )
     secret_credentials = frozenset({"key"})
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = GCENodes) -> None:
@@ -64,7 +75,6 @@ class GCEDriver(LibcloudDriver):
         self._network_tags = words(settings.cloud.listing.get("tags"))
         self._accounts = _service_accounts(settings, create.get("service_accounts"))
         self._ssh_key = public_key(settings)
-        self._template = template(settings)
         self._image_link: str | None = None  # looked up once
         super().__init__(settings, driver_class)
 
@@ -80,6 +90,18 @@ class GCEDriver(LibcloudDriver):
             if failure.error.kind is ErrorKind.REFUSED:
                 self._image_link = None  # it may have been replaced
             raise
+
+    def lookups(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """See CloudDriver."""
+        create = self._settings.cloud.create
+        network, subnetwork = create.get("network") or "default", create.get("subnetwork")
+        yield "image", self._looking("image", self._image)
+        if create.get("network") or not subnetwork:
+            yield "network", self._looking("network", lambda: str(self._driver.ex_get_network(network).name))
+        if subnetwork:
+            region = self._zone.rpartition("-")[0]
+            look = lambda: str(self._driver.ex_get_subnetwork(subnetwork, region).name)  # noqa: E731
+            yield "subnetwork", self._looking("subnetwork", look)
 
     # ---- for LibcloudDriver ------------------------------------------------------------------------------------------
 
@@ -143,8 +165,8 @@ class GCEDriver(LibcloudDriver):
         }
         if self._ssh_key:
             metadata["sshKeys"] = f"root:{self._ssh_key}"
-        if self._template:
-            text = self._template.filled(values_for(size, record, name, ping_url))
+        text = self._startup_text(size, record, ping_url, "")
+        if text:
             metadata["startup-script" if text.startswith("#!") else "user-data"] = text
         arguments = {
             "name": name,

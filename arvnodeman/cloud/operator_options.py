@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arvnodeman.cloud.user_data import BadTemplate, Template
+from arvnodeman.cloud.create_options import yes_or_no
 from arvnodeman.config import ConfigError
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
 TIMEOUT = 60.0  # seconds for one answer: several of libcloud's connections have none of their own
-_YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 
 
 def credentials(settings: Settings) -> dict[str, Any]:
@@ -31,9 +30,10 @@ def credentials(settings: Settings) -> dict[str, Any]:
             raise _wrong(settings, "Cloud Credentials", "port", "no number")
         given["port"] = int(given["port"])
     if "secure" in given:
-        if given["secure"].lower() not in (*_YES, *_NO):
-            raise _wrong(settings, "Cloud Credentials", "secure", "neither yes nor no")
-        given["secure"] = given["secure"].lower() in _YES
+        try:
+            given["secure"] = yes_or_no(given["secure"])
+        except ValueError:
+            raise _wrong(settings, "Cloud Credentials", "secure", "neither yes nor no") from None
     return given
 
 
@@ -66,17 +66,6 @@ def public_key(settings: Settings) -> str | None:
     if not text or "PRIVATE KEY" in text:
         raise _wrong(settings, "Cloud Create", "ssh_key", f"{path} is no public key")
     return text
-
-
-def template(settings: Settings) -> Template | None:
-    """The operator's own user data."""
-    path = settings.cloud.create.get("user_data")
-    if not path:
-        return None
-    try:
-        return Template.load(path)
-    except BadTemplate as error:
-        raise _wrong(settings, "Cloud Create", "user_data", str(error)) from None
 
 
 def _wrong(settings: Settings, section: str, option: str, text: str) -> ConfigError:

@@ -160,9 +160,10 @@ class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types
     def _listed(self, kind: str, zone: Any) -> Iterator[Any]:
         """All items of one kind, all pages."""
         path = f"/zones/{zone.name}/{kind}" if zone else f"/aggregated/{kind}"
+        expected: type = list if zone else dict
         for page in self._pages(path):
-            items: Any = page.get("items") or ([] if zone else {})
-            if not isinstance(items, list if zone else dict):
+            items: Any = page.get("items") or expected()
+            if not issubclass(type(items), expected):
                 raise MalformedResponseError(f"the answer for {path} is no list", driver=self)
             if zone:
                 yield from items

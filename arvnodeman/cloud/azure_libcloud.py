@@ -1,0 +1,167 @@
+"""libcloud's Azure driver, mended where it leaks, asks too much, or waits.
+
+* Making one asks the cloud nothing: libcloud's fetches an access token.
+* A list is read to its last page; libcloud's ends without a word after five minutes. No node costs a request of its own
+  (row I6).
+* A node is created so that Azure itself deletes its network interface and its disk together with it. libcloud deletes
+  them when the node is gone, for which it waits up to 100 seconds, and leaves them behind if that fails (row I8).
+* libcloud cannot send custom data: it makes bytes of it, which JSON does not have.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from libcloud.common.azure_arm import AzureResourceManagementConnection
+from libcloud.common.base import ConnectionUserAndKey
+from libcloud.common.types import MalformedResponseError
+from libcloud.compute.drivers.azure_arm import NIC_API_VERSION, VM_API_VERSION, AzureNodeDriver
+from libcloud.compute.types import NodeState
+
+from arvnodeman.cloud.errors import shown
+
+_MOST_PAGES = 10_000
+_STRANGE = (AttributeError, LookupError, TypeError, ValueError)
+_log = logging.getLogger("ComputeNodeDriver")
+
+
+class LateAzureConnection(AzureResourceManagementConnection):  # type: ignore[misc]  # libcloud has no types
+    """A connection that gets its access token when the first request needs it."""
+
+    access_token = ""
+    expires_on = 0
+
+    def connect(self, **options: Any) -> None:
+        """Make the HTTP session; connects to nothing yet."""
+        ConnectionUserAndKey.connect(self, **options)
+
+    def get_token_from_credentials(self) -> None:
+        """Get an access token. Raises what a request raises."""
+        try:
+            super().get_token_from_credentials()
+            int(self.expires_on)
+        except (LookupError, TypeError, ValueError):
+            self.expires_on = 0
+            text = "the answer to the request for an access token holds none"
+            raise MalformedResponseError(text, driver=self.driver) from None
+
+    def request(
+        self,
+        action: str,
+        params: Any = None,
+        data: Any = None,
+        headers: Any = None,
+        method: str = "GET",
+        raw: bool = False,
+    ) -> Any:
+        """Send a request; one that creates a node as it has to be."""
+        if method == "PUT" and isinstance(data, dict) and data.get("type") == "Microsoft.Compute/virtualMachines":
+            data = completed(data)
+        return super().request(action, params, data, headers, method, raw)
+
+
+def completed(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request for a new node with what libcloud does not put into it."""
+    made = copy.deepcopy(dict(request))
+    properties = made["properties"]
+    for interface in properties["networkProfile"]["networkInterfaces"]:
+        interface["properties"] = {"primary": True, "deleteOption": "Delete"}
+    account = properties["osProfile"]
+    if isinstance(account.get("customData"), bytes):
+        account["customData"] = account["customData"].decode("ascii")
+    if str(account.get("linuxConfiguration", {}).get("disablePasswordAuthentication")).lower() == "true":
+        account.pop("adminPassword", None)  # a key opens it
+    return made
+
+
+class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no types
+    """The libcloud class that `provider = azure` uses. `[Cloud] driver_class` may name one derived from it."""
+
+    connectionCls = LateAzureConnection  # noqa: N815 (libcloud's name)
+
+    def list_nodes(
+        self, ex_resource_group: str | None = None, ex_fetch_nic: bool = False, ex_fetch_power_state: bool = False
+    ) -> list[Any]:
+        """All nodes of the resource group, or of the subscription."""
+        group = f"/resourceGroups/{ex_resource_group}" if ex_resource_group else ""
+        action = f"/subscriptions/{self.subscription_id}{group}/providers/Microsoft.Compute/virtualMachines"
+        made: list[Any] = []
+        for item in self._items(action, VM_API_VERSION):
+            try:
+                made.append(self._to_node(item, ex_fetch_nic, ex_fetch_power_state))
+            except _STRANGE:
+                named = item.get("name", item) if isinstance(item, dict) else item
+                _log.warning("ignored a malformed item of the cloud's list: %s", shown(named))
+        return made
+
+    def destroy_node(
+        self,
+        node: Any,
+        ex_destroy_nic: bool = True,
+        ex_destroy_vhd: bool = True,
+        ex_poll_qty: int = 0,
+        ex_poll_wait: int = 0,
+        ex_destroy_os_disk: bool = True,
+    ) -> bool:
+        """Destroy a node, its network interface and its managed disk: Azure does it, nothing is waited for. The node
+        has to be as it was just read. The blob of a disk in a storage account stays, until a node of the same name
+        takes its place."""
+        changes = missing_delete_options(node.extra["properties"])
+        if changes:  # it was created by another program, or an earlier version of this one
+            self.connection.request(
+                node.id, params={"api-version": VM_API_VERSION}, data={"properties": changes}, method="PATCH"
+            )
+        return bool(super().destroy_node(node, ex_destroy_nic=False, ex_destroy_vhd=False, ex_destroy_os_disk=False))
+
+    def ex_destroy_nic_of(self, name: str, ex_resource_group: str) -> None:
+        """Delete the network interface that create_node made for a node of this name."""
+        path = f"/subscriptions/{self.subscription_id}/resourceGroups/{ex_resource_group}/providers/Microsoft.Network"
+        action = f"{path}/networkInterfaces/{name}-nic"
+        self.connection.request(action, params={"api-version": NIC_API_VERSION}, method="DELETE")
+
+    def _items(self, action: str, version: str) -> Iterator[Any]:
+        """All items of a list, all pages."""
+        params = {"api-version": version}
+        seen = set()
+        for _ in range(_MOST_PAGES):
+            page = self.connection.request(action, params=params).object
+            if not isinstance(page, dict) or not isinstance(page.get("value"), list):
+                raise MalformedResponseError(f"the answer for {action} is no list", driver=self)
+            yield from page["value"]
+            following = page.get("nextLink")
+            if not following:
+                return
+            if following in seen:
+                break
+            seen.add(following)
+            link = urlsplit(following)
+            action, params = link.path, {name: values[0] for name, values in parse_qs(link.query).items()}
+        raise MalformedResponseError(f"the pages of {action} do not end", driver=self)
+
+    def _to_node(self, data: Mapping[str, Any], fetch_nic: bool = False, fetch_power_state: bool = False) -> Any:
+        """A node; one that is just being created is not asked for its addresses and power (row I6)."""
+        made = super()._to_node(data, fetch_nic, fetch_power_state)
+        made.size = (data["properties"].get("hardwareProfile") or {}).get("vmSize")
+        if data["properties"].get("provisioningState") == "Running":  # of older versions of the API
+            made.state = NodeState.RUNNING
+        return made
+
+
+def missing_delete_options(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What to change of a node so that its interface and its managed disk go when it goes; nothing for one made by
+    us."""
+    changes: dict[str, Any] = {}
+    interfaces = properties.get("networkProfile", {}).get("networkInterfaces") or []
+    if any((each.get("properties") or {}).get("deleteOption") != "Delete" for each in interfaces):
+        changed = [
+            {**each, "properties": {**(each.get("properties") or {}), "deleteOption": "Delete"}} for each in interfaces
+        ]
+        changes["networkProfile"] = {"networkInterfaces": changed}
+    disk = properties.get("storageProfile", {}).get("osDisk") or {}
+    if disk.get("managedDisk") and disk.get("deleteOption") != "Delete":
+        changes["storageProfile"] = {"osDisk": {**disk, "deleteOption": "Delete"}}
+    return changes
