@@ -11,7 +11,6 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from signal import SIGHUP, SIGUSR1
@@ -19,16 +18,19 @@ from signal import Signals as Signal
 
 from daemon import DaemonContext
 
-from arvnodeman.actors.base import Supervision
+from arvnodeman.actors.base import FATAL_TEXT, Supervision
 from arvnodeman.actors.crew import Crew
 from arvnodeman.actors.daemon import Published
 from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.fleet import Fleet
+from arvnodeman.fleet.view import View
 from arvnodeman.manage import server
 from arvnodeman.manage.site import make_application
 from arvnodeman.settings import Settings
-from arvnodeman.supervision import last_words, logs
-from arvnodeman.supervision.ending import Cause, CauseKind, Ending, Scribe
+from arvnodeman.supervision import logs
+from arvnodeman.supervision.ending import Cause, CauseKind, is_fatal
+from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, cluster_of
+from arvnodeman.supervision.run import Run, open_state_dir, silence_allowed
 from arvnodeman.supervision.service import ServiceNotifier
 from arvnodeman.supervision.signals import Signals
 from arvnodeman.supervision.vitals import Vitals
@@ -36,6 +38,7 @@ from arvnodeman.version import __version__
 
 BAD_CONFIGURATION = 2
 CANNOT_START = 1
+ALREADY_RUNNING = 3
 LOOK = 0.1  # seconds between looks at whether a start or a stop is over
 HANGING = 2.0  # seconds that actors have to stop when the process ends
 
@@ -44,29 +47,36 @@ logger = logging.getLogger()
 
 def main(path: str, *, foreground: bool) -> int:
     """Run the daemon until it is told to stop. Returns the exit code: 0 after an orderly stop, 2 for a mistake in the
-    configuration, 1 when a resource cannot be had. Must be called in the main thread."""
+    configuration, 3 when another daemon of the cluster runs, 1 when a resource cannot be had. Must be called in the
+    main thread."""
     path = str(Path(path).absolute())  # the background has another working directory
     try:
         settings = load(path)
     except ConfigError as error:
         return _complain(error.problems, BAD_CONFIGURATION)
+    state_dir, complaint = open_state_dir(settings.daemon.state_dir)
     try:
         logs.check(settings.logging)
+        writer = OneWriter(cluster_of(settings), state_dir)
         listening = _bind(settings)
     except logs.CannotLog as error:
         return _complain([f"{path}: {error}"], BAD_CONFIGURATION)
+    except AlreadyRunning as error:
+        return _complain([f"{path}: {error}"], ALREADY_RUNNING)
     except server.CannotListen as error:
         return _complain([f"{path}: [Manage] port: {error}"], CANNOT_START)
     signals = Signals()
     signals.install()
     if not foreground:
-        _go_into_background(settings, [*signals.descriptors, *([listening] if listening else [])])
+        _go_into_background(settings, [*signals.descriptors, *writer.descriptors, *([listening] if listening else [])])
     _lead_own_group()
+    writer.settle()
     logs.set_up(settings.logging)
     try:
-        return Daemon(settings, signals).run(listening)
+        return Daemon(settings, signals, writer, state_dir).run(listening, complaint)
     finally:
         signals.close()
+        writer.release()
 
 
 def _complain(lines: tuple[str, ...] | list[str], code: int) -> int:
@@ -81,7 +91,7 @@ def _bind(settings: Settings) -> socket.socket | None:
     return server.bind(settings.manage.address, settings.manage.port)
 
 
-def _go_into_background(settings: Settings, kept: list[socket.socket]) -> None:
+def _go_into_background(settings: Settings, kept: list[socket.socket | int]) -> None:
     if settings.logging.file in logs.STREAMS:
         _complain(
             [f"{settings.path}: [Logging] file: {settings.logging.file} is closed without --foreground: no log"], 0
@@ -102,37 +112,75 @@ def _lead_own_group() -> None:
         return  # it leads one already
 
 
+class Mind:
+    """The brain, as last words ask it."""
+
+    def __init__(self, published: Published) -> None:
+        self._published = published
+
+    def view(self) -> View:
+        """Its newest account."""
+        return self._published.view
+
+    def decisions(self, newest: int) -> list[tuple[float, str]]:
+        """The newest decisions, oldest first: seconds since the epoch, and the line."""
+        kept = self._published.decisions
+        return [(decision.at, decision.words) for decision in kept.after(kept.last - newest)]
+
+
 class Daemon:
     """One run of the daemon, seen from the main thread."""
 
-    def __init__(self, settings: Settings, signals: Signals) -> None:
+    def __init__(self, settings: Settings, signals: Signals, writer: OneWriter, state_dir: Path | None) -> None:
         self._signals = signals
+        self._writer = writer
         self._vitals = Vitals()
         self._notifier = ServiceNotifier()
-        self._warner = Scribe("scribe-half-way")
-        self._ending = Ending(_writers(settings, self._vitals))
+        self._ready = False
         brain = Fleet(settings.policy(), self._vitals.clock.now())
         self._published = Published(brain.view)
-        self._crew = Crew(settings, Supervision(self._vitals, self._ending), brain, self._published)
+        self._run = Run(settings.daemon, state_dir, self._vitals, Mind(self._published))
+        self._crew = Crew(settings, Supervision(self._vitals, self._run.ending), brain, self._published)
 
-    def run(self, listening: socket.socket | None) -> int:
-        """Start everything, wait for signals, stop everything. Returns the exit code."""
+    def run(self, listening: socket.socket | None, complaint: str = "") -> int:
+        """Start everything, wait for signals, stop everything. Returns the exit code. `complaint`: a line for the log
+        from before there was one."""
         settings = self._crew.settings
         logger.info("%s %s started, libcloud %s", sys.argv[0], __version__, version("apache-libcloud"))
-        for warning in settings.warnings:
+        for warning in (*settings.warnings, *filter(None, [complaint, self._deadlines()])):
             logger.warning("%s", warning)
-        management = self._serve(listening)
+        self._run.begin()
         try:
-            self._crew.start(good_round=self._good_round, half_way=self._half_way)
-        except Exception:
-            logger.exception("Uncaught exception during setup")
-            return CANNOT_START
-        self._wait_for_stop()
-        code = self._stop()
-        if management is not None:
-            management.stop(HANGING)
-        logging.shutdown()
-        return code
+            management = self._serve(listening)
+            self._crew.start(good_round=self._good_round, half_way=self._run.half_way)
+            number = self._wait_for_stop()
+            hanging = not self._stop()
+            if management is not None:
+                management.stop(HANGING)
+        except Exception as error:  # noqa: BLE001 (it is logged there, and ends the process)
+            return self._failed(error)
+        self._run.close(CauseKind.CLEAN, number.name, hanging=hanging)
+        return 0
+
+    def _failed(self, error: Exception) -> int:
+        """An exception in the main thread, at the start or later (rows J7, N11)."""
+        if is_fatal(error):
+            self._run.ending.now(
+                Cause(CauseKind.FATAL, f"main thread: {type(error).__name__}", FATAL_TEXT, error=error)
+            )
+        logger.error("Uncaught exception %s", "in the main thread" if self._ready else "during setup", exc_info=error)
+        self._run.close(CauseKind.FAILED, f"{type(error).__name__}: {error}", hanging=True)
+        return CANNOT_START
+
+    def _deadlines(self) -> str:
+        """A service manager that is less patient than the watchdog kills without last words: a line that says so."""
+        needed, given = silence_allowed(self._crew.settings.daemon), self._notifier.watchdog
+        if given is None or given > needed:
+            return ""
+        return (
+            f"The service manager's watchdog waits for {given:g} s only: with [Daemon] watchdog and watchdog_interval "
+            f"as they are, WatchdogSec should be above {needed:g} s"
+        )
 
     def _serve(self, listening: socket.socket | None) -> server.ManagementServer | None:
         if listening is None:
@@ -145,43 +193,54 @@ class Daemon:
         management.start()
         return management
 
-    def _wait_for_stop(self) -> None:
-        """Return at the first stop signal; obey the others."""
-        ready = False
+    def _wait_for_stop(self) -> Signal:
+        """Obey signals until one says stop; that one."""
         while True:
-            came = self._signals.next(None if ready else LOOK)
-            if not ready and self._vitals.polls.first_round_over:
+            came = self._signals.next(None if self._ready else LOOK)
+            if not self._ready and self._vitals.polls.first_round_over:
                 self._notifier.ready()
-                ready = True
+                self._ready = True
             if came is None:
                 continue
             number, _ = came
             if number == SIGHUP:
                 self._reload()
             elif number == SIGUSR1:
-                self._ending.words(Cause(CauseKind.ASKED, "SIGUSR1", "Last words were asked for by SIGUSR1"))
+                self._run.ending.words(Cause(CauseKind.ASKED, "SIGUSR1", "Last words were asked for by SIGUSR1"))
             else:
                 logger.info("Shutting down after signal.")
-                return
+                return number
 
     def _reload(self) -> None:
+        """Whatever is wrong with the new file, the last good one stays in force."""
+        if self._ready:
+            self._notifier.reloading()
         try:
             settings = load(self._crew.settings.path)
+            settings.policy()
+            for warning in settings.warnings:
+                logger.warning("%s", warning)
+            logs.set_levels(settings.logging, before=self._crew.settings.logging)
+            self._crew.reload(settings)
         except ConfigError as error:
             for problem in error.problems:
                 logger.error("%s", problem)
             logger.error("The configuration in force stays as it was")
-            return
-        for warning in settings.warnings:
-            logger.warning("%s", warning)
-        logs.set_levels(settings.logging, before=self._crew.settings.logging)
-        self._crew.reload(settings)
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            logger.exception("while reading the configuration anew; the one in force stays as it was")
+        if self._ready:
+            self._notifier.ready()
 
-    def _stop(self) -> int:
-        """Boots that have reached the cloud may finish; a second signal of a kind ends the wait."""
+    def _stop(self) -> bool:
+        """Boots that have reached the cloud may finish; a second signal of a kind ends the wait. False: some actors
+        hang, and perhaps children of theirs."""
+        timeout = self._crew.settings.daemon.stop_timeout
         self._notifier.stopping()
         self._crew.begin_stop()
-        deadline = time.monotonic() + self._crew.settings.daemon.stop_timeout
+        self._run.stopping(timeout)
+        deadline = time.monotonic() + timeout
         while not self._published.stopped.is_set():
             left = deadline - time.monotonic()
             if left <= 0:
@@ -190,38 +249,19 @@ class Daemon:
             if _is_second_stop(self._signals.next(min(LOOK, left))):
                 logger.warning("Stopping all actors after a second signal")
                 break
-        if not self._crew.stop(HANGING):
-            logger.warning("Some actors hang; ending without them")
-        return 0
+        if self._crew.stop(HANGING):
+            return True
+        logger.warning("Some actors hang; ending without them")
+        return False
 
     def _good_round(self) -> None:
+        """The watchdog's: everybody who waits for signs of life hears one."""
+        self._run.good_round()
+        self._writer.hear_callers()
         view = self._published.view
         counts = ", ".join(f"{number} {state}" for state, number in sorted(view.states.items()) if number)
-        self._notifier.alive(f"{counts or 'no nodes'}; {view.wish} wanted, {len(view.jobs)} jobs waiting")
-
-    def _half_way(self, text: str) -> None:
-        """Half of the watchdog's time is over: tell what every thread does, without waiting for the log."""
-
-        def warn() -> None:
-            logger.warning("%s", text)
-            for line in last_words.lines(last_words.collect(Cause(CauseKind.ASKED, "watchdog", text), self._vitals)):
-                logger.warning("%s", line)
-
-        self._warner.begin(warn)
-
-
-def _writers(settings: Settings, vitals: Vitals) -> list[Callable[[Cause], None]]:
-    """Who writes last words: the log, and the state directory where there is one that can be used."""
-    writers = [last_words.log_writer(vitals)]
-    if settings.daemon.state_dir:
-        folder = Path(settings.daemon.state_dir)
-        try:
-            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        except OSError as error:
-            logger.warning("[Daemon] state_dir: cannot use %s: %s", folder, error.strerror)
-        else:
-            writers.append(last_words.file_writer(vitals, folder))
-    return writers
+        safe = "safe mode: nothing is created or destroyed; " if view.safe_mode else ""
+        self._notifier.alive(f"{safe}{counts or 'no nodes'}; {view.wish} wanted, {len(view.jobs)} jobs waiting")
 
 
 def _is_second_stop(came: tuple[Signal, int] | None) -> bool:

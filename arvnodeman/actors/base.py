@@ -10,6 +10,7 @@ from typing import Any
 import pykka
 
 from arvnodeman.supervision.ending import Cause, CauseKind, Ending, is_fatal
+from arvnodeman.supervision.inbox import Inbox
 from arvnodeman.supervision.vitals import Vitals
 
 FATAL_TEXT = "Unhandled exception is a fatal error, killing Node Manager"
@@ -31,8 +32,13 @@ class Supervision:
 
 
 class ActorExit(Exception):
-    """SystemExit or KeyboardInterrupt was raised in an actor. pykka would stop all actors and leave a process that
-    does nothing; so it counts as an exception like any other, which ends one actor."""
+    """SystemExit, KeyboardInterrupt or the like was raised in an actor. pykka would stop all actors and leave a process
+    that does nothing; so it counts as an exception like any other, which ends one actor."""
+
+
+def name_of(ref: Ref) -> str:
+    """The actor's name: its class and the tail of its urn, as its logger and its signs of life have it."""
+    return f"{ref.actor_class.__name__}.{ref.actor_urn.rpartition('-')[2]}"
 
 
 def tell(ref: Ref, message: object) -> bool:
@@ -52,14 +58,21 @@ class BaseNodeManagerActor(pykka.ThreadingActor):
     """
 
     use_daemon_thread = True  # the launcher decides when the process ends, not a request that hangs
+    actor_inbox: Inbox
+
+    @staticmethod
+    def _create_actor_inbox() -> Inbox:
+        """pykka's hook."""
+        return Inbox()
 
     def __init__(self, supervision: Supervision) -> None:
         super().__init__()
         self._vitals = supervision.vitals
         self._ending = supervision.ending
-        self.name = f"{type(self).__name__}.{self.actor_urn.rpartition('-')[2]}"
+        self.name = name_of(self.actor_ref)
         self._logger = logging.getLogger(self.name)
-        self._activity = self._vitals.enter(self.name)
+        self.actor_inbox.monotonic = self._vitals.clock.monotonic
+        self._activity = self._vitals.enter(self.name, self.actor_inbox)
 
     def begin(self) -> None:
         """Run in the actor's own thread before its first message."""
@@ -76,12 +89,12 @@ class BaseNodeManagerActor(pykka.ThreadingActor):
         """pykka's hook: `begin`. Exceptions here would not reach `on_failure` by themselves."""
         try:
             self.begin()
-        except (SystemExit, KeyboardInterrupt) as error:
-            self._failed(error)
-            raise ActorExit(f"{type(error).__name__} in {self.name}") from error
         except Exception as error:
             self._failed(error)
             raise
+        except BaseException as error:
+            self._failed(error)
+            raise ActorExit(f"{type(error).__name__} in {self.name}") from error
 
     def on_receive(self, message: object) -> object:
         """pykka's hook: answer a ping, or handle the message with a note of what is being done."""
@@ -90,12 +103,12 @@ class BaseNodeManagerActor(pykka.ThreadingActor):
         self._activity.begins(self.describe(message))
         try:
             self.receive(message)
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise ActorExit(f"{type(error).__name__} in {self.name}") from error
         except Exception as error:
             # Before pykka logs it: that may hang, and nothing may come between a fatal error and the end.
             self._end_if_fatal(error)
             raise
+        except BaseException as error:
+            raise ActorExit(f"{type(error).__name__} in {self.name}") from error
         self._activity.ends()
         return None
 
@@ -114,6 +127,7 @@ class BaseNodeManagerActor(pykka.ThreadingActor):
             self._failed(exception_value)
 
     def _failed(self, error: BaseException) -> None:
+        """The actor ends because of this error, whether it had begun or not."""
         self._end_if_fatal(error)
         self._vitals.count("actor_exceptions")
         self._vitals.leave(self.name)

@@ -27,10 +27,10 @@ from arvnodeman.arvados.jobs import JobsQueue
 from arvnodeman.arvados.nodes import make_keeper
 from arvnodeman.cloud.base import ping_url
 from arvnodeman.cloud.registry import make_driver
-from arvnodeman.fleet.messages import PolicyChanged, Poll, StopAsked
+from arvnodeman.fleet.messages import PolicyChanged, Poll, SafeMode, StopAsked
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import Slurm
-from arvnodeman.supervision.changes import changes
+from arvnodeman.supervision.changes import changes, reloaded
 
 SLURM_TIMEOUT = 20.0  # seconds that one of Slurm's commands may take
 POLLERS: tuple[type[PollingActor], ...] = (
@@ -100,6 +100,8 @@ class Crew:
             operators=self._operators,
             published=self._published,
         )
+        if self._vitals.past.safe_for:
+            self._daemon.tell(SafeMode(self._vitals.clock.now() + self._vitals.past.safe_for))
         fetches = make_fetches(self.settings, self._makers, self._supervision)
         for poller in POLLERS:
             self._pollers[poller.poll] = poller.start(
@@ -129,9 +131,10 @@ class Crew:
                 logger.warning("%s has changed: it will be in force after a restart", change.option)
         if not found:
             logger.warning("The configuration has not changed")
-        if settings.policy() != self.settings.policy():
-            tell(self._daemon, PolicyChanged(settings.policy()))
-        self.settings = settings
+        in_force = reloaded(self.settings, settings)
+        if in_force.policy() != self.settings.policy():
+            tell(self._daemon, PolicyChanged(in_force.policy()))
+        self.settings = in_force
         for poll, ref in self._pollers.items():
             tell(ref, Retime(self._poll_times(poll)))
 

@@ -91,6 +91,7 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
                 self._published.steps[type(outcome.step).__name__, result] += 1
                 self._think(outcome)
             case OperatorDied():
+                self._vitals.count("operators_replaced")
                 self._logger.error("Operator %d died (%s) and is replaced", message.operator, message.text)
                 answer = self._operators.replace(message)
                 if answer is not None:

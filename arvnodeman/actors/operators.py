@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Protocol
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
@@ -83,15 +82,10 @@ class OperatorActor(BaseNodeManagerActor):
             self._logger.exception("Unexpected exception in %s for %s", type(step).__name__, step.logger or "the fleet")
             return StepFailed(step, RemoteError(ErrorKind.UNEXPECTED, f"{type(error).__name__}: {error}"))
 
-    def on_failure(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Tell the daemon, which replaces this operator."""
-        super().on_failure(exception_type, exception_value, traceback)
-        tell(self._daemon, OperatorDied(self._number, f"{type(exception_value).__name__}: {exception_value}"))
+        super()._failed(error)
+        tell(self._daemon, OperatorDied(self._number, f"{type(error).__name__}: {error}"))
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pykka
 
-from arvnodeman.actors.base import BaseNodeManagerActor, Ping, Ref, Supervision
+from arvnodeman.actors.base import BaseNodeManagerActor, Ping, Ref, Supervision, name_of
 from arvnodeman.supervision.ending import Cause, CauseKind
 from arvnodeman.supervision.vitals import PollAges
 
@@ -131,11 +131,15 @@ class WatchdogActor(BaseNodeManagerActor):
                 return dead or list(pings)
             if not told and waited >= self._times.watchdog / 2:
                 told = True
-                names = ", ".join(str(ref) for ref in pings)
-                self._half_way(f"Actor {names} has not answered its watchdog ping for {waited:.0f} seconds")
+                self._half_way("; ".join(self._warning(ref, waited) for ref in pings))
             if self._stopping.wait(look):
                 return []
             look = min(2 * look, LONGEST_LOOK, max(0.0, self._times.watchdog - waited) + FIRST_LOOK)
+
+    def _warning(self, ref: Ref, waited: float) -> str:
+        activity = self._vitals.activity(name_of(ref))
+        doing = "" if activity is None else f": {activity.words(self._monotonic())}"
+        return f"Actor {ref} has not answered its watchdog ping for {waited:.3g} seconds{doing}"
 
 
 def _look(ping: pykka.Future[object]) -> bool | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from arvnodeman.fleet.model import Policy
 from arvnodeman.settings import Settings
@@ -28,6 +28,17 @@ class Change:
 def changes(old: Settings, new: Settings) -> list[Change]:
     """All differences, in the order of the file's sections."""
     return [*_options(old, new), *_sizes(old, new)]
+
+
+def reloaded(old: Settings, new: Settings) -> Settings:
+    """The settings in force after a reload: those of `new` where that needs no restart, else those of `old`. So the
+    next reload tells again what still waits for a restart."""
+    sections = {}
+    for attribute in SECTIONS:
+        before, after = getattr(old, attribute), getattr(new, attribute)
+        live = [each.name for each in fields(before) if (attribute, each.name) in LIVE]
+        sections[attribute] = replace(before, **{name: getattr(after, name) for name in live})
+    return replace(old, warnings=new.warnings, sizes=new.sizes, **sections)
 
 
 def _options(old: Settings, new: Settings) -> Iterator[Change]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LAST_WORDS_LIMIT = 5.0  # seconds that last words may take, whatever hangs
+LAST_RESORT_MARGIN = 1.0  # seconds after that, in which a kill from Python has come
 
 
 class CauseKind(StrEnum):
@@ -23,6 +25,12 @@ class CauseKind(StrEnum):
     HOPELESS = "hopeless"  # a list is hopelessly stale
     FATAL = "fatal"  # an error that leaves a process half dead: no memory, no thread
     ASKED = "asked"  # nobody ends: somebody wants to know what goes on
+    # What only the next run can tell, or the main thread:
+    CLEAN = "clean"  # an orderly stop
+    FAILED = "failed"  # an exception in the main thread, at the start or later
+    STUCK = "stuck"  # no thread of Python ran any more
+    CRASH = "crash"  # of the interpreter
+    OUTSIDE = "outside"  # SIGKILL, want of memory, the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,10 @@ def is_fatal(error: BaseException) -> bool:
 
 def kill_process_group() -> None:
     """SIGKILL to the group that `main()` has made: hung children of ours (`squeue`, `scontrol`) go, too."""
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+    try:
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+    except OSError:
+        os._exit(128 + signal.SIGKILL)
 
 
 class Scribe:
@@ -79,6 +90,7 @@ class Scribe:
             try:
                 job()
             except Exception:
+                over.set()  # before the line, which may hang
                 logging.getLogger("scribe").exception("Could not write last words")
             finally:
                 over.set()
@@ -92,11 +104,15 @@ class Ending:
         write: Sequence[Callable[[Cause], None]],
         kill: Callable[[], None] = kill_process_group,
         limit: float = LAST_WORDS_LIMIT,
+        last_resort: Callable[[float | None], None] = lambda _seconds: None,
     ) -> None:
-        """`write`: the writers of last words (log, file), each of which may hang without holding up the others."""
+        """`write`: the writers of last words (log, file), each of which may hang without holding up the others.
+        `last_resort` makes sure that the process is gone after so many seconds, should Python itself hang; None: it
+        lives on after all."""
         self._writers = [(Scribe(f"scribe-{number}"), writer) for number, writer in enumerate(write)]
         self._kill = kill
         self._limit = limit
+        self._last_resort = last_resort
         self._once = threading.Lock()
 
     def now(self, cause: Cause, called_off: Callable[[], bool] = lambda: False) -> None:
@@ -105,9 +121,12 @@ class Ending:
         if not self._once.acquire(blocking=False):
             return
         try:
+            with contextlib.suppress(Exception):
+                self._last_resort(self._limit + LAST_RESORT_MARGIN)
             self.words(cause)
         finally:
             if called_off():
+                self._last_resort(None)
                 self._once.release()
             else:
                 self._kill()

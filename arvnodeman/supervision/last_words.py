@@ -11,18 +11,35 @@ import logging
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from types import FrameType
+from typing import Protocol, cast
 
+from arvnodeman.fleet.view import View
+from arvnodeman.supervision.clock import wall_time
 from arvnodeman.supervision.ending import Cause, CauseKind
+from arvnodeman.supervision.ready_file import ReadyFile
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
 
 FILE_NAME = "last_words.json"
 DEEPEST_STACK = 60  # frames
+SHALLOW_STACK = 8  # frames, where room is scarce
+DECISIONS = 50
+ROOM = 256 << 10  # bytes taken beforehand in the state directory
+
+
+class Mind(Protocol):
+    """What the brain knows and has decided."""
+
+    def view(self) -> View:
+        """Its newest account."""
+        ...
+
+    def decisions(self, newest: int) -> Sequence[tuple[float, str]]:
+        """The newest decisions, oldest first: seconds since the epoch, and the line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +53,12 @@ class LastWords:
     version: str
     pid: int
     at: float  # seconds since the epoch
+    began: float  # seconds since the epoch
     uptime: float
     polls: dict[str, dict[str, object]]
     actors: dict[str, dict[str, object]]
+    operations: list[dict[str, object]]  # under way when the brain's newest view was made
+    decisions: list[dict[str, object]]  # the newest, oldest first
     stacks: dict[str, list[str]]
 
 
@@ -56,8 +76,8 @@ def _calls(frame: FrameType | None) -> list[str]:
     return calls
 
 
-def collect(cause: Cause, vitals: Vitals) -> LastWords:
-    """Look at everything, now. Takes no lock that an actor holds."""
+def collect(cause: Cause, vitals: Vitals, mind: Mind | None = None) -> LastWords:
+    """Look at everything, now. Waits for nobody."""
     monotonic = vitals.clock.monotonic()
     return LastWords(
         cause=cause.kind.value,
@@ -67,6 +87,7 @@ def collect(cause: Cause, vitals: Vitals) -> LastWords:
         version=__version__,
         pid=os.getpid(),
         at=vitals.clock.now(),
+        began=vitals.began_at,
         uptime=round(monotonic - vitals.began, 3),
         polls={
             poll.value: {
@@ -77,11 +98,33 @@ def collect(cause: Cause, vitals: Vitals) -> LastWords:
             for poll, age in vitals.polls.all().items()
         },
         actors={
-            activity.actor: {"doing": activity.doing.message, "for": round(monotonic - activity.doing.since, 3)}
+            activity.actor: {
+                "doing": activity.doing.message,
+                "for": round(monotonic - activity.doing.since, 3),
+                "oldest_message": activity.oldest_message(monotonic),
+                "waiting": activity.waiting,
+                "words": activity.words(monotonic),
+            }
             for activity in vitals.activities()
         },
+        operations=[] if mind is None else _operations(mind.view()),
+        decisions=[] if mind is None else [{"at": at, "text": text} for at, text in mind.decisions(DECISIONS)],
         stacks=stacks(),
     )
+
+
+def _operations(view: View) -> list[dict[str, object]]:
+    return [
+        {
+            "id": operation.id,
+            "kind": operation.kind,
+            "subject": operation.subject,
+            "stage": operation.stage,
+            "for": round(view.t - operation.since, 3),
+            "attempts": operation.attempts,
+        }
+        for operation in view.operations
+    ]
 
 
 def lines(words: LastWords) -> list[str]:
@@ -96,20 +139,27 @@ def lines(words: LastWords) -> list[str]:
             + (f", error: {age['error']}" if age["error"] else "")
         )
     for actor, doing in words.actors.items():
-        told.append(f"actor {actor}: {doing['doing'] or 'waiting'} for {doing['for']} s")
+        told.append(f"actor {actor}: {doing['words']}")
+    for operation in words.operations:
+        told.append(
+            f"operation {operation['id']}: {operation['kind']} of {operation['subject']}, {operation['stage']}, "
+            f"under way for {operation['for']} s, {operation['attempts']} failed attempts"
+        )
+    for decision in words.decisions:
+        told.append(f"decided at {wall_time(cast('float', decision['at']))}: {decision['text']}")
     for thread, calls in words.stacks.items():
         told.append(f"thread {thread}: " + " < ".join(calls))
     return told
 
 
-def log_writer(vitals: Vitals) -> Callable[[Cause], None]:
+def log_writer(vitals: Vitals, mind: Mind) -> Callable[[Cause], None]:
     """A writer that puts the cause and the last words into the log."""
 
     def write(cause: Cause) -> None:
         logger = logging.getLogger(cause.logger)
         level = logging.WARNING if cause.kind is CauseKind.ASKED else logging.CRITICAL
         logger.log(level, "%s", cause.text)
-        for line in lines(collect(cause, vitals)):
+        for line in lines(collect(cause, vitals, mind)):
             logger.log(level, "%s", line)
         if cause.error is not None:  # last, since formatting it reads source files
             logger.log(level, "The error was:", exc_info=cause.error)
@@ -119,20 +169,20 @@ def log_writer(vitals: Vitals) -> Callable[[Cause], None]:
     return write
 
 
-def file_writer(vitals: Vitals, state_dir: Path) -> Callable[[Cause], None]:
-    """A writer that puts the last words into the state directory, in one step: a reader sees the whole or nothing."""
+def file_writer(vitals: Vitals, mind: Mind, file: ReadyFile) -> Callable[[Cause], None]:
+    """A writer that puts the last words into the state directory, in one step: a reader sees the whole or nothing.
+    What does not fit into the room that was taken beforehand is tried, and left out when the disk is full."""
 
     def write(cause: Cause) -> None:
-        target = state_dir / FILE_NAME
-        draft = target.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
+        words = collect(cause, vitals, mind)
         try:
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(asdict(collect(cause, vitals)), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(target)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+            file.replace(_json(words))
+        except OSError:
+            calls = {thread: calls[:SHALLOW_STACK] for thread, calls in words.stacks.items()}
+            file.replace(_json(replace(words, stacks=calls, decisions=words.decisions[-10:])))
 
     return write
+
+
+def _json(words: LastWords) -> str:
+    return json.dumps(asdict(words), indent=1) + "\n"

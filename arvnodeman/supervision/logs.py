@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import logging
 import os
 import sys
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
-from pathlib import Path
 
 from arvnodeman.settings import LoggingSettings
 
@@ -35,7 +36,18 @@ class _StreamHandler(_Quiet, logging.StreamHandler):  # type: ignore[type-arg]
 
 
 class _FileHandler(_Quiet, WatchedFileHandler):
-    """Opens the file anew when it has been rotated away."""
+    """Opens the file anew when it has been rotated away. That may fail (a full disk, a folder that is gone): then this
+    line is lost, the next one tries again, and whoever logs does not notice."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:
+            stream, self.stream = self.stream, None
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+            self.handleError(record)
 
 
 def check(settings: LoggingSettings) -> None:
@@ -43,10 +55,12 @@ def check(settings: LoggingSettings) -> None:
     if settings.file in STREAMS:
         return
     try:
-        with Path(settings.file).open("a"):
-            pass
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        os.close(os.open(settings.file, flags, 0o666))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
+        if isinstance(error, OSError) and error.errno == errno.ENXIO:
+            reason = "nobody reads from it"
         raise CannotLog(f"[Logging] file: cannot write {settings.file}: {reason}") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 
@@ -15,6 +16,7 @@ class ServiceNotifier:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
+        self.watchdog = _seconds(environment.get("WATCHDOG_USEC", ""))  # in which `alive` has to come; None: never
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket: socket.socket | None = None
         if self._address.startswith(("/", "\0")):
@@ -28,6 +30,14 @@ class ServiceNotifier:
     def alive(self, status: str) -> None:
         """The watchdog's round was good; `status` is one line for `systemctl status`."""
         self._send(f"WATCHDOG=1\nSTATUS={status}")
+
+    def reloading(self) -> None:
+        """The configuration is being read anew; `ready` follows."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def say(self, status: str) -> None:
+        """One line for `systemctl status`."""
+        self._send(f"STATUS={status}")
 
     def stopping(self) -> None:
         """An orderly stop has begun."""
@@ -46,3 +56,7 @@ class ServiceNotifier:
             self._socket.sendto(text.encode(), self._address)
         except OSError:
             return
+
+
+def _seconds(microseconds: str) -> float | None:
+    return int(microseconds) / 1e6 if microseconds.isdecimal() and int(microseconds) > 0 else None

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.supervision.clock import Clock
+from arvnodeman.supervision.inbox import Inbox
+from arvnodeman.supervision.past import Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +77,46 @@ class Doing:
 
     message: str = ""
     since: float = 0.0
+    arrived: float | None = None  # when the message had come in
 
 
 class Activity:
     """One actor's present. Only its own thread writes it."""
 
-    def __init__(self, actor: str, clock: Clock) -> None:
+    def __init__(self, actor: str, clock: Clock, inbox: Inbox | None = None) -> None:
         self.actor = actor
         self._monotonic = clock.monotonic
+        self._inbox = inbox
         self.doing = Doing(since=self._monotonic())
 
     def begins(self, message: str) -> None:
         """The actor takes up a message."""
-        self.doing = Doing(message, self._monotonic())
+        self.doing = Doing(message, self._monotonic(), None if self._inbox is None else self._inbox.taken_arrived)
 
     def ends(self) -> None:
         """The actor waits for the next message."""
         self.doing = Doing(since=self._monotonic())
+
+    @property
+    def waiting(self) -> int:
+        """Messages that the actor has not taken up yet."""
+        return 0 if self._inbox is None else self._inbox.waiting
+
+    def oldest_message(self, monotonic: float) -> float | None:
+        """The age in seconds of the oldest message that the actor is not done with; None: there is none."""
+        arrived = self.doing.arrived
+        if arrived is None and self._inbox is not None:
+            arrived = self._inbox.first_arrived
+        return None if arrived is None else monotonic - arrived
+
+    def words(self, monotonic: float) -> str:
+        """What the actor is doing, in words."""
+        doing = self.doing
+        told = f"{doing.message or 'waiting'} for {monotonic - doing.since:.3f} s"
+        oldest = self.oldest_message(monotonic)
+        if oldest is not None:
+            told += f", its oldest message is {oldest:.3f} s old"
+        return told + (f", {self.waiting} more wait" if self.waiting else "")
 
 
 @dataclass(slots=True)
@@ -104,13 +129,16 @@ class Vitals:
     good_round: float | None = None  # monotonic end of the watchdog's last good round
     rounds: int = 0  # good ones
     slowest_ping: float = 0.0  # seconds, of the last round
-    began: float = 0.0
+    began: float = 0.0  # monotonic
+    began_at: float = 0.0  # seconds since the epoch
+    past: Past = field(default_factory=Past)  # how earlier runs ended
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)
     _activities: dict[str, Activity] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.began = self.clock.monotonic()
+        self.began_at = self.clock.now()
 
     def count(self, name: str) -> None:
         """Add one to a counter, such as actor_exceptions."""
@@ -121,15 +149,19 @@ class Vitals:
         """The counter's value; 0 when nothing was counted."""
         return self._counts[name]
 
-    def enter(self, actor: str) -> Activity:
+    def enter(self, actor: str, inbox: Inbox | None = None) -> Activity:
         """A new actor's activity, kept until `leave`."""
-        activity = Activity(actor, self.clock)
+        activity = Activity(actor, self.clock, inbox)
         self._activities[actor] = activity
         return activity
 
     def leave(self, actor: str) -> None:
         """The actor has stopped."""
         self._activities.pop(actor, None)
+
+    def activity(self, actor: str) -> Activity | None:
+        """One living actor's."""
+        return self._activities.get(actor)
 
     def activities(self) -> tuple[Activity, ...]:
         """What each living actor is doing."""

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from arvnodeman.version import __version__
 
 GOOD = """\
 [Arvados]
-host = zyxwv.example.com
+host = {host}
 token = sesame
 [Daemon]
 stop_timeout = 30
@@ -39,6 +40,28 @@ cores = 2
 """
 
 SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+
+class PlayedResort:
+    """The C timer would end the test's own process, and the reaper kill its process group."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        ARMED.clear()
+
+    def open(self) -> None:
+        pass
+
+    def arm(self, seconds: float) -> None:
+        ARMED.append(seconds)
+
+    def close(self) -> None:
+        ARMED.append(0.0)
+
+    def start(self) -> bool:
+        return False
+
+
+ARMED: list[float] = []
 
 
 class PlayedCrew:
@@ -84,7 +107,7 @@ def send(*numbers: signal.Signals) -> None:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "site.cfg"
-    path.write_text(GOOD.format(log=tmp_path / "log"))
+    path.write_text(GOOD.format(log=tmp_path / "log", host=f"{uuid.uuid4()}.example.com"))  # one daemon a cluster
     return path
 
 
@@ -96,6 +119,8 @@ def _process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     root.handlers = []
     monkeypatch.setattr(launcher, "Crew", PlayedCrew)
+    monkeypatch.setattr("arvnodeman.supervision.run.LastResort", PlayedResort)
+    monkeypatch.setattr("arvnodeman.supervision.run.Reaper", PlayedResort)
     monkeypatch.setattr(os, "setsid", lambda: None)
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     PLAYED.clear()
