@@ -31,9 +31,11 @@ setup(
         "werkzeug>=3.1,<4",
     ],
     extras_require={
+        "ec2-demo": ["moto[ec2,server]>=5.1,<6"],
         "test": [
             "hypothesis>=6.100",
             "mock>=5",
+            "moto[ec2,server]>=5.1,<6",
             "mypy>=1.15",
             "pytest>=8",
             "pytest-cov>=6",

@@ -179,6 +179,8 @@ def classify(
         hint = phrase.hint
     if kind is ErrorKind.REFUSED and not hint and isinstance(error, InvalidCredsError):
         hint = CREDENTIALS
+    if isinstance(error, KeyPairDoesNotExistError):  # libcloud has swallowed the code
+        hint = "[Cloud Create] ex_keyname"
     passes = kind in (ErrorKind.THROTTLED, ErrorKind.TRANSIENT)
     return RemoteError(kind, one_line(text, secrets), wait if passes else None, hint)
 

@@ -1,10 +1,9 @@
 """A thin layer in front of moto's EC2, where moto and the real one differ. For tests and the demo.
 
-What it puts right: `xmlns` ends in a slash, as at EC2, and is absent from errors; signatures are checked; a RunInstances
-with the client token of an earlier one answers that one's instance, or refuses when it asks for something else; an
-image must be one of the known ones, and a key pair and a type must exist; a quota of instances; pages as small as asked for by
-the test.
-moto itself does the rest: instances, volumes, tags, filters, subnets, security groups.
+What it adds: `xmlns` ends in a slash, as at EC2, and is absent from errors; signatures are checked; a RunInstances with
+the client token of an earlier one answers that one's instance, or is refused when it asks for something else; a key
+pair must exist; there is a quota of instances; pages can be small. moto itself does the rest: instances, volumes, tags,
+filters, images, types, subnets, security groups.
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ from urllib.parse import parse_qsl, urlencode
 
 from werkzeug.wrappers import Request, Response
 
+from arvnodeman.sandbox.ec2_moto import Moto
 from arvnodeman.sandbox.ec2_signature import BadSignature, check_signature
 
-ACCOUNT = "123456789012"  # moto's
 _LARGEST_BODY = 2**20
 _SHORT_NAMESPACE = re.compile(r'xmlns="(http://ec2\.amazonaws\.com/doc/[\d-]+)"')
-_UNSIGNED = frozenset({"ClientToken"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,6 @@ class Account:
     """What the account has: changed by whoever plays with it."""
 
     keys: Mapping[str, str]  # secret by access key id
-    images: frozenset[str]
     key_pairs: frozenset[str] = frozenset()
     quota: int = 1_000_000  # instances
     page: int = 1000  # the most items in one answer
@@ -52,12 +49,12 @@ class Account:
 class Ec2Layer:
     """The WSGI application. Many threads may call it; RunInstances are taken one after the other.
 
-    moto: moto's own application. refuse: looks at each signed request's parameters first; what it answers is sent.
+    refuse: looks at each signed request's parameters first; what it answers is sent.
     """
 
     def __init__(
         self,
-        moto: Callable[..., Iterable[bytes]],
+        moto: Moto,
         account: Account,
         refuse: Callable[[Mapping[str, str]], Refusal | None] = lambda _params: None,
     ) -> None:
@@ -77,7 +74,7 @@ class Ec2Layer:
             check_signature(request, self.account.keys, time.time())
         except BadSignature as bad:
             return error_response(Refusal(bad.code, bad.message, bad.status))(environ, start_response)
-        refusal = self._refuse(params)
+        refusal = self._refuse(params) or self._not_there(params)
         if refusal is not None:
             return error_response(refusal)(environ, start_response)
         if params.get("Action") == "RunInstances":
@@ -87,6 +84,15 @@ class Ec2Layer:
             answer = self._ask_moto(environ, params)
         return answer(environ, start_response)
 
+    def _not_there(self, params: Mapping[str, str]) -> Refusal | None:
+        """moto tags an instance that it does not know."""
+        resource = params.get("ResourceId.1", "")
+        if params.get("Action") not in ("CreateTags", "DeleteTags") or not resource.startswith("i-"):
+            return None
+        if resource in {each.id for each in self._moto.instances()}:
+            return None
+        return Refusal("InvalidInstanceID.NotFound", f"The instance ID '{resource}' does not exist")
+
     # ---- RunInstances ------------------------------------------------------------------------------------------------
 
     def _run_instances(self, environ: dict[str, Any], params: dict[str, str]) -> Response:
@@ -94,9 +100,11 @@ class Ec2Layer:
         if token in self._by_token:
             asked, answer = self._by_token[token]
             if asked != params:
-                text = "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
+                text = (
+                    "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
+                )
                 return error_response(Refusal("IdempotentParameterMismatch", text))
-            return Response(self._with_state_of_now(environ, answer), content_type="text/xml")
+            return Response(self._with_state_of_now(answer), content_type="text/xml")
         refusal = self._wrong_with(params)
         if refusal is not None:
             return error_response(refusal)
@@ -109,23 +117,19 @@ class Ec2Layer:
 
     def _wrong_with(self, params: Mapping[str, str]) -> Refusal | None:
         """What EC2 would refuse and moto does not."""
-        image, kind, pair = (params.get(name, "") for name in ("ImageId", "InstanceType", "KeyName"))
-        if image not in self.account.images:
-            return Refusal("InvalidAMIID.NotFound", f"The image id '[{image}]' does not exist")
-        if not _is_a_type(kind):
-            return Refusal("InvalidParameterValue", f"Invalid value '{kind}' for InstanceType.")
+        pair = params.get("KeyName", "")
         if pair and pair not in self.account.key_pairs:
             return Refusal("InvalidKeyPair.NotFound", f"The key pair '{pair}' does not exist")
         wanted = int(params.get("MaxCount", "1"))
-        if len(live_instances()) + wanted > self.account.quota:
+        if self._moto.live_count() + wanted > self.account.quota:
             text = f"You have requested more instances ({wanted}) than your current instance limit allows."
             return Refusal("InstanceLimitExceeded", text)
         return None
 
-    def _with_state_of_now(self, environ: dict[str, Any], answer: str) -> str:
+    def _with_state_of_now(self, answer: str) -> str:
         """An earlier answer, with what has become of its instance."""
         instance = re.search(r"<instanceId>(i-\w+)<", answer)
-        states = {each.id: each.state for each in instances()}
+        states = {each.id: each.state for each in self._moto.instances()}
         now = states.get(instance.group(1) if instance else "", "terminated")
         return re.sub(r"(<instanceState><code>\d+</code><name>)[\w-]+<", rf"\g<1>{now}<", answer)
 
@@ -137,7 +141,7 @@ class Ec2Layer:
         body = urlencode(params).encode()
         asked = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         asked = {name: value for name, value in asked.items() if not name.startswith("werkzeug.")}
-        response = Response.from_app(self._moto, asked)
+        response = Response.from_app(self._moto.application, asked)
         text = response.get_data(as_text=True)
         fixed = r'xmlns="\1/"' if response.status_code == 200 else ""
         response.set_data(_SHORT_NAMESPACE.sub(fixed, text))

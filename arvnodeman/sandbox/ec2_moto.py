@@ -9,6 +9,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
 
 ACCOUNT = "123456789012"  # moto's only one
@@ -55,10 +56,13 @@ class Moto:
     def __init__(self, region: str) -> None:
         """Raises MotoMissing."""
         try:
+            import moto.settings
             from moto.ec2.models import ec2_backends
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         except ImportError as error:
             raise MotoMissing(f"{MISSING} ({error})") from None
+        moto.settings.ENABLE_AMI_VALIDATION = True  # moto would take any image and any type
+        moto.settings.EC2_ENABLE_INSTANCE_TYPE_VALIDATION = True
         self.region = region
         self._backend: Any = ec2_backends[ACCOUNT][region]
         self.application: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
@@ -95,19 +99,20 @@ class Moto:
         """Begin anew: no instances, a default VPC with its subnets."""
         self._backend.reset()
 
+    def images(self) -> list[str]:
+        """Ids of some images that exist."""
+        return sorted(str(each.id) for each in self._backend.describe_images())
+
     def subnets(self) -> list[str]:
         """Ids of the region's subnets."""
         return sorted(str(each.id) for each in self._backend.describe_subnets())
 
     def add_instances(self, count: int, kind: str, tags: Mapping[str, str]) -> list[str]:
         """Put instances there, each in a reservation of its own; their ids."""
-        return [
-            self._backend.run_instances(
-                image_id="ami-00000000", count=1, user_data="", security_group_names=[], instance_type=kind,
-                tags={"instance": dict(tags)}, is_instance_type_default=False,
-            ).instances[0].id
-            for _ in range(count)
-        ]
+        options = {"instance_type": kind, "tags": {"instance": dict(tags)}, "is_instance_type_default": False}
+        image = self.images()[0]
+        made = (self._backend.run_instances(image, 1, "", [], **options) for _ in range(count))
+        return [str(reservation.instances[0].id) for reservation in made]
 
     def _shown(self, instance: Any) -> Instance:
         return Instance(
@@ -117,24 +122,22 @@ class Moto:
             tags={tag["key"]: tag["value"] for tag in instance.get_tags()},
             user_data=_decoded(instance.user_data),
             spot=instance.lifecycle == "spot",
-            launched=float(instance.launch_time.timestamp()) if hasattr(instance.launch_time, "timestamp") else 0.0,
+            launched=instance.launch_time.replace(tzinfo=UTC).timestamp(),
             imds=str(getattr(instance.metadata_options, "http_tokens", "")),
             image=str(instance.image_id),
             subnet=str(instance.subnet_id or ""),
             shutdown=str(instance.instance_initiated_shutdown_behavior),
-            volumes=tuple(self._volume(device, each) for device, each in dict(instance.block_device_mapping).items()),
+            volumes=tuple(self._volume(device, each) for device, each in instance.get_block_device_mapping),
         )
 
-    @staticmethod
-    def _volume(device: str, mapping: Any) -> Volume:
-        volume = getattr(mapping, "volume", None)
-        tags = {tag["key"]: tag["value"] for tag in volume.get_tags()} if volume is not None else {}
+    def _volume(self, device: str, mapping: Any) -> Volume:
+        volume = self._backend.volumes.get(mapping.volume_id)
         return Volume(
             device=device,
-            size=int(mapping.size or 0),
-            type=str(mapping.volume_type or ""),
-            deleted_with_instance=bool(mapping.delete_on_termination),
-            tags=tags,
+            size=int(volume.size) if volume else 0,
+            type=str(volume.volume_type) if volume else "",
+            deleted_with_instance=str(mapping.delete_on_termination).lower() == "true",
+            tags={tag["key"]: tag["value"] for tag in volume.get_tags()} if volume else {},
         )
 
 

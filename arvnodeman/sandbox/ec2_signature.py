@@ -57,8 +57,8 @@ def _signature(request: Request, pair: tuple[str, str], scope: tuple[str, str], 
     """The signature that botocore makes of the same request."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials
     from botocore.compat import HTTPHeaders
+    from botocore.credentials import Credentials
 
     class Signer(SigV4Auth):  # type: ignore[misc]  # botocore has no types
         def headers_to_sign(self, signed: Any) -> Any:

@@ -1,0 +1,253 @@
+"""`provider = ec2`: Amazon EC2, and clouds that speak its API.
+
+A node is named after its record's FQDN, which is kept in the tag Name. Its user data is the bare ping URL, which
+existing images fetch, or the operator's template. [Cloud Credentials]: `key`, `secret`, `region` and what else
+libcloud's driver takes. [Cloud List]: filters of DescribeInstances, `_` standing for `:`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import libcloud.compute.base as lc
+from libcloud.compute.drivers.ec2 import NAMESPACE, EC2NetworkSubnet, EC2NodeDriver
+from libcloud.utils.xml import findall, findtext
+
+from arvnodeman.cloud.base import FQDN_TAG, SIZE_TAG, name_for_record
+from arvnodeman.cloud.ec2_requests import change_tags, describe, posting
+from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup, key_pair_of_process
+from arvnodeman.cloud.ec2_subnets import subnets_of_process
+from arvnodeman.cloud.ec2_types import described_sizes
+from arvnodeman.cloud.error_tables import EC2
+from arvnodeman.cloud.errors import classify, shown
+from arvnodeman.cloud.libcloud_driver import STRANGE, LibcloudDriver, cloud_failure
+from arvnodeman.cloud.operator_options import credentials, require, words
+from arvnodeman.cloud.throttle import Op
+from arvnodeman.fleet.model import (
+    CloudNode,
+    ErrorKind,
+    NodeRecord,
+    NodeSize,
+    ProviderSize,
+    RemoteError,
+    RemoteFailure,
+    Secret,
+)
+from arvnodeman.option import nearest
+
+if TYPE_CHECKING:
+    from arvnodeman.config import Settings
+
+_STATES = ("pending", "running", "stopping", "stopped")  # asked for, unless [Cloud List] names others
+_LARGEST_USER_DATA = 16384  # bytes
+_ELSEWHERE = "InsufficientFreeAddressesInSubnet"  # a quota, but another subnet may have some
+_log = logging.getLogger("ComputeNodeDriver")
+
+
+class EC2Driver(LibcloudDriver):
+    """See the module. Raises ConfigError for a region, an ssh key or a template that cannot be used."""
+
+    errors = EC2
+    create_options = frozenset(
+        {"ping_host", "user_data", "ssh_key", "image_id", "subnet_id", "security_groups", "ex_keyname"}
+        | {"ex_iamprofile", "volume_type", "imds"}
+    )
+    own_arguments = frozenset(
+        {"name", "size", "image", "location", "auth", "ex_userdata", "ex_metadata", "ex_clienttoken", "ex_subnet"}
+        | {"ex_security_group_ids", "ex_spot", "ex_blockdevicemappings", "ex_terminate_on_shutdown"}
+        | {"ex_mincount", "ex_maxcount"}
+    )
+    gone_words: ClassVar[frozenset[str]] = frozenset({"shutting-down", "terminated"})
+    stopped_words: ClassVar[frozenset[str]] = frozenset({"stopping", "stopped"})
+
+    def __init__(self, settings: Settings, driver_class: Callable[..., Any] = EC2NodeDriver) -> None:
+        super().__init__(settings, posting(driver_class))
+        self._setup = Setup.read(settings, self._mistake)
+        self._subnets = subnets_of_process(self._setup.subnets)
+        self._types = frozenset(section.instance_type for section in settings.sizes)
+        self._list_filters = self._read_list_filters()
+        self._filters = {
+            name.removeprefix("tag:"): values[0]
+            for name, values in self._list_filters.items()
+            if name.startswith("tag:")
+        }
+
+    # ---- the contract ------------------------------------------------------------------------------------------------
+
+    def name_of(self, record: NodeRecord) -> str:
+        """The record's FQDN; a record that was prepared has one."""
+        return record.fqdn or name_for_record(record.uuid)
+
+    def list_sizes(self) -> tuple[ProviderSize, ...]:
+        """See CloudDriver. libcloud's table, and what EC2 says of configured types that are too new for it."""
+        sizes = super().list_sizes()
+        missing = self._types - {size.id for size in sizes}
+        if not missing:
+            return sizes
+        try:
+            with self._translating():
+                found = list(described_sizes(self._driver, missing))
+        except RemoteFailure as unknown:
+            if unknown.error.kind is not ErrorKind.REFUSED:
+                raise
+            _log.warning("Cannot ask EC2 for %s: %s", ", ".join(sorted(missing)), unknown.error.text)
+            return sizes
+        return (*sizes, *(size for size in map(self._provider_size, found) if size is not None))
+
+    def sync_fqdn(self, node: CloudNode, fqdn: str) -> None:
+        """See CloudDriver. Kept in the tag Name."""
+        with self._translating():
+            self._write_tags(node, {"Name": fqdn})
+
+    def lookups(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """See CloudDriver."""
+        for option, look in self._setup.lookups(self._driver):
+            yield option, self._looking(option, look)
+
+    # ---- create ------------------------------------------------------------------------------------------------------
+
+    def _create_arguments(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> dict[str, Any]:
+        user_data = self._startup_text(size, record, ping_url, otherwise=ping_url.reveal())
+        if len(user_data.encode()) > _LARGEST_USER_DATA:
+            text = f"user data has more than {_LARGEST_USER_DATA} bytes, the most that EC2 takes"
+            raise RemoteFailure(RemoteError(ErrorKind.REFUSED, text, hint="[Cloud Create] user_data"))
+        arguments = {
+            "name": self.name_of(record),
+            "size": self._libcloud_size(size),
+            "image": lc.NodeImage(self._setup.image, None, self._driver),
+            "ex_userdata": user_data,
+            "ex_metadata": self._create_tags(size, record, token),
+            "ex_clienttoken": f"{record.uuid}/{token}",
+            "ex_terminate_on_shutdown": True,  # a node that halts itself is not to stay, stopped and paid for
+            "ex_spot": size.preemptible,
+            "ex_keyname": self._key_pair(),
+            "ex_iamprofile": self._setup.profile or None,
+        }
+        volume = self._setup.volume(size.scratch, size.disk)
+        if volume is not None:
+            arguments["ex_blockdevicemappings"] = [volume]
+            wanted = self._setup.volume_size(size.scratch, size.disk)
+            if wanted > LARGEST_VOLUME:
+                _log.warning(
+                    "Requested EBS volume size %d is too large, capping size request to %d GB", wanted, LARGEST_VOLUME
+                )
+        return arguments
+
+    def _ask_for_node(self, arguments: Mapping[str, Any]) -> Any:
+        """Try the subnets one after the other, while the next may have what this one lacks."""
+        boot, kind = arguments["ex_clienttoken"], arguments["size"].id
+        lacking: list[Exception] = []
+        for subnet in self._subnets.order(boot, kind) or (None,):
+            self._bucket.take(Op.CREATE)
+            try:
+                node = self._run_instance(arguments, boot, subnet)
+            except Exception as error:
+                known = classify(error, self.errors)
+                if known is not None and known.kind is not ErrorKind.TRANSIENT:
+                    self._subnets.answered(boot)
+                if subnet is None or known is None or not _is_elsewhere(known):
+                    raise
+                self._subnets.is_short(subnet, kind)
+                lacking.append(error)
+                _log.info("No %s in %s: %s", kind, subnet, known.text)
+            else:
+                self._subnets.answered(boot)
+                return node
+        # No room for the type counts before no addresses: only that type is to rest.
+        raise max(lacking, key=lambda error: (classify(error, self.errors) or _NOTHING).kind is ErrorKind.CAPACITY)
+
+    def _run_instance(self, arguments: Mapping[str, Any], boot: str, subnet: str | None) -> Any:
+        """One RunInstances. The client token names boot and subnet: in another subnet it is another request."""
+        merged: dict[str, Any] = {**self._free_create_options, **arguments}
+        merged["ex_clienttoken"] = hashlib.sha256(f"{boot}/{subnet}".encode()).hexdigest()  # 64 characters, the most
+        if subnet is not None:
+            self._subnets.asked(boot, subnet)
+            merged["ex_subnet"] = EC2NetworkSubnet(subnet, subnet, "available")
+            merged["ex_security_group_ids"] = list(self._setup.groups)
+        self._driver.connection.additions = self._setup.additions(
+            subnet=subnet is not None,
+            public=bool(merged.get("ex_assign_public_ip")),
+            tags={"Name": arguments["name"], **arguments["ex_metadata"]},
+        )
+        node = self._driver.create_node(**merged)
+        if self._is_gone(node):
+            raise cloud_failure(ErrorKind.CAPACITY, f"{node.id} was terminated as soon as it was made")
+        return node
+
+    def _create_tags(self, size: NodeSize, record: NodeRecord, token: str) -> dict[str, str]:
+        tags = super()._create_tags(size, record, token)
+        tags.pop(FQDN_TAG, None)  # it is the node's name
+        return tags
+
+    def _key_pair(self) -> str | None:
+        if not self._setup.public_key:
+            return self._setup.key_pair or None
+        account = tuple(str(getattr(self._driver, name, "")) for name in ("key", "region_name"))
+        return key_pair_of_process(self._driver, account, self._setup.public_key)
+
+    def _write_tags(self, node: CloudNode, changes: Mapping[str, str | None]) -> None:
+        change_tags(self._driver, node.id, changes)
+
+    # ---- lists -------------------------------------------------------------------------------------------------------
+
+    def _listed(self) -> Iterable[Any]:
+        for answer in describe(self._driver, "DescribeInstances", self._list_filters):
+            for item in findall(element=answer, xpath="reservationSet/item/instancesSet/item", namespace=NAMESPACE):
+                try:
+                    yield self._driver._to_node(item)
+                except STRANGE as error:
+                    instance = findtext(element=item, xpath="instanceId", namespace=NAMESPACE)
+                    _log.warning("ignored cloud node %s: %s", shown(instance), shown(error))
+
+    def _read_list_filters(self) -> dict[str, tuple[str, ...]]:
+        """Filter -> values. Terminated nodes are not asked for; pending ones always, for they are paid for too."""
+        filters: dict[str, tuple[str, ...]] = {}
+        for option, text in self._settings.cloud.listing.items():
+            name = option.replace("_", ":")
+            filters[name] = (text,) if name.startswith("tag:") else tuple(words(text))
+        states = filters.get("instance-state-name", _STATES)
+        filters["instance-state-name"] = tuple(dict.fromkeys([*states, "pending"]))
+        if not any(name.startswith("tag:") for name in filters):
+            filters["tag-key"] = (SIZE_TAG,)
+        return filters
+
+    def _is_gone(self, node: Any) -> bool:
+        return (getattr(node, "extra", None) or {}).get("status") in self.gone_words
+
+    def _is_stopped(self, node: Any) -> bool:
+        return node.extra.get("status") in self.stopped_words
+
+    def _preemptible(self, node: Any) -> bool:
+        return bool(node.extra.get("instance_lifecycle") == "spot")
+
+    def _provider_size_of(self, node: Any) -> str | None:
+        kind = node.extra.get("instance_type")
+        return str(kind) if kind else None
+
+    def _fqdn(self, node: Any, _tags: Mapping[str, str]) -> str | None:
+        return str(node.name) if node.name != node.id else None  # libcloud's name of a node without the tag Name
+
+    # ---- the driver --------------------------------------------------------------------------------------------------
+
+    def _connected(self, driver_class: Callable[..., Any]) -> Any:
+        require(self._settings, in_credentials=("key", "secret"))
+        given = credentials(self._settings)
+        for name in ("key", "secret", "token"):
+            if not given.get(name, "").isascii():
+                raise self._mistake(name, "has a character that is not ASCII", "Cloud Credentials")
+        known: Iterable[str] = getattr(driver_class, "list_regions", tuple)()
+        if known and "region" in given and given["region"] not in known:
+            wrong = f"there is no {given['region']!r}; the nearest is {nearest(given['region'], known)}"
+            raise self._mistake("region", wrong, "Cloud Credentials")
+        return driver_class(**{"signature_version": "4", **given})
+
+
+_NOTHING = RemoteError(ErrorKind.UNEXPECTED, "")
+
+
+def _is_elsewhere(error: RemoteError) -> bool:
+    """May another subnet, in another zone, have what this one lacks?"""
+    return error.kind is ErrorKind.CAPACITY or _ELSEWHERE in error.text

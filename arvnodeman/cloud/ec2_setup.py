@@ -1,0 +1,138 @@
+"""What [Cloud Create] says of a new EC2 node, checked when a driver is made; and how it is looked up at EC2."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from libcloud.compute.drivers.ec2 import NAMESPACE
+from libcloud.utils.xml import findall
+
+from arvnodeman.cloud.ec2_requests import describe
+from arvnodeman.cloud.operator_options import public_key, words
+
+if TYPE_CHECKING:
+    from arvnodeman.config import Settings
+
+LARGEST_VOLUME = 16384  # GB, of a general purpose SSD
+DEVICE = "/dev/xvdt"  # where existing images look for scratch space
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The options, checked as far as they can be without asking EC2."""
+
+    image: str
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    key_pair: str = ""
+    public_key: str = ""
+    profile: str = ""
+    volume_type: str = "gp3"
+    imds: str = "optional"
+
+    @classmethod
+    def read(cls, settings: Settings, wrong: Callable[[str, str], Exception]) -> Setup:
+        """Read the options; raises what `wrong(option, what is wrong)` makes, or ConfigError."""
+        options = settings.cloud.create
+        if not options.get("image_id"):
+            raise wrong("image_id", "missing; required with ec2: the id of an image, `ami-…`")
+        if options.get("ssh_key") and options.get("ex_keyname"):
+            raise wrong("ssh_key", "excludes ex_keyname; allowed: one of the two")
+        return cls(
+            image=options["image_id"],
+            subnets=tuple(words(options.get("subnet_id"))),
+            groups=tuple(words(options.get("security_groups"))),
+            key_pair=options.get("ex_keyname", ""),
+            public_key=public_key(settings) or "",
+            profile=options.get("ex_iamprofile", ""),
+            volume_type=options.get("volume_type", "gp3"),
+            imds=options.get("imds", "optional"),
+        )
+
+    def volume(self, scratch: float, disk: float) -> dict[str, Any] | None:
+        """The block device mapping for what `scratch` MB lack of the type's own `disk` GB (row G2); None if nothing."""
+        gigabytes = self.volume_size(scratch, disk)
+        if gigabytes <= 0:
+            return None
+        ebs = {
+            "DeleteOnTermination": "true",
+            "VolumeSize": min(gigabytes, LARGEST_VOLUME),
+            "VolumeType": self.volume_type,
+        }
+        return {"DeviceName": DEVICE, "Ebs": ebs}
+
+    @staticmethod
+    def volume_size(scratch: float, disk: float) -> int:
+        """GB of the volume that is needed, whether EC2 has such large ones or not; 0: none."""
+        return int(scratch / 1000) + 1 - int(disk) if scratch > disk * 1000 else 0
+
+    def additions(self, *, subnet: bool, public: bool, tags: Mapping[str, str]) -> dict[str, str | None]:
+        """Parameters of RunInstances that libcloud does not know. `tags`: for the volumes."""
+        added: dict[str, str | None] = {"MetadataOptions.HttpTokens": self.imds}
+        if self.groups and not subnet:  # libcloud takes groups by id only together with a subnet (row G8)
+            place = "NetworkInterface.1." if public else ""
+            added |= {f"{place}SecurityGroupId.{number}": group for number, group in enumerate(self.groups, 1)}
+        if self.profile.startswith("arn:") and not self.profile.startswith("arn:aws:iam:"):  # another partition
+            added |= {"IamInstanceProfile.Name": None, "IamInstanceProfile.Arn": self.profile}
+        added["TagSpecification.2.ResourceType"] = "volume"
+        for number, (name, value) in enumerate(tags.items(), 1):
+            added[f"TagSpecification.2.Tag.{number}.Key"] = name
+            added[f"TagSpecification.2.Tag.{number}.Value"] = value
+        return added
+
+    def lookups(self, driver: Any) -> Iterator[tuple[str, Callable[[], str]]]:
+        """What can be looked up at EC2: option and a call that says what was found, or raises what libcloud raises."""
+        things: tuple[tuple[str, Iterable[str], str, str, str], ...] = (
+            ("image_id", (self.image,), "DescribeImages", "image-id", "imagesSet/item/imageId"),
+            ("subnet_id", self.subnets, "DescribeSubnets", "subnet-id", "subnetSet/item/subnetId"),
+            ("security_groups", self.groups, "DescribeSecurityGroups", "group-id", "securityGroupInfo/item/groupId"),
+            ("ex_keyname", filter(None, [self.key_pair]), "DescribeKeyPairs", "key-name", "keySet/item/keyName"),
+        )
+        for option, given, action, name, path in things:
+            wanted = tuple(given)
+            if wanted:
+                yield option, _Lookup(driver, action, name, path, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """One question: are these there?"""
+
+    driver: Any
+    action: str
+    filter: str
+    path: str
+    wanted: tuple[str, ...]
+
+    def __call__(self) -> str:
+        """The names found; raises LookupError for those that are not there."""
+        page = None if self.action == "DescribeKeyPairs" else "1000"  # which has no pages
+        answers = describe(self.driver, self.action, {self.filter: self.wanted}, page)
+        found = {
+            str(item.text)
+            for answer in answers
+            for item in findall(element=answer, xpath=self.path, namespace=NAMESPACE)
+        }
+        missing = [each for each in self.wanted if each not in found]
+        if missing:
+            raise LookupError(f"there is no {', '.join(missing)} in this region and account")
+        return ", ".join(self.wanted)
+
+
+_keys: dict[tuple[str, ...], str] = {}
+_keys_lock = threading.Lock()
+
+
+def key_pair_of_process(driver: Any, account: tuple[str, ...], public_key: str) -> str:
+    """The name of EC2's key pair for this public key, which is imported if need be; asked once in this process.
+
+    account: what tells accounts and regions apart. Raises what libcloud raises.
+    """
+    known = (*account, public_key)
+    with _keys_lock:
+        if known not in _keys:
+            _keys[known] = str(driver.ex_find_or_import_keypair_by_key_material(public_key)["keyName"])
+        return _keys[known]

@@ -1,0 +1,245 @@
+"""EC2 as a peer: moto's server behind the sandbox's thin layer, in this process. Shared by the tests of the process."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+from urllib.parse import parse_qs
+
+from cloud_peer import CLUSTER, PING_SECRET, TIMEOUT, Mistake, Peer, PeerNode, Shown, Verb
+from fake_cloud_server import settings_in
+from peer_trouble import Spoilt, Trouble, serving
+from werkzeug.wrappers import Request
+
+from arvnodeman.cloud.base import CloudDriver
+from arvnodeman.cloud.registry import make_driver
+from arvnodeman.fleet.model import ErrorKind, NodeSize
+from arvnodeman.sandbox.ec2_layer import Account, Ec2Layer, Refusal, error_response
+from arvnodeman.sandbox.ec2_moto import Moto
+
+KEY, SECRET = "AKIAEXAMPLEEXAMPLE01", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+REGION = "us-east-1"
+CREDENTIALS = "[Cloud Credentials] key"
+_ACTIONS = {
+    "DescribeInstances": Verb.LIST,
+    "RunInstances": Verb.CREATE,
+    "TerminateInstances": Verb.DESTROY,
+    "CreateTags": Verb.TAG,
+    "DeleteTags": Verb.TAG,
+}
+# Code: message and HTTP status, as EC2 documents and sends them.
+ERRORS: Mapping[str, Refusal] = {
+    refusal.code: refusal
+    for refusal in (
+        Refusal("RequestLimitExceeded", "Request limit exceeded.", 503),
+        Refusal("Throttling", "Rate exceeded", 400),
+        Refusal("InstanceLimitExceeded", "Your quota allows for 0 more running instance(s)."),
+        Refusal(
+            "VcpuLimitExceeded",
+            "You have requested more vCPU capacity than your current vCPU limit of 32 allows for the instance bucket "
+            "that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to "
+            "request an adjustment to this limit.",
+        ),
+        Refusal("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded"),
+        Refusal(
+            "InsufficientFreeAddressesInSubnet",
+            "There are not enough free addresses in subnet 'subnet-0a' to satisfy the requested number of instances.",
+        ),
+        Refusal("VolumeLimitExceeded", "You have exceeded the maximum gp3 storage limit of 50 TiB in this region."),
+        Refusal(
+            "InsufficientInstanceCapacity",
+            "We currently do not have sufficient m5.large capacity in the Availability Zone you requested "
+            "(us-east-1a). Our system will be working on provisioning additional capacity.",
+            500,
+        ),
+        Refusal(
+            "Unsupported",
+            "Your requested instance type (m5.large) is not supported in your requested Availability Zone "
+            "(us-east-1e).",
+        ),
+        Refusal("SpotMaxPriceTooLow", "Your Spot request price of 0.01 is lower than the minimum required Spot price."),
+        Refusal(
+            "UnauthorizedOperation",
+            "You are not authorized to perform this operation. Encoded authorization failure message: xZ3v",
+            403,
+        ),
+        Refusal("InvalidParameterValue", "Invalid IAM Instance Profile name", 400),
+        Refusal("InvalidInstanceID.NotFound", "The instance ID 'i-0123456789abcdef0' does not exist"),
+        Refusal("InternalError", "An internal error has occurred", 500),
+        Refusal("Unavailable", "The service is unavailable. Please try again shortly.", 503),
+        Refusal(
+            "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+            "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances.",
+            403,
+        ),
+        Refusal("OptInRequired", "You are not subscribed to this service.", 401),
+        Refusal("InvalidClientTokenId", "The security token included in the request is invalid", 403),
+        Refusal("ExpiredToken", "The provided token has expired.", 400),
+        Refusal("RequestExpired", "Request has expired.", 400),
+    )
+}
+
+
+@functools.cache
+def moto() -> Moto:
+    """The one of this process: it takes a second to start."""
+    return Moto(REGION)
+
+
+class EC2Peer(Peer):
+    """A fresh account: moto begins anew for each test, the layer in front of it too."""
+
+    provider = "ec2"
+    page = 20
+    peer = "moto 5.2"
+    shown = Shown.PEER
+    otherwise: ClassVar[Mapping[str, Shown]] = {
+        "makes_one_node_out_of_two_attempts": Shown.LAYER,  # moto does not know client tokens
+        "finds_a_node_after_a_create_that_timed_out": Shown.LAYER,
+        "a_destroy_that_times_out_but_works_is_seen": Shown.LAYER,
+        "a_destroy_that_fails_leaves_the_node_to_be_seen": Shown.LAYER,
+        "writing_to_a_vanished_node_says_that_it_is_gone": Shown.LAYER,  # moto tags what it does not know
+        "recognises_each_class_of_error": Shown.LAYER,
+        "an_error_of_a_list_is_no_short_list": Shown.LAYER,
+        "nothing_is_retried": Shown.LAYER,
+        "a_request_that_hangs_ends_by_its_timeout": Shown.LAYER,
+    }
+    errors: ClassVar[Mapping[ErrorKind, tuple[str, ...]]] = {
+        ErrorKind.THROTTLED: ("RequestLimitExceeded", "Throttling"),
+        ErrorKind.QUOTA: (
+            "InstanceLimitExceeded",
+            "VcpuLimitExceeded",
+            "MaxSpotInstanceCountExceeded",
+            "InsufficientFreeAddressesInSubnet",
+            "VolumeLimitExceeded",
+        ),
+        ErrorKind.CAPACITY: ("InsufficientInstanceCapacity", "Unsupported", "SpotMaxPriceTooLow"),
+        ErrorKind.REFUSED: (
+            "UnauthorizedOperation",
+            "InvalidParameterValue",
+            "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+            "OptInRequired",
+            "InvalidClientTokenId",
+            "RequestExpired",
+            "ExpiredToken",
+        ),
+        ErrorKind.GONE: ("InvalidInstanceID.NotFound",),
+        ErrorKind.TRANSIENT: ("Unavailable", "InternalError"),
+    }
+    mistakes: ClassVar[Mapping[str, Mistake]] = {
+        "key": Mistake(CREDENTIALS, credentials={"key": "AKIAWRONGWRONGWRONG0"}, verb=Verb.LIST),
+        "secret": Mistake(CREDENTIALS, credentials={"secret": "wrong" * 8}, verb=Verb.LIST),
+        "expired secret": Mistake(CREDENTIALS, error="ExpiredToken", verb=Verb.LIST),
+        "permission": Mistake(CREDENTIALS, error="UnauthorizedOperation"),
+        "image": Mistake("[Cloud Create] image_id", create={"image_id": "ami-0123456789abcdef0"}),
+        "subnet": Mistake("[Cloud Create] subnet_id", create={"subnet_id": "subnet-0123456789abcdef0"}),
+        "security group": Mistake("[Cloud Create] security_groups", create={"security_groups": "sg-0123456789abcdef0"}),
+        "key pair": Mistake("[Cloud Create] ex_keyname", create={"ex_keyname": "nobody"}),
+        "spot role": Mistake("[Size NAME] preemptible", error="AuthFailure.ServiceLinkedRoleCreationNotPermitted"),
+    }
+    size = NodeSize("small", "m5.large", "m5.large", "m5.large", 2, 7782, 0, 0, 0.096)
+    spot = NodeSize("spot", "m5.large", "m5.large", "m5.large", 2, 7782, 0, 0, 0.04, preemptible=True)
+    secrets = (PING_SECRET, SECRET)
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.account = Account(keys={KEY: SECRET}, page=self.page)
+        self.layer = Ec2Layer(moto(), self.account)
+        self.trouble = Trouble(self.layer, _verb_of)
+        self._stack = ExitStack()
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        """Serve it."""
+        moto().reset()
+        self.port = self._stack.enter_context(serving(self.trouble))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop serving."""
+        self.trouble.let_go()
+        self._stack.close()
+
+    def driver(
+        self,
+        *,
+        timeout: float = TIMEOUT,
+        credentials: Mapping[str, str] | None = None,
+        create: Mapping[str, str] | None = None,
+        text: str = "",
+    ) -> CloudDriver:
+        """See Peer. text: more of the configuration file."""
+        given = {
+            "provider": "ec2",
+            "key": KEY,
+            "secret": SECRET,
+            "region": REGION,
+            "host": "127.0.0.1",
+            "port": str(self.port),
+            "secure": "no",
+            "timeout": f"{timeout:g}",
+            **(credentials or {}),
+        }
+        options = {"ping_host": "ping.example.com", "image_id": self.image, **(create or {})}
+        made = "[Cloud Create]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
+        return make_driver(settings_in(self.folder, made + text, **given))
+
+    @property
+    def image(self) -> str:
+        """An image that exists."""
+        return moto().images()[0]
+
+    def nodes(self) -> list[PeerNode]:
+        """See Peer."""
+        return [
+            PeerNode(each.id, each.tags.get("Name", ""), each.tags, each.user_data, each.spot, each.type)
+            for each in moto().live()
+        ]
+
+    def add(self, count: int = 1, *, ours: bool = True, tagged: bool = True) -> list[str]:
+        """See Peer."""
+        tags = {"arvados:node:manager": CLUSTER if ours else "other", "arvados_node_size": "small"}
+        return moto().add_instances(count, "m5.large", tags if tagged else {})
+
+    def terminate(self, node_id: str) -> None:
+        """See Peer."""
+        moto().terminate(node_id)
+
+    def vanish(self, node_id: str) -> None:
+        """See Peer."""
+        moto().forget(node_id)
+
+    def stop(self, node_id: str) -> None:
+        """See Peer."""
+        moto().stop(node_id)
+
+    def fail(self, verb: Verb, error: str, times: int = 1) -> None:
+        """See Peer."""
+        self.trouble.spoil(verb, Spoilt(lambda: error_response(ERRORS[error])), times)
+
+    def lose_answer(self, verb: Verb) -> None:
+        """See Peer."""
+        self.trouble.spoil(verb, Spoilt(works=True))
+
+    def wait_until_it_worked(self) -> None:
+        """See Peer."""
+        self.trouble.wait_until_it_worked()
+
+    def hang(self, verb: Verb) -> None:
+        """See Peer."""
+        self.trouble.spoil(verb, Spoilt())
+
+    def requests(self) -> int:
+        """See Peer."""
+        return self.trouble.requests
+
+
+def _verb_of(request: Request) -> Verb | None:
+    action = parse_qs(request.get_data(as_text=True)).get("Action", [""])[0]
+    return _ACTIONS.get(action)
