@@ -12,7 +12,7 @@ from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import NodeState
 from arvnodeman.fleet.node import Node
 from arvnodeman.fleet.operation import Operation
-from arvnodeman.fleet.shutdown import Kind
+from arvnodeman.fleet.shutdown_stages import Kind
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.view import NodeStatus, OperationStatus, View, Waiting
 
@@ -95,8 +95,18 @@ def _blocked(state: State) -> str:
     """Why nothing is decided at all now; '' when it is."""
     if state.safe_until is not None:
         return "safe mode, after a series of quick ends"
+    if state.stopping:
+        return "the daemon stops"
     stale = state.freshness.stale(state.t)
-    return f"lists are missing or too old: {', '.join(stale)}" if stale else ""
+    if stale:
+        return f"lists are missing or too old: {', '.join(stale)}"
+    if state.table is None:
+        return "the provider's sizes are not known yet"
+    if state.cloud_trust.doubted:
+        return f"the cloud's list is not believed: it lacks {len(state.cloud_trust.doubted)} nodes that were there"
+    if state.record_trust.doubted:
+        return f"the list of node records is not believed: it lacks {len(state.record_trust.doubted)} that were there"
+    return ""
 
 
 def _operations(state: State) -> list[OperationStatus]:

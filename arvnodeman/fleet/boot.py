@@ -63,6 +63,7 @@ class Boot(Operation):
         self.row: Node | None = None  # its row in the roster, once it is listed or created
         self.refusal: RemoteError | None = None  # why the other side refused
         self.refused_by = ""  # "cloud" or "records"
+        self.probes = False  # it may go one above the soft quota, to see whether that holds for its size, too
         self._secret = Secret("")
         self._ending = ""
         self._create_pending = False  # a create was sent and not answered for certain

@@ -30,7 +30,7 @@ def let_through(state: State) -> None:
     existing = state.existing()
     ceiling = min(state.policy.max_nodes, state.quota.value)
     for boot in ready:
-        if boot.row is None and existing >= ceiling:
+        if boot.row is None and existing >= ceiling + (boot.probes and ceiling < state.policy.max_nodes):
             boot.stop(f"{existing} nodes reach the limit of {ceiling}")
         elif boot.row is None and existing + len(state.phantoms) >= ceiling:
             continue  # what an earlier run began may yet appear
@@ -95,10 +95,10 @@ def _created(state: State, boot: Boot) -> None:
 
 
 def _ended(state: State, boot: Boot) -> None:
-    state.ended_tokens.add(boot.token)
     if boot.row is not None:
         boot.row.boot = None
         return
+    state.ended_tokens.add(boot.token)
     if boot.outcome == "stopped" or boot.refusal is None:
         state.desk.counters["boots_stopped"] += boot.outcome == "stopped"
         return

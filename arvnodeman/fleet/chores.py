@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.messages import ListSizes, ReleaseRecord, SetNodeDown, SetWord, Step, StepResult
 from arvnodeman.fleet.model import ErrorKind, NodeRecord, RemoteError
+from arvnodeman.fleet.node import Node
 from arvnodeman.fleet.operation import Desk, Operation
 
 
@@ -18,6 +19,7 @@ class Chore(Operation):
         self._subject = subject
         self.steps: list[Step] = []
         self.last_step: Step | None = None
+        self.node: Node | None = None  # that it works on
         self.result: StepResult = None
         self.error: RemoteError | None = None
 

@@ -39,6 +39,7 @@ class Limits:
     t: float
     quota: int
     quota_until: float | None
+    other_size_may_try: bool  # one above the quota
     slots: int
     slots_until: float | None
     health: dict[str, SizeHealth]
@@ -106,6 +107,7 @@ class _Booting:
         self.plan = plan
         self.limits = limits
         self.groups: Sequence[Group] = ()
+        self.above_quota = int(limits.other_size_may_try)  # the refused size rests: this is for another
         self.standing = plan.supply.nodes
         self.price = plan.supply.price
         self.begun: dict[str, int] = {}  # boots of this plan, by size
@@ -194,7 +196,7 @@ class _Booting:
             return None
         if after > policy.max_nodes:
             return causes.AtMaxNodes(wanted=wanted, size=size.id, nodes=self.standing, max_nodes=policy.max_nodes)
-        if after > limits.quota:
+        if after > limits.quota + self.above_quota:
             return causes.AtQuota(
                 until=limits.quota_until, wanted=wanted, size=size.id, nodes=self.standing, quota=limits.quota
             )

@@ -10,7 +10,7 @@ from arvnodeman.fleet.account import publish
 from arvnodeman.fleet.boot import Boot
 from arvnodeman.fleet.boots import after_boot, let_through, stop_unneeded
 from arvnodeman.fleet.cancels import Cancelling
-from arvnodeman.fleet.chores import Chore, CleanRecord, FetchSizes
+from arvnodeman.fleet.chores import Chore, CleanRecord, FetchSizes, WriteWord
 from arvnodeman.fleet.intake import CAREFUL_POLLS, take_cloud, take_records
 from arvnodeman.fleet.messages import (
     CancelJob,
@@ -32,15 +32,16 @@ from arvnodeman.fleet.messages import (
 )
 from arvnodeman.fleet.model import Policy, ProviderSize
 from arvnodeman.fleet.operation import Operation
-from arvnodeman.fleet.planning import decide_boots, replan
+from arvnodeman.fleet.planning import decide_boots, replan, take_back, wanted_again
 from arvnodeman.fleet.records import RecordKeeping, clean_orphans
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.sizes import SizeTable
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.stops import after_shutdown, decide_stops, departures
-from arvnodeman.fleet.upkeep import after_chore, keep_up, operator_said
+from arvnodeman.fleet.upkeep import after_chore, keep_up
 from arvnodeman.fleet.view import View
 from arvnodeman.fleet.windows import ShutdownWindows
+from arvnodeman.fleet.words import after_word, operator_said
 
 SIZES_AGAIN_AFTER = 600.0  # seconds, while a configured size is missing at the provider
 
@@ -50,6 +51,7 @@ class Fleet:
 
     def __init__(self, policy: Policy, now: float) -> None:
         self._state = State(policy, now)
+        self._state.desk.wanted = lambda size: wanted_again(self._state, size)
         self._records = RecordKeeping()
         self._cancelling = Cancelling()
         self._offers: tuple[ProviderSize, ...] = ()
@@ -115,7 +117,9 @@ class Fleet:
         departures(state)
         if state.desk.lists_ok:
             state.look_again_at = None
-            replan(state)
+            plan = replan(state)
+            if plan is not None:
+                take_back(state, plan)
             stop_unneeded(state)
             decide_stops(state)
             self._settle(*keep_up(state), *clean_orphans(state, self._records))
@@ -124,6 +128,7 @@ class Fleet:
     def _queue_listed(self, event: QueueListed) -> None:
         """A queue poll: boots and cancellations are decided here."""
         state = self._state
+        state.plan_outdated = True
         state.freshness.success(Poll.QUEUE, state.t, state.record_now)
         state.check_lists()
         plan = decide_boots(state, event.jobs)
@@ -197,10 +202,10 @@ class Fleet:
                 state.desk.counters["records_cleaned"] += 1
         elif isinstance(chore.last_step, CancelJob):
             self._cancelling.ended(state, chore, chore.last_step.job)
+        elif isinstance(chore, WriteWord):
+            after_word(state, chore)
         else:
-            node = next((n for n in state.roster.nodes.values() if chore.id in (n.chore, n.word_chore)), None)
-            if node is not None:
-                after_chore(state, node, chore)
+            after_chore(state, chore)
 
     def _sizes_listed(self, offers: tuple[ProviderSize, ...]) -> None:
         self._offers = offers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import link
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
@@ -27,7 +28,9 @@ def take_cloud(state: State, event: CloudListed) -> None:
             "The cloud's list lacks %d nodes that were there: it is not believed before a second one says the same",
             len(state.cloud_trust.doubted),
         )
-    change = state.roster.take_cloud(event.nodes, state.t, state.table)
+    change = state.roster.take_cloud(event.nodes, state.clock.steady(event.started), state.t, state.table)
+    state.plan_outdated = True
+    _revive(state)
     for identity in change.duplicates:
         state.desk.warning("The cloud lists node %s twice: the second is ignored", identity)
     for node in change.new:
@@ -42,6 +45,16 @@ def take_cloud(state: State, event: CloudListed) -> None:
             node.missing_ping = node.record.last_ping_at if node.record is not None else None
     for node in change.delisted:
         state.roster.drop(node)
+
+
+def _revive(state: State) -> None:
+    """The cloud said yes to a destroy, and lists the node for ever: it is there, it costs, it has to go again."""
+    for node in state.roster.nodes.values():
+        if node.destroyed_at is not None and state.t - node.destroyed_at > state.policy.boot_fail_after:
+            node.destroyed_at = None
+            node.down_cause = causes.IsDown(why="the cloud lists it still, long after it was destroyed")
+            node.set_state(NodeState.DOWN, state.t)
+            state.desk.warning("Cloud node %s is still listed, long after it was destroyed", node.cloud.name)
 
 
 def _offset(state: State, told: float | None, before: float, whose: str) -> float:
@@ -95,6 +108,7 @@ def take_records(state: State, event: RecordsListed) -> None:
     first = Poll.RECORDS not in state.freshness.succeeded
     state.records_started = state.clock.steady(event.started)
     state.freshness.success(Poll.RECORDS, state.t, state.record_now)
+    state.plan_outdated = True
     known = state.roster.records
     believed = state.record_trust.look({record.uuid for record in event.records})
     if not believed:

@@ -22,8 +22,10 @@ class Quota:
         self.ceiling = ceiling
         self.value = ceiling
         self.retry_at: float | None = None  # when the next probe is due; None: no refusal stands
+        self.other_size_may_try = False  # right after a refusal, one boot of another size may go above it
         self._first_wait = retry_after
         self._wait = retry_after
+        self._probing = False  # a probe is out: its refusal doubles the wait, the echo of a crowd's does not
 
     def set_ceiling(self, ceiling: int, retry_after: float) -> None:
         """The configuration changed: a quota that was not learnt follows the new ceiling."""
@@ -35,17 +37,20 @@ class Quota:
         if self.retry_at is None:
             self._wait = self._first_wait
             self.retry_at = t + self._wait
-        elif t >= self.retry_at - self._wait / 2:  # a probe's refusal, not the echo of the same crowd
+        elif self._probing:
             self._wait = min(self._wait * 2, LONGEST_WAIT)
             self.retry_at = t + self._wait
+        self._probing = False
         self.value = min(standing, self.ceiling)
+        self.other_size_may_try = True
 
     def created(self, standing: int) -> bool:
         """A create succeeded with `standing` nodes, it included. True when that raised the quota."""
         if self.retry_at is None or standing < self.value:
             return False
-        self._raise_by_one()
+        self._probing = False
         self._wait = self._first_wait
+        self._raise_to(max(self.value + 1, standing))
         return True
 
     def probe_due(self, t: float) -> bool:
@@ -53,11 +58,12 @@ class Quota:
         if self.retry_at is None or t < self.retry_at:
             return False
         self.retry_at = t + self._wait
-        self._raise_by_one()
+        self._probing = True
+        self._raise_to(self.value + 1)
         return True
 
-    def _raise_by_one(self) -> None:
-        self.value = min(self.value + 1, self.ceiling)
+    def _raise_to(self, value: int) -> None:
+        self.value = min(value, self.ceiling)
         if self.value >= self.ceiling:
             self.retry_at = None
 

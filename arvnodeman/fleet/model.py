@@ -139,6 +139,11 @@ class NodeSize:
     bandwidth: float = 0
     extra: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def feature(self) -> str:
+        """Its feature in Slurm."""
+        return "instancetype=" + self.id
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorWord:

@@ -28,6 +28,7 @@ VOUCHED_STATES = frozenset({"idle", "down", "drain", "inval", "fail"})  # with a
 FIRST_PING_TOLERANCE = 300.0  # seconds before the node's start that a first ping may show (clocks differ; row B3)
 OUR_SHUTDOWN = "Node Manager shutdown"
 OUR_REMOVAL = "Node Manager removal"
+RESUMES = 5  # times that an older node's drain is taken back before the node counts as down
 LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
 
 
@@ -86,9 +87,10 @@ class Node:
     boot: Boot | None = None  # our boot of it, while that is under way
     shutdown: Shutdown | None = None  # our shutdown of it, while that is under way
     chore: int | None = None  # the operation that does some small thing to it
-    chore_wait: float = 0.0
-    chore_again_at: float = 0.0  # after one that failed
+    chore_waits: dict[type, tuple[float, float]] | None = None  # by kind of step: the last wait, and until when
     word_chore: int | None = None  # the operation that writes an operator's word
+    word_unwritten: bool = False  # the word is not in the cloud's tag yet, for all we know
+    word_written_at: float = 0.0  # lists asked for before this may show an older one
     destroyed_at: float | None = None
     destroy_wait: float = 0.0
     destroy_again_at: float = 0.0  # after a destroy that failed
@@ -118,7 +120,7 @@ class Node:
         record = self.record or self.prepared
         if record is not None and record.intent is not None:
             self.price = record.intent.price
-        elif self.size is not None:
+        elif self.size is not None and self.size.price:
             self.price = self.size.price
         else:
             self.price = self.cloud.price or 0.0
@@ -209,6 +211,8 @@ def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
         return NodeState.IDLE, None
     if slurm.state in ("down", "unk") and _in_boot_grace(node, sight):
         return NodeState.IDLE, None
+    if drained_for_another(node) and node.resumes < RESUMES:  # we are about to take that back
+        return NodeState.IDLE, None
     reason = f" ({slurm.reason})" if slurm.reason else ""
     return NodeState.DOWN, causes.IsDown(why=f"Slurm says {slurm.state}{reason}")
 
@@ -294,17 +298,15 @@ def eligible(node: Node, sight: Sight) -> Cause:
         return causes.Plain(text="many nodes turned down at once: it keeps its state for now", until=node.shield_until)
     if node.state is NodeState.BUSY or node.slurm_busy:
         return causes.Working(slurm=node.slurm.state if node.slurm is not None else "")
-    if node.size is None and node.state is not NodeState.BOOTING:
-        return causes.SizeUnknown(tag=node.cloud.size_tag or "")
     if node.state is NodeState.BOOTING:
         return causes.UnderWay(what="it is booting")
-    if node.state is NodeState.RESERVED:
+    if node.state is NodeState.RESERVED and (node.size is not None or node.slurm is None):
         return causes.Plain(text=f"reserved: Slurm says {node.slurm.state}" if node.slurm else "its state is not known")
-    if node.state is NodeState.FAIL:
-        return causes.HasFailed()
     if (stale := _protected(node, sight)) is not None:
         return stale
-    return _by_state(node, sight)
+    if node.size is None:
+        return causes.SizeUnknown(tag=node.cloud.size_tag or "")
+    return causes.HasFailed() if node.state is NodeState.FAIL else _by_state(node, sight)
 
 
 def _protected(node: Node, sight: Sight) -> Cause | None:
@@ -319,7 +321,7 @@ def _protected(node: Node, sight: Sight) -> Cause | None:
 
 def _by_state(node: Node, sight: Sight) -> Cause:
     """The table for idle, down and unpaired nodes."""
-    exceeded = node.boot_exceeded(sight)
+    exceeded = node.boot_exceeded(sight) and (node.record is not None or sight.never_paired_known)
     boot_ends = sight.t + sight.policy.boot_fail_after - node.age(sight)
     if node.state is NodeState.UNPAIRED:
         return causes.NeverPaired(age=node.age(sight)) if exceeded else causes.BootWait(until=boot_ends)

@@ -7,6 +7,7 @@ set itself (`due`) has come. It ends by setting `outcome`; the Fleet looks at th
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Decided, Note, Step, StepResult
@@ -16,6 +17,10 @@ from arvnodeman.fleet.polls import Clock
 RETRIED = frozenset({ErrorKind.TRANSIENT, ErrorKind.THROTTLED})
 
 
+def _never(_size: str) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Desk:
     """What operations share with the Fleet: the clock, the options, and the way out."""
@@ -23,6 +28,7 @@ class Desk:
     policy: Policy
     clock: Clock
     lists_ok: bool = False  # all three lists are fresh and believed: irreversible steps may be taken
+    wanted: Callable[[str], bool] = _never  # is a node of this size wanted again?
     out: list[Command] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     last_id: int = 0
@@ -79,6 +85,7 @@ class Operation:
         self.attempts = 0  # failed ones of the present stage
         self.trouble: RemoteError | None = None  # what it waits for, while it waits for another attempt
         self._wait = 0.0
+        self.scheduled: float | None = None  # the `due` that the Fleet has taken note of
 
     @property
     def subject(self) -> str:

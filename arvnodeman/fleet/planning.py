@@ -13,7 +13,7 @@ from arvnodeman.fleet.model import Job, NodeState, Word
 from arvnodeman.fleet.node import Node, drained_by_us
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.stops import after_shutdown
-from arvnodeman.fleet.wishlist import BOOTING, IDLE, UNPAIRED, Queue, Supply
+from arvnodeman.fleet.wishlist import BOOTING, IDLE, SHIELDED, UNPAIRED, Queue, Supply
 
 NOT_UP = frozenset({NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN})
 SUPPLY_KIND = {NodeState.IDLE: IDLE, NodeState.UNPAIRED: UNPAIRED, NodeState.BOOTING: BOOTING}
@@ -28,7 +28,7 @@ def supply_kind(state: State, node: Node) -> int | None:
     if drained_by_us(node) is not None:
         return None
     if node.supply_until > state.t:  # many turned down at once: nothing is booted in its place yet
-        return IDLE
+        return SHIELDED
     if node.state is NodeState.RESERVED and not node.been_up:
         return UNPAIRED
     return SUPPLY_KIND.get(node.state)
@@ -84,6 +84,7 @@ def _limits(state: State) -> Limits:
         t=state.t,
         quota=state.quota.value,
         quota_until=state.quota.retry_at,
+        other_size_may_try=state.quota.other_size_may_try,
         slots=state.slots.value,
         slots_until=state.slots.retry_at,
         health=state.health,
@@ -98,8 +99,18 @@ def replan(state: State) -> Plan | None:
         return None
     for size in state.table.cheapest_first:
         state.health_of(size)
+    state.plan_outdated = False
     state.plan = make_plan(state.queue, take_stock(state), _limits(state))
     return state.plan
+
+
+def wanted_again(state: State, size: str) -> bool:
+    """Just before a destroy: is a node of this size wanted after all, by the newest lists?"""
+    plan = replan(state) if state.plan_outdated else state.plan
+    if plan is None or plan.cancels.get(size, 0) <= 0:
+        return False
+    plan.cancels[size] -= 1
+    return True
 
 
 def decide_boots(state: State, jobs: Sequence[Job]) -> Plan | None:
@@ -112,17 +123,21 @@ def decide_boots(state: State, jobs: Sequence[Job]) -> Plan | None:
     plan = replan(state)
     if plan is None or not state.desk.lists_ok:
         return plan
-    _take_back(state, plan)
+    take_back(state, plan)
     for size, count in Counter(size.id for size in plan.boots).items():
         state.desk.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
+    standing = plan.supply.nodes
     for boot_size in plan.boots:
-        begin_boot(state, boot_size)
+        boot = begin_boot(state, boot_size)
+        standing += 1
+        if standing > state.quota.value:
+            boot.probes, state.quota.other_size_may_try = True, False
     _note_stop(state, plan)
     _summarise(state, plan)
     return plan
 
 
-def _take_back(state: State, plan: Plan) -> None:
+def take_back(state: State, plan: Plan) -> None:
     """Shutdowns of wanted nodes are cancelled in preference to boots (row E15), the newest first."""
     left = dict(plan.cancels)
     if not left:
@@ -133,6 +148,7 @@ def _take_back(state: State, plan: Plan) -> None:
             continue
         if shutdown.cancel("Node size is in wishlist"):
             left[size.id] -= 1
+            plan.cancels[size.id] -= 1
         after_shutdown(state, shutdown)
 
 

@@ -20,6 +20,7 @@ class RecordKeeping:
 
     def __init__(self) -> None:
         self._nodeless: dict[str, int] = {}  # uuid -> number of the cloud list that first lacked its node
+        self._warned: set[str] = set()
         self._pings: dict[str, float] = {}  # uuid -> last ping of a record whose node is not listed, when that was seen
 
     def look(self, state: State) -> None:
@@ -41,6 +42,7 @@ class RecordKeeping:
                 first_list = lists <= self._nodeless.get(record.uuid, lists)
                 if works or first_list or record.last_ping_at != ping:
                     state.unlisted[record.uuid] = record
+                    self._warn(state, record, first_list=first_list)
             if works:
                 continue
             if record.slot is not None:
@@ -50,17 +52,27 @@ class RecordKeeping:
         self._nodeless, self._pings = nodeless, pings
         state.stale_records = deque(uuid for _, uuid in sorted(stale))
 
+    def _warn(self, state: State, record: NodeRecord, *, first_list: bool) -> None:
+        """A node that no list shows is there all the same: it counts for every limit, and somebody should know."""
+        if not first_list and record.uuid not in self._warned:
+            self._warned.add(record.uuid)
+            text = "The node of record %s (%s, %s) is not listed, but gives signs of life: it counts for the limits"
+            state.desk.warning(text, record.uuid, record.hostname, record.instance_id)
+
     def _without_node(self, state: State) -> Iterator[NodeRecord]:
         """Records that belong to no node that we know, and to no operation."""
         roster = state.roster
         made_for = {node.prepared.uuid for node in roster.nodes.values() if node.prepared is not None}
         busy = state.busy_records()
+        listed = {node.cloud.report_id for node in roster.nodes.values()}
         live_tokens = {boot.token for boot in state.boots.values()}
         for record in roster.records.values():
             if roster.is_paired(record.uuid) or record.uuid in made_for or record.uuid in busy:
                 continue
             if record.intent is not None and record.intent.token in live_tokens:
                 continue  # a prepare that failed had worked
+            if record.instance_id in listed:
+                continue  # it does not pair, and yet it is no orphan
             yield record
 
     def _coming(self, record: NodeRecord, state: State) -> BootIntent | None:

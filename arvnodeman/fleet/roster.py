@@ -36,10 +36,11 @@ class Roster:
         self.hosts: dict[str, NodeRecord] = {}  # hostname -> record that has it
         self._by_instance: dict[str, NodeRecord] = {}
         self._by_tail: dict[str, NodeRecord] = {}
+        self._by_token: dict[str, NodeRecord] = {}
         self._paired: dict[str, Node] = {}  # record uuid -> node
 
-    def take_cloud(self, listed: Sequence[CloudNode], t: float, table: SizeTable | None) -> Listing:
-        """Take in a cloud list."""
+    def take_cloud(self, listed: Sequence[CloudNode], asked: float, t: float, table: SizeTable | None) -> Listing:
+        """Take in a cloud list that was asked for at steady time `asked`."""
         change = Listing()
         seen: set[str] = set()
         for cloud in listed:
@@ -51,7 +52,7 @@ class Roster:
             if node is None:
                 change.new.append(self.add(cloud, t, table, listed=True))
             elif not node.listed or node.missing or cloud.stopped or node.cloud != cloud:
-                self._renew(node, cloud, table)
+                self._renew(node, cloud, asked, table)
                 change.changed.append(node)
         for identity in self.nodes.keys() - seen:
             node = self.nodes[identity]
@@ -64,17 +65,18 @@ class Roster:
     def add(self, cloud: CloudNode, t: float, table: SizeTable | None, *, listed: bool) -> Node:
         """A new row, paired at once where its record is known."""
         node = Node(cloud, table.of_node(cloud) if table is not None else None, t, listed)
+        node.stop_polls = int(cloud.stopped)
         self.nodes[cloud.id] = node
         self._pair(node)
         return node
 
-    def _renew(self, node: Node, cloud: CloudNode, table: SizeTable | None) -> None:
+    def _renew(self, node: Node, cloud: CloudNode, asked: float, table: SizeTable | None) -> None:
         old = node.cloud
         if not node.listed:
             node.listed = True
         node.missing, node.missing_since, node.missing_ping = 0, None, None
         node.stop_polls = node.stop_polls + 1 if cloud.stopped else 0
-        if node.word_chore is not None:  # the list may be older than the word that is being written
+        if node.word_unwritten or asked < node.word_written_at:  # the list may be older than the operator's word
             cloud = replace(cloud, word=old.word)
         node.cloud = cloud
         if table is not None and (old.size_tag, old.provider_size) != (cloud.size_tag, cloud.provider_size):
@@ -103,6 +105,7 @@ class Roster:
         self.slurm = slurm
         self.records = {record.uuid: record for record in records}
         self.hosts = {record.hostname: record for record in self.records.values() if record.hostname}
+        self._by_token = {r.intent.token: r for r in self.records.values() if r.intent is not None}
         self._by_tail = {record.uuid[-UUID_TAIL:]: record for record in self.records.values()}
         self._by_instance = self._index_instances()
         paired: list[Node] = []
@@ -149,7 +152,9 @@ class Roster:
         """The record that a cloud node was made for, while neither has been paired: by token, and by the names that
         drivers give. A record that was used again since is another's."""
         host = host_part(cloud)
-        found = self.hosts.get(host) if host is not None else None
+        found = self._by_token.get(cloud.token) if cloud.token is not None else None
+        if found is None and host is not None:
+            found = self.hosts.get(host)
         if found is None or not self._agrees(found, cloud):
             found = next((self._by_tail[part] for part in cloud.name.split("-") if part in self._by_tail), None)
         return found if found is not None and self._agrees(found, cloud) else None

@@ -10,8 +10,6 @@ all lists fresh. DOWN comes after the destroy: before it, it would free a node t
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from arvnodeman.fleet.messages import (
     Decided,
     DestroyNode,
@@ -28,31 +26,10 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, Word
 from arvnodeman.fleet.node import BUSY_STATES, DRAINED_STATES, OUR_REMOVAL, OUR_SHUTDOWN, Node, reason_of
 from arvnodeman.fleet.operation import Desk, Operation
+from arvnodeman.fleet.shutdown_stages import Kind, Stage
 
 SHUT_DOWN = "Shut down by Node Manager"
 RESUMED_AFTER = 2  # looks in a row that find a drained node undrained: somebody resumed it
-
-
-class Kind(StrEnum):
-    """Why a node goes, which decides what can stop it."""
-
-    UNWANTED = "unwanted"  # cancelled as soon as it is wanted
-    REMOVAL = "removal"  # unpaired, down, fail, of no known size: never cancelled for want
-    OPERATOR = "operator"  # an operator's drain: ended by run
-    KILL = "kill"  # an operator's kill: now
-    GONE = "gone"  # not at the cloud any more, or stopped there: only the traces are cleared
-
-
-class Stage(StrEnum):
-    """Where a shutdown is, in words."""
-
-    DRAIN = "draining it in Slurm"
-    WAIT = "waiting for its work to end"
-    DESTROY = "destroying it"
-    LOOK = "looking whether a failed destroy request worked"
-    SET_DOWN = "setting it DOWN in Slurm"
-    RELEASE = "giving its node record back"
-    UNDO = "resuming it in Slurm"
 
 
 class Shutdown(Operation):
@@ -69,6 +46,7 @@ class Shutdown(Operation):
         self.record_uuid = record.uuid if record is not None else None
         self.stage = Stage.DRAIN
         self.ours = drained  # the drain in Slurm is ours
+        self.drain_reason = node.slurm.reason if drained and node.slurm is not None else ""  # as Slurm has it
         self.failure: RemoteError | None = None
         self._undrained = 0
         self._kill = False  # asked for while a step was under way
@@ -99,15 +77,27 @@ class Shutdown(Operation):
         """A destroy request has left, or it is gone anyway."""
         return self.stage not in (Stage.DRAIN, Stage.WAIT, Stage.UNDO)
 
+    @property
+    def goes_anyway(self) -> bool:
+        """It needs no telling that the node is gone."""
+        return self.past_return or self.kind in (Kind.GONE, Kind.KILL)
+
     def begin(self) -> None:
         """The first step for the kind."""
-        if self.kind in (Kind.KILL, Kind.GONE):  # a list may lie: to destroy what is gone costs nothing
+        if self.kind is Kind.KILL:
             self._destroy()
+        elif self.kind is Kind.GONE:
+            self._wait_for_work()
         elif self.desk.policy.slurm and self.hostname and not self.ours and not self._drained_by_others():
             self.desk.info("Draining SLURM node %s", self.hostname, logger=self.logger)
-            self.send(DrainNode(self.id, self.hostname, self.reason, logger=self.logger))
+            self._drain()
         else:
             self._wait_for_work()
+
+    def _drain(self) -> None:
+        assert self.hostname is not None
+        self.drain_reason = self.reason
+        self.send(DrainNode(self.id, self.hostname, self.drain_reason, logger=self.logger))
 
     def _drained_by_others(self) -> bool:
         """A drain of somebody else keeps its reason: ours would overwrite it."""
@@ -117,12 +107,14 @@ class Shutdown(Operation):
     def _wait_for_work(self) -> None:
         self.stage = Stage.WAIT
         self.fresh_attempts()
-        if self._kill:
+        if self._kill or (self.kind is Kind.GONE and self.node.cloud.stopped):
             self._destroy()
         elif self._cancel:
             self._undo()
         elif self.desk.policy.sinfo and self.hostname:
             self._look_at()
+        elif self.kind is Kind.GONE:
+            self._clear_traces(busy=False)
         else:
             self._may_destroy()
 
@@ -131,12 +123,9 @@ class Shutdown(Operation):
         if not self.desk.lists_ok:  # nothing may be destroyed now: look again later
             self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
             return
-        self.send(LookAtNode(self.id, self.hostname, jobs=self._maybe_fail(), logger=self.logger))
-
-    def _maybe_fail(self) -> bool:
-        """A node in fail may be running a job that only squeue shows."""
-        slurm = self.node.slurm
-        return slurm is not None and slurm.state == "fail"
+        slurm = self.node.slurm  # a node in fail may be running a job that only squeue shows
+        fails = slurm is not None and slurm.state == "fail"
+        self.send(LookAtNode(self.id, self.hostname, jobs=fails, logger=self.logger))
 
     def cancel(self, why: str) -> bool:
         """Take it back. False when it is too late (a second cancel is none; row E16)."""
@@ -158,10 +147,10 @@ class Shutdown(Operation):
 
     def vanished(self) -> None:
         """The node is gone without us (row E3): only its traces are left to clear."""
-        if not self.past_return:
-            self.kind, self._kill, self._cancel = Kind.GONE, True, ""
+        if not self.goes_anyway:
+            self.kind, self._cancel = Kind.GONE, ""
             if self.step is None:
-                self._destroy()
+                self._wait_for_work()
 
     def _undo(self) -> None:
         """Resume the node, when the drain is still ours."""
@@ -181,16 +170,20 @@ class Shutdown(Operation):
                 self._wait_for_work()
             case LookAtNode() if isinstance(result, NodeSeen):
                 self._seen(result)
+            case ResumeNode() if self._kill:
+                self._destroy()
             case ResumeNode():
-                self._resumed()
+                self.ours, self.outcome = False, "cancelled"
             case DestroyNode():
                 self._destroyed()
+            case LookForNode() if isinstance(result, CloudNode):
+                self._fail()
             case LookForNode():
-                self._looked_for(result if isinstance(result, CloudNode) else None)
+                self._destroyed()
             case SetNodeDown():
                 self._release()
             case ReleaseRecord():
-                self._finish()
+                self.outcome = "destroyed"
             case _:
                 self.failed(step, RemoteError(ErrorKind.UNEXPECTED, f"{type(step).__name__} brought no result"))
 
@@ -202,21 +195,35 @@ class Shutdown(Operation):
         state = seen.node.state if seen.node is not None else ""
         if self.stage is Stage.UNDO or self._cancel:
             self._undo_seen(seen)
+        elif self.kind is Kind.GONE:
+            self._gone_seen(seen)
         elif seen.node is not None and state == "fail" and seen.jobs is None:
             assert self.hostname is not None
             self.send(LookAtNode(self.id, self.hostname, jobs=True, logger=self.logger))
         elif self._is_free(seen):
             self._may_destroy()
-        elif self._drains() and state in ("idle", "alloc", "mix"):
+        elif self.desk.policy.slurm and state in ("idle", "alloc", "mix"):
             self._undrained_seen()
-        elif state in BUSY_STATES and not self._drains():
+        elif state in BUSY_STATES and not self.desk.policy.slurm:
             self.cancel("it works again")
         else:
             self._undrained = 0
             self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
 
-    def _drains(self) -> bool:
-        return self.desk.policy.slurm
+    def _gone_seen(self, seen: NodeSeen) -> None:
+        """No list shows it. Is it really gone? A list may lack it twice while it works."""
+        busy = seen.node is not None and seen.node.state in BUSY_STATES
+        if busy and seen.node is not None and seen.node.responding:
+            self.cancel(f"it gives signs of life: Slurm says {seen.node.state}")
+        else:
+            self._clear_traces(busy=busy)
+
+    def _clear_traces(self, *, busy: bool) -> None:
+        """One that was never listed may exist all the same: it is destroyed, so that it cannot leak."""
+        if not self.node.listed and not busy:
+            self._destroy()
+        else:
+            self._set_down()
 
     def _is_free(self, seen: NodeSeen) -> bool:
         """Nothing runs on it, for certain: unk, an error or a state that we do not know is no answer."""
@@ -224,7 +231,9 @@ class Shutdown(Operation):
             return True
         if seen.node.state == "fail":
             return seen.jobs == 0
-        return seen.node.state in ("drain", "down", "inval") or (not self._drains() and seen.node.state == "idle")
+        return seen.node.state in ("drain", "down", "inval") or (
+            not self.desk.policy.slurm and seen.node.state == "idle"
+        )
 
     def _undrained_seen(self) -> None:
         """idle, alloc or mix without drain, twice in a row: somebody took it back."""
@@ -240,15 +249,19 @@ class Shutdown(Operation):
         self.desk.info("Checking that node is still eligible for shutdown", logger=self.logger)
         if self.node.word is Word.HOLD:
             self.cancel("No longer eligible: held by an operator")
-        elif not self.desk.lists_ok or (not self.desk.policy.sinfo and self.node.slurm_busy):
+        elif self.kind is Kind.UNWANTED and self.node.size is not None and self.desk.wanted(self.node.size.id):
+            self.cancel("Node size is in wishlist")
+        elif not self.desk.lists_ok or self._works_by_record():
             self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
         else:
             self._destroy()
 
+    def _works_by_record(self) -> bool:
+        """Without Slurm, the record's word is all there is."""
+        record = self.node.record
+        return not self.desk.policy.sinfo and record is not None and record.worker_state == "busy"
+
     def _destroy(self) -> None:
-        if self.kind is Kind.GONE and self.node.slurm_busy and not self.node.cloud.stopped:
-            self._set_down()
-            return
         self.stage = Stage.DESTROY
         self.fresh_attempts()
         self.desk.info("Starting shutdown", logger=self.logger)
@@ -258,12 +271,6 @@ class Shutdown(Operation):
         self.desk.decide(Decided.DESTROYED, self.node.cloud.name, "Shutdown success", logger=self.logger)
         self.node.destroyed_at = self.desk.clock.t
         self._set_down()
-
-    def _looked_for(self, found: CloudNode | None) -> None:
-        if found is None:
-            self._destroyed()
-        else:
-            self._fail()
 
     def _set_down(self) -> None:
         self.stage = Stage.SET_DOWN
@@ -279,25 +286,15 @@ class Shutdown(Operation):
         if self.record_uuid is not None:
             self.send(ReleaseRecord(self.id, self.record_uuid, SHUT_DOWN, logger=self.logger))
         else:
-            self._finish()
-
-    def _finish(self) -> None:
-        self.outcome = "destroyed"
+            self.outcome = "destroyed"
 
     def _undo_seen(self, seen: NodeSeen) -> None:
         self.stage = Stage.UNDO
         node = seen.node
-        if node is not None and node.state in DRAINED_STATES and node.reason == self.reason:
+        if node is not None and node.state in DRAINED_STATES and node.reason == self.drain_reason:
             assert self.hostname is not None
             self.send(ResumeNode(self.id, self.hostname, logger=self.logger))
         else:
-            self.outcome = "cancelled"
-
-    def _resumed(self) -> None:
-        if self._kill:
-            self._destroy()
-        else:
-            self.ours = False
             self.outcome = "cancelled"
 
     def failed(self, step: Step, error: RemoteError) -> None:
@@ -340,7 +337,11 @@ class Shutdown(Operation):
         self.failure = error
         if error.kind is ErrorKind.GONE:
             self._destroyed()
-        elif error.kind is ErrorKind.THROTTLED or (isinstance(step, LookForNode) and error.kind is ErrorKind.TRANSIENT):
+        elif error.kind is ErrorKind.THROTTLED:
+            if self.stage is Stage.DESTROY:  # not done, for certain: everything is asked again before the next attempt
+                self.stage = Stage.WAIT
+            self.again(error)
+        elif isinstance(step, LookForNode) and error.kind is ErrorKind.TRANSIENT:
             self.again(error)
         elif isinstance(step, DestroyNode) and error.kind in (ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED):
             self.stage = Stage.LOOK
@@ -368,7 +369,7 @@ class Shutdown(Operation):
             if isinstance(step, SetNodeDown):
                 self._release()
             else:
-                self._finish()
+                self.outcome = "destroyed"
         else:
             self.again(error)
 
@@ -376,8 +377,8 @@ class Shutdown(Operation):
         """The next look, or the next attempt of the present stage."""
         self.due = None
         match self.stage:
-            case Stage.DRAIN:
-                self.begin_again()
+            case Stage.DRAIN:  # the drain did not answer: again, which changes nothing when it had worked
+                self._drain()
             case Stage.WAIT:
                 self._wait_for_work()
             case Stage.UNDO:
@@ -392,8 +393,3 @@ class Shutdown(Operation):
             case Stage.RELEASE:
                 assert self.record_uuid is not None
                 self.send(ReleaseRecord(self.id, self.record_uuid, SHUT_DOWN, logger=self.logger))
-
-    def begin_again(self) -> None:
-        """The drain did not answer: drain again, which changes nothing when it had worked."""
-        assert self.hostname is not None
-        self.send(DrainNode(self.id, self.hostname, self.reason, logger=self.logger))

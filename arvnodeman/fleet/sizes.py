@@ -60,6 +60,23 @@ def _join(section: SizeSection, offer: ProviderSize, mem_scaling: float) -> Node
     )
 
 
+def _by_section(section: SizeSection, mem_scaling: float) -> NodeSize:
+    """A size of which the provider says nothing now: a list that lacks it must not make its nodes strangers."""
+    return NodeSize(
+        id=section.id,
+        instance_type=section.instance_type,
+        provider_id=section.instance_type,
+        provider_name=section.instance_type,
+        cores=section.cores,
+        ram=(section.ram or 0.0) * mem_scaling,
+        disk=section.disk or 0.0,
+        scratch=section.scratch or 0.0,
+        price=section.price or 0.0,
+        preemptible=section.preemptible,
+        extra=section.extra,
+    )
+
+
 class SizeTable:
     """The sizes that can be booted now. Built anew when the provider's list or the configuration changes."""
 
@@ -70,6 +87,7 @@ class SizeTable:
             by_id.setdefault(offer.id, offer)
             by_name.setdefault(offer.name, offer)
         self.by_id: dict[str, NodeSize] = {}
+        self.unoffered: dict[str, NodeSize] = {}  # sizes that cannot be booted now, for the nodes that there are
         missing: list[MissingSize] = []
         for section in sections:
             offered = by_id.get(section.instance_type) or by_name.get(section.instance_type)
@@ -77,11 +95,13 @@ class SizeTable:
                 names = [*by_id, *(name for name in by_name if name not in by_id)]
                 nearest = tuple(get_close_matches(section.instance_type, names, n=3))
                 missing.append(MissingSize(section.id, section.instance_type, nearest))
+                self.unoffered[section.id] = _by_section(section, mem_scaling)
                 continue
             size = _join(section, offered, mem_scaling)
             if size is None:
                 problem = "the provider gives no price for it, and the section has none"
                 missing.append(MissingSize(section.id, section.instance_type, (), problem))
+                self.unoffered[section.id] = _by_section(section, mem_scaling)
                 continue
             self.by_id.setdefault(size.id, size)
         self.missing = tuple(missing)
@@ -120,13 +140,15 @@ class SizeTable:
         """The size of a cloud node: by its tag (rows C25, C26), else by its type when exactly one section has that.
 
         None: the size is not recognisable. Preemptible and other nodes of one type are different sizes."""
-        if node.size_tag is not None and (size := self.by_id.get(node.size_tag)) is not None:
-            return size
+        if node.size_tag is not None:
+            size = self.by_id.get(node.size_tag) or self.unoffered.get(node.size_tag)
+            if size is not None:
+                return size
         if node.provider_size is None:
             return None
         same = [
             size
-            for size in self.by_id.values()
+            for size in (*self.by_id.values(), *self.unoffered.values())
             if node.provider_size in (size.provider_id, size.provider_name, size.instance_type)
             and size.preemptible == node.preemptible
         ]

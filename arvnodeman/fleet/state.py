@@ -40,6 +40,7 @@ class State:
         self.queue = Queue()
         self.table: SizeTable | None = None
         self.plan: Plan | None = None
+        self.plan_outdated = True  # a list has come since
         self.quota = Quota(policy.max_nodes, policy.quota_retry_after)
         self.slots = Quota(policy.max_nodes, policy.quota_retry_after)
         self.health: dict[str, SizeHealth] = {}
@@ -132,7 +133,8 @@ class State:
 
     def schedule(self, operation: Operation) -> None:
         """Remember when an operation wants to be woken."""
-        if operation.due is not None and operation.outcome is None:
+        if operation.due is not None and operation.outcome is None and operation.due != operation.scheduled:
+            operation.scheduled = operation.due
             heapq.heappush(self._due, (operation.due, operation.id))
 
     def due_operations(self) -> list[Operation]:
@@ -142,6 +144,7 @@ class State:
             due, number = heapq.heappop(self._due)
             operation = self.operation(number)
             if operation is not None and operation.due == due:
+                operation.scheduled = None
                 found.append(operation)
         return found
 

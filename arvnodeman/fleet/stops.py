@@ -5,13 +5,15 @@ from __future__ import annotations
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
-from arvnodeman.fleet.messages import DEBUG, WARNING, Decided
+from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.model import NodeState, Word
-from arvnodeman.fleet.node import OUR_SHUTDOWN, Node, drained_by_us, eligible
-from arvnodeman.fleet.shutdown import Kind, Shutdown
+from arvnodeman.fleet.node import OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible
+from arvnodeman.fleet.shutdown import Shutdown
+from arvnodeman.fleet.shutdown_stages import Kind
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.wishlist import IDLE
 
+NOT_UP = frozenset({NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN})
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
 
 
@@ -69,33 +71,53 @@ def decide_stops(state: State) -> None:
     assert plan is not None
     sight = state.sight()
     spare: dict[str, list[tuple[Node, Cause]]] = {}  # idle nodes by size, with their cause
-    up = 0
+    up = len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
     for node in list(state.roster.nodes.values()):
         if node.destroyed_at is not None or node.shutdown is not None:
             continue
-        up += node.state not in (NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN)
-        if node.boot is not None or node.destroy_again_at > state.t or _by_word(state, node):
+        busy = node.boot is not None or node.destroy_again_at > state.t or _is_being_resumed(state, node)
+        if not busy and (_by_word(state, node) or _adopt(state, node) or _remove(state, node, sight, spare)):
             continue
-        kind = drained_by_us(node) if node.word is not Word.HOLD else None
-        if kind is not None:  # ours, from before a restart
-            adopted = Kind.UNWANTED if kind == OUR_SHUTDOWN else Kind.REMOVAL
-            text = "Going on with the shutdown of %s, which Slurm shows drained by us"
-            state.desk.decide(Decided.SHUTDOWN, node.cloud.name, text, node.cloud.name)
-            begin_shutdown(state, node, adopted, drained=True)
-            continue
-        if node.state is NodeState.BUSY and node.size is not None:
-            continue
-        cause = eligible(node, sight)
-        if node.state is NodeState.IDLE and node.size is not None:
-            spare.setdefault(node.size.id, []).append((node, cause))
-        elif cause.goes:
-            _remove(state, node, cause)
-        elif node.size is None and node.state is NodeState.BUSY and state.policy.slurm and node.word is not Word.HOLD:
-            _remove(state, node, causes.SizeUnknown(tag=node.cloud.size_tag or ""))  # drained at once
-        else:
-            state.look_again(cause.until)
-    up += len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
+        up += node.state not in NOT_UP
     _stop_unwanted(state, spare, up)
+
+
+def _is_being_resumed(state: State, node: Node) -> bool:
+    """A resume of ours that comes late must not undo the drain of a shutdown."""
+    chore = state.chores.get(node.chore) if node.chore is not None else None
+    return chore is not None and isinstance(chore.last_step, ResumeNode)
+
+
+def _adopt(state: State, node: Node) -> bool:
+    """Drained by us before a restart: its shutdown goes on. True when it does."""
+    kind = drained_by_us(node) if node.word is not Word.HOLD else None
+    if kind is None:
+        return False
+    text = "Going on with the shutdown of %s, which Slurm shows drained by us"
+    state.desk.decide(Decided.SHUTDOWN, node.cloud.name, text, node.cloud.name)
+    begin_shutdown(state, node, Kind.UNWANTED if kind == OUR_SHUTDOWN else Kind.REMOVAL, drained=True)
+    state.plan_outdated = True  # its size may be wanted: asked before it is destroyed
+    return True
+
+
+def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[tuple[Node, Cause]]]) -> bool:
+    """What does not work, or is of no known size, goes. True when it does; idle nodes are put into `spare`."""
+    if node.state is NodeState.BUSY and node.size is not None:
+        return False
+    cause = eligible(node, sight)
+    if node.state is NodeState.IDLE and node.size is not None:
+        spare.setdefault(node.size.id, []).append((node, cause))
+        return False
+    if node.size is None and node.state is NodeState.BUSY and state.policy.slurm and node.word is not Word.HOLD:
+        cause = causes.SizeUnknown(tag=node.cloud.size_tag or "")  # drained at once
+    if not cause.goes:
+        state.look_again(cause.until)
+        return False
+    _decide_shutdown(state, node, cause)
+    if node.state in (NodeState.UNPAIRED, NodeState.DOWN):
+        boot_failed(state, node)
+    begin_shutdown(state, node, Kind.REMOVAL)
+    return True
 
 
 def _by_word(state: State, node: Node) -> bool:
@@ -104,16 +126,9 @@ def _by_word(state: State, node: Node) -> bool:
         begin_shutdown(state, node, Kind.KILL)
         return True
     if node.word is Word.DRAIN and (state.policy.slurm or node.state is not NodeState.BUSY):
-        begin_shutdown(state, node, Kind.OPERATOR)
+        begin_shutdown(state, node, Kind.OPERATOR, drained=drained_by_us(node) is not None)
         return True
     return False
-
-
-def _remove(state: State, node: Node, cause: Cause) -> None:
-    _decide_shutdown(state, node, cause)
-    if node.state in (NodeState.UNPAIRED, NodeState.DOWN):
-        boot_failed(state, node)
-    begin_shutdown(state, node, Kind.REMOVAL)
 
 
 def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up: int) -> None:
@@ -162,11 +177,13 @@ def departures(state: State) -> None:
     if not state.desk.lists_ok:
         return
     for node in [node for node in state.roster.nodes.values() if node.missing > 1 or node.stop_polls > 1]:
-        if node.destroyed_at is not None or (node.shutdown is not None and node.shutdown.past_return):
+        if node.destroyed_at is not None or (node.shutdown is not None and node.shutdown.goes_anyway):
             continue
         if node.boot is not None and node.boot.node is not None:
             continue  # its last touches end first: they hold its record
         stopped = node.stop_polls > 1
+        if stopped and node.word is Word.HOLD:
+            continue
         if not stopped and not _is_gone(state, node):
             continue
         text, how = "Cloud node %s is gone without us (%s)", "stopped" if stopped else "not listed any more"

@@ -16,7 +16,8 @@ from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.model import Job, JobShape, NodeSize
 
 Turns = Generator["Group", bool | None, None]
-IDLE, UNPAIRED, BOOTING = range(3)  # kinds of supply, in the order in which they are taken
+IDLE, UNPAIRED, BOOTING, SHIELDED = range(4)  # kinds of supply, in the order in which they are taken
+KINDS = (IDLE, UNPAIRED, BOOTING, SHIELDED)
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ class Supply:
         """One more node."""
         counts = self.counts.get(size)
         if counts is None:
-            counts = self.counts[size] = [0, 0, 0]
+            counts = self.counts[size] = [0, 0, 0, 0]
         counts[kind] += 1
 
     def take(self, size: str, kind: int, wanted: int) -> int:
@@ -164,7 +165,7 @@ def match_exact(groups: Sequence[Group], supply: Supply) -> None:
     for group in groups:
         by_size.setdefault(group.choices[0].id, []).append(group)
     for size, wishers in by_size.items():
-        for kind in (IDLE, UNPAIRED, BOOTING):
+        for kind in KINDS:
             left = supply.left(size, kind)
             turns = in_turn(wishers)
             wisher = next(turns, None)
@@ -190,7 +191,7 @@ def match_any(groups: Sequence[Group], supply: Supply) -> None:
 def next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:
     """Kind and size of what a group can still take; supply only shrinks, so its cursor only goes on."""
     kind, index = group.cursor
-    while kind <= BOOTING:
+    while kind <= SHIELDED:
         while index < len(group.choices):
             if supply.left(group.choices[index].id, kind):
                 group.cursor = (kind, index)

@@ -1,0 +1,84 @@
+"""Operators' words: obeyed at once, and kept in a tag of the cloud node, so that they survive a restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from arvnodeman.fleet.chores import Chore, WriteWord
+from arvnodeman.fleet.messages import Decided, OperatorSaid, SetWord
+from arvnodeman.fleet.model import NodeState, OperatorWord, Word
+from arvnodeman.fleet.node import Node, drained_by_us
+from arvnodeman.fleet.operation import Operation
+from arvnodeman.fleet.shutdown_stages import Kind
+from arvnodeman.fleet.state import State
+from arvnodeman.fleet.stops import after_shutdown, begin_shutdown
+
+
+def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
+    """An operator spoke on a node."""
+    node = state.find(event.node)
+    if node is None:
+        state.desk.warning("An operator said %s of %s, which is no node", event.word.value, event.node)
+        return []
+    text, name = "An operator said %s of %s: %s", node.cloud.name
+    state.desk.decide(Decided.WORD, name, text, event.word.value, name, event.reason)
+    word = None if event.word is Word.RUN else OperatorWord(event.word, event.reason)
+    node.cloud = replace(node.cloud, word=word)
+    state.touched.add(node.id)
+    if state.safe_until is None:  # else the tag is obeyed when safe mode is over
+        _obey(state, node, event.word)
+    if node.destroyed_at is not None:
+        return []
+    node.word_unwritten = True
+    running = state.chores.get(node.word_chore) if node.word_chore is not None else None
+    if isinstance(running, WriteWord):
+        running.rewrite(SetWord(running.id, node.cloud, word, logger=running.logger))
+        return []
+    return [write_again(state, node)]
+
+
+def write_again(state: State, node: Node) -> Operation:
+    """Write the word that is not in the tag yet."""
+    chore = WriteWord(state.desk, "ComputeNodeUpdateActor", node.cloud.name)
+    state.chores[chore.id] = chore
+    node.word_chore, chore.node = chore.id, node
+    chore.begin(SetWord(chore.id, node.cloud, node.cloud.word, logger=chore.logger))
+    return chore
+
+
+def after_word(state: State, chore: Chore) -> None:
+    """The tag has been written, or not: then it is written again at a later node poll."""
+    node = chore.node
+    assert node is not None
+    node.word_chore = None
+    if chore.outcome == "done":
+        node.word_unwritten = False
+        node.word_written_at = state.t
+    elif chore.error is not None:
+        state.desk.error("%s", chore.error.text, logger=chore.logger)
+
+
+def _obey(state: State, node: Node, word: Word) -> None:
+    if node.destroyed_at is not None:
+        return
+    shutdown = node.shutdown
+    if shutdown is None and word in (Word.HOLD, Word.RUN) and drained_by_us(node) is not None:
+        shutdown = begin_shutdown(state, node, Kind.OPERATOR, drained=True)  # so that it can be taken back
+    match word:
+        case Word.HOLD if shutdown is not None:
+            shutdown.cancel("an operator said hold")
+        case Word.RUN if shutdown is not None and shutdown.kind is Kind.OPERATOR:
+            shutdown.cancel("an operator said run")
+        case Word.DRAIN if shutdown is not None:
+            if shutdown.kind is Kind.UNWANTED:
+                shutdown.kind = Kind.OPERATOR
+        case Word.DRAIN if state.table is not None and (state.policy.slurm or node.state is not NodeState.BUSY):
+            begin_shutdown(state, node, Kind.OPERATOR)
+        case Word.KILL if shutdown is not None:
+            shutdown.kill()
+        case Word.KILL:
+            begin_shutdown(state, node, Kind.KILL)
+        case _:
+            pass
+    if shutdown is not None:
+        after_shutdown(state, shutdown)
