@@ -24,13 +24,15 @@ from arvnodeman.actors.daemon import Published
 from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.view import View
-from arvnodeman.manage import server
+from arvnodeman.manage.doors import DRY_RUN_FOLDER, Doors, open_doors
+from arvnodeman.manage.server import CannotListen
 from arvnodeman.manage.site import make_application
+from arvnodeman.manage.source import Source
 from arvnodeman.settings import Settings
 from arvnodeman.supervision import logs
 from arvnodeman.supervision.ending import Cause, CauseKind, is_fatal
 from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, cluster_of
-from arvnodeman.supervision.run import Run, open_state_dir, silence_allowed
+from arvnodeman.supervision.run import Run, longest_silence, open_state_dir
 from arvnodeman.supervision.service import ServiceNotifier
 from arvnodeman.supervision.signals import Signals
 from arvnodeman.supervision.vitals import Vitals
@@ -45,35 +47,36 @@ HANGING = 2.0  # seconds that actors have to stop when the process ends
 logger = logging.getLogger()
 
 
-def main(path: str, *, foreground: bool) -> int:
+def main(path: str, *, foreground: bool, dry_run: bool = False) -> int:
     """Run the daemon until it is told to stop. Returns the exit code: 0 after an orderly stop, 2 for a mistake in the
     configuration, 3 when another daemon of the cluster runs, 1 when a resource cannot be had. Must be called in the
-    main thread."""
+    main thread. A dry run decides and touches nothing, beside another daemon or without one."""
     path = str(Path(path).absolute())  # the background has another working directory
     try:
         settings = load(path)
     except ConfigError as error:
         return _complain(error.problems, BAD_CONFIGURATION)
-    state_dir, complaint = open_state_dir(settings.daemon.state_dir)
+    folder = settings.daemon.state_dir
+    state_dir, complaint = open_state_dir(f"{folder}/{DRY_RUN_FOLDER}" if folder and dry_run else folder)
     try:
         logs.check(settings.logging)
-        writer = OneWriter(cluster_of(settings), state_dir)
-        listening = _bind(settings)
+        writer = OneWriter(cluster_of(settings) + (" (dry run)" if dry_run else ""), state_dir)
+        doors = open_doors(settings.manage, state_dir, dry_run=dry_run)
     except logs.CannotLog as error:
         return _complain([f"{path}: {error}"], BAD_CONFIGURATION)
     except AlreadyRunning as error:
         return _complain([f"{path}: {error}"], ALREADY_RUNNING)
-    except server.CannotListen as error:
-        return _complain([f"{path}: [Manage] port: {error}"], CANNOT_START)
+    except CannotListen as error:
+        return _complain([f"{path}: {error}"], CANNOT_START)
     signals = Signals()
     signals.install()
     if not foreground:
-        _go_into_background(settings, [*signals.descriptors, *writer.descriptors, *([listening] if listening else [])])
+        _go_into_background(settings, [*signals.descriptors, *writer.descriptors, *doors.sockets])
     _lead_own_group()
     writer.settle()
     logs.set_up(settings.logging)
     try:
-        return Daemon(settings, signals, writer, state_dir).run(listening, complaint)
+        return Daemon(settings, signals, writer, state_dir, dry_run=dry_run).run(doors, complaint)
     finally:
         signals.close()
         writer.release()
@@ -83,12 +86,6 @@ def _complain(lines: tuple[str, ...] | list[str], code: int) -> int:
     sys.stderr.writelines(f"{line}\n" for line in lines)
     sys.stderr.flush()
     return code
-
-
-def _bind(settings: Settings) -> socket.socket | None:
-    if settings.manage.port < 0:
-        return None
-    return server.bind(settings.manage.address, settings.manage.port)
 
 
 def _go_into_background(settings: Settings, kept: list[socket.socket | int]) -> None:
@@ -131,32 +128,43 @@ class Mind:
 class Daemon:
     """One run of the daemon, seen from the main thread."""
 
-    def __init__(self, settings: Settings, signals: Signals, writer: OneWriter, state_dir: Path | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        signals: Signals,
+        writer: OneWriter,
+        state_dir: Path | None,
+        *,
+        dry_run: bool = False,
+    ) -> None:
         self._signals = signals
         self._writer = writer
         self._vitals = Vitals()
         self._notifier = ServiceNotifier()
         self._ready = False
+        self._dry_run = dry_run
         brain = Fleet(settings.policy(), self._vitals.clock.now())
         self._published = Published(brain.view)
         self._run = Run(settings.daemon, state_dir, self._vitals, Mind(self._published))
-        self._crew = Crew(settings, Supervision(self._vitals, self._run.ending), brain, self._published)
+        supervision = Supervision(self._vitals, self._run.ending)
+        self._crew = Crew(settings, supervision, brain, self._published, dry_run=dry_run)
 
-    def run(self, listening: socket.socket | None, complaint: str = "") -> int:
+    def run(self, doors: Doors, complaint: str = "") -> int:
         """Start everything, wait for signals, stop everything. Returns the exit code. `complaint`: a line for the log
         from before there was one."""
         settings = self._crew.settings
         logger.info("%s %s started, libcloud %s", sys.argv[0], __version__, version("apache-libcloud"))
         for warning in (*settings.warnings, *filter(None, [complaint, self._deadlines()])):
             logger.warning("%s", warning)
+        if self._dry_run:
+            logger.warning("Dry run: what would be done is written down, and nothing is touched")
         self._run.begin()
         try:
-            management = self._serve(listening)
+            doors.serve(make_application(self._source()))
             self._crew.start(good_round=self._good_round, half_way=self._run.half_way)
             number = self._wait_for_stop()
             hanging = not self._stop()
-            if management is not None:
-                management.stop(HANGING)
+            doors.close(HANGING)
         except Exception as error:  # noqa: BLE001 (it is logged there, and ends the process)
             return self._failed(error)
         self._run.close(CauseKind.CLEAN, number.name, hanging=hanging)
@@ -174,7 +182,7 @@ class Daemon:
 
     def _deadlines(self) -> str:
         """A service manager that is less patient than the watchdog kills without last words: a line that says so."""
-        needed, given = silence_allowed(self._crew.settings.daemon), self._notifier.watchdog
+        needed, given = longest_silence(self._crew.settings.daemon), self._notifier.watchdog
         if given is None or given > needed:
             return ""
         return (
@@ -182,16 +190,16 @@ class Daemon:
             f"as they are, WatchdogSec should be above {needed:g} s"
         )
 
-    def _serve(self, listening: socket.socket | None) -> server.ManagementServer | None:
-        if listening is None:
-            logging.getLogger("status.Handler").warning(
-                "Management server disabled. Use [Manage] config section to enable."
-            )
-            return None
-        application = make_application(lambda: self._crew.settings, self._vitals, lambda: self._published.view)
-        management = server.ManagementServer(application, listening)
-        management.start()
-        return management
+    def _source(self) -> Source:
+        """What the management server reads."""
+        return Source(
+            settings=lambda: self._crew.settings,
+            vitals=self._vitals,
+            published=self._published,
+            waits=self._crew.waits,
+            say=self._crew.say,
+            dry_run=self._dry_run,
+        )
 
     def _wait_for_stop(self) -> Signal:
         """Obey signals until one says stop; that one."""
@@ -261,6 +269,7 @@ class Daemon:
         view = self._published.view
         counts = ", ".join(f"{number} {state}" for state, number in sorted(view.states.items()) if number)
         safe = "safe mode: nothing is created or destroyed; " if view.safe_mode else ""
+        safe = "dry run; " + safe if self._dry_run else safe
         self._notifier.alive(f"{safe}{counts or 'no nodes'}; {view.wish} wanted, {len(view.jobs)} jobs waiting")
 
 

@@ -6,12 +6,17 @@ import logging
 import time
 from collections.abc import Callable
 
-from arvnodeman.actors.base import Ref, Supervision, tell
+import pykka
+
+from arvnodeman.actors.base import Ping, Ref, Supervision, tell
 from arvnodeman.actors.brain import Brain
 from arvnodeman.actors.daemon import NodeManagerDaemonActor, PollersStarted, Published
+from arvnodeman.actors.dry_hands import DryHands, pretend
 from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.hands import Hands, Makers
-from arvnodeman.actors.operators import OperatorActor, OperatorPool
+from arvnodeman.actors.log import log_as
+from arvnodeman.actors.operators import OperatorActor, OperatorPool, StepHands
+from arvnodeman.actors.overlay import Overlay
 from arvnodeman.actors.pollers import (
     ArvadosNodeListMonitorActor,
     CloudNodeListMonitorActor,
@@ -22,12 +27,13 @@ from arvnodeman.actors.pollers import (
     Retime,
 )
 from arvnodeman.actors.timer import Timer
+from arvnodeman.actors.waits import JobWaits
 from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
 from arvnodeman.arvados.jobs import JobsQueue
 from arvnodeman.arvados.nodes import make_keeper
 from arvnodeman.cloud.base import ping_url
 from arvnodeman.cloud.registry import make_driver
-from arvnodeman.fleet.messages import PolicyChanged, Poll, SafeMode, StopAsked
+from arvnodeman.fleet.messages import Decided, OperatorSaid, PolicyChanged, Poll, SafeMode, Step, StopAsked
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.supervision.changes import changes, reloaded
@@ -58,27 +64,49 @@ def make_makers(settings: Settings) -> Makers:
     )
 
 
-def make_fetches(settings: Settings, makers: Makers, supervision: Supervision) -> dict[Poll, Fetch]:
-    """What each poller fetches with. Without the slurm dispatcher and slurm_queue no Slurm command is run (row N5)."""
+def make_fetches(
+    settings: Settings,
+    makers: Makers,
+    supervision: Supervision,
+    waits: JobWaits | None = None,
+    overlay: Overlay | None = None,
+) -> dict[Poll, Fetch]:
+    """What each poller fetches with. Without the slurm dispatcher and slurm_queue no Slurm command is run (row N5).
+
+    `overlay`: a dry run's. Then rights are not checked either, since that is a command that changes nodes."""
     clock = supervision.vitals.clock
     policy = settings.policy()
     arvados = settings.arvados
-    return {
+    check_rights = policy.slurm and overlay is None
+    fetches: dict[Poll, Fetch] = {
         Poll.CLOUD: CloudFetch(makers.driver, clock),
         Poll.RECORDS: RecordsFetch(
-            makers.keeper, makers.slurm() if policy.sinfo else None, clock, check_rights=policy.slurm
+            makers.keeper, makers.slurm() if policy.sinfo else None, clock, check_rights=check_rights
         ),
         Poll.QUEUE: QueueFetch(
-            makers.slurm() if arvados.slurm_queue else None, makers.jobs if arvados.jobs_queue else None, clock
+            makers.slurm() if arvados.slurm_queue else None, makers.jobs if arvados.jobs_queue else None, clock, waits
         ),
     }
+    if overlay is None:
+        return fetches
+    return {poll: pretend(fetch, overlay) for poll, fetch in fetches.items()}
 
 
 class Crew:
     """The actors of one daemon. Used by the main thread."""
 
-    def __init__(self, settings: Settings, supervision: Supervision, brain: Brain, published: Published) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        supervision: Supervision,
+        brain: Brain,
+        published: Published,
+        *,
+        dry_run: bool = False,
+    ) -> None:
         self.settings = settings
+        self.waits = JobWaits()
+        self._overlay = Overlay(supervision.vitals.clock.now) if dry_run else None
         self._supervision = supervision
         self._vitals = supervision.vitals
         self._makers = make_makers(settings)
@@ -102,7 +130,7 @@ class Crew:
         )
         if self._vitals.past.safe_for:
             self._daemon.tell(SafeMode(self._vitals.clock.now() + self._vitals.past.safe_for))
-        fetches = make_fetches(self.settings, self._makers, self._supervision)
+        fetches = make_fetches(self.settings, self._makers, self._supervision, self.waits, self._overlay)
         for poller in POLLERS:
             self._pollers[poller.poll] = poller.start(
                 self._supervision,
@@ -138,6 +166,17 @@ class Crew:
         for poll, ref in self._pollers.items():
             tell(ref, Retime(self._poll_times(poll)))
 
+    def say(self, said: OperatorSaid, timeout: float = 3.0) -> bool:
+        """Pass an operator's word on. Any thread; it is heard when this returns True, else in its turn.
+
+        The inbox is first in, first out: a ping that is answered came after the word."""
+        if not tell(self._daemon, said):
+            return False
+        try:
+            return self._daemon.ask(Ping(), timeout=timeout) is True
+        except (pykka.Timeout, pykka.ActorDeadError):
+            return False
+
     def begin_stop(self) -> None:
         """Pollers and watchdog stop; the brain begins nothing new, and `Published.stopped` is set when all is done."""
         self._vitals.stopping.set()
@@ -158,7 +197,15 @@ class Crew:
         return self._timer.join(max(0.0, deadline - time.monotonic())) and not any(ref.is_alive() for ref in refs)
 
     def _start_operator(self, number: int, daemon: Ref) -> Ref:
-        return OperatorActor.start(self._supervision, number=number, hands=Hands(self._makers), daemon=daemon)
+        hands: StepHands = Hands(self._makers)
+        if self._overlay is not None:
+            hands = DryHands(hands, self._overlay, self._would)
+        return OperatorActor.start(self._supervision, number=number, hands=hands, daemon=daemon)
+
+    def _would(self, step: Step, subject: str, words: str) -> None:
+        """A dry run writes down what it would have done. Called in the operators' threads."""
+        log_as(step.logger or "DryRun", logging.WARNING, "Dry run: would %s", words)
+        self._published.decisions.add(self._vitals.clock.now(), Decided.WOULD, subject, "would %s", (words,))
 
     def _poll_times(self, poll: Poll) -> PollTimes:
         return PollTimes(self.settings.poll_time_of(poll), self.settings.daemon.max_poll_time)

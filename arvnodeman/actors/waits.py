@@ -1,4 +1,4 @@
-"""Since when each waiting job has been seen: worked out in the poller's thread, so that deciding does not pay for it."""
+"""Since when each waiting job has been seen: worked out in the poller's thread, so that deciding does not pay."""
 
 from __future__ import annotations
 

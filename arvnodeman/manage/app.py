@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
+
+from arvnodeman.fleet.model import Secret
+from arvnodeman.manage.access import Gate, Refusal, Right
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-Page = Callable[[Request], Response]
+Page = Callable[..., Response]  # (request, the parts of the path that its rule names)
 
 logger = logging.getLogger("status.Handler")
 
@@ -24,37 +29,61 @@ def json_response(value: object, status: int = 200) -> Response:
 
 
 def error_response(status: int, text: str) -> Response:
-    """An answer that says in JSON what is wrong, as Arvados' services do."""
-    return json_response({"health": "ERROR", "error": text}, status)
+    """An answer that says in JSON what is wrong."""
+    response = json_response({"error": text}, status)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One page, and what it needs."""
+
+    rule: str  # werkzeug's: /v1/nodes/<name>
+    page: Page
+    right: Right = Right.OPEN
+    method: str = "GET"
 
 
 class Application:
-    """A WSGI application over pages for GET. A page that fails is a 500 and a line in the log, and nothing worse
-    (row K7)."""
+    """A WSGI application. A page that fails is a 500 and a line in the log, and nothing worse (row K7)."""
 
-    def __init__(self, pages: Mapping[str, Page]) -> None:
-        self._pages = dict(pages)
+    def __init__(self, routes: Sequence[Route], gate: Gate | None = None) -> None:
+        """Without a gate only open pages are served."""
+        self._gate = gate or Gate(Secret(""))
+        self._routes = routes
+        rules = [Rule(route.rule, methods=[route.method], endpoint=number) for number, route in enumerate(routes)]
+        self._map = Map(rules, merge_slashes=False, redirect_defaults=False)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, in one of the server's threads."""
         request = Request(environ)
         response = self._answer(request)
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
         logger.info('%s - "%s %s" %d', request.remote_addr, request.method, request.path, response.status_code)
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
         try:
-            return self._page(request)(request)
+            number, parts = self._map.bind_to_environ(request.environ).match()
+            route = self._routes[number]
+            self._gate.check(request, route.right)
+            page: Page = route.page
+            return page(request, **parts)
+        except Refusal as refusal:
+            return error_response(refusal.status, refusal.text)
         except HTTPException as error:
-            return error_response(error.code or 500, error.name)
+            return _http_error(error)
         except Exception:
             logger.exception("while answering %s", request.path)
             return error_response(500, "Internal Server Error")
 
-    def _page(self, request: Request) -> Page:
-        page = self._pages.get(request.path)
-        if page is None:
-            raise NotFound
-        if request.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed(["GET", "HEAD"])
-        return page
+
+def _http_error(error: HTTPException) -> Response:
+    text = error.description if error.code == 400 else None
+    response = error_response(error.code or 500, text or error.name)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +9,8 @@ from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import Secret
-from arvnodeman.manage.app import error_response, json_response
+from arvnodeman.manage.access import Refusal, check_token
+from arvnodeman.manage.app import json_response
 from arvnodeman.supervision.vitals import Vitals
 
 
@@ -57,11 +57,15 @@ class HealthPage:
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
         if not self._token:
-            return error_response(404, "disabled")
-        sent = request.headers.get("Authorization")
-        if not sent:
-            return error_response(401, "authorization required")
-        if not hmac.compare_digest(sent.encode(), f"Bearer {self._token.reveal()}".encode()):
-            return error_response(403, "authorization error")
+            return _ill(404, "disabled")
+        try:
+            check_token(request, self._token)
+        except Refusal as refusal:
+            return _ill(refusal.status, refusal.text)
         wrong = ailments(self._vitals, self._limits())
-        return error_response(503, "; ".join(wrong)) if wrong else json_response({"health": "OK"})
+        return _ill(503, "; ".join(wrong)) if wrong else json_response({"health": "OK"})
+
+
+def _ill(status: int, text: str) -> Response:
+    """As Arvados' services say it."""
+    return json_response({"health": "ERROR", "error": text}, status)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from arvnodeman.fleet.view import View
-from arvnodeman.manage.app import Application
-from arvnodeman.manage.health import HealthLimits, HealthPage
+from arvnodeman.manage import api
+from arvnodeman.manage.access import Gate, Right
+from arvnodeman.manage.app import Application, Route
+from arvnodeman.manage.health import HealthPage
+from arvnodeman.manage.metrics import MetricsPage
+from arvnodeman.manage.source import Source
 from arvnodeman.manage.status import StatusPage
-from arvnodeman.settings import Settings
-from arvnodeman.supervision.vitals import Vitals
 
 
-def make_application(settings: Callable[[], Settings], vitals: Vitals, view: Callable[[], View]) -> Application:
-    """The application. `settings`: those in force now; `view`: the brain's newest."""
-
-    def limits() -> HealthLimits:
-        daemon = settings().daemon
-        return HealthLimits(daemon.poll_stale_after, daemon.watchdog, daemon.watchdog_interval)
-
-    return Application(
-        {
-            "/status.json": StatusPage(vitals, view),
-            "/_health/ping": HealthPage(vitals, limits, settings().manage.management_token),
-        }
-    )
+def make_application(source: Source) -> Application:
+    """The application, for the TCP server and for the unix socket."""
+    token = source.settings().manage.management_token  # another one needs a restart
+    routes = [
+        Route("/status.json", StatusPage(source)),
+        Route("/_health/ping", HealthPage(source.vitals, source.limits, token)),
+        Route("/metrics", MetricsPage(source), Right.READ),
+        *api.routes(source),
+    ]
+    return Application(routes, Gate(token))

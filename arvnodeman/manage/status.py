@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.model import NodeState
 from arvnodeman.fleet.view import View
 from arvnodeman.manage.app import json_response
+from arvnodeman.manage.source import Source
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
 
 CLOUD_ERRORS = ("list_nodes_errors", "create_node_errors", "destroy_node_errors")
 
 
-def status(vitals: Vitals, view: View) -> dict[str, object]:
-    """The status as a JSON object. Reads, and takes no lock. idle_times are seconds, as of the newest list."""
+def status(vitals: Vitals, view: View, age: float = 0.0) -> dict[str, object]:
+    """The status as a JSON object. Reads, and takes no lock. `age`: seconds since the view was made."""
     counters = view.counters
     shown: dict[str, object] = {
         "Version": __version__,
@@ -24,7 +23,7 @@ def status(vitals: Vitals, view: View) -> dict[str, object]:
         "actor_exceptions": vitals.counted("actor_exceptions"),
         "boot_failures": counters.get("boot_failures", 0),
         "idle_times": {
-            node.hostname or node.name: round(view.t - node.idle_since, 3)
+            node.hostname or node.name: round(view.t + age - node.idle_since, 3)
             for node in view.nodes.values()
             if node.idle_since is not None
         },
@@ -40,10 +39,17 @@ def status(vitals: Vitals, view: View) -> dict[str, object]:
 class StatusPage:
     """Needs no token, as ever."""
 
-    def __init__(self, vitals: Vitals, view: Callable[[], View]) -> None:
-        self._vitals = vitals
-        self._view = view
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        return json_response(status(self._vitals, self._view()))
+        source = self._source
+        now = source.look()
+        shown = status(source.vitals, now.view, now.age)
+        shown["restarts"] = dict(source.restarts)
+        if now.view.safe_mode:
+            shown["safe_mode"] = True
+        if source.dry_run:
+            shown["dry_run"] = True
+        return json_response(shown)

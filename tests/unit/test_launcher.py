@@ -67,7 +67,11 @@ ARMED: list[float] = []
 class PlayedCrew:
     """What the launcher does to the actors, in its order."""
 
-    def __init__(self, settings: Settings, supervision: Any, brain: object, published: Any) -> None:
+    def __init__(
+        self, settings: Settings, supervision: Any, brain: object, published: Any, *, dry_run: bool = False
+    ) -> None:
+        self.waits = None
+        self.say = None
         self.settings = settings
         self.vitals = supervision.vitals
         self.published = published

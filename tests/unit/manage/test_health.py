@@ -7,7 +7,7 @@ from werkzeug.test import Client, TestResponse
 
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import Secret
-from arvnodeman.manage.app import Application
+from arvnodeman.manage.app import Application, Route
 from arvnodeman.manage.health import HealthLimits, HealthPage
 from arvnodeman.supervision.clock import Clock
 from arvnodeman.supervision.vitals import Vitals
@@ -32,7 +32,7 @@ class Daemon:
 
     def ping(self, configured: str = "tok", **headers: str) -> TestResponse:
         page = HealthPage(self.vitals, lambda: LIMITS, Secret(configured))
-        return Client(Application({"/_health/ping": page})).get("/_health/ping", headers=headers)
+        return Client(Application([Route("/_health/ping", page)])).get("/_health/ping", headers=headers)
 
     def wrong(self) -> str:
         """What is wrong; '' for nothing."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from arvnodeman.manage.app import Application, json_response
+from arvnodeman.manage.app import Application, Route, json_response
 from arvnodeman.manage.server import CannotListen, ManagementServer, bind
 
 Ask = Callable[..., tuple[int, object]]
@@ -25,9 +25,12 @@ def broken(request: Request) -> Response:
     raise KeyError("a fault of ours")
 
 
+ROUTES = [Route("/hello", hello), Route("/broken", broken)]
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
-    server = ManagementServer(Application({"/hello": hello, "/broken": broken}), bind("127.0.0.1", 0))
+    server = ManagementServer(Application(ROUTES), bind("127.0.0.1", 0))
     server.start()
     yield server.port
     server.stop()
@@ -104,7 +107,7 @@ def test_an_address_that_cannot_be_had_is_one_line(address: str, port: int) -> N
 
 
 def test_after_a_stop_the_port_is_free() -> None:
-    server = ManagementServer(Application({}), bind("127.0.0.1", 0))
+    server = ManagementServer(Application([]), bind("127.0.0.1", 0))
     server.start()
     server.stop()
     bind("127.0.0.1", server.port).close()

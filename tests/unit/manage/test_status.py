@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from werkzeug.test import Client
+from managed_world import Managed, jobs
 
 from arvnodeman.fleet.model import CloudNode, NodeState, Policy
 from arvnodeman.fleet.view import NodeStatus, View
-from arvnodeman.manage.app import Application
-from arvnodeman.manage.status import StatusPage, status
+from arvnodeman.manage.status import status
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
 
@@ -79,12 +80,14 @@ def test_idle_times_are_seconds_by_hostname() -> None:
     assert status(Vitals(), View(t=1000.0, policy=POLICY, nodes=nodes))["idle_times"] == {"compute1": 12.5, "b": 1.0}
 
 
-def test_the_page_shows_the_newest_view_without_a_token() -> None:
-    views = [EMPTY]
-    client = Client(Application({"/status.json": StatusPage(Vitals(), lambda: views[-1])}))
-    views.append(View(t=1.0, policy=POLICY, wish=9))
-    answer = client.get("/status.json")
+def test_the_page_shows_the_newest_view_without_a_token(tmp_path: Path) -> None:
+    """Row N8: it never asked for one, and monitoring counts on that."""
+    managed = Managed(tmp_path, token="tok")
+    managed.begin(*jobs(3))
+    answer = managed.client.get("/status.json")
     assert answer.status_code == 200
     assert answer.content_type == "application/json"
-    assert answer.json is not None
-    assert answer.json["nodes_wish"] == 9
+    shown = answer.get_json()
+    assert (shown["nodes_wish"], shown["nodes_booting"]) == (3, 3)
+    assert shown["restarts"] == {"watchdog": 2}
+    assert "dry_run" not in shown

@@ -1,0 +1,279 @@
+"""The pretended world of a dry run: what the real lists would say if our commands had been carried out.
+
+Reality wins in the end: what is pretended of a node record, or of a name in Slurm, holds only until another instance
+stands behind it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from arvnodeman.fleet.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorWord, SlurmNode
+from arvnodeman.fleet.node import BUSY_STATES
+
+BOOT_TIME = 60.0  # seconds from the pretended creation of a node to its first ping
+HOSTNAME = "dryrun"  # names of pretended nodes, so that no real node is meant
+SLOT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A pretended node."""
+
+    cloud: CloudNode
+    hostname: str
+    record: str  # uuid
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What we said of a name in Slurm, while this instance stood behind it."""
+
+    instance: str | None
+    drained: bool = False
+    down: bool = False
+    resumed: bool = False
+    reason: str = ""
+    feature: str | None = None
+    weight: int | None = None
+
+
+class Overlay:
+    """Told by the operators what was done, asked by the pollers what is there. Any thread; one lock, held for a pass
+    over one list at most."""
+
+    def __init__(self, now: Callable[[], float], boot_time: float = BOOT_TIME) -> None:
+        self._now = now
+        self._boot_time = boot_time
+        self._lock = threading.Lock()
+        self._count = 0
+        self._made: dict[str, _Made] = {}  # cloud id
+        self._destroyed: set[str] = set()  # cloud ids of real nodes
+        self._fqdns: dict[str, str] = {}  # cloud id
+        self._words: dict[str, OperatorWord | None] = {}  # cloud id
+        self._records: dict[str, tuple[NodeRecord, str | None]] = {}  # uuid -> ours, and the instance of the real one
+        self._said: dict[str, _Said] = {}  # hostname
+        self._cancelled: set[str] = set()  # job ids
+        self._real: dict[str, NodeRecord] = {}  # uuid
+        self._hosts: dict[str, NodeRecord] = {}  # hostname
+
+    # ---- lists, as they would be ------------------------------------------------------------------------------------
+
+    def nodes(self, listed: Sequence[CloudNode]) -> tuple[CloudNode, ...]:
+        """The cloud's list."""
+        with self._lock:
+            real = {node.id for node in listed}
+            self._destroyed &= real
+            kept = [self._changed(node) for node in listed if node.id not in self._destroyed]
+            return (*kept, *(self._changed(made.cloud) for made in self._made.values()))
+
+    def _changed(self, node: CloudNode) -> CloudNode:
+        if node.id in self._fqdns:
+            node = replace(node, fqdn=self._fqdns[node.id])
+        if node.id in self._words:
+            node = replace(node, word=self._words[node.id])
+        return node
+
+    def records(self, listed: Sequence[NodeRecord]) -> tuple[NodeRecord, ...]:
+        """The list of node records."""
+        with self._lock:
+            self._real = {record.uuid: record for record in listed}
+            self._hosts = {record.hostname: record for record in listed if record.hostname}
+            for uuid, (_, instance) in list(self._records.items()):
+                real = self._real.get(uuid)
+                if real is not None and real.instance_id != instance:
+                    del self._records[uuid]  # somebody else has taken it
+            kept = [record for record in listed if record.uuid not in self._records]
+            return (*kept, *(self._pinged(record) for record, _ in self._records.values()))
+
+    def _pinged(self, record: NodeRecord) -> NodeRecord:
+        """A pretended node pings once it has had the time to boot."""
+        now = self._now()
+        made = next((made for made in self._made.values() if made.record == record.uuid), None)
+        if made is None or not self._is_up(made):
+            return record
+        return replace(
+            record,
+            instance_id=made.cloud.report_id,
+            first_ping_at=made.at + self._boot_time,
+            last_ping_at=now,
+            modified_at=now,
+            worker_state="idle",
+        )
+
+    def _is_up(self, made: _Made) -> bool:
+        return self._now() - made.at >= self._boot_time
+
+    def slurm(self, listed: Mapping[str, SlurmNode] | None) -> dict[str, SlurmNode] | None:
+        """sinfo's answer; None where Slurm is not asked."""
+        if listed is None:
+            return None
+        with self._lock:
+            names = {*self._said, *(made.hostname for made in self._made.values())}
+            return {**listed, **{name: node for name in names if (node := self._node(name, listed.get(name)))}}
+
+    def slurm_node(self, hostname: str, real: SlurmNode | None) -> SlurmNode | None:
+        """One name in Slurm."""
+        with self._lock:
+            return self._node(hostname, real)
+
+    def _node(self, hostname: str, real: SlurmNode | None) -> SlurmNode | None:
+        made = next((made for made in self._made.values() if made.hostname == hostname), None)
+        said = self._said.get(hostname)
+        if made is not None:
+            real = SlurmNode(hostname, "idle") if self._is_up(made) else SlurmNode(hostname, "down", responding=False)
+        elif said is not None and said.instance != self._instance(hostname):
+            del self._said[hostname]  # another node stands there now
+            return real
+        if real is None or said is None:
+            return real
+        return _as_said(real, said)
+
+    def _instance(self, hostname: str) -> str | None:
+        record = self._hosts.get(hostname)
+        return record.instance_id if record is not None else None
+
+    def jobs(self, listed: Sequence[Job]) -> tuple[Job, ...]:
+        """The queue."""
+        with self._lock:
+            self._cancelled &= {job.id for job in listed}
+            return tuple(job for job in listed if job.id not in self._cancelled)
+
+    # ---- what was done, or would have been --------------------------------------------------------------------------
+
+    def is_made(self, hostname: str) -> bool:
+        """Is this the name of a pretended node? Nobody real is to be asked about it."""
+        return hostname.startswith(HOSTNAME)
+
+    def prepare(self, intent: BootIntent, reuse: str | None) -> NodeRecord:
+        """A record with a slot."""
+        with self._lock:
+            self._count += 1
+            real = self._real.get(reuse) if reuse is not None else None
+            now = self._now()
+            record = NodeRecord(
+                uuid=reuse or f"dryrn-7ekkf-{self._count:015}",
+                hostname=f"{HOSTNAME}{self._count}",
+                slot=SLOT + self._count,
+                created_at=real.created_at if real is not None else now,
+                modified_at=now,
+                intent=intent,
+            )
+            self._records[record.uuid] = (record, real.instance_id if real is not None else None)
+            return record
+
+    def release(self, uuid: str) -> None:
+        """A record is cleaned."""
+        with self._lock:
+            real = self._real.get(uuid)
+            if real is None:
+                self._records.pop(uuid, None)
+            else:
+                cleaned = NodeRecord(uuid, created_at=real.created_at, modified_at=self._now())
+                self._records[uuid] = (cleaned, real.instance_id)
+
+    def create(self, size: NodeSize, record: NodeRecord, token: str) -> CloudNode:
+        """A node is created; again under the same token, it is the same."""
+        with self._lock:
+            found = self._find(token)
+            if found is not None:
+                return found
+            self._count += 1
+            identity, now = f"dry-run-{self._count}", self._now()
+            hostname = record.hostname or identity
+            node = CloudNode(
+                id=identity,
+                name=hostname,
+                report_id=identity,
+                fqdn=record.fqdn,
+                size_tag=size.id,
+                provider_size=size.provider_id,
+                price=size.price,
+                start_time=now,
+                preemptible=size.preemptible,
+                token=token,
+            )
+            self._made[identity] = _Made(node, hostname, record.uuid, now)
+            return node
+
+    def find(self, token: str) -> CloudNode | None:
+        """The pretended node of a boot."""
+        with self._lock:
+            return self._find(token)
+
+    def _find(self, token: str) -> CloudNode | None:
+        return next((made.cloud for made in self._made.values() if made.cloud.token == token), None)
+
+    def destroy(self, node: CloudNode) -> None:
+        """A node is destroyed."""
+        with self._lock:
+            made = self._made.pop(node.id, None)
+            if made is None:
+                self._destroyed.add(node.id)
+            else:
+                self._said.pop(made.hostname, None)
+            self._fqdns.pop(node.id, None)
+            self._words.pop(node.id, None)
+
+    def is_there(self, node: CloudNode) -> bool:
+        """Is it listed still?"""
+        with self._lock:
+            return node.id not in self._destroyed and (node.id in self._made or not node.id.startswith("dry-run-"))
+
+    def sync_fqdn(self, node: CloudNode, fqdn: str) -> None:
+        """The FQDN at the cloud is written."""
+        with self._lock:
+            self._fqdns[node.id] = fqdn
+
+    def set_word(self, node: CloudNode, word: OperatorWord | None) -> None:
+        """An operator's word is kept."""
+        with self._lock:
+            self._words[node.id] = word
+
+    def describe(self, hostname: str, size: str, weight: int) -> None:
+        """Feature and weight in Slurm."""
+        self._say(hostname, feature=f"instancetype={size}", weight=weight)
+
+    def drain(self, hostname: str, reason: str) -> None:
+        """Drained in Slurm."""
+        self._say(hostname, drained=True, down=False, resumed=False, reason=reason)
+
+    def resume(self, hostname: str) -> None:
+        """Resumed in Slurm."""
+        self._say(hostname, drained=False, down=False, resumed=True, reason="")
+
+    def set_down(self, hostname: str, reason: str) -> None:
+        """Set DOWN in Slurm."""
+        self._say(hostname, drained=False, down=True, resumed=False, reason=reason)
+
+    def _say(self, hostname: str, **words: object) -> None:
+        with self._lock:
+            instance = self._instance(hostname)
+            old = self._said.get(hostname)
+            if old is None or old.instance != instance:
+                old = _Said(instance)
+            self._said[hostname] = replace(old, **words)  # type: ignore[arg-type]  # fields of _Said, by name
+
+    def cancel(self, job: Job) -> None:
+        """A job is cancelled."""
+        with self._lock:
+            self._cancelled.add(job.id)
+
+
+def _as_said(real: SlurmNode, said: _Said) -> SlurmNode:
+    """A name in Slurm, as it would be after what we said of it."""
+    state, reason, responding = real.state, real.reason, real.responding
+    if said.down:
+        state, reason, responding = "down", said.reason, False
+    elif said.drained:
+        state, reason = ("drng" if real.state in BUSY_STATES else "drain"), said.reason
+    elif said.resumed:
+        state, reason = {"drain": "idle", "down": "idle", "drng": "alloc"}.get(real.state, real.state), ""
+    features, weight = real.features, real.weight
+    if said.feature is not None and said.weight is not None:
+        others = {feature for feature in features if not feature.startswith("instancetype=")}
+        features, weight = frozenset({*others, said.feature}), said.weight
+    return replace(real, state=state, reason=reason, responding=responding, features=features, weight=weight)

@@ -1,0 +1,156 @@
+"""The API under /v1: what there is, why it is so, and an operator's word on a node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.wrappers import Request, Response
+
+from arvnodeman.fleet.messages import OperatorSaid
+from arvnodeman.fleet.model import Word
+from arvnodeman.manage import openapi, shapes
+from arvnodeman.manage.access import Right
+from arvnodeman.manage.app import Page, Route, json_response
+from arvnodeman.manage.source import Source
+
+PAGE = 100  # jobs on a page, when nobody asks for another number
+LARGEST_PAGE = 1000
+LONGEST_REASON = 180  # characters: what a tag of any cloud holds
+
+
+def routes(source: Source) -> list[Route]:
+    """All pages under /v1."""
+    api = Api(source)
+    read: dict[str, Page] = {
+        "/v1/openapi.json": lambda _request: json_response(openapi.document()),
+        "/v1/status": api.status,
+        "/v1/nodes": api.nodes,
+        "/v1/nodes/<name>": api.node,
+        "/v1/jobs": api.jobs,
+        "/v1/jobs/<name>": api.job,
+        "/v1/sizes": api.sizes,
+        "/v1/sizes/<name>": api.size,
+        "/v1/operations": api.operations,
+        "/v1/polls": api.polls,
+        "/v1/decisions": api.decisions,
+    }
+    pages = [Route(rule, page, Right.READ) for rule, page in read.items()]
+    return pages + [Route(f"/v1/nodes/<name>/{word.value}", api.say(word), Right.CHANGE, "POST") for word in Word]
+
+
+class Api:
+    """The pages, each called in one of the server's threads."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        clock = source.vitals.clock
+        self._run = f"{clock.now() - (clock.monotonic() - source.vitals.began):.0f}"  # when this run began
+
+    def status(self, request: Request) -> Response:
+        """The daemon in one object."""
+        return json_response(shapes.status(self._source))
+
+    def nodes(self, request: Request) -> Response:
+        """All nodes."""
+        now = self._source.look()
+        return json_response({"nodes": [shapes.node(status, now) for status in now.view.nodes.values()]})
+
+    def node(self, request: Request, name: str) -> Response:
+        """One node by cloud id, cloud name or hostname, with the operations on it."""
+        now = self._source.look()
+        found = now.find(name)
+        if found is None:
+            raise NotFound
+        works = [shapes.operation(each, now) for each in now.view.operations if each.node == found.id]
+        return json_response({**shapes.node(found, now), "operations": works})
+
+    def jobs(self, request: Request) -> Response:
+        """The waiting jobs in the order of service, a page of them."""
+        offset = _whole(request, "offset", 0, 0, 10**9)
+        limit = _whole(request, "limit", PAGE, 1, LARGEST_PAGE)
+        now = self._source.look()
+        jobs = now.view.jobs
+        page = [
+            shapes.job(waiting, place, self._source, now)
+            for place, waiting in enumerate(jobs[offset : offset + limit], offset)
+        ]
+        return json_response({"jobs": page, "offset": offset, "total": len(jobs)})
+
+    def job(self, request: Request, name: str) -> Response:
+        """One waiting job."""
+        now = self._source.look()
+        for place, waiting in enumerate(now.view.jobs):
+            if waiting.id == name:
+                return json_response(shapes.job(waiting, place, self._source, now))
+        raise NotFound
+
+    def sizes(self, request: Request) -> Response:
+        """All sizes."""
+        return json_response({"sizes": shapes.sizes(self._source.look())})
+
+    def size(self, request: Request, name: str) -> Response:
+        """One size."""
+        for found in shapes.sizes(self._source.look()):
+            if found["id"] == name:
+                return json_response(found)
+        raise NotFound
+
+    def operations(self, request: Request) -> Response:
+        """What is under way."""
+        now = self._source.look()
+        return json_response({"operations": [shapes.operation(each, now) for each in now.view.operations]})
+
+    def polls(self, request: Request) -> Response:
+        """The three lists."""
+        return json_response({"polls": shapes.polls(self._source)})
+
+    def decisions(self, request: Request) -> Response:
+        """The newest decisions; with `after`, those with a higher serial number. `run` tells one daemon from the
+        next, which counts from 1 again."""
+        after = _whole(request, "after", 0, 0, 10**15)
+        decisions = self._source.published.decisions
+        found = [shapes.decision(each) for each in decisions.after(after)]
+        return json_response({"run": self._run, "last": decisions.last, "decisions": found})
+
+    def say(self, word: Word) -> Callable[..., Response]:
+        """The page that takes this word on a node."""
+
+        def page(request: Request, name: str) -> Response:
+            reason = _reason(request)
+            found = self._source.look().find(name)
+            if found is None:
+                raise NotFound
+            heard = self._source.say(OperatorSaid(found.id, word, reason))
+            answer = {"node": found.name, "word": word.value, "reason": reason, "heard": heard}
+            return json_response(answer, 200 if heard else 202)
+
+        return page
+
+
+def _whole(request: Request, name: str, default: int, least: int, most: int) -> int:
+    """A whole number of the query."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+        raise BadRequest(f"{name} must be a whole number from {least} to {most}")
+    return int(text)
+
+
+def _reason(request: Request) -> str:
+    """The reason in the body, `{"reason": TEXT}`; no body is no reason."""
+    body = request.get_data()
+    try:
+        given = json.loads(body) if body else {}
+    except ValueError:
+        raise BadRequest("the body is not JSON") from None
+    except RecursionError:
+        raise BadRequest("the body is nested too deeply") from None
+    if not isinstance(given, dict) or set(given) - {"reason"}:
+        raise BadRequest('the body must be a JSON object, {"reason": TEXT}')
+    reason = given.get("reason", "")
+    if not isinstance(reason, str) or len(reason) > LONGEST_REASON or not (reason.isprintable() or not reason):
+        raise BadRequest(f"reason must be a text of one line and at most {LONGEST_REASON} characters")
+    return reason.strip()

@@ -1,0 +1,74 @@
+"""The ways in: the TCP port where one is configured, and the unix socket in the state directory."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arvnodeman.manage.server import AnotherDaemon, CannotListen, ManagementServer, bind, bind_unix
+from arvnodeman.settings import ManageSettings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+SOCKET_NAME = "manage.sock"
+DRY_RUN_FOLDER = "dry-run"  # in the state directory: a dry run shares nothing with the daemon that it runs beside
+
+logger = logging.getLogger("status.Handler")
+
+
+@dataclass(slots=True)
+class Doors:
+    """Sockets that are bound, and what is to be said of those that could not be."""
+
+    sockets: list[socket.socket] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    _servers: list[ManagementServer] = field(default_factory=list)
+
+    def serve(self, application: WSGIApplication) -> None:
+        """Serve on all of them."""
+        for complaint in self.complaints:
+            logger.warning("%s", complaint)
+        for each in self.sockets:
+            server = ManagementServer(application, each)
+            server.start()
+            self._servers.append(server)
+
+    def close(self, timeout: float) -> None:
+        """Stop to serve; waits for at most `timeout` seconds for each."""
+        for server in self._servers:
+            server.stop(timeout)
+        for each in self.sockets:
+            each.close()
+
+
+def open_doors(manage: ManageSettings, state_dir: Path | None, *, dry_run: bool = False) -> Doors:
+    """Bind what the configuration asks for. To be called before the fork, where somebody still reads stderr.
+
+    Raises CannotListen for a port that cannot be had (a dry run goes without: the daemon that it runs beside has it),
+    and for a unix socket on which another daemon listens. Any other trouble with the socket is a complaint: without it
+    only the command line is deaf.
+    """
+    doors = Doors()
+    if manage.port < 0:
+        doors.complaints.append("Management server disabled. Use [Manage] config section to enable.")
+    else:
+        try:
+            doors.sockets.append(bind(manage.address, manage.port))
+        except CannotListen as error:
+            if not dry_run:
+                raise CannotListen(f"[Manage] port: {error}") from error
+            doors.complaints.append(f"[Manage] port: {error}; the dry run goes without it")
+    if state_dir is None:
+        return doors
+    try:
+        doors.sockets.append(bind_unix(state_dir / SOCKET_NAME))
+    except AnotherDaemon as error:
+        doors.close(0)
+        raise CannotListen(f"[Daemon] state_dir: {error}") from error
+    except CannotListen as error:
+        doors.complaints.append(f"[Daemon] state_dir: {error}; the command line cannot reach the daemon by it")
+    return doors

@@ -1,0 +1,236 @@
+"""What each metric reads when somebody scrapes: the brain's view, signs of life, and what the daemon actor counted."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from arvnodeman.fleet import messages
+from arvnodeman.fleet.causes import Resting, Unsatisfiable
+from arvnodeman.fleet.milestones import BOUNDS, Span, Spread
+from arvnodeman.fleet.model import NodeState, Word
+from arvnodeman.manage.source import Moment, Source
+from arvnodeman.version import __version__
+
+Labels = tuple[str, ...]
+Figure = float | Spread  # a Spread for a histogram
+LIBRARIES = ("pykka", "apache-libcloud", "arvados-python-client")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one scrape reads."""
+
+    source: Source
+    now: Moment
+    monotonic: float
+
+    def counted(self, name: str) -> float:
+        """One of the brain's counters."""
+        return self.now.view.counters.get(name, 0)
+
+
+Read = Callable[[Reading], Iterator[tuple[Labels, Figure]]]
+
+
+def one(figure: Callable[[Reading], float]) -> Read:
+    """One figure without labels."""
+
+    def read(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+        yield (), figure(reading)
+
+    return read
+
+
+def count(name: str) -> Read:
+    """One of the brain's counters."""
+    return one(lambda reading: reading.counted(name))
+
+
+def span(which: Span) -> Read:
+    """How one of the times in the life of nodes was spread."""
+
+    def read(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+        yield (), reading.now.view.spreads.get(which, Spread((0,) * (len(BOUNDS) + 1), 0.0))
+
+    return read
+
+
+# ---- readers with labels ---------------------------------------------------------------------------------------------
+
+
+def nodes(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By state and size; sizes without a node are 0."""
+    view = reading.now.view
+    counts: Counter[Labels] = Counter()
+    for size in view.sizes:
+        for state in NodeState:
+            counts[state.value, size.id] = 0
+    for status in view.nodes.values():
+        counts[status.state.value, status.size or ""] += 1
+    coming = [boot.size or "" for boot in view.operations if boot.kind == "boot" and boot.node is None]
+    for name in (*coming, *view.phantoms):
+        counts[NodeState.BOOTING.value, name] += 1
+    yield from counts.items()
+
+
+def words(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By operator's word."""
+    counts = Counter(status.cloud.word.word.value for status in reading.now.view.nodes.values() if status.cloud.word)
+    for word in (Word.HOLD, Word.DRAIN, Word.KILL):
+        yield (word.value,), counts[word.value]
+
+
+def doubtful(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """Each by name."""
+    for status in reading.now.view.nodes.values():
+        if status.doubtful:
+            yield (status.name, status.hostname or ""), 1
+
+
+def wanted(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By size."""
+    view = reading.now.view
+    for size in view.sizes:
+        yield (size.id,), view.wanted.get(size.id, 0)
+
+
+def jobs(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By standing."""
+    groups = reading.now.view.waiting.values()
+    served = sum(group.served for group in groups)
+    hopeless = sum(group.jobs for group in groups if isinstance(group.cause, Unsatisfiable))
+    yield ("served",), served
+    yield ("unsatisfiable",), hopeless
+    yield ("waiting",), len(reading.now.view.jobs) - served - hopeless
+
+
+def longest_wait(reading: Reading) -> float:
+    """In seconds; 0 when no job waits."""
+    oldest = reading.source.waits.oldest
+    return 0.0 if oldest is None else max(0.0, reading.source.vitals.clock.now() - oldest)
+
+
+def poll_age(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By list."""
+    for poll, age in reading.source.vitals.polls.all().items():
+        yield (poll.value,), age.since_success(reading.monotonic)
+
+
+def poll_took(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By list."""
+    for poll, age in reading.source.vitals.polls.all().items():
+        yield (poll.value,), age.took
+
+
+def poll_errors(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By list."""
+    for poll, age in reading.source.vitals.polls.all().items():
+        yield (poll.value,), age.errors
+
+
+def poll_items(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By list."""
+    for poll, age in reading.source.vitals.polls.all().items():
+        yield (poll.value,), age.items
+
+
+CLOUD_STEPS = {
+    messages.ListSizes: "list_sizes",
+    messages.CreateNode: "create_node",
+    messages.FindNode: "find_node",
+    messages.FinishNode: "finish_node",
+    messages.SyncFqdn: "sync_fqdn",
+    messages.SetWord: "set_word",
+    messages.DestroyNode: "destroy_node",
+    messages.LookForNode: "look_for_node",
+}
+OTHER_STEPS = {
+    messages.PrepareRecord: "prepare_record",
+    messages.ReleaseRecord: "release_record",
+    messages.DescribeNode: "describe_node",
+    messages.DrainNode: "drain_node",
+    messages.ResumeNode: "resume_node",
+    messages.SetNodeDown: "set_node_down",
+    messages.LookAtNode: "look_at_node",
+    messages.CancelJob: "cancel_job",
+}
+
+
+def steps(kinds: dict[type[messages.Step], str]) -> Read:
+    """By kind of step and outcome; kinds that have not been yet are 0."""
+    names = {kind.__name__: name for kind, name in kinds.items()}
+
+    def read(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+        counts = dict(reading.source.published.steps)
+        for name in names:
+            counts.setdefault((name, "ok"), 0)
+        for (step, outcome), count in sorted(counts.items()):
+            if step in names:
+                yield (names[step], outcome), count
+
+    return read
+
+
+def operations(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By kind."""
+    counts = Counter(each.kind for each in reading.now.view.operations)
+    for kind in ("boot", "shutdown", "kill", "chore"):
+        yield (kind,), counts[kind]
+
+
+def boots(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By outcome."""
+    counters = reading.now.view.counters
+    yield ("up",), counters.get("boots_up", 0)
+    yield ("failed",), counters.get("boot_failures", 0)
+    yield ("stopped",), counters.get("boots_stopped", 0)
+    for name, count in counters.items():
+        if name.startswith("boots_refused_"):
+            yield (name.removeprefix("boots_"),), count
+
+
+def resting(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By size and reason."""
+    for size, cause in reading.now.view.resting.items():
+        why = cause.why if isinstance(cause, Resting) else ""
+        yield (size, why), max(0.0, (cause.until or reading.now.t) - reading.now.t)
+
+
+def missing(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By size."""
+    for size in reading.now.view.missing_sizes:
+        yield (size,), 1
+
+
+def restarts(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By cause."""
+    for cause, count in reading.source.restarts.items():
+        yield (cause,), count
+
+
+def events(of: str) -> Read:
+    """One figure of the cycles, by event."""
+
+    def read(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+        for event, cycles in dict(reading.source.published.cycles).items():
+            yield (event,), float(getattr(cycles, of))
+
+    return read
+
+
+def build(_reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """Versions."""
+    yield (__version__, platform.python_version(), *map(_installed, LIBRARIES)), 1
+
+
+@cache
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

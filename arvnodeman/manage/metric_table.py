@@ -1,0 +1,215 @@
+"""Every metric, declared once: the page /metrics and doc/metrics.md are made from METRICS.
+
+To add one, add a line here and run `python -m arvnodeman.manage.metric_reference`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from arvnodeman.fleet.milestones import Span
+from arvnodeman.manage import metric_readers as read
+from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS, Labels, Read, count, one
+
+PREFIX = "arvados_node_manager_"
+
+
+class Kind(StrEnum):
+    """Of a metric, as Prometheus has them."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. `name` without prefix; a counter's without `_total`, which the text format adds."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    read: Read
+    labels: Labels = ()
+
+    @property
+    def full_name(self) -> str:
+        """As people query it; a histogram's stem."""
+        return PREFIX + self.name + ("_total" if self.kind is Kind.COUNTER else "")
+
+
+G, C, H = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "nodes", G, "Nodes by state and size; size is empty for one that no section has.", read.nodes, ("state", "size")
+    ),
+    Metric("nodes_with_word", G, "Nodes on which an operator's word stands.", read.words, ("word",)),
+    Metric(
+        "doubtful_nodes",
+        G,
+        "1 for each node that has not been heard of for long and is kept, since it may be working.",
+        read.doubtful,
+        ("node", "hostname"),
+    ),
+    Metric(
+        "price_dollars_per_hour",
+        G,
+        "Price of all nodes that exist or are booting.",
+        one(lambda reading: reading.now.view.price),
+    ),
+    Metric(
+        "price_limit_dollars_per_hour",
+        G,
+        "[Daemon] max_total_price; 0: no limit.",
+        one(lambda reading: reading.now.view.policy.max_total_price),
+    ),
+    Metric("min_nodes", G, "[Daemon] min_nodes.", one(lambda reading: reading.now.view.policy.min_nodes)),
+    Metric("max_nodes", G, "[Daemon] max_nodes.", one(lambda reading: reading.now.view.policy.max_nodes)),
+    Metric("quota_nodes", G, "The soft limit learnt from the cloud.", one(lambda reading: reading.now.view.quota)),
+    Metric(
+        "slot_quota_nodes",
+        G,
+        "The soft limit learnt from node records that had no slot (MaxComputeVMs).",
+        one(lambda reading: reading.now.view.slots),
+    ),
+    Metric("wanted_nodes", G, "Nodes that waiting jobs wish for and none serves yet, by size.", read.wanted, ("size",)),
+    Metric(
+        "jobs",
+        G,
+        "Waiting jobs by standing: served (a node is there or coming), waiting, unsatisfiable.",
+        read.jobs,
+        ("standing",),
+    ),
+    Metric(
+        "longest_wait_seconds", G, "How long the job that waits longest has been seen waiting.", one(read.longest_wait)
+    ),
+    Metric("jobs_cancelled", C, "Jobs cancelled since nothing could ever serve them.", count("jobs_cancelled")),
+    Metric(
+        "poll_age_seconds",
+        G,
+        "Age of each list: since its last good poll, or since the start.",
+        read.poll_age,
+        ("list",),
+    ),
+    Metric("poll_duration_seconds", G, "How long the last attempt at each list took.", read.poll_took, ("list",)),
+    Metric("poll_items", G, "Items of the last good poll of each list.", read.poll_items, ("list",)),
+    Metric("poll_errors", C, "Attempts at each list that ended badly.", read.poll_errors, ("list",)),
+    Metric(
+        "cloud_operations",
+        C,
+        "Requests to the cloud by kind and outcome: ok, or the kind of the error. Listing nodes is a poll.",
+        read.steps(CLOUD_STEPS),
+        ("operation", "outcome"),
+    ),
+    Metric(
+        "other_operations",
+        C,
+        "Requests to Arvados and commands of Slurm, likewise.",
+        read.steps(OTHER_STEPS),
+        ("operation", "outcome"),
+    ),
+    Metric("operations_under_way", G, "Boots, shutdowns, kills and chores under way.", read.operations, ("kind",)),
+    Metric(
+        "requests_queued",
+        G,
+        "Requests that wait for one of max_concurrent_cloud_ops places.",
+        one(lambda reading: reading.source.published.queued),
+    ),
+    Metric(
+        "operations_throttled",
+        G,
+        "Operations that wait since the other side wants fewer requests.",
+        one(
+            lambda reading: sum(
+                each.trouble is not None and each.trouble.kind.value == "throttled"
+                for each in reading.now.view.operations
+            )
+        ),
+    ),
+    Metric("throttled_requests", C, "Requests answered with: too many.", count("throttled")),
+    Metric("throttle_wait_seconds", C, "Time that operations were made to wait for it.", count("throttled_seconds")),
+    Metric(
+        "boots",
+        C,
+        "How boots ended: up, failed (the node never came up), stopped (not needed any more), refused_KIND.",
+        read.boots,
+        ("outcome",),
+    ),
+    Metric("nodes_disappeared", C, "Nodes that went without us (spot, crash).", count("nodes_disappeared")),
+    Metric("records_cleaned", C, "Node records without a node whose slot was given back.", count("records_cleaned")),
+    Metric(
+        "size_rest_seconds",
+        G,
+        "For each size that rests: how long it will, and why.",
+        read.resting,
+        ("size", "why"),
+    ),
+    Metric("size_missing", G, "1 for each configured size that the cloud does not offer.", read.missing, ("size",)),
+    Metric(
+        "node_created_to_listed_seconds",
+        H,
+        "From the cloud's answer to the node's being listed.",
+        read.span(Span.LISTED),
+    ),
+    Metric(
+        "node_created_to_paired_seconds", H, "Until its record was found by its first ping.", read.span(Span.PAIRED)
+    ),
+    Metric("node_created_to_up_seconds", H, "Until Slurm called it idle or busy.", read.span(Span.UP)),
+    Metric("node_created_to_work_seconds", H, "Until Slurm first called it busy.", read.span(Span.WORK)),
+    Metric(
+        "node_shutdown_to_destroyed_seconds",
+        H,
+        "From the decision to shut a node down until the cloud took the request; its drain is part of it.",
+        read.span(Span.DESTROYED),
+    ),
+    Metric(
+        "node_shutdown_to_gone_seconds", H, "From that decision until no list shows the node.", read.span(Span.GONE)
+    ),
+    Metric("events", C, "Events that the daemon handled, by kind.", read.events("count"), ("event",)),
+    Metric(
+        "events_seconds", C, "Time that it took for them; decisions are made in it.", read.events("seconds"), ("event",)
+    ),
+    Metric("event_longest_seconds", G, "The longest of each kind since the start.", read.events("longest"), ("event",)),
+    Metric("watchdog_rounds", C, "Good rounds of the watchdog.", one(lambda reading: reading.source.vitals.rounds)),
+    Metric(
+        "watchdog_slowest_ping_seconds",
+        G,
+        "The slowest answer in the watchdog's last round.",
+        one(lambda reading: reading.source.vitals.slowest_ping),
+    ),
+    Metric("restarts", C, "Ends of earlier runs by cause, as the state directory has them.", read.restarts, ("cause",)),
+    Metric(
+        "actor_exceptions",
+        C,
+        "Exceptions that nobody foresaw.",
+        one(lambda reading: reading.source.vitals.counted("actor_exceptions")),
+    ),
+    Metric("healthy", G, "1 while /_health/ping would say OK.", one(lambda reading: not reading.source.ailments())),
+    Metric(
+        "blocked",
+        G,
+        "1 while nothing is decided, since a list is missing or too old, or in safe mode.",
+        one(lambda reading: bool(reading.now.view.blocked)),
+    ),
+    Metric(
+        "safe_mode",
+        G,
+        "1 in safe mode, after a series of quick ends.",
+        one(lambda reading: reading.now.view.safe_mode),
+    ),
+    Metric("dry_run", G, "1 when started with --dry-run.", one(lambda reading: reading.source.dry_run)),
+    Metric(
+        "up_seconds",
+        G,
+        "Since this run began.",
+        one(lambda reading: reading.monotonic - reading.source.vitals.began),
+    ),
+    Metric(
+        "build_info",
+        G,
+        "Always 1; its labels tell what runs.",
+        read.build,
+        ("version", "python", "pykka", "libcloud", "arvados"),
+    ),
+)

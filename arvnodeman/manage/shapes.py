@@ -1,0 +1,215 @@
+"""The values that the API under /v1 shows, as JSON. Durations are seconds, moments seconds since the epoch.
+
+openapi.py describes these shapes; a test holds one against the other.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from typing import Any
+
+from arvnodeman.actors.decisions import Decision
+from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.model import Job, NodeSize, NodeState
+from arvnodeman.fleet.view import NodeStatus, OperationStatus, Waiting
+from arvnodeman.manage.source import Moment, Source
+from arvnodeman.version import __version__
+
+Json = dict[str, Any]
+WORD_KEYS = ("word", "reason")
+
+
+def seconds(value: float | None) -> float | None:
+    """A duration as it is shown; never below 0."""
+    return None if value is None else round(max(0.0, value), 1)
+
+
+def status(source: Source) -> Json:
+    """The daemon in one object: what `arvados-node-manager status` tells first."""
+    now = source.look()
+    view, policy = now.view, now.view.policy
+    wrong = source.ailments()
+    oldest = source.waits.oldest
+    return {
+        "version": __version__,
+        "dry_run": source.dry_run,
+        "safe_mode": view.safe_mode,
+        "stopping": view.stopping,
+        "healthy": not wrong,
+        "wrong": wrong,
+        "blocked": view.blocked,
+        "up_seconds": seconds(source.vitals.clock.monotonic() - source.vitals.began),
+        "nodes": {state.value: view.states.get(state.value, 0) for state in NodeState},
+        "price": round(view.price, 6),
+        "max_total_price": policy.max_total_price,
+        "min_nodes": policy.min_nodes,
+        "max_nodes": policy.max_nodes,
+        "node_quota": view.quota,
+        "slot_quota": view.slots,
+        "nodes_wish": view.wish,
+        "jobs_waiting": len(view.jobs),
+        "jobs_served": sum(group.served for group in view.waiting.values()),
+        "longest_wait_seconds": None if oldest is None else seconds(source.vitals.clock.now() - oldest),
+        "decisions": source.published.decisions.last,
+        "polls": polls(source),
+    }
+
+
+def polls(source: Source) -> list[Json]:
+    """The three lists: how old, how long the last attempt took, what went wrong."""
+    now = source.vitals.clock.monotonic()
+    ages = source.vitals.polls.all()
+    found: list[Json] = []
+    for poll in Poll:
+        age = ages.get(poll)
+        found.append(
+            {
+                "list": poll.value,
+                "age_seconds": seconds(age.since_success(now)) if age and age.succeeded is not None else None,
+                "duration_seconds": round(age.took, 3) if age and age.attempt_ended is not None else None,
+                "items": age.items if age else 0,
+                "errors": age.errors if age else 0,
+                "error": age.error if age else "",
+            }
+        )
+    return found
+
+
+def node(status: NodeStatus, now: Moment) -> Json:
+    """One node, with the reason why it is there or goes."""
+    view = now.view
+    cause = status.why(view.sight) if view.sight is not None else Cause()
+    word = status.cloud.word
+    ping = status.record.last_ping_at if status.record is not None else None
+    shown = {
+        "id": status.id,
+        "name": status.name,
+        "hostname": status.hostname,
+        "size": status.size,
+        "instance_type": status.cloud.provider_size,
+        "preemptible": status.cloud.preemptible,
+        "price": round(status.price, 6),
+        "state": status.state.value,
+        "state_seconds": seconds(now.t - status.since),
+        "slurm": status.slurm,
+        "slurm_reason": status.slurm_node.reason if status.slurm_node is not None else "",
+        "answers_slurm": status.slurm_node.responding if status.slurm_node is not None else None,
+        "record": status.record.uuid if status.record is not None else None,
+        "last_ping_seconds": None,
+        "age_seconds": seconds(now.t - status.first_seen),
+        "idle_seconds": seconds(now.t - status.idle_since) if status.idle_since is not None else None,
+        "address": status.cloud.address,
+        "word": None if word is None else {"word": word.word.value, "reason": word.reason},
+        "doubtful": status.doubtful,
+        "goes": cause.goes or bool(status.doing),
+        "why": cause.words(now.t) if view.sight is not None else "",
+        "until_seconds": seconds(cause.until - now.t) if cause.until is not None else None,
+    }
+    if view.sight is not None:
+        if ping is not None:
+            shown["last_ping_seconds"] = seconds(view.sight.record_now + now.age - ping)
+        if status.cloud.start_time is not None:
+            shown["age_seconds"] = seconds(view.sight.cloud_now + now.age - status.cloud.start_time)
+    return shown
+
+
+def job(waiting: Job, place: int, source: Source, now: Moment) -> Json:
+    """One waiting job: its place in the order of service (from 1), and what stands in its way."""
+    group = now.view.waiting.get(waiting.shape)
+    served, cause = _standing(group, place, now)
+    since = source.waits.since.get(waiting.id)
+    shape = waiting.shape
+    return {
+        "id": waiting.id,
+        "place": place + 1,
+        "priority": waiting.priority,
+        "nodes": shape.nodes,
+        "cores": shape.cores,
+        "ram": shape.ram,
+        "scratch": shape.scratch,
+        "named_size": shape.size,
+        "sizes": [size.id for size in group.choices] if group is not None else [],
+        "slurm_reason": waiting.reason,
+        "in_slurm": waiting.in_slurm,
+        "waiting_seconds": None if since is None else seconds(source.vitals.clock.now() - since),
+        "served": served,
+        "why": cause.words(now.t) if isinstance(cause, Cause) else cause,
+        "until_seconds": seconds(cause.until - now.t) if isinstance(cause, Cause) and cause.until else None,
+    }
+
+
+def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Cause | str]:
+    """Is a node there or coming for the job at this place, and else why not?"""
+    blocked = f"nothing is decided now: {now.view.blocked}"
+    if group is None:
+        return False, blocked if now.view.blocked else "the sizes of the cloud's nodes are not known yet"
+    if bisect_left(group.places, place) < group.served:
+        return True, "a node for it is there or on its way"
+    if now.view.blocked:
+        return False, blocked
+    return False, group.cause if group.cause is not None else "it is looked at with the next queue poll"
+
+
+def sizes(now: Moment) -> list[Json]:
+    """All sizes: those that the cloud has, the cheapest first, then those that it lacks."""
+    states: dict[str | None, Counter[str]] = {}
+    for status in now.view.nodes.values():
+        states.setdefault(status.size, Counter())[status.state.value] += 1
+    coming = [boot.size for boot in now.view.operations if boot.kind == "boot" and boot.node is None]
+    for name in (*coming, *now.view.phantoms):
+        states.setdefault(name, Counter())[NodeState.BOOTING.value] += 1
+    known = [_size(each, states.get(each.id, Counter()), now) for each in now.view.sizes]
+    return known + [_missing_size(name, states.get(name, Counter())) for name in now.view.missing_sizes]
+
+
+def _size(each: NodeSize, states: Counter[str], now: Moment) -> Json:
+    rest = now.view.resting.get(each.id)
+    return {
+        "id": each.id,
+        "instance_type": each.instance_type,
+        "missing": False,
+        "cores": each.cores,
+        "ram": each.ram,
+        "scratch": each.scratch,
+        "price": each.price,
+        "preemptible": each.preemptible,
+        "wanted": now.view.wanted.get(each.id, 0),
+        "nodes": {state.value: states[state.value] for state in NodeState},
+        "rests": rest.words(now.t) if rest is not None else None,
+        "rest_seconds": seconds((rest.until or now.t) - now.t) if rest is not None else None,
+    }
+
+
+def _missing_size(name: str, states: Counter[str]) -> Json:
+    nothing = dict.fromkeys(("instance_type", "cores", "ram", "scratch", "price", "preemptible", "rests"))
+    nodes = {state.value: states[state.value] for state in NodeState}
+    return {"id": name, **nothing, "missing": True, "wanted": 0, "nodes": nodes, "rest_seconds": None}
+
+
+def operation(each: OperationStatus, now: Moment) -> Json:
+    """One operation under way."""
+    return {
+        "id": each.id,
+        "kind": each.kind,
+        "subject": each.subject,
+        "stage": each.stage,
+        "seconds": seconds(now.t - each.since),
+        "attempts": each.attempts,
+        "size": each.size,
+        "node": each.node,
+        "trouble": each.trouble.text if each.trouble is not None else None,
+        "next_attempt_seconds": seconds(each.until - now.t) if each.until is not None else None,
+    }
+
+
+def decision(each: Decision) -> Json:
+    """One decision."""
+    return {
+        "serial": each.serial,
+        "time": round(each.at, 3),
+        "kind": each.kind.value,
+        "subject": each.subject,
+        "words": each.words,
+    }

@@ -1,0 +1,69 @@
+"""What the pages are made of: the brain's view, the signs of life and the account of decisions.
+
+All is only read, without a lock that an actor holds; the one thing that can be done is to pass on an operator's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from arvnodeman.actors.daemon import Published
+from arvnodeman.actors.waits import JobWaits
+from arvnodeman.fleet.messages import OperatorSaid
+from arvnodeman.fleet.view import NodeStatus, View
+from arvnodeman.manage.health import HealthLimits, ailments
+from arvnodeman.settings import Settings
+from arvnodeman.supervision.vitals import Vitals
+
+
+def _nobody_listens(_said: OperatorSaid) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One daemon, as the outside sees it. Any thread."""
+
+    settings: Callable[[], Settings]  # those in force
+    vitals: Vitals
+    published: Published
+    waits: JobWaits = field(default_factory=JobWaits)
+    say: Callable[[OperatorSaid], bool] = _nobody_listens  # True: the brain has heard it
+    dry_run: bool = False
+
+    @property
+    def restarts(self) -> Mapping[str, int]:
+        """Ends of earlier runs by cause."""
+        return self.vitals.past.counts
+
+    def look(self) -> Moment:
+        """Everything as it is now."""
+        view, at = self.published.view, self.published.at
+        passed = max(0.0, self.vitals.clock.monotonic() - at) if at else 0.0
+        return Moment(view, view.t + passed, passed)
+
+    def limits(self) -> HealthLimits:
+        """From when on something is wrong."""
+        daemon = self.settings().daemon
+        return HealthLimits(daemon.poll_stale_after, daemon.watchdog, daemon.watchdog_interval)
+
+    def ailments(self) -> list[str]:
+        """What is wrong, in words."""
+        return ailments(self.vitals, self.limits())
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One view, and how old it is."""
+
+    view: View
+    t: float  # steady seconds now
+    age: float  # seconds since the view was made
+
+    def find(self, name: str) -> NodeStatus | None:
+        """A node by cloud id, cloud name or hostname."""
+        found = self.view.nodes.get(name)
+        if found is not None:
+            return found
+        return next((node for node in self.view.nodes.values() if name in (node.name, node.hostname)), None)
