@@ -1,6 +1,7 @@
 # make demo    see it work: a whole site on this machine, the real daemon on it (ARGS="--jobs 100 --seed 7")
 # make test    run the tests (TESTS="tests/unit/fleet" for some of them)
 # make check   ruff (lint and format) and mypy --strict
+# make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
 # make scenarios   write the tests that hold each row into doc/scenarios.md
 # make clean   remove what these have made
 # Each sets up what it needs: Python 3.11 or newer with venv, in the virtual environment VENV.
@@ -14,7 +15,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test check scenarios clean
+.PHONY: help demo test drills check scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -23,6 +24,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal -o faulthandler_timeout=120 $(ARGS) $(TESTS)
+
+drills: $(VENV)/.installed
+	@$(BIN)/python tests/integration/drill_book.py $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -105,7 +105,7 @@ class WatchdogActor(BaseNodeManagerActor):
     def _judge(self, silent: Sequence[Ref]) -> Cause | None:
         if silent:
             text = f"Actor {silent[0]} watchdog ping time out, killing Node Manager"
-            return Cause(CauseKind.WATCHDOG, ", ".join(str(ref) for ref in silent), text)
+            return Cause(CauseKind.WATCHDOG, ", ".join(name_of(ref) for ref in silent), text)
         hopeless = hopeless_poll(self._vitals.polls, self._monotonic(), self._times.poll_hopeless_after)
         if hopeless is not None:
             poll, why = hopeless

@@ -28,7 +28,7 @@ class CauseKind(StrEnum):
     # What only the next run can tell, or the main thread:
     CLEAN = "clean"  # an orderly stop
     FAILED = "failed"  # an exception in the main thread, at the start or later
-    STUCK = "stuck"  # no thread of Python ran any more
+    STUCK = "stuck"  # the watchdog came round no more: something held the interpreter, or all stood still
     CRASH = "crash"  # of the interpreter
     OUTSIDE = "outside"  # SIGKILL, want of memory, the machine
 

@@ -21,7 +21,7 @@ WORDS = {
     CauseKind.WATCHDOG: "by its own watchdog",
     CauseKind.HOPELESS: "by its own watchdog, for a list that was hopelessly stale",
     CauseKind.FATAL: "by a fatal error",
-    CauseKind.STUCK: "by the C timer or the service manager, since no thread of Python ran any more",
+    CauseKind.STUCK: "by the C timer or the service manager, since its watchdog came round no more",
     CauseKind.CRASH: "by a crash of the interpreter",
     CauseKind.FAILED: "by an error of its main thread",
     CauseKind.OUTSIDE: "killed from outside",

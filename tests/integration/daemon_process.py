@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,11 +27,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 class DaemonProcess:
     """A daemon in the foreground with its log in a file."""
 
-    def __init__(self, config: Path, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, config: Path, log: Path, environment: Mapping[str, str], program: Sequence[str] = command()
+    ) -> None:
+        """`program`: what stands before its arguments, where it is not the daemon alone."""
         self.config = config
         self.log = log
         self.process = subprocess.Popen(
-            command("--config", str(config), "--foreground"), env=environment, stderr=subprocess.PIPE, text=True
+            [*program, "--config", str(config), "--foreground"], env=environment, stderr=subprocess.PIPE, text=True
         )
 
     def text(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from actor_doubles import BOUND, End, HandClock, running, wait_for
 
-from arvnodeman.actors.base import BaseNodeManagerActor, Ref
+from arvnodeman.actors.base import BaseNodeManagerActor, Ref, name_of
 from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes, hopeless_poll
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.supervision.clock import Clock
@@ -112,7 +112,7 @@ def test_two_that_hang_have_one_deadline() -> None:
         yard.watch()
         assert yard.end.killed.wait(BOUND)
         (cause,) = yard.end.causes
-        assert cause.subject == f"{yard.actors[1]}, {yard.actors[2]}"
+        assert cause.subject == f"{name_of(yard.actors[1])}, {name_of(yard.actors[2])}"
 
 
 def test_half_way_to_the_deadline_there_is_a_warning_once() -> None:
