@@ -1,9 +1,10 @@
-"""The real daemon with one thing that goes wrong in it, on cue. A program for the drills; nothing of it is in the product.
+"""The real daemon with one thing that goes wrong in it, on cue: a program for the drills, and for them alone.
 
     python drill_daemon.py DRILL CUE -- ARGUMENTS OF arvados-node-manager
 
-When the file CUE appears, what DRILL names goes wrong at the next opportunity; the moment (of the monotonic clock, which
-is the machine's) is written to CUE.begun. By then the daemon has a child that ignores SIGTERM, like a hung command.
+When the file CUE appears, what DRILL names goes wrong at the next opportunity; the moment (of the monotonic clock,
+which is that of the machine) is written to CUE.begun. By then the daemon has a child that ignores SIGTERM, as a hung
+command may.
 """
 
 from __future__ import annotations
