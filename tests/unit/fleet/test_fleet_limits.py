@@ -51,7 +51,6 @@ def test_each_passing_raises_the_quota_by_one_up_to_the_ceiling() -> None:
     assert quota.retry_at is None
 
 
-@pytest.mark.xfail(strict=True, reason="the refusal of a probe is taken for an echo, and its wait does not double")
 def test_the_wait_for_a_probe_doubles_while_refusals_go_on_to_15_minutes() -> None:
     quota = Quota(8, 60)
     quota.refused(0, 0)

@@ -267,7 +267,6 @@ def test_after_a_start_nothing_is_never_paired_before_two_record_lists() -> None
     assert world.state() is NodeState.DOWN
 
 
-@pytest.mark.xfail(strict=True, reason="eligible() does not ask never_paired_known of an unpaired node")
 def test_after_a_start_the_first_record_list_shuts_nothing_down_as_never_paired() -> None:
     """Row D1: the one record that the first list lacks may be there in the second."""
     world = World()
@@ -387,7 +386,6 @@ def test_nothing_is_booted_in_their_place_for_poll_stale_after() -> None:
     assert world.prepared() == ["small"] * 3
 
 
-@pytest.mark.xfail(strict=True, reason="nodes that turned down together are matched to jobs before healthy idle ones")
 def test_healthy_nodes_are_matched_before_those_that_turned_down_together() -> None:
     """Rows E18 and N2: no node that the queue wants looks superfluous."""
     world = World(policy(max_nodes=9))

@@ -220,7 +220,6 @@ def test_a_shutdown_waits_with_its_destroy_until_lists_are_fresh() -> None:
     assert world.destroyed() == ["i-compute1"]
 
 
-@pytest.mark.xfail(strict=True, reason="a throttled destroy is sent again without any question")
 def test_a_destroy_that_is_tried_again_waits_for_fresh_lists_too() -> None:
     """Rows A22 and A11."""
     world = World()
@@ -275,7 +274,6 @@ def test_a_record_list_that_lacks_too_much_is_doubted_as_well() -> None:
     assert world.drained() == ["compute8"]
 
 
-@pytest.mark.xfail(strict=True, reason="view.blocked says nothing of doubted lists or sizes that are not known")
 def test_while_a_list_is_doubted_the_view_says_that_nothing_is_decided() -> None:
     """No job waits without a stated reason."""
     world = nodes(World(), 8)

@@ -275,7 +275,10 @@ class World:
             step = next((step for step in self.steps if isinstance(step, kinds or Step)), None)
             if step is None:
                 return
-            self.done(step, self._carry_out(step))
+            if isinstance(step, DrainNode | ResumeNode | SetNodeDown) and step.hostname not in (self.slurm or {}):
+                self.fail(step, ErrorKind.GONE, "Invalid node name specified")
+            else:
+                self.done(step, self._carry_out(step))
         raise AssertionError("the Fleet asks for steps without end")
 
     def _carry_out(self, step: Step) -> StepResult:
@@ -359,6 +362,10 @@ class World:
     def drained(self) -> list[str]:
         """The hostnames of all drains so far."""
         return [step.hostname for step in self.asked if isinstance(step, DrainNode)]
+
+    def says_idle(self, name: str) -> bool:
+        """Slurm's word on a node is idle, or a drain of a node that was."""
+        return self.slurm is not None and self.slurm[name].state in ("idle", "drain")
 
     def status(self, name: str = "compute1") -> NodeStatus:
         """A node as the view shows it."""

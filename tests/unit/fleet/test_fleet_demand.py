@@ -1,0 +1,462 @@
+"""How many: supply against demand under the limits (section 5 of the rules)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from world import BIG, HELD, NEVER, OFFERS, ONE, SECTIONS, World, jobs, policy
+
+from arvnodeman.fleet.messages import CreateNode, DescribeNode, FinishNode, PolicyChanged, PrepareRecord, ReleaseRecord
+from arvnodeman.fleet.model import ErrorKind, Job, JobShape, NodeState, ProviderSize, SizeSection
+
+BOOT = (PrepareRecord, DescribeNode, CreateNode, FinishNode)
+SMALL, LARGE = JobShape(size="small"), JobShape(size="large")
+
+
+def proven(world: World) -> World:
+    """Nodes of both sizes have come up before: no size is tried out with five at most."""
+    world.node("compute91", slurm="alloc")
+    world.node("compute92", size="large", slurm="alloc")
+    return world
+
+
+def fleet(*nodes: tuple[str, str], **options: Any) -> World:
+    """Nodes of (size, Slurm's word), compute1 and on; windows shut, so that nothing is stopped."""
+    world = World(policy(**{"max_nodes": 20, "shutdown_windows": NEVER, **options}))
+    for number, (size, said) in enumerate(nodes, start=1):
+        world.node(f"compute{number}", size=size, slurm=said)
+    return world
+
+
+def boots(world: World, *waiting: Job) -> dict[str, int]:
+    world.begin(*waiting)
+    return dict(Counter(world.prepared()))
+
+
+# ---- supply before demand --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("nodes", "waiting", "expected"),
+    [
+        pytest.param([], [], {}, id="nothing wanted"),
+        pytest.param([], jobs(2), {"small": 2}, id="the cheapest"),
+        pytest.param([], jobs(2, BIG), {"large": 2}, id="the cheapest that fits"),
+        pytest.param([("small", "idle")], jobs(1), {}, id="idle"),
+        pytest.param([("small", "idle")], jobs(3), {"small": 2}, id="what remains is booted"),
+        pytest.param([("small", "alloc")], jobs(1), {"small": 1}, id="busy is no supply, row C2"),
+        pytest.param([("small", "fail")], jobs(1), {"small": 1}, id="fail is no supply"),
+        pytest.param([("large", "idle")], jobs(1), {}, id="any node up that fits"),
+        pytest.param([("small", "idle")], jobs(1, BIG), {"large": 1}, id="one that does not fit"),
+        pytest.param([("large", "idle")], jobs(1, SMALL), {"small": 1}, id="a named size gets that one, row F17"),
+        pytest.param([("large", "idle")], jobs(1, LARGE), {}, id="the named size is there"),
+        pytest.param(
+            [("large", "idle")], [*jobs(1, ONE, priority=9), *jobs(1, LARGE)], {"small": 1},
+            id="exact first, whatever the priority",
+        ),
+        pytest.param(
+            [("large", "idle"), ("small", "idle")], [*jobs(1, ONE), *jobs(1, BIG)], {}, id="exact first for all"
+        ),
+        pytest.param([("large", "idle")], jobs(2), {"small": 1}, id="a dearer one before a boot"),
+        pytest.param([("small", "idle")] * 3, jobs(1, JobShape(nodes=3)), {}, id="a job of several nodes"),
+        pytest.param([("small", "idle")], jobs(1, JobShape(nodes=3)), {"small": 2}, id="a part of its nodes is there"),
+    ],
+)  # fmt: skip
+def test_supply_comes_before_demand(nodes: list[tuple[str, str]], waiting: list[Job], expected: dict[str, int]) -> None:
+    """Rows C2, C5, C7 and F17."""
+    assert boots(fleet(*nodes), *waiting) == expected
+
+
+def test_down_nodes_are_no_supply_and_no_busy_ones() -> None:
+    """Row C3."""
+    world = fleet(("small", "idle"))
+    world.begin()
+    world.change_cloud("compute1", word=HELD)
+    world.says("compute1", "down")
+    world.cycle(times=2)
+    world.cycle(*jobs(1))
+    assert world.prepared() == ["small"]
+
+
+def test_held_nodes_are_supply() -> None:
+    world = fleet(("small", "idle"))
+    world.change_cloud("compute1", word=HELD)
+    assert boots(world, *jobs(1)) == {}
+
+
+def test_unpaired_and_booting_nodes_are_supply() -> None:
+    """Rows B1 and C17."""
+    world = fleet()
+    world.node("compute1", record=False, slurm=None, age=100)
+    assert boots(world, *jobs(2)) == {"small": 1}
+    world.cycle(times=3)
+    assert world.prepared() == ["small"]
+    world.obey()  # created, and listed
+    world.cycle(times=3)
+    assert world.prepared() == ["small"]
+
+
+def test_a_node_that_never_paired_is_replaced() -> None:
+    """Row C17."""
+    world = fleet()
+    world.node("compute1", record=False, slurm=None, age=1700)
+    world.begin(*jobs(1))
+    world.cycle(times=3)
+    assert world.prepared() == ["small"]
+
+
+# ---- order -----------------------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_served_by_priority_and_equals_in_the_order_of_the_queue() -> None:
+    """Row C19."""
+    waiting = [
+        Job("a", SMALL, 1), Job("b", LARGE, 5), Job("c", SMALL, 5), Job("d", LARGE, 1), Job("e", SMALL, 9)
+    ]  # fmt: skip
+    world = fleet()
+    world.begin(*waiting)
+    assert world.prepared() == ["small", "large", "small", "small", "large"]
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"), [(0, []), (1, ["large"]), (2, ["large", "small"]), (3, ["large", "small", "small"])]
+)
+def test_priority_holds_under_every_limit(room: int, expected: list[str]) -> None:
+    """Row C19."""
+    world = fleet(max_nodes=room)
+    world.begin(*jobs(2, SMALL, priority=1), *jobs(1, LARGE, priority=2, name="big"))
+    assert world.prepared() == expected
+
+
+def test_nothing_is_booted_for_a_job_behind_one_that_a_limit_stops() -> None:
+    """Row C19: and its reason is said."""
+    world = fleet(("small", "alloc"), max_total_price=0.45)
+    world.begin(*jobs(1, LARGE, priority=9), *jobs(1, SMALL, name="behind"))
+    assert not world.prepared()
+    assert "would exceed max_total_price of 0.45" in world.reason(LARGE)
+    assert world.reason(SMALL).startswith("behind a job that waits: 1 of large")
+
+
+# ---- limits ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("max_nodes", "expected", "reason"),
+    [(3, 0, "3 of small wanted, max_nodes of 3 reached with 3 node(s)"), (4, 1, "2 of small wanted"), (6, 3, "")],
+)
+def test_max_nodes_counts_everything_that_exists(max_nodes: int, expected: int, reason: str) -> None:
+    """Rows C6 and C7: busy, failed and of other sizes too."""
+    world = fleet(("small", "alloc"), ("large", "alloc"), ("small", "fail"), max_nodes=max_nodes)
+    world.begin(*jobs(3))
+    assert len(world.prepared()) == expected
+    assert world.reason().startswith(reason)
+
+
+def test_a_job_that_wants_exactly_max_nodes_is_served() -> None:
+    """Row C1."""
+    world = fleet(("small", "idle"), max_nodes=4)
+    assert boots(world, *jobs(1, JobShape(nodes=4))) == {"small": 3}
+
+
+def test_a_job_of_several_nodes_gets_all_or_none() -> None:
+    world = fleet(("small", "alloc"), max_nodes=4)
+    world.begin(*jobs(1, JobShape(nodes=4)))
+    assert not world.prepared()
+    assert "max_nodes of 4" in world.reason(JobShape(nodes=4))
+
+
+def test_two_jobs_of_several_nodes_do_not_wait_for_each_other() -> None:
+    """The one behind gives its part to the one before."""
+    world = fleet(*[("small", "idle")] * 2, *[("small", "alloc")] * 2, max_nodes=5, shutdown_windows=(0.0, 60.0))
+    first, second = JobShape(nodes=3), JobShape(nodes=4)
+    world.begin(*jobs(1, second, priority=1, name="second"), *jobs(1, first, priority=2, name="first"))
+    assert world.prepared() == ["small"]
+    world.cycle(times=5)
+    assert not world.drained()
+
+
+@pytest.mark.parametrize(("cap", "expected"), [(0, 5), (0.05, 0), (0.1, 1), (0.35, 3), (0.5, 5), (9, 5)])
+def test_under_the_price_cap_as_many_are_booted_as_fit(cap: float, expected: int) -> None:
+    """Row C8: 0 is no cap."""
+    assert boots(fleet(max_total_price=cap), *jobs(5)).get("small", 0) == expected
+
+
+def test_the_price_cap_counts_everything_and_says_so_in_one_line() -> None:
+    """Row C8."""
+    world = fleet(("large", "alloc"), ("small", "fail"), max_total_price=0.65)
+    assert boots(world, *jobs(3)) == {"small": 1}
+    lines = [line for line in world.log() if "max_total_price" in line and line.startswith("Not booting small")]
+    assert lines == [
+        "Not booting small (price 0.1) because with it would exceed max_total_price of 0.65"
+        " (current total_price is 0.6)"
+    ]
+
+
+def test_a_node_being_shut_down_counts_once_and_serves_nobody() -> None:
+    """Rows C6 and C12."""
+    world = fleet(("small", "fail"), ("small", "alloc"), max_nodes=3)
+    world.begin()
+    world.cycle()
+    assert world.state("compute1") is NodeState.SHUTDOWN
+    world.cycle(*jobs(3))
+    assert world.prepared() == ["small"]
+
+
+def test_a_destroyed_node_that_is_still_listed_counts_as_in_shutdown() -> None:
+    """Rows C15 and E10."""
+    world = fleet(("small", "fail"), max_nodes=1)
+    world.begin()
+    world.cycle()
+    listed = dict(world.cloud)
+    world.obey()
+    world.cloud = listed
+    world.cycle(*jobs(1), times=3)
+    assert world.state() is NodeState.SHUTDOWN
+    assert world.destroyed() == ["i-compute1"]
+    assert not world.prepared()
+
+
+def test_what_is_booting_counts_for_the_limits() -> None:
+    world = fleet(max_nodes=3)
+    world.begin(*jobs(9))
+    world.cycle(times=3)
+    assert world.prepared() == ["small"] * 3
+    assert world.fleet.view.price == pytest.approx(0.3)
+
+
+def test_a_wish_longer_than_the_room_makes_no_wanted_node_superfluous() -> None:
+    """Row N2: at a full quota, and above it."""
+    for max_nodes in (2, 1):
+        world = fleet(("small", "idle"), ("small", "idle"), max_nodes=max_nodes, shutdown_windows=(0.0, 60.0))
+        world.begin(*jobs(9))
+        world.cycle(times=4)
+        assert not world.steps
+
+
+# ---- min_nodes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("nodes", "waiting", "expected"),
+    [
+        pytest.param([], [], {"small": 3}, id="filled up with the cheapest"),
+        pytest.param([("large", "alloc")] * 3, [], {}, id="busy nodes count, row C5"),
+        pytest.param([("small", "idle"), ("small", "resv")], [], {"small": 1}, id="idle and reserved count"),
+        pytest.param([("small", "fail")] * 3, [], {"small": 3}, id="failed ones do not"),
+        pytest.param([], jobs(1, BIG), {"large": 1, "small": 2}, id="after all wishes"),
+        pytest.param([], jobs(5), {"small": 5}, id="wishes are enough"),
+    ],
+)
+def test_fewer_than_min_nodes_are_filled_up(
+    nodes: list[tuple[str, str]], waiting: list[Job], expected: dict[str, int]
+) -> None:
+    """Rows C4 and C5."""
+    assert boots(fleet(*nodes, min_nodes=3), *waiting) == expected
+
+
+def test_min_nodes_is_filled_only_as_far_as_the_limits_allow() -> None:
+    assert boots(fleet(min_nodes=3, max_total_price=0.25)) == {"small": 2}
+
+
+def test_min_nodes_takes_the_cheapest_size_that_does_not_rest() -> None:
+    """Row C5."""
+    world = fleet(min_nodes=1)
+    world.begin()
+    world.obey(PrepareRecord, DescribeNode)
+    world.fail(world.one(CreateNode), ErrorKind.CAPACITY)
+    world.obey(ReleaseRecord)
+    world.cycle(every=1)
+    assert world.prepared() == ["small", "large"]
+
+
+# ---- sizes that rest -------------------------------------------------------------------------------------------------
+
+MANY_SIZES: dict[str, Any] = {
+    "sections": (
+        SizeSection("a", cores=1, instance_type="a"),
+        SizeSection("b", cores=1, instance_type="b"),
+        SizeSection("c", cores=1, instance_type="c"),
+    )
+}
+MANY_OFFERS = (
+    ProviderSize("a", "a", price=1.0),
+    ProviderSize("b", "b", price=1.5),
+    ProviderSize("c", "c", price=1.6),
+)
+
+
+def refused(world: World, kind: ErrorKind, *waiting: Job, **error: Any) -> World:
+    """The first boot is refused by the cloud; a second later the queue comes again."""
+    world.begin(*waiting)
+    world.obey(PrepareRecord, DescribeNode)
+    world.fail(world.open(CreateNode)[0], kind, **error)
+    world.obey(ReleaseRecord)
+    world.cycle(every=1)
+    return world
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.CAPACITY, ErrorKind.REFUSED])
+def test_jobs_that_named_no_size_move_on_to_the_next_cheapest_within_the_factor(kind: ErrorKind) -> None:
+    world = World(policy(max_nodes=20, **MANY_SIZES), offers=MANY_OFFERS)
+    refused(world, kind, *jobs(1))
+    assert world.prepared() == ["a", "b"]
+
+
+def test_when_only_the_factor_stops_a_job_its_reason_says_so() -> None:
+    world = World(policy(max_nodes=20, max_price_factor=1.4, **MANY_SIZES), offers=MANY_OFFERS)
+    refused(world, ErrorKind.CAPACITY, *jobs(1), text="InsufficientInstanceCapacity")
+    assert world.prepared() == ["a"]
+    assert world.reason() == (
+        "a rests for 59 s: the cloud has no capacity for it (InsufficientInstanceCapacity); b would fit,"
+        " but max_price_factor forbids it"
+    )
+
+
+def test_a_job_that_named_the_size_waits_for_it_with_a_reason() -> None:
+    world = refused(fleet(), ErrorKind.CAPACITY, *jobs(1, SMALL))
+    assert world.prepared() == ["small"]
+    assert "small rests for 59 s: the cloud has no capacity for it" in world.reason(SMALL)
+    world.cycle(every=60)
+    assert world.prepared() == ["small", "small"]
+
+
+def test_a_size_that_rests_holds_up_no_job_behind() -> None:
+    world = refused(fleet(max_nodes=1), ErrorKind.CAPACITY, *jobs(1, SMALL, priority=9), *jobs(1, LARGE))
+    assert world.prepared() == ["small", "large"]
+
+
+def test_after_its_rest_one_node_is_tried_and_a_success_ends_it() -> None:
+    world = refused(proven(fleet()), ErrorKind.CAPACITY, *jobs(3))
+    for step in world.open(CreateNode):
+        world.fail(step, ErrorKind.CAPACITY)
+    world.obey(ReleaseRecord)
+    before = len(world.prepared())
+    world.cycle(every=61)
+    assert world.prepared()[before:] == ["small"]
+    world.obey(*BOOT)
+    world.cycle(every=1)
+    assert world.prepared()[before + 1 :] == ["small"] * 2
+
+
+def test_a_size_refused_for_good_is_an_error_that_names_the_option() -> None:
+    world = refused(fleet(), ErrorKind.REFUSED, *jobs(1), text="no such image", hint="[Cloud Create] image_id")
+    assert any("no such image (look at [Cloud Create] image_id)" in line for line in world.log(40))
+
+
+def test_at_most_five_at_once_of_a_size_without_a_success() -> None:
+    world = fleet()
+    world.begin(*jobs(9))
+    assert world.prepared() == ["small"] * 5
+    assert world.reason() == "no node of small has come up yet, 5 on their way"
+    proven_world = proven(fleet())
+    proven_world.begin(*jobs(9))
+    assert len(proven_world.prepared()) == 9
+
+
+def test_five_nodes_in_a_row_that_fail_to_come_up_make_the_size_rest() -> None:
+    """Row D2: never idle or busy in Slurm within boot_fail_after."""
+    world = fleet()
+    world.begin(*jobs(5))
+    world.obey(*BOOT)
+    world.cycle(times=30)
+    assert any("Nodes of size small fail to come up" in line for line in world.log(40))
+    assert world.fleet.view.counters["boot_failures"] == 5
+    assert "small rests for" in world.reason()
+    world.cycle(times=2)
+    assert len(world.prepared()) == 6  # one as a probe
+
+
+def test_nodes_that_vanish_before_they_come_up_count_too() -> None:
+    world = fleet()
+    world.begin(*jobs(5))
+    world.obey(*BOOT)
+    world.cycle()
+    world.silent.update(world.records)
+    world.cloud.clear()
+    world.cycle(times=4)
+    assert world.fleet.view.counters["boot_failures"] == 5
+
+
+def test_throttling_changes_no_limit() -> None:
+    """Row N4."""
+    world = fleet()
+    world.begin(*jobs(1))
+    world.obey(PrepareRecord, DescribeNode)
+    world.fail(world.one(CreateNode), ErrorKind.THROTTLED, retry_after=5.0)
+    world.cycle(*jobs(3), every=1)
+    assert world.fleet.view.quota == 20
+    assert not world.fleet.view.resting
+    assert len(world.prepared()) == 3
+
+
+# ---- what can never be served ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        (JobShape(cores=5), "Constraints cannot be satisfied by any node type"),
+        (JobShape(ram=7601), "Constraints cannot be satisfied by any node type"),
+        (JobShape(size="nothing"), "Constraints cannot be satisfied by any node type"),
+        (JobShape(nodes=21), "Job's min_nodes constraint is greater than the configured max_nodes (20)"),
+        (JobShape(cores=4, nodes=5), "Job's price (2) is above system's max_price limit (1.9)"),
+        (JobShape(cores=4, nodes=4), ""),
+    ],
+)
+def test_unsatisfiable_jobs_and_their_reasons(shape: JobShape, reason: str) -> None:
+    """Rows C1, C7 and C23."""
+    world = fleet(max_total_price=1.9)
+    world.begin(*jobs(1, shape))
+    assert world.reason(shape) == reason
+
+
+def test_unsatisfiable_jobs_hold_up_nobody() -> None:
+    assert boots(fleet(), *jobs(1, JobShape(cores=9), priority=9), *jobs(1)) == {"small": 1}
+
+
+def test_with_max_nodes_0_nothing_is_booted_and_no_job_is_to_blame() -> None:
+    world = fleet(max_nodes=0)
+    world.begin(*jobs(1))
+    assert not world.prepared()
+    assert "max_nodes of 0" in world.reason()
+
+
+def test_lowering_max_nodes_stops_boots_and_raising_it_lets_them_go_on() -> None:
+    world = fleet(max_nodes=1)
+    world.begin(*jobs(3))
+    assert len(world.prepared()) == 1
+    world.tell(PolicyChanged(policy(max_nodes=2, shutdown_windows=NEVER)))
+    world.cycle()
+    assert len(world.prepared()) == 2
+
+
+def test_every_waiting_job_has_its_nodes_or_a_reason() -> None:
+    """The third promise, over a mixed queue and many limits."""
+    shapes = [
+        ONE,
+        BIG,
+        SMALL,
+        LARGE,
+        JobShape(cores=9),
+        JobShape(nodes=3),
+        JobShape(cores=4, nodes=2),
+        JobShape(size="x"),
+    ]
+    for max_nodes in (0, 1, 2, 3, 5, 8, 20):
+        for cap in (0, 0.3, 0.9, 2.0):
+            world = fleet(("small", "idle"), ("large", "alloc"), max_nodes=max_nodes, max_total_price=cap)
+            world.begin(*(Job(f"{n}", shape, n % 3) for n, shape in enumerate(shapes * 3)))
+            for shape, waiting in world.fleet.view.waiting.items():
+                assert waiting.served == waiting.jobs or waiting.cause is not None, (shape, max_nodes, cap)
+
+
+def test_a_size_that_the_provider_lacks_is_said_of_jobs_that_name_it() -> None:
+    world = World(
+        policy(sections=(*SECTIONS, SizeSection("rare", cores=1, instance_type="rare", price=1.0))), offers=OFFERS
+    )
+    rare = JobShape(size="rare")
+    world.begin(*jobs(1, rare), *jobs(1))
+    assert world.reason(rare) == "size rare cannot be booted now: the provider lacks it"
+    assert world.prepared() == ["small"]
