@@ -147,6 +147,7 @@ OPENSTACK = table(
     {},
     phrases=[
         (r"No valid host", CAPACITY, ""),
+        (r"Cannot '\w+' instance .* while it is in", TRANSIENT, ""),  # it is still being built
         (r"^401 ", TRANSIENT, ""),  # the token has run out before its time; libcloud forgets it, and gets another
         (r"Could not find specified endpoint", REFUSED, "[Cloud Credentials] ex_force_service_region"),
         (r"Found more than 1 matching endpoint", REFUSED, "[Cloud Credentials] ex_force_service_region"),

@@ -3,6 +3,7 @@
 * A list is read to its last page by the id of the last item, also where a page as long as the API's longest comes
   without a link to the next. One malformed server costs only itself.
 * A server is created by one request; libcloud asks for it at once, and fails where that fails.
+* The services are found by their type, whatever they are called; libcloud wants them to be called nova and glance.
 * Metadata is written item by item: libcloud replaces all of it, and with it what somebody else wrote meanwhile.
 """
 
@@ -16,7 +17,13 @@ from typing import Any
 
 from libcloud.common.types import MalformedResponseError
 from libcloud.compute.base import Node
-from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver, OpenStackNodeDriver
+from libcloud.compute.drivers.openstack import (
+    OpenStack_2_Connection,
+    OpenStack_2_ImageConnection,
+    OpenStack_2_NetworkConnection,
+    OpenStack_2_NodeDriver,
+    OpenStackNodeDriver,
+)
 from libcloud.compute.types import NodeState
 
 from arvnodeman.cloud.base import TOKEN_TAG
@@ -28,9 +35,30 @@ _STRANGE = (AttributeError, LookupError, TypeError, ValueError, StopIteration)
 _log = logging.getLogger("ComputeNodeDriver")
 
 
+class ComputeConnection(OpenStack_2_Connection):  # type: ignore[misc]  # libcloud has no types
+    """To the compute service."""
+
+    service_name = None
+
+
+class ImageConnection(OpenStack_2_ImageConnection):  # type: ignore[misc]  # libcloud has no types
+    """To the image service."""
+
+    service_name = None
+
+
+class NetworkConnection(OpenStack_2_NetworkConnection):  # type: ignore[misc]  # libcloud has no types
+    """To the network service."""
+
+    service_name = None
+
+
 class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud has no types
     """The libcloud class that `provider = openstack` uses. `[Cloud] driver_class` may name one derived from it."""
 
+    connectionCls = ComputeConnection  # noqa: N815 (libcloud's names)
+    image_connectionCls = ImageConnection  # noqa: N815
+    network_connectionCls = NetworkConnection  # noqa: N815
     NODE_STATE_MAP: Mapping[str, Any] = {
         **OpenStackNodeDriver.NODE_STATE_MAP,
         "PAUSED": NodeState.PAUSED,

@@ -1,0 +1,270 @@
+"""OpenStack as a peer: one project, which speaks in libcloud's recorded answers."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import re
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cloud_peer import CLUSTER, PING_SECRET, TIMEOUT, Mistake, PeerNode, Verb
+from fake_cloud_server import settings_in
+from recorded_answers import RecordedPeer, connection_to, recorded, reply
+from werkzeug.wrappers import Request, Response
+
+from arvnodeman.cloud.base import CloudDriver
+from arvnodeman.cloud.openstack import OpenStackDriver
+from arvnodeman.cloud.openstack_libcloud import ComputeConnection, ImageConnection, NetworkConnection, OpenStackNodes
+from arvnodeman.fleet.model import ErrorKind, NodeSize
+
+USER, SECRET = "arvados", "correct-horse-battery-staple"
+TOKEN = "gAAAAAB-a-token-that-no-log-may-show"
+PROJECT = "9c4693dce56b493b9b83197d900f7fba"
+IMAGE = "f24a3c1b-d52a-4116-91da-25b3eee8f55e"
+NETWORK = "d32019d3-bc6e-4319-9c1d-6722fc136a22"
+_PREFIX = f"/v2/{PROJECT}"
+
+
+def _fault(status: int, kind: str, message: str) -> tuple[int, dict[str, Any]]:
+    return status, {kind: {"code": status, "message": message}}
+
+
+# As Nova sends them.
+ERRORS: Mapping[str, tuple[int, dict[str, Any]]] = {
+    "too many": _fault(429, "tooManyRequests", "Too many requests"),
+    "overLimit": _fault(413, "overLimit", "This request was rate-limited."),
+    "instances quota": _fault(
+        403, "forbidden", "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances"
+    ),
+    "cores quota": _fault(
+        403, "forbidden", "Quota exceeded for cores, ram: Requested 8, but already used 20 of 20 cores"
+    ),
+    "ports quota": _fault(403, "forbidden", "Maximum number of ports exceeded"),
+    "no valid host": _fault(500, "computeFault", "No valid host was found. There are not enough hosts available."),
+    "image": _fault(400, "badRequest", "Can not find requested image"),
+    "image gone": _fault(404, "itemNotFound", f"Image {IMAGE} could not be found."),
+    "network": _fault(400, "badRequest", "Network 11111111-1111-1111-1111-111111111111 could not be found."),
+    "security group": _fault(400, "badRequest", f"Security group nobody not found for project {PROJECT}."),
+    "key": _fault(400, "badRequest", "Invalid key_name provided."),
+    "zone": _fault(400, "badRequest", "The requested availability zone is not available"),
+    "flavor": _fault(400, "badRequest", "Flavor 99 could not be found."),
+    "policy": _fault(403, "forbidden", "Policy doesn't allow os_compute_api:servers:create to be performed."),
+    "itemNotFound": _fault(404, "itemNotFound", "Instance 8c1e could not be found."),
+    "unavailable": _fault(503, "serviceUnavailable", "The server is currently unavailable. Please try again later."),
+    "unexpected": _fault(
+        500,
+        "computeFault",
+        "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if "
+        "possible. <class 'oslo_messaging.exceptions.MessagingTimeout'>",
+    ),
+    "building": _fault(
+        409,
+        "conflictingRequest",
+        "Cannot 'update_instance_metadata' instance 8c1e while it is in vm_state building",
+    ),
+    "token": _fault(401, "error", "The request you have made requires authentication."),
+}
+
+
+class OpenStackPeer(RecordedPeer):
+    """A project with servers, of which the API shows a hundred at a time."""
+
+    provider = "openstack"
+    page = 100
+    errors: ClassVar[Mapping[ErrorKind, tuple[str, ...]]] = {
+        ErrorKind.THROTTLED: ("too many", "overLimit"),
+        ErrorKind.QUOTA: ("instances quota", "cores quota", "ports quota"),
+        ErrorKind.CAPACITY: ("no valid host",),
+        ErrorKind.REFUSED: ("image", "image gone", "network", "policy", "flavor"),
+        ErrorKind.GONE: ("itemNotFound",),
+        ErrorKind.TRANSIENT: ("unavailable", "unexpected", "building", "token"),
+    }
+    mistakes: ClassVar[Mapping[str, Mistake]] = {
+        "credentials": Mistake("[Cloud Credentials] key", credentials={"secret": "wrong-wrong-wrong"}, verb=Verb.LIST),
+        "region": Mistake(
+            "[Cloud Credentials] ex_force_service_region",
+            credentials={"ex_force_service_region": "regionTwo"},
+            verb=Verb.LIST,
+        ),
+        "image": Mistake("[Cloud Create] image", create={"image": "nothing"}),
+        "image by id": Mistake("[Cloud Create] image", error="image"),
+        "network": Mistake("[Cloud Create] networks", create={"networks": "nowhere"}),
+        "network by id": Mistake("[Cloud Create] networks", error="network"),
+        "security group": Mistake("[Cloud Create] ex_security_groups", error="security group"),
+        "key pair": Mistake("[Cloud Create] ex_keyname", error="key"),
+        "zone": Mistake("[Cloud Create] ex_availability_zone", error="zone"),
+        "size": Mistake("[Size NAME] instance_type", error="flavor"),
+    }
+    size = NodeSize("small", "4GB slice", "4", "4GB slice", 2, 4096, 160, 160000, 0.06)
+    secrets = (PING_SECRET, SECRET, TOKEN)
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.servers: dict[str, dict[str, Any]] = {}
+        self.posts: list[dict[str, Any]] = []
+        self.links = True
+        """Does a page have a link to the next?"""
+        self.limit = self.page
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def driver(
+        self,
+        *,
+        timeout: float = TIMEOUT,
+        credentials: Mapping[str, str] | None = None,
+        create: Mapping[str, str] | None = None,
+    ) -> CloudDriver:
+        """See Peer."""
+        given = {
+            "provider": "openstack",
+            "key": USER,
+            "secret": SECRET,
+            "ex_force_auth_url": "https://keystone.example.com:5000",
+            "ex_tenant_name": "arvados",
+            "ex_force_service_region": "regionOne",
+            "timeout": f"{timeout:g}",
+            **(credentials or {}),
+        }
+        options = {"ping_host": "ping.example.com", "image": IMAGE, "networks": "net1", **(create or {})}
+        text = "[Cloud Create]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
+        to_peer = {"conn_class": connection_to(self.port)}
+        parts = {
+            "connectionCls": ComputeConnection,
+            "image_connectionCls": ImageConnection,
+            "network_connectionCls": NetworkConnection,
+        }
+        nodes = type("Nodes", (OpenStackNodes,), {name: type(name, (each,), to_peer) for name, each in parts.items()})
+        return OpenStackDriver(settings_in(self.folder, text, **given), nodes)
+
+    # ---- the cloud, behind the driver's back -------------------------------------------------------------------------
+
+    def nodes(self) -> list[PeerNode]:
+        """See Peer."""
+        return [
+            PeerNode(
+                each["id"],
+                each["name"],
+                dict(each["metadata"]),
+                base64.b64decode(each.get("user_data", "")).decode(),
+                size=each["flavor"]["id"],
+            )
+            for each in self.servers.values()
+            if each["OS-EXT-STS:task_state"] != "deleting"
+        ]
+
+    def add(self, count: int = 1, *, ours: bool = True, tagged: bool = True) -> list[str]:
+        """See Peer."""
+        metadata = {"arvados_node_manager": CLUSTER if ours else "other", "arvados_node_size": "small"}
+        body = {"name": "behind-the-back", "flavorRef": "4", "metadata": metadata if tagged else {}}
+        return [self._boot(body)["id"] for _ in range(count)]
+
+    def terminate(self, node_id: str) -> None:
+        """See Peer."""
+        self.servers[node_id]["OS-EXT-STS:task_state"] = "deleting"
+
+    def vanish(self, node_id: str) -> None:
+        """See Peer."""
+        del self.servers[node_id]
+
+    def stop(self, node_id: str) -> None:
+        """See Peer."""
+        self.servers[node_id]["status"] = "SHUTOFF"
+
+    # ---- requests ----------------------------------------------------------------------------------------------------
+
+    def verb_of(self, request: Request) -> Verb | None:
+        """See Trouble."""
+        match (request.method, request.path.removeprefix(_PREFIX).strip("/").split("/")):
+            case ("GET", ["servers", "detail"]):
+                return None if "name" in request.args else Verb.LIST
+            case ("POST", ["servers"]):
+                return Verb.CREATE
+            case ("DELETE", ["servers", _]):
+                return Verb.DESTROY
+            case ("POST" | "DELETE", ["servers", _, "metadata", *_]):
+                return Verb.TAG
+        return None
+
+    def error(self, name: str) -> Response:
+        """See RecordedPeer."""
+        status, body = ERRORS[name]
+        return reply(body, status)
+
+    def answer(self, request: Request, body: Any) -> Response:
+        """See RecordedPeer."""
+        if request.path == "/v3/auth/tokens":
+            return self._token(body)
+        if request.headers.get("X-Auth-Token") != TOKEN:
+            return self.error("token")
+        parts = request.path.removeprefix(_PREFIX).strip("/").split("/")
+        with self._lock:
+            match (request.method, parts):
+                case ("GET", ["flavors", "detail"]):
+                    return reply(recorded("openstack_v1_1/_flavors_detail.json"))
+                case ("GET", ["v2", "images"]):
+                    return reply({**recorded("openstack_v1_1/_images_v2.json"), "next": None})
+                case ("GET", ["v2.0", "networks"]):
+                    return reply(recorded("openstack_v1_1/_v2_0__networks.json"))
+                case ("GET", ["servers", "detail"]):
+                    return self._list(request)
+                case ("POST", ["servers"]):
+                    self.posts.append(body)
+                    made = recorded("openstack_v1_1/_servers_create.json")
+                    made["server"]["id"] = self._boot(body["server"])["id"]
+                    return reply(made, 202)
+                case (_, ["servers", server_id, *rest]) if server_id in self.servers:
+                    return self._one(request.method, self.servers[server_id], rest, body)
+        return self.error("itemNotFound")
+
+    def _token(self, body: Any) -> Response:
+        user = body["auth"]["identity"]["password"]["user"]
+        if (user["name"], user["password"]) != (USER, SECRET):
+            return reply(recorded("openstack/_v3__auth_unauthorized.json"), 401)
+        answer = recorded("openstack/_v3__auth.json")
+        answer["token"]["expires_at"] = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat()
+        return reply(answer, 201, X_Subject_Token=TOKEN)
+
+    def _list(self, request: Request) -> Response:
+        servers = [each for each in self.servers.values() if re.search(request.args.get("name", ""), each["name"])]
+        marker = request.args.get("marker")
+        start = [each["id"] for each in servers].index(marker) + 1 if marker else 0
+        limit = min(int(request.args.get("limit", "1000")), self.limit)
+        answer: dict[str, Any] = {"servers": servers[start : start + limit]}
+        if len(answer["servers"]) == limit and self.links:
+            last = answer["servers"][-1]["id"]
+            href = f"http://192.168.18.100:8774{_PREFIX}/servers/detail?limit={limit}&marker={last}"
+            answer["servers_links"] = [{"rel": "next", "href": href}]
+        return reply(answer)
+
+    def _boot(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = recorded("openstack_v1_1/_servers_12064.json")["server"]
+        made |= {"id": str(uuid.uuid4()), "name": body["name"], "metadata": dict(body["metadata"]), "status": "ACTIVE"}
+        made |= {"created": datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        made |= {"flavor": {**made["flavor"], "id": str(body["flavorRef"])}, "user_data": body.get("user_data", "")}
+        made["OS-EXT-STS:task_state"] = None
+        self.servers[made["id"]] = made
+        return made
+
+    def _one(self, method: str, server: dict[str, Any], rest: list[str], body: Any) -> Response:
+        match (method, rest):
+            case ("GET", []):
+                return reply({"server": server})
+            case ("DELETE", []):
+                server["OS-EXT-STS:task_state"] = "deleting"
+                return Response("", 204)
+            case ("GET", ["metadata"]):
+                return reply({"metadata": server["metadata"]})
+            case ("POST", ["metadata"]):
+                server["metadata"] |= body["metadata"]
+                return reply({"metadata": server["metadata"]})
+            case ("DELETE", ["metadata", key]) if key in server["metadata"]:
+                del server["metadata"][key]
+                return Response("", 204)
+        return self.error("itemNotFound")
