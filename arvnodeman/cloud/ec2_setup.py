@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
+from libcloud.utils.publickey import get_pubkey_comment, get_pubkey_ssh2_fingerprint
 from libcloud.utils.xml import findall
 
 from arvnodeman.cloud.ec2_requests import describe
@@ -41,12 +42,15 @@ class Setup:
             raise wrong("image_id", "missing; required with ec2: the id of an image, `ami-…`")
         if options.get("ssh_key") and options.get("ex_keyname"):
             raise wrong("ssh_key", "excludes ex_keyname; allowed: one of the two")
+        key = public_key(settings) or ""
+        if key and len(key.split()) < 2:
+            raise wrong("ssh_key", f"{options['ssh_key']} is no public key of ssh")
         return cls(
             image=options["image_id"],
             subnets=tuple(words(options.get("subnet_id"))),
             groups=tuple(words(options.get("security_groups"))),
             key_pair=options.get("ex_keyname", ""),
-            public_key=public_key(settings) or "",
+            public_key=key,
             profile=options.get("ex_iamprofile", ""),
             volume_type=options.get("volume_type", "gp3"),
             imds=options.get("imds", "optional"),
@@ -134,5 +138,15 @@ def key_pair_of_process(driver: Any, account: tuple[str, ...], public_key: str) 
     known = (*account, public_key)
     with _keys_lock:
         if known not in _keys:
-            _keys[known] = str(driver.ex_find_or_import_keypair_by_key_material(public_key)["keyName"])
+            _keys[known] = _key_pair_of(driver, public_key)
         return _keys[known]
+
+
+def _key_pair_of(driver: Any, public_key: str) -> str:
+    """Found by fingerprint, or by the name that we give; EC2's fingerprints of ed25519 keys are not libcloud's."""
+    fingerprint = get_pubkey_ssh2_fingerprint(public_key)
+    name = f"{get_pubkey_comment(public_key, default='unnamed')}-{fingerprint}"
+    for pair in driver.list_key_pairs():
+        if pair.name == name or pair.fingerprint == fingerprint:
+            return str(pair.name)
+    return str(driver.import_key_pair_from_string(name, public_key).name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import libcloud.compute.base as lc
 from libcloud.compute.types import NodeState
+from libcloud.utils.iso8601 import ParseError
 
 from arvnodeman.cloud.base import (
     FQDN_TAG,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
 _T = TypeVar("_T")
-STRANGE = (AttributeError, LookupError, TypeError, ValueError, OverflowError)
+STRANGE = (AttributeError, LookupError, TypeError, ValueError, OverflowError, ParseError)
 """What odd data makes our code and libcloud's raise."""
 _log = logging.getLogger("ComputeNodeDriver")
 

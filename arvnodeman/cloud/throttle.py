@@ -19,6 +19,7 @@ from enum import Enum
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
 
 LONGEST = 2.0  # seconds that a request may wait in an operator
+_WHOLE = 1 - 1e-9  # of a token: sums of fractions are a little off
 
 
 class Op(Enum):
@@ -87,7 +88,7 @@ class TokenBucket:
         now = self._clock()
         self._tokens = min(self._most, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
-        return self._tokens >= 1 and (op is Op.DESTROY or not self._destroys_waiting)
+        return self._tokens >= _WHOLE and (op is Op.DESTROY or not self._destroys_waiting)
 
     def _until_next(self) -> float:
         return max((1 - self._tokens) / self._rate, 0.001)

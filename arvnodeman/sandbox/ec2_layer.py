@@ -41,7 +41,6 @@ class Account:
     """What the account has: changed by whoever plays with it."""
 
     keys: Mapping[str, str]  # secret by access key id
-    key_pairs: frozenset[str] = frozenset()
     quota: int = 1_000_000  # instances
     page: int = 1000  # the most items in one answer
 
@@ -118,7 +117,7 @@ class Ec2Layer:
     def _wrong_with(self, params: Mapping[str, str]) -> Refusal | None:
         """What EC2 would refuse and moto does not."""
         pair = params.get("KeyName", "")
-        if pair and pair not in self.account.key_pairs:
+        if pair and pair not in self._moto.key_pairs():
             return Refusal("InvalidKeyPair.NotFound", f"The key pair '{pair}' does not exist")
         wanted = int(params.get("MaxCount", "1"))
         if self._moto.live_count() + wanted > self.account.quota:

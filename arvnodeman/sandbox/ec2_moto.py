@@ -103,6 +103,18 @@ class Moto:
         """Ids of some images that exist."""
         return sorted(str(each.id) for each in self._backend.describe_images())
 
+    def key_pairs(self) -> list[str]:
+        """Names of the key pairs."""
+        return [str(each.key_name) for each in self._backend.describe_key_pairs([])]
+
+    def add_key_pair(self, name: str) -> None:
+        """Make one."""
+        self._backend.create_key_pair(name, "rsa", {})
+
+    def security_groups(self) -> list[str]:
+        """Ids of the security groups."""
+        return sorted(str(each.id) for each in self._backend.describe_security_groups())
+
     def subnets(self) -> list[str]:
         """Ids of the region's subnets."""
         return sorted(str(each.id) for each in self._backend.describe_subnets())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -148,7 +148,9 @@ class EC2Peer(Peer):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.account = Account(keys={KEY: SECRET}, page=self.page)
-        self.layer = Ec2Layer(moto(), self.account)
+        self.seen: list[Mapping[str, str]] = []  # parameters of all signed requests
+        self.refuse: Callable[[Mapping[str, str]], Refusal | None] = lambda _params: None
+        self.layer = Ec2Layer(moto(), self.account, self._look)
         self.trouble = Trouble(self.layer, _verb_of)
         self._stack = ExitStack()
         self.port = 0
@@ -189,6 +191,10 @@ class EC2Peer(Peer):
         options = {"ping_host": "ping.example.com", "image_id": self.image, **(create or {})}
         made = "[Cloud Create]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
         return make_driver(settings_in(self.folder, made + text, **given))
+
+    def _look(self, params: Mapping[str, str]) -> Refusal | None:
+        self.seen.append(params)
+        return self.refuse(params)
 
     @property
     def image(self) -> str:
