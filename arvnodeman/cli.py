@@ -6,12 +6,14 @@ What a command needs is imported when it is chosen: the SDK alone takes a third 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from arvnodeman.version import __version__
 
 PROGRAM = "arvados-node-manager"
+OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "decisions")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -20,18 +22,24 @@ def make_parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
-        epilog="Commands: check-config FILE (is the file a good one?), demo (a whole site on this machine, for a "
-        "minute), sandbox (that site alone). Each has a --help of its own.",
+        epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE, hold|drain|run|kill NODE, decisions. "
+        "Others: check-config FILE (is the file a good one?), demo (a whole site on this machine, for a minute), "
+        "sandbox (that site alone). Each has a --help of its own.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--config", metavar="FILE", help="the configuration file")
     parser.add_argument("--foreground", action="store_true", help="do not go into the background")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="decide, write down what would be done, and touch nothing"
+    )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code; argparse raises SystemExit(2) for a wrong command line."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if "_ARGCOMPLETE" in os.environ:
+        _complete()
     try:
         match given:
             case ["check-config", *rest]:
@@ -44,10 +52,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from arvnodeman.sandbox.site import main as sandbox
 
                 return sandbox(rest)
+            case [command, *_] if command in OPERATORS_COMMANDS:
+                from arvnodeman.manage.cli import main as operate
+
+                return operate(given)
             case _:
                 return _run(given)
     except BrokenPipeError:
         return 1
+
+
+def _complete() -> None:
+    """The shell asks what may follow. Ends the process."""
+    import argcomplete
+
+    from arvnodeman.manage.cli import add_commands
+
+    parser = make_parser()
+    commands = parser.add_subparsers()
+    add_commands(commands)
+    check = commands.add_parser("check-config")
+    check.add_argument("file")
+    check.add_argument("--config")
+    for name in ("demo", "sandbox"):
+        commands.add_parser(name)
+    argcomplete.autocomplete(parser)
 
 
 def _run(given: list[str]) -> int:
@@ -58,7 +87,7 @@ def _run(given: list[str]) -> int:
         return 2
     from arvnodeman import launcher
 
-    return launcher.main(options.config, foreground=options.foreground)
+    return launcher.main(options.config, foreground=options.foreground, dry_run=options.dry_run)
 
 
 def _check_config(given: list[str]) -> int:

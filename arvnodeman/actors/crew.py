@@ -16,7 +16,7 @@ from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.hands import Hands, Makers
 from arvnodeman.actors.log import log_as
 from arvnodeman.actors.operators import OperatorActor, OperatorPool, StepHands
-from arvnodeman.actors.overlay import Overlay
+from arvnodeman.actors.overlay import BOOT_TIME, Overlay
 from arvnodeman.actors.pollers import (
     ArvadosNodeListMonitorActor,
     CloudNodeListMonitorActor,
@@ -106,7 +106,8 @@ class Crew:
     ) -> None:
         self.settings = settings
         self.waits = JobWaits()
-        self._overlay = Overlay(supervision.vitals.clock.now) if dry_run else None
+        boot_time = min(BOOT_TIME, settings.daemon.boot_fail_after / 4)
+        self._overlay = Overlay(supervision.vitals.clock.now, boot_time) if dry_run else None
         self._supervision = supervision
         self._vitals = supervision.vitals
         self._makers = make_makers(settings)

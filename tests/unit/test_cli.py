@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -58,11 +61,48 @@ def test_a_wrong_command_line_is_a_usage_and_exit_2(arguments: list[str], capsys
     assert "usage: arvados-node-manager" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("foreground", [False, True])
-def test_the_daemon(monkeypatch: pytest.MonkeyPatch, foreground: bool) -> None:
+@pytest.mark.parametrize("flags", [[], ["--foreground"], ["--dry-run"], ["--foreground", "--dry-run"]])
+def test_the_daemon(monkeypatch: pytest.MonkeyPatch, flags: list[str]) -> None:
     launcher = stand_in(monkeypatch, "arvnodeman", "launcher", code=3)
-    assert cli.main(["--config", "site.cfg", *(["--foreground"] if foreground else [])]) == 3
-    assert launcher.calls == [(("site.cfg",), {"foreground": foreground})]
+    assert cli.main(["--config", "site.cfg", *flags]) == 3
+    options = {"foreground": "--foreground" in flags, "dry_run": "--dry-run" in flags}
+    assert launcher.calls == [(("site.cfg",), options)]
+
+
+@pytest.mark.parametrize("command", cli.OPERATORS_COMMANDS)
+def test_operators_commands(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    module = stand_in(monkeypatch, "arvnodeman.manage", "cli", code=5)
+    assert cli.main([command, "compute1", "--json"]) == 5
+    assert module.calls == [(([command, "compute1", "--json"],), {})]
+
+
+def complete(line: str, tmp_path: Path) -> list[str]:
+    """What a shell would be offered for this line."""
+    out = tmp_path / "completions"
+    environment = {
+        **os.environ,
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(out),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    subprocess.run([sys.executable, "-m", "arvnodeman"], env=environment, timeout=30, check=True)
+    return out.read_text().split("\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("arvados-node-manager st", ["status "]),
+        ("arvados-node-manager --dry", ["--dry-run "]),
+        ("arvados-node-manager decisions --f", ["--follow "]),
+        ("arvados-node-manager hold compute1 --rea", ["--reason "]),
+        ("arvados-node-manager kill --config /away.cfg comp", [""]),
+    ],
+)
+def test_tab_completion(line: str, offered: list[str], tmp_path: Path) -> None:
+    assert complete(line, tmp_path) == offered
 
 
 @pytest.mark.parametrize("command", ["demo", "sandbox"])

@@ -1,0 +1,180 @@
+"""What the command line prints for people: tables and sentences made of what the API shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from arvnodeman.fleet.causes import span
+
+Json = dict[str, Any]
+NAMES_SHOWN = 6  # in a list of nodes
+STATES = ("busy", "idle", "unpaired", "booting", "reserved", "down", "fail", "shutdown")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Lines in columns, two blanks between them; the last column as long as it is."""
+    lines = [tuple(header), *(tuple(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header) - 1)]
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
+        yield "  ".join([*cells, line[-1]]).rstrip()
+
+
+def status(shown: Json) -> Iterator[str]:
+    """The daemon in a few lines."""
+    modes = [word for word, on in (("dry run", shown["dry_run"]), ("safe mode", shown["safe_mode"])) if on]
+    modes += ["stopping"] if shown["stopping"] else []
+    health = "all is well" if shown["healthy"] else "; ".join(shown["wrong"])
+    yield f"Arvados Node Manager {', '.join([shown['version'], *modes])}, up {span(shown['up_seconds'])}: {health}"
+    nodes = sum(shown["nodes"].values())
+    limits = [f"at most {shown['max_nodes']}"]
+    limits += [f"quota {shown['node_quota']}"] if shown["node_quota"] < shown["max_nodes"] else []
+    limits += [f"slots {shown['slot_quota']}"] if shown["slot_quota"] < shown["max_nodes"] else []
+    limits += [f"at least {shown['min_nodes']}"] if shown["min_nodes"] else []
+    cap = f" of at most ${shown['max_total_price']:g}" if shown["max_total_price"] else ""
+    yield f"nodes: {nodes} ({', '.join(limits)}), ${shown['price']:g}/hour{cap}; {shown['nodes_wish']} more wished for"
+    longest = shown["longest_wait_seconds"]
+    wait = "" if longest is None else f", the longest for {span(longest)}"
+    yield f"jobs: {shown['jobs_waiting']} wait{wait}; {shown['jobs_served']} of them have a node there or coming"
+    yield "lists: " + ", ".join(_poll(poll) for poll in shown["polls"])
+    if shown["blocked"]:
+        yield f"Nothing is decided now: {shown['blocked']}"
+
+
+def _poll(poll: Json) -> str:
+    age = "never" if poll["age_seconds"] is None else f"{span(poll['age_seconds'])} old"
+    error = f" ({poll['error']})" if poll["error"] else ""
+    return f"{poll['list']} {age}{error}"
+
+
+def groups(nodes: Sequence[Json], sizes: Sequence[Json]) -> Iterator[str]:
+    """As sinfo: one line for each size and state."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for node in nodes:
+        found.setdefault((node["size"] or "?", node["state"]), []).append(node["hostname"] or node["name"])
+    rows: list[tuple[str, ...]] = []
+    for size in [*sizes, {"id": "?", "price": None, "wanted": 0, "rests": None, "missing": False, "nodes": {}}]:
+        price = f"{size['price']:g}" if size["price"] is not None else "-"
+        for state in STATES:
+            names = found.get((size["id"], state), [])
+            count = max(len(names), size["nodes"].get(state, 0))
+            if count:
+                rows.append((size["id"], price, state, str(count), _names(names)))
+        note = size["rests"] or ("the cloud does not offer it" if size["missing"] else "")
+        if note:
+            rows.append((size["id"], price, "-", "0", note))
+        if size["wanted"]:
+            rows.append((size["id"], price, "wanted", str(size["wanted"]), ""))
+    yield from table(("SIZE", "PRICE", "STATE", "NODES", "NODELIST"), rows)
+
+
+def _names(names: Sequence[str]) -> str:
+    if not names:
+        return "-"
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ",".join(names[:NAMES_SHOWN]) + more
+
+
+def nodes(shown: Sequence[Json]) -> Iterator[str]:
+    """One line for each node."""
+    rows = [
+        (
+            node["hostname"] or "-",
+            node["name"],
+            node["size"] or "?",
+            node["state"],
+            span(node["state_seconds"]),
+            node["slurm"] or "-",
+            node["word"]["word"] if node["word"] else "-",
+            node["why"],
+        )
+        for node in shown
+    ]
+    yield from table(("HOST", "NODE", "SIZE", "STATE", "FOR", "SLURM", "WORD", "WHY"), rows)
+
+
+# ---- explain ---------------------------------------------------------------------------------------------------------
+
+
+def node(shown: Json) -> Iterator[str]:
+    """Why a node is there, or goes."""
+    size = shown["size"] or f"no configured size (its type is {shown['instance_type']})"
+    spot = ", preemptible" if shown["preemptible"] else ""
+    yield (
+        f"Node {shown['hostname'] or shown['name']}: {shown['state']} for {span(shown['state_seconds'])}; {size}{spot},"
+        f" ${shown['price']:g}/hour, {span(shown['age_seconds'])} old"
+    )
+    yield f"  cloud node {shown['name']} ({shown['id']})" + (f" at {shown['address']}" if shown["address"] else "")
+    yield f"  {_slurm(shown)}; {_record(shown)}"
+    if shown["word"]:
+        yield f"  an operator said {shown['word']['word']}: {shown['word']['reason'] or 'no reason given'}"
+    if shown["doubtful"]:
+        yield "  it has not been heard of for long, and is kept since it may be working"
+    yield f"  It {'goes' if shown['goes'] else 'stays'}: {shown['why']}."
+    for operation in shown.get("operations", ()):
+        yield f"  under way: {_operation(operation)}"
+
+
+def _slurm(shown: Json) -> str:
+    if not shown["slurm"]:
+        return "Slurm says nothing of it"
+    reason = f" ({shown['slurm_reason']})" if shown["slurm_reason"] else ""
+    silent = "" if shown["answers_slurm"] else ", and it does not answer"
+    return f"Slurm says {shown['slurm']}{reason}{silent}"
+
+
+def _record(shown: Json) -> str:
+    if shown["record"] is None:
+        return "it has not pinged"
+    ping = shown["last_ping_seconds"]
+    return f"node record {shown['record']}" + ("" if ping is None else f", last ping {span(ping)} ago")
+
+
+def _operation(shown: Json) -> str:
+    told = f"{shown['kind']}, {shown['stage']}, for {span(shown['seconds'])}"
+    if shown["trouble"] is not None:
+        told += f"; waits {span(shown['next_attempt_seconds'] or 0)} after: {shown['trouble']}"
+    return told
+
+
+def job(shown: Json) -> Iterator[str]:
+    """What stands in a job's way."""
+    waited = "" if shown["waiting_seconds"] is None else f" for {span(shown['waiting_seconds'])}"
+    yield f"Job {shown['id']}: waits{waited}, at place {shown['place']} with priority {shown['priority']}"
+    many = f"{shown['nodes']} nodes, each with " if shown["nodes"] > 1 else ""
+    named = f"; it names the size {shown['named_size']}" if shown["named_size"] else ""
+    wants = f"{shown['cores']:g} core(s), {shown['ram']:g} MB RAM, {shown['scratch']:g} MB scratch"
+    yield f"  it wants {many}{wants}{named}"
+    yield f"  sizes that fit: {', '.join(shown['sizes']) or 'none'}"
+    if shown["in_slurm"]:
+        yield f"  Slurm's reason: {shown['slurm_reason'] or 'none'}"
+    yield f"  {'Node' if shown['served'] else 'No node yet'}: {shown['why']}."
+
+
+def size(shown: Json, limits: Json) -> Iterator[str]:
+    """What is booted of a size, and what is in the way."""
+    if shown["missing"]:
+        yield f"Size {shown['id']}: the cloud does not offer it; it is looked for again every 10 minutes"
+    else:
+        spot = ", preemptible" if shown["preemptible"] else ""
+        yield (
+            f"Size {shown['id']} ({shown['instance_type']}): {shown['cores']} core(s), {shown['ram']:g} MB RAM, "
+            f"{shown['scratch']:g} MB scratch, ${shown['price']:g}/hour{spot}"
+        )
+    counts = [f"{count} {state}" for state, count in shown["nodes"].items() if count]
+    yield f"  nodes: {', '.join(counts) or 'none'}; {shown['wanted']} more wished for"
+    yield f"  It rests: {shown['rests']}." if shown["rests"] else "  It does not rest."
+    cap = f"max_total_price {limits['max_total_price']:g} (now {limits['price']:g})"
+    yield (
+        f"  limits: {sum(limits['nodes'].values())} nodes of max_nodes {limits['max_nodes']}, quota "
+        f"{limits['node_quota']}, slots {limits['slot_quota']}; "
+        f"{cap if limits['max_total_price'] else 'no price limit'}"
+    )
+
+
+def decision(shown: Json) -> str:
+    """One decision in a line."""
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(shown["time"]))
+    return f"{at}  {shown['kind']:<12}  {shown['subject'] or '-'}  {shown['words']}"

@@ -1,0 +1,176 @@
+"""How the command line reaches the daemon: by the unix socket in the state directory, else over TCP with the token."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from arvnodeman.fleet.model import Secret
+from arvnodeman.manage.doors import DRY_RUN_FOLDER, SOCKET_NAME
+from arvnodeman.settings import Settings
+
+STATE_DIR = "/var/lib/arvados-node-manager"  # of the service unit: used when neither file nor environment names one
+ANSWER = 10.0  # seconds that an answer may take
+
+Json = dict[str, Any]
+
+
+_NO_TOKEN = Secret("")
+
+
+class ClientError(Exception):
+    """The daemon cannot be reached, or refuses. The text is for people; `code` is the exit code."""
+
+    code = 1
+
+
+class Unreachable(ClientError):
+    """No way to the daemon leads anywhere."""
+
+
+class Unknown(ClientError):
+    """There is no such thing."""
+
+    code = 3
+
+
+class NotAllowed(ClientError):
+    """The daemon answers, but not to us."""
+
+    code = 4
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """http.client's hook."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to the daemon: a socket's path, or an address."""
+
+    path: str = ""
+    address: str = ""
+    port: int = 0
+    token: Secret = _NO_TOKEN
+
+    def __str__(self) -> str:
+        return self.path or f"{self.address}:{self.port}"
+
+    def open(self, timeout: float) -> http.client.HTTPConnection:
+        """A connection, not connected yet."""
+        if self.path:
+            return _UnixConnection(self.path, timeout)
+        return http.client.HTTPConnection(self.address, self.port, timeout=timeout)
+
+
+def ways(settings: Settings, *, dry_run: bool = False) -> list[Way]:
+    """The ways that a configuration knows, the socket first."""
+    folder = Path(settings.daemon.state_dir or STATE_DIR)
+    if dry_run:
+        folder /= DRY_RUN_FOLDER
+    found = [Way(path=str(folder / SOCKET_NAME))]
+    manage = settings.manage
+    if manage.port > 0:
+        address = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(manage.address, manage.address)  # noqa: S104
+        found.append(Way(address=address, port=manage.port, token=manage.management_token))
+    return found
+
+
+class DaemonClient:
+    """Asks one daemon. Each request takes the first way that leads anywhere."""
+
+    def __init__(self, ways: Sequence[Way], timeout: float = ANSWER) -> None:
+        self._ways = list(ways)
+        self._timeout = timeout
+
+    def get(self, *path: str, **query: object) -> Json:
+        """GET /v1/PATH. Raises ClientError."""
+        arguments = "&".join(f"{name}={value}" for name, value in query.items())
+        return self._ask("GET", _url(path) + (f"?{arguments}" if arguments else ""))
+
+    def find(self, *path: str) -> Json | None:
+        """The same; None when there is no such thing."""
+        try:
+            return self.get(*path)
+        except Unknown:
+            return None
+
+    def post(self, *path: str, body: Mapping[str, object]) -> Json:
+        """POST /v1/PATH. Raises ClientError."""
+        return self._ask("POST", _url(path), json.dumps(body))
+
+    def _ask(self, method: str, url: str, body: str | None = None) -> Json:
+        troubles: list[str] = []
+        for way in self._ways:
+            try:
+                return self._ask_by(way, method, url, body)
+            except (OSError, http.client.HTTPException) as error:
+                troubles.append(f"{way}: {_trouble(error, self._timeout)}")
+        raise Unreachable(f"cannot reach the daemon: {'; '.join(troubles)}")
+
+    def _ask_by(self, way: Way, method: str, url: str, body: str | None) -> Json:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if way.token:
+            headers["Authorization"] = f"Bearer {way.token.reveal()}"
+        connection = way.open(self._timeout)
+        try:
+            connection.request(method, url, body, headers)
+            answer = connection.getresponse()
+            return _read(answer.status, answer.read(), way)
+        finally:
+            connection.close()
+
+
+def _url(path: Sequence[str]) -> str:
+    return "/v1/" + "/".join(quote(part, safe="") for part in path)
+
+
+def _read(status: int, text: bytes, way: Way) -> Json:
+    try:
+        shown = json.loads(text)
+    except ValueError:
+        shown = None
+    if not isinstance(shown, dict):
+        raise ClientError(f"what listens at {way} is no Arvados Node Manager of this kind")
+    if status < 300:
+        return shown
+    told = shown.get("error", f"status {status}")
+    if status == 404:
+        raise Unknown(f"the daemon says: {told}")
+    if status in (401, 403):
+        raise NotAllowed(f"the daemon at {way} says: {told}")
+    raise ClientError(f"the daemon at {way} says: {told}")
+
+
+def _trouble(error: Exception, timeout: float) -> str:
+    """What went wrong, and what that most likely means."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} s"
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.ENOENT:
+        return "no such socket (the daemon is not running, or has no [Daemon] state_dir)"
+    if number == errno.ECONNREFUSED:
+        return "nobody listens there (the daemon is not running)"
+    if number == errno.EACCES:
+        return "not allowed: this is for root and the daemon's own account"
+    if number in (errno.ECONNRESET, errno.EPIPE) or isinstance(error, http.client.RemoteDisconnected):
+        return "hung up: this is for root and the daemon's own account"
+    return os.strerror(number) if number is not None and number > 0 else str(error)
