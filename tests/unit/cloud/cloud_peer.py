@@ -53,7 +53,8 @@ class Verb(StrEnum):
 class Shown(StrEnum):
     """What a test has been run against, as the table says it."""
 
-    PEER = "peer"  # a cloud or a server that no one here wrote: the sandbox counts as one's own
+    PEER = "peer"  # a cloud or a server that no one here wrote
+    ITSELF = "itself"  # the sandbox, which is a cloud of ours
     RECORDED = "recorded"  # answers that were recorded at the cloud
     LAYER = "layer"  # the peer lacks it: a layer of ours in front of it, or answers that we wrote
 
@@ -93,6 +94,8 @@ class Peer(ABC):
     """What most tests are run against."""
     otherwise: ClassVar[Mapping[str, Shown]] = {}
     """Name of a test (without `test_`) -> what that one is run against, where it differs."""
+    remarks: ClassVar[tuple[str, ...]] = ()
+    """What the table is to say below itself of this peer, a sentence or two each."""
     cannot: ClassVar[Mapping[str, str]] = {}
     """Name of a test (without `test_`) -> why it cannot be shown."""
     errors: ClassVar[Mapping[ErrorKind, tuple[str, ...]]] = {}

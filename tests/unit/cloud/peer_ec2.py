@@ -107,7 +107,15 @@ class EC2Peer(Peer):
         "an_error_of_a_list_is_no_short_list": Shown.LAYER,
         "nothing_is_retried": Shown.LAYER,
         "a_request_that_hangs_ends_by_its_timeout": Shown.LAYER,
+        "names_the_option_that_is_wrong": Shown.LAYER,
     }
+    remarks = (
+        "Signatures of requests are checked by botocore's own signer, which no one here wrote.",
+        "moto itself refuses an image, a type, a subnet and a security group that do not exist. Wrong, expired and "
+        "unprivileged credentials, key pairs, quotas, throttling and missing capacity are the layer's.",
+        "Pages are moto's own, made small by the layer.",
+        "The real EC2's list lags behind its creates by seconds at times; moto's does not.",
+    )
     errors: ClassVar[Mapping[ErrorKind, tuple[str, ...]]] = {
         ErrorKind.THROTTLED: ("RequestLimitExceeded", "Throttling"),
         ErrorKind.QUOTA: (

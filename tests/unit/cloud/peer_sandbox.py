@@ -42,7 +42,7 @@ class SandboxPeer(Peer):
     provider = "sandbox"
     page = PAGE
     peer = "the sandbox site"
-    shown = Shown.PEER
+    shown = Shown.ITSELF
     errors: ClassVar[Mapping[ErrorKind, tuple[str, ...]]] = {
         ErrorKind.THROTTLED: ("Throttled",),
         ErrorKind.QUOTA: ("QuotaExceeded",),

@@ -1,0 +1,71 @@
+"""Writes doc/clouds/conformance.md: which test of the conformance suite each driver has passed, and against what.
+
+Run as `python tests/unit/cloud/conformance_table.py` after a change of the suite or a peer; a test holds the page.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from cloud_peer import Peer, Shown, peer_classes
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = ROOT / "doc" / "clouds" / "conformance.md"
+SUITE = Path(__file__).with_name("test_cloud_conformance.py")
+NO_SPOT = "a_preemptible_size_makes_a_preemptible_node"
+WORDS = {Shown.PEER: "yes", Shown.ITSELF: "itself", Shown.RECORDED: "recorded", Shown.LAYER: "ours"}
+HEAD = """# Conformance of the cloud drivers
+
+One suite of tests, `tests/unit/cloud/test_cloud_conformance.py`, runs for every driver. This page is made from it by
+`python tests/unit/cloud/conformance_table.py`; a test holds it up to date. All tests pass, or the page could not be
+here; what differs is what they ran against:
+
+* **yes**: against something that no one here wrote;
+* **itself**: the sandbox is its own cloud;
+* **recorded**: against answers that libcloud's project has recorded at the cloud, changed only in names and ids;
+* **ours**: against answers or a layer that we wrote, because the peer cannot show it. It shows that the driver
+  does what it is meant to, not that the real cloud answers so;
+* **–**: not shown; the reason is below the table.
+
+Nothing here has been run against a real cloud account. `arvados-node-manager cloud-test` does that with yours.
+"""
+
+
+def suite() -> dict[str, str]:
+    """The tests of the suite in order: name without `test_` -> the name in words."""
+    functions = [node for node in ast.parse(SUITE.read_text()).body if isinstance(node, ast.FunctionDef)]
+    names = [node.name.removeprefix("test_") for node in functions if node.name.startswith("test_")]
+    return {name: name.replace("_", " ") for name in names}
+
+
+def cell(peer: type[Peer], name: str) -> str:
+    """What the table says of one test of one driver."""
+    if name in peer.cannot or (name == NO_SPOT and peer.spot is None):
+        return "–"
+    return WORDS[peer.otherwise.get(name, peer.shown)]
+
+
+def page(peers: Mapping[str, type[Peer]]) -> str:
+    """The whole page."""
+    lines = [HEAD, f"| | {' | '.join(peers)} |", f"|---|{'---|' * len(peers)}"]
+    lines.append(f"| *run against* | {' | '.join(f'*{peer.peer}*' for peer in peers.values())} |")
+    lines += [
+        f"| {words} | {' | '.join(cell(peer, name) for peer in peers.values())} |" for name, words in suite().items()
+    ]
+    for provider, peer in peers.items():
+        notes = [*peer.remarks, *(f"Not shown: {name.replace('_', ' ')}: {why}." for name, why in peer.cannot.items())]
+        if peer.spot is None:
+            notes.append("There are no preemptible nodes: the configuration refuses them.")
+        if peer.mistakes:
+            notes.append(f"Mistakes that are named with their option: {', '.join(peer.mistakes)}.")
+        lines += ["", f"**{provider}**", "", *(f"* {note}" for note in notes)]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(peer_classes()), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.relative_to(ROOT)} written\n")

@@ -1,0 +1,34 @@
+"""doc/clouds/conformance.md tells what the suite is run against."""
+
+from __future__ import annotations
+
+from cloud_peer import PEERS, Shown, peer_classes
+from conformance_table import PAGE, cell, page, suite
+from peer_sandbox import SandboxPeer
+
+
+def test_the_page_is_up_to_date() -> None:
+    """If this fails: python tests/unit/cloud/conformance_table.py"""
+    assert PAGE.read_text(encoding="utf-8") == page(peer_classes())
+
+
+def test_every_driver_has_its_peer() -> None:
+    assert set(peer_classes()) == set(PEERS)
+
+
+def test_peers_speak_only_of_tests_that_there_are() -> None:
+    for peer in peer_classes().values():
+        assert {*peer.otherwise, *peer.cannot} <= set(suite())
+
+
+def test_cells() -> None:
+    class Odd(SandboxPeer):
+        otherwise = {"lists_sizes": Shown.LAYER}  # noqa: RUF012 (a class of this test alone)
+        cannot = {"destroys_a_node": "it is odd"}  # noqa: RUF012
+        spot = None
+
+    assert cell(Odd, "lists_sizes") == "ours"
+    assert cell(Odd, "destroys_a_node") == "–"
+    assert cell(Odd, "a_preemptible_size_makes_a_preemptible_node") == "–"
+    assert cell(Odd, "nothing_is_retried") == "itself"
+    assert "Not shown: destroys a node: it is odd." in page({"odd": Odd})
