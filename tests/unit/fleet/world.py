@@ -275,11 +275,20 @@ class World:
             step = next((step for step in self.steps if isinstance(step, kinds or Step)), None)
             if step is None:
                 return
-            if isinstance(step, DrainNode | ResumeNode | SetNodeDown) and step.hostname not in (self.slurm or {}):
-                self.fail(step, ErrorKind.GONE, "Invalid node name specified")
+            if self._lacks(step):
+                self.fail(step, ErrorKind.GONE, "no such node")
             else:
                 self.done(step, self._carry_out(step))
         raise AssertionError("the Fleet asks for steps without end")
+
+    def _lacks(self, step: Step) -> bool:
+        match step:
+            case DrainNode() | ResumeNode() | SetNodeDown():
+                return step.hostname not in (self.slurm or {})
+            case SetWord() | SyncFqdn():
+                return step.node.id not in self.cloud
+            case _:
+                return False
 
     def _carry_out(self, step: Step) -> StepResult:
         match step:

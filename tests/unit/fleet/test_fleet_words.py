@@ -1,0 +1,409 @@
+"""Operators' words: hold, drain, run, kill (section 4 of the rules)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from world import HELD, MINUTE, NEVER, World, jobs, policy
+
+from arvnodeman.fleet.messages import CloudListed, DestroyNode, DrainNode, LookAtNode, NodeSeen, ResumeNode, SetWord
+from arvnodeman.fleet.model import ErrorKind, JobShape, NodeState, OperatorWord, SlurmNode, Word
+
+SHUTDOWN = "Node Manager shutdown (i-compute1)"
+REMOVAL = "Node Manager removal (i-compute1)"
+SMALL = JobShape(size="small")
+
+
+def up(said: str = "idle", **options: Any) -> World:
+    """One node; windows shut, so that it goes by words alone."""
+    world = World(policy(**{"shutdown_windows": NEVER, **options}))
+    world.node(slurm=said)
+    world.begin()
+    return world
+
+
+def restarted(world: World) -> World:
+    """The daemon starts anew, some seconds later."""
+    world.now += 5
+    world.restart()
+    world.begin()
+    return world
+
+
+def resumed(world: World) -> bool:
+    return any(isinstance(step, ResumeNode) for step in world.asked)
+
+
+@pytest.mark.parametrize("name", ["i-compute1", "compute1.zzzzz", "compute1"])
+def test_a_node_is_named_by_id_name_or_hostname(name: str) -> None:
+    world = up()
+    world.say(name, Word.HOLD, "mine")
+    assert world.status().word == "hold: mine"
+
+
+def test_a_word_on_no_node_is_a_warning() -> None:
+    world = up()
+    world.say("compute7", Word.KILL)
+    assert not world.steps
+    assert "An operator said kill of compute7, which is no node" in world.log(30)
+
+
+@pytest.mark.parametrize("word", [Word.HOLD, Word.DRAIN, Word.KILL])
+def test_a_word_is_kept_in_the_tag_with_its_reason(word: Word) -> None:
+    world = up("alloc")
+    world.say("compute1", word, "why")
+    assert world.one(SetWord).word == OperatorWord(word, "why")
+
+
+def test_run_takes_the_tag_away() -> None:
+    world = up()
+    world.say("compute1", Word.HOLD)
+    world.say("compute1", Word.RUN)
+    world.obey(SetWord)
+    assert world.cloud["i-compute1"].word is None
+
+
+# ---- hold ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", ["idle", "down", "fail", "drain"])
+def test_a_held_node_is_never_shut_down(said: str) -> None:
+    world = up(shutdown_windows=(0.0, 60.0))
+    world.say("compute1", Word.HOLD)
+    world.obey()
+    world.says("compute1", said)
+    world.cycle(times=60)
+    assert not world.drained()
+    assert not world.destroyed()
+
+
+def test_nor_when_its_size_is_not_known_or_it_never_paired() -> None:
+    world = World()
+    world.node("compute1", size="strange", word=HELD)
+    world.node("compute2", record=False, slurm=None, word=HELD)
+    world.begin()
+    world.cycle(times=9)
+    assert not world.drained()
+    assert not world.destroyed()
+
+
+def test_a_held_node_is_not_destroyed_because_the_cloud_lists_it_as_stopped() -> None:
+    """Whatever the cause: an operator stops a broken node to look at its disk."""
+    world = World()
+    world.node(slurm="down", stopped=True, word=HELD)
+    world.begin()
+    world.cycle(times=9)
+    assert not world.destroyed()
+
+
+def test_a_hold_takes_a_shutdown_back_and_resumes_the_node() -> None:
+    for said in ("idle", "down"):
+        world = World()
+        world.node(slurm=said)
+        world.begin()
+        world.cycle(times=2)
+        world.obey(DrainNode)
+        world.say("compute1", Word.HOLD)
+        world.obey()
+        assert resumed(world)
+        assert not world.destroyed()
+
+
+@pytest.mark.parametrize("reason", [SHUTDOWN, REMOVAL])
+def test_a_held_node_that_we_had_drained_is_resumed(reason: str) -> None:
+    """After a restart, with the tag there; and whatever the word of the drain."""
+    world = World()
+    world.node(slurm="drain", reason=reason, word=HELD)
+    world.begin()
+    world.cycle(times=2)
+    world.obey()
+    assert resumed(world)
+    assert not world.destroyed()
+
+
+def test_a_hold_on_a_node_whose_destroy_failed_resumes_it() -> None:
+    world = World()
+    world.node()
+    world.begin()
+    world.cycle()
+    world.obey(DrainNode, LookAtNode)
+    world.fail(world.one(DestroyNode), ErrorKind.REFUSED)
+    world.cycle(every=1)
+    world.say("compute1", Word.HOLD)
+    world.obey()
+    world.cycle(times=2)
+    world.obey()
+    assert resumed(world)
+    assert world.state() is NodeState.IDLE
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.REFUSED, ErrorKind.UNEXPECTED])
+def test_a_hold_that_cannot_be_written_holds_all_the_same(kind: ErrorKind) -> None:
+    world = up(shutdown_windows=(0.0, 60.0))
+    world.say("compute1", Word.HOLD)
+    for _ in range(10):
+        for step in world.open(SetWord):
+            world.fail(step, kind, "not allowed")
+        world.cycle()
+    assert not world.drained()
+    assert "not allowed" in world.log(40)
+    assert len([step for step in world.asked if isinstance(step, SetWord)]) > 1
+
+
+def test_a_list_that_was_asked_for_before_the_word_takes_nothing_back() -> None:
+    world = up(shutdown_windows=(0.0, 60.0))
+    old = list(world.cloud.values())
+    asked = world.now
+    world.now += 20
+    world.say("compute1", Word.HOLD)
+    world.obey(SetWord)
+    world.now += MINUTE
+    world.tell(CloudListed(old, asked))
+    world.poll_records()
+    world.poll_queue()
+    world.poll_records()
+    assert world.status().word == "hold: "
+    assert not world.drained()
+
+
+# ---- drain -----------------------------------------------------------------------------------------------------------
+
+
+def test_drain_drains_at_once_and_the_node_goes_when_its_work_has_ended() -> None:
+    world = up("alloc")
+    world.say("compute1", Word.DRAIN)
+    assert world.one(DrainNode).reason == REMOVAL
+    world.obey(DrainNode)
+    world.wait(30)
+    world.obey(LookAtNode)
+    assert not world.destroyed()
+    world.says("compute1", "drain", reason=REMOVAL)
+    world.wait(10)
+    world.obey(LookAtNode)
+    assert world.destroyed() == ["i-compute1"]
+
+
+@pytest.mark.parametrize("word", [Word.DRAIN, Word.KILL])
+def test_nodes_to_be_drained_or_killed_are_no_supply(word: Word) -> None:
+    world = World(policy(shutdown_windows=NEVER))
+    world.node(word=OperatorWord(word))
+    world.begin(*jobs(1, SMALL))
+    assert world.prepared() == ["small"]
+
+
+def test_no_wish_takes_an_operators_drain_back() -> None:
+    world = up()
+    world.say("compute1", Word.DRAIN)
+    world.obey(DrainNode)
+    world.cycle(*jobs(1, SMALL))
+    assert world.prepared() == ["small"]
+    assert world.state() is NodeState.SHUTDOWN
+
+
+def test_a_shutdown_for_want_of_wishes_becomes_the_operators() -> None:
+    world = up(shutdown_windows=(0.0, 60.0))
+    world.cycle()
+    world.obey(DrainNode)
+    world.say("compute1", Word.DRAIN)
+    world.cycle(*jobs(1, SMALL))
+    assert world.prepared() == ["small"]
+
+
+def test_without_the_slurm_dispatcher_a_drain_waits_until_the_node_is_not_busy() -> None:
+    world = up("alloc", slurm=False)
+    world.say("compute1", Word.DRAIN)
+    world.cycle(times=3)
+    assert not world.open(LookAtNode)
+    world.says("compute1", "idle")
+    world.cycle()
+    world.obey()
+    assert world.destroyed() == ["i-compute1"]
+
+
+def test_without_slurm_a_drain_minds_the_record_after_lists_were_old() -> None:
+    """A drain is obeyed on old lists too, up to the destroy; by then the node may work."""
+    world = World(policy(slurm=False, sinfo=False))
+    world.slurm = None
+    world.node(slurm=None)
+    world.change_record("compute1", worker_state="idle")
+    world.begin()
+    world.now += 700
+    world.say("compute1", Word.DRAIN)
+    world.change_record("compute1", worker_state="busy")
+    world.cycle(every=1)
+    world.wait(30)
+    assert not world.destroyed()
+    world.change_record("compute1", worker_state="idle")
+    world.cycle(every=1)
+    world.wait(30)
+    assert world.destroyed() == ["i-compute1"]
+
+
+@pytest.mark.parametrize("said", ["idle", "alloc"])
+def test_a_drain_survives_a_restart(said: str) -> None:
+    world = up(said)
+    world.say("compute1", Word.DRAIN)
+    world.obey(SetWord)
+    restarted(world)
+    world.cycle()
+    assert world.one(DrainNode).reason == REMOVAL
+
+
+# ---- run -------------------------------------------------------------------------------------------------------------
+
+
+def test_run_takes_a_drain_back_and_resumes_the_node() -> None:
+    world = up("alloc")
+    world.say("compute1", Word.DRAIN)
+    world.obey(DrainNode)
+    world.say("compute1", Word.RUN)
+    world.wait(10)
+    world.obey()
+    world.cycle(times=3)
+    assert resumed(world)
+    assert world.state() is NodeState.BUSY
+    assert not world.destroyed()
+
+
+def test_run_takes_back_what_the_operator_made_of_a_shutdown_of_ours() -> None:
+    """Its reason in Slurm is still that of the first kind."""
+    world = up(shutdown_windows=(0.0, 60.0))
+    world.cycle()
+    world.obey(DrainNode)
+    world.say("compute1", Word.DRAIN)
+    world.say("compute1", Word.RUN)
+    world.obey()
+    assert resumed(world)
+    assert not world.destroyed()
+
+
+@pytest.mark.parametrize("said", ["drain", "drng"])
+def test_run_takes_a_drain_back_after_a_restart(said: str) -> None:
+    world = World(policy(shutdown_windows=NEVER))
+    world.node(slurm=said, reason=REMOVAL, word=OperatorWord(Word.DRAIN))
+    world.begin()
+    world.says("compute1", "drng", reason=REMOVAL)
+    world.cycle()
+    world.say("compute1", Word.RUN)
+    world.wait(30)
+    world.obey()
+    world.cycle(times=3)
+    world.wait(30)
+    world.obey()
+    assert resumed(world)
+    assert not world.destroyed()
+
+
+def test_run_on_a_node_of_which_nothing_was_said_changes_nothing() -> None:
+    world = up()
+    world.say("compute1", Word.RUN)
+    world.obey()
+    assert not world.drained()
+    assert world.state() is NodeState.IDLE
+
+
+# ---- kill ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", ["alloc", "idle", "down", "resv"])
+def test_kill_destroys_now_busy_or_not_without_drain_or_window(said: str) -> None:
+    world = up(said)
+    world.say("compute1", Word.KILL)
+    assert world.destroyed() == ["i-compute1"]
+    world.obey()
+    assert not world.drained()
+    assert world.records["r-compute1"].slot is None
+
+
+def test_kill_works_on_stale_lists() -> None:
+    world = up("alloc")
+    world.now += 9999
+    world.say("compute1", Word.KILL)
+    assert world.destroyed() == ["i-compute1"]
+
+
+@pytest.mark.parametrize("stage", ["drain sent", "waiting", "look sent", "resume sent"])
+def test_kill_cuts_a_shutdown_short(stage: str) -> None:
+    world = up("alloc")
+    world.say("compute1", Word.DRAIN)
+    if stage != "drain sent":
+        world.obey(DrainNode, LookAtNode)
+    if stage == "look sent":
+        world.wait(10)
+    if stage == "resume sent":
+        world.say("compute1", Word.RUN)
+        world.done(world.one(LookAtNode), NodeSeen(SlurmNode("compute1", "drng", reason=REMOVAL)))
+        assert world.open(ResumeNode)
+    world.say("compute1", Word.KILL)
+    for step in [step for step in world.steps if not isinstance(step, DestroyNode | SetWord)]:
+        world.fail(step)
+    assert world.destroyed() == ["i-compute1"]
+
+
+def test_a_kill_survives_a_restart() -> None:
+    world = up("alloc")
+    world.change_cloud("compute1", word=OperatorWord(Word.KILL))
+    restarted(world)
+    world.cycle()
+    assert world.destroyed() == ["i-compute1"]
+
+
+def test_kill_is_obeyed_for_a_node_that_is_still_listed_after_its_destroy() -> None:
+    world = up()
+    listed = dict(world.cloud)
+    world.say("compute1", Word.KILL)
+    world.obey()
+    world.cloud = {key: replace(node, word=None) for key, node in listed.items()}
+    world.cycle(times=35)
+    world.say("compute1", Word.KILL)
+    assert len(world.destroyed()) == 2
+
+
+# ---- the newest word -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        ([Word.HOLD, Word.DRAIN], Word.DRAIN),
+        ([Word.DRAIN, Word.HOLD], Word.HOLD),
+        ([Word.HOLD, Word.DRAIN, Word.HOLD], Word.HOLD),
+        ([Word.DRAIN, Word.RUN, Word.DRAIN], Word.DRAIN),
+        ([Word.DRAIN, Word.RUN], None),
+    ],
+)
+def test_the_newest_word_replaces_the_older(words: list[Word], last: Word | None) -> None:
+    """Also while the older is being written."""
+    world = up("alloc")
+    for word in words:
+        world.say("compute1", word)
+    world.wait(30)
+    world.obey()
+    world.cycle(times=2)
+    world.wait(30)
+    world.obey()
+    written = world.cloud["i-compute1"].word
+    assert (written.word if written is not None else None) is last
+    assert (world.state() is NodeState.SHUTDOWN) is (last is Word.DRAIN)
+
+
+def test_a_newer_word_is_written_though_the_older_could_not_be() -> None:
+    world = up("alloc")
+    world.say("compute1", Word.HOLD)
+    world.say("compute1", Word.RUN)
+    world.fail(world.one(SetWord), ErrorKind.REFUSED)
+    world.cycle(times=3)
+    world.obey(SetWord)
+    assert world.cloud["i-compute1"].word is None
+    assert world.status().word == ""
+
+
+def test_a_word_that_fails_for_a_moment_is_written_again() -> None:
+    world = up("alloc")
+    world.say("compute1", Word.HOLD)
+    world.fail(world.one(SetWord))
+    world.wait(2)
+    world.obey(SetWord)
+    assert world.cloud["i-compute1"].word == OperatorWord(Word.HOLD)
