@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from libcloud.common.azure_arm import AzureResourceManagementConnection
+from libcloud.common.azure_arm import AzureJsonResponse, AzureResourceManagementConnection
 from libcloud.common.base import ConnectionUserAndKey
 from libcloud.common.types import MalformedResponseError
 from libcloud.compute.drivers.azure_arm import NIC_API_VERSION, VM_API_VERSION, AzureNodeDriver
@@ -29,9 +29,21 @@ _STRANGE = (AttributeError, LookupError, TypeError, ValueError)
 _log = logging.getLogger("ComputeNodeDriver")
 
 
+class AzureAnswer(AzureJsonResponse):  # type: ignore[misc]  # libcloud has no types
+    """An answer of the API."""
+
+    def parse_error(self) -> str:
+        """`[Code] message`; whatever there is, where that is not."""
+        try:
+            return str(super().parse_error())
+        except _STRANGE:
+            return f"HTTP {self.status}: {shown(self.body)}"
+
+
 class LateAzureConnection(AzureResourceManagementConnection):  # type: ignore[misc]  # libcloud has no types
     """A connection that gets its access token when the first request needs it."""
 
+    responseCls = AzureAnswer  # noqa: N815 (libcloud's name)
     access_token = ""
     expires_on = 0
 
@@ -44,7 +56,7 @@ class LateAzureConnection(AzureResourceManagementConnection):  # type: ignore[mi
         try:
             super().get_token_from_credentials()
             int(self.expires_on)
-        except (LookupError, TypeError, ValueError):
+        except _STRANGE:  # also what libcloud raises while it raises an error about such an answer
             self.expires_on = 0
             text = "the answer to the request for an access token holds none"
             raise MalformedResponseError(text, driver=self.driver) from None

@@ -46,7 +46,11 @@ class GCEAnswer(GCEResponse):  # type: ignore[misc]  # libcloud has no types
         """The body. Raises Google's errors."""
         if not self.body:
             raise GoogleBaseError(f"HTTP {self.status} without a body", self.status, None)
-        return super().parse_body()
+        try:
+            return super().parse_body()
+        except _STRANGE:
+            text = f"HTTP {self.status}: {shown(self.body)}"
+            raise GoogleBaseError(text, self.status, None) from None
 
 
 class LateGCEConnection(GCEConnection):  # type: ignore[misc]  # libcloud has no types

@@ -18,6 +18,7 @@ from typing import Any
 from libcloud.common.types import MalformedResponseError
 from libcloud.compute.base import Node
 from libcloud.compute.drivers.openstack import (
+    OpenStack_1_1_Response,
     OpenStack_2_Connection,
     OpenStack_2_ImageConnection,
     OpenStack_2_NetworkConnection,
@@ -25,6 +26,7 @@ from libcloud.compute.drivers.openstack import (
     OpenStackNodeDriver,
 )
 from libcloud.compute.types import NodeState
+from libcloud.utils.iso8601 import ParseError, parse_date
 
 from arvnodeman.cloud.base import TOKEN_TAG
 from arvnodeman.cloud.errors import shown
@@ -35,21 +37,35 @@ _STRANGE = (AttributeError, LookupError, TypeError, ValueError, StopIteration)
 _log = logging.getLogger("ComputeNodeDriver")
 
 
+class OpenStackAnswer(OpenStack_1_1_Response):  # type: ignore[misc]  # libcloud has no types
+    """An answer of one of the services."""
+
+    def parse_error(self) -> str:
+        """`STATUS reason message`; whatever there is, where that is not."""
+        try:
+            return str(super().parse_error())
+        except _STRANGE:
+            return f"{self.status} {self.error} {shown(self.body)}"
+
+
 class ComputeConnection(OpenStack_2_Connection):  # type: ignore[misc]  # libcloud has no types
     """To the compute service."""
 
+    responseCls = OpenStackAnswer  # noqa: N815 (libcloud's name)
     service_name = None
 
 
 class ImageConnection(OpenStack_2_ImageConnection):  # type: ignore[misc]  # libcloud has no types
     """To the image service."""
 
+    responseCls = OpenStackAnswer  # noqa: N815 (libcloud's name)
     service_name = None
 
 
 class NetworkConnection(OpenStack_2_NetworkConnection):  # type: ignore[misc]  # libcloud has no types
     """To the network service."""
 
+    responseCls = OpenStackAnswer  # noqa: N815 (libcloud's name)
     service_name = None
 
 
@@ -151,7 +167,13 @@ class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud 
         """A server. Fields that a server in ERROR, or an older cloud, does not show are filled in."""
         nothing: dict[str, Any] = {"addresses": {}, "hostId": "", "metadata": {}, "updated": None, "tenantId": ""}
         given = {**nothing, "links": [{"rel": "self", "href": ""}], **api_node}
-        made = super()._to_node(given)
+        try:
+            parse_date(given.get("created"))
+        except (ParseError, ValueError, TypeError):  # it is a server all the same
+            given["created"] = ""
+        made = super()._to_node(given if given["created"] else {**given, "created": "1970-01-01T00:00:00Z"})
+        if not given["created"]:
+            made.created_at = None
         if api_node.get("OS-EXT-STS:task_state") == "deleting":
             made.state = NodeState.TERMINATED
         return made

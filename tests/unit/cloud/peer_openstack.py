@@ -209,7 +209,8 @@ class OpenStackPeer(RecordedPeer):
                 case ("GET", ["flavors", "detail"]):
                     return reply(recorded("openstack_v1_1/_flavors_detail.json"))
                 case ("GET", ["v2", "images"]):
-                    return reply({**recorded("openstack_v1_1/_images_v2.json"), "next": None})
+                    first, second = recorded("openstack_v1_1/_images_v2.json")["images"]
+                    return reply({"images": [first, {**second, "name": "arvados"}], "next": None})
                 case ("GET", ["v2.0", "networks"]):
                     return reply(recorded("openstack_v1_1/_v2_0__networks.json"))
                 case ("GET", ["servers", "detail"]):

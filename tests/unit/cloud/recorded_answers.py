@@ -92,6 +92,7 @@ class RecordedPeer(Peer):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.trouble = Trouble(self._wsgi, self.verb_of)
+        self.log: list[tuple[str, str]] = []  # method and path of each request that was not spoilt
         self._stack = ExitStack()
         self.port = 0
 
@@ -109,6 +110,7 @@ class RecordedPeer(Peer):
 
     def _wsgi(self, environ: dict[str, Any], start_response: Any) -> Any:
         request = Request(environ)
+        self.log.append((request.method, request.path))
         return self.answer(request, request.get_json(silent=True))(environ, start_response)
 
     @abstractmethod
