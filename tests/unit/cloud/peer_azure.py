@@ -135,6 +135,12 @@ class AzurePeer(RecordedPeer):
     cannot: ClassVar[Mapping[str, str]] = {
         "shows_stopped_nodes_as_stopped": "a power state costs a request for each node, and is not asked for (row I6)",
     }
+    remarks = (
+        *RecordedPeer.remarks,
+        "That Azure deletes interface and disk together with their node, and takes the delete option for a node that lacks "
+        "it, is written after its documentation, as are its errors.",
+        "Blobs of disks in a storage account are not shown at all; Azure has retired such disks.",
+    )
     errors: ClassVar[Mapping[ErrorKind, tuple[str, ...]]] = {
         ErrorKind.THROTTLED: ("TooManyRequests",),
         ErrorKind.QUOTA: ("OperationNotAllowed", "QuotaExceeded", "SubnetIsFull"),

@@ -78,15 +78,24 @@ class RecordedPeer(Peer):
             "shows_stopped_nodes_as_stopped",
             "finds_a_node_after_a_create_that_timed_out",
             "makes_one_node_out_of_two_attempts",
+            "destroy_of_a_vanished_node_is_success",
             "a_destroy_that_times_out_but_works_is_seen",
             "a_destroy_that_fails_leaves_the_node_to_be_seen",
+            "writing_to_a_vanished_node_says_that_it_is_gone",
             "recognises_each_class_of_error",
             "an_error_of_a_list_is_no_short_list",
             "nothing_is_retried",
             "a_request_that_hangs_ends_by_its_timeout",
             "drivers_of_several_threads_do_not_disturb_each_other",
+            "names_the_option_that_is_wrong",
         ),
         Shown.LAYER,
+    )
+    remarks = (
+        "Answers have the shape of those recorded, with the names, ids, tags and states of the nodes at hand. What is kept "
+        "from one request to the next is a small server of ours.",
+        "Lists, sizes, create and destroy are run on libcloud's own mock classes as well, unchanged, and compared with "
+        "what libcloud's driver sees there (test_cloud_recorded.py).",
     )
 
     def __init__(self, folder: Path) -> None:
