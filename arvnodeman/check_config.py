@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from arvnodeman.config import ConfigError, load
@@ -12,13 +12,15 @@ from arvnodeman.settings import Settings
 BAD = 2  # exit code, as for a wrong command line
 
 
-def check_config(path: str, out: TextIO) -> int:
+def check_config(path: str, out: TextIO, check_driver: Callable[[Settings], None] = lambda _settings: None) -> int:
     """Write what is wrong with the file, one line each, or that it is well; answer the exit code, 2 or 0.
 
-    Names that are not known count as errors here. Nothing is asked over the network.
+    Names that are not known count as errors here. check_driver: raises ConfigError when the cloud's driver cannot be
+    made. Nothing is asked over the network.
     """
     try:
         settings = load(path)
+        check_driver(settings)
     except ConfigError as error:
         lines, code = [*error.problems, *error.warnings], BAD
     else:

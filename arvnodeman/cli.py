@@ -101,5 +101,6 @@ def _check_config(given: list[str]) -> int:
     if not path:
         parser.error("No configuration file specified")
     from arvnodeman.check_config import check_config
+    from arvnodeman.cloud.registry import check_driver
 
-    return check_config(path, sys.stdout)
+    return check_config(path, sys.stdout, check_driver)

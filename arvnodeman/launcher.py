@@ -21,6 +21,7 @@ from daemon import DaemonContext
 from arvnodeman.actors.base import FATAL_TEXT, Supervision
 from arvnodeman.actors.crew import Crew
 from arvnodeman.actors.daemon import Published
+from arvnodeman.cloud.registry import check_driver
 from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.view import View
@@ -54,6 +55,7 @@ def main(path: str, *, foreground: bool, dry_run: bool = False) -> int:
     path = str(Path(path).absolute())  # the background has another working directory
     try:
         settings = load(path)
+        check_driver(settings)
     except ConfigError as error:
         return _complain(error.problems, BAD_CONFIGURATION)
     folder = settings.daemon.state_dir

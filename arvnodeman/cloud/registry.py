@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from arvnodeman.config import ConfigError
+from arvnodeman.fleet.model import RemoteFailure
 
 if TYPE_CHECKING:
     from arvnodeman.cloud.base import CloudDriver
@@ -44,6 +46,13 @@ def make_driver(settings: Settings) -> CloudDriver:
     if settings.cloud.driver_class:
         return driver(settings, _class_at(settings, settings.cloud.driver_class))
     return driver(settings)
+
+
+def check_driver(settings: Settings) -> None:
+    """Can a driver be made of this configuration? Raises ConfigError if it never can; a cloud that has to be asked for
+    that and is away is no mistake (row A9)."""
+    with contextlib.suppress(RemoteFailure):
+        make_driver(settings)
 
 
 def _class_at(settings: Settings, path: str) -> Callable[..., Any]:

@@ -25,6 +25,8 @@ token = sesame
 [Cloud]
 provider = sandbox
 shutdown_windows = 54, 5, 1
+[Cloud Credentials]
+url = http://127.0.0.1:1
 [Cloud Create]
 ping_host = zyxwv.example.com
 [Size small]

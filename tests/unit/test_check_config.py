@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 from arvnodeman.check_config import check_config
+from arvnodeman.cloud.registry import check_driver
 
 GOOD = """\
 [Arvados]
@@ -60,3 +61,13 @@ def test_value_that_may_have_swallowed_a_comment_is_pointed_out_without_showing_
     assert code == 0
     assert text.startswith(f"{path}: note: [Cloud Credentials] secret: ' #' and what follows is part of the value here")
     assert "hush" not in text
+
+
+def test_a_driver_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    """Region, image and the like: known without asking the cloud."""
+    path = tmp_path / "a.cfg"
+    path.write_text(GOOD.replace("provider = dummy", "provider = dummy\ndriver_class = nowhere.Class"))
+    out = io.StringIO()
+    assert check_config(str(path), out, check_driver) == 2
+    assert out.getvalue().startswith(f"{path}: [Cloud] driver_class: cannot import 'nowhere.Class'")
+    assert out.getvalue().count("\n") == 1

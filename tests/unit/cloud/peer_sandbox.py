@@ -56,7 +56,9 @@ class SandboxPeer(Peer):
         "refused": Mistake("[Cloud Create]", error="InvalidParameter"),
     }
     size = NodeSize("small", "small", "small", "Sandbox small", 2, 3800, 50, 50000, 0.05)
-    spot = NodeSize("spot", "small", "small", "Sandbox small", 2, 3800, 50, 50000, 0.015, preemptible=True)
+    spot: ClassVar[NodeSize | None] = NodeSize(
+        "spot", "small", "small", "Sandbox small", 2, 3800, 50, 50000, 0.015, preemptible=True
+    )
     secrets = (PING_SECRET, KEY)
 
     def __init__(self, folder: Path) -> None:

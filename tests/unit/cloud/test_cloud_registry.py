@@ -15,7 +15,16 @@ from arvnodeman.cloud.dummy import DummyCloud, DummyDriver
 from arvnodeman.cloud.registry import make_driver, providers
 from arvnodeman.cloud.sandbox import SandboxDriver, SandboxNodeDriver
 from arvnodeman.config import ConfigError, Settings
-from arvnodeman.fleet.model import NodeRecord, NodeSize, OperatorWord, Secret, Word
+from arvnodeman.fleet.model import (
+    ErrorKind,
+    NodeRecord,
+    NodeSize,
+    OperatorWord,
+    RemoteError,
+    RemoteFailure,
+    Secret,
+    Word,
+)
 
 SIZE = NodeSize("small", "1", "1", "Small", 1, 128, 4, 4000, 4.0)
 RECORD = NodeRecord("zzzzz-7ekkf-0123456789abcde", hostname="compute7")
@@ -83,6 +92,18 @@ def test_a_class_that_does_not_take_the_credentials_is_one_line(tmp_path: Path) 
     with pytest.raises(ConfigError, match=r"\[Cloud Credentials\]: the driver refuses them: ") as caught:
         make_driver(settings_in(tmp_path, driver_class=f"{__name__}.Choosy", **SITE))
     assert SITE["key"] not in str(caught.value)
+
+
+def test_a_cloud_that_is_away_is_no_mistake_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row A9."""
+
+    def away(_settings: Settings) -> None:
+        raise RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "away"))
+
+    monkeypatch.setattr(registry, "make_driver", away)
+    registry.check_driver(settings_in(tmp_path, **SITE))
 
 
 # ---- the dummy -------------------------------------------------------------------------------------------------------
