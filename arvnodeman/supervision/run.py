@@ -47,7 +47,7 @@ def open_state_dir(path: str) -> tuple[Path | None, str]:
 def silence_allowed(daemon: DaemonSettings) -> float:
     """Seconds after a good round in which the next one has ended well, or the watchdog has begun to end the process.
     The margin is for a machine with much to do: if the C timer comes first, there are no last words."""
-    return daemon.watchdog_interval + 1.1 * daemon.watchdog + 2 * LAST_RESORT_MARGIN
+    return daemon.watchdog_interval + daemon.watchdog + daemon.watchdog / 10 + 2 * LAST_RESORT_MARGIN
 
 
 def longest_silence(daemon: DaemonSettings) -> float:

@@ -52,6 +52,10 @@ def raising(error: BaseException) -> Do:
     return Do(fail)
 
 
+class Strange(BaseException):
+    """No Exception, and none of Python's own."""
+
+
 FATAL = [
     MemoryError(),
     OSError(errno.ENOMEM, "Cannot allocate memory"),
@@ -81,6 +85,8 @@ def test_fatal_errors_end_the_process(error: Exception) -> None:
         KeyError("x"),
         SystemExit(3),
         KeyboardInterrupt(),
+        GeneratorExit(),
+        Strange(),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -96,7 +102,9 @@ def test_other_exceptions_end_only_that_actor_and_are_counted(error: BaseExcepti
     assert end.kills == 0
 
 
-@pytest.mark.parametrize(("error", "kills"), [(MemoryError(), 1), (ValueError("x"), 0), (SystemExit(1), 0)])
+@pytest.mark.parametrize(
+    ("error", "kills"), [(MemoryError(), 1), (ValueError("x"), 0), (SystemExit(1), 0), (Strange(), 0)]
+)
 def test_an_actor_that_fails_at_its_start_is_told_apart_likewise(error: BaseException, kills: int) -> None:
     end = End()
     ref = StartingActor.start(end, error)

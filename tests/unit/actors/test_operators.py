@@ -74,6 +74,17 @@ def test_an_operator_that_dies_says_so() -> None:
     assert died.text.startswith("ActorExit: SystemExit in OperatorActor.")
 
 
+def test_an_operator_that_dies_at_its_start_says_so() -> None:
+    class Stillborn(OperatorActor):
+        def begin(self) -> None:
+            raise ZeroDivisionError
+
+    with collecting() as (daemon, box):
+        Stillborn.start(End().supervision, number=2, hands=FakeHands(), daemon=daemon)
+        wait_for(lambda: box)
+    assert box == [OperatorDied(2, "ZeroDivisionError: ")]
+
+
 def test_what_an_operator_does_is_told_without_secrets() -> None:
     entered, leave = threading.Event(), threading.Event()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ class Yard:
         self.actors: list[Ref] = []
         self.watchdog: Ref
         self.release = threading.Event()
+        self.released = threading.Event()
 
     def good_round(self) -> None:
         self.rounds += 1
@@ -123,6 +125,18 @@ def test_half_way_to_the_deadline_there_is_a_warning_once() -> None:
         (text,) = yard.half_way
         assert str(yard.actors[0]) in text
         assert "has not answered its watchdog ping" in text
+        assert re.search(r": Do for [0-9.]+ s, its oldest message is [0-9.]+ s old, 1 more wait$", text)  # the ping
+
+
+def test_two_that_hang_are_one_warning() -> None:
+    with Yard().open() as yard:
+        yard.hang(1)
+        yard.hang(2)
+        yard.watch()
+        assert yard.end.killed.wait(BOUND)
+        (text,) = yard.half_way
+        assert str(yard.actors[1]) in text
+        assert str(yard.actors[2]) in text
 
 
 def test_an_actor_that_died_ends_the_process_without_waiting() -> None:
@@ -143,6 +157,19 @@ def test_slow_but_alive_is_not_killed() -> None:
         yard.watch()
         wait_for(lambda: yard.rounds)
         assert yard.end.kills == 0
+
+
+def test_one_that_is_released_after_half_of_its_time_is_not_killed() -> None:
+    with Yard(WatchdogTimes(watchdog=1.0, interval=0.01)).open() as yard:
+        for _ in range(10_000):
+            yard.actors[0].tell(Do(lambda: yard.released.wait(BOUND)))
+        yard.watch()
+        wait_for(lambda: yard.half_way)
+        yard.released.set()
+        wait_for(lambda: yard.rounds)
+        assert yard.end.kills == 0
+        assert len(yard.half_way) == 1
+        assert "more wait" in yard.half_way[0]
 
 
 def test_an_orderly_stop_is_never_killed_and_ends_the_wait_at_once() -> None:

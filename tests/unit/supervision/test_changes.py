@@ -10,7 +10,7 @@ import pytest
 from arvnodeman.config import load
 from arvnodeman.fleet.model import Secret
 from arvnodeman.settings import Settings
-from arvnodeman.supervision.changes import Change, changes
+from arvnodeman.supervision.changes import LIVE, Change, changes, reloaded
 
 TEXT = """\
 [Arvados]
@@ -82,3 +82,35 @@ def test_sizes_are_named(old: Settings) -> None:
         Change("[Size big]", live=True),
         Change("[Size huge]", live=True),
     ]
+
+
+def test_after_a_reload_what_needs_a_restart_is_as_it_was_and_is_told_again(old: Settings) -> None:
+    new = replace(
+        old,
+        warnings=("w",),
+        daemon=replace(old.daemon, max_nodes=9, watchdog=5.0, dispatcher="slurm"),
+        logging=replace(old.logging, level="DEBUG", file="/elsewhere"),
+        cloud=replace(old.cloud, shutdown_windows=(1.0, 1.0), provider="dummy"),
+        sizes=old.sizes[:1],
+    )
+    in_force = reloaded(old, new)
+    assert (in_force.daemon.max_nodes, in_force.daemon.watchdog) == (9, old.daemon.watchdog)
+    assert (in_force.logging.level, in_force.logging.file) == ("DEBUG", old.logging.file)
+    assert (in_force.cloud.shutdown_windows, in_force.cloud.provider) == ((1.0, 1.0), old.cloud.provider)
+    assert (in_force.sizes, in_force.warnings, in_force.path) == (old.sizes[:1], ("w",), old.path)
+    assert not in_force.policy().slurm
+    left = changes(in_force, new)
+    assert {change.option for change in left} == {
+        "[Daemon] watchdog",
+        "[Daemon] dispatcher",
+        "[Logging] file",
+        "[Cloud] provider",
+    }
+    assert not any(change.live for change in left)
+
+
+def test_every_option_that_counts_as_live_exists(old: Settings) -> None:
+    """But for those that are made of several: `sections` is the sizes, `slurm` and `sinfo` need a restart."""
+    made = {"sections", "shutdown_windows", "slurm", "sinfo"}
+    missing = {name for section, name in LIVE if not hasattr(getattr(old, section), name)}
+    assert missing <= made

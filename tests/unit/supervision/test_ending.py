@@ -140,3 +140,43 @@ def test_the_default_kill_is_sigkill_to_the_own_group(monkeypatch: pytest.Monkey
     kill: Callable[[], None] = Ending([])._kill
     kill()
     assert killed == [(4711, 9)]
+
+
+def test_the_c_timer_is_set_before_the_words_and_longer_than_they_may_take() -> None:
+    """The kill comes, always: also when Python itself hangs from here on."""
+    order: list[object] = []
+    ending = Ending([lambda _cause: order.append("words")], lambda: order.append("kill"), 5.0, order.append)
+    ending.now(CAUSE)
+    assert order == [6.0, "words", "kill"]
+    ending.close()
+
+
+def test_a_c_timer_that_cannot_be_set_prevents_nothing() -> None:
+    """It needs a thread, and there may be none."""
+    kill = Kill()
+    written: list[Cause] = []
+
+    def fail(_seconds: float | None) -> None:
+        raise RuntimeError("unable to start watchdog thread")
+
+    Ending([written.append], kill, BOUND, fail).now(CAUSE)
+    assert (written, kill.count) == ([CAUSE], 1)
+
+
+def test_an_end_that_is_called_off_sets_the_c_timer_back() -> None:
+    armed: list[float | None] = []
+    ending = Ending([], Kill(), 5.0, armed.append)
+    ending.now(CAUSE, called_off=lambda: True)
+    assert armed == [6.0, None]
+
+
+def test_a_group_that_may_not_be_killed_is_left_by_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+
+    def refuse(_group: int, _number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.killpg", refuse)
+    monkeypatch.setattr("os._exit", codes.append)
+    Ending([])._kill()
+    assert codes == [137]

@@ -124,3 +124,24 @@ def test_a_full_disk_is_not_answered_with_tracebacks(
     monkeypatch.undo()
     logging.getLogger("x").warning("hello")
     assert capsys.readouterr().err == ""
+
+
+def test_a_folder_that_is_gone_costs_lines_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever logs is not told: an actor would die of it."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    logs.set_up(settings(folder / "log"))
+    folder.rename(tmp_path / "old")
+    for _ in range(3):
+        logging.getLogger("x").warning("lost")
+    folder.mkdir()
+    logging.getLogger("x").warning("found")
+    assert (folder / "log").read_text().endswith("found\n")
+    assert "lost" not in (folder / "log").read_text()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_fifo_that_nobody_reads_is_one_line_and_no_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    with pytest.raises(logs.CannotLog, match=r"cannot write .*/log: nobody reads from it"):
+        logs.check(settings(tmp_path / "log"))

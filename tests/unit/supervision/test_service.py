@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,3 +55,20 @@ def test_a_service_manager_that_does_not_listen_holds_up_nothing(tmp_path: Path,
     gone = ServiceNotifier({"NOTIFY_SOCKET": str(tmp_path / "gone")})
     gone.ready()
     gone.close()
+
+
+def test_a_reload_is_announced_with_its_moment(manager: socket.socket) -> None:
+    notifier = ServiceNotifier({"NOTIFY_SOCKET": manager.getsockname()})
+    notifier.reloading()
+    notifier.say("all is well")
+    first, second = (manager.recv(1000).decode() for _ in range(2))
+    assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", first)
+    assert second == "STATUS=all is well"
+    notifier.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("60000000", 60.0), ("", None), ("0", None), ("-1", None), ("soon", None)]
+)
+def test_the_service_managers_own_deadline(given: str, seconds: float | None) -> None:
+    assert ServiceNotifier({"WATCHDOG_USEC": given}).watchdog == seconds

@@ -85,3 +85,13 @@ def test_a_signal_that_another_thread_gets_wakes_the_main_one(signals: Signals) 
     timer.start()
     assert signals.next(10.0) == (signal.SIGTERM, 1)
     timer.join()
+
+
+def test_a_storm_of_all_kinds_leaves_a_few_values_and_no_more(signals: Signals, left: Left) -> None:
+    for _ in range(1000):
+        send(signal.SIGHUP)
+        send(signal.SIGUSR1)
+    send(signal.SIGTERM)
+    assert [signals.next(10.0) for _ in range(3)] == [(signal.SIGHUP, 1), (signal.SIGUSR1, 1), (signal.SIGTERM, 1)]
+    assert signals.next(0.0) is None
+    assert left.codes == []
