@@ -69,6 +69,7 @@ S = TypeVar("S", bound=Step)
 EPOCH = 1_700_000_000.0
 MINUTE = 60.0
 HOUR = 3600.0
+POLL_TAKES = 0.5  # seconds
 ALWAYS = (0.0, 60.0)  # shutdown windows: always open
 NEVER = (1e9, 1.0)  # not in our lifetime
 
@@ -196,7 +197,8 @@ class World:
     def poll_cloud(self, *, without: Iterable[str] = (), offset: float | None = None) -> None:
         """A cloud list comes, but for some ids."""
         left_out = set(without)
-        self.tell(CloudListed([n for n in self.cloud.values() if n.id not in left_out], self.now, offset))
+        listed = [node for node in self.cloud.values() if node.id not in left_out]
+        self.tell(CloudListed(listed, self.now - POLL_TAKES, offset))
 
     def poll_records(self, *, without: Iterable[str] = (), offset: float | None = None) -> None:
         """A list of node records comes, with sinfo, but for some uuids; all nodes have pinged but the silent ones."""
@@ -205,13 +207,15 @@ class World:
                 self.records[uuid] = replace(record, last_ping_at=self.now, modified_at=self.now)
         left_out = set(without)
         listed = [record for record in self.records.values() if record.uuid not in left_out]
-        self.tell(RecordsListed(listed, dict(self.slurm) if self.slurm is not None else None, self.now, offset))
+        self.tell(
+            RecordsListed(listed, dict(self.slurm) if self.slurm is not None else None, self.now - POLL_TAKES, offset)
+        )
 
     def poll_queue(self, *waiting: Job) -> None:
         """The queue comes; `waiting` is what it has from now on."""
         if waiting:
             self.jobs = waiting
-        self.tell(QueueListed(tuple(self.jobs), self.now))
+        self.tell(QueueListed(tuple(self.jobs), self.now - POLL_TAKES))
 
     def poll_fails(self, poll: Poll, *, slurm: bool = False) -> None:
         """A poll has failed."""
