@@ -178,7 +178,6 @@ class Machines:
         self._stop(machine, cause)
 
     def _ended(self, node: SandboxNode, cause: str) -> None:
-        self._slurm.look()
         machine = self.machines.pop(node.id)
         if cause == "destroyed" and machine.alive and machine.job:
             self._happenings.add("busy-node-destroyed", node.id, f"{machine.hostname} was running {machine.job}")

@@ -77,7 +77,8 @@ class Shape:
     cores: int = 16
     memory: int = 32_000  # MB
     tmp: int = 400_000  # MB
-    slurmd_timeout: int = 10
+    slurmd_timeout: int = 5
+    message_timeout: int = 5  # a command waits one second less for a slurmctld that is away; Slurm's own default is 10
     features: tuple[str, ...] = ()  # of compute0, to begin with
 
     @property
@@ -95,7 +96,9 @@ def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
     if shape.nodes >= shape.startable:
         rest = f"compute[{shape.startable}-{shape.nodes}]"
         nodes.append(f"NodeName={rest} NodeAddr=127.0.0.1 Port={last} {size}")
-    text = _CONF.format(d=folder, user=user, port=ports.controller, timeout=shape.slurmd_timeout)
+    text = _CONF.format(
+        d=folder, user=user, port=ports.controller, timeout=shape.slurmd_timeout, patience=shape.message_timeout
+    )
     path = folder / "slurm.conf"
     path.write_text("\n".join([text.strip(), *nodes, *_PARTITIONS, ""]), encoding="ascii")
     return path
@@ -136,6 +139,7 @@ PriorityType=priority/basic
 SlurmdParameters=config_overrides
 ReturnToService=2
 SlurmdTimeout={timeout}
+MessageTimeout={patience}
 KillWait=1
 MaxNodeCount=1200
 TreeWidth=65533

@@ -23,7 +23,7 @@ from arvnodeman.sandbox.slurm_nodes import DUMMY, Computer
 
 _LOOK = 0.25  # real seconds between two looks at squeue and sinfo
 _AWAY = 2.0  # real seconds before an errand that failed is tried again
-_HASTE = 5.0  # real seconds that a look under the site's lock may take
+_HASTE = 10.0  # real seconds that a look before the destruction of a node may take
 _JOINING = 0.5  # real seconds that a slurmd takes to register, with room to spare
 _RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED")
 _WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD")

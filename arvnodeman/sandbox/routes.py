@@ -98,6 +98,7 @@ class SiteApplication:
 
     def _cloud_destroy(self, request: Request, node_id: str) -> Response:
         self._authorize(request)
+        self._site.slurm_side.look()  # has its work really ended? (a listing of a real Slurm takes a while)
         with self._site.clock.lock:
             self._site.cloud.destroy(node_id)
         return _json({})

@@ -80,7 +80,7 @@ class SlurmSide(Protocol):
         """stop, start or restart slurmctld, without the site's lock. Raises ValueError where that cannot be."""
 
     def look(self) -> None:
-        """Be up to date now: a node is about to be judged."""
+        """Be up to date now: a node is about to be destroyed. Without the site's lock."""
 
     def counts(self) -> Mapping[str, int]:
         """How many nodes are in which state."""
