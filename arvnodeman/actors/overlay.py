@@ -51,6 +51,7 @@ class Overlay:
         self._lock = threading.Lock()
         self._count = 0
         self._made: dict[str, _Made] = {}  # cloud id
+        self._made_for: dict[str, _Made] = {}  # hostname, uuid of the record, token
         self._destroyed: set[str] = set()  # cloud ids of real nodes
         self._fqdns: dict[str, str] = {}  # cloud id
         self._words: dict[str, OperatorWord | None] = {}  # cloud id
@@ -92,7 +93,7 @@ class Overlay:
     def _pinged(self, record: NodeRecord) -> NodeRecord:
         """A pretended node pings once it has had the time to boot."""
         now = self._now()
-        made = next((made for made in self._made.values() if made.record == record.uuid), None)
+        made = self._made_for.get(record.uuid)
         if made is None or not self._is_up(made):
             return record
         return replace(
@@ -121,7 +122,7 @@ class Overlay:
             return self._node(hostname, real)
 
     def _node(self, hostname: str, real: SlurmNode | None) -> SlurmNode | None:
-        made = next((made for made in self._made.values() if made.hostname == hostname), None)
+        made = self._made_for.get(hostname)
         said = self._said.get(hostname)
         if made is not None:
             real = SlurmNode(hostname, "idle") if self._is_up(made) else SlurmNode(hostname, "down", responding=False)
@@ -196,7 +197,8 @@ class Overlay:
                 preemptible=size.preemptible,
                 token=token,
             )
-            self._made[identity] = _Made(node, hostname, record.uuid, now)
+            made = self._made[identity] = _Made(node, hostname, record.uuid, now)
+            self._made_for |= dict.fromkeys((hostname, record.uuid, token), made)
             return node
 
     def find(self, token: str) -> CloudNode | None:
@@ -205,7 +207,8 @@ class Overlay:
             return self._find(token)
 
     def _find(self, token: str) -> CloudNode | None:
-        return next((made.cloud for made in self._made.values() if made.cloud.token == token), None)
+        made = self._made_for.get(token)
+        return made.cloud if made is not None else None
 
     def destroy(self, node: CloudNode) -> None:
         """A node is destroyed."""
@@ -215,6 +218,8 @@ class Overlay:
                 self._destroyed.add(node.id)
             else:
                 self._said.pop(made.hostname, None)
+                for name in (made.hostname, made.record, made.cloud.token or ""):
+                    self._made_for.pop(name, None)
             self._fqdns.pop(node.id, None)
             self._words.pop(node.id, None)
 

@@ -1,0 +1,251 @@
+"""A dry run: nothing that changes anything is asked of the real hands, and the lists show the world as it would be."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from arvnodeman.actors.dry_hands import DryHands, pretend
+from arvnodeman.actors.overlay import Overlay
+from arvnodeman.fleet import messages as m
+from arvnodeman.fleet.messages import CloudListed, NodeSeen, QueueListed, RecordPrepared, RecordsListed, Step
+from arvnodeman.fleet.model import (
+    BootIntent,
+    CloudNode,
+    Job,
+    JobShape,
+    NodeRecord,
+    NodeSize,
+    OperatorWord,
+    Secret,
+    SlurmNode,
+    Word,
+)
+
+SIZE = NodeSize("small", "t", "t", "t", cores=1, ram=1, disk=1, scratch=1, price=0.25)
+NODE = CloudNode(id="i-1", name="compute1.zzzzz", report_id="i-1", fqdn="compute1.zzzzz", size_tag="small")
+RECORD = NodeRecord(
+    "zzzzz-7ekkf-000000000000001", "compute1", "zzzzz", 1, "i-1", created_at=1.0, modified_at=5.0, first_ping_at=2.0
+)
+STALE = NodeRecord("zzzzz-7ekkf-000000000000002", created_at=1.0, modified_at=1.0)
+INTENT = BootIntent("small", 0.25, "token", 5.0)
+JOB = Job("zzzzz-dz642-000000000000001", JobShape())
+IDLE = SlurmNode("compute1", "idle", features=frozenset({"gpu", "instancetype=old"}), weight=1)
+
+
+class Site:
+    """Real lists that a test sets, real hands that note what they are asked, and a dry run over them."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.nodes: list[CloudNode] = [NODE]
+        self.records: list[NodeRecord] = [RECORD, STALE]
+        self.slurm: dict[str, SlurmNode] = {"compute1": IDLE}
+        self.jobs: list[Job] = [JOB]
+        self.overlay = Overlay(lambda: self.now, boot_time=60.0)
+        self.real = Mock()
+        self.written: list[tuple[str, str]] = []
+        self.hands = DryHands(
+            self.real, self.overlay, lambda _step, subject, words: self.written.append((subject, words))
+        )
+        self.look()
+
+    def look(self) -> None:
+        """All lists come, the records last: they tell who stands behind a name."""
+        self.shown_nodes = {node.id: node for node in self._list(CloudListed(self.nodes, self.now)).nodes}
+        records: RecordsListed = self._list(RecordsListed(self.records, self.slurm, self.now))
+        self.shown_records = {record.uuid: record for record in records.records}
+        assert records.slurm is not None
+        self.shown_slurm = records.slurm
+        self.shown_jobs = list(self._list(QueueListed(self.jobs, self.now)).jobs)
+
+    def _list(self, listed: Any) -> Any:
+        return pretend(lambda: listed, self.overlay)()
+
+    def do(self, step: Step) -> Any:
+        return self.hands.do(step)
+
+    def boot(self, token: str = "token", reuse: str | None = None) -> tuple[CloudNode, NodeRecord]:
+        intent = BootIntent("small", 0.25, token, self.now)
+        prepared = self.do(m.PrepareRecord(1, intent, reuse))
+        assert isinstance(prepared, RecordPrepared)
+        node = self.do(m.CreateNode(1, SIZE, prepared.record, token, prepared.ping_secret))
+        assert isinstance(node, CloudNode)
+        return node, prepared.record
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+CHANGES: list[Step] = [
+    m.PrepareRecord(1, INTENT, None),
+    m.PrepareRecord(1, INTENT, STALE.uuid),
+    m.ReleaseRecord(1, RECORD.uuid, "why"),
+    m.CreateNode(1, SIZE, RECORD, "token", Secret("s")),
+    m.FinishNode(1, NODE, RECORD),
+    m.SyncFqdn(1, NODE, "a.b"),
+    m.SetWord(1, NODE, OperatorWord(Word.HOLD, "why")),
+    m.DestroyNode(1, NODE),
+    m.DescribeNode(1, "compute1", "small", 7),
+    m.DrainNode(1, "compute1", "why"),
+    m.ResumeNode(1, "compute1"),
+    m.SetNodeDown(1, "compute1", "why"),
+    m.CancelJob(1, JOB, "too big"),
+]
+ASKS: list[Step] = [
+    m.ListSizes(1),
+    m.LookAtNode(1, "compute1"),
+    m.FindNode(1, SIZE, RECORD, "token"),
+    m.LookForNode(1, NODE),
+]
+
+
+@pytest.mark.parametrize("step", CHANGES, ids=lambda step: type(step).__name__)
+def test_a_step_that_changes_something_never_reaches_the_real_hands_and_is_written_down(site: Site, step: Step) -> None:
+    site.do(step)
+    assert site.real.mock_calls == []
+    assert len(site.written) == (0 if isinstance(step, m.FinishNode) else 1)
+
+
+def test_every_step_is_known_to_change_something_or_to_ask() -> None:
+    known = {type(step).__name__ for step in (*CHANGES, *ASKS)}
+    assert known == {step.__name__ for step in Step.__subclasses__()}
+
+
+def test_sizes_and_slurm_are_asked(site: Site) -> None:
+    site.real.do.return_value = ("sizes",)
+    assert site.do(m.ListSizes(1)) == ("sizes",)
+    site.real.do.return_value = NodeSeen(IDLE)
+    assert site.do(m.LookAtNode(1, "compute1")) == NodeSeen(IDLE)
+    site.do(m.DrainNode(1, "compute1", "why"))
+    seen = site.do(m.LookAtNode(1, "compute1"))
+    assert (seen.node.state, seen.node.reason) == ("drain", "why")
+
+
+def test_a_boot_is_listed_so_that_it_is_not_asked_for_again_and_comes_up_after_a_while(site: Site) -> None:
+    node, record = site.boot()
+    site.look()
+    assert site.shown_nodes[node.id].size_tag == "small"
+    assert site.shown_records[record.uuid].intent == BootIntent("small", 0.25, "token", 1000.0)
+    assert site.shown_records[record.uuid].first_ping_at is None
+    assert record.hostname is not None
+    assert site.shown_slurm[record.hostname].state == "down"
+    site.now += 60.0
+    site.look()
+    up = site.shown_records[record.uuid]
+    assert (up.instance_id, up.first_ping_at, up.last_ping_at) == (node.report_id, 1060.0, 1060.0)
+    assert site.shown_slurm[record.hostname].state == "idle"
+
+
+def test_a_pretended_node_takes_the_name_of_no_real_one(site: Site) -> None:
+    node, record = site.boot()
+    assert record.hostname not in site.slurm
+    assert record.slot not in {real.slot for real in site.records}
+    assert node.fqdn == record.fqdn, "or its name would be synced"
+
+
+def test_the_same_token_makes_the_same_node(site: Site) -> None:
+    node, record = site.boot()
+    assert site.do(m.FindNode(1, SIZE, record, "token")) == node
+    assert site.do(m.FindNode(1, SIZE, record, "other")) is None
+    assert site.do(m.CreateNode(1, SIZE, record, "token", Secret(""))) == node
+
+
+def test_a_stale_record_that_is_used_again_is_shown_in_use(site: Site) -> None:
+    _, record = site.boot(reuse=STALE.uuid)
+    site.look()
+    assert record.uuid == STALE.uuid
+    assert len(site.shown_records) == 2
+    assert site.shown_records[STALE.uuid].hostname == record.hostname
+
+
+def test_a_pretended_node_can_go_again(site: Site) -> None:
+    node, record = site.boot()
+    site.now += 60.0
+    assert record.hostname is not None
+    site.do(m.DrainNode(1, record.hostname, "why"))
+    assert site.do(m.LookAtNode(1, record.hostname, jobs=True)).node.state == "drain"
+    assert site.real.mock_calls == [], "nobody real knows that name"
+    site.do(m.DestroyNode(1, node))
+    assert site.do(m.LookForNode(1, node)) is None
+    site.do(m.SetNodeDown(1, record.hostname, "why"))
+    site.do(m.ReleaseRecord(1, record.uuid, "why"))
+    site.look()
+    assert set(site.shown_nodes) == {NODE.id}
+    assert set(site.shown_records) == {RECORD.uuid, STALE.uuid}
+    assert set(site.shown_slurm) == {"compute1"}
+
+
+def test_a_real_node_that_would_be_gone_is_left_out(site: Site) -> None:
+    site.do(m.DestroyNode(1, NODE))
+    assert site.do(m.LookForNode(1, NODE)) is None
+    site.do(m.SetNodeDown(1, "compute1", "why"))
+    site.do(m.ReleaseRecord(1, RECORD.uuid, "why"))
+    site.look()
+    assert site.shown_nodes == {}
+    assert site.shown_records[RECORD.uuid].instance_id is None
+    assert site.shown_slurm["compute1"].state == "down"
+
+
+def test_a_drained_node_is_shown_draining_while_it_works(site: Site) -> None:
+    site.do(m.DrainNode(1, "compute1", "why"))
+    site.slurm = {"compute1": SlurmNode("compute1", "alloc")}
+    site.look()
+    assert (site.shown_slurm["compute1"].state, site.shown_slurm["compute1"].reason) == ("drng", "why")
+    site.slurm = {"compute1": SlurmNode("compute1", "idle")}
+    site.look()
+    assert site.shown_slurm["compute1"].state == "drain"
+    site.do(m.ResumeNode(1, "compute1"))
+    site.slurm = {"compute1": SlurmNode("compute1", "drain", reason="somebody's")}
+    site.look()
+    assert (site.shown_slurm["compute1"].state, site.shown_slurm["compute1"].reason) == ("idle", "")
+
+
+def test_features_names_and_words_are_shown_as_written(site: Site) -> None:
+    site.do(m.DescribeNode(1, "compute1", "small", 250))
+    site.do(m.SyncFqdn(1, NODE, "new.zzzzz"))
+    site.do(m.SetWord(1, NODE, OperatorWord(Word.HOLD, "why")))
+    site.look()
+    slurm, node = site.shown_slurm["compute1"], site.shown_nodes[NODE.id]
+    assert (slurm.features, slurm.weight) == (frozenset({"gpu", "instancetype=small"}), 250)
+    assert (node.fqdn, node.word) == ("new.zzzzz", OperatorWord(Word.HOLD, "why"))
+    site.do(m.SetWord(1, NODE, None))
+    site.look()
+    assert site.shown_nodes[NODE.id].word is None
+
+
+def test_reality_wins_when_another_instance_stands_there(site: Site) -> None:
+    """The daemon that really runs has destroyed the node and booted another under its name."""
+    site.do(m.DestroyNode(1, NODE))
+    site.do(m.SetNodeDown(1, "compute1", "why"))
+    site.do(m.ReleaseRecord(1, RECORD.uuid, "why"))
+    site.nodes = [CloudNode(id="i-2", name="compute1.zzzzz", report_id="i-2")]
+    site.records = [NodeRecord(RECORD.uuid, "compute1", "zzzzz", 1, "i-2", first_ping_at=900.0)]
+    site.look()
+    assert set(site.shown_nodes) == {"i-2"}
+    assert site.shown_records[RECORD.uuid].instance_id == "i-2"
+    assert site.shown_slurm["compute1"] == IDLE
+
+
+def test_a_cancelled_job_is_left_out_until_it_has_really_gone(site: Site) -> None:
+    site.do(m.CancelJob(1, JOB, "too big"))
+    site.look()
+    assert site.shown_jobs == []
+    site.jobs = []
+    site.look()
+    site.jobs = [JOB]
+    site.look()
+    assert site.shown_jobs == [JOB]
+
+
+def test_without_slurm_a_node_that_is_up_says_so_in_its_record(site: Site) -> None:
+    _, record = site.boot()
+    site.now += 60.0
+    listed = pretend(lambda: RecordsListed(site.records, None, site.now), site.overlay)()
+    assert isinstance(listed, RecordsListed)
+    assert listed.slurm is None
+    assert {shown.uuid: shown.worker_state for shown in listed.records}[record.uuid] == "idle"
