@@ -1,0 +1,60 @@
+"""What one seed means: the kills, the jobs, the faults and the mischief of a run."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from arvnodeman.sandbox.faults import FAULTS, Place
+from chaos.points import POINTS
+
+KILLS = 25
+JOBS = 40
+SPEED = 60.0
+WINDOW = 30.0  # real seconds in which the jobs arrive
+DURATION = 1.2  # real seconds that a job runs on average
+LIFE = (0.2, 2.2)  # real seconds that a daemon lives that dies at no point
+POINT_WAIT = 3.5  # real seconds after which one that has not reached its point is killed
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One death. With a point, at the nth time that it is reached; without, after so many real seconds."""
+
+    point: str
+    nth: int
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a seed decides. Clocks: real seconds that a server's is fast."""
+
+    seed: int
+    kills: tuple[Kill, ...]
+    rates: dict[str, float]
+    clocks: dict[str, float]
+
+
+def make_plan(seed: int, kills: int = KILLS, rate: float = 0.2) -> Plan:
+    """The plan of a seed. Every second kill is at a point, and the points go on from one seed to the next."""
+    dice = random.Random(f"chaos/{seed}")
+    at_points = kills // 2 + kills % 2
+    first = (seed - 1) * at_points
+    found = []
+    for number in range(kills):
+        point = POINTS[(first + number // 2) * 7 % len(POINTS)] if number % 2 == 0 else ""
+        found.append(Kill(point, dice.choice((1, 1, 2)), dice.uniform(*LIFE)))
+    clocks = {name: round(dice.uniform(-60, 60), 1) for name in ("cloud", "arvados")}
+    return Plan(seed, tuple(found), rates(rate), clocks)
+
+
+def rates(rate: float) -> dict[str, float]:
+    """Every kind of fault, so that `rate` of all that can go wrong at one place does: of all creates, all lists, all
+    nodes, all minutes. A poll or a step makes two requests or more: each of them meets half as many."""
+    found: dict[str, float] = {}
+    for place in Place:
+        kinds = [fault.name for fault in FAULTS.values() if fault.place is place]
+        whole = rate / 2 if place is Place.REQUEST else rate
+        found |= dict.fromkeys(kinds, 1 - (1 - whole) ** (1 / len(kinds)))
+    return found

@@ -1,0 +1,91 @@
+"""`python -m chaos.run SEEDS`: one line for each seed, and a summary. Exit code 1 when a run went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+from chaos.plan import KILLS, make_plan
+from chaos.play import Outcome, play
+from chaos.points import POINTS
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m chaos.run", description=__doc__)
+    parser.add_argument("seeds", type=seeds_of, help="as in 1-20 or 3,7,9")
+    parser.add_argument("--kills", type=int, default=KILLS, help=f"kills a run (default {KILLS})")
+    parser.add_argument("--rate", type=float, default=0.2, help="of what can go wrong at one place, does (default 0.2)")
+    parser.add_argument("--logs", type=Path, default=Path("build/chaos"), help="where the logs of failed runs stay")
+    parser.add_argument("--keep", action="store_true", help="keep the logs of good runs, too")
+    given = parser.parse_args()
+    outcomes = []
+    for seed in given.seeds:
+        outcome = play(make_plan(seed, given.kills, given.rate), given.logs / f"seed-{seed}")
+        outcomes.append(outcome)
+        if not outcome.wrong and not given.keep:
+            shutil.rmtree(given.logs / f"seed-{seed}")
+        sys.stdout.write(line_of(outcome))
+        sys.stdout.flush()
+    sys.stdout.write(summary(outcomes))
+    return 1 if any(outcome.wrong for outcome in outcomes) else 0
+
+
+def seeds_of(text: str) -> list[int]:
+    """1-3,7 as [1, 2, 3, 7]."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    if not found:
+        raise ValueError(text)
+    return found
+
+
+def line_of(outcome: Outcome) -> str:
+    """One run, in a line; what went wrong below it."""
+    verdict = outcome.verdict
+    line = (
+        f"seed {outcome.seed:<3} {'WRONG' if outcome.wrong else 'ok':<5} {outcome.seconds:3.0f} s  "
+        f"jobs {verdict['jobs']} (run anew {sum(verdict['requeues'].values())}, cancelled {verdict['cancelled']})  "
+        f"nodes {verdict['nodes_booted']}  faults {sum(outcome.faults.values())}  "
+        f"kills {outcome.kills} (at points {len(outcome.points)})  "
+        f"leaks {outcome.leaks}  lost jobs {outcome.lost}  busy killed {outcome.busy_killed}\n"
+    )
+    more = [*outcome.wrong, *outcome.ends, *([f"logs: {outcome.logs}"] if outcome.wrong else [])]
+    return line + "".join(f"         {text}\n" for text in more)
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """All runs together."""
+    points = Counter(point for outcome in outcomes for point in outcome.points)
+    missed = [point for point in POINTS if point not in points]
+    faults = Counter[str]()
+    requeues = Counter[str]()
+    for outcome in outcomes:
+        faults.update(outcome.faults)
+        requeues.update(outcome.verdict["requeues"])
+    failed = [str(outcome.seed) for outcome in outcomes if outcome.wrong]
+    lines = [
+        f"episodes: {len(outcomes)}, failed: {len(failed)}{' (seeds ' + ', '.join(failed) + ')' if failed else ''}",
+        f"kills: {sum(o.kills for o in outcomes)}, at points: {sum(points.values())}, "
+        f"points hit: {len(points)} of {len(POINTS)}{' (not: ' + ', '.join(missed) + ')' if missed else ''}",
+        f"daemons that ended by themselves: {sum(len(o.ends) for o in outcomes)}",
+        f"jobs: {sum(o.verdict['jobs'] for o in outcomes)}, run anew after: {_counts(requeues)}",
+        f"faults: {sum(faults.values())}: {_counts(faults)}",
+        f"leaks: {sum(o.leaks for o in outcomes)}",
+        f"lost jobs: {sum(o.lost for o in outcomes)}",
+        f"busy nodes killed: {sum(o.busy_killed for o in outcomes)}",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _counts(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counted.items())) or "nothing"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
