@@ -102,10 +102,12 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
         "image",
         TEXT,
         "",
-        "Name of the image (gce), its URN (azure), or its name or id (openstack).",
+        "Name or link of the image (gce), its URN or resource id (azure), or its name or id (openstack).",
         providers=(*GCE, *AZURE, *OPENSTACK),
     ),
-    Option(CREATE, "network", TEXT, "", "Network. Empty: the project's default.", providers=GCE),
+    Option(
+        CREATE, "network", TEXT, "", "Network. Empty: that of the subnetwork, or the project's default.", providers=GCE
+    ),
     Option(CREATE, "subnetwork", TEXT, "", "Subnetwork.", providers=GCE),
     Option(
         CREATE,
@@ -128,7 +130,7 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
         providers=AZURE,
         required_for=AZURE,
     ),
-    Option(CREATE, "networks", TEXT, "", "Networks, with commas between.", providers=OPENSTACK),
+    Option(CREATE, "networks", TEXT, "", "Names or ids of networks, with commas between.", providers=OPENSTACK),
     Option(CREATE, "ex_security_groups", TEXT, "", "Security groups, with commas between.", providers=OPENSTACK),
     Option(CREATE, "ex_availability_zone", TEXT, "", "Availability zone.", providers=OPENSTACK),
 )

@@ -137,8 +137,8 @@ class AzurePeer(RecordedPeer):
     }
     remarks = (
         *RecordedPeer.remarks,
-        "That Azure deletes interface and disk together with their node, and takes the delete option for a node that lacks "
-        "it, is written after its documentation, as are its errors.",
+        "That Azure deletes interface and disk together with their node, and takes the delete option for a node that "
+        "lacks it, is written after its documentation, as are its errors.",
         "Blobs of disks in a storage account are not shown at all; Azure has retired such disks.",
     )
     errors: ClassVar[Mapping[ErrorKind, tuple[str, ...]]] = {

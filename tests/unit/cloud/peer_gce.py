@@ -109,8 +109,8 @@ class GCEPeer(RecordedPeer):
     page = 500
     remarks = (
         *RecordedPeer.remarks,
-        "Operations are done when they are first looked at; the real ones take seconds. The errors that an operation tells, "
-        "and the zone that cannot be reached, are written after Google's documentation.",
+        "Operations are done when they are first looked at; the real ones take seconds. The errors that an operation "
+        "tells, and the zone that cannot be reached, are written after Google's documentation.",
         "A create waits for its operation, `timeout` seconds at most, since nothing else tells of missing capacity.",
     )
     errors: ClassVar[Mapping[ErrorKind, tuple[str, ...]]] = {

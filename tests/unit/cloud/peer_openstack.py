@@ -80,8 +80,8 @@ class OpenStackPeer(RecordedPeer):
     remarks = (
         *RecordedPeer.remarks,
         "Pages, metadata changes and errors are written after the documentation and the source of Nova and Keystone.",
-        "That a node learns its own id from the metadata service or its firmware is shown with a program that stands for "
-        "curl.",
+        "That a node learns its own id from the metadata service or its firmware is shown with a program that stands "
+        "for curl.",
     )
     errors: ClassVar[Mapping[ErrorKind, tuple[str, ...]]] = {
         ErrorKind.THROTTLED: ("too many", "overLimit"),

@@ -92,8 +92,8 @@ class RecordedPeer(Peer):
         Shown.LAYER,
     )
     remarks = (
-        "Answers have the shape of those recorded, with the names, ids, tags and states of the nodes at hand. What is kept "
-        "from one request to the next is a small server of ours.",
+        "Answers have the shape of those recorded, with the names, ids, tags and states of the nodes at hand. What is "
+        "kept from one request to the next is a small server of ours.",
         "Lists, sizes, create and destroy are run on libcloud's own mock classes as well, unchanged, and compared with "
         "what libcloud's driver sees there (test_cloud_recorded.py).",
     )
