@@ -34,7 +34,7 @@ def status(shown: Json) -> Iterator[str]:
     limits += [f"slots {shown['slot_quota']}"] if shown["slot_quota"] < shown["max_nodes"] else []
     limits += [f"at least {shown['min_nodes']}"] if shown["min_nodes"] else []
     cap = f" of at most ${shown['max_total_price']:g}" if shown["max_total_price"] else ""
-    yield f"nodes: {nodes} ({', '.join(limits)}), ${shown['price']:g}/hour{cap}; {shown['nodes_wish']} more wished for"
+    yield f"nodes: {nodes} ({', '.join(limits)}), ${shown['price']:g}/hour{cap}; jobs wish for {shown['nodes_wish']}"
     longest = shown["longest_wait_seconds"]
     wait = "" if longest is None else f", the longest for {span(longest)}"
     yield f"jobs: {shown['jobs_waiting']} wait{wait}; {shown['jobs_served']} of them have a node there or coming"
@@ -164,7 +164,7 @@ def size(shown: Json, limits: Json) -> Iterator[str]:
             f"{shown['scratch']:g} MB scratch, ${shown['price']:g}/hour{spot}"
         )
     counts = [f"{count} {state}" for state, count in shown["nodes"].items() if count]
-    yield f"  nodes: {', '.join(counts) or 'none'}; {shown['wanted']} more wished for"
+    yield f"  nodes: {', '.join(counts) or 'none'}; jobs wish for {shown['wanted']}"
     yield f"  It rests: {shown['rests']}." if shown["rests"] else "  It does not rest."
     cap = f"max_total_price {limits['max_total_price']:g} (now {limits['price']:g})"
     yield (

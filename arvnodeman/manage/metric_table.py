@@ -73,7 +73,7 @@ METRICS: tuple[Metric, ...] = (
         "The soft limit learnt from node records that had no slot (MaxComputeVMs).",
         one(lambda reading: reading.now.view.slots),
     ),
-    Metric("wanted_nodes", G, "Nodes that waiting jobs wish for and none serves yet, by size.", read.wanted, ("size",)),
+    Metric("wanted_nodes", G, "Nodes that waiting jobs wish for, by size.", read.wanted, ("size",)),
     Metric(
         "jobs",
         G,
