@@ -1,4 +1,4 @@
-"""Nodes are kept in order: feature and weight in Slurm, FQDN at the cloud, old drains (sections 6 to 8 of the rules)."""
+"""Nodes are kept in order: feature and weight in Slurm, FQDN, old drains (sections 6 to 8 of the rules)."""
 
 from __future__ import annotations
 
