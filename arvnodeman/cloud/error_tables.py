@@ -5,7 +5,7 @@ from __future__ import annotations
 from arvnodeman.cloud.errors import CREDENTIALS, table
 from arvnodeman.fleet.model import ErrorKind
 
-REFUSED, CAPACITY, TRANSIENT = ErrorKind.REFUSED, ErrorKind.CAPACITY, ErrorKind.TRANSIENT
+REFUSED, CAPACITY, TRANSIENT, GONE = ErrorKind.REFUSED, ErrorKind.CAPACITY, ErrorKind.TRANSIENT, ErrorKind.GONE
 
 SANDBOX = table(
     {"InvalidParameter": "[Cloud Create]", "Unauthorized": CREDENTIALS},
@@ -135,6 +135,7 @@ AZURE = table(
     gone=["NotFound", "ResourceNotFound"],
     transient=["AnotherOperationInProgress", "InternalServerError", "RetryableError"],
     phrases=[
+        (r"marked for deletion", GONE, ""),  # also an OperationNotAllowed
         (r"/subnets/", None, "[Cloud Create] ex_subnet"),
         (r"/virtual[Nn]etworks/", None, "[Cloud Create] ex_network"),
         (r"imageReference|/images/", None, "[Cloud Create] image"),

@@ -25,6 +25,7 @@ TENANT = "77777777-7777-7777-7777-777777777777"
 SUBSCRIPTION = "99999999-9999-9999-9999-999999999999"
 APPLICATION, SECRET = "55555555-5555-5555-5555-555555555555", "p4ssw0rd~of.the-application"
 GROUP, CLASS = "Compute-Group", "zzzzz-compute"
+LAST_YEARS = "p4ssw0rd~of.last-year"
 TOKEN = "eyJ0eXAi.a-token-that-no-log-may-show"
 URN = "Canonical:UbuntuServer:16.04-LTS:latest"
 _GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
@@ -92,6 +93,11 @@ ERRORS: Mapping[str, tuple[int, str]] = {
         "No registered resource provider found for location 'eastuss' and API version '2021-11-01' for type "
         "'virtualMachines'.",
     ),
+    "OperationNotAllowed, marked": (
+        409,
+        "Operation 'Microsoft.Compute/virtualMachines/write' is not allowed on VM 'x' since the VM is marked for "
+        "deletion. You can only retry the Delete operation (or wait for an ongoing one to complete).",
+    ),
     "ResourceNotFound": (
         404,
         f"The Resource 'Microsoft.Compute/virtualMachines/x' under resource group 'g' {_MISSING}",
@@ -135,7 +141,7 @@ class AzurePeer(RecordedPeer):
     cannot: ClassVar[Mapping[str, str]] = {
         "shows_stopped_nodes_as_stopped": "a power state costs a request for each node, and is not asked for (row I6)",
     }
-    remarks = (
+    remarks: ClassVar[tuple[str, ...]] = (
         *RecordedPeer.remarks,
         "That Azure deletes interface and disk together with their node, and takes the delete option for a node that "
         "lacks it, is written after its documentation, as are its errors.",
@@ -156,12 +162,12 @@ class AzurePeer(RecordedPeer):
             "InvalidParameter",
             "ResourceGroupNotFound",
         ),
-        ErrorKind.GONE: ("ResourceNotFound",),
+        ErrorKind.GONE: ("ResourceNotFound", "OperationNotAllowed, marked"),
         ErrorKind.TRANSIENT: ("InternalServerError", "html"),
     }
     mistakes: ClassVar[Mapping[str, Mistake]] = {
         "secret": Mistake("[Cloud Credentials] secret", credentials={"secret": "wrong-wrong-wrong"}, verb=Verb.LIST),
-        "expired secret": Mistake("[Cloud Credentials] secret", credentials={"secret": "expired"}, verb=Verb.LIST),
+        "expired secret": Mistake("[Cloud Credentials] secret", credentials={"secret": LAST_YEARS}, verb=Verb.LIST),
         "tenant": Mistake("[Cloud Credentials] tenant_id", credentials={"tenant_id": "tenant"}, verb=Verb.LIST),
         "application": Mistake("[Cloud Credentials] key", credentials={"key": "application"}, verb=Verb.LIST),
         "permission": Mistake("[Cloud Credentials] key", error="AuthorizationFailed"),
@@ -264,7 +270,7 @@ class AzurePeer(RecordedPeer):
         if name == "html":
             return Response("<html><body>502 Bad Gateway</body></html>", 502, content_type="text/html")
         status, message = ERRORS[name]
-        return reply({"error": {"code": name, "message": message}}, status)
+        return reply({"error": {"code": name.partition(",")[0], "message": message}}, status)
 
     def answer(self, request: Request, body: Any) -> Response:
         """See RecordedPeer."""
@@ -290,7 +296,7 @@ class AzurePeer(RecordedPeer):
         wrong = {
             "tenant": TENANT not in request.path,
             "application": request.form["client_id"] != APPLICATION,
-            "expired": request.form["client_secret"] == "expired",
+            "expired": request.form["client_secret"] == LAST_YEARS,
             "secret": request.form["client_secret"] != SECRET,
         }
         for name, is_wrong in wrong.items():

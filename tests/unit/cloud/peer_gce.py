@@ -107,7 +107,7 @@ class GCEPeer(RecordedPeer):
 
     provider = "gce"
     page = 500
-    remarks = (
+    remarks: ClassVar[tuple[str, ...]] = (
         *RecordedPeer.remarks,
         "Operations are done when they are first looked at; the real ones take seconds. The errors that an operation "
         "tells, and the zone that cannot be reached, are written after Google's documentation.",
@@ -142,6 +142,8 @@ class GCEPeer(RecordedPeer):
         super().__init__(folder)
         self.instances: dict[str, dict[str, Any]] = {}  # by name
         self.operations: dict[str, dict[str, Any]] = {}
+        self.done = True
+        """Is an operation done when it is looked at?"""
         self.inserts: list[dict[str, Any]] = []  # bodies of the requests to create
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -326,6 +328,7 @@ class GCEPeer(RecordedPeer):
         for each in (pending, done):
             each["name"] = name
             each["selfLink"] = re.sub(r"operations/.*", f"operations/{name}", each["selfLink"])
+        done = done if self.done else pending
         self.operations[name] = {**done, "error": {"errors": errors}} if errors else done
         return reply(pending)
 

@@ -77,7 +77,7 @@ class OpenStackPeer(RecordedPeer):
 
     provider = "openstack"
     page = 100
-    remarks = (
+    remarks: ClassVar[tuple[str, ...]] = (
         *RecordedPeer.remarks,
         "Pages, metadata changes and errors are written after the documentation and the source of Nova and Keystone.",
         "That a node learns its own id from the metadata service or its firmware is shown with a program that stands "

@@ -91,7 +91,7 @@ class RecordedPeer(Peer):
         ),
         Shown.LAYER,
     )
-    remarks = (
+    remarks: ClassVar[tuple[str, ...]] = (
         "Answers have the shape of those recorded, with the names, ids, tags and states of the nodes at hand. What is "
         "kept from one request to the next is a small server of ours.",
         "Lists, sizes, create and destroy are run on libcloud's own mock classes as well, unchanged, and compared with "

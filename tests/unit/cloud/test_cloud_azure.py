@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cloud_peer import Verb
 from fake_cloud_server import settings_in
-from peer_azure import CLASS, GROUP, MACHINES, SUBSCRIPTION, TENANT, URN, AzurePeer
+from peer_azure import CLASS, GROUP, LAST_YEARS, MACHINES, SUBSCRIPTION, TENANT, URN, AzurePeer
 from peer_trouble import Spoilt
 from recorded_answers import reply
 
@@ -259,6 +259,13 @@ def test_an_answer_without_a_token_is_a_failure(peer: AzurePeer, monkeypatch: py
 def test_an_error_of_any_shape_is_an_error(peer: AzurePeer, body: str) -> None:
     peer.trouble.spoil(Verb.LIST, Spoilt(lambda: reply(body, 500)), 1)
     assert failure(peer.driver().list_nodes).kind is ErrorKind.TRANSIENT
+
+
+def test_a_secret_that_has_ended_is_named(peer: AzurePeer) -> None:
+    """Row I10: it does so after a year. doc/clouds/azure.md tells how to see the day and to make a new one."""
+    told = failure(peer.driver(credentials={"secret": LAST_YEARS}).list_nodes)
+    assert (told.kind, told.hint) == (ErrorKind.REFUSED, "[Cloud Credentials] secret")
+    assert "are expired" in told.text
 
 
 # ---- destroy, write --------------------------------------------------------------------------------------------------

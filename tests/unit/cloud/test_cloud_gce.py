@@ -16,6 +16,7 @@ from peer_trouble import Spoilt
 from recorded_answers import reply
 
 from arvnodeman.cloud.base import CloudDriver
+from arvnodeman.cloud.gce_libcloud import LateGCEConnection
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.model import CloudNode, ErrorKind, NodeSize, OperatorWord, RemoteError, RemoteFailure, Word
@@ -195,6 +196,14 @@ def test_a_node_of_the_same_name_that_another_boot_made_is_not_ours(peer: GCEPee
     told = failure(lambda: peer.driver().create_node(peer.size, peer.record(), "token-2", peer.ping_url()))
     assert told.kind is ErrorKind.TRANSIENT
     assert peer.driver().find_node(peer.size, peer.record(), "token-2") is None
+
+
+def test_a_create_waits_no_longer_than_the_timeout(peer: GCEPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the operation tells of missing capacity. One that does not end is an uncertain create, and is looked for."""
+    monkeypatch.setattr(LateGCEConnection, "poll_interval", 0.05)
+    monkeypatch.setattr(peer, "done", False)
+    assert failure(lambda: create(peer, peer.driver(timeout=0.3))).kind is ErrorKind.TRANSIENT
+    assert peer.driver().find_node(peer.size, peer.record(), "token-1") is not None
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------------
