@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
+from time import sleep
 from typing import Any, TextIO
 
 from arvnodeman.config import ConfigError, load
@@ -160,7 +160,7 @@ def _decisions(options: Options, client: DaemonClient, out: TextIO) -> int:
         return 0
     run, last, told = shown["run"], shown["last"], False
     while True:
-        time.sleep(LOOK)
+        sleep(LOOK)
         try:
             shown = client.get("decisions", after=last)
             if shown["run"] != run:  # another daemon: its numbers begin anew

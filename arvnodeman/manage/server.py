@@ -129,6 +129,7 @@ class ManagementServer:
             sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
         )
         self._stopping = threading.Event()
+        self._open = threading.Lock()  # held for a nudge, and for closing: a closed trigger's number may be another's
         self._thread = threading.Thread(target=self._run, name="ManagementServer", daemon=True)
 
     def start(self) -> None:
@@ -138,7 +139,9 @@ class ManagementServer:
     def stop(self, timeout: float = 5.0) -> None:
         """Stop to serve and close the socket; waits for at most `timeout` seconds."""
         self._stopping.set()
-        self._server.pull_trigger()
+        with self._open:
+            if self._sockets:
+                self._server.pull_trigger()
         self._thread.join(timeout)
         if self._path is not None:
             self._path.unlink(missing_ok=True)
@@ -151,7 +154,8 @@ class ManagementServer:
             logger.exception("The management server ends; the daemon goes on without it")
         finally:
             self._dispatcher.shutdown(timeout=1)
-            wasyncore.close_all(self._sockets)
+            with self._open:
+                wasyncore.close_all(self._sockets)
 
 
 def _adjustments(listening: socket.socket) -> Adjustments:

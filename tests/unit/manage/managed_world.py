@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from werkzeug.test import Client, TestResponse
-from world import World, jobs, policy
+from world import EPOCH, World, jobs, policy
 
 from arvnodeman.actors.daemon import Published
 from arvnodeman.actors.waits import JobWaits
@@ -22,6 +22,8 @@ from arvnodeman.settings import Settings
 from arvnodeman.supervision.clock import Clock
 from arvnodeman.supervision.past import Past
 from arvnodeman.supervision.vitals import Vitals
+
+make_policy = policy
 
 CONFIG = """\
 [Manage]
@@ -69,8 +71,16 @@ class PublishedWorld(World):
 class Managed:
     """The outside view of such a world. Time passes with the world's."""
 
-    def __init__(self, folder: Path, token: str = "", *, dry_run: bool = False, policy: Policy | None = None) -> None:
-        self.world = PublishedWorld(policy) if policy is not None else PublishedWorld()
+    def __init__(
+        self,
+        folder: Path,
+        token: str = "",
+        *,
+        dry_run: bool = False,
+        policy: Policy | None = None,
+        now: float = EPOCH,
+    ) -> None:
+        self.world = PublishedWorld(policy or make_policy(), now=now)
         self.vitals = Vitals(Clock(now=lambda: self.world.now, monotonic=lambda: self.world.now - 1_000_000_000.0))
         self.vitals.past = Past(counts={"watchdog": 2})
         self.waits = JobWaits()

@@ -1,0 +1,286 @@
+"""The commands for operators, against a management server on a real unix socket or port."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from managed_world import CONFIG, Managed, jobs, policy
+
+from arvnodeman.config import load
+from arvnodeman.fleet.messages import DestroyNode, DrainNode
+from arvnodeman.fleet.model import JobShape, OperatorWord, Word
+from arvnodeman.manage import cli, client
+from arvnodeman.manage.doors import DRY_RUN_FOLDER, SOCKET_NAME
+from arvnodeman.manage.server import ManagementServer, bind, bind_unix
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The state directory, with a configuration file beside it that names it."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    write_config(tmp_path, folder)
+    return folder
+
+
+def write_config(tmp_path: Path, folder: Path | None, port: int = -1, token: str = "") -> None:
+    daemon = f"[Daemon]\nstate_dir = {folder}\n" if folder else ""
+    text = CONFIG.format(token=token).replace("[Manage]", f"{daemon}[Manage]\nport = {port}")
+    (tmp_path / "site.cfg").write_text(text)
+
+
+@pytest.fixture
+def managed(tmp_path: Path) -> Managed:
+    managed = Managed(tmp_path, policy=policy(max_nodes=3, shutdown_windows=(1e9, 1.0)))
+    managed.world.node("compute1", slurm="alloc")
+    managed.world.node("compute2")
+    managed.begin(*jobs(3, JobShape(size="large")))
+    return managed
+
+
+@pytest.fixture
+def served(managed: Managed, folder: Path) -> Iterator[Managed]:
+    server = ManagementServer(managed.application, bind_unix(folder / SOCKET_NAME))
+    server.start()
+    yield managed
+    server.stop()
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: Capture) -> Any:
+    """Run a command; its exit code and what it said."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.main([*arguments, "--config", str(tmp_path / "site.cfg")])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+# ---- what they show ------------------------------------------------------------------------------------------------
+
+
+def test_status_as_sinfo(served: Managed, run: Any) -> None:
+    code, out, err = run("status")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].endswith(": all is well")
+    assert lines[1] == "nodes: 3 (at most 3), $0.2/hour; jobs wish for 3"
+    assert lines[2].startswith("jobs: 3 wait, the longest for 0 s; 1 of them")
+    assert lines[5:] == [
+        "SIZE   PRICE  STATE    NODES  NODELIST",
+        "small  0.1    busy     1      compute1",
+        "small  0.1    idle     1      compute2",
+        "large  0.4    booting  1      -",
+        "large  0.4    wanted   3",
+    ]
+
+
+def test_status_with_a_line_for_each_node(served: Managed, run: Any) -> None:
+    _, out, _ = run("status", "--nodes")
+    assert "compute1  compute1.zzzzz  small  busy   0 s  alloc  -     it works: Slurm says alloc" in out
+
+
+def test_a_daemon_that_is_not_well_is_code_5(served: Managed, run: Any) -> None:
+    served.world.now += 4000.0
+    code, out, _ = run("status")
+    assert code == 5
+    assert "the cloud list is 4000 seconds old" in out
+
+
+def test_explain_each_kind_of_thing(served: Managed, run: Any) -> None:
+    waiting = served.world.jobs[2]
+    code, node, _ = run("explain", "compute2")
+    assert code == 0
+    assert node.startswith("Node compute2: idle for 0 s; small, $0.1/hour, 2.0 h old\n")
+    assert "It stays: idle for 1 node poll(s) in a row of 2 needed." in node
+    code, job, _ = run("explain", waiting.id)
+    assert f"Job {waiting.id}: waits for 0 s, at place 3" in job
+    assert "No node yet: 2 of large wanted, max_nodes of 3 reached with 3 node(s)." in job
+    assert "it names the size large" in job
+    code, size, _ = run("explain", "large")
+    assert "nodes: 1 booting; jobs wish for 3" in size
+    assert "limits: 3 nodes of max_nodes 3" in size
+
+
+def test_everything_as_json(served: Managed, run: Any) -> None:
+    assert json.loads(run("status", "--json")[1])["status"]["healthy"] is True
+    assert json.loads(run("explain", "compute1", "--json")[1])["node"]["id"] == "i-compute1"
+    assert json.loads(run("hold", "compute1", "--json")[1])[0]["word"] == "hold"
+    assert [json.loads(line)["kind"] for line in run("decisions", "--json")[1].splitlines()][-1] == "word"
+
+
+def test_words(served: Managed, run: Any) -> None:
+    assert run("hold", "compute1", "compute2", "--reason", "a look") == (
+        0,
+        "compute1.zzzzz: hold\ncompute2.zzzzz: hold\n",
+        "",
+    )
+    served.world.obey()
+    assert served.world.cloud["i-compute2"].word == OperatorWord(Word.HOLD, "a look")
+    assert "an operator said hold: a look" in run("explain", "compute2")[1]
+    run("run", "compute2")
+    run("drain", "compute1")
+    assert served.world.one(DrainNode).hostname == "compute1"
+    run("kill", "i-compute2", "--reason", "burns")
+    assert served.world.one(DestroyNode).node.id == "i-compute2"
+
+
+def test_decisions(served: Managed, run: Any) -> None:
+    run("hold", "compute1", "--reason", "a look")
+    lines = run("decisions")[1].splitlines()
+    assert lines[-1].endswith("word          compute1.zzzzz  An operator said hold of compute1.zzzzz: a look")
+    assert run("decisions", "-n", "1")[1].splitlines() == lines[-1:]
+
+
+def test_decisions_are_followed_over_a_restart(
+    managed: Managed, folder: Path, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the daemon is away one line says so; the numbers of the next run begin anew."""
+    servers: list[ManagementServer] = []
+
+    def serve(site: Managed) -> None:
+        servers.append(ManagementServer(site.application, bind_unix(folder / SOCKET_NAME)))
+        servers[-1].start()
+
+    def sleep(_seconds: float) -> None:
+        match next(rounds):
+            case 0:
+                managed.post("/v1/nodes/compute1/hold", {"reason": "first"})
+            case 1:
+                servers[-1].stop()
+            case 3:
+                following = Managed(tmp_path, now=managed.world.now + 5000.0)
+                following.world.node("compute7")
+                following.begin()
+                following.post("/v1/nodes/compute7/hold", {"reason": "second"})
+                serve(following)
+            case 5:
+                raise KeyboardInterrupt
+
+    rounds = iter(range(10))
+    serve(managed)
+    monkeypatch.setattr("arvnodeman.manage.cli.sleep", sleep)
+    code, out, err = run("decisions", "--follow", "-n", "1")
+    servers[-1].stop()
+    assert code == 130
+    assert [line.rpartition(": ")[2] for line in out.splitlines()][1:] == ["first", "second"]
+    assert err.count("waiting for it") == 1
+
+
+# ---- when something is wrong -----------------------------------------------------------------------------------------
+
+
+def test_an_unknown_name_is_code_3(served: Managed, run: Any) -> None:
+    code, out, err = run("explain", "compute9")
+    assert (code, out) == (3, "")
+    assert err.startswith("arvados-node-manager: no node, waiting job or size is called compute9")
+    assert run("kill", "compute9")[0] == 3
+
+
+def test_a_daemon_that_is_down_says_what_was_tried(folder: Path, run: Any) -> None:
+    code, out, err = run("status")
+    assert (code, out) == (1, "")
+    assert err == (
+        f"arvados-node-manager: cannot reach the daemon: {folder}/{SOCKET_NAME}: no such socket"
+        " (the daemon is not running, or has no [Daemon] state_dir)\n"
+    )
+
+
+def test_a_stale_socket_is_told(folder: Path, run: Any) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(folder / SOCKET_NAME))
+    assert "nobody listens there (the daemon is not running)" in run("status")[2]
+
+
+def test_a_daemon_that_hangs_is_told(folder: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.DaemonClient.__init__, "__defaults__", (0.1,))
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(folder / SOCKET_NAME))
+        hanging.listen(4)
+        code, _, err = run("status")
+    assert code == 1
+    assert "no answer within 0.1 s" in err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can stand for another account")
+def test_another_account_is_told_so(served: Managed, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arvnodeman.manage.server.peer", lambda _connection: 4242)
+    code, _, err = run("status")
+    assert code == 1
+    assert "this is for root and the daemon's own account" in err
+
+
+def test_a_mistake_in_the_file_is_code_2_and_its_line(tmp_path: Path, run: Any) -> None:
+    (tmp_path / "site.cfg").write_text("[Cloud]\nprovider = nimbus\n")
+    code, out, err = run("status")
+    assert (code, out) == (2, "")
+    assert "[Cloud] provider: " in err
+    assert "Traceback" not in err
+
+
+# ---- which way -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def over_tcp(tmp_path: Path) -> Iterator[int]:
+    managed = Managed(tmp_path, token="tok")
+    managed.begin()
+    server = ManagementServer(managed.application, bind("127.0.0.1", 0))
+    server.start()
+    yield server.port
+    server.stop()
+
+
+def test_without_a_socket_the_port_is_asked_with_the_token(
+    tmp_path: Path, folder: Path, over_tcp: int, run: Any
+) -> None:
+    write_config(tmp_path, folder, over_tcp, "tok")
+    assert run("status")[0] == 0
+
+
+def test_a_wrong_token_is_code_4(tmp_path: Path, folder: Path, over_tcp: int, run: Any) -> None:
+    write_config(tmp_path, folder, over_tcp, "wrong")
+    code, _, err = run("status")
+    assert code == 4
+    assert "authorization error" in err
+    assert "wrong" not in err
+
+
+def test_another_program_at_the_port_is_told(tmp_path: Path, folder: Path, run: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        write_config(tmp_path, folder, port)
+        other.settimeout(10)
+
+        def answer() -> None:
+            connection = other.accept()[0]
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello")
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        code, _, err = run("status")
+        thread.join()
+    assert code == 1
+    assert "is no Arvados Node Manager of this kind" in err
+
+
+def test_ways(tmp_path: Path) -> None:
+    write_config(tmp_path, tmp_path / "state", 8989, "tok")
+    settings = load(str(tmp_path / "site.cfg"))
+    assert [str(way) for way in client.ways(settings)] == [f"{tmp_path}/state/{SOCKET_NAME}", "127.0.0.1:8989"]
+    assert str(client.ways(settings, dry_run=True)[0]) == f"{tmp_path}/state/{DRY_RUN_FOLDER}/{SOCKET_NAME}"
+    write_config(tmp_path, None)
+    assert [str(way) for way in client.ways(load(str(tmp_path / "site.cfg")))] == [f"{client.STATE_DIR}/{SOCKET_NAME}"]
