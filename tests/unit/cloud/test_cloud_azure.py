@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure_answers import CLASS, GROUP, LAST_YEARS, MACHINES, SUBSCRIPTION, TENANT, URN
 from cloud_peer import Verb
 from fake_cloud_server import settings_in
-from peer_azure import CLASS, GROUP, LAST_YEARS, MACHINES, SUBSCRIPTION, TENANT, URN, AzurePeer
+from peer_azure import AzurePeer
 from peer_trouble import Spoilt
 from recorded_answers import reply
 
