@@ -107,6 +107,7 @@ class NodeRequest:
     user_data: str = ""
     preemptible: bool = False
     token: str = ""
+    id: str = ""  # of the node, where somebody else has named it
 
 
 def node_request(body: object) -> NodeRequest:
@@ -205,19 +206,40 @@ class Cloud:
 
     def create(self, request: NodeRequest) -> SandboxNode:
         """POST /cloud/nodes. Raises CloudError; with `hang` set the node exists all the same."""
-        if self._strikes("create-throttled", request.name):
-            wait = self._faults.values["retry_after"]
-            raise CloudError("Throttled", "request rate exceeded", retry_after=wait)
+        self.may_ask(request)
         known = self._by_token.get(request.token) if request.token else None
         if known is not None:
             if (known.name, known.size.id) != (request.name, request.size):
                 raise CloudError("InvalidParameter", "this token was used for another request")
             return known
-        size = self._may_create(request)
-        node = self._new_node(request, size)
+        self.may_create(request)
+        return self.make(request)
+
+    def make(self, request: NodeRequest) -> SandboxNode:
+        """Make the node of a request that may be created. Raises CloudError with `hang` set: the answer is lost."""
+        node = self._new_node(request, self.sizes[request.size])
         if self._strikes("create-lost", node.id):
             raise CloudError("Unavailable", "the answer was lost", hang=self._faults.values["hang"])
         return node
+
+    def may_ask(self, request: NodeRequest) -> None:
+        """Is this request answered at all? Raises CloudError Throttled."""
+        if self._strikes("create-throttled", request.name):
+            wait = self._faults.values["retry_after"]
+            raise CloudError("Throttled", "request rate exceeded", retry_after=wait)
+
+    def may_create(self, request: NodeRequest) -> None:
+        """May this node be made? Raises CloudError."""
+        size = self.sizes.get(request.size)
+        if size is None:
+            raise CloudError("InvalidParameter", f"there is no size {request.size!r}")
+        if self._strikes("create-invalid", request.name, size.id):
+            raise CloudError("InvalidParameter", "the request is not valid for this account")
+        if len(self.alive()) >= self.quota or self._strikes("create-quota", request.name):
+            self._happenings.add("quota-refused", request.name)
+            raise CloudError("QuotaExceeded", "the account may have no more nodes")
+        if self._strikes("create-capacity", request.name, size.id):
+            raise CloudError("InsufficientCapacity", f"no capacity for size {size.id}")
 
     def destroy(self, node_id: str) -> None:
         """DELETE /cloud/nodes/ID. Raises CloudError; with `hang` set it has worked all the same."""
@@ -272,25 +294,12 @@ class Cloud:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _may_create(self, request: NodeRequest) -> Size:
-        size = self.sizes.get(request.size)
-        if size is None:
-            raise CloudError("InvalidParameter", f"there is no size {request.size!r}")
-        if self._strikes("create-invalid", request.name, size.id):
-            raise CloudError("InvalidParameter", "the request is not valid for this account")
-        if len(self.alive()) >= self.quota or self._strikes("create-quota", request.name):
-            self._happenings.add("quota-refused", request.name)
-            raise CloudError("QuotaExceeded", "the account may have no more nodes")
-        if self._strikes("create-capacity", request.name, size.id):
-            raise CloudError("InsufficientCapacity", f"no capacity for size {size.id}")
-        return size
-
     def _new_node(self, request: NodeRequest, size: Size) -> SandboxNode:
         self.created += 1
         nth = self.created_by_size[size.id] = self.created_by_size.get(size.id, 0) + 1
         spread = chance(self._seed, "boot", size.id, nth).uniform(1 - self._jitter, 1 + self._jitter)
         node = SandboxNode(
-            id=f"sb-{self.created:06d}",
+            id=request.id or f"sb-{self.created:06d}",
             name=request.name,
             size=size,
             created=self._wall(),

@@ -3,6 +3,7 @@
     GET  /site/ready
     GET  /site/state?with=nodes,slurm,jobs,records   figures always, lists on demand
     GET  /site/verdict
+    GET  /site/ec2       with a cloud of moto's: {"made", "live", "instances": [...]}
     GET  /site/happenings?after=SEQ&kind=KIND        {"happenings": [{"seq", "at", "kind", "subject", "text"}, ...]}
     POST /site/jobs      {"jobs": [JOB, ...]} or {"workload": {"seed", "jobs", "window", "duration", "named"}}
                          JOB: {"name", "cores", "ram", "scratch", "size", "nodes", "duration", "priority", "arrives",
@@ -54,6 +55,9 @@ class Control:
                     if not after.isdigit():
                         raise ValueError("after must be a whole number")
                     return {"happenings": self._site.happenings.since(int(after), arguments.get("kind", ""))}
+                case _ if what in self._site.views:
+                    shown: dict[str, object] = self._site.views[what]()
+                    return shown
         raise KeyError(f"/site/{what}")
 
     def post(self, what: str, name: str, body: Any) -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from arvnodeman.sandbox.ec2_moto import MISSING as MOTO_MISSING
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from arvnodeman.sandbox.real_slurm import ended_jobs
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, missing
@@ -54,12 +56,21 @@ def main(argv: Sequence[str]) -> int:
         default="double",
         help="real: on a Slurm of its own (munged, slurmctld, slurmds) instead of a double; any account may",
     )
+    parser.add_argument(
+        "--cloud",
+        choices=("sandbox", "ec2"),
+        default="sandbox",
+        help="ec2: moto's EC2 instead of the sandbox's cloud",
+    )
     given = parser.parse_args(argv)
+    if given.cloud == "ec2" and importlib.util.find_spec("moto") is None:
+        sys.stderr.write(f"demo: {MOTO_MISSING}\n")
+        return 1
     if given.slurm == "real" and (complaint := missing()):
         sys.stderr.write(f"demo: {complaint}\n")
         return 1
     seconds = given.seconds or _SECONDS * (_SLURM_FACTOR if given.slurm == "real" else 1)
-    return demo(seconds, given.jobs, given.seed, log=given.log, slurm=given.slurm)
+    return demo(seconds, given.jobs, given.seed, log=given.log, slurm=given.slurm, cloud=given.cloud)
 
 
 def _positive(text: str) -> float:
@@ -77,7 +88,13 @@ def _jobs(text: str) -> int:
 
 
 def demo(
-    seconds: float, jobs: int, seed: int, out: TextIO | None = None, log: str | None = None, slurm: str = "double"
+    seconds: float,
+    jobs: int,
+    seed: int,
+    out: TextIO | None = None,
+    log: str | None = None,
+    slurm: str = "double",
+    cloud: str = "sandbox",
 ) -> int:
     """Play it. 0: every job has run once and nothing is left; 1: not so, or not within `seconds`; 130: interrupted."""
     stream = sys.stdout if out is None else out
@@ -85,7 +102,8 @@ def demo(
         log_path = Path(log or Path(folder) / "daemon.log")
         try:
             slots = max(64, jobs) if slurm == "double" else MOST_NODES
-            with SiteProcess(speed=_PACE * _SECONDS / seconds, seed=seed, slots=slots, slurm=slurm) as site:
+            speed = _PACE * _SECONDS / seconds
+            with SiteProcess(speed=speed, seed=seed, slots=slots, slurm=slurm, cloud=cloud) as site:
                 return _play(site, Path(folder), log_path, seconds, jobs, stream, interrupted)
         except (SiteFailed, OSError) as error:
             if isinstance(error, BrokenPipeError):
@@ -110,6 +128,9 @@ def _play(
     slurm_folder = Path(site.address.slurm_conf).parent if site.address.slurm_conf else None
     if slurm_folder is not None:
         out.write(f"Its Slurm is a real one, in {slurm_folder}.\n")
+    if site.address.cloud:
+        where = site.address.cloud["Cloud Credentials"]
+        out.write(f"Its cloud is moto's EC2, at {where['host']}:{where['port']}.\n")
     out.flush()
     with _daemon(site, config, log_path) as daemon:
         workload = {"jobs": jobs, "window": _WINDOW, "duration": _DURATION}
@@ -123,7 +144,8 @@ def _play(
         if ended is None:
             _stop(daemon)
     runs = completed_runs(slurm_folder) if slurm_folder is not None else None
-    return _sum_up(site.verdict(), site.state(), ended, out, log_path, runs)
+    code = _sum_up(site.verdict(), site.state(), ended, out, log_path, runs)
+    return max(code, _sum_up_ec2(site.get("ec2"), out) if site.address.cloud else 0)
 
 
 def _watch(
@@ -158,6 +180,14 @@ def _watch(
             time.sleep(_LOOK)
     finally:
         screen.close()
+
+
+def _sum_up_ec2(account: Mapping[str, Any], out: TextIO) -> int:
+    """Say what EC2 has had to do; the exit code."""
+    types = Counter(each["type"] for each in account["instances"])
+    made = ", ".join(f"{number} {kind}" for kind, number in sorted(types.items()))
+    out.write(f"EC2:           {account['made']} instances ({made}), {account['live']} of them not terminated\n")
+    return 1 if account["live"] else 0
 
 
 def completed_runs(slurm_folder: Path) -> Counter[str]:

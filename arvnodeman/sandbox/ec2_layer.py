@@ -45,20 +45,26 @@ class Account:
     page: int = 1000  # the most items in one answer
 
 
+Look = Callable[[Mapping[str, str]], Refusal | None]
+
+
 class Ec2Layer:
     """The WSGI application. Many threads may call it; RunInstances are taken one after the other.
 
-    refuse: looks at each signed request's parameters first; what it answers is sent.
+    before: looks at each signed request's parameters first; what it answers is sent, and moto not asked. after: looks
+    at those that moto has done; what it answers is sent instead of moto's answer.
     """
 
     def __init__(
         self,
         moto: Moto,
         account: Account,
-        refuse: Callable[[Mapping[str, str]], Refusal | None] = lambda _params: None,
+        before: Look = lambda _params: None,
+        after: Look = lambda _params: None,
     ) -> None:
         self._moto = moto
-        self._refuse = refuse
+        self._before = before
+        self._after = after
         self._lock = threading.Lock()
         self._by_token: dict[str, tuple[dict[str, str], str]] = {}  # what was asked for, and the instance
         self.account = account
@@ -73,7 +79,7 @@ class Ec2Layer:
             check_signature(request, self.account.keys, time.time())
         except BadSignature as bad:
             return error_response(Refusal(bad.code, bad.message, bad.status))(environ, start_response)
-        refusal = self._refuse(params) or self._not_there(params)
+        refusal = self._before(params) or self._not_there(params)
         if refusal is not None:
             return error_response(refusal)(environ, start_response)
         if params.get("Action") == "RunInstances":
@@ -81,7 +87,14 @@ class Ec2Layer:
                 answer = self._run_instances(environ, params)
         else:
             answer = self._ask_moto(environ, params)
+        lost = self._after(params) if answer.status_code == 200 else None
+        if lost is not None:
+            answer = error_response(lost)
         return answer(environ, start_response)
+
+    def is_known(self, params: Mapping[str, str]) -> bool:
+        """Has a RunInstances with this client token made an instance?"""
+        return params.get("ClientToken", "") in self._by_token
 
     def _not_there(self, params: Mapping[str, str]) -> Refusal | None:
         """moto tags an instance that it does not know."""

@@ -81,6 +81,10 @@ class Moto:
         reservations = list(self._backend.reservations.values())
         return sum(each._state.name in LIVE for reservation in reservations for each in reservation.instances)
 
+    def volume_count(self) -> int:
+        """How many volumes there are, whoever's they were."""
+        return len(self._backend.volumes)
+
     def terminate(self, instance: str) -> None:
         """End it, as by somebody else's hand."""
         self._backend.terminate_instances([instance])

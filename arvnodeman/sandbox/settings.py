@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from configparser import RawConfigParser
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from arvnodeman.sandbox.catalogue import Size
@@ -17,7 +17,8 @@ _SLURM_TAKES = 30.0  # real seconds: slurmctld's time-outs, the * after a RESUME
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteAddress:
     """What one must know to use a site. `bin`: the directory of the Slurm commands, to be put first on PATH;
-    `slurm_conf`: with a real Slurm, its slurm.conf, and no `bin`."""
+    `slurm_conf`: with a real Slurm, its slurm.conf, and no `bin`; `cloud`: with another cloud than the sandbox's, the
+    sections of the daemon's configuration that are about it."""
 
     port: int
     pid: int
@@ -29,6 +30,7 @@ class SiteAddress:
     key: str
     sizes: tuple[Size, ...]
     slurm_conf: str = ""
+    cloud: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -36,7 +38,15 @@ class SiteAddress:
         return f"http://127.0.0.1:{self.port}"
 
     @classmethod
-    def of(cls, options: SiteOptions, port: int, pid: int, folder: str, slurm_conf: str = "") -> SiteAddress:
+    def of(
+        cls,
+        options: SiteOptions,
+        port: int,
+        pid: int,
+        folder: str,
+        slurm_conf: str = "",
+        cloud: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> SiteAddress:
         """The address of a site with these options."""
         return cls(
             port=port,
@@ -49,6 +59,7 @@ class SiteAddress:
             key=options.key,
             sizes=options.sizes,
             slurm_conf=slurm_conf,
+            cloud=cloud or {},
         )
 
     @classmethod
@@ -102,6 +113,10 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
     }
     for size in site.sizes:
         sections[f"Size {size.id}"] = {"cores": size.cores}
+    if site.cloud:
+        sections["Cloud Credentials"] = {}
+    for name, options in site.cloud.items():
+        sections[name] |= options
     return sections
 
 

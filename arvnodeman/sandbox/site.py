@@ -23,6 +23,8 @@ from waitress.server import create_server  # type: ignore[import-untyped]  # wai
 from arvnodeman.sandbox.clock import LiveClock
 from arvnodeman.sandbox.cloud import PAGE
 from arvnodeman.sandbox.commands import write_commands
+from arvnodeman.sandbox.ec2_moto import MotoMissing
+from arvnodeman.sandbox.ec2_site import Ec2Site
 from arvnodeman.sandbox.faults import FAULTS, Faults, UnknownFault
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, Shape, SlurmMissing
@@ -65,11 +67,12 @@ def main(argv: Sequence[str]) -> int:
         folder = Path(given.dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="arvados-sandbox-")))
         try:
             site, slurm_conf = _make_site(options, given.slurm, stack)
-        except (SlurmMissing, SlurmFailed, OSError) as error:
+            ec2 = Ec2Site(site) if given.cloud == "ec2" else None
+        except (SlurmMissing, SlurmFailed, MotoMissing, OSError) as error:
             sys.stderr.write(f"{_PROGRAM}: {error}\n")
             return 1
         site.faults.set_rates(rates)
-        return _serve(site, given, folder, slurm_conf)
+        return _serve(site, given, folder, slurm_conf, ec2)
 
 
 def _make_site(options: SiteOptions, slurm: str, stack: contextlib.ExitStack) -> tuple[Site, str]:
@@ -109,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         default="double",
         help=f"real: munged, slurmctld and slurmds of its own, on this machine (at most {MOST_NODES} nodes)",
     )
+    parser.add_argument(
+        "--cloud", choices=("sandbox", "ec2"), default="sandbox", help="ec2: moto's EC2 in the place of its own cloud"
+    )
     parser.add_argument("--quota", type=int, default=1000, help="nodes that the cloud allows")
     parser.add_argument("--page", type=int, default=PAGE, help=f"nodes on a page of the cloud's list (default {PAGE})")
     parser.add_argument("--jobs", type=int, default=0, help="jobs to begin with (default 0)")
@@ -144,7 +150,7 @@ def _rate(text: str) -> tuple[str, float]:
         raise UnknownFault(f"--fault {text!r} is not NAME=RATE") from None
 
 
-def _serve(site: Site, given: argparse.Namespace, folder: Path, slurm_conf: str) -> int:
+def _serve(site: Site, given: argparse.Namespace, folder: Path, slurm_conf: str, ec2: Ec2Site | None) -> int:
     try:
         application = TroubledApplication(
             SiteApplication(site, _stop_soon), site.clock.lock, site.faults, site.happenings, site.weather
@@ -162,7 +168,9 @@ def _serve(site: Site, given: argparse.Namespace, folder: Path, slurm_conf: str)
     except OSError as error:
         sys.stderr.write(f"{_PROGRAM}: port {given.port}: {error}\n")
         return 1
-    address = SiteAddress.of(site.options, int(server.effective_port), os.getpid(), str(folder.resolve()), slurm_conf)
+    port = int(server.effective_port)
+    cloud = {} if ec2 is None else ec2.config(ec2.start())
+    address = SiteAddress.of(site.options, port, os.getpid(), str(folder.resolve()), slurm_conf, cloud)
     try:
         if not slurm_conf:
             write_commands(folder, address.port)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from arvnodeman.sandbox.arvados_api import ArvadosApi
@@ -52,6 +52,7 @@ class Site:
     def __init__(self, options: SiteOptions, clock: Clock, slurm: SlurmSide | None = None) -> None:
         self.options = options
         self.clock = clock
+        self.views: dict[str, Callable[[], dict[str, object]]] = {}  # more that GET /site/NAME shows
         self.happenings = Happenings(clock)
         self.faults = Faults(options.seed)
         self.weather = Weather(
