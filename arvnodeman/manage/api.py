@@ -13,6 +13,7 @@ from arvnodeman.fleet.model import Word
 from arvnodeman.manage import openapi, shapes
 from arvnodeman.manage.access import Right
 from arvnodeman.manage.app import Page, Route, json_response
+from arvnodeman.manage.kept import Kept
 from arvnodeman.manage.source import Source
 
 PAGE = 100  # jobs on a page, when nobody asks for another number
@@ -26,11 +27,11 @@ def routes(source: Source) -> list[Route]:
     read: dict[str, Page] = {
         "/v1/openapi.json": lambda _request: json_response(openapi.document()),
         "/v1/status": api.status,
-        "/v1/nodes": api.nodes,
+        "/v1/nodes": Kept(api.nodes, source),
         "/v1/nodes/<name>": api.node,
         "/v1/jobs": api.jobs,
         "/v1/jobs/<name>": api.job,
-        "/v1/sizes": api.sizes,
+        "/v1/sizes": Kept(api.sizes, source),
         "/v1/sizes/<name>": api.size,
         "/v1/operations": api.operations,
         "/v1/polls": api.polls,

@@ -6,6 +6,7 @@ from arvnodeman.manage import api
 from arvnodeman.manage.access import Gate, Right
 from arvnodeman.manage.app import Application, Route
 from arvnodeman.manage.health import HealthPage
+from arvnodeman.manage.kept import Kept
 from arvnodeman.manage.metrics import MetricsPage
 from arvnodeman.manage.source import Source
 from arvnodeman.manage.status import StatusPage
@@ -15,9 +16,9 @@ def make_application(source: Source) -> Application:
     """The application, for the TCP server and for the unix socket."""
     token = source.settings().manage.management_token  # another one needs a restart
     routes = [
-        Route("/status.json", StatusPage(source)),
+        Route("/status.json", Kept(StatusPage(source), source)),
         Route("/_health/ping", HealthPage(source.vitals, source.limits, token)),
-        Route("/metrics", MetricsPage(source), Right.READ),
+        Route("/metrics", Kept(MetricsPage(source), source), Right.READ),
         *api.routes(source),
     ]
     return Application(routes, Gate(token))
