@@ -19,7 +19,7 @@ from daemon_process import BOUND, DaemonProcess
 
 from arvnodeman.sandbox.process import SiteProcess
 
-WATCHDOG = 2.0  # seconds, for all drills
+WATCHDOG = 3.0  # seconds, for all drills
 INTERVAL = 0.2
 SAID = "The last run ended "
 

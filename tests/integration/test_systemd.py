@@ -117,7 +117,7 @@ class Service:
         self.manager, self.site = manager, site
         self.log = folder / "log"
         self.config = site.write_config(
-            folder / "site.cfg", {"Logging": {"level": "INFO"}}, watchdog=1.0, watchdog_interval=0.2
+            folder / "site.cfg", {"Logging": {"level": "INFO"}}, watchdog=4.0, watchdog_interval=0.2
         )
         self._write(site)
         manager.ctl("daemon-reload")
@@ -136,7 +136,7 @@ class Service:
             f"[Service]\nWorkingDirectory={ROOT}\nEnvironment=PATH={site.environment()['PATH']} NO_PROXY=127.0.0.1\n"
             f"StandardOutput=append:{self.log}\nStandardError=append:{self.log}\nPrivateTmp=no\nProtectHome=no\n"
             "ProtectKernelLogs=no\nProtectKernelTunables=no\n"
-            "WatchdogSec=5\nTimeoutStartSec=60\nTimeoutAbortSec=3\nTimeoutStopSec=20\nRestartSec=0.1\n"
+            "WatchdogSec=6\nTimeoutStartSec=60\nTimeoutAbortSec=3\nTimeoutStopSec=20\nRestartSec=0.1\n"
         )
 
     def show(self, name: str) -> str:
