@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from arvnodeman.sandbox.clock import Clock
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob, explain, place
-from arvnodeman.sandbox.slurm_nodes import DUMMY, INVALID_NODE, INVALID_STATE, Base, Computer, SlurmError, SlurmNode
+from arvnodeman.sandbox.slurm_nodes import DUMMY, INVALID_STATE, Base, Computer, SlurmError, SlurmNode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +133,6 @@ class Slurm:
 
     # ---- scontrol update ---------------------------------------------------------------------------------------------
 
-    def find(self, names: Iterable[str]) -> list[SlurmNode]:
-        """These nodes. Raises SlurmError when one is unknown."""
-        try:
-            return [self.nodes[name] for name in names]
-        except KeyError:
-            raise SlurmError(INVALID_NODE) from None
-
     def drain(self, node: SlurmNode, reason: str) -> None:
         """State=DRAIN: no new job; a running one goes on."""
         node.drain = True
@@ -153,29 +146,33 @@ class Slurm:
         self.changed()
 
     def undrain(self, node: SlurmNode) -> None:
-        """State=UNDRAIN: takes the drain back and nothing else."""
-        node.drain = False
-        node.reason = ""
-        self.changed()
+        """State=UNDRAIN: as RESUME, but of a node that is well, too, and not of one that has failed."""
+        if not node.fail:
+            self._take_back(node)
 
     def down(self, node: SlurmNode, reason: str) -> None:
-        """State=DOWN: its job ends at once. With its slurmd alive the node is back within a second."""
+        """State=DOWN: its job ends at once. With its slurmd alive the node is back when that registers next."""
         self._lose_job(node, "node set down")
         node.completing = False
         node.base = Base.DOWN
         self._give_reason(node, reason)
         if node.computer is None or node.lost:
-            node.computer, node.lost, node.responding = None, False, False
-            node.touch()
+            node.computer, node.lost = None, False
+            self._later(node, self.times.silent, self._fell_silent)
         elif not node.drain:
-            node.responding = False
             self._later(node, self.times.back, self._registered)
         self.changed()
 
     def resume(self, node: SlurmNode) -> None:
-        """State=RESUME: idle*, then idle; down* again without a slurmd. Raises SlurmError for a node that is well."""
+        """State=RESUME: idle*, then idle; down* again without a slurmd. Raises SlurmError for a node that is well; and
+        for one that has never been up, which is resumed all the same."""
         if not node.may_resume():
             raise SlurmError(INVALID_STATE)
+        self._take_back(node)
+        if node.base is Base.UNKNOWN:
+            raise SlurmError(INVALID_STATE)
+
+    def _take_back(self, node: SlurmNode) -> None:
         node.drain = node.fail = False
         node.reason = ""
         if node.base is Base.DOWN:
@@ -183,7 +180,7 @@ class Slurm:
         node.responding = False
         if node.computer is not None and not node.lost:
             self._later(node, self.times.respond, self._registered)
-        else:
+        elif node.base is not Base.UNKNOWN:
             node.lost = True
             change = node.touch()
             self._clock.after(self.times.slurmd_timeout, lambda: self._timed_out(node, change))

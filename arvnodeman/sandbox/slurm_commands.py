@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -15,9 +16,18 @@ from arvnodeman.sandbox.slurm_nodes import INVALID_NODE, SlurmError, SlurmNode
 
 COMMANDS = ("squeue", "sinfo", "scontrol", "scancel")
 _NO_REASON = "You must specify a reason when DOWNING or DRAINING a node. Request denied\n"
+_NO_ENTITY = (
+    "No valid entity in update command\n"
+    'Input line must include "NodeName", "PartitionName", "Reservation", "JobId", or "SlurmctldDebug"\n'
+)
 _STATES = "Valid states are: NoResp DRAIN FAIL FUTURE RESUME POWER_DOWN POWER_UP UNDRAIN"
 _SINFO_FORM = "%9P %.5a %.10l %.6D %.6t %N"
-_SQUEUE_FORM = "%.18i %.9P %.8j %.8u %.2t %.6D %R"
+_SQUEUE_FORM = "%.18i %.9P %.8j %.8u %.2t %.10M %.6D %R"
+_JOB_STATES = (
+    "PENDING,RUNNING,SUSPENDED,COMPLETED,CANCELLED,FAILED,TIMEOUT,NODE_FAIL,PREEMPTED,BOOT_FAIL,DEADLINE,OUT_OF_MEMORY,"
+    "COMPLETING,CONFIGURING,RESIZING,RESV_DEL_HOLD,REQUEUED,REQUEUE_FED,REQUEUE_HOLD,REVOKED,SIGNALING,SPECIAL_EXIT,"
+    "STAGE_OUT,STOPPED"
+)
 AWAY = "Unable to contact slurm controller (connect failure)"
 _AWAY_PREFIX = {
     "squeue": "slurm_load_jobs error",
@@ -42,11 +52,11 @@ def away(command: str) -> Output:
 
 
 class _Refused(Exception):
-    """The command ends with this text on stderr."""
+    """The command ends with this text on stderr; or on stdout, where Slurm has it so."""
 
-    def __init__(self, text: str, returncode: int = 1) -> None:
+    def __init__(self, text: str, *, on_stdout: bool = False) -> None:
         super().__init__(text)
-        self.returncode = returncode
+        self.on_stdout = on_stdout
 
 
 class _Options(argparse.ArgumentParser):
@@ -56,6 +66,7 @@ class _Options(argparse.ArgumentParser):
         super().__init__(prog, add_help=False, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
+        message = re.sub(r"unrecognized arguments: (\S+).*", r"unrecognized option '\1'", message)
         raise _Refused(f'{self.prog}: {message}\nTry "{self.prog} --help" for more information\n')
 
 
@@ -68,7 +79,7 @@ def run_command(slurm: Slurm, argv: Sequence[str]) -> Output:
     try:
         return Output(command(slurm, list(argv[1:])))
     except _Refused as refusal:
-        return Output("", str(refusal), refusal.returncode)
+        return Output(str(refusal), "", 1) if refusal.on_stdout else Output("", str(refusal), 1)
 
 
 # ---- squeue ----------------------------------------------------------------------------------------------------------
@@ -104,9 +115,10 @@ def _job_states(text: str) -> set[str]:
     found = {shorts.get(word, word) for word in text.upper().split(",") if word}
     if "ALL" in found:
         return set(SHORT)
-    unknown = found - set(SHORT) - {"COMPLETING", "CONFIGURING", "SUSPENDED"}
+    unknown = found - set(_JOB_STATES.split(","))
     if unknown:
-        raise _Refused(f"squeue: error: Invalid job state specified: {min(unknown)}\n")
+        known = f"squeue: error: Valid job states include: {_JOB_STATES}\n\n"
+        raise _Refused(f"squeue: error: Invalid job state specified: {min(unknown)}\n{known}")
     return found
 
 
@@ -117,14 +129,14 @@ def _job_ids(slurm: Slurm, text: str) -> set[int]:
     return ids
 
 
-def _hosts(slurm: Slurm, text: str, complaint: str) -> set[str]:
+def _hosts(slurm: Slurm, text: str, complaint: str, *, on_stdout: bool = False) -> set[str]:
     try:
         names = expand(text)
     except ValueError:
         names = [text]
     for name in names:
         if name not in slurm.nodes:
-            raise _Refused(complaint.format(name))
+            raise _Refused(complaint.format(name), on_stdout=on_stdout)
     return set(names)
 
 
@@ -186,7 +198,7 @@ def _show(slurm: Slurm, argv: list[str], oneliner: bool) -> str:
     name = name or (words[1] if len(words) > 1 else "")
     if kind.lower() not in ("node", "nodes", "nodename"):
         raise _Refused(f"invalid entity:{kind} for keyword:show \n")
-    names = _hosts(slurm, name, "Node {} not found\n") if name else set(slurm.nodes)
+    names = _hosts(slurm, name, "Node {} not found\n", on_stdout=True) if name else set(slurm.nodes)
     return "".join(forms.show_node(node, oneliner=oneliner) for node in slurm.nodes.values() if node.name in names)
 
 
@@ -198,21 +210,38 @@ def _update(slurm: Slurm, argv: list[str]) -> str:
         if not equals or lower not in set(_UPDATES) | {"nodename", "state", "reason"}:
             raise _Refused(f"Update of this parameter is not supported: {word}\nRequest aborted\n")
         given["availablefeatures" if lower == "features" else lower] = value
-    hosts = given.pop("nodename", "")
-    state, reason = given.pop("state", "").upper(), given.pop("reason", "")
+    if "nodename" not in given:
+        raise _Refused(_NO_ENTITY)
+    hosts = given.pop("nodename")
+    state, reason = given.pop("state", "").upper(), given.pop("reason", None)
     _check(state, reason, given)
+    if hosts.upper() == "ALL":
+        raise _Refused("slurm_update error: Invalid argument\n")
     try:
-        nodes = slurm.find(expand(hosts))
-        for node in nodes:
-            _update_node(slurm, node, state, reason, given)
+        names = expand(hosts)
     except ValueError:
-        raise _Refused(f"slurm_update error: {INVALID_NODE}\n") from None
-    except SlurmError as error:
-        raise _Refused(f"slurm_update error: {error}\n") from None
+        names = []
+    complaint = _update_nodes(slurm, names, state, reason or "", given)
+    if complaint:
+        raise _Refused(f"slurm_update error: {complaint}\n")
     return ""
 
 
-def _check(state: str, reason: str, given: dict[str, str]) -> None:
+def _update_nodes(slurm: Slurm, names: Sequence[str], state: str, reason: str, given: dict[str, str]) -> str:
+    """A name that is unknown, or a node that is refused, costs the others of the list nothing but the weight."""
+    complaint = "" if names and all(name in slurm.nodes for name in names) else INVALID_NODE
+    if complaint:
+        given = {key: value for key, value in given.items() if key != "weight"}
+    for name in names:
+        if name in slurm.nodes:
+            try:
+                _update_node(slurm, slurm.nodes[name], state, reason, given)
+            except SlurmError as error:
+                complaint = str(error)
+    return complaint
+
+
+def _check(state: str, reason: str | None, given: dict[str, str]) -> None:
     """What scontrol itself refuses, before it asks slurmctld."""
     if state and state not in ("DRAIN", "FAIL", "DOWN", "RESUME", "UNDRAIN"):
         text = f"Invalid input: State={state}\nRequest aborted\n{_STATES}\n"
@@ -222,7 +251,7 @@ def _check(state: str, reason: str, given: dict[str, str]) -> None:
     weight = given.get("weight")
     if weight is not None and not weight.isdigit():
         raise _Refused(f"scontrol: error: Weight value ({weight}) is not a valid number\nNo changes specified\n")
-    if not (state or reason or given):
+    if not (state or given) and reason is None:
         raise _Refused("No changes specified\n")
 
 
@@ -241,7 +270,7 @@ def _update_node(slurm: Slurm, node: SlurmNode, state: str, reason: str, given: 
             slurm.resume(node)
         case "UNDRAIN":
             slurm.undrain(node)
-        case _ if reason:
+        case _ if reason and node.may_resume():  # a node that is well keeps no reason
             node.reason = reason
     for key, value in given.items():
         _UPDATES[key](node, value)

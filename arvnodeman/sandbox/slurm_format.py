@@ -132,6 +132,7 @@ SQUEUE_FIELDS: Mapping[str, Callable[[SlurmJob], object]] = {
     "j": lambda job: job.name,
     "t": lambda job: SHORT[job.state],
     "T": lambda job: job.state,
+    "M": lambda _job: "0:00",  # of a running job, too
     "c": lambda job: job.need.cores,
     "m": lambda job: memory(job.need.memory),
     "d": lambda job: memory(job.need.tmp),
@@ -151,6 +152,7 @@ SQUEUE_TITLES = {
     "j": "NAME",
     "t": "ST",
     "T": "STATE",
+    "M": "TIME",
     "c": "MIN_CPUS",
     "m": "MIN_MEMORY",
     "d": "MIN_TMP_DISK",

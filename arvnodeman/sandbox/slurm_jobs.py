@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from arvnodeman.sandbox.hostlist import compress
-from arvnodeman.sandbox.slurm_nodes import Base, SlurmNode
+from arvnodeman.sandbox.slurm_nodes import SlurmNode
 
 ALL_DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
 FIRST_PRIORITY = 4_294_901_760  # of a job without nice; one less for each later job
@@ -73,11 +73,12 @@ def in_turn(jobs: Iterable[SlurmJob]) -> list[SlurmJob]:
 def place(jobs: Iterable[SlurmJob], nodes: Iterable[SlurmNode]) -> list[tuple[SlurmJob, list[SlurmNode]]]:
     """One pass of the scheduler: which pending jobs start, and where.
 
-    One job a node; lighter nodes first. A job that needs more nodes than are free keeps those that it could use (state
-    plnd) from the jobs behind it. Marks `planned` on the nodes.
+    One job a node; lighter nodes first. A job that needs more nodes than are free, but no more than are up, keeps those
+    that it could use (state plnd) from the jobs behind it. Marks `planned` on the nodes.
     """
+    everyone = list(nodes)
     free: list[SlurmNode] = []
-    for node in nodes:
+    for node in everyone:
         node.planned = False
         if node.usable:
             free.append(node)
@@ -93,6 +94,8 @@ def place(jobs: Iterable[SlurmJob], nodes: Iterable[SlurmNode]) -> list[tuple[Sl
         chosen = fitting[: job.need.nodes]
         if len(fitting) < job.need.nodes:
             hopeless.add(job.need)
+            if sum(node.up and job.need.met_by(node) for node in everyone) < job.need.nodes:
+                continue
             for node in chosen:
                 node.planned = True
         else:
@@ -105,7 +108,7 @@ def explain(jobs: Iterable[SlurmJob], nodes: Mapping[str, SlurmNode]) -> None:
     """Write down why each pending job waits, as squeue %r shows it: one reason for each need, but the
     first in turn Resources and those behind it Priority."""
     reasons: dict[Need, str] = {}
-    gone = compress(node.name for node in nodes.values() if not node.up and node.base is not Base.UNKNOWN)
+    gone = compress(node.name for node in nodes.values() if not node.up)
     first = True
     for job in in_turn(jobs):
         if job.held:
@@ -122,7 +125,7 @@ def explain(jobs: Iterable[SlurmJob], nodes: Mapping[str, SlurmNode]) -> None:
 def _reason(need: Need, nodes: Mapping[str, SlurmNode], gone: str) -> str:
     """Resources when nodes that are up could do it, else what stands in the way. `gone`: nodes that are not up."""
     if not need.features:
-        return "Resources" if any(node.up for node in nodes.values()) else ALL_DOWN
+        return "Resources" if sum(node.up for node in nodes.values()) >= need.nodes else ALL_DOWN
     offering = [node for node in nodes.values() if need.features <= set(node.active)]
     if not offering:
         return "BadConstraints"

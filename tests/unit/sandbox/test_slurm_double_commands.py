@@ -52,7 +52,7 @@ def test_squeue_filters_by_name_node_state_and_id(play: Play) -> None:
     [
         (("squeue", "-w", "nosuch", "-h"), "squeue: error: Invalid node name nosuch\n"),
         (("squeue", "-j", "999"), "slurm_load_jobs error: Invalid job id specified\n"),
-        (("squeue", "-t", "BOGUS"), "squeue: error: Invalid job state specified: BOGUS\n"),
+        (("scontrol", "update", "NodeName=ALL", "Weight=1"), "slurm_update error: Invalid argument\n"),
         (("scontrol", "update", "NodeName=compute1"), "No changes specified\n"),
         (
             ("scontrol", "update", "NodeName=compute1", "State=DRAIN"),
@@ -79,7 +79,6 @@ def test_squeue_filters_by_name_node_state_and_id(play: Play) -> None:
             "Update of this parameter is not supported: Bogus=1\nRequest aborted\n",
         ),
         (("scontrol", "bogus"), "invalid keyword: bogus\n"),
-        (("scontrol", "show", "node", "nosuch"), "Node nosuch not found\n"),
         (("scancel", "abc"), "scancel: error: Invalid job id abc\n"),
         ((), ": command not found\n"),
     ],
@@ -90,9 +89,43 @@ def test_mistakes_are_answered_in_slurms_words(play: Play, argv: tuple[str, ...]
     assert answer.returncode == (1 if argv else 127)
 
 
+def test_an_unknown_node_is_told_on_stdout(play: Play) -> None:
+    answer = play.slurm("scontrol", "show", "node", "nosuch")
+    assert (answer.stdout, answer.stderr, answer.returncode) == ("Node nosuch not found\n", "", 1)
+
+
+def test_an_update_names_its_nodes(play: Play) -> None:
+    answer = play.slurm("scontrol", "update", "Weight=1")
+    assert answer.stderr.startswith("No valid entity in update command\nInput line must include")
+    assert answer.returncode == 1
+
+
+def test_in_a_list_an_unknown_node_costs_the_others_only_the_weight(play: Play) -> None:
+    changes = ("AvailableFeatures=a", "ActiveFeatures=a", "Weight=7")
+    answer = play.slurm("scontrol", "update", "NodeName=compute1,nosuch,compute2", *changes)
+    assert (answer.stderr, answer.returncode) == ("slurm_update error: Invalid node name specified\n", 1)
+    assert [play.sinfo(name, "%f|%w") for name in ("compute1", "compute2")] == ["a|1", "a|1"]
+    assert play.slurm("scontrol", "update", "NodeName=compute[1-2]", "Weight=7").returncode == 0
+    assert [play.sinfo(name, "%w") for name in ("compute1", "compute2")] == ["7", "7"]
+
+
+def test_a_reason_alone_is_kept_only_by_a_node_that_is_not_well(play: Play) -> None:
+    _, name = play.up()
+    assert play.slurm("scontrol", "update", f"NodeName={name}", "Reason=x").returncode == 0
+    assert play.sinfo(name, "%E") == "none"
+    play.slurm("scontrol", "update", f"NodeName={name}", "State=DRAIN", "Reason=x")
+    play.slurm("scontrol", "update", f"NodeName={name}", "Reason=y")
+    assert play.slurm("scontrol", "update", f"NodeName={name}", "Reason=").returncode == 0
+    assert play.sinfo(name, "%E") == "y"
+
+
 def test_an_unknown_state_names_the_known_ones(play: Play) -> None:
     answer = play.slurm("scontrol", "update", "NodeName=compute1", "State=BOGUS")
     assert answer.stderr.startswith("Invalid input: State=BOGUS\nRequest aborted\nValid states are: NoResp DRAIN")
+    answer = play.slurm("squeue", "-t", "BOGUS")
+    assert answer.stderr.startswith(
+        "squeue: error: Invalid job state specified: BOGUS\nsqueue: error: Valid job states"
+    )
 
 
 def test_an_unknown_option_is_refused(play: Play) -> None:

@@ -66,15 +66,28 @@ def test_one_job_a_node_and_a_smaller_job_may_go_ahead(play: Play) -> None:
 def test_a_job_of_many_nodes_keeps_those_that_are_free_from_the_jobs_behind_it(play: Play) -> None:
     """State plnd: an idle node that is wanted, not spare."""
     _, first = play.up()
+    _, second = play.up()
+    play.job("before", duration=100)
+    play.clock.advance(5)
     wide = play.job("wide", nodes=2, priority=900, duration=50)
     behind = play.job("behind", duration=50)
     play.clock.advance(5)
-    assert play.sinfo(first) == "plnd"
+    assert [play.sinfo(name) for name in (first, second)] == ["alloc", "plnd"]
     assert (wide.starts, behind.starts) == (0, 0)
-    _, second = play.up()
-    assert (wide.starts, behind.starts) == (1, 1)
+    play.clock.advance(300)
+    assert (wide.completions, behind.completions) == (1, 1)
     started = {h["subject"]: h["text"] for h in play.site.happenings.since(0, "job-started")}
     assert started["wide"] == f"{first},{second}"
+
+
+def test_a_job_of_more_nodes_than_are_up_keeps_none_and_waits_for_nodes_that_are_down(play: Play) -> None:
+    _, first = play.up()
+    play.job("wide", nodes=2, priority=900)
+    behind = play.job("behind", duration=50)
+    play.clock.advance(5)
+    assert play.sinfo(first) == "alloc"
+    assert behind.starts == 1
+    assert reasons(play)["wide"].startswith("Nodes required for job are DOWN, DRAINED or reserved for jobs in higher")
 
 
 def test_a_job_of_many_nodes_is_lost_with_any_of_them(play: Play) -> None:
@@ -85,7 +98,7 @@ def test_a_job_of_many_nodes_is_lost_with_any_of_them(play: Play) -> None:
     play.site.cloud.vanish(node, "test")
     play.clock.advance(100)
     assert wide.requeues == {"test": 1}
-    assert play.sinfo(other) == "plnd"  # it is kept for the job, which has come back
+    assert play.sinfo(other) == "idle"
 
 
 def test_nothing_starts_on_a_node_that_is_drained_reserved_or_not_responding(play: Play) -> None:

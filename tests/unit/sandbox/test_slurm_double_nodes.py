@@ -80,7 +80,7 @@ def test_a_node_set_down_whose_slurmd_lives_is_idle_again_and_its_job_is_lost_to
     work = play.job(duration=500)
     play.clock.advance(5)
     play.slurm("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=x")
-    assert states(play, name, 3)[:2] == ["down*", "idle"]
+    assert states(play, name, 3)[:2] == ["down", "idle"]
     assert work.requeues == {"node set down": 1}
     play.clock.advance(30)
     assert (work.state, work.starts) == ("running", 2)
@@ -100,6 +100,8 @@ def test_drain_destroy_down_leaves_the_drain_to_the_next_node_of_that_name() -> 
     drain(play, name)
     play.site.cloud.destroy(node.id)
     play.slurm("scontrol", "update", f"NodeName={name}", "State=DOWN", f"Reason=Node Manager shutdown ({node.id})")
+    assert play.sinfo(name) == "drain"  # slurmctld has not missed it yet
+    play.clock.advance(30)
     assert play.sinfo(name) == "drain*"
     play.site.store.nodes.clear()
     play.boot()
@@ -131,7 +133,7 @@ def test_setting_a_vanished_node_down_requeues_its_job_at_once(play: Play) -> No
     play.clock.advance(5)
     play.site.cloud.vanish(node, "test")
     play.slurm("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=gone")
-    assert play.sinfo(name) == "down*"
+    assert play.sinfo(name) == "down"
     assert work.requeues == {"test": 1}
 
 
@@ -190,3 +192,16 @@ def test_a_node_that_slurm_conf_lacks_cannot_start_its_slurmd() -> None:
     play.site.cloud.create(NodeRequest("other9", "small", {}, url))
     play.clock.advance(120)
     assert "slurmd-refused" in play.kinds()
+
+
+def test_undrain_of_a_node_that_is_well_lets_it_seem_silent_for_a_moment(play: Play) -> None:
+    _, name = play.up()
+    assert play.slurm("scontrol", "update", f"NodeName={name}", "State=UNDRAIN").returncode == 0
+    assert states(play, name, 5)[:2] == ["idle*", "idle"]
+
+
+def test_resume_of_a_node_that_has_never_been_up_is_refused_and_works(play: Play) -> None:
+    play.slurm("scontrol", "update", "NodeName=compute1", "State=DRAIN", "Reason=x")
+    answer = play.slurm("scontrol", "update", "NodeName=compute1", "State=RESUME")
+    assert (answer.stderr, answer.returncode) == ("slurm_update error: Invalid node state specified\n", 1)
+    assert play.sinfo("compute1", "%t|%E") == "unk*|none"
