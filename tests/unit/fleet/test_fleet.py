@@ -430,3 +430,21 @@ def test_a_node_in_shutdown_says_what_is_being_done() -> None:
     world.begin()
     world.cycle()
     assert world.why() == "draining it in Slurm"
+
+
+def test_boots_are_decided_at_queue_polls_and_stops_at_node_polls() -> None:
+    """Row C13: cancellations come with the queue, too."""
+    world = World(policy(consecutive_idle_count=1))
+    world.node()
+    world.begin(*jobs(1))
+    world.jobs = jobs(2, BIG)
+    world.poll_cloud()
+    world.poll_records()
+    assert not world.steps
+    world.poll_queue()
+    assert {type(step) for step in world.steps} == {PrepareRecord}
+    world.poll_cloud()
+    world.poll_queue()
+    assert {type(step) for step in world.steps} == {PrepareRecord}
+    world.poll_records()
+    assert {type(step) for step in world.steps} == {PrepareRecord, DrainNode}

@@ -510,3 +510,67 @@ def test_boots_are_held_when_the_room_is_gone_meanwhile() -> None:
     world.obey()
     assert len(world.cloud) == 2
     assert all(record.slot is None for uuid, record in world.records.items() if "new" in uuid)
+
+
+@pytest.mark.parametrize("answer", ["the node", "broken", "refused"])
+def test_a_node_that_vanishes_before_its_create_request_answers_ends_the_boot(answer: str) -> None:
+    """Rows D5 and D7: and no second node is asked for under its token."""
+    world = booting(obey=TO_CREATE)
+    step = world.one(CreateNode)
+    node = world._create(step)
+    world.cycle()
+    world.cloud.clear()
+    world.cycle(times=3)
+    if answer == "the node":
+        world.done(step, node)
+    else:
+        world.fail(step, ErrorKind.TRANSIENT if answer == "broken" else ErrorKind.REFUSED)
+    world.jobs = ()
+    for _ in range(40):
+        world.obey()
+        world.cycle()
+    world.obey()
+    assert not world.fleet.view.operations
+    assert not world.fleet.view.nodes
+    assert world.created() == ["small"]
+    assert all(record.slot is None for record in world.records.values())
+
+
+@pytest.mark.parametrize("failing", [PrepareRecord, ReleaseRecord])
+def test_a_boot_that_is_being_stopped_ends_whatever_fails_then(failing: type[Step]) -> None:
+    """Row N3."""
+    world = booting(obey=(PrepareRecord,) if failing is ReleaseRecord else ())
+    if failing is ReleaseRecord:
+        world.done(world.one(DescribeNode))
+        world.fail(world.one(CreateNode), ErrorKind.CAPACITY)
+    world.jobs = ()
+    world.cycle(every=1)
+    world.fail(world.one(failing), ErrorKind.REFUSED)
+    world.cycle(every=1)
+    assert not [op for op in world.fleet.view.operations if op.kind == "boot"]
+
+
+def test_a_boot_that_is_stopped_before_a_retry_sends_nothing_more() -> None:
+    """Row N3."""
+    world = booting()
+    world.fail(world.one(PrepareRecord))
+    world.jobs = ()
+    world.cycle(every=0.5)
+    world.poll_records()
+    world.wait(60)
+    world.poll_cloud()
+    assert not world.steps
+    assert not world.fleet.view.operations
+
+
+def test_a_create_that_fails_for_a_node_that_is_listed_leaves_it_its_record() -> None:
+    """Row B6."""
+    world = booting(obey=TO_CREATE)
+    step = world.one(CreateNode)
+    world._create(step)
+    world.cycle()
+    world.fail(step, ErrorKind.REFUSED)
+    world.cycle(times=3)
+    assert not world.steps
+    assert world.fleet.view.states["unpaired"] == 1
+    assert world.records["r-new1"].slot == 1

@@ -107,6 +107,16 @@ def test_a_node_that_never_paired_is_replaced() -> None:
     assert world.prepared() == ["small"]
 
 
+@pytest.mark.parametrize("said", ["idle", "alloc", "resv", "plnd"])
+def test_boots_and_stops_are_decided_on_one_state_of_each_node(said: str) -> None:
+    """Row C13: nothing is booted for a wish and stopped for want of one in the same cycle."""
+    world = fleet(("small", said), shutdown_windows=(0.0, 60.0))
+    for _ in range(6):
+        world.cycle(*jobs(1, SMALL))
+    assert not world.drained()
+    assert len(world.prepared()) <= 1
+
+
 # ---- order -----------------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +229,7 @@ def test_a_destroyed_node_that_is_still_listed_counts_as_in_shutdown() -> None:
 
 
 def test_what_is_booting_counts_for_the_limits() -> None:
+    """Row C11: with its size, before any answer has come."""
     world = fleet(max_nodes=3)
     world.begin(*jobs(9))
     world.cycle(times=3)
@@ -460,3 +471,22 @@ def test_a_size_that_the_provider_lacks_is_said_of_jobs_that_name_it() -> None:
     world.begin(*jobs(1, rare), *jobs(1))
     assert world.reason(rare) == "size rare cannot be booted now: the provider lacks it"
     assert world.prepared() == ["small"]
+
+
+def test_an_idle_node_is_taken_before_one_that_is_booting() -> None:
+    """Idle, then unpaired, then booting: the boot is not needed any more."""
+    world = fleet()
+    world.begin(*jobs(1))
+    world.node("compute1")
+    world.cycle(times=2)
+    assert [line for line in world.log() if line.startswith("Boot stopped: nobody needs")]
+
+
+def test_the_exact_size_comes_first_even_when_it_still_boots() -> None:
+    """A dearer idle node is not needed then."""
+    world = fleet(("large", "idle"), shutdown_windows=(0.0, 60.0))
+    world.node("compute2", record=False, slurm=None, age=9)
+    world.begin(*jobs(1))
+    world.cycle(times=2)
+    assert not world.prepared()
+    assert world.drained() == ["compute1"]

@@ -67,7 +67,7 @@ def kinds(world: World) -> list[str]:
 
 
 def test_drain_look_destroy_down_release() -> None:
-    """Rows F1 and B6: DOWN only after the destroy, or a node that still answers would be free again."""
+    """Rows F1, F12 and B6: DOWN only after the destroy, or a node that still answers would be free again."""
     world = going()
     seen: list[Step] = []
     while world.steps:
@@ -200,7 +200,7 @@ def test_without_a_drain_work_cancels_it(said: str) -> None:
 
 
 def test_a_look_that_fails_is_no_answer() -> None:
-    """Row F7: ENOMEM for a moment, a Slurm that is away."""
+    """Rows F7 and F8: ENOMEM for a moment, a Slurm that is away; it destroys nothing."""
     world = going()
     world.obey(DrainNode)
     for _ in range(20):
