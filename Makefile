@@ -3,6 +3,8 @@
 # make check   ruff (lint and format) and mypy --strict
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
+# make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
+# make soak    let it live for half an hour at such a site, and look for slopes of memory, threads, files (MINUTES=30)
 # make scenarios   write the tests that hold each row into doc/scenarios.md
 # make clean   remove what these have made
 # Each sets up what it needs: Python 3.11 or newer with venv, in the virtual environment VENV.
@@ -16,7 +18,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test drills check bench-manage scenarios clean
+.PHONY: help demo test chaos soak drills check bench-manage scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -28,6 +30,14 @@ test: $(VENV)/.installed
 
 drills: $(VENV)/.installed
 	@$(BIN)/python tests/integration/drill_book.py $(ARGS)
+
+SEEDS ?= 1-20
+chaos: $(VENV)/.installed
+	@PYTHONPATH=.:tests $(BIN)/python -m chaos.run $(SEEDS) $(ARGS)
+
+MINUTES ?= 30
+soak: $(VENV)/.installed
+	@PYTHONPATH=.:tests $(BIN)/python -m chaos.soak --minutes $(MINUTES) $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

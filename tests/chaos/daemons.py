@@ -19,7 +19,7 @@ from chaos.points import arm
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOOK = 0.02  # real seconds between two looks at a process that is waited for
-OPTIONS: Mapping[str, object] = {
+CHAOS_OPTIONS: Mapping[str, object] = {
     "max_nodes": 12,
     "poll_time": 0.2,
     "max_poll_time": 1,
@@ -34,22 +34,34 @@ OPTIONS: Mapping[str, object] = {
     "watchdog_interval": 1,
     "max_concurrent_cloud_ops": 6,
 }
-_OVERRIDES: Mapping[str, Mapping[str, object]] = {
+CHAOS_SECTIONS: Mapping[str, Mapping[str, object]] = {
     "Arvados": {"timeout": 0.6},
     "Cloud Credentials": {"timeout": 0.6},
+}
+_SPOT: Mapping[str, Mapping[str, object]] = {
     "Size small-spot": {"cores": 2, "instance_type": "small", "preemptible": "yes", "price": 0.015},
     "Size large-spot": {"cores": 8, "instance_type": "large", "preemptible": "yes", "price": 0.06},
 }
 
 
 class Daemons:
-    """Starts them and ends them. The process that uses this must have no other threads: it forks."""
+    """Starts them and ends them. The process that uses this must have no other threads: it forks.
 
-    def __init__(self, site: SiteProcess, folder: Path, **options: object) -> None:
+    `sections` and `options` are added to the configuration that fits the site, the latter to [Daemon].
+    """
+
+    def __init__(
+        self,
+        site: SiteProcess,
+        folder: Path,
+        sections: Mapping[str, Mapping[str, object]],
+        options: Mapping[str, object],
+        level: str = "DEBUG",
+    ) -> None:
         self.log = folder / "daemon.log"
         self._environment = site.environment()
-        overrides = {**_OVERRIDES, "Logging": {"file": self.log, "level": "DEBUG"}}
-        self._config = site.write_config(folder / "site.cfg", overrides, **{**OPTIONS, **options})
+        overrides = {**sections, **_SPOT, "Logging": {"file": self.log, "level": level}}
+        self._config = site.write_config(folder / "site.cfg", overrides, state_dir=folder / "state", **options)
         self._pid = 0
         self._status: int | None = None
 

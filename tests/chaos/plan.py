@@ -9,10 +9,11 @@ from arvnodeman.sandbox.faults import FAULTS, Place
 from chaos.points import POINTS
 
 KILLS = 25
-JOBS = 40
 SPEED = 60.0
-WINDOW = 30.0  # real seconds in which the jobs arrive
+PACE = 1.2  # real seconds that a kill takes, with all that comes before it
+JOBS_A_KILL = 1.6
 DURATION = 1.2  # real seconds that a job runs on average
+FAVOURITES = 5
 LIFE = (0.2, 2.2)  # real seconds that a daemon lives that dies at no point
 POINT_WAIT = 3.5  # real seconds after which one that has not reached its point is killed
 
@@ -28,10 +29,13 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a seed decides. Clocks: real seconds that a server's is fast."""
+    """All that a seed decides. `window`: real seconds in which the jobs arrive. Clocks: real seconds that a server's is
+    fast."""
 
     seed: int
     kills: tuple[Kill, ...]
+    jobs: int
+    window: float
     rates: dict[str, float]
     clocks: dict[str, float]
 
@@ -46,7 +50,14 @@ def make_plan(seed: int, kills: int = KILLS, rate: float = 0.2) -> Plan:
         point = POINTS[(first + number // 2) * 7 % len(POINTS)] if number % 2 == 0 else ""
         found.append(Kill(point, dice.choice((1, 1, 2)), dice.uniform(*LIFE)))
     clocks = {name: round(dice.uniform(-60, 60), 1) for name in ("cloud", "arvados")}
-    return Plan(seed, tuple(found), rates(rate), clocks)
+    all_rates = rates(rate) | dict.fromkeys(favourites(seed), rate)
+    return Plan(seed, tuple(found), int(kills * JOBS_A_KILL), kills * PACE, all_rates, clocks)
+
+
+def favourites(seed: int) -> tuple[str, ...]:
+    """The kinds of fault of which this seed has the whole rate of each: they go on from one seed to the next."""
+    kinds = list(FAULTS)
+    return tuple(kinds[(seed * FAVOURITES + number) * 5 % len(kinds)] for number in range(FAVOURITES))
 
 
 def rates(rate: float) -> dict[str, float]:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
-from chaos.daemons import Daemons
+from chaos.daemons import CHAOS_OPTIONS, CHAOS_SECTIONS, Daemons
 from chaos.mischief import Mischief
-from chaos.plan import DURATION, JOBS, POINT_WAIT, SPEED, WINDOW, Plan
+from chaos.plan import DURATION, POINT_WAIT, SPEED, Plan
 
 PATIENCE = 60.0  # real seconds after the end of the faults, within which all must have come to rest
 STOP = 15.0  # real seconds that the last daemon gets for an orderly stop
+SHOWN = 5  # things named of each kind that went wrong
+MOST_ENDS = 5  # of daemons by themselves, before a run is given up
 LOOK = 0.02  # real seconds between two looks at a daemon's process
 VALUES: Mapping[str, float] = {"hang": 0.9, "slow": 0.4, "retry_after": 1, "lag": 60, "outage": 60, "clock": 3}
 
@@ -76,7 +78,7 @@ def play(plan: Plan, folder: Path) -> Outcome:
 
 @contextlib.contextmanager
 def _daemons(site: SiteProcess, folder: Path) -> Iterator[Daemons]:
-    daemons = Daemons(site, folder)
+    daemons = Daemons(site, folder, CHAOS_SECTIONS, CHAOS_OPTIONS)
     try:
         yield daemons
     finally:
@@ -84,7 +86,7 @@ def _daemons(site: SiteProcess, folder: Path) -> Iterator[Daemons]:
 
 
 def _prepare(site: SiteProcess, plan: Plan) -> None:
-    workload = {"seed": plan.seed, "jobs": JOBS, "window": WINDOW * SPEED, "duration": DURATION * SPEED}
+    workload = {"seed": plan.seed, "jobs": plan.jobs, "window": plan.window * SPEED, "duration": DURATION * SPEED}
     site.post("jobs", {"workload": workload})
     for name, offset in plan.clocks.items():
         site.post(f"services/{name}", {"clock": offset})
@@ -119,6 +121,9 @@ def _come_to_rest(site: SiteProcess, daemons: Daemons, outcome: Outcome) -> None
     while not _rests(site):
         if daemons.ended() is not None:
             outcome.ends.append(f"the last daemon ended by itself with {daemons.ended()}")
+            if len(outcome.ends) > MOST_ENDS:
+                outcome.wrong.append("daemons end by themselves again and again")
+                return
             daemons.note("started again")
             daemons.start()
         if time.monotonic() > limit:
@@ -141,7 +146,8 @@ def _judge(outcome: Outcome) -> None:
     verdict = outcome.verdict
     for key in ("lost", "ran_again", "unfinished", "nodes_left", "slots_left", "drained_left", "busy_destroyed"):
         if verdict[key]:
-            outcome.wrong.append(f"{key.replace('_', ' ')}: {', '.join(verdict[key])}")
+            more = f" and {len(verdict[key]) - SHOWN} more" if len(verdict[key]) > SHOWN else ""
+            outcome.wrong.append(f"{key.replace('_', ' ')}: {', '.join(verdict[key][:SHOWN])}{more}")
     if verdict["disturbed"]:
         outcome.wrong.append(f"jobs disturbed by the daemon: {verdict['requeues']}")
     if verdict["ran_once"] + verdict["cancelled"] != verdict["jobs"]:

@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("seeds", type=seeds_of, help="as in 1-20 or 3,7,9")
     parser.add_argument("--kills", type=int, default=KILLS, help=f"kills a run (default {KILLS})")
     parser.add_argument("--rate", type=float, default=0.2, help="of what can go wrong at one place, does (default 0.2)")
-    parser.add_argument("--logs", type=Path, default=Path("build/chaos"), help="where the logs of failed runs stay")
+    parser.add_argument("--logs", type=_folder, default=_folder("build/chaos"), help="for the logs of failed runs")
     parser.add_argument("--keep", action="store_true", help="keep the logs of good runs, too")
     given = parser.parse_args()
     outcomes = []
@@ -32,6 +32,10 @@ def main() -> int:
         sys.stdout.flush()
     sys.stdout.write(summary(outcomes))
     return 1 if any(outcome.wrong for outcome in outcomes) else 0
+
+
+def _folder(text: str) -> Path:
+    return Path(text).resolve()
 
 
 def seeds_of(text: str) -> list[int]:
