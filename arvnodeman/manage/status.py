@@ -48,6 +48,8 @@ class StatusPage:
         now = source.look()
         shown = status(source.vitals, now.view, now.age)
         shown["restarts"] = dict(source.restarts)
+        if source.vitals.past.last is not None:
+            shown["last_end"] = source.vitals.past.last.words
         if now.view.safe_mode:
             shown["safe_mode"] = True
         if source.dry_run:

@@ -20,7 +20,8 @@ from arvnodeman.manage.site import make_application
 from arvnodeman.manage.source import Source
 from arvnodeman.settings import Settings
 from arvnodeman.supervision.clock import Clock
-from arvnodeman.supervision.past import Past
+from arvnodeman.supervision.ending import CauseKind
+from arvnodeman.supervision.past import End, Past
 from arvnodeman.supervision.vitals import Vitals
 
 make_policy = policy
@@ -82,7 +83,7 @@ class Managed:
     ) -> None:
         self.world = PublishedWorld(policy or make_policy(), now=now)
         self.vitals = Vitals(Clock(now=lambda: self.world.now, monotonic=lambda: self.world.now - 1_000_000_000.0))
-        self.vitals.past = Past(counts={"watchdog": 2})
+        self.vitals.past = Past(End(CauseKind.WATCHDOG, "a poller"), {"watchdog": 2})
         self.waits = JobWaits()
         self.hears = True
         self.source = Source(

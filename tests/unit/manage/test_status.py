@@ -90,4 +90,5 @@ def test_the_page_shows_the_newest_view_without_a_token(tmp_path: Path) -> None:
     shown = answer.get_json()
     assert (shown["nodes_wish"], shown["nodes_booting"]) == (3, 3)
     assert shown["restarts"] == {"watchdog": 2}
+    assert shown["last_end"] == "by its own watchdog: a poller"
     assert "dry_run" not in shown
