@@ -23,8 +23,8 @@ def make_parser() -> argparse.ArgumentParser:
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
         epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE, hold|drain|run|kill NODE, decisions. "
-        "Others: check-config FILE (is the file a good one?), demo (a whole site on this machine, for a minute), "
-        "sandbox (that site alone). Each has a --help of its own.",
+        "Others: check-config FILE (is the file a good one?), cloud-test (try the cloud out with one node), demo (a "
+        "whole site on this machine, for a minute), sandbox (that site alone). Each has a --help of its own.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--config", metavar="FILE", help="the configuration file")
@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match given:
             case ["check-config", *rest]:
                 return _check_config(rest)
+            case ["cloud-test", *rest]:
+                from arvnodeman.cloud_test import main as cloud_test
+
+                return cloud_test(rest)
             case ["demo", *rest]:
                 from arvnodeman.sandbox.demo import main as demo
 
@@ -74,7 +78,7 @@ def _complete() -> None:
     check = commands.add_parser("check-config")
     check.add_argument("file")
     check.add_argument("--config")
-    for name in ("demo", "sandbox"):
+    for name in ("cloud-test", "demo", "sandbox"):
         commands.add_parser(name)
     argcomplete.autocomplete(parser)
 

@@ -23,8 +23,8 @@ LAYERS = (
     {"fleet"},
     {"check_config", "cloud_options", "config", "ini", "option", "option_values", "options", "reference", "settings"},
     {"cloud", "arvados", "slurm"},
-    {"actors", "manage", "supervision"},
-    {"launcher", "sandbox"},
+    {"actors", "cloud_trial", "manage", "supervision"},
+    {"cloud_test", "launcher", "sandbox"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,325 @@
+"""cloud-test's trial against every driver's peer: each step a line, a clear reason when one fails, always clean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cloud_peer import HURRIED, Peer, Verb, peer_classes
+from peer_ec2 import EC2Peer, moto
+from peer_sandbox import SandboxPeer
+
+from arvnodeman.cloud.base import CloudDriver
+from arvnodeman.cloud_trial import Patience, Trial, orphans
+from arvnodeman.fleet.messages import RecordPrepared
+from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.model import SizeSection as Section
+from arvnodeman.sandbox.ec2_layer import Refusal
+
+CLASSES = peer_classes()
+WITH_LOOKUPS = [provider for provider, made in CLASSES.items() if made.answers_lookups]
+
+
+class Clock:
+    """Time passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class Keeper:
+    """A keeper of records whose one node pings, as `pings` says, when it is asked for the third time."""
+
+    clock_offset: float | None = None
+
+    def __init__(self, pings: Callable[[], str | None]) -> None:
+        self.record = NodeRecord("zzzzz-7ekkf-000000000000009", hostname="compute9")
+        self.pings = pings
+        self.lists = 0
+        self.released: list[tuple[str, str]] = []
+
+    def prepare(self, intent: BootIntent, reuse: str | None) -> RecordPrepared:
+        self.record = replace(self.record, intent=intent)
+        return RecordPrepared(self.record, Secret("secret"))
+
+    def list_records(self) -> tuple[NodeRecord, ...]:
+        self.lists += 1
+        instance = self.pings() if self.lists >= 3 else None
+        return (replace(self.record, instance_id=instance, first_ping_at=1.0 if instance else None),)
+
+    def release(self, uuid: str, action: str) -> None:
+        self.released.append((uuid, action))
+
+
+class Played:
+    """A trial with its lines, on a clock of its own."""
+
+    def __init__(self, peer: Peer, driver: CloudDriver | None = None, **options: object) -> None:
+        self.clock = Clock()
+        self.lines: list[str] = []
+        driver = driver or peer.driver()
+        settings = driver._settings  # type: ignore[attr-defined]  # a LibcloudDriver
+        section = Section("small", 2, peer.size.provider_id, price=0.1, scratch=0)
+        settings = replace(settings, sizes=options.pop("sizes", (section,)))
+        patience = Patience(ping=60.0, sleep=self.clock.sleep, clock=self.clock)
+        self.trial = Trial(settings, driver, self.lines.append, patience=patience, **options)  # type: ignore[arg-type]
+
+    def run(self, size: str | None = None) -> bool:
+        return self.trial.run(size)
+
+    @property
+    def steps(self) -> dict[str, str]:
+        """Step -> how it went and what was said."""
+        return {line[:16].strip(): f"{line[17:23].strip()} {line[35:]}" for line in self.lines}
+
+
+@pytest.fixture
+def peer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Peer]:
+    with CLASSES[request.param](tmp_path) as peer:
+        yield peer
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[SandboxPeer]:
+    with SandboxPeer(tmp_path) as peer:
+        yield peer
+
+
+@pytest.fixture
+def ec2(tmp_path: Path) -> Iterator[EC2Peer]:
+    with EC2Peer(tmp_path) as peer:
+        yield peer
+
+
+@pytest.mark.parametrize("peer", WITH_LOOKUPS, indirect=True)
+def test_a_good_configuration_passes_and_leaves_nothing(peer: Peer) -> None:
+    (other,) = peer.add(1)
+    played = Played(peer)
+    assert played.run(), played.lines
+    names = list(played.steps)
+    assert names[0] == "credentials"
+    assert names[-7:] == ["sizes", "record", "create", "listed", "tags", "destroy", "nothing left"]
+    assert all(" ok " in line and " s  " in line and "\n" not in line for line in played.lines)
+    assert [node.id for node in peer.nodes()] == [other]
+
+
+@pytest.mark.parametrize("peer", WITH_LOOKUPS, indirect=True)
+def test_a_create_that_is_refused_is_told_and_leaves_nothing(peer: Peer) -> None:
+    peer.fail(Verb.CREATE, peer.errors[ErrorKind.REFUSED][0])
+    played = Played(peer)
+    assert not played.run()
+    assert "FAILED" in played.lines[-1]
+    assert peer.nodes() == []
+
+
+def test_an_answer_that_is_lost_is_found_and_used(sandbox: SandboxPeer) -> None:
+    """Row D7."""
+    sandbox.lose_answer(Verb.CREATE)
+    played = Played(sandbox, sandbox.driver(timeout=HURRIED))
+    assert played.run(), played.lines
+    assert sandbox.nodes() == []
+
+
+def test_a_failed_create_that_made_a_node_after_all_is_cleaned_up(sandbox: SandboxPeer) -> None:
+    driver = sandbox.driver()
+    made = driver.create_node
+
+    def create(*arguments: object) -> CloudNode:
+        made(*arguments)  # type: ignore[arg-type]
+        raise RemoteFailure(RemoteError(ErrorKind.UNEXPECTED, "odd"))
+
+    driver.create_node = create  # type: ignore[method-assign,assignment]
+    played = Played(sandbox, driver)
+    assert not played.run()
+    assert "the failed request had made sb-000001" in played.steps["clean-up"]
+    assert sandbox.nodes() == []
+
+
+def test_whatever_happens_the_node_is_destroyed(sandbox: SandboxPeer) -> None:
+    """Also when the trial itself is interrupted, or has a fault."""
+    driver = sandbox.driver()
+
+    def interrupted(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    driver.set_word = interrupted  # type: ignore[method-assign,assignment]
+    with pytest.raises(KeyboardInterrupt):
+        Played(sandbox, driver).run()
+    assert sandbox.nodes() == []
+
+
+def test_keep_leaves_it_and_says_so(sandbox: SandboxPeer) -> None:
+    played = Played(sandbox, keep=True)
+    assert played.run()
+    (node,) = sandbox.nodes()
+    assert played.lines[-1].startswith(f"kept: {node.id}; ")
+    assert node.tags["arvados_node_word"] == "hold: cloud-test"
+
+
+def test_a_destroy_that_fails_once_is_tried_again(sandbox: SandboxPeer) -> None:
+    sandbox.fail(Verb.DESTROY, "Unavailable", 2)
+    played = Played(sandbox)
+    assert played.run()
+    assert sandbox.nodes() == []
+
+
+def test_a_node_that_cannot_be_destroyed_is_named(sandbox: SandboxPeer) -> None:
+    sandbox.fail(Verb.DESTROY, "Unauthorized", 5)
+    played = Played(sandbox)
+    assert not played.run()
+    assert played.lines[-1].startswith("LEFT BEHIND: sb-000001 (compute-")
+
+
+def test_throttling_is_waited_out(sandbox: SandboxPeer) -> None:
+    sandbox.fail(Verb.LIST, "Throttled", 2)
+    sandbox.fail(Verb.CREATE, "Throttled", 1)
+    played = Played(sandbox)
+    assert played.run(), played.lines
+    assert played.clock.slept[:2] == [2.0, 2.0]
+
+
+def test_a_size_that_is_not_offered_names_the_nearest(sandbox: SandboxPeer) -> None:
+    played = Played(sandbox, sizes=(Section("mine", 2, "smal", price=1.0),))
+    assert not played.run()
+    line = "FAILED [Size mine] instance_type smal: the provider does not offer it; the nearest are small"
+    assert played.steps["sizes"] == line
+    assert sandbox.nodes() == []
+
+
+def test_a_size_that_is_not_configured(sandbox: SandboxPeer) -> None:
+    played = Played(sandbox)
+    assert not played.run("large")
+    assert played.steps["sizes"] == "FAILED there is no [Size large]; there are: small"
+
+
+def test_the_size_asked_for_is_taken(sandbox: SandboxPeer) -> None:
+    sections = (Section("small", 2, "small", price=0.1), Section("big", 8, "large", price=0.9))
+    played = Played(sandbox, sizes=sections, keep=True)
+    assert played.run("big")
+    assert [node.size for node in sandbox.nodes()] == ["large"]
+
+
+def test_a_node_that_never_shows_in_the_list(sandbox: SandboxPeer) -> None:
+    driver = sandbox.driver()
+    driver.list_nodes = lambda: ()  # type: ignore[method-assign]
+    played = Played(sandbox, driver)
+    assert not played.run()
+    assert played.steps["listed"] == "FAILED it is not in the cloud's list after 120 s"
+    assert sandbox.nodes() == []
+
+
+# ---- waiting for the ping --------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_pings(sandbox: SandboxPeer) -> None:
+    keeper = Keeper(lambda: next((node.id for node in sandbox.nodes()), None))
+    played = Played(sandbox, keeper=keeper)
+    assert played.run(), played.lines
+    assert played.steps["ping"] == "ok as sb-000001"
+    assert keeper.released == [("zzzzz-7ekkf-000000000000009", "cloud-test")]
+    assert sandbox.nodes() == []
+
+
+def test_a_node_that_pings_as_somebody_else(sandbox: SandboxPeer) -> None:
+    """Row B4."""
+    played = Played(sandbox, keeper=Keeper(lambda: "i-other"))
+    assert not played.run()
+    assert played.steps["ping"] == ("FAILED it pings as 'i-other', and the cloud calls it 'sb-000001': no pairing")
+    assert sandbox.nodes() == []
+
+
+def test_a_node_that_never_pings(sandbox: SandboxPeer) -> None:
+    keeper = Keeper(lambda: None)
+    played = Played(sandbox, keeper=keeper)
+    assert not played.run()
+    assert played.steps["ping"] == "FAILED it has not pinged after 60 s"
+    assert keeper.released
+    assert sandbox.nodes() == []
+
+
+def test_a_node_that_works_is_never_destroyed(sandbox: SandboxPeer) -> None:
+    keeper = Keeper(lambda: next((node.id for node in sandbox.nodes()), None))
+    played = Played(sandbox, keeper=keeper, busy=lambda hostname: {"compute9": 2}[hostname])
+    assert not played.run()
+    assert "Slurm runs 2 job(s) on compute9" in played.steps["destroy"]
+    assert len(sandbox.nodes()) == 1
+    assert keeper.released == []
+
+
+# ---- EC2 -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mistake", ["image", "subnet", "security group"])
+def test_what_does_not_exist_is_named_before_anything_is_made(ec2: EC2Peer, mistake: str) -> None:
+    wrong = ec2.mistakes[mistake]
+    played = Played(ec2, ec2.driver(create=wrong.create))
+    assert not played.run()
+    ((option, value),) = wrong.create.items()
+    assert played.lines[-1].endswith(f"there is no {value} in this region and account (look at {wrong.hint})")
+    assert list(played.steps)[-1] == option
+    assert "RunInstances" not in {params["Action"] for params in ec2.seen}
+
+
+def test_what_may_not_be_looked_at_is_no_failure(ec2: EC2Peer) -> None:
+    """The least policy of doc/clouds/ec2.md has no DescribeImages."""
+    refusal = Refusal("UnauthorizedOperation", "You are not authorized to perform this operation.", 403)
+    ec2.refuse = lambda params: refusal if params["Action"] == "DescribeImages" else None
+    played = Played(ec2)
+    assert played.run(), played.lines
+    assert played.steps["image_id"].startswith("ok not looked at, there is no permission to (UnauthorizedOperation: ")
+
+
+@pytest.mark.parametrize("mistake", ["secret", "expired secret"])
+def test_wrong_and_expired_credentials(ec2: EC2Peer, mistake: str) -> None:
+    wrong = ec2.mistakes[mistake]
+    if wrong.error:
+        ec2.fail(wrong.verb, wrong.error)
+    played = Played(ec2, ec2.driver(credentials=wrong.credentials))
+    assert not played.run()
+    assert len(played.lines) == 1
+    assert played.lines[0].endswith("(look at [Cloud Credentials] key)")
+
+
+def test_a_quota_of_nothing(ec2: EC2Peer) -> None:
+    ec2.account.quota = 0
+    played = Played(ec2)
+    assert not played.run()
+    assert played.steps["create"].startswith("FAILED InstanceLimitExceeded: ")
+    assert moto().live() == []
+
+
+# ---- orphans ---------------------------------------------------------------------------------------------------------
+
+
+def test_orphans() -> None:
+    """A hostname comes again: a record that has another instance does not know a node by it."""
+    intent = BootIntent("small", 0.1, "token-5", 0.0)
+    records = (
+        NodeRecord("r1", hostname="compute1", instance_id="i-1"),
+        NodeRecord("r2", hostname="compute2"),
+        NodeRecord("r3", hostname="compute3", instance_id="i-new"),
+        NodeRecord("r4", node_name="compute-4"),
+        NodeRecord("r5", instance_id="i-x", intent=intent),
+    )
+    domain = "dynamic.compute"
+    nodes = (
+        CloudNode("i-1", "a", "i-1", fqdn="other.dynamic.compute"),
+        CloudNode("i-2", f"compute2.{domain}", "i-2", fqdn=f"compute2.{domain}"),
+        CloudNode("i-3", f"compute3.{domain}", "i-3", fqdn=f"compute3.{domain}"),
+        CloudNode("i-4", "compute-4", "i-4"),
+        CloudNode("i-5", "e", "i-5", token="token-5"),
+        CloudNode("i-6", "f", "i-6", token="token-6"),
+    )
+    assert [node.id for node in orphans(nodes, records)] == ["i-3", "i-6"]
+    assert orphans((), records) == []
+    assert orphans(nodes[:1], ()) == [nodes[0]]
