@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from world import HELD, MINUTE, NEVER, World, jobs, policy
 
-from arvnodeman.fleet.messages import CloudListed, DestroyNode, DrainNode, LookAtNode, NodeSeen, ResumeNode, SetWord
-from arvnodeman.fleet.model import ErrorKind, JobShape, NodeState, OperatorWord, SlurmNode, Word
+from arvnodeman.fleet.messages import CloudListed, DestroyNode, DrainNode, LookAtNode, ResumeNode, SetWord
+from arvnodeman.fleet.model import ErrorKind, JobShape, NodeState, OperatorWord, Word
 
 SHUTDOWN = "Node Manager shutdown (i-compute1)"
 REMOVAL = "Node Manager removal (i-compute1)"
@@ -302,108 +301,3 @@ def test_run_on_a_node_of_which_nothing_was_said_changes_nothing() -> None:
     world.obey()
     assert not world.drained()
     assert world.state() is NodeState.IDLE
-
-
-# ---- kill ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("said", ["alloc", "idle", "down", "resv"])
-def test_kill_destroys_now_busy_or_not_without_drain_or_window(said: str) -> None:
-    world = up(said)
-    world.say("compute1", Word.KILL)
-    assert world.destroyed() == ["i-compute1"]
-    world.obey()
-    assert not world.drained()
-    assert world.records["r-compute1"].slot is None
-
-
-def test_kill_works_on_stale_lists() -> None:
-    world = up("alloc")
-    world.now += 9999
-    world.say("compute1", Word.KILL)
-    assert world.destroyed() == ["i-compute1"]
-
-
-@pytest.mark.parametrize("stage", ["drain sent", "waiting", "look sent", "resume sent"])
-def test_kill_cuts_a_shutdown_short(stage: str) -> None:
-    world = up("alloc")
-    world.say("compute1", Word.DRAIN)
-    if stage != "drain sent":
-        world.obey(DrainNode, LookAtNode)
-    if stage == "look sent":
-        world.wait(10)
-    if stage == "resume sent":
-        world.say("compute1", Word.RUN)
-        world.done(world.one(LookAtNode), NodeSeen(SlurmNode("compute1", "drng", reason=REMOVAL)))
-        assert world.open(ResumeNode)
-    world.say("compute1", Word.KILL)
-    for step in [step for step in world.steps if not isinstance(step, DestroyNode | SetWord)]:
-        world.fail(step)
-    assert world.destroyed() == ["i-compute1"]
-
-
-def test_a_kill_survives_a_restart() -> None:
-    world = up("alloc")
-    world.change_cloud("compute1", word=OperatorWord(Word.KILL))
-    restarted(world)
-    world.cycle()
-    assert world.destroyed() == ["i-compute1"]
-
-
-def test_kill_is_obeyed_for_a_node_that_is_still_listed_after_its_destroy() -> None:
-    world = up()
-    listed = dict(world.cloud)
-    world.say("compute1", Word.KILL)
-    world.obey()
-    world.cloud = {key: replace(node, word=None) for key, node in listed.items()}
-    world.cycle(times=35)
-    world.say("compute1", Word.KILL)
-    assert len(world.destroyed()) == 2
-
-
-# ---- the newest word -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("words", "last"),
-    [
-        ([Word.HOLD, Word.DRAIN], Word.DRAIN),
-        ([Word.DRAIN, Word.HOLD], Word.HOLD),
-        ([Word.HOLD, Word.DRAIN, Word.HOLD], Word.HOLD),
-        ([Word.DRAIN, Word.RUN, Word.DRAIN], Word.DRAIN),
-        ([Word.DRAIN, Word.RUN], None),
-    ],
-)
-def test_the_newest_word_replaces_the_older(words: list[Word], last: Word | None) -> None:
-    """Also while the older is being written."""
-    world = up("alloc")
-    for word in words:
-        world.say("compute1", word)
-    world.wait(30)
-    world.obey()
-    world.cycle(times=2)
-    world.wait(30)
-    world.obey()
-    written = world.cloud["i-compute1"].word
-    assert (written.word if written is not None else None) is last
-    assert (world.state() is NodeState.SHUTDOWN) is (last is Word.DRAIN)
-
-
-def test_a_newer_word_is_written_though_the_older_could_not_be() -> None:
-    world = up("alloc")
-    world.say("compute1", Word.HOLD)
-    world.say("compute1", Word.RUN)
-    world.fail(world.one(SetWord), ErrorKind.REFUSED)
-    world.cycle(times=3)
-    world.obey(SetWord)
-    assert world.cloud["i-compute1"].word is None
-    assert world.status().word == ""
-
-
-def test_a_word_that_fails_for_a_moment_is_written_again() -> None:
-    world = up("alloc")
-    world.say("compute1", Word.HOLD)
-    world.fail(world.one(SetWord))
-    world.wait(2)
-    world.obey(SetWord)
-    assert world.cloud["i-compute1"].word == OperatorWord(Word.HOLD)

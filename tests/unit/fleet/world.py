@@ -376,10 +376,6 @@ class World:
         """The hostnames of all drains so far."""
         return [step.hostname for step in self.asked if isinstance(step, DrainNode)]
 
-    def says_idle(self, name: str) -> bool:
-        """Slurm's word on a node is idle, or a drain of a node that was."""
-        return self.slurm is not None and self.slurm[name].state in ("idle", "drain")
-
     def status(self, name: str = "compute1") -> NodeStatus:
         """A node as the view shows it."""
         return self.fleet.view.nodes[f"i-{name}"]
