@@ -85,16 +85,16 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
     def receive(self, message: object) -> None:
         """Events go to the brain; what comes from the operators goes to their pool, too."""
         match message:
-            case StepEnded(number, outcome):
+            case StepEnded(number, first, alike):
                 self._operators.freed(number)
-                result = "ok" if isinstance(outcome, StepDone) else outcome.error.kind.value
-                self._published.steps[type(outcome.step).__name__, result] += 1
-                self._think(outcome)
+                for outcome in (first, *alike):
+                    result = "ok" if isinstance(outcome, StepDone) else outcome.error.kind.value
+                    self._published.steps[type(outcome.step).__name__, result] += 1
+                    self._think(outcome)
             case OperatorDied():
                 self._vitals.count("operators_replaced")
                 self._logger.error("Operator %d died (%s) and is replaced", message.operator, message.text)
-                answer = self._operators.replace(message)
-                if answer is not None:
+                for answer in self._operators.replace(message):
                     self._think(answer)
             case PollersStarted(pollers):
                 self._pollers = pollers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import singledispatchmethod
 
@@ -19,7 +19,7 @@ from arvnodeman.fleet.messages import (
     Step,
     StepResult,
 )
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.model import RemoteError, Secret
 
 Report = Callable[[Step, str, str], None]  # the step, what it is about, what would have been done
 
@@ -53,6 +53,12 @@ class DryHands:
     def do(self, step: Step) -> StepResult:
         """Ask, or pretend. Raises RemoteFailure where the asking fails."""
         raise TypeError(f"no dry run knows the step {type(step).__name__}")
+
+    def describe(self, steps: Sequence[messages.DescribeNode]) -> Sequence[RemoteError | None]:
+        """Several at once: each is pretended."""
+        for step in steps:
+            self.do(step)
+        return [None] * len(steps)
 
     # ---- what asks --------------------------------------------------------------------------------------------------
 

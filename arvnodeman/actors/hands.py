@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, singledispatchmethod
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
-from arvnodeman.fleet.model import ErrorKind, RemoteFailure, Secret
+from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, Secret
 
 if TYPE_CHECKING:
     from arvnodeman.arvados.jobs import JobsQueue
@@ -56,6 +56,12 @@ class Hands:
     def do(self, step: Step) -> StepResult:
         """Carry out one step, without retrying. Raises RemoteFailure, and whatever nobody foresaw."""
         raise TypeError(f"no operator knows the step {type(step).__name__}")
+
+    def describe(self, steps: Sequence[messages.DescribeNode]) -> Sequence[RemoteError | None]:
+        """Carry out several steps that differ in the node alone: an error or None for each. Raises RemoteFailure when
+        all have failed."""
+        failures = self._slurm.describe_all([step.hostname for step in steps], steps[0].size, steps[0].weight)
+        return [failures[step.hostname].error if step.hostname in failures else None for step in steps]
 
     @do.register
     def _(self, _step: messages.ListSizes) -> StepResult:

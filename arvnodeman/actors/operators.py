@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
-from arvnodeman.fleet.messages import Lane, Step, StepDone, StepFailed, StepResult
+from arvnodeman.fleet.messages import DescribeNode, Lane, Step, StepDone, StepFailed, StepResult
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
 from arvnodeman.supervision.ending import is_fatal
+
+MOST_ALIKE = 499  # steps that are carried out together with another one
 
 
 class StepHands(Protocol):
@@ -20,20 +22,27 @@ class StepHands(Protocol):
         """Carry out one step; raises RemoteFailure."""
         ...
 
+    def describe(self, steps: Sequence[DescribeNode]) -> Sequence[RemoteError | None]:
+        """Carry out several that differ in the node alone, with as few commands as may be: an error or None for each.
+        Raises RemoteFailure when all have failed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DoStep:
-    """To an operator: carry out this step."""
+    """To an operator: carry out this step, and with it these, which are like it but for the node."""
 
     step: Step
+    alike: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """From an operator: this is what came of its step, and it is free."""
+    """From an operator: this is what came of its step, and of those alike, and it is free."""
 
     operator: int
     outcome: StepDone | StepFailed
+    alike: tuple[StepDone | StepFailed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +66,39 @@ class OperatorActor(BaseNodeManagerActor):
     def describe(self, message: object) -> str:
         """The step's type, operation and role."""
         match message:
-            case DoStep(step):
-                return f"{type(step).__name__} of operation {step.op} {step.logger}".rstrip()
+            case DoStep(step, alike):
+                more = f" and {len(alike)} more" if alike else ""
+                return f"{type(step).__name__} of operation {step.op} {step.logger}".rstrip() + more
             case _:
                 return super().describe(message)
 
     def receive(self, message: object) -> None:
         """Carry out a step and tell the daemon what came of it."""
         match message:
-            case DoStep(step):
-                tell(self._daemon, StepEnded(self._number, self._carry_out(step)))
+            case DoStep(step, alike):
+                outcomes = self._carry_out([step, *alike])
+                tell(self._daemon, StepEnded(self._number, outcomes[0], tuple(outcomes[1:])))
             case _:
                 super().receive(message)
 
-    def _carry_out(self, step: Step) -> StepDone | StepFailed:
+    def _carry_out(self, steps: list[Step]) -> list[StepDone | StepFailed]:
+        step = steps[0]
         try:
-            return StepDone(step, self._hands.do(step))
+            if len(steps) == 1:
+                return [StepDone(step, self._hands.do(step))]
+            described = [step for step in steps if isinstance(step, DescribeNode)]
+            errors = self._hands.describe(described)
+            ended = zip(described, errors, strict=True)
+            return [StepDone(step, None) if error is None else StepFailed(step, error) for step, error in ended]
         except RemoteFailure as failure:
-            return StepFailed(step, failure.error)
+            return [StepFailed(step, failure.error) for step in steps]
         except Exception as error:
             if is_fatal(error):
                 raise
             self._vitals.count("actor_exceptions")
             self._logger.exception("Unexpected exception in %s for %s", type(step).__name__, step.logger or "the fleet")
-            return StepFailed(step, RemoteError(ErrorKind.UNEXPECTED, f"{type(error).__name__}: {error}"))
+            unexpected = RemoteError(ErrorKind.UNEXPECTED, f"{type(error).__name__}: {error}")
+            return [StepFailed(step, unexpected) for step in steps]
 
     def _failed(self, error: BaseException) -> None:
         """Tell the daemon, which replaces this operator."""
@@ -92,7 +110,7 @@ class OperatorActor(BaseNodeManagerActor):
 class _Seat:
     ref: Ref
     daemon: Ref
-    running: Step | None = None
+    running: tuple[Step, ...] = ()
 
 
 @dataclass(slots=True)
@@ -100,7 +118,8 @@ class OperatorPool:
     """The queue of steps and who carries them out. A plain object inside the daemon actor: not thread-safe.
 
     With two operators or more the first is kept for the lane DESTROY; steps of that lane may also take the others, in
-    the order of the queue. So boots never hold up what saves money.
+    the order of the queue. So boots never hold up what saves money. After a restart of slurmctld a thousand nodes want
+    their feature again: steps of that kind that wait for the same size are handed out together.
     """
 
     start: Callable[[int, Ref], Ref]  # starts the operator with this number, which answers to this daemon actor
@@ -121,18 +140,17 @@ class OperatorPool:
 
     def freed(self, number: int) -> None:
         """An operator has ended its step."""
-        self._seats[number].running = None
+        self._seats[number].running = ()
         self._hand_out()
 
-    def replace(self, died: OperatorDied) -> StepFailed | None:
-        """Put a new operator in the place of a dead one. Returns the answer to the step that it carried out."""
+    def replace(self, died: OperatorDied) -> list[StepFailed]:
+        """Put a new operator in the place of a dead one. Returns the answers to the steps that it carried out."""
         seat = self._seats[died.operator]
-        step = seat.running
+        steps = seat.running
         self._seats[died.operator] = _Seat(self.start(died.operator, seat.daemon), seat.daemon)
         self._hand_out()
-        if step is None:
-            return None
-        return StepFailed(step, RemoteError(ErrorKind.UNEXPECTED, f"its operator died: {died.text}"))
+        error = RemoteError(ErrorKind.UNEXPECTED, f"its operator died: {died.text}")
+        return [StepFailed(step, error) for step in steps]
 
     @property
     def waiting(self) -> int:
@@ -141,7 +159,7 @@ class OperatorPool:
 
     def is_idle(self) -> bool:
         """No step is running or waiting."""
-        return not any(self._waiting.values()) and all(seat.running is None for seat in self._seats)
+        return not any(self._waiting.values()) and not any(seat.running for seat in self._seats)
 
     @property
     def refs(self) -> tuple[Ref, ...]:
@@ -150,9 +168,10 @@ class OperatorPool:
 
     def _hand_out(self) -> None:
         for number, seat in enumerate(self._seats):
-            if seat.running is None and (step := self._take(only_destroys=self.size > 1 and number == 0)) is not None:
-                seat.running = step
-                tell(seat.ref, DoStep(step))
+            if not seat.running and (step := self._take(only_destroys=self.size > 1 and number == 0)) is not None:
+                alike = self._take_alike(step)
+                seat.running = (step, *alike)
+                tell(seat.ref, DoStep(step, alike))
 
     def _take(self, only_destroys: bool) -> Step | None:
         lanes = [self._waiting[Lane.DESTROY]] if only_destroys else list(self._waiting.values())
@@ -161,3 +180,19 @@ class OperatorPool:
             return None
         _, step = min(filled, key=lambda lane: lane[0][0]).popleft()
         return step
+
+    def _take_alike(self, step: Step) -> tuple[Step, ...]:
+        """The waiting steps that one command can carry out with this one."""
+        if not isinstance(step, DescribeNode):
+            return ()
+        waiting = self._waiting[step.lane]
+        alike: list[Step] = []
+        others: deque[tuple[int, Step]] = deque()
+        for turn, other in waiting:
+            same = isinstance(other, DescribeNode) and (other.size, other.weight) == (step.size, step.weight)
+            if same and len(alike) < MOST_ALIKE:
+                alike.append(other)
+            else:
+                others.append((turn, other))
+        self._waiting[step.lane] = others
+        return tuple(alike)

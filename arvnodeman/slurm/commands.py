@@ -1,8 +1,8 @@
 """Slurm's commands: squeue, sinfo, scontrol and scancel.
 
-Each method runs one command (`describe` up to two) in the calling thread, with a time-out, and neither retries nor
-sleeps. Every failure is a SlurmFailure, which is a RemoteFailure: errors.py lists them. What each command really
-answers was tried on Slurm 22.05.
+Each method runs one command (`describe` two, `describe_all` some) in the calling thread, with a time-out, and neither
+retries nor sleeps. Every failure is a SlurmFailure, which is a RemoteFailure: errors.py lists them. What each command
+really answers was tried on Slurm 22.05.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from collections.abc import Iterable, Sequence
 from arvnodeman.fleet.model import Job, SlurmNode
 from arvnodeman.slurm.errors import (
     ControllerAway,
+    NotInstalled,
     NotNeeded,
     NotPermitted,
     Refused,
+    SlurmFailure,
     UnknownNode,
     failure_of,
     first_line,
@@ -109,16 +111,43 @@ class Slurm:
         others: the features that the node has now, which are kept; None asks Slurm for them first. `Features=` would
         not do: it cannot replace one, and loses the weight with it. Raises UnknownNode.
         """
-        if not _FEATURE_VALUE.fullmatch(size):
-            raise Refused("scontrol", f"the size name {size!r} cannot be a feature of Slurm")
         if others is None:
             node = self.node(hostname)
             if node is None:
                 raise UnknownNode("sinfo", f"it does not know the node {hostname}")
             others = node.features
-        kept = sorted({feature for feature in others if not feature.startswith(_FEATURE)})
-        features = ",".join([*kept, f"{_FEATURE}{size}"])
-        self._update(hostname, f"AvailableFeatures={features}", f"ActiveFeatures={features}", f"Weight={weight:d}")
+        self._update(hostname, *_description(size, weight, others))
+
+    def describe_all(self, hostnames: Sequence[str], size: str, weight: int) -> dict[str, SlurmFailure]:
+        """describe() for many nodes of one size, with two commands where they have the same other features. Returns the
+        failures by node; raises what would fail for each of them: Slurm is away, or does not let this account.
+
+        In a list that names a node that Slurm does not know, or refuses, the other nodes get the features and not the
+        weight: then each node is asked for alone."""
+        failures: dict[str, SlurmFailure] = {}
+        for hostname in hostnames:
+            try:
+                _check_changeable(hostname)
+            except Refused as refusal:
+                failures[hostname] = refusal
+        asked = [hostname for hostname in hostnames if hostname not in failures]
+        nodes = self._sinfo(f"--nodes={','.join(asked)}") if asked else {}
+        alike: dict[frozenset[str], list[str]] = {}
+        for hostname in asked:
+            if hostname in nodes:
+                alike.setdefault(_of_others(nodes[hostname].features), []).append(hostname)
+            else:
+                failures[hostname] = UnknownNode("sinfo", f"it does not know the node {hostname}")
+        for others, names in alike.items():
+            changes = _description(size, weight, others)
+            try:
+                self._run("scontrol", "update", f"NodeName={','.join(names)}", *changes)
+            except (ControllerAway, NotInstalled, NotPermitted):
+                raise
+            except SlurmFailure as refusal:
+                _log.info("a list of %d nodes was refused, each is tried alone: %s", len(names), refusal)
+                failures |= self._update_each(names, changes)
+        return failures
 
     def cancel(self, job_id: str) -> None:
         """Cancel the jobs of this name. That there is none is success."""
@@ -147,10 +176,17 @@ class Slurm:
             raise ControllerAway("sinfo", f"no line of its output can be read, the first is {first_line(text)!r}")
         return nodes
 
+    def _update_each(self, hostnames: Iterable[str], changes: Iterable[str]) -> dict[str, SlurmFailure]:
+        failures: dict[str, SlurmFailure] = {}
+        for hostname in hostnames:
+            try:
+                self._update(hostname, *changes)
+            except SlurmFailure as failure:
+                failures[hostname] = failure
+        return failures
+
     def _update(self, hostname: str, *changes: str) -> None:
-        _check_hostname("scontrol", hostname)
-        if hostname == DUMMY_NODE:
-            raise Refused("scontrol", f"{DUMMY_NODE} belongs to Arvados' dispatcher and is never changed")
+        _check_changeable(hostname)
         self._run("scontrol", "update", f"NodeName={hostname}", *changes)
 
     def _run(self, command: str, *arguments: str) -> str:
@@ -176,10 +212,27 @@ class Slurm:
             log.warning("ignored %d more malformed lines in %s output", len(malformed) - _WARNINGS, command)
 
 
+def _of_others(features: Iterable[str]) -> frozenset[str]:
+    return frozenset(feature for feature in features if not feature.startswith(_FEATURE))
+
+
+def _description(size: str, weight: int, others: Iterable[str]) -> list[str]:
+    if not _FEATURE_VALUE.fullmatch(size):
+        raise Refused("scontrol", f"the size name {size!r} cannot be a feature of Slurm")
+    features = ",".join([*sorted(_of_others(others)), f"{_FEATURE}{size}"])
+    return [f"AvailableFeatures={features}", f"ActiveFeatures={features}", f"Weight={weight:d}"]
+
+
 def _check_hostname(command: str, hostname: str) -> None:
     # `ALL` and a hostlist would reach nodes that nobody meant.
     if not _HOSTNAME.fullmatch(hostname) or hostname.upper() == "ALL":
         raise Refused(command, f"{hostname!r} is not the name of one node")
+
+
+def _check_changeable(hostname: str) -> None:
+    _check_hostname("scontrol", hostname)
+    if hostname == DUMMY_NODE:
+        raise Refused("scontrol", f"{DUMMY_NODE} belongs to Arvados' dispatcher and is never changed")
 
 
 def _one_line(reason: str) -> str:

@@ -24,6 +24,7 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
+from arvnodeman.slurm.errors import UnknownNode
 
 NODE = CloudNode(id="i-1", name="compute1", report_id="i-1")
 RECORD = NodeRecord(uuid="zzzzz-7ekkf-000000000000001", hostname="compute1")
@@ -124,6 +125,14 @@ def test_jobs_on_a_node_are_asked_for_only_when_wanted_and_known(hands: Hands, s
     site.slurm.node.return_value = None
     assert hands.do(m.LookAtNode(1, "compute1", jobs=True)) == m.NodeSeen(None, None)
     assert site.slurm.jobs_on.mock_calls == [call("compute1")]
+
+
+def test_nodes_of_one_size_are_described_together_and_each_has_its_answer(hands: Hands, site: Mock) -> None:
+    unknown = UnknownNode("sinfo", "it does not know the node b")
+    site.slurm.describe_all.return_value = {"b": unknown}
+    steps = [m.DescribeNode(number, host, "small", 7) for number, host in enumerate("abc")]
+    assert hands.describe(steps) == [None, unknown.error, None]
+    assert site.mock_calls == [call.slurm.describe_all(["a", "b", "c"], "small", 7)]
 
 
 def test_no_job_is_cancelled_without_its_reason_logged(hands: Hands, site: Mock) -> None:

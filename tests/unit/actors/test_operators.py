@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from actor_doubles import BOUND, CollectingActor, End, collecting, running, wait_for
 
+from arvnodeman.actors import operators
 from arvnodeman.actors.base import Ref
 from arvnodeman.actors.operators import DoStep, OperatorActor, OperatorDied, OperatorPool, StepEnded
-from arvnodeman.fleet.messages import DestroyNode, ListSizes, ResumeNode, Step, StepDone, StepFailed
+from arvnodeman.fleet.messages import DescribeNode, DestroyNode, ListSizes, ResumeNode, Step, StepDone, StepFailed
 from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
 
 NODE = CloudNode(id="i-1", name="n", report_id="i-1")
@@ -29,6 +31,9 @@ class FakeHands:
             raise answer
         return answer
 
+    def describe(self, steps: Sequence[DescribeNode]) -> Any:
+        return self.do(steps[0])
+
 
 def outcome_of(answer: Any, end: End | None = None) -> Any:
     with collecting() as (daemon, box):
@@ -42,6 +47,26 @@ def outcome_of(answer: Any, end: End | None = None) -> Any:
 
 def test_a_step_done() -> None:
     assert outcome_of(("sizes",)) == StepEnded(3, StepDone(ListSizes(7), ("sizes",)))  # type: ignore[arg-type]
+
+
+def together(answer: Any) -> Any:
+    """What comes of three steps that are handed out together."""
+    steps = [DescribeNode(number, f"compute{number}", "small", 7) for number in (1, 2, 3)]
+    with collecting() as (daemon, box):
+        with running(OperatorActor, End().supervision, number=3, hands=FakeHands(answer), daemon=daemon) as ref:
+            ref.tell(DoStep(steps[0], tuple(steps[1:])))
+            wait_for(lambda: box)
+        (message,) = box
+        assert [outcome.step for outcome in (message.outcome, *message.alike)] == steps
+        return [getattr(outcome, "error", None) for outcome in (message.outcome, *message.alike)]
+
+
+def test_of_steps_handed_out_together_each_has_its_own_outcome() -> None:
+    error = RemoteError(ErrorKind.GONE, "unknown")
+    assert together([None, error, None]) == [None, error, None]
+    away = RemoteError(ErrorKind.TRANSIENT, "away")
+    assert together(RemoteFailure(away)) == [away] * 3
+    assert [error.kind for error in together(ZeroDivisionError("x"))] == [ErrorKind.UNEXPECTED] * 3
 
 
 def test_a_failure_that_the_hands_recognise_is_passed_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,6 +153,14 @@ class Crew:
             ops.append(inbox.get().message.step.op)
         return ops
 
+    def messages(self, number: int) -> list[list[int]]:
+        inbox = self.pool.refs[number].actor_inbox
+        told = []
+        while not inbox.empty():
+            message = inbox.get().message
+            told.append([step.op for step in (message.step, *message.alike)])
+        return told
+
 
 def boot(op: int) -> Step:
     return ResumeNode(op, "compute1")
@@ -182,16 +215,54 @@ def test_idle_means_nothing_running_and_nothing_waiting() -> None:
     assert crew.pool.is_idle()
 
 
+def test_steps_that_one_command_can_carry_out_are_handed_out_together() -> None:
+    crew = Crew(2)
+    crew.pool.submit(boot(0))
+    for op, (size, weight) in enumerate(
+        [("small", 5), ("large", 9), ("small", 5), ("small", 6), ("small", 5)], start=1
+    ):
+        crew.pool.submit(DescribeNode(op, f"compute{op}", size, weight))
+    crew.pool.submit(boot(6))
+    assert crew.messages(1) == [[0]]
+    order = []
+    for _ in range(4):
+        crew.pool.freed(1)
+        order += crew.messages(1)
+    assert order == [[1, 3, 5], [2], [4], [6]]
+    assert crew.pool.waiting == 0
+
+
+def test_no_more_are_handed_out_together_than_a_command_can_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operators, "MOST_ALIKE", 2)
+    crew = Crew(2)
+    crew.pool.submit(boot(0))
+    for op in range(1, 6):
+        crew.pool.submit(DescribeNode(op, f"compute{op}", "small", 5))
+    for _ in range(2):
+        crew.pool.freed(1)
+    assert crew.messages(1) == [[0], [1, 2, 3], [4, 5]]
+
+
+def test_a_dead_operator_answers_for_all_its_steps() -> None:
+    crew = Crew(2)
+    crew.pool.submit(boot(0))
+    for op in (1, 2):
+        crew.pool.submit(DescribeNode(op, f"compute{op}", "small", 5))
+    crew.pool.freed(1)
+    assert [answer.step.op for answer in crew.pool.replace(OperatorDied(1, "x"))] == [1, 2]
+    assert crew.pool.is_idle()
+
+
 def test_a_dead_operator_is_replaced_and_its_step_answered() -> None:
     crew = Crew(2)
     crew.pool.submit(boot(0))
     crew.pool.submit(boot(1))
     dead = crew.pool.refs[1]
     answer = crew.pool.replace(OperatorDied(1, "ActorExit: x"))
-    assert answer == StepFailed(boot(0), RemoteError(ErrorKind.UNEXPECTED, "its operator died: ActorExit: x"))
+    assert answer == [StepFailed(boot(0), RemoteError(ErrorKind.UNEXPECTED, "its operator died: ActorExit: x"))]
     assert crew.pool.refs[1] is not dead
     assert crew.steps(1) == [1]
 
 
 def test_an_operator_that_died_idle_has_no_step_to_answer() -> None:
-    assert Crew(2).pool.replace(OperatorDied(0, "x")) is None
+    assert Crew(2).pool.replace(OperatorDied(0, "x")) == []

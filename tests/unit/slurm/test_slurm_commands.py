@@ -205,6 +205,69 @@ def test_describe_of_an_unknown_node(commands: Commands) -> None:
         Slurm().describe("compute1", "m5.large", 266)
 
 
+def test_many_nodes_are_described_with_two_commands_where_they_are_alike(commands: Commands) -> None:
+    """Row F18: after a restart of slurmctld a thousand nodes want their feature again."""
+    commands.say(
+        "sinfo", "compute1|idle|1|(null)|none\ncompute2|idle|1|gpu,instancetype=b|none\ncompute3|alloc|1|gpu|none"
+    )
+    commands.make("scontrol", "")
+    names = ["compute1", "compute2", "compute3", "compute4", "compute0", "a,b"]
+    failures = Slurm().describe_all(names, "m5.large", 96)
+    assert {name: type(failure) for name, failure in failures.items()} == {
+        "compute4": UnknownNode,
+        "compute0": Refused,
+        "a,b": Refused,
+    }
+    sinfo, *updates = commands.called()
+    assert sinfo[-1] == "--nodes=compute1,compute2,compute3,compute4"
+    assert updates == [
+        [
+            "scontrol",
+            "update",
+            f"NodeName={nodes}",
+            f"AvailableFeatures={features}",
+            f"ActiveFeatures={features}",
+            "Weight=96",
+        ]
+        for nodes, features in (
+            ("compute1", "instancetype=m5.large"),
+            ("compute2,compute3", "gpu,instancetype=m5.large"),
+        )
+    ]
+
+
+def test_a_list_that_slurm_refuses_is_tried_node_by_node(commands: Commands) -> None:
+    """A list with an unknown node changes the others by half: the features, not the weight."""
+    commands.say("sinfo", "compute1|idle|1|(null)|none\ncompute2|idle|1|(null)|none\ncompute3|idle|1|(null)|none")
+    commands.make(
+        "scontrol",
+        'case "$2" in *compute2*) echo "slurm_update error: Invalid node name specified" >&2; exit 1;; esac',
+    )
+    failures = Slurm().describe_all(["compute1", "compute2", "compute3"], "small", 5)
+    assert {name: type(failure) for name, failure in failures.items()} == {"compute2": UnknownNode}
+    named = [call[2] for call in commands.called() if call[0] == "scontrol"]
+    assert named == [f"NodeName={name}" for name in ("compute1,compute2,compute3", "compute1", "compute2", "compute3")]
+
+
+@pytest.mark.parametrize(
+    ("said", "failure"),
+    [("Invalid user id", NotPermitted), ("Unable to contact slurm controller (connect failure)", ControllerAway)],
+)
+def test_what_fails_for_every_node_is_not_tried_node_by_node(
+    commands: Commands, said: str, failure: type[SlurmFailure]
+) -> None:
+    commands.say("sinfo", "compute1|idle|1|(null)|none\ncompute2|idle|1|(null)|none")
+    commands.say("scontrol", f"slurm_update error: {said}", code=1, stream=2)
+    with pytest.raises(failure):
+        Slurm().describe_all(["compute1", "compute2"], "small", 5)
+    assert len(commands.called()) == 2
+
+
+def test_to_describe_no_node_asks_nobody(commands: Commands) -> None:
+    assert set(Slurm().describe_all(["compute0"], "small", 5)) == {"compute0"}
+    assert commands.called() == []
+
+
 @pytest.mark.parametrize("size", ["", "a b", "a,b", "a&b", "a|b", "a=b", "a*2"])
 def test_a_size_that_cannot_be_a_feature(commands: Commands, size: str) -> None:
     commands.make("scontrol", "exit 0")
