@@ -302,13 +302,24 @@ def test_a_drain_of_somebody_else_is_down_or_with_keep_drained_reserved(
 @pytest.mark.parametrize("said", ["resv", "maint"])
 def test_a_reserved_node_is_supply_only_when_it_has_never_been_up(said: str) -> None:
     fresh = World()
-    fresh.node(slurm=said)
+    fresh.node(slurm=said, age=200.0)
     fresh.begin(*jobs(1))
     assert not fresh.prepared()
     used = World()
-    used.node(slurm="idle")
+    used.node(slurm="idle", age=200.0)
     used.begin()
     used.says("compute1", said)
     used.cycle(*jobs(1))
     assert used.prepared() == ["small"]
     assert used.state() is NodeState.RESERVED
+
+
+@pytest.mark.xfail(strict=True, reason="whether a node has been up is forgotten by a restart")
+@pytest.mark.parametrize(("said", "keep"), [("resv", False), ("maint", False), ("drain", True)])
+def test_after_a_restart_no_job_waits_for_a_node_that_is_reserved_since_long(said: str, keep: bool) -> None:
+    """No job waits without a stated reason."""
+    world = World(policy(keep_drained=keep))
+    world.node(slurm=said, reason="admin: disk")
+    world.begin(*jobs(1))
+    world.cycle(times=60)
+    assert world.prepared() == ["small"]
