@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from arvnodeman.option import CLOUD, CREATE, CREDENTIALS, LISTING, Kind, Option
 
-PROVIDERS = ("sandbox", "dummy", "ec2", "gce", "azure", "openstack")
+# The clouds that `[Cloud] provider` can name, each with its driver, as MODULE:CLASS. To add one, copy
+# arvnodeman/cloud/template.py, and add a line here.
+DRIVERS = {
+    "sandbox": "arvnodeman.cloud.sandbox:SandboxDriver",
+    "dummy": "arvnodeman.cloud.dummy:DummyDriver",
+    "ec2": "arvnodeman.cloud.ec2:EC2Driver",
+    "gce": "arvnodeman.cloud.gce:GCEDriver",
+    "azure": "arvnodeman.cloud.azure:AzureDriver",
+    "openstack": "arvnodeman.cloud.openstack:OpenStackDriver",
+}
+PROVIDERS = tuple(DRIVERS)
 
 TEXT, SECRET, WHOLE, NUMBER, YES_NO = Kind.TEXT, Kind.SECRET, Kind.WHOLE, Kind.NUMBER, Kind.YES_NO
 EC2, GCE, AZURE, OPENSTACK = ("ec2",), ("gce",), ("azure",), ("openstack",)

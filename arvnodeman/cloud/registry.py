@@ -1,4 +1,4 @@
-"""The drivers by the name that `[Cloud] provider` gives them. A new cloud is a file and a line here."""
+"""Drivers by the name that `[Cloud] provider` gives them. A new cloud is a file and a line in cloud_options.DRIVERS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from arvnodeman.cloud_options import DRIVERS
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.model import RemoteFailure
 
@@ -15,19 +16,12 @@ if TYPE_CHECKING:
     from arvnodeman.cloud.base import CloudDriver
     from arvnodeman.config import Settings
 
-_DRIVERS = {
-    "azure": "arvnodeman.cloud.azure:AzureDriver",
-    "dummy": "arvnodeman.cloud.dummy:DummyDriver",
-    "ec2": "arvnodeman.cloud.ec2:EC2Driver",
-    "gce": "arvnodeman.cloud.gce:GCEDriver",
-    "openstack": "arvnodeman.cloud.openstack:OpenStackDriver",
-    "sandbox": "arvnodeman.cloud.sandbox:SandboxDriver",
-}
+_DRIVERS = dict(DRIVERS)
 
 
 def providers() -> tuple[str, ...]:
     """The providers whose drivers are there, in alphabetical order."""
-    return tuple(name for name, place in _DRIVERS.items() if importlib.util.find_spec(place.partition(":")[0]))
+    return tuple(name for name, place in sorted(_DRIVERS.items()) if importlib.util.find_spec(place.partition(":")[0]))
 
 
 def make_driver(settings: Settings) -> CloudDriver:

@@ -9,7 +9,7 @@ shared between the tests of one process: a fixed port or file may not, for the s
 
 The tests speak to a peer in our words. It puts nodes at the cloud, and looks at them, behind the driver's back; it
 makes the next requests of one kind (`Verb`) fail, hang, or work without an answer. What a peer cannot do is said in
-`cannot`, with the reason: the test is skipped and shows as a dash in doc/clouds/conformance.md, which is made from
+`cannot`, with the reason: the test is not run, and shows as a dash in doc/clouds/conformance.md, which is made from
 these classes by `python tests/unit/cloud/conformance_table.py`.
 """
 
@@ -34,8 +34,10 @@ PEERS: Mapping[str, str] = {
     "gce": "peer_gce:GCEPeer",
     "azure": "peer_azure:AzurePeer",
     "openstack": "peer_openstack:OpenStackPeer",
+    "template": "peer_template:TemplatePeer",
 }
 CLUSTER = "zzzzz"
+NEEDS_SPOT = "a_preemptible_size_makes_a_preemptible_node"
 PING_SECRET = "hush-hush-hush-ping"
 TIMEOUT = 20.0  # seconds that a driver waits for one answer, unless a test asks for a hurried one
 HURRIED = 0.3  # seconds, for the tests that let a request hang
@@ -125,6 +127,13 @@ class Peer(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let go of requests that hang, and stop what was started."""
+
+    @classmethod
+    def cannot_show(cls, name: str) -> str:
+        """Why this test cannot be run for it, or nothing."""
+        if name == NEEDS_SPOT and cls.spot is None:
+            return "there are no preemptible nodes: the configuration refuses them"
+        return cls.cannot.get(name, "")
 
     # ---- the driver --------------------------------------------------------------------------------------------------
 

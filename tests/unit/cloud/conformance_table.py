@@ -15,7 +15,6 @@ from cloud_peer import Peer, Shown, peer_classes
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "doc" / "clouds" / "conformance.md"
 SUITE = Path(__file__).with_name("test_cloud_conformance.py")
-NO_SPOT = "a_preemptible_size_makes_a_preemptible_node"
 WORDS = {Shown.PEER: "yes", Shown.ITSELF: "itself", Shown.RECORDED: "recorded", Shown.LAYER: "ours"}
 HEAD = """# Conformance of the cloud drivers
 
@@ -43,7 +42,7 @@ def suite() -> dict[str, str]:
 
 def cell(peer: type[Peer], name: str) -> str:
     """What the table says of one test of one driver."""
-    if name in peer.cannot or (name == NO_SPOT and peer.spot is None):
+    if peer.cannot_show(name):
         return "–"
     return WORDS[peer.otherwise.get(name, peer.shown)]
 
@@ -56,9 +55,8 @@ def page(peers: Mapping[str, type[Peer]]) -> str:
         f"| {words} | {' | '.join(cell(peer, name) for peer in peers.values())} |" for name, words in suite().items()
     ]
     for provider, peer in peers.items():
-        notes = [*peer.remarks, *(f"Not shown: {name.replace('_', ' ')}: {why}." for name, why in peer.cannot.items())]
-        if peer.spot is None:
-            notes.append("There are no preemptible nodes: the configuration refuses them.")
+        reasons = {words: peer.cannot_show(name) for name, words in suite().items()}
+        notes = [*peer.remarks, *(f"Not shown: {words}: {why}." for words, why in reasons.items() if why)]
         if peer.mistakes:
             notes.append(f"Mistakes that are named with their option: {', '.join(peer.mistakes)}.")
         lines += ["", f"**{provider}**", "", *(f"* {note}" for note in notes)]

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Request, Response
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.registry import make_driver
+from arvnodeman.config import Settings
 from arvnodeman.fleet.model import ErrorKind, NodeSize
 from arvnodeman.sandbox.clock import VirtualClock
 from arvnodeman.sandbox.cloud import PAGE, NodeRequest
@@ -68,11 +69,11 @@ class SandboxPeer(Peer):
         self._cloud = Site(SiteOptions(key=KEY, slots=4, linger=1e9), self._clock)
         self._trouble = Trouble(SiteApplication(self._cloud, lambda: None), _verb_of)
         self._stack = ExitStack()
-        self._port = 0
+        self.port = 0
 
     def __enter__(self) -> Self:
         """Serve it."""
-        self._port = self._stack.enter_context(serving(self._trouble))
+        self.port = self._stack.enter_context(serving(self._trouble))
         return self
 
     def __exit__(
@@ -90,10 +91,16 @@ class SandboxPeer(Peer):
         create: Mapping[str, str] | None = None,
     ) -> CloudDriver:
         """See Peer."""
-        given = {"url": f"http://127.0.0.1:{self._port}", "key": KEY, "timeout": f"{timeout:g}", **(credentials or {})}
+        return make_driver(self.settings(timeout=timeout, credentials=credentials, create=create))
+
+    def settings(
+        self, *, timeout: float, credentials: Mapping[str, str] | None, create: Mapping[str, str] | None
+    ) -> Settings:
+        """The configuration, with these options on top."""
+        given = {"url": f"http://127.0.0.1:{self.port}", "key": KEY, "timeout": f"{timeout:g}", **(credentials or {})}
         options = {"ping_host": "ping.example.com", **(create or {})}
         text = "[Cloud Create]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
-        return make_driver(settings_in(self.folder, text, **given))
+        return settings_in(self.folder, text, **given)
 
     def nodes(self) -> list[PeerNode]:
         """See Peer."""
