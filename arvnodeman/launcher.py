@@ -160,8 +160,8 @@ class Daemon:
             logger.warning("%s", warning)
         if self._dry_run:
             logger.warning("Dry run: what would be done is written down, and nothing is touched")
-        self._run.begin()
         try:
+            self._run.begin()
             doors.serve(make_application(self._source()))
             self._crew.start(good_round=self._good_round, half_way=self._run.half_way)
             number = self._wait_for_stop()

@@ -28,8 +28,10 @@ class AlreadyRunning(Exception):
 
 
 def cluster_of(settings: Settings) -> str:
-    """The name of the cluster that a configuration is for: its API server, as HOST:PORT."""
+    """The name of the cluster that a configuration is for: its API server, as HOST:PORT; without one, its Slurm."""
     host = settings.arvados.host
+    if not host:
+        return f"Slurm of {os.environ.get('SLURM_CONF') or 'this host'}"
     plain = host.startswith("http://")
     name = host.removeprefix("http://").removeprefix("https://").rstrip("/").lower()
     bare, colon, port = name.rpartition(":")

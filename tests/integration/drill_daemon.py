@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from arvnodeman import cli
-from arvnodeman.actors import fetch, operators, pollers, timer, watchdog
+from arvnodeman.actors import fetch, pollers, timer, watchdog
+from arvnodeman.arvados import nodes
 from arvnodeman.fleet import fleet
 from arvnodeman.slurm import run as slurm_run
 
@@ -132,7 +133,7 @@ FAULTS: dict[str, tuple[Any, str, Callable[[], object]]] = {
     "no-threads": (fetch.CloudFetch, "__call__", want_a_thread),
     "log-locked": (fetch.CloudFetch, "__call__", lock_the_log),
     "disk-full": (fetch.RecordsFetch, "__call__", wait_in_a_socket),
-    "operator-killed": (operators.OperatorActor, "_carry_out", leave),  # this one does not end the daemon
+    "operator-killed": (nodes.ArvadosRecords, "prepare", leave),  # this one does not end the daemon
     "killed": (fetch.RecordsFetch, "__call__", lambda: None),  # by whoever has given the cue
 }
 

@@ -71,6 +71,27 @@ def test_a_second_daemon_says_who_runs_and_exits_3(
     start(**options).wait_for_line("got response with", 3)
 
 
+def test_one_in_the_background_holds_the_lock_too(site: SiteProcess, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    config = site.write_config(
+        tmp_path / "site.cfg", {"Logging": {"file": log, "level": "INFO"}}, state_dir=tmp_path / "state"
+    )
+    environment = site.environment()
+    subprocess.run([*command(), "--config", str(config)], env=environment, timeout=BOUND, check=True)
+    end = time.monotonic() + BOUND
+    while "got response with" not in (text := log.read_text() if log.exists() else ""):
+        assert time.monotonic() < end, text
+        time.sleep(0.02)
+    pid = int(text.partition("[")[2].partition("]")[0])
+    try:
+        answer = run("--config", str(config), "--foreground")
+        assert answer.returncode == 3
+        assert f"process {pid} of " in answer.stderr
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    assert wait_until_gone(pid, BOUND) == []
+
+
 # ---- safe mode -------------------------------------------------------------------------------------------------------
 
 

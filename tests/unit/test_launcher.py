@@ -76,6 +76,7 @@ class PlayedCrew:
         self.say = None
         self.settings = settings
         self.vitals = supervision.vitals
+        self.ending = supervision.ending
         self.published = published
         self.done: list[str] = []
         self.on_start: Callable[[], None] = lambda: None
@@ -324,3 +325,77 @@ def test_leading_a_group_already_is_no_error(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(os, "setsid", refuse)
     launcher._lead_own_group()
+
+
+def test_a_service_manager_that_is_less_patient_is_a_warning(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for given, warned in (("60000000", True), ("700000000", False)):
+        monkeypatch.setenv("WATCHDOG_USEC", given)
+        run(path, lambda _crew: send(signal.SIGTERM))
+        text = (tmp_path / "log").read_text()
+        assert ("WatchdogSec should be above 688 s" in text) is warned
+        (tmp_path / "log").unlink()
+
+
+def test_a_fatal_error_in_the_main_thread_kills(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    def kill() -> None:
+        raise Killed
+
+    def started(crew: PlayedCrew) -> None:
+        monkeypatch.setattr(crew.ending, "_kill", kill)
+        raise MemoryError
+
+    with pytest.raises(Killed):
+        run(path, started)
+    assert "CRITICAL: Unhandled exception is a fatal error, killing Node Manager" in (tmp_path / "log").read_text()
+
+
+def test_whatever_goes_wrong_in_a_reload_the_daemon_goes_on(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(crew: PlayedCrew) -> None:
+        monkeypatch.setattr(crew, "reload", lambda _settings: 1 / 0)
+        send(signal.SIGHUP, signal.SIGTERM)
+
+    code, crew = run(path, started)
+    assert (code, crew.done) == (0, ["start", "begin_stop", "stop"])
+    assert "while reading the configuration anew; the one in force stays as it was" in (tmp_path / "log").read_text()
+
+
+def test_a_second_daemon_of_the_cluster_is_a_line_and_exit_3(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    codes: list[int] = []
+
+    def started(_crew: PlayedCrew) -> None:
+        codes.append(launcher.main(str(path), foreground=True))
+        send(signal.SIGTERM)
+
+    assert run(path, started)[0] == 0
+    assert codes == [3]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{path}: another daemon of the cluster ")
+    assert f"runs on this host: process {os.getpid()} of " in line
+
+
+def test_the_c_timer_is_armed_through_the_run_and_put_away(path: Path) -> None:
+    run(path, lambda crew: (crew.good_round(), send(signal.SIGTERM)))
+    assert ARMED[-1] == 0.0
+    assert len(ARMED) >= 4  # at the start, after a good round, for the stop, closed
+
+
+def test_an_end_is_told_to_the_next_run(path: Path, tmp_path: Path) -> None:
+    path.write_text(path.read_text().replace("[Daemon]", f"[Daemon]\nstate_dir = {tmp_path / 'state'}"))
+
+    def fail(_crew: PlayedCrew) -> None:
+        raise ZeroDivisionError
+
+    assert run(path, fail)[0] == 1
+    run(path, lambda _crew: send(signal.SIGINT))
+    run(path, lambda _crew: send(signal.SIGTERM))
+    text = (tmp_path / "log").read_text()
+    assert "The last run ended by an error of its main thread: ZeroDivisionError: , at " in text
+    assert "The last run ended in order: SIGINT, at " in text
+    assert "Ends of runs so far: 1 clean, 1 failed" in text

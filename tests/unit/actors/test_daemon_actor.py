@@ -178,6 +178,17 @@ def test_the_timer_is_armed_for_the_moment_that_the_brain_names() -> None:
         assert site.timer.armed[-1] == (site.hand.time + 35.0, Tick())
 
 
+def test_a_clock_that_is_set_back_does_not_put_off_what_is_armed() -> None:
+    """The brain names the moment anew, by the clock as it is now; the timer's own clock goes on."""
+    with Site().open() as site:
+        site.brain.wakeup = site.hand.clock.now() + 30.0
+        site.send(QUEUE)
+        site.hand.epoch_offset -= 86_400.0
+        site.brain.wakeup = site.hand.clock.now() + 30.0
+        site.send(QUEUE)
+        assert [moment for moment, _ in site.timer.armed] == [site.hand.time + 30.0] * 2
+
+
 def test_a_moment_named_again_after_its_tick_is_armed_again_but_never_at_once() -> None:
     """A brain that asks for moments in the past shall not keep a core busy."""
     with Site().open() as site:

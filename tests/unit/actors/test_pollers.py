@@ -110,6 +110,14 @@ def test_the_next_poll_is_planned_start_plus_interval_without_drift() -> None:
         assert [site.due() for _ in range(3)] == [start + 10, start + 20, start + 30]
 
 
+def test_a_clock_that_is_set_back_or_forth_moves_no_poll() -> None:
+    with Site().open() as site:
+        start = site.hand.time
+        for number, change in enumerate((-86_400.0, 1e6, -1e6), 1):
+            site.hand.epoch_offset += change
+            assert site.due() == start + 10 * number
+
+
 def test_a_poll_slower_than_its_interval_goes_on_from_its_end() -> None:
     """Row A2."""
     with Site().open() as site:

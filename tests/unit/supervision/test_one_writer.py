@@ -143,9 +143,13 @@ def test_a_long_name_is_as_good_as_any() -> None:
         ("http://127.0.0.1:8000/", "127.0.0.1:8000"),
         ("[::1]:8000", "[::1]:8000"),
         ("[::1]", "[::1]:443"),
+        ("", "Slurm of this host"),
     ],
 )
-def test_ways_to_write_one_cluster_are_one(tmp_path: Path, host: str, cluster: str) -> None:
+def test_ways_to_write_one_cluster_are_one(
+    tmp_path: Path, host: str, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLURM_CONF", raising=False)
     path = tmp_path / "site.cfg"
     path.write_text(TEXT)
     settings = load(str(path))
