@@ -25,8 +25,7 @@ class SlurmTimes:
     schedule: float = 1.0  # from a change to the next pass of the scheduler
     silent: float = 20.0  # slurmd gone: the flag * appears
     slurmd_timeout: float = 60.0  # slurmd gone: the node is down, its job requeued
-    unknown_silent: float = 13.0  # unk becomes unk*
-    unknown_down: float = 20.0  # unk* becomes down*
+    unknown_silent: float = 13.0  # unk becomes unk*, and stays it
 
 
 class Slurm:
@@ -48,7 +47,6 @@ class Slurm:
         self._scheduling = False
         self._explained = False
         clock.after(self.times.unknown_silent, self._unknown_silent)
-        clock.after(self.times.unknown_down, self._unknown_down)
 
     # ---- slurmd ------------------------------------------------------------------------------------------------------
 
@@ -101,11 +99,6 @@ class Slurm:
         for node in self.nodes.values():
             if node.base is Base.UNKNOWN:
                 node.responding = False
-
-    def _unknown_down(self) -> None:
-        for node in self.nodes.values():
-            if node.base is Base.UNKNOWN:
-                self._set_down(node, "node vanished", "Not responding")
 
     @property
     def joining(self) -> float:
