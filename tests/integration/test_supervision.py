@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -175,6 +176,27 @@ def test_a_storm_of_signals_is_weathered(start: Start) -> None:
     assert daemon.stop() == 0
     assert "Traceback" not in daemon.text()
     assert "CRITICAL" not in daemon.text()
+
+
+def test_a_log_that_nobody_reads_any_more_ends_it_with_last_words(
+    site: SiteProcess, tmp_path: Path, start: Start
+) -> None:
+    """As a log on a file system whose server is gone: every line waits for ever."""
+    fifo, state = tmp_path / "fifo", tmp_path / "state"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 16384)
+    daemon = start({"Logging": {"file": fifo, "level": "DEBUG"}}, state_dir=state, watchdog=3.0, watchdog_interval=0.2)
+    try:
+        assert daemon.process.wait(BOUND) == -signal.SIGKILL
+    finally:
+        daemon.end()
+        os.close(reader)
+    words = json.loads((state / "last_words.json").read_text())
+    assert words["cause"] == "watchdog"
+    assert any("emit" in call for calls in words["stacks"].values() for call in calls)
+    again = start(state_dir=state)
+    again.wait_for_line("The last run ended by its own watchdog")
 
 
 # ---- the state directory ---------------------------------------------------------------------------------------------
