@@ -69,6 +69,7 @@ class Api:
 
     def jobs(self, request: Request) -> Response:
         """The waiting jobs in the order of service, a page of them."""
+        _only(request, "offset", "limit")
         offset = _whole(request, "offset", 0, 0, 10**9)
         limit = _whole(request, "limit", PAGE, 1, LARGEST_PAGE)
         now = self._source.look()
@@ -110,6 +111,7 @@ class Api:
     def decisions(self, request: Request) -> Response:
         """The newest decisions; with `after`, those with a higher serial number. `run` tells one daemon from the
         next, which counts from 1 again."""
+        _only(request, "after")
         after = _whole(request, "after", 0, 0, 10**15)
         decisions = self._source.published.decisions
         found = [shapes.decision(each) for each in decisions.after(after)]
@@ -128,6 +130,13 @@ class Api:
             return json_response(answer, 200 if heard else 202)
 
         return page
+
+
+def _only(request: Request, *names: str) -> None:
+    """A query that means something else than it says is no query."""
+    unknown = sorted(set(request.args) - set(names))
+    if unknown:
+        raise BadRequest(f"there is no {unknown[0][:40]!r} in the query of this page, but {' and '.join(names)}")
 
 
 def _whole(request: Request, name: str, default: int, least: int, most: int) -> int:

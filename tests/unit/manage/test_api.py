@@ -228,7 +228,10 @@ def test_jobs_come_in_pages(site: Managed) -> None:
     assert site.ask("/v1/jobs?offset=9999")["jobs"] == []
 
 
-@pytest.mark.parametrize("query", ["offset=-1", "limit=0", "limit=1001", "limit=x", "offset=1e3", "limit=", "offset=²"])
+@pytest.mark.parametrize(
+    "query",
+    ["offset=-1", "limit=0", "limit=1001", "limit=x", "offset=1e3", "limit=", "offset=²", "page=2", "offset=1&x"],
+)
 def test_a_page_that_is_none_is_400(site: Managed, query: str) -> None:
     assert site.get(f"/v1/jobs?{query}").status_code == 400
 

@@ -127,3 +127,16 @@ def test_headers_have_a_limit(port: int) -> None:
             answer = connection.recv(1000)
         assert answer == b"" or b" 431 " in answer
     assert ask(port) == 200
+
+
+def test_a_server_that_fails_ends_alone(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Row K7: the daemon goes on without it."""
+
+    def fail(**_options: object) -> None:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr("arvnodeman.manage.server.wasyncore.loop", fail)
+    management = ManagementServer(Application([]), bind("127.0.0.1", 0))
+    management.start()
+    management.stop(BOUND)
+    assert "The management server ends; the daemon goes on without it" in caplog.text
