@@ -29,13 +29,15 @@ from arvnodeman.slurm import run as slurm_run
 
 STUBBORN = ["sh", "-c", 'trap "" TERM INT HUP; while :; do sleep 1; done']
 FOR_EVER = 3600.0
+LIVES_ON = "operator-killed"  # the one drill that does not end the daemon
 
 
 class Cue:
     """Tells when it is time, once."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, hung_child: bool) -> None:
         self.path = path
+        self._hung_child = hung_child
         self._lock = threading.Lock()
         self._given = False
 
@@ -45,7 +47,8 @@ class Cue:
             if self._given or not self.path.exists():
                 return False
             self._given = True
-        subprocess.Popen(STUBBORN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if self._hung_child:
+            subprocess.Popen(STUBBORN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.path.with_suffix(".begun").write_text(repr(time.monotonic()))
         return True
 
@@ -133,7 +136,7 @@ FAULTS: dict[str, tuple[Any, str, Callable[[], object]]] = {
     "no-threads": (fetch.CloudFetch, "__call__", want_a_thread),
     "log-locked": (fetch.CloudFetch, "__call__", lock_the_log),
     "disk-full": (fetch.RecordsFetch, "__call__", wait_in_a_socket),
-    "operator-killed": (nodes.ArvadosRecords, "prepare", leave),  # this one does not end the daemon
+    LIVES_ON: (nodes.ArvadosRecords, "prepare", leave),
     "killed": (fetch.RecordsFetch, "__call__", lambda: None),  # by whoever has given the cue
 }
 
@@ -142,7 +145,7 @@ def main() -> int:
     drill, cue, dashes, *arguments = sys.argv[1:]
     assert dashes == "--"
     owner, name, fault = FAULTS[drill]
-    before(owner, name, Cue(Path(cue)), fault)
+    before(owner, name, Cue(Path(cue), hung_child=drill != LIVES_ON), fault)
     return cli.main(arguments)
 
 
