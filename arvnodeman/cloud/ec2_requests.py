@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
+from xml.etree import ElementTree
 
 from libcloud.common.types import MalformedResponseError
 from libcloud.compute.drivers.ec2 import NAMESPACE
@@ -19,6 +20,7 @@ from libcloud.utils.xml import findtext
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 _PAGE = "1000"  # instances in one answer, the most that EC2 gives
 _MOST_PAGES = 10_000
+_SHOWN = 200  # characters of an answer that is no XML
 
 
 class FormRequests:
@@ -41,13 +43,36 @@ class FormRequests:
         return super().request(action, data=body, headers=headers, method="POST", retry_failed=False)  # type: ignore[misc]
 
 
+class PlainErrors:
+    """Mixed into the response class: an error is `Code: message` under its HTTP status, whatever else it has. libcloud
+    makes exceptions without the code of some, and fails at an element that it does not expect."""
+
+    status: int
+    body: str
+
+    def parse_error(self) -> str:
+        """The errors in words."""
+        try:
+            errors = [each for each in ElementTree.fromstring(self.body).iter() if _name(each) == "Error"]  # noqa: S314
+        except ElementTree.ParseError:
+            errors = []
+        texts = [{_name(part): (part.text or "").strip() for part in error} for error in errors]
+        told = [f"{text['Code']}: {text.get('Message', '')}" for text in texts if text.get("Code")]
+        return "; ".join(told) or f"HTTP {self.status}: {self.body[:_SHOWN]}"
+
+
+def _name(element: Any) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
 @functools.cache
 def posting(driver_class: Callable[..., Any]) -> Callable[..., Any]:
-    """The libcloud driver class, with FormRequests in its connection."""
-    connection = getattr(driver_class, "connectionCls", None)
-    if not isinstance(driver_class, type) or not isinstance(connection, type):
+    """The libcloud driver class, with FormRequests and PlainErrors in its connection."""
+    connection: Any = getattr(driver_class, "connectionCls", None)
+    if not (isinstance(driver_class, type) and hasattr(connection, "responseCls")):
         return driver_class
-    mixed = type(connection.__name__, (FormRequests, connection), {"additions": {}})
+    response = type("EC2Response", (PlainErrors, connection.responseCls), {})
+    mixed = type(connection.__name__, (FormRequests, connection), {"additions": {}, "responseCls": response})
     return type(driver_class.__name__, (driver_class,), {"connectionCls": mixed})
 
 

@@ -19,6 +19,7 @@ SANDBOX = table(
 # docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 EC2 = table(
     {
+        "AccessDenied": CREDENTIALS,
         "AuthFailure": CREDENTIALS,
         "AuthFailure.ServiceLinkedRoleCreationNotPermitted": "[Size NAME] preemptible",  # row G10
         "AuthFailure.UnauthorizedOperation": CREDENTIALS,

@@ -87,7 +87,7 @@ def test_jobs_in_instances_up_jobs_run_all_terminated(site: SiteProcess, start: 
         ("Cloud_Credentials", "key", "AKIAWRONG", "AuthFailure: "),
         ("Cloud_Create", "image_id", "ami-0123456789abcdef0", "InvalidAMIID.NotFound: "),
         ("Cloud_Create", "subnet_id", "subnet-0123456789abcdef0", "InvalidSubnetID.NotFound: "),
-        ("Cloud_Create", "ex_keyname", "nobody", "Key pair with name nobody does not exist"),
+        ("Cloud_Create", "ex_keyname", "nobody", "InvalidKeyPair.NotFound: "),
     ],
 )
 def test_a_mistake_is_one_line_of_the_log_that_names_the_option(
