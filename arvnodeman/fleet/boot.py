@@ -28,7 +28,7 @@ from arvnodeman.fleet.messages import (
 )
 from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
 from arvnodeman.fleet.node import Node
-from arvnodeman.fleet.operation import Desk, Operation
+from arvnodeman.fleet.operation import RETRIED, Desk, Operation
 from arvnodeman.fleet.sizes import slurm_weight
 
 UNCERTAIN = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})
@@ -63,6 +63,7 @@ class Boot(Operation):
         self.row: Node | None = None  # its row in the roster, once it is listed or created
         self.refusal: RemoteError | None = None  # why the other side refused
         self.refused_by = ""  # "cloud" or "records"
+        self.learnt = False  # the Fleet has drawn its conclusions from the refusal
         self.probes = False  # it may go one above the soft quota, to see whether that holds for its size, too
         self._secret = Secret("")
         self._ending = ""
@@ -237,7 +238,7 @@ class Boot(Operation):
     def _find_failed(self, error: RemoteError) -> None:
         if self._ending and self.give_up_on(error):
             self._release()
-        elif error.kind in UNCERTAIN | {ErrorKind.THROTTLED}:
+        elif error.kind is ErrorKind.GONE or not self.give_up_on(error):
             self.again(error)
         else:
             self._refuse(error, "cloud")
@@ -245,7 +246,7 @@ class Boot(Operation):
 
     def _finish_failed(self, error: RemoteError) -> None:
         """The node exists, whatever happens now; a fresh node may not be known everywhere yet (row D11)."""
-        if error.kind in UNCERTAIN | {ErrorKind.THROTTLED} and self.attempts + 1 < self.desk.policy.boot_attempts:
+        if error.kind in RETRIED | {ErrorKind.GONE} and self.attempts + 1 < self.desk.policy.boot_attempts:
             self.again(error)
             return
         self.desk.error("Actor error %s", error.text, logger=self.logger)

@@ -28,9 +28,10 @@ def let_through(state: State) -> None:
     if not ready:
         return
     existing = state.existing()
-    ceiling = min(state.policy.max_nodes, state.quota.value)
+    quota = min(state.policy.max_nodes, state.quota.value)
     for boot in ready:
-        if boot.row is None and existing >= ceiling + (boot.probes and ceiling < state.policy.max_nodes):
+        ceiling = min(quota + boot.probes, state.policy.max_nodes)
+        if boot.row is None and existing >= ceiling:
             boot.stop(f"{existing} nodes reach the limit of {ceiling}")
         elif boot.row is None and existing + len(state.phantoms) >= ceiling:
             continue  # what an earlier run began may yet appear
@@ -45,6 +46,9 @@ def after_boot(state: State, boot: Boot) -> None:
     if boot.node is not None and boot.row is None:
         link(boot, state.roster.nodes.get(boot.node.id) or _new_row(state, boot))
         _created(state, boot)
+    if boot.refusal is not None and not boot.learnt:
+        boot.learnt = True
+        _learn(state, boot)
     if boot.outcome is None:
         state.schedule(boot)
     elif state.boots.pop(boot.id, None) is not None:
@@ -102,7 +106,6 @@ def _ended(state: State, boot: Boot) -> None:
     if boot.outcome == "stopped" or boot.refusal is None:
         state.desk.counters["boots_stopped"] += boot.outcome == "stopped"
         return
-    _learn(state, boot)
     state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
 
 

@@ -207,31 +207,7 @@ class SizeUnknown(Cause):
         return f"node's size tag {self.tag!r} not recognizable"
 
 
-@dataclass(frozen=True, slots=True)
-class Drained(Cause):
-    """An operator said drain, or kill."""
-
-    goes: ClassVar[bool] = True
-    word: str = "drain"
-    reason: str = ""
-
-    def words(self, t: float) -> str:
-        """an operator said drain (REASON)."""
-        return f"an operator said {self.word} ({self.reason or 'no reason given'})"
-
-
 # ---- why a job has no node yet ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class NodeThere(Cause):
-    """A node for it is up or coming."""
-
-    what: str = ""
-
-    def words(self, t: float) -> str:
-        """a node of m5.large is idle and can take it."""
-        return self.what
 
 
 @dataclass(frozen=True, slots=True)

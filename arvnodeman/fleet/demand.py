@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.causes import Cause
-from arvnodeman.fleet.limits import SizeHealth
+from arvnodeman.fleet.limits import Rest, SizeHealth
 from arvnodeman.fleet.model import JobShape, NodeSize, Policy
 from arvnodeman.fleet.sizes import SizeTable
 from arvnodeman.fleet.wishlist import (
@@ -124,6 +124,7 @@ class _Booting:
                 self._stop_behind(groups)
                 return
             group = following(turns, drop=blocked)
+        self._count_room(groups)
         self._fill_minimum()
 
     def _serve(self, group: Group) -> bool:
@@ -234,6 +235,12 @@ class _Booting:
             if group.cause is None:
                 group.cause = behind
             if isinstance(group.cause, causes.Behind) or group.cause is self.plan.stopped:
+                self.plan.room_wanted += group.nodes_lacking
+
+    def _count_room(self, groups: Sequence[Group]) -> None:
+        """A job whose size was refused for quota waits for a place: a node that nobody wants can make it."""
+        for group in groups:
+            if group.open and group.choices and self.limits.health[group.choices[0].id].resting is Rest.QUOTA:
                 self.plan.room_wanted += group.nodes_lacking
 
     def _fill_minimum(self) -> None:

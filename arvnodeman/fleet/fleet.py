@@ -149,7 +149,7 @@ class Fleet:
     def _step_ended(self, event: StepDone | StepFailed) -> None:
         """Pass an answer on to the operation that waits for it; any other is an old one's, and harmless (row E9)."""
         operation = self._state.operation(event.step.op)
-        if operation is None or operation.step is not event.step:
+        if operation is None or operation.step != event.step:
             return
         if isinstance(event, StepDone):
             operation.done(event.step, event.result)

@@ -28,7 +28,7 @@ def take_cloud(state: State, event: CloudListed) -> None:
             "The cloud's list lacks %d nodes that were there: it is not believed before a second one says the same",
             len(state.cloud_trust.doubted),
         )
-    change = state.roster.take_cloud(event.nodes, state.clock.steady(event.started), state.t, state.table)
+    change = state.roster.take_cloud(event.nodes, state.t, state.table)
     state.plan_outdated = True
     _revive(state)
     for identity in change.duplicates:
@@ -40,6 +40,8 @@ def take_cloud(state: State, event: CloudListed) -> None:
     state.touched.update(node.id for nodes in (change.new, change.changed, change.delisted) for node in nodes)
     for node in change.missing:
         node.missing += 1
+        if node.missing == 2:
+            node.missing_again = state.t
         if node.missing == 1:
             node.missing_since = state.t
             node.missing_ping = node.record.last_ping_at if node.record is not None else None

@@ -82,6 +82,7 @@ class Node:
     supply_until: float = 0.0  # mass-down: nothing is booted in its place
     missing: int = 0  # lists in a row that lacked it
     missing_since: float | None = None
+    missing_again: float = 0.0  # when the second list in a row lacked it
     missing_ping: float | None = None  # its last ping at the first of them
     stop_polls: int = 0  # lists in a row that showed it stopped
     boot: Boot | None = None  # our boot of it, while that is under way
@@ -90,7 +91,7 @@ class Node:
     chore_waits: dict[type, tuple[float, float]] | None = None  # by kind of step: the last wait, and until when
     word_chore: int | None = None  # the operation that writes an operator's word
     word_unwritten: bool = False  # the word is not in the cloud's tag yet, for all we know
-    word_written_at: float = 0.0  # lists asked for before this may show an older one
+    word_unseen_until: float = 0.0  # until a list shows what was written, or so long, lists may show an older one
     destroyed_at: float | None = None
     destroy_wait: float = 0.0
     destroy_again_at: float = 0.0  # after a destroy that failed
@@ -211,7 +212,7 @@ def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
         return NodeState.IDLE, None
     if slurm.state in ("down", "unk") and _in_boot_grace(node, sight):
         return NodeState.IDLE, None
-    if drained_for_another(node) and node.resumes < RESUMES:  # we are about to take that back
+    if drained_for_another(node) and _will_be_resumed(node, slurm, sight):
         return NodeState.IDLE, None
     reason = f" ({slurm.reason})" if slurm.reason else ""
     return NodeState.DOWN, causes.IsDown(why=f"Slurm says {slurm.state}{reason}")
@@ -237,6 +238,11 @@ def _judge_by_record(record: NodeRecord, sight: Sight) -> tuple[NodeState, Cause
 def _kept_drained(slurm: SlurmNode, policy: Policy) -> bool:
     """keep_drained: somebody else's drain is a reservation."""
     return policy.keep_drained and slurm.state == "drain" and not slurm.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL))
+
+
+def _will_be_resumed(node: Node, slurm: SlurmNode, sight: Sight) -> bool:
+    """A drain of ours for an earlier node of that name: about to be taken back, or waiting for slurmd to come up."""
+    return _in_boot_grace(node, sight) or (slurm.responding and node.resumes < RESUMES)
 
 
 def _in_boot_grace(node: Node, sight: Sight) -> bool:

@@ -12,7 +12,7 @@ from arvnodeman.fleet.messages import DEBUG, Decided
 from arvnodeman.fleet.model import Job, NodeState, Word
 from arvnodeman.fleet.node import Node, drained_by_us
 from arvnodeman.fleet.state import State
-from arvnodeman.fleet.stops import after_shutdown
+from arvnodeman.fleet.stops import adopt_drained, after_shutdown
 from arvnodeman.fleet.wishlist import BOOTING, IDLE, SHIELDED, UNPAIRED, Queue, Supply
 
 NOT_UP = frozenset({NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN})
@@ -29,8 +29,8 @@ def supply_kind(state: State, node: Node) -> int | None:
         return None
     if node.supply_until > state.t:  # many turned down at once: nothing is booted in its place yet
         return SHIELDED
-    if node.state is NodeState.RESERVED and not node.been_up:
-        return UNPAIRED
+    if node.state is NodeState.RESERVED:
+        return UNPAIRED if not node.been_up and not node.boot_exceeded(state.sight()) else None
     return SUPPLY_KIND.get(node.state)
 
 
@@ -120,6 +120,7 @@ def decide_boots(state: State, jobs: Sequence[Job]) -> Plan | None:
         if state.quota.probe_due(state.t):
             state.desk.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)
         state.slots.probe_due(state.t)
+        adopt_drained(state)
     plan = replan(state)
     if plan is None or not state.desk.lists_ok:
         return plan

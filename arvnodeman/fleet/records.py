@@ -19,7 +19,8 @@ class RecordKeeping:
     """Remembers, over record lists, which records have had no node, and since which cloud list."""
 
     def __init__(self) -> None:
-        self._nodeless: dict[str, int] = {}  # uuid -> number of the cloud list that first lacked its node
+        self._lacked: dict[str, int] = {}  # uuid -> number of the cloud list that first lacked its node
+        self._nodeless: list[NodeRecord] = []  # those of them that hold a slot, and that nobody works on
         self._warned: set[str] = set()
         self._pings: dict[str, float] = {}  # uuid -> last ping of a record whose node is not listed, when that was seen
 
@@ -29,7 +30,8 @@ class RecordKeeping:
         state.unlisted.clear()
         pings: dict[str, float] = {}
         stale: list[tuple[bool, str]] = []
-        nodeless: dict[str, int] = {}
+        lacked: dict[str, int] = {}
+        self._nodeless.clear()
         lists = state.freshness.counts[Poll.CLOUD]
         for record in self._without_node(state):
             intent = self._coming(record, state)
@@ -37,19 +39,20 @@ class RecordKeeping:
                 state.phantoms[record.uuid] = intent
                 continue
             works = state.roster.slurm_works(record.hostname)
+            lacked[record.uuid] = self._lacked.get(record.uuid, lists)
             if record.instance_id is not None and record.last_ping_at is not None:
                 ping = pings[record.uuid] = self._pings.get(record.uuid, record.last_ping_at)
-                first_list = lists <= self._nodeless.get(record.uuid, lists)
+                first_list = lists <= lacked[record.uuid]
                 if works or first_list or record.last_ping_at != ping:
                     state.unlisted[record.uuid] = record
                     self._warn(state, record, first_list=first_list)
             if works:
                 continue
             if record.slot is not None:
-                nodeless[record.uuid] = self._nodeless.get(record.uuid, lists)
+                self._nodeless.append(record)
             if self._is_stale(record, state):
                 stale.append((record.slot is None, record.uuid))
-        self._nodeless, self._pings = nodeless, pings
+        self._lacked, self._pings = lacked, pings
         state.stale_records = deque(uuid for _, uuid in sorted(stale))
 
     def _warn(self, state: State, record: NodeRecord, *, first_list: bool) -> None:
@@ -80,7 +83,7 @@ class RecordKeeping:
         intent = record.intent
         if intent is None or record.first_ping_at is not None or intent.token in state.ended_tokens:
             return None
-        age = state.record_now - intent.at
+        age = max(0.0, state.clock.now - intent.at)  # written by our own clock
         return intent if age < min(INTENT_COUNTS_FOR, state.policy.boot_fail_after) else None
 
     def _is_stale(self, record: NodeRecord, state: State) -> bool:
@@ -94,10 +97,9 @@ class RecordKeeping:
             return []
         lists = state.freshness.counts[Poll.CLOUD]
         found = []
-        for uuid, first_lacked in self._nodeless.items():
-            record = state.roster.records[uuid]
+        for record in self._nodeless:
             ended = record.intent is not None and record.intent.token in state.ended_tokens
-            if ended or (lists > first_lacked and self._has_rested(record, state)):
+            if ended or (lists > self._lacked[record.uuid] and self._has_rested(record, state)):
                 found.append(record)
         return found
 

@@ -39,8 +39,8 @@ class Roster:
         self._by_token: dict[str, NodeRecord] = {}
         self._paired: dict[str, Node] = {}  # record uuid -> node
 
-    def take_cloud(self, listed: Sequence[CloudNode], asked: float, t: float, table: SizeTable | None) -> Listing:
-        """Take in a cloud list that was asked for at steady time `asked`."""
+    def take_cloud(self, listed: Sequence[CloudNode], t: float, table: SizeTable | None) -> Listing:
+        """Take in a cloud list."""
         change = Listing()
         seen: set[str] = set()
         for cloud in listed:
@@ -52,7 +52,7 @@ class Roster:
             if node is None:
                 change.new.append(self.add(cloud, t, table, listed=True))
             elif not node.listed or node.missing or cloud.stopped or node.cloud != cloud:
-                self._renew(node, cloud, asked, table)
+                self._renew(node, cloud, t, table)
                 change.changed.append(node)
         for identity in self.nodes.keys() - seen:
             node = self.nodes[identity]
@@ -70,13 +70,15 @@ class Roster:
         self._pair(node)
         return node
 
-    def _renew(self, node: Node, cloud: CloudNode, asked: float, table: SizeTable | None) -> None:
+    def _renew(self, node: Node, cloud: CloudNode, t: float, table: SizeTable | None) -> None:
         old = node.cloud
         if not node.listed:
             node.listed = True
         node.missing, node.missing_since, node.missing_ping = 0, None, None
         node.stop_polls = node.stop_polls + 1 if cloud.stopped else 0
-        if node.word_unwritten or asked < node.word_written_at:  # the list may be older than the operator's word
+        if node.word_unwritten or t < node.word_unseen_until:  # the list may be older than the operator's word
+            if cloud.word == old.word:
+                node.word_unseen_until = 0.0
             cloud = replace(cloud, word=old.word)
         node.cloud = cloud
         if table is not None and (old.size_tag, old.provider_size) != (cloud.size_tag, cloud.provider_size):

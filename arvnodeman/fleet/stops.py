@@ -88,6 +88,14 @@ def _is_being_resumed(state: State, node: Node) -> bool:
     return chore is not None and isinstance(chore.last_step, ResumeNode)
 
 
+def adopt_drained(state: State) -> None:
+    """A queue poll has come: what was drained before a restart is taken up before the plan, which may take it back."""
+    for node in list(state.roster.nodes.values()):
+        busy = node.destroyed_at is not None or node.shutdown is not None or node.boot is not None
+        if not busy and node.word is None and node.slurm is not None and not _is_being_resumed(state, node):
+            _adopt(state, node)
+
+
 def _adopt(state: State, node: Node) -> bool:
     """Drained by us before a restart: its shutdown goes on. True when it does."""
     kind = drained_by_us(node) if node.word is not Word.HOLD else None
@@ -144,7 +152,7 @@ def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up:
         for node, _ in nodes[unmatched:]:
             node.kept = wanted
     candidates.sort(key=lambda row: (-row[0].price, row[0].idle_since or state.t))
-    room = plan.room_wanted - len(state.shutdowns) if plan.stopped is not None else 0
+    room = plan.room_wanted - len(state.shutdowns)
     for node, why in candidates:
         cause = why
         if not (cause.goes and up > state.policy.min_nodes) and room > 0 and _makes_room(state, node, cause):
@@ -203,13 +211,13 @@ def _is_gone(state: State, node: Node) -> bool:
     """It is not listed. Does it give a sign of life, or is it too young to be listed?"""
     if not node.listed:
         return node.boot is None and state.t - node.first_seen >= state.policy.boot_fail_after
-    if node.missing_since is None or state.records_started < node.missing_since:
-        return False  # its ping has not been looked at since
+    if node.missing_since is None or state.records_started < node.missing_again:
+        return False  # its ping has not been looked at since the second list
     ping = node.record.last_ping_at if node.record is not None else None
     if ping != node.missing_ping or state.roster.slurm_works(state.roster.hostname(node)):
         if node.warned_at is None or state.t - node.warned_at >= 3600:
             node.warned_at = state.t
             state.desk.warning("Cloud node %s is not listed, but gives signs of life: it is kept", node.cloud.name)
-        node.missing_since, node.missing_ping = state.t, ping
+        node.missing, node.missing_since, node.missing_ping = 1, state.t, ping
         return False
     return True

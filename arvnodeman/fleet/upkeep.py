@@ -8,7 +8,7 @@ from dataclasses import replace
 from arvnodeman.fleet.chores import Chore
 from arvnodeman.fleet.messages import DescribeNode, ResumeNode, Step, SyncFqdn
 from arvnodeman.fleet.model import NodeRecord, Word
-from arvnodeman.fleet.node import Node, drained_by_us, drained_for_another
+from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.sizes import slurm_weight
 from arvnodeman.fleet.state import State
@@ -50,7 +50,8 @@ def _needed(state: State, node: Node, record: NodeRecord) -> Iterator[Step]:
     no work."""
     slurm = node.slurm
     if state.policy.slurm and slurm is not None and record.hostname is not None:
-        old_drain = drained_for_another(node) and (slurm.responding or node.resumes < RESUMES_WITHOUT_ANSWER)
+        tries = RESUMES if slurm.responding else RESUMES_WITHOUT_ANSWER
+        old_drain = drained_for_another(node) and node.resumes < tries
         if old_drain or (node.word is Word.HOLD and drained_by_us(node) is not None):
             yield ResumeNode(0, record.hostname)
         if node.size is not None:

@@ -75,6 +75,8 @@ class NodeStatus(NamedTuple):
         """Why it is not being shut down, or may be, or what is being done about it."""
         if self.doing:
             return UnderWay(what=self.doing)
+        if self.state is NodeState.SHUTDOWN:
+            return UnderWay(what="destroyed, and listed by the cloud still")
         node = Node(self.cloud, self.node_size, self.first_seen)
         node.record, node.slurm, node.state, node.since = self.record, self.slurm_node, self.state, self.since
         node.idle_polls, node.down_cause, node.shield_until = self.idle_polls, self.down_cause, self.shield_until

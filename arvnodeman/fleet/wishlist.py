@@ -91,6 +91,8 @@ class Queue:
         self.places: dict[JobShape, list[int]] = {}
         for place, job in enumerate(self.jobs):
             shape = job.shape
+            if shape.nodes < 1:
+                continue  # asks for nothing
             try:
                 by_identity[id(shape)].append(place)
             except KeyError:

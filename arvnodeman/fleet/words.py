@@ -53,7 +53,7 @@ def after_word(state: State, chore: Chore) -> None:
     node.word_chore = None
     if chore.outcome == "done":
         node.word_unwritten = False
-        node.word_written_at = state.t
+        node.word_unseen_until = state.t + state.policy.boot_fail_after
     elif chore.error is not None:
         state.desk.error("%s", chore.error.text, logger=chore.logger)
 

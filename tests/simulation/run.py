@@ -6,7 +6,7 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
@@ -44,12 +44,14 @@ class Pace:
     fails_after: float = 0.0  # a step fails and has worked
     poll_fails: float = 0.0
     list_lies: float = 0.0  # a cloud list that lacks something
+    record_lies: float = 0.0  # a record list that lacks something
+    slurm_lies: float = 0.0  # many nodes are called down at once
     never_pings: float = 0.0
     dies: float = 0.0  # chance of each node to vanish at some time
     throttled: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Run:
     """A Fleet on a simulated site. `advance()` lets time pass; everything is decided by `seed`."""
 
@@ -64,7 +66,8 @@ class Run:
     now: float = EPOCH
     steps: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
-    watch: Callable[[Event | None, list[Command]], None] = lambda event, commands: None
+    watch: Callable[[Event, float, list[Command]], None] = lambda event, now, commands: None
+    skew: float = 0.0  # the daemon's clock less the site's
     events: int = 0
     _heap: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _serial: int = 0
@@ -86,7 +89,8 @@ class Run:
         """A new daemon: what the last one waited for never comes."""
         self._epoch += 1
         self._tick_at = None
-        self.fleet = Fleet(self.policy, self.now)
+        self._poll_at.clear()
+        self.fleet = Fleet(self.policy, self.now + self.skew)
         for offset, poll in enumerate(Poll):
             self._poll_later(poll, 0.1 * offset)
         self._arm()
@@ -94,8 +98,8 @@ class Run:
     def tell(self, event: Event) -> list[Command]:
         """One event for the Fleet, and what follows from it."""
         self.events += 1
-        commands = self.fleet.handle(event, self.now)
-        self.watch(event, commands)
+        commands = self.fleet.handle(event, self.now + self.skew)
+        self.watch(event, self.now + self.skew, commands)
         for command in commands:
             if isinstance(command, Step):
                 self._carry_out(command)
@@ -108,8 +112,11 @@ class Run:
         return commands
 
     def _arm(self) -> None:
-        at = self.fleet.next_wakeup()
-        if at is not None and (self._tick_at is None or at < self._tick_at):
+        wakeup = self.fleet.next_wakeup()
+        if wakeup is None:
+            return
+        at = max(self.now, wakeup - self.skew)
+        if self._tick_at is None or at < self._tick_at:
             self._tick_at = at
             self.at(at, self._tick(at, self._epoch))
 
@@ -174,11 +181,19 @@ class Run:
                 nodes = self.site.list_cloud()
                 if nodes and self.rng.random() < self.pace.list_lies:
                     nodes = nodes[: self.rng.randrange(len(nodes))]
-                return CloudListed(nodes, self.now)
+                return CloudListed(nodes, self.now + self.skew, clock_offset=-self.skew)
             case Poll.RECORDS:
-                return RecordsListed(self.site.list_records(), self.site.list_slurm(), self.now)
+                return self._records()
             case Poll.QUEUE:
-                return QueueListed(self.site.list_queue(), self.now)
+                return QueueListed(self.site.list_queue(), self.now + self.skew)
+
+    def _records(self) -> RecordsListed:
+        records, slurm = self.site.list_records(), self.site.list_slurm()
+        if records and self.rng.random() < self.pace.record_lies:
+            records = records[: self.rng.randrange(len(records))]
+        if self.rng.random() < self.pace.slurm_lies:
+            slurm = {name: replace(node, state="down", responding=False) for name, node in slurm.items()}
+        return RecordsListed(records, slurm, self.now + self.skew, clock_offset=-self.skew)
 
     # ---- the site's own doing ---------------------------------------------------------------------------------------
 

@@ -234,8 +234,7 @@ class Site:
             case SetWord():
                 self._node(step.node.id).word = step.word
             case DrainNode():
-                slurm = self._slurm(step.hostname)
-                slurm.drain, slurm.reason = True, step.reason
+                self.drain(step.hostname, step.reason)
             case ResumeNode():
                 self.resume(step.hostname)
             case LookAtNode():
@@ -357,6 +356,21 @@ class Site:
             slurm.node = node.id
             self.resume(slurm.name)
         return True
+
+    def drain(self, hostname: str, reason: str) -> None:
+        """scontrol update State=DRAIN."""
+        slurm = self._slurm(hostname)
+        slurm.drain, slurm.reason = True, reason
+
+    def stop(self, identity: str) -> None:
+        """The cloud stops a node (spot); it stays listed, and its slurmd answers no more."""
+        node = self.cloud[identity]
+        node.stopped, node.up, node.dead = True, False, True
+
+    def reboot_slurm(self) -> None:
+        """slurmctld is restarted: features and weights are those of slurm.conf again (row F18)."""
+        for slurm in self.slurm.values():
+            slurm.features, slurm.weight = frozenset(), 0
 
     def resume(self, hostname: str) -> None:
         """scontrol update State=RESUME."""

@@ -1,0 +1,175 @@
+"""Looks at every command as it leaves the Fleet, and holds it against what the Fleet has been told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from arvnodeman.fleet.fleet import Fleet
+from arvnodeman.fleet.messages import (
+    CloudListed,
+    Command,
+    CreateNode,
+    DestroyNode,
+    DrainNode,
+    Event,
+    LookAtNode,
+    NodeSeen,
+    Poll,
+    QueueListed,
+    RecordsListed,
+    ReleaseRecord,
+    SetNodeDown,
+    Step,
+    StepDone,
+    StepFailed,
+)
+from arvnodeman.fleet.model import SlurmNode, Word
+from arvnodeman.fleet.node import BUSY_STATES
+from simulation.run import Run
+
+
+@dataclass(slots=True, repr=False)
+class Watch:
+    """What the Fleet has been told so far, and what it did wrong."""
+
+    run: Run
+    wrong: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)  # interesting things that happened
+    words: dict[str, Word] = field(default_factory=dict)  # operators' newest, by cloud id
+    flying: dict[int, Step] = field(default_factory=dict)  # steps not answered, by operation
+    sinfo: dict[str, SlurmNode] = field(default_factory=dict)
+    history: list[tuple[Event, float, list[Command]]] = field(default_factory=list)
+    began: float = 0.0
+    _succeeded: dict[Poll, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.run.watch = self.look
+        self.began = self.run.now + self.run.skew
+
+    def restarted(self) -> None:
+        """A new daemon knows nothing."""
+        self.replay()
+        self.flying.clear()
+        self._succeeded.clear()
+        self.history.clear()
+        self.began = self.run.now + self.run.skew
+        self.seen.add("restart")
+
+    def look(self, event: Event, now: float, commands: list[Command]) -> None:
+        """One event has been handled."""
+        self.history.append((event, now, commands))
+        self._take_in(event)
+        for command in commands:
+            if isinstance(command, Step):
+                self._check(command)
+        site = self.run.site
+        if len(site.cloud) > self.run.policy.max_nodes:
+            self._blame(f"{len(site.cloud)} nodes exist, max_nodes is {self.run.policy.max_nodes}")
+        price = sum(node.price for node in site.cloud.values())
+        if 0 < self.run.policy.max_total_price < price - 1e-9:
+            self._blame(f"nodes cost {price}, max_total_price is {self.run.policy.max_total_price}")
+        for name in ("busy_destroyed", "records_stolen"):
+            if getattr(site.tally, name):
+                self._blame(f"{name}: {getattr(site.tally, name)}")
+
+    def _blame(self, text: str) -> None:
+        if text not in self.wrong:
+            self.wrong.append(text)
+
+    def _take_in(self, event: Event) -> None:
+        match event:
+            case CloudListed():
+                self._succeeded[Poll.CLOUD] = self.run.now
+            case RecordsListed(slurm=slurm):
+                self._succeeded[Poll.RECORDS] = self.run.now
+                self.sinfo = dict(slurm or {})
+            case QueueListed():
+                self._succeeded[Poll.QUEUE] = self.run.now
+            case StepDone(step=LookAtNode() as step, result=NodeSeen(node=node)):
+                self.flying.pop(step.op, None)
+                if node is not None:
+                    self.sinfo[step.hostname] = node
+            case StepDone(step=step) | StepFailed(step=step):
+                self.flying.pop(step.op, None)
+            case _:
+                pass
+
+    def _check(self, step: Step) -> None:
+        if step.op in self.flying:
+            self._blame(f"two steps at once of operation {step.op}: {self.flying[step.op]} and {step}")
+        self.flying[step.op] = step
+        self.seen.add(type(step).__name__)
+        match step:
+            case CreateNode():
+                self._must_be_fresh(step)
+            case DestroyNode():
+                self._check_destroy(step)
+            case SetNodeDown() | DrainNode():
+                self._check_alone(step, "hostname")
+                if isinstance(step, SetNodeDown):
+                    self._check_down(step)
+            case ReleaseRecord():
+                self._check_alone(step, "uuid")
+            case _:
+                pass
+
+    def _must_be_fresh(self, step: Step) -> None:
+        stale_after = self.run.policy.poll_stale_after
+        for poll in Poll:
+            at = self._succeeded.get(poll)
+            if at is None or self.run.now - at > stale_after:
+                self._blame(f"{type(step).__name__} while the {poll.value} list is missing or stale")
+
+    def _check_alone(self, step: Step, name: str) -> None:
+        """No two operations on one record or Slurm node."""
+        for other in self.flying.values():
+            same = getattr(other, name, None) == getattr(step, name)
+            if other.op != step.op and same and isinstance(other, SetNodeDown | DrainNode | ReleaseRecord):
+                self._blame(f"two operations at once: {other} and {step}")
+
+    def _check_destroy(self, step: DestroyNode) -> None:
+        if self.words.get(step.node.id) is Word.KILL:
+            return
+        self._must_be_fresh(step)
+        if self.words.get(step.node.id) is Word.HOLD:
+            self._blame(f"a held node is destroyed: {step.node.id}")
+        if step.node.stopped:
+            return
+        slurm = self.sinfo.get(self._hostname(step.node.id))
+        if slurm is not None and slurm.state in BUSY_STATES:
+            self._blame(f"{step.node.id} is destroyed while sinfo says {slurm.state}")
+
+    def _check_down(self, step: SetNodeDown) -> None:
+        """DOWN ends the job on a node: never for one that lives."""
+        slurm = self.run.site.slurm[step.hostname]
+        node = self.run.site.cloud.get(slurm.node or "")
+        if node is not None and node.up and not node.stopped:
+            self._blame(f"{step.hostname} is set DOWN while its node lives")
+
+    def _hostname(self, identity: str) -> str:
+        node = self.run.site.cloud.get(identity)
+        record = self.run.site.records.get(node.record) if node is not None else None
+        return (record.hostname if record is not None else None) or ""
+
+    def replay(self) -> None:
+        """The same history gives the same commands."""
+        fleet = Fleet(self.run.policy, self.began)
+        for event, now, commands in self.history:
+            again = fleet.handle(event, now)
+            assert again == commands, f"{event} gave {commands}, and now {again}"
+
+    def account(self, text: str) -> str:
+        """What stands, for a failure."""
+        view, site = self.run.fleet.view, self.run.site
+        waiting = [job for job in site.jobs.values() if not job.done and not job.cancelled]
+        words = [
+            (node.name, node.state.value, node.slurm, view.why(node.id).words(view.t)) for node in view.nodes.values()
+        ]
+        causes = [(shape, w.served, w.jobs, w.cause and w.cause.words(view.t)) for shape, w in view.waiting.items()]
+        slots = [record for record in site.records.values() if record.slot is not None]
+        slurm = [node for node in site.slurm.values() if node.node in site.cloud]
+        return (
+            f"{text}\njobs {waiting}\nnodes {words}\ncauses {causes}\nslots {slots}\nslurm {slurm}\n"
+            f"cloud {list(site.cloud.values())}\noperations {view.operations}\nblocked {view.blocked!r}"
+            f" resting {view.resting}\n{self.run.notes[-10:]}"
+        )
