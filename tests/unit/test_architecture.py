@@ -181,8 +181,9 @@ def test_every_module_imports(name: str) -> None:
 
 
 def test_names_of_test_files_are_unique() -> None:
-    """Test folders are no packages, so pytest and mypy know a file by its bare name."""
-    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py")
+    """Test folders are no packages (but the simulation), so pytest and mypy know a file by its bare name."""
+    files = [path for path in (ROOT / "tests").rglob("*.py") if not (path.parent / "__init__.py").exists()]
+    names = Counter(path.name for path in files if path.name != "conftest.py")
     assert not [name for name, count in names.items() if count > 1]
 
 
