@@ -16,6 +16,7 @@ from peer_trouble import Spoilt, Trouble, serving
 from werkzeug.wrappers import Request
 
 from arvnodeman.cloud.base import CloudDriver
+from arvnodeman.cloud.ec2_subnets import subnets_of_process
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.fleet.model import ErrorKind, NodeSize
 from arvnodeman.sandbox.ec2_layer import Account, Ec2Layer, Refusal, error_response
@@ -166,7 +167,8 @@ class EC2Peer(Peer):
 
     def __enter__(self) -> Self:
         """Serve it."""
-        moto().reset()
+        moto().clear()
+        subnets_of_process.cache_clear()  # the region's subnets stay
         self.port = self._stack.enter_context(serving(self.trouble))
         return self
 

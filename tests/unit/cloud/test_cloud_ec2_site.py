@@ -39,7 +39,7 @@ class Play:
 
 @pytest.fixture
 def play(tmp_path: Path) -> Iterator[Play]:
-    moto().reset()
+    moto().clear()
     clock = VirtualClock()
     site = Site(SiteOptions(slots=4, jitter=0.0, speed=1.0), clock)
     site.faults.set_values({"hang": 0.05})
