@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from arvnodeman.cloud import throttle
 from arvnodeman.fleet.milestones import Span
 from arvnodeman.manage import metric_readers as read
 from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS, Labels, Read, count, one
@@ -129,6 +130,18 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("throttled_requests", C, "Requests answered with: too many.", count("throttled")),
     Metric("throttle_wait_seconds", C, "Time that operations were made to wait for it.", count("throttled_seconds")),
+    Metric(
+        "own_limit_wait_seconds",
+        C,
+        "Time that requests have waited in their operators for max_cloud_ops_per_second.",
+        one(lambda _reading: throttle.total_waited()),
+    ),
+    Metric(
+        "own_limit_put_off",
+        C,
+        "Requests that were put off for max_cloud_ops_per_second.",
+        one(lambda _reading: throttle.total_refused()),
+    ),
     Metric(
         "boots",
         C,
