@@ -109,8 +109,6 @@ class Peer(ABC):
     """A size that the peer offers, as matched from a [Size small] section."""
     spot: ClassVar[NodeSize | None] = None
     """The same from a section [Size spot] with `preemptible = yes`; None for clouds without."""
-    answers_lookups: ClassVar[bool] = False
-    """Does it answer what the driver's lookups() ask? Then test_cloud_trial.py plays cloud-test against it."""
     secrets: ClassVar[tuple[str, ...]] = (PING_SECRET,)
     """Texts that no log and no error may show: the credentials that driver() uses, and the ping secret."""
 

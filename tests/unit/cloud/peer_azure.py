@@ -192,6 +192,8 @@ class AzurePeer(RecordedPeer):
                 return reply(recorded(f"{RECORDED}_providers_Microsoft_Compute_locations_eastus_vmSizes.json"))
             if path == MACHINES.lower():
                 return self._list(request)
+            if path.endswith("/virtualnetworks/vnet/subnets"):
+                return reply({"value": [{"id": f"{path}/default", "name": "default", "properties": {}}]})
             if path.startswith(f"{INTERFACES}/".lower()):
                 return self._interface(request.method, name, body)
             if path.startswith(f"{MACHINES}/".lower()):

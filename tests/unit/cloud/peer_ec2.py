@@ -152,7 +152,6 @@ class EC2Peer(Peer):
     }
     size = NodeSize("small", "m5.large", "m5.large", "m5.large", 2, 7782, 0, 0, 0.096)
     spot = NodeSize("spot", "m5.large", "m5.large", "m5.large", 2, 7782, 0, 0, 0.04, preemptible=True)
-    answers_lookups = True
     secrets = (PING_SECRET, SECRET)
 
     def __init__(self, folder: Path) -> None:

@@ -250,6 +250,8 @@ class GCEPeer(RecordedPeer):
             match (request.method, parts):
                 case ("GET", ["global", "images"]):
                     return reply(recorded("gce/global_images.json"))
+                case ("GET", ["global", "networks", "default"]):
+                    return reply(recorded("gce/global_networks_default.json"))
                 case ("GET", ["zones", zone, "machineTypes"]) if zone == ZONE:
                     return reply(recorded("gce/zones_us-central1-a_machineTypes.json"))
                 case ("GET", ["zones", zone, "instances"]) if zone == ZONE:

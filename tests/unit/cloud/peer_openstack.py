@@ -217,6 +217,8 @@ class OpenStackPeer(RecordedPeer):
                 case ("GET", ["v2", "images"]):
                     first, second = recorded("openstack_v1_1/_images_v2.json")["images"]
                     return reply({"images": [first, {**second, "name": "arvados"}], "next": None})
+                case ("GET", ["v2", "images", image]) if image == IMAGE:
+                    return reply(recorded("openstack_v1_1/_images_v2.json")["images"][0])
                 case ("GET", ["v2.0", "networks"]):
                     return reply(recorded("openstack_v1_1/_v2_0__networks.json"))
                 case ("GET", ["servers", "detail"]):

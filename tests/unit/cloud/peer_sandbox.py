@@ -60,7 +60,6 @@ class SandboxPeer(Peer):
     spot: ClassVar[NodeSize | None] = NodeSize(
         "spot", "small", "small", "Sandbox small", 2, 3800, 50, 50000, 0.015, preemptible=True
     )
-    answers_lookups = True
     secrets = (PING_SECRET, KEY)
 
     def __init__(self, folder: Path) -> None:

@@ -19,7 +19,6 @@ from arvnodeman.fleet.model import SizeSection as Section
 from arvnodeman.sandbox.ec2_layer import Refusal
 
 CLASSES = peer_classes()
-WITH_LOOKUPS = [provider for provider, made in CLASSES.items() if made.answers_lookups]
 
 
 class Clock:
@@ -101,7 +100,7 @@ def ec2(tmp_path: Path) -> Iterator[EC2Peer]:
         yield peer
 
 
-@pytest.mark.parametrize("peer", WITH_LOOKUPS, indirect=True)
+@pytest.mark.parametrize("peer", list(CLASSES), indirect=True)
 def test_a_good_configuration_passes_and_leaves_nothing(peer: Peer) -> None:
     (other,) = peer.add(1)
     played = Played(peer)
@@ -113,7 +112,7 @@ def test_a_good_configuration_passes_and_leaves_nothing(peer: Peer) -> None:
     assert [node.id for node in peer.nodes()] == [other]
 
 
-@pytest.mark.parametrize("peer", WITH_LOOKUPS, indirect=True)
+@pytest.mark.parametrize("peer", list(CLASSES), indirect=True)
 def test_a_create_that_is_refused_is_told_and_leaves_nothing(peer: Peer) -> None:
     peer.fail(Verb.CREATE, peer.errors[ErrorKind.REFUSED][0])
     played = Played(peer)
