@@ -187,6 +187,13 @@ def test_names_of_test_files_are_unique() -> None:
     assert not [name for name, count in names.items() if count > 1]
 
 
+def test_no_test_of_a_cloud_asks_a_mock() -> None:
+    """Row G1: a mock is true whatever it is asked. Clouds are doubles that keep what they are told, and are looked at."""
+    files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests/unit/cloud").glob("*.py")}
+    assert len(files) > 10
+    assert not [name for name, text in files.items() if re.search(r"\bMock\(|MagicMock|mock\.patch", text)]
+
+
 def test_what_installs_names_no_registry() -> None:
     """Where packages come from is for the machine to say (pip's and apt's own settings)."""
     files = [ROOT / name for name in ("setup.py", "pyproject.toml", "Makefile", ".ci/run")]

@@ -14,6 +14,8 @@ from peer_trouble import Spoilt
 from arvnodeman.cloud.ec2 import EC2Driver
 from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup
 from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.option import SIZE
+from arvnodeman.options import find
 from arvnodeman.sandbox.ec2_layer import Refusal, error_response
 
 CLUSTER_TAG = "arvados:node:manager"
@@ -74,6 +76,13 @@ def failure(act: Callable[[], object]) -> RemoteError:
 def test_scratch_that_is_missing_is_a_volume(scratch: float, disk: float, size: int) -> None:
     """Rows G2 and G9: GB = scratch/1000 + 1 - disk, scratch being MB."""
     assert Setup.volume_size(scratch, disk) == size
+
+
+def test_the_reference_says_that_scratch_is_in_mb() -> None:
+    """Row G9."""
+    option = find(SIZE, "scratch")
+    assert option is not None
+    assert option.unit == "MB"
 
 
 def test_the_scratch_volume(peer: EC2Peer) -> None:

@@ -225,6 +225,27 @@ def problem(act: Callable[[], object]) -> str:
     return line
 
 
+def test_nothing_but_an_image_is_required(peer: EC2Peer) -> None:
+    """Row J3: an optional option that is absent is not an error."""
+    node = made(peer).create_node(peer.size, peer.record(), "t", peer.ping_url())
+    assert [instance.id for instance in moto().live()] == [node.id]
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-central-1", "ec2.eu-central-1.amazonaws.com"),
+        ("us-gov-west-1", "ec2.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "ec2.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_a_region_has_its_own_address(peer: EC2Peer, region: str, host: str) -> None:
+    """Row G7. Without `host` and `secure`, as operators write it."""
+    driver = peer.driver(credentials={"region": region, "host": "", "port": "", "secure": ""})
+    connection = driver._driver.connection  # type: ignore[attr-defined]  # libcloud's
+    assert (connection.host, connection.port, connection.secure) == (host, 443, 1)
+
+
 def test_a_region_that_is_misspelt_names_the_nearest(peer: EC2Peer) -> None:
     line = problem(lambda: peer.driver(credentials={"region": "eu-cental-1"}))
     assert line.endswith("[Cloud Credentials] region: there is no 'eu-cental-1'; the nearest is eu-central-1")
