@@ -188,7 +188,7 @@ def test_names_of_test_files_are_unique() -> None:
 
 
 def test_no_test_of_a_cloud_asks_a_mock() -> None:
-    """Row G1: a mock is true whatever it is asked. Clouds are doubles that keep what they are told, and are looked at."""
+    """Row G1: a mock is true whatever it is asked. Clouds are doubles that keep what they are told, and tests look."""
     files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests/unit/cloud").glob("*.py")}
     assert len(files) > 10
     assert not [name for name, text in files.items() if re.search(r"\bMock\(|MagicMock|mock\.patch", text)]
