@@ -166,7 +166,8 @@ def _sinfo(slurm: Slurm, argv: list[str]) -> str:
         nodes = (slurm.nodes[name] for name in slurm.nodes if name in wanted)
     if given.partition and "compute" not in given.partition.split(","):
         nodes = ()
-    return _table(given, forms.SINFO_TITLES, (forms.sinfo_line(given.format, node) for node in nodes))
+    lines = [forms.sinfo_line(given.format, node) for node in nodes]
+    return _table(given, forms.SINFO_TITLES, lines if given.Node else dict.fromkeys(lines))
 
 
 # ---- scontrol --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,247 @@
+"""The double of Slurm, held against a real one: the same commands get the same answers, and nodes come to the same
+states. compute1 to compute4 have a slurmd, compute5, compute6 and the dummy have none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from slurm_stage import need_slurm
+
+from arvnodeman.sandbox.clock import VirtualClock
+from arvnodeman.sandbox.real_slurm import PrivateSlurm
+from arvnodeman.sandbox.real_slurm_conf import Shape
+from arvnodeman.sandbox.slurm import Slurm
+from arvnodeman.sandbox.slurm_commands import run_command
+from arvnodeman.sandbox.slurm_jobs import Need
+from arvnodeman.sandbox.slurm_nodes import Computer
+
+BOUND = 60.0  # real seconds in which the real one must come to the state of the double
+FEATURES = tuple(f"instancetype={size}" for size in "abc")
+UP = [f"compute{number}" for number in range(1, 5)]
+Answer = tuple[str, str, int]
+
+
+class Twins:
+    """A double and a real Slurm, to which the same is done."""
+
+    def __init__(self, real: PrivateSlurm) -> None:
+        self.real = real
+        self.clock = VirtualClock()
+        self.double = Slurm(self.clock, [f"compute{number}" for number in range(7)])
+        for feature in FEATURES:
+            self.double.offer(feature)
+        for name in UP:
+            self.start(name)
+        self.settle(*UP)
+
+    def start(self, name: str) -> None:
+        shape = self.real.shape
+        computer = Computer(f"c-{name}", shape.cores, shape.memory, shape.tmp, "127.0.0.1", self.clock.wall())
+        self.double.slurmd_started(name, computer)
+        self.real.start_node(name)
+
+    def kill(self, name: str) -> None:
+        self.double.slurmd_stopped(name, f"c-{name}")
+        self.real.kill_node(name)
+
+    def submit(self, name: str, feature: str = "", nodes: int = 1) -> None:
+        need = Need(1, 0, 0, frozenset([feature] if feature else []), nodes)
+        self.double.submit(name, need, feature)
+        argv = ["sbatch", "--output=/dev/null", f"--job-name={name}", "--no-requeue", f"--nodes={nodes}"]
+        argv += ["--mem=0", f"--constraint={feature}"] if feature else ["--mem=0"]
+        self.real.say(*argv, text="#!/bin/sh\nexec sleep 600\n")
+
+    def ask(self, *argv: str) -> tuple[Answer, Answer]:
+        one, other = run_command(self.double, argv), self.real.run(*argv)
+        return (one.stdout, one.stderr, one.returncode), (other.stdout, other.stderr, other.returncode)
+
+    def same(self, *argv: str) -> Answer:
+        """What both answer."""
+        double, real = self.ask(*argv)
+        assert double == real, argv
+        return real
+
+    def update(self, *changes: str) -> int:
+        """scontrol update; the return code."""
+        return self.same("scontrol", "update", *changes)[2]
+
+    def settle(self, *names: str, form: str = "%n|%t|%w|%f|%E") -> list[str]:
+        """Let the double's time pass, and wait until the real one shows the same of these nodes; what it is."""
+        self.clock.advance(120)
+        return self._meet("sinfo", "--noheader", "--partition=compute", f"--nodes={','.join(names)}", "-o", form)
+
+    def queue(self, form: str = "%c|%m|%d|%r|%j|%f|%D") -> list[str]:
+        """The same for the waiting jobs, by name."""
+        self.clock.advance(5)
+        return self._meet("squeue", "--noheader", "--state=PENDING", f"--format={form}")
+
+    def _meet(self, *argv: str) -> list[str]:
+        end = time.monotonic() + BOUND
+        while True:
+            double, real = (sorted(answer[0].splitlines()) for answer in self.ask(*argv))
+            if double == real:
+                return real
+            assert time.monotonic() < end, f"the double shows {double}, the real one {real}"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def twins() -> Iterator[Twins]:
+    need_slurm()
+    with PrivateSlurm(Shape(nodes=6, features=FEATURES, slurmd_timeout=3, message_timeout=3)) as real:
+        yield Twins(real)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "scontrol update NodeName=nosuch State=RESUME",
+        "scontrol update NodeName=compute1 State=DRAIN",
+        "scontrol update NodeName=compute1 State=DOWN",
+        "scontrol update NodeName=compute1 State=FAIL",
+        "scontrol update NodeName=compute1 State=RESUME",
+        "scontrol update NodeName=compute1 State=WRONG Reason=x",
+        "scontrol update NodeName=compute1 Weight=abc",
+        "scontrol update NodeName=compute1 Nonsense=1",
+        "scontrol update NodeName=compute1",
+        "scontrol update NodeName=ALL Weight=5",
+        "scontrol update NodeName= State=RESUME",
+        "scontrol update NodeName=compute[1 Weight=5",
+        "scontrol update Weight=1",
+        "scontrol frobnicate",
+        "scontrol show node nosuch",
+        "scontrol show thing",
+        "sinfo -h -n nosuch -o %n",
+        "sinfo -n compute1 -p compute -o %n|%t|%T|%w|%f|%b|%E|%H|%u|%P|%R|%a|%l|%D",
+        "sinfo --nonsense",
+        "squeue",
+        "squeue -o %i|%P|%j|%u|%t|%D|%R",
+        "squeue -h -w nosuch",
+        "squeue -h -j 77",
+        "squeue -h -t NONSENSE",
+        "squeue -h --name=none",
+        "squeue --nonsense",
+        "scancel",
+        "scancel abc",
+        "scancel 999",
+        "scancel --name=none",
+        "scancel --nonsense",
+    ],
+)
+def test_the_same_command_gets_the_same_answer(twins: Twins, command: str) -> None:
+    twins.same(*command.split(" "))
+
+
+def test_features_and_weights_of_one_node_and_of_a_list(twins: Twins) -> None:
+    """Rows F11, F17: Features= cannot replace one, and loses the weight with it."""
+    forms = {"form": "%n|%w|%f|%b"}
+    assert twins.update("NodeName=compute1", "Features=instancetype=a") == 0
+    assert twins.update("NodeName=compute1", "Features=instancetype=b", "Weight=33") == 1
+    assert twins.settle("compute1", **forms) == ["compute1|1|instancetype=a|instancetype=a"]
+    changes = ("AvailableFeatures=gpu,instancetype=b", "ActiveFeatures=gpu,instancetype=b", "Weight=33")
+    assert twins.update("NodeName=compute1", *changes) == 0
+    assert twins.update("NodeName=compute1", "ActiveFeatures=gpu") == 0
+    assert twins.settle("compute1", **forms) == ["compute1|33|gpu,instancetype=b|gpu"]
+    assert twins.update("NodeName=compute1,nosuch,compute2", *changes[:2], "Weight=7") == 1
+    assert [line.split("|")[1] for line in twins.settle("compute1", "compute2", **forms)] == ["33", "1"]
+    assert twins.update("NodeName=compute[1-2]", "AvailableFeatures=", "ActiveFeatures=", "Weight=1") == 0
+    twins.settle("compute1", "compute2", form="%n|%w|%f")
+
+
+def test_the_states_of_a_node_without_work(twins: Twins) -> None:
+    """Rows F5, F12, E17."""
+    node = "NodeName=compute1"
+    assert twins.update(node, "Reason=just so") == 0
+    assert twins.settle("compute1", form="%E") == ["none"]
+    for change, state in (
+        (("State=DRAIN", "Reason=one"), "drain|one"),
+        (("State=DRAIN", "Reason=two"), "drain|two"),
+        (("Reason=three",), "drain|three"),
+        (("Reason=",), "drain|three"),
+        (("State=RESUME",), "idle|none"),
+        (("State=DOWN", "Reason=down"), "idle|none"),  # its slurmd lives
+        (("State=UNDRAIN",), "idle|none"),
+        (("State=FAIL", "Reason=f"), "fail|f"),
+        (("State=RESUME",), "idle|none"),
+        (("State=DRAIN", "Reason=d1"), "drain|d1"),
+        (("State=DOWN", "Reason=d2"), "drain|d2"),
+        (("State=UNDRAIN",), "idle|none"),
+    ):
+        assert twins.update(node, *change) == 0, change
+        assert twins.settle("compute1", form="%t|%E") == [state], change
+    twins.update("NodeName=compute2", "State=DRAIN", "Reason=x")
+    assert twins.update("NodeName=compute[1-2]", "State=RESUME") == 1  # of compute1, which is well
+    assert twins.settle("compute2", form="%t|%E") == ["idle|none"]
+
+
+def test_the_states_of_a_node_with_work_and_the_reasons_of_those_that_wait(twins: Twins) -> None:
+    """Rows F1, F3, F10, F13."""
+    for name, feature in (("compute1", "a"), ("compute2", "b")):
+        changes = (f"AvailableFeatures=instancetype={feature}", f"ActiveFeatures=instancetype={feature}")
+        twins.update(f"NodeName={name}", *changes)
+    twins.submit("runs", "instancetype=a")
+    assert twins.settle("compute1", form="%t") == ["alloc"]
+    twins.submit("next", "instancetype=a")
+    twins.submit("last", "instancetype=a")
+    twins.submit("dummy", "instancetype=c")
+    reasons = dict(line.split("|")[::-1] for line in twins.queue("%r|%j"))
+    assert (reasons["next"], reasons["last"]) == ("Resources", "Priority")
+    assert reasons["dummy"] == "ReqNodeNotAvail, UnavailableNodes:compute[0,5-6]"
+    twins.update("NodeName=compute1", "State=DRAIN", "Reason=one")
+    assert twins.settle("compute1", form="%t|%E") == ["drng|one"]
+    assert len([line for line in twins.queue() if "UnavailableNodes:compute[0-1,5-6]" in line]) == 3
+    twins.update("NodeName=compute1", "State=RESUME")
+    assert twins.settle("compute1", form="%t|%E") == ["alloc|none"]
+    twins.update("NodeName=compute1", "State=FAIL", "Reason=two")
+    assert twins.settle("compute1", form="%t|%E") == ["failg|two"]
+    for job in ("next", "last", "dummy"):
+        twins.same("scancel", f"--name={job}")
+    twins.same("scancel", "--name=runs")
+    assert twins.settle("compute1", form="%t|%E") == ["fail|two"]
+    twins.update("NodeName=compute1", "State=RESUME")
+    twins.submit("wide", nodes=5)
+    (line,) = twins.queue()
+    assert "Nodes required for job are DOWN, DRAINED or reserved" in line
+    twins.same("scancel", "--name=wide")
+    assert twins.update("NodeName=compute[1-2]", "AvailableFeatures=", "ActiveFeatures=") == 0
+    twins.settle(*UP)
+
+
+def test_a_node_that_ends_and_the_next_one_under_its_name(twins: Twins) -> None:
+    """Row F12: DRAIN, destroy, DOWN, as a shutdown of ours does it."""
+    twins.update("NodeName=compute3", "State=DRAIN", "Reason=ours")
+    twins.kill("compute3")
+    twins.update("NodeName=compute3", "State=DOWN", "Reason=ours")
+    assert twins.settle("compute3", form="%t|%E") == ["drain*|ours"]
+    twins.start("compute3")
+    assert twins.settle("compute3", form="%t|%E") == ["drain|ours"]
+    assert twins.update("NodeName=compute3", "State=RESUME") == 0
+    assert twins.settle("compute3", form="%t|%E") == ["idle|none"]
+    twins.kill("compute3")
+    assert twins.settle("compute3", form="%t|%E") == ["down*|Not responding"]
+    twins.update("NodeName=compute3", "State=DOWN", "Reason=gone")
+    assert twins.settle("compute3", form="%t|%E") == ["down*|gone"]
+    twins.start("compute3")
+    assert twins.settle("compute3", form="%t|%E") == ["idle|none"]
+
+
+def test_a_name_that_never_had_a_slurmd(twins: Twins) -> None:
+    twins.settle("compute5", form="%t|%E")
+    assert twins.update("NodeName=compute5", "State=DRAIN", "Reason=x") == 0
+    assert twins.update("NodeName=compute5", "State=RESUME") == 1
+    assert twins.settle("compute5", form="%E") == ["none"]  # resumed all the same
+
+
+def test_a_reconfigure_forgets_features_and_weights(twins: Twins) -> None:
+    """Row F18."""
+    changes = ("AvailableFeatures=instancetype=a", "ActiveFeatures=instancetype=a", "Weight=9")
+    assert twins.update("NodeName=compute4", *changes) == 0
+    assert twins.settle("compute4", form="%w|%f") == ["9|instancetype=a"]
+    twins.same("scontrol", "reconfigure")
+    assert twins.settle("compute4", "compute0", form="%n|%w|%f") == ["compute0|1|(null)", "compute4|1|(null)"]
+    assert twins.settle("compute4", "compute0", form="%w|%f") == ["1|(null)"]  # sinfo merges lines that are alike
+    for feature in FEATURES:
+        twins.double.offer(feature)
+    twins.real.say("scontrol", "update", "NodeName=compute0", f"Features={','.join(FEATURES)}")
