@@ -80,6 +80,7 @@ def main(path: str, *, foreground: bool, dry_run: bool = False) -> int:
     try:
         return Daemon(settings, signals, writer, state_dir, dry_run=dry_run).run(doors, complaint)
     finally:
+        doors.close(HANGING)
         signals.close()
         writer.release()
 

@@ -38,11 +38,11 @@ class Doors:
             self._servers.append(server)
 
     def close(self, timeout: float) -> None:
-        """Stop to serve; waits for at most `timeout` seconds for each."""
-        for server in self._servers:
-            server.stop(timeout)
-        for each in self.sockets:
-            each.close()
+        """Stop to serve; waits for at most `timeout` seconds for each. Again is harmless."""
+        while self._servers:
+            self._servers.pop().stop(timeout)
+        while self.sockets:
+            self.sockets.pop().close()
 
 
 def open_doors(manage: ManageSettings, state_dir: Path | None, *, dry_run: bool = False) -> Doors:

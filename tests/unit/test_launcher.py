@@ -18,6 +18,7 @@ from arvnodeman import launcher
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.settings import Settings
+from arvnodeman.supervision.one_writer import OneWriter, cluster_of
 from arvnodeman.supervision.signals import Signals
 from arvnodeman.version import __version__
 
@@ -72,6 +73,7 @@ class PlayedCrew:
     def __init__(
         self, settings: Settings, supervision: Any, brain: object, published: Any, *, dry_run: bool = False
     ) -> None:
+        self.dry_run = dry_run
         self.waits = None
         self.say = None
         self.settings = settings
@@ -317,6 +319,22 @@ def test_a_relative_path_is_still_found_from_the_background(path: Path, monkeypa
         send(signal.SIGTERM)
 
     run(Path("site.cfg"), started)
+
+
+def test_a_dry_run_shares_nothing_with_the_daemon_that_it_runs_beside(path: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    path.write_text(path.read_text().replace("[Daemon]", f"[Daemon]\nstate_dir = {state}"))
+    beside = OneWriter(cluster_of(load(str(path))), state)
+    try:
+        assert launcher.main(str(path), foreground=True) == launcher.ALREADY_RUNNING
+        ON_START.append(lambda _crew: send(signal.SIGTERM))
+        assert launcher.main(str(path), foreground=True, dry_run=True) == 0
+    finally:
+        beside.release()
+    assert PLAYED[0].dry_run
+    assert [each.name for each in state.iterdir()] == ["dry-run"]
+    assert "Dry run: what would be done is written down, and nothing is touched" in (tmp_path / "log").read_text()
 
 
 def test_leading_a_group_already_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,18 @@ def test_an_idle_node_that_might_go_says_who_needs_it() -> None:
     assert why(world, "compute2") == "min_nodes keeps 1 node(s)"
 
 
+def test_a_node_that_is_destroyed_and_listed_still_says_so() -> None:
+    world = World()
+    world.node("compute1")
+    world.begin()
+    world.cycle()
+    listed = dict(world.cloud)
+    world.obey()
+    world.cloud = listed
+    world.cycle()
+    assert why(world, "compute1") == "destroyed, and listed by the cloud still"
+
+
 # ---- lines of the log ------------------------------------------------------------------------------------------------
 
 
