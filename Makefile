@@ -1,6 +1,8 @@
 # make demo    see it work: a whole site on this machine, the real daemon on it (ARGS="--jobs 100 --seed 7")
 # make test    run the tests (TESTS="tests/unit/fleet" for some of them)
 # make check   ruff (lint and format) and mypy --strict
+# make properties   hold the brain against many thousand random histories (HISTORIES=20000)
+# make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
@@ -11,14 +13,14 @@
 
 VENV ?= .venv
 BIN = $(VENV)/bin
-TESTS ?= $(wildcard tests/unit tests/integration)
+TESTS ?= $(wildcard tests/unit tests/properties tests/integration)
 # Discovery documents of real API servers, for the contract tests. Without them those are skipped, and say so.
 ARVADOS_DISCOVERY_DIR ?= $(abspath $(wildcard ../shared/data))
 ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test chaos soak drills check bench-manage scenarios clean
+.PHONY: help demo test properties bench chaos soak drills check bench-manage scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -27,6 +29,14 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal -o faulthandler_timeout=120 $(ARGS) $(TESTS)
+
+HISTORIES ?= 20000
+properties: $(VENV)/.installed
+	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -q --hypothesis-show-statistics tests/properties $(ARGS)
+
+bench: $(VENV)/.installed
+	@PYTHONPATH=tests $(BIN)/python tests/bench/fleet_cycle.py $(ARGS)
+	@PYTHONPATH=tests/integration $(BIN)/python tests/bench/two_hundred_nodes.py $(ARGS)
 
 drills: $(VENV)/.installed
 	@$(BIN)/python tests/integration/drill_book.py $(ARGS)

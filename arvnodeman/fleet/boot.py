@@ -27,9 +27,8 @@ from arvnodeman.fleet.messages import (
     StepResult,
 )
 from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
-from arvnodeman.fleet.node import Node
+from arvnodeman.fleet.node import Node, slurm_weight
 from arvnodeman.fleet.operation import RETRIED, Desk, Operation
-from arvnodeman.fleet.sizes import slurm_weight
 
 UNCERTAIN = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})
 PREPARED = "Prepared by Node Manager"

@@ -167,13 +167,20 @@ def judge_all(state: State) -> None:
             node.slurm_down = down
     _shield(state, turned, paired)
     lifted = _lift_shields(state, judged)
+    fresh = sight.record_now - state.policy.node_stale_after
     for node, verdict, cause in judged:
-        _note_up(state, node, verdict)
+        if not node.been_up and node.record is not None:
+            _note_up(state, node, verdict)
         if node.shield_until is not None and (verdict is not NodeState.DOWN or node.id in lifted):
             node.shield_until, node.supply_until = None, 0.0
         if node.destroyed_at is None and node.shutdown is None:
             settle(node, verdict, cause, sight, len(polls) if watched else None)
-        _warn_protected(state, node, sight)
+        record, slurm = node.record, node.slurm
+        heard_of = record is not None and (record.last_ping_at or 0.0) >= fresh and (record.modified_at or 0.0) >= fresh
+        if heard_of and slurm is not None and slurm.responding:
+            node.doubtful, node.unresponsive_since = False, None
+        else:
+            _warn_protected(state, node, sight)
 
 
 def _note_up(state: State, node: Node, verdict: NodeState) -> None:

@@ -95,6 +95,7 @@ class SizeHealth:
         """Let the size rest, twice as long as the last time unless something succeeded since."""
         if self.resting is not None and t < self.until:  # an echo of the same refusal
             self.detail = detail or self.detail
+            self.quota_nodes = min(self.quota_nodes, standing)
             return
         self._wait = min(self._wait * 2, LONGEST_WAIT) if self._wait else self.first_wait
         self.resting, self.until, self.detail, self.quota_nodes = why, t + self._wait, detail, standing

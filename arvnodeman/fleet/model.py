@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+DEFAULT_DOMAIN = "dynamic.compute"
+
 
 class NodeState(StrEnum):
     """What a node is, as far as we can tell: the rows of the table of states."""
@@ -139,11 +141,6 @@ class NodeSize:
     bandwidth: float = 0
     extra: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def feature(self) -> str:
-        """Its feature in Slurm."""
-        return "instancetype=" + self.id
-
 
 @dataclass(frozen=True, slots=True)
 class OperatorWord:
@@ -203,7 +200,7 @@ class NodeRecord:
     @property
     def fqdn(self) -> str | None:
         """hostname.domain (domain `dynamic.compute` where there is none), or None without a hostname."""
-        return f"{self.hostname}.{self.domain or 'dynamic.compute'}" if self.hostname else None
+        return f"{self.hostname}.{self.domain or DEFAULT_DOMAIN}" if self.hostname else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ DRAINED_STATES = frozenset({"drain", "drng"})
 UP_STATES = frozenset({"idle"}) | BUSY_STATES
 VOUCHED_STATES = frozenset({"idle", "down", "drain", "inval", "fail"})  # with a stale record: Slurm answers for it
 FIRST_PING_TOLERANCE = 300.0  # seconds before the node's start that a first ping may show (clocks differ; row B3)
+MAX_WEIGHT = 4_294_967_000  # Slurm keeps weights in 32 bits (row C26)
 OUR_SHUTDOWN = "Node Manager shutdown"
 OUR_REMOVAL = "Node Manager removal"
 RESUMES = 5  # times that an older node's drain is taken back before the node counts as down
@@ -68,6 +69,8 @@ class Node:
     state: NodeState = NodeState.UNPAIRED
     since: float = 0.0  # in this state
     price: float = 0.0  # $/hour; see reprice()
+    weight: int = 0  # in Slurm, for that price
+    feature: str = ""  # in Slurm, for its size
     booted: bool = False  # by this run
     been_up: bool = False  # Slurm has called it idle or busy in this run
     idle_polls: int = 0  # node polls in a row that found it idle
@@ -125,6 +128,8 @@ class Node:
             self.price = self.size.price
         else:
             self.price = self.cloud.price or 0.0
+        self.weight = slurm_weight(self.price)
+        self.feature = f"instancetype={self.size.id}" if self.size is not None else ""
 
     @property
     def word(self) -> Word | None:
@@ -159,6 +164,13 @@ class Node:
 def host_part(cloud: CloudNode) -> str | None:
     """The first part of the FQDN that the cloud keeps for a node (its name, where it keeps none)."""
     return (cloud.fqdn or cloud.name).split(".", 1)[0] or None
+
+
+def slurm_weight(price: float) -> int:
+    """The Weight of a node: Slurm fills the lowest first, so the cheapest (row F11); kept below 2^32 (row C26)."""
+    if not price > 0:
+        return 0
+    return MAX_WEIGHT if price * 1000 >= MAX_WEIGHT else int(price * 1000)
 
 
 def reason_of(kind: str, node: CloudNode) -> str:

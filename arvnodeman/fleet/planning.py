@@ -184,17 +184,11 @@ def _decide_held_back(state: State, plan: Plan) -> None:
 def _summarise(state: State, plan: Plan) -> None:
     """One line for each size: wishlist, nodes by state."""
     assert state.table is not None
-    states: dict[str, Counter[NodeState]] = {}
-    for node in state.roster.nodes.values():
-        if node.size is not None:
-            states.setdefault(node.size.id, Counter())[node.state] += 1
-    for boot in state.boots.values():
-        if boot.row is None:
-            states.setdefault(boot.size.id, Counter())[NodeState.BOOTING] += 1
+    counts = Counter([(node.size.id, node.state) for node in state.roster.nodes.values() if node.size is not None])
+    counts.update((boot.size.id, NodeState.BOOTING) for boot in state.boots.values() if boot.row is None)
     for size in state.table.cheapest_first:
-        counts = states.get(size.id, Counter())
-        booting, unpaired = counts[NodeState.BOOTING], counts[NodeState.UNPAIRED]
-        idle, busy = counts[NodeState.IDLE], counts[NodeState.BUSY]
+        booting, unpaired = counts[size.id, NodeState.BOOTING], counts[size.id, NodeState.UNPAIRED]
+        idle, busy = counts[size.id, NodeState.IDLE], counts[size.id, NodeState.BUSY]
         state.desk.info(
             "%s: wishlist %d, up %d (booting %d, unpaired %d, idle %d, busy %d), down %d, shutdown %d",
             size.id,
@@ -204,6 +198,6 @@ def _summarise(state: State, plan: Plan) -> None:
             unpaired,
             idle,
             busy,
-            counts[NodeState.DOWN] + counts[NodeState.FAIL],
-            counts[NodeState.SHUTDOWN],
+            counts[size.id, NodeState.DOWN] + counts[size.id, NodeState.FAIL],
+            counts[size.id, NodeState.SHUTDOWN],
         )

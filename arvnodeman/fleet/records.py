@@ -112,8 +112,9 @@ class RecordKeeping:
 def clean_orphans(state: State, keeping: RecordKeeping) -> list[Operation]:
     """Give slots back that nobody will use, and let the jobs on their Slurm nodes be queued again."""
     begun: list[Operation] = []
-    names = {state.roster.hostname(node) for node in state.roster.nodes.values()}
-    for record in keeping.orphans(state):
+    orphans = keeping.orphans(state)
+    names = {state.roster.hostname(node) for node in state.roster.nodes.values()} if orphans else set()
+    for record in orphans:
         chore = CleanRecord(state.desk, record)
         state.chores[chore.id] = chore
         known = state.policy.slurm and state.roster.slurm is not None and record.hostname in state.roster.slurm

@@ -51,7 +51,7 @@ class Roster:
             node = self.nodes.get(cloud.id)
             if node is None:
                 change.new.append(self.add(cloud, t, table, listed=True))
-            elif not node.listed or node.missing or cloud.stopped or node.cloud != cloud:
+            elif not node.listed or node.missing or cloud.stopped or node.word_unseen_until or node.cloud != cloud:
                 self._renew(node, cloud, t, table)
                 change.changed.append(node)
         for identity in self.nodes.keys() - seen:

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 
 from arvnodeman.fleet.model import CloudNode, JobShape, NodeSize, ProviderSize, SizeSection
 
-MAX_WEIGHT = 4_294_967_000  # Slurm keeps weights in 32 bits (row C26)
 SCRATCH_PER_DISK_GB = 1000  # MB (row C21)
 
 
@@ -21,13 +20,6 @@ class MissingSize:
     instance_type: str
     nearest: tuple[str, ...]
     problem: str = "the provider does not offer it"
-
-
-def slurm_weight(price: float) -> int:
-    """The Weight of a node: Slurm fills the lowest first, so the cheapest (row F11); kept below 2^32 (row C26)."""
-    if not price > 0:
-        return 0
-    return MAX_WEIGHT if price * 1000 >= MAX_WEIGHT else int(price * 1000)
 
 
 def _known(value: float | None) -> float:

@@ -22,6 +22,7 @@ from arvnodeman.fleet.windows import ShutdownWindows
 from arvnodeman.fleet.wishlist import Queue
 
 INTENT_COUNTS_FOR = 900.0  # seconds that a record prepared by an earlier run counts as a booting node
+LONGEST_MARGIN = 60.0  # seconds off the end of a window: the servers' own clocks are used, this is for their unrest
 OFFSET_NOISE = 2.0  # seconds: Date headers have no fractions
 
 
@@ -90,7 +91,7 @@ class State:
             t=self.t,
             record_now=self.record_now,
             cloud_now=self.clock.now + self.cloud_offset,
-            clock_margin=differ if differ > CLOCKS_DIFFER else 0.0,
+            clock_margin=min(differ, LONGEST_MARGIN) if differ > CLOCKS_DIFFER else 0.0,
             sinfo=self.sinfo,
             never_paired_known=self.freshness.counts[Poll.RECORDS] > 1,
         )

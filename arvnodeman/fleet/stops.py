@@ -7,7 +7,7 @@ from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.model import NodeState, Word
-from arvnodeman.fleet.node import OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible
+from arvnodeman.fleet.node import DRAINED_STATES, OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.shutdown_stages import Kind
 from arvnodeman.fleet.state import State
@@ -75,11 +75,18 @@ def decide_stops(state: State) -> None:
     for node in list(state.roster.nodes.values()):
         if node.destroyed_at is not None or node.shutdown is not None:
             continue
+        if node.state is NodeState.BUSY and node.size is not None and node.cloud.word is None and not _drains(node):
+            up += 1  # nearly every node of every poll
+            continue
         busy = node.boot is not None or node.destroy_again_at > state.t or _is_being_resumed(state, node)
         if not busy and (_by_word(state, node) or _adopt(state, node) or _remove(state, node, sight, spare)):
             continue
         up += node.state not in NOT_UP
     _stop_unwanted(state, spare, up)
+
+
+def _drains(node: Node) -> bool:
+    return node.slurm is not None and node.slurm.state in DRAINED_STATES
 
 
 def _is_being_resumed(state: State, node: Node) -> bool:
@@ -91,8 +98,9 @@ def _is_being_resumed(state: State, node: Node) -> bool:
 def adopt_drained(state: State) -> None:
     """A queue poll has come: what was drained before a restart is taken up before the plan, which may take it back."""
     for node in list(state.roster.nodes.values()):
-        busy = node.destroyed_at is not None or node.shutdown is not None or node.boot is not None
-        if not busy and node.word is None and node.slurm is not None and not _is_being_resumed(state, node):
+        if not _drains(node) or node.destroyed_at is not None or node.shutdown is not None or node.boot is not None:
+            continue
+        if node.word is None and node.destroy_again_at <= state.t and not _is_being_resumed(state, node):
             _adopt(state, node)
 
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from arvnodeman.fleet.chores import Chore
 from arvnodeman.fleet.messages import DescribeNode, ResumeNode, Step, SyncFqdn
-from arvnodeman.fleet.model import NodeRecord, Word
+from arvnodeman.fleet.model import DEFAULT_DOMAIN, NodeRecord, Word
 from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another
 from arvnodeman.fleet.operation import Operation
-from arvnodeman.fleet.sizes import slurm_weight
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.words import write_again
 
@@ -26,13 +25,33 @@ def keep_up(state: State) -> list[Operation]:
             continue
         if node.word_unwritten and node.word_chore is None:
             begun.append(write_again(state, node))
-        if node.record is None or node.chore is not None or node.shutdown is not None:
+        if (
+            node.record is None
+            or _is_in_order(node, node.record)
+            or node.chore is not None
+            or node.shutdown is not None
+        ):
             continue
         for step in _needed(state, node, node.record):
             if node.chore_waits is None or node.chore_waits.get(type(step), (0.0, 0.0))[1] <= state.t:
                 begun.append(_begin(state, node, step))
                 break
     return begun
+
+
+def _is_in_order(node: Node, record: NodeRecord) -> bool:
+    """The quick answer for nearly every node of every poll: nothing to do."""
+    slurm, fqdn, hostname = node.slurm, node.cloud.fqdn, record.hostname
+    if slurm is None or slurm.reason or slurm.weight != node.weight or node.feature not in slurm.features:
+        return False
+    domain = record.domain or DEFAULT_DOMAIN
+    return (
+        fqdn is not None
+        and hostname is not None
+        and len(fqdn) == len(hostname) + 1 + len(domain)
+        and fqdn.startswith(hostname)
+        and fqdn.endswith(domain)
+    )
 
 
 def _begin(state: State, node: Node, step: Step) -> Operation:
@@ -54,10 +73,8 @@ def _needed(state: State, node: Node, record: NodeRecord) -> Iterator[Step]:
         old_drain = drained_for_another(node) and node.resumes < tries
         if old_drain or (node.word is Word.HOLD and drained_by_us(node) is not None):
             yield ResumeNode(0, record.hostname)
-        if node.size is not None:
-            weight = slurm_weight(node.price)
-            if slurm.weight != weight or node.size.feature not in slurm.features:
-                yield DescribeNode(0, record.hostname, node.size.id, weight)
+        if node.size is not None and (slurm.weight != node.weight or node.feature not in slurm.features):
+            yield DescribeNode(0, record.hostname, node.size.id, node.weight)
     if record.hostname is not None and node.cloud.fqdn != (fqdn := record.fqdn) and fqdn is not None:
         yield SyncFqdn(0, node.cloud, fqdn)
 

@@ -1,0 +1,197 @@
+"""Properties of the Fleet over random histories: polls, boots, failures, deaths, lies, restarts, words, clock jumps.
+
+The machine lets a simulated site and a Fleet live, and throws things at them. What must hold at every command
+is checked as it leaves (`Watch`); what must come in the end is checked when the faults have stopped. `make properties`
+runs many thousand histories and prints how often the interesting things happened; `make test` runs a few.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from hypothesis import HealthCheck, event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from simulation.run import Pace, Run
+from simulation.watch import Watch
+
+from arvnodeman.fleet.messages import Decided, Note, OperatorSaid
+from arvnodeman.fleet.model import JobShape, Policy, ProviderSize, SizeSection, Word
+
+HISTORIES = int(os.environ.get("HISTORIES", "40"))
+RULES = 30  # in a history
+BOUND = 400  # polls within which everything must have come right once the faults have stopped
+
+OFFERS = (
+    ProviderSize("small", "small", ram=4000, disk=10, price=0.1, cores=2),
+    ProviderSize("medium", "medium", ram=8000, disk=20, price=0.13, cores=4),
+    ProviderSize("big", "big", ram=16000, disk=50, price=0.4, cores=8),
+)
+SECTIONS = tuple(SizeSection(offer.id, int(offer.cores), offer.id) for offer in OFFERS)
+SHAPES = st.builds(
+    JobShape,
+    cores=st.sampled_from([1, 2, 4, 8]),
+    ram=st.sampled_from([0, 1000, 7000]),
+    size=st.sampled_from([None, None, "small", "medium", "big"]),
+    nodes=st.sampled_from([1, 1, 1, 2]),
+)
+RATES = st.sampled_from([0.0, 0.0, 0.05, 0.2])
+
+
+class FleetHistories(RuleBasedStateMachine):
+    """One history."""
+
+    @initialize(
+        max_nodes=st.integers(2, 8),
+        min_nodes=st.sampled_from([0, 0, 0, 1]),
+        cap=st.sampled_from([0.0, 0.0, 1.0]),
+        windows=st.sampled_from([(54.0, 5.0, 1.0), (0.0, 60.0)]),
+        slots=st.sampled_from([6, 64]),
+        seed=st.integers(0, 1 << 30),
+    )
+    def begin(
+        self, max_nodes: int, min_nodes: int, cap: float, windows: tuple[float, ...], slots: int, seed: int
+    ) -> None:
+        """A site and a daemon."""
+        policy = Policy(
+            sections=SECTIONS,
+            shutdown_windows=windows,
+            max_nodes=max_nodes,
+            min_nodes=min_nodes,
+            max_total_price=cap,
+            slurm=True,
+        )
+        self.run = Run(policy, OFFERS, seed=seed, slots=slots)
+        self.watch = Watch(self.run)
+
+    # ---- what the world does ----------------------------------------------------------------------------------------
+
+    @rule(minutes=st.sampled_from([0.3, 1, 1, 3, 10, 30]))
+    def time_passes(self, minutes: float) -> None:
+        self.run.advance(minutes * 60)
+
+    @rule(shape=SHAPES, duration=st.sampled_from([30, 300, 3000]), priority=st.integers(0, 3), count=st.integers(1, 3))
+    def jobs_come(self, shape: JobShape, duration: float, priority: int, count: int) -> None:
+        for _ in range(count):
+            self.run.site.submit(shape, duration, priority)
+
+    @rule(before=RATES, after=RATES, polls=RATES, throttled=RATES)
+    def requests_fail(self, before: float, after: float, polls: float, throttled: float) -> None:
+        self.run.pace = replace(
+            self.run.pace, fails_before=before, fails_after=after, poll_fails=polls, throttled=throttled
+        )
+
+    @rule(cloud=RATES, records=RATES, slurm=st.sampled_from([0.0, 0.0, 0.1]))
+    def lists_lie(self, cloud: float, records: float, slurm: float) -> None:
+        self.run.pace = replace(self.run.pace, list_lies=cloud, record_lies=records, slurm_lies=slurm)
+
+    @rule(never_pings=RATES, dies=RATES)
+    def nodes_are_bad(self, never_pings: float, dies: float) -> None:
+        self.run.pace = replace(self.run.pace, never_pings=never_pings, dies=dies)
+
+    @rule(quota=st.sampled_from([None, 1, 3]), full=st.sampled_from([frozenset(), frozenset({"small"})]))
+    def the_cloud_is_full(self, quota: int | None, full: frozenset[str]) -> None:
+        self.run.site.quota, self.run.site.no_capacity = quota, set(full)
+
+    @precondition(lambda self: self.run.site.cloud)
+    @rule(data=st.data(), how=st.sampled_from(["vanish", "stop", "fall silent"]))
+    def a_node_is_lost(self, data: st.DataObject, how: str) -> None:
+        identity = data.draw(st.sampled_from(sorted(self.run.site.cloud)))
+        if how == "vanish":
+            self.run.site.vanish(identity)
+        elif how == "stop":
+            self.run.site.stop(identity)
+        else:
+            self.run.site.cloud[identity].dead = True
+        event(f"a node is lost: {how}")
+
+    @rule()
+    def slurm_restarts(self) -> None:
+        self.run.site.reboot_slurm()
+
+    @rule()
+    def all_polls_fail_for_a_while(self) -> None:
+        pace, self.run.pace = self.run.pace, replace(self.run.pace, poll_fails=1.0)
+        self.run.advance(900)
+        self.run.pace = pace
+        event("an outage longer than poll_stale_after")
+
+    # ---- what people do ---------------------------------------------------------------------------------------------
+
+    @rule()
+    def the_daemon_is_killed(self) -> None:
+        event(f"killed with {len(self.watch.flying)} steps under way" if self.watch.flying else "killed at rest")
+        self.watch.restarted()
+        self.run.start()
+
+    @rule(seconds=st.sampled_from([-3600.0, -5.0, 40.0]))
+    def the_clock_is_set(self, seconds: float) -> None:
+        self.run.skew += seconds
+
+    @precondition(lambda self: self.run.site.cloud)
+    @rule(data=st.data(), word=st.sampled_from(list(Word)))
+    def an_operator_speaks(self, data: st.DataObject, word: Word) -> None:
+        identity = data.draw(st.sampled_from(sorted(self.run.site.cloud)))
+        if word is Word.KILL:
+            self.run.site.killed_on_request.add(identity)
+        before = self.watch.words.get(identity)
+        self.watch.words[identity] = word
+        heard = self.run.tell(OperatorSaid(identity, word, "a test"))
+        if not any(isinstance(command, Note) and command.kind is Decided.WORD for command in heard):
+            self.watch.words.pop(identity)  # not listed yet: the operator is told so
+            if before is not None:
+                self.watch.words[identity] = before
+            return
+        event(f"an operator says {word.value}")
+
+    # ---- what must hold ---------------------------------------------------------------------------------------------
+
+    @invariant()
+    def nothing_forbidden_happened(self) -> None:
+        if hasattr(self, "watch"):
+            assert not self.watch.wrong, self.watch.wrong
+
+    def teardown(self) -> None:
+        """When the faults stop, every satisfiable job gets its nodes, and what is superfluous goes."""
+        if not hasattr(self, "watch"):
+            return
+        run = self.run
+        run.pace = Pace()
+        run.site.quota, run.site.no_capacity = None, set()
+        self.nothing_forbidden_happened()
+        run.advance(1200)  # what was under way ends, and new daemons know their nodes
+        for identity in sorted(run.site.cloud):  # a kill of the daemon may have left an older word in the tag
+            self.watch.words[identity] = Word.RUN
+            run.tell(OperatorSaid(identity, Word.RUN, "the end"))
+        poll = run.pace.poll
+        work = sum(job.duration * job.shape.nodes for job in run.site.jobs.values())
+        served = run.until(self._all_served, BOUND * poll + 3 * work)
+        assert served, self.watch.account("jobs wait for ever")
+        clean = run.until(self._nothing_left, BOUND * poll)
+        assert clean, self.watch.account("something is left for ever")
+        self.nothing_forbidden_happened()
+        self.watch.replay()
+        for name in sorted(self.watch.seen):
+            event(name)
+
+    def _all_served(self) -> bool:
+        return all(job.done or job.cancelled for job in self.run.site.jobs.values())
+
+    def _nothing_left(self) -> bool:
+        """No node beyond min_nodes, no slot without a node, no operation that never ends."""
+        site = self.run.site
+        slots = sum(record.slot is not None for record in site.records.values())
+        least = self.run.policy.min_nodes
+        return len(site.cloud) <= least and slots <= max(least, len(site.cloud)) and not self.run.fleet.view.operations
+
+
+FleetHistories.TestCase.settings = settings(
+    max_examples=HISTORIES,
+    stateful_step_count=RULES,
+    deadline=None,
+    derandomize=HISTORIES <= 100,  # the quick share of `make test` is the same each time
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
+TestFleetHistories = FleetHistories.TestCase
