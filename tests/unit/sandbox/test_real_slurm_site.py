@@ -1,0 +1,223 @@
+"""What the site makes of a real Slurm's squeue and sinfo, tried with commands that answer as told."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from arvnodeman.sandbox.clock import VirtualClock
+from arvnodeman.sandbox.real_slurm import SlurmFailed, ended_jobs
+from arvnodeman.sandbox.real_slurm_conf import Ports, Shape, write_conf
+from arvnodeman.sandbox.real_slurm_site import RealSlurm, sbatch_command
+from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
+from arvnodeman.sandbox.slurm_nodes import Computer
+
+NODES = "compute0|unk|instancetype=small|none\ncompute1|idle|(null)|none\n"
+
+
+class FakeSlurm:
+    """A private Slurm whose commands say what they are told to."""
+
+    def __init__(self) -> None:
+        self.squeue = ""
+        self.sinfo = NODES
+        self.away = False
+        self.ran: list[list[str]] = []
+        self.killed: list[str] = []
+        self.started: list[str] = []
+
+    def run(self, *argv: str, text: str = "", timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
+        self.ran.append(list(argv))
+        if self.away:
+            return subprocess.CompletedProcess(argv, 1, "", "Unable to contact slurm controller")
+        out = {"squeue": self.squeue, "sinfo": self.sinfo, "sbatch": "7;sandbox\n"}.get(argv[0], "")
+        return subprocess.CompletedProcess(argv, 0, out, "")
+
+    def say(self, *argv: str, text: str = "") -> str:
+        done = self.run(*argv, text=text)
+        if done.returncode:
+            raise SlurmFailed(done.stderr)
+        return done.stdout
+
+    def start_node(self, name: str) -> None:
+        self.started.append(name)
+
+    def kill_node(self, name: str) -> None:
+        self.killed.append(name)
+
+
+class Mirror:
+    """A RealSlurm on a fake one; its threads do not run, its errands are run by hand."""
+
+    def __init__(self) -> None:
+        self.slurm = FakeSlurm()
+        self.clock = VirtualClock(speed=10)
+        self.real = RealSlurm(self.clock, self.slurm)  # type: ignore[arg-type]
+        self.events: list[tuple[str, str]] = []
+        self.real.on_start = lambda job, computers: self.events.append(
+            (job.name, f"on {','.join(computer.id for computer in computers)}")
+        )
+        self.real.on_end = lambda job, cause: self.events.append((job.name, cause))
+        self.real.look()
+        computer = Computer("sb-1", 2, 4000, 50_000, "127.0.0.1", 0.0)
+        assert self.real.slurmd_started("compute1", computer)
+
+    def submit(self, name: str) -> None:
+        self.real.submit(name, Need(2, 500, 100), "", FIRST_PRIORITY - 5, held=False, seconds=100)
+
+    def run_errand(self) -> None:
+        errand: Callable[[], None] = self.real._errands.get_nowait()
+        try:
+            errand()
+        except SlurmFailed:
+            self.real._errands.put(errand)
+
+    def see(self, *lines: str) -> None:
+        """squeue shows these: id, state, nodes, name."""
+        self.slurm.squeue = "".join(f"{line}\n" for line in lines)
+        self.real.look()
+
+
+@pytest.fixture
+def mirror() -> Mirror:
+    return Mirror()
+
+
+@pytest.mark.parametrize(
+    ("end", "causes"),
+    [
+        ("COMPLETED", ["completed"]),
+        ("CANCELLED", ["cancelled"]),
+        ("NODE_FAIL", ["node set down"]),
+        ("FAILED", ["node set down"]),
+    ],
+)
+def test_a_job_is_followed_from_submission_to_its_end(mirror: Mirror, end: str, causes: list[str]) -> None:
+    mirror.submit("a")
+    assert list(mirror.real.jobs) == [-1]
+    mirror.run_errand()
+    assert list(mirror.real.jobs) == [7]
+    for state in ("PENDING||", "CONFIGURING|compute1|", "RUNNING|compute1|", "COMPLETING|compute1|"):
+        mirror.see(f"7|{state}a")
+    assert mirror.events == [("a", "on sb-1")]
+    mirror.see(f"7|{end}|compute1|a")
+    assert mirror.events == [("a", "on sb-1"), *(("a", cause) for cause in causes)]
+    mirror.see(f"7|{end}|compute1|a")
+    assert len(mirror.events) == 2
+    assert mirror.real.jobs == {}
+
+
+def test_a_job_that_was_quicker_than_a_look_has_started_and_ended(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.see("7|COMPLETED|compute1|a")
+    assert mirror.events == [("a", "on sb-1"), ("a", "completed")]
+
+
+def test_a_job_cancelled_before_it_ran_has_not_started(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.see("7|CANCELLED||a")
+    assert mirror.events == [("a", "cancelled")]
+
+
+def test_a_job_lost_with_its_machine_is_nobodys_fault(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.see("7|RUNNING|compute1|a")
+    mirror.real.slurmd_stopped("compute1", "another")
+    assert mirror.slurm.killed == []
+    mirror.real.slurmd_stopped("compute1", "sb-1")
+    mirror.real.slurmd_stopped("compute1", "sb-1")
+    assert mirror.slurm.killed == ["compute1"]
+    mirror.see("7|NODE_FAIL|compute1|a")
+    assert mirror.events[-1] == ("a", "node vanished")
+
+
+def test_a_job_that_slurmctld_has_forgotten_is_lost_but_not_before_it_was_ever_shown(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.see()
+    assert mirror.events == []
+    mirror.see("7|PENDING||a")
+    mirror.see()
+    assert mirror.events == [("a", "forgotten by slurmctld")]
+
+
+def test_an_sbatch_whose_answer_was_lost_is_not_repeated_when_a_listing_shows_the_job(mirror: Mirror) -> None:
+    mirror.slurm.away = True
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.slurm.away = False
+    mirror.run_errand()  # no listing has come since
+    assert sum(argv[0] == "sbatch" for argv in mirror.slurm.ran) == 1
+    mirror.see("9|PENDING||a")
+    mirror.run_errand()
+    assert sum(argv[0] == "sbatch" for argv in mirror.slurm.ran) == 1
+    assert list(mirror.real.jobs) == [9]
+
+
+def test_an_sbatch_that_failed_is_repeated_once_a_listing_lacks_the_job(mirror: Mirror) -> None:
+    mirror.slurm.away = True
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.slurm.away = False
+    mirror.see()
+    mirror.run_errand()
+    assert list(mirror.real.jobs) == [7]
+
+
+def test_nodes_are_as_sinfo_shows_them(mirror: Mirror) -> None:
+    mirror.slurm.sinfo = "compute0|unk*|(null)|none\ncompute1|drng*|a,b|Node Manager shutdown (sb-1) | more\n"
+    mirror.real.look()
+    node = mirror.real.nodes["compute1"]
+    assert (node.short(), node.drain, node.features) == ("drng*", True, ("a", "b"))
+    assert node.reason == "Node Manager shutdown (sb-1) | more"
+    assert mirror.real.counts() == {"unk*": 1, "drng*": 1}
+
+
+def test_compute0_is_made_to_offer_what_it_should(mirror: Mirror) -> None:
+    mirror.real.offer("instancetype=small")
+    mirror.real._offer_again()
+    assert not [argv for argv in mirror.slurm.ran if argv[0] == "scontrol"]
+    mirror.real.offer("instancetype=large")
+    mirror.real._offer_again()
+    assert mirror.slurm.ran[-1][-1] == "Features=instancetype=large,instancetype=small"
+    assert not mirror.real.slurmd_started("compute0", Computer("x", 1, 1, 1, "", 0.0))
+
+
+def test_jobs_are_submitted_as_arvados_dispatcher_does_it() -> None:
+    job = SlurmJob(-1, "zzzzz-dz642-0", Need(2, 500, 100, nodes=3), "", FIRST_PRIORITY - 10_005, 0.0)
+    plain = sbatch_command(job)
+    assert plain[:5] == ["sbatch", "--parsable", "--nice=10005", "--no-requeue", "--job-name=zzzzz-dz642-0"]
+    assert {"--mem=500", "--cpus-per-task=2", "--tmp=100", "--nodes=3"} <= set(plain)
+    named = sbatch_command(SlurmJob(-1, "b", Need(), "instancetype=small", FIRST_PRIORITY, 0.0, held=True))
+    assert named[-2:] == ["--constraint=instancetype=small", "--hold"]
+
+
+def test_two_slurms_side_by_side_never_share_a_port() -> None:
+    taken = [Ports.take(100) for _ in range(5)]
+    blocks = [range(ports.controller, ports.first_node + 100) for ports in taken]
+    assert len({port for block in blocks for port in block}) == sum(map(len, blocks))
+    for ports in taken:
+        ports.holder.close()
+
+
+def test_slurm_conf_names_every_node_once(tmp_path: Path) -> None:
+    ports = Ports.take(1)
+    text = write_conf(tmp_path, ports, Shape(nodes=1000, cores=3)).read_text()
+    ports.holder.close()
+    lines = [line for line in text.splitlines() if line.startswith("NodeName=")]
+    assert [line.split()[0] for line in lines] == ["NodeName=compute[0-120]", "NodeName=compute[121-1000]"]
+    assert all("CPUs=3 " in line and line.endswith("State=UNKNOWN") for line in lines)
+
+
+def test_the_account_of_ended_jobs_is_read(tmp_path: Path) -> None:
+    assert ended_jobs(tmp_path) == []
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "jobs").write_text("JobId=1 Name=a JobState=COMPLETED NodeList=compute1 x Tres=cpu=1,node=1 \n")
+    (job,) = ended_jobs(tmp_path)
+    assert (job["Name"], job["JobState"], job["Tres"]) == ("a", "COMPLETED", "cpu=1,node=1")
