@@ -169,7 +169,6 @@ def test_a_release_that_fails_is_tried_again() -> None:
     assert world.one(ReleaseRecord).uuid == "r-new1"
 
 
-@pytest.mark.xfail(strict=True, reason="a search after a failed create is tried again for ever, whatever its error")
 @pytest.mark.parametrize(("kind", "tries"), [(ErrorKind.TRANSIENT, 9), (ErrorKind.UNEXPECTED, 1)])
 def test_a_search_that_keeps_failing_ends_too(kind: ErrorKind, tries: int) -> None:
     """Row D5: after boot_attempts, or any unexpected exception."""
@@ -211,9 +210,6 @@ def test_when_the_last_touches_fail_for_good_the_node_is_kept() -> None:
     assert world.fleet.view.states["unpaired"] == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="FinishNode is retried after an unexpected exception like after a broken connection"
-)
 def test_an_unforeseen_exception_in_the_last_touches_ends_the_boot() -> None:
     """Rows A6 and D5: a mistake in the code is not mended by trying again."""
     world = booting(obey=(*TO_CREATE, CreateNode))

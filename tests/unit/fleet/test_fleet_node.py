@@ -314,7 +314,6 @@ def test_a_reserved_node_is_supply_only_when_it_has_never_been_up(said: str) -> 
     assert used.state() is NodeState.RESERVED
 
 
-@pytest.mark.xfail(strict=True, reason="whether a node has been up is forgotten by a restart")
 @pytest.mark.parametrize(("said", "keep"), [("resv", False), ("maint", False), ("drain", True)])
 def test_after_a_restart_no_job_waits_for_a_node_that_is_reserved_since_long(said: str, keep: bool) -> None:
     """No job waits without a stated reason."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from world import EPOCH, HOUR, MINUTE, World, jobs
+from world import EPOCH, HOUR, MINUTE, World, jobs, policy
 
 from arvnodeman.fleet.messages import CancelJob, CreateNode, DestroyNode, DrainNode, LookAtNode, Poll, PrepareRecord
 from arvnodeman.fleet.model import ErrorKind, JobShape, NodeState
@@ -285,7 +285,7 @@ def test_while_a_list_is_doubted_the_view_says_that_nothing_is_decided() -> None
 
 @pytest.mark.parametrize("records_first", [True, False])
 def test_after_a_start_records_that_ping_stand_for_the_earlier_list(records_first: bool) -> None:
-    world = World()
+    world = World(policy(max_nodes=64))
     for number in range(1, 9):
         world.node(f"compute{number}", slurm="alloc")
     world.sizes()
@@ -297,8 +297,9 @@ def test_after_a_start_records_that_ping_stand_for_the_earlier_list(records_firs
         world.poll_records()
     world.poll_queue(*jobs(1))
     assert not world.steps
+    assert any("not believed before a second" in line for line in world.log(30))
     world.cycle()
-    assert len(world.open(PrepareRecord)) == 0  # max_nodes is reached: they are all there
+    assert len(world.open(PrepareRecord)) == 1
     assert len(world.fleet.view.nodes) == 8
 
 

@@ -252,11 +252,7 @@ def test_a_node_that_no_list_shows_and_that_lives_counts_for_every_limit(pings: 
     ("pings", "said"),
     [
         (True, "idle"),
-        pytest.param(
-            False,
-            "alloc",
-            marks=pytest.mark.xfail(strict=True, reason="one that Slurm calls busy is counted, but not warned of"),
-        ),
+        pytest.param(False, "alloc"),
     ],
 )
 def test_and_it_is_a_warning(pings: bool, said: str) -> None:

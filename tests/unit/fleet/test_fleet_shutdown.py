@@ -220,13 +220,7 @@ def test_a_hold_is_asked_again() -> None:
     "order",
     [
         pytest.param("cqr", id="records last"),
-        pytest.param(
-            "crqr",
-            id="queue last",
-            marks=pytest.mark.xfail(
-                strict=True, reason="a boot begins at the queue poll, before the old shutdown is known"
-            ),
-        ),
+        pytest.param("crqr", id="queue last"),
     ],
 )
 def test_whether_it_is_wanted_is_asked_again(order: str) -> None:

@@ -186,7 +186,6 @@ def test_at_a_limit_an_idle_node_makes_room_for_a_job_of_another_size(options: d
     assert world.prepared()[:1] == ["large"]
 
 
-@pytest.mark.xfail(strict=True, reason="a size that rests for quota is not counted as waiting at a limit")
 def test_at_the_learnt_quota_too() -> None:
     world = idle("small", "large", shutdown_windows=NEVER)
     world.says("compute2", "alloc")

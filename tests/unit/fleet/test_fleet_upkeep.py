@@ -252,9 +252,6 @@ def test_on_old_lists_nothing_is_done() -> None:
     assert not world.steps
 
 
-@pytest.mark.xfail(
-    strict=True, reason="after two resumes without an answer it is not resumed again, and called idle for ever"
-)
 @pytest.mark.parametrize("said", ["down", "drain"])
 def test_one_whose_slurmd_never_comes_is_a_failed_boot(said: str) -> None:
     """Row D2: every name that was used before is DOWN with a reason of ours."""

@@ -304,9 +304,6 @@ def test_run_on_a_node_of_which_nothing_was_said_changes_nothing() -> None:
     assert world.state() is NodeState.IDLE
 
 
-@pytest.mark.xfail(
-    strict=True, reason="once written, the word is taken from the next list, and clouds show old tags for a moment"
-)
 def test_a_list_that_shows_an_older_tag_for_a_moment_takes_nothing_back() -> None:
     """Eventual consistency: the word that we wrote counts until a list has shown it."""
     world = up(shutdown_windows=(0.0, 60.0))
