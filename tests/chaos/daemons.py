@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from arvnodeman.launcher import main as launch
+from arvnodeman.manage.doors import SOCKET_NAME
 from arvnodeman.sandbox.process import SiteProcess
 from chaos.points import arm
 
@@ -59,6 +60,7 @@ class Daemons:
         level: str = "DEBUG",
     ) -> None:
         self.log = folder / "daemon.log"
+        self.door = folder / "state" / SOCKET_NAME
         self._environment = site.environment()
         overrides = {**sections, **_SPOT, "Logging": {"file": self.log, "level": level}}
         self._config = site.write_config(folder / "site.cfg", overrides, state_dir=folder / "state", **options)

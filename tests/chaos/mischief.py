@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
+from arvnodeman.manage.client import ClientError, DaemonClient, Way
 from arvnodeman.sandbox.process import SiteProcess
 
 _APART = 0.7  # real seconds between two deeds
@@ -19,6 +22,7 @@ _CAUSES: dict[str, tuple[str, ...]] = {
     "unsatisfiable": ("jobs.explain", "jobs.cancel", "slurm.cancel"),
     "untag": ("cloud.sync_fqdn",),
     "fail": ("slurm.jobs_on",),
+    "drain": ("cloud.set_word", "cloud.destroy_node", "slurm.drain", "slurm.node", "slurm.set_down", "records.release"),
     "old drain": ("slurm.resume",),
 }
 _BYGONE = "bygone"
@@ -28,8 +32,10 @@ _CAUSE = {call: cause for cause, calls in _CAUSES.items() for call in calls}
 class Mischief:
     """Provokes calls. All that it adds is counted by the site."""
 
-    def __init__(self, site: SiteProcess, dice: random.Random) -> None:
+    def __init__(self, site: SiteProcess, door: Path, dice: random.Random) -> None:
+        """`door`: the daemon's own socket."""
         self._site = site
+        self._daemon = DaemonClient([Way(path=str(door))], timeout=2.0)
         self._dice = dice
         self._next = 0.0
 
@@ -71,12 +77,15 @@ class Mischief:
                 self._write_tags(node["id"], {"hostname": None})
             case "fail":
                 self._slurm(node["hostname"], "State=FAIL", "Reason=bad disk")
+            case "drain":
+                with contextlib.suppress(ClientError):  # the daemon is not there yet, or does not know the node yet
+                    self._daemon.post("nodes", node["id"], "drain", body={"reason": "chaos"})
             case "old drain":
                 self._slurm(node["hostname"], "State=DRAIN", "Reason=Node Manager shutdown (sb-0)")
 
     @staticmethod
     def _fits(cause: str, node: dict[str, Any]) -> bool:
-        if cause == "untag":
+        if cause in ("untag", "drain"):
             return bool(node["state"] == "running")
         return bool(node["slurm"] in ("idle", "alloc"))
 

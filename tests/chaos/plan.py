@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from arvnodeman.sandbox.faults import FAULTS, Place
+from arvnodeman.sandbox.faults import FAULTS, Place, names_of
 from chaos.points import POINTS
 
 KILLS = 25
 SPEED = 60.0
 PACE = 1.2  # real seconds that a kill takes, with all that comes before it
-JOBS_A_KILL = 1.6
+JOBS_A_KILL = 2.0
 DURATION = 1.2  # real seconds that a job runs on average
 FAVOURITES = 5
 LIFE = (0.2, 2.2)  # real seconds that a daemon lives that dies at no point
@@ -61,11 +61,13 @@ def favourites(seed: int) -> tuple[str, ...]:
 
 
 def rates(rate: float) -> dict[str, float]:
-    """Every kind of fault, so that `rate` of all that can go wrong at one place does: of all creates, all lists, all
-    nodes, all minutes. A poll or a step makes two requests or more: each of them meets half as many."""
+    """Every kind of fault, so that `rate` of all that can go wrong at one place does: of all creates, destroys, lists,
+    changes of records and minutes. A poll or a step makes two requests or more: each of them meets half as many. Each
+    kind that befalls nodes befalls half of `rate` of them: that is the lot of every other node."""
     found: dict[str, float] = {}
     for place in Place:
-        kinds = [fault.name for fault in FAULTS.values() if fault.place is place]
+        kinds = names_of(place)
         whole = rate / 2 if place is Place.REQUEST else rate
-        found |= dict.fromkeys(kinds, 1 - (1 - whole) ** (1 / len(kinds)))
+        each = rate / 2 if place is Place.NODE else 1 - (1 - whole) ** (1 / len(kinds))
+        found |= dict.fromkeys(kinds, each)
     return found

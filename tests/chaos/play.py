@@ -94,7 +94,7 @@ def _prepare(site: SiteProcess, plan: Plan) -> None:
 
 
 def _kill_again_and_again(site: SiteProcess, plan: Plan, daemons: Daemons, outcome: Outcome) -> None:
-    mischief = Mischief(site, random.Random(f"mischief/{plan.seed}"))
+    mischief = Mischief(site, daemons.door, random.Random(f"mischief/{plan.seed}"))
     for number, kill in enumerate(plan.kills):
         daemons.note(f"daemon {number + 1}, dies {kill.point or 'after'} {kill.nth if kill.point else kill.after:.3g}")
         daemons.fork(kill.point, kill.nth)

@@ -25,6 +25,7 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "destroy_node",
             "look_for",
             "sync_fqdn",
+            "set_word",
         ),
     ),
     "records": ("arvnodeman.arvados.nodes:ArvadosRecords", ("list_records", "prepare", "release")),
