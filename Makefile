@@ -5,6 +5,7 @@
 # make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
+# make bench-slurm   time node and queue polls with 1,000 nodes and 5,000 jobs in a real slurmctld (needs Slurm installed)
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
 # make soak    let it live for half an hour at such a site, and look for slopes of memory, threads, files (MINUTES=30)
 # make scenarios   write the tests that hold each row into doc/scenarios.md
@@ -20,7 +21,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test properties bench chaos soak drills check bench-manage scenarios clean
+.PHONY: help demo test properties bench chaos soak drills check bench-manage bench-slurm scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -56,6 +57,9 @@ check: $(VENV)/.installed
 
 bench-manage: $(VENV)/.installed
 	@PYTHONPATH=tests:tests/unit/fleet:tests/unit/manage $(BIN)/python tests/bench/manage_load.py $(ARGS)
+
+bench-slurm: $(VENV)/.installed
+	@$(BIN)/python tests/bench/slurm_scale.py $(ARGS)
 
 scenarios: $(VENV)/.installed
 	@$(BIN)/python tests/unit/scenarios_index.py

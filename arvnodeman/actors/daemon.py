@@ -108,8 +108,10 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         if isinstance(event, Tick):
             self._armed = None
         self._stopping = self._stopping or isinstance(event, StopAsked)
-        for command in self._ask_brain(event):
+        commands = self._ask_brain(event)
+        for command in commands:
             self._carry_out(command)
+        self._operators.submit(*(command for command in commands if isinstance(command, Step)))
         self._publish(type(event).__name__, began)
         self._arm()
         if self._stopping and self._operators.is_idle() and not self._brain.boots_at_the_cloud:
@@ -139,7 +141,7 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
                     if poll in self._pollers:
                         tell(self._pollers[poll], BringForward(asked_at))
             case Step():
-                self._operators.submit(command)
+                pass  # goes to the operators with the others of its kind
 
     def _arm(self) -> None:
         wakeup = self._brain.next_wakeup()

@@ -132,10 +132,11 @@ class OperatorPool:
         """Start the operators, which answer to this daemon actor."""
         self._seats = [_Seat(self.start(number, daemon), daemon) for number in range(self.size)]
 
-    def submit(self, step: Step) -> None:
-        """Queue a step, and hand it over at once where an operator is free."""
-        self._count += 1
-        self._waiting[step.lane].append((self._count, step))
+    def submit(self, *steps: Step) -> None:
+        """Queue steps, and hand them over at once where operators are free."""
+        for step in steps:
+            self._count += 1
+            self._waiting[step.lane].append((self._count, step))
         self._hand_out()
 
     def freed(self, number: int) -> None:

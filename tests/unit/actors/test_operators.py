@@ -217,18 +217,14 @@ def test_idle_means_nothing_running_and_nothing_waiting() -> None:
 
 def test_steps_that_one_command_can_carry_out_are_handed_out_together() -> None:
     crew = Crew(2)
-    crew.pool.submit(boot(0))
-    for op, (size, weight) in enumerate(
-        [("small", 5), ("large", 9), ("small", 5), ("small", 6), ("small", 5)], start=1
-    ):
-        crew.pool.submit(DescribeNode(op, f"compute{op}", size, weight))
-    crew.pool.submit(boot(6))
-    assert crew.messages(1) == [[0]]
-    order = []
-    for _ in range(4):
+    shapes = [("small", 5), ("large", 9), ("small", 5), ("small", 6), ("small", 5)]
+    described = [DescribeNode(op, f"compute{op}", *shape) for op, shape in enumerate(shapes)]
+    crew.pool.submit(*described, boot(5))
+    order = crew.messages(1)
+    for _ in range(3):
         crew.pool.freed(1)
         order += crew.messages(1)
-    assert order == [[1, 3, 5], [2], [4], [6]]
+    assert order == [[0, 2, 4], [1], [3], [5]]
     assert crew.pool.waiting == 0
 
 
