@@ -268,10 +268,21 @@ def test_every_answer_is_logged_at_debug() -> None:
     assert any("compute1" in line and "window closed" in line for line in world.log())
 
 
-def test_a_suggestion_is_logged_at_debug_with_its_reason() -> None:
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("idle", "idle for 2 node poll(s) in a row and not wanted"),
+        ("fail", "Slurm says fail"),
+        ("drain", "down: Slurm says drain (disk)"),
+    ],
+)
+def test_a_suggestion_is_logged_at_debug_with_its_reason(said: str, reason: str) -> None:
     """Row K1."""
     world = World()
-    world.node()
+    world.node(slurm=said, reason="disk" if said == "drain" else "")
     world.begin()
     world.cycle(times=2)
-    assert any("compute1" in line and "idle for 2 node poll(s)" in line for line in world.log())
+    lines = [note for note in world.notes if note.text.startswith("Suggesting shutdown of")]
+    assert {(note.level, note.text % note.args) for note in lines} == {
+        (10, f"Suggesting shutdown of compute1.zzzzz because {reason}")
+    }

@@ -202,3 +202,12 @@ def test_the_record_of_a_node_is_kept_from_boots_however_it_came_to_it() -> None
     world.cycle(times=200)
     assert not [step for step in world.asked if isinstance(step, PrepareRecord) and step.reuse == UUID]
     assert world.fleet.view.nodes["i-1"].state is NodeState.UNPAIRED
+
+
+def test_the_price_of_a_node_follows_its_record() -> None:
+    """Row B14."""
+    world = world_of(cloud(), records=(record(),))
+    assert world.fleet.view.nodes["i-1"].price == 0.1
+    world.records[UUID] = replace(record(), intent=BootIntent("small", 0.5, "t", EPOCH))
+    world.cycle()
+    assert world.fleet.view.nodes["i-1"].price == 0.5

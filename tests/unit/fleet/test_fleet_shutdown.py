@@ -17,6 +17,7 @@ from arvnodeman.fleet.messages import (
     NodeSeen,
     PrepareRecord,
     ReleaseRecord,
+    ResumeNode,
     SetNodeDown,
     Step,
 )
@@ -235,7 +236,10 @@ def test_whether_it_is_wanted_is_asked_again(order: str) -> None:
     for _ in range(3):
         world.wait(10)
         world.obey(LookAtNode)
+    world.wait(10)
+    world.obey()
     assert not world.destroyed()
+    assert [step.hostname for step in world.asked if isinstance(step, ResumeNode)] == ["compute1"]
 
 
 def test_a_wish_that_comes_while_lists_are_old_is_not_forgotten() -> None:
@@ -248,7 +252,9 @@ def test_a_wish_that_comes_while_lists_are_old_is_not_forgotten() -> None:
     world.poll_cloud()
     world.poll_records()
     world.done(look, NodeSeen(SlurmNode("compute1", "drain", reason=SHUTDOWN)))
+    world.obey()
     assert not world.destroyed()
+    assert [step.hostname for step in world.asked if isinstance(step, ResumeNode)] == ["compute1"]
 
 
 @pytest.mark.parametrize("meanwhile", ["hold", "job without a drain"])

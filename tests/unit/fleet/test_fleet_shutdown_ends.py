@@ -168,3 +168,12 @@ def test_a_destroy_that_ends_after_the_node_has_left_the_list() -> None:
     world.cycle()
     assert not world.fleet.view.nodes
     assert not world.fleet.view.operations
+
+
+def test_a_destroy_that_is_refused_names_the_option_to_look_at() -> None:
+    world = going()
+    world.obey(DrainNode, LookAtNode)
+    world.fail(world.one(DestroyNode), ErrorKind.REFUSED, "UnauthorizedOperation", hint="[Cloud Credentials] key")
+    assert world.log(40) == [
+        "Shutdown cancelled: destroy_node failed: UnauthorizedOperation (look at [Cloud Credentials] key)."
+    ]
