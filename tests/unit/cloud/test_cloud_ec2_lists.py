@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cloud_peer import Verb
+from libcloud.compute.drivers.ec2 import EC2NodeDriver
 from peer_ec2 import KEY, SECRET, EC2Peer, moto
 from peer_trouble import Spoilt
 from werkzeug.wrappers import Response
@@ -229,6 +230,18 @@ def test_nothing_but_an_image_is_required(peer: EC2Peer) -> None:
     """Row J3: an optional option that is absent is not an error."""
     node = made(peer).create_node(peer.size, peer.record(), "t", peer.ping_url())
     assert [instance.id for instance in moto().live()] == [node.id]
+
+
+class OtherNodes(EC2NodeDriver):  # type: ignore[misc]  # libcloud has no types
+    """A class that `driver_class` can name."""
+
+
+def test_driver_class_replaces_the_libcloud_class(peer: EC2Peer) -> None:
+    """And is spoken to by POST all the same."""
+    driver = peer.driver(credentials={"driver_class": f"{__name__}.OtherNodes"})
+    assert isinstance(driver, EC2Driver)
+    assert isinstance(driver._driver, OtherNodes)
+    assert driver.list_nodes() == ()
 
 
 @pytest.mark.parametrize(
