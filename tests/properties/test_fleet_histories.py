@@ -20,7 +20,7 @@ from arvnodeman.fleet.messages import Decided, Note, OperatorSaid
 from arvnodeman.fleet.model import JobShape, Policy, ProviderSize, SizeSection, Word
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
-RULES = 30  # in a history
+RULES = int(os.environ.get("RULES", "30"))  # in a history
 BOUND = 400  # polls within which everything must have come right once the faults have stopped
 
 OFFERS = (
@@ -123,6 +123,8 @@ class FleetHistories(RuleBasedStateMachine):
     def the_daemon_is_killed(self) -> None:
         event(f"killed with {len(self.watch.flying)} steps under way" if self.watch.flying else "killed at rest")
         self.watch.restarted()
+        tagged = {identity: node.word for identity, node in self.run.site.cloud.items()}
+        self.watch.words = {identity: word.word for identity, word in tagged.items() if word is not None}
         self.run.start()
 
     @rule(seconds=st.sampled_from([-3600.0, -5.0, 40.0]))

@@ -399,7 +399,11 @@ def test_a_second_daemon_of_the_cluster_is_a_line_and_exit_3(path: Path, capsys:
 
 
 def test_the_c_timer_is_armed_through_the_run_and_put_away(path: Path) -> None:
-    run(path, lambda crew: (crew.good_round(), send(signal.SIGTERM)))
+    def started(crew: PlayedCrew) -> None:
+        crew.good_round()
+        send(signal.SIGTERM)
+
+    run(path, started)
     assert ARMED[-1] == 0.0
     assert len(ARMED) >= 4  # at the start, after a good round, for the stop, closed
 
