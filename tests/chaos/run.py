@@ -12,6 +12,8 @@ from chaos.plan import KILLS, make_plan
 from chaos.play import Outcome, play
 from chaos.points import POINTS
 
+_SHOWN = 12  # points that are named when they were missed
+
 
 def main() -> int:
     """The command."""
@@ -67,6 +69,7 @@ def summary(outcomes: list[Outcome]) -> str:
     """All runs together."""
     points = Counter(point for outcome in outcomes for point in outcome.points)
     missed = [point for point in POINTS if point not in points]
+    missed_few = 0 < len(missed) <= _SHOWN
     faults = Counter[str]()
     requeues = Counter[str]()
     for outcome in outcomes:
@@ -76,7 +79,7 @@ def summary(outcomes: list[Outcome]) -> str:
     lines = [
         f"episodes: {len(outcomes)}, failed: {len(failed)}{' (seeds ' + ', '.join(failed) + ')' if failed else ''}",
         f"kills: {sum(o.kills for o in outcomes)}, at points: {sum(points.values())}, "
-        f"points hit: {len(points)} of {len(POINTS)}{' (not: ' + ', '.join(missed) + ')' if missed else ''}",
+        f"points hit: {len(points)} of {len(POINTS)}{' (not: ' + ', '.join(missed) + ')' if missed_few else ''}",
         f"daemons that ended by themselves: {sum(len(o.ends) for o in outcomes)}",
         f"jobs: {sum(o.verdict['jobs'] for o in outcomes)}, run anew after: {_counts(requeues)}",
         f"faults: {sum(faults.values())}: {_counts(faults)}",
