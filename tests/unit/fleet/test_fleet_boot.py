@@ -383,5 +383,6 @@ def test_a_create_that_fails_for_a_node_that_is_listed_leaves_it_its_record() ->
     world.fail(step, ErrorKind.REFUSED)
     world.cycle(times=3)
     assert not world.steps
+    assert not world.fleet.view.operations
     assert world.fleet.view.states["unpaired"] == 1
     assert world.records["r-new1"].slot == 1

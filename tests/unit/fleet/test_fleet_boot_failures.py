@@ -216,3 +216,11 @@ def test_an_unforeseen_exception_in_the_last_touches_ends_the_boot() -> None:
     world.fail(world.one(FinishNode), ErrorKind.UNEXPECTED, "TypeError: x")
     world.wait(600)
     assert not world.open(FinishNode)
+
+
+def test_a_boot_given_up_whose_node_cannot_be_looked_for_is_released() -> None:
+    """Row D5: its node, if there is one, never pairs and goes."""
+    world = booting(obey=TO_CREATE)
+    world.fail(world.one(CreateNode), ErrorKind.UNEXPECTED)
+    world.fail(world.one(FindNode), ErrorKind.UNEXPECTED)
+    assert world.one(ReleaseRecord).uuid == "r-new1"

@@ -272,3 +272,13 @@ def test_min_nodes_takes_the_cheapest_size_that_does_not_rest() -> None:
     world.obey(ReleaseRecord)
     world.cycle(every=1)
     assert world.prepared() == ["small", "large"]
+
+
+def test_a_job_stopped_by_a_limit_takes_what_one_behind_it_holds() -> None:
+    """A part of a job's nodes serves nobody; the one before can start with it."""
+    world = fleet(("large", "idle"), ("small", "alloc"), ("small", "alloc"), max_nodes=5)
+    before, behind = JobShape(nodes=3), JobShape(cores=4, nodes=2)
+    world.begin(*jobs(1, before, priority=2, name="before"), *jobs(1, behind, priority=1, name="behind"))
+    assert world.prepared() == ["small", "small"]
+    assert world.reason(before) == ""
+    assert "max_nodes of 5" in world.reason(behind)

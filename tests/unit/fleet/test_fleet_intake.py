@@ -109,15 +109,27 @@ def test_a_node_that_no_list_shows_is_never_destroyed() -> None:
 def test_slurm_is_asked_again_before_the_traces_are_cleared(said: str) -> None:
     """The first promise: a job has begun since the last node poll, and DOWN would kill it."""
     world = lost("idle")
-    without(world)
-    world.now += MINUTE
-    world.poll_cloud(without=["i-compute1"])
-    world.says("compute1", said)
-    world.obey(LookAtNode)
-    assert not world.steps
-    assert not world.destroyed()
     without(world, times=2)
+    assert world.open(LookAtNode)
+    world.says("compute1", said)
+    for _ in range(4):
+        world.obey(LookAtNode)
+        assert not world.steps
+        without(world)
+    assert not world.destroyed()
     assert not traces_cleared(world)
+
+
+@pytest.mark.xfail(strict=True, reason="gone and a failed boot are counted before Slurm is asked")
+def test_a_node_that_turns_out_to_work_has_not_disappeared() -> None:
+    """Row D2: it is no failed boot either."""
+    world = lost("idle")
+    without(world, times=2)
+    world.says("compute1", "alloc")
+    for _ in range(4):
+        world.obey(LookAtNode)
+        without(world)
+    assert "nodes_disappeared" not in world.fleet.view.counters
 
 
 @pytest.mark.parametrize("said", ["alloc", "down", None])

@@ -213,3 +213,15 @@ def test_cores_of_0_are_unknown_too() -> None:
     """Row C22."""
     size = NodeSize("x", "x", "x", "x", cores=0, ram=0, disk=0, scratch=0, price=1)
     assert fits(size, JobShape(cores=99))
+
+
+@pytest.mark.parametrize(("price", "expected"), [(0.7, 0.7), (None, 0.0)])
+def test_a_node_of_a_section_that_the_provider_lacks_now_is_of_that_section(
+    price: float | None, expected: float
+) -> None:
+    """Row C25: it is configured, and so its nodes are no strangers; but none is booted."""
+    found = table(section("m5.large"), section("lost", price=price))
+    size = found.of_node(CloudNode("i-1", "n", "i-1", size_tag="lost"))
+    assert size is not None
+    assert (size.id, size.price) == ("lost", expected)
+    assert [choice.id for choice in found.choices(JobShape())] == ["m5.large"]

@@ -318,3 +318,13 @@ def test_a_list_that_shows_an_older_tag_for_a_moment_takes_nothing_back() -> Non
     world.cloud["i-compute1"] = replace(held, word=None)  # somebody has taken the tag away
     world.cycle(times=3)
     assert world.drained() == ["compute1"]
+
+
+def test_a_held_node_serves_the_wish_and_another_goes() -> None:
+    """It stays anyway."""
+    world = World()
+    world.node("compute1", word=HELD)
+    world.node("compute2")
+    world.begin(*jobs(1))
+    world.cycle(times=3)
+    assert world.drained() == ["compute2"]
