@@ -282,3 +282,10 @@ def test_a_job_stopped_by_a_limit_takes_what_one_behind_it_holds() -> None:
     assert world.prepared() == ["small", "small"]
     assert world.reason(before) == ""
     assert "max_nodes of 5" in world.reason(behind)
+
+
+@pytest.mark.parametrize("nodes", [0, -1])
+def test_a_job_that_asks_for_no_node_is_passed_over(nodes: int) -> None:
+    """One malformed item never costs the list, nor hangs whoever reads it."""
+    world = fleet(("small", "idle"))
+    assert boots(world, *jobs(2, JobShape(nodes=nodes)), *jobs(2, SMALL)) == {"small": 1}

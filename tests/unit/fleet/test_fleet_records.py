@@ -266,3 +266,19 @@ def test_one_that_stops_pinging_is_cleaned_after_boot_fail_after() -> None:
     world.cycle(times=33)
     world.obey()
     assert cleaned(world)
+
+
+def test_a_boot_waits_while_what_an_earlier_run_began_may_still_take_its_place() -> None:
+    """max_nodes is kept: a node of somebody else's came in between."""
+    world = prepared(1)
+    world.policy = policy(max_nodes=2, shutdown_windows=NEVER)
+    world.restart()
+    world.begin(*jobs(2, SMALL))
+    assert world.prepared() == ["small"]
+    world.node("compute9", slurm="alloc")
+    world.poll_cloud()
+    world.obey()
+    assert not world.created()
+    world.cycle(times=15)
+    world.obey()
+    assert world.created() == ["small"]
