@@ -137,13 +137,17 @@ class Shutdown(Operation):
             self._undo()
         return True
 
+    def spare(self) -> None:
+        """A newer word than kill: what has not been destroyed is not killed any more."""
+        if not self.past_return and self.kind is Kind.KILL:
+            self.kind, self._kill = Kind.OPERATOR, False
+
     def kill(self) -> None:
         """An operator's kill: leave out what is left before the destroy."""
-        if self.past_return:
-            return
-        self.kind, self._kill, self._cancel = Kind.KILL, True, ""
-        if self.step is None:
-            self._destroy()
+        if not self.past_return:
+            self.kind, self._kill, self._cancel = Kind.KILL, True, ""
+            if self.step is None:
+                self._destroy()
 
     def vanished(self) -> None:
         """The node is gone without us (row E3): only its traces are left to clear."""

@@ -66,6 +66,7 @@ def _obey(state: State, node: Node, word: Word) -> None:
         shutdown = begin_shutdown(state, node, Kind.OPERATOR, drained=True)  # so that it can be taken back
     match word:
         case Word.HOLD if shutdown is not None:
+            shutdown.spare()
             shutdown.cancel("an operator said hold")
         case Word.RUN if shutdown is not None and shutdown.kind is Kind.OPERATOR:
             shutdown.cancel("an operator said run")

@@ -328,3 +328,14 @@ def test_a_held_node_serves_the_wish_and_another_goes() -> None:
     world.begin(*jobs(1))
     world.cycle(times=3)
     assert world.drained() == ["compute2"]
+
+
+def test_hold_said_after_kill_spares_what_is_not_destroyed_yet() -> None:
+    """The newest word replaces the older, also while the drain before a destroy is under way."""
+    world = up(shutdown_windows=(0.0, 60.0))
+    world.say("compute1", Word.DRAIN)
+    world.say("compute1", Word.KILL)
+    world.say("compute1", Word.HOLD)
+    world.obey(DrainNode, SetWord)
+    world.cycle(times=3)
+    assert not [step for step in world.steps if isinstance(step, DestroyNode)]
