@@ -66,10 +66,13 @@ class PrivateSlurm:
         return {**kept, "PATH": self._path, "SLURM_CONF": str(self.folder / "slurm.conf")}
 
     def run(self, *argv: str, text: str = "", timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
-        """Run one of Slurm's commands, with `text` as its standard input. Raises subprocess.TimeoutExpired."""
+        """Run one of Slurm's commands, with `text` as its standard input. Raises subprocess.TimeoutExpired.
+
+        Its environment is bare, for jobs inherit it. (`sbatch --export=NONE` would start a login shell for each.)"""
+        environment = self.environment()
         return subprocess.run(
             argv,
-            env=self.environment(),
+            env={name: environment[name] for name in ("PATH", "HOME", "SLURM_CONF") if name in environment},
             input=text,
             capture_output=True,
             text=True,

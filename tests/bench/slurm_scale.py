@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def submit(slurm: PrivateSlurm, number: int) -> None:
     """sbatch one job: half of them name a size, the others a few dozen shapes."""
     name = f"--job-name=zzzzz-dz642-{number:015d}"
-    argv = ["sbatch", "--output=/dev/null", "--no-requeue", "--nice=10000", "--export=NONE", name]
+    argv = ["sbatch", "--output=/dev/null", "--no-requeue", "--nice=10000", name]
     if number % 2:
         argv.append(f"--constraint=instancetype={SIZES[number % len(SIZES)]}")
     else:
