@@ -69,10 +69,10 @@ class PrivateSlurm:
         """Run one of Slurm's commands, with `text` as its standard input. Raises subprocess.TimeoutExpired.
 
         Its environment is bare, for jobs inherit it. (`sbatch --export=NONE` would start a login shell for each.)"""
-        environment = self.environment()
+        kept = ("PATH", "HOME", "SLURM_CONF")
         return subprocess.run(
             argv,
-            env={name: environment[name] for name in ("PATH", "HOME", "SLURM_CONF") if name in environment},
+            env={name: value for name, value in self.environment().items() if name in kept},
             input=text,
             capture_output=True,
             text=True,

@@ -63,6 +63,6 @@ class Signals:
         if number in STOPS:
             if self._counts[number] >= PATIENCE:
                 self._leave(128 + number)
-        elif any(other == number for other, _ in self._came_in):
+        elif any(other == number for other, _ in tuple(self._came_in)):  # another may come in the middle of this one
             return  # a storm of them is one
         self._came_in.append(came)

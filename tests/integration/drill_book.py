@@ -125,18 +125,19 @@ def _play(drill: Drill, site: SiteProcess, folder: Path, disk: Path) -> Outcome:
             fill(disk)
         cue.touch()
         if drill.name == "killed":
-            daemon.wait_for(cue.with_suffix(".begun").exists, "the hung child")
+            begun = cue.with_suffix(".begun")
+            daemon.wait_for(lambda: begun.exists() and begun.read_text(), "the hung child")
             daemon.process.kill()
         code = daemon.process.wait(BOUND)
         ended = time.monotonic()
     finally:
         daemon.end()
-    begun = float(cue.with_suffix(".begun").read_text())
+    began = float(cue.with_suffix(".begun").read_text())
     left = wait_until_gone(daemon.process.pid)
     words = state / "last_words.json"
     return Outcome(
         code=code,
-        seconds=ended - begun,
+        seconds=ended - began,
         left=left,
         words=json.loads(words.read_text()) if words.exists() else {},
         stacks=(state / "stacks.txt").read_text(errors="replace").strip("\0"),

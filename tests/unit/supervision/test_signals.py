@@ -95,3 +95,17 @@ def test_a_storm_of_all_kinds_leaves_a_few_values_and_no_more(signals: Signals, 
     assert [signals.next(10.0) for _ in range(3)] == [(signal.SIGHUP, 1), (signal.SIGUSR1, 1), (signal.SIGTERM, 1)]
     assert signals.next(0.0) is None
     assert left.codes == []
+
+
+def test_a_signal_may_come_in_the_middle_of_another_ones_handler(signals: Signals) -> None:
+    class Interrupting(int):
+        def __eq__(self, other: object) -> bool:
+            send(signal.SIGTERM)
+            return False
+
+        __hash__ = int.__hash__
+
+    signals._came_in.append((Interrupting(signal.SIGHUP), 1))  # type: ignore[arg-type]
+    send(signal.SIGHUP)
+    assert signals.next(0) is not None
+    assert [signals.next(0), signals.next(0)] == [(signal.SIGTERM, 1), (signal.SIGHUP, 1)]
