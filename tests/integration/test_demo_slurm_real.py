@@ -26,7 +26,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def demo(folder: Path) -> Iterator[Demo]:
-    demo = Demo(folder, "--slurm", "real", "--jobs", "5", "--seconds", "60", "--seed", "3")
+    demo = Demo(folder, "--slurm", "real", "--jobs", "4", "--seconds", "50", "--seed", "3")
     yield demo
     demo.process.kill()
     demo.process.communicate()
@@ -36,8 +36,8 @@ def test_it_ends_by_itself_and_slurm_says_that_each_job_was_completed_once(demo:
     text = demo.end()
     assert demo.process.returncode == 0, text
     assert "Its Slurm is a real one, in " in text
-    assert re.search(r"jobs run: +5 of 5\n", text)
-    assert re.search(r"Slurm's word: +5 of 5 jobs COMPLETED once\n", text)
+    assert re.search(r"jobs run: +4 of 4\n", text)
+    assert re.search(r"Slurm's word: +4 of 4 jobs COMPLETED once\n", text)
     assert "no node and no slot is left" in text
     assert demo.left() == []
 

@@ -220,9 +220,8 @@ def test_a_node_that_ends_and_the_next_one_under_its_name(twins: Twins) -> None:
     assert twins.update("NodeName=compute3", "State=RESUME") == 0
     assert twins.settle("compute3", form="%t|%E") == ["idle|none"]
     twins.kill("compute3")
-    assert twins.settle("compute3", form="%t|%E") == ["down*|Not responding"]
-    twins.update("NodeName=compute3", "State=DOWN", "Reason=gone")
-    assert twins.settle("compute3", form="%t|%E") == ["down*|gone"]
+    assert twins.update("NodeName=compute3", "State=DOWN", "Reason=gone") == 0
+    assert twins.same("sinfo", "-h", "-p", "compute", "-n", "compute3", "-o", "%t|%E")[0] == "down|gone\n"
     twins.start("compute3")
     assert twins.settle("compute3", form="%t|%E") == ["idle|none"]
 
