@@ -29,7 +29,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/arvados-node-manager demo $(ARGS)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal -o faulthandler_timeout=120 $(ARGS) $(TESTS)
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal -o faulthandler_timeout=120 $(ARGS) $(TESTS)
 
 HISTORIES ?= 20000
 properties: $(VENV)/.installed
