@@ -128,6 +128,9 @@ class Site:
 
     def _slurm_restarted(self) -> None:
         """Features and weights are slurm.conf's; there the dummy's are."""
+        if not isinstance(self.slurm_side, Slurm):
+            threading.Thread(target=self.slurm_side.slurmctld, args=("restart",), daemon=True).start()
+            return
         for node in self.slurm.nodes.values():
             if node.name != DUMMY:
                 node.available = node.active = ()

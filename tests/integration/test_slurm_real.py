@@ -149,6 +149,25 @@ def test_a_slurmd_killed_under_a_job_costs_the_node_and_the_job_runs_on_another(
     assert kinds.count("job-started") == 2
 
 
+def test_a_failed_node_whose_job_only_squeue_shows_is_not_destroyed_before_the_job_ends(real: Stage) -> None:
+    """Row E17: on a node that has cores left, `fail` hides the job that runs."""
+    daemon = real.daemon(min_nodes=1)
+    real.until(lambda: real.nodes() and real.nodes()[0]["slurm"] == "idle", "an idle node")
+    (node,) = real.nodes()
+    host = node["hostname"]
+    alien = ("--parsable", "--partition=shared", "--ntasks=1", "--job-name=alien", "--output=/dev/null", "--mem=100")
+    real.slurm("sbatch", *alien, "--wrap=sleep 6")
+    real.until(lambda: real.sinfo(host) == "mix", "the alien job to run")
+    real.slurm("scontrol", "update", f"NodeName={host}", "State=FAIL", "Reason=broken")
+    assert real.sinfo(host) == "fail"
+    daemon.wait_for_line(f"Draining SLURM node {host}")
+    real.until(lambda: node["id"] in real.subjects("node-destroyed"), "the node to be destroyed")
+    assert real.completed()["alien"] == 1
+    assert daemon.stop() == 0
+    real.daemon()
+    real.until_quiet()
+
+
 def test_a_new_node_under_a_used_name_gets_work_though_nobody_else_resumes_it(real: Stage) -> None:
     """DRAIN and DOWN of the node before it stay on the name, and ReturnToService takes back only the DOWN."""
     real.site.post("settings", {"self_resume": False})
