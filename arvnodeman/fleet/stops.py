@@ -197,10 +197,10 @@ def departures(state: State) -> None:
             continue
         if node.boot is not None and node.boot.node is not None:
             continue  # its last touches end first: they hold its record
-        stopped = node.stop_polls > 1
+        stopped = node.stop_polls > 1 and not node.missing
         if stopped and node.word is Word.HOLD:
             continue
-        if not stopped and not _is_gone(state, node):
+        if not stopped and (node.missing <= 1 or not _is_gone(state, node)):
             continue
         text, how = "Cloud node %s is gone without us (%s)", "stopped" if stopped else "not listed any more"
         state.desk.decide(Decided.GONE, node.cloud.name, text, node.cloud.name, how, level=WARNING)

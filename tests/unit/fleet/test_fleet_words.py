@@ -339,3 +339,18 @@ def test_hold_said_after_kill_spares_what_is_not_destroyed_yet() -> None:
     world.obey(DrainNode, SetWord)
     world.cycle(times=3)
     assert not [step for step in world.steps if isinstance(step, DestroyNode)]
+
+
+def test_a_held_node_that_was_stopped_and_is_gone_holds_no_place() -> None:
+    """A hold keeps a node that is there; what no list shows any more is cleared, and its place is free."""
+    world = up(shutdown_windows=(0.0, 60.0))
+    world.say("compute1", Word.HOLD)
+    world.obey(SetWord)
+    world.cloud["i-compute1"] = replace(world.cloud["i-compute1"], stopped=True)
+    world.cycle(times=3)
+    assert not [step for step in world.steps if isinstance(step, DestroyNode)]
+    del world.cloud["i-compute1"]
+    world.cycle(times=4)
+    world.obey()
+    world.cycle()
+    assert not world.fleet.view.nodes
