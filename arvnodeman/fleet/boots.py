@@ -102,7 +102,7 @@ def _ended(state: State, boot: Boot) -> None:
     if boot.row is not None:
         boot.row.boot = None
         return
-    state.ended_tokens.add(boot.token)
+    state.ended_tokens[boot.token] = state.t
     if boot.outcome == "stopped" or boot.refusal is None:
         state.desk.counters["boots_stopped"] += boot.outcome == "stopped"
         return

@@ -26,6 +26,7 @@ class RecordKeeping:
 
     def look(self, state: State) -> None:
         """A record list has come: sort out those without a node."""
+        self._forget_tokens(state)
         state.phantoms.clear()
         state.unlisted.clear()
         pings: dict[str, float] = {}
@@ -54,6 +55,13 @@ class RecordKeeping:
                 stale.append((record.slot is None, record.uuid))
         self._lacked, self._pings = lacked, pings
         state.stale_records = deque(uuid for _, uuid in sorted(stale))
+
+    def _forget_tokens(self, state: State) -> None:
+        """A boot that ended long ago, and whose token no record carries, leaves nothing behind any more."""
+        carried = {record.intent.token for record in state.roster.records.values() if record.intent is not None}
+        for token, ended in list(state.ended_tokens.items()):
+            if token not in carried and state.t - ended > INTENT_COUNTS_FOR:
+                del state.ended_tokens[token]
 
     def _warn(self, state: State, record: NodeRecord, *, first_list: bool) -> None:
         """A node that no list shows is there all the same: it counts for every limit, and somebody should know."""

@@ -86,7 +86,7 @@ class Shutdown(Operation):
         """The first step for the kind."""
         if self.kind is Kind.KILL:
             self._destroy()
-        elif self.kind is Kind.GONE:
+        elif self.kind is Kind.GONE and self.node.cloud.stopped:
             self._wait_for_work()
         elif self.desk.policy.slurm and self.hostname and not self.ours and not self._drained_by_others():
             self.desk.info("Draining SLURM node %s", self.hostname, logger=self.logger)
@@ -154,7 +154,7 @@ class Shutdown(Operation):
         if not self.goes_anyway:
             self.kind, self._cancel = Kind.GONE, ""
             if self.step is None:
-                self._wait_for_work()
+                self.begin()
 
     def _undo(self) -> None:
         """Resume the node, when the drain is still ours."""

@@ -48,7 +48,7 @@ class State:
         self.boots: dict[int, Boot] = {}
         self.shutdowns: dict[int, Shutdown] = {}
         self.chores: dict[int, Chore] = {}
-        self.ended_tokens: set[str] = set()  # boots of this run that have ended, with a node or without
+        self.ended_tokens: dict[str, float] = {}  # boots of this run that have ended, with a node or without
         self.phantoms: dict[str, BootIntent] = {}  # record uuid -> boot that an earlier run began
         self.unlisted: dict[str, NodeRecord] = {}  # records of nodes that no list shows, and that seem to be there
         self.stale_records: deque[str] = deque()  # uuids that may be taken for a boot, those with a slot first

@@ -221,6 +221,8 @@ def _is_gone(state: State, node: Node) -> bool:
         return node.boot is None and state.t - node.first_seen >= state.policy.boot_fail_after
     if node.missing_since is None or state.records_started < node.missing_again:
         return False  # its ping has not been looked at since the second list
+    if node.record is None and node.boot is None and state.t - node.missing_since < state.policy.max_poll_time:
+        return False  # it cannot ping yet, and lists lag most where a node is young
     ping = node.record.last_ping_at if node.record is not None else None
     if ping != node.missing_ping or state.roster.slurm_works(state.roster.hostname(node)):
         if node.warned_at is None or state.t - node.warned_at >= 3600:

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from world import HOUR, MINUTE, NEVER, World, jobs, policy
 
-from arvnodeman.fleet.messages import DestroyNode, LookAtNode, NodeSeen, ReleaseRecord, SetNodeDown
+from arvnodeman.fleet.messages import (
+    DestroyNode,
+    DrainNode,
+    LookAtNode,
+    NodeSeen,
+    ReleaseRecord,
+    ResumeNode,
+    SetNodeDown,
+)
 from arvnodeman.fleet.model import JobShape, NodeState, SlurmNode
 
 SMALL = JobShape(size="small")
@@ -110,10 +118,10 @@ def test_slurm_is_asked_again_before_the_traces_are_cleared(said: str) -> None:
     """The first promise: a job has begun since the last node poll, and DOWN would kill it."""
     world = lost("idle")
     without(world, times=2)
-    assert world.open(LookAtNode)
+    assert world.open(DrainNode)
     world.says("compute1", said)
     for _ in range(4):
-        world.obey(LookAtNode)
+        world.obey(DrainNode, LookAtNode, ResumeNode)
         assert not world.steps
         without(world)
     assert not world.destroyed()
@@ -127,7 +135,7 @@ def test_a_node_that_turns_out_to_work_has_not_disappeared() -> None:
     without(world, times=2)
     world.says("compute1", "alloc")
     for _ in range(4):
-        world.obey(LookAtNode)
+        world.obey(DrainNode, LookAtNode)
         without(world)
     assert "nodes_disappeared" not in world.fleet.view.counters
 
@@ -136,6 +144,7 @@ def test_a_node_that_turns_out_to_work_has_not_disappeared() -> None:
 def test_its_slurm_node_is_set_down_so_that_its_job_can_be_queued_again(said: str | None) -> None:
     world = lost("alloc", responding=False)
     without(world, times=2)
+    world.obey(DrainNode)
     node = SlurmNode("compute1", said, responding=False) if said is not None else None
     world.done(world.one(LookAtNode), NodeSeen(node))
     assert world.one(SetNodeDown).hostname == "compute1"

@@ -193,12 +193,6 @@ def test_a_young_node_that_has_pinged_counts_as_idle_while_slurm_says_down() -> 
     [
         pytest.param("drain", {}, id="a drain"),
         pytest.param("inval", {}, id="inval"),
-        pytest.param(
-            "unk",
-            {},
-            id="unk",
-            marks=pytest.mark.xfail(strict=True, reason="`unk` has the grace, too; the rule: down alone"),
-        ),
         pytest.param("down", {"broken": True}, id="the cloud says broken, row C16"),
         pytest.param("down", {"age": 1801}, id="older than boot_fail_after"),
     ],
@@ -210,6 +204,13 @@ def test_the_grace_is_for_down_alone_and_for_whole_young_nodes(said: str, node: 
     world.begin()
     world.cycle(times=2)
     assert world.state() is NodeState.DOWN
+
+
+def test_a_name_that_no_slurmd_has_registered_yet_has_the_grace_too() -> None:
+    """Row C14: a real slurmctld calls a new node `unk` until its slurmd registers, not down."""
+    world = young("unk", word=HELD).begin()
+    world.cycle(times=3)
+    assert world.state() is NodeState.IDLE
 
 
 @pytest.mark.parametrize("was", ["idle", "alloc"])

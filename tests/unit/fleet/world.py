@@ -331,8 +331,9 @@ class World:
                 features = frozenset({f"instancetype={step.size}"})
                 self.slurm[step.hostname] = replace(old, features=features, weight=step.weight)
             case DrainNode():
-                busy = self.slurm[step.hostname].state in ("alloc", "mix", "drng")
-                self.says(step.hostname, "drng" if busy else "drain", reason=step.reason)
+                busy = self.slurm[step.hostname].state in ("alloc", "mix", "comp", "drng")
+                responding = self.slurm[step.hostname].responding
+                self.says(step.hostname, "drng" if busy else "drain", reason=step.reason, responding=responding)
             case ResumeNode():
                 self.says(step.hostname, "alloc" if self.slurm[step.hostname].state == "drng" else "idle")
             case SetNodeDown():
