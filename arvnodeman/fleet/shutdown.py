@@ -223,8 +223,8 @@ class Shutdown(Operation):
             self._clear_traces(busy=busy)
 
     def _clear_traces(self, *, busy: bool) -> None:
-        """One that was never listed may exist all the same: it is destroyed, so that it cannot leak."""
-        if not self.node.listed and not busy:
+        """One that was never listed may exist all the same: it is destroyed, so that it cannot leak; not when held."""
+        if not self.node.listed and not busy and self.node.word is not Word.HOLD:
             self._destroy()
         else:
             self._set_down()

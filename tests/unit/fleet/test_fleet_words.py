@@ -354,3 +354,19 @@ def test_a_held_node_that_was_stopped_and_is_gone_holds_no_place() -> None:
     world.obey()
     world.cycle()
     assert not world.fleet.view.nodes
+
+
+def test_a_held_node_that_no_list_ever_shows_is_not_destroyed() -> None:
+    """Hold forbids every shutdown, of whatever cause; only its traces are cleared in the end."""
+    world = World(policy(shutdown_windows=(0.0, 60.0)))
+    world.begin(*jobs(1, SMALL))
+    world.obey()
+    (identity,) = world.cloud
+    world.say(identity, Word.HOLD)
+    world.cloud.clear()
+    world.jobs = ()
+    for _ in range(40):
+        world.obey()
+        world.cycle()
+    assert not [step for step in world.asked if isinstance(step, DestroyNode)]
+    assert not world.fleet.view.nodes
