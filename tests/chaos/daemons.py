@@ -21,7 +21,6 @@ from chaos.points import arm
 _ROOT = Path(__file__).resolve().parents[2]
 _LOOK = 0.02  # real seconds between two looks at a process that is waited for
 CHAOS_OPTIONS: Mapping[str, object] = {
-    "max_nodes": 12,
     "poll_time": 0.2,
     "max_poll_time": 1,
     "poll_stale_after": 3,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from arvnodeman.sandbox.catalogue import SIZES
 from arvnodeman.sandbox.faults import FAULTS, Place, names_of
+from arvnodeman.sandbox.workload import make_workload
 from chaos.points import POINTS
 
 KILLS = 25
@@ -16,6 +18,9 @@ DURATION = 1.2  # real seconds that a job runs on average
 FAVOURITES = 5
 LIFE = (0.2, 2.2)  # real seconds that a daemon lives that dies at no point
 POINT_WAIT = 3.5  # real seconds after which one that has not reached its point is killed
+HURRY = 40.0  # real seconds of a run of 25 kills after which the rest come quickly
+HASTE = 1.0  # real seconds that a daemon lives at most from then on
+RETRY_WAIT = 5.0  # the same for points that a call comes to when another has failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,18 @@ class Kill:
     nth: int
     after: float
 
+    @property
+    def longest(self) -> float:
+        """Real seconds that its daemon lives at most."""
+        if not self.point:
+            return self.after
+        return RETRY_WAIT if self.point.endswith(("find_node", "look_for", "resume")) else POINT_WAIT
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that a seed decides. `window`: real seconds in which the jobs arrive. Clocks: real seconds that a server's is
-    fast."""
+    fast. `settings`: of the site."""
 
     seed: int
     kills: tuple[Kill, ...]
@@ -38,6 +50,8 @@ class Plan:
     window: float
     rates: dict[str, float]
     clocks: dict[str, float]
+    settings: dict[str, bool]
+    max_nodes: int
 
 
 def make_plan(seed: int, kills: int = KILLS, rate: float = 0.2) -> Plan:
@@ -51,7 +65,15 @@ def make_plan(seed: int, kills: int = KILLS, rate: float = 0.2) -> Plan:
         found.append(Kill(point, dice.choice((1, 1, 2)), dice.uniform(*LIFE)))
     clocks = {name: round(dice.uniform(-60, 60), 1) for name in ("cloud", "arvados")}
     all_rates = rates(rate) | dict.fromkeys(favourites(seed), rate)
-    return Plan(seed, tuple(found), int(kills * JOBS_A_KILL), kills * PACE, all_rates, clocks)
+    settings = {name: dice.random() < 0.5 for name in ("shared_nodes", "self_resume")}
+    jobs, window = int(kills * JOBS_A_KILL), kills * PACE
+    return Plan(seed, tuple(found), jobs, window, all_rates, clocks, settings, dice.choice((6, 12, 20)))
+
+
+def jobs_of(plan: Plan) -> list[dict[str, object]]:
+    """The jobs, for the site. A few want two nodes."""
+    specs = make_workload(plan.seed, plan.jobs, SIZES, window=plan.window * SPEED, duration=DURATION * SPEED, named=0.4)
+    return [spec.as_dict() | {"nodes": 2 if number % 8 == 5 else 1} for number, spec in enumerate(specs)]
 
 
 def favourites(seed: int) -> tuple[str, ...]:

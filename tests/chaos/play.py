@@ -15,7 +15,7 @@ from typing import Any
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from chaos.daemons import CHAOS_OPTIONS, CHAOS_SECTIONS, Daemons
 from chaos.mischief import Mischief
-from chaos.plan import DURATION, POINT_WAIT, SPEED, Plan
+from chaos.plan import HASTE, HURRY, KILLS, SPEED, Plan, jobs_of
 
 PATIENCE = 60.0  # real seconds after the end of the faults, within which all must have come to rest
 STOP = 15.0  # real seconds that the last daemon gets for an orderly stop
@@ -60,7 +60,7 @@ def play(plan: Plan, folder: Path) -> Outcome:
     outcome = Outcome(plan.seed, logs=folder)
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    with SiteProcess(speed=SPEED, seed=plan.seed, slots=24, page=4) as site, _daemons(site, folder) as daemons:
+    with SiteProcess(speed=SPEED, seed=plan.seed, slots=24, page=4) as site, _daemons(site, folder, plan) as daemons:
         try:
             _prepare(site, plan)
             _kill_again_and_again(site, plan, daemons, outcome)
@@ -77,8 +77,8 @@ def play(plan: Plan, folder: Path) -> Outcome:
 
 
 @contextlib.contextmanager
-def _daemons(site: SiteProcess, folder: Path) -> Iterator[Daemons]:
-    daemons = Daemons(site, folder, CHAOS_SECTIONS, CHAOS_OPTIONS)
+def _daemons(site: SiteProcess, folder: Path, plan: Plan) -> Iterator[Daemons]:
+    daemons = Daemons(site, folder, CHAOS_SECTIONS, {**CHAOS_OPTIONS, "max_nodes": plan.max_nodes})
     try:
         yield daemons
     finally:
@@ -86,19 +86,20 @@ def _daemons(site: SiteProcess, folder: Path) -> Iterator[Daemons]:
 
 
 def _prepare(site: SiteProcess, plan: Plan) -> None:
-    workload = {"seed": plan.seed, "jobs": plan.jobs, "window": plan.window * SPEED, "duration": DURATION * SPEED}
-    site.post("jobs", {"workload": workload})
+    site.add_jobs(*jobs_of(plan))
+    site.post("settings", dict(plan.settings))
     for name, offset in plan.clocks.items():
         site.post(f"services/{name}", {"clock": offset})
     site.post("faults", {"rates": plan.rates, "values": dict(VALUES)})
 
 
 def _kill_again_and_again(site: SiteProcess, plan: Plan, daemons: Daemons, outcome: Outcome) -> None:
+    hurry = time.monotonic() + HURRY * len(plan.kills) / KILLS
     mischief = Mischief(site, daemons.door, random.Random(f"mischief/{plan.seed}"))
     for number, kill in enumerate(plan.kills):
         daemons.note(f"daemon {number + 1}, dies {kill.point or 'after'} {kill.nth if kill.point else kill.after:.3g}")
         daemons.fork(kill.point, kill.nth)
-        limit = time.monotonic() + (POINT_WAIT if kill.point else kill.after)
+        limit = time.monotonic() + (kill.longest if time.monotonic() < hurry else min(kill.longest, HASTE))
         while time.monotonic() < limit and daemons.ended() is None:
             if kill.point:
                 mischief.provoke(kill.point)
@@ -156,7 +157,9 @@ def _judge(outcome: Outcome) -> None:
 
 def _keep(site: SiteProcess, folder: Path, plan: Plan) -> None:
     """What one needs to find out what went wrong."""
-    (folder / "plan.txt").write_text("\n".join([*map(str, plan.kills), str(plan.clocks), str(plan.rates)]) + "\n")
+    (folder / "plan.txt").write_text(
+        "\n".join([*map(str, (*plan.kills, plan.clocks, plan.settings, plan.rates))]) + "\n"
+    )
     state = site.state("nodes", "slurm", "jobs", "records")
     (folder / "state.json").write_text(json.dumps(state, indent=1))
     lines = [
