@@ -70,6 +70,7 @@ class Mischief:
     def _to_a_node(self, cause: str) -> None:
         nodes = [node for node in self._site.state("nodes")["node_list"] if self._fits(cause, node)]
         if not nodes:
+            self._job()
             return
         node = self._dice.choice(nodes)
         match cause:

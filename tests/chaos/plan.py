@@ -20,7 +20,8 @@ LIFE = (0.2, 2.2)  # real seconds that a daemon lives that dies at no point
 POINT_WAIT = 3.5  # real seconds after which one that has not reached its point is killed
 HURRY = 40.0  # real seconds of a run of 25 kills after which the rest come quickly
 HASTE = 1.0  # real seconds that a daemon lives at most from then on
-RETRY_WAIT = 5.0  # the same for points that a call comes to when another has failed
+RARE = ("find_node", "look_for", "sync_fqdn", "explain", "cancel", "jobs_on", "resume")
+RARE_WAIT = 5.0  # the same for calls that need several polls, or the failure of another, to be made
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Kill:
         """Real seconds that its daemon lives at most."""
         if not self.point:
             return self.after
-        return RETRY_WAIT if self.point.endswith(("find_node", "look_for", "resume")) else POINT_WAIT
+        return RARE_WAIT if self.point.partition(".")[2] in RARE else POINT_WAIT
 
 
 @dataclass(frozen=True, slots=True)
