@@ -191,6 +191,15 @@ def test_a_node_that_loses_its_slurmd_pings_on(play: Play) -> None:
     assert row_of(play)["last_ping_at"] > before
 
 
+def test_a_misfortune_is_had_by_its_name(play: Play) -> None:
+    node, name = play.up()
+    client = nodes_client(play)
+    assert client.post(f"/site/nodes/{node.id}", json={"do": "node-loses-slurmd"}).status_code == 200
+    play.clock.advance(100)
+    assert play.sinfo(name) == "down*"
+    assert client.post(f"/site/nodes/{node.id}", json={"do": "node-sings"}).status_code == 400
+
+
 def test_the_cloud_takes_a_preemptible_node_in_either_way() -> None:
     states = set()
     play = new_play(slots=16)
