@@ -217,7 +217,9 @@ class Shutdown(Operation):
     def _gone_seen(self, seen: NodeSeen) -> None:
         """No list shows it. Is it really gone? A list may lack it twice while it works."""
         busy = seen.node is not None and seen.node.state in BUSY_STATES
-        if busy and seen.node is not None and seen.node.responding:
+        if self.node.cloud.stopped:  # it is listed as that: it cannot be working, and it is still paid for
+            self._destroy()
+        elif busy and seen.node is not None and seen.node.responding:
             self.cancel(f"it gives signs of life: Slurm says {seen.node.state}")
         else:
             self._clear_traces(busy=busy)
@@ -319,10 +321,8 @@ class Shutdown(Operation):
         gone = error.kind is ErrorKind.GONE
         if isinstance(step, DrainNode) and gone:
             self._wait_for_work()
-        elif isinstance(step, DrainNode) and error.kind is ErrorKind.TRANSIENT:
-            self.ours = True  # it may have worked
-            self._cancel_or_retry(error)
         elif isinstance(step, LookAtNode) or error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
+            self.ours = self.ours or isinstance(step, DrainNode)  # it may have worked
             self._cancel_or_retry(error)
         elif isinstance(step, ResumeNode) and gone:
             self.outcome = "cancelled"

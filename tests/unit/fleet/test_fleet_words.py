@@ -370,3 +370,15 @@ def test_a_held_node_that_no_list_ever_shows_is_not_destroyed() -> None:
         world.cycle()
     assert not [step for step in world.asked if isinstance(step, DestroyNode)]
     assert not world.fleet.view.nodes
+
+
+def test_a_node_that_stops_while_its_shutdown_looks_at_it_is_destroyed() -> None:
+    """It is listed, so clearing its traces alone would leave it to be paid for, for ever."""
+    world = up()
+    world.say("compute1", Word.DRAIN)
+    world.obey(DrainNode, SetWord)
+    world.cloud["i-compute1"] = replace(world.cloud["i-compute1"], stopped=True)
+    world.poll_cloud()
+    world.poll_cloud()
+    world.obey()
+    assert world.destroyed() == ["i-compute1"]
