@@ -38,7 +38,7 @@ while IFS=': ' read -r key value <&3; do
     $'\\r') break ;;
   esac
 done
-[[ $code ]] || away "$@"
+[[ $code && $size ]] || away "$@"
 trap - PIPE
 [[ $size == 0 ]] || cat <&3
 exit "$code"

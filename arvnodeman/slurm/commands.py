@@ -32,6 +32,7 @@ ARVADOS_CONTAINER = "-dz642-"
 DUMMY_NODE = "compute0"
 """Never ours: Arvados' dispatcher keeps it as the node that offers every feature."""
 
+_ALL = "--all"  # else what is in hidden partitions, jobs and nodes, is not shown to a Slurm operator
 _FEATURE = "instancetype="
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
 _FEATURE_VALUE = re.compile(r"[^\s,&|()\[\]*=]+")
@@ -59,7 +60,7 @@ class Slurm:
         """The jobs that wait for nodes, in the order of the queue; a malformed line is skipped with a warning.
 
         Output without one line that can be read is a failure: taken for an empty queue, it would stop nodes."""
-        text = self._run("squeue", "--state=PENDING", "--noheader", f"--format={SQUEUE_FORMAT}")
+        text = self._run("squeue", _ALL, "--state=PENDING", "--noheader", f"--format={SQUEUE_FORMAT}")
         jobs, malformed = parse_squeue(text, self.job_name_pattern)
         self._report("squeue", malformed, _queue_log)
         if len(malformed) > _JUNK and len(malformed) == sum(1 for line in text.split("\n") if line.strip()):
@@ -74,14 +75,20 @@ class Slurm:
         return nodes
 
     def node(self, hostname: str) -> SlurmNode | None:
-        """One node, asked now. None: Slurm answers and does not know it."""
+        """One node, asked now. None: Slurm says in so many words that it does not know it.
+
+        That sinfo lists nothing is not enough for that: it lists no node that is in no partition either. On such a node
+        no job can begin; it is shown as drained, or as draining while jobs are on it."""
         _check_hostname("sinfo", hostname)
-        return self._sinfo(f"--nodes={hostname}").get(hostname)
+        node = self._sinfo(f"--nodes={hostname}").get(hostname)
+        if node is not None or not self._knows(hostname):
+            return node
+        return SlurmNode(hostname, "drng" if self.jobs_on(hostname) else "drain")
 
     def jobs_on(self, hostname: str) -> int:
         """How many jobs run on a node or are being cleaned up there. Raises UnknownNode."""
         _check_hostname("squeue", hostname)
-        text = self._run("squeue", "--noheader", "--format=%i", "-w", hostname)
+        text = self._run("squeue", _ALL, "--noheader", "--format=%i", "-w", hostname)
         return sum(1 for line in text.split("\n") if line.strip())
 
     # ---- changing --------------------------------------------------------------------------------------------------
@@ -169,12 +176,19 @@ class Slurm:
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     def _sinfo(self, *which: str) -> dict[str, SlurmNode]:
-        text = self._run("sinfo", "--noheader", f"--format={SINFO_FORMAT}", *which)
+        text = self._run("sinfo", _ALL, "--noheader", f"--format={SINFO_FORMAT}", *which)
         nodes, malformed = parse_sinfo(text)
         self._report("sinfo", malformed, _log)
         if malformed and not nodes:
             raise ControllerAway("sinfo", f"no line of its output can be read, the first is {first_line(text)!r}")
         return nodes
+
+    def _knows(self, hostname: str) -> bool:
+        try:
+            self._run("scontrol", "show", "node", hostname)
+        except UnknownNode:
+            return False
+        return True
 
     def _update_each(self, hostnames: Iterable[str], changes: Iterable[str]) -> dict[str, SlurmFailure]:
         failures: dict[str, SlurmFailure] = {}
@@ -193,8 +207,10 @@ class Slurm:
         output = run([command, *arguments], timeout=self.timeout)
         if output.returncode != 0:
             raise failure_of(command, output.returncode, output.stdout, output.stderr)
+        if output.stdout and not output.stdout.endswith("\n"):
+            raise ControllerAway(command, "its output ends in the middle of a line")
         # A listing that has lines is judged by them (_report). Else a code of 0 is not trusted where an error is shown.
-        if command not in ("squeue", "sinfo") or not output.stdout.strip():
+        if not (command in ("squeue", "sinfo") or arguments[0] == "show") or not output.stdout.strip():
             error = recognise(command, f"{output.stderr}\n{output.stdout}")
             if error is not None:
                 raise error

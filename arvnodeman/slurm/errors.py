@@ -6,6 +6,8 @@ answer 1 for nearly everything; only the text on stdout or stderr tells. The tex
 
 from __future__ import annotations
 
+import re
+
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
 
 _TEXT_LIMIT = 300  # characters of Slurm's own words that an error repeats
@@ -87,10 +89,14 @@ _SAYINGS: tuple[tuple[str, type[SlurmFailure]], ...] = (
     ("temporarily un", ControllerAway),
     ("rpc limit exceeded", ControllerAway),
 )
+# A whole line: "command not found" is no word on a node.
+_NOT_FOUND = re.compile(r"^Node \S+ not found$", re.MULTILINE)
 
 
 def recognise(command: str, text: str) -> SlurmFailure | None:
     """The error that this output of `command` tells of, or None if none of its lines is known."""
+    if (found := _NOT_FOUND.search(text)) is not None:
+        return UnknownNode(command, found.group())
     lowered = text.lower()
     for saying, failure in _SAYINGS:
         if saying in lowered:

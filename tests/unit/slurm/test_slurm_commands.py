@@ -78,7 +78,9 @@ def test_pending_asks_squeue_for_the_eight_fields(commands: Commands) -> None:
     assert [(job.shape, job.priority) for job in jobs] == [(JobShape(2, 1024, 100, "m5.large"), 4294901756)]
     assert jobs[0].in_slurm
     fields = ["%c", "%m", "%d", "%r", "%j", "%f", "%Q", "%D"]
-    assert commands.called() == [["squeue", "--state=PENDING", "--noheader", f"--format={fields[0]}", *fields[1:]]]
+    assert commands.called() == [
+        ["squeue", "--all", "--state=PENDING", "--noheader", f"--format={fields[0]}", *fields[1:]]
+    ]
 
 
 def test_an_empty_queue_is_no_failure(commands: Commands) -> None:
@@ -123,14 +125,35 @@ def test_nodes_and_one_node(commands: Commands) -> None:
     assert slurm.node("compute2") == SlurmNode(
         "compute2", "idle", False, 266, frozenset({"gpu"}), "Node Manager shutdown (i-1)"
     )
-    assert commands.called()[0] == ["sinfo", "--noheader", "--format=%n", "%t", "%w", "%f", "%E"]
+    assert commands.called()[0] == ["sinfo", "--all", "--noheader", "--format=%n", "%t", "%w", "%f", "%E"]
     assert commands.called()[1][-1] == "--nodes=compute2"
 
 
 def test_a_node_that_slurm_does_not_know_is_none(commands: Commands) -> None:
-    """A real sinfo prints nothing for it and ends with 0."""
+    """A real sinfo prints nothing for it and ends with 0; that is believed when scontrol says it in words."""
     commands.make("sinfo", "exit 0")
+    commands.say("scontrol", "Node compute7 not found", code=1)
     assert Slurm().node("compute7") is None
+    commands.say("scontrol", "sh: scontrol: command not found", code=127)
+    with pytest.raises(SlurmFailure):
+        Slurm().node("compute7")
+
+
+@pytest.mark.parametrize(("jobs", "state"), [("17\n", "drng"), ("", "drain")])
+def test_a_node_that_only_scontrol_knows_is_in_no_partition(commands: Commands, jobs: str, state: str) -> None:
+    """No job can begin on it, but one may still run there."""
+    commands.make("sinfo", "exit 0")
+    commands.say("scontrol", "NodeName=compute7 CoresPerSocket=1\n   Reason=munge was away")
+    commands.make("squeue", f"printf '{jobs}'")
+    assert Slurm().node("compute7") == SlurmNode("compute7", state)
+
+
+@pytest.mark.parametrize("command", ["squeue", "sinfo"])
+def test_output_that_is_cut_short_is_no_answer(commands: Commands, command: str) -> None:
+    """Half a list would be a list of nodes that Slurm does not know."""
+    commands.make(command, "printf '%s\\n%s' 'compute1|idle|1|(null)|none' 'compute2|alloc|1|(null)|no'")
+    with pytest.raises(ControllerAway, match="in the middle of a line"):
+        Slurm().pending() if command == "squeue" else Slurm().nodes()
 
 
 def test_no_node_at_all_is_a_failure_and_not_the_end_of_all_nodes(commands: Commands) -> None:
@@ -149,7 +172,7 @@ def test_junk_from_sinfo_does_not_say_that_a_node_is_unknown(commands: Commands,
 def test_jobs_on_a_node(commands: Commands) -> None:
     commands.say("squeue", "17\n18_3")
     assert Slurm().jobs_on("compute1") == 2
-    assert commands.called() == [["squeue", "--noheader", "--format=%i", "-w", "compute1"]]
+    assert commands.called() == [["squeue", "--all", "--noheader", "--format=%i", "-w", "compute1"]]
     commands.make("squeue", "exit 0")
     assert Slurm().jobs_on("compute1") == 0
     commands.say("squeue", "squeue: error: Invalid node name compute1", code=1, stream=2)
@@ -201,6 +224,7 @@ def test_describe_replaces_the_size_and_keeps_features_of_others(commands: Comma
 
 def test_describe_of_an_unknown_node(commands: Commands) -> None:
     commands.make("sinfo", "exit 0")
+    commands.say("scontrol", "Node compute1 not found", code=1)
     with pytest.raises(UnknownNode):
         Slurm().describe("compute1", "m5.large", 266)
 
