@@ -15,7 +15,8 @@ from daemon_process import BOUND, DaemonProcess
 from arvnodeman.sandbox.process import SiteProcess
 
 MODES = {
-    "junk": "head -c 200000 /dev/urandom",
+    "junk": "head -c 200000 /dev/urandom; echo",
+    "cut": "printf compute1",
     "huge": "yes | head -c 104857600",
     "error on stdout": "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)'",
     "hangs": "sleep 60",
@@ -23,6 +24,7 @@ MODES = {
 }
 SAID = {
     "junk": "no line of its output can be read",
+    "cut": "its output ends in the middle of a line",
     "huge": "wrote more than",
     "error on stdout": "Unable to contact slurm controller",
     "hangs": "did not end within",
