@@ -237,7 +237,7 @@ class Boot(Operation):
     def _find_failed(self, error: RemoteError) -> None:
         if self._ending and self.give_up_on(error):
             self._release()
-        elif error.kind is ErrorKind.GONE or not self.give_up_on(error):
+        elif not self.give_up_on(error) or (error.kind is ErrorKind.GONE and self._may_try_again):
             self.again(error)
         else:
             self._refuse(error, "cloud")
@@ -245,11 +245,16 @@ class Boot(Operation):
 
     def _finish_failed(self, error: RemoteError) -> None:
         """The node exists, whatever happens now; a fresh node may not be known everywhere yet (row D11)."""
-        if error.kind in RETRIED | {ErrorKind.GONE} and self.attempts + 1 < self.desk.policy.boot_attempts:
+        if error.kind in RETRIED | {ErrorKind.GONE} and self._may_try_again:
             self.again(error)
             return
         self.desk.error("Actor error %s", error.text, logger=self.logger)
         self._finished()
+
+    @property
+    def _may_try_again(self) -> bool:
+        """Has what failed not been tried boot_attempts times?"""
+        return self.attempts + 1 < self.desk.policy.boot_attempts
 
     def _release_failed(self, error: RemoteError) -> None:
         if self.give_up_on(error):

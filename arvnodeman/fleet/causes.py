@@ -34,6 +34,17 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class InWords:
+    """A cause as an argument of a line of the log: put into words, as of steady time `t`, when that is written."""
+
+    cause: Cause
+    t: float
+
+    def __str__(self) -> str:
+        return self.cause.words(self.t)
+
+
+@dataclass(frozen=True, slots=True)
 class Plain(Cause):
     """A cause that is all said by its text."""
 

@@ -148,13 +148,16 @@ class Fleet:
 
     def _step_ended(self, event: StepDone | StepFailed) -> None:
         """Pass an answer on to the operation that waits for it; any other is an old one's, and harmless (row E9)."""
-        operation = self._state.operation(event.step.op)
-        if operation is None or operation.step != event.step:
+        step = event.step
+        operation = self._state.operation(step.op)
+        if operation is None or operation.step != step:
+            text = "An answer to %s that nothing waits for any more"
+            self._state.desk.debug(text, type(step).__name__, logger=step.logger)
             return
         if isinstance(event, StepDone):
-            operation.done(event.step, event.result)
+            operation.done(step, event.result)
         else:
-            operation.failed(event.step, event.error)
+            operation.failed(step, event.error)
         self._settle(operation)
 
     def _go_on(self) -> None:

@@ -7,7 +7,17 @@ from arvnodeman.fleet.boots import link
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
 from arvnodeman.fleet.model import NodeState
-from arvnodeman.fleet.node import BUSY_STATES, LONG_STALE, RESERVED_STATES, UP_STATES, Node, Sight, judge, settle
+from arvnodeman.fleet.node import (
+    BUSY_STATES,
+    LONG_STALE,
+    RESERVED_STATES,
+    UP_STATES,
+    Node,
+    Sight,
+    judge,
+    settle,
+    undrained,
+)
 from arvnodeman.fleet.polls import CLOCKS_DIFFER
 from arvnodeman.fleet.state import OFFSET_NOISE, State
 
@@ -123,6 +133,11 @@ def take_records(state: State, event: RecordsListed) -> None:
             state.desk.info("Registering new Arvados node %s", record.uuid)
     for node in state.roster.take_records(event.records, event.slurm):
         _note_pairing(state, node)
+    for node in [node for node in state.roster.nodes.values() if node.resumed_at is not None]:
+        if node.resumed_at is not None and state.records_started <= node.resumed_at:
+            undrained(node, node.resumed_at)
+        else:
+            node.resumed_at = None
     if first and state.freshness.counts[Poll.CLOUD]:
         _check_first_cloud_list(state)
     _find_prepared(state)

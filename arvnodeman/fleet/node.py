@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet import causes
@@ -95,10 +95,13 @@ class Node:
     word_chore: int | None = None  # the operation that writes an operator's word
     word_unwritten: bool = False  # the word is not in the cloud's tag yet, for all we know
     word_unseen_until: float = 0.0  # until a list shows what was written, or so long, lists may show an older one
+    gone: bool = False  # without us, for certain: counted once
     destroyed_at: float | None = None
     destroy_wait: float = 0.0
     destroy_again_at: float = 0.0  # after a destroy that failed
     resumes: int = 0  # times that we resumed it from an older node's drain
+    resumed_at: float | None = None  # when Slurm took its drain back, until a list that is younger than that
+    busy_at: float | None = None  # the newest node poll that found it busy
     unresponsive_since: float | None = None
     warned_at: float | None = None
 
@@ -189,6 +192,15 @@ def drained_by_us(node: Node) -> str | None:
     return None
 
 
+def undrained(node: Node, t: float) -> None:
+    """Slurm has taken a drain of ours back at `t`: what an older list says of it counts no more."""
+    slurm = node.slurm
+    node.resumed_at = t
+    if slurm is not None and slurm.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL)):
+        state = {"drain": "idle", "drng": "alloc"}.get(slurm.state, slurm.state)
+        node.slurm = replace(slurm, state=state, reason="")
+
+
 def drained_for_another(node: Node) -> bool:
     """Slurm shows it drained or down by us, but for an earlier node under its name."""
     slurm = node.slurm
@@ -275,7 +287,7 @@ def settle(node: Node, judged: NodeState, cause: Cause | None, sight: Sight, pol
     if judged is not NodeState.DOWN:
         node.down_polls, node.down_cause = 0, None
         if judged is NodeState.BUSY:
-            node.down_times = None
+            node.down_times, node.busy_at = None, sight.t
         if judged is NodeState.IDLE:
             node.idle_polls += 1
             if node.idle_since is None:
@@ -304,7 +316,10 @@ def settle(node: Node, judged: NodeState, cause: Cause | None, sight: Sight, pol
 def _is_settled_down(node: Node, sight: Sight, polls_in_window: int | None) -> bool:
     if node.state is NodeState.DOWN or node.down_polls >= sight.policy.consecutive_idle_count:
         return True
-    watched = sight.t - node.first_seen >= sight.policy.boot_fail_after
+    window = sight.policy.boot_fail_after
+    if node.busy_at is not None and sight.t - node.busy_at <= window:
+        return False
+    watched = sight.t - node.first_seen >= window
     return polls_in_window is not None and watched and 3 * len(node.down_times or ()) >= polls_in_window
 
 

@@ -7,7 +7,7 @@ from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.model import NodeState, Word
-from arvnodeman.fleet.node import DRAINED_STATES, OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible
+from arvnodeman.fleet.node import DRAINED_STATES, OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible, undrained
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.shutdown_stages import Kind
 from arvnodeman.fleet.state import State
@@ -34,6 +34,8 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
     state.touched.add(shutdown.node.id)
     if shutdown.past_return:  # its absence from the next list will be no surprise
         state.cloud_trust.forget(shutdown.node.cloud.report_id)
+        if shutdown.kind is Kind.GONE:
+            _disappeared(state, shutdown.node)
     if shutdown.outcome is None:
         state.schedule(shutdown)
         return
@@ -45,6 +47,8 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
         case "destroyed":
             _destroyed(state, node, shutdown)
         case "cancelled":
+            if drained_by_us(node) is not None:
+                undrained(node, state.t)
             node.restart_idle_count()
             node.set_state(NodeState.IDLE if node.record is not None else NodeState.UNPAIRED, state.t)
         case _:
@@ -53,6 +57,18 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
             node.destroy_again_at = state.t + node.destroy_wait
             node.down_cause = causes.IsDown(why="it could not be destroyed")
             node.set_state(NodeState.DOWN, state.t)
+
+
+def _disappeared(state: State, node: Node) -> None:
+    """It is gone without us, by all that can be asked."""
+    if node.gone:
+        return
+    node.gone = True
+    how = "stopped" if node.stop_polls > 1 and not node.missing else "not listed any more"
+    text = "Cloud node %s is gone without us (%s)"
+    state.desk.decide(Decided.GONE, node.cloud.name, text, node.cloud.name, how, level=WARNING)
+    state.desk.counters["nodes_disappeared"] += 1
+    boot_failed(state, node)
 
 
 def _destroyed(state: State, node: Node, shutdown: Shutdown) -> None:
@@ -127,7 +143,7 @@ def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[tuple[
     if node.size is None and node.state is NodeState.BUSY and state.policy.slurm and node.word is not Word.HOLD:
         cause = causes.SizeUnknown(tag=node.cloud.size_tag or "")  # drained at once
     if not cause.goes:
-        state.look_again(cause.until)
+        _stays(state, node, cause)
         return False
     _decide_shutdown(state, node, cause)
     if node.state in (NodeState.UNPAIRED, NodeState.DOWN):
@@ -159,6 +175,7 @@ def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up:
         wanted = causes.Wanted(size=size)
         for node, _ in nodes[unmatched:]:
             node.kept = wanted
+            _stays(state, node, wanted)
     candidates.sort(key=lambda row: (-row[0].price, row[0].idle_since or state.t))
     room = plan.room_wanted - len(state.shutdowns)
     for node, why in candidates:
@@ -167,7 +184,7 @@ def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up:
             cause = causes.IdleExceeded(polls=node.idle_polls, makes_room=True)
         elif not (cause.goes and up > state.policy.min_nodes):
             node.kept = causes.KeepsMinimum(min_nodes=state.policy.min_nodes) if cause.goes else None
-            state.look_again(cause.until)
+            _stays(state, node, node.kept or cause)
             continue
         up -= 1
         room -= 1
@@ -179,6 +196,13 @@ def _decide_shutdown(state: State, node: Node, cause: Cause) -> None:
     text = "Suggesting shutdown of %s because %s"
     name = node.cloud.name
     state.desk.decide(Decided.SHUTDOWN, name, text, name, cause.words(state.t), level=DEBUG)
+
+
+def _stays(state: State, node: Node, cause: Cause) -> None:
+    """A node is not shut down, for a cause that may end by itself."""
+    state.look_again(cause.until)
+    why = causes.InWords(cause, state.t)
+    state.desk.debug("Not eligible for shut down: %s because %s", node.cloud.name, why)
 
 
 def _makes_room(state: State, node: Node, cause: Cause) -> bool:
@@ -202,11 +226,9 @@ def departures(state: State) -> None:
             continue
         if not stopped and (node.missing <= 1 or not _is_gone(state, node)):
             continue
-        text, how = "Cloud node %s is gone without us (%s)", "stopped" if stopped else "not listed any more"
-        state.desk.decide(Decided.GONE, node.cloud.name, text, node.cloud.name, how, level=WARNING)
-        state.desk.counters["nodes_disappeared"] += 1
-        boot_failed(state, node)
-        if unlink(state, node):
+        if node.boot is not None:
+            _disappeared(state, node)
+            unlink(state, node)
             continue
         if node.shutdown is not None:
             node.shutdown.vanished()
@@ -219,7 +241,7 @@ def _is_gone(state: State, node: Node) -> bool:
     """It is not listed. Does it give a sign of life, or is it too young to be listed?"""
     if not node.listed:
         return node.boot is None and state.t - node.first_seen >= state.policy.boot_fail_after
-    if node.missing_since is None or state.records_started < node.missing_again:
+    if node.missing_since is None or state.records_started <= node.missing_again:
         return False  # its ping has not been looked at since the second list
     if node.record is None and node.boot is None and state.t - node.missing_since < state.policy.max_poll_time:
         return False  # it cannot ping yet, and lists lag most where a node is young

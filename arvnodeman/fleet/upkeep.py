@@ -8,7 +8,7 @@ from dataclasses import replace
 from arvnodeman.fleet.chores import Chore
 from arvnodeman.fleet.messages import DescribeNode, ResumeNode, Step, SyncFqdn
 from arvnodeman.fleet.model import DEFAULT_DOMAIN, NodeRecord, Word
-from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another
+from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another, undrained
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.words import write_again
@@ -86,6 +86,8 @@ def after_chore(state: State, chore: Chore) -> None:
     node.chore = None
     kind = type(chore.last_step)
     if chore.outcome == "done":
+        if isinstance(chore.last_step, ResumeNode):
+            undrained(node, state.t)
         if node.chore_waits is not None:
             node.chore_waits.pop(kind, None)
         return

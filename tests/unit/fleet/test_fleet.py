@@ -223,7 +223,6 @@ def test_answers_to_nothing_raise_nothing() -> None:
         assert isinstance(fleet.handle(event, EPOCH), list)
 
 
-@pytest.mark.xfail(strict=True, reason="an answer that nobody waits for is dropped without a line")
 def test_an_answer_that_nobody_waits_for_is_a_line_at_debug() -> None:
     """Row E9."""
     world = World().begin()

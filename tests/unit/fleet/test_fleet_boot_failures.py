@@ -169,7 +169,7 @@ def test_a_release_that_fails_is_tried_again() -> None:
     assert world.one(ReleaseRecord).uuid == "r-new1"
 
 
-@pytest.mark.parametrize(("kind", "tries"), [(ErrorKind.TRANSIENT, 9), (ErrorKind.UNEXPECTED, 1)])
+@pytest.mark.parametrize(("kind", "tries"), [(ErrorKind.TRANSIENT, 9), (ErrorKind.GONE, 9), (ErrorKind.UNEXPECTED, 1)])
 def test_a_search_that_keeps_failing_ends_too(kind: ErrorKind, tries: int) -> None:
     """Row D5: after boot_attempts, or any unexpected exception."""
     world = booting(obey=TO_CREATE, boot_attempts=3)

@@ -104,6 +104,7 @@ def test_a_node_that_vanished_and_its_record() -> None:
     world.begin()
     del world.cloud["i-compute1"]
     world.cycle(times=3)
+    world.obey()
     assert (
         Decided.GONE,
         "compute1.zzzzz",

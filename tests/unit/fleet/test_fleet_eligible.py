@@ -258,7 +258,6 @@ def test_a_warning_once_an_hour_names_a_node_that_is_kept_and_may_leak(
     assert all("compute1" in line and said in line for line in found)
 
 
-@pytest.mark.xfail(strict=True, reason="only the suggestion of a shutdown is logged")
 def test_every_answer_is_logged_at_debug() -> None:
     """Row K1."""
     world = World(policy(shutdown_windows=NEVER))

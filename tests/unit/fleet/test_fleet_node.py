@@ -93,7 +93,6 @@ def test_a_busy_poll_among_them_keeps_it() -> None:
     assert flaps(down_every=3, busy_every=15) is NodeState.IDLE
 
 
-@pytest.mark.xfail(strict=True, reason="only polls since the last busy one are counted, and that may be a while ago")
 def test_a_busy_poll_within_boot_fail_after_keeps_it() -> None:
     """Busy every 28 minutes: one of the polls of any half hour says so."""
     assert flaps(down_every=2, busy_every=28) is NodeState.IDLE

@@ -142,6 +142,8 @@ def test_nodes_that_vanish_before_they_come_up_count_too() -> None:
     world.cycle(times=4)
     assert "boot_failures" not in world.fleet.view.counters  # lists lag most where nodes are young
     world.cycle(times=5)
+    world.obey()  # Slurm is asked, and does not know them
+    world.poll_queue()
     assert world.fleet.view.counters["boot_failures"] == 5
 
 

@@ -31,6 +31,28 @@ def test_a_wanted_node_is_kept_rather_than_another_booted() -> None:
     assert "Shutdown cancelled: Node size is in wishlist." in world.log()
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["no list has come since", "a list from before comes late"])
+def test_what_older_lists_say_of_its_drain_counts_no_more(late: bool) -> None:
+    """Row E15: it is supply, and no earlier run's drain."""
+    world = going()
+    world.obey(DrainNode)
+    world.cycle(*jobs(1, SMALL))
+    assert world.slurm is not None
+    drained = dict(world.slurm)
+    world.obey()
+    if late:
+        now, world.slurm = world.slurm, drained
+        world.poll_records()
+        world.slurm = now
+    world.poll_queue()
+    assert world.state() is NodeState.IDLE
+    assert not world.steps
+    assert not world.prepared()
+    world.says("compute1", "drain", reason="disk")
+    world.cycle(times=2)
+    assert world.state() is NodeState.SHUTDOWN  # what younger lists say does
+
+
 def test_its_idle_count_starts_anew() -> None:
     world = going(consecutive_idle_count=3)
     world.cycle(times=2)
