@@ -24,7 +24,10 @@ from arvnodeman.actors.daemon import Published
 from arvnodeman.cloud.registry import check_driver
 from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.fleet import Fleet
+from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.view import View
+from arvnodeman.history.recorder import Recorder
+from arvnodeman.history.samples import step_of
 from arvnodeman.manage.doors import DRY_RUN_FOLDER, Doors, open_doors
 from arvnodeman.manage.server import CannotListen
 from arvnodeman.manage.site import make_application
@@ -151,6 +154,8 @@ class Daemon:
         self._run = Run(settings.daemon, state_dir, self._vitals, Mind(self._published))
         supervision = Supervision(self._vitals, self._run.ending)
         self._crew = Crew(settings, supervision, brain, self._published, dry_run=dry_run)
+        shortest = min(map(settings.poll_time_of, Poll))
+        self._recorder = Recorder(self._published, self._vitals, step_of(shortest))
 
     def run(self, doors: Doors, complaint: str = "") -> int:
         """Start everything, wait for signals, stop everything. Returns the exit code. `complaint`: a line for the log
@@ -163,10 +168,12 @@ class Daemon:
             logger.warning("Dry run: what would be done is written down, and nothing is touched")
         try:
             self._run.begin()
+            self._recorder.start()
             doors.serve(make_application(self._source()))
             self._crew.start(good_round=self._good_round, half_way=self._run.half_way)
             number = self._wait_for_stop()
             hanging = not self._stop()
+            self._recorder.stop(HANGING)
             doors.close(HANGING)
         except Exception as error:  # noqa: BLE001 (it is logged there, and ends the process)
             return self._failed(error)
@@ -201,6 +208,7 @@ class Daemon:
             published=self._published,
             waits=self._crew.waits,
             say=self._crew.say,
+            history=self._recorder.chronicle,
             dry_run=self._dry_run,
         )
 

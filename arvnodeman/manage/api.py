@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 from werkzeug.exceptions import BadRequest, NotFound
@@ -18,6 +19,8 @@ from arvnodeman.manage.source import Source
 
 PAGE = 100  # jobs on a page, when nobody asks for another number
 LARGEST_PAGE = 1000
+HOURS, LEAST_HOURS, MOST_HOURS = 6.0, 0.1, 168.0  # of history
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
 LONGEST_REASON = 180  # characters: what a tag of any cloud holds
 
 
@@ -36,6 +39,7 @@ def routes(source: Source) -> list[Route]:
         "/v1/operations": api.operations,
         "/v1/polls": api.polls,
         "/v1/decisions": api.decisions,
+        "/v1/history": api.history,
     }
     pages = [Route(rule, page, Right.READ) for rule, page in read.items()]
     return pages + [Route(f"/v1/nodes/<name>/{word.value}", api.say(word), Right.CHANGE, "POST") for word in Word]
@@ -117,6 +121,12 @@ class Api:
         found = [shapes.decision(each) for each in decisions.after(after)]
         return json_response({"run": self._run, "last": decisions.last, "decisions": found})
 
+    def history(self, request: Request) -> Response:
+        """The last hours as lines: nodes by state, queue, capacity, cost."""
+        _only(request, "hours")
+        hours = _number(request, "hours", HOURS, LEAST_HOURS, MOST_HOURS)
+        return json_response(self._source.history.series(self._source.vitals.clock.now(), hours))
+
     def say(self, word: Word) -> Callable[..., Response]:
         """The page that takes this word on a node."""
 
@@ -147,6 +157,16 @@ def _whole(request: Request, name: str, default: int, least: int, most: int) -> 
     if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
         raise BadRequest(f"{name} must be a whole number from {least} to {most}")
     return int(text)
+
+
+def _number(request: Request, name: str, default: float, least: float, most: float) -> float:
+    """A number of the query, written with digits and at most one point."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (len(text) < 30 and _DECIMAL.fullmatch(text) and least <= float(text) <= most):
+        raise BadRequest(f"{name} must be a number from {least:g} to {most:g}")
+    return float(text)
 
 
 def _reason(request: Request) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from arvnodeman.fleet.causes import span
+from arvnodeman.supervision.clock import wall_time
 
 Json = dict[str, Any]
 NAMES_SHOWN = 6  # in a list of nodes
@@ -35,12 +36,19 @@ def status(shown: Json) -> Iterator[str]:
     limits += [f"at least {shown['min_nodes']}"] if shown["min_nodes"] else []
     cap = f" of at most ${shown['max_total_price']:g}" if shown["max_total_price"] else ""
     yield f"nodes: {nodes} ({', '.join(limits)}), ${shown['price']:g}/hour{cap}; jobs wish for {shown['nodes_wish']}"
+    yield _cost(shown["cost"])
     longest = shown["longest_wait_seconds"]
     wait = "" if longest is None else f", the longest for {span(longest)}"
     yield f"jobs: {shown['jobs_waiting']} wait{wait}; {shown['jobs_served']} of them have a node there or coming"
     yield "lists: " + ", ".join(_poll(poll) for poll in shown["polls"])
     if shown["blocked"]:
         yield f"Nothing is decided now: {shown['blocked']}"
+
+
+def _cost(cost: Json) -> str:
+    """What was spent so far."""
+    since = "" if cost["complete"] else f" (nodes gone before {wall_time(cost['since'])} not counted)"
+    return f"cost: ${cost['hour']:.2f} this hour, ${cost['day']:.2f} today, ${cost['month']:.2f} this month{since}"
 
 
 def _poll(poll: Json) -> str:

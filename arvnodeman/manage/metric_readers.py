@@ -13,6 +13,7 @@ from arvnodeman.fleet import messages
 from arvnodeman.fleet.causes import Resting, Unsatisfiable
 from arvnodeman.fleet.milestones import BOUNDS, Span, Spread
 from arvnodeman.fleet.model import NodeState, Word
+from arvnodeman.history.money import PERIODS
 from arvnodeman.manage.source import Moment, Source
 from arvnodeman.version import __version__
 
@@ -76,6 +77,13 @@ def nodes(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     for name in (*coming, *view.phantoms):
         counts[NodeState.BOOTING.value, name] += 1
     yield from counts.items()
+
+
+def costs(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By period of the calendar."""
+    so_far = reading.source.history.costs(reading.source.vitals.clock.now())
+    for period in PERIODS:
+        yield (period,), getattr(so_far, period)
 
 
 def words(reading: Reading) -> Iterator[tuple[Labels, Figure]]:

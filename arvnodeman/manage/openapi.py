@@ -7,6 +7,7 @@ from typing import Any
 
 from arvnodeman.fleet.messages import Decided, Poll
 from arvnodeman.fleet.model import NodeState, Word
+from arvnodeman.history.samples import SHOWN
 from arvnodeman.version import __version__
 
 Json = dict[str, Any]
@@ -67,6 +68,7 @@ def _schemas() -> Json:
             subject=_said(TEXT, "node, size, job or list"),
             words=TEXT,
         ),
+        "History": _history(),
         "Word": _object(
             node=TEXT,
             word={"type": "string", "enum": [word.value for word in Word]},
@@ -79,6 +81,22 @@ def _schemas() -> Json:
             "additionalProperties": False,
         },
     }
+
+
+def _history() -> Json:
+    def line(description: str) -> Json:
+        return _said(_list(_or_null(NUMBER)), description)
+
+    return _object(
+        step=_said(NUMBER, "seconds from one point to the next"),
+        since=_said(NUMBER, "seconds since the epoch"),
+        until=_said(NUMBER, "seconds since the epoch: now"),
+        times=_said(_list(NUMBER), "where each point begins, in seconds since the epoch"),
+        nodes=_object(**{name: line(f"nodes that are {name}") for name in SHOWN}),
+        queue=line("waiting jobs"),
+        capacity=line("nodes that may exist at most, by max_nodes and the limits learnt"),
+        cost_per_hour=line("$/hour of everything that exists or is booting"),
+    ) | {"description": "lines with one figure for each point; null where nothing was recorded"}
 
 
 def _status() -> Json:
@@ -94,6 +112,13 @@ def _status() -> Json:
         nodes=STATES,
         price=_said(NUMBER, "$/hour of everything that exists or is booting"),
         max_total_price=NUMBER,
+        cost=_object(
+            hour=_said(NUMBER, "$ so far this hour, of this machine's calendar"),
+            day=_said(NUMBER, "the same of this day"),
+            month=_said(NUMBER, "the same of this month"),
+            complete=_said(YES_NO, "false: nodes that ended before `since` are not counted, for want of a history"),
+            since=_said(NUMBER, "when the account begins, in seconds since the epoch"),
+        ),
         min_nodes=WHOLE,
         max_nodes=WHOLE,
         node_quota=WHOLE,
@@ -239,6 +264,12 @@ def _paths() -> Json:
     after = (_in_query("after", "only those with a higher serial number", 0, 10**15),)
     jobs = _object(jobs=_list(_ref("Job")), offset=WHOLE, total=WHOLE)
     decisions = _object(run=_said(TEXT, "serials count anew in each"), last=WHOLE, decisions=_list(_ref("Decision")))
+    hours = {
+        "name": "hours",
+        "in": "query",
+        "schema": {"type": "number", "minimum": 0.1, "maximum": 168},
+        "description": "how far back, 6 by default",
+    }
     paths = {
         "/v1/status": _get("The daemon in one object", _ref("Status")),
         "/v1/nodes": _get("All nodes", _object(nodes=_list(_ref("Node")))),
@@ -250,6 +281,7 @@ def _paths() -> Json:
         "/v1/operations": _get("What is under way", _object(operations=_list(_ref("Operation")))),
         "/v1/polls": _get("The three lists", _object(polls=_list(_ref("Poll")))),
         "/v1/decisions": _get("The newest decisions, oldest first", decisions, 400, parameters=after),
+        "/v1/history": _get("The last hours as lines", _ref("History"), 400, parameters=(hours,)),
     }
     return paths | {f"/v1/nodes/{{name}}/{word.value}": _say(word, node) for word in Word}
 

@@ -44,6 +44,7 @@ def status(source: Source) -> Json:
         "nodes": {state.value: view.states.get(state.value, 0) for state in NodeState},
         "price": round(view.price, 6),
         "max_total_price": policy.max_total_price,
+        "cost": cost(source),
         "min_nodes": policy.min_nodes,
         "max_nodes": policy.max_nodes,
         "node_quota": view.quota,
@@ -54,6 +55,18 @@ def status(source: Source) -> Json:
         "longest_wait_seconds": None if oldest is None else seconds(source.vitals.clock.now() - oldest),
         "decisions": source.published.decisions.last,
         "polls": polls(source),
+    }
+
+
+def cost(source: Source) -> Json:
+    """What the nodes have cost so far, in $. Not `complete`: nodes that ended before `since` are not in it."""
+    so_far = source.history.costs(source.vitals.clock.now())
+    return {
+        "hour": round(so_far.hour, 4),
+        "day": round(so_far.day, 4),
+        "month": round(so_far.month, 4),
+        "complete": so_far.complete,
+        "since": round(so_far.since, 3),
     }
 
 

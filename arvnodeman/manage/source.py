@@ -12,6 +12,7 @@ from arvnodeman.actors.daemon import Published
 from arvnodeman.actors.waits import JobWaits
 from arvnodeman.fleet.messages import OperatorSaid
 from arvnodeman.fleet.view import NodeStatus, View
+from arvnodeman.history.chronicle import Chronicle
 from arvnodeman.manage.health import HealthLimits, ailments
 from arvnodeman.settings import Settings
 from arvnodeman.supervision.vitals import Vitals
@@ -30,6 +31,7 @@ class Source:
     published: Published
     waits: JobWaits = field(default_factory=JobWaits)
     say: Callable[[OperatorSaid], bool] = _nobody_listens  # True: the brain has heard it
+    history: Chronicle = field(default_factory=Chronicle)
     dry_run: bool = False
 
     @property

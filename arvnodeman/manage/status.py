@@ -7,6 +7,7 @@ from werkzeug.wrappers import Request, Response
 from arvnodeman.fleet.model import NodeState
 from arvnodeman.fleet.view import View
 from arvnodeman.manage.app import json_response
+from arvnodeman.manage.shapes import cost
 from arvnodeman.manage.source import Source
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
@@ -50,6 +51,7 @@ class StatusPage:
         shown["restarts"] = dict(source.restarts)
         if source.vitals.past.last is not None:
             shown["last_end"] = source.vitals.past.last.words
+        shown["cost"] = cost(source)
         if now.view.safe_mode:
             shown["safe_mode"] = True
         if source.dry_run:

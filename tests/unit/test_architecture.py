@@ -23,7 +23,7 @@ LAYERS = (
     {"fleet"},
     {"check_config", "cloud_options", "config", "ini", "option", "option_values", "options", "reference", "settings"},
     {"cloud", "arvados", "slurm"},
-    {"actors", "cloud_trial", "manage", "supervision"},
+    {"actors", "cloud_trial", "history", "manage", "supervision"},
     {"cloud_test", "launcher", "sandbox"},
     {"cli"},
     {"__main__"},

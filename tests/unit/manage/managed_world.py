@@ -14,6 +14,7 @@ from arvnodeman.actors.waits import JobWaits
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import Command, Event, Note, OperatorSaid, Poll
 from arvnodeman.fleet.model import Job, Policy
+from arvnodeman.history.recorder import Recorder
 from arvnodeman.manage.access import LOCAL
 from arvnodeman.manage.app import Application
 from arvnodeman.manage.site import make_application
@@ -86,12 +87,14 @@ class Managed:
         self.vitals.past = Past(End(CauseKind.WATCHDOG, "a poller"), {"watchdog": 2})
         self.waits = JobWaits()
         self.hears = True
+        self.recorder = Recorder(self.world.published, self.vitals, step=60.0)
         self.source = Source(
             settings=lambda: self._settings,
             vitals=self.vitals,
             published=self.world.published,
             waits=self.waits,
             say=self._say,
+            history=self.recorder.chronicle,
             dry_run=dry_run,
         )
         self._settings = settings(folder, token)
@@ -124,6 +127,7 @@ class Managed:
         for poll in Poll:
             self.vitals.polls.succeeded(poll, now, 3, 0.25)
         self.vitals.good_round = now
+        self.recorder.look()
 
     def get(self, path: str, **headers: str) -> TestResponse:
         """GET from loopback."""

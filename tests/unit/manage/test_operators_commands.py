@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -76,8 +77,11 @@ def test_status_as_sinfo(served: Managed, run: Any) -> None:
     lines = out.splitlines()
     assert lines[0].endswith(": all is well")
     assert lines[1] == "nodes: 3 (at most 3), $0.2/hour; jobs wish for 3"
-    assert lines[2].startswith("jobs: 3 wait, the longest for 0 s; 1 of them")
-    assert lines[5:] == [
+    assert re.match(
+        r"cost: \$\d+\.\d\d this hour, \$\d+\.\d\d today, \$\d+\.\d\d this month \(nodes gone before", lines[2]
+    )
+    assert lines[3].startswith("jobs: 3 wait, the longest for 0 s; 1 of them")
+    assert lines[6:] == [
         "SIZE   PRICE  STATE    NODES  NODELIST",
         "small  0.1    busy     1      compute1",
         "small  0.1    idle     1      compute2",

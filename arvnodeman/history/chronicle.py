@@ -1,0 +1,32 @@
+"""What the recorder shows to other threads: the last samples, the costs, and how it fares itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from arvnodeman.history.money import Costs, Money
+from arvnodeman.history.samples import STEP, Ring, Sample
+from arvnodeman.history.series import series
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """Read by any thread; nothing here touches a file."""
+
+    money: Money = field(default_factory=lambda: Money(0.0))
+    recent: Ring = field(default_factory=Ring)
+    step: float = STEP  # seconds between samples
+    newest: Sample | None = None  # of this very moment, or nearly
+    dropped: int = 0  # rows that were never written
+
+    def series(self, now: float, hours: float) -> dict[str, Any]:
+        """The last hours as lines."""
+        samples = self.recent.since(now - hours * 3600 - self.step)
+        if self.newest is not None:
+            samples.append(self.newest)
+        return series(samples, now, hours, self.step)
+
+    def costs(self, now: float) -> Costs:
+        """So far this hour, day and month."""
+        return self.money.costs(now)
