@@ -24,6 +24,8 @@ BUSY_STATES = frozenset({"alloc", "comp", "mix", "drng", "failg", "plnd"})
 RESERVED_STATES = frozenset({"resv", "maint"})
 DRAINED_STATES = frozenset({"drain", "drng"})
 UP_STATES = frozenset({"idle"}) | BUSY_STATES
+# Slurm shows these also for a node with jobs on it: suspended ones (idle, drain), running ones (fail, inval).
+MAY_HIDE_JOBS = frozenset({"idle", "drain", "fail", "inval"})
 VOUCHED_STATES = frozenset({"idle", "down", "drain", "inval", "fail"})  # with a stale record: Slurm answers for it
 FIRST_PING_TOLERANCE = 300.0  # seconds before the node's start that a first ping may show (clocks differ; row B3)
 MAX_WEIGHT = 4_294_967_000  # Slurm keeps weights in 32 bits (row C26)

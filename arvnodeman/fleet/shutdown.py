@@ -24,7 +24,7 @@ from arvnodeman.fleet.messages import (
     StepResult,
 )
 from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, Word
-from arvnodeman.fleet.node import BUSY_STATES, DRAINED_STATES, OUR_REMOVAL, OUR_SHUTDOWN, Node, reason_of
+from arvnodeman.fleet.node import BUSY_STATES, DRAINED_STATES, MAY_HIDE_JOBS, OUR_REMOVAL, OUR_SHUTDOWN, Node, reason_of
 from arvnodeman.fleet.operation import Desk, Operation
 from arvnodeman.fleet.shutdown_stages import Kind, Stage
 
@@ -123,9 +123,12 @@ class Shutdown(Operation):
         if not self.desk.lists_ok:  # nothing may be destroyed now: look again later
             self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
             return
-        slurm = self.node.slurm  # a node in fail may be running a job that only squeue shows
-        fails = slurm is not None and slurm.state == "fail"
-        self.send(LookAtNode(self.id, self.hostname, jobs=fails, logger=self.logger))
+        works = self.node.slurm is not None and self.node.slurm.state in BUSY_STATES
+        self._look(jobs=not works)
+
+    def _look(self, *, jobs: bool) -> None:
+        assert self.hostname is not None
+        self.send(LookAtNode(self.id, self.hostname, jobs=jobs, logger=self.logger))
 
     def cancel(self, why: str) -> bool:
         """Take it back. False when it is too late (a second cancel is none; row E16)."""
@@ -199,11 +202,10 @@ class Shutdown(Operation):
         state = seen.node.state if seen.node is not None else ""
         if self.stage is Stage.UNDO or self._cancel:
             self._undo_seen(seen)
+        elif state in MAY_HIDE_JOBS and seen.jobs is None:
+            self._look(jobs=True)
         elif self.kind is Kind.GONE:
             self._gone_seen(seen)
-        elif seen.node is not None and state == "fail" and seen.jobs is None:
-            assert self.hostname is not None
-            self.send(LookAtNode(self.id, self.hostname, jobs=True, logger=self.logger))
         elif self._is_free(seen):
             self._may_destroy()
         elif self.desk.policy.slurm and state in ("idle", "alloc", "mix"):
@@ -216,7 +218,7 @@ class Shutdown(Operation):
 
     def _gone_seen(self, seen: NodeSeen) -> None:
         """No list shows it. Is it really gone? A list may lack it twice while it works."""
-        busy = seen.node is not None and seen.node.state in BUSY_STATES
+        busy = seen.node is not None and (seen.node.state in BUSY_STATES or bool(seen.jobs))
         if self.node.cloud.stopped:  # it is listed as that: it cannot be working, and it is still paid for
             self._destroy()
         elif busy and seen.node is not None and seen.node.responding:
@@ -233,13 +235,10 @@ class Shutdown(Operation):
 
     def _is_free(self, seen: NodeSeen) -> bool:
         """Nothing runs on it, for certain: unk, an error or a state that we do not know is no answer."""
-        if seen.node is None:
+        if seen.node is None or seen.node.state == "down":
             return True
-        if seen.node.state == "fail":
-            return seen.jobs == 0
-        return seen.node.state in ("drain", "down", "inval") or (
-            not self.desk.policy.slurm and seen.node.state == "idle"
-        )
+        free = ("drain", "fail", "inval") if self.desk.policy.slurm else ("drain", "fail", "inval", "idle")
+        return seen.node.state in free and seen.jobs == 0
 
     def _undrained_seen(self) -> None:
         """idle, alloc or mix without drain, twice in a row: somebody took it back."""

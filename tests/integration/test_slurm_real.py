@@ -237,3 +237,22 @@ def test_an_account_without_rights_gets_one_clear_line(real: Stage, tmp_path: Pa
     assert line.endswith(" (this account must be SlurmUser, root or a Slurm operator)")
     real.daemon()
     real.until_quiet()
+
+
+def test_a_suspended_job_keeps_its_node_although_slurm_calls_it_idle(real: Stage) -> None:
+    """Rows E17, F1: only squeue shows that a job is still on it."""
+    daemon = real.daemon()
+    job = real.job(size="small", duration=seconds(2))
+    node = real.node_of(job)
+    number = real.slurm("squeue", "--noheader", "--format=%i", f"--name={job}").strip()
+    real.slurm("scontrol", "suspend", number)
+    real.until(lambda: real.sinfo(node["hostname"]).strip() == "drain", "the idle node to be drained")
+    end = real.site.state()["elapsed"] + seconds(6)
+    real.until(lambda: real.site.state()["elapsed"] >= end, "some looks at the node")
+    assert [n["id"] for n in real.nodes()] == [node["id"]]
+    assert "Waiting for SLURM node" in daemon.text()
+    real.slurm("scontrol", "resume", number)
+    real.until_job(job, "completed")
+    real.until_quiet()
+    assert real.completed()[job] == 1
+    assert daemon.stop() == 0

@@ -32,14 +32,19 @@ def failed(said: str = "down", **options: Any) -> World:
     return world
 
 
-def looks(world: World, *answers: str | None, jobs: int | None = None, reason: str = SHUTDOWN) -> None:
-    """Slurm's answers when it is asked of the node, one after the other, ten seconds apart."""
+def looks(world: World, *answers: str | None, jobs: int = 0, reason: str = SHUTDOWN) -> None:
+    """Slurm's answers when it is asked of the node, one after the other, ten seconds apart; with the jobs on it, where
+    it is asked for those too."""
     for answer in answers:
         world.wait(10)
         seen = None
         if answer is not None:
             seen = SlurmNode("compute1", answer.rstrip("*"), not answer.endswith("*"), reason=reason)
-        world.done(world.one(LookAtNode), NodeSeen(seen, jobs))
+        step = world.one(LookAtNode)
+        world.done(step, NodeSeen(seen, jobs if step.jobs and seen is not None else None))
+        for again in world.open(LookAtNode):
+            if again.jobs and not step.jobs:
+                world.done(again, NodeSeen(seen, jobs))
 
 
 def kinds(world: World) -> list[str]:

@@ -171,13 +171,23 @@ def test_a_look_that_fails_is_no_answer() -> None:
     assert world.destroyed() == ["i-compute1"]
 
 
-@pytest.mark.parametrize(("running", "destroyed"), [(1, False), (0, True)])
-def test_a_node_in_fail_waits_until_no_job_is_on_it(running: int, destroyed: bool) -> None:
-    """Row E17: a node in fail may be running a job that only squeue shows."""
+@pytest.mark.parametrize("said", ["drain", "fail", "inval"])
+@pytest.mark.parametrize(("on_it", "destroyed"), [(1, False), (0, True)])
+def test_a_node_that_may_hide_jobs_waits_until_none_is_on_it(said: str, on_it: int, destroyed: bool) -> None:
+    """Row E17: Slurm shows a suspended job in drain, a running one in fail and inval, and only squeue tells."""
     world = failed("fail")
     world.obey(DrainNode)
-    world.done(world.one(LookAtNode), NodeSeen(SlurmNode("compute1", "fail"), running))
+    looks(world, said, jobs=on_it)
     assert bool(world.destroyed()) is destroyed
+
+
+@pytest.mark.parametrize("said", ["idle", "drain", "inval"])
+def test_a_suspended_job_keeps_its_node_without_the_slurm_dispatcher_too(said: str) -> None:
+    world = going(slurm=False)
+    looks(world, said, said, jobs=1)
+    assert not world.destroyed()
+    looks(world, said, jobs=0)
+    assert world.destroyed() == ["i-compute1"]
 
 
 def test_jobs_are_counted_when_fail_shows_up_only_then() -> None:
@@ -251,7 +261,7 @@ def test_a_wish_that_comes_while_lists_are_old_is_not_forgotten() -> None:
     world.poll_queue(*jobs(1))
     world.poll_cloud()
     world.poll_records()
-    world.done(look, NodeSeen(SlurmNode("compute1", "drain", reason=SHUTDOWN)))
+    world.done(look, NodeSeen(SlurmNode("compute1", "drain", reason=SHUTDOWN), 0))
     world.obey()
     assert not world.destroyed()
     assert [step.hostname for step in world.asked if isinstance(step, ResumeNode)] == ["compute1"]

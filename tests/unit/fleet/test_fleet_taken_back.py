@@ -114,7 +114,7 @@ def test_a_resume_that_fails(kind: ErrorKind) -> None:
     world.cycle(*jobs(1, SMALL))
     world.obey(LookAtNode)
     for look in world.open(LookAtNode):
-        world.done(look, NodeSeen(SlurmNode("compute1", "drain", reason=SHUTDOWN)))
+        world.done(look, NodeSeen(SlurmNode("compute1", "drain", reason=SHUTDOWN), 0))
     world.fail(world.one(ResumeNode), kind)
     world.wait(5)
     assert bool(world.steps) is (kind is ErrorKind.TRANSIENT)
