@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from arvnodeman.arvados.nodes import RecordKeeper
 from arvnodeman.cloud.base import CloudDriver, ping_url
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.model import (
@@ -29,6 +28,7 @@ from arvnodeman.fleet.model import (
     Word,
 )
 from arvnodeman.fleet.sizes import SizeTable
+from arvnodeman.records.keeper import RecordKeeper
 from arvnodeman.settings import Settings
 
 _T = TypeVar("_T")

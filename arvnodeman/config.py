@@ -31,6 +31,9 @@ from arvnodeman.option import (
 from arvnodeman.option_values import Value, value_of
 from arvnodeman.options import LEVELS, OPTIONS, WITHOUT_PREEMPTIBLE, find, of_section
 from arvnodeman.settings import (
+    ARVADOS_CONTAINER,
+    KEPT_BY_ARVADOS,
+    KEPT_BY_SLURM,
     ArvadosSettings,
     CloudSettings,
     DaemonSettings,
@@ -93,6 +96,7 @@ class _Reading:
         loggers = self._loggers()
         sizes = self._sizes()
         self._check_together(values[DAEMON], sizes)
+        self._check_keeper(values[DAEMON], values[ARVADOS])
         if self.problems:
             return None
         manage, daemon, arvados, cloud = (values[name] for name in (MANAGE, DAEMON, ARVADOS, CLOUD))
@@ -102,9 +106,9 @@ class _Reading:
             manage=ManageSettings(
                 address=manage["address"], port=manage["port"], management_token=manage["managementtoken"]
             ),
-            daemon=_daemon(daemon),
+            daemon=_daemon(daemon, with_arvados=bool(arvados["host"])),
             logging=LoggingSettings(**values[LOGGING], loggers=loggers),
-            arvados=ArvadosSettings(**arvados, certs_file=daemon["certs_file"]),
+            arvados=_arvados(arvados, daemon["certs_file"]),
             cloud=CloudSettings(
                 **cloud,
                 credentials={name: Secret(text) for name, text in self._free(CREDENTIALS).items()},
@@ -214,6 +218,26 @@ class _Reading:
         place = f"{name} in [{elsewhere[0]}]" if elsewhere else nearest(name, known)
         self._add(self.warnings, f"[{section}] {name}: unknown option; the nearest known one is {place}")
 
+    def _check_keeper(self, daemon: Mapping[str, Value], arvados: Mapping[str, Value]) -> None:
+        """Who keeps the node records, and whether there is an Arvados at all."""
+        slurm, kept_by = daemon.get("dispatcher") == "slurm", arvados.get("node_records")
+        spoilt = any(
+            (section, name) in self.file.spoilt for section, name in ((ARVADOS, "host"), (DAEMON, "dispatcher"))
+        )
+        if spoilt or "host" not in arvados or "dispatcher" not in daemon:
+            return
+        host = find(ARVADOS, "host")
+        assert host is not None
+        if arvados["host"] and not arvados.get("token", "told"):
+            self._problem(ARVADOS, "token", "missing; required with host: one word, kept secret")
+        if not arvados["host"] and kept_by == KEPT_BY_ARVADOS:
+            self._problem(ARVADOS, "node_records", f"arvados needs [Arvados] host; allowed: {host.allowed}")
+        elif not arvados["host"] and not slurm:
+            alone = "or none, where Slurm is alone, with [Daemon] dispatcher = slurm"
+            self._problem(ARVADOS, "host", f"missing; required: {host.allowed}, {alone}")
+        if kept_by == KEPT_BY_SLURM and not slurm:
+            self._problem(ARVADOS, "node_records", "slurm needs [Daemon] dispatcher = slurm; allowed: auto, arvados")
+
     def _check_together(self, daemon: Mapping[str, Value], sizes: list[SizeSection]) -> None:
         """What no option can be blamed for alone."""
         low, high = daemon.get("min_nodes"), daemon.get("max_nodes")
@@ -234,6 +258,12 @@ class _Reading:
                 self._add(self.problems, f"[Size {size.id}]: cannot be a feature of Slurm nodes; allowed: {allowed}")
 
 
+def _arvados(values: Mapping[str, Any], certs_file: str) -> ArvadosSettings:
+    resolved = dict(values)
+    resolved["jobs_queue"] = resolved["jobs_queue"] and bool(resolved["host"])
+    return ArvadosSettings(**resolved, certs_file=certs_file)
+
+
 def _is_size(section: str) -> bool:
     return section == "Size" or section.startswith("Size ")
 
@@ -242,8 +272,12 @@ def _nearest_section(section: str) -> str:
     return nearest(section, SECTIONS) or DAEMON
 
 
-def _daemon(values: Mapping[str, Any]) -> DaemonSettings:
+def _daemon(values: Mapping[str, Any], *, with_arvados: bool) -> DaemonSettings:
     resolved = dict(values)
+    resolved["partitions"] = tuple(filter(None, (name.strip() for name in resolved["partitions"].split(","))))
+    resolved["job_name_pattern"] = resolved["job_name_pattern"] or (ARVADOS_CONTAINER if with_arvados else "")
+    if resolved["cancel_unsatisfiable"] is None:
+        resolved["cancel_unsatisfiable"] = with_arvados
     if resolved["poll_hopeless_after"] is None:
         resolved["poll_hopeless_after"] = HOPELESS_POLLS * resolved["poll_stale_after"]
     if not resolved["state_dir"]:  # systemd gives several, with colons between, when the unit names several

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     HOST = "HOST or HOST:PORT; https unless http:// stands before it"
     FOLDER = "an absolute path"
     JSON = "JSON"
+    HOSTLIST = "names of Slurm nodes, as cloud[1-20,31]"
     DOTTED = "a dotted path, package.module.Class"
 
 
@@ -68,6 +69,7 @@ class Option:
     choices: tuple[str, ...] = ()
     example: str = ""
     providers: tuple[str, ...] = ()  # the clouds that it is for; empty: all
+    live: bool = False  # not required, and yet no comment in the example file
     required_for: tuple[str, ...] = ()  # the providers that cannot do without it
 
     @property

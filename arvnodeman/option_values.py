@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from arvnodeman.fleet.model import Secret
+from arvnodeman.hostlist import hostlist
 from arvnodeman.option import FREE_CLOUD_SECTIONS, Kind, Option, nearest
 
 Value: TypeAlias = str | int | float | bool | Secret | tuple[float, ...] | None
@@ -20,6 +21,7 @@ PORT_LIMIT = 65535
 
 _LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}  # as the logging module has them
 _HOST = re.compile(r"(?:http://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?", re.ASCII)
+_NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", re.ASCII)
 
 
@@ -31,7 +33,8 @@ def value_of(option: Option, text: str) -> Value:
     if not text:
         if option.default != "" and option.section not in FREE_CLOUD_SECTIONS:
             raise ValueError("is empty")
-        empty: dict[Kind, Value] = {Kind.WHOLE: None, Kind.NUMBER: None, Kind.WORD: Secret(""), Kind.SECRET: Secret("")}
+        empty: dict[Kind, Value] = dict.fromkeys((Kind.WHOLE, Kind.NUMBER, Kind.YES_NO))
+        empty |= {Kind.WORD: Secret(""), Kind.SECRET: Secret("")}
         return empty.get(option.kind, "")
     may_have_lines = option.kind is Kind.WINDOWS or option.section in FREE_CLOUD_SECTIONS
     if "\n" in text and not may_have_lines:
@@ -143,6 +146,16 @@ def _dotted(option: Option, text: str) -> str:
     return text
 
 
+def _hostlist(option: Option, text: str) -> str:
+    try:
+        names = list(hostlist(text))
+    except ValueError:
+        names = []
+    if not names or not all(map(_NODE_NAME.fullmatch, names)):
+        raise ValueError(f"{_shown(option, text)} is no list of node names")
+    return text
+
+
 _READERS: dict[Kind, Callable[[Option, str], Value]] = {
     Kind.TEXT: lambda _option, text: text,
     Kind.SECRET: lambda _option, text: Secret(text),
@@ -157,4 +170,5 @@ _READERS: dict[Kind, Callable[[Option, str], Value]] = {
     Kind.FOLDER: _folder,
     Kind.JSON: _json,
     Kind.DOTTED: _dotted,
+    Kind.HOSTLIST: _hostlist,
 }

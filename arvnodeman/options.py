@@ -12,6 +12,7 @@ from arvnodeman.option import ARVADOS, DAEMON, LOGGING, MANAGE, SIZE, Kind, Opti
 
 WITHOUT_PREEMPTIBLE = ("azure", "openstack")  # these clouds' drivers have no preemptible nodes
 DISPATCHERS = ("", "slurm")
+KEEPERS = ("auto", "arvados", "slurm")
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 
 FORMATS = ("text", "json")  # of log lines
@@ -171,8 +172,9 @@ OPTIONS: tuple[Option, ...] = (
         DAEMON,
         "cancel_unsatisfiable",
         YES_NO,
-        "yes",
-        "Cancel a job that no configured size can ever run, with the reason logged on it.",
+        "",
+        "Cancel a job that no configured size can ever run, with the reason logged on it. Empty: yes where there is an "
+        "[Arvados] host. Without one the reason goes into the job's AdminComment in any case.",
     ),
     Option(
         DAEMON,
@@ -180,6 +182,29 @@ OPTIONS: tuple[Option, ...] = (
         YES_NO,
         "no",
         "Leave nodes alone that somebody else drained in Slurm. With `no` they are taken for broken and go.",
+    ),
+    Option(
+        DAEMON,
+        "node_names",
+        Kind.HOSTLIST,
+        "",
+        "Where Slurm keeps the node records: the names in slurm.conf that new nodes may get, as `cloud[1-20]`. Empty: "
+        "all nodes of `partitions`, but compute0.",
+    ),
+    Option(
+        DAEMON,
+        "partitions",
+        TEXT,
+        "",
+        "The partitions of Slurm whose nodes are ours where node_names is empty, with commas between. Empty: all.",
+    ),
+    Option(
+        DAEMON,
+        "job_name_pattern",
+        TEXT,
+        "",
+        "Only jobs in Slurm whose name contains this count. Empty: `-dz642-`, as Arvados names its jobs, where there "
+        "is an [Arvados] host; else every job counts.",
     ),
     Option(
         DAEMON,
@@ -221,20 +246,38 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         LOGGING, "level", Kind.LEVEL, "WARNING", "The level of all loggers that have none of their own.", choices=LEVELS
     ),
-    Option(ARVADOS, "host", Kind.HOST, None, "The API server.", example="zyxwv.example.com"),
+    Option(
+        ARVADOS,
+        "host",
+        Kind.HOST,
+        "",
+        "The API server. Empty: there is no Arvados, Slurm is alone (dispatcher = slurm).",
+        example="zyxwv.example.com",
+        live=True,
+    ),
     Option(
         ARVADOS,
         "token",
         WORD,
-        None,
-        "A token that may read and change all nodes and jobs: an administrator's.",
+        "",
+        "A token that may read and change all nodes and jobs: an administrator's. Required with `host`.",
         example="replace-with-an-administrator-token",
+        live=True,
     ),
     Option(ARVADOS, "timeout", NUMBER, "15", "The longest wait for one answer.", S, above=0),
     Option(ARVADOS, "insecure", YES_NO, "no", "Do not check the server's certificate."),
     Option(ARVADOS, "jobs_queue", YES_NO, "yes", "Read waiting jobs from Arvados' own jobs queue."),
     Option(
         ARVADOS, "slurm_queue", YES_NO, "yes", "Read waiting jobs from Slurm's queue, and nodes' states from Slurm."
+    ),
+    Option(
+        ARVADOS,
+        "node_records",
+        Kind.CHOICE,
+        "auto",
+        "Who keeps the node records: `arvados`, the API server (up to 2.7), or `slurm`, whose node names are the "
+        "records. `auto`: the API server where it still does, else Slurm.",
+        choices=KEEPERS,
     ),
     *CLOUD_OPTIONS,
     Option(SIZE, "cores", WHOLE, None, "Cores that jobs can count on.", low=1, example="2"),

@@ -79,7 +79,7 @@ def _comment(text: str) -> Iterator[str]:
 
 def _line(option: Option) -> str:
     provider = find("Cloud", "provider")
-    live = option.default is None or (provider is not None and provider.example in option.required_for)
+    live = option.default is None or option.live or (provider is not None and provider.example in option.required_for)
     if live:
         return f"{option.name} = {option.example}"
     return f"#{option.name} = {option.default}".rstrip()

@@ -12,6 +12,11 @@ from dataclasses import dataclass, fields
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import Policy, Secret, SizeSection
 
+KEPT_BY_AUTO, KEPT_BY_ARVADOS, KEPT_BY_SLURM = "auto", "arvados", "slurm"
+ARVADOS_CONTAINER = "-dz642-"
+"""Part of the name of every job that Arvados' dispatcher submits: the type code of container uuids (row F16)."""
+SLURM_TIMEOUT = 20.0  # seconds that one of Slurm's commands may take
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManageSettings:
@@ -50,11 +55,19 @@ class DaemonSettings:
     max_cloud_ops_per_second: float  # 0: no limit
     cancel_unsatisfiable: bool
     keep_drained: bool
+    node_names: str  # a hostlist that can be read; "": those of `partitions`
+    partitions: tuple[str, ...]  # (): all
+    job_name_pattern: str  # resolved: that of Arvados where there is one; "": every job counts
     watchdog: float
     watchdog_interval: float
     stop_timeout: float
     certs_file: str  # "": the system's certificates
     state_dir: str  # resolved: $STATE_DIRECTORY when the file does not say; "": none
+
+    @property
+    def slurm_timeout(self) -> float:
+        """Seconds that a Slurm command may take: a poller's calls end well within the watchdog's time."""
+        return min(SLURM_TIMEOUT, self.watchdog / 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +82,8 @@ class LoggingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArvadosSettings:
-    """[Arvados]. `host` is HOST or HOST:PORT, spoken to over https, unless `http://` stands before it."""
+    """[Arvados]. `host` is HOST or HOST:PORT, spoken to over https, unless `http://` stands before it; "" where there
+    is no Arvados."""
 
     host: str
     token: Secret
@@ -77,6 +91,7 @@ class ArvadosSettings:
     insecure: bool
     jobs_queue: bool
     slurm_queue: bool
+    node_records: str  # auto, arvados or slurm
     certs_file: str  # that of [Daemon]
 
 

@@ -30,15 +30,14 @@ from arvnodeman.actors.timer import Timer
 from arvnodeman.actors.waits import JobWaits
 from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
 from arvnodeman.arvados.jobs import JobsQueue
-from arvnodeman.arvados.nodes import make_keeper
 from arvnodeman.cloud.base import ping_url
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.fleet.messages import Decided, OperatorSaid, PolicyChanged, Poll, SafeMode, Step, StopAsked
+from arvnodeman.records.keeper import make_keeper
 from arvnodeman.settings import Settings
-from arvnodeman.slurm.commands import Slurm
+from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.supervision.changes import changes, reloaded
 
-SLURM_TIMEOUT = 20.0  # seconds that one of Slurm's commands may take
 POLLERS: tuple[type[PollingActor], ...] = (
     CloudNodeListMonitorActor,
     ArvadosNodeListMonitorActor,
@@ -48,17 +47,13 @@ POLLERS: tuple[type[PollingActor], ...] = (
 logger = logging.getLogger("arvnodeman")
 
 
-def slurm_timeout(watchdog: float) -> float:
-    """Seconds that a Slurm command may take: a poller's calls end well within the watchdog's time."""
-    return min(SLURM_TIMEOUT, watchdog / 4)
-
-
 def make_makers(settings: Settings) -> Makers:
     """The clients as this configuration describes them."""
+    daemon = settings.daemon
     return Makers(
         driver=lambda: make_driver(settings),
         keeper=lambda: make_keeper(settings),
-        slurm=lambda: Slurm(slurm_timeout(settings.daemon.watchdog)),
+        slurm=lambda: NamesInSlurm(daemon.slurm_timeout, job_name_pattern=daemon.job_name_pattern),
         jobs=lambda: JobsQueue(settings),
         ping_url=lambda uuid, secret: ping_url(settings, uuid, secret),
     )

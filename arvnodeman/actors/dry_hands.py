@@ -91,6 +91,13 @@ class DryHands:
         return RecordPrepared(self._overlay.prepare(step.intent, step.reuse), Secret("dry run"))
 
     @do.register
+    def _(self, step: messages.DescribeRecord) -> StepResult:
+        where = f" at {step.node.address}" if step.node.address else ""
+        self._report(step, step.uuid, f"note that {step.uuid} is {step.node.report_id}{where}")
+        self._overlay.tell(step.uuid, step.node)
+        return None
+
+    @do.register
     def _(self, step: messages.ReleaseRecord) -> StepResult:
         self._report(step, step.uuid, f"clean node record {step.uuid}")
         self._overlay.release(step.uuid)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from arvnodeman.actors.pollers import SlurmFailure
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.model import Job, RemoteFailure, SlurmNode
+from arvnodeman.slurm.errors import SlurmFailure as SlurmDidNotAnswer
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
     from arvnodeman.actors.waits import JobWaits
     from arvnodeman.arvados.jobs import JobsQueue
-    from arvnodeman.arvados.nodes import RecordKeeper
     from arvnodeman.cloud.base import CloudDriver
+    from arvnodeman.records.keeper import RecordKeeper
     from arvnodeman.slurm.commands import Slurm
 
 
@@ -60,10 +61,13 @@ class RecordsFetch:
 
     def __call__(self) -> RecordsListed:
         """Raises RemoteFailure; SlurmFailure when it was Slurm."""
+        started = self._now()
         if self._keeper is None:
             self._keeper = self._make_keeper()
-        started = self._now()
-        records = self._keeper.list_records()
+        try:
+            records = self._keeper.list_records()
+        except SlurmDidNotAnswer as failure:
+            raise SlurmFailure(failure.error) from failure
         return RecordsListed(records, self._ask_slurm(), started, self._keeper.clock_offset)
 
     def _ask_slurm(self) -> Mapping[str, SlurmNode] | None:

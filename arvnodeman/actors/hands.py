@@ -13,8 +13,8 @@ from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, Secret
 
 if TYPE_CHECKING:
     from arvnodeman.arvados.jobs import JobsQueue
-    from arvnodeman.arvados.nodes import RecordKeeper
     from arvnodeman.cloud.base import CloudDriver
+    from arvnodeman.records.keeper import RecordKeeper
     from arvnodeman.slurm.commands import Slurm
 
 
@@ -74,6 +74,11 @@ class Hands:
     @do.register
     def _(self, step: messages.ReleaseRecord) -> StepResult:
         self._keeper.release(step.uuid, step.action)
+        return None
+
+    @do.register
+    def _(self, step: messages.DescribeRecord) -> StepResult:
+        self._keeper.describe(step.uuid, step.node)
         return None
 
     @do.register

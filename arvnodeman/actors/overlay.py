@@ -58,6 +58,7 @@ class Overlay:
         self._records: dict[str, tuple[NodeRecord, str | None]] = {}  # uuid -> ours, and the instance of the real one
         self._said: dict[str, _Said] = {}  # hostname
         self._cancelled: set[str] = set()  # job ids
+        self._told: dict[str, CloudNode] = {}  # record uuid -> the node that the keeper would know to have it
         self._real: dict[str, NodeRecord] = {}  # uuid
         self._hosts: dict[str, NodeRecord] = {}  # hostname
 
@@ -87,8 +88,14 @@ class Overlay:
                 real = self._real.get(uuid)
                 if real is not None and real.instance_id != instance:
                     del self._records[uuid]  # somebody else has taken it
-            kept = [record for record in listed if record.uuid not in self._records]
+            kept = [self._as_told(record) for record in listed if record.uuid not in self._records]
             return (*kept, *(self._pinged(record) for record, _ in self._records.values()))
+
+    def _as_told(self, record: NodeRecord) -> NodeRecord:
+        node = self._told.get(record.uuid)
+        if node is None:
+            return record
+        return replace(record, instance_id=node.report_id, address=node.address or record.address)
 
     def _pinged(self, record: NodeRecord) -> NodeRecord:
         """A pretended node pings once it has had the time to boot."""
@@ -166,12 +173,20 @@ class Overlay:
             self._records[record.uuid] = (record, real.instance_id if real is not None else None)
             return record
 
+    def tell(self, uuid: str, node: CloudNode) -> None:
+        """The keeper is told which node has a record."""
+        with self._lock:
+            self._told[uuid] = node
+
     def release(self, uuid: str) -> None:
         """A record is cleaned."""
         with self._lock:
             real = self._real.get(uuid)
+            self._told.pop(uuid, None)
             if real is None:
                 self._records.pop(uuid, None)
+            elif real.is_name:
+                self._records[uuid] = (replace(real, instance_id=None, intent=None, slot=None), real.instance_id)
             else:
                 cleaned = NodeRecord(uuid, created_at=real.created_at, modified_at=self._now())
                 self._records[uuid] = (cleaned, real.instance_id)

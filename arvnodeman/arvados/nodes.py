@@ -1,4 +1,4 @@
-"""Node records: who keeps them, and the keeper that the nodes resource of an API server is (up to Arvados 2.7.4).
+"""Node records: the keeper that the nodes resource of an API server is (up to Arvados 2.7.4).
 
 A record is written as the classic wrote it: the same attributes cleaned, size and price in `properties.cloud_node`;
 with the token and the time of the boot beside them.
@@ -13,11 +13,11 @@ import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from arvnodeman.arvados.client import client, is_last
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.model import BootIntent, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
 from arvnodeman.settings import Settings
 
 PREPARED = "Prepared by Node Manager"
@@ -45,28 +45,6 @@ _UUID = re.compile(r"[a-z0-9]{5}-7ekkf-[a-z0-9]{15}")
 # Slurm reads brackets and commas in a name as many nodes: a record must not be able to say that.
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _log = logging.getLogger(__name__)
-
-
-class RecordKeeper(Protocol):
-    """Who keeps the node records. RemoteFailure from every method; any thread, each with a connection of its own."""
-
-    @property
-    def clock_offset(self) -> float | None:
-        """The server's clock less ours in seconds, by the last answer; None if unknown."""
-
-    def list_records(self) -> tuple[NodeRecord, ...]:
-        """All records."""
-
-    def prepare(self, intent: BootIntent, reuse: str | None) -> RecordPrepared:
-        """A record with a slot, a hostname and the intent: the stale record `reuse`, cleaned, or a new one."""
-
-    def release(self, uuid: str, action: str) -> None:
-        """Clean a record, so that its slot is free and nobody pairs with it; `action` is noted in it."""
-
-
-def make_keeper(settings: Settings) -> RecordKeeper:
-    """The keeper that the configuration asks for. Asks nothing of the server yet."""
-    return ArvadosRecords(settings)
 
 
 class ArvadosRecords:
@@ -112,6 +90,9 @@ class ArvadosRecords:
             with contextlib.suppress(RemoteFailure):
                 self.release(reuse, PREPARED)
         raise RemoteFailure(RemoteError(ErrorKind.SLOTS, NO_SLOT, hint="[Daemon] max_nodes"))
+
+    def describe(self, uuid: str, node: CloudNode) -> None:
+        """Nothing: the node's ping tells the server."""
 
     def release(self, uuid: str, action: str) -> None:
         """Clean a record (row B6). The new ping secret, which the server then makes, shuts out the old node."""

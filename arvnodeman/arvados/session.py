@@ -23,7 +23,7 @@ from arvnodeman.settings import ArvadosSettings
 
 TOKEN = "[Arvados] token"  # noqa: S105  # the name of an option
 HOST = "[Arvados] host"
-SERVED = "only servers with the nodes API are served, that is Arvados up to 2.7.4"
+SERVED = "it left Arvados with 3.0, and Slurm can keep the node records only with [Daemon] dispatcher = slurm"
 _AGAIN = (408, 409, 423)  # as the SDK: a conflict or a lock passes
 _MAX_TEXT = 300
 _log = logging.getLogger(__name__)

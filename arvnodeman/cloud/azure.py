@@ -80,7 +80,7 @@ class AzureDriver(LibcloudDriver):
 
     def name_of(self, record: NodeRecord) -> str:
         """See LibcloudDriver."""
-        return name_for_record(record.uuid)
+        return name_for_record(record)
 
     def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:
         """See CloudDriver. A network interface is made first: one whose node was refused is deleted again."""
@@ -214,6 +214,8 @@ class AzureDriver(LibcloudDriver):
     def _all_tags(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> dict[str, str]:
         booted = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         tags = {**self._create_tags(size, record, token), BOOTED_TAG: booted}
+        if not ping_url:
+            return tags
         if len(ping_url.reveal()) <= LONGEST_TAG:
             return {**tags, PING_TAG: ping_url.reveal()}
         _log.warning("the ping URL of %s is too long for a tag: it is in the custom data alone", self.name_of(record))

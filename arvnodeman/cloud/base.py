@@ -9,6 +9,7 @@ One driver object serves one thread. Making one asks the cloud nothing where tha
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ WORD_TAG = "arvados_node_word"
 """An operator's word, as `hold: reason`."""
 TOKEN_TAG = "arvados_node_token"  # noqa: S105 (the name of a tag)
 """The token of the boot that made the node: tells it from another of the same name."""
+PRICE_TAG = "arvados_node_price"
+"""What the node costs in $/hour, on nodes whose tags are all the record there is."""
 FQDN_TAG = "hostname"
 """The node's FQDN, where the cloud has no better place for it."""
 
@@ -99,16 +102,30 @@ class CloudDriver(ABC):
 
 def ping_url(settings: Settings, uuid: str, secret: Secret) -> Secret:
     """The URL that a node calls when it is up. `[Cloud Create] ping_host` is HOST or HOST:PORT, reached by https unless
-    it says `http://`; without one it is the host of [Arvados]."""
+    it says `http://`; without one it is the host of [Arvados]. Empty without a secret: nobody waits for a ping."""
+    if not secret:
+        return secret
     host = (settings.cloud.create.get("ping_host") or settings.arvados.host).rstrip("/")
     base = host if "://" in host else f"https://{host}"
     return Secret(f"{base}/arvados/v1/nodes/{uuid}/ping?ping_secret={secret.reveal()}")
 
 
-def name_for_record(uuid: str) -> str:
+def name_for_record(record: NodeRecord) -> str:
     """`compute-{last 15 of the uuid}-{cluster}`: begins with a letter, as some clouds want (row H2), and stays the same
-    whatever hostname the record gets."""
-    return f"compute-{uuid[-15:]}-{uuid[:5]}"
+    whatever hostname the record gets. A record that is a name in Slurm names the node, too."""
+    if record.is_name:
+        return record.uuid
+    return f"compute-{record.uuid[-15:]}-{record.uuid[:5]}"
+
+
+def read_price(text: str | None) -> float | None:
+    """The price in a tag value; None for one that is missing. Raises ValueError for one that is none."""
+    if not text:
+        return None
+    price = float(text)
+    if not 0 <= price < math.inf:
+        raise ValueError(f"not a price: {text}")
+    return price
 
 
 def tag_filters(listing: Mapping[str, str]) -> dict[str, str]:

@@ -106,7 +106,7 @@ class DummyDriver(LibcloudDriver):
 
     def name_of(self, record: NodeRecord) -> str:
         """See LibcloudDriver."""
-        return name_for_record(record.uuid)
+        return name_for_record(record)
 
     def _connected(self, driver_class: Callable[..., Any]) -> Any:
         creds = self._settings.cloud.credentials.get("creds", Secret("dummy")).reveal()

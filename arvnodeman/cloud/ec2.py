@@ -79,7 +79,7 @@ class EC2Driver(LibcloudDriver):
 
     def name_of(self, record: NodeRecord) -> str:
         """The record's FQDN; a record that was prepared has one."""
-        return record.fqdn or name_for_record(record.uuid)
+        return record.fqdn or name_for_record(record)
 
     def list_sizes(self) -> tuple[ProviderSize, ...]:
         """See CloudDriver. libcloud's table, and what EC2 says of configured types that are too new for it."""

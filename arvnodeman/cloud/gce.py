@@ -80,7 +80,7 @@ class GCEDriver(LibcloudDriver):
 
     def name_of(self, record: NodeRecord) -> str:
         """See LibcloudDriver (row H2)."""
-        return name_for_record(record.uuid)
+        return name_for_record(record)
 
     def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:
         """See CloudDriver. Waits for the cloud's operation, which alone tells that there is no capacity."""
@@ -159,7 +159,7 @@ class GCEDriver(LibcloudDriver):
     def _create_arguments(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> dict[str, Any]:
         name = self.name_of(record)
         metadata = {
-            PING_KEY: ping_url.reveal(),
+            **({PING_KEY: ping_url.reveal()} if ping_url else {}),
             BOOTED_KEY: datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             **self._create_tags(size, record, token),
         }

@@ -18,10 +18,12 @@ from libcloud.utils.iso8601 import ParseError
 
 from arvnodeman.cloud.base import (
     FQDN_TAG,
+    PRICE_TAG,
     SIZE_TAG,
     TOKEN_TAG,
     WORD_TAG,
     CloudDriver,
+    read_price,
     read_word,
     tag_filters,
     word_text,
@@ -171,6 +173,8 @@ class LibcloudDriver(CloudDriver):
     def _create_tags(self, size: NodeSize, record: NodeRecord, token: str) -> dict[str, str]:
         """The tags of a new node: what our listing looks for, what the operator wants, what we keep there."""
         tags = {**tag_filters(self._settings.cloud.create), **self._filters, SIZE_TAG: size.id, TOKEN_TAG: token}
+        if record.is_name:
+            tags[PRICE_TAG] = f"{size.price:g}"
         return {**tags, FQDN_TAG: record.fqdn} if record.fqdn else tags
 
     def _ask_for_node(self, arguments: Mapping[str, Any]) -> Any:
@@ -308,6 +312,7 @@ class LibcloudDriver(CloudDriver):
             provider_size=self._of(node, "size", self._provider_size_of, None),
             price=self._of(node, "price", lambda each: each.size.price if hasattr(each.size, "price") else None, None),
             start_time=self._of(node, "start time", self._start_time, None),
+            tagged_price=self._of(node, f"tag {PRICE_TAG}", lambda _: read_price(tags.get(PRICE_TAG)), None),
             preemptible=self._of(node, "preemptible", self._preemptible, False),
             broken=self._of(node, "state", self._is_broken, False),
             stopped=self._of(node, "state", self._is_stopped, False),

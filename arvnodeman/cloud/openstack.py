@@ -60,7 +60,7 @@ class OpenStackDriver(LibcloudDriver):
 
     def name_of(self, record: NodeRecord) -> str:
         """See LibcloudDriver."""
-        return name_for_record(record.uuid)
+        return name_for_record(record)
 
     def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:
         """See CloudDriver."""

@@ -210,7 +210,7 @@ class SandboxDriver(LibcloudDriver):
 
     def name_of(self, record: NodeRecord) -> str:
         """See LibcloudDriver."""
-        return name_for_record(record.uuid)
+        return name_for_record(record)
 
     def _connected(self, driver_class: Callable[..., Any]) -> Any:
         credentials = self._settings.cloud.credentials

@@ -39,7 +39,7 @@ class TemplateDriver(LibcloudDriver):
 
     def name_of(self, record: NodeRecord) -> str:
         """See LibcloudDriver. The same at each attempt of a boot: a node that a lost request made is found by it."""
-        return name_for_record(record.uuid)
+        return name_for_record(record)
 
     def _connected(self, driver_class: Callable[..., Any]) -> Any:
         """(4) [Cloud Credentials] as the libcloud class takes them. Nothing is asked of the cloud here."""

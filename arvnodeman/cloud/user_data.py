@@ -87,13 +87,14 @@ def values_for(size: NodeSize, record: NodeRecord, name: str, ping_url: Secret) 
         "size": size.id,
         "instance_type": size.provider_id,
         "uuid": record.uuid,
-        "cluster": record.uuid[:5],
+        "cluster": "" if record.is_name else record.uuid[:5],
     }
 
 
 def node_data_script(files: Mapping[str, str]) -> str:
     """A shell script that writes small files below NODE_DATA, where existing images look: path -> content. Each value
-    is quoted (row I2). `arv-ping-url`, `meta-data/instance-id` and `meta-data/instance-type` are what images read."""
+    is quoted (row I2), an empty one left out. `arv-ping-url`, `meta-data/instance-id` and `meta-data/instance-type` are
+    what images read."""
     folder = f"{NODE_DATA}/meta-data"
-    lines = [f"echo {shlex.quote(content)} > {NODE_DATA}/{path}" for path, content in files.items()]
+    lines = [f"echo {shlex.quote(content)} > {NODE_DATA}/{path}" for path, content in files.items() if content]
     return "\n".join(["#!/bin/sh", f"mkdir -p {folder}", *lines]) + "\n"

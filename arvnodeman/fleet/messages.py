@@ -152,6 +152,14 @@ class DescribeNode(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class DescribeRecord(Step):
+    """Tell the keeper which cloud node has this record, and where that is. Result: None."""
+
+    uuid: str
+    node: CloudNode
+
+
+@dataclass(frozen=True, slots=True)
 class CreateNode(Step):
     """Create the cloud node, with its tags, in one request. Result: CloudNode."""
 

@@ -161,6 +161,7 @@ class CloudNode:
     size_tag: str | None = None  # the tag arvados_node_size: a section's NAME
     provider_size: str | None = None  # id or name of its type, as the provider says
     price: float | None = None  # the provider's
+    tagged_price: float | None = None  # as its tag says, where the tags are all the record there is
     start_time: float | None = None
     preemptible: bool = False
     broken: bool = False  # the cloud says that it does not work
@@ -196,11 +197,21 @@ class NodeRecord:
     worker_state: str | None = None  # crunch_worker_state
     node_name: str | None = None  # the cloud node that it was prepared for, where that is known
     intent: BootIntent | None = None
+    address: str | None = None  # where its node is looked for; None: nodes find their keeper by themselves
+    free: bool | None = None  # may it be taken for a boot? None: its age tells
 
     @property
     def fqdn(self) -> str | None:
-        """hostname.domain (domain `dynamic.compute` where there is none), or None without a hostname."""
-        return f"{self.hostname}.{self.domain or DEFAULT_DOMAIN}" if self.hostname else None
+        """hostname.domain (domain `dynamic.compute` where there is none), or None without a hostname. Where the domain
+        is empty, the hostname stands alone."""
+        if not self.hostname or self.domain == "":
+            return self.hostname
+        return f"{self.hostname}.{self.domain or DEFAULT_DOMAIN}"
+
+    @property
+    def is_name(self) -> bool:
+        """It is a name that is given to a node, and the keeper has to be told which node has it."""
+        return self.address is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,10 +125,12 @@ class Node:
         return record.hostname if record is not None else host_part(self.cloud)
 
     def reprice(self) -> None:
-        """Its price in $/hour: as written into its record, else of its size, else the provider's, else 0."""
+        """Its price in $/hour: as written into its record or its tag, else of its size, else the provider's, else 0."""
         record = self.record or self.prepared
         if record is not None and record.intent is not None:
             self.price = record.intent.price
+        elif self.cloud.tagged_price is not None:
+            self.price = self.cloud.tagged_price
         elif self.size is not None and self.size.price:
             self.price = self.size.price
         else:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from arvnodeman.fleet.chores import CleanRecord
 from arvnodeman.fleet.messages import Decided, Poll
 from arvnodeman.fleet.model import BootIntent, NodeRecord
-from arvnodeman.fleet.node import OUR_REMOVAL
+from arvnodeman.fleet.node import OUR_REMOVAL, host_part
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.state import INTENT_COUNTS_FOR, State
 
@@ -76,6 +76,7 @@ class RecordKeeping:
         made_for = {node.prepared.uuid for node in roster.nodes.values() if node.prepared is not None}
         busy = state.busy_records()
         listed = {node.cloud.report_id for node in roster.nodes.values()}
+        carried = {host_part(node.cloud) for node in roster.nodes.values()}
         live_tokens = {boot.token for boot in state.boots.values()}
         for record in roster.records.values():
             if roster.is_paired(record.uuid) or record.uuid in made_for or record.uuid in busy:
@@ -84,6 +85,8 @@ class RecordKeeping:
                 continue  # a prepare that failed had worked
             if record.instance_id in listed:
                 continue  # it does not pair, and yet it is no orphan
+            if record.is_name and record.hostname in carried:
+                continue  # two nodes with one name: the one that has it goes first
             yield record
 
     def _coming(self, record: NodeRecord, state: State) -> BootIntent | None:
@@ -96,6 +99,8 @@ class RecordKeeping:
 
     def _is_stale(self, record: NodeRecord, state: State) -> bool:
         """May it be taken for a boot? Not one that was modified, or that we used, within node_stale_after (row B8)."""
+        if record.free is not None:
+            return record.free
         return state.freshness.ages.age_of(record.modified_at, state.record_now) > state.policy.node_stale_after
 
     def orphans(self, state: State) -> list[NodeRecord]:

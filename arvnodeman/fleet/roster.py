@@ -154,6 +154,8 @@ class Roster:
         """The record that a cloud node was made for, while neither has been paired: by token, and by the names that
         drivers give. A record that was used again since is another's."""
         host = host_part(cloud)
+        if host is not None and (named := self.hosts.get(host)) is not None and named.is_name:
+            return named if self._agrees(named, cloud) else None
         found = self._by_token.get(cloud.token) if cloud.token is not None else None
         if found is None and host is not None:
             found = self.hosts.get(host)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from arvnodeman.fleet.chores import Chore
-from arvnodeman.fleet.messages import DescribeNode, ResumeNode, Step, SyncFqdn
+from arvnodeman.fleet.messages import DescribeNode, DescribeRecord, ResumeNode, Step, SyncFqdn
 from arvnodeman.fleet.model import DEFAULT_DOMAIN, NodeRecord, Word
 from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another, undrained
 from arvnodeman.fleet.operation import Operation
@@ -25,18 +25,24 @@ def keep_up(state: State) -> list[Operation]:
             continue
         if node.word_unwritten and node.word_chore is None:
             begun.append(write_again(state, node))
-        if (
-            node.record is None
-            or _is_in_order(node, node.record)
-            or node.chore is not None
-            or node.shutdown is not None
-        ):
+        record = node.record or (node.prepared if node.listed else None)
+        if record is None or node.chore is not None or node.shutdown is not None:
             continue
-        for step in _needed(state, node, node.record):
+        if is_told(node, record) and (node.record is None or _is_in_order(node, record)):
+            continue
+        for step in _needed(state, node, record):
             if node.chore_waits is None or node.chore_waits.get(type(step), (0.0, 0.0))[1] <= state.t:
                 begun.append(_begin(state, node, step))
                 break
     return begun
+
+
+def is_told(node: Node, record: NodeRecord) -> bool:
+    """Does the keeper know which node has the record, and where that is? Nodes of other keepers tell them by pings."""
+    if not record.is_name:
+        return True
+    here = node.cloud.address in (None, record.address)
+    return here and record.instance_id == node.cloud.report_id
 
 
 def _is_in_order(node: Node, record: NodeRecord) -> bool:
@@ -67,6 +73,10 @@ def _begin(state: State, node: Node, step: Step) -> Operation:
 def _needed(state: State, node: Node, record: NodeRecord) -> Iterator[Step]:
     """What it needs, most urgent first, the operation to be filled in. Slurm's things come first: without them it gets
     no work."""
+    if not is_told(node, record):
+        yield DescribeRecord(0, record.uuid, node.cloud)
+    if node.record is None:
+        return
     slurm = node.slurm
     if state.policy.slurm and slurm is not None and record.hostname is not None:
         tries = RESUMES if slurm.responding else RESUMES_WITHOUT_ANSWER

@@ -160,6 +160,7 @@ CLOUD_STEPS = {
 OTHER_STEPS = {
     messages.PrepareRecord: "prepare_record",
     messages.ReleaseRecord: "release_record",
+    messages.DescribeRecord: "describe_record",
     messages.DescribeNode: "describe_node",
     messages.DrainNode: "drain_node",
     messages.ResumeNode: "resume_node",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from arvnodeman.fleet.model import Job, SlurmNode
+from arvnodeman.settings import ARVADOS_CONTAINER
 from arvnodeman.slurm.errors import (
     ControllerAway,
     NotInstalled,
@@ -27,8 +28,6 @@ from arvnodeman.slurm.errors import (
 from arvnodeman.slurm.parse import SINFO_FORMAT, SQUEUE_FORMAT, parse_sinfo, parse_squeue
 from arvnodeman.slurm.run import run
 
-ARVADOS_CONTAINER = "-dz642-"
-"""Part of the name of every job that Arvados' dispatcher submits: the type code of container uuids (row F16)."""
 DUMMY_NODE = "compute0"
 """Never ours: Arvados' dispatcher keeps it as the node that offers every feature."""
 
@@ -172,6 +171,20 @@ class Slurm:
         except (UnknownNode, Refused):
             return None
         return None
+
+    # ---- for subclasses --------------------------------------------------------------------------------------------
+
+    log = _log
+
+    @staticmethod
+    def check_changeable(hostname: str) -> None:
+        """Raises Refused for what is not the name of one node, or is never ours."""
+        _check_changeable(hostname)
+
+    @staticmethod
+    def one_line(text: str) -> str:
+        """A text as Slurm can keep it: printable, on one line."""
+        return _one_line(text)
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 

@@ -21,8 +21,20 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     {"version"},
     {"fleet"},
-    {"check_config", "cloud_options", "config", "ini", "option", "option_values", "options", "reference", "settings"},
+    {
+        "check_config",
+        "cloud_options",
+        "config",
+        "hostlist",
+        "ini",
+        "option",
+        "option_values",
+        "options",
+        "reference",
+        "settings",
+    },
     {"cloud", "arvados", "slurm"},
+    {"records"},
     {"actors", "cloud_trial", "history", "manage", "supervision"},
     {"cloud_test", "launcher", "sandbox"},
     {"cli"},
@@ -30,7 +42,7 @@ LAYERS = (
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 # Rooms of one layer that may know each other; never both ways. The hands do not.
-NEIGHBOURS = LAYERS[2] | LAYERS[4]
+NEIGHBOURS = LAYERS[2] | LAYERS[5]
 # All that the brain needs of Python: nothing here reads a clock, rolls dice, starts a thread or touches the world.
 PURE = {"__future__", "abc", "bisect", "collections", "copy", "dataclasses", "difflib", "enum", "fractions"}
 PURE |= {"functools", "graphlib", "hashlib", "heapq", "itertools", "math", "numbers", "operator", "re"}

@@ -198,11 +198,11 @@ provider = aws
         "[Daemon] max_nodes: there a second time in line 3",
         "line 5: neither [Section] nor option = value",
         "[Daemon] poll_time: holds a single %; a percent sign is written %%",
-        "[Arvados] token: missing; required: one word, kept secret",
         "[Cloud] provider: 'aws' is unknown; allowed: sandbox, dummy, ec2, gce, azure or openstack",
         "[Cloud] shutdown_windows: missing; required: at least two numbers with commas between, none negative, "
         "not all 0",
         "there is no [Size NAME] section; at least one is required",
+        "[Arvados] token: missing; required with host: one word, kept secret",
     ]
 
 

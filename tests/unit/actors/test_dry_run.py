@@ -84,6 +84,7 @@ def site() -> Site:
 CHANGES: list[Step] = [
     m.PrepareRecord(1, INTENT, None),
     m.PrepareRecord(1, INTENT, STALE.uuid),
+    m.DescribeRecord(1, RECORD.uuid, NODE),
     m.ReleaseRecord(1, RECORD.uuid, "why"),
     m.CreateNode(1, SIZE, RECORD, "token", Secret("s")),
     m.FinishNode(1, NODE, RECORD),

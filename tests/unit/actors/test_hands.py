@@ -65,6 +65,7 @@ def slurm_job(in_slurm: bool) -> Job:
 STEPS: list[tuple[m.Step, list[Any], str | None]] = [
     (m.ListSizes(1), [call.driver.list_sizes()], "driver.list_sizes"),
     (m.PrepareRecord(1, INTENT, "uuid"), [call.keeper.prepare(INTENT, "uuid")], "keeper.prepare"),
+    (m.DescribeRecord(1, "uuid", NODE), [call.keeper.describe("uuid", NODE)], None),
     (m.ReleaseRecord(1, "uuid", "why"), [call.keeper.release("uuid", "why")], None),
     (
         m.CreateNode(1, SIZE, RECORD, "token", SECRET),

@@ -19,10 +19,10 @@ from werkzeug.wrappers import Response
 
 from arvnodeman.arvados import transport
 from arvnodeman.arvados.client import client
-from arvnodeman.arvados.nodes import make_keeper
 from arvnodeman.arvados.transport import ArvadosHttp, trimmed_document
 from arvnodeman.config import Settings
 from arvnodeman.fleet.model import BootIntent, ErrorKind, RemoteError, RemoteFailure, Secret
+from arvnodeman.records.keeper import make_keeper
 from arvnodeman.sandbox.arvados_discovery import discovery_document
 
 INTENT = BootIntent(size="small", price=0.25, token="boot-1", at=1_700_000_000.5)
@@ -172,8 +172,8 @@ def test_a_server_without_nodes_is_refused_in_one_line(tmp_path: Path) -> None:
         error = list_error(site.settings)
         assert error.kind is ErrorKind.REFUSED
         assert error.text == (
-            "Arvados: this server has no nodes API: only servers with the nodes API are served, "
-            "that is Arvados up to 2.7.4"
+            "Arvados: this server has no nodes API: it left Arvados with 3.0, and Slurm can keep the node records only "
+            "with [Daemon] dispatcher = slurm"
         )
         site.api.nodes_api = True  # another server answers there now: no restart is needed
         assert make_keeper(site.settings).list_records() == ()

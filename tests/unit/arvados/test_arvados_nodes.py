@@ -15,8 +15,9 @@ from arvados_site import Site, serving
 from werkzeug.wrappers import Response
 
 from arvnodeman.arvados.client import client
-from arvnodeman.arvados.nodes import make_keeper, record_of
+from arvnodeman.arvados.nodes import record_of
 from arvnodeman.fleet.model import BootIntent, ErrorKind, NodeRecord, RemoteFailure, Secret
+from arvnodeman.records.keeper import make_keeper
 from arvnodeman.sandbox.arvados_store import ArvadosStore
 
 INTENT = BootIntent(size="small", price=0.25, token="boot-1", at=1_700_000_000.5)

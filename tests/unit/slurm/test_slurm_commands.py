@@ -493,7 +493,7 @@ def test_the_environment_is_clean(commands: Commands, monkeypatch: pytest.Monkey
     commands.make("squeue", "/usr/bin/env")
     lines = run(["squeue"], timeout=PATIENCE).stdout.split()
     names = {line.partition("=")[0] for line in lines} - {"PWD", "_", "OLDPWD", "SHLVL"}  # the shell's own
-    assert names == {"PATH", "SLURM_CONF", "LANG", "LC_ALL"}
+    assert names == {"PATH", "SLURM_CONF", "SLURM_TIME_FORMAT", "LANG", "LC_ALL"}
     assert "LC_ALL=C.UTF-8" in lines
 
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arvnodeman.fleet.model import Job, JobShape, SlurmNode
+from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.parse import (
     count,
-    hostlist,
     job_shape,
     megabytes,
     parse_sinfo,

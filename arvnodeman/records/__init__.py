@@ -1,0 +1,1 @@
+"""Who keeps the node records: one interface, and the keepers behind it."""

@@ -1,0 +1,123 @@
+"""Is this Slurm set up so that its nodes can be given to cloud nodes? Said once, and again when it changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.hostlist import hostlist
+from arvnodeman.settings import Settings
+from arvnodeman.slurm.commands import DUMMY_NODE
+from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.show import ShownNode
+
+_SHOWN = 5  # names in one line
+_NEVER = ("", "-1", "INFINITE", "NONE")
+NAMES = "[Daemon] node_names"
+_log = logging.getLogger("arvnodeman.slurm")
+
+
+class Advice:
+    """Looks at what Slurm shows and says what will not work. Used by one thread."""
+
+    def __init__(self, settings: Settings, slurm: NamesInSlurm) -> None:
+        self._settings = settings
+        self._slurm = slurm
+        self._checked = False
+        self._said: frozenset[str] = frozenset()
+
+    def look(self, shown: Mapping[str, ShownNode], names: Sequence[str]) -> None:
+        """Warn of what is new. Raises RemoteFailure, REFUSED, while it would be wrong to touch a node."""
+        if not self._checked:
+            refusal = next(refusals(self._slurm.configuration(), shown, names), None)
+            if refusal is not None:
+                raise RemoteFailure(RemoteError(ErrorKind.REFUSED, f"Slurm: {refusal}", hint=NAMES))
+            self._checked = True
+        said = frozenset(warnings(shown, names))
+        for line in sorted(said - self._said):
+            _log.warning("%s", line)
+        self._said = said
+
+
+def refusals(config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Sequence[str]) -> Iterator[str]:
+    """Why no node of this Slurm may be touched, one line for each reason."""
+    known = [name for name in names if name in shown]
+    if not known:
+        yield f"it shows none of the names that are ours ({_few(names) or 'all nodes but ' + DUMMY_NODE})"
+    cloud = [name for name in known if "CLOUD" in shown[name].flags]
+    if cloud:
+        yield (
+            f"{_few(cloud)}: declared State=CLOUD in slurm.conf: Slurm gives jobs to such nodes while they are off, so "
+            "that they never wait for us; declare them State=UNKNOWN"
+        )
+    covered = _power_saved(config, shown, known)
+    if covered:
+        yield (
+            f"slurm.conf has SuspendProgram={config['SuspendProgram']} and SuspendTime={config['SuspendTime']}, and so "
+            f"Slurm's own power saving stops {_few(covered)}, which are ours as well: two masters kill nodes; take "
+            "them out by SuspendExcNodes or SuspendExcParts, or remove SuspendProgram"
+        )
+
+
+def _power_saved(config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Iterable[str]) -> list[str]:
+    """The names that Slurm itself would stop."""
+    if "SuspendProgram" not in config or config.get("SuspendTime", "").split(" ")[0] in _NEVER:
+        return []
+    excepted: set[str] = set()
+    for item in _items(config.get("SuspendExcNodes", "")):
+        try:
+            excepted.update(hostlist(item.partition(":")[0]))  # `name:2` keeps two of them: not these, for certain
+        except ValueError:
+            _log.warning("SuspendExcNodes in slurm.conf cannot be read: %s", item)
+    parts = set(config.get("SuspendExcParts", "").split(","))
+    return [name for name in names if name not in excepted and parts.isdisjoint(shown[name].partitions)]
+
+
+def _items(text: str) -> list[str]:
+    """A list whose items may have brackets with commas in them."""
+    items, depth = [""], 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and not depth:
+            items.append("")
+        else:
+            items[-1] += letter
+    return [item for item in items if item and ":" not in item]
+
+
+def warnings(shown: Mapping[str, ShownNode], names: Sequence[str]) -> Iterator[str]:
+    """What does not stop us, and somebody should know."""
+    lacking = [name for name in names if name not in shown]
+    if lacking:
+        yield (
+            f"Slurm does not show {_few(lacking)} of node_names: they are not in slurm.conf, or declared CLOUD or "
+            "FUTURE there (declare them State=UNKNOWN); no node gets such a name"
+        )
+    down = [name for name in names if name in shown and _seems_declared_down(shown[name])]
+    if down:
+        yield (
+            f"{_few(down)}: down without a reason, as nodes declared State=DOWN in slurm.conf are: a plain restart of "
+            "slurmctld would kill the jobs on them; declare them State=UNKNOWN"
+        )
+    yield from _shared_addresses(shown, names)
+
+
+def _seems_declared_down(node: ShownNode) -> bool:
+    return node.base == "DOWN" and not node.reason and node.slurmd_started is None
+
+
+def _shared_addresses(shown: Mapping[str, ShownNode], names: Sequence[str]) -> Iterator[str]:
+    holders: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        node = shown.get(name)
+        if node is not None and node.comment and node.address != name:
+            holders.setdefault((node.address, node.port), []).append(name)
+    for (address, _), sharing in holders.items():
+        if len(sharing) > 1:
+            yield f"Slurm looks for {_few(sharing)} at one address, {address}: only one of them can be there"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,179 @@
+"""The keeper that Slurm is: the names of its nodes are the records.
+
+A name is given to one cloud node after the other. What has to outlast this process is in Slurm itself, in the name's
+Comment: first the intent of a boot, then, from the first list that shows the node, the instance that has the name.
+There is no ping: a node has made contact when Slurm knows of a slurmd under its name, and is heard of while that
+answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from arvnodeman.fleet.messages import RecordPrepared
+from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.node import OUR_REMOVAL, OUR_SHUTDOWN
+from arvnodeman.hostlist import hostlist
+from arvnodeman.records.advice import Advice
+from arvnodeman.records.marks import Mark, mark_of_boot, mark_of_node, read_mark
+from arvnodeman.settings import Settings
+from arvnodeman.slurm.commands import DUMMY_NODE
+from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.show import ShownNode
+
+RESTS = 1 / 30  # of boot_fail_after: how long a name that was given back is left alone, as old traces may linger
+NO_NAME = (
+    "Slurm: no name is free for another node: node_names has {}, and each is in use, rests or was taken out of use"
+)
+_NOT_FREE = frozenset(
+    {"COMPLETING", "FAIL", "RESERVED", "MAINTENANCE", "PLANNED", "CLOUD", "DYNAMIC_NORM", "DYNAMIC_FUTURE"}
+)
+_NOT_FREE |= {"POWERED_DOWN", "POWERING_UP", "POWERING_DOWN", "POWER_DOWN", "REBOOT_ISSUED"}
+_log = logging.getLogger("arvnodeman.slurm")
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """When the node that has a name was first and last heard of, as far as this process knows."""
+
+    instance_id: str
+    first: float | None
+    last: float | None
+
+
+class SlurmRecords:
+    """Records that are names in Slurm. `uuid` and `hostname` of a record are the name."""
+
+    clock_offset: ClassVar[float | None] = None  # Slurm does not tell; sinfo and we are of one cluster
+
+    def __init__(self, settings: Settings, slurm: NamesInSlurm | None = None) -> None:
+        self._settings = settings
+        self._slurm = slurm or NamesInSlurm(settings.daemon.slurm_timeout)
+        self._rest = settings.daemon.boot_fail_after * RESTS
+        self._contacts: dict[str, Contact] = {}
+        self._advice = Advice(settings, self._slurm)
+
+    def list_records(self) -> tuple[NodeRecord, ...]:
+        """One record for each name that is ours. One `scontrol show nodes`; at the first time, and after a refusal,
+        `scontrol show config`, too. ErrorKind.REFUSED when Slurm is set up so that no node may be touched."""
+        now = time.time()
+        shown = self._slurm.shown()
+        names = names_of(self._settings, shown)
+        self._advice.look(shown, names)
+        records = []
+        contacts: dict[str, Contact] = {}
+        for name in names:
+            node = shown.get(name)
+            if node is None:
+                continue
+            mark = read_mark(node.comment)
+            if mark is not None and mark.instance_id:
+                contacts[name] = contact_of(node, mark.instance_id, self._contacts.get(name), now)
+            records.append(record_of(node, mark, contacts.get(name), free=is_free(node, mark, self._rest, now)))
+        self._contacts = contacts
+        return tuple(records)
+
+    def prepare(self, intent: BootIntent, reuse: str | None) -> RecordPrepared:
+        """Write the intent on a free name. ErrorKind.SLOTS when there is none, or when it is not free any more."""
+        if reuse is None:
+            raise self._no_name()
+        node, now = self._slurm.shown_node(reuse), time.time()
+        mark = read_mark(node.comment)
+        ours = mark is not None and mark.intent is not None and mark.intent.token == intent.token
+        if not ours and not is_free(node, mark, self._rest, now):
+            raise self._no_name()
+        mark = Mark(intent=intent)
+        self._slurm.note(reuse, mark_of_boot(intent))
+        return RecordPrepared(record_of(node, mark, None, free=False), Secret(""))
+
+    def describe(self, uuid: str, node: CloudNode) -> None:
+        """The name is this instance's, and is found at its address."""
+        self._slurm.note(uuid, mark_of_node(node.report_id), node.address)
+
+    def release(self, uuid: str, action: str) -> None:
+        """No mark, and the name for an address. The Slurm node has been set DOWN before that, where it was up."""
+        self._slurm.note(uuid, "", uuid)
+
+    def _no_name(self) -> RemoteFailure:
+        listed = self._settings.daemon.node_names or "every node of Slurm"
+        return RemoteFailure(RemoteError(ErrorKind.SLOTS, NO_NAME.format(listed), hint="[Daemon] node_names"))
+
+
+def names_of(settings: Settings, shown: Mapping[str, ShownNode]) -> tuple[str, ...]:
+    """The names that are ours, in order: those of `node_names`, else all nodes of `partitions`, else all; never the
+    dummy of Arvados' dispatcher."""
+    daemon = settings.daemon
+    if daemon.node_names:
+        names: Iterable[str] = hostlist(daemon.node_names)
+    elif daemon.partitions:
+        names = [name for name, node in shown.items() if not set(daemon.partitions).isdisjoint(node.partitions)]
+    else:
+        names = shown
+    return tuple(dict.fromkeys(name for name in names if name != DUMMY_NODE))
+
+
+def contact_of(node: ShownNode, instance_id: str, before: Contact | None, now: float) -> Contact:
+    """What Slurm tells of the node that has a name. Whether the slurmd is this node's, or one that an earlier node had
+    under the name, shows in the time of its start: the Fleet holds that against the node's own."""
+    if before is not None and before.instance_id != instance_id:
+        before = None
+    first, last = (before.first, before.last) if before else (None, None)
+    if node.slurmd_started is not None and not _set_down_since(node):
+        first = first or node.slurmd_started
+        if answers(node):
+            last = now
+    return Contact(instance_id, first, last)
+
+
+def answers(node: ShownNode) -> bool:
+    """Does a slurmd answer under this name? One that Slurm keeps down, as ReturnToService asks it to, answers too."""
+    return (
+        node.responds
+        and node.slurmd_started is not None
+        and node.base not in ("UNKNOWN", "FUTURE")
+        and not _set_down_since(node)
+    )
+
+
+def _set_down_since(node: ShownNode) -> bool:
+    """It is down, and the slurmd that Slurm knows is older than that: the last one's."""
+    return (
+        node.base == "DOWN"
+        and node.slurmd_started is not None
+        and (node.reason_at is None or node.slurmd_started <= node.reason_at)
+    )
+
+
+def is_free(node: ShownNode, mark: Mark | None, rest: float, now: float) -> bool:
+    """May a new node have this name? What the cloud lists under it, and what we are doing with it, the Fleet knows."""
+    ours = node.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL))
+    if mark is not None or node.works or answers(node) or not _NOT_FREE.isdisjoint(node.flags):
+        return False
+    if "DRAIN" in node.flags and not ours:
+        return False  # somebody has taken it out of use
+    if node.base == "IDLE":
+        return not node.responds
+    if node.base not in ("UNKNOWN", "DOWN"):
+        return False
+    return not (ours and node.reason_at is not None and 0 <= now - node.reason_at < rest)
+
+
+def record_of(node: ShownNode, mark: Mark | None, contact: Contact | None, *, free: bool) -> NodeRecord:
+    """A name as a record."""
+    return NodeRecord(
+        uuid=node.name,
+        hostname=node.name,
+        domain="",
+        slot=None if mark is None else 1,  # it holds something that has to be given back
+        instance_id=mark.instance_id or None if mark else None,
+        modified_at=contact.last if contact else None,
+        first_ping_at=contact.first if contact else None,
+        last_ping_at=contact.last if contact else None,
+        intent=mark.intent if mark else None,
+        address=node.address or node.name,
+        free=free,
+    )

@@ -1,0 +1,63 @@
+"""What the keeper of names asks of Slurm, beside what every Slurm cluster is asked.
+
+That is all that Slurm has noted of its nodes, and notes of our own on nodes and jobs. As in commands.py, each method is
+one command, and fails with SlurmFailure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from arvnodeman.slurm.commands import Slurm
+from arvnodeman.slurm.errors import ControllerAway, Refused, UnknownNode, first_line
+from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes
+
+
+class NamesInSlurm(Slurm):
+    """Slurm with what a keeper needs of it."""
+
+    def shown(self) -> dict[str, ShownNode]:
+        """All nodes that Slurm shows, by name; one that cannot be read is left out, with a warning. None at all is a
+        failure."""
+        text = self._run("scontrol", "show", "nodes")
+        nodes, malformed = parse_nodes(text)
+        if not nodes:
+            raise ControllerAway("scontrol", f"it shows no node that can be read; it begins with {first_line(text)!r}")
+        self._report("scontrol", malformed, self.log)
+        return nodes
+
+    def shown_node(self, name: str) -> ShownNode:
+        """One node, asked now. Raises UnknownNode."""
+        self.check_changeable(name)
+        try:
+            nodes, _ = parse_nodes(self._run("scontrol", "show", "node", name))
+        except Refused as refusal:
+            if "not found" in refusal.said:
+                raise UnknownNode("scontrol", refusal.said) from None
+            raise
+        if name not in nodes:
+            raise UnknownNode("scontrol", f"it does not know the node {name}")
+        return nodes[name]
+
+    def note(self, name: str, comment: str, address: str | None = None) -> None:
+        """Write a node's Comment ('' takes it away), and where it is looked for, in one request. Raises UnknownNode."""
+        changes = [f"Comment={self.one_line(comment)}"]
+        if address is not None:
+            if not address or not address.isascii() or not address.isprintable() or " " in address:
+                raise Refused("scontrol", f"{address[:80]!r} is not the address of a node")
+            changes += [f"NodeAddr={address}", f"NodeHostName={name}"]
+        self._update(name, *changes)
+
+    def note_on_job(self, number: str, comment: str) -> None:
+        """Write a job's AdminComment: `scontrol show job` shows it to its owner. That the job is gone is success."""
+        if not number or not number.replace("_", "").isalnum():
+            raise Refused("scontrol", f"{number!r} is not the number of a job")
+        try:
+            self._run("scontrol", "update", f"JobId={number}", f"AdminComment={self.one_line(comment)}")
+        except Refused as refusal:
+            if "invalid job id" not in refusal.said.lower():
+                raise
+
+    def configuration(self) -> Mapping[str, str]:
+        """slurm.conf as slurmctld has read it; what is not set is left out."""
+        return parse_config(self._run("scontrol", "show", "config"))
