@@ -223,7 +223,7 @@ class Slurm:
         if output.stdout and not output.stdout.endswith("\n"):
             raise ControllerAway(command, "its output ends in the middle of a line")
         # A listing that has lines is judged by them (_report). Else a code of 0 is not trusted where an error is shown.
-        if not (command in ("squeue", "sinfo") or arguments[0] == "show") or not output.stdout.strip():
+        if not (command in ("squeue", "sinfo") or "show" in arguments[:2]) or not output.stdout.strip():
             error = recognise(command, f"{output.stderr}\n{output.stdout}")
             if error is not None:
                 raise error

@@ -19,7 +19,7 @@ class NamesInSlurm(Slurm):
     def shown(self) -> dict[str, ShownNode]:
         """All nodes that Slurm shows, by name; one that cannot be read is left out, with a warning. None at all is a
         failure."""
-        text = self._run("scontrol", "show", "nodes")
+        text = self._run("scontrol", "--all", "show", "nodes")
         nodes, malformed = parse_nodes(text)
         if not nodes:
             raise ControllerAway("scontrol", f"it shows no node that can be read; it begins with {first_line(text)!r}")
@@ -30,7 +30,7 @@ class NamesInSlurm(Slurm):
         """One node, asked now. Raises UnknownNode."""
         self.check_changeable(name)
         try:
-            nodes, _ = parse_nodes(self._run("scontrol", "show", "node", name))
+            nodes, _ = parse_nodes(self._run("scontrol", "--all", "show", "node", name))
         except Refused as refusal:
             if "not found" in refusal.said:
                 raise UnknownNode("scontrol", refusal.said) from None
