@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,8 @@ def samples(growth: float) -> list[Sample]:
 def test_a_slope_is_for_an_hour() -> None:
     assert slope(samples(5000), "rss") == pytest.approx(5000)
     assert slope(samples(5000)[:1], "rss") == 0.0
+    spikes = [replace(one, rss=one.rss + 9000) if one.at % 100 else one for one in samples(5000)]
+    assert slope(spikes, "rss") == pytest.approx(5000, rel=0.1)
 
 
 def test_a_soak_with_a_slope_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
