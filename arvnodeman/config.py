@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from arvnodeman import ini
+from arvnodeman.fleet.gres import NoGres
 from arvnodeman.fleet.model import Secret, SizeSection
 from arvnodeman.option import (
     ARVADOS,
@@ -144,6 +145,9 @@ class _Reading:
     def _read(self, section: str, option: Option, text: str, values: dict[str, Any]) -> None:
         try:
             values[option.key] = value_of(option, text)
+        except NoGres as error:
+            for mistake in error.mistakes:
+                self._problem(section, option.name, f"{mistake}; allowed: {option.allowed}")
         except ValueError as error:
             self._problem(section, option.name, f"{error}; allowed: {option.allowed}")
 

@@ -51,6 +51,8 @@ class Kind(StrEnum):
     JSON = "JSON"
     HOSTLIST = "names of Slurm nodes, as cloud[1-20,31]"
     DOTTED = "a dotted path, package.module.Class"
+    GRES = "NAME:COUNT or NAME:TYPE:COUNT, several with commas between"
+    NAMES = "names with commas between"
 
 
 @dataclass(frozen=True, slots=True)

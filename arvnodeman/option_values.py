@@ -10,11 +10,12 @@ from configparser import RawConfigParser
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
+from arvnodeman.fleet.gres import Gres, offered
 from arvnodeman.fleet.model import Secret
 from arvnodeman.hostlist import hostlist
 from arvnodeman.option import FREE_CLOUD_SECTIONS, Kind, Option, nearest
 
-Value: TypeAlias = str | int | float | bool | Secret | tuple[float, ...] | None
+Value: TypeAlias = str | int | float | bool | Secret | tuple[float, ...] | tuple[str, ...] | Gres | None
 
 SHOWN = 60  # characters of a bad value that an error line shows
 PORT_LIMIT = 65535
@@ -22,19 +23,22 @@ PORT_LIMIT = 65535
 _LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}  # as the logging module has them
 _HOST = re.compile(r"(?:http://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?", re.ASCII)
 _NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
+_NAME = re.compile(r"[A-Za-z0-9_][\w.@+-]*", re.ASCII)
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", re.ASCII)
 
 
 def value_of(option: Option, text: str) -> Value:
     """The value that the text means; None for a number left empty where the default is empty, too.
 
-    Raises ValueError with words on what is wrong; they never quote the value of a secret.
+    Raises ValueError with words on what is wrong; they never quote the value of a secret. (NoGres, which is one, has
+    several.)
     """
     if not text:
         if option.default != "" and option.section not in FREE_CLOUD_SECTIONS:
             raise ValueError("is empty")
         empty: dict[Kind, Value] = dict.fromkeys((Kind.WHOLE, Kind.NUMBER, Kind.YES_NO))
         empty |= {Kind.WORD: Secret(""), Kind.SECRET: Secret("")}
+        empty |= {Kind.GRES: (), Kind.NAMES: ()}
         return empty.get(option.kind, "")
     may_have_lines = option.kind is Kind.WINDOWS or option.section in FREE_CLOUD_SECTIONS
     if "\n" in text and not may_have_lines:
@@ -156,6 +160,18 @@ def _hostlist(option: Option, text: str) -> str:
     return text
 
 
+def _gres(_option: Option, text: str) -> Gres:
+    return offered(text)
+
+
+def _names(option: Option, text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} in {_shown(option, text)} is not a name")
+    return tuple(dict.fromkeys(names))
+
+
 _READERS: dict[Kind, Callable[[Option, str], Value]] = {
     Kind.TEXT: lambda _option, text: text,
     Kind.SECRET: lambda _option, text: Secret(text),
@@ -171,4 +187,6 @@ _READERS: dict[Kind, Callable[[Option, str], Value]] = {
     Kind.JSON: _json,
     Kind.DOTTED: _dotted,
     Kind.HOSTLIST: _hostlist,
+    Kind.GRES: _gres,
+    Kind.NAMES: _names,
 }

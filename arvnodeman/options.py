@@ -288,6 +288,21 @@ OPTIONS: tuple[Option, ...] = (
     Option(SIZE, "scratch", NUMBER, "", "Scratch space; 0: unknown. Empty: disk × 1000.", MB, low=0),
     Option(SIZE, "bandwidth", NUMBER, "", "Network bandwidth. Empty: the provider's.", low=0),
     Option(SIZE, "preemptible", YES_NO, "no", "Boot spot or preemptible nodes (ec2, gce)."),
+    Option(
+        SIZE,
+        "gres",
+        Kind.GRES,
+        "",
+        "What a node has of the things that Slurm counts beside cores, memory and disk: `gpu:1`, or "
+        "`gpu:tesla:2, license:4`. A job that asks for such things, by --gres or --gpus, gets a size that has them.",
+    ),
+    Option(
+        SIZE,
+        "partitions",
+        Kind.NAMES,
+        "",
+        "The partitions of Slurm whose jobs this size serves: `gpu, debug`. Empty: all.",
+    ),
 )
 
 _BY_NAME = {(option.section, option.key): option for option in OPTIONS}

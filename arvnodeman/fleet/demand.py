@@ -26,7 +26,6 @@ from arvnodeman.fleet.wishlist import (
     next_supply,
 )
 
-NO_NODE_TYPE = "Constraints cannot be satisfied by any node type"
 TOO_MANY_NODES = "Job's min_nodes constraint is greater than the configured max_nodes ({max_nodes})"
 TOO_DEAR = "Job's price ({price:g}) is above system's max_price limit ({cap:g})"
 
@@ -66,10 +65,11 @@ class Plan:
         return self.supply.up
 
 
-def unsatisfiable(shape: JobShape, choices: Sequence[NodeSize], policy: Policy) -> str | None:
+def unsatisfiable(shape: JobShape, table: SizeTable, policy: Policy) -> str | None:
     """Why a job can never be served, in the words that its user reads; None when it can."""
+    choices = table.choices(shape)
     if not choices:
-        return NO_NODE_TYPE
+        return table.why_none(shape)
     if shape.nodes > policy.max_nodes > 0:  # with max_nodes = 0 nothing is booted, and nobody's job is to blame
         return TOO_MANY_NODES.format(max_nodes=policy.max_nodes)
     price = choices[0].price * shape.nodes
@@ -85,7 +85,7 @@ def make_plan(queue: Queue, supply: Supply, limits: Limits) -> Plan:
     servable: list[Group] = []
     for group in groups.values():
         group.choices = limits.table.choices(group.shape)
-        text = unsatisfiable(group.shape, group.choices, limits.policy)
+        text = unsatisfiable(group.shape, limits.table, limits.policy)
         if text is None:
             size = group.choices[0].id
             plan.wanted[size] = plan.wanted.get(size, 0) + group.nodes_lacking

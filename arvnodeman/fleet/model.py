@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from arvnodeman.fleet.gres import Gres
+
 DEFAULT_DOMAIN = "dynamic.compute"
 
 
@@ -121,6 +123,8 @@ class SizeSection:
     scratch: float | None = None  # MB
     bandwidth: float | None = None
     preemptible: bool = False
+    gres: Gres = ()  # what Slurm counts beside cores, memory and disk, such as GPUs
+    partitions: tuple[str, ...] = ()  # of Slurm: it serves jobs of these alone; empty: of any
     extra: tuple[tuple[str, str], ...] = ()  # free overrides, passed on to the driver
 
 
@@ -140,6 +144,8 @@ class NodeSize:
     preemptible: bool = False
     bandwidth: float = 0
     extra: tuple[tuple[str, str], ...] = ()
+    gres: Gres = ()
+    partitions: tuple[str, ...] = ()  # empty: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +241,8 @@ class JobShape:
     scratch: float = 0  # MB, each node
     size: str | None = None  # the size that it names (feature instancetype=X)
     nodes: int = 1
+    gres: Gres = ()  # each node
+    partitions: tuple[str, ...] = ()  # of Slurm, any of which will do; empty: not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from arvnodeman.fleet import gres
 from arvnodeman.fleet.model import CloudNode, JobShape, NodeSize, ProviderSize, SizeSection
 
+NO_NODE_TYPE = "Constraints cannot be satisfied by any node type"
 SCRATCH_PER_DISK_GB = 1000  # MB (row C21)
 
 
@@ -49,6 +51,8 @@ def _join(section: SizeSection, offer: ProviderSize, mem_scaling: float) -> Node
         preemptible=section.preemptible,
         bandwidth=bandwidth,
         extra=section.extra,
+        gres=section.gres,
+        partitions=section.partitions,
     )
 
 
@@ -66,6 +70,8 @@ def _by_section(section: SizeSection, mem_scaling: float) -> NodeSize:
         price=section.price or 0.0,
         preemptible=section.preemptible,
         extra=section.extra,
+        gres=section.gres,
+        partitions=section.partitions,
     )
 
 
@@ -111,8 +117,22 @@ class SizeTable:
     def _choose(self, shape: JobShape) -> tuple[NodeSize, ...]:
         if shape.size is not None:
             named = self.named(shape.size)
-            return (named,) if named is not None else ()
+            return (named,) if named is not None and not _against(named, shape) else ()
         return tuple(size for size in self.cheapest_first if fits(size, shape))
+
+    def why_none(self, shape: JobShape) -> str:
+        """Why no size serves a job that has no choices, in the words that its user reads."""
+        if shape.size is not None:
+            named = self.named(shape.size)
+            return _against(named, shape) if named is not None else NO_NODE_TYPE
+        sizes = self.cheapest_first
+        if not any(_in_partition(size, shape) for size in sizes):
+            return f"No node type is for the partition {' or '.join(shape.partitions)}"
+        if not any(_in_partition(size, shape) and gres.meets(size.gres, shape.gres) for size in sizes):
+            bound = shape.partitions and any(size.partitions for size in sizes)
+            where = f" in the partition {' or '.join(shape.partitions)}" if bound else ""
+            return f"No node type{where} offers the GRES {gres.words(shape.gres)}"
+        return NO_NODE_TYPE
 
     def named(self, name: str) -> NodeSize | None:
         """The size that a job means by a name: a section's NAME, else the provider's name or id for it (row C27)."""
@@ -155,4 +175,23 @@ def fits(size: NodeSize, shape: JobShape) -> bool:
         (not size.cores or size.cores >= shape.cores)
         and (not size.ram or size.ram >= shape.ram)
         and (not size.scratch or size.scratch >= shape.scratch)
+        and (not shape.gres or gres.meets(size.gres, shape.gres))
+        and _in_partition(size, shape)
     )
+
+
+def _in_partition(size: NodeSize, shape: JobShape) -> bool:
+    """Is one of the partitions that the job names among those that the size is bound to?"""
+    return not size.partitions or not shape.partitions or any(name in size.partitions for name in shape.partitions)
+
+
+def _against(size: NodeSize, shape: JobShape) -> str:
+    """Why a job does not even get the size that it names; empty when it does. Only what the section says counts: older
+    files say nothing of GRES, and such a job may ask for its GPUs all the same."""
+    if not _in_partition(size, shape):
+        bound, asked = ", ".join(size.partitions), ", ".join(shape.partitions)
+        return f"Node type {size.id} is for the partition {bound} alone, and the job is for {asked}"
+    if size.gres and not gres.meets(size.gres, shape.gres):
+        offers, asks = gres.words(size.gres), gres.words(shape.gres)
+        return f"Node type {size.id} offers the GRES {offers}, and the job asks for {asks}"
+    return ""

@@ -154,6 +154,8 @@ def job(shown: Json) -> Iterator[str]:
     many = f"{shown['nodes']} nodes, each with " if shown["nodes"] > 1 else ""
     named = f"; it names the size {shown['named_size']}" if shown["named_size"] else ""
     wants = f"{shown['cores']:g} core(s), {shown['ram']:g} MB RAM, {shown['scratch']:g} MB scratch"
+    wants += f", GRES {shown['gres']}" if shown["gres"] else ""
+    named += f"; in the partition {' or '.join(shown['partitions'])}" if shown["partitions"] else ""
     yield f"  it wants {many}{wants}{named}"
     yield f"  sizes that fit: {', '.join(shown['sizes']) or 'none'}"
     if shown["in_slurm"]:
@@ -167,9 +169,11 @@ def size(shown: Json, limits: Json) -> Iterator[str]:
         yield f"Size {shown['id']}: the cloud does not offer it; it is looked for again every 10 minutes"
     else:
         spot = ", preemptible" if shown["preemptible"] else ""
+        gres = f", GRES {shown['gres']}" if shown["gres"] else ""
+        bound = f"; for the partition {' or '.join(shown['partitions'])} alone" if shown["partitions"] else ""
         yield (
             f"Size {shown['id']} ({shown['instance_type']}): {shown['cores']} core(s), {shown['ram']:g} MB RAM, "
-            f"{shown['scratch']:g} MB scratch, ${shown['price']:g}/hour{spot}"
+            f"{shown['scratch']:g} MB scratch{gres}, ${shown['price']:g}/hour{spot}{bound}"
         )
     counts = [f"{count} {state}" for state, count in shown["nodes"].items() if count]
     yield f"  nodes: {', '.join(counts) or 'none'}; jobs wish for {shown['wanted']}"

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 from arvnodeman.actors.decisions import Decision
+from arvnodeman.fleet import gres
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import Job, NodeSize, NodeState
@@ -143,6 +144,8 @@ def job(waiting: Job, place: int, source: Source, now: Moment) -> Json:
         "ram": shape.ram,
         "scratch": shape.scratch,
         "named_size": shape.size,
+        "gres": gres.words(shape.gres),
+        "partitions": list(shape.partitions),
         "sizes": [size.id for size in group.choices] if group is not None else [],
         "slurm_reason": waiting.reason,
         "in_slurm": waiting.in_slurm,
@@ -188,6 +191,8 @@ def _size(each: NodeSize, states: Counter[str], now: Moment) -> Json:
         "scratch": each.scratch,
         "price": each.price,
         "preemptible": each.preemptible,
+        "gres": gres.words(each.gres),
+        "partitions": list(each.partitions),
         "wanted": now.view.wanted.get(each.id, 0),
         "nodes": {state.value: states[state.value] for state in NodeState},
         "rests": rest.words(now.t) if rest is not None else None,
@@ -196,7 +201,8 @@ def _size(each: NodeSize, states: Counter[str], now: Moment) -> Json:
 
 
 def _missing_size(name: str, states: Counter[str]) -> Json:
-    nothing = dict.fromkeys(("instance_type", "cores", "ram", "scratch", "price", "preemptible", "rests"))
+    unknown = ("instance_type", "cores", "ram", "scratch", "price", "preemptible", "gres", "partitions", "rests")
+    nothing = dict.fromkeys(unknown)
     nodes = {state.value: states[state.value] for state in NodeState}
     return {"id": name, **nothing, "missing": True, "wanted": 0, "nodes": nodes, "rest_seconds": None}
 

@@ -25,7 +25,16 @@ from arvnodeman.slurm.errors import (
     first_line,
     recognise,
 )
-from arvnodeman.slurm.parse import SINFO_FORMAT, SQUEUE_FORMAT, parse_sinfo, parse_squeue
+from arvnodeman.slurm.parse import (
+    LONG_TAIL,
+    SINFO_FORMAT,
+    SQUEUE_FORMAT,
+    SQUEUE_LONG_FORMAT,
+    TAIL,
+    parse_sinfo,
+    parse_squeue,
+    shows_all,
+)
 from arvnodeman.slurm.run import run
 
 DUMMY_NODE = "compute0"
@@ -43,7 +52,7 @@ _log = logging.getLogger("arvnodeman.slurm")
 
 
 class Slurm:
-    """Slurm, as its commands on PATH reach it. Keeps nothing between calls: one object can serve all threads.
+    """Slurm, as its commands on PATH reach it. Keeps nothing but squeue's version: one object can serve all threads.
 
     timeout: seconds for each command; the commands themselves give up after 9 s when slurmctld is away.
     job_name_pattern: only jobs whose name contains this are seen; '' for all.
@@ -52,6 +61,7 @@ class Slurm:
     def __init__(self, timeout: float = 20.0, *, job_name_pattern: str = ARVADOS_CONTAINER) -> None:
         self.timeout = timeout
         self.job_name_pattern = job_name_pattern
+        self._new: bool | None = None
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
@@ -59,8 +69,11 @@ class Slurm:
         """The jobs that wait for nodes, in the order of the queue; a malformed line is skipped with a warning.
 
         Output without one line that can be read is a failure: taken for an empty queue, it would stop nodes."""
-        text = self._run("squeue", _ALL, "--state=PENDING", "--noheader", f"--format={SQUEUE_FORMAT}")
-        jobs, malformed = parse_squeue(text, self.job_name_pattern)
+        form, tail = f"--format={SQUEUE_FORMAT}", TAIL
+        if self._shows_all():
+            form, tail = f"--Format={SQUEUE_LONG_FORMAT}", LONG_TAIL
+        text = self._run("squeue", _ALL, "--state=PENDING", "--noheader", form)
+        jobs, malformed = parse_squeue(text, self.job_name_pattern, tail)
         self._report("squeue", malformed, _queue_log)
         if len(malformed) > _JUNK and len(malformed) == sum(1 for line in text.split("\n") if line.strip()):
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
@@ -89,6 +102,12 @@ class Slurm:
         _check_hostname("squeue", hostname)
         text = self._run("squeue", _ALL, "--noheader", "--format=%i", "-w", hostname)
         return sum(1 for line in text.split("\n") if line.strip())
+
+    def _shows_all(self) -> bool:
+        """Is this squeue new enough to show all that a job asks for? Asked until it has said what it is."""
+        if self._new is None:
+            self._new = shows_all(self._run("squeue", "--version"))
+        return bool(self._new)
 
     # ---- changing --------------------------------------------------------------------------------------------------
 

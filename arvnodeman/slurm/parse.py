@@ -6,12 +6,23 @@ of one poll share their shapes. A line that cannot be read is handed back, and c
 
 from __future__ import annotations
 
+import math
 import re
 
+from arvnodeman.fleet import gres
 from arvnodeman.fleet.model import Job, JobShape, SlurmNode
 from arvnodeman.hostlist import hostlist
 
-SQUEUE_FORMAT = "%c|%m|%d|%r|%j|%f|%Q|%D"
+SQUEUE_FORMAT = "%c|%m|%d|%r|%j|%f|%Q|%D|%b|%P"
+SQUEUE_LONG_FORMAT = (
+    "MinCpus:0|,MinMemory:0|,MinTmpDisk:0|,Reason:0|,Name:0|,Feature:0|,PriorityLong:0|,NumNodes:0|,tres-per-node:0|,"
+    "Partition:0|,tres-per-job:0|,tres-per-socket:0|,tres-per-task:0|,NumTasks:0|,NumCPUs:0"
+)
+"""The same and more, for --Format: what `sbatch --gpus` asks for, as Arvados does, is in tres-per-job, and CPUs of a
+job with several tasks in NumCPUs; no letter of --format shows either. In this way from Slurm 20.02 on."""
+LONG_FORMAT_SINCE = (20, 2)
+FIRST = 8  # fields from the cores to the number of nodes
+TAIL, LONG_TAIL = 2, 7  # fields behind them; none can have a | in it
 SINFO_FORMAT = "%n|%t|%w|%f|%E"
 
 WAITS_FOR_NODES = ("Resources", "ReqNodeNotAvail", "Priority", "BadConstraints", "Nodes required for job are")
@@ -25,6 +36,8 @@ _COUNT = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,6})?)([KM]?)(?:-[0-9]+[KM]?)?", r
 _TIMES = {"": 1, "K": 1024, "M": 1024**2}
 _SIZE = re.compile(r"(?:^|[&|,(\[])instancetype=([^&|,()\[\]*]+)")
 _ARVADOS_UUID = re.compile(r"[0-9a-z]{5}-[0-9a-z]{5}-[0-9a-z]{15}")
+_NO_TAIL = ("N/A", "", "N/A", "N/A", "N/A", "", "")
+_VERSION = re.compile(r"slurm\S*\s+(\d+)\.(\d+)")
 _STATE = re.compile(r"([a-z_]+)([^a-z_\s]*)")
 
 
@@ -54,16 +67,37 @@ def size_named(features: str) -> str | None:
     return match.group(1) if match else None
 
 
-def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str) -> JobShape:
-    """What a job asks for, from its fields. Raises ValueError for a field that cannot be read."""
-    how_many = count(cores)
+def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, *tail: str) -> JobShape:
+    """What a job asks for, from its fields; `tail`: those behind the number of nodes. Raises ValueError for one that
+    cannot be read."""
+    how_many, on = count(cores), max(1, int(count(nodes)))
+    tres, partition, per_job, per_socket, per_task, tasks, cpus = (*tail, *_NO_TAIL[len(tail) :])
+    if cpus:
+        how_many = max(how_many, math.ceil(count(cpus) / on))
+    wanted = gres.asked(tres)
+    if any(text not in gres.NONE for text in (per_job, per_socket, per_task)):
+        on_each = math.ceil(count(tasks or "1") / on)
+        for more in (
+            gres.asked(per_job, lambda total: math.ceil(total / on)),
+            gres.asked(per_socket),  # how many sockets is not shown: one at least
+            gres.asked(per_task, lambda each: each * on_each),
+        ):
+            wanted |= {name: max(number, wanted.get(name, 0)) for name, number in more.items()}
     return JobShape(
         cores=how_many,
         ram=megabytes(memory, how_many),
         scratch=megabytes(disk, how_many),
         size=size_named(features),
-        nodes=max(1, int(count(nodes))),
+        nodes=on,
+        gres=tuple(sorted(wanted.items())),
+        partitions=tuple(partition.split(",")) if partition not in gres.NONE else (),
     )
+
+
+def shows_all(version: str) -> bool | None:
+    """Can the squeue that gives this `--version` be asked for SQUEUE_LONG_FORMAT? None: it gives none."""
+    match = _VERSION.match(version)
+    return (int(match[1]), int(match[2])) >= LONG_FORMAT_SINCE if match else None
 
 
 def waits_for_nodes(reason: str) -> bool:
@@ -71,49 +105,51 @@ def waits_for_nodes(reason: str) -> bool:
     return MAINTENANCE not in reason and any(text in reason for text in WAITS_FOR_NODES)
 
 
-def parse_squeue(text: str, job_name_pattern: str) -> tuple[list[Job], list[str]]:
+def parse_squeue(text: str, job_name_pattern: str, tail: int = 0) -> tuple[list[Job], list[str]]:
     """The jobs that wait for nodes and whose name contains `job_name_pattern` (row F16), in the order of the queue, and
-    the lines that cannot be read. Jobs alike share one JobShape."""
+    the lines that cannot be read. Jobs alike share one JobShape. `tail`: fields behind the number of nodes."""
     jobs: list[Job] = []
     malformed: list[str] = []
     counted: dict[str, bool] = {}
-    shapes: dict[tuple[str, str, str, str, str], JobShape] = {}
+    shapes: dict[tuple[str, ...], JobShape] = {}
     distinct: dict[JobShape, JobShape] = {}
     for line in text.split("\n"):
         fields = line.split("|")
-        if len(fields) != 8 or not fields[6].isdigit():
+        if len(fields) != FIRST + tail or not fields[6].isdigit():
             if not line.strip():
                 continue
-            unusual = _unusual(fields)
+            unusual = _unusual(fields, tail)
             if unusual is None:
                 malformed.append(line)
                 continue
             fields = unusual
-        cores, memory, disk, reason, name, features, priority, nodes = fields
+        reason, name = fields[3], fields[4]
         if job_name_pattern not in name:
             continue
         if reason not in counted:
             counted[reason] = waits_for_nodes(reason)
         if not counted[reason]:
             continue
-        key = (cores, memory, disk, features, nodes)
+        key = (*fields[:3], fields[5], *fields[7:])
         shape = shapes.get(key)
         try:
             if shape is None:
                 shape = job_shape(*key)
                 shapes[key] = shape = distinct.setdefault(shape, shape)
-            jobs.append(Job(name, shape, int(priority), reason))
+            jobs.append(Job(name, shape, int(fields[6]), reason))
         except ValueError:
             malformed.append(line)
     return jobs, malformed
 
 
-def _unusual(fields: list[str]) -> list[str] | None:
-    """The eight fields of a line with a `|` in job name or features, or without the number of nodes; else None."""
-    if len(fields) >= 8 and fields[-2].isdigit() and _COUNT.fullmatch(fields[-1]):
-        middle, tail = fields[4:-2], fields[-2:]
-    elif fields[-1].isdigit():
-        middle, tail = fields[4:-1], [fields[-1], "1"]
+def _unusual(fields: list[str], tail: int) -> list[str] | None:
+    """The fields of a line with a `|` in job name or features, or without the number of nodes; else None."""
+    behind = fields[len(fields) - tail :]
+    fields = fields[: len(fields) - tail]
+    if len(fields) >= FIRST and fields[-2].isdigit() and _COUNT.fullmatch(fields[-1]):
+        middle, last = fields[4:-2], fields[-2:]
+    elif not tail and fields[-1].isdigit():
+        middle, last = fields[4:-1], [fields[-1], "1"]
     else:
         return None
     if len(middle) < 2:
@@ -123,7 +159,7 @@ def _unusual(fields: list[str]) -> list[str] | None:
     features = "|".join(middle[names:])
     if features.startswith("(null)|"):
         return None
-    return [*fields[:4], "|".join(middle[:names]), features, *tail]
+    return [*fields[:4], "|".join(middle[:names]), features, *last, *behind]
 
 
 def parse_sinfo(text: str) -> tuple[dict[str, SlurmNode], list[str]]:

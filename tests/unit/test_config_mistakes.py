@@ -307,3 +307,33 @@ def test_warnings_come_with_the_errors(path: Path) -> None:
 def test_bad_json_for_the_cloud_that_takes_it(path: Path) -> None:
     text = GOOD.replace("sandbox", "gce").replace("[Cloud Create]", "[Cloud Create]\nservice_accounts = [{")
     assert problems_of(path, text) == ["[Cloud Create] service_accounts: '[{' is not JSON; allowed: JSON"]
+
+
+def test_gres_that_is_none_is_one_line_for_each_mistake(path: Path, loaded: Loader) -> None:
+    allowed = "allowed: NAME:COUNT or NAME:TYPE:COUNT, several with commas between"
+    wrong = "is not NAME, NAME:COUNT or NAME:TYPE:COUNT"
+    text = with_option("Size small", "gres = gpu:1, 4, gpu::2, gres:gpu:1, gpu:3, fpga:0, a b, x:-1,")
+    assert problems_of(path, text) == [
+        f"[Size small] gres: {mistake}; {allowed}"
+        for mistake in (
+            f"'4' {wrong}",
+            f"'gpu::2' {wrong}",
+            f"'gres:gpu:1' {wrong}",
+            "'gpu:3' is there twice",
+            "'fpga:0' offers nothing",
+            f"'a b' {wrong}",
+            f"'x:-1' {wrong}",
+            f"'' {wrong}",
+        )
+    ]
+    text = with_option("Size small", "gres = gpu:tesla:2, license:4k,gpu:1g.5gb:7, fpga")
+    assert loaded(text).sizes[0].gres == (("fpga", 1), ("gpu:1g.5gb", 7), ("gpu:tesla", 2), ("license", 4096))
+    assert loaded(with_option("Size small", "gres =")).sizes[0].gres == ()
+
+
+def test_partitions_are_names(path: Path, loaded: Loader) -> None:
+    assert loaded(with_option("Size small", "partitions = gpu, debug,gpu")).sizes[0].partitions == ("gpu", "debug")
+    assert loaded(with_option("Size small", "partitions =")).sizes[0].partitions == ()
+    assert problems_of(path, with_option("Size small", "partitions = gpu debug, x")) == [
+        "[Size small] partitions: 'gpu debug' in 'gpu debug, x' is not a name; allowed: names with commas between"
+    ]

@@ -225,3 +225,77 @@ def test_a_node_of_a_section_that_the_provider_lacks_now_is_of_that_section(
     assert size is not None
     assert (size.id, size.price) == ("lost", expected)
     assert [choice.id for choice in found.choices(JobShape())] == ["m5.large"]
+
+
+GPU = (("gpu", 1),)
+FARM = (
+    section("cpu", price=1, cores=4),
+    section("gpu", price=3, cores=4, gres=(("gpu", 1),), partitions=("gpu",)),
+    section(
+        "tesla", price=5, cores=8, gres=(("gpu:k80", 1), ("gpu:tesla", 2), ("license", 4)), partitions=("gpu", "long")
+    ),
+    section("debug", price=2, cores=1, partitions=("debug",)),
+)
+FARM_OFFERS = tuple(ProviderSize(each.id, each.id, ram=8000, disk=10, price=1, cores=8) for each in FARM)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (JobShape(), ["cpu", "debug", "gpu", "tesla"]),  # a job whose partition is not known
+        (JobShape(gres=GPU), ["gpu", "tesla"]),
+        (JobShape(gres=(("gpu", 2),)), ["tesla"]),  # of whatever types
+        (JobShape(gres=(("gpu", 3),)), ["tesla"]),
+        (JobShape(gres=(("gpu", 4),)), []),
+        (JobShape(gres=(("gpu:tesla", 1),)), ["tesla"]),
+        (JobShape(gres=(("gpu:v100", 1),)), []),
+        (JobShape(gres=(("gpu", 1), ("license", 4))), ["tesla"]),
+        (JobShape(gres=(("gpu", 1), ("license", 5))), []),
+        (JobShape(gres=(("gp", 1),)), []),
+        (JobShape(gres=GPU, cores=8), ["tesla"]),
+        (JobShape(gres=GPU, cores=9), []),
+        (JobShape(partitions=("compute",)), ["cpu"]),
+        (JobShape(partitions=("gpu",)), ["cpu", "gpu", "tesla"]),
+        (JobShape(partitions=("debug", "long")), ["cpu", "debug", "tesla"]),
+        (JobShape(partitions=("compute",), gres=GPU), []),
+        (JobShape(size="cpu", gres=GPU), ["cpu"]),  # the section says nothing of GRES: row F17
+        (JobShape(size="gpu", gres=(("gpu", 2),)), []),
+        (JobShape(size="gpu", partitions=("compute",)), []),
+        (JobShape(size="gpu", partitions=("compute", "gpu")), ["gpu"]),
+    ],
+)
+def test_gres_and_partitions_are_met(shape: JobShape, expected: list[str]) -> None:
+    assert [size.id for size in table(*FARM, offers=FARM_OFFERS).choices(shape)] == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (JobShape(cores=99), "Constraints cannot be satisfied by any node type"),
+        (JobShape(size="none"), "Constraints cannot be satisfied by any node type"),
+        (JobShape(gres=GPU, cores=9), "Constraints cannot be satisfied by any node type"),
+        (JobShape(gres=(("gpu:v100", 2), ("x", 1))), "No node type offers the GRES gpu:v100:2,x:1"),
+        (JobShape(gres=GPU, partitions=("debug",)), "No node type in the partition debug offers the GRES gpu:1"),
+        (
+            JobShape(size="gpu", gres=(("gpu", 2),)),
+            "Node type gpu offers the GRES gpu:1, and the job asks for gpu:2",
+        ),
+        (
+            JobShape(size="tesla", partitions=("compute", "debug")),
+            "Node type tesla is for the partition gpu, long alone, and the job is for compute, debug",
+        ),
+    ],
+)
+def test_why_no_size_serves_a_job(shape: JobShape, words: str) -> None:
+    assert table(*FARM, offers=FARM_OFFERS).why_none(shape) == words
+
+
+def test_no_size_is_for_the_partition() -> None:
+    bound = table(*FARM[1:], offers=FARM_OFFERS)
+    assert bound.why_none(JobShape(partitions=("compute", "x"))) == "No node type is for the partition compute or x"
+
+
+def test_a_size_that_the_cloud_lacks_now_keeps_its_gres() -> None:
+    """Its nodes are no strangers."""
+    lacking = table(FARM[1], offers=())
+    assert (lacking.unoffered["gpu"].gres, lacking.unoffered["gpu"].partitions) == ((("gpu", 1),), ("gpu",))

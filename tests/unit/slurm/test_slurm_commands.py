@@ -24,7 +24,7 @@ from arvnodeman.slurm.errors import (
 )
 from arvnodeman.slurm.run import clean_environment, run
 
-GOOD_JOB = "2|1G|100M|Resources|zzzzz-dz642-000000000000003|instancetype=m5.large|4294901756|1"
+GOOD_JOB = "2|1G|100M|Resources|zzzzz-dz642-000000000000003|instancetype=m5.large|4294901756|1|N/A|compute"
 GOOD_NODE = "compute1|idle|1|(null)|none"
 PATIENCE = 20.0  # seconds that a condition may take to come true
 
@@ -72,15 +72,36 @@ def alive(pid: int) -> bool:
 # ---- asking ----------------------------------------------------------------------------------------------------------
 
 
-def test_pending_asks_squeue_for_the_eight_fields(commands: Commands) -> None:
+def test_pending_asks_squeue_for_its_fields(commands: Commands) -> None:
+    """An old squeue, or one that does not say what it is, is asked with the letters that every squeue has."""
     commands.say("squeue", GOOD_JOB)
-    jobs = Slurm().pending()
-    assert [(job.shape, job.priority) for job in jobs] == [(JobShape(2, 1024, 100, "m5.large"), 4294901756)]
+    slurm = Slurm()
+    jobs = slurm.pending()
+    shape = JobShape(2, 1024, 100, "m5.large", partitions=("compute",))
+    assert [(job.shape, job.priority) for job in jobs] == [(shape, 4294901756)]
     assert jobs[0].in_slurm
-    fields = ["%c", "%m", "%d", "%r", "%j", "%f", "%Q", "%D"]
-    assert commands.called() == [
-        ["squeue", "--all", "--state=PENDING", "--noheader", f"--format={fields[0]}", *fields[1:]]
-    ]
+    fields = ["%c", "%m", "%d", "%r", "%j", "%f", "%Q", "%D", "%b", "%P"]
+    asked = ["squeue", "--all", "--state=PENDING", "--noheader", f"--format={fields[0]}", *fields[1:]]
+    assert commands.called() == [["squeue", "--version"], asked]
+    assert slurm.pending() == jobs
+    assert commands.called()[3:] == [asked]
+
+
+@pytest.mark.parametrize("version", ["slurm 20.02.0", "slurm-wlm 22.05.8", "slurm 23.11.4-Bull.1.0"])
+def test_a_newer_squeue_is_asked_for_all_that_a_job_asks_for(commands: Commands, version: str) -> None:
+    """What sbatch --gpus asks for is in no letter of --format."""
+    line = GOOD_JOB + "|gres:gpu:1|N/A|N/A|1|2"
+    commands.make("squeue", f'case $1 in --version) echo "{version}";; *) echo "{line}";; esac')
+    slurm = Slurm()
+    (job,) = slurm.pending()
+    assert job.shape == JobShape(2, 1024, 100, "m5.large", gres=(("gpu", 1),), partitions=("compute",))
+    fields = "MinCpus MinMemory MinTmpDisk Reason Name Feature PriorityLong NumNodes tres-per-node Partition"
+    more = "tres-per-job tres-per-socket tres-per-task NumTasks NumCPUs"
+    form = "--Format=" + "|,".join(f"{field}:0" for field in f"{fields} {more}".split())
+    asked = ["squeue", "--all", "--state=PENDING", "--noheader", *form.split("|")]
+    assert commands.called() == [["squeue", "--version"], asked]
+    assert len(slurm.pending()) == 1
+    assert commands.called()[2:] == [asked]  # the version is asked for once
 
 
 def test_an_empty_queue_is_no_failure(commands: Commands) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,12 +11,15 @@ from hypothesis import strategies as st
 from arvnodeman.fleet.model import Job, JobShape, SlurmNode
 from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.parse import (
+    LONG_TAIL,
+    TAIL,
     count,
     job_shape,
     megabytes,
     parse_sinfo,
     parse_squeue,
     parse_state,
+    shows_all,
     size_named,
     waits_for_nodes,
 )
@@ -288,3 +293,88 @@ def test_broken_hostlists(expression: str) -> None:
 
 def test_memory_for_each_core_is_added_up() -> None:
     assert job_shape("4", "1Gc", "0", "(null)", "2") == JobShape(4, 4096, 0, None, 2)
+
+
+LONG = "{c}|1G|0|Resources|" + UUID + "|(null)|7|{n}|{node}|{p}|{job}|{socket}|{task}|{tasks}|{cpus}"
+
+
+@pytest.mark.parametrize(
+    ("said", "shape"),
+    [
+        # sbatch --gres=gpu:1, --gres=gpu, --gpus-per-node=tesla:1,k80:1, --gres=license:2,gpu:1, --gres=gpu:0
+        ({"node": "gres:gpu:1"}, {"gres": (("gpu", 1),)}),
+        ({"node": "gres:gpu"}, {"gres": (("gpu", 1),)}),
+        ({"node": "gres:gpu:tesla:1,gres:gpu:k80:1"}, {"gres": (("gpu:k80", 1), ("gpu:tesla", 1))}),
+        ({"node": "gres:license:2,gres:gpu:1"}, {"gres": (("gpu", 1), ("license", 2))}),
+        ({"node": "gres:gpu:0"}, {}),
+        ({"node": "gres:license:2K"}, {"gres": (("license", 2048),)}),
+        # as newer and older Slurms write it
+        ({"node": "gres/gpu:tesla:2"}, {"gres": (("gpu:tesla", 2),)}),
+        ({"node": "gres/gpu=2"}, {"gres": (("gpu", 2),)}),
+        ({"node": "gpu:1"}, {"gres": (("gpu", 1),)}),
+        ({"node": "(null)"}, {}),
+        ({"task": "cpu=2,gres/gpu=1", "tasks": "2"}, {"gres": (("gpu", 2),)}),
+        ({"node": "gres:gpu:1g.5gb:2"}, {"gres": (("gpu:1g.5gb", 2),)}),
+        # --gpus=3 on 1 and on 2 nodes, --gpus-per-task=1 --ntasks=3 on 2 nodes, --gpus-per-socket=1
+        ({"job": "gres:gpu:3"}, {"gres": (("gpu", 3),)}),
+        ({"job": "gres:gpu:3", "n": "2"}, {"gres": (("gpu", 2),), "nodes": 2}),
+        ({"task": "gres:gpu:1", "tasks": "3", "n": "2"}, {"gres": (("gpu", 2),), "nodes": 2}),
+        ({"socket": "gres:gpu:1"}, {"gres": (("gpu", 1),)}),
+        ({"job": "gres:gpu:2", "task": "gres:gpu:1", "tasks": "2"}, {"gres": (("gpu", 2),)}),
+        ({"node": "gres:gpu:1", "job": "gres:gpu:2"}, {"gres": (("gpu", 2),)}),
+        # --ntasks=4, and --ntasks=5 on 2 nodes: the CPUs are those of all tasks
+        ({"cpus": "4", "tasks": "4"}, {"cores": 4}),
+        ({"cpus": "5", "tasks": "5", "n": "2"}, {"cores": 3, "nodes": 2}),
+        ({"cpus": "1", "c": "4"}, {"cores": 4}),
+        ({"p": "gpu,debug"}, {"partitions": ("gpu", "debug")}),
+        ({"p": "(null)"}, {"partitions": ()}),
+    ],
+)
+def test_all_that_a_job_asks_for(said: dict[str, str], shape: dict[str, object]) -> None:
+    none = dict.fromkeys(("node", "job", "socket", "task"), "N/A")
+    line = LONG.format(**({"c": "1", "n": "1", "p": "compute", "tasks": "1", "cpus": "1"} | none | said))
+    jobs, malformed = parse_squeue(line, "", LONG_TAIL)
+    assert malformed == []
+    wanted: dict[str, Any] = {"cores": 1, "ram": 1024, "partitions": ("compute",), **shape}
+    assert [job.shape for job in jobs] == [JobShape(**wanted)]
+
+
+@pytest.mark.parametrize(
+    "bad", ["gres:", "gpu::1", "gres:gpu:1,", "gres:gpu:-1", "gres:gpu:1:2:3", "17", "gpu 1", "\x00"]
+)
+def test_a_text_that_is_no_gres_costs_only_its_line(bad: str) -> None:
+    good = f"1|1G|0|Resources|{UUID}|(null)|5|1|gres:gpu:1|gpu"
+    line = good.replace("gres:gpu:1", bad)
+    jobs, malformed = parse_squeue(f"{line}\n{good}", "", TAIL)
+    assert malformed == [line]
+    assert [job.shape.gres for job in jobs] == [(("gpu", 1),)]
+
+
+@pytest.mark.parametrize(("tail", "behind"), [(TAIL, "|N/A|gpu"), (LONG_TAIL, "|N/A|gpu|N/A|N/A|N/A|1|1")])
+def test_a_bar_in_the_name_of_a_job_with_a_partition(tail: int, behind: str) -> None:
+    lines = [
+        f"1|1G|0|Resources|a|b c|instancetype=x|42|3{behind}",
+        f"1|1G|0|Resources|{UUID}|instancetype=x|instancetype=y|42|3{behind}",
+    ]
+    jobs, malformed = parse_squeue("\n".join(lines), "", tail)
+    assert malformed == []
+    assert [(job.id, job.shape.size, job.shape.partitions) for job in jobs] == [
+        ("a|b c", "x", ("gpu",)),
+        (UUID, "x", ("gpu",)),
+    ]
+    assert {(job.priority, job.shape.nodes) for job in jobs} == {(42, 3)}
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("slurm 19.05.5", False),
+        ("slurm 20.02.0-pre1", True),
+        ("slurm-wlm 22.05.8\n", True),
+        ("slurm 17.11", False),
+        ("squeue 22.05", None),
+        ("", None),
+    ],
+)
+def test_which_squeue_shows_all(version: str, expected: bool | None) -> None:
+    assert shows_all(version) is expected
