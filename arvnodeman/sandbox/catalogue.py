@@ -16,6 +16,8 @@ class Size:
     price: float
     boot: float = 60.0
     bandwidth: int = 1000
+    gres: str = ""  # GPUs and the like, as Slurm writes it: gpu:tesla:2
+    partitions: str = ""  # of Slurm, that the daemon is told to keep it for
 
     @property
     def name(self) -> str:

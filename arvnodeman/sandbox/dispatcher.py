@@ -12,7 +12,7 @@ from arvnodeman.sandbox.clock import Clock
 from arvnodeman.sandbox.happenings import Happenings
 from arvnodeman.sandbox.nodes import Machines
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
-from arvnodeman.sandbox.slurm_nodes import Computer
+from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, Computer
 from arvnodeman.sandbox.slurm_side import SlurmSide
 from arvnodeman.sandbox.workload import JobSpec
 
@@ -111,7 +111,16 @@ class Dispatcher:
         feature = f"instancetype={spec.size}" if spec.size else ""
         if feature:
             self._slurm.offer(feature)
-        need = Need(spec.cores, spec.ram, spec.scratch, frozenset([feature] if feature else []), spec.nodes)
+        need = Need(
+            spec.cores,
+            spec.ram,
+            spec.scratch,
+            frozenset([feature] if feature else []),
+            spec.nodes,
+            spec.gres,
+            spec.gpus,
+            spec.partition or DEFAULT_PARTITION,
+        )
         turn = FIRST_PRIORITY - 10_000_000 + spec.priority * 10_000 - len(self._slurm.jobs)
         self._slurm.submit(spec.name, need, feature, turn, held=spec.held, seconds=spec.duration)
         work.state = "pending"

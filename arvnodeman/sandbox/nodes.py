@@ -100,6 +100,7 @@ class Machines:
             tmp=size.disk * 1000,
             address=node.address,
             started=self._clock.wall() + node.boot / 2 / self._clock.speed,
+            gres=size.gres,
         )
         machine = Machine(node, computer, *ping_target(node.user_data))
         self.machines[node.id] = machine

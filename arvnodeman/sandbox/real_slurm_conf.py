@@ -80,6 +80,9 @@ class Shape:
     slurmd_timeout: int = 5
     message_timeout: int = 5  # a command waits one second less for a slurmctld that is away; Slurm's own default is 10
     features: tuple[str, ...] = ()  # of compute0, to begin with
+    gres: str = ""  # as gpu:tesla:2,license:4, of compute0 and the first `gres_nodes` others
+    gres_nodes: int = 0
+    partitions: tuple[tuple[str, str], ...] = ()  # more of them: name and nodes
 
     @property
     def startable(self) -> int:
@@ -92,7 +95,18 @@ def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
     user = pwd.getpwuid(os.geteuid()).pw_name
     last = ports.first_node + shape.startable - 1
     size = f"CPUs={shape.cores} RealMemory={shape.memory} TmpDisk={shape.tmp} State=UNKNOWN"
-    nodes = [f"NodeName=compute[0-{shape.startable - 1}] NodeAddr=127.0.0.1 Port=[{ports.first_node}-{last}] {size}"]
+    port = ports.first_node
+    nodes = []
+    if shape.gres:
+        port += shape.gres_nodes + 1
+        (folder / "gres.conf").write_text(_gres_conf(shape), encoding="ascii")
+        nodes += [
+            f"GresTypes={','.join(sorted({item.partition(':')[0] for item in shape.gres.split(',')}))}",
+            f"NodeName=compute[0-{shape.gres_nodes}] NodeAddr=127.0.0.1 Port=[{ports.first_node}-{port - 1}] "
+            f"{size} Gres={shape.gres}",
+        ]
+    first = port - ports.first_node
+    nodes.append(f"NodeName=compute[{first}-{shape.startable - 1}] NodeAddr=127.0.0.1 Port=[{port}-{last}] {size}")
     if shape.nodes >= shape.startable:
         rest = f"compute[{shape.startable}-{shape.nodes}]"
         nodes.append(f"NodeName={rest} NodeAddr=127.0.0.1 Port={last} {size}")
@@ -100,8 +114,26 @@ def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
         d=folder, user=user, port=ports.controller, timeout=shape.slurmd_timeout, patience=shape.message_timeout
     )
     path = folder / "slurm.conf"
-    path.write_text("\n".join([text.strip(), *nodes, *_PARTITIONS, ""]), encoding="ascii")
+    more = [
+        f"PartitionName={name} Nodes={hosts} MaxTime=INFINITE State=UP OverSubscribe=EXCLUSIVE"
+        for name, hosts in shape.partitions
+    ]
+    path.write_text("\n".join([text.strip(), *nodes, *_PARTITIONS, *more, ""]), encoding="ascii")
     return path
+
+
+def _gres_conf(shape: Shape) -> str:
+    """What slurmd is told to find. GPUs must have a device file; any will do."""
+    devices = iter(("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"))
+    lines = []
+    for item in shape.gres.split(","):
+        name, *kind, number = item.split(":")
+        what = f"NodeName=compute[0-{shape.gres_nodes}] Name={name}" + "".join(f" Type={each}" for each in kind)
+        if name == "gpu":
+            lines += [f"{what} File={next(devices)}" for _ in range(int(number))]
+        else:
+            lines.append(f"{what} Count={number}")
+    return "\n".join([*lines, ""])
 
 
 # State=UNKNOWN: a plain restart of slurmctld would kill jobs on nodes declared DOWN.

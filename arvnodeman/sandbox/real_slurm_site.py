@@ -315,7 +315,11 @@ def sbatch_command(job: SlurmJob) -> list[str]:
     need = job.need
     argv = ["sbatch", "--parsable", f"--nice={FIRST_PRIORITY - job.priority}", "--no-requeue", f"--job-name={job.name}"]
     argv += [f"--mem={need.memory}", f"--cpus-per-task={need.cores}", f"--tmp={need.tmp}", f"--nodes={need.nodes}"]
-    argv += ["--partition=compute", "--output=/dev/null"]
+    argv += [f"--partition={need.partition}", "--output=/dev/null"]
+    if need.gres:
+        argv.append(f"--gres={need.gres}")
+    if need.gpus:
+        argv.append(f"--gpus={need.gpus}")
     if job.feature_text:
         argv.append(f"--constraint={job.feature_text}")
     if job.held:

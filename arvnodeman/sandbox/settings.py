@@ -113,6 +113,8 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
     }
     for size in site.sizes:
         sections[f"Size {size.id}"] = {"cores": size.cores}
+        more = {"gres": size.gres, "partitions": size.partitions}
+        sections[f"Size {size.id}"] |= {name: text for name, text in more.items() if text}
     if site.cloud:
         sections["Cloud Credentials"] = {}
     for name, options in site.cloud.items():

@@ -10,8 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob, explain, place
-from arvnodeman.sandbox.slurm_nodes import DUMMY, INVALID_STATE, Base, Computer, SlurmError, SlurmNode
+from arvnodeman.sandbox.slurm_nodes import (
+    DEFAULT_PARTITION,
+    DUMMY,
+    INVALID_STATE,
+    Base,
+    Computer,
+    SlurmError,
+    SlurmNode,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +40,25 @@ class SlurmTimes:
 class Slurm:
     """The controller. Used under the site's lock.
 
+    `partitions`: those besides `compute`, which has all nodes, with their hostlists, or ALL.
     `on_start(job, computers)`: a job was allocated; the computers run it, and tell `finish_job` of its end.
     `on_end(job, cause)`: it left its nodes; the cause is completed, cancelled, or what took the node.
     """
 
-    def __init__(self, clock: Clock, names: Iterable[str], times: SlurmTimes | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        names: Iterable[str],
+        times: SlurmTimes | None = None,
+        partitions: Mapping[str, str] | None = None,
+    ) -> None:
         self._clock = clock
         self.times = times or SlurmTimes()
         self.nodes = {name: SlurmNode(name) for name in names}
+        self.partitions = [DEFAULT_PARTITION, *(partitions or {})]
+        for partition, hosts in (partitions or {}).items():
+            for name in self.nodes if hosts == "ALL" else expand(hosts):
+                self.nodes[name].partitions += (partition,)
         self.jobs: dict[int, SlurmJob] = {}  # pending and running ones
         self.shared_nodes = False  # show mix for a job that leaves cores free, as select/cons_tres does
         self.on_start: Callable[[SlurmJob, list[Computer]], None] = lambda _job, _computers: None
@@ -199,6 +219,8 @@ class Slurm:
         offered = {feature for node in self.nodes.values() for feature in node.available}
         if not need.features <= offered:
             raise SlurmError("Invalid feature specification")
+        if not set(need.partition.split(",")) <= set(self.partitions):
+            raise SlurmError("Invalid partition name specified")
         number = self._next_id
         self._next_id += 1
         wanted = FIRST_PRIORITY - number if priority is None else priority

@@ -12,7 +12,7 @@ from arvnodeman.sandbox import slurm_format as forms
 from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.slurm import Slurm
 from arvnodeman.sandbox.slurm_jobs import SHORT, SlurmJob, in_turn
-from arvnodeman.sandbox.slurm_nodes import INVALID_NODE, SlurmError, SlurmNode
+from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, INVALID_NODE, SlurmError, SlurmNode
 
 COMMANDS = ("squeue", "sinfo", "scontrol", "scancel")
 _NO_REASON = "You must specify a reason when DOWNING or DRAINING a node. Request denied\n"
@@ -28,6 +28,7 @@ _JOB_STATES = (
     "COMPLETING,CONFIGURING,RESIZING,RESV_DEL_HOLD,REQUEUED,REQUEUE_FED,REQUEUE_HOLD,REVOKED,SIGNALING,SPECIAL_EXIT,"
     "STAGE_OUT,STOPPED"
 )
+VERSION = "slurm-wlm 22.05.8"
 AWAY = "Unable to contact slurm controller (connect failure)"
 _AWAY_PREFIX = {
     "squeue": "slurm_load_jobs error",
@@ -77,7 +78,8 @@ def run_command(slurm: Slurm, argv: Sequence[str]) -> Output:
     if command is None:
         return Output("", f"{name}: command not found\n", 127)
     try:
-        return Output(command(slurm, list(argv[1:])))
+        said = command(slurm, list(argv[1:]))
+        return said if isinstance(said, Output) else Output(said)
     except _Refused as refusal:
         return Output(str(refusal), "", 1) if refusal.on_stdout else Output("", str(refusal), 1)
 
@@ -85,16 +87,23 @@ def run_command(slurm: Slurm, argv: Sequence[str]) -> Output:
 # ---- squeue ----------------------------------------------------------------------------------------------------------
 
 
-def _squeue(slurm: Slurm, argv: list[str]) -> str:
+def _squeue(slurm: Slurm, argv: list[str]) -> str | Output:
     options = _Options("squeue")
     options.add_argument("-a", "--all", action="store_true")
     options.add_argument("-h", "--noheader", action="store_true")
     options.add_argument("-o", "--format", default=_SQUEUE_FORM)
+    options.add_argument("-O", "--Format", dest="long_format", default="")
+    options.add_argument("-V", "--version", action="store_true")
     options.add_argument("-t", "--states", "--state", default="PENDING,RUNNING")
     options.add_argument("-n", "--name", default="")
     options.add_argument("-j", "--jobs", default="")
     options.add_argument("-w", "--nodelist", default="")
     given = options.parse_args(argv)
+    if given.version:
+        return f"{VERSION}\n"
+    unknown: list[str] = []
+    if given.long_format:
+        given.format, unknown = forms.squeue_long_form(given.long_format)
     states = _job_states(given.states)
     names = set(filter(None, given.name.split(",")))
     hosts = _hosts(slurm, given.nodelist, "squeue: error: Invalid node name {}\n") if given.nodelist else set()
@@ -107,7 +116,10 @@ def _squeue(slurm: Slurm, argv: list[str]) -> str:
         and (not ids or job.id in ids)
         and (not hosts or hosts & set(job.nodes))
     ]
-    return _table(given, forms.SQUEUE_TITLES, (forms.squeue_line(given.format, job) for job in jobs))
+    titles = forms.SQUEUE_TITLES | {key: key.upper() for key in forms.SQUEUE_LONG}
+    table = _table(given, titles, (forms.squeue_line(given.format, job) for job in jobs))
+    complaints = (f"squeue: error: Invalid job format specification: {name}\n" for name in unknown)
+    return Output(table, "".join(complaints)) if unknown else table
 
 
 def _job_states(text: str) -> set[str]:
@@ -157,16 +169,19 @@ def _sinfo(slurm: Slurm, argv: list[str]) -> str:
     options.add_argument("-n", "--nodes", default="")
     options.add_argument("-p", "--partition", default="")
     given = options.parse_args(argv)
-    nodes: Iterable[SlurmNode] = slurm.nodes.values()
+    nodes = list(slurm.nodes.values())
     if given.nodes:
         try:
             wanted = set(expand(given.nodes))
         except ValueError:
             wanted = set()
-        nodes = (slurm.nodes[name] for name in slurm.nodes if name in wanted)
-    if given.partition and "compute" not in given.partition.split(","):
-        nodes = ()
-    lines = [forms.sinfo_line(given.format, node) for node in nodes]
+        nodes = [slurm.nodes[name] for name in slurm.nodes if name in wanted]
+    wanted_partitions = given.partition.split(",") if given.partition else slurm.partitions
+    lines = []
+    for partition in (name for name in slurm.partitions if name in wanted_partitions):
+        form = given.format.replace("%P", partition + ("*" if partition == DEFAULT_PARTITION else ""))
+        form = form.replace("%R", partition)
+        lines += [forms.sinfo_line(form, node) for node in nodes if partition in node.partitions]
     return _table(given, forms.SINFO_TITLES, lines if given.Node else dict.fromkeys(lines))
 
 

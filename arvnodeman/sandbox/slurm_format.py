@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 
 from arvnodeman.sandbox.hostlist import compress
+from arvnodeman.sandbox.slurm_gres import tres
 from arvnodeman.sandbox.slurm_jobs import SHORT, SlurmJob
-from arvnodeman.sandbox.slurm_nodes import Base, SlurmNode
+from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, Base, SlurmNode
 
-_FIELD = re.compile(r"%(\.?)(\d*)([A-Za-z%])")
+_FIELD = re.compile(r"%(\.?)(\d*)([A-Za-z%]|\{[a-z-]+\})")
 _LONG_WORDS = {
     "alloc": "allocated",
     "mix": "mixed",
@@ -46,7 +47,7 @@ def line(form: str, text_of: Callable[[str], str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         right, width, letter = match.groups()
-        text = "%" if letter == "%" else text_of(letter)
+        text = "%" if letter == "%" else text_of(letter.strip("{}"))
         if not width:
             return text
         cut = text[: int(width)]
@@ -60,9 +61,31 @@ def sinfo_line(form: str, node: SlurmNode) -> str:
     return line(form, lambda letter: str(SINFO_FIELDS[letter](node)) if letter in SINFO_FIELDS else "")
 
 
+def squeue_long_form(form: str) -> tuple[str, list[str]]:
+    """A --Format, NAME[:WIDTH[SUFFIX]] with commas between, as one that `squeue_line` prints; and the names in it that
+    squeue does not know, which are left out. Without a width it is 20, and 0 is as wide as need be."""
+    parts = []
+    unknown = []
+    for word in form.split(","):
+        name, _, rest = word.partition(":")
+        if name.lower() not in SQUEUE_LONG:
+            unknown.append(name)
+            continue
+        match = re.match(r"(\.?)(\d*)(.*)", rest)
+        right, width, suffix = match.groups() if match else ("", "", "")
+        width = "" if width == "0" else width or "20"
+        parts.append(f"%{right}{width}{{{name.lower()}}}{suffix.replace('%', '%%')}")
+    return "".join(parts), unknown
+
+
 def squeue_line(form: str, job: SlurmJob) -> str:
     """One line of squeue."""
-    return line(form, lambda letter: str(SQUEUE_FIELDS[letter](job)) if letter in SQUEUE_FIELDS else "")
+    fields = SQUEUE_FIELDS
+    return line(form, lambda key: str((fields.get(key) or SQUEUE_LONG.get(key) or _nothing)(job)))
+
+
+def _nothing(_job: SlurmJob) -> str:
+    return ""
 
 
 def _features(names: tuple[str, ...]) -> str:
@@ -97,8 +120,9 @@ SINFO_FIELDS: Mapping[str, Callable[[SlurmNode], object]] = {
     "m": lambda node: node.computer.memory if node.computer else 1,
     "d": lambda node: node.computer.tmp if node.computer else 0,
     "o": node_address,
-    "P": lambda _node: "compute*",
-    "R": lambda _node: "compute",
+    "P": lambda _node: f"{DEFAULT_PARTITION}*",
+    "R": lambda _node: DEFAULT_PARTITION,
+    "G": lambda node: (node.computer.gres if node.computer else "") or "(null)",
     "a": lambda _node: "up",
     "l": lambda _node: "infinite",
     "D": lambda _node: 1,
@@ -120,6 +144,7 @@ SINFO_TITLES = {
     "o": "NODE_ADDR",
     "P": "PARTITION",
     "R": "PARTITION",
+    "G": "GRES",
     "a": "AVAIL",
     "l": "TIMELIMIT",
     "D": "NODES",
@@ -142,7 +167,9 @@ SQUEUE_FIELDS: Mapping[str, Callable[[SlurmJob], object]] = {
     "D": lambda job: job.need.nodes,
     "N": lambda job: compress(job.nodes),
     "R": lambda job: compress(job.nodes) or f"({job.reason})",
-    "P": lambda _job: "compute",
+    "P": lambda job: job.need.partition,
+    "b": lambda job: tres(job.need.gres),
+    "C": lambda job: job.need.cores * job.need.nodes,
     "u": lambda _job: "root",
     "y": lambda _job: 10_000,
 }
@@ -163,9 +190,29 @@ SQUEUE_TITLES = {
     "N": "NODELIST",
     "R": "NODELIST(REASON)",
     "P": "PARTITION",
+    "b": "TRES_PER_NODE",
+    "C": "CPUS",
     "u": "USER",
     "y": "NICE",
 }
+SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
+    "mincpus": SQUEUE_FIELDS["c"],
+    "minmemory": SQUEUE_FIELDS["m"],
+    "mintmpdisk": SQUEUE_FIELDS["d"],
+    "reason": SQUEUE_FIELDS["r"],
+    "name": SQUEUE_FIELDS["j"],
+    "feature": SQUEUE_FIELDS["f"],
+    "prioritylong": SQUEUE_FIELDS["Q"],
+    "numnodes": SQUEUE_FIELDS["D"],
+    "partition": SQUEUE_FIELDS["P"],
+    "tres-per-node": SQUEUE_FIELDS["b"],
+    "tres-per-job": lambda job: tres(f"gpu:{job.need.gpus}" if job.need.gpus else ""),
+    "tres-per-socket": lambda _job: "N/A",
+    "tres-per-task": lambda _job: "N/A",
+    "numtasks": SQUEUE_FIELDS["D"],
+    "numcpus": SQUEUE_FIELDS["C"],
+}
+"""The names that the option --Format has for them."""
 
 
 def show_node(node: SlurmNode, *, oneliner: bool = False) -> str:
@@ -180,11 +227,11 @@ def show_node(node: SlurmNode, *, oneliner: bool = False) -> str:
         f"CPUAlloc={used[0]} CPUEfctv={cores} CPUTot={cores} CPULoad={'0.10' if computer else 'N/A'}",
         f"AvailableFeatures={_features(node.available)}",
         f"ActiveFeatures={_features(node.active)}",
-        "Gres=(null)",
+        f"Gres={SINFO_FIELDS['G'](node)}",
         f"NodeAddr={node_address(node)} NodeHostName={node.name} Version=22.05.8",
         f"RealMemory={ram} AllocMem={used[1]} FreeMem={ram - used[1] if computer else 'N/A'} Sockets={cores} Boards=1",
         f"State={node.long()} ThreadsPerCore=1 TmpDisk={tmp} Weight={node.weight} Owner=N/A MCS_label=N/A",
-        "Partitions=compute ",
+        f"Partitions={','.join(node.partitions)} ",
         f"BootTime={stamp(computer.started if computer else None)} "
         f"SlurmdStartTime={stamp(computer.started if computer else None)}",
         f"LastBusyTime={stamp(node.last_busy, 'Unknown' if not seen else 'None')}",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from arvnodeman.sandbox.hostlist import compress
-from arvnodeman.sandbox.slurm_nodes import SlurmNode
+from arvnodeman.sandbox.slurm_gres import has
+from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, SlurmNode
 
 ALL_DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
 FIRST_PRIORITY = 4_294_901_760  # of a job without nice; one less for each later job
@@ -28,13 +30,22 @@ SHORT = {"PENDING": "PD", "RUNNING": "R", "COMPLETED": "CD", "CANCELLED": "CA", 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a job asks of each of its nodes. MB; `features`: names of which a node must offer every one."""
+    """What a job asks of each of its nodes. MB; `features`: names of which a node must offer every one.
+
+    `gpus`: on all its nodes together (sbatch --gpus). `partition`: several have commas between, any of them will do."""
 
     cores: int = 1
     memory: int = 0
     tmp: int = 0
     features: frozenset[str] = frozenset()
     nodes: int = 1
+    gres: str = ""
+    gpus: int = 0
+    partition: str = DEFAULT_PARTITION
+
+    def may_use(self, node: SlurmNode) -> bool:
+        """Is the node in its partition?"""
+        return any(name in node.partitions for name in self.partition.split(","))
 
     def met_by(self, node: SlurmNode) -> bool:
         """Could this node, as large as it registered, run the job?"""
@@ -45,6 +56,9 @@ class Need:
             and computer.memory >= self.memory
             and computer.tmp >= self.tmp
             and self.features <= set(node.active)
+            and has(computer.gres, self.gres)
+            and (not self.gpus or has(computer.gres, f"gpu:{math.ceil(self.gpus / self.nodes)}"))
+            and self.may_use(node)
         )
 
 
@@ -125,8 +139,8 @@ def explain(jobs: Iterable[SlurmJob], nodes: Mapping[str, SlurmNode]) -> None:
 def _reason(need: Need, nodes: Mapping[str, SlurmNode], gone: str) -> str:
     """Resources when nodes that are up could do it, else what stands in the way. `gone`: nodes that are not up."""
     if not need.features:
-        return "Resources" if sum(node.up for node in nodes.values()) >= need.nodes else ALL_DOWN
-    offering = [node for node in nodes.values() if need.features <= set(node.active)]
+        return "Resources" if sum(node.up and need.may_use(node) for node in nodes.values()) >= need.nodes else ALL_DOWN
+    offering = [node for node in nodes.values() if need.features <= set(node.active) and need.may_use(node)]
     if not offering:
         return "BadConstraints"
     if sum(node.up for node in offering) >= need.nodes:

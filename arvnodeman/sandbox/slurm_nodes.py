@@ -10,6 +10,8 @@ from enum import StrEnum
 
 DUMMY = "compute0"  # never started: it offers every instancetype= feature, so that sbatch takes each constraint
 
+DEFAULT_PARTITION = "compute"
+
 
 class Base(StrEnum):
     """A node's base state; whether it is allocated shows in its job."""
@@ -29,6 +31,7 @@ class Computer:
     tmp: int
     address: str
     started: float
+    gres: str = ""
 
 
 class SlurmError(Exception):
@@ -68,6 +71,7 @@ class SlurmNode:
     job: int | None = None
     partly: bool = False  # its job leaves cores free, and the site shares nodes: mix
     last_busy: float | None = None
+    partitions: tuple[str, ...] = (DEFAULT_PARTITION,)
     changes: int = field(default=0, repr=False)  # a timer set before a change is void after it
 
     def touch(self) -> int:

@@ -44,6 +44,7 @@ class SiteOptions:
     self_resume: bool = True  # the image resumes its own Slurm node when it joins
     jobs_mode: str = "2.0"  # "1.4": the old jobs queue works
     nodes_api: bool = True
+    partitions: Mapping[str, str] = field(default_factory=dict)  # of Slurm, besides compute: hostlists, or ALL
     slurm_times: SlurmTimes = field(default_factory=SlurmTimes)
 
 
@@ -84,7 +85,7 @@ class Site:
             wall=self.weather.clocks["cloud"].wall,
         )
         names = (f"compute{number}" for number in range(options.slots + 1))
-        self.slurm_side: SlurmSide = slurm or Slurm(clock, names, options.slurm_times)
+        self.slurm_side: SlurmSide = slurm or Slurm(clock, names, options.slurm_times, options.partitions)
         for size in options.sizes:
             self.slurm_side.offer(f"instancetype={size.id}")
         self.machines = Machines(

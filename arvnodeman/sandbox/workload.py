@@ -15,6 +15,7 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 class JobSpec:
     """One job. RAM and scratch in MB a node; `size`: the size that it names; times in simulated seconds.
 
+    `gres`: of each node; `gpus`: of all its nodes together, as Arvados asks for them; `partition`: '' for the default.
     `old_queue`: it waits in Arvados' own jobs queue and never runs here, since nothing of today's Slurm starts it.
     """
 
@@ -24,6 +25,9 @@ class JobSpec:
     scratch: int = 0
     size: str | None = None
     nodes: int = 1
+    gres: str = ""
+    gpus: int = 0
+    partition: str = ""
     duration: float = 120.0
     priority: int = 500
     arrives: float = 0.0
@@ -80,8 +84,13 @@ def job_spec(body: object, number: int, cluster: str = "zzzzz") -> JobSpec:
     if not isinstance(body, dict):
         raise ValueError("a job must be a JSON object")
     given = {"name": job_name(-1, number, cluster), **body}
-    kinds: dict[str, tuple[type, ...]] = {"name": (str,), "size": (str, type(None))}
-    kinds |= dict.fromkeys(("cores", "ram", "scratch", "nodes", "priority"), (int,))
+    kinds: dict[str, tuple[type, ...]] = {
+        "name": (str,),
+        "gres": (str,),
+        "partition": (str,),
+        "size": (str, type(None)),
+    }
+    kinds |= dict.fromkeys(("cores", "ram", "scratch", "nodes", "gpus", "priority"), (int,))
     kinds |= dict.fromkeys(("duration", "arrives"), (int, float))
     kinds |= dict.fromkeys(("held", "old_queue"), (bool,))
     for key, value in given.items():

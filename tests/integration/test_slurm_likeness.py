@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from slurm_stage import need_slurm
@@ -29,7 +30,8 @@ class Twins:
     def __init__(self, real: PrivateSlurm) -> None:
         self.real = real
         self.clock = VirtualClock()
-        self.double = Slurm(self.clock, [f"compute{number}" for number in range(7)])
+        names = [f"compute{number}" for number in range(7)]
+        self.double = Slurm(self.clock, names, partitions=dict(real.shape.partitions))
         for feature in FEATURES:
             self.double.offer(feature)
         for name in UP:
@@ -38,7 +40,8 @@ class Twins:
 
     def start(self, name: str) -> None:
         shape = self.real.shape
-        computer = Computer(f"c-{name}", shape.cores, shape.memory, shape.tmp, "127.0.0.1", self.clock.wall())
+        gres = shape.gres if int(name.removeprefix("compute")) <= shape.gres_nodes else ""
+        computer = Computer(f"c-{name}", shape.cores, shape.memory, shape.tmp, "127.0.0.1", self.clock.wall(), gres)
         self.double.slurmd_started(name, computer)
         self.real.start_node(name)
 
@@ -46,11 +49,16 @@ class Twins:
         self.double.slurmd_stopped(name, f"c-{name}")
         self.real.kill_node(name)
 
-    def submit(self, name: str, feature: str = "", nodes: int = 1) -> None:
-        need = Need(1, 0, 0, frozenset([feature] if feature else []), nodes)
+    def submit(
+        self, name: str, feature: str = "", nodes: int = 1, gres: str = "", gpus: int = 0, partition: str = "compute"
+    ) -> None:
+        need = Need(1, 0, 0, frozenset([feature] if feature else []), nodes, gres, gpus, partition)
         self.double.submit(name, need, feature)
         argv = ["sbatch", "--output=/dev/null", f"--job-name={name}", "--no-requeue", f"--nodes={nodes}"]
         argv += ["--mem=0", f"--constraint={feature}"] if feature else ["--mem=0"]
+        argv += [f"--partition={partition}"]
+        argv += [f"--gres={gres}"] if gres else []
+        argv += [f"--gpus={gpus}"] if gpus else []
         self.real.say(*argv, text="#!/bin/sh\nexec sleep 600\n")
 
     def ask(self, *argv: str) -> tuple[Answer, Answer]:
@@ -90,7 +98,16 @@ class Twins:
 @pytest.fixture(scope="module")
 def twins() -> Iterator[Twins]:
     need_slurm()
-    with PrivateSlurm(Shape(nodes=6, features=FEATURES, slurmd_timeout=3, message_timeout=3)) as real:
+    shape = Shape(
+        nodes=6,
+        features=FEATURES,
+        slurmd_timeout=3,
+        message_timeout=3,
+        gres="gpu:tesla:2,license:4",
+        gres_nodes=1,
+        partitions=(("gpu", "compute[0-1]"), ("debug", "compute[2,5]")),
+    )
+    with PrivateSlurm(shape) as real:
         yield Twins(real)
 
 
@@ -122,6 +139,8 @@ def twins() -> Iterator[Twins]:
         "squeue -h -j 77",
         "squeue -h -t NONSENSE",
         "squeue -h --name=none",
+        "squeue --version",
+        "squeue -O name:0,nonsense:0",
         "squeue --nonsense",
         "scancel",
         "scancel abc",
@@ -231,6 +250,37 @@ def test_a_name_that_never_had_a_slurmd(twins: Twins) -> None:
     assert twins.update("NodeName=compute5", "State=DRAIN", "Reason=x") == 0
     assert twins.update("NodeName=compute5", "State=RESUME") == 1
     assert twins.settle("compute5", form="%E") == ["none"]  # resumed all the same
+
+
+LONG = "Partition:0|,Name:0|,tres-per-node:0|,tres-per-job:0|,NumNodes:0|,MinCpus:0|,NumCPUs:0|,NumTasks:0|,Feature:0"
+
+
+def test_gres_and_partitions_of_jobs(twins: Twins) -> None:
+    """What squeue shows of them, to both ways of asking; and a job runs where its GRES and its partition are."""
+    twins.same("scontrol", "update", "NodeName=compute[2-4]", "State=DRAIN", "Reason=so that they wait")
+    jobs: dict[str, dict[str, Any]] = {
+        "both": {"gres": "gpu:tesla:2,license:1", "partition": "gpu"},
+        "all": {"gpus": 2},
+        "any": {"gres": "gpu"},
+        "two": {"gpus": 1, "partition": "gpu,debug"},
+        "none": {"partition": "debug"},
+    }
+    twins.submit("holds", gres="license:4", partition="gpu")
+    assert twins.settle("compute1", form="%n|%t")[0].split("|")[1] in ("alloc", "mix")
+    for name, asked in jobs.items():
+        twins.submit(name, **asked)
+    lines = twins.queue("%P|%j|%b|%D|%C|%f")
+    assert "gpu|both|gres:gpu:tesla:2,gres:license:1|1|1|(null)" in lines
+    assert "compute|all|N/A|1|1|(null)" in lines
+    double, real = twins.ask("squeue", "--all", "--noheader", "--state=PENDING", f"--Format={LONG}")
+    assert sorted(double[0].splitlines()) == sorted(real[0].splitlines())
+    assert "compute|all|N/A|gres:gpu:2|1|1|1|1|(null)" in real[0].splitlines()
+    assert twins.settle(*UP, form="%n|%G")[:2] == ["compute1|gpu:tesla:2,license:4", "compute2|(null)"]
+    twins.same("scancel", "--name=holds")
+    assert twins.settle("compute1", form="%n|%t")[0].split("|")[1] in ("alloc", "mix")
+    for name in jobs:
+        twins.same("scancel", f"--name={name}")
+    twins.settle("compute1")
 
 
 def test_a_reconfigure_forgets_features_and_weights(twins: Twins) -> None:

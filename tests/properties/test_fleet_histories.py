@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from simulation.run import Pace, Run
 from simulation.watch import Watch
 
+from arvnodeman.fleet.gres import Gres
 from arvnodeman.fleet.messages import Decided, Note, OperatorSaid
 from arvnodeman.fleet.model import JobShape, Policy, ProviderSize, SizeSection, Word
 
@@ -27,14 +28,28 @@ OFFERS = (
     ProviderSize("small", "small", ram=4000, disk=10, price=0.1, cores=2),
     ProviderSize("medium", "medium", ram=8000, disk=20, price=0.13, cores=4),
     ProviderSize("big", "big", ram=16000, disk=50, price=0.4, cores=8),
+    ProviderSize("gpu", "gpu", ram=8000, disk=20, price=0.5, cores=4),
 )
-SECTIONS = tuple(SizeSection(offer.id, int(offer.cores), offer.id) for offer in OFFERS)
+GRES: dict[str, Gres] = {"gpu": (("gpu:tesla", 2), ("license", 1))}
+PARTITIONS = {"gpu": ("gpu", "debug"), "medium": ("compute", "debug")}
+SECTIONS = tuple(
+    SizeSection(
+        offer.id,
+        int(offer.cores),
+        offer.id,
+        gres=GRES.get(offer.id, ()),
+        partitions=PARTITIONS.get(offer.id, ()),
+    )
+    for offer in OFFERS
+)
 SHAPES = st.builds(
     JobShape,
     cores=st.sampled_from([1, 2, 4, 8]),
     ram=st.sampled_from([0, 1000, 7000]),
     size=st.sampled_from([None, None, "small", "medium", "big"]),
     nodes=st.sampled_from([1, 1, 1, 2]),
+    gres=st.sampled_from([(), (), (), (("gpu", 1),), (("gpu:tesla", 2),), (("fpga", 1),)]),
+    partitions=st.sampled_from([(), ("compute",), ("compute",), ("gpu",), ("debug",), ("gpu", "debug")]),
 )
 RATES = st.sampled_from([0.0, 0.0, 0.05, 0.2])
 
@@ -63,6 +78,7 @@ class FleetHistories(RuleBasedStateMachine):
             slurm=True,
         )
         self.run = Run(policy, OFFERS, seed=seed, slots=slots)
+        self.run.site.gres, self.run.site.partitions = GRES, PARTITIONS
         self.watch = Watch(self.run)
 
     # ---- what the world does ----------------------------------------------------------------------------------------

@@ -6,9 +6,10 @@ Only what the Fleet can see or cause is here. All randomness comes from the one 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from arvnodeman.fleet.gres import Gres, meets
 from arvnodeman.fleet.messages import (
     CancelJob,
     CreateNode,
@@ -150,6 +151,8 @@ class Site:
         self.slurm = {f"compute{n}": SimSlurmNode(f"compute{n}") for n in range(1, slots + 1)}
         self.jobs: dict[str, SimJob] = {}
         self.slots = slots
+        self.gres: Mapping[str, Gres] = {}  # by size: what its nodes have
+        self.partitions: Mapping[str, tuple[str, ...]] = {}  # by size: those that its nodes are in; else in all
         self.quota: int | None = None
         self.no_capacity: set[str] = set()
         self.tally = Tally()
@@ -434,7 +437,10 @@ class Site:
         cloud = self.cloud[node.node or ""]
         if not cloud.up:
             return False
+        bound = self.partitions.get(cloud.size, ())
+        if bound and shape.partitions and not set(bound) & set(shape.partitions):
+            return False
         if shape.size is not None:
             return f"instancetype={shape.size}" in node.features
         size = next(size for size in self.sizes if size.id == cloud.size)
-        return size.cores >= shape.cores and size.ram >= shape.ram
+        return size.cores >= shape.cores and size.ram >= shape.ram and meets(self.gres.get(size.id, ()), shape.gres)
