@@ -250,7 +250,8 @@ class _Reading:
         for option in OPTIONS:
             there = self.file.sections.get(option.section, {}).get(option.key)
             spoilt = (option.section, option.key) in self.file.spoilt
-            if self.provider in option.required_for and not there and not spoilt:
+            pinged = option.key != "ping_host" or self.file.sections.get(ARVADOS, {}).get("host")
+            if self.provider in option.required_for and pinged and not there and not spoilt:
                 wrong = f"missing; required with {self.provider}: {option.allowed}"
                 self._problem(option.section, option.name, wrong)
         for size in sizes:

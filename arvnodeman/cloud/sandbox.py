@@ -28,6 +28,8 @@ from arvnodeman.fleet.model import CloudNode, NodeRecord, NodeSize, Secret
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
+NODE_NAME = "node_name="
+"""The user data of a node that pings nobody: the name under which it starts its slurmd."""
 _TIMEOUT = 60.0  # seconds, where [Cloud Credentials] says nothing
 _MOST_PAGES = 10_000
 _STATES = {
@@ -226,7 +228,7 @@ class SandboxDriver(LibcloudDriver):
             "name": self.name_of(record),
             "size": self._libcloud_size(size),
             "ex_tags": self._create_tags(size, record, token),
-            "ex_user_data": ping_url.reveal(),
+            "ex_user_data": ping_url.reveal() or f"{NODE_NAME}{record.hostname}",
             "ex_preemptible": size.preemptible,
             "ex_token": token,
         }

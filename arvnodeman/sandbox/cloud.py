@@ -155,8 +155,11 @@ class Cloud:
         linger: float = 300.0,
         page: int = PAGE,
         wall: Callable[[], float] | None = None,
+        address: str = "",
     ) -> None:
-        """`wall`: the cloud's own clock, for its stamps; by default the site's."""
+        """`wall`: the cloud's own clock, for its stamps; by default the site's. `address`: that of every node, where
+        they are to have one in common."""
+        self._address = address
         self._clock = clock
         self._wall = wall or clock.wall
         self._page = page
@@ -305,7 +308,7 @@ class Cloud:
             created=self._wall(),
             started=self._clock.elapsed(),
             boot=size.boot * spread,
-            address=f"10.{self.created >> 16 & 255}.{self.created >> 8 & 255}.{self.created & 255}",
+            address=self._address or f"10.{self.created >> 16 & 255}.{self.created >> 8 & 255}.{self.created & 255}",
             tags=dict(request.tags),
             user_data=request.user_data,
             preemptible=request.preemptible,

@@ -62,6 +62,12 @@ def main(argv: Sequence[str]) -> int:
         default="sandbox",
         help="ec2: moto's EC2 instead of the sandbox's cloud",
     )
+    parser.add_argument(
+        "--records",
+        choices=("arvados", "slurm"),
+        default="arvados",
+        help="slurm: without Arvados, on a cluster of Slurm alone, whose node names are the records",
+    )
     given = parser.parse_args(argv)
     if given.cloud == "ec2" and importlib.util.find_spec("moto") is None:
         sys.stderr.write(f"demo: {MOTO_MISSING}\n")
@@ -70,7 +76,9 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"demo: {complaint}\n")
         return 1
     seconds = given.seconds or _SECONDS * (_SLURM_FACTOR if given.slurm == "real" else 1)
-    return demo(seconds, given.jobs, given.seed, log=given.log, slurm=given.slurm, cloud=given.cloud)
+    return demo(
+        seconds, given.jobs, given.seed, log=given.log, slurm=given.slurm, cloud=given.cloud, records=given.records
+    )
 
 
 def _positive(text: str) -> float:
@@ -95,6 +103,7 @@ def demo(
     log: str | None = None,
     slurm: str = "double",
     cloud: str = "sandbox",
+    records: str = "arvados",
 ) -> int:
     """Play it. 0: every job has run once and nothing is left; 1: not so, or not within `seconds`; 130: interrupted."""
     stream = sys.stdout if out is None else out
@@ -103,7 +112,7 @@ def demo(
         try:
             slots = max(64, jobs) if slurm == "double" else MOST_NODES
             speed = _PACE * _SECONDS / seconds
-            with SiteProcess(speed=speed, seed=seed, slots=slots, slurm=slurm, cloud=cloud) as site:
+            with SiteProcess(speed=speed, seed=seed, slots=slots, slurm=slurm, cloud=cloud, records=records) as site:
                 return _play(site, Path(folder), log_path, seconds, jobs, stream, interrupted)
         except (SiteFailed, OSError) as error:
             if isinstance(error, BrokenPipeError):
@@ -128,6 +137,8 @@ def _play(
     slurm_folder = Path(site.address.slurm_conf).parent if site.address.slurm_conf else None
     if slurm_folder is not None:
         out.write(f"Its Slurm is a real one, in {slurm_folder}.\n")
+    if site.address.records == "slurm":
+        out.write("There is no Arvados: Slurm is alone, and its node names are the records.\n")
     if site.address.cloud:
         where = site.address.cloud["Cloud Credentials"]
         out.write(f"Its cloud is moto's EC2, at {where['host']}:{where['port']}.\n")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+from arvnodeman.cloud.sandbox import NODE_NAME
 from arvnodeman.sandbox.arvados_query import ApiFailure
 from arvnodeman.sandbox.clock import Clock, Timer
 from arvnodeman.sandbox.cloud import Cloud, SandboxNode
@@ -103,11 +104,18 @@ class Machines:
             gres=size.gres,
         )
         machine = Machine(node, computer, *ping_target(node.user_data))
+        name = node.user_data.partition(NODE_NAME)[2].strip()
         self.machines[node.id] = machine
         if self._strikes("node-dies-booting", machine):
             self._vanish_in(machine, node.boot * self._dice("dies-booting", node.id, 0.2, 0.9), "node-dies-booting")
         elif not self._strikes("node-never-pings", machine):
-            self._clock.after(node.boot, lambda: self._ping(machine))
+            self._clock.after(node.boot, lambda: self._join(machine, name) if name else self._ping(machine))
+
+    def _join(self, machine: Machine, name: str) -> None:
+        """It was told its name, and pings nobody."""
+        if machine.alive:
+            machine.hostname = name
+            self._clock.after(_SLURMD_START, lambda: self._come_up(machine))
 
     def _ping(self, machine: Machine) -> None:
         if not machine.alive or machine.mute:

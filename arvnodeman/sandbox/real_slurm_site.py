@@ -20,6 +20,7 @@ from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import DUMMY, Computer
+from arvnodeman.slurm.show import parse_nodes
 
 _LOOK = 0.25  # real seconds between two looks at squeue and sinfo
 _AWAY = 2.0  # real seconds before an errand that failed is tried again
@@ -40,6 +41,7 @@ class RealNode:
     features: tuple[str, ...] = ()
     computer: Computer | None = None
     lost: bool = False
+    mark: str = ""  # its Comment, where it has one
 
     @property
     def drain(self) -> bool:
@@ -58,6 +60,7 @@ class _Listing:
     number: int
     jobs: list[tuple[int, str, list[str], str]]
     nodes: list[tuple[str, str, str, str]]
+    marks: Mapping[str, str]
 
 
 class RealSlurm:
@@ -235,6 +238,7 @@ class RealSlurm:
         shown = [
             ("squeue", "--noheader", "--all", "--states=all", f"--format={jobs}"),
             ("sinfo", "--noheader", "--Node", "--partition=compute", f"--format={nodes}"),
+            ("scontrol", "show", "nodes"),
         ]
         texts = []
         for argv in shown:
@@ -245,10 +249,12 @@ class RealSlurm:
             if done.returncode:
                 raise SlurmFailed(f"{argv[0]}: {done.stderr.strip()}")
             texts.append([line.split("|", 3) for line in done.stdout.splitlines()])
+        marks = {name: node.comment for name, node in parse_nodes(done.stdout)[0].items()}
         return _Listing(
             number,
             [(int(i), state, expand(hosts), name) for i, state, hosts, name in texts[0] if i.isdigit()],
             [(name, state, features, reason) for name, state, features, reason in texts[1]],
+            marks,
         )
 
     def _apply(self, listing: _Listing) -> None:
@@ -259,6 +265,7 @@ class RealSlurm:
             for name, state, features, reason in listing.nodes:
                 node = self.nodes.setdefault(name, RealNode(name))
                 node.shown, node.reason = state, "" if reason == "none" else reason
+                node.mark = listing.marks.get(name, "")
                 node.features = () if features == "(null)" else tuple(features.split(","))
             shown = set()
             for number, state, hosts, name in sorted(listing.jobs):

@@ -18,7 +18,7 @@ _SLURM_TAKES = 30.0  # real seconds: slurmctld's time-outs, the * after a RESUME
 class SiteAddress:
     """What one must know to use a site. `bin`: the directory of the Slurm commands, to be put first on PATH;
     `slurm_conf`: with a real Slurm, its slurm.conf, and no `bin`; `cloud`: with another cloud than the sandbox's, the
-    sections of the daemon's configuration that are about it."""
+    sections of the daemon's configuration that are about it; `records`: who keeps the node records there."""
 
     port: int
     pid: int
@@ -30,6 +30,7 @@ class SiteAddress:
     key: str
     sizes: tuple[Size, ...]
     slurm_conf: str = ""
+    records: str = "arvados"
     cloud: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
@@ -59,6 +60,7 @@ class SiteAddress:
             key=options.key,
             sizes=options.sizes,
             slurm_conf=slurm_conf,
+            records=options.records,
             cloud=cloud or {},
         )
 
@@ -115,6 +117,8 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
         sections[f"Size {size.id}"] = {"cores": size.cores}
         more = {"gres": size.gres, "partitions": size.partitions}
         sections[f"Size {size.id}"] |= {name: text for name, text in more.items() if text}
+    if site.records == "slurm":  # there is no Arvados at all
+        del sections["Arvados"], sections["Cloud Create"]
     if site.cloud:
         sections["Cloud Credentials"] = {}
     for name, options in site.cloud.items():

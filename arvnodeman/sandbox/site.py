@@ -55,6 +55,8 @@ def main(argv: Sequence[str]) -> int:
         quota=given.quota,
         page=given.page,
         jobs_mode=given.jobs_api,
+        records=given.records,
+        address="127.0.0.1" if given.slurm == "real" and given.records == "slurm" else "",
     )
     try:
         rates = dict(_rate(text) for text in given.fault)
@@ -114,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--cloud", choices=("sandbox", "ec2"), default="sandbox", help="ec2: moto's EC2 in the place of its own cloud"
+    )
+    parser.add_argument(
+        "--records",
+        choices=("arvados", "slurm"),
+        default="arvados",
+        help="slurm: no Arvados at all; Slurm is alone, and its node names are the records",
     )
     parser.add_argument("--quota", type=int, default=1000, help="nodes that the cloud allows")
     parser.add_argument("--page", type=int, default=PAGE, help=f"nodes on a page of the cloud's list (default {PAGE})")

@@ -51,7 +51,11 @@ class Slurm:
         names: Iterable[str],
         times: SlurmTimes | None = None,
         partitions: Mapping[str, str] | None = None,
+        *,
+        told: bool = False,
     ) -> None:
+        """`told`: nodes are found where NodeAddr says; else wherever they are, as with a good DNS."""
+        self._told = told
         self._clock = clock
         self.times = times or SlurmTimes()
         self.nodes = {name: SlurmNode(name) for name in names}
@@ -93,12 +97,21 @@ class Slurm:
     def _registered(self, node: SlurmNode) -> None:
         if node.lost or node.computer is None:
             return
-        node.responding = True
+        node.responding = self._is_found(node)
         if node.base is not Base.IDLE:
             if node.base is Base.DOWN and not (node.drain or node.fail):
                 node.reason = ""
             node.base = Base.IDLE
         self.changed()
+
+    def _is_found(self, node: SlurmNode) -> bool:
+        return not self._told or node.computer is None or node.address == node.computer.address
+
+    def set_address(self, node: SlurmNode, address: str) -> None:
+        """NodeAddr=."""
+        node.address = address
+        if node.computer is not None and not node.lost and node.base is Base.IDLE:
+            self._later(node, self.times.respond if self._is_found(node) else self.times.silent, self._registered)
 
     def _fell_silent(self, node: SlurmNode) -> None:
         node.responding = False

@@ -212,6 +212,8 @@ def _show(slurm: Slurm, argv: list[str], oneliner: bool) -> str:
     words = [word for word in argv if not word.startswith("-")]
     kind, _, name = words[0].partition("=") if words else ("", "", "")
     name = name or (words[1] if len(words) > 1 else "")
+    if kind.lower() == "config":
+        return forms.show_config()
     if kind.lower() not in ("node", "nodes", "nodename"):
         raise _Refused(f"invalid entity:{kind} for keyword:show \n")
     names = _hosts(slurm, name, "Node {} not found\n", on_stdout=True) if name else set(slurm.nodes)
@@ -288,6 +290,8 @@ def _update_node(slurm: Slurm, node: SlurmNode, state: str, reason: str, given: 
             slurm.undrain(node)
         case _ if reason and node.may_resume():  # a node that is well keeps no reason
             node.reason = reason
+    if "nodeaddr" in given:
+        slurm.set_address(node, given["nodeaddr"])
     for key, value in given.items():
         _UPDATES[key](node, value)
 
@@ -303,7 +307,7 @@ def _set(name: str, kind: Callable[[str], Any]) -> Callable[[SlurmNode, str], No
 _UPDATES: dict[str, Callable[[SlurmNode, str], None]] = {
     "weight": _set("weight", int),
     "comment": _set("comment", str),
-    "nodeaddr": _set("address", str),
+    "nodeaddr": lambda _node, _value: None,  # set before the rest
     "nodehostname": lambda _node, _value: None,
     "features": lambda _node, _value: None,
     "availablefeatures": lambda _node, _value: None,  # both are set together, before the rest

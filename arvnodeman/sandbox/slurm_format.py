@@ -103,8 +103,8 @@ def _priority(job: SlurmJob) -> int:
 
 
 def node_address(node: SlurmNode) -> str:
-    """NodeAddr: what was set, else where its slurmd runs, else its name."""
-    return node.address or (node.computer.address if node.computer else node.name)
+    """NodeAddr: what was set, else its name, as in a slurm.conf without NodeAddr=."""
+    return node.address or node.name
 
 
 SINFO_FIELDS: Mapping[str, Callable[[SlurmNode], object]] = {
@@ -243,3 +243,17 @@ def show_node(node: SlurmNode, *, oneliner: bool = False) -> str:
     if node.reason:
         lines.append(f"Reason={node.reason} [root@{stamp(node.reason_at)}]")
     return " ".join(lines) + "\n" if oneliner else "\n   ".join(lines) + "\n\n"
+
+
+def show_config() -> str:
+    """Some of what `scontrol show config` shows."""
+    shown = {
+        "PrivateData": "none",
+        "ReturnToService": "2",
+        "SLURM_VERSION": "22.05.8",
+        "SuspendExcNodes": "(null)",
+        "SuspendExcParts": "(null)",
+        "SuspendProgram": "(null)",
+        "SuspendTime": "INFINITE",
+    }
+    return "".join(f"{name:<23} = {value}\n" for name, value in shown.items())

@@ -74,6 +74,11 @@ class SlurmNode:
     partitions: tuple[str, ...] = (DEFAULT_PARTITION,)
     changes: int = field(default=0, repr=False)  # a timer set before a change is void after it
 
+    @property
+    def mark(self) -> str:
+        """The Comment, or the address that was set and is not the name."""
+        return self.comment or (self.address if self.address != self.name else "")
+
     def touch(self) -> int:
         """Make older timers void; the new number of changes."""
         self.changes += 1

@@ -32,6 +32,10 @@ class NodeSide(Protocol):
     def lost(self) -> bool:
         """That machine has ended, and slurmctld may not have noticed yet."""
 
+    @property
+    def mark(self) -> str:
+        """What the daemon has noted of it: a Comment, or an address that is not its name's; '' for nothing."""
+
     def short(self) -> str:
         """The state as sinfo %t prints it."""
 

@@ -45,6 +45,8 @@ class SiteOptions:
     jobs_mode: str = "2.0"  # "1.4": the old jobs queue works
     nodes_api: bool = True
     partitions: Mapping[str, str] = field(default_factory=dict)  # of Slurm, besides compute: hostlists, or ALL
+    records: str = "arvados"  # or "slurm": there is no Arvados, and the names in Slurm are the records
+    address: str = ""  # of every node; "": one of its own for each
     slurm_times: SlurmTimes = field(default_factory=SlurmTimes)
 
 
@@ -83,9 +85,13 @@ class Site:
             linger=options.linger,
             page=options.page,
             wall=self.weather.clocks["cloud"].wall,
+            address=options.address,
         )
+        alone = options.records == "slurm"
         names = (f"compute{number}" for number in range(options.slots + 1))
-        self.slurm_side: SlurmSide = slurm or Slurm(clock, names, options.slurm_times, options.partitions)
+        self.slurm_side: SlurmSide = slurm or Slurm(
+            clock, names, options.slurm_times, options.partitions, told=alone
+        )
         for size in options.sizes:
             self.slurm_side.offer(f"instancetype={size.id}")
         self.machines = Machines(
@@ -97,10 +103,12 @@ class Site:
             self.store,
             seed=options.seed,
             ping_interval=options.ping_interval,
-            self_resume=options.self_resume,
+            self_resume=options.self_resume and not alone,
         )
         self.misfortunes = Misfortunes(clock, self.faults, self.happenings, self.cloud, self.machines, options.seed)
-        self.dispatcher = Dispatcher(clock, self.happenings, self.store, self.slurm_side, self.machines)
+        self.dispatcher = Dispatcher(
+            clock, self.happenings, self.store, self.slurm_side, self.machines, resubmit_cancelled=not alone
+        )
 
     @property
     def slurm(self) -> Slurm:
@@ -142,7 +150,10 @@ class Site:
     # ---- how it stands -----------------------------------------------------------------------------------------------
 
     def slots_taken(self) -> list[str]:
-        """Hostnames of the node records that have a slot."""
+        """Hostnames of the node records that have a slot; where names are the records, those that are marked as given
+        to a node."""
+        if self.options.records == "slurm":
+            return sorted(node.name for node in self.slurm_side.nodes.values() if node.mark)
         with self.store.lock:
             rows = [row for row in self.store.nodes.values() if row["slot_number"] is not None]
         return sorted(str(row["hostname"] or row["uuid"]) for row in rows)
