@@ -30,7 +30,7 @@ class RecordKeeping:
         state.phantoms.clear()
         state.unlisted.clear()
         pings: dict[str, float] = {}
-        stale: list[tuple[bool, str]] = []
+        stale: list[tuple[bool, int, str]] = []  # of names that differ in a number, the lowest first
         lacked: dict[str, int] = {}
         self._nodeless.clear()
         lists = state.freshness.counts[Poll.CLOUD]
@@ -52,9 +52,9 @@ class RecordKeeping:
             if record.slot is not None:
                 self._nodeless.append(record)
             if self._is_stale(record, state):
-                stale.append((record.slot is None, record.uuid))
+                stale.append((record.slot is None, len(record.uuid), record.uuid))
         self._lacked, self._pings = lacked, pings
-        state.stale_records = deque(uuid for _, uuid in sorted(stale))
+        state.stale_records = deque(uuid for _, _, uuid in sorted(stale))
 
     def _forget_tokens(self, state: State) -> None:
         """A boot that ended long ago, and whose token no record carries, leaves nothing behind any more."""

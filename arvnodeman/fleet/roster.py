@@ -164,9 +164,15 @@ class Roster:
         return found if found is not None and self._agrees(found, cloud) else None
 
     def _agrees(self, record: NodeRecord, cloud: CloudNode) -> bool:
-        if record.uuid in self._paired or record.instance_id not in (None, cloud.report_id):
+        if record.uuid in self._paired:
+            return False
+        if record.instance_id not in (None, cloud.report_id) and not self.is_left(record):
             return False
         return cloud.token is None or record.intent is None or record.intent.token == cloud.token
+
+    def is_left(self, record: NodeRecord) -> bool:
+        """Is it a name whose instance no list shows any more? Then the node that carries the name has it."""
+        return record.is_name and all(node.cloud.report_id != record.instance_id for node in self.nodes.values())
 
     def hostname(self, node: Node) -> str | None:
         """The name in Slurm that is this node's alone: one that a record has by now is that record's."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from arvnodeman.fleet.chores import Chore
 from arvnodeman.fleet.messages import DescribeNode, DescribeRecord, ResumeNode, Step, SyncFqdn
 from arvnodeman.fleet.model import DEFAULT_DOMAIN, NodeRecord, Word
-from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another, undrained
+from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another, host_part, undrained
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.words import write_again
@@ -20,29 +20,50 @@ RESUMES_WITHOUT_ANSWER = 2  # of a node whose slurmd does not answer
 def keep_up(state: State) -> list[Operation]:
     """A node poll has come: one small thing for each node that needs one."""
     begun: list[Operation] = []
+    first = _first_claims(state)
     for node in state.roster.nodes.values():
         if node.destroyed_at is not None:
             continue
         if node.word_unwritten and node.word_chore is None:
             begun.append(write_again(state, node))
         record = node.record or (node.prepared if node.listed else None)
+        if record is None and node.warned_at is None:
+            _warn_shared(state, node)
         if record is None or node.chore is not None or node.shutdown is not None:
             continue
-        if is_told(node, record) and (node.record is None or _is_in_order(node, record)):
+        untold = record.is_name and first.get(record.uuid, node) is node and _untold(state, node, record)
+        if not untold and (node.record is None or _is_in_order(node, record)):
             continue
-        for step in _needed(state, node, record):
+        for step in _needed(state, node, record, untold=untold):
             if node.chore_waits is None or node.chore_waits.get(type(step), (0.0, 0.0))[1] <= state.t:
                 begun.append(_begin(state, node, step))
                 break
     return begun
 
 
-def is_told(node: Node, record: NodeRecord) -> bool:
-    """Does the keeper know which node has the record, and where that is? Nodes of other keepers tell them by pings."""
-    if not record.is_name:
-        return True
-    here = node.cloud.address in (None, record.address)
-    return here and record.instance_id == node.cloud.report_id
+def _untold(state: State, node: Node, record: NodeRecord) -> bool:
+    """Has the keeper to be told that this node has the name, or where it is? Where records are no names, nodes report
+    themselves. What it was told may be lost: by a restart of slurmctld, or by hand."""
+    current = state.roster.records.get(record.uuid)
+    if current is None or not current.is_name:
+        return False
+    address = node.cloud.address
+    if current.instance_id == node.cloud.report_id:
+        return address not in (None, current.address)
+    return current.instance_id is None or state.roster.is_left(current)
+
+
+def _first_claims(state: State) -> dict[str, Node]:
+    """Of the nodes that may have a name, none of which has it yet: the one that Slurm finds there, else the oldest."""
+    first: dict[str, Node] = {}
+    for node in state.roster.nodes.values():
+        name = node.prepared
+        if name is None or not name.is_name:
+            continue
+        other = first.get(name.uuid)
+        if other is None or (node.cloud.address == name.address and other.cloud.address != name.address):
+            first[name.uuid] = node
+    return first
 
 
 def _is_in_order(node: Node, record: NodeRecord) -> bool:
@@ -50,6 +71,8 @@ def _is_in_order(node: Node, record: NodeRecord) -> bool:
     slurm, fqdn, hostname = node.slurm, node.cloud.fqdn, record.hostname
     if slurm is None or slurm.reason or slurm.weight != node.weight or node.feature not in slurm.features:
         return False
+    if record.domain == "":
+        return fqdn == hostname
     domain = record.domain or DEFAULT_DOMAIN
     return (
         fqdn is not None
@@ -58,6 +81,17 @@ def _is_in_order(node: Node, record: NodeRecord) -> bool:
         and fqdn.startswith(hostname)
         and fqdn.endswith(domain)
     )
+
+
+def _warn_shared(state: State, node: Node) -> None:
+    """A name that another node has is no use to this one: Slurm will never look for it here."""
+    host = host_part(node.cloud)
+    record = state.roster.hosts.get(host) if host is not None else None
+    if record is None or not record.is_name or not state.roster.is_paired(record.uuid):
+        return
+    node.warned_at = state.t
+    text = "Cloud node %s (%s) has the name of another, which Slurm knows as %s: it will get no work"
+    state.desk.warning(text, node.cloud.name, node.id, record.instance_id)
 
 
 def _begin(state: State, node: Node, step: Step) -> Operation:
@@ -70,10 +104,10 @@ def _begin(state: State, node: Node, step: Step) -> Operation:
     return chore
 
 
-def _needed(state: State, node: Node, record: NodeRecord) -> Iterator[Step]:
+def _needed(state: State, node: Node, record: NodeRecord, *, untold: bool) -> Iterator[Step]:
     """What it needs, most urgent first, the operation to be filled in. Slurm's things come first: without them it gets
     no work."""
-    if not is_told(node, record):
+    if untold:
         yield DescribeRecord(0, record.uuid, node.cloud)
     if node.record is None:
         return

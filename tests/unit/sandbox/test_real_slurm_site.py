@@ -182,7 +182,7 @@ def test_nodes_are_as_sinfo_shows_them(mirror: Mirror) -> None:
 def test_compute0_is_made_to_offer_what_it_should(mirror: Mirror) -> None:
     mirror.real.offer("instancetype=small")
     mirror.real._offer_again()
-    assert not [argv for argv in mirror.slurm.ran if argv[0] == "scontrol"]
+    assert not [argv for argv in mirror.slurm.ran if argv[:2] == ["scontrol", "update"]]
     mirror.real.offer("instancetype=large")
     mirror.real._offer_again()
     assert mirror.slurm.ran[-1][-1] == "Features=instancetype=large,instancetype=small"

@@ -1,0 +1,81 @@
+"""What is said of a Slurm that is not set up for us, and when nothing of it may be touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from arvnodeman.records.advice import refusals, warnings
+from arvnodeman.slurm.show import ShownNode
+
+NAMES = ("cloud1", "cloud2", "cloud3")
+SAVING = {"SuspendProgram": "/usr/local/sbin/stop", "SuspendTime": "300 sec"}
+
+
+def shown(*flags: str, **more: object) -> dict[str, ShownNode]:
+    values = {"partitions": ("main",), "address": "10.0.0.1", **more}
+    return {name: ShownNode(name, "UNKNOWN", frozenset(flags), **values) for name in NAMES}  # type: ignore[arg-type]
+
+
+def test_a_good_slurm_gets_no_advice() -> None:
+    assert list(refusals({}, shown(), NAMES)) == []
+    assert list(warnings(shown(), NAMES)) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "covered"),
+    [
+        ({**SAVING}, "cloud1, cloud2, cloud3"),
+        ({**SAVING, "SuspendExcNodes": "cloud[1-2]"}, "cloud3"),
+        ({**SAVING, "SuspendExcNodes": "login1,cloud[1-2],cloud3"}, ""),
+        ({**SAVING, "SuspendExcNodes": "cloud[1-3]:2"}, "cloud1, cloud2, cloud3"),  # keeps any two of them
+        ({**SAVING, "SuspendExcParts": "other,main"}, ""),
+        ({**SAVING, "SuspendTime": "NONE"}, ""),
+        ({**SAVING, "SuspendTime": "INFINITE"}, ""),
+        ({**SAVING, "SuspendTime": "-1"}, ""),
+        ({"SuspendTime": "300 sec"}, ""),
+    ],
+)
+def test_slurms_own_power_saving_over_our_names_is_refused(config: dict[str, str], covered: str) -> None:
+    found = list(refusals(config, shown(), NAMES))
+    if not covered:
+        assert found == []
+        return
+    (line,) = found
+    for word in ("SuspendProgram=/usr/local/sbin/stop", "SuspendTime=300 sec", f"stops {covered}, which"):
+        assert word in line
+    assert "\n" not in line
+
+
+def test_names_declared_cloud_are_refused_with_the_reason() -> None:
+    (line,) = refusals({}, shown("CLOUD", "POWERED_DOWN"), NAMES)
+    assert line.startswith("cloud1, cloud2, cloud3: declared State=CLOUD in slurm.conf")
+    assert "UNKNOWN" in line
+
+
+def test_a_slurm_that_knows_none_of_the_names_is_refused() -> None:
+    (line,) = refusals({}, shown(), ("node1", "node2"))
+    assert "none of the names" in line
+    assert "node1, node2" in line
+
+
+def test_names_that_slurm_does_not_show_are_named_and_no_more_than_a_few() -> None:
+    names = (*NAMES, *(f"cloud{number}" for number in range(4, 20)))
+    (line,) = warnings(shown(), names)
+    assert "cloud4, cloud5, cloud6, cloud7, cloud8 and 11 more of node_names" in line
+
+
+def test_names_that_seem_declared_down_are_named() -> None:
+    down = {name: ShownNode(name, "DOWN", frozenset(["NOT_RESPONDING"])) for name in NAMES}
+    (line,) = warnings(down, NAMES)
+    assert "State=DOWN" in line
+    assert "State=UNKNOWN" in line
+
+
+def test_two_names_at_one_address_are_named() -> None:
+    mark = "Node Manager node i-1"
+    (line,) = warnings(shown(comment=mark, port="6818"), NAMES)
+    assert "one address, 10.0.0.1" in line
+    ports = {
+        name: ShownNode(name, "IDLE", address="127.0.0.1", port=f"{n}", comment=mark) for n, name in enumerate(NAMES)
+    }
+    assert list(warnings(ports, NAMES)) == []

@@ -1,0 +1,154 @@
+"""Names in Slurm as records: which are free, what their nodes have been heard of, and what is noted on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from arvnodeman.fleet.model import BootIntent
+from arvnodeman.records.marks import Mark, mark_of_boot, mark_of_node, read_mark
+from arvnodeman.records.names import Contact, answers, contact_of, is_free, record_of
+from arvnodeman.slurm.show import ShownNode
+
+NOW = 10_000.0
+REST = 60.0
+INTENT = BootIntent("small", 0.05, "1a2b-3", 9_990.25)
+OURS = "Node Manager shutdown (i-1)"
+
+
+def shown(base: str = "UNKNOWN", *flags: str, **more: object) -> ShownNode:
+    return ShownNode("cloud1", base, frozenset(flags), "cloud1", "6818", **more)  # type: ignore[arg-type]
+
+
+# ---- free ------------------------------------------------------------------------------------------------------------
+
+SILENT = "NOT_RESPONDING"
+
+
+@pytest.mark.parametrize(
+    ("node", "free"),
+    [
+        (shown(), True),  # declared UNKNOWN, never up
+        (shown("UNKNOWN", SILENT), True),
+        (shown("DOWN", SILENT, reason="Not responding", reason_at=9_999.0), True),  # as slurmctld sets it
+        (shown("DOWN", SILENT), True),  # declared DOWN
+        (shown("IDLE", SILENT, slurmd_started=5_000.0), True),  # resumed by hand, with no slurmd
+        (shown("IDLE", slurmd_started=5_000.0), False),  # somebody's node
+        (shown("ALLOCATED", slurmd_started=5_000.0), False),
+        (shown("MIXED", SILENT, slurmd_started=5_000.0), False),
+        (shown("DOWN", "COMPLETING", SILENT), False),
+        (shown("DOWN", "DRAIN", SILENT, reason=OURS, reason_at=NOW - REST), True),
+        (shown("DOWN", "DRAIN", SILENT, reason=OURS, reason_at=NOW - REST + 1), False),  # it rests
+        (shown("DOWN", "DRAIN", reason=OURS, reason_at=NOW - REST, slurmd_started=9_000.0), True),  # no * yet
+        (shown("DOWN", reason=OURS, reason_at=9_000.0, slurmd_started=9_100.0), False),  # back, ReturnToService=0
+        (shown("DOWN", "DRAIN", SILENT, reason="disk broken", reason_at=1.0), False),  # an administrator's
+        (shown("UNKNOWN", "DRAIN", SILENT, reason="disk broken", reason_at=1.0), False),
+        (shown("DOWN", "FAIL", SILENT), False),
+        (shown("UNKNOWN", "RESERVED"), False),
+        (shown("UNKNOWN", "MAINTENANCE", SILENT), False),
+        (shown("IDLE", "CLOUD", "POWERED_DOWN"), False),
+        (shown("IDLE", "PLANNED", slurmd_started=5_000.0), False),
+        (shown("FUTURE"), False),
+        (shown("ERROR"), False),
+    ],
+)
+def test_which_names_are_free(node: ShownNode, free: bool) -> None:
+    assert is_free(node, None, REST, NOW) is free
+    assert not is_free(node, Mark(INTENT), REST, NOW)
+    assert not is_free(node, Mark(instance_id="i-2"), REST, NOW)
+
+
+def test_a_clock_that_went_back_makes_no_name_rest_for_ever() -> None:
+    node = shown("DOWN", "DRAIN", SILENT, reason=OURS, reason_at=NOW + 5_000)
+    assert is_free(node, None, REST, NOW)
+
+
+# ---- contact ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("node", "first", "last"),
+    [
+        (shown("IDLE", slurmd_started=9_900.0), 9_900.0, NOW),
+        (shown("ALLOCATED", slurmd_started=9_900.0), 9_900.0, NOW),
+        (shown("IDLE", SILENT, slurmd_started=9_900.0), 9_900.0, None),  # after a RESUME
+        (shown("UNKNOWN"), None, None),
+        (shown("UNKNOWN", SILENT), None, None),
+        (shown("DOWN", "DRAIN", reason=OURS, reason_at=9_950.0, slurmd_started=9_900.0), None, None),  # the last one's
+        (shown("DOWN", "DRAIN", reason=OURS, reason_at=9_850.0, slurmd_started=9_900.0), 9_900.0, NOW),
+        (shown("DOWN", slurmd_started=9_900.0), None, None),
+        (shown("IDLE", "DRAIN", reason=OURS, reason_at=9_950.0, slurmd_started=9_900.0), 9_900.0, NOW),
+    ],
+)
+def test_when_a_node_was_heard_of(node: ShownNode, first: float | None, last: float | None) -> None:
+    contact = contact_of(node, "i-1", None, NOW)
+    assert (contact.first, contact.last) == (first, last)
+    assert answers(node) is (last is not None)
+
+
+def test_contact_is_remembered_while_the_node_is_silent_and_forgotten_with_its_instance() -> None:
+    before = Contact("i-1", 9_000.0, 9_500.0)
+    silent = shown("DOWN", SILENT, reason="Not responding", reason_at=9_600.0, slurmd_started=9_000.0)
+    assert contact_of(silent, "i-1", before, NOW) == before
+    assert contact_of(silent, "i-2", before, NOW) == Contact("i-2", None, None)
+
+
+def test_a_slurmd_that_starts_anew_leaves_the_first_contact() -> None:
+    before = Contact("i-1", 9_000.0, 9_500.0)
+    again = shown("IDLE", slurmd_started=9_800.0)
+    assert contact_of(again, "i-1", before, NOW) == Contact("i-1", 9_000.0, NOW)
+
+
+# ---- marks -----------------------------------------------------------------------------------------------------------
+
+
+def test_marks_are_read_as_written() -> None:
+    assert mark_of_boot(INTENT) == "Node Manager booting 1a2b-3 small 0.05 9990.250"
+    assert read_mark(mark_of_boot(INTENT)) == Mark(INTENT)
+    cheap = replace(INTENT, price=1e-07)
+    assert read_mark(mark_of_boot(cheap)) == Mark(cheap)
+    assert read_mark(mark_of_node("i-0123")) == Mark(instance_id="i-0123")
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "",
+        "rack 7",
+        "Node Manager",
+        "Node Manager booting",
+        "Node Manager booting token small 0.05",
+        "Node Manager booting token small nan 1700000000",
+        "Node Manager booting token small -1 1700000000",
+        "Node Manager booting token small 1e999 1700000000",
+        "Node Manager booting token small 0.05 1.2.3",
+        "Node Manager booting to ken small 0.05 1700000000",
+        "Node Manager node",
+        "Node Manager node i-1 and more",
+    ],
+)
+def test_what_is_no_mark_of_ours_is_none(comment: str) -> None:
+    assert read_mark(comment) is None
+
+
+# ---- records ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_free_name_holds_nothing() -> None:
+    record = record_of(shown(), None, None, free=True)
+    assert (record.uuid, record.hostname, record.fqdn) == ("cloud1", "cloud1", "cloud1")
+    assert (record.slot, record.intent, record.instance_id, record.free) == (None, None, None, True)
+    assert record.is_name
+
+
+def test_a_name_that_is_given_says_to_whom() -> None:
+    booting = record_of(shown(), Mark(INTENT), None, free=False)
+    assert (booting.slot, booting.intent, booting.instance_id) == (1, INTENT, None)
+    given = record_of(shown("IDLE"), Mark(instance_id="i-1"), Contact("i-1", 9_000.0, NOW), free=False)
+    assert (given.slot, given.intent, given.instance_id) == (1, None, "i-1")
+    assert (given.first_ping_at, given.last_ping_at, given.modified_at) == (9_000.0, NOW, NOW)
+
+
+def test_an_address_that_slurm_does_not_show_is_the_name() -> None:
+    assert record_of(replace(shown(), address=""), None, None, free=True).address == "cloud1"
