@@ -89,9 +89,7 @@ class Site:
         )
         alone = options.records == "slurm"
         names = (f"compute{number}" for number in range(options.slots + 1))
-        self.slurm_side: SlurmSide = slurm or Slurm(
-            clock, names, options.slurm_times, options.partitions, told=alone
-        )
+        self.slurm_side: SlurmSide = slurm or Slurm(clock, names, options.slurm_times, options.partitions, told=alone)
         for size in options.sizes:
             self.slurm_side.offer(f"instancetype={size.id}")
         self.machines = Machines(
