@@ -253,6 +253,7 @@ def test_a_reload_on_sighup(start: Start, tmp_path: Path) -> None:
 
 
 def test_without_foreground_it_goes_into_the_background(site: SiteProcess, tmp_path: Path) -> None:
+    """Row M2: python-daemon does its work."""
     log = tmp_path / "log"
     with deaf_port() as port:
         pass

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from arvnodeman.cloud_options import PROVIDERS
 from arvnodeman.config import Settings, load
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import Policy, Secret, SizeSection
 from arvnodeman.option import DAEMON
-from arvnodeman.options import of_section
+from arvnodeman.options import OPTIONS, of_section
 from arvnodeman.settings import DaemonSettings, ManageSettings
 
 GOOD = """\
@@ -69,7 +70,20 @@ def test_daemon_settings_and_table_have_the_same_names() -> None:
 def test_daemon_defaults_have_the_types_that_the_dataclass_declares(
     loaded: Loader, field: dataclasses.Field[object]
 ) -> None:
+    """Row C29."""
     assert type(getattr(loaded(GOOD).daemon, field.name)).__name__ == str(field.type).partition("[")[0]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_file_with_the_required_options_alone_loads(loaded: Loader, provider: str) -> None:
+    """Row C29: whatever is left out has a default that is of its option's own type."""
+    sections = {"Arvados": ["host = zyxwv.example.com", "token = sesame"]}  # required unless Slurm is alone
+    for option in OPTIONS:
+        if option.default is None or provider in option.required_for:
+            value = provider if option.key == "provider" else option.example or "something"
+            sections.setdefault(option.section, []).append(f"{option.name} = {value}")
+    text = "".join(f"[{name}]\n" + "\n".join(lines) + "\n" for name, lines in sections.items())
+    assert loaded(text.replace("[Size NAME]", "[Size small]")).cloud.provider == provider
 
 
 def test_dummy_cloud_needs_no_ping_host(loaded: Loader) -> None:
@@ -102,6 +116,15 @@ tag_Class = dynamic
 def test_instance_type_is_never_a_number(loaded: Loader) -> None:
     """Row J4."""
     assert loaded(f"{GOOD}instance_type = 0800\n").sizes[0].instance_type == "0800"
+
+
+@pytest.mark.parametrize(("text", "price"), [("2", 2.0), ("0.56", 0.56), (".5", 0.5), ("1e-3", 0.001), ("0100", 100.0)])
+def test_prices_are_numbers(loaded: Loader, text: str, price: float) -> None:
+    """Row C9: text would make 10 less than 9, and two nodes of 1 cost 11."""
+    lines = f"price = {text}\n[Daemon]\nmax_total_price = {text}\n"
+    settings = loaded(f"{GOOD}{lines}")
+    found = [settings.sizes[0].price, settings.daemon.max_total_price, settings.policy().max_total_price]
+    assert [(type(each), each) for each in found] == [(float, price)] * 3
 
 
 def test_option_names_in_any_case_and_fractions_where_time_is_meant(loaded: Loader) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from unittest.mock import Mock, call
 
 import pytest
-from actor_doubles import HandClock
+from actor_doubles import End, HandClock
 
+from arvnodeman.actors.crew import make_fetches
 from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.pollers import SlurmFailure
-from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
+from arvnodeman.config import load
+from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
 from arvnodeman.fleet.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure, SlurmNode
 
 AWAY = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no answer"))
@@ -46,6 +49,30 @@ def test_without_slurm_no_slurm_command_is_run() -> None:
     jobs = Mock()
     jobs.waiting.return_value = (Job("a", JobShape(), in_slurm=False),)
     assert QueueFetch(None, lambda: jobs, CLOCK.clock)() == QueueListed(list(jobs.waiting.return_value), NOW)
+
+
+@pytest.mark.parametrize(
+    ("slurm_queue", "jobs_queue", "found"),
+    [(True, True, ["s", "j"]), (True, False, ["s"]), (False, True, ["j"]), (False, False, [])],
+)
+def test_each_queue_has_its_switch(tmp_path: Path, slurm_queue: bool, jobs_queue: bool, found: list[str]) -> None:
+    """Row J6: from the configuration file to the list; what is off is asked nothing, and no client is made for it."""
+    path = tmp_path / "site.cfg"
+    switches = f"slurm_queue = {slurm_queue}\njobs_queue = {jobs_queue}"
+    path.write_text(
+        f"[Arvados]\nhost = a.example\ntoken = t\n{switches}\n"
+        "[Cloud]\nprovider = dummy\nshutdown_windows = 54, 5, 1\n[Size small]\ncores = 1\n"
+    )
+    slurm, jobs = Mock(), Mock()
+    slurm.pending.return_value = (Job("s", JobShape()),)
+    jobs.waiting.return_value = (Job("j", JobShape(), in_slurm=False),)
+    makers = Mock(slurm=Mock(return_value=slurm), jobs=Mock(return_value=jobs))
+    fetch = make_fetches(load(str(path)), makers, End().supervision)[Poll.QUEUE]
+    listed = fetch()
+    assert isinstance(listed, QueueListed)
+    assert [job.id for job in listed.jobs] == found
+    assert (makers.slurm.called, makers.jobs.called) == (slurm_queue, jobs_queue)
+    assert slurm.mock_calls == ([call.pending()] if slurm_queue else [])
 
 
 def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -72,6 +72,7 @@ def test_only_the_newest_of_each_receiver_is_delivered(armed: list[tuple[int, in
 
 
 def test_moving_a_delivery_for_ever_keeps_the_heap_small() -> None:
+    """Row A3."""
     schedule = Schedule()
     receiver = unstarted()
     for number in range(10_000):
@@ -94,6 +95,35 @@ def test_a_moment_that_comes_is_told() -> None:
         assert timer.join(BOUND)
 
 
+def test_ten_thousand_wishes_to_be_woken_are_one_message_of_one_thread() -> None:
+    """Row A3: the classic queued a delivery for each, and a stop had to wait for them all."""
+    hand = HandClock()
+    timer = Timer(hand.clock, End().ending)
+    before = set(threading.enumerate())
+
+    def ask(ref: Ref) -> None:
+        for _ in range(2500):
+            timer.at(hand.time + 60.0, ref, Bell())
+
+    with collecting() as (ref, box):
+        timer.start()
+        askers = [threading.Thread(target=ask, args=(ref,)) for _ in range(4)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join(BOUND)
+        assert len(set(threading.enumerate()) - before) == 2  # the timer's, and that of the actor
+        hand.time += 60.0
+        timer.at(hand.time, ref, Whistle())
+        wait_for(lambda: Whistle() in box)
+        assert box == [Bell(), Whistle()]
+        timer.at(hand.time + 60.0, ref, Bell())
+        timer.stop()
+        assert timer.join(BOUND)
+    assert ref.actor_stopped.is_set()
+    assert box == [Bell(), Whistle()]
+
+
 def test_a_dead_receiver_is_dropped_and_the_others_served() -> None:
     """Row A4."""
     timer = Timer(Clock(), End().ending)
@@ -108,6 +138,7 @@ def test_a_dead_receiver_is_dropped_and_the_others_served() -> None:
 
 
 def test_stop_is_at_once_with_deliveries_far_away() -> None:
+    """Row A3."""
     timer = Timer(Clock(), End().ending)
     with collecting() as (ref, box):
         timer.start()

@@ -73,6 +73,7 @@ class Yard:
                 self.release.set()
                 self.end.vitals.stopping.set()
                 self.watchdog.stop(timeout=BOUND)
+                self.end.ending.close()
 
     def hang(self, number: int) -> None:
         """Block an actor until the end of the test."""
@@ -96,7 +97,7 @@ def test_actors_that_answer_are_left_alone() -> None:
 
 @pytest.mark.parametrize("number", range(4))
 def test_an_actor_that_hangs_ends_the_process(number: int) -> None:
-    """Rows L3, L5: each of the four critical actors."""
+    """Rows L3, L4, L5: each of the four critical actors."""
     with Yard().open() as yard:
         yard.hang(number)
         yard.watch()
@@ -104,6 +105,22 @@ def test_an_actor_that_hangs_ends_the_process(number: int) -> None:
         (cause,) = yard.end.causes
         assert cause.kind is CauseKind.WATCHDOG
         assert cause.text == f"Actor {yard.actors[number]} watchdog ping time out, killing Node Manager"
+
+
+def test_the_kill_is_handed_in_and_comes_once() -> None:
+    """Row L10: looked at only after the watchdog's thread and those of the actors have ended; this process lives on."""
+    before = set(threading.enumerate())
+    with Yard().open() as yard:
+        yard.hang(0)
+        yard.hang(3)
+        watchdog = yard.watch()
+        assert yard.end.killed.wait(BOUND)
+        yard.release.set()
+        for ref in (watchdog, *yard.actors):
+            assert ref.stop(timeout=BOUND)
+    wait_for(lambda: set(threading.enumerate()) <= before, "the threads' end")
+    assert yard.end.kills == 1
+    assert len(yard.end.causes) == 1
 
 
 def test_two_that_hang_have_one_deadline() -> None:
@@ -150,7 +167,7 @@ def test_an_actor_that_died_ends_the_process_without_waiting() -> None:
 
 
 def test_slow_but_alive_is_not_killed() -> None:
-    """10,000 queued messages that are worked off in time."""
+    """Row L4: 10,000 queued messages that are worked off in time."""
     with Yard(WatchdogTimes(watchdog=BOUND, interval=0.01)).open() as yard:
         for _ in range(10_000):
             yard.actors[0].tell(Do(lambda: None))
@@ -160,6 +177,7 @@ def test_slow_but_alive_is_not_killed() -> None:
 
 
 def test_one_that_is_released_after_half_of_its_time_is_not_killed() -> None:
+    """Row L4."""
     with Yard(WatchdogTimes(watchdog=1.0, interval=0.01)).open() as yard:
         for _ in range(10_000):
             yard.actors[0].tell(Do(lambda: yard.released.wait(BOUND)))

@@ -54,21 +54,25 @@ def daemon() -> Daemon:
 
 
 def test_no_token_configured_is_404(daemon: Daemon) -> None:
+    """Row K4."""
     answer = daemon.ping("", Authorization="Bearer ")
     assert answer.status_code == 404
     assert answer.json == {"health": "ERROR", "error": "disabled"}
 
 
 def test_no_token_sent_is_401(daemon: Daemon) -> None:
+    """Row K4."""
     assert daemon.ping().status_code == 401
 
 
 @pytest.mark.parametrize("sent", ["Bearer wrong", "tok", "Bearer", "Basic tok", "bearer tok", "Bearer tök"])
 def test_a_wrong_token_is_403(daemon: Daemon, sent: str) -> None:
+    """Row K4."""
     assert daemon.ping(Authorization=sent).status_code == 403
 
 
 def test_all_well_is_200(daemon: Daemon) -> None:
+    """Row K4."""
     assert daemon.wrong() == ""
 
 

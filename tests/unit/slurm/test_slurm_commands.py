@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,21 @@ def alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+def test_several_threads_run_commands_at_once(commands: Commands) -> None:
+    """Row F20: each command ends only when all four have begun."""
+    for name, answer in {"squeue": GOOD_JOB, "sinfo": GOOD_NODE, "scontrol": "", "scancel": ""}.items():
+        meet = f'd={commands.directory}; touch $d/begun.{name}; until [ "$(ls $d/begun.* | wc -l)" = 4 ]'
+        commands.make(name, f"{meet}; do sleep 0.01; done; echo '{answer}'")
+    slurm = Slurm(timeout=PATIENCE)
+    with ThreadPoolExecutor(4) as pool:
+        jobs, nodes = pool.submit(slurm.pending), pool.submit(slurm.nodes)
+        told = [pool.submit(slurm.set_down, "compute1", "a test"), pool.submit(slurm.cancel, "job")]
+        assert (len(jobs.result()), len(nodes.result())) == (1, 1)
+        assert [each.result() for each in told] == [None, None]
+    begun = sorted(path.suffix for path in commands.directory.glob("begun.*"))
+    assert begun == [".scancel", ".scontrol", ".sinfo", ".squeue"]
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------------
