@@ -155,7 +155,8 @@ class Daemon:
         supervision = Supervision(self._vitals, self._run.ending)
         self._crew = Crew(settings, supervision, brain, self._published, dry_run=dry_run)
         shortest = min(map(settings.poll_time_of, Poll))
-        self._recorder = Recorder(self._published, self._vitals, step_of(shortest))
+        days = settings.daemon.history_days
+        self._recorder = Recorder(self._published, self._vitals, step_of(shortest), self._crew.waits, state_dir, days)
 
     def run(self, doors: Doors, complaint: str = "") -> int:
         """Start everything, wait for signals, stop everything. Returns the exit code. `complaint`: a line for the log

@@ -234,6 +234,17 @@ OPTIONS: tuple[Option, ...] = (
         "A directory for what the daemon leaves to its next run and to people: why it ended, and a socket for the "
         "command line. Empty: $STATE_DIRECTORY, as systemd sets it; when that is empty too, none.",
     ),
+    Option(
+        DAEMON,
+        "history_days",
+        WHOLE,
+        "90",
+        "How long the history file in the state directory goes back: lives of nodes, costs, waits, decisions. 0: none "
+        "is written.",
+        "days",
+        low=0,
+        high=3660,
+    ),
     Option(LOGGING, "file", TEXT, "/dev/stderr", "The file that log lines are added to."),
     Option(
         LOGGING,

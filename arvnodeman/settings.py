@@ -63,6 +63,7 @@ class DaemonSettings:
     stop_timeout: float
     certs_file: str  # "": the system's certificates
     state_dir: str  # resolved: $STATE_DIRECTORY when the file does not say; "": none
+    history_days: int  # 0: no history file
 
     @property
     def slurm_timeout(self) -> float:

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 from arvnodeman.fleet.model import Job
 
+_NOTHING: Mapping[str, float] = MappingProxyType({})
+
 
 class JobWaits:
     """Written by the queue's poller, read by anybody: what is read is replaced whole."""
@@ -14,10 +16,16 @@ class JobWaits:
     def __init__(self) -> None:
         self.since: Mapping[str, float] = MappingProxyType({})  # job id -> seconds since the epoch
         self.oldest: float | None = None
+        self._earlier: Mapping[str, float] = _NOTHING
+
+    def remember(self, since: Mapping[str, float]) -> None:
+        """What an earlier run has seen: a job of it that the next queue has waits since then. Any thread."""
+        self._earlier = since
 
     def look(self, jobs: Iterable[Job], now: float) -> None:
         """A queue has been read at `now`. A job that was away is new again."""
-        before = self.since
+        before, earlier, self._earlier = self.since, self._earlier, _NOTHING
         since = {job.id: before.get(job.id, now) for job in jobs}
+        since.update((job, min(since[job], earlier[job])) for job in earlier.keys() & since.keys())
         self.since = MappingProxyType(since)
         self.oldest = min(since.values(), default=None)

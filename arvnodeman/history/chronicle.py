@@ -18,7 +18,11 @@ class Chronicle:
     recent: Ring = field(default_factory=Ring)
     step: float = STEP  # seconds between samples
     newest: Sample | None = None  # of this very moment, or nearly
+    writing: bool = False  # what is recorded reaches the file
+    written: int = 0  # rows
+    missed: int = 0  # decisions that were made faster than they could be read
     dropped: int = 0  # rows that were never written
+    bytes: int = 0  # of the file
 
     def series(self, now: float, hours: float) -> dict[str, Any]:
         """The last hours as lines."""

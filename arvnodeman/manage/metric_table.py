@@ -224,6 +224,25 @@ METRICS: tuple[Metric, ...] = (
         "1 in safe mode, after a series of quick ends.",
         one(lambda reading: reading.now.view.safe_mode),
     ),
+    Metric(
+        "history_writing",
+        G,
+        "1 while what is recorded reaches the history file; 0: it cannot be written, or there is none.",
+        one(lambda reading: reading.source.history.writing),
+    ),
+    Metric(
+        "history_rows",
+        C,
+        "Rows written into the history file.",
+        one(lambda reading: reading.source.history.written),
+    ),
+    Metric(
+        "history_dropped",
+        C,
+        "Rows and decisions that never reached the history file: it could not be written for long, or too much came.",
+        one(lambda reading: reading.source.history.missed + reading.source.history.dropped),
+    ),
+    Metric("history_bytes", G, "Size of the history file.", one(lambda reading: reading.source.history.bytes)),
     Metric("dry_run", G, "1 when started with --dry-run.", one(lambda reading: reading.source.dry_run)),
     Metric(
         "up_seconds",
