@@ -49,12 +49,14 @@ logger = logging.getLogger("arvnodeman")
 
 def make_makers(settings: Settings) -> Makers:
     """The clients as this configuration describes them."""
-    daemon = settings.daemon
+    daemon, arvados = settings.daemon, bool(settings.arvados.host)
     return Makers(
         driver=lambda: make_driver(settings),
         keeper=lambda: make_keeper(settings),
-        slurm=lambda: NamesInSlurm(daemon.slurm_timeout, job_name_pattern=daemon.job_name_pattern),
-        jobs=lambda: JobsQueue(settings),
+        slurm=lambda: NamesInSlurm(
+            daemon.slurm_timeout, job_name_pattern=daemon.job_name_pattern, numbered=not arvados
+        ),
+        jobs=(lambda: JobsQueue(settings)) if arvados else None,
         ping_url=lambda uuid, secret: ping_url(settings, uuid, secret),
     )
 

@@ -157,6 +157,11 @@ class DryHands:
         return None
 
     @do.register
+    def _(self, step: messages.ExplainJob) -> StepResult:
+        self._report(step, step.job.id, f"write on job {step.job.id}: {step.reason}")
+        return None
+
+    @do.register
     def _(self, step: messages.CancelJob) -> StepResult:
         self._report(step, step.job.id, f"cancel job {step.job.id}: {step.reason}")
         self._overlay.cancel(step.job)

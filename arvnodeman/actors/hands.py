@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from arvnodeman.arvados.jobs import JobsQueue
     from arvnodeman.cloud.base import CloudDriver
     from arvnodeman.records.keeper import RecordKeeper
-    from arvnodeman.slurm.commands import Slurm
+    from arvnodeman.slurm.keeping import NamesInSlurm
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Makers:
 
     driver: Callable[[], CloudDriver]
     keeper: Callable[[], RecordKeeper]
-    slurm: Callable[[], Slurm]
-    jobs: Callable[[], JobsQueue]
+    slurm: Callable[[], NamesInSlurm]
+    jobs: Callable[[], JobsQueue] | None  # None: there is no Arvados
     ping_url: Callable[[str, Secret], Secret]  # record uuid, ping secret
 
 
@@ -45,11 +45,12 @@ class Hands:
         return self._makers.keeper()
 
     @cached_property
-    def _slurm(self) -> Slurm:
+    def _slurm(self) -> NamesInSlurm:
         return self._makers.slurm()
 
     @cached_property
     def _jobs(self) -> JobsQueue:
+        assert self._makers.jobs is not None
         return self._makers.jobs()
 
     @singledispatchmethod
@@ -140,9 +141,18 @@ class Hands:
         return NodeSeen(node, self._slurm.jobs_on(step.hostname) if step.jobs and node is not None else None)
 
     @do.register
+    def _(self, step: messages.ExplainJob) -> StepResult:
+        self._slurm.note_on_job(step.job.id, step.reason)
+        return None
+
+    @do.register
     def _(self, step: messages.CancelJob) -> StepResult:
         """The reason first: a job that goes without one leaves its user in the dark. Then Arvados, then Slurm: what is
-        cancelled in Slurm alone, Arvados' dispatcher queues again (row N6)."""
+        cancelled in Slurm alone, Arvados' dispatcher queues again (row N6). Without Arvados Slurm keeps the reason."""
+        if self._makers.jobs is None:
+            self._slurm.note_on_job(step.job.id, step.reason)
+            self._slurm.cancel(step.job.id)
+            return None
         self._jobs.explain(step.job.id, step.reason)
         try:
             self._jobs.cancel(step.job.id)

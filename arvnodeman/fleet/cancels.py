@@ -9,7 +9,7 @@ from __future__ import annotations
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.chores import Chore
 from arvnodeman.fleet.demand import Plan
-from arvnodeman.fleet.messages import CancelJob, Decided
+from arvnodeman.fleet.messages import WARNING, CancelJob, Decided, ExplainJob
 from arvnodeman.fleet.model import Job
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.state import State
@@ -53,7 +53,10 @@ class Cancelling:
         return size is not None and any(size == node.cloud.size_tag for node in state.roster.nodes.values())
 
     def _may_cancel(self, state: State, unsatisfiable: int) -> bool:
-        if not state.policy.cancel_unsatisfiable or state.table is None or state.table.missing:
+        policy = state.policy
+        if not (policy.cancel_unsatisfiable or policy.explain_unsatisfiable):
+            return False
+        if state.table is None or state.table.missing:
             return False
         many = unsatisfiable > SUSPICIOUS and 2 * unsatisfiable > len(state.queue.jobs)
         if not (many and state.t - state.reloaded < SETTLING):
@@ -73,13 +76,22 @@ class Cancelling:
         chore = Chore(state.desk, DRIVER, job.id)
         state.chores[chore.id] = chore
         self._begun.add(job.id)
+        if not state.policy.cancel_unsatisfiable:
+            text = "Job '%s' is unsatisfiable, and is left in the queue: %s"
+            state.desk.decide(Decided.CANCEL, job.id, text, job.id, why, level=WARNING, logger=DRIVER)
+            chore.begin(ExplainJob(chore.id, job, why, logger=DRIVER))
+            return chore
         state.desk.decide(Decided.CANCEL, job.id, "Cancelling unsatisfiable job '%s': %s", job.id, why, logger=DRIVER)
         chore.begin(CancelJob(chore.id, job, why, logger=DRIVER))
         return chore
 
     def ended(self, state: State, chore: Chore, job: Job) -> None:
         """A cancellation has ended; one that failed is tried again at a later poll (row C23)."""
-        if chore.outcome == "done":
+        if isinstance(chore.last_step, ExplainJob):
+            if chore.error is not None:
+                self._begun.discard(job.id)
+                state.desk.error("Trying to write on job '%s': %s", job.id, chore.error.text, logger=DRIVER)
+        elif chore.outcome == "done":
             state.desk.debug("Cancelled unsatisfiable job '%s'", job.id, logger=DRIVER)
             state.desk.counters["jobs_cancelled"] += 1
         else:

@@ -17,6 +17,7 @@ from arvnodeman.fleet.messages import (
     CloudListed,
     Command,
     Event,
+    ExplainJob,
     OperatorSaid,
     PolicyChanged,
     Poll,
@@ -203,7 +204,7 @@ class Fleet:
         elif isinstance(chore, CleanRecord):
             if chore.outcome == "done":
                 state.desk.counters["records_cleaned"] += 1
-        elif isinstance(chore.last_step, CancelJob):
+        elif isinstance(chore.last_step, CancelJob | ExplainJob):
             self._cancelling.ended(state, chore, chore.last_step.job)
         elif isinstance(chore, WriteWord):
             after_word(state, chore)

@@ -272,6 +272,14 @@ class CancelJob(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainJob(Step):
+    """Write on the job in Slurm why it will never run, where nobody cancels it. Result: None."""
+
+    job: Job
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordPrepared:
     """Result of PrepareRecord."""
 

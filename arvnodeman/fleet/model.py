@@ -277,6 +277,7 @@ class Policy:
     size_retry_after: float = 60.0  # first rest of a size
     drain_poll_time: float = 10.0
     cancel_unsatisfiable: bool = True
+    explain_unsatisfiable: bool = False  # say why on the job in Slurm, also where it is not cancelled
     keep_drained: bool = False
     slurm: bool = False  # the slurm dispatcher: drains, features, weights
     sinfo: bool = True  # sinfo is asked: its word on work comes first

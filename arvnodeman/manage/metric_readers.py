@@ -167,6 +167,7 @@ OTHER_STEPS = {
     messages.SetNodeDown: "set_node_down",
     messages.LookAtNode: "look_at_node",
     messages.CancelJob: "cancel_job",
+    messages.ExplainJob: "explain_job",
 }
 
 

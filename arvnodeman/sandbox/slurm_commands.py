@@ -90,6 +90,7 @@ def run_command(slurm: Slurm, argv: Sequence[str]) -> Output:
 def _squeue(slurm: Slurm, argv: list[str]) -> str | Output:
     options = _Options("squeue")
     options.add_argument("-a", "--all", action="store_true")
+    options.add_argument("-r", "--array", action="store_true")  # there are no arrays here
     options.add_argument("-h", "--noheader", action="store_true")
     options.add_argument("-o", "--format", default=_SQUEUE_FORM)
     options.add_argument("-O", "--Format", dest="long_format", default="")
@@ -222,6 +223,8 @@ def _show(slurm: Slurm, argv: list[str], oneliner: bool) -> str:
 
 def _update(slurm: Slurm, argv: list[str]) -> str:
     given: dict[str, str] = {}
+    if argv and argv[0].lower().startswith("jobid="):
+        return _update_job(slurm, argv)
     for word in argv:
         key, equals, value = word.partition("=")
         lower = key.lower()
@@ -242,6 +245,19 @@ def _update(slurm: Slurm, argv: list[str]) -> str:
     complaint = _update_nodes(slurm, names, state, reason or "", given)
     if complaint:
         raise _Refused(f"slurm_update error: {complaint}\n")
+    return ""
+
+
+def _update_job(slurm: Slurm, argv: list[str]) -> str:
+    """The AdminComment is all that can be changed here."""
+    (_, number), *changes = (word.split("=", 1) for word in argv)
+    job = slurm.jobs.get(int(number)) if number.isdigit() else None
+    if job is None:
+        raise _Refused(f"Invalid job id specified for job {number}\n")
+    for key, value in changes:
+        if key.lower() != "admincomment":
+            raise _Refused(f"Update of this parameter is not supported: {key}={value}\nRequest aborted\n")
+        job.admin_comment = value
     return ""
 
 

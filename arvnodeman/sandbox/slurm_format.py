@@ -211,6 +211,7 @@ SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "tres-per-task": lambda _job: "N/A",
     "numtasks": SQUEUE_FIELDS["D"],
     "numcpus": SQUEUE_FIELDS["C"],
+    "jobarrayid": SQUEUE_FIELDS["i"],
 }
 """The names that the option --Format has for them."""
 

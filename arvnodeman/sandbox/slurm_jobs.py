@@ -77,6 +77,7 @@ class SlurmJob:
     reason: str = "None"
     nodes: list[str] = field(default_factory=list)
     started: float | None = None
+    admin_comment: str = ""
 
 
 def in_turn(jobs: Iterable[SlurmJob]) -> list[SlurmJob]:

@@ -26,7 +26,10 @@ from arvnodeman.slurm.errors import (
     recognise,
 )
 from arvnodeman.slurm.parse import (
+    JOB_NUMBER,
+    LONG_NUMBER,
     LONG_TAIL,
+    NUMBER,
     SINFO_FORMAT,
     SQUEUE_FORMAT,
     SQUEUE_LONG_FORMAT,
@@ -56,11 +59,15 @@ class Slurm:
 
     timeout: seconds for each command; the commands themselves give up after 9 s when slurmctld is away.
     job_name_pattern: only jobs whose name contains this are seen; '' for all.
+    numbered: a job's id is its number in Slurm; else its name, which is the container's uuid.
     """
 
-    def __init__(self, timeout: float = 20.0, *, job_name_pattern: str = ARVADOS_CONTAINER) -> None:
+    def __init__(
+        self, timeout: float = 20.0, *, job_name_pattern: str = ARVADOS_CONTAINER, numbered: bool = False
+    ) -> None:
         self.timeout = timeout
         self.job_name_pattern = job_name_pattern
+        self.numbered = numbered
         self._new: bool | None = None
 
     # ---- asking ----------------------------------------------------------------------------------------------------
@@ -72,8 +79,12 @@ class Slurm:
         form, tail = f"--format={SQUEUE_FORMAT}", TAIL
         if self._shows_all():
             form, tail = f"--Format={SQUEUE_LONG_FORMAT}", LONG_TAIL
-        text = self._run("squeue", _ALL, "--state=PENDING", "--noheader", form)
-        jobs, malformed = parse_squeue(text, self.job_name_pattern, tail)
+        each: tuple[str, ...] = ()
+        if self.numbered:
+            form += LONG_NUMBER if self._shows_all() else NUMBER
+            each = ("--array",)  # each task of an array on a line of its own: it is a job like any other
+        text = self._run("squeue", _ALL, *each, "--state=PENDING", "--noheader", form)
+        jobs, malformed = parse_squeue(text, self.job_name_pattern, tail, numbered=self.numbered)
         self._report("squeue", malformed, _queue_log)
         if len(malformed) > _JUNK and len(malformed) == sum(1 for line in text.split("\n") if line.strip()):
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
@@ -175,7 +186,11 @@ class Slurm:
         return failures
 
     def cancel(self, job_id: str) -> None:
-        """Cancel the jobs of this name. That there is none is success."""
+        """Cancel the job of this number, or the jobs of this name (see `numbered`). That there is none is success."""
+        if self.numbered:
+            check_job_number("scancel", job_id)
+            self._run("scancel", job_id)
+            return
         if not job_id.strip() or not job_id.isprintable():
             raise Refused("scancel", f"{job_id!r} is not the name of a job")
         self._run("scancel", f"--name={job_id}")
@@ -269,6 +284,12 @@ def _description(size: str, weight: int, others: Iterable[str]) -> list[str]:
         raise Refused("scontrol", f"the size name {size!r} cannot be a feature of Slurm")
     features = ",".join([*sorted(_of_others(others)), f"{_FEATURE}{size}"])
     return [f"AvailableFeatures={features}", f"ActiveFeatures={features}", f"Weight={weight:d}"]
+
+
+def check_job_number(command: str, job_id: str) -> None:
+    """Raises Refused for what is not the number of one job."""
+    if not JOB_NUMBER.fullmatch(job_id):
+        raise Refused(command, f"{job_id[:80]!r} is not the number of a job")
 
 
 def _check_hostname(command: str, hostname: str) -> None:

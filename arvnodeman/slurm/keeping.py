@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from arvnodeman.slurm.commands import Slurm
+from arvnodeman.slurm.commands import Slurm, check_job_number
 from arvnodeman.slurm.errors import ControllerAway, Refused, UnknownNode, first_line
 from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes
 
@@ -50,12 +50,11 @@ class NamesInSlurm(Slurm):
 
     def note_on_job(self, number: str, comment: str) -> None:
         """Write a job's AdminComment: `scontrol show job` shows it to its owner. That the job is gone is success."""
-        if not number or not number.replace("_", "").isalnum():
-            raise Refused("scontrol", f"{number!r} is not the number of a job")
+        check_job_number("scontrol", number)
         try:
             self._run("scontrol", "update", f"JobId={number}", f"AdminComment={self.one_line(comment)}")
         except Refused as refusal:
-            if "invalid job id" not in refusal.said.lower():
+            if not any(saying in refusal.said.lower() for saying in ("invalid job id", "already finished")):
                 raise
 
     def configuration(self) -> Mapping[str, str]:

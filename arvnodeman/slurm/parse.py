@@ -20,6 +20,10 @@ SQUEUE_LONG_FORMAT = (
 )
 """The same and more, for --Format: what `sbatch --gpus` asks for, as Arvados does, is in tres-per-job, and CPUs of a
 job with several tasks in NumCPUs; no letter of --format shows either. In this way from Slurm 20.02 on."""
+JOB_NUMBER = re.compile(r"[0-9]{1,10}(_[0-9]{1,10})?")
+"""Of a job, or of one task of a job array."""
+NUMBER, LONG_NUMBER = "|%i", "|,JobArrayID:0"
+"""What is added to either format where jobs go by their numbers."""
 LONG_FORMAT_SINCE = (20, 2)
 FIRST = 8  # fields from the cores to the number of nodes
 TAIL, LONG_TAIL = 2, 7  # fields behind them; none can have a | in it
@@ -105,16 +109,20 @@ def waits_for_nodes(reason: str) -> bool:
     return MAINTENANCE not in reason and any(text in reason for text in WAITS_FOR_NODES)
 
 
-def parse_squeue(text: str, job_name_pattern: str, tail: int = 0) -> tuple[list[Job], list[str]]:
+def parse_squeue(
+    text: str, job_name_pattern: str, tail: int = 0, *, numbered: bool = False
+) -> tuple[list[Job], list[str]]:
     """The jobs that wait for nodes and whose name contains `job_name_pattern` (row F16), in the order of the queue, and
-    the lines that cannot be read. Jobs alike share one JobShape. `tail`: fields behind the number of nodes."""
+    the lines that cannot be read. Jobs alike share one JobShape. `tail`: fields behind the number of nodes;
+    `numbered`: behind these stands the number of the job, which is then its id, and not the name."""
     jobs: list[Job] = []
     malformed: list[str] = []
     counted: dict[str, bool] = {}
     shapes: dict[tuple[str, ...], JobShape] = {}
     distinct: dict[JobShape, JobShape] = {}
     for line in text.split("\n"):
-        fields = line.split("|")
+        shown, _, job_id = line.rpartition("|") if numbered else (line, "", "")
+        fields = shown.split("|")
         if len(fields) != FIRST + tail or not fields[6].isdigit():
             if not line.strip():
                 continue
@@ -136,7 +144,9 @@ def parse_squeue(text: str, job_name_pattern: str, tail: int = 0) -> tuple[list[
             if shape is None:
                 shape = job_shape(*key)
                 shapes[key] = shape = distinct.setdefault(shape, shape)
-            jobs.append(Job(name, shape, int(fields[6]), reason))
+            if numbered and not JOB_NUMBER.fullmatch(job_id):
+                raise ValueError("no number of a job")
+            jobs.append(Job(job_id if numbered else name, shape, int(fields[6]), reason))
         except ValueError:
             malformed.append(line)
     return jobs, malformed

@@ -187,7 +187,17 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     assert {name: getattr(policy, name) for name in options} == options
     assert (policy.cancel_unsatisfiable, policy.keep_drained, policy.slurm, policy.sinfo) == (False, True, True, True)
     assert (policy.sections, policy.shutdown_windows) == (settings.sizes, (54, 5, 1))
-    named = {*options, "cancel_unsatisfiable", "keep_drained", "slurm", "sinfo", "sections", "shutdown_windows"}
+    assert not policy.explain_unsatisfiable
+    named = {
+        *options,
+        "cancel_unsatisfiable",
+        "explain_unsatisfiable",
+        "keep_drained",
+        "slurm",
+        "sinfo",
+        "sections",
+        "shutdown_windows",
+    }
     assert named == {field.name for field in dataclasses.fields(Policy)}
 
 

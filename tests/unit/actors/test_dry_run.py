@@ -96,6 +96,7 @@ CHANGES: list[Step] = [
     m.ResumeNode(1, "compute1"),
     m.SetNodeDown(1, "compute1", "why"),
     m.CancelJob(1, JOB, "too big"),
+    m.ExplainJob(1, JOB, "too big"),
 ]
 ASKS: list[Step] = [
     m.ListSizes(1),

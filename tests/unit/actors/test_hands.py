@@ -91,6 +91,7 @@ STEPS: list[tuple[m.Step, list[Any], str | None]] = [
         ],
         None,
     ),
+    (m.ExplainJob(1, slurm_job(True), "too big"), [call.slurm.note_on_job(slurm_job(True).id, "too big")], None),
     (
         m.CancelJob(1, slurm_job(False), "too big"),
         [call.jobs.explain(slurm_job(False).id, "too big"), call.jobs.cancel(slurm_job(False).id)],

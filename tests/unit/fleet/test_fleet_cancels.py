@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from world import MINUTE, NEVER, OFFERS, SECTIONS, World, jobs, policy
 
-from arvnodeman.fleet.messages import CancelJob, PolicyChanged, PrepareRecord
+from arvnodeman.fleet.messages import CancelJob, ExplainJob, PolicyChanged, PrepareRecord
 from arvnodeman.fleet.model import ErrorKind, Job, JobShape, SizeSection
 
 NEVER_FITS = JobShape(cores=99)
@@ -152,3 +152,31 @@ def test_others_are_served_meanwhile() -> None:
     world = settled(*bad(), *jobs(1))
     assert len(world.open(PrepareRecord)) == 1
     assert len(OFFERS) == 2
+
+
+# ---- Slurm alone -----------------------------------------------------------------------------------------------------
+
+
+def test_where_nobody_cancels_the_reason_is_written_on_the_job_once() -> None:
+    world = settled(*bad(), cancel_unsatisfiable=False, explain_unsatisfiable=True)
+    world.cycle(times=5)
+    (step,) = world.open(ExplainJob)
+    assert (step.job.id, step.reason) == (bad()[0].id, REASON)
+    world.done(step)
+    world.cycle(times=5)
+    assert [type(each) for each in world.asked if isinstance(each, ExplainJob | CancelJob)] == [ExplainJob]
+
+
+def test_a_reason_that_could_not_be_written_is_written_later() -> None:
+    world = settled(*bad(), cancel_unsatisfiable=False, explain_unsatisfiable=True)
+    world.cycle(times=3)
+    (step,) = world.open(ExplainJob)
+    world.fail(step, ErrorKind.TRANSIENT)
+    world.cycle()
+    assert len(world.open(ExplainJob)) == 1
+
+
+def test_with_arvados_and_no_cancelling_nothing_is_written() -> None:
+    world = settled(*bad(), cancel_unsatisfiable=False)
+    world.cycle(times=5)
+    assert not world.open(ExplainJob) + world.open(CancelJob)

@@ -23,6 +23,7 @@ from arvnodeman.slurm.errors import (
     SlurmFailure,
     UnknownNode,
 )
+from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.run import clean_environment, run
 
 GOOD_JOB = "2|1G|100M|Resources|zzzzz-dz642-000000000000003|instancetype=m5.large|4294901756|1|N/A|compute"
@@ -543,3 +544,116 @@ def test_no_shell_reads_the_arguments(commands: Commands) -> None:
     Slurm().drain("compute1", f"$(touch {commands.directory}/touched); `id`")
     assert not (commands.directory / "touched").exists()
     assert commands.called()[0][-1] == f"Reason=$(touch {commands.directory}/touched); `id`"
+
+
+# ---- without Arvados: jobs by their numbers, and what the keeper of names asks --------------------------------------
+
+LONG_FORM = "slurm 22.05.8"
+NUMBERED = "2|1G|0|Resources|wrap|(null)|1|1|N/A|main|N/A|N/A|N/A|1|2|{}"
+
+
+def test_jobs_go_by_their_numbers_and_each_task_of_an_array_is_one(commands: Commands) -> None:
+    """Names are no ids there: two jobs of one name are two jobs."""
+    commands.make(
+        "squeue",
+        f'[ "$1" = --version ] && echo {LONG_FORM} && exit\ncat <<EOF\n'
+        + "\n".join(NUMBERED.format(number) for number in ("7", "8", "9_1", "", "x", "9_[1-3]"))
+        + "\nEOF",
+    )
+    jobs = NamesInSlurm(job_name_pattern="", numbered=True).pending()
+    assert [job.id for job in jobs] == ["7", "8", "9_1"]
+    (asked,) = [call for call in commands.called() if "--state=PENDING" in call]
+    assert "--array" in asked
+    assert asked[-1].endswith("JobArrayID:0")
+
+
+def test_an_old_squeue_is_asked_by_letters(commands: Commands) -> None:
+    line = "2|1G|0|Resources|a|b|(null)|1|1|N/A|main|12"
+    commands.make("squeue", f'[ "$1" = --version ] && echo slurm 19.05.8 && exit\necho "{line}"')
+    (job,) = NamesInSlurm(job_name_pattern="", numbered=True).pending()
+    assert job.id == "12"
+    assert commands.called()[-1][-1].endswith("|%i") or commands.called()[-1][-1] == "%i"
+
+
+@pytest.mark.parametrize("number", ["7", "9_1"])
+def test_a_job_is_cancelled_and_noted_on_by_its_number(commands: Commands, number: str) -> None:
+    commands.say("scancel", "")
+    commands.say("scontrol", "")
+    slurm = NamesInSlurm(numbered=True)
+    slurm.note_on_job(number, "no size\nfits")
+    slurm.cancel(number)
+    assert commands.called() == [
+        ["scontrol", "update", f"JobId={number}", "AdminComment=no size fits"],
+        ["scancel", number],
+    ]
+
+
+@pytest.mark.parametrize("number", ["", "wrap", "--name=x", "7 8", "7;8", "_1", "7_", "9_[1-3]"])
+def test_what_is_no_number_of_a_job_reaches_no_command(commands: Commands, number: str) -> None:
+    slurm = NamesInSlurm(numbered=True)
+    with pytest.raises(Refused):
+        slurm.cancel(number)
+    with pytest.raises(Refused):
+        slurm.note_on_job(number, "why")
+    assert commands.called() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "fine"),
+    [
+        ("Invalid job id specified for job 7", True),
+        ("Job has already finished for job 7", True),
+        ("Access/permission denied for job 7", False),
+    ],
+)
+def test_a_job_that_is_gone_needs_no_note(commands: Commands, said: str, fine: bool) -> None:
+    commands.say("scontrol", said, code=1, stream=2)
+    if fine:
+        NamesInSlurm(numbered=True).note_on_job("7", "why")
+    else:
+        with pytest.raises(NotPermitted):
+            NamesInSlurm(numbered=True).note_on_job("7", "why")
+
+
+def test_a_name_is_noted_on_with_its_address_in_one_request(commands: Commands) -> None:
+    commands.say("scontrol", "")
+    slurm = NamesInSlurm()
+    slurm.note("cloud1", "Node Manager node i-1", "10.0.0.5")
+    slurm.note("cloud1", "", "cloud1")
+    slurm.note("cloud1", "Node Manager node i-1")
+    assert commands.called() == [
+        [
+            "scontrol",
+            "update",
+            "NodeName=cloud1",
+            "Comment=Node Manager node i-1",
+            "NodeAddr=10.0.0.5",
+            "NodeHostName=cloud1",
+        ],
+        ["scontrol", "update", "NodeName=cloud1", "Comment=", "NodeAddr=cloud1", "NodeHostName=cloud1"],
+        ["scontrol", "update", "NodeName=cloud1", "Comment=Node Manager node i-1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [("cloud[1-2]", "10.0.0.5"), ("ALL", "10.0.0.5"), ("compute0", "10.0.0.5"), ("cloud1", ""), ("cloud1", "a b")],
+)
+def test_nothing_but_one_name_and_one_address_is_written(commands: Commands, name: str, address: str) -> None:
+    with pytest.raises(Refused):
+        NamesInSlurm().note(name, "x", address)
+    assert commands.called() == []
+
+
+def test_a_slurm_that_shows_no_node_is_a_failure_and_not_an_empty_cluster(commands: Commands) -> None:
+    commands.say("scontrol", "something else")
+    with pytest.raises(ControllerAway):
+        NamesInSlurm().shown()
+
+
+def test_one_node_is_asked_for_now(commands: Commands) -> None:
+    commands.say("scontrol", "NodeName=cloud1 X=1\n   State=IDLE\n")
+    assert NamesInSlurm().shown_node("cloud1").base == "IDLE"
+    commands.say("scontrol", "Node cloud1 not found", code=1)
+    with pytest.raises(UnknownNode):
+        NamesInSlurm().shown_node("cloud1")
