@@ -19,7 +19,7 @@ setup(
     license_expression="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["arvnodeman", "arvnodeman.*"]),
-    package_data={"arvnodeman": ["py.typed"]},
+    package_data={"arvnodeman": ["py.typed"], "arvnodeman.manage": ["page.html"]},
     python_requires=">=3.11",
     install_requires=[
         "pykka>=4.4,<5",
@@ -41,6 +41,7 @@ setup(
             "mock>=5",
             "moto[ec2,server]>=5.1,<6",
             "mypy>=1.15",
+            "playwright>=1.50,<2",
             "pytest>=8",
             "pytest-cov>=6",
             "pytest-xdist>=3.6",

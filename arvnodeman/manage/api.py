@@ -30,7 +30,7 @@ def routes(source: Source) -> list[Route]:
     read: dict[str, Page] = {
         "/v1/openapi.json": lambda _request: json_response(openapi.document()),
         "/v1/status": api.status,
-        "/v1/nodes": Kept(api.nodes, source),
+        "/v1/nodes": Kept(api.nodes, source, tagged=True),
         "/v1/nodes/<name>": api.node,
         "/v1/jobs": api.jobs,
         "/v1/jobs/<name>": api.job,

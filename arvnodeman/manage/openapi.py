@@ -128,6 +128,7 @@ def _status() -> Json:
         jobs_served=_said(WHOLE, "of the waiting jobs: a node is there or on its way"),
         longest_wait_seconds=_or_null(SECONDS),
         decisions=_said(WHOLE, "serial number of the newest decision"),
+        words_over_tcp=_said(YES_NO, "a ManagementToken is configured: operators' words are taken here too"),
         polls=_list(_ref("Poll")),
     )
 

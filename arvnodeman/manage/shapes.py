@@ -55,6 +55,7 @@ def status(source: Source) -> Json:
         "jobs_served": sum(group.served for group in view.waiting.values()),
         "longest_wait_seconds": None if oldest is None else seconds(source.vitals.clock.now() - oldest),
         "decisions": source.published.decisions.last,
+        "words_over_tcp": bool(source.settings().manage.management_token),
         "polls": polls(source),
     }
 

@@ -8,6 +8,7 @@ from arvnodeman.manage.app import Application, Route
 from arvnodeman.manage.health import HealthPage
 from arvnodeman.manage.kept import Kept
 from arvnodeman.manage.metrics import MetricsPage
+from arvnodeman.manage.page import FrontPage
 from arvnodeman.manage.source import Source
 from arvnodeman.manage.status import StatusPage
 
@@ -16,6 +17,7 @@ def make_application(source: Source) -> Application:
     """The application, for the TCP server and for the unix socket."""
     token = source.settings().manage.management_token  # another one needs a restart
     routes = [
+        Route("/", FrontPage()),
         Route("/status.json", Kept(StatusPage(source), source)),
         Route("/_health/ping", HealthPage(source.vitals, source.limits, token)),
         Route("/metrics", Kept(MetricsPage(source), source), Right.READ),
