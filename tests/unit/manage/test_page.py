@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from browser import WAIT, Tab, chromium, tab
 from managed_world import Managed, jobs, policy
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Error, Locator, expect
 from world import BIG, HELD, NEVER
 
 from arvnodeman.fleet.messages import Poll, SetWord
@@ -226,13 +226,13 @@ def test_the_last_hours_are_lines_with_gaps_where_nothing_is_known(
     charts = shown.page.locator("#hours figure")
     expect(charts).to_have_count(3)
     expect(charts.nth(0).locator("path")).to_have_count(5)
-    path = charts.nth(2).locator("path").get_attribute("d")
+    path = charts.nth(2).locator("path.cost").get_attribute("d")
     assert path is not None
     assert path.count("M") == 2
-    expect(charts.nth(2).locator("line.cap")).to_have_count(1)
+    expect(charts.nth(2).locator("path.cap")).to_have_count(1)
     charts.nth(1).locator("svg").focus()
     shown.page.keyboard.press("Home")
-    expect(charts.nth(1).locator("ul")).to_have_text("jobs waiting 0nodes up 0")
+    expect(charts.nth(1).locator("ul")).to_have_text("jobs waiting 0nodes 0nodes possible 0")
     expect(charts.nth(0).locator("svg")).to_have_attribute("aria-label", re.compile("^Nodes by state, .*: busy 0"))
 
 
@@ -300,7 +300,7 @@ def test_kill_asks_first_and_tells_what_it_costs(stage: Stage, make_site: Callab
     assert not [each for each in shown.asked if each.method == "POST"]
     dialog.get_by_label("Reason").fill("it burns")
     dialog.get_by_role("button", name="Kill").click()
-    expect(shown.page.get_by_role("status")).to_have_text("compute1: kill is heard.")
+    expect(shown.page.get_by_role("status")).to_have_text(re.compile("compute1(: kill is heard| is shutdown now)."))
     assert [each.url.rpartition("/v1/")[2] for each in shown.asked if each.method == "POST"] == [
         "nodes/i-compute1/kill"
     ]
@@ -415,8 +415,10 @@ def test_markup_in_names_reasons_and_errors_stays_text(stage: Stage, make_site: 
     for part in ("#jobs", "#decisions", "#tiles", "#f-up"):
         expect(shown.page.locator(part)).to_contain_text(EVIL)
     assert shown.page.evaluate("[window.evil ?? null, document.images.length]") == [None, 0]
-    with pytest.raises(Exception, match="TrustedHTML"):  # nor could the page's own script, by mistake
-        shown.page.evaluate("document.body.innerHTML = '<b>markup</b>'")
+    assert shown.complaints() == []
+    with shown.page.expect_console_message(), pytest.raises(Error, match="TrustedHTML"):
+        shown.page.evaluate("document.body.innerHTML = '<b>markup</b>'")  # nor could the page's own script, by mistake
+    shown.console.clear()
 
 
 # ---- for everybody ---------------------------------------------------------------------------------------------------
