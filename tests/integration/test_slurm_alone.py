@@ -1,0 +1,139 @@
+"""Slurm without Arvados, a real one: plain jobs, and nodes whose records are names in Slurm.
+
+One Slurm for all tests of the file; each begins and ends with no node. A real second is 30 simulated ones. All names
+are looked for at an address where nobody is, until the daemon says where their node is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from slurm_stage import SPEED, Stage, need_slurm, stage
+
+from arvnodeman.sandbox.process import SiteProcess
+from arvnodeman.sandbox.real_slurm import ended_jobs
+from arvnodeman.slurm.show import ShownNode, parse_nodes
+
+JOBS = 20
+BOUND = 150.0  # real seconds for all of them
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[SiteProcess]:
+    need_slurm()
+    with SiteProcess(speed=SPEED, slots=12, slurm="real", records="slurm") as site:
+        yield site
+
+
+@pytest.fixture
+def alone(site: SiteProcess, tmp_path: Path) -> Iterator[Stage]:
+    with stage(site, tmp_path) as alone:
+        for name in shown(alone).keys() - {"compute0"}:
+            alone.slurm("scontrol", "update", f"NodeName={name}", "NodeAddr=127.0.0.9")
+        yield alone
+
+
+def shown(alone: Stage) -> dict[str, ShownNode]:
+    return parse_nodes(alone.slurm("scontrol", "show", "nodes"))[0]
+
+
+def sbatch(alone: Stage, name: str, *options: str, seconds: float = 1.0) -> str:
+    """Submit a plain job; its number."""
+    script = alone.folder / f"{name}.sh"
+    script.write_text(f"#!/bin/sh\nexec sleep {seconds}\n")
+    argv = ("sbatch", "--parsable", f"--job-name={name}", "--output=/dev/null", *options, str(script))
+    return alone.slurm(*argv)
+
+
+def until_over(alone: Stage) -> None:
+    """No job waits or runs, no node is there, no name is marked."""
+    over: Callable[[], bool] = lambda: not alone.slurm("squeue", "-h") and alone.site.state()["quiet"]  # noqa: E731
+    alone.until(over, "all jobs to be done and all nodes to be gone", BOUND)
+    assert "Traceback" not in alone.logs()
+
+
+def assert_nothing_is_left(alone: Stage) -> None:
+    used = {h["text"] for h in alone.happened("slurmd-started")}
+    nodes = shown(alone)
+    assert used
+    assert {name: nodes[name].comment for name in nodes if nodes[name].comment} == {}
+    assert {name: nodes[name].address for name in used} == {name: name for name in used}
+
+
+def test_twenty_plain_jobs_run_once_though_the_daemon_is_killed_three_times(alone: Stage) -> None:
+    """Killed while a name is promised to a boot, while jobs run, and while nodes go."""
+    wanted = [
+        ("--cpus-per-task=1", "--mem=500"),
+        ("--cpus-per-task=4", "--mem=6000"),
+        ("--constraint=instancetype=large",),
+        ("--cpus-per-task=2", "--mem=3000", "--partition=shared"),
+    ]
+    names = [f"plain{number}" for number in range(JOBS)]
+    for number, name in enumerate(names):
+        sbatch(alone, name, *wanted[number % len(wanted)], seconds=1 + number % 3)
+    moments: list[tuple[str, Callable[[], bool]]] = [
+        ("a name to be promised", lambda: any("booting" in node.comment for node in shown(alone).values())),
+        ("jobs to run", lambda: "R" in alone.slurm("squeue", "-h", "-o", "%t").split()),
+        ("a node to be drained", lambda: any("DRAIN" in node.flags for node in shown(alone).values())),
+    ]
+    for what, came in moments:
+        daemon = alone.daemon(max_nodes=6)
+        alone.until(came, what)
+        alone.crash(daemon)
+    daemon = alone.daemon(max_nodes=6)
+    until_over(alone)
+    assert daemon.stop() == 0
+    completed = alone.completed()
+    assert {name: completed[name] for name in names} == dict.fromkeys(names, 1)
+    ended = ended_jobs(Path(alone.site.address.slurm_conf).parent)
+    assert {job["JobState"] for job in ended if job["Name"] in names} == {"COMPLETED"}
+    verdict = alone.site.verdict()
+    assert (verdict["nodes_left"], verdict["slots_left"], verdict["busy_destroyed"]) == ([], [], [])
+    assert_nothing_is_left(alone)
+
+
+def test_a_restart_of_slurmctld_that_loses_addresses_and_features_costs_no_job(alone: Stage) -> None:
+    """They are slurm.conf's afterwards: the daemon says again where each node is."""
+    daemon = alone.daemon(min_nodes=1, max_nodes=2)
+    alone.until(lambda: [n["slurm"] for n in alone.nodes()] == ["idle"], "an idle node")
+    (node,) = alone.nodes()
+    assert shown(alone)[node["hostname"]].address == "127.0.0.1"
+    alone.slurm("scontrol", "update", f"NodeName={node['hostname']}", "NodeAddr=127.0.0.9")
+    alone.until(lambda: shown(alone)[node["hostname"]].address == "127.0.0.1", "the address to be said again")
+    alone.site.post("slurm/slurmctld", {"do": "restart"})
+    alone.until(lambda: alone.sinfo(node["hostname"], "%f|%w") == "instancetype=small|50", "the features to be back")
+    sbatch(alone, "after")
+    alone.until(lambda: alone.completed()["after"] == 1, "the job to be done")
+    assert daemon.stop() == 0
+    alone.daemon(max_nodes=2)
+    until_over(alone)
+    assert_nothing_is_left(alone)
+
+
+def test_what_no_size_can_serve_waits_with_the_reason_on_it(alone: Stage) -> None:
+    daemon = alone.daemon(max_nodes=2)
+    number = sbatch(alone, "never", "--nodes=5", "--partition=shared")
+    other = sbatch(alone, "never", "--cpus-per-task=1", "--partition=shared")  # of the same name, and can be served
+    alone.until(lambda: "AdminComment=" in alone.slurm("scontrol", "show", "job", number), "the reason to be there")
+    assert "max_nodes" in alone.slurm("scontrol", "show", "job", number)
+    assert alone.slurm("squeue", "-h", "-j", number, "-o", "%t") == "PD"
+    alone.until(lambda: alone.completed()["never"] == 1, f"{other} to be done")
+    alone.slurm("scancel", number)
+    until_over(alone)
+    assert daemon.stop() == 0
+    assert_nothing_is_left(alone)
+
+
+def test_a_name_that_an_administrator_has_drained_is_left_out(alone: Stage) -> None:
+    alone.slurm("scontrol", "update", "NodeName=compute1", "State=DRAIN", "Reason=disk broken")
+    try:
+        alone.daemon(max_nodes=1)
+        sbatch(alone, "elsewhere")
+        alone.until(lambda: alone.completed()["elsewhere"] == 1, "the job to be done")
+        until_over(alone)
+        assert "compute1" not in {h["text"] for h in alone.happened("slurmd-started")}
+        assert shown(alone)["compute1"].reason == "disk broken"
+    finally:
+        alone.slurm("scontrol", "update", "NodeName=compute1", "State=RESUME")
