@@ -12,12 +12,30 @@ from arvnodeman.fleet.state import State
 
 def begin_boot(state: State, size: NodeSize) -> Boot:
     """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7)."""
-    reuse = state.stale_records.popleft() if state.stale_records else None
+    reuse = _record_for(state, size)
     token = f"{int(state.began * 1000):x}-{state.desk.last_id + 1}"
     boot = Boot(state.desk, size, token, reuse)
     state.boots[boot.id] = boot
     boot.begin()
     return boot
+
+
+def _record_for(state: State, size: NodeSize) -> str | None:
+    """The first record for a node of this size. Where records are names, Slurm gives the node work of the partitions
+    that its name is in, and no other."""
+    stale = state.stale_records
+    for uuid in stale:
+        record = state.roster.records.get(uuid)
+        there = record.partitions if record is not None else ()
+        if not size.partitions or not there or not set(there).isdisjoint(size.partitions):
+            stale.remove(uuid)
+            return uuid
+    return None
+
+
+def _names_are_left(state: State) -> bool:
+    records = state.roster.records
+    return any(uuid in records and records[uuid].is_name for uuid in state.stale_records)
 
 
 def let_through(state: State) -> None:
@@ -121,6 +139,8 @@ def _learn(state: State, boot: Boot) -> None:
             _rest(state, boot.size, Rest.QUOTA, error.text, standing)
             text = "After quota exceeded error setting node quota to %d"
             state.desk.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
+        case ErrorKind.SLOTS if _names_are_left(state):  # of other partitions: their sizes go on
+            _rest(state, boot.size, Rest.CAPACITY, error.text)
         case ErrorKind.SLOTS:
             state.slots.refused(len(state.roster.nodes), state.t)
             text = "No free slot for a node record, at %d nodes: %s"

@@ -205,6 +205,7 @@ class NodeRecord:
     intent: BootIntent | None = None
     address: str | None = None  # where its node is looked for; None: nodes find their keeper by themselves
     free: bool | None = None  # may it be taken for a boot? None: its age tells
+    partitions: tuple[str, ...] = ()  # of Slurm, that its name is in; empty: not known
 
     @property
     def fqdn(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, SizeSection
 from arvnodeman.hostlist import hostlist
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import DUMMY_NODE
@@ -34,7 +34,7 @@ class Advice:
             if refusal is not None:
                 raise RemoteFailure(RemoteError(ErrorKind.REFUSED, f"Slurm: {refusal}", hint=NAMES))
             self._checked = True
-        said = frozenset(warnings(shown, names))
+        said = frozenset(warnings(shown, names, self._settings.sizes))
         for line in sorted(said - self._said):
             _log.warning("%s", line)
         self._said = said
@@ -86,7 +86,7 @@ def _items(text: str) -> list[str]:
     return [item for item in items if item and ":" not in item]
 
 
-def warnings(shown: Mapping[str, ShownNode], names: Sequence[str]) -> Iterator[str]:
+def warnings(shown: Mapping[str, ShownNode], names: Sequence[str], sizes: Sequence[SizeSection] = ()) -> Iterator[str]:
     """What does not stop us, and somebody should know."""
     lacking = [name for name in names if name not in shown]
     if lacking:
@@ -101,6 +101,13 @@ def warnings(shown: Mapping[str, ShownNode], names: Sequence[str]) -> Iterator[s
             "slurmctld would kill the jobs on them; declare them State=UNKNOWN"
         )
     yield from _shared_addresses(shown, names)
+    unbound = [size.id for size in sizes if not size.partitions]
+    sets = {frozenset(shown[name].partitions): name for name in names if name in shown}
+    if unbound and len(sets) > 1:
+        yield (
+            f"{_few(list(sets.values()))} are not in the same partitions of Slurm, and [Size {unbound[0]}] is bound to none: "
+            "a job may wait for a node that gets a name of another partition; give each size `partitions`"
+        )
 
 
 def _seems_declared_down(node: ShownNode) -> bool:

@@ -176,4 +176,5 @@ def record_of(node: ShownNode, mark: Mark | None, contact: Contact | None, *, fr
         intent=mark.intent if mark else None,
         address=node.address or node.name,
         free=free,
+        partitions=node.partitions,
     )

@@ -6,6 +6,7 @@ are looked for at an address where nobody is, until the daemon says where their 
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,7 +50,13 @@ def sbatch(alone: Stage, name: str, *options: str, seconds: float = 1.0) -> str:
 
 def until_over(alone: Stage) -> None:
     """No job waits or runs, no node is there, no name is marked."""
-    over: Callable[[], bool] = lambda: not alone.slurm("squeue", "-h") and alone.site.state()["quiet"]  # noqa: E731
+
+    def over() -> bool:
+        try:
+            return not alone.slurm("squeue", "-h") and alone.site.state()["quiet"]
+        except subprocess.CalledProcessError:  # slurmctld is hard at work
+            return False
+
     alone.until(over, "all jobs to be done and all nodes to be gone", BOUND)
     assert "Traceback" not in alone.logs()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from arvnodeman.fleet.model import SizeSection
 from arvnodeman.records.advice import refusals, warnings
 from arvnodeman.slurm.show import ShownNode
 
@@ -79,3 +80,22 @@ def test_two_names_at_one_address_are_named() -> None:
         name: ShownNode(name, "IDLE", address="127.0.0.1", port=f"{n}", comment=mark) for n, name in enumerate(NAMES)
     }
     assert list(warnings(ports, NAMES)) == []
+
+
+@pytest.mark.parametrize(
+    ("partitions", "bound", "warned"),
+    [
+        ((("main",), ("main",)), (), False),
+        ((("main", "gpu"), ("gpu", "main")), (), False),
+        ((("main",), ("gpu",)), (), True),
+        ((("main",), ("gpu",)), ("gpu",), False),
+    ],
+)
+def test_names_of_different_partitions_need_sizes_bound_to_them(
+    partitions: tuple[tuple[str, ...], ...], bound: tuple[str, ...], warned: bool
+) -> None:
+    nodes = {f"n{i}": ShownNode(f"n{i}", "UNKNOWN", partitions=each) for i, each in enumerate(partitions)}
+    size = SizeSection("small", cores=1, instance_type="small", partitions=bound)
+    found = list(warnings(nodes, list(nodes), [size]))
+    assert bool(found) is warned
+    assert not warned or "[Size small]" in found[0]
