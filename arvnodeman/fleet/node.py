@@ -149,8 +149,8 @@ class Node:
         return self.slurm is not None and self.slurm.state in BUSY_STATES
 
     def age(self, sight: Sight) -> float:
-        """Seconds since its start at the cloud, or since we first saw it: also while its keeper does not know that it has
-        its name, for nothing can be heard of it before."""
+        """Seconds since its start at the cloud, or since we first saw it: also while its keeper does not know that it
+        has its name, for nothing can be heard of it before."""
         name = self.prepared
         untold = name is not None and name.is_name and name.instance_id != self.cloud.report_id
         if self.cloud.start_time is None or untold:

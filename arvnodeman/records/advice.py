@@ -105,8 +105,8 @@ def warnings(shown: Mapping[str, ShownNode], names: Sequence[str], sizes: Sequen
     sets = {frozenset(shown[name].partitions): name for name in names if name in shown}
     if unbound and len(sets) > 1:
         yield (
-            f"{_few(list(sets.values()))} are not in the same partitions of Slurm, and [Size {unbound[0]}] is bound to none: "
-            "a job may wait for a node that gets a name of another partition; give each size `partitions`"
+            f"{_few(list(sets.values()))} are not in the same partitions of Slurm, and [Size {unbound[0]}] is bound to "
+            "none: a job may wait for a node that gets a name of another partition; give each size `partitions`"
         )
 
 

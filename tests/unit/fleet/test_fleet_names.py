@@ -57,6 +57,10 @@ def told(made: World) -> list[tuple[str, str, str | None]]:
     return [(step.uuid, step.node.id, step.node.address) for step in made.open(DescribeRecord)]
 
 
+def state(made: World) -> NodeState:
+    return made.fleet.view.nodes["i-1"].state
+
+
 # ---- names for boots -------------------------------------------------------------------------------------------------
 
 
@@ -127,13 +131,13 @@ def test_the_keeper_is_told_who_has_a_name_and_where_when_it_does_not_know(
 def test_a_node_pairs_once_it_is_told_and_heard_of() -> None:
     made = world(name(slot=1, free=False), nodes=(cloud("i-1"),)).begin()
     made.cycle()
-    assert made.fleet.view.nodes["i-1"].state is not NodeState.IDLE
+    assert state(made) is not NodeState.IDLE
     (step,) = made.open(DescribeRecord)
     made.done(step)
     made.records["cloud1"] = given("cloud1", "i-1", "10.0.0.1")
     made.slurm = {"cloud1": SlurmNode("cloud1", "idle", True, 100, frozenset({"instancetype=small"}))}
     made.cycle()
-    assert made.fleet.view.nodes["i-1"].state is NodeState.IDLE
+    assert state(made) is NodeState.IDLE
     assert not made.open(SyncFqdn)  # the name stands alone
 
 
@@ -141,7 +145,7 @@ def test_what_an_earlier_node_under_the_name_was_heard_of_does_not_count() -> No
     """Row B3: its slurmd had started long before."""
     made = world(given("cloud1", "i-1", "10.0.0.1", age=3 * HOUR), nodes=(cloud("i-1"),), said="down").begin()
     made.cycle(times=2)
-    assert made.fleet.view.nodes["i-1"].state is not NodeState.IDLE
+    assert state(made) is not NodeState.IDLE
 
 
 # ---- two nodes with one name -----------------------------------------------------------------------------------------
@@ -160,7 +164,7 @@ def test_a_node_whose_name_another_has_is_named_and_takes_nothing_from_it() -> N
     made.cycle(times=3)
     assert told(made) == []
     assert sum("has the name of another" in note.text for note in made.notes) == 1
-    assert made.fleet.view.nodes["i-1"].state is NodeState.BUSY
+    assert state(made) is NodeState.BUSY
     made.cycle(times=60)
     assert not made.open(ReleaseRecord)
     assert {step.hostname for step in made.asked if isinstance(step, SetNodeDown)} == set()
