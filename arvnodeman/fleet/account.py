@@ -18,13 +18,13 @@ from arvnodeman.fleet.view import NodeStatus, OperationStatus, View, Waiting
 
 
 def _status(state: State, node: Node) -> NodeStatus:
-    doing = node.shutdown.stage.value if node.shutdown is not None else ""
-    return NodeStatus(
+    record, shutdown = node.record, node.shutdown
+    facts = (
         node.cloud,
-        node.record,
+        record,
         node.size,
         node.slurm,
-        state.roster.hostname(node),
+        record.hostname if record is not None else state.roster.hostname(node),
         node.price,
         node.state,
         node.since,
@@ -32,12 +32,13 @@ def _status(state: State, node: Node) -> NodeStatus:
         node.idle_since,
         node.down_cause,
         node.shield_until,
-        doing,
+        shutdown.stage.value if shutdown is not None else "",
         node.first_seen,
         node.been_up,
         node.kept,
         node.doubtful,
     )
+    return tuple.__new__(NodeStatus, facts)  # in half the time of NodeStatus(), for every node of every node poll
 
 
 def publish(state: State, before: View | None, *, everything: bool) -> View:

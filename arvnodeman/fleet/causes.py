@@ -7,7 +7,7 @@ Every cause is a frozen value with the figures in it. `words(t)` needs the stead
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 def span(seconds: float) -> str:
@@ -33,8 +33,7 @@ class Cause:
         return "" if self.until is None else f" in {span(self.until - t)}"
 
 
-@dataclass(frozen=True, slots=True)
-class InWords:
+class InWords(NamedTuple):
     """A cause as an argument of a line of the log: put into words, as of steady time `t`, when that is written."""
 
     cause: Cause

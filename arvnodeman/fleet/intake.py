@@ -6,7 +6,7 @@ from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import link
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
-from arvnodeman.fleet.model import NodeState
+from arvnodeman.fleet.model import NodeRecord, NodeState
 from arvnodeman.fleet.node import (
     BUSY_STATES,
     LONG_STALE,
@@ -24,6 +24,7 @@ from arvnodeman.fleet.state import OFFSET_NOISE, State
 MASS = 3  # nodes that must turn down at once, at least, to be more than bad luck
 NOT_DOWN = UP_STATES | RESERVED_STATES | {"fail"}
 CAREFUL_POLLS = 2  # node polls after Slurm was away
+Verdict = tuple[Node, NodeState, Cause | None]  # what a node poll makes of a node, before any counting
 
 
 def take_cloud(state: State, event: CloudListed) -> None:
@@ -122,22 +123,22 @@ def take_records(state: State, event: RecordsListed) -> None:
     state.freshness.success(Poll.RECORDS, state.t, state.record_now)
     state.plan_outdated = True
     known = state.roster.records
-    believed = state.record_trust.look({record.uuid for record in event.records})
+    listed = {record.uuid: record for record in event.records}
+    believed = state.record_trust.look(set(listed))
     if not believed:
         state.desk.warning(
             "The list of node records lacks %d that were there: it is not believed before a second one says the same",
             len(state.record_trust.doubted),
         )
-    for record in event.records:
-        if record.uuid not in known:
-            state.desk.info("Registering new Arvados node %s", record.uuid)
-    for node in state.roster.take_records(event.records, event.slurm):
+    for uuid in listed if not listed.keys() <= known.keys() else ():
+        if uuid not in known:
+            state.desk.info("Registering new Arvados node %s", uuid)
+    for node in state.roster.take_records(listed, event.slurm):
         _note_pairing(state, node)
-    for node in [node for node in state.roster.nodes.values() if node.resumed_at is not None]:
-        if node.resumed_at is not None and state.records_started <= node.resumed_at:
-            undrained(node, node.resumed_at)
-        else:
-            node.resumed_at = None
+    for node, resumed_at in state.resumed.values():
+        if state.records_started <= resumed_at:
+            undrained(node)
+    state.resumed = {name: row for name, row in state.resumed.items() if state.records_started <= row[1]}
     if first and state.freshness.counts[Poll.CLOUD]:
         _check_first_cloud_list(state)
     _find_prepared(state)
@@ -169,20 +170,9 @@ def judge_all(state: State) -> None:
     while state.t - polls[0] > state.policy.boot_fail_after:
         polls.popleft()
     watched = state.t - state.began >= state.policy.boot_fail_after
-    judged: list[tuple[Node, NodeState, Cause | None]] = []
-    turned: list[Node] = []
-    paired = 0
-    for node in state.roster.nodes.values():
-        paired += node.record is not None
-        judged.append((node, *judge(node, sight)))
-        if node.record is not None and sight.sinfo:
-            down = node.slurm is None or node.slurm.state not in NOT_DOWN
-            if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:
-                turned.append(node)
-            node.slurm_down = down
-    _shield(state, turned, paired)
+    judged, turned, unheard = _judge_each(state, sight)
+    _shield(state, turned)
     lifted = _lift_shields(state, judged)
-    fresh = sight.record_now - state.policy.node_stale_after
     for node, verdict, cause in judged:
         if not node.been_up and node.record is not None:
             _note_up(state, node, verdict)
@@ -190,12 +180,46 @@ def judge_all(state: State) -> None:
             node.shield_until, node.supply_until = None, 0.0
         if node.destroyed_at is None and node.shutdown is None:
             settle(node, verdict, cause, sight, len(polls) if watched else None)
-        record, slurm = node.record, node.slurm
-        heard_of = record is not None and (record.last_ping_at or 0.0) >= fresh and (record.modified_at or 0.0) >= fresh
-        if heard_of and slurm is not None and slurm.responding:
+    for node in unheard:
+        _warn_protected(state, node, sight)
+
+
+def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], list[Node]]:
+    """The verdict on each node that is not as busy as it was; nodes that Slurm calls down now, and did not before;
+    nodes that have not been heard of lately."""
+    judged: list[Verdict] = []
+    turned: list[Node] = []
+    unheard: list[Node] = []
+    t, fresh = sight.t, sight.record_now - sight.policy.node_stale_after
+    for node in state.roster.nodes.values():
+        slurm, record = node.slurm, node.record
+        if record is None:
+            unheard.append(node)
+            judged.append((node, *judge(node, sight)))
+            continue
+        if slurm is not None and slurm.responding and _is_fresh(record, fresh):
             node.doubtful, node.unresponsive_since = False, None
         else:
-            _warn_protected(state, node, sight)
+            unheard.append(node)
+        if slurm is not None and slurm.state in BUSY_STATES and node.state is NodeState.BUSY and _is_steady(node):
+            node.slurm_down, node.busy_at = False, t  # nearly every node of every poll
+            continue
+        judged.append((node, *judge(node, sight)))
+        if sight.sinfo:
+            down = slurm is None or slurm.state not in NOT_DOWN
+            if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:
+                turned.append(node)
+            node.slurm_down = down
+    return judged, turned, unheard
+
+
+def _is_fresh(record: NodeRecord, since: float) -> bool:
+    return (record.last_ping_at or 0.0) >= since and (record.modified_at or 0.0) >= since
+
+
+def _is_steady(node: Node) -> bool:
+    """Of a busy node: nothing is being counted, no shield to be lifted."""
+    return node.been_up and not node.down_polls and node.shield_until is None
 
 
 def _note_up(state: State, node: Node, verdict: NodeState) -> None:
@@ -215,11 +239,11 @@ def _note_up(state: State, node: Node, verdict: NodeState) -> None:
         state.health_of(node.size).came_up()
 
 
-def _shield(state: State, turned: list[Node], paired: int) -> None:
+def _shield(state: State, turned: list[Node]) -> None:
     """Many nodes turn down at once, or right after Slurm was away: that is Slurm's trouble rather than theirs."""
     careful = state.slurm_back > 0
     state.slurm_back = max(0, state.slurm_back - 1)
-    if not turned or not (careful or (len(turned) > MASS and 2 * len(turned) > paired)):
+    if not turned or not (careful or (len(turned) > MASS and 2 * len(turned) > len(state.roster.paired))):
         return
     state.desk.warning("%d nodes turned down at once in Slurm: they keep their state for now", len(turned))
     for node in turned:
@@ -227,7 +251,7 @@ def _shield(state: State, turned: list[Node], paired: int) -> None:
         node.supply_until = state.t + state.policy.poll_stale_after
 
 
-def _lift_shields(state: State, judged: list[tuple[Node, NodeState, Cause | None]]) -> set[str]:
+def _lift_shields(state: State, judged: list[Verdict]) -> set[str]:
     """Those that are still down when the shield's time is over are down: a few in each node poll."""
     over = [
         node

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from arvnodeman.fleet.model import (
     BootIntent,
@@ -363,8 +363,7 @@ class Decided(StrEnum):
     WOULD = "would"  # dry run: a command that was not given
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """One line for the log, put into words by the logging module only when its level is on.
 
     `logger` '' is the daemon actor's own; else a role with its subject, as ComputeNodeSetupActor.TOKEN. A line that

@@ -102,7 +102,6 @@ class Node:
     destroy_wait: float = 0.0
     destroy_again_at: float = 0.0  # after a destroy that failed
     resumes: int = 0  # times that we resumed it from an older node's drain
-    resumed_at: float | None = None  # when Slurm took its drain back, until a list that is younger than that
     busy_at: float | None = None  # the newest node poll that found it busy
     unresponsive_since: float | None = None
     warned_at: float | None = None
@@ -199,10 +198,9 @@ def drained_by_us(node: Node) -> str | None:
     return None
 
 
-def undrained(node: Node, t: float) -> None:
-    """Slurm has taken a drain of ours back at `t`: what an older list says of it counts no more."""
+def undrained(node: Node) -> None:
+    """Make of Slurm's word on a node that we drained what it is without the drain."""
     slurm = node.slurm
-    node.resumed_at = t
     if slurm is not None and slurm.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL)):
         state = {"drain": "idle", "drng": "alloc"}.get(slurm.state, slurm.state)
         node.slurm = replace(slurm, state=state, reason="")
@@ -361,20 +359,30 @@ def _protected(node: Node, sight: Sight) -> Cause | None:
 
 def _by_state(node: Node, sight: Sight) -> Cause:
     """The table for idle, down and unpaired nodes."""
+    if node.state is NodeState.IDLE:
+        needed = sight.policy.consecutive_idle_count
+        if node.idle_polls < needed:
+            return causes.IdleWait(polls=node.idle_polls, needed=needed)
+        if _window_open(node, sight):
+            return causes.IdleExceeded(polls=node.idle_polls)
+        return causes.WindowShut(until=_opens_at(node, sight))
     exceeded = node.boot_exceeded(sight) and (node.record is not None or sight.never_paired_known)
     boot_ends = sight.t + sight.policy.boot_fail_after - node.age(sight)
     if node.state is NodeState.UNPAIRED:
         return causes.NeverPaired(age=node.age(sight)) if exceeded else causes.BootWait(until=boot_ends)
-    start = node.cloud.start_time if node.cloud.start_time is not None else sight.cloud_now - node.age(sight)
-    needed = sight.policy.consecutive_idle_count
-    if node.state is NodeState.IDLE and node.idle_polls < needed:
-        return causes.IdleWait(polls=node.idle_polls, needed=needed)
-    open_now = sight.windows.is_open(start, sight.cloud_now, sight.clock_margin)
-    if node.state is NodeState.IDLE and open_now:
-        return causes.IdleExceeded(polls=node.idle_polls)
-    if node.state is not NodeState.IDLE and (open_now or exceeded):
+    if exceeded or _window_open(node, sight):
         return node.down_cause if node.down_cause is not None else causes.IsDown(why="it is down")
-    opens_at = sight.t + sight.windows.next_opening(start, sight.cloud_now) - sight.cloud_now
-    if node.state is NodeState.IDLE:
-        return causes.WindowShut(until=opens_at)
-    return causes.BootWait(until=min(boot_ends, opens_at))
+    return causes.BootWait(until=min(boot_ends, _opens_at(node, sight)))
+
+
+def _start(node: Node, sight: Sight) -> float:
+    return node.cloud.start_time if node.cloud.start_time is not None else sight.cloud_now - node.age(sight)
+
+
+def _window_open(node: Node, sight: Sight) -> bool:
+    return sight.windows.is_open(_start(node, sight), sight.cloud_now, sight.clock_margin)
+
+
+def _opens_at(node: Node, sight: Sight) -> float:
+    """The steady time at which its next window opens."""
+    return sight.t + sight.windows.next_opening(_start(node, sight), sight.cloud_now) - sight.cloud_now

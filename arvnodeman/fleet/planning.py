@@ -37,21 +37,21 @@ def supply_kind(state: State, node: Node) -> int | None:
 def take_stock(state: State) -> Supply:
     """One pass over everything that exists or is booting."""
     supply = Supply()
-    price = 0.0
+    price, up, t = 0.0, 0, state.t
     for node in state.roster.nodes.values():
         price += node.price
         if node.shutdown is None and node.destroyed_at is None:
             if node.state not in NOT_UP:
-                supply.up += 1
+                up += 1
             if node.booted and not node.been_up and node.size is not None:
                 supply.coming[node.size.id] += 1
-        if node.state is NodeState.BUSY and node.supply_until <= state.t:
+        if node.state is NodeState.BUSY and node.supply_until <= t:
             continue
         kind = supply_kind(state, node)
         if kind is not None and node.size is not None:
             supply.add(node.size.id, kind)
     supply.nodes = len(state.roster.nodes)
-    supply.price = price
+    supply.price, supply.up = price, up
     for boot in state.boots.values():
         if boot.row is None and boot.outcome is None:
             _add_coming(supply, boot.size.id, boot.size.price)
@@ -184,7 +184,8 @@ def _decide_held_back(state: State, plan: Plan) -> None:
 def _summarise(state: State, plan: Plan) -> None:
     """One line for each size: wishlist, nodes by state."""
     assert state.table is not None
-    counts = Counter([(node.size.id, node.state) for node in state.roster.nodes.values() if node.size is not None])
+    nodes = [node for node in state.roster.nodes.values() if node.size is not None]
+    counts = Counter(zip([node.size.id for node in nodes if node.size], [node.state for node in nodes], strict=True))
     counts.update((boot.size.id, NodeState.BOOTING) for boot in state.boots.values() if boot.row is None)
     for size in state.table.cheapest_first:
         booting, unpaired = counts[size.id, NodeState.BOOTING], counts[size.id, NodeState.UNPAIRED]

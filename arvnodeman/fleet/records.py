@@ -58,6 +58,8 @@ class RecordKeeping:
 
     def _forget_tokens(self, state: State) -> None:
         """A boot that ended long ago, and whose token no record carries, leaves nothing behind any more."""
+        if not state.ended_tokens:
+            return
         carried = {record.intent.token for record in state.roster.records.values() if record.intent is not None}
         for token, ended in list(state.ended_tokens.items()):
             if token not in carried and state.t - ended > INTENT_COUNTS_FOR:
@@ -73,13 +75,16 @@ class RecordKeeping:
     def _without_node(self, state: State) -> Iterator[NodeRecord]:
         """Records that belong to no node that we know, and to no operation."""
         roster = state.roster
+        unpaired = [record for uuid, record in roster.records.items() if uuid not in roster.paired]
+        if not unpaired:
+            return
         made_for = {node.prepared.uuid for node in roster.nodes.values() if node.prepared is not None}
         busy = state.busy_records()
         listed = {node.cloud.report_id for node in roster.nodes.values()}
         carried = {host_part(node.cloud) for node in roster.nodes.values()}
         live_tokens = {boot.token for boot in state.boots.values()}
-        for record in roster.records.values():
-            if roster.is_paired(record.uuid) or record.uuid in made_for or record.uuid in busy:
+        for record in unpaired:
+            if record.uuid in made_for or record.uuid in busy:
                 continue
             if record.intent is not None and record.intent.token in live_tokens:
                 continue  # a prepare that failed had worked

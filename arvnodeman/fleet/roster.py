@@ -34,10 +34,10 @@ class Roster:
         self.records: dict[str, NodeRecord] = {}
         self.slurm: Mapping[str, SlurmNode] | None = None
         self.hosts: dict[str, NodeRecord] = {}  # hostname -> record that has it
+        self.paired: dict[str, Node] = {}  # record uuid -> node
         self._by_instance: dict[str, NodeRecord] = {}
-        self._by_tail: dict[str, NodeRecord] = {}
+        self._by_tail: dict[str, NodeRecord] | None = {}  # None: not made yet for these records
         self._by_token: dict[str, NodeRecord] = {}
-        self._paired: dict[str, Node] = {}  # record uuid -> node
 
     def take_cloud(self, listed: Sequence[CloudNode], t: float, table: SizeTable | None) -> Listing:
         """Take in a cloud list."""
@@ -99,37 +99,43 @@ class Roster:
     def unpair(self, node: Node) -> None:
         """Its record has been given back."""
         if node.record is not None:
-            self._paired.pop(node.record.uuid, None)
+            self.paired.pop(node.record.uuid, None)
         node.record = node.prepared = None
 
-    def take_records(self, records: Sequence[NodeRecord], slurm: Mapping[str, SlurmNode] | None) -> list[Node]:
-        """Take in a list of records with Slurm's answer. Returns the nodes that paired now."""
+    def take_records(self, records: dict[str, NodeRecord], slurm: Mapping[str, SlurmNode] | None) -> list[Node]:
+        """Take in a list of records, by uuid, with Slurm's answer. Returns the nodes that paired now."""
         self.slurm = slurm
-        self.records = {record.uuid: record for record in records}
-        self.hosts = {record.hostname: record for record in self.records.values() if record.hostname}
-        self._by_token = {r.intent.token: r for r in self.records.values() if r.intent is not None}
-        self._by_tail = {record.uuid[-UUID_TAIL:]: record for record in self.records.values()}
+        self.records = records
+        self.hosts = {record.hostname: record for record in records.values() if record.hostname}
+        self._by_token = {record.intent.token: record for record in records.values() if record.intent is not None}
+        self._by_tail = None
         self._by_instance = self._index_instances()
         paired: list[Node] = []
         for node in self.nodes.values():
-            if node.record is not None:
-                newer = self.records.get(node.record.uuid)
+            record = node.record
+            if record is not None:
+                newer = records.get(record.uuid)
                 # a record that another took, or that is missing, leaves the last one, whose age grows (row B15)
                 if newer is not None and newer.instance_id == node.cloud.report_id:
-                    if newer.intent is not node.record.intent:
-                        node.record = newer
+                    intent, record, node.record = record.intent, newer, newer
+                    if newer.intent is not intent:
                         node.reprice()
-                    node.record = newer
-            elif node.destroyed_at is None and self._pair(node):
-                paired.append(node)
-            hostname = self.hostname(node)
+                hostname = record.hostname
+            else:
+                if node.destroyed_at is None and self._pair(node):
+                    paired.append(node)
+                hostname = self.hostname(node)
             node.slurm = slurm.get(hostname) if slurm is not None and hostname else None
         return paired
 
     def _index_instances(self) -> dict[str, NodeRecord]:
         """The record of each instance; of several for one, that with the newest first ping."""
-        index: dict[str, NodeRecord] = {}
-        for record in self.records.values():
+        having = [record for record in self.records.values() if record.instance_id]
+        index = {record.instance_id: record for record in having if record.instance_id}
+        if len(index) == len(having):
+            return index
+        index.clear()
+        for record in having:
             if not record.instance_id:
                 continue
             other = index.get(record.instance_id)
@@ -141,9 +147,9 @@ class Roster:
         """Find the node's record (rows B3, B4, A18), or at least the one that was made for it."""
         cloud = node.cloud
         record = self._by_instance.get(cloud.report_id)
-        if record is not None and record.uuid not in self._paired and _pinged_by(record, cloud):
+        if record is not None and record.uuid not in self.paired and _pinged_by(record, cloud):
             node.record, node.prepared = record, None
-            self._paired[record.uuid] = node
+            self.paired[record.uuid] = node
             node.reprice()
             return True
         node.prepared = self.made_for(cloud)
@@ -160,11 +166,17 @@ class Roster:
         if found is None and host is not None:
             found = self.hosts.get(host)
         if found is None or not self._agrees(found, cloud):
-            found = next((self._by_tail[part] for part in cloud.name.split("-") if part in self._by_tail), None)
+            tails = self._tails()
+            found = next((tails[part] for part in cloud.name.split("-") if part in tails), None)
         return found if found is not None and self._agrees(found, cloud) else None
 
+    def _tails(self) -> dict[str, NodeRecord]:
+        if self._by_tail is None:
+            self._by_tail = {uuid[-UUID_TAIL:]: record for uuid, record in self.records.items()}
+        return self._by_tail
+
     def _agrees(self, record: NodeRecord, cloud: CloudNode) -> bool:
-        if record.uuid in self._paired:
+        if record.uuid in self.paired:
             return False
         if record.instance_id not in (None, cloud.report_id) and not self.is_left(record):
             return False
@@ -181,10 +193,6 @@ class Roster:
             return record.hostname
         name = host_part(node.cloud)
         return None if name is None or name in self.hosts else name
-
-    def is_paired(self, uuid: str) -> bool:
-        """Does this record belong to a node?"""
-        return uuid in self._paired
 
     def slurm_works(self, hostname: str | None) -> bool:
         """Does Slurm call this name busy, without the flag that it does not respond?"""

@@ -12,7 +12,7 @@ from arvnodeman.fleet.limits import Quota, SizeHealth
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.milestones import Milestones
 from arvnodeman.fleet.model import BootIntent, NodeRecord, NodeSize, Policy
-from arvnodeman.fleet.node import Node, Sight
+from arvnodeman.fleet.node import Node, Sight, undrained
 from arvnodeman.fleet.operation import Desk, Operation
 from arvnodeman.fleet.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
 from arvnodeman.fleet.roster import Roster
@@ -57,6 +57,7 @@ class State:
         self.cloud_offset = 0.0
         self.record_offset = 0.0
         self.records_started = 0.0  # t at which the newest record list was asked for
+        self.resumed: dict[str, tuple[Node, float]] = {}  # by id, nodes whose drain Slurm took back, and when
         self.touched: set[str] = set()  # nodes that changed since the last account, by id
         self.look_again_at: float | None = None  # t at which the polls are brought forward
         self.safe_until: float | None = None  # t at which safe mode ends; None: it is not on
@@ -163,6 +164,11 @@ class State:
         """The polls are to be brought forward at this time, if not earlier."""
         if at is not None and at > self.t and (self.look_again_at is None or at < self.look_again_at):
             self.look_again_at = at
+
+    def drain_taken_back(self, node: Node) -> None:
+        """Slurm has taken a drain of ours back: what lists from before say of it counts no more."""
+        undrained(node)
+        self.resumed[node.id] = (node, self.t)
 
     def existing(self) -> int:
         """Nodes that exist, and creates that are with the cloud now."""

@@ -7,7 +7,7 @@ from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.model import NodeState, Word
-from arvnodeman.fleet.node import DRAINED_STATES, OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible, undrained
+from arvnodeman.fleet.node import DRAINED_STATES, OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.shutdown_stages import Kind
 from arvnodeman.fleet.state import State
@@ -48,7 +48,7 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
             _destroyed(state, node, shutdown)
         case "cancelled":
             if drained_by_us(node) is not None:
-                undrained(node, state.t)
+                state.drain_taken_back(node)
             node.restart_idle_count()
             node.set_state(NodeState.IDLE if node.record is not None else NodeState.UNPAIRED, state.t)
         case _:
@@ -85,17 +85,22 @@ def decide_stops(state: State) -> None:
     """A node poll has come, and all lists are fresh: begin the shutdowns that are due."""
     plan = state.plan
     assert plan is not None
-    sight = state.sight()
+    sight, t = state.sight(), state.t
     spare: dict[str, list[tuple[Node, Cause]]] = {}  # idle nodes by size, with their cause
     up = len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
     for node in list(state.roster.nodes.values()):
         if node.destroyed_at is not None or node.shutdown is not None:
             continue
-        if node.state is NodeState.BUSY and node.size is not None and node.cloud.word is None and not _drains(node):
+        slurm = node.slurm
+        told = node.cloud.word is not None or (slurm is not None and slurm.state in DRAINED_STATES)
+        if node.state is NodeState.BUSY and node.size is not None and not told:
             up += 1  # nearly every node of every poll
             continue
-        busy = node.boot is not None or node.destroy_again_at > state.t or _is_being_resumed(state, node)
-        if not busy and (_by_word(state, node) or _adopt(state, node) or _remove(state, node, sight, spare)):
+        if node.boot is not None or node.destroy_again_at > t or _is_being_resumed(state, node):
+            pass
+        elif told and (_by_word(state, node) or _adopt(state, node)):
+            continue
+        elif _remove(state, node, sight, spare):
             continue
         up += node.state not in NOT_UP
     _stop_unwanted(state, spare, up)

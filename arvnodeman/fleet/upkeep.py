@@ -8,7 +8,7 @@ from dataclasses import replace
 from arvnodeman.fleet.chores import Chore
 from arvnodeman.fleet.messages import DescribeNode, DescribeRecord, ResumeNode, Step, SyncFqdn
 from arvnodeman.fleet.model import DEFAULT_DOMAIN, NodeRecord, Word
-from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another, host_part, undrained
+from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another, host_part
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.words import write_again
@@ -68,26 +68,18 @@ def _first_claims(state: State) -> dict[str, Node]:
 
 def _is_in_order(node: Node, record: NodeRecord) -> bool:
     """The quick answer for nearly every node of every poll: nothing to do."""
-    slurm, fqdn, hostname = node.slurm, node.cloud.fqdn, record.hostname
+    slurm = node.slurm
     if slurm is None or slurm.reason or slurm.weight != node.weight or node.feature not in slurm.features:
         return False
-    if record.domain == "":
-        return fqdn == hostname
-    domain = record.domain or DEFAULT_DOMAIN
-    return (
-        fqdn is not None
-        and hostname is not None
-        and len(fqdn) == len(hostname) + 1 + len(domain)
-        and fqdn.startswith(hostname)
-        and fqdn.endswith(domain)
-    )
+    domain = record.domain
+    return node.cloud.fqdn == (record.hostname if domain == "" else f"{record.hostname}.{domain or DEFAULT_DOMAIN}")
 
 
 def _warn_shared(state: State, node: Node) -> None:
     """A name that another node has is no use to this one: Slurm will never look for it here."""
     host = host_part(node.cloud)
     record = state.roster.hosts.get(host) if host is not None else None
-    if record is None or not record.is_name or not state.roster.is_paired(record.uuid):
+    if record is None or not record.is_name or record.uuid not in state.roster.paired:
         return
     node.warned_at = state.t
     text = "Cloud node %s (%s) has the name of another, which Slurm knows as %s: it will get no work"
@@ -131,7 +123,7 @@ def after_chore(state: State, chore: Chore) -> None:
     kind = type(chore.last_step)
     if chore.outcome == "done":
         if isinstance(chore.last_step, ResumeNode):
-            undrained(node, state.t)
+            state.drain_taken_back(node)
         if node.chore_waits is not None:
             node.chore_waits.pop(kind, None)
         return

@@ -84,7 +84,8 @@ class Cluster:
             for n in range(1, len(self.nodes) + 1)
         }
         nodes = [replace(node) for node in self.nodes]
-        return CloudListed(nodes, now), RecordsListed(records, slurm, now), QueueListed(list(self.jobs), now)
+        jobs = [replace(job) for job in self.jobs]  # in the order of service, as squeue gives them
+        return CloudListed(nodes, now), RecordsListed(records, slurm, now), QueueListed(jobs, now)
 
 
 def started(cluster: Cluster) -> Fleet:
