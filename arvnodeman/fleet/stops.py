@@ -96,11 +96,10 @@ def decide_stops(state: State) -> None:
         if node.state is NodeState.BUSY and node.size is not None and not told:
             up += 1  # nearly every node of every poll
             continue
-        if node.boot is not None or node.destroy_again_at > t or _is_being_resumed(state, node):
-            pass
-        elif told and (_by_word(state, node) or _adopt(state, node)):
-            continue
-        elif _remove(state, node, sight, spare):
+        busy = node.boot is not None or node.destroy_again_at > t or _is_being_resumed(state, node)
+        if not busy and (
+            (told and (_by_word(state, node) or _adopt(state, node))) or _remove(state, node, sight, spare)
+        ):
             continue
         up += node.state not in NOT_UP
     _stop_unwanted(state, spare, up)
