@@ -42,7 +42,7 @@ def by_size(account: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_jobs_in_instances_up_jobs_run_all_terminated(site: SiteProcess, start: Callable[..., DaemonProcess]) -> None:
-    """Rows D12, G2, G4, G5."""
+    """Rows D12, G2, G4, G5, M10."""
     daemon = start(Size_large={"preemptible": "yes", "scratch": 0})
     site.add_jobs(
         {"cores": 2, "duration": 60},

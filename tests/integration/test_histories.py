@@ -67,6 +67,7 @@ def arvados_logs(site: SiteProcess) -> list[dict[str, Any]]:
 
 
 def test_four_nodes_at_once(tmp_path: Path) -> None:
+    """Row M10: several nodes."""
     with history(tmp_path) as told:
         told.site.add_jobs(*({"size": "small", "duration": 240} for _ in range(4)))
         told.site.wait_for(lambda state: state["jobs"].get("running") == 4, timeout=LONG)
@@ -75,8 +76,19 @@ def test_four_nodes_at_once(tmp_path: Path) -> None:
     assert verdict["most_at_once"] == 4
 
 
+def test_a_hundred_jobs_of_two_to_two_hundred_seconds(tmp_path: Path) -> None:
+    """Row M9: short and long ones side by side on few nodes, which fall idle at every moment of their neighbours'."""
+    lengths = [2 + 198 * (number * 37 % 100) / 99 for number in range(100)]
+    with history(tmp_path, {"max_nodes": 20}, slots=24) as told:
+        told.site.add_jobs(*({"cores": 1 + 3 * (n % 7 == 0), "duration": time} for n, time in enumerate(lengths)))
+        verdict = told.finish()
+    assert (verdict["jobs"], verdict["ran_once"]) == (100, 100)
+    assert verdict["requeues"] == {}
+    assert 2 < verdict["most_at_once"] <= 20
+
+
 def test_a_quota_is_learnt_and_probed(tmp_path: Path) -> None:
-    """Rows C18 and N1: a refusal lowers the soft limit to what stands, and time raises it again."""
+    """Rows C18, N1 and M10: a refusal lowers the soft limit to what stands, and time raises it again."""
     with history(tmp_path) as told:
         told.site.post("settings", {"quota": 2})
         told.site.add_jobs(*({"size": "small", "duration": 600} for _ in range(4)))
@@ -89,7 +101,7 @@ def test_a_quota_is_learnt_and_probed(tmp_path: Path) -> None:
 
 
 def test_a_boot_is_refused_throttled_and_tried_again(tmp_path: Path) -> None:
-    """Rows A10 to A12 and D7: throttling waits as asked, a lost answer is looked for, want of capacity rests."""
+    """Rows A10 to A12, D7 and M10: throttling waits as asked, a lost answer is looked for, want of capacity rests."""
     with history(tmp_path) as told:
         told.site.post("faults", {"arm": {"create-throttled": 1, "create-lost": 1, "create-capacity:medium": 1}})
         told.site.add_jobs({"size": "small", "duration": 60}, {"size": "medium", "duration": 60})
@@ -101,7 +113,7 @@ def test_a_boot_is_refused_throttled_and_tried_again(tmp_path: Path) -> None:
 
 
 def test_an_unsatisfiable_job_is_cancelled_with_its_reason(tmp_path: Path) -> None:
-    """Row C23, and the guard before it: three queue polls, and not most of the queue."""
+    """Rows C23 and M10, and the guard before it: three queue polls, and not most of the queue."""
     with history(tmp_path) as told:
         good = told.site.add_jobs(*({"cores": 1, "duration": 60} for _ in range(2)))
         (bad,) = told.site.add_jobs({"cores": 1, "nodes": 100, "duration": 60})

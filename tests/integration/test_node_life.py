@@ -24,6 +24,7 @@ STEPS = (
 
 
 def test_one_nodes_whole_life(tmp_path: Path) -> None:
+    """Row M10: one node."""
     log = tmp_path / "log"
     with SiteProcess(speed=60) as site:
         config = site.write_config(
