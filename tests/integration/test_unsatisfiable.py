@@ -22,7 +22,7 @@ def arvados(site: SiteProcess, path: str) -> dict[str, Any]:
 
 
 def test_no_container_is_cancelled_twice_and_none_comes_back(tmp_path: Path) -> None:
-    """Rows C23, N6, M10: the reason is logged, the container Cancelled, then its job; while jobs that can run do run."""
+    """Rows C23, N6, M10: the reason is logged, the container Cancelled, then its job; meanwhile others run."""
     log = tmp_path / "log"
     with SiteProcess(speed=60) as site:
         config = site.write_config(tmp_path / "site.cfg", {"Logging": {"file": log, "level": "DEBUG"}})
