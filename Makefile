@@ -6,9 +6,11 @@
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
 # make bench-slurm   time node and queue polls with 1,000 nodes and 5,000 jobs in a real slurmctld (needs Slurm installed)
+# make bench-page   show the page 5,000 nodes in Chromium: how long until they are there, and each update
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
 # make soak    let it live for half an hour at such a site, and look for slopes of memory, threads, files (MINUTES=30)
 # make scenarios   write the tests that hold each row into doc/scenarios.md
+# make screenshots   take the pictures of the page for README.md anew, of a demo (needs Chromium)
 # make clean   remove what these have made
 # Each sets up what it needs: Python 3.11 or newer with venv, in the virtual environment VENV.
 
@@ -21,7 +23,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test properties bench chaos soak drills check bench-manage bench-slurm scenarios clean
+.PHONY: help demo test properties bench chaos soak drills check bench-manage bench-slurm bench-page screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -60,6 +62,12 @@ bench-manage: $(VENV)/.installed
 
 bench-slurm: $(VENV)/.installed
 	@$(BIN)/python tests/bench/slurm_scale.py $(ARGS)
+
+bench-page: $(VENV)/.installed
+	@PYTHONPATH=tests:tests/unit/fleet:tests/unit/manage $(BIN)/python tests/bench/page_load.py $(ARGS)
+
+screenshots: $(VENV)/.installed
+	@PYTHONPATH=tests $(BIN)/python tests/screenshots.py $(ARGS)
 
 scenarios: $(VENV)/.installed
 	@$(BIN)/python tests/unit/scenarios_index.py

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import math
 import os
 import signal
 import subprocess
@@ -17,9 +18,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from arvnodeman.sandbox.demo_stream import CALM_SPEED, CAP, NODES, FrontDoor, JobStream
 from arvnodeman.sandbox.ec2_moto import MISSING as MOTO_MISSING
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from arvnodeman.sandbox.real_slurm import ended_jobs
@@ -33,6 +36,7 @@ _LOG_TAIL = 20  # lines of the daemon's log that are shown when it fails
 # Tuned for 40 jobs in about a minute: simulated seconds, which a demo of N seconds plays PACE * 90 / N times as fast.
 _PACE = 30.0
 _SECONDS = 90.0
+_JOBS = 40
 _SLURM_FACTOR = 2.0  # a real Slurm has lags of its own, which are not simulated seconds
 _WINDOW = 500.0
 _DURATION = 180.0
@@ -46,8 +50,13 @@ def main(argv: Sequence[str]) -> int:
         description="Plays a queue of jobs on a made-up site on this machine, run by the real daemon. Exit code 0: "
         "every job has run exactly once, and no node and no slot is left.",
     )
+    parser.add_argument(
+        "--open-ended",
+        action="store_true",
+        help="jobs go on coming, at a calm rate and without faults, until Ctrl-C: for looking at the daemon's page",
+    )
     parser.add_argument("--seconds", type=_positive, help="the longest that it takes (default 90; on a real Slurm 180)")
-    parser.add_argument("--jobs", type=_jobs, default=40, help="how many jobs (default 40)")
+    parser.add_argument("--jobs", type=_jobs, help=f"how many jobs (default {_JOBS})")
     parser.add_argument("--seed", type=int, default=1, help="the same seed plays the same jobs and faults")
     parser.add_argument("--log", metavar="FILE", help="keep the daemon's log in this file")
     parser.add_argument(
@@ -69,6 +78,8 @@ def main(argv: Sequence[str]) -> int:
         help="slurm: without Arvados, on a cluster of Slurm alone, whose node names are the records",
     )
     given = parser.parse_args(argv)
+    if given.open_ended and (given.seconds is not None or given.jobs is not None):
+        parser.error("--open-ended has no end and counts no jobs: leave --seconds and --jobs away")
     if given.cloud == "ec2" and importlib.util.find_spec("moto") is None:
         sys.stderr.write(f"demo: {MOTO_MISSING}\n")
         return 1
@@ -77,8 +88,36 @@ def main(argv: Sequence[str]) -> int:
         return 1
     seconds = given.seconds or _SECONDS * (_SLURM_FACTOR if given.slurm == "real" else 1)
     return demo(
-        seconds, given.jobs, given.seed, log=given.log, slurm=given.slurm, cloud=given.cloud, records=given.records
+        Plan(
+            seconds=math.inf if given.open_ended else seconds,
+            speed=CALM_SPEED if given.open_ended else _PACE * _SECONDS / seconds,
+            jobs=given.jobs or _JOBS,
+            seed=given.seed,
+            log=given.log,
+            slurm=given.slurm,
+            cloud=given.cloud,
+            records=given.records,
+        )
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be played. `seconds`: the longest that it may take; infinite: jobs go on coming until Ctrl-C."""
+
+    seconds: float
+    speed: float
+    jobs: int
+    seed: int
+    log: str | None
+    slurm: str
+    cloud: str
+    records: str
+
+    @property
+    def open_ended(self) -> bool:
+        """Until somebody interrupts it."""
+        return self.seconds == math.inf
 
 
 def _positive(text: str) -> float:
@@ -95,25 +134,23 @@ def _jobs(text: str) -> int:
     return number
 
 
-def demo(
-    seconds: float,
-    jobs: int,
-    seed: int,
-    out: TextIO | None = None,
-    log: str | None = None,
-    slurm: str = "double",
-    cloud: str = "sandbox",
-    records: str = "arvados",
-) -> int:
-    """Play it. 0: every job has run once and nothing is left; 1: not so, or not within `seconds`; 130: interrupted."""
+def demo(plan: Plan, out: TextIO | None = None) -> int:
+    """Play it. 0: every job has run once and nothing is left, or one without an end was interrupted; 130: another was;
+    1: it did not end so, or not within its time."""
     stream = sys.stdout if out is None else out
     with _interruptible() as interrupted, tempfile.TemporaryDirectory(prefix="arvados-demo-") as folder:
-        log_path = Path(log or Path(folder) / "daemon.log")
+        log_path = Path(plan.log or Path(folder) / "daemon.log")
         try:
-            slots = max(64, jobs) if slurm == "double" else MOST_NODES
-            speed = _PACE * _SECONDS / seconds
-            with SiteProcess(speed=speed, seed=seed, slots=slots, slurm=slurm, cloud=cloud, records=records) as site:
-                return _play(site, Path(folder), log_path, seconds, jobs, stream, interrupted)
+            slots = max(64, plan.jobs) if plan.slurm == "double" else MOST_NODES
+            with SiteProcess(
+                speed=plan.speed,
+                seed=plan.seed,
+                slots=slots,
+                slurm=plan.slurm,
+                cloud=plan.cloud,
+                records=plan.records,
+            ) as site:
+                return _play(site, Path(folder), log_path, plan, stream, interrupted)
         except (SiteFailed, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
@@ -121,37 +158,31 @@ def demo(
             return 1
 
 
-def _play(
-    site: SiteProcess,
-    folder: Path,
-    log_path: Path,
-    seconds: float,
-    jobs: int,
-    out: TextIO,
-    interrupted: list[int],
-) -> int:
-    config = site.write_config(folder / "nodemanager.cfg", max_nodes=min(max(6, jobs * 3 // 10), site.address.slots))
-    out.write(
-        f"A made-up site at {site.address.url}, {site.address.speed:g} times faster than life; {jobs} jobs come.\n"
+def _play(site: SiteProcess, folder: Path, log_path: Path, plan: Plan, out: TextIO, interrupted: list[int]) -> int:
+    door = FrontDoor.choose()
+    most = NODES if plan.open_ended else max(6, plan.jobs * 3 // 10)
+    config = site.write_config(
+        folder / "nodemanager.cfg",
+        {"Manage": door.options},
+        max_nodes=min(most, site.address.slots),
+        max_total_price=CAP if plan.open_ended else 0,
     )
     slurm_folder = Path(site.address.slurm_conf).parent if site.address.slurm_conf else None
-    if slurm_folder is not None:
-        out.write(f"Its Slurm is a real one, in {slurm_folder}.\n")
-    if site.address.records == "slurm":
-        out.write("There is no Arvados: Slurm is alone, and its node names are the records.\n")
-    if site.address.cloud:
-        where = site.address.cloud["Cloud Credentials"]
-        out.write(f"Its cloud is moto's EC2, at {where['host']}:{where['port']}.\n")
+    out.write(_introduction(site, plan, slurm_folder))
     out.flush()
     with _daemon(site, config, log_path) as daemon:
-        workload = {"jobs": jobs, "window": _WINDOW, "duration": _DURATION}
-        site.post("jobs", {"workload": workload})
-        site.post("faults", {"arm": _FAULTS})
-        ended = _watch(site, daemon, seconds, jobs, out, interrupted)
+        stream = JobStream(site, plan.seed) if plan.open_ended else None
+        if stream is None:
+            site.post("jobs", {"workload": {"jobs": plan.jobs, "window": _WINDOW, "duration": _DURATION}})
+            site.post("faults", {"arm": _FAULTS})
+        if door.opens(lambda: bool(interrupted) or daemon.poll() is not None):
+            out.write(door.words)
+            out.flush()
+        ended = _watch(site, daemon, plan, out, interrupted, stream)
         if ended == _INTERRUPTED:
             _kill(daemon)
-            out.write("interrupted\n")
-            return _INTERRUPTED
+            out.write("interrupted\n" if stream is None else _farewell(site.verdict()))
+            return _INTERRUPTED if stream is None else 0
         if ended is None:
             _stop(daemon)
     runs = completed_runs(slurm_folder) if slurm_folder is not None else None
@@ -159,35 +190,57 @@ def _play(
     return max(code, _sum_up_ec2(site.get("ec2"), out) if site.address.cloud else 0)
 
 
+def _introduction(site: SiteProcess, plan: Plan, slurm_folder: Path | None) -> str:
+    """Where it is played."""
+    jobs = "jobs come until Ctrl-C" if plan.open_ended else f"{plan.jobs} jobs come"
+    text = f"A made-up site at {site.address.url}, {site.address.speed:g} times faster than life; {jobs}.\n"
+    if slurm_folder is not None:
+        text += f"Its Slurm is a real one, in {slurm_folder}.\n"
+    if site.address.records == "slurm":
+        text += "There is no Arvados: Slurm is alone, and its node names are the records.\n"
+    if site.address.cloud:
+        where = site.address.cloud["Cloud Credentials"]
+        text += f"Its cloud is moto's EC2, at {where['host']}:{where['port']}.\n"
+    return text
+
+
+def _farewell(verdict: Mapping[str, Any]) -> str:
+    """The end of an open end."""
+    jobs, nodes = verdict["ran_once"], verdict["nodes_booted"]
+    return f"ended: {jobs} jobs have run on {nodes} nodes, which cost ${verdict['cost']:.2f}\n"
+
+
 def _watch(
     site: SiteProcess,
     daemon: subprocess.Popen[bytes],
-    seconds: float,
-    jobs: int,
+    plan: Plan,
     out: TextIO,
     interrupted: list[int],
+    stream: JobStream | None,
 ) -> int | str | None:
     """Show what happens until all is over: None; or a text that says what went wrong; or _INTERRUPTED."""
     # rich takes a tenth of a second to import: not before the signals are in hand
     from arvnodeman.sandbox.demo_view import LiveScreen, PlainScreen, Screen
 
     start = time.time()
-    screen: Screen = LiveScreen(out, start, jobs) if out.isatty() else PlainScreen(out, start)
+    screen: Screen = LiveScreen(out, start, plan.jobs) if out.isatty() else PlainScreen(out, start)
     seen = 0
     try:
         while True:
+            if stream is not None:
+                stream.flow(time.time())
             state = site.state("nodes")
             happenings: list[dict[str, Any]] = site.get(f"happenings?after={seen}")["happenings"]
             seen = happenings[-1]["seq"] if happenings else seen
             screen.show(state, happenings)
             if interrupted:
                 return _INTERRUPTED
-            if state["quiet"]:
+            if state["quiet"] and stream is None:
                 return None
             if daemon.poll() is not None:
                 return f"the daemon ended by itself with exit code {daemon.returncode}"
-            if time.time() - start > seconds:
-                return f"not over within {seconds:g} seconds"
+            if time.time() - start > plan.seconds:
+                return f"not over within {plan.seconds:g} seconds"
             time.sleep(_LOOK)
     finally:
         screen.close()

@@ -77,6 +77,7 @@ class LiveScreen:
 
     def __init__(self, out: TextIO, start: float, jobs: int) -> None:
         self._start = start
+        self._jobs = jobs  # or more, where they go on coming
         self._console = Console(file=out)
         self._recent: deque[str] = deque(maxlen=_RECENT)
         self._progress = Progress(
@@ -90,7 +91,7 @@ class LiveScreen:
         """Draw it anew."""
         self._recent.extend(filter(None, (sentence(happening, self._start) for happening in happenings)))
         done = state["jobs"].get("completed", 0) + state["jobs"].get("cancelled", 0)
-        self._progress.update(self._task, completed=done)
+        self._progress.update(self._task, completed=done, total=max(self._jobs, sum(state["jobs"].values())))
         rows = max(3, self._console.height - _RECENT - 8)
         parts = (self._table(state, rows), Text(counts(state)), self._progress, Text("\n".join(self._recent), "dim"))
         self._live.update(Group(*parts), refresh=True)

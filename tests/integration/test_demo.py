@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from demo_process import Demo
 
 
@@ -60,3 +61,29 @@ def test_a_demo_that_is_not_over_in_time_says_so_and_fails(tmp_path: Path, demos
     assert "It went wrong: not over within 5 seconds." in text
     assert "Traceback" not in text
     assert demo.left() == []
+
+
+def test_a_demo_without_an_end_serves_its_page_until_it_is_interrupted(tmp_path: Path, demos: list[Demo]) -> None:
+    demo = Demo(tmp_path, "--open-ended")
+    demos.append(demo)
+    text = demo.read_until("The daemon's page")
+    found = re.search(r"(http://127.0.0.1:\d+/) \(the token that it asks for: (\w+)\)", text)
+    assert found is not None, text
+    assert "<title>Node Manager</title>" in requests.get(found[1], timeout=30).text
+    assert requests.get(f"{found[1]}v1/status", timeout=30).status_code == 401
+    right = {"Authorization": f"Bearer {found[2]}"}
+    status = requests.get(f"{found[1]}v1/status", headers=right, timeout=30).json()
+    assert status["max_total_price"] > 0
+    demo.read_until("starts on")
+    demo.process.send_signal(signal.SIGINT)
+    text = demo.end()
+    assert demo.process.returncode == 0, text
+    assert re.search(r"ended: \d+ jobs have run on \d+ nodes", text)
+    assert demo.left() == []
+
+
+def test_a_demo_without_an_end_has_no_length(tmp_path: Path, demos: list[Demo]) -> None:
+    demo = Demo(tmp_path, "--open-ended", "--jobs", "3")
+    demos.append(demo)
+    assert "--open-ended has no end and counts no jobs: leave --seconds and --jobs away" in demo.end()
+    assert demo.process.returncode == 2
