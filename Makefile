@@ -5,6 +5,7 @@
 # make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
+# make bench-report   time reports over a history of a million rows (ARGS="--nodes 1000" for another site)
 # make bench-slurm   time node and queue polls with 1,000 nodes and 5,000 jobs in a real slurmctld (needs Slurm installed)
 # make bench-page   show the page 5,000 nodes in Chromium: how long until they are there, and each update
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
@@ -23,7 +24,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test properties bench chaos soak drills check bench-manage bench-slurm bench-page screenshots scenarios clean
+.PHONY: help demo test properties bench chaos soak drills check bench-manage bench-report bench-slurm bench-page screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -59,6 +60,9 @@ check: $(VENV)/.installed
 
 bench-manage: $(VENV)/.installed
 	@PYTHONPATH=tests:tests/unit/fleet:tests/unit/manage $(BIN)/python tests/bench/manage_load.py $(ARGS)
+
+bench-report: $(VENV)/.installed
+	@$(BIN)/python tests/bench/report_rows.py $(ARGS)
 
 bench-slurm: $(VENV)/.installed
 	@$(BIN)/python tests/bench/slurm_scale.py $(ARGS)

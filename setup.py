@@ -35,9 +35,11 @@ setup(
         "werkzeug>=3.1,<4",
     ],
     extras_require={
+        "report": ["matplotlib>=3.8,<4"],
         "ec2-demo": ["moto[ec2,server]>=5.1,<6"],
         "test": [
             "hypothesis>=6.100",
+            "matplotlib>=3.8,<4",
             "mock>=5",
             "moto[ec2,server]>=5.1,<6",
             "mypy>=1.15",

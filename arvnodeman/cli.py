@@ -23,8 +23,9 @@ def make_parser() -> argparse.ArgumentParser:
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
         epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE, hold|drain|run|kill NODE, decisions. "
-        "Others: check-config FILE (is the file a good one?), cloud-test (try the cloud out with one node), demo (a "
-        "whole site on this machine, for a minute), sandbox (that site alone). Each has a --help of its own.",
+        "Others: report --since DATE (what was, and what it cost), check-config FILE (is the file a good one?), "
+        "cloud-test (try the cloud out with one node), demo (a whole site on this machine, for a minute), sandbox (the "
+        "site alone). Each has a --help of its own.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--config", metavar="FILE", help="the configuration file")
@@ -48,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from arvnodeman.cloud_test import main as cloud_test
 
                 return cloud_test(rest)
+            case ["report", *rest]:
+                from arvnodeman.report import main as report
+
+                return report(rest)
             case ["demo", *rest]:
                 from arvnodeman.sandbox.demo import main as demo
 
@@ -78,7 +83,7 @@ def _complete() -> None:
     check = commands.add_parser("check-config")
     check.add_argument("file")
     check.add_argument("--config")
-    for name in ("cloud-test", "demo", "sandbox"):
+    for name in ("cloud-test", "demo", "report", "sandbox"):
         commands.add_parser(name)
     argcomplete.autocomplete(parser)
 

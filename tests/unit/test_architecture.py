@@ -36,7 +36,7 @@ LAYERS = (
     {"cloud", "arvados", "slurm"},
     {"records"},
     {"actors", "cloud_trial", "history", "manage", "supervision"},
-    {"cloud_test", "launcher", "sandbox"},
+    {"cloud_test", "launcher", "report", "sandbox"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,145 @@
+"""A report for people and for programs: a table, CSV, JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+from arvnodeman.fleet.causes import span
+from arvnodeman.history.dates import shown
+from arvnodeman.history.report import Report, SizeReport
+
+COLUMNS = ("size", "nodes", "hours", "busy", "idle", "starting", "other", "unseen", "cost", "of it idle")
+ENDS = {
+    "destroyed": "destroyed by us",
+    "gone": "gone without us (spot, crash, by hand)",
+    "away": "gone while no daemon looked",
+}
+BOOTS = {"up": "came up", "failed": "never came up", "stopped": "stopped, not needed any more"}
+
+
+def as_table(report: Report) -> str:
+    """For people."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"From {shown(report.since)} to {shown(report.until)}"
+    hours = (report.until - report.since) / 3600
+    if report.begins is None:
+        yield "Nothing is recorded at all."
+        return
+    if report.begins > report.since + 120:
+        yield f"The history begins at {shown(report.begins)}."
+    yield f"Recorded: {report.recorded_hours:,.1f} of {hours:,.1f} hours"
+    yield ""
+    if report.sizes:
+        yield from _columns([COLUMNS, *map(_cells, [*report.sizes, report.total])])
+    else:
+        yield "No node was there."
+    yield ""
+    yield from _counted("Boots", report.boots, BOOTS)
+    yield from _counted("Nodes ended", report.ends, ENDS)
+    if report.causes:
+        yield "Why boots failed"
+        yield from (f"  {count:>7,}  {said}" for said, count in report.causes)
+    waits = report.waits
+    if waits.jobs:
+        yield (
+            f"Jobs: {waits.jobs:,} left the queue; they waited {span(waits.mean)} on average, 95 % of them at most "
+            f"{span(waits.most)}, the longest {span(waits.longest)}"
+        )
+    else:
+        yield "Jobs: none left the queue"
+
+
+def _cells(each: SizeReport) -> tuple[str, ...]:
+    hours = (
+        each.hours,
+        each.busy_hours,
+        each.idle_hours,
+        each.starting_hours,
+        each.other_hours,
+        each.unseen_hours,
+    )
+    return (
+        each.size or "(none)",
+        f"{each.nodes:,}",
+        *(f"{number:,.1f}" for number in hours),
+        f"${each.cost:,.2f}",
+        f"${each.idle_cost:,.2f}",
+    )
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The first column to the left, figures to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        yield "  ".join(cells).rstrip()
+
+
+def _counted(title: str, counts: Mapping[str, int], words: Mapping[str, str]) -> Iterator[str]:
+    found = {name: count for name, count in counts.items() if count}
+    yield title if found else f"{title}: none"
+    for name, count in found.items():
+        yield f"  {count:>7,}  {words.get(name) or name.replace('_', ': ', 1)}"
+
+
+def as_json(report: Report) -> str:
+    """For programs: everything, under the names of the fields."""
+    shape = asdict(report)
+    shape["total"] = asdict(report.total)
+    shape["causes"] = [{"words": said, "count": count} for said, count in report.causes]
+    shape["waits"] = {
+        "jobs": report.waits.jobs,
+        "mean_seconds": report.waits.mean,
+        "p95_seconds": report.waits.most,
+        "longest_seconds": report.waits.longest,
+    }
+    return json.dumps(_rounded(shape), indent=2) + "\n"
+
+
+def _rounded(value: object) -> object:
+    match value:
+        case float():
+            return round(value, 4)
+        case dict():
+            return {key: _rounded(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_rounded(each) for each in value]
+    return value
+
+
+def as_csv(report: Report) -> str:
+    """For spreadsheets: a line for each figure, of what and which it is."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("what", "which", "figure", "value"))
+    writer.writerows(_figures(report))
+    return out.getvalue()
+
+
+def _figures(report: Report) -> Iterable[tuple[str, str, str, object]]:
+    yield "report", "", "since", round(report.since)
+    yield "report", "", "until", round(report.until)
+    yield "report", "", "recorded_hours", round(report.recorded_hours, 4)
+    for size in (*report.sizes, report.total):
+        for name, value in asdict(size).items():
+            if name != "size":
+                yield "total" if size.size == "total" else "size", size.size, name, _rounded(value)
+    yield from (("boots", name, "count", count) for name, count in report.boots.items())
+    yield from (("ends", name, "count", count) for name, count in report.ends.items())
+    yield from (("events", name, "count", count) for name, count in report.events.items())
+    yield from (("causes", said, "count", count) for said, count in report.causes)
+    waits = report.waits
+    yield "jobs", "", "count", waits.jobs
+    yield "jobs", "", "mean_wait_seconds", round(waits.mean, 1)
+    yield "jobs", "", "p95_wait_seconds", round(waits.most, 1)
+    yield "jobs", "", "longest_wait_seconds", round(waits.longest, 1)
+
+
+FORMATS: Mapping[str, Callable[[Report], str]] = {"table": as_table, "csv": as_csv, "json": as_json}
