@@ -63,10 +63,11 @@ class FleetHistories(RuleBasedStateMachine):
         cap=st.sampled_from([0.0, 0.0, 1.0]),
         windows=st.sampled_from([(54.0, 5.0, 1.0), (0.0, 60.0)]),
         slots=st.sampled_from([6, 64]),
+        names=st.booleans(),
         seed=st.integers(0, 1 << 30),
     )
     def begin(
-        self, max_nodes: int, min_nodes: int, cap: float, windows: tuple[float, ...], slots: int, seed: int
+        self, max_nodes: int, min_nodes: int, cap: float, windows: tuple[float, ...], slots: int, names: bool, seed: int
     ) -> None:
         """A site and a daemon."""
         policy = Policy(
@@ -77,7 +78,7 @@ class FleetHistories(RuleBasedStateMachine):
             max_total_price=cap,
             slurm=True,
         )
-        self.run = Run(policy, OFFERS, seed=seed, slots=slots)
+        self.run = Run(policy, OFFERS, seed=seed, slots=slots, names=names)
         self.run.site.gres, self.run.site.partitions = GRES, PARTITIONS
         self.watch = Watch(self.run)
 

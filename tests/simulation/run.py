@@ -27,6 +27,7 @@ from arvnodeman.fleet.messages import (
     Tick,
 )
 from arvnodeman.fleet.model import ErrorKind, Policy, ProviderSize, RemoteError, RemoteFailure
+from simulation.names import NamesSite
 from simulation.site import SimJob, SimNode, Site
 
 EPOCH = 1_700_000_000.0
@@ -60,6 +61,7 @@ class Run:
     seed: int = 0
     pace: Pace = field(default_factory=Pace)
     slots: int = 64
+    names: bool = False  # Slurm alone: names are the records
     rng: random.Random = field(init=False)
     site: Site = field(init=False)
     fleet: Fleet = field(init=False)
@@ -77,7 +79,8 @@ class Run:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
-        self.site = Site(self.sizes, self.rng, slots=self.slots)
+        kind = NamesSite if self.names else Site
+        self.site = kind(self.sizes, self.rng, slots=self.slots)
         self.site.now = self.now
         self.site.on_boot = self._node_booting
         self.site.on_start = self._job_started
@@ -88,6 +91,8 @@ class Run:
     def start(self) -> None:
         """A new daemon: what the last one waited for never comes."""
         self._epoch += 1
+        if isinstance(self.site, NamesSite):
+            self.site.daemon_started()
         self._tick_at = None
         self._poll_at.clear()
         self.fleet = Fleet(self.policy, self.now + self.skew)
@@ -188,12 +193,15 @@ class Run:
                 return QueueListed(self.site.list_queue(), self.now + self.skew)
 
     def _records(self) -> RecordsListed:
+        offset: float | None = -self.skew
+        if isinstance(self.site, NamesSite):  # the keeper has no other clock than the daemon's
+            self.site.skew, offset = self.skew, None
         records, slurm = self.site.list_records(), self.site.list_slurm()
         if records and self.rng.random() < self.pace.record_lies:
             records = records[: self.rng.randrange(len(records))]
         if self.rng.random() < self.pace.slurm_lies:
             slurm = {name: replace(node, state="down", responding=False) for name, node in slurm.items()}
-        return RecordsListed(records, slurm, self.now + self.skew, clock_offset=-self.skew)
+        return RecordsListed(records, slurm, self.now + self.skew, clock_offset=offset)
 
     # ---- the site's own doing ---------------------------------------------------------------------------------------
 
