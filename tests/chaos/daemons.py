@@ -63,6 +63,7 @@ class Daemons:
         self._environment = site.environment()
         overrides = {**sections, **_SPOT, "Logging": {"file": self.log, "level": level}}
         self._config = site.write_config(folder / "site.cfg", overrides, state_dir=folder / "state", **options)
+        self._records = site.address.records
         self._pid = 0
         self._status: int | None = None
 
@@ -134,7 +135,7 @@ class Daemons:
                 os.dup2(here, there)
             os.closerange(3, 1024)
             if point:
-                arm(point, nth)
+                arm(point, nth, self._records)
             code = launch(str(self._config), foreground=True)
         except BaseException:  # noqa: BLE001 - whatever it is: this process must not go on as the one that it was
             traceback.print_exc()

@@ -16,10 +16,19 @@ from arvnodeman.sandbox.process import SiteProcess
 
 _APART = 0.7  # real seconds between two deeds
 _CAUSES: dict[str, tuple[str, ...]] = {
-    "job": ("records.prepare", "cloud.create_node", "cloud.finish_node", "slurm.describe", "cloud.list_sizes"),
+    "job": (
+        "records.prepare",
+        "records.describe",
+        "notes.note",
+        "notes.shown_node",
+        "cloud.create_node",
+        "cloud.finish_node",
+        "slurm.describe",
+        "cloud.list_sizes",
+    ),
     "create-lost": ("cloud.find_node",),
     "destroy-fails": ("cloud.look_for",),
-    "unsatisfiable": ("jobs.explain", "jobs.cancel", "slurm.cancel"),
+    "unsatisfiable": ("jobs.explain", "jobs.cancel", "slurm.cancel", "notes.note_on_job"),
     "untag": ("cloud.sync_fqdn",),
     "fail": ("slurm.jobs_on",),
     "drain": ("cloud.set_word", "cloud.destroy_node", "slurm.drain", "slurm.node", "slurm.set_down", "records.release"),

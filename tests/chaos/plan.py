@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from arvnodeman.sandbox.catalogue import SIZES
 from arvnodeman.sandbox.faults import FAULTS, Place, names_of
 from arvnodeman.sandbox.workload import make_workload
-from chaos.points import POINTS
+from chaos.points import points_of
 
 KILLS = 25
 SPEED = 60.0
@@ -53,22 +53,24 @@ class Plan:
     clocks: dict[str, float]
     settings: dict[str, bool]
     max_nodes: int
+    records: str = "arvados"  # who keeps the node records
 
 
-def make_plan(seed: int, kills: int = KILLS, rate: float = 0.2) -> Plan:
+def make_plan(seed: int, kills: int = KILLS, rate: float = 0.2, records: str = "arvados") -> Plan:
     """The plan of a seed. Every second kill is at a point, and the points go on from one seed to the next."""
     dice = random.Random(f"chaos/{seed}")
     at_points = kills // 2 + kills % 2
     first = (seed - 1) * at_points
     found = []
+    points = points_of(records)
     for number in range(kills):
-        point = POINTS[(first + number // 2) * 7 % len(POINTS)] if number % 2 == 0 else ""
+        point = points[(first + number // 2) * 7 % len(points)] if number % 2 == 0 else ""
         found.append(Kill(point, dice.choice((1, 1, 2)), dice.uniform(*LIFE)))
     clocks = {name: round(dice.uniform(-60, 60), 1) for name in ("cloud", "arvados")}
     all_rates = rates(rate) | dict.fromkeys(favourites(seed), rate)
     settings = {name: dice.random() < 0.5 for name in ("shared_nodes", "self_resume")}
     jobs, window = int(kills * JOBS_A_KILL), kills * PACE
-    return Plan(seed, tuple(found), jobs, window, all_rates, clocks, settings, dice.choice((6, 12, 20)))
+    return Plan(seed, tuple(found), jobs, window, all_rates, clocks, settings, dice.choice((6, 12, 20)), records)
 
 
 def jobs_of(plan: Plan) -> list[dict[str, object]]:

@@ -60,7 +60,10 @@ def play(plan: Plan, folder: Path) -> Outcome:
     outcome = Outcome(plan.seed, logs=folder)
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    with SiteProcess(speed=SPEED, seed=plan.seed, slots=24, page=4) as site, _daemons(site, folder, plan) as daemons:
+    with (
+        SiteProcess(speed=SPEED, seed=plan.seed, slots=24, page=4, records=plan.records) as site,
+        _daemons(site, folder, plan) as daemons,
+    ):
         try:
             _prepare(site, plan)
             _kill_again_and_again(site, plan, daemons, outcome)
@@ -78,7 +81,12 @@ def play(plan: Plan, folder: Path) -> Outcome:
 
 @contextlib.contextmanager
 def _daemons(site: SiteProcess, folder: Path, plan: Plan) -> Iterator[Daemons]:
-    daemons = Daemons(site, folder, CHAOS_SECTIONS, {**CHAOS_OPTIONS, "max_nodes": plan.max_nodes})
+    options = {**CHAOS_OPTIONS, "max_nodes": plan.max_nodes}
+    sections = dict(CHAOS_SECTIONS)
+    if plan.records == "slurm":
+        del sections["Arvados"]
+        options["cancel_unsatisfiable"] = "yes"
+    daemons = Daemons(site, folder, sections, options)
     try:
         yield daemons
     finally:

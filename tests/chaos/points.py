@@ -47,17 +47,37 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 
-POINTS: tuple[str, ...] = tuple(
-    f"{when} {room}.{call}" for room, (_, calls) in _HOMES.items() for call in calls for when in ("before", "after")
-)
+# Without Arvados: other rooms, in the place of records and jobs.
+_ALONE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "records": ("arvnodeman.records.names:SlurmRecords", ("list_records", "prepare", "describe", "release")),
+    "notes": ("arvnodeman.slurm.keeping:NamesInSlurm", ("shown", "shown_node", "note", "note_on_job", "configuration")),
+}
 
 
-def arm(point: str, nth: int) -> None:
+def homes(records: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Where the calls are, with this keeper of records: by room, the class and its methods."""
+    if records == "arvados":
+        return _HOMES
+    return {room: home for room, home in _HOMES.items() if room != "jobs"} | _ALONE
+
+
+def points_of(records: str) -> tuple[str, ...]:
+    """All points, with this keeper of records."""
+    rooms = homes(records).items()
+    return tuple(
+        f"{when} {room}.{call}" for room, (_, calls) in rooms for call in calls for when in ("before", "after")
+    )
+
+
+POINTS = points_of("arvados")
+
+
+def arm(point: str, nth: int, records: str = "arvados") -> None:
     """This process kills itself, and its group, at the nth time that it comes to this point. `after`: the call has
     returned, or raised."""
     when, _, name = point.partition(" ")
     room, _, method = name.partition(".")
-    module, _, owner = _HOMES[room][0].partition(":")
+    module, _, owner = homes(records)[room][0].partition(":")
     home = getattr(importlib.import_module(module), owner)
     setattr(home, method, _dying(getattr(home, method), when, nth))
 

@@ -6,11 +6,12 @@ import argparse
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from chaos.plan import KILLS, make_plan
 from chaos.play import Outcome, play
-from chaos.points import POINTS
+from chaos.points import POINTS, points_of
 
 _SHOWN = 12  # points that are named when they were missed
 
@@ -21,18 +22,24 @@ def main() -> int:
     parser.add_argument("seeds", type=seeds_of, help="as in 1-20 or 3,7,9")
     parser.add_argument("--kills", type=int, default=KILLS, help=f"kills a run (default {KILLS})")
     parser.add_argument("--rate", type=float, default=0.2, help="of what can go wrong at one place, does (default 0.2)")
+    parser.add_argument(
+        "--records",
+        choices=("arvados", "slurm"),
+        default="arvados",
+        help="who keeps the node records (default arvados)",
+    )
     parser.add_argument("--logs", type=_folder, default=_folder("build/chaos"), help="for the logs of failed runs")
     parser.add_argument("--keep", action="store_true", help="keep the logs of good runs, too")
     given = parser.parse_args()
     outcomes = []
     for seed in given.seeds:
-        outcome = play(make_plan(seed, given.kills, given.rate), given.logs / f"seed-{seed}")
+        outcome = play(make_plan(seed, given.kills, given.rate, given.records), given.logs / f"seed-{seed}")
         outcomes.append(outcome)
         if not outcome.wrong and not given.keep:
             shutil.rmtree(given.logs / f"seed-{seed}")
         sys.stdout.write(line_of(outcome))
         sys.stdout.flush()
-    sys.stdout.write(summary(outcomes))
+    sys.stdout.write(summary(outcomes, points_of(given.records)))
     return 1 if any(outcome.wrong for outcome in outcomes) else 0
 
 
@@ -65,10 +72,10 @@ def line_of(outcome: Outcome) -> str:
     return line + "".join(f"         {text}\n" for text in more)
 
 
-def summary(outcomes: list[Outcome]) -> str:
+def summary(outcomes: list[Outcome], all_points: Sequence[str] = POINTS) -> str:
     """All runs together."""
     points = Counter(point for outcome in outcomes for point in outcome.points)
-    missed = [point for point in POINTS if point not in points]
+    missed = [point for point in all_points if point not in points]
     missed_few = 0 < len(missed) <= _SHOWN
     faults = Counter[str]()
     requeues = Counter[str]()
@@ -79,7 +86,7 @@ def summary(outcomes: list[Outcome]) -> str:
     lines = [
         f"episodes: {len(outcomes)}, failed: {len(failed)}{' (seeds ' + ', '.join(failed) + ')' if failed else ''}",
         f"kills: {sum(o.kills for o in outcomes)}, at points: {sum(points.values())}, "
-        f"points hit: {len(points)} of {len(POINTS)}{' (not: ' + ', '.join(missed) + ')' if missed_few else ''}",
+        f"points hit: {len(points)} of {len(all_points)}{' (not: ' + ', '.join(missed) + ')' if missed_few else ''}",
         f"daemons that ended by themselves: {sum(len(o.ends) for o in outcomes)}",
         f"jobs: {sum(o.verdict['jobs'] for o in outcomes)}, run anew after: {_counts(requeues)}",
         f"faults: {sum(faults.values())}: {_counts(faults)}",
