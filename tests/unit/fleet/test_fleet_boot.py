@@ -320,7 +320,7 @@ def test_boots_are_held_when_the_room_is_gone_meanwhile() -> None:
     world.poll_cloud()
     world.obey()
     assert len(world.cloud) == 2
-    assert all(record.slot is None for uuid, record in world.records.items() if "new" in uuid)
+    assert {record.slot for uuid, record in world.records.items() if "new" in uuid} == {None}
 
 
 @pytest.mark.parametrize("answer", ["the node", "broken", "refused"])
@@ -344,7 +344,7 @@ def test_a_node_that_vanishes_before_its_create_request_answers_ends_the_boot(an
     assert not world.fleet.view.operations
     assert not world.fleet.view.nodes
     assert world.created() == ["small"]
-    assert all(record.slot is None for record in world.records.values())
+    assert [record.slot for record in world.records.values()] == [None]
 
 
 @pytest.mark.parametrize("failing", [PrepareRecord, ReleaseRecord])

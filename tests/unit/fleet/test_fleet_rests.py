@@ -216,6 +216,7 @@ def test_every_waiting_job_has_its_nodes_or_a_reason() -> None:
         for cap in (0, 0.3, 0.9, 2.0):
             world = fleet(("small", "idle"), ("large", "alloc"), max_nodes=max_nodes, max_total_price=cap)
             world.begin(*(Job(f"{n}", shape, n % 3) for n, shape in enumerate(shapes * 3)))
+            assert set(world.fleet.view.waiting) == set(shapes)
             for shape, waiting in world.fleet.view.waiting.items():
                 assert waiting.served == waiting.jobs or waiting.cause is not None, (shape, max_nodes, cap)
 

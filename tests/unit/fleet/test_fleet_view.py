@@ -86,6 +86,7 @@ def test_pairing_and_new_nodes_are_told_in_the_classic_words() -> None:
 def test_notes_are_put_into_words_later() -> None:
     """What nobody reads costs nothing."""
     world = World().begin(*jobs(1))
+    assert len(world.notes) > 1
     assert all(isinstance(note, Note) and note.text % note.args for note in world.notes)
     loggers = {note.logger.split(".")[0] for note in world.notes}
     assert loggers <= {"", "arvnodeman", "ComputeNodeSetupActor", "ComputeNodeDriver"}
