@@ -105,15 +105,18 @@ class QueueFetch:
         """Raises RemoteFailure; SlurmFailure when it was Slurm."""
         started = self._now()
         jobs: list[Job] = []
+        others: Mapping[str, str] = {}
         if self._slurm is not None:
             try:
-                jobs.extend(self._slurm.pending())
+                queue = self._slurm.queue()
             except RemoteFailure as failure:
                 raise SlurmFailure(failure.error) from failure
+            jobs.extend(queue.jobs)
+            others = queue.others
         if self._make_jobs is not None:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
             jobs.extend(self._jobs.waiting())
         if self._waits is not None:
-            self._waits.look(jobs, started)
+            self._waits.look(jobs, started, others)
         return QueueListed(jobs, started)

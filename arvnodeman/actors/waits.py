@@ -8,6 +8,7 @@ from types import MappingProxyType
 from arvnodeman.fleet.model import Job
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
+_NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 
 
 class JobWaits:
@@ -16,16 +17,18 @@ class JobWaits:
     def __init__(self) -> None:
         self.since: Mapping[str, float] = MappingProxyType({})  # job id -> seconds since the epoch
         self.oldest: float | None = None
+        self.others = _NO_OTHERS  # job id -> Slurm's reason, of those that wait for something else than nodes
         self._earlier: Mapping[str, float] = _NOTHING
 
     def remember(self, since: Mapping[str, float]) -> None:
         """What an earlier run has seen: a job of it that the next queue has waits since then. Any thread."""
         self._earlier = since
 
-    def look(self, jobs: Iterable[Job], now: float) -> None:
+    def look(self, jobs: Iterable[Job], now: float, others: Mapping[str, str] = _NO_OTHERS) -> None:
         """A queue has been read at `now`. A job that was away is new again."""
         before, earlier, self._earlier = self.since, self._earlier, _NOTHING
         since = {job.id: before.get(job.id, now) for job in jobs}
         since.update((job, min(since[job], earlier[job])) for job in earlier.keys() & since.keys())
         self.since = MappingProxyType(since)
+        self.others = MappingProxyType(others)
         self.oldest = min(since.values(), default=None)

@@ -85,11 +85,13 @@ class Api:
         return json_response({"jobs": page, "offset": offset, "total": len(jobs)})
 
     def job(self, request: Request, name: str) -> Response:
-        """One waiting job."""
+        """One waiting job, or one that waits for something else than nodes."""
         now = self._source.look()
         for place, waiting in enumerate(now.view.jobs):
             if waiting.id == name:
                 return json_response(shapes.job(waiting, place, self._source, now))
+        if (reason := self._source.waits.others.get(name)) is not None:
+            return json_response(shapes.other_job(name, reason))
         raise NotFound
 
     def sizes(self, request: Request) -> Response:

@@ -149,6 +149,10 @@ def _operation(shown: Json) -> str:
 
 def job(shown: Json) -> Iterator[str]:
     """What stands in a job's way."""
+    if not shown.get("waits_for_nodes", True):
+        yield f"Job {shown['id']}: waits, and not for nodes"
+        yield f"  {shown['why']}."
+        return
     waited = "" if shown["waiting_seconds"] is None else f" for {span(shown['waiting_seconds'])}"
     yield f"Job {shown['id']}: waits{waited}, at place {shown['place']} with priority {shown['priority']}"
     many = f"{shown['nodes']} nodes, each with " if shown["nodes"] > 1 else ""

@@ -59,6 +59,12 @@ def _schemas() -> Json:
         "Poll": _poll(),
         "Node": _node(),
         "Job": _job(),
+        "OtherJob": _object(
+            id=TEXT,
+            slurm_reason=TEXT,
+            waits_for_nodes={"type": "boolean", "enum": [False]},
+            why=_said(TEXT, "what it waits for instead"),
+        ),
         "Size": _size(),
         "Operation": _operation(),
         "Decision": _object(
@@ -268,6 +274,7 @@ def _paths() -> Json:
     )
     after = (_in_query("after", "only those with a higher serial number", 0, 10**15),)
     jobs = _object(jobs=_list(_ref("Job")), offset=WHOLE, total=WHOLE)
+    one_job = {"anyOf": [_ref("Job"), _ref("OtherJob")]}
     decisions = _object(run=_said(TEXT, "serials count anew in each"), last=WHOLE, decisions=_list(_ref("Decision")))
     hours = {
         "name": "hours",
@@ -280,7 +287,7 @@ def _paths() -> Json:
         "/v1/nodes": _get("All nodes", _object(nodes=_list(_ref("Node")))),
         "/v1/nodes/{name}": _get("One node and the operations on it", _ref("Node"), 404, parameters=(node,)),
         "/v1/jobs": _get("Waiting jobs in the order of service", jobs, 400, parameters=page),
-        "/v1/jobs/{name}": _get("One waiting job", _ref("Job"), 404, parameters=(_in_path("as Slurm names it"),)),
+        "/v1/jobs/{name}": _get("One waiting job", one_job, 404, parameters=(_in_path("as Slurm names it"),)),
         "/v1/sizes": _get("All sizes", _object(sizes=_list(_ref("Size")))),
         "/v1/sizes/{name}": _get("One size", _ref("Size"), 404, parameters=(_in_path("NAME of [Size NAME]"),)),
         "/v1/operations": _get("What is under way", _object(operations=_list(_ref("Operation")))),

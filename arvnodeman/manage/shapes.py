@@ -157,6 +157,17 @@ def job(waiting: Job, place: int, source: Source, now: Moment) -> Json:
     }
 
 
+def other_job(name: str, reason: str) -> Json:
+    """A job that waits in Slurm, and that more nodes would not help."""
+    told = f"Slurm's reason is {reason}: more nodes would not help"
+    return {
+        "id": name,
+        "slurm_reason": reason,
+        "waits_for_nodes": False,
+        "why": "Slurm has not looked at it yet" if reason == "None" else told,
+    }
+
+
 def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Cause | str]:
     """Is a node there or coming for the job at this place, and else why not?"""
     blocked = f"nothing is decided now: {now.view.blocked}"

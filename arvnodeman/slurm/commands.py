@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from arvnodeman.fleet.model import Job, SlurmNode
 from arvnodeman.settings import ARVADOS_CONTAINER
@@ -54,6 +55,14 @@ _queue_log = logging.getLogger("arvnodeman.jobqueue")
 _log = logging.getLogger("arvnodeman.slurm")
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits in Slurm's queue."""
+
+    jobs: tuple[Job, ...]  # that more nodes would help
+    others: Mapping[str, str]  # name -> Slurm's reason, of those that it would not
+
+
 class Slurm:
     """Slurm, as its commands on PATH reach it. Keeps nothing but squeue's version: one object can serve all threads.
 
@@ -73,7 +82,11 @@ class Slurm:
     # ---- asking ----------------------------------------------------------------------------------------------------
 
     def pending(self) -> tuple[Job, ...]:
-        """The jobs that wait for nodes, in the order of the queue; a malformed line is skipped with a warning.
+        """The jobs of queue() that wait for nodes."""
+        return self.queue().jobs
+
+    def queue(self) -> Queue:
+        """The jobs that wait, those for nodes in the order of the queue; a malformed line is skipped with a warning.
 
         Output without one line that can be read is a failure: taken for an empty queue, it would stop nodes."""
         form, tail = f"--format={SQUEUE_FORMAT}", TAIL
@@ -84,11 +97,12 @@ class Slurm:
             form += LONG_NUMBER if self._shows_all() else NUMBER
             each = ("--array",)  # each task of an array on a line of its own: it is a job like any other
         text = self._run("squeue", _ALL, *each, "--state=PENDING", "--noheader", form)
-        jobs, malformed = parse_squeue(text, self.job_name_pattern, tail, numbered=self.numbered)
+        others: dict[str, str] = {}
+        jobs, malformed = parse_squeue(text, self.job_name_pattern, tail, others, numbered=self.numbered)
         self._report("squeue", malformed, _queue_log)
         if len(malformed) > _JUNK and len(malformed) == sum(1 for line in text.split("\n") if line.strip()):
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
-        return tuple(jobs)
+        return Queue(tuple(jobs), others)
 
     def nodes(self) -> dict[str, SlurmNode]:
         """Every node that Slurm shows, by name. No node at all is a failure: slurm.conf has at least one."""

@@ -110,11 +110,12 @@ def waits_for_nodes(reason: str) -> bool:
 
 
 def parse_squeue(
-    text: str, job_name_pattern: str, tail: int = 0, *, numbered: bool = False
+    text: str, job_name_pattern: str, tail: int = 0, others: dict[str, str] | None = None, *, numbered: bool = False
 ) -> tuple[list[Job], list[str]]:
     """The jobs that wait for nodes and whose name contains `job_name_pattern` (row F16), in the order of the queue, and
     the lines that cannot be read. Jobs alike share one JobShape. `tail`: fields behind the number of nodes;
-    `numbered`: behind these stands the number of the job, which is then its id, and not the name."""
+    `numbered`: behind these stands the number of the job, which is then its id, and not the name. `others` is given
+    the jobs of such names that more nodes would not help: id and reason."""
     jobs: list[Job] = []
     malformed: list[str] = []
     counted: dict[str, bool] = {}
@@ -137,6 +138,8 @@ def parse_squeue(
         if reason not in counted:
             counted[reason] = waits_for_nodes(reason)
         if not counted[reason]:
+            if others is not None:
+                others[job_id if numbered else name] = reason
             continue
         key = (*fields[:3], fields[5], *fields[7:])
         shape = shapes.get(key)

@@ -12,9 +12,11 @@ from actor_doubles import End, HandClock
 from arvnodeman.actors.crew import make_fetches
 from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.pollers import SlurmFailure
+from arvnodeman.actors.waits import JobWaits
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
 from arvnodeman.fleet.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure, SlurmNode
+from arvnodeman.slurm.commands import Queue
 
 AWAY = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no answer"))
 SINFO = {"compute1": SlurmNode("compute1", "idle")}
@@ -64,7 +66,7 @@ def test_each_queue_has_its_switch(tmp_path: Path, slurm_queue: bool, jobs_queue
         "[Cloud]\nprovider = dummy\nshutdown_windows = 54, 5, 1\n[Size small]\ncores = 1\n"
     )
     slurm, jobs = Mock(), Mock()
-    slurm.pending.return_value = (Job("s", JobShape()),)
+    slurm.queue.return_value = Queue((Job("s", JobShape()),), {})
     jobs.waiting.return_value = (Job("j", JobShape(), in_slurm=False),)
     makers = Mock(slurm=Mock(return_value=slurm), jobs=Mock(return_value=jobs))
     fetch = make_fetches(load(str(path)), makers, End().supervision)[Poll.QUEUE]
@@ -72,7 +74,7 @@ def test_each_queue_has_its_switch(tmp_path: Path, slurm_queue: bool, jobs_queue
     assert isinstance(listed, QueueListed)
     assert [job.id for job in listed.jobs] == found
     assert (makers.slurm.called, makers.jobs.called) == (slurm_queue, jobs_queue)
-    assert slurm.mock_calls == ([call.pending()] if slurm_queue else [])
+    assert slurm.mock_calls == ([call.queue()] if slurm_queue else [])
 
 
 def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -99,7 +101,7 @@ def test_rights_that_could_not_be_checked_are_checked_again() -> None:
 def test_it_shows_when_it_was_slurm_that_is_away() -> None:
     slurm = Mock()
     slurm.nodes.side_effect = AWAY
-    slurm.pending.side_effect = AWAY
+    slurm.queue.side_effect = AWAY
     with pytest.raises(SlurmFailure):
         RecordsFetch(lambda: Mock(clock_offset=None), slurm, CLOCK.clock)()
     with pytest.raises(SlurmFailure):
@@ -113,10 +115,21 @@ def test_it_shows_when_it_was_slurm_that_is_away() -> None:
 
 def test_slurms_jobs_come_before_those_of_arvados() -> None:
     slurm, jobs = Mock(), Mock()
-    slurm.pending.return_value = (Job("s", JobShape()),)
+    slurm.queue.return_value = Queue((Job("s", JobShape()),), {})
     jobs.waiting.return_value = (Job("j", JobShape(), in_slurm=False),)
     make = Mock(return_value=jobs)
     fetch = QueueFetch(slurm, make, CLOCK.clock)
     assert [job.id for job in fetch().jobs] == ["s", "j"]
     fetch()
     assert make.call_count == 1
+
+
+def test_jobs_that_wait_for_something_else_keep_their_reason() -> None:
+    """They are no jobs to the brain, and whoever asks for one is told why it waits; one that is gone is forgotten."""
+    slurm, waits = Mock(), JobWaits()
+    slurm.queue.side_effect = [Queue((), {"held": "JobHeldUser"}), Queue((), {})]
+    fetch = QueueFetch(slurm, None, CLOCK.clock, waits)
+    assert fetch().jobs == []
+    assert dict(waits.others) == {"held": "JobHeldUser"}
+    fetch()
+    assert dict(waits.others) == {}

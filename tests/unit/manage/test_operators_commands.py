@@ -117,6 +117,23 @@ def test_explain_each_kind_of_thing(served: Managed, run: Any) -> None:
     assert "limits: 3 nodes of max_nodes 3" in size
 
 
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("AssocGrpCpuLimit", "Slurm's reason is AssocGrpCpuLimit: more nodes would not help."),
+        ("JobHeldUser", "Slurm's reason is JobHeldUser: more nodes would not help."),
+        ("None", "Slurm has not looked at it yet."),
+    ],
+)
+def test_explain_a_job_that_waits_for_something_else_than_nodes(
+    served: Managed, run: Any, reason: str, why: str
+) -> None:
+    """No job waits without a stated reason, also where the reason is none of ours."""
+    served.waits.look(served.world.jobs, served.world.now, {"zzzzz-dz642-00000000000held": reason})
+    code, out, _ = run("explain", "zzzzz-dz642-00000000000held")
+    assert (code, out) == (0, f"Job zzzzz-dz642-00000000000held: waits, and not for nodes\n  {why}\n")
+
+
 def test_everything_as_json(served: Managed, run: Any) -> None:
     assert json.loads(run("status", "--json")[1])["status"]["healthy"] is True
     assert json.loads(run("explain", "compute1", "--json")[1])["node"]["id"] == "i-compute1"

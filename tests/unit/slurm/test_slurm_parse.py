@@ -154,7 +154,11 @@ def test_a_bar_in_the_features_of_a_container(tail: str) -> None:
 def test_which_reasons_more_nodes_would_help(reason: str, expected: bool) -> None:
     """Row F13, and a maintenance reservation."""
     assert waits_for_nodes(reason) is expected
-    assert bool(parse_squeue(f"1|1G|0|{reason}|{UUID}|(null)|5|1", "-dz642-")[0]) is expected
+    others: dict[str, str] = {}
+    lines = [f"1|1G|0|{reason}|{name}|(null)|5|1" for name in (UUID, "not ours")]
+    jobs, _ = parse_squeue("\n".join(lines), "-dz642-", others=others)
+    assert bool(jobs) is expected
+    assert others == ({} if expected else {UUID: reason})
 
 
 def test_jobs_of_others_are_not_ours() -> None:
