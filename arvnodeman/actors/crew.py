@@ -29,6 +29,7 @@ from arvnodeman.actors.pollers import (
 from arvnodeman.actors.timer import Timer
 from arvnodeman.actors.waits import JobWaits
 from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
+from arvnodeman.arvados.containers import Containers
 from arvnodeman.arvados.jobs import JobsQueue
 from arvnodeman.cloud.base import ping_url
 from arvnodeman.cloud.registry import make_driver
@@ -81,7 +82,11 @@ def make_fetches(
             makers.keeper, makers.slurm() if policy.sinfo else None, clock, check_rights=check_rights
         ),
         Poll.QUEUE: QueueFetch(
-            makers.slurm() if arvados.slurm_queue else None, makers.jobs if arvados.jobs_queue else None, clock, waits
+            makers.slurm() if arvados.slurm_queue else None,
+            makers.jobs if arvados.jobs_queue else None,
+            clock,
+            waits,
+            Containers(settings) if arvados.host and arvados.slurm_queue else None,
         ),
     }
     if overlay is None:

@@ -18,6 +18,7 @@ from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
     from arvnodeman.actors.waits import JobWaits
+    from arvnodeman.arvados.containers import Containers
     from arvnodeman.arvados.jobs import JobsQueue
     from arvnodeman.cloud.base import CloudDriver
     from arvnodeman.records.keeper import RecordKeeper
@@ -93,8 +94,10 @@ class QueueFetch:
         make_jobs: Callable[[], JobsQueue] | None,
         clock: Clock,
         waits: JobWaits | None = None,
+        containers: Containers | None = None,
     ) -> None:
-        """`waits` is told of each queue that was read."""
+        """`waits` is told of each queue that was read, with what Arvados says of the `containers` in it."""
+        self._containers = containers
         self._waits = waits
         self._slurm = slurm
         self._make_jobs = make_jobs
@@ -118,5 +121,10 @@ class QueueFetch:
                 self._jobs = self._make_jobs()
             jobs.extend(self._jobs.waiting())
         if self._waits is not None:
+<<<<<<< HEAD
             self._waits.look(jobs, started, others)
+=======
+            waiting = self._containers.look([job.id for job in jobs if job.in_slurm]) if self._containers else {}
+            self._waits.look(jobs, started, waiting)
+>>>>>>> 68bd2ee (Show what Arvados 3.x says of waiting containers, and tell a refusal to cancel once)
         return QueueListed(jobs, started)

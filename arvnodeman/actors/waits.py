@@ -1,10 +1,12 @@
-"""Since when each waiting job has been seen: worked out in the poller's thread, so that deciding does not pay."""
+"""Since when each waiting job has been seen, and what Arvados says of it: worked out in the poller's thread, so that
+deciding does not pay."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from arvnodeman.arvados.containers import Container
 from arvnodeman.fleet.model import Job
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
@@ -17,14 +19,22 @@ class JobWaits:
     def __init__(self) -> None:
         self.since: Mapping[str, float] = MappingProxyType({})  # job id -> seconds since the epoch
         self.oldest: float | None = None
+<<<<<<< HEAD
         self.others = _NO_OTHERS  # job id -> Slurm's reason, of those that wait for something else than nodes
+=======
+        self.containers: Mapping[str, Container] = MappingProxyType({})  # job id -> what Arvados says, where it does
+>>>>>>> 68bd2ee (Show what Arvados 3.x says of waiting containers, and tell a refusal to cancel once)
         self._earlier: Mapping[str, float] = _NOTHING
 
     def remember(self, since: Mapping[str, float]) -> None:
         """What an earlier run has seen: a job of it that the next queue has waits since then. Any thread."""
         self._earlier = since
 
+<<<<<<< HEAD
     def look(self, jobs: Iterable[Job], now: float, others: Mapping[str, str] = _NO_OTHERS) -> None:
+=======
+    def look(self, jobs: Iterable[Job], now: float, containers: Mapping[str, Container] | None = None) -> None:
+>>>>>>> 68bd2ee (Show what Arvados 3.x says of waiting containers, and tell a refusal to cancel once)
         """A queue has been read at `now`. A job that was away is new again."""
         before, earlier, self._earlier = self.since, self._earlier, _NOTHING
         since = {job.id: before.get(job.id, now) for job in jobs}
@@ -32,3 +42,4 @@ class JobWaits:
         self.since = MappingProxyType(since)
         self.others = MappingProxyType(others)
         self.oldest = min(since.values(), default=None)
+        self.containers = MappingProxyType(dict(containers or {}))

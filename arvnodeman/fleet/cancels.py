@@ -10,7 +10,7 @@ from arvnodeman.fleet import causes
 from arvnodeman.fleet.chores import Chore
 from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.messages import WARNING, CancelJob, Decided, ExplainJob
-from arvnodeman.fleet.model import Job
+from arvnodeman.fleet.model import ErrorKind, Job, RemoteError
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.state import State
 
@@ -27,6 +27,7 @@ class Cancelling:
         self._found: dict[str, int] = {}  # job id -> polls in a row
         self._begun: set[str] = set()  # cancelled, or being cancelled: until they leave the queue
         self._complained = -SETTLING
+        self._refused = -SETTLING  # when a refusal was told of
 
     def look(self, state: State, plan: Plan) -> list[Operation]:
         """A queue poll has come. Begins the cancellation of what is due."""
@@ -96,5 +97,16 @@ class Cancelling:
             state.desk.counters["jobs_cancelled"] += 1
         else:
             self._begun.discard(job.id)
-            text = chore.error.text if chore.error is not None else ""
-            state.desk.error("Trying to cancel job '%s': %s", job.id, text, logger=DRIVER)
+            self._complain(state, job, chore.error)
+
+    def _complain(self, state: State, job: Job, error: RemoteError | None) -> None:
+        """A refusal is one of the token, not of the job: it is told once for all jobs, and again after a while."""
+        text = error.text if error is not None else ""
+        refused = error is not None and error.kind is ErrorKind.REFUSED
+        if refused and state.t - self._refused < SETTLING:
+            state.desk.debug("Trying to cancel job '%s': %s", job.id, text, logger=DRIVER)
+            return
+        if refused and error is not None and error.hint:
+            text += f" (look at {error.hint})"
+        self._refused = state.t if refused else self._refused
+        state.desk.error("Trying to cancel job '%s': %s", job.id, text, logger=DRIVER)

@@ -164,6 +164,10 @@ def job(shown: Json) -> Iterator[str]:
     yield f"  sizes that fit: {', '.join(shown['sizes']) or 'none'}"
     if shown["in_slurm"]:
         yield f"  Slurm's reason: {shown['slurm_reason'] or 'none'}"
+    if shown["container"]:
+        container = shown["container"]
+        unwanted = "" if container["priority"] else ": nobody wants it any more"
+        yield f"  Arvados: the container is {container['state']}, with priority {container['priority']}{unwanted}"
     yield f"  {'Node' if shown['served'] else 'No node yet'}: {shown['why']}."
 
 

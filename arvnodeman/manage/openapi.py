@@ -180,6 +180,10 @@ def _node() -> Json:
     return node
 
 
+def _container() -> Json:
+    return _object(state=TEXT, priority=_said({"type": "integer"}, "0: nobody wants it any more"))
+
+
 def _job() -> Json:
     return _object(
         id=TEXT,
@@ -195,6 +199,7 @@ def _job() -> Json:
         sizes=_said(_list(TEXT), "that fit it, in the order in which they are tried"),
         slurm_reason=TEXT,
         in_slurm=YES_NO,
+        container=_said(_or_null(_container()), "what Arvados says of it, from 3.0 on"),
         waiting_seconds=_or_null(SECONDS),
         served=_said(YES_NO, "a node is there or on its way"),
         why=_said(TEXT, "what stands in its way"),

@@ -136,6 +136,7 @@ def job(waiting: Job, place: int, source: Source, now: Moment) -> Json:
     served, cause = _standing(group, place, now)
     since = source.waits.since.get(waiting.id)
     shape = waiting.shape
+    container = source.waits.containers.get(waiting.id)
     return {
         "id": waiting.id,
         "place": place + 1,
@@ -150,6 +151,7 @@ def job(waiting: Job, place: int, source: Source, now: Moment) -> Json:
         "sizes": [size.id for size in group.choices] if group is not None else [],
         "slurm_reason": waiting.reason,
         "in_slurm": waiting.in_slurm,
+        "container": container and {"state": container.state, "priority": container.priority},
         "waiting_seconds": None if since is None else seconds(source.vitals.clock.now() - since),
         "served": served,
         "why": cause.words(now.t) if isinstance(cause, Cause) else cause,

@@ -101,7 +101,7 @@ class ArvadosApi:
         resource, *rest = path.removeprefix(API_PREFIX).strip("/").split("/")
         if resource in ("nodes", "jobs") and not self.nodes_api:
             raise ApiFailure(404, "Path not found")
-        call = _Call(self, method, rest, request)
+        call = _Call(self, method, resource, rest, request)
         answer = getattr(call, f"answer_{resource}", None)
         if answer is None:
             raise ApiFailure(404, "Path not found")
@@ -112,8 +112,9 @@ class ArvadosApi:
 class _Call:
     """One request to one resource."""
 
-    def __init__(self, api: ArvadosApi, method: str, rest: list[str], request: Request) -> None:
+    def __init__(self, api: ArvadosApi, method: str, resource: str, rest: list[str], request: Request) -> None:
         self.api = api
+        self.resource = resource
         self.store = api.store
         self.method = method
         self.rest = rest
@@ -214,7 +215,7 @@ class _Call:
         match self.method, self.rest:
             case "GET", []:
                 query = self._query(rules.CONTAINER_COLUMNS | {"kind"})
-                rows, matching = self.store.list_rows(self.store.containers, query)
+                rows, matching = self.store.list_rows(self.store.containers if caller.admin else {}, query)
                 return _envelope("container", [_view("container", row, query.select) for row in rows], query, matching)
             case "GET", [uuid] if uuid in self.store.containers:
                 return _view("container", self.store.containers[uuid], None)
@@ -222,7 +223,8 @@ class _Call:
                 if not caller.admin:
                     raise _forbidden()
                 attributes = self._attributes("container", rules.CONTAINER_CLIENT_COLUMNS, rules.CONTAINER_COLUMNS)
-                return _view("container", self.store.update_container(uuid, attributes, by=caller.user_uuid), None)
+                row = self.store.update_container(uuid, attributes, by=caller.user_uuid, token=caller.token_uuid)
+                return _view("container", row, None)
         raise ApiFailure(404, "Path not found")
 
     def answer_users(self) -> Row:
@@ -239,14 +241,15 @@ class _Call:
         caller = self._caller()
         if self.rest != ["current"]:
             raise ApiFailure(404, "Path not found")
-        uuid = caller.user_uuid.replace("-tpzed-", "-gj3su-")
-        return _view("apiClientAuthorization", {"uuid": uuid, "scopes": ["all"], "expires_at": None}, None)
+        return _view("apiClientAuthorization", {"uuid": caller.token_uuid, "scopes": ["all"], "expires_at": None}, None)
 
     def _caller(self) -> Caller:
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
         caller = self.store.caller(token.strip()) if scheme.lower() in ("bearer", "oauth2") else None
         if caller is None:
             raise ApiFailure(401, "Not logged in")
+        if self.resource in caller.may_not:
+            raise ApiFailure(403, "Forbidden")
         return caller
 
     def _administrator(self) -> Caller:

@@ -37,7 +37,8 @@ NODE_CLIENT_COLUMNS = frozenset(
 NODE_COLUMNS = NODE_CLIENT_COLUMNS | frozenset(COMMON)
 LOG_CLIENT_COLUMNS = frozenset(("object_uuid", "object_owner_uuid", "event_type", "event_at", "summary", "properties"))
 LOG_COLUMNS = LOG_CLIENT_COLUMNS | frozenset(COMMON)
-CONTAINER_CLIENT_COLUMNS = frozenset(("state", "priority", "locked_by_uuid", "runtime_status"))
+PROGRESS_COLUMNS = frozenset(("progress", "runtime_status", "log", "cost"))  # of a container: its locker's alone
+CONTAINER_CLIENT_COLUMNS = PROGRESS_COLUMNS | {"state", "priority", "locked_by_uuid"}
 CONTAINER_COLUMNS = CONTAINER_CLIENT_COLUMNS | frozenset((*COMMON, "runtime_constraints", "scheduling_parameters"))
 
 # Container.state: the moves that the server allows.
@@ -53,11 +54,17 @@ _TOTALS = ("total_cpu_cores", "total_ram_mb", "total_scratch_mb")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose token it is."""
+    """Whose token it is. `may_not`: resources that its scopes do not reach."""
 
     user_uuid: str
     admin: bool = True
     active: bool = True
+    may_not: tuple[str, ...] = ()
+
+    @property
+    def token_uuid(self) -> str:
+        """Of the token itself."""
+        return self.user_uuid.replace("-tpzed-", "-gj3su-")
 
 
 class ArvadosStore:
@@ -93,9 +100,11 @@ class ArvadosStore:
 
     # ---- who asks ----
 
-    def add_token(self, token: str, *, admin: bool = True, active: bool = True) -> Caller:
-        """Let this token in, in its whole or its v2 form."""
-        caller = Caller(f"{self.cluster}-tpzed-{_random(15)}", admin, active)
+    def add_token(
+        self, token: str, *, admin: bool = True, active: bool = True, may_not: tuple[str, ...] = ()
+    ) -> Caller:
+        """Let this token in, in its whole or its v2 form; again: with other rights from now on."""
+        caller = Caller(f"{self.cluster}-tpzed-{_random(15)}", admin, active, may_not)
         with self.lock:
             self._callers[token] = caller
         return caller
@@ -269,14 +278,24 @@ class ArvadosStore:
             self.containers[row["uuid"]] = row
             return deepcopy(row)
 
-    def update_container(self, uuid: str, attributes: Mapping[str, Any], *, by: str | None = None) -> Row:
-        """containers.update. ApiFailure 422 for a change of state that the server does not allow."""
+    def update_container(
+        self, uuid: str, attributes: Mapping[str, Any], *, by: str | None = None, token: str | None = None
+    ) -> Row:
+        """containers.update. ApiFailure 422 for a change of state that the server does not allow, and for progress or a
+        lock written by another token than the one that has locked it. `token`: its uuid; None: the site's own."""
         with self.lock:
             row = dict(self._of(self.containers, uuid))
             old, new = row["state"], attributes.get("state", row["state"])
             if new != old and new not in CONTAINER_MOVES.get(old, ()):
                 raise ApiFailure(422, f"State cannot change from {old} to {new}")
+            locker = row["locked_by_uuid"]
+            others = sorted(PROGRESS_COLUMNS & attributes.keys()) if locker and token and locker != token else []
+            if others:
+                raise ApiFailure(422, f"{others[0].capitalize().replace('_', ' ')} cannot be modified in state {old}")
             row |= deepcopy(dict(attributes))
+            row["locked_by_uuid"] = (locker or token) if new in ("Locked", "Running") else None
+            if row["locked_by_uuid"] != attributes.get("locked_by_uuid", row["locked_by_uuid"]):
+                raise ApiFailure(422, "Locked by uuid cannot be changed")
             self._touch(row, by)
             self.containers[uuid] = row
             return deepcopy(row)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arvados_site import Site, serving
+from arvados_site import TOKEN, Site, serving
 from werkzeug.wrappers import Response
 
 from arvnodeman.arvados.jobs import JobsQueue, job_of
@@ -138,3 +138,33 @@ def test_one_store_serves_queue_and_records(tmp_path: Path) -> None:
     with serving(tmp_path, store) as site:
         (job,) = JobsQueue(site.settings).waiting()
         assert job.shape.nodes == 3
+
+
+def test_a_container_locked_by_the_dispatcher_is_cancelled_for_good(tmp_path: Path) -> None:
+    """As from 3.0 on: the reason as a log of type dispatch, then the state, which is not its locker's alone."""
+    with serving(tmp_path, nodes_api=False) as site:
+        dispatcher = site.store.add_token("dispatcher").token_uuid
+        uuid = site.store.add_container()["uuid"]
+        site.store.update_container(uuid, {"state": "Locked"}, token=dispatcher)
+        jobs = JobsQueue(site.settings)
+        jobs.explain(uuid, "No node type offers the GRES gpu:9")
+        jobs.cancel(uuid)
+        row = site.store.containers[uuid]
+        assert (row["state"], row["locked_by_uuid"]) == ("Cancelled", None)
+        assert [log["event_type"] for log in site.store.logs.values()] == ["dispatch"]
+
+
+@pytest.mark.parametrize(
+    ("rights", "status"), [({"admin": False}, "403"), ({"may_not": ("containers",)}, "403 Forbidden")]
+)
+def test_a_token_that_may_not_cancel_is_one_line_with_the_option(
+    tmp_path: Path, rights: dict[str, Any], status: str
+) -> None:
+    with serving(tmp_path, nodes_api=False) as site:
+        uuid = site.store.add_container()["uuid"]
+        site.store.add_token(TOKEN, **rights)
+        with pytest.raises(RemoteFailure, match=f"containers.update: HTTP {status}") as caught:
+            JobsQueue(site.settings).cancel(uuid)
+        assert caught.value.error.kind is ErrorKind.REFUSED
+        assert caught.value.error.hint == "[Arvados] token"
+        assert "\n" not in caught.value.error.text

@@ -180,3 +180,17 @@ def test_with_arvados_and_no_cancelling_nothing_is_written() -> None:
     world = settled(*bad(), cancel_unsatisfiable=False)
     world.cycle(times=5)
     assert not world.open(ExplainJob) + world.open(CancelJob)
+
+
+def test_a_refusal_is_told_once_for_all_jobs_and_not_with_each_poll() -> None:
+    """The token is to blame, and every job and every poll would say so again."""
+    world = settled(*bad(2))
+    world.cycle(times=2)
+    refusals = 0
+    for _ in range(4):
+        for step in world.open(CancelJob):
+            world.fail(step, ErrorKind.REFUSED, "Arvados: containers.update: HTTP 403 Forbidden")
+            refusals += 1
+        world.cycle()
+    assert refusals > 3
+    assert sum("HTTP 403 Forbidden" in line for line in world.log(40)) == 1

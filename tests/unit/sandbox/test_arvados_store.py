@@ -10,6 +10,7 @@ import pytest
 from arvados_server import Server, error_of
 
 from arvnodeman.sandbox.arvados_query import ApiFailure
+from arvnodeman.sandbox.arvados_store import ArvadosStore
 
 CLEAN = {
     "hostname": None,
@@ -219,3 +220,19 @@ def test_the_worker_state_is_what_the_old_dispatcher_wrote(
 ) -> None:
     node = server.ask("POST", "nodes", {"slot_number": slot, "info": {"slurm_state": slurm_state}})
     assert node["crunch_worker_state"] == expected
+
+
+def test_a_container_is_locked_by_the_token_that_moves_it_and_its_progress_is_that_ones_alone() -> None:
+    store = ArvadosStore(lambda: 1e9)
+    ours, other = store.add_token("ours").token_uuid, store.add_token("other").token_uuid
+    uuid = store.add_container()["uuid"]
+    assert store.update_container(uuid, {"state": "Locked"}, token=ours)["locked_by_uuid"] == ours
+    for column in ("progress", "runtime_status", "log", "cost"):
+        with pytest.raises(ApiFailure, match="cannot be modified in state Locked") as caught:
+            store.update_container(uuid, {column: None, "state": "Cancelled"}, token=other)
+        assert caught.value.status == 422
+    with pytest.raises(ApiFailure, match="Locked by uuid cannot be changed"):
+        store.update_container(uuid, {"locked_by_uuid": other}, token=other)
+    assert store.update_container(uuid, {"progress": 0.5}, token=ours)["progress"] == 0.5
+    cancelled = store.update_container(uuid, {"state": "Cancelled"}, token=other)  # the state itself is every admin's
+    assert (cancelled["state"], cancelled["locked_by_uuid"]) == ("Cancelled", None)
