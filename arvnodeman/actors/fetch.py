@@ -121,10 +121,7 @@ class QueueFetch:
                 self._jobs = self._make_jobs()
             jobs.extend(self._jobs.waiting())
         if self._waits is not None:
-<<<<<<< HEAD
-            self._waits.look(jobs, started, others)
-=======
-            waiting = self._containers.look([job.id for job in jobs if job.in_slurm]) if self._containers else {}
-            self._waits.look(jobs, started, waiting)
->>>>>>> 68bd2ee (Show what Arvados 3.x says of waiting containers, and tell a refusal to cancel once)
+            names = [job.id for job in jobs if job.in_slurm]
+            containers = self._containers.look(names) if self._containers is not None else {}
+            self._waits.look(jobs, started, others, containers)
         return QueueListed(jobs, started)

@@ -11,6 +11,7 @@ from arvnodeman.fleet.model import Job
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 _NO_OTHERS: Mapping[str, str] = MappingProxyType({})
+_NO_CONTAINERS: Mapping[str, Container] = MappingProxyType({})
 
 
 class JobWaits:
@@ -19,22 +20,21 @@ class JobWaits:
     def __init__(self) -> None:
         self.since: Mapping[str, float] = MappingProxyType({})  # job id -> seconds since the epoch
         self.oldest: float | None = None
-<<<<<<< HEAD
         self.others = _NO_OTHERS  # job id -> Slurm's reason, of those that wait for something else than nodes
-=======
-        self.containers: Mapping[str, Container] = MappingProxyType({})  # job id -> what Arvados says, where it does
->>>>>>> 68bd2ee (Show what Arvados 3.x says of waiting containers, and tell a refusal to cancel once)
+        self.containers = _NO_CONTAINERS  # job id -> what Arvados says, where it does
         self._earlier: Mapping[str, float] = _NOTHING
 
     def remember(self, since: Mapping[str, float]) -> None:
         """What an earlier run has seen: a job of it that the next queue has waits since then. Any thread."""
         self._earlier = since
 
-<<<<<<< HEAD
-    def look(self, jobs: Iterable[Job], now: float, others: Mapping[str, str] = _NO_OTHERS) -> None:
-=======
-    def look(self, jobs: Iterable[Job], now: float, containers: Mapping[str, Container] | None = None) -> None:
->>>>>>> 68bd2ee (Show what Arvados 3.x says of waiting containers, and tell a refusal to cancel once)
+    def look(
+        self,
+        jobs: Iterable[Job],
+        now: float,
+        others: Mapping[str, str] = _NO_OTHERS,
+        containers: Mapping[str, Container] = _NO_CONTAINERS,
+    ) -> None:
         """A queue has been read at `now`. A job that was away is new again."""
         before, earlier, self._earlier = self.since, self._earlier, _NOTHING
         since = {job.id: before.get(job.id, now) for job in jobs}
@@ -42,4 +42,4 @@ class JobWaits:
         self.since = MappingProxyType(since)
         self.others = MappingProxyType(others)
         self.oldest = min(since.values(), default=None)
-        self.containers = MappingProxyType(dict(containers or {}))
+        self.containers = MappingProxyType(containers)
