@@ -17,6 +17,7 @@ _LETTERS |= {"$": "MAINTENANCE", "@": "REBOOT_REQUESTED", "^": "REBOOT_ISSUED", 
 _REASON = re.compile(r"(.*?)\s*\[[^\[\]@]*@([^\[\]]*)\]")
 _FIELD = re.compile(r"(?:^|\s)([A-Za-z]+)=(\S*)")
 _FREE_TEXT = ("Reason=", "Comment=", "OS=", "Extra=")
+_WANTED = ("NodeName=", "NodeAddr=", "State=", "Partitions=", "SlurmdStartTime=")  # a line has several fields
 WORKING = frozenset({"ALLOCATED", "MIXED"})
 
 
@@ -75,7 +76,7 @@ def _node(lines: list[str]) -> ShownNode:
         if stripped.startswith(_FREE_TEXT):  # what follows may hold anything, also what looks like a field
             name, _, rest = stripped.partition("=")
             texts[name] = rest
-        else:
+        elif any(name in line for name in _WANTED):
             values.update(_FIELD.findall(line))
     name = values.get("NodeName", "")
     if not name or "State" not in values:

@@ -16,9 +16,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from arvnodeman.records.marks import read_mark
+from arvnodeman.records.names import is_free, record_of
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
 from arvnodeman.sandbox.real_slurm_conf import Shape, SlurmMissing
 from arvnodeman.slurm.commands import Slurm
+from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.parse import SINFO_FORMAT, SQUEUE_FORMAT
 
 LIMIT = 2.0  # times what the bare commands take
@@ -89,6 +92,8 @@ def polls(rounds: int, nodes: int, jobs: int) -> float:
             "queue poll": ours.pending,
             "sinfo": lambda: bare("sinfo", "--noheader", f"--format={SINFO_FORMAT}"),
             "node poll": ours.nodes,
+            "scontrol": lambda: bare("scontrol", "--all", "show", "nodes"),
+            "names poll": names_poll,
         }.items():
             times.setdefault(name, []).append(timed(run))
     found = {name: statistics.median(values) for name, values in times.items()}
@@ -97,8 +102,17 @@ def polls(rounds: int, nodes: int, jobs: int) -> float:
     for name, seconds in found.items():
         print(f"  {name:<11} {seconds * 1000:7.1f} ms")
     ratio = with_parsing / alone
+    print(f"  the keeper of names takes {found['names poll'] / found['scontrol']:.2f} times what bare scontrol takes")
     print(f"  both polls take {ratio:.2f} times what the bare commands take (limit {LIMIT:g})")
     return ratio
+
+
+def names_poll() -> None:
+    """What the keeper of names does in a poll, where Slurm is alone."""
+    now = time.time()
+    for node in NamesInSlurm().shown().values():
+        mark = read_mark(node.comment)
+        record_of(node, mark, None, free=is_free(node, mark, 60.0, now))
 
 
 def bare(*argv: str) -> None:

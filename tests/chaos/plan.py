@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ DURATION = 1.2  # real seconds that a job runs on average
 FAVOURITES = 5
 LIFE = (0.2, 2.2)  # real seconds that a daemon lives that dies at no point
 POINT_WAIT = 3.5  # real seconds after which one that has not reached its point is killed
+STRIDES = (7, 11, 13)
 HURRY = 40.0  # real seconds of a run of 25 kills after which the rest come quickly
 HASTE = 1.0  # real seconds that a daemon lives at most from then on
 RARE = ("find_node", "look_for", "sync_fqdn", "explain", "cancel", "jobs_on", "resume")
@@ -63,8 +65,9 @@ def make_plan(seed: int, kills: int = KILLS, rate: float = 0.2, records: str = "
     first = (seed - 1) * at_points
     found = []
     points = points_of(records)
+    stride = next(step for step in STRIDES if math.gcd(step, len(points)) == 1)  # it comes to every one of them
     for number in range(kills):
-        point = points[(first + number // 2) * 7 % len(points)] if number % 2 == 0 else ""
+        point = points[(first + number // 2) * stride % len(points)] if number % 2 == 0 else ""
         found.append(Kill(point, dice.choice((1, 1, 2)), dice.uniform(*LIFE)))
     clocks = {name: round(dice.uniform(-60, 60), 1) for name in ("cloud", "arvados")}
     all_rates = rates(rate) | dict.fromkeys(favourites(seed), rate)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from chaos.plan import KILLS, favourites, make_plan, rates
 from chaos.play import Outcome
-from chaos.points import POINTS, arm
+from chaos.points import POINTS, arm, points_of
 from chaos.run import line_of, seeds_of, summary
 from chaos.soak import Sample, report, slope
 
@@ -33,8 +33,9 @@ def test_a_seed_is_one_plan() -> None:
 
 
 def test_twenty_seeds_aim_at_every_point_and_favour_every_fault() -> None:
-    plans = [make_plan(seed) for seed in range(1, 21)]
-    assert {kill.point for plan in plans for kill in plan.kills if kill.point} == set(POINTS)
+    for records in ("arvados", "slurm"):
+        plans = [make_plan(seed, records=records) for seed in range(1, 21)]
+        assert {kill.point for plan in plans for kill in plan.kills if kill.point} == set(points_of(records))
     assert {name for seed in range(1, 21) for name in favourites(seed)} == set(FAULTS)
 
 
