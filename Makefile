@@ -2,6 +2,7 @@
 # make test    run the tests (TESTS="tests/unit/fleet" for some of them)
 # make check   ruff (lint and format) and mypy --strict
 # make properties   hold the brain against many thousand random histories (HISTORIES=20000)
+# make mutants   change the brain in one small thing at a time, and see whether its tests notice (MUTANTS="arvnodeman.fleet.windows*")
 # make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
@@ -24,7 +25,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test properties bench chaos soak drills check bench-manage bench-report bench-slurm bench-page screenshots scenarios clean
+.PHONY: help demo test properties mutants bench chaos soak drills check bench-manage bench-report bench-slurm bench-page screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -37,6 +38,9 @@ test: $(VENV)/.installed
 HISTORIES ?= 20000
 properties: $(VENV)/.installed
 	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -q --hypothesis-show-statistics tests/properties $(ARGS)
+
+mutants: $(VENV)/.installed
+	$(BIN)/mutmut run --max-children 1 $(MUTANTS)
 
 bench: $(VENV)/.installed
 	@PYTHONPATH=tests $(BIN)/python tests/bench/fleet_cycle.py $(ARGS)
@@ -90,5 +94,5 @@ $(VENV)/.installed: setup.py
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find arvnodeman tests -name __pycache__ -prune -exec rm -rf {} +

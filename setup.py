@@ -41,6 +41,7 @@ setup(
             "hypothesis>=6.100",
             "matplotlib>=3.8,<4",
             "mock>=5",
+            "mutmut>=3.8,<4",
             "moto[ec2,server]>=5.1,<6",
             "mypy>=1.15",
             "playwright>=1.50,<2",

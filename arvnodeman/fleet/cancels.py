@@ -40,7 +40,7 @@ class Cancelling:
             for place in group.places:
                 job = jobs[place]
                 polls = found[job.id] = self._found.get(job.id, 0) + 1
-                if polls >= POLLS_BEFORE and job.id not in self._begun and not self._has_node(state, job):
+                if polls >= POLLS_BEFORE and job.id not in self._begun and not self._may_run(state, job):
                     due.append((job, group.cause.text))
         self._found = found
         self._begun &= {job.id for job in jobs} if self._begun else set()
@@ -48,10 +48,13 @@ class Cancelling:
             return []
         return [self._cancel(state, job, why) for job, why in due]
 
-    def _has_node(self, state: State, job: Job) -> bool:
-        """A node tagged with the size that it names is up: whatever the configuration says now."""
-        size = job.shape.size
-        return size is not None and any(size == node.cloud.size_tag for node in state.roster.nodes.values())
+    def _may_run(self, state: State, job: Job) -> bool:
+        """As many nodes as it asks for are up and tagged with the size that it names: it may run on those, whatever the
+        configuration says of boots now. Not when that size is of no use to it: such a node may be there for ever."""
+        size, table = job.shape.size, state.table
+        if size is None or table is None or (table.named(size) is not None and not table.choices(job.shape)):
+            return False
+        return sum(size == node.cloud.size_tag for node in state.roster.nodes.values()) >= job.shape.nodes
 
     def _may_cancel(self, state: State, unsatisfiable: int) -> bool:
         policy = state.policy

@@ -107,6 +107,18 @@ def test_nobody_is_cancelled_while_a_node_tagged_with_the_size_that_it_names_is_
     assert [step.job.shape.size for step in world.open(CancelJob)] == ["older"]
 
 
+def test_a_node_of_no_use_to_a_job_does_not_keep_it_waiting_for_ever() -> None:
+    """min_nodes keeps one of the size that it names; the job is for a partition that has none, or asks for more."""
+    small = SizeSection("small", cores=1, instance_type="small", partitions=("main",))
+    world = World(policy(shutdown_windows=NEVER, sections=(small,), min_nodes=1, max_nodes=2))
+    world.node()
+    world.begin()
+    world.cycle(times=20)
+    elsewhere, many = JobShape(size="small", partitions=("gpu",)), JobShape(size="small", nodes=3)
+    world.cycle(*jobs(1, elsewhere), *jobs(1, many), times=4)
+    assert [step.job.shape for step in world.open(CancelJob)] == [elsewhere, many]
+
+
 @pytest.mark.parametrize(
     ("wrong", "well", "minutes", "cancelled"),
     [
