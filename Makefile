@@ -2,6 +2,7 @@
 # make test    run the tests (TESTS="tests/unit/fleet" for some of them)
 # make check   ruff (lint and format) and mypy --strict
 # make properties   hold the brain against many thousand random histories (HISTORIES=20000)
+# make months   let the brain live for months of virtual time, checked at every command (EVENTS=1000000)
 # make mutants   change the brain in one small thing at a time, and see whether its tests notice (MUTANTS="arvnodeman.fleet.windows*")
 # make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
@@ -25,7 +26,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test properties mutants bench chaos soak drills check bench-manage bench-report bench-slurm bench-page screenshots scenarios clean
+.PHONY: help demo test properties months mutants bench chaos soak drills check bench-manage bench-report bench-slurm bench-page screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -37,7 +38,11 @@ test: $(VENV)/.installed
 
 HISTORIES ?= 20000
 properties: $(VENV)/.installed
-	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -q --hypothesis-show-statistics tests/properties $(ARGS)
+	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -q --hypothesis-show-statistics tests/properties/test_fleet_histories.py $(ARGS)
+
+EVENTS ?= 1000000
+months: $(VENV)/.installed
+	@EVENTS=$(EVENTS) $(BIN)/python -m pytest -q -s tests/properties/test_months_of_operation.py $(ARGS)
 
 mutants: $(VENV)/.installed
 	$(BIN)/mutmut run --max-children 1 $(MUTANTS)
