@@ -223,6 +223,7 @@ class Fleet:
         before = {missing.id for missing in state.table.missing} if state.table is not None else set()
         state.table = SizeTable(state.policy.sections, self._offers, state.policy.node_mem_scaling)
         state.roster.resize(state.table)
+        state.touched.update(state.roster.nodes)
         for size in state.table.cheapest_first:
             state.health_of(size)
             if report and not before:

@@ -37,8 +37,9 @@ def step_of(poll_time: float) -> float:
 
 
 def is_known(view: View) -> bool:
-    """Has the cloud's list been read in this run? Before that a view without nodes means nothing."""
-    return view.poll_ages.get(Poll.CLOUD) is not None
+    """Have the cloud's nodes and its sizes been read in this run? Before that a view without nodes means nothing, and
+    nodes have no size and no price."""
+    return view.poll_ages.get(Poll.CLOUD) is not None and bool(view.sizes or view.missing_sizes)
 
 
 def shown_as(state: str) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import math
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from arvnodeman.history.schema import FILE_NAME as HISTORY
 from arvnodeman.sandbox.demo_stream import CALM_SPEED, CAP, NODES, FrontDoor, JobStream
 from arvnodeman.sandbox.ec2_moto import MISSING as MOTO_MISSING
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
@@ -59,6 +61,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=_jobs, help=f"how many jobs (default {_JOBS})")
     parser.add_argument("--seed", type=int, default=1, help="the same seed plays the same jobs and faults")
     parser.add_argument("--log", metavar="FILE", help="keep the daemon's log in this file")
+    parser.add_argument("--keep", metavar="FOLDER", help="keep configuration, log and history there")
     parser.add_argument(
         "--slurm",
         choices=("double", "real"),
@@ -94,6 +97,7 @@ def main(argv: Sequence[str]) -> int:
             jobs=given.jobs or _JOBS,
             seed=given.seed,
             log=given.log,
+            keep=given.keep,
             slurm=given.slurm,
             cloud=given.cloud,
             records=given.records,
@@ -110,6 +114,7 @@ class Plan:
     jobs: int
     seed: int
     log: str | None
+    keep: str | None = None
     slurm: str
     cloud: str
     records: str
@@ -138,9 +143,11 @@ def demo(plan: Plan, out: TextIO | None = None) -> int:
     """Play it. 0: every job has run once and nothing is left, or one without an end was interrupted; 130: another was;
     1: it did not end so, or not within its time."""
     stream = sys.stdout if out is None else out
-    with _interruptible() as interrupted, tempfile.TemporaryDirectory(prefix="arvados-demo-") as folder:
-        log_path = Path(plan.log or Path(folder) / "daemon.log")
+    with _interruptible() as interrupted, tempfile.TemporaryDirectory(prefix="arvados-demo-") as passing:
+        folder = Path(plan.keep or passing).absolute()
+        log_path = Path(plan.log or folder / "daemon.log")
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             slots = max(64, plan.jobs) if plan.slurm == "double" else MOST_NODES
             with SiteProcess(
                 speed=plan.speed,
@@ -150,7 +157,10 @@ def demo(plan: Plan, out: TextIO | None = None) -> int:
                 cloud=plan.cloud,
                 records=plan.records,
             ) as site:
-                return _play(site, Path(folder), log_path, plan, stream, interrupted)
+                code = _play(site, folder, log_path, plan, stream, interrupted)
+            if plan.keep:
+                stream.write(_kept(folder))
+            return code
         except (SiteFailed, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
@@ -163,7 +173,7 @@ def _play(site: SiteProcess, folder: Path, log_path: Path, plan: Plan, out: Text
     most = NODES if plan.open_ended else max(6, plan.jobs * 3 // 10)
     config = site.write_config(
         folder / "nodemanager.cfg",
-        {"Manage": door.options},
+        {"Manage": door.options, "Daemon": {"state_dir": folder / "state"}},
         max_nodes=min(most, site.address.slots),
         max_total_price=CAP if plan.open_ended else 0,
     )
@@ -202,6 +212,12 @@ def _introduction(site: SiteProcess, plan: Plan, slurm_folder: Path | None) -> s
         where = site.address.cloud["Cloud Credentials"]
         text += f"Its cloud is moto's EC2, at {where['host']}:{where['port']}.\n"
     return text
+
+
+def _kept(folder: Path) -> str:
+    """What may be looked at afterwards."""
+    history = shlex.quote(str(folder / "state" / HISTORY))
+    return f"Its files are in {folder}. arvados-node-manager report --since today --history {history}\n"
 
 
 def _farewell(verdict: Mapping[str, Any]) -> str:

@@ -143,6 +143,22 @@ def test_the_cost_is_right_over_restarts(site: Site) -> None:
     assert costs.day > first + rate * 8 * MINUTE / HOUR
 
 
+def test_before_the_sizes_are_known_no_node_has_another_price(site: Site, tmp_path: Path) -> None:
+    """After a start the cloud's list may come before its sizes."""
+    site.cycle(times=2)
+    site.restart()
+    site.world.poll_cloud()
+    site.publish([])
+    site.world.sizes()
+    site.world.poll_cloud()
+    site.publish([])
+    site.world.begin()
+    site.publish([])
+    site.cycle()
+    site.stop()
+    assert ask(tmp_path, "SELECT size, how FROM life ORDER BY size") == [("large", ""), ("small", "")]
+
+
 def test_a_node_that_went_before_a_restart_is_still_paid_for(site: Site) -> None:
     site.cycle()
     gone = site.published.view.nodes
