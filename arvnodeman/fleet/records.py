@@ -40,7 +40,7 @@ class RecordKeeping:
                 state.phantoms[record.uuid] = intent
                 continue
             works = state.roster.slurm_works(record.hostname)
-            lacked[record.uuid] = self._lacked.get(record.uuid, lists)
+            lacked[record.uuid] = self._lacked.get(record.uuid, max(1, lists))
             if record.instance_id is not None and record.last_ping_at is not None:
                 ping = pings[record.uuid] = self._pings.get(record.uuid, record.last_ping_at)
                 first_list = lists <= lacked[record.uuid]

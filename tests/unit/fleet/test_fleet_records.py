@@ -39,6 +39,20 @@ def test_a_record_without_a_node_in_two_lists_is_cleaned(lists: int, begun: bool
     assert bool(world.steps) is begun
 
 
+def test_a_list_that_has_not_come_yet_lacks_nothing() -> None:
+    """Row B6: after a start the records may come first, and the first list of the cloud may lie."""
+    world = alone()
+    world.sizes()
+    for _ in range(2):
+        world.poll_records()
+        world.poll_cloud()
+        world.poll_queue()
+        world.now += MINUTE
+    assert not world.steps
+    world.poll_records()
+    assert world.one(SetNodeDown).hostname == "compute1"
+
+
 def test_its_slurm_node_is_set_down_first_with_a_reason_that_names_the_instance() -> None:
     world = alone().begin()
     world.cycle()

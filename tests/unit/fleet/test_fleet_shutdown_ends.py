@@ -177,3 +177,12 @@ def test_a_destroy_that_is_refused_names_the_option_to_look_at() -> None:
     assert world.log(40) == [
         "Shutdown cancelled: destroy_node failed: UnauthorizedOperation (look at [Cloud Credentials] key)."
     ]
+
+
+def test_a_down_that_is_tried_again_keeps_its_reason() -> None:
+    world = going()
+    world.obey(DrainNode, LookAtNode, DestroyNode)
+    step = world.one(SetNodeDown)
+    world.fail(step)
+    world.wait(2)
+    assert world.one(SetNodeDown) == step

@@ -188,3 +188,31 @@ def test_the_second_kind_is_never_resumed_while_that_instance_lives() -> None:
     world.obey(LookAtNode)
     assert world.prepared() == ["small"]
     assert not [step for step in world.asked if isinstance(step, ResumeNode)]
+
+
+def test_a_working_node_whose_drain_was_taken_back_works_on() -> None:
+    """Row E15: an older list says that it drains still; it is no supply, and nothing begins anew."""
+    world = going()
+    world.obey(DrainNode)
+    world.says("compute1", "drng", reason=SHUTDOWN)
+    world.cycle(*jobs(1, SMALL))
+    assert world.slurm is not None
+    draining = dict(world.slurm)
+    world.obey()
+    now, world.slurm = world.slurm, draining
+    world.poll_records()
+    world.slurm = now
+    assert world.status().slurm == "alloc"
+    assert world.state() is NodeState.BUSY
+    assert not world.steps
+
+
+def test_an_unpaired_node_whose_shutdown_is_taken_back_is_unpaired_again() -> None:
+    world = World(policy(shutdown_windows=NEVER))
+    world.node(record=False, slurm="drain", reason=SHUTDOWN, age=60)
+    world.begin()
+    assert world.state() is NodeState.SHUTDOWN
+    world.cycle(*jobs(1, SMALL))
+    world.obey()
+    world.poll_queue()
+    assert world.state() is NodeState.UNPAIRED
