@@ -247,11 +247,13 @@ class _Reading:
         low, high = daemon.get("min_nodes"), daemon.get("max_nodes")
         if isinstance(low, int) and isinstance(high, int) and low > high:
             self._problem(DAEMON, "min_nodes", f"{low} is above max_nodes, {high}; allowed: 0 to {high}")
+        arvados = self.file.sections.get(ARVADOS, {})
+        pinged = bool(arvados.get("host")) and arvados.get("node_records") != KEPT_BY_SLURM
         for option in OPTIONS:
             there = self.file.sections.get(option.section, {}).get(option.key)
             spoilt = (option.section, option.key) in self.file.spoilt
-            pinged = option.key != "ping_host" or self.file.sections.get(ARVADOS, {}).get("host")
-            if self.provider in option.required_for and pinged and not there and not spoilt:
+            needed = pinged or option.key != "ping_host"
+            if self.provider in option.required_for and needed and not there and not spoilt:
                 wrong = f"missing; required with {self.provider}: {option.allowed}"
                 self._problem(option.section, option.name, wrong)
         for size in sizes:

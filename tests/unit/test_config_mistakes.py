@@ -337,3 +337,15 @@ def test_partitions_are_names(path: Path, loaded: Loader) -> None:
     assert problems_of(path, with_option("Size small", "partitions = gpu debug, x")) == [
         "[Size small] partitions: 'gpu debug' in 'gpu debug, x' is not a name; allowed: names with commas between"
     ]
+
+
+@pytest.mark.parametrize(("records", "needed"), [("auto", True), ("arvados", True), ("slurm", False)])
+def test_a_ping_host_is_needed_only_where_nodes_ping(path: Path, records: str, needed: bool) -> None:
+    text = GOOD.replace("provider = sandbox", "provider = ec2") + "[Daemon]\ndispatcher = slurm\n"
+    text = text.replace("[Arvados]\n", f"[Arvados]\nnode_records = {records}\n")
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("ping_host"))
+    try:
+        problems = problems_of(path, text)
+    except pytest.fail.Exception:
+        problems = []
+    assert any("ping_host: missing" in problem for problem in problems) is needed

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
+import pytest
+
+from arvnodeman.check_config import check_config
+from arvnodeman.cloud.user_data import Template
 from arvnodeman.config import load
 from arvnodeman.hostlist import hostlist
 
@@ -12,7 +17,8 @@ PAGE = (Path(__file__).resolve().parents[2] / "doc" / "setups.md").read_text(enc
 
 
 def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return [text for each, text in found if each == kind]
 
 
 def test_the_files_of_slurm_alone_fit_each_other(tmp_path: Path) -> None:
@@ -29,6 +35,49 @@ def test_the_files_of_slurm_alone_fit_each_other(tmp_path: Path) -> None:
     assert f"NodeName={names}" in conf
     assert "State=UNKNOWN" in conf
     assert "SuspendProgram" not in conf
+
+
+@pytest.mark.parametrize(
+    ("names", "jobs_queue", "ping_host", "addressed"),
+    [
+        pytest.param("compute[0-64]", False, "zyxwv.example.com", False, id="Arvados up to 2.7"),
+        pytest.param("compute[1-50],gpu[1-10]", True, "", True, id="Arvados 3.x"),
+    ],
+)
+def test_the_files_of_the_setups_with_arvados_fit_each_other(
+    tmp_path: Path, names: str, jobs_queue: bool, ping_host: str, addressed: bool
+) -> None:
+    path = tmp_path / "site.cfg"
+    newer = addressed
+    text = next(each for each in blocks("ini") if "[Arvados]" in each and ("node_names" in each) is newer)
+    path.write_text(text)
+    said = io.StringIO()
+    assert check_config(str(path), said) == 0, said.getvalue()
+    settings = load(str(path))
+    assert (settings.arvados.host, settings.arvados.jobs_queue) == ("zyxwv.example.com", jobs_queue)
+    assert settings.daemon.job_name_pattern == "-dz642-"
+    assert settings.daemon.cancel_unsatisfiable
+    assert settings.cloud.create.get("ping_host", "") == ping_host
+    assert settings.daemon.node_names == (names if newer else "")
+    conf = next(each for each in blocks("") if ("SlurmctldParameters" in each) is newer and "ClusterName=zyxwv" in each)
+    declared: dict[str, str] = {}
+    for line in re.findall(r"^NodeName=(?!DEFAULT)(.*)$", conf, re.MULTILINE):
+        hosts, _, more = line.partition(" ")
+        assert ("NodeAddr=192.0.2.1" in more) is addressed
+        declared |= dict.fromkeys(hostlist(hosts), more)
+    ours = set(hostlist(names)) - {"compute0"}
+    assert ours < set(declared)
+    assert "compute0" in declared
+    assert len(ours) >= settings.daemon.max_nodes
+    partitions = set(re.findall(r"^PartitionName=(\S+)", conf, re.MULTILINE))
+    for size in settings.sizes:
+        assert set(size.partitions) <= partitions
+        assert not size.gres or any("Gres=gpu:1" in more for more in declared.values())
+
+
+def test_the_user_data_of_the_pages_files_are_examples() -> None:
+    for name in re.findall(r"^user_data = /etc/arvados-node-manager/(\S+)$", PAGE, re.MULTILINE):
+        Template.load(str(Path(__file__).resolve().parents[2] / "doc" / "examples" / name))
 
 
 def test_links_of_the_page_lead_somewhere() -> None:
