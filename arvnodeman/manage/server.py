@@ -6,6 +6,7 @@ get on is closed, and when there are too many the oldest that waits makes room f
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -199,6 +200,13 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         at_rest = not self.requests or self.total_outbufs_len > 0
         return bool(at_rest and now - self.last_activity > PATIENCE)
 
+    def give_up(self) -> None:
+        """End the connection now. A socket whose client does not read is never writable, and waitress would leave it,
+        and the thread that waits for room in it, alone; one that is shut down is."""
+        self.will_close = True
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
     @property
     def is_waiting(self) -> bool:
         """Nothing is being done for it."""
@@ -214,14 +222,14 @@ class _Bounded:
         """waitress's hook, every few seconds in the server's thread."""
         for channel in self.active_channels.values():
             if channel.is_stuck(now):
-                channel.will_close = True
+                channel.give_up()
 
     def handle_accept(self) -> None:
         """waitress's hook: a connection can be accepted."""
         if len(self.active_channels) >= MOST_CONNECTIONS:
             waiting = [channel for channel in self.active_channels.values() if channel.is_waiting]
             if waiting:
-                min(waiting, key=lambda channel: float(channel.creation_time)).will_close = True
+                min(waiting, key=lambda channel: float(channel.creation_time)).give_up()
         super().handle_accept()  # type: ignore[misc]  # of waitress's server, which stands behind this class
 
 
