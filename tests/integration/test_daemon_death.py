@@ -32,7 +32,7 @@ class Hung:
             folder / "site.cfg",
             {
                 "Logging": {"file": log, "level": "INFO"},
-                "Arvados": {"host": f"http://127.0.0.1:{mute}", "timeout": 600},
+                "Arvados": {"host": f"http://127.0.0.1:{mute}", "timeout": 600, "node_records": "arvados"},
             },
             watchdog=watchdog,
             watchdog_interval=0.2,
