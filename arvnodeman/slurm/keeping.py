@@ -29,12 +29,7 @@ class NamesInSlurm(Slurm):
     def shown_node(self, name: str) -> ShownNode:
         """One node, asked now. Raises UnknownNode."""
         self.check_changeable(name)
-        try:
-            nodes, _ = parse_nodes(self._run("scontrol", "--all", "show", "node", name))
-        except Refused as refusal:
-            if "not found" in refusal.said:
-                raise UnknownNode("scontrol", refusal.said) from None
-            raise
+        nodes, _ = parse_nodes(self._run("scontrol", "--all", "show", "node", name))
         if name not in nodes:
             raise UnknownNode("scontrol", f"it does not know the node {name}")
         return nodes[name]
