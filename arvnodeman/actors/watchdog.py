@@ -82,6 +82,7 @@ class WatchdogActor(BaseNodeManagerActor):
                 try:
                     self._patrol()
                 except BaseException as error:
+                    self._end_if_fatal(error)  # its C timer may be the first to miss a thread
                     cause = Cause(CauseKind.WATCHDOG, self.name, "Watchdog exception", error=error)
                     self._ending.now(cause, self._stopping.is_set)
                     raise

@@ -44,6 +44,9 @@ class Cause:
     error: BaseException | None = None
 
 
+NO_THREAD = ("can't start new thread", "unable to start watchdog thread")  # threading's words, and faulthandler's
+
+
 def is_fatal(error: BaseException) -> bool:
     """Is the error one that leaves a process half dead? (rows L1, L3)
 
@@ -54,7 +57,7 @@ def is_fatal(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in NO_THREAD)
 
 
 def kill_process_group() -> None:

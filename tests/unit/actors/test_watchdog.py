@@ -210,6 +210,20 @@ def test_a_stop_between_rounds_is_at_once() -> None:
         assert watchdog.stop(timeout=BOUND)
 
 
+def test_no_thread_for_the_c_timer_is_a_fatal_error_and_no_hang() -> None:
+    """Row L7: the next start says what was amiss."""
+    with Yard().open() as yard:
+
+        def fail() -> None:
+            raise RuntimeError("unable to start watchdog thread")
+
+        yard.good_round = fail  # type: ignore[method-assign]
+        yard.watch()
+        assert yard.end.killed.wait(BOUND)
+        assert yard.end.causes[0].kind is CauseKind.FATAL
+        assert yard.end.causes[0].subject.endswith(": RuntimeError")
+
+
 def test_an_exception_in_the_watchdog_ends_the_process() -> None:
     """Row L7."""
     with Yard().open() as yard:

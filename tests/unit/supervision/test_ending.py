@@ -31,6 +31,7 @@ class Kill:
         (MemoryError(), True),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
         (RuntimeError("can't start new thread"), True),
+        (RuntimeError("unable to start watchdog thread"), True),  # of faulthandler
         (OSError(errno.ENOENT, "No such file or directory"), False),
         (OSError("no errno"), False),
         (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), False),
