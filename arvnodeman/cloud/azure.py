@@ -125,9 +125,10 @@ class AzureDriver(LibcloudDriver):
         return nodes
 
     def _cloud_node(self, node: Any, tags: Mapping[str, str]) -> CloudNode | None:
-        """Azure writes the parts of an id now in capitals and now not: ours are always the same."""
+        """Azure writes the parts of an id now in capitals and now not: ours are always the same. Addresses are not
+        listed, but within a virtual network the DNS knows each node by its name."""
         value = super()._cloud_node(node, tags)
-        return None if value is None else replace(value, id=self._id_of(value.name))
+        return None if value is None else replace(value, id=self._id_of(value.name), address=value.name)
 
     def _report_id(self, node: Any) -> str:
         return str(node.name)

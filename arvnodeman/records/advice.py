@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, SizeSection
 from arvnodeman.hostlist import hostlist
+from arvnodeman.records.marks import NOBODYS_ADDRESS, read_mark
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.keeping import NamesInSlurm
@@ -118,7 +119,8 @@ def _shared_addresses(shown: Mapping[str, ShownNode], names: Sequence[str]) -> I
     holders: dict[tuple[str, str], list[str]] = {}
     for name in names:
         node = shown.get(name)
-        if node is not None and node.comment and node.address != name:
+        mark = read_mark(node.comment) if node is not None else None
+        if node is not None and mark is not None and mark.instance_id and node.address not in (name, NOBODYS_ADDRESS):
             holders.setdefault((node.address, node.port), []).append(name)
     for (address, _), sharing in holders.items():
         if len(sharing) > 1:

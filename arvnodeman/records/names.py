@@ -19,7 +19,7 @@ from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord,
 from arvnodeman.fleet.node import OUR_REMOVAL, OUR_SHUTDOWN
 from arvnodeman.hostlist import hostlist
 from arvnodeman.records.advice import Advice
-from arvnodeman.records.marks import Mark, mark_of_boot, mark_of_node, read_mark
+from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.keeping import NamesInSlurm
@@ -91,12 +91,12 @@ class SlurmRecords:
         return RecordPrepared(record_of(node, mark, None, free=False), Secret(""))
 
     def describe(self, uuid: str, node: CloudNode) -> None:
-        """The name is this instance's, and is found at its address."""
+        """The name is this instance's, and is found at its address, once it has one."""
         self._slurm.note(uuid, mark_of_node(node.report_id), node.address)
 
     def release(self, uuid: str, action: str) -> None:
-        """No mark, and the name for an address. The Slurm node has been set DOWN before that, where it was up."""
-        self._slurm.note(uuid, "", uuid)
+        """No mark, and nobody's address. The Slurm node has been set DOWN before that, where it was up."""
+        self._slurm.note(uuid, "", NOBODYS_ADDRESS)
 
     def _no_name(self) -> RemoteFailure:
         listed = self._settings.daemon.node_names or "every node of Slurm"

@@ -11,6 +11,7 @@ from enum import StrEnum
 DUMMY = "compute0"  # never started: it offers every instancetype= feature, so that sbatch takes each constraint
 
 DEFAULT_PARTITION = "compute"
+NOBODYS_ADDRESS = "192.0.2.1"  # RFC 5737
 
 
 class Base(StrEnum):
@@ -76,8 +77,8 @@ class SlurmNode:
 
     @property
     def mark(self) -> str:
-        """The Comment, or the address that was set and is not the name."""
-        return self.comment or (self.address if self.address != self.name else "")
+        """The Comment, or the address that was set and is neither nobody's nor the name."""
+        return self.comment or (self.address if self.address not in (self.name, NOBODYS_ADDRESS) else "")
 
     def touch(self) -> int:
         """Make older timers void; the new number of changes."""

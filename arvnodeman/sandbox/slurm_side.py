@@ -34,7 +34,7 @@ class NodeSide(Protocol):
 
     @property
     def mark(self) -> str:
-        """What the daemon has noted of it: a Comment, or an address that is not its name's; '' for nothing."""
+        """What the daemon has noted of it: a Comment, or an address that somebody may have; '' for nothing."""
 
     def short(self) -> str:
         """The state as sinfo %t prints it."""

@@ -73,8 +73,18 @@ class Stage:
 
     def slurm(self, *argv: str) -> str:
         """Run one of Slurm's commands, which must work."""
-        done = subprocess.run(argv, env=self.site.environment(), capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(
+            argv, env=self.site.environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}\n{self.ctld()}"
         return done.stdout.strip()
+
+    def ctld(self) -> str:
+        """The end of slurmctld's log, where it is a real one."""
+        log = Path(self.site.address.slurm_conf).parent / "log" / "slurmctld.log"
+        with contextlib.suppress(OSError):
+            return "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+        return ""
 
     def sinfo(self, hostname: str, form: str = "%t") -> str:
         """What sinfo says of one node."""
@@ -147,9 +157,9 @@ class Stage:
     def account(self) -> str:
         """All that one needs to find out why a test failed."""
         lines = [f"{h['at']:.1f} {h['kind']} {h['subject']} {h['text']}" for h in self.happened()]
-        with contextlib.suppress(subprocess.SubprocessError):
+        with contextlib.suppress(subprocess.SubprocessError, AssertionError):
             lines += [self.slurm("sinfo", "-h", "-o", "%n %t %w %f %E"), self.slurm("squeue", "-h")]
-        return "\n".join([*lines, self.logs()])
+        return "\n".join([*lines, self.ctld(), self.logs()])
 
     def arvados(self, path: str) -> dict[str, Any]:
         """GET from the API server."""

@@ -155,6 +155,13 @@ def test_a_create_costs_four_requests(peer: AzurePeer) -> None:
     assert [method for method, _ in peer.log] == ["POST", "GET", "PUT", "PUT"]
 
 
+def test_a_node_is_found_by_its_name(peer: AzurePeer) -> None:
+    """Its address is not listed; the DNS of the virtual network knows the name."""
+    create(peer)
+    (node,) = peer.driver().list_nodes()
+    assert node.address == node.name
+
+
 @pytest.mark.parametrize("error", ["SkuNotAvailable", "QuotaExceeded", "InvalidParameter"])
 def test_a_refused_node_leaves_no_interface(peer: AzurePeer, error: str) -> None:
     """Row I8."""

@@ -80,6 +80,9 @@ def test_two_names_at_one_address_are_named() -> None:
         name: ShownNode(name, "IDLE", address="127.0.0.1", port=f"{n}", comment=mark) for n, name in enumerate(NAMES)
     }
     assert list(warnings(ports, NAMES)) == []
+    assert list(warnings(shown(comment=mark, address="192.0.2.1"), NAMES)) == []  # slurmctld has lost where they are
+    booting = "Node Manager booting k7 small 0.1 1700000000.0"
+    assert list(warnings(shown(comment=booting), NAMES)) == []
 
 
 @pytest.mark.parametrize(

@@ -619,7 +619,7 @@ def test_a_name_is_noted_on_with_its_address_in_one_request(commands: Commands) 
     commands.say("scontrol", "")
     slurm = NamesInSlurm()
     slurm.note("cloud1", "Node Manager node i-1", "10.0.0.5")
-    slurm.note("cloud1", "", "cloud1")
+    slurm.note("cloud1", "", "192.0.2.1")
     slurm.note("cloud1", "Node Manager node i-1")
     assert commands.called() == [
         [
@@ -630,7 +630,7 @@ def test_a_name_is_noted_on_with_its_address_in_one_request(commands: Commands) 
             "NodeAddr=10.0.0.5",
             "NodeHostName=cloud1",
         ],
-        ["scontrol", "update", "NodeName=cloud1", "Comment=", "NodeAddr=cloud1", "NodeHostName=cloud1"],
+        ["scontrol", "update", "NodeName=cloud1", "Comment=", "NodeAddr=192.0.2.1", "NodeHostName=cloud1"],
         ["scontrol", "update", "NodeName=cloud1", "Comment=Node Manager node i-1"],
     ]
 
