@@ -32,6 +32,7 @@ from arvnodeman.manage.doors import DRY_RUN_FOLDER, Doors, open_doors
 from arvnodeman.manage.server import CannotListen
 from arvnodeman.manage.site import make_application
 from arvnodeman.manage.source import Source
+from arvnodeman.records.keeper import check_keeper
 from arvnodeman.settings import Settings
 from arvnodeman.supervision import logs
 from arvnodeman.supervision.ending import Cause, CauseKind, is_fatal
@@ -53,12 +54,14 @@ logger = logging.getLogger()
 
 def main(path: str, *, foreground: bool, dry_run: bool = False) -> int:
     """Run the daemon until it is told to stop. Returns the exit code: 0 after an orderly stop, 2 for a mistake in the
-    configuration, 3 when another daemon of the cluster runs, 1 when a resource cannot be had. Must be called in the
-    main thread. A dry run decides and touches nothing, beside another daemon or without one."""
+    configuration, in slurm.conf too where Slurm keeps the node records, 3 when another daemon of the cluster runs, 1
+    when a resource cannot be had. Must be called in the main thread. A dry run decides and touches nothing, beside
+    another daemon or without one."""
     path = str(Path(path).absolute())  # the background has another working directory
     try:
         settings = load(path)
         check_driver(settings)
+        check_keeper(settings)
     except ConfigError as error:
         return _complain(error.problems, BAD_CONFIGURATION)
     folder = settings.daemon.state_dir

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, SizeSection
 from arvnodeman.hostlist import hostlist
@@ -13,7 +14,9 @@ from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
+CONFIG_AGE = 600.0  # seconds until slurm.conf is asked for again: it may be changed under us
 _SHOWN = 5  # names in one line
+NOT_SHOWN = "they are not in slurm.conf, or declared CLOUD or FUTURE there (declare them State=UNKNOWN)"
 _NEVER = ("", "-1", "INFINITE", "NONE")
 NAMES = "[Daemon] node_names"
 _log = logging.getLogger("arvnodeman.slurm")
@@ -22,30 +25,46 @@ _log = logging.getLogger("arvnodeman.slurm")
 class Advice:
     """Looks at what Slurm shows and says what will not work. Used by one thread."""
 
-    def __init__(self, settings: Settings, slurm: NamesInSlurm) -> None:
+    def __init__(
+        self, settings: Settings, slurm: NamesInSlurm, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
         self._slurm = slurm
-        self._checked = False
+        self._monotonic = monotonic
+        self._config: Mapping[str, str] = {}
+        self._fresh_until = float("-inf")
         self._said: frozenset[str] = frozenset()
+        self._seen: set[str] = set()
 
     def look(self, shown: Mapping[str, ShownNode], names: Sequence[str]) -> None:
         """Warn of what is new. Raises RemoteFailure, REFUSED, while it would be wrong to touch a node."""
-        if not self._checked:
-            refusal = next(refusals(self._slurm.configuration(), shown, names), None)
-            if refusal is not None:
-                raise RemoteFailure(RemoteError(ErrorKind.REFUSED, f"Slurm: {refusal}", hint=NAMES))
-            self._checked = True
-        said = frozenset(warnings(shown, names, self._settings.sizes))
+        refusal = next(refusals(self._configuration(), shown, names), None)
+        if refusal is not None:
+            self._fresh_until = float("-inf")  # it may be mended before the next poll
+            raise RemoteFailure(RemoteError(ErrorKind.REFUSED, f"Slurm: {refusal}", hint=NAMES))
+        self._seen |= shown.keys() & set(names)
+        # names that were there are missed also where slurm.conf alone says which are ours
+        wanted = tuple(dict.fromkeys([*names, *sorted(self._seen)]))
+        said = frozenset(warnings(shown, wanted, self._settings.sizes))
         for line in sorted(said - self._said):
             _log.warning("%s", line)
         self._said = said
+
+    def _configuration(self) -> Mapping[str, str]:
+        now = self._monotonic()
+        if now >= self._fresh_until:
+            self._config = self._slurm.configuration()
+            self._fresh_until = now + CONFIG_AGE
+        return self._config
 
 
 def refusals(config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Sequence[str]) -> Iterator[str]:
     """Why no node of this Slurm may be touched, one line for each reason."""
     known = [name for name in names if name in shown]
     if not known:
-        yield f"it shows none of the names that are ours ({_few(names) or 'all nodes but ' + DUMMY_NODE})"
+        yield (
+            f"it shows none of the names that are ours ({_few(names) or 'all nodes but ' + DUMMY_NODE}): {NOT_SHOWN}"
+        )
     cloud = [name for name in known if "CLOUD" in shown[name].flags]
     if cloud:
         yield (
@@ -91,10 +110,7 @@ def warnings(shown: Mapping[str, ShownNode], names: Sequence[str], sizes: Sequen
     """What does not stop us, and somebody should know."""
     lacking = [name for name in names if name not in shown]
     if lacking:
-        yield (
-            f"Slurm does not show {_few(lacking)} of node_names: they are not in slurm.conf, or declared CLOUD or "
-            "FUTURE there (declare them State=UNKNOWN); no node gets such a name"
-        )
+        yield (f"Slurm does not show {_few(lacking)}, which should be ours: {NOT_SHOWN}; no node gets such a name")
     down = [name for name in names if name in shown and _seems_declared_down(shown[name])]
     if down:
         yield (

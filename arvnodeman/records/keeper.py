@@ -6,10 +6,14 @@ from typing import Protocol
 
 from arvnodeman.arvados.client import client
 from arvnodeman.arvados.nodes import ArvadosRecords
+from arvnodeman.config import ConfigError
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.model import BootIntent, CloudNode, NodeRecord
-from arvnodeman.records.names import SlurmRecords
+from arvnodeman.fleet.model import BootIntent, CloudNode, NodeRecord, RemoteFailure
+from arvnodeman.records.advice import refusals
+from arvnodeman.records.marks import read_mark
+from arvnodeman.records.names import SlurmRecords, names_of
 from arvnodeman.settings import KEPT_BY_ARVADOS, KEPT_BY_AUTO, KEPT_BY_SLURM, Settings
+from arvnodeman.slurm.keeping import NamesInSlurm
 
 
 class RecordKeeper(Protocol):
@@ -41,3 +45,25 @@ def make_keeper(settings: Settings) -> RecordKeeper:
         here = settings.arvados.host and (settings.daemon.dispatcher != "slurm" or client(settings).has("nodes"))
         kept_by = KEPT_BY_ARVADOS if here else KEPT_BY_SLURM
     return ArvadosRecords(settings) if kept_by == KEPT_BY_ARVADOS else SlurmRecords(settings)
+
+
+def check_keeper(settings: Settings) -> None:
+    """Where the configuration names Slurm as the keeper, ask it once whether it is set up for that. ConfigError, a line
+    for each reason, when it is not.
+
+    No complaint when Slurm is away, for it may come; nor when a name is marked as given: then nodes may be alive, a
+    process that ended would leave them to nobody, and the node poll says what is wrong until it is mended."""
+    arvados = settings.arvados
+    if arvados.node_records != KEPT_BY_SLURM and (arvados.host or arvados.node_records != KEPT_BY_AUTO):
+        return
+    slurm = NamesInSlurm(settings.daemon.slurm_timeout)
+    try:
+        shown = slurm.shown()
+        config = slurm.configuration()
+    except RemoteFailure:
+        return
+    if any(read_mark(node.comment) is not None for node in shown.values()):
+        return
+    problems = tuple(refusals(config, shown, names_of(settings, shown)))
+    if problems:
+        raise ConfigError(tuple(f"{settings.path}: Slurm: {problem}" for problem in problems))

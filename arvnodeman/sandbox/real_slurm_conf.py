@@ -83,6 +83,7 @@ class Shape:
     gres: str = ""  # as gpu:tesla:2,license:4, of compute0 and the first `gres_nodes` others
     gres_nodes: int = 0
     partitions: tuple[tuple[str, str], ...] = ()  # more of them: name and nodes
+    state: str = "UNKNOWN"  # as which the nodes are declared; a plain restart kills the jobs on those declared DOWN
 
     @property
     def startable(self) -> int:
@@ -94,7 +95,7 @@ def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
     """Write slurm.conf into a private directory; its path. Raises OSError."""
     user = pwd.getpwuid(os.geteuid()).pw_name
     last = ports.first_node + shape.startable - 1
-    size = f"CPUs={shape.cores} RealMemory={shape.memory} TmpDisk={shape.tmp} State=UNKNOWN"
+    size = f"CPUs={shape.cores} RealMemory={shape.memory} TmpDisk={shape.tmp} State={shape.state}"
     port = ports.first_node
     nodes = []
     if shape.gres:
@@ -136,7 +137,6 @@ def _gres_conf(shape: Shape) -> str:
     return "\n".join([*lines, ""])
 
 
-# State=UNKNOWN: a plain restart of slurmctld would kill jobs on nodes declared DOWN.
 _CONF = """
 ClusterName=sandbox
 SlurmctldHost=localhost(127.0.0.1)

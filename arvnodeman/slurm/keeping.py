@@ -12,14 +12,18 @@ from arvnodeman.slurm.commands import Slurm, check_job_number
 from arvnodeman.slurm.errors import ControllerAway, Refused, UnknownNode, first_line
 from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes
 
+_NONE = "No nodes in the system"  # what scontrol says where there are none, or all are hidden
+
 
 class NamesInSlurm(Slurm):
     """Slurm with what a keeper needs of it."""
 
     def shown(self) -> dict[str, ShownNode]:
-        """All nodes that Slurm shows, by name; one that cannot be read is left out, with a warning. None at all is a
-        failure."""
+        """All nodes that Slurm shows, by name; one that cannot be read is left out, with a warning. It shows none where
+        all are declared CLOUD or FUTURE; an answer of which no node can be read is a failure."""
         text = self._run("scontrol", "--all", "show", "nodes")
+        if text.strip() == _NONE:
+            return {}
         nodes, malformed = parse_nodes(text)
         if not nodes:
             raise ControllerAway("scontrol", f"it shows no node that can be read; it begins with {first_line(text)!r}")

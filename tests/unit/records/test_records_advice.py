@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 
-from arvnodeman.fleet.model import SizeSection
-from arvnodeman.records.advice import refusals, warnings
+from arvnodeman.config import load
+from arvnodeman.fleet.model import RemoteFailure, SizeSection
+from arvnodeman.records.advice import CONFIG_AGE, Advice, refusals, warnings
+from arvnodeman.settings import Settings
+from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
 NAMES = ("cloud1", "cloud2", "cloud3")
 SAVING = {"SuspendProgram": "/usr/local/sbin/stop", "SuspendTime": "300 sec"}
+
+FILE = """\
+[Daemon]
+dispatcher = slurm
+[Cloud]
+provider = sandbox
+shutdown_windows = 0, 1
+[Cloud Credentials]
+url = http://127.0.0.1:1
+[Size small]
+cores = 1
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    path = tmp_path / "site.cfg"
+    path.write_text(FILE)
+    return load(str(path))
 
 
 def shown(*flags: str, **more: object) -> dict[str, ShownNode]:
@@ -62,7 +87,7 @@ def test_a_slurm_that_knows_none_of_the_names_is_refused() -> None:
 def test_names_that_slurm_does_not_show_are_named_and_no_more_than_a_few() -> None:
     names = (*NAMES, *(f"cloud{number}" for number in range(4, 20)))
     (line,) = warnings(shown(), names)
-    assert "cloud4, cloud5, cloud6, cloud7, cloud8 and 11 more of node_names" in line
+    assert "cloud4, cloud5, cloud6, cloud7, cloud8 and 11 more, which should be ours" in line
 
 
 def test_names_that_seem_declared_down_are_named() -> None:
@@ -102,3 +127,53 @@ def test_names_of_different_partitions_need_sizes_bound_to_them(
     found = list(warnings(nodes, list(nodes), [size]))
     assert bool(found) is warned
     assert not warned or "[Size small]" in found[0]
+
+
+class Conf(NamesInSlurm):
+    """A Slurm of which only slurm.conf is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self.asked = 0
+
+    def configuration(self) -> Mapping[str, str]:
+        self.asked += 1
+        return self.values
+
+
+def test_slurm_conf_is_asked_for_again_by_and_by_and_at_once_after_a_refusal(settings: Settings) -> None:
+    now, slurm = [0.0], Conf()
+    advice = Advice(settings, slurm, lambda: now[0])
+    for _ in range(3):
+        advice.look(shown(), NAMES)
+    assert slurm.asked == 1
+    slurm.values = SAVING
+    advice.look(shown(), NAMES)
+    now[0] += CONFIG_AGE
+    for number in (2, 3):
+        with pytest.raises(RemoteFailure, match="two masters kill nodes"):
+            advice.look(shown(), NAMES)
+        assert slurm.asked == number
+    slurm.values = {}
+    advice.look(shown(), NAMES)
+    advice.look(shown(), NAMES)
+    assert slurm.asked == 4
+    with pytest.raises(RemoteFailure, match="declared State=CLOUD"):
+        advice.look(shown("CLOUD"), NAMES)
+
+
+def test_names_that_are_gone_are_named_once_also_where_slurm_conf_alone_says_which_are_ours(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    advice = Advice(settings, Conf())
+    advice.look(shown(), NAMES)
+    fewer = {name: node for name, node in shown().items() if name != "cloud2"}
+    for _ in range(3):
+        advice.look(fewer, tuple(fewer))
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "Slurm does not show cloud2, which should be ours: they are not in slurm.conf"
+    )
+    with pytest.raises(RemoteFailure, match="it shows none of the names that are ours"):
+        advice.look({}, ())

@@ -651,6 +651,11 @@ def test_a_slurm_that_shows_no_node_is_a_failure_and_not_an_empty_cluster(comman
         NamesInSlurm().shown()
 
 
+def test_a_slurm_whose_nodes_are_all_hidden_says_so(commands: Commands) -> None:
+    commands.say("scontrol", "No nodes in the system\n")
+    assert NamesInSlurm().shown() == {}
+
+
 def test_one_node_is_asked_for_now(commands: Commands) -> None:
     commands.say("scontrol", "NodeName=cloud1 X=1\n   State=IDLE\n")
     assert NamesInSlurm().shown_node("cloud1").base == "IDLE"
