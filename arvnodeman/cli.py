@@ -6,6 +6,7 @@ What a command needs is imported when it is chosen: the SDK alone takes a third 
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from arvnodeman.version import __version__
 
 PROGRAM = "arvados-node-manager"
 OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "decisions")
+COMMANDS = (*OPERATORS_COMMANDS, "report", "check-config", "cloud-test", "demo", "sandbox")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -88,9 +90,22 @@ def _complete() -> None:
     argcomplete.autocomplete(parser)
 
 
+def _no_command(word: str) -> str:
+    """What to say of it."""
+    meant = difflib.get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(COMMANDS)}"
+    return f"no command is called {word}; {hint}"
+
+
 def _run(given: list[str]) -> int:
     parser = make_parser()
-    options = parser.parse_args(given)
+    if given and not given[0].startswith("-"):
+        parser.error(_no_command(given[0]))
+    options, rest = parser.parse_known_args(given)
+    if command := next((word for word in rest if word in COMMANDS), None):
+        parser.error(f"the command comes first: {PROGRAM} {command} ...")
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if not options.config:
         sys.stderr.write(f"{PROGRAM}: No --config file specified\n")
         return 2

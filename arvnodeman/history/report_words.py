@@ -13,6 +13,7 @@ from arvnodeman.history.dates import shown
 from arvnodeman.history.report import Report, SizeReport
 
 COLUMNS = ("size", "nodes", "hours", "busy", "idle", "starting", "other", "unseen", "cost", "of it idle")
+SHORT = 10.0  # hours of nodes, all together
 ENDS = {
     "destroyed": "destroyed by us",
     "gone": "gone without us (spot, crash, by hand)",
@@ -34,10 +35,11 @@ def _lines(report: Report) -> Iterator[str]:
         return
     if report.begins > report.since + 120:
         yield f"The history begins at {shown(report.begins)}."
-    yield f"Recorded: {report.recorded_hours:,.1f} of {hours:,.1f} hours"
+    yield f"Recorded: {_recorded(report.recorded_hours, hours)}"
     yield ""
     if report.sizes:
-        yield from _columns([COLUMNS, *map(_cells, [*report.sizes, report.total])])
+        short = report.total.hours < SHORT
+        yield from _columns([COLUMNS, *(_cells(each, short) for each in (*report.sizes, report.total))])
     else:
         yield "No node was there."
     yield ""
@@ -56,7 +58,18 @@ def _lines(report: Report) -> Iterator[str]:
         yield "Jobs: none left the queue"
 
 
-def _cells(each: SizeReport) -> tuple[str, ...]:
+def _recorded(recorded: float, hours: float) -> str:
+    if hours < 1:
+        return f"{60 * recorded:.0f} of {60 * hours:.0f} minutes"
+    return (
+        f"{recorded:,.1f} of {hours:,.1f} hours"
+        if recorded >= 1
+        else f"{60 * recorded:.0f} minutes of {hours:,.1f} hours"
+    )
+
+
+def _cells(each: SizeReport, short: bool) -> tuple[str, ...]:
+    """One line of the table. `short`: one more decimal, for so little there was."""
     hours = (
         each.hours,
         each.busy_hours,
@@ -68,9 +81,9 @@ def _cells(each: SizeReport) -> tuple[str, ...]:
     return (
         each.size or "(none)",
         f"{each.nodes:,}",
-        *(f"{number:,.1f}" for number in hours),
-        f"${each.cost:,.2f}",
-        f"${each.idle_cost:,.2f}",
+        *(f"{number:,.{1 + short}f}" for number in hours),
+        f"${each.cost:,.{2 + short}f}",
+        f"${each.idle_cost:,.{2 + short}f}",
     )
 
 

@@ -146,7 +146,8 @@ def _say(options: Options, client: DaemonClient, out: TextIO) -> int:
         if not options.json:
             answer = heard[-1]
             later = "" if answer["heard"] else " (the daemon is busy, and will hear it in its turn)"
-            _write(out, [f"{answer['node']}: {answer['word']}{later}"])
+            called = f"{node} ({answer['node']})" if node != answer["node"] else node
+            _write(out, [f"{called}: {answer['word']}{later}"])
     if options.json:
         _write_json(out, heard)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -66,7 +67,7 @@ def groups(nodes: Sequence[Json], sizes: Sequence[Json]) -> Iterator[str]:
     for size in [*sizes, {"id": "?", "price": None, "wanted": 0, "rests": None, "missing": False, "nodes": {}}]:
         price = f"{size['price']:g}" if size["price"] is not None else "-"
         for state in STATES:
-            names = found.get((size["id"], state), [])
+            names = sorted(found.get((size["id"], state), []), key=_by_number)
             count = max(len(names), size["nodes"].get(state, 0))
             if count:
                 rows.append((size["id"], price, state, str(count), _names(names)))
@@ -85,8 +86,13 @@ def _names(names: Sequence[str]) -> str:
     return ",".join(names[:NAMES_SHOWN]) + more
 
 
+def _by_number(name: str) -> list[str]:
+    """compute9 before compute10."""
+    return [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
 def nodes(shown: Sequence[Json]) -> Iterator[str]:
-    """One line for each node."""
+    """One line for each node, by name."""
     rows = [
         (
             node["hostname"] or "-",
@@ -98,7 +104,7 @@ def nodes(shown: Sequence[Json]) -> Iterator[str]:
             node["word"]["word"] if node["word"] else "-",
             node["why"],
         )
-        for node in shown
+        for node in sorted(shown, key=lambda node: _by_number(node["hostname"] or node["name"]))
     ]
     yield from table(("HOST", "NODE", "SIZE", "STATE", "FOR", "SLURM", "WORD", "WHY"), rows)
 
@@ -177,10 +183,11 @@ def size(shown: Json, limits: Json) -> Iterator[str]:
         yield f"Size {shown['id']}: the cloud does not offer it; it is looked for again every 10 minutes"
     else:
         spot = ", preemptible" if shown["preemptible"] else ""
+        kind = f" ({shown['instance_type']})" if shown["instance_type"] != shown["id"] else ""
         gres = f", GRES {shown['gres']}" if shown["gres"] else ""
         bound = f"; for the partition {' or '.join(shown['partitions'])} alone" if shown["partitions"] else ""
         yield (
-            f"Size {shown['id']} ({shown['instance_type']}): {shown['cores']} core(s), {shown['ram']:g} MB RAM, "
+            f"Size {shown['id']}{kind}: {shown['cores']} core(s), {shown['ram']:g} MB RAM, "
             f"{shown['scratch']:g} MB scratch{gres}, ${shown['price']:g}/hour{spot}{bound}"
         )
     counts = [f"{count} {state}" for state, count in shown["nodes"].items() if count]

@@ -30,6 +30,7 @@ from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from arvnodeman.sandbox.real_slurm import ended_jobs
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, missing
 
+PROGRAM = "arvados-node-manager"
 _INTERRUPTED = 130
 _LOOK = 0.25  # real seconds between two looks at the site
 _STOP = 15.0  # real seconds that the daemon gets for an orderly stop
@@ -187,6 +188,8 @@ def _play(site: SiteProcess, folder: Path, log_path: Path, plan: Plan, out: Text
             site.post("faults", {"arm": _FAULTS})
         if door.opens(lambda: bool(interrupted) or daemon.poll() is not None):
             out.write(door.words)
+            if plan.open_ended:
+                out.write(f"Ask it, in another terminal: {_program()} status --config {shlex.quote(str(config))}\n")
             out.flush()
         ended = _watch(site, daemon, plan, out, interrupted, stream)
         if ended == _INTERRUPTED:
@@ -214,10 +217,20 @@ def _introduction(site: SiteProcess, plan: Plan, slurm_folder: Path | None) -> s
     return text
 
 
+def _program() -> str:
+    """How this program is called from any folder: as it was, where that is a file that may run."""
+    called = Path(sys.argv[0])
+    return (
+        shlex.quote(str(called.absolute()))
+        if called.name == PROGRAM
+        else f"{shlex.quote(sys.executable)} -m arvnodeman"
+    )
+
+
 def _kept(folder: Path) -> str:
     """What may be looked at afterwards."""
     history = shlex.quote(str(folder / "state" / HISTORY))
-    return f"Its files are in {folder}. arvados-node-manager report --since today --history {history}\n"
+    return f"Its files are in {folder}. What it cost: {_program()} report --since today --history {history}\n"
 
 
 def _farewell(verdict: Mapping[str, Any]) -> str:

@@ -128,4 +128,4 @@ def counts(state: Mapping[str, Any]) -> str:
     told = {"waiting": jobs.get("pending", 0), "running": jobs.get("running", 0), "done": jobs.get("completed", 0)}
     queue = ", ".join(f"{number} {word}" for word, number in told.items())
     alive = nodes.get("pending", 0) + nodes.get("running", 0)
-    return f"jobs: {queue}, {jobs.get('coming', 0)} to come; nodes: {alive}; cost so far: ${state['cost']:.2f}"
+    return f"jobs: {queue}, {jobs.get('coming', 0)} to come; nodes: {alive}; simulated cost: ${state['cost']:.2f}"

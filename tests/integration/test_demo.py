@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +76,9 @@ def test_a_demo_without_an_end_serves_its_page_until_it_is_interrupted(tmp_path:
     right = {"Authorization": f"Bearer {found[2]}"}
     status = requests.get(f"{found[1]}v1/status", headers=right, timeout=30).json()
     assert status["max_total_price"] > 0
+    asked = demo.read_until("Ask it, in another terminal: ").splitlines()[-1].partition(": ")[2]
+    told = subprocess.run(shlex.split(asked), capture_output=True, text=True, timeout=60, check=False)
+    assert told.stdout.startswith("Arvados Node Manager "), told.stderr
     demo.read_until("starts on")
     demo.process.send_signal(signal.SIGINT)
     text = demo.end()

@@ -72,8 +72,8 @@ def test_a_demo_keeps_its_history_where_it_is_told(tmp_path: Path) -> None:
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr
     words = demo.stdout.splitlines()[-1]
-    assert words.startswith(f"Its files are in {folder}. arvados-node-manager report ")
-    told = run(*words.partition("arvados-node-manager ")[2].split())
+    assert words.startswith(f"Its files are in {folder}. What it cost: ")
+    told = run("report", *words.partition(" report ")[2].split())
     assert told.returncode == 0
     left = re.search(r"Jobs: (\d+) left the queue", told.stdout)
     assert left is not None

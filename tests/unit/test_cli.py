@@ -51,6 +51,25 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["hlod", "compute1"], "no command is called hlod; did you mean hold?"),
+        (["start"], "no command is called start; did you mean status?"),
+        (["xyz"], "no command is called xyz; there are status, explain, hold, "),
+        (["--config", "some.cfg", "status"], "the command comes first: arvados-node-manager status ..."),
+        (["--foreground", "xyz"], "unrecognized arguments: xyz"),
+    ],
+)
+def test_a_wrong_command_is_told_with_a_hint(
+    arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Row J5."""
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    assert f"arvados-node-manager: error: {hint}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "arguments", [["--nonsense"], ["--config"], ["nonsense"], ["check-config"], ["demo", "--what"]]
 )
 def test_a_wrong_command_line_is_a_usage_and_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,7 @@ def test_plain_lines_tell_what_happens_and_the_counts_now_and_then(play: Play) -
     lines = out.getvalue().splitlines()
     assert lines[0] == "   0.0 s  node sb-000001 is created: compute1.small (small)"
     assert lines[-2] == " 201.0 s  job a starts on compute1"
-    assert lines[-1] == " 205.0 s  jobs: 0 waiting, 1 running, 0 done, 0 to come; nodes: 1; cost so far: $0.00"
+    assert lines[-1] == " 205.0 s  jobs: 0 waiting, 1 running, 0 done, 0 to come; nodes: 1; simulated cost: $0.00"
 
 
 def test_what_is_of_no_interest_is_not_told() -> None:
@@ -70,7 +70,7 @@ def test_the_live_table_shows_nodes_queue_progress_and_what_happened(
 
 
 def test_counts_are_one_line(play: Play) -> None:
-    assert counts(look(play)[0]) == "jobs: 0 waiting, 0 running, 0 done, 0 to come; nodes: 0; cost so far: $0.00"
+    assert counts(look(play)[0]) == "jobs: 0 waiting, 0 running, 0 done, 0 to come; nodes: 0; simulated cost: $0.00"
 
 
 @pytest.mark.parametrize(
