@@ -13,7 +13,7 @@
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
 # make soak    let it live for half an hour at such a site, and look for slopes of memory, threads, files (MINUTES=30)
 # make scenarios   write the tests that hold each row into doc/scenarios.md
-# make screenshots   take the pictures of the page for README.md anew, of a demo (needs Chromium)
+# make screenshots   take the pictures for README.md anew, of a demo: its page, its report as a plot (needs Chromium)
 # make clean   remove what these have made
 # Each sets up what it needs: Python 3.11 or newer with venv, in the virtual environment VENV.
 

@@ -101,11 +101,10 @@ def _run(given: list[str]) -> int:
     parser = make_parser()
     if given and not given[0].startswith("-"):
         parser.error(_no_command(given[0]))
-    options, rest = parser.parse_known_args(given)
-    if command := next((word for word in rest if word in COMMANDS), None):
+    unknown = parser.parse_known_args(given)[1]
+    if command := next((word for word in unknown if word in COMMANDS), None):
         parser.error(f"the command comes first: {PROGRAM} {command} ...")
-    if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options = parser.parse_args(given)
     if not options.config:
         sys.stderr.write(f"{PROGRAM}: No --config file specified\n")
         return 2

@@ -6,9 +6,9 @@ import re
 import time
 from datetime import datetime, timedelta
 
-WORDS = "YYYY-MM-DD, YYYY-MM-DDTHH:MM, 12h, 7d or 4w ago, today, yesterday, this-month or last-month"
-_AGO = re.compile(r"([0-9]{1,6})([hdw])")
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+WORDS = "YYYY-MM-DD, YYYY-MM-DDTHH:MM, 30min, 12h, 7d or 4w ago, today, yesterday, this-month, last-month or now"
+_AGO = re.compile(r"([0-9]{1,6})(min|[hdw])")
+_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _FIRST = 0.0  # seconds since the epoch: no history is older
 
 
