@@ -144,7 +144,7 @@ def test_everything_as_json(served: Managed, run: Any) -> None:
 def test_words(served: Managed, run: Any) -> None:
     assert run("hold", "compute1", "compute2", "--reason", "a look") == (
         0,
-        "compute1.zzzzz: hold\ncompute2.zzzzz: hold\n",
+        "compute1 (compute1.zzzzz): hold\ncompute2 (compute2.zzzzz): hold\n",
         "",
     )
     served.world.obey()
