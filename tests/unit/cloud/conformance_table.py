@@ -29,7 +29,8 @@ here; what differs is what they ran against:
   does what it is meant to, not that the real cloud answers so;
 * **–**: not shown; the reason is below the table.
 
-Nothing here has been run against a real cloud account. `arvados-node-manager cloud-test --config FILE` does that with yours.
+Nothing here has been run against a real cloud account.
+`arvados-node-manager cloud-test --config FILE` does that with yours.
 """
 
 
