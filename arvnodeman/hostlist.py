@@ -5,24 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_HOST_PART = re.compile(r"([^\[\],]+)(?:\[([0-9,-]+)\])?([^\[\],]*)")
+_HOST_PART = re.compile(r"(?:[^\[\],]|\[[0-9,-]+\])+")
+_RANGES = re.compile(r"\[([0-9,-]+)\]")
 _NAMES_LIMIT = 65536  # names in one hostlist, as in Slurm
 
 
 def hostlist(expression: str) -> Iterable[str]:
-    """The names in `compute[1-3,7]` or in a plain name. Raises ValueError for one that is empty, broken or too long."""
+    """The names in `compute[1-3,7]`, `rack[1-2]node[1-4]` or in a plain name.
+
+    Raises ValueError for one that is empty, broken or too long."""
     if not expression or expression != expression.strip() or not expression.isprintable():
         raise ValueError(f"not a node name: {expression!r}")
     if not any(special in expression for special in "[],"):
         return [expression]
     names: list[str] = []
     for part in re.split(r",(?![^\[]*\])", expression):
-        match = _HOST_PART.fullmatch(part)
-        if match is None:
+        if _HOST_PART.fullmatch(part) is None:
             raise ValueError(f"not a node name: {expression!r}")
-        before, ranges, after = match.groups()
-        numbers = [""] if ranges is None else _numbers(ranges)
-        names += [f"{before}{number}{after}" for number in numbers]
+        before, *pieces = _RANGES.split(part)  # ranges and what stands behind them, in turns
+        found = [before]
+        for ranges, after in zip(pieces[::2], pieces[1::2], strict=True):
+            numbers = _numbers(ranges)
+            if len(found) * len(numbers) > _NAMES_LIMIT:
+                raise ValueError(f"too many nodes: {expression[:80]!r}")
+            found = [f"{name}{number}{after}" for name in found for number in numbers]
+        names += found
         if len(names) > _NAMES_LIMIT:
             raise ValueError(f"too many nodes: {expression[:80]!r}")
     return names

@@ -178,12 +178,16 @@ def _sinfo(slurm: Slurm, argv: list[str]) -> str:
             wanted = set()
         nodes = [slurm.nodes[name] for name in slurm.nodes if name in wanted]
     wanted_partitions = given.partition.split(",") if given.partition else slurm.partitions
-    lines = []
+    lines: list[str] = []
+    if not given.Node and not any(letter in given.format for letter in ("%P", "%R")):
+        seen = [node for node in nodes if not set(wanted_partitions).isdisjoint(node.partitions)]
+        return _table(given, forms.SINFO_TITLES, forms.sinfo_lines(given.format, seen))
     for partition in (name for name in slurm.partitions if name in wanted_partitions):
         form = given.format.replace("%P", partition + ("*" if partition == DEFAULT_PARTITION else ""))
         form = form.replace("%R", partition)
-        lines += [forms.sinfo_line(form, node) for node in nodes if partition in node.partitions]
-    return _table(given, forms.SINFO_TITLES, lines if given.Node else dict.fromkeys(lines))
+        there = [node for node in nodes if partition in node.partitions]
+        lines += [forms.sinfo_line(form, node) for node in there] if given.Node else forms.sinfo_lines(form, there)
+    return _table(given, forms.SINFO_TITLES, lines)
 
 
 # ---- scontrol --------------------------------------------------------------------------------------------------------
@@ -324,7 +328,7 @@ _UPDATES: dict[str, Callable[[SlurmNode, str], None]] = {
     "weight": _set("weight", int),
     "comment": _set("comment", str),
     "nodeaddr": lambda _node, _value: None,  # set before the rest
-    "nodehostname": lambda _node, _value: None,
+    "nodehostname": _set("host", str),
     "features": lambda _node, _value: None,
     "availablefeatures": lambda _node, _value: None,  # both are set together, before the rest
     "activefeatures": lambda _node, _value: None,

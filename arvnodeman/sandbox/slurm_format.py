@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from arvnodeman.sandbox.hostlist import compress
 from arvnodeman.sandbox.slurm_gres import tres
@@ -61,18 +61,31 @@ def sinfo_line(form: str, node: SlurmNode) -> str:
     return line(form, lambda letter: str(SINFO_FIELDS[letter](node)) if letter in SINFO_FIELDS else "")
 
 
+def sinfo_lines(form: str, nodes: Iterable[SlurmNode]) -> Iterable[str]:
+    """The lines of sinfo without --Node: nodes that are alike in all else that is asked for share one, with %N for all
+    of them."""
+    groups: dict[tuple[str, ...], list[SlurmNode]] = {}
+    letters = [letter for _, _, letter in _FIELD.findall(form) if letter in SINFO_FIELDS and letter != "N"]
+    for node in nodes:
+        groups.setdefault(tuple(str(SINFO_FIELDS[letter](node)) for letter in letters), []).append(node)
+    for alike in groups.values():
+        yield sinfo_line(form.replace("%N", compress(node.name for node in alike)), alike[0])
+
+
 def squeue_long_form(form: str) -> tuple[str, list[str]]:
     """A --Format, NAME[:WIDTH[SUFFIX]] with commas between, as one that `squeue_line` prints; and the names in it that
-    squeue does not know, which are left out. Without a width it is 20, and 0 is as wide as need be."""
+    squeue does not know: of these only what stands behind them is printed. Without a width it is 20, and 0 is as wide
+    as need be."""
     parts = []
     unknown = []
     for word in form.split(","):
         name, _, rest = word.partition(":")
-        if name.lower() not in SQUEUE_LONG:
-            unknown.append(name)
-            continue
         match = re.match(r"(\.?)(\d*)(.*)", rest)
         right, width, suffix = match.groups() if match else ("", "", "")
+        if name.lower() not in SQUEUE_LONG:
+            unknown.append(name)
+            parts.append(suffix.replace("%", "%%"))
+            continue
         width = "" if width == "0" else width or "20"
         parts.append(f"%{right}{width}{{{name.lower()}}}{suffix.replace('%', '%%')}")
     return "".join(parts), unknown
@@ -108,7 +121,7 @@ def node_address(node: SlurmNode) -> str:
 
 
 SINFO_FIELDS: Mapping[str, Callable[[SlurmNode], object]] = {
-    "n": lambda node: node.name,
+    "n": lambda node: node.host or node.name,
     "N": lambda node: node.name,
     "t": SlurmNode.short,
     "T": _long_state,
@@ -229,7 +242,7 @@ def show_node(node: SlurmNode, *, oneliner: bool = False) -> str:
         f"AvailableFeatures={_features(node.available)}",
         f"ActiveFeatures={_features(node.active)}",
         f"Gres={SINFO_FIELDS['G'](node)}",
-        f"NodeAddr={node_address(node)} NodeHostName={node.name} Version=22.05.8",
+        f"NodeAddr={node_address(node)} NodeHostName={node.host or node.name} Version=22.05.8",
         f"RealMemory={ram} AllocMem={used[1]} FreeMem={ram - used[1] if computer else 'N/A'} Sockets={cores} Boards=1",
         f"State={node.long()} ThreadsPerCore=1 TmpDisk={tmp} Weight={node.weight} Owner=N/A MCS_label=N/A",
         f"Partitions={','.join(node.partitions)} ",

@@ -69,6 +69,7 @@ class SlurmNode:
     reason_at: float = 0.0
     comment: str = ""
     address: str = ""  # NodeAddr, when it was set
+    host: str = ""  # NodeHostName, when it was set
     job: int | None = None
     partly: bool = False  # its job leaves cores free, and the site shares nodes: mix
     last_busy: float | None = None

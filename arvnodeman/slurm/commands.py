@@ -99,8 +99,9 @@ class Slurm:
         text = self._run("squeue", _ALL, *each, "--state=PENDING", "--noheader", form)
         others: dict[str, str] = {}
         jobs, malformed = parse_squeue(text, self.job_name_pattern, tail, others, numbered=self.numbered)
-        self._report("squeue", malformed, _queue_log)
-        if len(malformed) > _JUNK and len(malformed) == sum(1 for line in text.split("\n") if line.strip()):
+        nothing = len(malformed) >= sum(1 for line in text.split("\n") if line.strip())
+        self._report("squeue", malformed, _queue_log, nothing=nothing)
+        if len(malformed) > _JUNK and nothing:
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
         return Queue(tuple(jobs), others)
 
@@ -239,7 +240,7 @@ class Slurm:
     def _sinfo(self, *which: str) -> dict[str, SlurmNode]:
         text = self._run("sinfo", _ALL, "--noheader", f"--format={SINFO_FORMAT}", *which)
         nodes, malformed = parse_sinfo(text)
-        self._report("sinfo", malformed, _log)
+        self._report("sinfo", malformed, _log, nothing=not nodes)
         if malformed and not nodes:
             raise ControllerAway("sinfo", f"no line of its output can be read, the first is {first_line(text)!r}")
         return nodes
@@ -278,8 +279,10 @@ class Slurm:
         return output.stdout
 
     @staticmethod
-    def _report(command: str, malformed: Sequence[str], log: logging.Logger) -> None:
-        for line in malformed:
+    def _report(command: str, malformed: Sequence[str], log: logging.Logger, *, nothing: bool = False) -> None:
+        """`nothing`: no line could be read. Then one that tells of an error is believed; among good ones it is what
+        somebody wrote, such as a part of a job's name."""
+        for line in malformed if nothing else ():
             error = recognise(command, line)
             if error is not None:
                 raise error

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from arvnodeman.fleet import gres
 from arvnodeman.fleet.model import Job, JobShape, SlurmNode
@@ -20,21 +22,26 @@ SQUEUE_LONG_FORMAT = (
 )
 """The same and more, for --Format: what `sbatch --gpus` asks for, as Arvados does, is in tres-per-job, and CPUs of a
 job with several tasks in NumCPUs; no letter of --format shows either. In this way from Slurm 20.02 on."""
-JOB_NUMBER = re.compile(r"[0-9]{1,10}(_[0-9]{1,10})?")
-"""Of a job, or of one task of a job array."""
+JOB_NUMBER = re.compile(r"[0-9]{1,10}([_+][0-9]{1,10})?")
+"""Of a job, of one task of a job array (`17_3`), or of one part of a heterogeneous job (`17+1`)."""
 NUMBER, LONG_NUMBER = "|%i", "|,JobArrayID:0"
 """What is added to either format where jobs go by their numbers."""
 LONG_FORMAT_SINCE = (20, 2)
 FIRST = 8  # fields from the cores to the number of nodes
 TAIL, LONG_TAIL = 2, 7  # fields behind them; none can have a | in it
-SINFO_FORMAT = "%n|%t|%w|%f|%E"
+SINFO_FORMAT = "%N|%t|%w|%f|%E"
+"""%N is the NodeName, by which scontrol goes; %n would be the NodeHostName, which slurm.conf may set to something else.
+Nodes whose other columns are alike share a line: with 1,000 nodes that takes a tenth to a quarter of the time."""
 
 WAITS_FOR_NODES = ("Resources", "ReqNodeNotAvail", "Priority", "BadConstraints", "Nodes required for job are")
-"""A job waits for nodes when its reason contains one of these (rows F13, F14)."""
+"""A job waits for nodes when its reason contains one of these (rows F13, F14), as words of their own: a burst buffer
+that waits for `BurstBufferResources` is no want of nodes."""
 MAINTENANCE = "Reserved for maintenance"
 """... unless it contains this: more nodes would not help."""
 
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})([KMGTP]?)([CN]?)", re.IGNORECASE)
+_WAITS = re.compile(rf"\b(?:{'|'.join(WAITS_FOR_NODES)})\b")
+_BROKEN_UP = 16  # lines that one job may take, for the line breaks in its name
 _MB = {"": 1.0, "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2, "P": 1024.0**3}
 _COUNT = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,6})?)([KM]?)(?:-[0-9]+[KM]?)?", re.IGNORECASE)
 _TIMES = {"": 1, "K": 1024, "M": 1024**2}
@@ -106,7 +113,7 @@ def shows_all(version: str) -> bool | None:
 
 def waits_for_nodes(reason: str) -> bool:
     """Would more nodes help a job that waits for this reason?"""
-    return MAINTENANCE not in reason and any(text in reason for text in WAITS_FOR_NODES)
+    return MAINTENANCE not in reason and _WAITS.search(reason) is not None
 
 
 def parse_squeue(
@@ -121,15 +128,15 @@ def parse_squeue(
     counted: dict[str, bool] = {}
     shapes: dict[tuple[str, ...], JobShape] = {}
     distinct: dict[JobShape, JobShape] = {}
-    for line in text.split("\n"):
+    for line in _rows(text, FIRST - 1 + tail + numbered - (not tail)):
         shown, _, job_id = line.rpartition("|") if numbered else (line, "", "")
-        fields = shown.split("|")
+        fields = shown.replace("\n", " ").split("|")
         if len(fields) != FIRST + tail or not fields[6].isdigit():
             if not line.strip():
                 continue
             unusual = _unusual(fields, tail)
             if unusual is None:
-                malformed.append(line)
+                malformed += filter(str.strip, line.split("\n"))
                 continue
             fields = unusual
         reason, name = fields[3], fields[4]
@@ -151,8 +158,27 @@ def parse_squeue(
                 raise ValueError("no number of a job")
             jobs.append(Job(job_id if numbered else name, shape, int(fields[6]), reason))
         except ValueError:
-            malformed.append(line)
+            malformed += filter(str.strip, line.split("\n"))
     return jobs, malformed
+
+
+def _rows(text: str, bars: int) -> Iterator[str]:
+    """The lines of squeue, each job's together: Slurm prints a line break in a job's name as it is. `bars`: how many a
+    job has at least; a line with fewer that no others make up for stands alone."""
+    begun: list[str] = []
+    for line in text.split("\n"):
+        if line.count("|") >= bars:
+            yield from begun
+            begun = []
+            yield line
+        elif line.strip() or begun:
+            begun.append(line)
+            if sum(each.count("|") for each in begun) >= bars:
+                yield "\n".join(begun)
+                begun = []
+            elif len(begun) == _BROKEN_UP:
+                yield begun.pop(0)
+    yield from begun
 
 
 def _unusual(fields: list[str], tail: int) -> list[str] | None:
@@ -176,23 +202,31 @@ def _unusual(fields: list[str], tail: int) -> list[str] | None:
 
 
 def parse_sinfo(text: str) -> tuple[dict[str, SlurmNode], list[str]]:
-    """The nodes by name, and the lines that cannot be read."""
+    """The nodes by name, and the lines that cannot be read. Slurm prints a line break in a reason as it is: what
+    follows a node and is none belongs to its reason, whatever it says."""
     nodes: dict[str, SlurmNode] = {}
     malformed: list[str] = []
     features: dict[str, frozenset[str]] = {"(null)": frozenset()}
+    latest: Iterable[str] = ()
     for line in text.split("\n"):
         if not line.strip():
+            continue
+        if latest and line.count("|") < SINFO_FORMAT.count("|"):
+            for name in latest:
+                nodes[name] = replace(nodes[name], reason=f"{nodes[name].reason} {line.strip()}")
             continue
         try:
             names, shown_state, weight, listed, reason = line.split("|", 4)
             state, responding = parse_state(shown_state)
             if listed not in features:
                 features[listed] = frozenset(filter(None, listed.split(",")))
-            for name in hostlist(names):
+            latest = hostlist(names)
+            for name in latest:
                 nodes[name] = SlurmNode(
                     name, state, responding, int(weight), features[listed], "" if reason == "none" else reason
                 )
         except ValueError:
+            latest = ()
             malformed.append(line)
     return nodes, malformed
 

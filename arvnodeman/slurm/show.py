@@ -17,6 +17,7 @@ _LETTERS |= {"$": "MAINTENANCE", "@": "REBOOT_REQUESTED", "^": "REBOOT_ISSUED", 
 _REASON = re.compile(r"(.*?)\s*\[[^\[\]@]*@([^\[\]]*)\]")
 _FIELD = re.compile(r"(?:^|\s)([A-Za-z]+)=(\S*)")
 _FREE_TEXT = ("Reason=", "Comment=", "OS=", "Extra=")
+_LAST = ("Reason=", "Comment=", "Extra=")  # behind all that is wanted; what follows may be their second line
 _WANTED = ("NodeName=", "NodeAddr=", "State=", "Partitions=", "SlurmdStartTime=")  # a line has several fields
 WORKING = frozenset({"ALLOCATED", "MIXED"})
 
@@ -71,8 +72,12 @@ def parse_nodes(text: str) -> tuple[dict[str, ShownNode], list[str]]:
 def _node(lines: list[str]) -> ShownNode:
     values: dict[str, str] = {}
     texts: dict[str, str] = {}
+    last = False
     for line in lines:
         stripped = line.strip()
+        if last and (line.startswith("    ") or not stripped.startswith(_FREE_TEXT)):
+            continue
+        last = last or stripped.startswith(_LAST)
         if stripped.startswith(_FREE_TEXT):  # what follows may hold anything, also what looks like a field
             name, _, rest = stripped.partition("=")
             texts[name] = rest

@@ -17,6 +17,7 @@ from arvnodeman.sandbox.slurm import Slurm
 from arvnodeman.sandbox.slurm_commands import run_command
 from arvnodeman.sandbox.slurm_jobs import Need
 from arvnodeman.sandbox.slurm_nodes import Computer
+from arvnodeman.slurm.parse import SINFO_FORMAT
 
 BOUND = 60.0  # real seconds in which the real one must come to the state of the double
 FEATURES = tuple(f"instancetype={size}" for size in "abc")
@@ -75,7 +76,7 @@ class Twins:
         """scontrol update; the return code."""
         return self.same("scontrol", "update", *changes)[2]
 
-    def settle(self, *names: str, form: str = "%n|%t|%w|%f|%E") -> list[str]:
+    def settle(self, *names: str, form: str = SINFO_FORMAT) -> list[str]:
         """Let the double's time pass, and wait until the real one shows the same of these nodes; what it is."""
         self.clock.advance(120)
         return self._meet("sinfo", "--noheader", "--partition=compute", f"--nodes={','.join(names)}", "-o", form)
@@ -141,6 +142,7 @@ def twins() -> Iterator[Twins]:
         "squeue -h --name=none",
         "squeue --version",
         "squeue -O name:0,nonsense:0",
+        "sinfo -h -N -p compute -o %N|%w",
         "squeue --nonsense",
         "scancel",
         "scancel abc",
@@ -281,6 +283,26 @@ def test_gres_and_partitions_of_jobs(twins: Twins) -> None:
     for name in jobs:
         twins.same("scancel", f"--name={name}")
     twins.settle("compute1")
+
+
+def test_a_node_whose_machine_has_another_name(twins: Twins) -> None:
+    """%n is the NodeHostName, %N the NodeName; an unknown field of squeue is empty, and what follows it is there."""
+    twins.ask("scontrol", "update", "NodeName=compute[1-4]", "State=RESUME")
+    assert twins.settle(*UP, form="%t") == ["idle"]
+    assert twins.update("NodeName=compute2", "NodeHostName=ip-10-0-0-2.example.com") == 0
+    shown = twins.settle("compute1", "compute2", form="%n|%N")
+    assert shown == ["compute1|compute1", "ip-10-0-0-2.example.com|compute2"]
+    assert twins.settle("compute1", "compute2", form="%N|%t") == ["compute[1-2]|idle"]
+    assert twins.update("NodeName=compute2", "NodeHostName=compute2") == 0
+    twins.same("scontrol", "update", "NodeName=compute[1-4]", "State=DRAIN", "Reason=so that it waits")
+    twins.submit("waits")
+    twins.queue()
+    assert "waits||compute\n" in twins.same("squeue", "-h", "--Format=name:0|,nonsense:0|,partition:0")[0]
+    twins.same("scancel", "--name=waits")
+    twins.same("scontrol", "update", "NodeName=compute[1-4]", "State=RESUME")
+    assert twins.settle(*UP, form="%N|%t|%w|%f") == ["compute[1-4]|idle|1|(null)"]
+    double, real = twins.ask("sinfo", "-h", "-o", "%N|%f")  # of all partitions
+    assert sorted(double[0].splitlines()) == sorted(real[0].splitlines())
 
 
 def test_a_reconfigure_forgets_features_and_weights(twins: Twins) -> None:

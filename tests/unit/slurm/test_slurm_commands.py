@@ -141,6 +141,23 @@ def test_a_malformed_line_is_a_warning_that_names_it(commands: Commands, caplog:
     ]
 
 
+@pytest.mark.parametrize("saying", ["munge", "slurm_load_jobs error: Unable to contact slurm controller"])
+def test_what_somebody_wrote_is_no_failure_of_slurm(
+    commands: Commands, caplog: pytest.LogCaptureFixture, saying: str
+) -> None:
+    """Users name jobs and operators give reasons, line breaks and all; but a listing that is an error alone is one."""
+    commands.say("squeue", f"{GOOD_JOB}\n{saying}")
+    commands.say("sinfo", f"{GOOD_NODE}\n{saying}")
+    assert len(Slurm().pending()) == 1
+    assert list(Slurm().nodes()) == ["compute1"]
+    assert len(caplog.records) == 1
+    for command in ("squeue", "sinfo"):
+        commands.say(command, saying)
+    for ask in (Slurm().pending, Slurm().nodes):
+        with pytest.raises(ControllerAway, match=saying):
+            ask()
+
+
 def test_many_malformed_lines_make_few_warnings(commands: Commands, caplog: pytest.LogCaptureFixture) -> None:
     commands.say("squeue", "\n".join([GOOD_JOB] + ["foo " + "x" * 5000] * 50))
     assert len(Slurm().pending()) == 1
@@ -163,7 +180,7 @@ def test_nodes_and_one_node(commands: Commands) -> None:
     assert slurm.node("compute2") == SlurmNode(
         "compute2", "idle", False, 266, frozenset({"gpu"}), "Node Manager shutdown (i-1)"
     )
-    assert commands.called()[0] == ["sinfo", "--all", "--noheader", "--format=%n", "%t", "%w", "%f", "%E"]
+    assert commands.called()[0] == ["sinfo", "--all", "--noheader", "--format=%N", "%t", "%w", "%f", "%E"]
     assert commands.called()[1][-1] == "--nodes=compute2"
 
 

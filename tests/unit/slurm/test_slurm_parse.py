@@ -144,6 +144,9 @@ def test_a_bar_in_the_features_of_a_container(tail: str) -> None:
         ("ReqNodeNotAvail, UnavailableNodes:compute3", True),
         (ALL_DOWN, True),
         ("ReqNodeNotAvail, Reserved for maintenance", False),
+        ("ReqNodeNotAvail(Unavailable:compute3)", True),
+        ("BurstBufferResources", False),
+        ("QOSMaxNodePerUserLimit", False),
         ("BeginTime", False),
         ("Dependency", False),
         ("JobHeldUser", False),
@@ -260,13 +263,57 @@ def test_lines_of_a_real_sinfo() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "bad", ["", "  ", "x", "a|idle|1|(null)", "|idle|1|x|y", "a||1|x|y", "a|idle|one|x|y", "\x00|", "c[|idle|1|x|y"]
-)
+@pytest.mark.parametrize("bad", ["|idle|1|x|y", "a||1|x|y", "a|idle|one|x|y", "\x00||||", "c[|idle|1|x|y"])
 def test_a_malformed_line_of_sinfo_costs_only_itself(bad: str) -> None:
     nodes, malformed = parse_sinfo(f"a|idle|1|(null)|none\n{bad}\nb|idle|1|(null)|none")
     assert sorted(nodes) == ["a", "b"]
-    assert malformed == ([bad] if bad.strip() else [])
+    assert malformed == [bad]
+
+
+@pytest.mark.parametrize("bad", ["x", "a|idle|1|(null)", "\x00|", "slurm_load_node error: no"])
+def test_what_comes_before_any_node_belongs_to_none(bad: str) -> None:
+    nodes, malformed = parse_sinfo(f"{bad}\nb|idle|1|(null)|none")
+    assert sorted(nodes) == ["b"]
+    assert nodes["b"].reason == ""
+    assert malformed == [bad]
+
+
+def test_line_breaks_in_a_reason() -> None:
+    """Slurm prints them as they are."""
+    shown = "a[1-2]|drain|1|(null)|health check:\n\n  munge: a | b\nNodeName=c\nd|alloc|1|(null)|none"
+    nodes, malformed = parse_sinfo(shown)
+    assert malformed == []
+    assert {name: (node.state, node.reason) for name, node in nodes.items()} == {
+        "a1": ("drain", "health check: munge: a | b NodeName=c"),
+        "a2": ("drain", "health check: munge: a | b NodeName=c"),
+        "d": ("alloc", ""),
+    }
+
+
+@pytest.mark.parametrize(("tail", "behind"), [(TAIL, "|N/A|gpu"), (LONG_TAIL, "|N/A|gpu|N/A|N/A|N/A|1|1")])
+def test_line_breaks_in_the_name_of_a_job(tail: int, behind: str) -> None:
+    """Slurm prints them as they are, and its users name jobs as they like."""
+    good = f"1|1G|0|Resources|b|(null)|42|1{behind}"
+    text = f"{good}\n2|1G|0|Resources|a\nmunge\n\nc|(null)|41|1{behind}\n{good}\nslurm_load_jobs error: munge\n{good}"
+    jobs, malformed = parse_squeue(text, "", tail)
+    assert malformed == ["slurm_load_jobs error: munge"]
+    assert [(job.id, job.shape.cores) for job in jobs] == [("b", 1), ("a munge  c", 2), ("b", 1), ("b", 1)]
+
+
+def test_a_name_with_very_many_line_breaks_costs_only_itself() -> None:
+    good = f"1|1G|0|Resources|{UUID}|(null)|5|1"
+    name = "\n".join("x" * 200)
+    jobs, malformed = parse_squeue(f"{good}\n1|1G|0|Resources|{name}|(null)|5|1\n{good}", "-dz642-")
+    assert len(jobs) == 2
+    assert "".join(malformed).count("x") == 200
+
+
+@pytest.mark.parametrize("number", ["17", "17_3", "17+1"])
+def test_the_numbers_of_jobs_and_of_their_parts(number: str) -> None:
+    """Of an array `17_3`, of a heterogeneous job `17+1`: squeue shows each part by itself."""
+    jobs, malformed = parse_squeue(f"1|1G|0|Resources|x|(null)|5|1|N/A|gpu|{number}", "", TAIL, numbered=True)
+    assert malformed == []
+    assert [job.id for job in jobs] == [number]
 
 
 def test_a_line_for_several_nodes() -> None:
@@ -281,6 +328,8 @@ def test_a_line_for_several_nodes() -> None:
         ("a,b", ["a", "b"]),
         ("c[08-10]", ["c08", "c09", "c10"]),
         ("r[1,3]-x,d", ["r1-x", "r3-x", "d"]),
+        ("r[1-2]n[08-09]", ["r1n08", "r1n09", "r2n08", "r2n09"]),
+        ("[1-3]", ["1", "2", "3"]),
     ],
 )
 def test_hostlists(expression: str, names: list[str]) -> None:
@@ -288,7 +337,7 @@ def test_hostlists(expression: str, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["", "c[", "c[1-", "c]", "c[3-1]", "c[1-99999999]", "c[a]", " c", "c[1][2]", "a,,b"]
+    "expression", ["", "c[", "c[1-", "c]", "c[3-1]", "c[1-99999999]", "c[a]", " c", "c[1-999][1-999]", "a,,b"]
 )
 def test_broken_hostlists(expression: str) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -91,6 +91,16 @@ def test_reasons(line: str, reason: str, at: float | None) -> None:
     assert (nodes["a"].base, nodes["a"].reason, nodes["a"].reason_at) == ("DOWN", reason, at)
 
 
+def test_the_further_lines_of_a_reason_or_a_comment_are_no_fields() -> None:
+    """As scontrol prints them: those of a reason stand deeper, those of a comment as they were given."""
+    reason = "Reason=one [root@1795509600]\n          State=IDLE\n          Comment=theirs"
+    comment = "Comment=mine\n   State=IDLE\n\nslurm_load_node error: Unable to contact slurm controller"
+    nodes, malformed = parse_nodes(f"NodeName=a\n   State=DOWN\n   {reason}\n   {comment}\n\n{REAL}")
+    assert list(nodes) == ["a", "cloud1", "cloud2"]
+    assert (nodes["a"].base, nodes["a"].reason, nodes["a"].comment) == ("DOWN", "one", "mine")
+    assert malformed == ["slurm_load_node error: Unable to contact slurm controller"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,0 +1,100 @@
+"""What squeue, sinfo and scontrol of a real Slurm print, and what is read from it: names, line breaks, and what jobs of
+every kind ask for. Nothing runs here: the nodes are drained before the first job is submitted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from slurm_stage import need_slurm
+
+from arvnodeman.fleet.model import Job
+from arvnodeman.sandbox.real_slurm import PrivateSlurm
+from arvnodeman.sandbox.real_slurm_conf import Shape
+from arvnodeman.slurm.commands import Slurm
+from arvnodeman.slurm.keeping import NamesInSlurm
+
+BOUND = 60.0  # seconds
+UP = ("compute1", "compute2", "compute3")
+
+
+@pytest.fixture(scope="module")
+def private() -> Iterator[PrivateSlurm]:
+    need_slurm()
+    with PrivateSlurm(Shape(nodes=6, message_timeout=10, gres="gpu:tesla:2", gres_nodes=3)) as private:
+        for name in UP:
+            private.start_node(name)
+        until(lambda: all(private.state(name) == "idle" for name in UP), "three idle nodes")
+        yield private
+
+
+@pytest.fixture
+def slurm(private: PrivateSlurm, monkeypatch: pytest.MonkeyPatch) -> NamesInSlurm:
+    """Our own way to ask it, where jobs go by their numbers."""
+    for name, value in private.environment().items():
+        monkeypatch.setenv(name, value)
+    return NamesInSlurm(job_name_pattern="", numbered=True)
+
+
+def until(true: object, what: str) -> None:
+    assert callable(true)
+    end = time.monotonic() + BOUND
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+def asked(private: PrivateSlurm, slurm: Slurm, *options: str) -> list[Job]:
+    """What is read of a job that is submitted with these options and has to wait."""
+    private.say("scontrol", "update", f"NodeName={','.join(UP)}", "State=DRAIN", "Reason=so that jobs wait")
+    said = private.say("sbatch", "--output=/dev/null", *options, text="#!/bin/sh\nexec sleep 600\n")
+    number = said.split()[-1]
+    found: list[Job] = []
+
+    def read() -> bool:
+        found[:] = [job for job in slurm.pending() if job.id.replace("+", "_").split("_")[0] == number]
+        return bool(found)
+
+    until(read, f"the job {options} to wait for nodes")
+    private.say("scancel", number)
+    return found
+
+
+def test_a_node_goes_by_its_name_and_not_by_that_of_its_machine(private: PrivateSlurm, slurm: Slurm) -> None:
+    private.say("scontrol", "update", "NodeName=compute2", "NodeHostName=ip-10-0-0-2.example.com")
+    assert private.say("sinfo", "-h", "-n", "compute2", "-p", "compute", "-o", "%n").strip() != "compute2"
+    assert set(slurm.nodes()) == {f"compute{number}" for number in range(7)}
+    node = slurm.node("compute2")
+    assert node is not None
+    assert node == slurm.nodes()["compute2"]
+    slurm.describe("compute2", "small", 50)
+    assert slurm.nodes()["compute2"].features == {"instancetype=small"}
+    private.say("scontrol", "update", "NodeName=compute2", "NodeHostName=compute2")
+
+
+def test_line_breaks_in_reasons_comments_and_names_of_jobs(
+    private: PrivateSlurm, slurm: NamesInSlurm, caplog: pytest.LogCaptureFixture
+) -> None:
+    reason = "health check\nslurm_load_node error: Unable to contact slurm controller\n   State=IDLE"
+    private.say("scontrol", "update", "NodeName=compute3", "State=DRAIN", f"Reason={reason}")
+    private.say("scontrol", "update", "NodeName=compute3", "Comment=a\n   State=IDLE NodeAddr=nowhere\n\nmunge")
+    nodes, shown = slurm.nodes(), slurm.shown()
+    assert set(nodes) == set(shown) == {f"compute{number}" for number in range(7)}
+    assert nodes["compute3"].state == "drain"
+    assert nodes["compute3"].reason.startswith("health check slurm_load_node error: ")
+    assert (shown["compute3"].reason, shown["compute3"].address) == ("health check", "127.0.0.1")
+    assert "DRAIN" in shown["compute3"].flags
+    private.say("scontrol", "update", "NodeName=compute3", "Comment=")
+    caplog.clear()
+    (job,) = asked(private, slurm, "--job-name=one\nmunge\n\nUnable to contact slurm controller", "--mem=500")
+    assert job.shape.ram == 500
+    assert not caplog.records
+
+
+def test_each_part_of_a_heterogeneous_job_and_each_task_of_an_array(private: PrivateSlurm, slurm: Slurm) -> None:
+    """All are there by themselves, each with what it asks for; the limit of an array (%2) is not shown."""
+    parts = asked(private, slurm, "--nodes=1", "--mem=100", ":", "--nodes=2", "--mem=300")
+    assert [(job.id[-2:], job.shape.nodes, job.shape.ram) for job in parts] == [("+0", 1, 100), ("+1", 2, 300)]
+    tasks = asked(private, slurm, "--array=0-3,7%2", "--mem=100")
+    assert [job.id.split("_")[1] for job in tasks] == ["0", "1", "2", "3", "7"]
