@@ -147,10 +147,11 @@ class UnderWay(Cause):
     """An operation of ours works on it."""
 
     what: str = ""
+    because: Cause | None = None  # why it was begun
 
     def words(self, t: float) -> str:
-        """boot: waiting for the cloud."""
-        return self.what
+        """waiting for its work to end; begun because its size is unknown."""
+        return self.what if self.because is None else f"{self.what}; begun because {self.because.words(t)}"
 
 
 # ---- why a node is shut down -----------------------------------------------------------------------------------------

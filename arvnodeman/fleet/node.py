@@ -82,6 +82,7 @@ class Node:
     down_cause: Cause | None = None
     kept: Cause | None = None  # idle and might go, but somebody needs it
     doubtful: bool = False  # not heard of for long, and kept all the same
+    ending: Cause | None = None  # why its shutdown was begun
     slurm_down: bool | None = None  # what Slurm alone says; None: not asked yet
     shield_until: float | None = None  # mass-down: it keeps its state
     supply_until: float = 0.0  # mass-down: nothing is booted in its place

@@ -50,6 +50,7 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
             if drained_by_us(node) is not None:
                 state.drain_taken_back(node)
             node.restart_idle_count()
+            node.ending = None
             node.set_state(NodeState.IDLE if node.record is not None else NodeState.UNPAIRED, state.t)
         case _:
             wait = max(FIRST_DESTROY_WAIT, node.destroy_wait * 2)
@@ -197,6 +198,7 @@ def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up:
 
 
 def _decide_shutdown(state: State, node: Node, cause: Cause) -> None:
+    node.ending = cause
     text = "Suggesting shutdown of %s because %s"
     name = node.cloud.name
     state.desk.decide(Decided.SHUTDOWN, name, text, name, cause.words(state.t), level=DEBUG)

@@ -44,6 +44,7 @@ class NodeStatus(NamedTuple):
     been_up: bool
     kept: Cause | None  # idle and might go, but somebody needs it
     doubtful: bool  # not heard of for long, and kept all the same
+    ending: Cause | None  # why its shutdown was begun; an operator's is in his word
 
     @property
     def id(self) -> str:
@@ -74,9 +75,9 @@ class NodeStatus(NamedTuple):
     def why(self, sight: Sight) -> Cause:
         """Why it is not being shut down, or may be, or what is being done about it."""
         if self.doing:
-            return UnderWay(what=self.doing)
+            return UnderWay(what=self.doing, because=self.ending)
         if self.state is NodeState.SHUTDOWN:
-            return UnderWay(what="destroyed, and listed by the cloud still")
+            return UnderWay(what="destroyed, and listed by the cloud still", because=self.ending)
         node = Node(self.cloud, self.node_size, self.first_seen)
         node.record, node.slurm, node.state, node.since = self.record, self.slurm_node, self.state, self.since
         node.idle_polls, node.down_cause, node.shield_until = self.idle_polls, self.down_cause, self.shield_until

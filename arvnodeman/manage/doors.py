@@ -45,6 +45,12 @@ class Doors:
             self.sockets.pop().close()
 
 
+NOBODY = (
+    "status, explain and the other commands cannot reach this daemon: there is neither a [Manage] port nor a state "
+    "directory (set [Daemon] state_dir, or STATE_DIRECTORY in the environment)"
+)
+
+
 def open_doors(manage: ManageSettings, state_dir: Path | None, *, dry_run: bool = False) -> Doors:
     """Bind what the configuration asks for. To be called before the fork, where somebody still reads stderr.
 
@@ -63,6 +69,8 @@ def open_doors(manage: ManageSettings, state_dir: Path | None, *, dry_run: bool 
                 raise CannotListen(f"[Manage] port: {error}") from error
             doors.complaints.append(f"[Manage] port: {error}; the dry run goes without it")
     if state_dir is None:
+        if not doors.sockets:
+            doors.complaints.append(NOBODY)
         return doors
     try:
         doors.sockets.append(bind_unix(state_dir / SOCKET_NAME))

@@ -140,7 +140,8 @@ def test_a_node_that_is_destroyed_and_listed_still_says_so() -> None:
     world.obey()
     world.cloud = listed
     world.cycle()
-    assert why(world, "compute1") == "destroyed, and listed by the cloud still"
+    because = "idle for 2 node poll(s) in a row and not wanted"
+    assert why(world, "compute1") == f"destroyed, and listed by the cloud still; begun because {because}"
 
 
 # ---- lines of the log ------------------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ from world import BIG, HELD, HOUR, NEVER, World, jobs, policy
 from arvnodeman.fleet.causes import span
 from arvnodeman.fleet.messages import (
     DrainNode,
+    LookAtNode,
     Note,
     PrepareRecord,
+    ResumeNode,
 )
 from arvnodeman.fleet.model import NodeState, Word
 
@@ -134,12 +136,21 @@ def test_a_node_that_min_nodes_keeps_says_so() -> None:
     assert world.why() == "min_nodes keeps 1 node(s)"
 
 
-def test_a_node_in_shutdown_says_what_is_being_done() -> None:
+def test_a_node_in_shutdown_says_what_is_being_done_and_why_it_was_begun() -> None:
     world = World()
     world.node()
     world.begin()
     world.cycle()
-    assert world.why() == "draining it in Slurm"
+    because = "idle for 2 node poll(s) in a row and not wanted"
+    assert world.why() == f"draining it in Slurm; begun because {because}"
+    world.obey(DrainNode)
+    for _ in range(3):
+        world.cycle(*jobs(1))
+        world.wait(10)
+        world.obey(LookAtNode, ResumeNode)
+    world.cycle(*jobs(1))
+    assert world.state() is NodeState.IDLE, "it is wanted again"
+    assert "begun" not in world.why()
 
 
 def test_boots_are_decided_at_queue_polls_and_stops_at_node_polls() -> None:

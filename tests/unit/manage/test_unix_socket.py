@@ -157,6 +157,13 @@ def test_without_a_port_only_the_socket_and_a_line_that_says_so(tmp_path: Path) 
     doors.close(0)
 
 
+def test_without_a_port_and_a_state_directory_a_line_says_that_nobody_can_ask() -> None:
+    """Row K3."""
+    doors = open_doors(manage(), None)
+    assert doors.sockets == []
+    assert "cannot reach this daemon: there is neither a [Manage] port nor a state directory" in doors.complaints[-1]
+
+
 def test_a_port_in_use_ends_the_start_but_not_that_of_a_dry_run(tmp_path: Path) -> None:
     """Row N11."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
