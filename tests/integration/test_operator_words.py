@@ -37,7 +37,7 @@ def test_words_are_obeyed_shown_and_kept_over_a_kill(site: SiteProcess, tmp_path
         shown: dict[str, Any] = json.loads(ran.stdout)["node"] if ran.returncode == 0 else {}
         return shown
 
-    site.add_jobs({"cores": 1, "duration": 60})
+    site.add_jobs({"cores": 1, "duration": 900})  # time to say a word on a slow machine
     first = DaemonProcess(config, log, site.environment())
     second: DaemonProcess | None = None
     try:
