@@ -31,6 +31,8 @@ FIRST_PING_TOLERANCE = 300.0  # seconds before the node's start that a first pin
 MAX_WEIGHT = 4_294_967_000  # Slurm keeps weights in 32 bits (row C26)
 OUR_SHUTDOWN = "Node Manager shutdown"
 OUR_REMOVAL = "Node Manager removal"
+OUR_BOOT = "Node Manager boot"  # of a name, until Slurm is told where its new node is
+OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT)  # how the reasons of our drains begin
 RESUMES = 5  # times that an older node's drain is taken back before the node counts as down
 LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
 
@@ -202,7 +204,7 @@ def drained_by_us(node: Node) -> str | None:
 def undrained(node: Node) -> None:
     """Make of Slurm's word on a node that we drained what it is without the drain."""
     slurm = node.slurm
-    if slurm is not None and slurm.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL)):
+    if slurm is not None and slurm.reason.startswith(OURS):
         state = {"drain": "idle", "drng": "alloc"}.get(slurm.state, slurm.state)
         node.slurm = replace(slurm, state=state, reason="")
 
@@ -213,7 +215,7 @@ def drained_for_another(node: Node) -> bool:
     return (
         slurm is not None
         and slurm.state in ("drain", "drng", "down")
-        and slurm.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL))
+        and slurm.reason.startswith(OURS)
         and slurm.reason not in (reason_of(OUR_SHUTDOWN, node.cloud), reason_of(OUR_REMOVAL, node.cloud))
     )
 
@@ -267,7 +269,7 @@ def _judge_by_record(record: NodeRecord, sight: Sight) -> tuple[NodeState, Cause
 
 def _kept_drained(slurm: SlurmNode, policy: Policy) -> bool:
     """keep_drained: somebody else's drain is a reservation."""
-    return policy.keep_drained and slurm.state == "drain" and not slurm.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL))
+    return policy.keep_drained and slurm.state == "drain" and not slurm.reason.startswith(OURS)
 
 
 def _will_be_resumed(node: Node, slurm: SlurmNode, sight: Sight) -> bool:

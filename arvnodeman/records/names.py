@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
-from arvnodeman.fleet.node import OUR_REMOVAL, OUR_SHUTDOWN
+from arvnodeman.fleet.node import OUR_BOOT, OUR_REMOVAL, OUR_SHUTDOWN, OURS, reason_of
 from arvnodeman.hostlist import hostlist
 from arvnodeman.records.advice import Advice
 from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark
@@ -78,7 +78,9 @@ class SlurmRecords:
         return tuple(records)
 
     def prepare(self, intent: BootIntent, reuse: str | None) -> RecordPrepared:
-        """Write the intent on a free name. ErrorKind.SLOTS when there is none, or when it is not free any more."""
+        """Write the intent on a free name, which is kept drained until it is told where its node is: Slurm starts jobs
+        on whatever registers, and a job whose node cannot be reached is lost. ErrorKind.SLOTS when no name is free, or
+        this one is not any more."""
         if reuse is None:
             raise self._no_name()
         node, now = self._slurm.shown_node(reuse), time.time()
@@ -87,16 +89,33 @@ class SlurmRecords:
         if not ours and not is_free(node, mark, self._rest, now):
             raise self._no_name()
         mark = Mark(intent=intent)
+        if "DRAIN" not in node.flags:
+            self._set_aside(node, f"{OUR_BOOT} ({intent.token})")
         self._slurm.note(reuse, mark_of_boot(intent))
         return RecordPrepared(record_of(node, mark, None, free=False), Secret(""))
 
     def describe(self, uuid: str, node: CloudNode) -> None:
-        """The name is this instance's, and is found at its address, once it has one."""
-        self._slurm.note(uuid, mark_of_node(node.report_id), node.address)
+        """The name is this instance's, and is found at its address, once it has one: then it may have jobs."""
+        shown = self._slurm.shown_node(uuid)
+        for_another = shown.reason.startswith(OURS) and shown.reason not in (
+            reason_of(OUR_SHUTDOWN, node),
+            reason_of(OUR_REMOVAL, node),
+        )
+        resume = node.address is not None and for_another and "DRAIN" in shown.flags
+        self._slurm.note(uuid, mark_of_node(node.report_id), node.address, resume=resume)
 
     def release(self, uuid: str, action: str) -> None:
         """No mark, and nobody's address. The Slurm node has been set DOWN before that, where it was up."""
         self._slurm.note(uuid, "", NOBODYS_ADDRESS)
+
+    def _set_aside(self, node: ShownNode, reason: str) -> None:
+        """DOWN and drained: so a node that registers stays without jobs, and a resume works, which it does not for a
+        name that has never been up. A slurmd that comes up just now is somebody's; then this name is not free."""
+        self._slurm.drain(node.name, reason)
+        if answers(self._slurm.shown_node(node.name)):
+            self._slurm.resume(node.name)
+            raise self._no_name()
+        self._slurm.set_down(node.name, reason)
 
     def _no_name(self) -> RemoteFailure:
         listed = self._settings.daemon.node_names or "every node of Slurm"
@@ -150,7 +169,7 @@ def _set_down_since(node: ShownNode) -> bool:
 
 def is_free(node: ShownNode, mark: Mark | None, rest: float, now: float) -> bool:
     """May a new node have this name? What the cloud lists under it, and what we are doing with it, the Fleet knows."""
-    ours = node.reason.startswith((OUR_SHUTDOWN, OUR_REMOVAL))
+    ours = node.reason.startswith(OURS)
     if mark is not None or node.works or answers(node) or not _NOT_FREE.isdisjoint(node.flags):
         return False
     if "DRAIN" in node.flags and not ours:

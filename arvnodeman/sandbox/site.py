@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from waitress.server import create_server  # type: ignore[import-untyped]  # waitress has no types
@@ -90,6 +91,8 @@ def _make_site(options: SiteOptions, slurm: str, stack: contextlib.ExitStack) ->
         tmp=largest["disk"] * 1000,
         features=tuple(f"instancetype={size.id}" for size in options.sizes),
     )
+    if options.records == "slurm":  # plain jobs, each to run once: one whose slurmd is slow to answer is started anew
+        shape = replace(shape, slurmd_timeout=30, message_timeout=20)
     private = PrivateSlurm(shape)
     real = RealSlurm(clock, private)
     stack.callback(real.stop)

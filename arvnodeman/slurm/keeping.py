@@ -38,14 +38,15 @@ class NamesInSlurm(Slurm):
             raise UnknownNode("scontrol", f"it does not know the node {name}")
         return nodes[name]
 
-    def note(self, name: str, comment: str, address: str | None = None) -> None:
-        """Write a node's Comment ('' takes it away), and where it is looked for, in one request. Raises UnknownNode."""
+    def note(self, name: str, comment: str, address: str | None = None, *, resume: bool = False) -> None:
+        """Write a node's Comment ('' takes it away), and where it is looked for, in one request, which may resume it,
+        too. Raises UnknownNode."""
         changes = [f"Comment={self.one_line(comment)}"]
         if address is not None:
             if not address or not address.isascii() or not address.isprintable() or " " in address:
                 raise Refused("scontrol", f"{address[:80]!r} is not the address of a node")
             changes += [f"NodeAddr={address}", f"NodeHostName={name}"]
-        self._update(name, *changes)
+        self._update(name, *changes, *(["State=RESUME"] if resume else []))
 
     def note_on_job(self, number: str, comment: str) -> None:
         """Write a job's AdminComment: `scontrol show job` shows it to its owner. That the job is gone is success."""

@@ -83,7 +83,7 @@ class Stage:
         """The end of slurmctld's log, where it is a real one."""
         log = Path(self.site.address.slurm_conf).parent / "log" / "slurmctld.log"
         with contextlib.suppress(OSError):
-            return "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+            return "\n".join(log.read_text(errors="replace").splitlines()[-100:])
         return ""
 
     def sinfo(self, hostname: str, form: str = "%t") -> str:
@@ -159,7 +159,8 @@ class Stage:
         lines = [f"{h['at']:.1f} {h['kind']} {h['subject']} {h['text']}" for h in self.happened()]
         with contextlib.suppress(subprocess.SubprocessError, AssertionError):
             lines += [self.slurm("sinfo", "-h", "-o", "%n %t %w %f %E"), self.slurm("squeue", "-h")]
-        return "\n".join([*lines, self.ctld(), self.logs()])
+        jobs = [str(job) for job in ended_jobs(Path(self.site.address.slurm_conf).parent)]
+        return "\n".join([*lines, *jobs, self.ctld(), self.logs()])
 
     def arvados(self, path: str) -> dict[str, Any]:
         """GET from the API server."""

@@ -100,6 +100,26 @@ def test_twenty_plain_jobs_run_once_though_the_daemon_is_killed_three_times(alon
     assert_nothing_is_left(alone)
 
 
+def test_a_node_gets_no_job_before_slurm_knows_where_it_is(alone: Stage) -> None:
+    """The daemon dies between the create and the first list; slurmctld could not reach what registers meanwhile."""
+    sbatch(alone, "early")
+    daemon = alone.daemon(max_nodes=1)
+    alone.until(lambda: any("booting" in node.comment for node in shown(alone).values()), "a name to be promised")
+    alone.until(lambda: alone.subjects("node-created"), "a node to be created")
+    alone.crash(daemon)
+    alone.until(lambda: alone.subjects("slurmd-started"), "its slurmd to be started")
+    (name,) = (name for name, node in shown(alone).items() if "booting" in node.comment)
+    alone.until(lambda: "*" not in alone.sinfo(name), "it to register")
+    assert alone.sinfo(name) == "drain"
+    assert alone.slurm("squeue", "-h", "-o", "%t") == "PD"
+    daemon = alone.daemon(max_nodes=1)
+    until_over(alone)
+    assert daemon.stop() == 0
+    states = [job["JobState"] for job in ended_jobs(Path(alone.site.address.slurm_conf).parent)]
+    assert set(states) == {"COMPLETED"}
+    assert_nothing_is_left(alone)
+
+
 def test_a_restart_of_slurmctld_that_loses_addresses_and_features_costs_no_job(alone: Stage) -> None:
     """They are slurm.conf's afterwards: the daemon says again where each node is."""
     daemon = alone.daemon(min_nodes=1, max_nodes=2)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+from unittest.mock import Mock, call
 
 import pytest
 
-from arvnodeman.fleet.model import BootIntent
+from arvnodeman.fleet.model import BootIntent, CloudNode, RemoteFailure
 from arvnodeman.records.marks import Mark, mark_of_boot, mark_of_node, read_mark
-from arvnodeman.records.names import Contact, answers, contact_of, is_free, record_of
+from arvnodeman.records.names import Contact, SlurmRecords, answers, contact_of, is_free, record_of
+from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
 NOW = 10_000.0
@@ -152,3 +155,70 @@ def test_a_name_that_is_given_says_to_whom() -> None:
 
 def test_an_address_that_slurm_does_not_show_is_the_name() -> None:
     assert record_of(replace(shown(), address=""), None, None, free=True).address == "cloud1"
+
+
+# ---- a name stays without jobs until Slurm knows where its node is ---------------------------------------------------
+
+CLOUD = CloudNode("id", "cloud1", "i-1", address="10.0.0.5")
+
+
+def keeper(*shows: ShownNode) -> tuple[SlurmRecords, Mock]:
+    slurm = Mock(spec=NamesInSlurm)
+    slurm.shown_node.side_effect = shows
+    settings = Mock()
+    settings.daemon.boot_fail_after, settings.daemon.node_names = 1800.0, "cloud[1-9]"
+    return SlurmRecords(settings, slurm), slurm
+
+
+def said(slurm: Mock) -> list[Any]:
+    return [each for each in slurm.method_calls if each[0] != "shown_node"]
+
+
+def test_a_name_that_was_never_drained_is_drained_before_it_is_promised() -> None:
+    made, slurm = keeper(shown(), shown("UNKNOWN", "DRAIN"))
+    made.prepare(INTENT, "cloud1")
+    reason = "Node Manager boot (1a2b-3)"
+    assert said(slurm) == [
+        call.drain("cloud1", reason),
+        call.set_down("cloud1", reason),
+        call.note("cloud1", mark_of_boot(INTENT)),
+    ]
+
+
+def test_a_name_that_is_drained_by_us_is_left_so() -> None:
+    made, slurm = keeper(shown("DOWN", "DRAIN", SILENT, reason=OURS, reason_at=0.0))
+    made.prepare(INTENT, "cloud1")
+    assert said(slurm) == [call.note("cloud1", mark_of_boot(INTENT))]
+
+
+def test_a_slurmd_that_comes_up_under_a_name_while_it_is_taken_is_never_set_down() -> None:
+    up = shown("IDLE", "DRAIN", slurmd_started=NOW)
+    made, slurm = keeper(shown(), up)
+    with pytest.raises(RemoteFailure):
+        made.prepare(INTENT, "cloud1")
+    assert said(slurm) == [call.drain("cloud1", "Node Manager boot (1a2b-3)"), call.resume("cloud1")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "address", "resumed"),
+    [
+        ("Node Manager boot (1a2b-3)", "10.0.0.5", True),
+        ("Node Manager shutdown (i-0)", "10.0.0.5", True),  # of the last node that had the name
+        ("Node Manager boot (1a2b-3)", None, False),  # where it is shows later
+        ("Node Manager shutdown (i-1)", "10.0.0.5", False),  # its own
+        ("Node Manager removal (i-1)", "10.0.0.5", False),
+        ("disk broken", "10.0.0.5", False),  # an administrator's
+    ],
+)
+def test_a_name_may_have_jobs_once_it_is_told_where_its_node_is(
+    reason: str, address: str | None, resumed: bool
+) -> None:
+    made, slurm = keeper(shown("DOWN", "DRAIN", SILENT, reason=reason, reason_at=1.0))
+    made.describe("cloud1", replace(CLOUD, address=address))
+    assert said(slurm) == [call.note("cloud1", mark_of_node("i-1"), address, resume=resumed)]
+
+
+def test_a_name_that_is_not_drained_is_not_resumed() -> None:
+    made, slurm = keeper(shown("ALLOCATED", reason="Node Manager boot (1a2b-3)", slurmd_started=1.0))
+    made.describe("cloud1", CLOUD)
+    assert said(slurm) == [call.note("cloud1", mark_of_node("i-1"), "10.0.0.5", resume=False)]
