@@ -41,7 +41,7 @@ from arvnodeman.option import nearest
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
-_STATES = ("pending", "running", "stopping", "stopped")  # asked for, unless [Cloud List] names others
+_STATES = ("pending", "running", "stopping", "stopped")  # always asked for: what is in any of them is paid for
 _LARGEST_USER_DATA = 16384  # bytes
 _ELSEWHERE = "InsufficientFreeAddressesInSubnet"  # a quota, but another subnet may have some
 _log = logging.getLogger("ComputeNodeDriver")
@@ -203,13 +203,13 @@ class EC2Driver(LibcloudDriver):
                     _log.warning("ignored cloud node %s: %s", shown(instance), shown(error))
 
     def _read_list_filters(self) -> dict[str, tuple[str, ...]]:
-        """Filter -> values. Terminated nodes are not asked for; pending ones always, for they are paid for too."""
+        """Filter -> values. Terminated nodes are not asked for; those in all other states always, whatever
+        the filter of old configuration files says: a stopped one still pays for its volumes, and would leak."""
         filters: dict[str, tuple[str, ...]] = {}
         for option, text in self._settings.cloud.listing.items():
             name = option.replace("_", ":")
             filters[name] = (text,) if name.startswith("tag:") else tuple(words(text))
-        states = filters.get("instance-state-name", _STATES)
-        filters["instance-state-name"] = tuple(dict.fromkeys([*states, "pending"]))
+        filters["instance-state-name"] = tuple(dict.fromkeys([*filters.get("instance-state-name", ()), *_STATES]))
         if not any(name.startswith("tag:") for name in filters):
             filters["tag-key"] = (SIZE_TAG,)
         return filters

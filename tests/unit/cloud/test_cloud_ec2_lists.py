@@ -70,10 +70,10 @@ def test_every_name_in_cloud_list_is_a_filter_and_tags_are_put_on_new_nodes(peer
     assert [instance.tags["arvados-class"] for instance in moto().live()] == ["dynamic"]
 
 
-def test_a_filter_of_states_always_has_pending(peer: EC2Peer) -> None:
-    """A new instance that the list hides would be taken for vanished."""
+def test_a_filter_of_states_hides_nothing_that_is_paid_for(peer: EC2Peer) -> None:
+    """A new instance that the list hides would be taken for vanished, and a stopped one would leak."""
     made(peer, "\n[Cloud List]\ninstance-state-name = running\ntag_x = y\n").list_nodes()
-    assert filters(peer)["instance-state-name"] == ("running", "pending")
+    assert filters(peer)["instance-state-name"] == ("running", "pending", "stopping", "stopped")
 
 
 def test_without_a_tag_our_size_tag_tells(peer: EC2Peer) -> None:
