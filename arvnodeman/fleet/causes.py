@@ -80,6 +80,18 @@ class Working(Cause):
 
 
 @dataclass(frozen=True, slots=True)
+class MayWork(Cause):
+    """Slurm calls a name busy that is another node's, and under which it may find this one."""
+
+    hostname: str = ""
+    slurm: str = ""
+
+    def words(self, t: float) -> str:
+        """Slurm says alloc of compute1, which may be this node."""
+        return f"it may work: Slurm says {self.slurm} of {self.hostname}, which may be this node"
+
+
+@dataclass(frozen=True, slots=True)
 class WindowShut(Cause):
     """No shutdown window is open."""
 

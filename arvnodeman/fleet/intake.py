@@ -261,6 +261,18 @@ def _lift_shields(state: State, judged: list[Verdict]) -> set[str]:
     return {node.id for node in over[: max(MASS, len(over) // 4)]}
 
 
+def _warn_namesake(state: State, node: Node, sight: Sight) -> None:
+    """Once an hour, name a node that would have gone by now, but for the work under a name that may be its."""
+    namesake = node.namesake
+    node.doubtful = namesake is not None and namesake.state in BUSY_STATES and node.boot_exceeded(sight)
+    if namesake is None or not node.doubtful:
+        return
+    if node.warned_at is None or state.t - node.warned_at >= LONG_STALE:
+        node.warned_at = state.t
+        text = "Cloud node %s (%s) is kept though it never paired: Slurm says %s of %s, which may be this node"
+        state.desk.warning(text, node.cloud.name, node.id, namesake.state, namesake.name)
+
+
 def _warn_protected(state: State, node: Node, sight: Sight) -> None:
     """Once an hour, name a node that may be leaking money: busy with an old ping or without an answer for an hour, or
     protected since its record is old."""
@@ -270,7 +282,10 @@ def _warn_protected(state: State, node: Node, sight: Sight) -> None:
     elif node.unresponsive_since is None:
         node.unresponsive_since = state.t
     node.doubtful = False
-    if node.record is None or node.shutdown is not None or node.destroyed_at is not None:
+    if node.shutdown is not None or node.destroyed_at is not None:
+        return
+    if node.record is None:
+        _warn_namesake(state, node, sight)
         return
     silent = node.unresponsive_since is not None and state.t - node.unresponsive_since >= LONG_STALE
     if node.slurm_busy:

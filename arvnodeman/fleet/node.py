@@ -70,6 +70,7 @@ class Node:
     record: NodeRecord | None = None  # paired with it
     prepared: NodeRecord | None = None  # made for it, while it has not pinged
     slurm: SlurmNode | None = None  # of the newest node poll
+    namesake: SlurmNode | None = None  # likewise, of a name that is another's, and under which Slurm may find this one
     state: NodeState = NodeState.UNPAIRED
     since: float = 0.0  # in this state
     price: float = 0.0  # $/hour; see reprice()
@@ -341,6 +342,8 @@ def eligible(node: Node, sight: Sight) -> Cause:
         return causes.Working(slurm=node.slurm.state if node.slurm is not None else "")
     if node.state is NodeState.BOOTING:
         return causes.UnderWay(what="it is booting")
+    if node.namesake is not None and node.namesake.state in BUSY_STATES:
+        return causes.MayWork(hostname=node.namesake.name, slurm=node.namesake.state)
     if node.state is NodeState.RESERVED and (node.size is not None or node.slurm is None):
         return causes.Plain(text=f"reserved: Slurm says {node.slurm.state}" if node.slurm else "its state is not known")
     if (stale := _protected(node, sight)) is not None:

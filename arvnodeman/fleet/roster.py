@@ -38,6 +38,7 @@ class Roster:
         self._by_instance: dict[str, NodeRecord] = {}
         self._by_tail: dict[str, NodeRecord] | None = {}  # None: not made yet for these records
         self._by_token: dict[str, NodeRecord] = {}
+        self._by_address: dict[str, NodeRecord] | None = {}  # likewise
 
     def take_cloud(self, listed: Sequence[CloudNode], t: float, table: SizeTable | None) -> Listing:
         """Take in a cloud list."""
@@ -108,7 +109,7 @@ class Roster:
         self.records = records
         self.hosts = {record.hostname: record for record in records.values() if record.hostname}
         self._by_token = {record.intent.token: record for record in records.values() if record.intent is not None}
-        self._by_tail = None
+        self._by_tail = self._by_address = None
         self._by_instance = self._index_instances()
         paired: list[Node] = []
         for node in self.nodes.values():
@@ -126,6 +127,8 @@ class Roster:
                     paired.append(node)
                 hostname = self.hostname(node)
             node.slurm = slurm.get(hostname) if slurm is not None and hostname else None
+            shared = self.shared_name(node) if slurm is not None and node.slurm is None else None
+            node.namesake = slurm.get(shared) if slurm is not None and shared is not None else None
         return paired
 
     def _index_instances(self) -> dict[str, NodeRecord]:
@@ -193,6 +196,41 @@ class Roster:
             return record.hostname
         name = host_part(node.cloud)
         return None if name is None or name in self.hosts else name
+
+    def shared_name(self, node: Node) -> str | None:
+        """The name in Slurm of a record that is another node's, or nobody's, and under which Slurm may find this node
+        all the same: its jobs may run here. None where Slurm finds the other there, and where a record is this one's.
+        """
+        cloud, host = node.cloud, host_part(node.cloud)
+        if node.record is not None or node.prepared is not None:
+            return None
+        record = self._at(cloud.address) or self._by_instance.get(cloud.report_id)
+        if record is None and cloud.token is not None:
+            record = self._by_token.get(cloud.token)
+        if record is None and host is not None:
+            record = self.hosts.get(host)
+        if record is None:
+            tails = self._tails()
+            record = next((tails[part] for part in cloud.name.split("-") if part in tails), None)
+        if record is None:
+            return None
+        other = self.paired.get(record.uuid)
+        if other is not None and cloud.address is not None and record.address == other.cloud.address != cloud.address:
+            return None
+        return record.hostname
+
+    def _at(self, address: str | None) -> NodeRecord | None:
+        """The name that Slurm looks for at this address."""
+        if self._by_address is None:
+            self._by_address = {record.address: record for record in self.records.values() if record.address}
+        return self._by_address.get(address) if address is not None else None
+
+    def is_anothers(self, record: NodeRecord, node: Node) -> bool:
+        """Has another listed node taken the record over that this one was paired with?"""
+        now = self.records.get(record.uuid)
+        if now is None or now.instance_id in (None, node.cloud.report_id):
+            return False
+        return any(other.cloud.report_id == now.instance_id and not other.missing for other in self.nodes.values())
 
     def slurm_works(self, hostname: str | None) -> bool:
         """Does Slurm call this name busy, without the flag that it does not respond?"""

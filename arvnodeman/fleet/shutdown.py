@@ -41,7 +41,8 @@ class Shutdown(Operation):
         super().__init__(desk)
         self.node = node
         self.kind = kind
-        self.hostname = hostname  # None: no name in Slurm that is this node's alone
+        self.hostname = hostname  # None: no name in Slurm that this node may have
+        self.shared = False  # the name is another's: it is looked at, and never drained or set down
         record = node.record or node.prepared
         self.record_uuid = record.uuid if record is not None else None
         self.stage = Stage.DRAIN
@@ -88,7 +89,7 @@ class Shutdown(Operation):
             self._destroy()
         elif self.kind is Kind.GONE and self.node.cloud.stopped:
             self._wait_for_work()
-        elif self.desk.policy.slurm and self.hostname and not self.ours and not self._drained_by_others():
+        elif self.desk.policy.slurm and self.hostname and not self.ours and not self._is_not_drained():
             self.desk.info("Draining SLURM node %s", self.hostname, logger=self.logger)
             self._drain()
         else:
@@ -99,10 +100,10 @@ class Shutdown(Operation):
         self.drain_reason = self.reason
         self.send(DrainNode(self.id, self.hostname, self.drain_reason, logger=self.logger))
 
-    def _drained_by_others(self) -> bool:
-        """A drain of somebody else keeps its reason: ours would overwrite it."""
+    def _is_not_drained(self) -> bool:
+        """A drain of somebody else keeps its reason: ours would overwrite it. A name of another's works on."""
         slurm = self.node.slurm
-        return slurm is not None and slurm.state in DRAINED_STATES
+        return self.shared or (slurm is not None and slurm.state in DRAINED_STATES)
 
     def _wait_for_work(self) -> None:
         self.stage = Stage.WAIT
@@ -208,9 +209,9 @@ class Shutdown(Operation):
             self._gone_seen(seen)
         elif self._is_free(seen):
             self._may_destroy()
-        elif self.desk.policy.slurm and state in ("idle", "alloc", "mix"):
+        elif self.desk.policy.slurm and state in ("idle", "alloc", "mix") and not self.shared:
             self._undrained_seen()
-        elif state in BUSY_STATES and not self.desk.policy.slurm:
+        elif state in BUSY_STATES and not (self.desk.policy.slurm or self.shared):
             self.cancel("it works again")
         else:
             self._undrained = 0
@@ -237,8 +238,8 @@ class Shutdown(Operation):
         """Nothing runs on it, for certain: unk, an error or a state that we do not know is no answer."""
         if seen.node is None or seen.node.state == "down":
             return True
-        free = ("drain", "fail", "inval") if self.desk.policy.slurm else ("drain", "fail", "inval", "idle")
-        return seen.node.state in free and seen.jobs == 0
+        undrained = () if self.desk.policy.slurm and not self.shared else ("idle",)
+        return seen.node.state in ("drain", "fail", "inval", *undrained) and seen.jobs == 0
 
     def _undrained_seen(self) -> None:
         """idle, alloc or mix without drain, twice in a row: somebody took it back."""
@@ -280,7 +281,7 @@ class Shutdown(Operation):
     def _set_down(self) -> None:
         self.stage = Stage.SET_DOWN
         self.fresh_attempts()
-        if self.desk.policy.slurm and self.hostname:
+        if self.desk.policy.slurm and self.hostname and not self.shared:
             self.send(SetNodeDown(self.id, self.hostname, self.reason, logger=self.logger))
         else:
             self._release()

@@ -20,6 +20,10 @@ FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a des
 def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = False) -> Shutdown:
     """Begin the end of one node."""
     shutdown = Shutdown(state.desk, node, kind, state.roster.hostname(node), drained=drained)
+    if node.namesake is not None and (kind is not Kind.GONE or not node.listed):  # of those no destroy is asked for
+        shutdown.hostname, shutdown.shared = node.namesake.name, True
+    if node.record is not None and state.roster.is_anothers(node.record, node):
+        shutdown.record_uuid = None  # cleaned, it would halt the other
     node.shutdown = shutdown
     state.touched.add(node.id)
     node.set_state(NodeState.SHUTDOWN, state.t)

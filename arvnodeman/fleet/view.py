@@ -45,6 +45,7 @@ class NodeStatus(NamedTuple):
     kept: Cause | None  # idle and might go, but somebody needs it
     doubtful: bool  # not heard of for long, and kept all the same
     ending: Cause | None  # why its shutdown was begun; an operator's is in his word
+    namesake: SlurmNode | None = None  # Slurm's word on a name of another's that may be this node
 
     @property
     def id(self) -> str:
@@ -81,6 +82,7 @@ class NodeStatus(NamedTuple):
         node = Node(self.cloud, self.node_size, self.first_seen)
         node.record, node.slurm, node.state, node.since = self.record, self.slurm_node, self.state, self.since
         node.idle_polls, node.down_cause, node.shield_until = self.idle_polls, self.down_cause, self.shield_until
+        node.namesake = self.namesake
         cause = eligible(node, sight)
         return self.kept if cause.goes and self.kept is not None and self.state is NodeState.IDLE else cause
 
