@@ -75,7 +75,7 @@ def _try_out(settings: Settings, given: argparse.Namespace) -> int:
         make_driver(settings),
         _say,
         keeper=make_keeper(settings) if given.wait_ping else None,
-        busy=Slurm().jobs_on if given.wait_ping and settings.daemon.dispatcher == "slurm" else lambda _hostname: 0,
+        slurm=Slurm() if given.wait_ping and settings.daemon.dispatcher == "slurm" else None,
         keep=given.keep,
         patience=Patience(ping=settings.daemon.boot_fail_after),
     )

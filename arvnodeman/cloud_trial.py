@@ -6,6 +6,7 @@ whatever happened, a node that was asked for is looked for and destroyed, unless
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import time
@@ -27,9 +28,12 @@ from arvnodeman.fleet.model import (
     Secret,
     Word,
 )
+from arvnodeman.fleet.node import FIRST_PING_TOLERANCE, OUR_SHUTDOWN, host_part, reason_of
 from arvnodeman.fleet.sizes import SizeTable
 from arvnodeman.records.keeper import RecordKeeper
 from arvnodeman.settings import Settings
+from arvnodeman.slurm.commands import Slurm
+from arvnodeman.slurm.errors import NotPermitted, UnknownNode
 
 _T = TypeVar("_T")
 _PASSES = frozenset({ErrorKind.TRANSIENT, ErrorKind.THROTTLED})
@@ -56,13 +60,13 @@ class Patience:
 @dataclass(slots=True)
 class Trial:
     """One trial. `keeper`: where the node gets its record, for a trial that waits for its ping; else it has a made-up
-    one. `busy`: how many jobs Slurm runs on a host, for such a trial."""
+    one. `slurm`: which such a node joins."""
 
     settings: Settings
     driver: CloudDriver
     say: Callable[[str], None]
     keeper: RecordKeeper | None = None
-    busy: Callable[[str], int] = lambda _hostname: 0
+    slurm: Slurm | None = None
     keep: bool = False
     patience: Patience = field(default_factory=Patience)
     _token: str = field(default_factory=lambda: f"cloud-test-{_letters(12)}")
@@ -137,8 +141,18 @@ class Trial:
             return f"made up, {self._prepared.record.fqdn}: its pings will be refused"
         intent = BootIntent(self._size.id, self._size.price, self._token, time.time())
         keeper = self.keeper
-        self._prepared = self._patiently(lambda: keeper.prepare(intent, None))
+        name = self._free_name(self._patiently(keeper.list_records))
+        self._prepared = self._patiently(lambda: keeper.prepare(intent, name))
         return f"{self._prepared.record.uuid}, {self._prepared.record.fqdn}"
+
+    def _free_name(self, records: tuple[NodeRecord, ...]) -> str | None:
+        """Where records are names: the last that may be taken, since a daemon takes the first. Else None."""
+        assert self._size is not None
+        carried = {host_part(node) for node in self._patiently(self.driver.list_nodes)}
+        wanted = set(self._size.partitions)
+        free = [record for record in records if record.free and record.hostname not in carried]
+        fit = [record.uuid for record in free if not wanted or not wanted.isdisjoint(record.partitions)]
+        return fit[-1] if fit else None
 
     def _create(self) -> str:
         assert self._size is not None
@@ -194,12 +208,22 @@ class Trial:
 
         def pinged() -> NodeRecord | None:
             record = next((each for each in self._patiently(keeper.list_records) if each.uuid == uuid), None)
-            return record if record is not None and record.first_ping_at is not None else None
+            if record is None or (record.is_name and self._describe(record, keeper)):
+                return None
+            return record if record.first_ping_at is not None and not _is_older(record, node) else None
 
         record = self._until(pinged, self.patience.ping, "it has not pinged")
         if record.instance_id != node.report_id:
             raise Failed(f"it pings as {record.instance_id!r}, and the cloud calls it {node.report_id!r}: no pairing")
         return f"as {record.instance_id}"
+
+    def _describe(self, record: NodeRecord, keeper: RecordKeeper) -> bool:
+        """Tell the keeper which node has the name and where that is, as the daemon does. False when it knows."""
+        node = self._listed()
+        if node is None or (record.instance_id == node.report_id and node.address in (None, record.address)):
+            return False
+        self._patiently(lambda: keeper.describe(record.uuid, node))
+        return True
 
     # ---- clean-up ----------------------------------------------------------------------------------------------------
 
@@ -235,9 +259,8 @@ class Trial:
         assert self._node is not None
         assert self._prepared is not None
         node, hostname = self._node, self._prepared.record.hostname or ""
-        jobs = self.busy(hostname)
-        if jobs:
-            raise Failed(f"Slurm runs {jobs} job(s) on {hostname}: take the word away and leave the node to the daemon")
+        if self.slurm is not None:
+            self._empty(self.slurm, hostname, node)
         for left in reversed(range(_TRIES)):
             try:
                 self.driver.destroy_node(node)
@@ -250,6 +273,18 @@ class Trial:
                 self._wait(failure.error)
         return node.id
 
+    def _empty(self, slurm: Slurm, hostname: str, node: CloudNode) -> None:
+        """Let no job begin on it, and see that none is there. Raises Failed."""
+        jobs = 0
+        with contextlib.suppress(UnknownNode):
+            with contextlib.suppress(NotPermitted):  # not ours to drain: then a look must do
+                self._patiently(lambda: slurm.drain(hostname, reason_of(OUR_SHUTDOWN, node)))
+            jobs = self._patiently(lambda: slurm.jobs_on(hostname))
+        if jobs:
+            with contextlib.suppress(NotPermitted):
+                self._patiently(lambda: slurm.resume(hostname))
+            raise Failed(f"Slurm runs {jobs} job(s) on {hostname}: take the word away and leave the node to the daemon")
+
     def _look_for_rest(self) -> str:
         def gone() -> bool:
             return self._listed() is None
@@ -260,7 +295,11 @@ class Trial:
     def _release(self) -> str:
         assert self.keeper is not None
         assert self._prepared is not None
-        keeper, uuid = self.keeper, self._prepared.record.uuid
+        keeper, uuid, node = self.keeper, self._prepared.record.uuid, self._node
+        hostname, slurm = self._prepared.record.hostname, self.slurm
+        if slurm is not None and node is not None and hostname:
+            with contextlib.suppress(UnknownNode, NotPermitted):
+                self._patiently(lambda: slurm.set_down(hostname, reason_of(OUR_SHUTDOWN, node)))
         self._patiently(lambda: keeper.release(uuid, "cloud-test"))
         return uuid
 
@@ -305,6 +344,12 @@ class Trial:
                 raise Failed(f"{otherwise} after {longest:g} s")
             self.patience.sleep(self.patience.look)
         return found
+
+
+def _is_older(record: NodeRecord, node: CloudNode) -> bool:
+    """The slurmd that Slurm knows by the name is an earlier node's."""
+    first, start = record.first_ping_at, node.start_time
+    return record.is_name and first is not None and start is not None and first < start - FIRST_PING_TOLERANCE
 
 
 def orphans(nodes: tuple[CloudNode, ...], records: tuple[NodeRecord, ...]) -> list[CloudNode]:

@@ -10,7 +10,8 @@
                          "held", "old_queue"}, all optional (workload.JobSpec) -> {"names": [...]}
     POST /site/faults    {"rates": {NAME: 0..1}, "arm": {NAME: times}, "values": {NAME: seconds}, "end": true}, all
                          optional; faults.py has the names. `end` first ends those that there are, outages too
-    POST /site/settings  {"quota", "slots", "shared_nodes", "resubmit_cancelled", "self_resume"}
+    POST /site/settings  {"quota", "slots", "shared_nodes", "resubmit_cancelled", "self_resume", "token": {"admin":
+                         whether it is an administrator's, "may_not": [resources that its scopes lack]}}
     POST /site/nodes/ID  {"do": "vanish" | "halt" | "stop" | "preempt" | "break" | "mend" | "node-reboots" |
                          "node-loses-ping" | "node-loses-slurmd" | "node-reclaimed"}
     POST /site/slurm/NAME {"reserved": "" | "resv" | "maint"}; with a real Slurm, for NAME slurmctld:
@@ -178,6 +179,10 @@ class Control:
                     site.dispatcher.resubmit_cancelled = bool(body[key])
                 case "self_resume":
                     site.machines.self_resume = bool(body[key])
+                case "token":
+                    rights = _of(body, key, dict, {})
+                    may_not = tuple(str(name) for name in _of(rights, "may_not", list, []))
+                    site.store.add_token(site.options.token, admin=bool(rights.get("admin", True)), may_not=may_not)
                 case _:
                     raise ValueError(f"unknown setting {key!r}")
         return {}

@@ -29,6 +29,7 @@ from arvnodeman.sandbox.ec2_moto import MISSING as MOTO_MISSING
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from arvnodeman.sandbox.real_slurm import ended_jobs
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, missing
+from arvnodeman.sandbox.wiring import RECORDS
 
 PROGRAM = "arvados-node-manager"
 _INTERRUPTED = 130
@@ -43,6 +44,10 @@ _JOBS = 40
 _SLURM_FACTOR = 2.0  # a real Slurm has lags of its own, which are not simulated seconds
 _WINDOW = 500.0
 _DURATION = 180.0
+_RECORDS = {
+    "slurm": "There is no Arvados: Slurm is alone, and its node names are the records.\n",
+    "arvados-3": "Its Arvados is a 3.x: the jobs are containers, and Slurm's node names are the records.\n",
+}
 _FAULTS = {"create-throttled": 1, "create-lost": 1, "node-dies-booting": 1, "node-dies-working": 1}
 
 
@@ -77,9 +82,10 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--records",
-        choices=("arvados", "slurm"),
+        choices=RECORDS,
         default="arvados",
-        help="slurm: without Arvados, on a cluster of Slurm alone, whose node names are the records",
+        help="slurm: without Arvados, on a cluster of Slurm alone, whose node names are the records. arvados-3: they "
+        "are with an Arvados 3.x, too, whose containers are the jobs",
     )
     given = parser.parse_args(argv)
     if given.open_ended and (given.seconds is not None or given.jobs is not None):
@@ -209,8 +215,7 @@ def _introduction(site: SiteProcess, plan: Plan, slurm_folder: Path | None) -> s
     text = f"A made-up site at {site.address.url}, {site.address.speed:g} times faster than life; {jobs}.\n"
     if slurm_folder is not None:
         text += f"Its Slurm is a real one, in {slurm_folder}.\n"
-    if site.address.records == "slurm":
-        text += "There is no Arvados: Slurm is alone, and its node names are the records.\n"
+    text += _RECORDS.get(site.address.records, "")
     if site.address.cloud:
         where = site.address.cloud["Cloud Credentials"]
         text += f"Its cloud is moto's EC2, at {where['host']}:{where['port']}.\n"

@@ -58,7 +58,9 @@ class SiteProcess:
         if self.address.slurm_conf:
             slurm = {"SLURM_CONF": self.address.slurm_conf}
         else:
-            slurm = {"PATH": f"{self.address.bin}{os.pathsep}{path}"}
+            # the double reads no slurm.conf; its path tells this site's Slurm from that of another site on this host
+            conf = f"{self.address.bin}/slurm.conf"
+            slurm = {"PATH": f"{self.address.bin}{os.pathsep}{path}", "SLURM_CONF": conf}
         return {**os.environ, **slurm, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
     def write_config(

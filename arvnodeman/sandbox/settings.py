@@ -117,8 +117,12 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
         sections[f"Size {size.id}"] = {"cores": size.cores}
         more = {"gres": size.gres, "partitions": size.partitions}
         sections[f"Size {size.id}"] |= {name: text for name, text in more.items() if text}
-    if site.records == "slurm":  # there is no Arvados at all
-        del sections["Arvados"], sections["Cloud Create"]
+    if site.records != "arvados":
+        del sections["Cloud Create"]  # nobody is pinged
+    if site.records == "slurm":
+        del sections["Arvados"]
+    elif site.records != "arvados":
+        sections["Arvados"]["node_records"] = "slurm"
     if site.cloud:
         sections["Cloud Credentials"] = {}
     for name, options in site.cloud.items():

@@ -33,7 +33,7 @@ from arvnodeman.sandbox.real_slurm_site import RealSlurm
 from arvnodeman.sandbox.routes import SiteApplication
 from arvnodeman.sandbox.settings import SiteAddress, write_config
 from arvnodeman.sandbox.trouble import TroubledApplication
-from arvnodeman.sandbox.wiring import Site, SiteOptions
+from arvnodeman.sandbox.wiring import RECORDS, Site, SiteOptions
 from arvnodeman.sandbox.workload import make_workload
 
 _THREADS = 64  # requests at once; those that hang or are slow hold one for as long
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         page=given.page,
         jobs_mode=given.jobs_api,
         records=given.records,
-        address="127.0.0.1" if given.slurm == "real" and given.records == "slurm" else "",
+        address="127.0.0.1" if given.slurm == "real" and given.records != "arvados" else "",
     )
     try:
         rates = dict(_rate(text) for text in given.fault)
@@ -122,9 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--records",
-        choices=("arvados", "slurm"),
+        choices=RECORDS,
         default="arvados",
-        help="slurm: no Arvados at all; Slurm is alone, and its node names are the records",
+        help="slurm: no Arvados at all; Slurm is alone, and its node names are the records. arvados-3: they are, and "
+        "the jobs are containers of an Arvados 3.x",
     )
     parser.add_argument("--quota", type=int, default=1000, help="nodes that the cloud allows")
     parser.add_argument("--page", type=int, default=PAGE, help=f"nodes on a page of the cloud's list (default {PAGE})")

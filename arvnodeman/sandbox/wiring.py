@@ -24,6 +24,9 @@ from arvnodeman.sandbox.slurm_side import SlurmSide
 from arvnodeman.sandbox.verdict import OUR_REASON, Verdict, judge_jobs
 from arvnodeman.sandbox.weather import Weather
 
+# Who keeps the node records: Arvados up to 2.7; Slurm, without any Arvados; Slurm, with an Arvados from 3.0 on.
+RECORDS = ("arvados", "slurm", "arvados-3")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteOptions:
@@ -45,9 +48,19 @@ class SiteOptions:
     jobs_mode: str = "2.0"  # "1.4": the old jobs queue works
     nodes_api: bool = True
     partitions: Mapping[str, str] = field(default_factory=dict)  # of Slurm, besides compute: hostlists, or ALL
-    records: str = "arvados"  # or "slurm": there is no Arvados, and the names in Slurm are the records
+    records: str = "arvados"  # one of RECORDS
     address: str = ""  # of every node; "": one of its own for each
     slurm_times: SlurmTimes = field(default_factory=SlurmTimes)
+
+    @property
+    def alone(self) -> bool:
+        """There is no Arvados."""
+        return self.records == "slurm"
+
+    @property
+    def named(self) -> bool:
+        """The names in Slurm are the records."""
+        return self.records != "arvados"
 
 
 class Site:
@@ -70,7 +83,7 @@ class Site:
             jobs_mode="1.4" if options.jobs_mode == "1.4" else "2.0",
         )
         self.store.add_token(options.token)
-        self.arvados = ArvadosApi(self.store, records_clock, nodes_api=options.nodes_api)
+        self.arvados = ArvadosApi(self.store, records_clock, nodes_api=options.nodes_api and not options.named)
         self.arvados.listed_nodes = self._listed_nodes
         self.arvados.forgets = self._forgets
         self._past_nodes: Past[dict[str, Row]] = Past(clock, lambda: dict(self.store.nodes))
@@ -87,9 +100,10 @@ class Site:
             wall=self.weather.clocks["cloud"].wall,
             address=options.address,
         )
-        alone = options.records == "slurm"
         names = (f"compute{number}" for number in range(options.slots + 1))
-        self.slurm_side: SlurmSide = slurm or Slurm(clock, names, options.slurm_times, options.partitions, told=alone)
+        self.slurm_side: SlurmSide = slurm or Slurm(
+            clock, names, options.slurm_times, options.partitions, told=options.named
+        )
         for size in options.sizes:
             self.slurm_side.offer(f"instancetype={size.id}")
         self.machines = Machines(
@@ -101,11 +115,11 @@ class Site:
             self.store,
             seed=options.seed,
             ping_interval=options.ping_interval,
-            self_resume=options.self_resume and not alone,
+            self_resume=options.self_resume and not options.named,
         )
         self.misfortunes = Misfortunes(clock, self.faults, self.happenings, self.cloud, self.machines, options.seed)
         self.dispatcher = Dispatcher(
-            clock, self.happenings, self.store, self.slurm_side, self.machines, resubmit_cancelled=not alone
+            clock, self.happenings, self.store, self.slurm_side, self.machines, resubmit_cancelled=not options.alone
         )
 
     @property
@@ -150,7 +164,7 @@ class Site:
     def slots_taken(self) -> list[str]:
         """Hostnames of the node records that have a slot; where names are the records, those that are marked as given
         to a node."""
-        if self.options.records == "slurm":
+        if self.options.named:
             return sorted(node.name for node in self.slurm_side.nodes.values() if node.mark)
         with self.store.lock:
             rows = [row for row in self.store.nodes.values() if row["slot_number"] is not None]

@@ -47,8 +47,8 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 
-# Without Arvados: other rooms, in the place of records and jobs.
-_ALONE: dict[str, tuple[str, tuple[str, ...]]] = {
+# Where names in Slurm are the records: other rooms, in the place of records; without Arvados in that of jobs, too.
+_NAMED: dict[str, tuple[str, tuple[str, ...]]] = {
     "records": ("arvnodeman.records.names:SlurmRecords", ("list_records", "prepare", "describe", "release")),
     "notes": ("arvnodeman.slurm.keeping:NamesInSlurm", ("shown", "shown_node", "note", "note_on_job", "configuration")),
 }
@@ -58,7 +58,7 @@ def homes(records: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Where the calls are, with this keeper of records: by room, the class and its methods."""
     if records == "arvados":
         return _HOMES
-    return {room: home for room, home in _HOMES.items() if room != "jobs"} | _ALONE
+    return {room: home for room, home in _HOMES.items() if room != "jobs" or records != "slurm"} | _NAMED
 
 
 def points_of(records: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from arvnodeman.sandbox.wiring import RECORDS
 from chaos.plan import KILLS, make_plan
 from chaos.play import Outcome, play
 from chaos.points import POINTS, points_of
@@ -24,7 +25,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=0.2, help="of what can go wrong at one place, does (default 0.2)")
     parser.add_argument(
         "--records",
-        choices=("arvados", "slurm"),
+        choices=RECORDS,
         default="arvados",
         help="who keeps the node records (default arvados)",
     )

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 from daemon_process import BOUND, command
+from slurm_stage import need_slurm
 
+from arvnodeman.records.marks import NOBODYS_ADDRESS
 from arvnodeman.sandbox.process import SiteProcess
+from arvnodeman.slurm.show import parse_nodes
 
 OURS = {"arvados_node_manager": "zzzzz", "arvados_node_size": "small"}
 
@@ -36,6 +39,25 @@ def test_a_node_that_pings(site: SiteProcess, tmp_path: Path) -> None:
     assert [line[:16].strip() for line in lines] == [*steps, "all well"]
     assert (ended.stderr, site.state()["cloud"]["nodes"].get("running", 0), site.state()["slots"]) == ("", 0, 0)
     assert "ping_secret" not in ended.stdout
+
+
+@pytest.mark.parametrize(("records", "slurm"), [("slurm", "double"), ("arvados-3", "double"), ("slurm", "real")])
+def test_a_node_whose_record_is_a_name_in_slurm(tmp_path: Path, records: str, slurm: str) -> None:
+    """It joins under a name that was free, which is free again afterwards."""
+    if slurm == "real":
+        need_slurm()
+    with SiteProcess(speed=30, slots=4, records=records, slurm=slurm) as site:
+        ended = cloud_test(site, site.write_config(tmp_path / "site.cfg"), "--size", "large", "--wait-ping")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        said = {line[:16].strip(): line[35:] for line in ended.stdout.splitlines()}
+        assert said["record"] == "compute4, compute4"
+        assert said["ping"].startswith("as sb-")
+        site.wait_for(lambda _state: site.verdict()["clean"], timeout=BOUND)  # it looks at a real Slurm now and then
+        show = ["scontrol", "show", "node", "compute4"]
+        shown = subprocess.run(show, env=site.environment(), capture_output=True, text=True, timeout=BOUND, check=True)
+        name = parse_nodes(shown.stdout)[0]["compute4"]
+        assert (name.address, name.comment, name.base) == (NOBODYS_ADDRESS, "", "DOWN")
+        assert name.reason.startswith("Node Manager shutdown (sb-")
 
 
 def test_kept_nodes_are_orphans(site: SiteProcess, tmp_path: Path) -> None:

@@ -35,6 +35,24 @@ def test_it_ends_by_itself_with_a_summary_and_leaves_nothing(tmp_path: Path, dem
     assert demo.left() == []
 
 
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ("slurm", "There is no Arvados: Slurm is alone"),
+        ("arvados-3", "Its Arvados is a 3.x: the jobs are containers"),
+    ],
+)
+def test_it_shows_the_other_setups(tmp_path: Path, demos: list[Demo], records: str, words: str) -> None:
+    demo = Demo(tmp_path, "--records", records, "--jobs", "4", "--seconds", "60", "--seed", "3")
+    demos.append(demo)
+    text = demo.end()
+    assert demo.process.returncode == 0, text
+    assert words in text
+    assert re.search(r"jobs run: +4 of 4\n", text)
+    assert "no node and no slot is left" in text
+    assert demo.left() == []
+
+
 @pytest.mark.parametrize("moment", ["", "A made-up site", "is created", "starts on"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_at_any_moment_leaves_nothing(

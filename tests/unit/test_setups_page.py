@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.check_config import check_config
+from arvnodeman.cloud.registry import check_driver
 from arvnodeman.cloud.user_data import Template
 from arvnodeman.config import load
 from arvnodeman.hostlist import hostlist
@@ -19,6 +20,17 @@ PAGE = (Path(__file__).resolve().parents[2] / "doc" / "setups.md").read_text(enc
 def blocks(kind: str) -> list[str]:
     found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     return [text for each, text in found if each == kind]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_every_ini_file_is_one_that_the_program_would_start_with(tmp_path: Path, number: int) -> None:
+    files = blocks("ini")
+    assert len(files) == 3
+    path, said = tmp_path / "site.cfg", io.StringIO()
+    examples = Path(__file__).resolve().parents[2] / "doc" / "examples"
+    path.write_text(files[number].replace("/etc/arvados-node-manager", str(examples)))
+    assert check_config(str(path), said, check_driver) == 0, said.getvalue()
+    assert said.getvalue().startswith(f"{path}: ok, ")
 
 
 def test_the_files_of_slurm_alone_fit_each_other(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
 from arvnodeman.fleet.model import SizeSection as Section
 from arvnodeman.sandbox.ec2_layer import Refusal
+from arvnodeman.slurm.commands import Slurm
+from arvnodeman.slurm.errors import UnknownNode
 
 CLASSES = peer_classes()
 
@@ -58,6 +60,34 @@ class Keeper:
 
     def release(self, uuid: str, action: str) -> None:
         self.released.append((uuid, action))
+
+
+class JoinedSlurm(Slurm):
+    """Slurm, with so many jobs on its nodes; one that is not there it does not know."""
+
+    def __init__(self, jobs: dict[str, int]) -> None:
+        super().__init__()
+        self.jobs = jobs
+        self.done: list[str] = []
+
+    def _does(self, what: str, hostname: str) -> None:
+        if hostname not in self.jobs:
+            raise UnknownNode("scontrol", "Invalid node name specified")
+        self.done.append(f"{what} {hostname}")
+
+    def drain(self, hostname: str, reason: str) -> None:
+        assert reason.startswith("Node Manager shutdown (")
+        self._does("drain", hostname)
+
+    def jobs_on(self, hostname: str) -> int:
+        self._does("look", hostname)
+        return self.jobs[hostname]
+
+    def resume(self, hostname: str) -> None:
+        self._does("resume", hostname)
+
+    def set_down(self, hostname: str, reason: str) -> None:
+        self._does("down", hostname)
 
 
 class Played:
@@ -248,11 +278,22 @@ def test_a_node_that_never_pings(sandbox: SandboxPeer) -> None:
 
 def test_a_node_that_works_is_never_destroyed(sandbox: SandboxPeer) -> None:
     keeper = Keeper(lambda: next((node.id for node in sandbox.nodes()), None))
-    played = Played(sandbox, keeper=keeper, busy=lambda hostname: {"compute9": 2}[hostname])
+    slurm = JoinedSlurm({"compute9": 2})
+    played = Played(sandbox, keeper=keeper, slurm=slurm)
     assert not played.run()
+    assert slurm.done == ["drain compute9", "look compute9", "resume compute9"]
     assert "Slurm runs 2 job(s) on compute9" in played.steps["destroy"]
     assert len(sandbox.nodes()) == 1
     assert keeper.released == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_node_that_has_joined_slurm_is_drained_and_set_down(sandbox: SandboxPeer, known: bool) -> None:
+    keeper = Keeper(lambda: next((node.id for node in sandbox.nodes()), None))
+    slurm = JoinedSlurm({"compute9": 0} if known else {})
+    assert Played(sandbox, keeper=keeper, slurm=slurm).run()
+    assert slurm.done == (["drain compute9", "look compute9", "down compute9"] if known else [])
+    assert sandbox.nodes() == []
 
 
 # ---- EC2 -------------------------------------------------------------------------------------------------------------
