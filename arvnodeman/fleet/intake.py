@@ -8,7 +8,9 @@ from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
 from arvnodeman.fleet.model import NodeRecord, NodeState
 from arvnodeman.fleet.node import (
+    BUSY,
     BUSY_STATES,
+    DOWN,
     LONG_STALE,
     RESERVED_STATES,
     UP_STATES,
@@ -176,7 +178,7 @@ def judge_all(state: State) -> None:
     for node, verdict, cause in judged:
         if not node.been_up and node.record is not None:
             _note_up(state, node, verdict)
-        if node.shield_until is not None and (verdict is not NodeState.DOWN or node.id in lifted):
+        if node.shield_until is not None and (verdict is not DOWN or node.id in lifted):
             node.shield_until, node.supply_until = None, 0.0
         if node.destroyed_at is None and node.shutdown is None:
             settle(node, verdict, cause, sight, len(polls) if watched else None)
@@ -190,7 +192,7 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
     judged: list[Verdict] = []
     turned: list[Node] = []
     unheard: list[Node] = []
-    t, fresh = sight.t, sight.record_now - sight.policy.node_stale_after
+    t, fresh, sinfo = sight.t, sight.record_now - sight.policy.node_stale_after, sight.sinfo
     for node in state.roster.nodes.values():
         slurm, record = node.slurm, node.record
         if record is None:
@@ -201,11 +203,11 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
             node.doubtful, node.unresponsive_since = False, None
         else:
             unheard.append(node)
-        if slurm is not None and slurm.state in BUSY_STATES and node.state is NodeState.BUSY and _is_steady(node):
+        if slurm is not None and slurm.state in BUSY_STATES and node.state is BUSY and _is_steady(node):
             node.slurm_down, node.busy_at = False, t  # nearly every node of every poll
             continue
         judged.append((node, *judge(node, sight)))
-        if sight.sinfo:
+        if sinfo:
             down = slurm is None or slurm.state not in NOT_DOWN
             if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:
                 turned.append(node)
@@ -256,7 +258,7 @@ def _lift_shields(state: State, judged: list[Verdict]) -> set[str]:
     over = [
         node
         for node, verdict, _ in judged
-        if node.shield_until is not None and state.t >= node.shield_until and verdict is NodeState.DOWN
+        if node.shield_until is not None and state.t >= node.shield_until and verdict is DOWN
     ]
     return {node.id for node in over[: max(MASS, len(over) // 4)]}
 

@@ -35,6 +35,11 @@ OUR_BOOT = "Node Manager boot"  # of a name, until Slurm is told where its new n
 OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT)  # how the reasons of our drains begin
 RESUMES = 5  # times that an older node's drain is taken back before the node counts as down
 LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
+# Short names for what is asked of every node at every poll: Python 3.11 takes longer to find a member of an enumeration
+# than for all the rest of such a question.
+BOOTING, UNPAIRED, BUSY, IDLE, FAIL, RESERVED, DOWN, SHUTDOWN = NodeState
+HOLD = Word.HOLD
+NOT_UP = frozenset({DOWN, FAIL, SHUTDOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,47 +230,47 @@ def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
     """What this node poll makes of a node, before any counting. Slurm's word on work comes first."""
     slurm = node.slurm
     if slurm is not None and slurm.state in BUSY_STATES:
-        return NodeState.BUSY, None
+        return BUSY, None
     record = node.record
     if record is None:
         return _judge_unpaired(node, sight)
     if not sight.sinfo:
         return _judge_by_record(record, sight)
     if slurm is None:
-        return NodeState.DOWN, causes.IsDown(why="Slurm does not know it")
+        return DOWN, causes.IsDown(why="Slurm does not know it")
     if slurm.state == "fail":
-        return NodeState.FAIL, None
+        return FAIL, None
     if slurm.state in RESERVED_STATES or _kept_drained(slurm, sight.policy):
-        return NodeState.RESERVED, None
+        return RESERVED, None
     if slurm.state == "idle":
         if sight.too_old(record.last_ping_at):
-            return NodeState.DOWN, causes.IsDown(why="its last ping is old")
+            return DOWN, causes.IsDown(why="its last ping is old")
         if sight.too_old(record.modified_at):
-            return NodeState.DOWN, causes.IsDown(why="its record is old")
-        return NodeState.IDLE, None
+            return DOWN, causes.IsDown(why="its record is old")
+        return IDLE, None
     if slurm.state in ("down", "unk") and _in_boot_grace(node, sight):
-        return NodeState.IDLE, None
+        return IDLE, None
     if drained_for_another(node) and _will_be_resumed(node, slurm, sight):
-        return NodeState.IDLE, None
+        return IDLE, None
     reason = f" ({slurm.reason})" if slurm.reason else ""
-    return NodeState.DOWN, causes.IsDown(why=f"Slurm says {slurm.state}{reason}")
+    return DOWN, causes.IsDown(why=f"Slurm says {slurm.state}{reason}")
 
 
 def _judge_unpaired(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
     if node.boot_exceeded(sight) and sight.never_paired_known:
-        return NodeState.DOWN, causes.NeverPaired(age=node.age(sight))
-    return (NodeState.UNPAIRED if node.listed else NodeState.BOOTING), None
+        return DOWN, causes.NeverPaired(age=node.age(sight))
+    return (UNPAIRED if node.listed else BOOTING), None
 
 
 def _judge_by_record(record: NodeRecord, sight: Sight) -> tuple[NodeState, Cause | None]:
     """Without Slurm: crunch_worker_state, whose `down` means nothing on servers since 2.0."""
     if record.worker_state == "busy":
-        return NodeState.BUSY, None
+        return BUSY, None
     if record.worker_state == "idle":
         if sight.too_old(record.last_ping_at) or sight.too_old(record.modified_at):
-            return NodeState.DOWN, causes.IsDown(why="its last ping or record is old")
-        return NodeState.IDLE, None
-    return NodeState.RESERVED, None
+            return DOWN, causes.IsDown(why="its last ping or record is old")
+        return IDLE, None
+    return RESERVED, None
 
 
 def _kept_drained(slurm: SlurmNode, policy: Policy) -> bool:
@@ -293,11 +298,11 @@ def settle(node: Node, judged: NodeState, cause: Cause | None, sight: Sight, pol
     """Count, and give the node its state.
 
     `polls_in_window`: node polls of the last boot_fail_after, None before so many seconds have been watched."""
-    if judged is not NodeState.DOWN:
+    if judged is not DOWN:
         node.down_polls, node.down_cause = 0, None
-        if judged is NodeState.BUSY:
+        if judged is BUSY:
             node.down_times, node.busy_at = None, sight.t
-        if judged is NodeState.IDLE:
+        if judged is IDLE:
             node.idle_polls += 1
             if node.idle_since is None:
                 node.idle_since = sight.t
@@ -316,14 +321,14 @@ def settle(node: Node, judged: NodeState, cause: Cause | None, sight: Sight, pol
     if node.shield_until is not None:
         return
     if _is_settled_down(node, sight, polls_in_window):
-        node.set_state(NodeState.DOWN, sight.t)
-    elif node.state in (NodeState.BOOTING, NodeState.UNPAIRED) and node.record is not None:
+        node.set_state(DOWN, sight.t)
+    elif node.state in (BOOTING, UNPAIRED) and node.record is not None:
         pings = node.record.last_ping_at is not None and not sight.too_old(node.record.last_ping_at)
-        node.set_state(NodeState.IDLE if pings else NodeState.UNPAIRED, sight.t)
+        node.set_state(IDLE if pings else UNPAIRED, sight.t)
 
 
 def _is_settled_down(node: Node, sight: Sight, polls_in_window: int | None) -> bool:
-    if node.state is NodeState.DOWN or node.down_polls >= sight.policy.consecutive_idle_count:
+    if node.state is DOWN or node.down_polls >= sight.policy.consecutive_idle_count:
         return True
     window = sight.policy.boot_fail_after
     if node.busy_at is not None and sight.t - node.busy_at <= window:
@@ -334,23 +339,23 @@ def _is_settled_down(node: Node, sight: Sight, polls_in_window: int | None) -> b
 
 def eligible(node: Node, sight: Sight) -> Cause:
     """May it be shut down? The cause's `goes` says so; whether it is needed is not asked here."""
-    if node.word is Word.HOLD:
+    if node.word is HOLD:
         return causes.Held(reason=node.cloud.word.reason if node.cloud.word else "")
     if node.shield_until is not None:
         return causes.Plain(text="many nodes turned down at once: it keeps its state for now", until=node.shield_until)
-    if node.state is NodeState.BUSY or node.slurm_busy:
+    if node.state is BUSY or node.slurm_busy:
         return causes.Working(slurm=node.slurm.state if node.slurm is not None else "")
-    if node.state is NodeState.BOOTING:
+    if node.state is BOOTING:
         return causes.UnderWay(what="it is booting")
     if node.namesake is not None and node.namesake.state in BUSY_STATES:
         return causes.MayWork(hostname=node.namesake.name, slurm=node.namesake.state)
-    if node.state is NodeState.RESERVED and (node.size is not None or node.slurm is None):
+    if node.state is RESERVED and (node.size is not None or node.slurm is None):
         return causes.Plain(text=f"reserved: Slurm says {node.slurm.state}" if node.slurm else "its state is not known")
     if (stale := _protected(node, sight)) is not None:
         return stale
     if node.size is None:
         return causes.SizeUnknown(tag=node.cloud.size_tag or "")
-    return causes.HasFailed() if node.state is NodeState.FAIL else _by_state(node, sight)
+    return causes.HasFailed() if node.state is FAIL else _by_state(node, sight)
 
 
 def _protected(node: Node, sight: Sight) -> Cause | None:
@@ -365,7 +370,7 @@ def _protected(node: Node, sight: Sight) -> Cause | None:
 
 def _by_state(node: Node, sight: Sight) -> Cause:
     """The table for idle, down and unpaired nodes."""
-    if node.state is NodeState.IDLE:
+    if node.state is IDLE:
         needed = sight.policy.consecutive_idle_count
         if node.idle_polls < needed:
             return causes.IdleWait(polls=node.idle_polls, needed=needed)
@@ -374,7 +379,7 @@ def _by_state(node: Node, sight: Sight) -> Cause:
         return causes.WindowShut(until=_opens_at(node, sight))
     exceeded = node.boot_exceeded(sight) and (node.record is not None or sight.never_paired_known)
     boot_ends = sight.t + sight.policy.boot_fail_after - node.age(sight)
-    if node.state is NodeState.UNPAIRED:
+    if node.state is UNPAIRED:
         return causes.NeverPaired(age=node.age(sight)) if exceeded else causes.BootWait(until=boot_ends)
     if exceeded or _window_open(node, sight):
         return node.down_cause if node.down_cause is not None else causes.IsDown(why="it is down")

@@ -10,18 +10,18 @@ from arvnodeman.fleet.boots import begin_boot
 from arvnodeman.fleet.demand import Limits, Plan, make_plan
 from arvnodeman.fleet.messages import DEBUG, Decided
 from arvnodeman.fleet.model import Job, NodeState, Word
-from arvnodeman.fleet.node import Node, drained_by_us
+from arvnodeman.fleet.node import BUSY, NOT_UP, RESERVED, Node, drained_by_us
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.stops import adopt_drained, after_shutdown
 from arvnodeman.fleet.wishlist import BOOTING, IDLE, SHIELDED, UNPAIRED, Queue, Supply
 
-NOT_UP = frozenset({NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN})
+GOING_WORDS = frozenset({Word.DRAIN, Word.KILL})
 SUPPLY_KIND = {NodeState.IDLE: IDLE, NodeState.UNPAIRED: UNPAIRED, NodeState.BOOTING: BOOTING}
 
 
 def supply_kind(state: State, node: Node) -> int | None:
     """What a node is to a waiting job; None: nothing."""
-    if node.size is None or node.destroyed_at is not None or node.word in (Word.DRAIN, Word.KILL):
+    if node.size is None or node.destroyed_at is not None or node.word in GOING_WORDS:
         return None
     if node.shutdown is not None:
         return IDLE if node.shutdown.cancelling else None
@@ -29,7 +29,7 @@ def supply_kind(state: State, node: Node) -> int | None:
         return None
     if node.supply_until > state.t:  # many turned down at once: nothing is booted in its place yet
         return SHIELDED
-    if node.state is NodeState.RESERVED:
+    if node.state is RESERVED:
         return UNPAIRED if not node.been_up and not node.boot_exceeded(state.sight()) else None
     return SUPPLY_KIND.get(node.state)
 
@@ -45,7 +45,7 @@ def take_stock(state: State) -> Supply:
                 up += 1
             if node.booted and not node.been_up and node.size is not None:
                 supply.coming[node.size.id] += 1
-        if node.state is NodeState.BUSY and node.supply_until <= t:
+        if node.state is BUSY and node.supply_until <= t:
             continue
         kind = supply_kind(state, node)
         if kind is not None and node.size is not None:

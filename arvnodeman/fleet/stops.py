@@ -7,13 +7,12 @@ from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.model import NodeState, Word
-from arvnodeman.fleet.node import DRAINED_STATES, OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible
+from arvnodeman.fleet.node import BUSY, DRAINED_STATES, HOLD, NOT_UP, OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.shutdown_stages import Kind
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.wishlist import IDLE
 
-NOT_UP = frozenset({NodeState.DOWN, NodeState.FAIL, NodeState.SHUTDOWN})
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
 
 
@@ -98,7 +97,7 @@ def decide_stops(state: State) -> None:
             continue
         slurm = node.slurm
         told = node.cloud.word is not None or (slurm is not None and slurm.state in DRAINED_STATES)
-        if node.state is NodeState.BUSY and node.size is not None and not told:
+        if node.state is BUSY and node.size is not None and not told:
             up += 1  # nearly every node of every poll
             continue
         busy = node.boot is not None or node.destroy_again_at > t or _is_being_resumed(state, node)
@@ -110,10 +109,6 @@ def decide_stops(state: State) -> None:
     _stop_unwanted(state, spare, up)
 
 
-def _drains(node: Node) -> bool:
-    return node.slurm is not None and node.slurm.state in DRAINED_STATES
-
-
 def _is_being_resumed(state: State, node: Node) -> bool:
     """A resume of ours that comes late must not undo the drain of a shutdown."""
     chore = state.chores.get(node.chore) if node.chore is not None else None
@@ -122,8 +117,9 @@ def _is_being_resumed(state: State, node: Node) -> bool:
 
 def adopt_drained(state: State) -> None:
     """A queue poll has come: what was drained before a restart is taken up before the plan, which may take it back."""
-    for node in list(state.roster.nodes.values()):
-        if not _drains(node) or node.destroyed_at is not None or node.shutdown is not None or node.boot is not None:
+    nodes = state.roster.nodes.values()
+    for node in [node for node in nodes if node.slurm is not None and node.slurm.state in DRAINED_STATES]:
+        if node.destroyed_at is not None or node.shutdown is not None or node.boot is not None:
             continue
         if node.word is None and node.destroy_again_at <= state.t and not _is_being_resumed(state, node):
             _adopt(state, node)
@@ -143,7 +139,7 @@ def _adopt(state: State, node: Node) -> bool:
 
 def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[tuple[Node, Cause]]]) -> bool:
     """What does not work, or is of no known size, goes. True when it does; idle nodes are put into `spare`."""
-    if node.state is NodeState.BUSY and node.size is not None:
+    if node.state is BUSY and node.size is not None:
         return False
     cause = eligible(node, sight)
     if node.state is NodeState.IDLE and node.size is not None:
@@ -179,7 +175,7 @@ def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up:
     candidates: list[tuple[Node, Cause]] = []
     for size, nodes in spare.items():
         unmatched = min(plan.supply.left(size, IDLE), len(nodes))
-        nodes.sort(key=lambda row: (row[0].word is Word.HOLD, row[0].idle_since or state.t))
+        nodes.sort(key=lambda row: (row[0].word is HOLD, row[0].idle_since or state.t))
         candidates.extend(nodes[:unmatched])
         wanted = causes.Wanted(size=size)
         for node, _ in nodes[unmatched:]:

@@ -10,7 +10,7 @@ import heapq
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter, ge
+from operator import attrgetter
 
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.model import Job, JobShape, NodeSize
@@ -83,20 +83,15 @@ class Queue:
     """The waiting jobs in the order of service: by priority, equals in the order of the queue."""
 
     def __init__(self, jobs: Sequence[Job] = ()) -> None:
-        self.jobs = jobs
-        priorities = [job.priority for job in jobs]
-        if not all(map(ge, priorities, priorities[1:])):
-            self.jobs = sorted(jobs, key=attrgetter("priority"), reverse=True)
-        by_identity: dict[int, list[int]] = {}  # the poller gives equal shapes as one object
+        self.jobs = sorted(jobs, key=attrgetter("priority"), reverse=True)  # takes no time where they are in order
         self.places: dict[JobShape, list[int]] = {}
-        for place, job in enumerate(self.jobs):
-            shape = job.shape
-            if shape.nodes < 1:
-                continue  # asks for nothing
+        by_identity: dict[int, list[int]] = {}  # the poller gives equal shapes as one object
+        for place, shape in enumerate([job.shape for job in self.jobs]):
             try:
                 by_identity[id(shape)].append(place)
             except KeyError:
-                by_identity[id(shape)] = places = self.places.setdefault(shape, [])
+                wants_nodes = shape.nodes > 0
+                by_identity[id(shape)] = places = self.places.setdefault(shape, []) if wants_nodes else []
                 places.append(place)
 
 
