@@ -6,7 +6,7 @@ from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import link
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
-from arvnodeman.fleet.model import NodeRecord, NodeState
+from arvnodeman.fleet.model import NodeState
 from arvnodeman.fleet.node import (
     BUSY,
     BUSY_STATES,
@@ -58,6 +58,7 @@ def take_cloud(state: State, event: CloudListed) -> None:
         if node.missing == 1:
             node.missing_since = state.t
             node.missing_ping = node.record.last_ping_at if node.record is not None else None
+    state.absent = [*change.missing, *(node for node in change.changed if node.stop_polls > 1)]
     for node in change.delisted:
         state.roster.drop(node)
 
@@ -199,7 +200,12 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
             unheard.append(node)
             judged.append((node, *judge(node, sight)))
             continue
-        if slurm is not None and slurm.responding and _is_fresh(record, fresh):
+        if (
+            slurm is not None
+            and slurm.responding
+            and (record.last_ping_at or 0.0) >= fresh
+            and (record.modified_at or 0.0) >= fresh
+        ):
             node.doubtful, node.unresponsive_since = False, None
         else:
             unheard.append(node)
@@ -213,10 +219,6 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
                 turned.append(node)
             node.slurm_down = down
     return judged, turned, unheard
-
-
-def _is_fresh(record: NodeRecord, since: float) -> bool:
-    return (record.last_ping_at or 0.0) >= since and (record.modified_at or 0.0) >= since
 
 
 def _is_steady(node: Node) -> bool:

@@ -44,7 +44,7 @@ class Desk:
 
     def debug(self, text: str, *args: object, logger: str = "") -> None:
         """One line at DEBUG."""
-        self.note(DEBUG, text, *args, logger=logger)
+        self.out.append(Note(DEBUG, text, args, logger))  # one for each node that stays, at each poll
 
     def info(self, text: str, *args: object, logger: str = "") -> None:
         """One line at INFO."""

@@ -222,8 +222,12 @@ def departures(state: State) -> None:
     them as stopped twice in a row."""
     if not state.desk.lists_ok:
         return
-    for node in [node for node in state.roster.nodes.values() if node.missing > 1 or node.stop_polls > 1]:
-        if node.destroyed_at is not None or (node.shutdown is not None and node.shutdown.goes_anyway):
+    for node in [node for node in state.absent if node.missing > 1 or node.stop_polls > 1]:
+        if (
+            state.roster.nodes.get(node.id) is not node
+            or node.destroyed_at is not None
+            or (node.shutdown is not None and node.shutdown.goes_anyway)
+        ):
             continue
         if node.boot is not None and node.boot.node is not None:
             continue  # its last touches end first: they hold its record
