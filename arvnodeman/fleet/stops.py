@@ -90,7 +90,7 @@ def decide_stops(state: State) -> None:
     plan = state.plan
     assert plan is not None
     sight, t = state.sight(), state.t
-    spare: dict[str, list[tuple[Node, Cause]]] = {}  # idle nodes by size, with their cause
+    spare: dict[str, list[Node]] = {}  # idle nodes by size
     up = len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
     for node in list(state.roster.nodes.values()):
         if node.destroyed_at is not None or node.shutdown is not None:
@@ -106,7 +106,7 @@ def decide_stops(state: State) -> None:
         ):
             continue
         up += node.state not in NOT_UP
-    _stop_unwanted(state, spare, up)
+    _stop_unwanted(state, sight, spare, up)
 
 
 def _is_being_resumed(state: State, node: Node) -> bool:
@@ -137,14 +137,14 @@ def _adopt(state: State, node: Node) -> bool:
     return True
 
 
-def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[tuple[Node, Cause]]]) -> bool:
+def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[Node]]) -> bool:
     """What does not work, or is of no known size, goes. True when it does; idle nodes are put into `spare`."""
     if node.state is BUSY and node.size is not None:
         return False
-    cause = eligible(node, sight)
     if node.state is NodeState.IDLE and node.size is not None:
-        spare.setdefault(node.size.id, []).append((node, cause))
+        spare.setdefault(node.size.id, []).append(node)
         return False
+    cause = eligible(node, sight)
     if node.size is None and node.state is NodeState.BUSY and state.policy.slurm and node.word is not Word.HOLD:
         cause = causes.SizeUnknown(tag=node.cloud.size_tag or "")  # drained at once
     if not cause.goes:
@@ -168,17 +168,18 @@ def _by_word(state: State, node: Node) -> bool:
     return False
 
 
-def _stop_unwanted(state: State, spare: dict[str, list[tuple[Node, Cause]]], up: int) -> None:
+def _stop_unwanted(state: State, sight: Sight, spare: dict[str, list[Node]], up: int) -> None:
     """Idle nodes that were matched to nothing: the dearest first, then the longest idle, min_nodes kept."""
     plan = state.plan
     assert plan is not None
     candidates: list[tuple[Node, Cause]] = []
     for size, nodes in spare.items():
         unmatched = min(plan.supply.left(size, IDLE), len(nodes))
-        nodes.sort(key=lambda row: (row[0].word is HOLD, row[0].idle_since or state.t))
-        candidates.extend(nodes[:unmatched])
+        if unmatched:
+            nodes.sort(key=lambda node: (node.word is HOLD, node.idle_since or state.t))
+            candidates.extend((node, eligible(node, sight)) for node in nodes[:unmatched])
         wanted = causes.Wanted(size=size)
-        for node, _ in nodes[unmatched:]:
+        for node in nodes[unmatched:]:
             node.kept = wanted
             _stays(state, node, wanted)
     candidates.sort(key=lambda row: (-row[0].price, row[0].idle_since or state.t))

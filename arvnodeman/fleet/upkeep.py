@@ -22,11 +22,14 @@ def keep_up(state: State) -> list[Operation]:
     begun: list[Operation] = []
     first = _first_claims(state)
     for node in state.roster.nodes.values():
+        record = node.record
+        if record is not None and _is_in_order(node, record) and not (record.is_name or node.word_unwritten):
+            continue  # nearly every node of every poll
         if node.destroyed_at is not None:
             continue
         if node.word_unwritten and node.word_chore is None:
             begun.append(write_again(state, node))
-        record = node.record or (node.prepared if node.listed else None)
+        record = record or (node.prepared if node.listed else None)
         if record is None and node.warned_at is None:
             _warn_shared(state, node)
         if record is None or node.chore is not None or node.shutdown is not None:
@@ -67,7 +70,7 @@ def _first_claims(state: State) -> dict[str, Node]:
 
 
 def _is_in_order(node: Node, record: NodeRecord) -> bool:
-    """The quick answer for nearly every node of every poll: nothing to do."""
+    """Has it nothing that Slurm or the cloud should be told?"""
     slurm = node.slurm
     if slurm is None or slurm.reason or slurm.weight != node.weight or node.feature not in slurm.features:
         return False
