@@ -48,7 +48,7 @@ mutants: $(VENV)/.installed
 	$(BIN)/mutmut run --max-children 1 $(MUTANTS)
 
 bench: $(VENV)/.installed
-	@PYTHONPATH=tests $(BIN)/python tests/bench/fleet_cycle.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python tests/bench/fleet_cycle.py --quiet $(ARGS)
 	@PYTHONPATH=tests/integration $(BIN)/python tests/bench/two_hundred_nodes.py $(ARGS)
 
 drills: $(VENV)/.installed

@@ -45,6 +45,7 @@ setup(
             "moto[ec2,server]>=5.1,<6",
             "mypy>=1.15",
             "playwright>=1.50,<2",
+            "pyperf>=2.8,<3",
             "pytest>=8",
             "pytest-cov>=6",
             "pytest-xdist>=3.6",
