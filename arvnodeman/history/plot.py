@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,9 @@ from arvnodeman.history.curves import Curves
 from arvnodeman.history.dates import shown
 
 KINDS = (".png", ".svg")
-MISSING = "--plot needs matplotlib, which is not installed: pip install 'arvados-node-manager[report]'"
+MISSING = (
+    f"--plot needs matplotlib, which is not installed: {sys.executable} -m pip install 'arvados-node-manager[report]'"
+)
 # Colours that people who see few colours can tell apart (Okabe and Ito).
 COLOURS = {"busy": "#0072B2", "idle": "#56B4E9", "unpaired": "#F0E442", "booting": "#E69F00", "other": "#999999"}
 
@@ -58,7 +61,7 @@ def _draw(curves: Curves, panels: list[Any]) -> None:
     may_exist = _to_the_end(curves.capacity)
     queue.step(times, may_exist, where="post", color="#333333", linestyle="--", label="nodes that may exist")
     queue.set_ylabel("jobs, nodes")
-    unit, seconds = _unit(curves.longest_wait)
+    unit, seconds = best_unit(curves.longest_wait)
     longest, mean = ([value / seconds for value in values] for values in (curves.longest_wait, curves.mean_wait))
     size = 6 if len(curves.times) < 150 else 3  # points
     waits.plot(times[:-1], longest, "o", fillstyle="none", color="#CC79A7", markersize=size + 1, label="longest")
@@ -98,7 +101,7 @@ def _to_the_end(values: Sequence[float]) -> list[float]:
     return [*values, values[-1]]
 
 
-def _unit(waits: Sequence[float]) -> tuple[str, float]:
+def best_unit(waits: Sequence[float]) -> tuple[str, float]:
     """In which unit these waits are best read, and its seconds."""
     longest = max((value for value in waits if value == value), default=0.0)
     return next((unit for unit in UNITS if longest >= LEAST * unit[1]), UNITS[-1])

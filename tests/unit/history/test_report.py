@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import shutil
 import sqlite3
 import subprocess
@@ -141,6 +142,17 @@ def test_the_table(run: Any) -> None:
     assert "2  refused: quota" in told.out
     assert "1  gone without us (spot, crash, by hand)" in told.out
     assert lines[-1].startswith("Jobs: 39 left the queue; they waited 38 s on average, 95 % of them at most 20 s")
+
+
+def test_little_is_told_to_one_decimal_more(run: Any) -> None:
+    """A demo has minutes and cents: else all is 0.0 hours and $0.00."""
+    lines = run("--since", "2025-05-14T11:58", "--until", "2025-05-14T12:00").out.splitlines()
+    assert lines[1] == "Recorded: 2 of 2 minutes"
+    assert lines[5].split()[:3] == ["total", "1", "0.03"]
+    assert "$0.067" in lines[5]
+    assert run("--since", "2025-05-14T01:00", "--until", "2025-05-14T02:30").out.splitlines()[2] == (
+        "Recorded: 30 minutes of 1.5 hours"
+    )
 
 
 def test_csv_has_a_line_for_each_figure(run: Any) -> None:
@@ -330,6 +342,19 @@ def test_a_picture(run: Any, tmp_path: Path, name: str, begins: bytes) -> None:
     content = (tmp_path / name).read_bytes()
     assert content.startswith(begins)
     assert len(content) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("waits", "unit"),
+    [
+        ([math.nan, 4.0, 35.0], ("seconds", 1.0)),
+        ([math.nan, 600.0], ("minutes", 60.0)),
+        ([20_000.0, 5.0], ("hours", 3600.0)),
+        ([math.nan], ("seconds", 1.0)),
+    ],
+)
+def test_a_picture_has_waits_in_a_unit_that_can_be_read(waits: list[float], unit: tuple[str, float]) -> None:
+    assert plot.best_unit(waits) == unit
 
 
 def test_a_picture_of_nothing_is_a_picture(run: Any, tmp_path: Path) -> None:

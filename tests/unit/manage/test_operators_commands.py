@@ -17,7 +17,7 @@ from managed_world import CONFIG, Managed, jobs, policy
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import DestroyNode, DrainNode
 from arvnodeman.fleet.model import JobShape, OperatorWord, Word
-from arvnodeman.manage import cli, client
+from arvnodeman.manage import cli, cli_words, client
 from arvnodeman.manage.doors import DRY_RUN_FOLDER, SOCKET_NAME
 from arvnodeman.manage.server import ManagementServer, bind, bind_unix
 
@@ -88,6 +88,18 @@ def test_status_as_sinfo(served: Managed, run: Any) -> None:
         "large  0.4    booting  1      -",
         "large  0.4    wanted   3",
     ]
+
+
+def test_nodes_stand_in_the_order_of_their_numbers() -> None:
+    names = ("compute10", "compute9", "compute1")
+    shown = [
+        {"hostname": name, "name": f"n-{name}", "size": "small", "state": "idle", "state_seconds": 1.0}
+        | {"slurm": "idle", "word": None, "why": "it may"}
+        for name in names
+    ]
+    size = {"id": "small", "price": 0.1, "wanted": 0, "rests": None, "missing": False, "nodes": {"idle": 3}}
+    assert list(cli_words.groups(shown, [size]))[1].endswith("compute1,compute9,compute10")
+    assert [line.split()[0] for line in cli_words.nodes(shown)][1:] == ["compute1", "compute9", "compute10"]
 
 
 def test_status_with_a_line_for_each_node(served: Managed, run: Any) -> None:

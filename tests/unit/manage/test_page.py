@@ -110,6 +110,7 @@ def test_it_shows_nodes_by_size_the_queue_and_the_cost_against_the_cap(
     coming = shown.page.get_by_role("group", name="large:").get_by_role("option")
     boots = [each for each in site.ask("/v1/operations")["operations"] if each["kind"] == "boot"]
     expect(coming).to_have_count(len(boots))  # no node yet, and shown all the same
+    expect(coming.first).to_contain_text("new large")
     assert boots
 
 
