@@ -26,6 +26,7 @@ _LOOK = 0.25  # real seconds between two looks at squeue and sinfo
 _AWAY = 2.0  # real seconds before an errand that failed is tried again
 _HASTE = 10.0  # real seconds that a look before the destruction of a node may take
 _JOINING = 0.5  # real seconds that a slurmd takes to register, with room to spare
+GONE = "gone"  # what is shown of a name that slurm.conf has no more
 _RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED")
 _WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD")
 _log = logging.getLogger("sandbox.slurm")
@@ -267,6 +268,8 @@ class RealSlurm:
                 node.shown, node.reason = state, "" if reason == "none" else reason
                 node.mark = listing.marks.get(name, "")
                 node.features = () if features == "(null)" else tuple(features.split(","))
+            for name in self.nodes.keys() - {name for name, *_ in listing.nodes}:
+                self.nodes[name].shown, self.nodes[name].mark = GONE, ""
             shown = set()
             for number, state, hosts, name in sorted(listing.jobs):
                 shown.add(number)
@@ -305,7 +308,9 @@ class RealSlurm:
             self._end(job, JobState.CANCELLED, "cancelled")
         elif state not in _RUNNING:
             alive = any(not self.nodes[name].lost for name in hosts if name in self.nodes)
-            self._end(job, JobState.NODE_FAIL, "node set down" if alive else "node vanished")
+            unknown = any(self.nodes[name].shown == GONE for name in hosts if name in self.nodes)
+            cause = "name taken out of slurm.conf" if unknown else "node set down" if alive else "node vanished"
+            self._end(job, JobState.NODE_FAIL, cause)
 
     def _computers(self, hosts: list[str]) -> list[Computer]:
         found = [self.nodes[name].computer for name in hosts if name in self.nodes]
