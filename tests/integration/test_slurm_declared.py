@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from daemon_process import BOUND, DaemonProcess, command
+from daemon_process import BOUND, DaemonProcess, command, run
 from slurm_stage import need_slurm
 
 from arvnodeman.sandbox.process import SiteProcess
@@ -120,10 +120,13 @@ def test_where_nodes_may_be_alive_it_stays_and_goes_on_once_slurm_conf_is_mended
     slurm.say("scontrol", "update", "NodeName=compute2", "Comment=Node Manager node i-gone")
     restart(slurm)
     log = tmp_path / "log"
-    config = site.write_config(tmp_path / "site.cfg", {"Logging": {"file": log, "level": "INFO"}})
+    config = site.write_config(
+        tmp_path / "site.cfg", {"Logging": {"file": log, "level": "INFO"}}, state_dir=tmp_path / "state"
+    )
     daemon = DaemonProcess(config, log, environment(slurm))
     try:
         daemon.wait_for_line("got error: Slurm: compute1, compute2, compute3, compute4: declared State=CLOUD")
+        assert "declared State=CLOUD in slurm.conf" in run("status", "--config", str(config)).stdout
         restart(slurm, ("State=CLOUD", "State=UNKNOWN"))
         daemon.wait_for_line("got response with 4 items")
         daemon.wait_for(
