@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from arvnodeman.sandbox.hostlist import compress
 from arvnodeman.sandbox.slurm_gres import tres
-from arvnodeman.sandbox.slurm_jobs import SHORT, SlurmJob
+from arvnodeman.sandbox.slurm_jobs import SHORT, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, Base, SlurmNode
 
 _FIELD = re.compile(r"%(\.?)(\d*)([A-Za-z%]|\{[a-z-]+\})")
@@ -109,6 +109,13 @@ def _long_state(node: SlurmNode) -> str:
     short = node.short()
     word, star = short.rstrip("*"), "*" if short.endswith("*") else ""
     return _LONG_WORDS.get(word, word) + star
+
+
+def _on_all(need: Need) -> str:
+    """What it asks for on all its nodes. (For one that says no memory Slurm shows that of whole nodes.)"""
+    size = f"mem={memory(need.memory_of_node * need.nodes)}," if need.memory else ""
+    cores = need.cores * need.nodes
+    return f"cpu={cores},{size}node={need.nodes},billing={cores}"
 
 
 def _priority(job: SlurmJob) -> int:
@@ -224,6 +231,9 @@ SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "tres-per-task": lambda _job: "N/A",
     "numtasks": SQUEUE_FIELDS["D"],
     "numcpus": SQUEUE_FIELDS["C"],
+    "tres-alloc": lambda job: _on_all(job.need),
+    "cpus-per-tres": lambda _job: "N/A",
+    "mem-per-tres": lambda _job: "N/A",
     "jobarrayid": SQUEUE_FIELDS["i"],
 }
 """The names that the option --Format has for them."""

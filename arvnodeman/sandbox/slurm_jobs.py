@@ -32,7 +32,8 @@ SHORT = {"PENDING": "PD", "RUNNING": "R", "COMPLETED": "CD", "CANCELLED": "CA", 
 class Need:
     """What a job asks of each of its nodes. MB; `features`: names of which a node must offer every one.
 
-    `gpus`: on all its nodes together (sbatch --gpus). `partition`: several have commas between, any of them will do."""
+    `per_core`: `memory` is that of each core (sbatch --mem-per-cpu). `gpus`: on all its nodes together (sbatch --gpus).
+    `partition`: several have commas between, any of them will do."""
 
     cores: int = 1
     memory: int = 0
@@ -42,6 +43,12 @@ class Need:
     gres: str = ""
     gpus: int = 0
     partition: str = DEFAULT_PARTITION
+    per_core: bool = False
+
+    @property
+    def memory_of_node(self) -> int:
+        """MB on each of its nodes."""
+        return self.memory * self.cores if self.per_core else self.memory
 
     def may_use(self, node: SlurmNode) -> bool:
         """Is the node in its partition?"""
@@ -53,7 +60,7 @@ class Need:
         return (
             computer is not None
             and computer.cores >= self.cores
-            and computer.memory >= self.memory
+            and computer.memory >= self.memory_of_node
             and computer.tmp >= self.tmp
             and self.features <= set(node.active)
             and has(computer.gres, self.gres)

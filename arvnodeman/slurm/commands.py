@@ -49,6 +49,7 @@ _FEATURE = "instancetype="
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
 _FEATURE_VALUE = re.compile(r"[^\s,&|()\[\]*=]+")
 _NO_SUCH_NODE = "arvados-node-manager-rights-check"
+_NO_FIELD = re.compile(r"Invalid job format specification: ?([A-Za-z-]{1,40})")
 _WARNINGS = 10  # malformed lines named in one poll
 _JUNK = 3  # so many malformed lines and no other are junk, not a queue
 _queue_log = logging.getLogger("arvnodeman.jobqueue")
@@ -64,7 +65,7 @@ class Queue:
 
 
 class Slurm:
-    """Slurm, as its commands on PATH reach it. Keeps nothing but squeue's version: one object can serve all threads.
+    """Slurm, as its commands on PATH reach it. Keeps nothing but what squeue can show: one serves all threads.
 
     timeout: seconds for each command; the commands themselves give up after 9 s when slurmctld is away.
     job_name_pattern: only jobs whose name contains this are seen; '' for all.
@@ -78,6 +79,7 @@ class Slurm:
         self.job_name_pattern = job_name_pattern
         self.numbered = numbered
         self._new: bool | None = None
+        self._unknown: set[str] = set()  # fields of SQUEUE_LONG_FORMAT that this squeue does not know
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
@@ -96,7 +98,14 @@ class Slurm:
         if self.numbered:
             form += LONG_NUMBER if self._shows_all() else NUMBER
             each = ("--array",)  # each task of an array on a line of its own: it is a job like any other
-        text = self._run("squeue", _ALL, *each, "--state=PENDING", "--noheader", form)
+        try:
+            text = self._run("squeue", _ALL, *each, "--state=PENDING", "--noheader", form)
+        except Refused as refusal:
+            if not self._new or _NO_FIELD.search(refusal.said) is None:
+                raise
+            self._new = False
+            _queue_log.warning("squeue is asked for less from now on, as it refuses a field: %s", refusal.said)
+            return self.queue()
         others: dict[str, str] = {}
         jobs, malformed = parse_squeue(text, self.job_name_pattern, tail, others, numbered=self.numbered)
         nothing = len(malformed) >= sum(1 for line in text.split("\n") if line.strip())
@@ -271,12 +280,23 @@ class Slurm:
             raise failure_of(command, output.returncode, output.stdout, output.stderr)
         if output.stdout and not output.stdout.endswith("\n"):
             raise ControllerAway(command, "its output ends in the middle of a line")
+        if output.stderr and command == "squeue":
+            self._note_unknown(output.stderr)
         # A listing that has lines is judged by them (_report). Else a code of 0 is not trusted where an error is shown.
         if not (command in ("squeue", "sinfo") or "show" in arguments[:2]) or not output.stdout.strip():
             error = recognise(command, f"{output.stderr}\n{output.stdout}")
             if error is not None:
                 raise error
         return output.stdout
+
+    def _note_unknown(self, stderr: str) -> None:
+        """One line for each field that this squeue does not know."""
+        for field in _NO_FIELD.findall(stderr[:65536]):
+            if field not in self._unknown:
+                self._unknown.add(field)
+                _queue_log.warning(
+                    "this squeue does not show %s of jobs: what they ask for in that way is not seen", field
+                )
 
     @staticmethod
     def _report(command: str, malformed: Sequence[str], log: logging.Logger, *, nothing: bool = False) -> None:

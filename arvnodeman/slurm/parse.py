@@ -6,6 +6,7 @@ of one poll share their shapes. A line that cannot be read is handed back, and c
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -18,17 +19,20 @@ from arvnodeman.hostlist import hostlist
 SQUEUE_FORMAT = "%c|%m|%d|%r|%j|%f|%Q|%D|%b|%P"
 SQUEUE_LONG_FORMAT = (
     "MinCpus:0|,MinMemory:0|,MinTmpDisk:0|,Reason:0|,Name:0|,Feature:0|,PriorityLong:0|,NumNodes:0|,tres-per-node:0|,"
-    "Partition:0|,tres-per-job:0|,tres-per-socket:0|,tres-per-task:0|,NumTasks:0|,NumCPUs:0"
+    "Partition:0|,tres-per-job:0|,tres-per-socket:0|,tres-per-task:0|,NumTasks:0|,NumCPUs:0|,tres-alloc:0|,"
+    "cpus-per-tres:0|,mem-per-tres:0"
 )
-"""The same and more, for --Format: what `sbatch --gpus` asks for, as Arvados does, is in tres-per-job, and CPUs of a
-job with several tasks in NumCPUs; no letter of --format shows either. In this way from Slurm 20.02 on."""
+"""The same and more, for --Format: what `sbatch --gpus` asks for, as Arvados does, is in tres-per-job, CPUs of a job
+with several tasks in NumCPUs, and its memory on all nodes, where MinMemory may be that of each CPU, in tres-alloc; no
+letter of --format shows any of these. In this way from Slurm 20.02 on. Of a name that a squeue does not know it prints
+only the bar behind it."""
 JOB_NUMBER = re.compile(r"[0-9]{1,10}([_+][0-9]{1,10})?")
 """Of a job, of one task of a job array (`17_3`), or of one part of a heterogeneous job (`17+1`)."""
 NUMBER, LONG_NUMBER = "|%i", "|,JobArrayID:0"
 """What is added to either format where jobs go by their numbers."""
 LONG_FORMAT_SINCE = (20, 2)
 FIRST = 8  # fields from the cores to the number of nodes
-TAIL, LONG_TAIL = 2, 7  # fields behind them; none can have a | in it
+TAIL, LONG_TAIL = 2, 10  # fields behind them; none can have a | in it
 SINFO_FORMAT = "%N|%t|%w|%f|%E"
 """%N is the NodeName, by which scontrol goes; %n would be the NodeHostName, which slurm.conf may set to something else.
 Nodes whose other columns are alike share a line: with 1,000 nodes that takes a tenth to a quarter of the time."""
@@ -47,7 +51,8 @@ _COUNT = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,6})?)([KM]?)(?:-[0-9]+[KM]?)?", r
 _TIMES = {"": 1, "K": 1024, "M": 1024**2}
 _SIZE = re.compile(r"(?:^|[&|,(\[])instancetype=([^&|,()\[\]*]+)")
 _ARVADOS_UUID = re.compile(r"[0-9a-z]{5}-[0-9a-z]{5}-[0-9a-z]{15}")
-_NO_TAIL = ("N/A", "", "N/A", "N/A", "N/A", "", "")
+_NO_TAIL = ("N/A", "", "N/A", "N/A", "N/A", "", "", "", "N/A", "N/A")
+_INEXACT = 0.01  # of an amount of memory, as squeue rounds the larger ones
 _VERSION = re.compile(r"slurm\S*\s+(\d+)\.(\d+)")
 _STATE = re.compile(r"([a-z_]+)([^a-z_\s]*)")
 
@@ -82,8 +87,16 @@ def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, *ta
     """What a job asks for, from its fields; `tail`: those behind the number of nodes. Raises ValueError for one that
     cannot be read."""
     how_many, on = count(cores), max(1, int(count(nodes)))
-    tres, partition, per_job, per_socket, per_task, tasks, cpus = (*tail, *_NO_TAIL[len(tail) :])
+    tres, partition, per_job, per_socket, per_task, tasks, cpus, total, cpus_each, memory_each = (
+        *tail,
+        *_NO_TAIL[len(tail) :],
+    )
+    on_all = _on_all(total)
     if cpus:
+        if count(cpus) <= on_all.get("node", 0) < on:
+            on = int(
+                on_all["node"]
+            )  # of --nodes=2-3 the most is shown, and its CPUs do not call for more than the least
         how_many = max(how_many, math.ceil(count(cpus) / on))
     wanted = gres.asked(tres)
     if any(text not in gres.NONE for text in (per_job, per_socket, per_task)):
@@ -94,15 +107,37 @@ def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, *ta
             gres.asked(per_task, lambda each: each * on_each),
         ):
             wanted |= {name: max(number, wanted.get(name, 0)) for name, number in more.items()}
+    for name, each in gres.asked(cpus_each).items():  # sbatch --cpus-per-gpu
+        how_many = max(how_many, each * sum(wanted[of] for of in wanted if of == name or of.startswith(f"{name}:")))
+    least = megabytes(memory, how_many)
     return JobShape(
         cores=how_many,
-        ram=megabytes(memory, how_many),
+        ram=_memory(least, how_many, on, on_all) if least or memory_each not in gres.NONE else 0,
         scratch=megabytes(disk, how_many),
         size=size_named(features),
         nodes=on,
         gres=tuple(sorted(wanted.items())),
         partitions=tuple(partition.split(",")) if partition not in gres.NONE else (),
     )
+
+
+def _on_all(total: str) -> dict[str, float]:
+    """What a job asks for on all its nodes together, `cpu=4,mem=4000M,node=2`; what cannot be read is left out."""
+    found: dict[str, float] = {}
+    for name, _, amount in (item.partition("=") for item in total.split(",")):
+        if name in ("cpu", "mem", "node"):
+            with contextlib.suppress(ValueError):
+                found[name] = megabytes(amount) if name == "mem" else count(amount)
+    return found
+
+
+def _memory(least: float, cores: float, nodes: int, on_all: dict[str, float]) -> float:
+    """MB on each node. `least`: MinMemory, which is that of each CPU after sbatch --mem-per-cpu, and 0 with
+    --mem-per-gpu. (It is 0 with --mem=0, too, and where nothing was said: then the sum is that of whole nodes.)"""
+    total, cpus = on_all.get("mem", 0.0), on_all.get("cpu", 0.0)
+    if least and cpus > on_all.get("node", 0.0) and abs(total - least * cpus) <= _INEXACT * total:
+        return least * cores
+    return max(least, total / nodes)
 
 
 def shows_all(version: str) -> bool | None:

@@ -98,3 +98,35 @@ def test_each_part_of_a_heterogeneous_job_and_each_task_of_an_array(private: Pri
     assert [(job.id[-2:], job.shape.nodes, job.shape.ram) for job in parts] == [("+0", 1, 100), ("+1", 2, 300)]
     tasks = asked(private, slurm, "--array=0-3,7%2", "--mem=100")
     assert [job.id.split("_")[1] for job in tasks] == ["0", "1", "2", "3", "7"]
+
+
+@pytest.mark.parametrize(
+    ("options", "cores", "ram", "nodes"),
+    [
+        ("--mem=3000", 1, 3000, 1),
+        ("--mem=3000 --nodes=2", 1, 3000, 2),
+        ("--mem=3000 --ntasks=4", 4, 3000, 1),
+        ("--mem-per-cpu=1000", 1, 1000, 1),
+        ("--mem-per-cpu=1000 --cpus-per-task=4", 4, 4000, 1),
+        ("--mem-per-cpu=1000 --ntasks=4", 4, 4000, 1),
+        ("--mem-per-cpu=1000 --ntasks=4 --nodes=2", 2, 2000, 2),
+        ("--mem-per-cpu=1000 --ntasks=5 --nodes=2", 3, 3000, 2),
+        ("--mem-per-cpu=1000 --ntasks=4 --ntasks-per-node=2", 2, 2000, 2),
+        ("--mem-per-cpu=500 --ntasks=6 --nodes=2-3", 2, 1000, 3),
+        ("--mem=0", 1, 0, 1),
+        ("--mem=0 --nodes=2", 1, 0, 2),
+        ("--nodes=1-3", 1, 0, 1),
+        ("--nodes=2-3", 1, 0, 2),
+        ("--nodes=2-3 --mem=700", 1, 700, 2),
+        ("--gpus=2 --mem-per-gpu=1500 --cpus-per-gpu=4", 8, 3000, 1),
+        ("--gpus-per-node=1 --nodes=2 --mem-per-gpu=1G", 1, 1024, 2),
+        ("--exclusive --mem-per-cpu=1000", 1, 1000, 1),
+        ("--contiguous --nodes=2 --mem=10", 1, 10, 2),
+    ],
+)
+def test_what_each_node_of_a_job_must_have(
+    private: PrivateSlurm, slurm: Slurm, options: str, cores: int, ram: float, nodes: int
+) -> None:
+    """Row F14: in cores and MB, however it was asked for."""
+    (job,) = asked(private, slurm, *options.split())
+    assert (job.shape.cores, job.shape.ram, job.shape.nodes) == (cores, ram, nodes)

@@ -51,12 +51,22 @@ class Twins:
         self.real.kill_node(name)
 
     def submit(
-        self, name: str, feature: str = "", nodes: int = 1, gres: str = "", gpus: int = 0, partition: str = "compute"
+        self,
+        name: str,
+        feature: str = "",
+        nodes: int = 1,
+        gres: str = "",
+        gpus: int = 0,
+        partition: str = "compute",
+        cores: int = 1,
+        memory: int = 0,
+        per_core: bool = False,
     ) -> None:
-        need = Need(1, 0, 0, frozenset([feature] if feature else []), nodes, gres, gpus, partition)
+        need = Need(cores, memory, 0, frozenset([feature] if feature else []), nodes, gres, gpus, partition, per_core)
         self.double.submit(name, need, feature)
         argv = ["sbatch", "--output=/dev/null", f"--job-name={name}", "--no-requeue", f"--nodes={nodes}"]
-        argv += ["--mem=0", f"--constraint={feature}"] if feature else ["--mem=0"]
+        argv += [f"--{'mem-per-cpu' if per_core else 'mem'}={memory}", f"--cpus-per-task={cores}"]
+        argv += [f"--constraint={feature}"] if feature else []
         argv += [f"--partition={partition}"]
         argv += [f"--gres={gres}"] if gres else []
         argv += [f"--gpus={gpus}"] if gpus else []
@@ -283,6 +293,23 @@ def test_gres_and_partitions_of_jobs(twins: Twins) -> None:
     for name in jobs:
         twins.same("scancel", f"--name={name}")
     twins.settle("compute1")
+
+
+def test_the_memory_of_jobs(twins: Twins) -> None:
+    """MinMemory is that of a node, or of a CPU; tres-alloc has that of all nodes."""
+    twins.ask("scontrol", "update", "NodeName=compute[1-4]", "State=DRAIN", "Reason=so that they wait")
+    twins.submit("each", memory=3000, cores=2, nodes=2)
+    twins.submit("percpu", memory=1000, cores=4, nodes=2, per_core=True)
+    twins.submit("even", memory=1024, cores=2, per_core=True)
+    twins.queue("%j|%c|%m|%D|%C")
+    form = "--Format=Name:0|,MinMemory:0|,tres-alloc:0|,cpus-per-tres:0|,mem-per-tres:0"
+    double, real = twins.ask("squeue", "--all", "--noheader", "--state=PENDING", form)
+    assert sorted(double[0].splitlines()) == sorted(real[0].splitlines())
+    assert "percpu|1000M|cpu=8,mem=8000M,node=2,billing=8|N/A|N/A" in real[0].splitlines()
+    for name in ("each", "percpu", "even"):
+        twins.same("scancel", f"--name={name}")
+    twins.ask("scontrol", "update", "NodeName=compute[1-4]", "State=RESUME")
+    twins.settle(*UP, form="%t")
 
 
 def test_a_node_whose_machine_has_another_name(twins: Twins) -> None:

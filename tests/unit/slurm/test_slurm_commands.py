@@ -107,18 +107,47 @@ def test_pending_asks_squeue_for_its_fields(commands: Commands) -> None:
 @pytest.mark.parametrize("version", ["slurm 20.02.0", "slurm-wlm 22.05.8", "slurm 23.11.4-Bull.1.0"])
 def test_a_newer_squeue_is_asked_for_all_that_a_job_asks_for(commands: Commands, version: str) -> None:
     """What sbatch --gpus asks for is in no letter of --format."""
-    line = GOOD_JOB + "|gres:gpu:1|N/A|N/A|1|2"
+    line = GOOD_JOB + "|gres:gpu:1|N/A|N/A|1|2|cpu=2,mem=1G,node=1|N/A|N/A"
     commands.make("squeue", f'case $1 in --version) echo "{version}";; *) echo "{line}";; esac')
     slurm = Slurm()
     (job,) = slurm.pending()
     assert job.shape == JobShape(2, 1024, 100, "m5.large", gres=(("gpu", 1),), partitions=("compute",))
     fields = "MinCpus MinMemory MinTmpDisk Reason Name Feature PriorityLong NumNodes tres-per-node Partition"
-    more = "tres-per-job tres-per-socket tres-per-task NumTasks NumCPUs"
+    more = "tres-per-job tres-per-socket tres-per-task NumTasks NumCPUs tres-alloc cpus-per-tres mem-per-tres"
     form = "--Format=" + "|,".join(f"{field}:0" for field in f"{fields} {more}".split())
     asked = ["squeue", "--all", "--state=PENDING", "--noheader", *form.split("|")]
     assert commands.called() == [["squeue", "--version"], asked]
     assert len(slurm.pending()) == 1
     assert commands.called()[2:] == [asked]  # the version is asked for once
+
+
+def test_a_field_that_squeue_does_not_know_is_one_line_and_nothing_else(
+    commands: Commands, caplog: pytest.LogCaptureFixture
+) -> None:
+    """22.05 prints only the bar behind it, an error, and ends with 0."""
+    line = GOOD_JOB + "|N/A|N/A|N/A|1|2|||N/A"
+    error = "squeue: error: Invalid job format specification: tres-alloc"
+    commands.make("squeue", f'case $1 in --version) echo "slurm 20.02.1";; *) echo "{line}"; echo "{error}" >&2;; esac')
+    slurm = Slurm()
+    for _ in range(3):
+        (job,) = slurm.pending()
+        assert job.shape == JobShape(2, 1024, 100, "m5.large", partitions=("compute",))
+    assert [record.getMessage() for record in caplog.records] == [
+        "this squeue does not show tres-alloc of jobs: what they ask for in that way is not seen"
+    ]
+
+
+def test_a_squeue_that_refuses_a_field_is_asked_in_the_old_way(
+    commands: Commands, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = "squeue: error: Invalid job format specification: mem-per-tres"
+    cases = f'*--Format*) echo "{error}" >&2; exit 1;; *) echo "{GOOD_JOB}";;'
+    commands.make("squeue", f'case "$*" in --version) echo "slurm 29.05.1";; {cases} esac')
+    slurm = Slurm()
+    for _ in range(3):
+        assert len(slurm.pending()) == 1
+    assert len(caplog.records) == 1
+    assert "it refuses a field: Invalid job format specification: mem-per-tres" in caplog.text
 
 
 def test_an_empty_queue_is_no_failure(commands: Commands) -> None:
@@ -566,7 +595,7 @@ def test_no_shell_reads_the_arguments(commands: Commands) -> None:
 # ---- without Arvados: jobs by their numbers, and what the keeper of names asks --------------------------------------
 
 LONG_FORM = "slurm 22.05.8"
-NUMBERED = "2|1G|0|Resources|wrap|(null)|1|1|N/A|main|N/A|N/A|N/A|1|2|{}"
+NUMBERED = "2|1G|0|Resources|wrap|(null)|1|1|N/A|main|N/A|N/A|N/A|1|2|cpu=2,mem=1G,node=1|N/A|N/A|{}"
 
 
 def test_jobs_go_by_their_numbers_and_each_task_of_an_array_is_one(commands: Commands) -> None:

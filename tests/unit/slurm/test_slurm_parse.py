@@ -290,7 +290,7 @@ def test_line_breaks_in_a_reason() -> None:
     }
 
 
-@pytest.mark.parametrize(("tail", "behind"), [(TAIL, "|N/A|gpu"), (LONG_TAIL, "|N/A|gpu|N/A|N/A|N/A|1|1")])
+@pytest.mark.parametrize(("tail", "behind"), [(TAIL, "|N/A|gpu"), (LONG_TAIL, "|N/A|gpu|N/A|N/A|N/A|1|1||N/A|N/A")])
 def test_line_breaks_in_the_name_of_a_job(tail: int, behind: str) -> None:
     """Slurm prints them as they are, and its users name jobs as they like."""
     good = f"1|1G|0|Resources|b|(null)|42|1{behind}"
@@ -348,7 +348,10 @@ def test_memory_for_each_core_is_added_up() -> None:
     assert job_shape("4", "1Gc", "0", "(null)", "2") == JobShape(4, 4096, 0, None, 2)
 
 
-LONG = "{c}|1G|0|Resources|" + UUID + "|(null)|7|{n}|{node}|{p}|{job}|{socket}|{task}|{tasks}|{cpus}"
+LONG = (
+    "{c}|1G|0|Resources|" + UUID + "|(null)|7|{n}|{node}|{p}|{job}|{socket}|{task}|{tasks}|{cpus}|{total}|{cpg}|{mpg}"
+)
+LONG = LONG.replace("|1G|", "|{m}|")
 
 
 @pytest.mark.parametrize(
@@ -381,10 +384,63 @@ LONG = "{c}|1G|0|Resources|" + UUID + "|(null)|7|{n}|{node}|{p}|{job}|{socket}|{
         ({"cpus": "1", "c": "4"}, {"cores": 4}),
         ({"p": "gpu,debug"}, {"partitions": ("gpu", "debug")}),
         ({"p": "(null)"}, {"partitions": ()}),
+        # sbatch --mem=3000, on two nodes, and for four tasks
+        ({"m": "3000M", "total": "cpu=1,mem=3000M,node=1,billing=1"}, {"ram": 3000}),
+        ({"m": "3000M", "n": "2", "cpus": "2", "total": "cpu=2,mem=6000M,node=2,billing=2"}, {"ram": 3000, "nodes": 2}),
+        ({"m": "3000M", "cpus": "4", "total": "cpu=4,mem=3000M,node=1"}, {"ram": 3000, "cores": 4}),
+        # --mem-per-cpu=1000 with -c4, -n4, -n4 -N2, -n5 -N2, -n4 --ntasks-per-node=2; 64G of 64 CPUs
+        ({"m": "1000M", "c": "4", "cpus": "4", "total": "cpu=4,mem=4000M,node=1"}, {"ram": 4000, "cores": 4}),
+        ({"m": "1000M", "cpus": "4", "total": "cpu=4,mem=4000M,node=1"}, {"ram": 4000, "cores": 4}),
+        (
+            {"m": "1000M", "n": "2", "cpus": "4", "total": "cpu=4,mem=4000M,node=2"},
+            {"ram": 2000, "cores": 2, "nodes": 2},
+        ),
+        (
+            {"m": "1000M", "n": "2", "cpus": "5", "total": "cpu=5,mem=5000M,node=2"},
+            {"ram": 3000, "cores": 3, "nodes": 2},
+        ),
+        (
+            {"m": "1000M", "c": "2", "n": "2", "cpus": "4", "total": "cpu=4,mem=4000M,node=1"},
+            {"ram": 2000, "cores": 2, "nodes": 2},
+        ),
+        ({"m": "1000M", "cpus": "64", "total": "cpu=64,mem=62.50G,node=1"}, {"ram": 64000, "cores": 64}),
+        # --mem=0, or nothing said: the memory of some node is shown
+        ({"m": "0", "total": "cpu=1,mem=32000M,node=1,billing=1"}, {"ram": 0}),
+        ({"m": "0", "n": "2", "cpus": "2", "total": "cpu=2,mem=62.50G,node=2"}, {"ram": 0, "nodes": 2}),
+        # --gpus=2 --mem-per-gpu=1500 --cpus-per-gpu=4, and --gpus-per-node=1 on two nodes
+        (
+            {
+                "m": "0",
+                "job": "gres:gpu:2",
+                "total": "cpu=1,mem=3000M,node=1",
+                "mpg": "gres:gpu:1500",
+                "cpg": "gres:gpu:4",
+            },
+            {"ram": 3000, "cores": 8, "gres": (("gpu", 2),)},
+        ),
+        (
+            {"m": "0", "n": "2", "node": "gres:gpu:tesla:1", "cpus": "2", "total": "cpu=2,mem=1000M,node=2"}
+            | {"mpg": "gres:gpu:500", "cpg": "gres:gpu:3"},
+            {"ram": 500, "cores": 3, "nodes": 2, "gres": (("gpu:tesla", 1),)},
+        ),
+        # --nodes=2-3, --nodes=1-3, --nodes=2-3 --mem=700; with --ntasks=6 or 40 it may need the most
+        ({"m": "0", "n": "3", "tasks": "2", "total": "cpu=1,mem=62.50G,node=2"}, {"nodes": 2, "ram": 0}),
+        ({"m": "0", "n": "3", "total": "cpu=1,mem=32000M,node=1"}, {"ram": 0}),
+        ({"m": "700M", "n": "3", "total": "cpu=1,mem=1400M,node=2"}, {"ram": 700, "nodes": 2}),
+        (
+            {"m": "500M", "n": "3", "cpus": "6", "total": "cpu=6,mem=3000M,node=2"},
+            {"ram": 1000, "cores": 2, "nodes": 3},
+        ),
+        ({"m": "0", "n": "3", "cpus": "40", "total": "cpu=40,mem=32000M,node=1"}, {"ram": 0, "cores": 14, "nodes": 3}),
+        # what cannot be read, or is not shown, says nothing
+        ({"total": "cpu=x,mem=?,node="}, {}),
+        ({"total": "N/A"}, {}),
+        ({"total": "", "cpg": "", "mpg": ""}, {}),
     ],
 )
 def test_all_that_a_job_asks_for(said: dict[str, str], shape: dict[str, object]) -> None:
     none = dict.fromkeys(("node", "job", "socket", "task"), "N/A")
+    none |= {"m": "1G", "total": "", "cpg": "N/A", "mpg": "N/A"}
     line = LONG.format(**({"c": "1", "n": "1", "p": "compute", "tasks": "1", "cpus": "1"} | none | said))
     jobs, malformed = parse_squeue(line, "", LONG_TAIL)
     assert malformed == []
@@ -403,7 +459,7 @@ def test_a_text_that_is_no_gres_costs_only_its_line(bad: str) -> None:
     assert [job.shape.gres for job in jobs] == [(("gpu", 1),)]
 
 
-@pytest.mark.parametrize(("tail", "behind"), [(TAIL, "|N/A|gpu"), (LONG_TAIL, "|N/A|gpu|N/A|N/A|N/A|1|1")])
+@pytest.mark.parametrize(("tail", "behind"), [(TAIL, "|N/A|gpu"), (LONG_TAIL, "|N/A|gpu|N/A|N/A|N/A|1|1||N/A|N/A")])
 def test_a_bar_in_the_name_of_a_job_with_a_partition(tail: int, behind: str) -> None:
     lines = [
         f"1|1G|0|Resources|a|b c|instancetype=x|42|3{behind}",
