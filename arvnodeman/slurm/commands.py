@@ -94,12 +94,10 @@ class Slurm:
         form, tail = f"--format={SQUEUE_FORMAT}", TAIL
         if self._shows_all():
             form, tail = f"--Format={SQUEUE_LONG_FORMAT}", LONG_TAIL
-        each: tuple[str, ...] = ()
         if self.numbered:
             form += LONG_NUMBER if self._shows_all() else NUMBER
-            each = ("--array",)  # each task of an array on a line of its own: it is a job like any other
         try:
-            text = self._run("squeue", _ALL, *each, "--state=PENDING", "--noheader", form)
+            text = self._run("squeue", _ALL, "--state=PENDING", "--noheader", form)
         except Refused as refusal:
             if not self._new or _NO_FIELD.search(refusal.said) is None:
                 raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from arvnodeman.fleet import gres
@@ -28,6 +28,9 @@ letter of --format shows any of these. In this way from Slurm 20.02 on. Of a nam
 only the bar behind it."""
 JOB_NUMBER = re.compile(r"[0-9]{1,10}([_+][0-9]{1,10})?")
 """Of a job, of one task of a job array (`17_3`), or of one part of a heterogeneous job (`17+1`)."""
+_ARRAY = re.compile(r"([0-9]{1,10})_\[([0-9,:-]+?)(?:,?\.\.\.)?(?:%([0-9]{1,10}))?\]")
+_TASKS = 100_000  # of one array that are looked at; the others come when these have run
+ARRAY_LIMIT = "JobArrayTaskLimit"  # Slurm's reason where as many tasks of an array run as may run at once
 NUMBER, LONG_NUMBER = "|%i", "|,JobArrayID:0"
 """What is added to either format where jobs go by their numbers."""
 LONG_FORMAT_SINCE = (20, 2)
@@ -156,10 +159,12 @@ def parse_squeue(
 ) -> tuple[list[Job], list[str]]:
     """The jobs that wait for nodes and whose name contains `job_name_pattern` (row F16), in the order of the queue, and
     the lines that cannot be read. Jobs alike share one JobShape. `tail`: fields behind the number of nodes;
-    `numbered`: behind these stands the number of the job, which is then its id, and not the name. `others` is given
-    the jobs of such names that more nodes would not help: id and reason."""
+    `numbered`: behind these stands the number of the job, which is then its id, and not the name; the waiting tasks of
+    an array share a line, and no more of them wait for nodes than may run at once. `others` is given the jobs of such
+    names that more nodes would not help: id and reason."""
     jobs: list[Job] = []
     malformed: list[str] = []
+    wait_otherwise = {} if others is None else others
     counted: dict[str, bool] = {}
     shapes: dict[tuple[str, ...], JobShape] = {}
     distinct: dict[JobShape, JobShape] = {}
@@ -179,9 +184,13 @@ def parse_squeue(
             continue
         if reason not in counted:
             counted[reason] = waits_for_nodes(reason)
+        try:
+            ids, at_once = tasks_of(job_id) if numbered else ([name], 1)
+        except ValueError:
+            malformed.append(line)
+            continue
         if not counted[reason]:
-            if others is not None:
-                others[job_id if numbered else name] = reason
+            wait_otherwise.update(dict.fromkeys(ids, reason))
             continue
         key = (*fields[:3], fields[5], *fields[7:])
         shape = shapes.get(key)
@@ -189,12 +198,30 @@ def parse_squeue(
             if shape is None:
                 shape = job_shape(*key)
                 shapes[key] = shape = distinct.setdefault(shape, shape)
-            if numbered and not JOB_NUMBER.fullmatch(job_id):
-                raise ValueError("no number of a job")
-            jobs.append(Job(job_id if numbered else name, shape, int(fields[6]), reason))
+            priority = int(fields[6])
+            jobs += [Job(each, shape, priority, reason) for each in ids[:at_once]]
+            wait_otherwise.update(dict.fromkeys(ids[at_once:], ARRAY_LIMIT))
         except ValueError:
             malformed += filter(str.strip, line.split("\n"))
     return jobs, malformed
+
+
+def tasks_of(number: str) -> tuple[Sequence[str], int]:
+    """The jobs of one line of squeue, by their numbers, and how many of them may run at once: of `17` itself, of
+    `17_[1-9:2,20%2]` the tasks of an array. Raises ValueError."""
+    if JOB_NUMBER.fullmatch(number):
+        return [number], 1
+    match = _ARRAY.fullmatch(number)
+    if match is None:
+        raise ValueError(f"not the number of a job: {number[:80]!r}")
+    job, ranges, limit = match.groups()
+    found: list[str] = []
+    for item in ranges.split(","):
+        span, _, step = item.partition(":")
+        first, _, last = span.partition("-")
+        tasks = range(int(first), int(last or first) + 1, int(step or 1))
+        found += [f"{job}_{task}" for task in tasks[: _TASKS - len(found)]]
+    return found, int(limit or 0) or len(found)
 
 
 def _rows(text: str, bars: int) -> Iterator[str]:

@@ -35,8 +35,9 @@ class Output:
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """PATH, what names the Slurm installation, a plain locale; SQUEUE_FORMAT and the like would change the output."""
     kept = {name: value for name, value in environ.items() if name.startswith("SLURM_")}
-    times = {"SLURM_TIME_FORMAT": "%s"}  # seconds since the epoch, whatever the time zone
-    return {**kept, **times, "PATH": environ.get("PATH") or os.defpath, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    kept["SLURM_TIME_FORMAT"] = "%s"  # seconds since the epoch, whatever the time zone
+    kept["SLURM_BITSTR_LEN"] = "0"  # all tasks of an array, not 64 characters of them
+    return {**kept, "PATH": environ.get("PATH") or os.defpath, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
 
 def run(argv: Sequence[str], *, timeout: float, limit: int = OUTPUT_LIMIT) -> Output:

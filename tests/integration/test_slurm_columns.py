@@ -93,11 +93,14 @@ def test_line_breaks_in_reasons_comments_and_names_of_jobs(
 
 
 def test_each_part_of_a_heterogeneous_job_and_each_task_of_an_array(private: PrivateSlurm, slurm: Slurm) -> None:
-    """All are there by themselves, each with what it asks for; the limit of an array (%2) is not shown."""
+    """All are there by themselves, each with what it asks for; of an array as many as may run at once (%2)."""
     parts = asked(private, slurm, "--nodes=1", "--mem=100", ":", "--nodes=2", "--mem=300")
     assert [(job.id[-2:], job.shape.nodes, job.shape.ram) for job in parts] == [("+0", 1, 100), ("+1", 2, 300)]
-    tasks = asked(private, slurm, "--array=0-3,7%2", "--mem=100")
+    tasks = asked(private, slurm, "--array=0-3,7", "--mem=100")
     assert [job.id.split("_")[1] for job in tasks] == ["0", "1", "2", "3", "7"]
+    numbers = [number * number for number in range(30)]
+    tasks = asked(private, slurm, f"--array={','.join(map(str, numbers))}%25")
+    assert [int(job.id.split("_")[1]) for job in tasks] == numbers[:25]
 
 
 @pytest.mark.parametrize(

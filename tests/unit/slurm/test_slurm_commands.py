@@ -577,7 +577,7 @@ def test_the_environment_is_clean(commands: Commands, monkeypatch: pytest.Monkey
     commands.make("squeue", "/usr/bin/env")
     lines = run(["squeue"], timeout=PATIENCE).stdout.split()
     names = {line.partition("=")[0] for line in lines} - {"PWD", "_", "OLDPWD", "SHLVL"}  # the shell's own
-    assert names == {"PATH", "SLURM_CONF", "SLURM_TIME_FORMAT", "LANG", "LC_ALL"}
+    assert names == {"PATH", "SLURM_CONF", "SLURM_TIME_FORMAT", "SLURM_BITSTR_LEN", "LANG", "LC_ALL"}
     assert "LC_ALL=C.UTF-8" in lines
 
 
@@ -603,13 +603,12 @@ def test_jobs_go_by_their_numbers_and_each_task_of_an_array_is_one(commands: Com
     commands.make(
         "squeue",
         f'[ "$1" = --version ] && echo {LONG_FORM} && exit\ncat <<EOF\n'
-        + "\n".join(NUMBERED.format(number) for number in ("7", "8", "9_1", "", "x", "9_[1-3]"))
+        + "\n".join(NUMBERED.format(number) for number in ("7", "8", "9_1", "", "x", "9_[2-3]", "9_[]"))
         + "\nEOF",
     )
     jobs = NamesInSlurm(job_name_pattern="", numbered=True).pending()
-    assert [job.id for job in jobs] == ["7", "8", "9_1"]
+    assert [job.id for job in jobs] == ["7", "8", "9_1", "9_2", "9_3"]
     (asked,) = [call for call in commands.called() if "--state=PENDING" in call]
-    assert "--array" in asked
     assert asked[-1].endswith("JobArrayID:0")
 
 

@@ -308,6 +308,45 @@ def test_a_name_with_very_many_line_breaks_costs_only_itself() -> None:
     assert "".join(malformed).count("x") == 200
 
 
+@pytest.mark.parametrize(
+    ("number", "tasks", "at_once"),
+    [
+        ("3_[1-10%2]", list(range(1, 11)), 2),
+        ("3_[0-3,7]", [0, 1, 2, 3, 7], 5),
+        ("3_[5]", [5], 1),
+        ("3_[1-9:4,20%9]", [1, 5, 9, 20], 9),
+        ("3_[1-2%0]", [1, 2], 2),
+        ("3_[1,3,...]", [1, 3], 2),  # cut short, where squeue is not asked for all
+        ("3_[1-2,...%7]", [1, 2], 7),
+    ],
+)
+def test_the_tasks_of_an_array(number: str, tasks: list[int], at_once: int) -> None:
+    """No more of them are waiting than may run at once; the others wait for these."""
+    others: dict[str, str] = {}
+    line = f"1|1G|0|Resources|x|(null)|5|1|N/A|gpu|{number}"
+    jobs, malformed = parse_squeue(line, "", TAIL, others, numbered=True)
+    assert malformed == []
+    assert [job.id for job in jobs] == [f"3_{task}" for task in tasks[:at_once]]
+    assert others == dict.fromkeys([f"3_{task}" for task in tasks[at_once:]], "JobArrayTaskLimit")
+    held = line.replace("Resources", "JobHeldUser")
+    assert parse_squeue(held, "", TAIL, others, numbered=True) == ([], [])
+    assert others == dict.fromkeys([f"3_{task}" for task in tasks], "JobHeldUser")
+
+
+def test_an_array_that_is_too_large_is_cut() -> None:
+    text = "1|1G|0|Resources|x|(null)|5|1|N/A|gpu|3_[0-4000000]"
+    assert len(parse_squeue(text, "", TAIL, numbered=True)[0]) == 100_000
+
+
+@pytest.mark.parametrize("bad", ["", "x", "3_[]", "3_[a]", "3_[1-2:0]", "3_[1-2", "3_[-]", "3_[1%x]", "_[1]", "3_[,]"])
+def test_what_is_no_number_of_a_job_costs_only_its_line(bad: str) -> None:
+    good = "1|1G|0|Resources|x|(null)|5|1|N/A|gpu|17"
+    line = good.replace("|17", f"|{bad}")
+    jobs, malformed = parse_squeue(f"{line}\n{good}", "", TAIL, numbered=True)
+    assert malformed == [line]
+    assert [job.id for job in jobs] == ["17"]
+
+
 @pytest.mark.parametrize("number", ["17", "17_3", "17+1"])
 def test_the_numbers_of_jobs_and_of_their_parts(number: str) -> None:
     """Of an array `17_3`, of a heterogeneous job `17+1`: squeue shows each part by itself."""
