@@ -90,6 +90,8 @@ class PollingActor(BaseNodeManagerActor):
                 self._attempt()
             case PollDue():
                 pass  # moved meanwhile
+            case BringForward() if self._wait > self._times.interval:
+                pass  # its source fails, and may have said how long it wants to be left alone
             case BringForward(asked_at):
                 if asked_at > self._last_start and asked_at < self._planned:
                     self._plan(asked_at)

@@ -221,6 +221,20 @@ def test_bring_forward_moves_the_next_attempt_to_now() -> None:
         assert site.due() == now + 10.0
 
 
+def test_a_source_that_fails_is_left_alone_until_its_wait_is_over() -> None:
+    """It may have said how long (Retry-After), and the log has said when the next attempt comes."""
+    with Site().open() as site:
+        site.answers = [failure()]
+        planned = site.due()
+        site.hand.time += 1.0
+        site.send(BringForward(site.hand.time))
+        assert site.timer.planned[-1] == planned
+        site.due()  # succeeds
+        now = site.hand.time
+        site.send(BringForward(now))
+        assert site.timer.planned[-1] == now
+
+
 def test_an_attempt_that_was_moved_does_not_happen_twice() -> None:
     with Site().open() as site:
         site.due()
