@@ -8,7 +8,7 @@ from dataclasses import replace
 from arvnodeman.fleet.chores import Chore
 from arvnodeman.fleet.messages import DescribeNode, DescribeRecord, ResumeNode, Step, SyncFqdn
 from arvnodeman.fleet.model import DEFAULT_DOMAIN, NodeRecord, Word
-from arvnodeman.fleet.node import RESUMES, Node, drained_by_us, drained_for_another, host_part
+from arvnodeman.fleet.node import BUSY_STATES, RESUMES, Node, drained_by_us, drained_for_another, host_part
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.words import write_again
@@ -30,7 +30,7 @@ def keep_up(state: State) -> list[Operation]:
         if node.word_unwritten and node.word_chore is None:
             begun.append(write_again(state, node))
         record = record or (node.prepared if node.listed else None)
-        if record is None and node.warned_at is None:
+        if record is None and node.warned_at is None and node.namesake is None:
             _warn_shared(state, node)
         if record is None or node.chore is not None or node.shutdown is not None:
             continue
@@ -52,8 +52,17 @@ def _untold(state: State, node: Node, record: NodeRecord) -> bool:
         return False
     address = node.cloud.address
     if current.instance_id == node.cloud.report_id:
-        return address not in (None, current.address)
+        return address not in (None, current.address) and not _works_elsewhere(state, node, current)
     return current.instance_id is None or state.roster.is_left(current)
+
+
+def _works_elsewhere(state: State, node: Node, name: NodeRecord) -> bool:
+    """Is the name busy, and looked for at another node? Its jobs are there, and would be lost: slurmctld drops what the
+    slurmd at the new address does not know of."""
+    slurm = node.slurm
+    if slurm is None or slurm.state not in BUSY_STATES:
+        return False
+    return any(other.cloud.address == name.address and other is not node for other in state.roster.nodes.values())
 
 
 def _first_claims(state: State) -> dict[str, Node]:

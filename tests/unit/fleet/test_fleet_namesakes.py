@@ -9,7 +9,7 @@ import pytest
 from test_fleet_names import cloud, given, name, world
 from world import EPOCH, HOUR, NEVER, World, policy
 
-from arvnodeman.fleet.messages import DrainNode, LookAtNode, NodeSeen, ReleaseRecord, SetNodeDown
+from arvnodeman.fleet.messages import DescribeRecord, DrainNode, LookAtNode, NodeSeen, ReleaseRecord, SetNodeDown
 from arvnodeman.fleet.model import NodeRecord, Policy, SlurmNode, Word
 
 BOTH = ("10.0.0.1", "10.0.0.2")  # of i-1, which has the name, and of i-2
@@ -63,6 +63,24 @@ def test_it_goes_when_the_name_works_no_more_and_the_name_is_left_alone() -> Non
     made.obey()
     assert made.destroyed() == ["i-2"]
     assert not [step for step in made.asked if isinstance(step, DrainNode | SetNodeDown | ReleaseRecord)]
+
+
+@pytest.mark.parametrize(
+    ("slurm_looks_at", "said", "expected"),
+    [
+        ("10.0.0.2", "alloc", False),  # at the second one: its jobs would be lost
+        ("10.0.0.2", "drng", False),
+        ("10.0.0.2", "idle", True),
+        ("cloud1", "alloc", True),  # at nobody of ours: lost in a restart of slurmctld
+        ("10.0.0.9", "alloc", True),
+    ],
+)
+def test_slurm_is_not_led_away_from_a_node_where_jobs_of_the_name_are(
+    slurm_looks_at: str, said: str, expected: bool
+) -> None:
+    made = named(slurm_looks_at, said=said)
+    assert bool(made.open(DescribeRecord)) is expected
+    assert {step.node.id for step in made.open(DescribeRecord)} <= {"i-1"}
 
 
 def test_operators_words_on_it() -> None:
