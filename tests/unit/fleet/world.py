@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
@@ -221,7 +221,7 @@ class World:
         """A poll has failed."""
         self.tell(PollFailed(poll, RemoteError(ErrorKind.TRANSIENT, "no answer"), slurm))
 
-    def begin(self, *waiting: Job) -> World:
+    def begin(self, *waiting: Job) -> Self:
         """The sizes and the first list of each kind."""
         self.sizes()
         self.cycle(*waiting, every=0)

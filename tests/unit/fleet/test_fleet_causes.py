@@ -1,0 +1,113 @@
+"""Causes put into words, and secrets that are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from arvnodeman.fleet import causes
+from arvnodeman.fleet.causes import Cause, InWords, span
+from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, Secret
+
+LIMIT = causes.AtMaxNodes(wanted=2, size="small", nodes=8, max_nodes=8)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (1, "1 s"),
+        (9.5, "9.5 s"),
+        (9.96, "10.0 s"),
+        (10, "10 s"),
+        (10.4, "10 s"),
+        (119.4, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2.0 h"),
+        (7200.5, "2.0 h"),
+        (12600, "3.5 h"),
+        (360_000, "100.0 h"),
+    ],
+)
+def test_durations_for_people(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (causes.Plain(text="so it is"), "so it is"),
+        (causes.Held(reason="mine"), "held by an operator (mine)"),
+        (causes.Held(), "held by an operator (no reason given)"),
+        (causes.Working(slurm="alloc"), "it works: Slurm says alloc"),
+        (causes.Working(), "it works"),
+        (causes.WindowShut(until=143.0), "shutdown window closed, next in 43 s"),
+        (causes.BootWait(until=143.0), "it has 43 s yet to come up"),
+        (causes.BootWait(), "it has 0 s yet to come up"),
+        (causes.IdleWait(polls=1, needed=2), "idle for 1 node poll(s) in a row of 2 needed"),
+        (causes.RecordStale(age=7200), "node state is stale (record 2.0 h old), it may be working and cut off"),
+        (causes.Wanted(size="small"), "a waiting job wants a node of small"),
+        (causes.KeepsMinimum(min_nodes=2), "min_nodes keeps 2 node(s)"),
+        (causes.UnderWay(what="draining"), "draining"),
+        (causes.IdleExceeded(polls=3), "idle for 3 node poll(s) in a row and not wanted"),
+        (
+            causes.IdleExceeded(polls=3, makes_room=True),
+            "idle for 3 node poll(s) in a row and not wanted, and a job of another size waits for its place",
+        ),
+        (causes.NeverPaired(age=1800), "never paired in 30 min"),
+        (causes.IsDown(why="Slurm says drain"), "down: Slurm says drain"),
+        (causes.HasFailed(), "Slurm says fail"),
+        (causes.SizeUnknown(tag="x"), "node's size tag 'x' not recognizable"),
+        (LIMIT, "2 of small wanted, max_nodes of 8 reached with 8 node(s)"),
+        (
+            causes.AtQuota(until=143.0, wanted=2, size="small", nodes=8, quota=8),
+            "2 of small wanted, quota of 8 reached with 8 node(s); tried again in 43 s",
+        ),
+        (
+            causes.AtQuota(wanted=2, size="small", nodes=8, quota=8, of="slots"),
+            "2 of small wanted, slots of 8 reached with 8 node(s)",
+        ),
+        (
+            causes.AtPriceCap(wanted=1, size="small", price=0.1, total=7.95, cap=8.0),
+            "1 of small (price 0.1) wanted, would exceed max_total_price of 8 (now 7.95)",
+        ),
+        (causes.Resting(until=143.0, size="small", why="quota"), "small rests for 43 s: quota"),
+        (causes.Resting(size="small", why="quota"), "small rests for 0 s: quota"),
+        (
+            causes.Resting(until=143.0, size="small", why="quota", detail="403", too_dear="large"),
+            "small rests for 43 s: quota (403); large would fit, but max_price_factor forbids it",
+        ),
+        (causes.Unproven(size="small", coming=5), "no node of small has come up yet, 5 on their way"),
+        (causes.Unproven(size="s", coming=1, probe=True), "1 node(s) of s on their way as a probe after its rest"),
+        (causes.Behind(limit=causes.AtQuota(until=143.0, quota=1)),
+         "behind a job that waits: 0 of  wanted, quota of 1 reached with 0 node(s); tried again in 43 s"),
+        (causes.Behind(), "behind a job that waits"),
+        (causes.Unsatisfiable(text="too large"), "too large"),
+    ],
+)  # fmt: skip
+def test_causes_in_words(cause: Cause, words: str) -> None:
+    assert cause.words(100.0) == words
+    assert str(InWords(cause, 100.0)) == words
+
+
+def test_secrets_are_never_shown() -> None:
+    secret = Secret("xyzzy")
+    for shown in (repr(secret), str(secret), f"{secret}", f"{(secret,)}"):
+        assert "xyzzy" not in shown
+    assert (repr(secret), repr(Secret(""))) == ("Secret('***')", "Secret('')")
+    assert secret.reveal() == "xyzzy"
+    assert (bool(secret), bool(Secret(""))) == (True, False)
+
+
+def test_secrets_are_equal_to_secrets_of_one_text_alone() -> None:
+    secret = Secret("xyzzy")
+    assert secret == Secret("xyzzy") != Secret("plugh")
+    assert secret != "xyzzy"
+    assert len({secret, Secret("xyzzy"), Secret("plugh")}) == 2
+
+
+def test_a_failure_tells_its_text() -> None:
+    error = RemoteError(ErrorKind.GONE, "no such node")
+    failure = RemoteFailure(error)
+    assert (failure.error, str(failure)) == (error, "no such node")
