@@ -141,9 +141,9 @@ def boots_that_are_stopped() -> Written:
     """One since nobody needs it, one since the daemon stops."""
     world = booting()
     world.jobs = ()
-    world.cycle(every=1)
+    world.cycle(every=1, times=2)
     world.obey()
-    world.poll_queue(*jobs(1))
+    world.poll_queue(*jobs(2))
     world.tell(StopAsked())
     world.obey()
     world.cycle()
@@ -182,6 +182,27 @@ def sizes_that_the_provider_lacks() -> Written:
     return world
 
 
+def a_probe_after_a_rest() -> Written:
+    """One boot of a size that has rested; the other jobs are told that it is on its way."""
+    world = booting()
+    world.obey(*TO_CREATE)
+    world.fail(world.one(CreateNode), ErrorKind.CAPACITY, "InsufficientInstanceCapacity")
+    world.obey(ReleaseRecord)
+    world.cycle(*jobs(3), every=2 * MINUTE)
+    world.obey(*TO_CREATE)
+    return world
+
+
+def refusals_that_are_counted() -> Written:
+    world = booting()
+    world.poll_queue(*jobs(2))
+    world.obey(*TO_CREATE)
+    for step in world.open(CreateNode):
+        world.fail(step, ErrorKind.QUOTA, "InstanceLimitExceeded")
+    world.obey()
+    return world
+
+
 # ---- jobs that can never run -----------------------------------------------------------------------------------------
 
 
@@ -193,8 +214,8 @@ def unsatisfiable(count: int = 1, **options: object) -> Written:
     return world
 
 
-def a_job_is_cancelled() -> Written:
-    world = unsatisfiable()
+def jobs_are_cancelled() -> Written:
+    world = unsatisfiable(2)
     world.obey(CancelJob)
     world.cycle()
     return world
@@ -242,7 +263,9 @@ SCENES = (
     a_boot_that_a_limit_stops_at_the_last_moment,
     nodes_that_never_come_up,
     sizes_that_the_provider_lacks,
-    a_job_is_cancelled,
+    jobs_are_cancelled,
+    a_probe_after_a_rest,
+    refusals_that_are_counted,
     cancellations_are_refused,
     jobs_are_told_why_and_left,
     a_mistake_that_looks_like_everybodys,

@@ -146,6 +146,68 @@ def a_node_that_the_cloud_lists_for_ever() -> Written:
     return world
 
 
+def nodes_that_stop_by_themselves() -> Written:
+    world = Written(policy(shutdown_windows=NEVER))
+    for number in (1, 2, 3):
+        world.node(f"compute{number}", slurm="alloc")
+    world.begin()
+    world.forget()
+    world.change_cloud("compute1", stopped=True)
+    world.change_cloud("compute2", stopped=True, word=HELD)
+    world.cycle(times=2)
+    world.obey()
+    del world.cloud["i-compute3"]
+    world.silent.add("r-compute3")
+    world.says("compute3", "down", responding=False)
+    world.cycle(times=3)
+    world.obey()
+    world.cycle()
+    return world
+
+
+def a_node_held_by_its_tag_at_the_last_moment() -> Written:
+    world = going()
+    world.obey(DrainNode)
+    world.change_cloud("compute1", word=HELD)
+    world.poll_cloud()
+    world.obey(LookAtNode, ResumeNode)
+    world.cycle(times=2)
+    return world
+
+
+def a_drain_that_somebody_overwrote() -> Written:
+    """It is taken back by us, and stays as somebody said."""
+    world = going()
+    world.obey(DrainNode)
+    world.says("compute1", "drain", reason="a disk")
+    world.poll_queue(*jobs(1))
+    world.obey(LookAtNode)
+    world.cycle(times=3)
+    return world
+
+
+def a_resume_that_finds_no_node() -> Written:
+    world = going()
+    world.obey(DrainNode)
+    world.poll_queue(*jobs(1))
+    world.obey(LookAtNode)
+    world.fail(world.one(ResumeNode), ErrorKind.GONE, "no such node")
+    world.cycle()
+    return world
+
+
+def a_hold_a_drain_and_a_kill_one_after_the_other() -> Written:
+    world = going()
+    world.say("compute1", Word.HOLD, "mine")
+    world.obey()
+    world.cycle()
+    world.say("compute1", Word.DRAIN, "yours")
+    world.say("compute1", Word.KILL, "nobody's")
+    world.obey()
+    world.cycle(times=2)
+    return world
+
+
 # ---- words, lists and modes ------------------------------------------------------------------------------------------
 
 
@@ -197,6 +259,7 @@ def lists_that_lie() -> Written:
     world.poll_records(without=[f"r-compute{number}" for number in range(1, 6)], offset=-40.0)
     world.poll_queue()
     world.cycle()
+    world.poll_fails(Poll.CLOUD)
     world.poll_fails(Poll.CLOUD)
     world.poll_fails(Poll.RECORDS, slurm=True)
     world.poll_fails(Poll.QUEUE)
@@ -281,6 +344,11 @@ SCENES = (
     nodes_that_do_not_work,
     a_node_that_is_gone,
     a_node_that_the_cloud_lists_for_ever,
+    nodes_that_stop_by_themselves,
+    a_node_held_by_its_tag_at_the_last_moment,
+    a_drain_that_somebody_overwrote,
+    a_resume_that_finds_no_node,
+    a_hold_a_drain_and_a_kill_one_after_the_other,
     operators_words,
     small_things_that_fail,
     lists_that_lie,

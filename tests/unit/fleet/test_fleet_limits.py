@@ -182,3 +182,45 @@ def test_of_a_size_without_a_success_at_most_five_are_booted_at_once(coming: int
 
 def test_a_proven_size_has_no_such_limit() -> None:
     assert SizeHealth(60, proven=True).room(0, 0, 50, 50) == NO_LIMIT
+
+
+def test_what_a_rest_remembers_and_what_ends_it_forgets() -> None:
+    health = SizeHealth()
+    health.rest(Rest.QUOTA, 100.0, "InstanceLimitExceeded", 7)
+    assert (health.detail, health.quota_nodes, health.until) == ("InstanceLimitExceeded", 7, 160.0)
+    health.rest(Rest.QUOTA, 110.0, "", 5)  # an echo, with nothing to say but that fewer stood
+    assert (health.detail, health.quota_nodes, health.until) == ("InstanceLimitExceeded", 5, 160.0)
+    health.rest(Rest.QUOTA, 120.0, "again", 9)
+    assert (health.detail, health.quota_nodes) == ("again", 5)
+    health.create_succeeded()
+    assert (health.resting, health.until, health.detail) == (None, 0.0, "")
+
+
+def test_failed_boots_are_told_of_when_the_rest_for_them_begins_and_counted_in_it() -> None:
+    health = SizeHealth()
+    assert [health.boot_failed(100.0) for _ in range(6)] == [False] * 4 + [True, False]
+    assert (health.resting, health.detail, health.until) == (Rest.BOOT_FAILURES, "6 boots in a row", 160.0)
+    assert health.boot_failed(160.0)  # its rest was over
+    assert (health.until, health.detail) == (280.0, "7 boots in a row")
+    health.came_up()
+    assert [health.boot_failed(200.0) for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_a_rest_for_another_cause_goes_on_when_boots_fail_meanwhile() -> None:
+    health = SizeHealth()
+    health.rest(Rest.CAPACITY, 100.0, "full")
+    assert not any(health.boot_failed(110.0) for _ in range(6))
+
+
+@pytest.mark.parametrize(("refused_at", "waits"), [(161.0, 120.0), (100.5, 60.0)])
+def test_the_wait_doubles_for_the_refusal_of_a_probe_alone(refused_at: float, waits: float) -> None:
+    """Once only for each probe."""
+    quota = Quota(8, 60)
+    quota.refused(3, 100.0)
+    quota.probe_due(refused_at)
+    quota.refused(3, refused_at)
+    at = quota.retry_at
+    assert at is not None
+    assert at - (refused_at if waits > 60 else 100.0) == waits
+    quota.refused(3, refused_at + 1)
+    assert quota.retry_at == at

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from world import EPOCH, HELD, HOUR, MINUTE, World, jobs, policy
 
-from arvnodeman.fleet.model import NodeState
+from arvnodeman.fleet.model import CloudNode, NodeState, SlurmNode
+from arvnodeman.fleet.node import OUR_REMOVAL, OUR_SHUTDOWN, Node, undrained
 
 BUSY = ("alloc", "comp", "mix", "drng", "failg", "plnd")
 DOWN = ("down", "drain", "inval", "unk", "planned-by-a-slurm-to-come")
@@ -322,3 +323,54 @@ def test_after_a_restart_no_job_waits_for_a_node_that_is_reserved_since_long(sai
     world.begin(*jobs(1))
     world.cycle(times=60)
     assert world.prepared() == ["small"]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "becomes"),
+    [
+        ("drain", f"{OUR_SHUTDOWN} (i-x)", ("idle", "")),
+        ("drng", f"{OUR_REMOVAL} (i-x)", ("alloc", "")),
+        ("down", f"{OUR_REMOVAL} (i-x)", ("down", "")),
+        ("drain", "a disk", ("drain", "a disk")),
+        ("idle", "", ("idle", "")),
+    ],
+)
+def test_what_slurm_said_of_a_drain_that_was_taken_back(said: str, reason: str, becomes: tuple[str, str]) -> None:
+    node = Node(CloudNode("i-x", "x", "i-x"), None, 0.0)
+    node.slurm = SlurmNode("x", said, reason=reason)
+    undrained(node)
+    assert (node.slurm.state, node.slurm.reason) == becomes
+
+
+def test_a_node_that_slurm_does_not_know_has_no_drain_to_be_taken_back() -> None:
+    node = Node(CloudNode("i-x", "x", "i-x"), None, 0.0)
+    undrained(node)
+    assert node.slurm is None
+
+
+@pytest.mark.parametrize(
+    ("worker", "stale", "state"),
+    [
+        ("busy", "last_ping_at", NodeState.BUSY),
+        ("idle", "", NodeState.IDLE),
+        ("idle", "last_ping_at", NodeState.DOWN),
+        ("idle", "modified_at", NodeState.DOWN),
+        ("down", "", NodeState.RESERVED),
+        (None, "", NodeState.RESERVED),
+    ],
+)
+def test_without_slurm_the_record_says_what_a_node_does(worker: str | None, stale: str, state: NodeState) -> None:
+    """A ping or a record alone that is old is enough."""
+    world = World(policy(sinfo=False, slurm=False), slurm=None)
+    world.node(word=HELD, slurm=None)
+    world.begin()
+    for _ in range(20):
+        world.now += 10 * MINUTE
+        world.change_record("compute1", worker_state=worker, last_ping_at=world.now, modified_at=world.now)
+        if stale:
+            world.silent.add("r-compute1")
+            world.change_record("compute1", **{stale: EPOCH})
+        world.poll_cloud()
+        world.poll_records()
+        world.poll_queue()
+    assert world.state() is state

@@ -299,3 +299,26 @@ def test_a_size_that_the_cloud_lacks_now_keeps_its_gres() -> None:
     """Its nodes are no strangers."""
     lacking = table(FARM[1], offers=())
     assert (lacking.unoffered["gpu"].gres, lacking.unoffered["gpu"].partitions) == ((("gpu", 1),), ("gpu",))
+
+
+def test_a_size_that_the_provider_lacks_is_known_by_its_section_for_the_nodes_that_there_are() -> None:
+    extra, offer = (("subnet", "a"),), (("gpu", 2),)
+    known = section(
+        "old", instance_type="m1", cores=3, price=2.5, ram=1000, disk=7, scratch=9, preemptible=True, extra=extra,
+        gres=offer, partitions=("gpu",),
+    )  # fmt: skip
+    assert table(known).unoffered["old"] == NodeSize(
+        "old", "m1", "m1", "m1", 3, 950.0, 7, 9, 2.5, preemptible=True, extra=extra, gres=offer, partitions=("gpu",)
+    )
+
+
+def test_what_a_lacking_sizes_section_does_not_say_is_unknown() -> None:
+    assert table(section("old", cores=3)).unoffered["old"] == NodeSize(
+        "old", "old", "old", "old", 3, 0.0, 0.0, 0.0, 0.0
+    )
+
+
+def test_all_partitions_of_a_job_are_named() -> None:
+    sizes = table(section(partitions=("x",)))
+    assert sizes.why_none(JobShape(partitions=("a", "b"))) == "No node type is for the partition a or b"
+    assert "in the partition x or b" in sizes.why_none(JobShape(partitions=("x", "b"), gres=(("gpu", 1),)))

@@ -73,6 +73,15 @@ def test_a_window_that_ends_within_the_difference_of_clocks_counts_as_shut(
         ((5, 2, 3, 4), 12, 19),
         ((5, 2, 3), 8, 15),
         ((0, 60), 30, 60),
+        ((0, 60), 60, 120),  # after now, never now
+        ((10, 5, 20, 5), 0, 10),
+        ((10, 5, 20, 5), 10, 35),
+        ((10, 5, 20, 5), 34, 35),
+        ((10, 5, 20, 5), 35, 50),
+        ((10, 5, 20, 5), 40, 50),
+        ((10, 5, 20, 5), 40 * 7 + 36, 40 * 7 + 50),
+        ((10, 5, 20, 5), 40 * 7 + 20, 40 * 7 + 35),
+        ((10, 5, 20, 5, 3, 1, 7), 60, 61),  # odd: the last 7 and the first 10 are one closed stretch
     ],
 )
 def test_the_next_opening_is_told(windows: tuple[float, ...], minute: float, opens: float) -> None:
