@@ -15,6 +15,7 @@ from arvnodeman.fleet.messages import (
     NodeSeen,
     PolicyChanged,
     Poll,
+    PrepareRecord,
     ReleaseRecord,
     ResumeNode,
     SafeMode,
@@ -76,6 +77,8 @@ def a_destroy_that_fails() -> Written:
     world = going()
     world.obey(DrainNode, LookAtNode)
     world.fail(world.one(DestroyNode), ErrorKind.TRANSIENT, "no answer")
+    world.fail(world.one(LookForNode), ErrorKind.TRANSIENT, "no answer")
+    world.wait(2)
     world.fail(world.one(LookForNode), ErrorKind.REFUSED, "UnauthorizedOperation", hint=HINT)
     world.cycle(times=2)
     world.obey(DrainNode, LookAtNode)
@@ -208,6 +211,31 @@ def a_hold_a_drain_and_a_kill_one_after_the_other() -> Written:
     return world
 
 
+def drained_before_a_restart_and_one_of_two_is_wanted() -> Written:
+    world = Written(policy())
+    for number in (1, 2):
+        world.node(f"compute{number}", slurm="drain", reason=f"Node Manager shutdown (i-compute{number})")
+    world.sizes()
+    world.forget()
+    world.poll_queue(*jobs(1))
+    world.poll_cloud()
+    world.poll_records()
+    world.obey(LookAtNode, DestroyNode)
+    return world
+
+
+def answers_that_bring_nothing() -> Written:
+    world = going()
+    world.obey(DrainNode)
+    world.done(world.one(LookAtNode))
+    world.wait(10)
+    world.obey(LookAtNode, DestroyNode, SetNodeDown, ReleaseRecord)
+    world.poll_queue(*jobs(1))
+    world.done(world.one(PrepareRecord))
+    world.wait(10)
+    return world
+
+
 # ---- words, lists and modes ------------------------------------------------------------------------------------------
 
 
@@ -222,7 +250,7 @@ def operators_words() -> Written:
     world.say("compute3", Word.KILL, "smoke")
     world.say("compute9", Word.RUN)
     for step in world.open(SetWord):
-        world.fail(step, ErrorKind.REFUSED, "no tags for you")
+        world.fail(step, ErrorKind.REFUSED, "no tags for you: 100 %s")
     world.cycle()
     world.obey()
     world.say("compute2", Word.RUN)
@@ -241,7 +269,7 @@ def small_things_that_fail() -> Written:
     for _ in range(4):
         for kind in (DescribeNode, SyncFqdn):
             for step in world.open(kind):
-                world.fail(step, ErrorKind.TRANSIENT, f"{kind.__name__} broke")
+                world.fail(step, ErrorKind.TRANSIENT, f"{kind.__name__} broke: 100 %s")
         world.cycle()
     world.obey()
     world.cycle()
@@ -348,6 +376,8 @@ SCENES = (
     a_node_held_by_its_tag_at_the_last_moment,
     a_drain_that_somebody_overwrote,
     a_resume_that_finds_no_node,
+    drained_before_a_restart_and_one_of_two_is_wanted,
+    answers_that_bring_nothing,
     a_hold_a_drain_and_a_kill_one_after_the_other,
     operators_words,
     small_things_that_fail,

@@ -6,7 +6,16 @@ import pytest
 from world import NEVER, World, jobs, policy
 
 from arvnodeman.fleet.chores import Chore, CleanRecord
-from arvnodeman.fleet.messages import CancelJob, PolicyChanged, Poll, ReleaseRecord, SafeMode, SetNodeDown, SetWord
+from arvnodeman.fleet.messages import (
+    CancelJob,
+    DescribeNode,
+    PolicyChanged,
+    Poll,
+    ReleaseRecord,
+    SafeMode,
+    SetNodeDown,
+    SetWord,
+)
 from arvnodeman.fleet.model import ErrorKind, JobShape, NodeRecord, RemoteError, Word
 from arvnodeman.fleet.operation import Desk
 from arvnodeman.fleet.polls import Clock
@@ -128,3 +137,29 @@ def test_safe_mode_until_a_moment_that_has_passed_is_over_at_once(ahead: float, 
     world.tell(SafeMode(world.now + ahead))
     world.poll_queue()
     assert world.fleet.view.safe_mode is lasts
+
+
+def test_a_small_thing_that_fails_is_tried_again_at_waits_that_double() -> None:
+    """Row A14: from 30 s to max_poll_time, and from 30 s again once it has been done."""
+    world = World(policy(shutdown_windows=NEVER, max_poll_time=100.0))
+    world.node(slurm="alloc", size="large")
+    world.says("compute1", "alloc", size="small")
+    world.begin()
+    waits: list[float] = []
+    last = world.now
+    while len(waits) < 5:
+        for step in world.open(DescribeNode):
+            waits.append(world.now - last)
+            last = world.now
+            world.fail(step)
+        world.cycle(every=10)
+    assert waits[1:] == [30, 60, 100, 100]
+    world.cycle(every=100)
+    world.obey()
+    world.says("compute1", "alloc", size="small")
+    world.cycle(every=10)
+    world.fail(world.one(DescribeNode))
+    world.cycle(every=29)
+    assert not world.open(DescribeNode)
+    world.cycle(every=1)
+    assert world.open(DescribeNode)
