@@ -127,8 +127,9 @@ class Roster:
                     paired.append(node)
                 hostname = self.hostname(node)
             node.slurm = slurm.get(hostname) if slurm is not None and hostname else None
-            shared = self.shared_name(node) if slurm is not None and node.slurm is None else None
-            node.namesake = slurm.get(shared) if slurm is not None and shared is not None else None
+            node.namesake = None
+            if node.slurm is None and slurm is not None and (shared := self.shared_name(node)) is not None:
+                node.namesake = slurm.get(shared)
         return paired
 
     def _index_instances(self) -> dict[str, NodeRecord]:
