@@ -224,3 +224,9 @@ def test_the_wait_doubles_for_the_refusal_of_a_probe_alone(refused_at: float, wa
     assert at - (refused_at if waits > 60 else 100.0) == waits
     quota.refused(3, refused_at + 1)
     assert quota.retry_at == at
+
+
+def test_a_probe_is_followed_by_the_next_after_the_wait() -> None:
+    quota = Quota(8, 60)
+    quota.refused(3, 100.0)
+    assert [t for t in range(100, 300) if quota.probe_due(float(t))] == [160, 220, 280]

@@ -322,3 +322,11 @@ def test_all_partitions_of_a_job_are_named() -> None:
     sizes = table(section(partitions=("x",)))
     assert sizes.why_none(JobShape(partitions=("a", "b"))) == "No node type is for the partition a or b"
     assert "in the partition x or b" in sizes.why_none(JobShape(partitions=("x", "b"), gres=(("gpu", 1),)))
+
+
+@pytest.mark.parametrize("broken", [ProviderSize("other", "other", price=None), ProviderSize("another", "another")])
+def test_sizes_after_one_that_is_missing_are_there(broken: ProviderSize) -> None:
+    """The provider does not offer it, or nobody knows its price."""
+    sizes = table(section("other"), section("m5.large"), offers=(OFFER, broken))
+    assert [size.id for size in sizes.cheapest_first] == ["m5.large"]
+    assert [missing.id for missing in sizes.missing] == ["other"]

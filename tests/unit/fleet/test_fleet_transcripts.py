@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from scenes_of_boots import SCENES as BOOTS
 from scenes_of_ends import SCENES as ENDS
+from scenes_of_lists import SCENES as LISTS
 from transcript import Written
 
 FOLDER = Path(__file__).parent / "transcripts"
 
 
-@pytest.mark.parametrize("scene", [*BOOTS, *ENDS], ids=lambda scene: scene.__name__)
+@pytest.mark.parametrize("scene", [*BOOTS, *ENDS, *LISTS], ids=lambda scene: scene.__name__)
 def test_what_is_said_word_for_word(scene: Callable[[], Written]) -> None:
     world = scene()
     world.poll_cloud()  # whose view the account is of
@@ -33,4 +34,4 @@ def test_what_is_said_word_for_word(scene: Callable[[], Written]) -> None:
 
 
 def test_every_transcript_is_of_a_scene() -> None:
-    assert {file.stem for file in FOLDER.iterdir()} == {scene.__name__ for scene in (*BOOTS, *ENDS)}
+    assert {file.stem for file in FOLDER.iterdir()} == {scene.__name__ for scene in (*BOOTS, *ENDS, *LISTS)}

@@ -36,10 +36,17 @@ class Written(World):
         ]
         for shape, group in view.waiting.items():
             why = group.cause.words(view.t) if group.cause is not None else "nothing"
-            found.append(f"{group.jobs} jobs of {shape.cores} cores, {group.served} served; the next waits for: {why}")
+            sizes = " or ".join(size.id for size in group.choices) or "no size"
+            jobs = f"{group.jobs} jobs of {shape.cores} cores for {sizes}"
+            found.append(f"{jobs}, {group.served} served; the next waits for: {why}")
         found += [f"size {size} rests: {cause.words(view.t)}" for size, cause in view.resting.items()]
-        found += [f"{one.kind} of {one.subject}: {one.stage}, {one.attempts} failed" for one in view.operations]
+        for one in view.operations:
+            trouble = f"; {one.trouble.text}" if one.trouble is not None else ""
+            again = f"; again in {one.until - view.t:g} s" if one.until is not None else ""
+            found.append(f"{one.kind} of {one.subject}: {one.stage}, {one.attempts} failed{trouble}{again}")
         found.append(f"quota {view.quota}, slots {view.slots}, wish {view.wish}, price {view.price:g}")
+        found.append(f"wanted {_counts(view.wanted)}")
+        found += [f"an earlier run may yet bring a node of {size}" for size in view.phantoms]
         found.append(f"states {_counts(view.states)}")
         found.append(f"counters {_counts(view.counters)}")
         return [*found, *([f"blocked: {view.blocked}"] if view.blocked else [])]
