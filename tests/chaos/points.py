@@ -33,7 +33,7 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "slurm": (
         "arvnodeman.slurm.commands:Slurm",
         (
-            "pending",
+            "queue",
             "nodes",
             "node",
             "jobs_on",
