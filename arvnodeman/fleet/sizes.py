@@ -12,6 +12,7 @@ from arvnodeman.fleet.model import CloudNode, JobShape, NodeSize, ProviderSize, 
 
 NO_NODE_TYPE = "Constraints cannot be satisfied by any node type"
 SCRATCH_PER_DISK_GB = 1000  # MB (row C21)
+SHAPES = 20_000  # of jobs, whose choices are remembered: some 8 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ class SizeTable:
         """The sizes that may serve a job, the wanted one first. A job that names a size gets that one alone (F17)."""
         found = self._choices.get(shape)
         if found is None:
+            if len(self._choices) >= SHAPES:
+                self._choices.clear()  # where every job asks for another number of bytes, shapes come without end
             found = self._choices[shape] = self._choose(shape)
         return found
 
