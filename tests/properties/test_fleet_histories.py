@@ -17,7 +17,7 @@ from simulation.run import Pace, Run
 from simulation.watch import Watch
 
 from arvnodeman.fleet.gres import Gres
-from arvnodeman.fleet.messages import Decided, Note, OperatorSaid
+from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord
 from arvnodeman.fleet.model import JobShape, Policy, ProviderSize, SizeSection, Word
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
@@ -139,9 +139,14 @@ class FleetHistories(RuleBasedStateMachine):
     @rule()
     def the_daemon_is_killed(self) -> None:
         event(f"killed with {len(self.watch.flying)} steps under way" if self.watch.flying else "killed at rest")
+        writing = {step.node.id: step.word for step in self.watch.flying.values() if isinstance(step, SetWord)}
         self.watch.restarted()
-        tagged = {identity: node.word for identity, node in self.run.site.cloud.items()}
-        self.watch.words = {identity: word.word for identity, word in tagged.items() if word is not None}
+        self.watch.words = {identity: node.word.word for identity, node in self.run.site.cloud.items() if node.word}
+        for identity, word in writing.items():  # it may come to the tag yet, and then that is the word
+            if word is not None and word.word is Word.KILL:
+                self.watch.words[identity] = Word.KILL
+            elif self.watch.words.get(identity) is not Word.KILL:
+                self.watch.words.pop(identity, None)
         self.run.start()
 
     @rule(seconds=st.sampled_from([-3600.0, -5.0, 40.0]))
