@@ -221,6 +221,7 @@ def _makes_room(state: State, node: Node, cause: Cause) -> bool:
 def departures(state: State) -> None:
     """Nodes that are gone without us: two lists in a row lack them and they give no sign of life, or the cloud lists
     them as stopped twice in a row."""
+    _keep_returned(state)
     if not state.desk.lists_ok:
         return
     for node in [node for node in state.absent if node.missing > 1 or node.stop_polls > 1]:
@@ -248,14 +249,24 @@ def departures(state: State) -> None:
             begin_shutdown(state, node, Kind.GONE)
 
 
+def _keep_returned(state: State) -> None:
+    """What the cloud lists again is not gone, and DOWN would end its jobs."""
+    for shutdown in list(state.shutdowns.values()):
+        node = shutdown.node
+        there = node.listed and not node.missing and not node.cloud.stopped
+        if there and shutdown.kind is Kind.GONE and shutdown.cancel("the cloud lists it again"):
+            after_shutdown(state, shutdown)
+
+
 def _is_gone(state: State, node: Node) -> bool:
     """It is not listed. Does it give a sign of life, or is it too young to be listed?"""
     if not node.listed:
         return node.boot is None and state.t - node.first_seen >= state.policy.boot_fail_after
     if node.missing_since is None or state.records_started <= node.missing_again:
         return False  # its ping has not been looked at since the second list
-    if node.record is None and node.boot is None and state.t - node.missing_since < state.policy.max_poll_time:
-        return False  # it cannot ping yet, and lists lag most where a node is young
+    heard = node.record is not None and node.record.uuid in state.roster.records
+    if not heard and node.boot is None and state.t - node.missing_since < state.policy.max_poll_time:
+        return False  # it cannot ping yet, or this list does not tell: lists lag most where a node is young
     ping = node.record.last_ping_at if node.record is not None else None
     if ping != node.missing_ping or state.roster.slurm_works(state.roster.hostname(node)):
         if node.warned_at is None or state.t - node.warned_at >= 3600:

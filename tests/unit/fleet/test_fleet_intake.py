@@ -34,13 +34,13 @@ def lost(said: str = "alloc", *, responding: bool = True, pings: bool = False, *
     return world
 
 
-def without(world: World, *, times: int = 1) -> None:
-    """The cloud's list lacks compute1; a node poll follows a little later."""
+def without(world: World, *, times: int = 1, record: bool = True) -> None:
+    """The cloud's list lacks compute1; a node poll follows a little later, which has its record or not."""
     for _ in range(times):
         world.now += MINUTE - 1
         world.poll_cloud(without=["i-compute1"])
         world.now += 1
-        world.poll_records()
+        world.poll_records(without=() if record else ["r-compute1"])
         world.poll_queue()
 
 
@@ -57,6 +57,30 @@ def test_a_node_is_gone_when_two_lists_in_a_row_lack_it(times: int, gone: bool) 
     assert traces_cleared(world) is gone
     world.poll_queue()
     assert ("nodes_disappeared" in world.fleet.view.counters) is gone
+
+
+def test_a_list_that_lacks_the_record_does_not_tell_that_the_node_is_silent() -> None:
+    """It would be set DOWN, and its job ended, when both lists are wrong at once. For ever it is not believed in."""
+    world = lost("idle", pings=True)
+    without(world, times=2)  # its ping has moved: it lives
+    without(world, record=False)
+    assert world.state() is not NodeState.SHUTDOWN
+    without(world, record=False, times=6)
+    assert world.state() is NodeState.SHUTDOWN
+
+
+def test_a_node_that_is_listed_again_is_not_gone() -> None:
+    """DOWN would end what it works on by now."""
+    world = lost("idle")
+    without(world, times=2)
+    world.one(DrainNode)
+    world.poll_cloud()
+    world.obey()
+    assert (world.slurm or {})["compute1"].state == "idle"
+    world.cycle()
+    assert world.state() is not NodeState.SHUTDOWN
+    assert world.records["r-compute1"].slot is not None
+    assert "nodes_disappeared" not in world.fleet.view.counters
 
 
 def test_one_that_is_there_again_in_between_is_not() -> None:
