@@ -94,6 +94,7 @@ def make_plan(queue: Queue, supply: Supply, limits: Limits) -> Plan:
             group.cause = causes.Plain(text=f"size {group.shape.size} cannot be booted now: the provider lacks it")
         else:
             group.cause = causes.Unsatisfiable(text=text)
+    limits.table.forget_others(groups)
     match_exact(servable, supply)
     match_any(servable, supply)
     _Booting(plan, limits).walk(servable)

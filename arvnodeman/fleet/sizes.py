@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -12,7 +12,6 @@ from arvnodeman.fleet.model import CloudNode, JobShape, NodeSize, ProviderSize, 
 
 NO_NODE_TYPE = "Constraints cannot be satisfied by any node type"
 SCRATCH_PER_DISK_GB = 1000  # MB (row C21)
-SHAPES = 20_000  # of jobs, whose choices are remembered: some 8 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +111,14 @@ class SizeTable:
         """The sizes that may serve a job, the wanted one first. A job that names a size gets that one alone (F17)."""
         found = self._choices.get(shape)
         if found is None:
-            if len(self._choices) >= SHAPES:
-                self._choices.clear()  # where every job asks for another number of bytes, shapes come without end
             found = self._choices[shape] = self._choose(shape)
         return found
+
+    def forget_others(self, shapes: Collection[JobShape]) -> None:
+        """The shapes of the queue, now and then: where every job asks for another number of bytes, new ones come
+        without end."""
+        if len(self._choices) > 2 * len(shapes) + 100:
+            self._choices = {shape: self._choices[shape] for shape in shapes if shape in self._choices}
 
     def _choose(self, shape: JobShape) -> tuple[NodeSize, ...]:
         if shape.size is not None:

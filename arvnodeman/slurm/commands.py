@@ -83,10 +83,6 @@ class Slurm:
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
-    def pending(self) -> tuple[Job, ...]:
-        """The jobs of queue() that wait for nodes."""
-        return self.queue().jobs
-
     def queue(self) -> Queue:
         """The jobs that wait, those for nodes in the order of the queue; a malformed line is skipped with a warning.
 

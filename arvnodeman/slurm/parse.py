@@ -97,9 +97,8 @@ def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, *ta
     on_all = _on_all(total)
     if cpus:
         if count(cpus) <= on_all.get("node", 0) < on:
-            on = int(
-                on_all["node"]
-            )  # of --nodes=2-3 the most is shown, and its CPUs do not call for more than the least
+            # of --nodes=2-3 the most is shown, and the job's CPUs do not call for more than the least
+            on = int(on_all["node"])
         how_many = max(how_many, math.ceil(count(cpus) / on))
     wanted = gres.asked(tres)
     if any(text not in gres.NONE for text in (per_job, per_socket, per_task)):
@@ -184,17 +183,13 @@ def parse_squeue(
             continue
         if reason not in counted:
             counted[reason] = waits_for_nodes(reason)
-        try:
-            ids, at_once = tasks_of(job_id) if numbered else ([name], 1)
-        except ValueError:
-            malformed.append(line)
-            continue
-        if not counted[reason]:
-            wait_otherwise.update(dict.fromkeys(ids, reason))
-            continue
         key = (*fields[:3], fields[5], *fields[7:])
         shape = shapes.get(key)
         try:
+            ids, at_once = tasks_of(job_id) if numbered else ([name], 1)
+            if not counted[reason]:
+                wait_otherwise.update(dict.fromkeys(ids, reason))
+                continue
             if shape is None:
                 shape = job_shape(*key)
                 shapes[key] = shape = distinct.setdefault(shape, shape)

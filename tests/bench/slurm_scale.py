@@ -74,7 +74,7 @@ def submit(slurm: PrivateSlurm, number: int) -> None:
 def settle(slurm: PrivateSlurm, jobs: int) -> None:
     """Wait until the scheduler has given every job its reason."""
     end = time.monotonic() + 120
-    while len(Slurm().pending()) < jobs:
+    while len(Slurm().queue().jobs) < jobs:
         if time.monotonic() > end:
             raise SlurmFailed("not every job was given its reason within two minutes")
         time.sleep(1)
@@ -83,13 +83,13 @@ def settle(slurm: PrivateSlurm, jobs: int) -> None:
 def polls(rounds: int, nodes: int, jobs: int) -> float:
     """How much longer a node poll and a queue poll take than the commands alone."""
     ours = Slurm()
-    assert len(ours.pending()) == jobs
+    assert len(ours.queue().jobs) == jobs
     assert len(ours.nodes()) == nodes + 1
     times: dict[str, list[float]] = {}
     for _ in range(rounds):  # in turns, so that a busy moment of slurmctld hits both alike
         for name, run in {
             "squeue": lambda: bare("squeue", "--state=PENDING", "--noheader", f"--format={SQUEUE_FORMAT}"),
-            "queue poll": ours.pending,
+            "queue poll": ours.queue,
             "sinfo": lambda: bare("sinfo", "--noheader", f"--format={SINFO_FORMAT}"),
             "node poll": ours.nodes,
             "scontrol": lambda: bare("scontrol", "--all", "show", "nodes"),

@@ -53,7 +53,7 @@ def asked(private: PrivateSlurm, slurm: Slurm, *options: str) -> list[Job]:
     found: list[Job] = []
 
     def read() -> bool:
-        found[:] = [job for job in slurm.pending() if job.id.replace("+", "_").split("_")[0] == number]
+        found[:] = [job for job in slurm.queue().jobs if job.id.replace("+", "_").split("_")[0] == number]
         return bool(found)
 
     until(read, f"the job {options} to wait for nodes")

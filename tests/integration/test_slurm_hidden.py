@@ -68,4 +68,4 @@ def test_a_node_in_no_partition_is_not_unknown() -> None:
 @pytest.mark.usefixtures("as_nobody")
 def test_jobs_of_a_hidden_partition_are_seen(slurm: PrivateSlurm) -> None:
     slurm.say("sbatch", "--partition=shared", "--job-name=hidden", "--wrap", "true")
-    assert "hidden" in [job.id for job in Slurm(job_name_pattern="").pending()]
+    assert "hidden" in [job.id for job in Slurm(job_name_pattern="").queue().jobs]

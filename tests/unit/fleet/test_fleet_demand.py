@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from typing import Any
 
@@ -289,3 +290,25 @@ def test_a_job_that_asks_for_no_node_is_passed_over(nodes: int) -> None:
     """One malformed item never costs the list, nor hangs whoever reads it."""
     world = fleet(("small", "idle"))
     assert boots(world, *jobs(2, JobShape(nodes=nodes)), *jobs(2, SMALL)) == {"small": 1}
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------
+
+
+def test_shapes_of_jobs_that_are_gone_are_forgotten() -> None:
+    """Where every job asks for another number of bytes, each has a shape of its own."""
+    world = fleet(max_nodes=0)
+    world.begin()
+
+    def live(first: int, last: int) -> int:
+        for ram in range(first, last):
+            world.poll_queue(Job("job", JobShape(ram=ram), 0, "Resources"))
+            world.notes.clear()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = live(0, 500)
+        assert live(500, 2000) - before < 1500 * 50  # bytes
+    finally:
+        tracemalloc.stop()

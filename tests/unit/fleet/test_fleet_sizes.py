@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import tracemalloc
 from typing import Any
 
 import pytest
 
-from arvnodeman.fleet import sizes
 from arvnodeman.fleet.model import CloudNode, JobShape, NodeSize, ProviderSize, SizeSection
 from arvnodeman.fleet.node import MAX_WEIGHT, slurm_weight
 from arvnodeman.fleet.sizes import SizeTable, fits
@@ -332,19 +330,3 @@ def test_sizes_after_one_that_is_missing_are_there(broken: ProviderSize) -> None
     sizes = table(section("other"), section("m5.large"), offers=(OFFER, broken))
     assert [size.id for size in sizes.cheapest_first] == ["m5.large"]
     assert [missing.id for missing in sizes.missing] == ["other"]
-
-
-def test_choices_are_not_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where every job asks for another number of bytes, each has a shape of its own."""
-    monkeypatch.setattr(sizes, "SHAPES", 10)
-    made = table(section())
-    tracemalloc.start()
-    try:
-        for ram in range(1000):
-            assert made.choices(JobShape(ram=ram)) == made.cheapest_first
-        before = tracemalloc.get_traced_memory()[0]
-        for ram in range(1000, 3000):
-            made.choices(JobShape(ram=ram))
-        assert tracemalloc.get_traced_memory()[0] - before < 2000 * 50  # bytes
-    finally:
-        tracemalloc.stop()

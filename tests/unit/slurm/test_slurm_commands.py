@@ -78,9 +78,9 @@ def test_several_threads_run_commands_at_once(commands: Commands) -> None:
         commands.make(name, f"{meet}; do sleep 0.01; done; echo '{answer}'")
     slurm = Slurm(timeout=PATIENCE)
     with ThreadPoolExecutor(4) as pool:
-        jobs, nodes = pool.submit(slurm.pending), pool.submit(slurm.nodes)
+        jobs, nodes = pool.submit(slurm.queue), pool.submit(slurm.nodes)
         told = [pool.submit(slurm.set_down, "compute1", "a test"), pool.submit(slurm.cancel, "job")]
-        assert (len(jobs.result()), len(nodes.result())) == (1, 1)
+        assert (len(jobs.result().jobs), len(nodes.result())) == (1, 1)
         assert [each.result() for each in told] == [None, None]
     begun = sorted(path.suffix for path in commands.directory.glob("begun.*"))
     assert begun == [".scancel", ".scontrol", ".sinfo", ".squeue"]
@@ -93,14 +93,14 @@ def test_pending_asks_squeue_for_its_fields(commands: Commands) -> None:
     """An old squeue, or one that does not say what it is, is asked with the letters that every squeue has."""
     commands.say("squeue", GOOD_JOB)
     slurm = Slurm()
-    jobs = slurm.pending()
+    jobs = slurm.queue().jobs
     shape = JobShape(2, 1024, 100, "m5.large", partitions=("compute",))
     assert [(job.shape, job.priority) for job in jobs] == [(shape, 4294901756)]
     assert jobs[0].in_slurm
     fields = ["%c", "%m", "%d", "%r", "%j", "%f", "%Q", "%D", "%b", "%P"]
     asked = ["squeue", "--all", "--state=PENDING", "--noheader", f"--format={fields[0]}", *fields[1:]]
     assert commands.called() == [["squeue", "--version"], asked]
-    assert slurm.pending() == jobs
+    assert slurm.queue().jobs == jobs
     assert commands.called()[3:] == [asked]
 
 
@@ -110,14 +110,14 @@ def test_a_newer_squeue_is_asked_for_all_that_a_job_asks_for(commands: Commands,
     line = GOOD_JOB + "|gres:gpu:1|N/A|N/A|1|2|cpu=2,mem=1G,node=1|N/A|N/A"
     commands.make("squeue", f'case $1 in --version) echo "{version}";; *) echo "{line}";; esac')
     slurm = Slurm()
-    (job,) = slurm.pending()
+    (job,) = slurm.queue().jobs
     assert job.shape == JobShape(2, 1024, 100, "m5.large", gres=(("gpu", 1),), partitions=("compute",))
     fields = "MinCpus MinMemory MinTmpDisk Reason Name Feature PriorityLong NumNodes tres-per-node Partition"
     more = "tres-per-job tres-per-socket tres-per-task NumTasks NumCPUs tres-alloc cpus-per-tres mem-per-tres"
     form = "--Format=" + "|,".join(f"{field}:0" for field in f"{fields} {more}".split())
     asked = ["squeue", "--all", "--state=PENDING", "--noheader", *form.split("|")]
     assert commands.called() == [["squeue", "--version"], asked]
-    assert len(slurm.pending()) == 1
+    assert len(slurm.queue().jobs) == 1
     assert commands.called()[2:] == [asked]  # the version is asked for once
 
 
@@ -130,7 +130,7 @@ def test_a_field_that_squeue_does_not_know_is_one_line_and_nothing_else(
     commands.make("squeue", f'case $1 in --version) echo "slurm 20.02.1";; *) echo "{line}"; echo "{error}" >&2;; esac')
     slurm = Slurm()
     for _ in range(3):
-        (job,) = slurm.pending()
+        (job,) = slurm.queue().jobs
         assert job.shape == JobShape(2, 1024, 100, "m5.large", partitions=("compute",))
     assert [record.getMessage() for record in caplog.records] == [
         "this squeue does not show tres-alloc of jobs: what they ask for in that way is not seen"
@@ -145,26 +145,26 @@ def test_a_squeue_that_refuses_a_field_is_asked_in_the_old_way(
     commands.make("squeue", f'case "$*" in --version) echo "slurm 29.05.1";; {cases} esac')
     slurm = Slurm()
     for _ in range(3):
-        assert len(slurm.pending()) == 1
+        assert len(slurm.queue().jobs) == 1
     assert len(caplog.records) == 1
     assert "it refuses a field: Invalid job format specification: mem-per-tres" in caplog.text
 
 
 def test_an_empty_queue_is_no_failure(commands: Commands) -> None:
     commands.make("squeue", "exit 0")
-    assert Slurm().pending() == ()
+    assert Slurm().queue().jobs == ()
 
 
 def test_the_name_pattern_is_an_argument(commands: Commands) -> None:
     commands.say("squeue", GOOD_JOB.replace("zzzzz-dz642-000000000000003", "anybody"))
-    assert Slurm().pending() == ()
-    assert [job.id for job in Slurm(job_name_pattern="").pending()] == ["anybody"]
+    assert Slurm().queue().jobs == ()
+    assert [job.id for job in Slurm(job_name_pattern="").queue().jobs] == ["anybody"]
 
 
 def test_a_malformed_line_is_a_warning_that_names_it(commands: Commands, caplog: pytest.LogCaptureFixture) -> None:
     """Row F15."""
     commands.say("squeue", f"{GOOD_JOB}\nfoo\n{GOOD_JOB}")
-    assert len(Slurm().pending()) == 2
+    assert len(Slurm().queue().jobs) == 2
     assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
         ("arvnodeman.jobqueue", logging.WARNING, "ignored malformed line in squeue output: 'foo'")
     ]
@@ -177,19 +177,19 @@ def test_what_somebody_wrote_is_no_failure_of_slurm(
     """Users name jobs and operators give reasons, line breaks and all; but a listing that is an error alone is one."""
     commands.say("squeue", f"{GOOD_JOB}\n{saying}")
     commands.say("sinfo", f"{GOOD_NODE}\n{saying}")
-    assert len(Slurm().pending()) == 1
+    assert len(Slurm().queue().jobs) == 1
     assert list(Slurm().nodes()) == ["compute1"]
     assert len(caplog.records) == 1
     for command in ("squeue", "sinfo"):
         commands.say(command, saying)
-    for ask in (Slurm().pending, Slurm().nodes):
+    for ask in (Slurm().queue, Slurm().nodes):
         with pytest.raises(ControllerAway, match=saying):
             ask()
 
 
 def test_many_malformed_lines_make_few_warnings(commands: Commands, caplog: pytest.LogCaptureFixture) -> None:
     commands.say("squeue", "\n".join([GOOD_JOB] + ["foo " + "x" * 5000] * 50))
-    assert len(Slurm().pending()) == 1
+    assert len(Slurm().queue().jobs) == 1
     assert len(caplog.records) == 11
     assert caplog.records[-1].getMessage() == "ignored 40 more malformed lines in squeue output"
     assert max(len(record.getMessage()) for record in caplog.records) < 400
@@ -199,7 +199,7 @@ def test_junk_is_not_an_empty_queue(commands: Commands) -> None:
     """An empty queue would stop every node that idles."""
     commands.make("squeue", "head -c 20000 /dev/urandom | tr -d '\\000'; printf '\\n\\377\\n\\377\\n\\377\\n\\377\\n'")
     with pytest.raises(ControllerAway, match="no line of its output can be read"):
-        Slurm().pending()
+        Slurm().queue()
 
 
 def test_nodes_and_one_node(commands: Commands) -> None:
@@ -237,7 +237,7 @@ def test_output_that_is_cut_short_is_no_answer(commands: Commands, command: str)
     """Half a list would be a list of nodes that Slurm does not know."""
     commands.make(command, "printf '%s\\n%s' 'compute1|idle|1|(null)|none' 'compute2|alloc|1|(null)|no'")
     with pytest.raises(ControllerAway, match="in the middle of a line"):
-        Slurm().pending() if command == "squeue" else Slurm().nodes()
+        Slurm().queue() if command == "squeue" else Slurm().nodes()
 
 
 def test_no_node_at_all_is_a_failure_and_not_the_end_of_all_nodes(commands: Commands) -> None:
@@ -464,7 +464,7 @@ def test_an_error_with_code_0_is_not_an_empty_list(commands: Commands, stream: i
     commands.say("sinfo", said, stream=stream)
     commands.say("scontrol", said, stream=stream)
     for ask in (
-        Slurm().pending,
+        Slurm().queue,
         Slurm().nodes,
         lambda: Slurm().node("compute1"),
         lambda: Slurm().drain("compute1", "r"),
@@ -475,19 +475,19 @@ def test_an_error_with_code_0_is_not_an_empty_list(commands: Commands, stream: i
 
 def test_a_warning_beside_a_good_list_costs_nothing(commands: Commands) -> None:
     commands.make("squeue", f"echo 'squeue: connection refused by the backup controller' >&2; echo '{GOOD_JOB}'")
-    assert len(Slurm().pending()) == 1
+    assert len(Slurm().queue().jobs) == 1
 
 
 def test_a_command_killed_by_a_signal_may_be_tried_again(commands: Commands) -> None:
     commands.make("squeue", "kill -SEGV $$")
     with pytest.raises(ControllerAway, match="killed by signal 11"):
-        Slurm().pending()
+        Slurm().queue()
 
 
 def test_not_installed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotInstalled) as caught:
-        Slurm().pending()
+        Slurm().queue()
     assert caught.value.error.kind is ErrorKind.REFUSED
     assert caught.value.error.text == "squeue: not installed (no such command on PATH)"
     assert caught.value.error.hint == "[Daemon] dispatcher"
@@ -498,7 +498,7 @@ def test_what_cannot_be_executed_is_one_line(commands: Commands, monkeypatch: py
     (commands.directory / "squeue").write_bytes(b"\x7fELFjunk")
     (commands.directory / "squeue").chmod(0o755)
     with pytest.raises(NotInstalled, match="squeue: cannot be run: "):
-        Slurm().pending()
+        Slurm().queue()
 
 
 @pytest.mark.parametrize(
@@ -512,7 +512,7 @@ def test_fatal_errors_pass_through_unchanged(monkeypatch: pytest.MonkeyPatch, fa
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(type(fatal)) as caught:
-        Slurm().pending()
+        Slurm().queue()
     assert caught.value is fatal
 
 
@@ -524,7 +524,7 @@ def test_a_fork_that_fails_for_the_moment_may_be_tried_again(monkeypatch: pytest
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(ControllerAway):
-        Slurm().pending()
+        Slurm().queue()
 
 
 # ---- how the commands run --------------------------------------------------------------------------------------------
@@ -534,7 +534,7 @@ def test_a_command_that_hangs_is_killed_with_its_children(commands: Commands) ->
     pids = commands.directory / "pids"
     commands.make("squeue", f"sh -c 'sh -c \"sleep 600 & echo \\$! >> {pids}; wait\"' & echo $$ $! >> {pids}; wait")
     with pytest.raises(ControllerAway, match=r"did not end within 0\.5 seconds") as caught:
-        Slurm(timeout=0.5).pending()
+        Slurm(timeout=0.5).queue()
     assert caught.value.error.kind is ErrorKind.TRANSIENT
     started = [int(pid) for pid in pids.read_text().split()]
     assert len(started) == 3
@@ -544,7 +544,7 @@ def test_a_command_that_hangs_is_killed_with_its_children(commands: Commands) ->
 def test_a_command_stays_in_our_process_group(commands: Commands) -> None:
     """So that it goes when the watchdog kills the group."""
     commands.make("squeue", f"cut -d' ' -f5 /proc/$$/stat > {commands.directory}/group")
-    Slurm().pending()
+    Slurm().queue()
     assert int((commands.directory / "group").read_text()) == os.getpgid(0)
 
 
@@ -606,7 +606,7 @@ def test_jobs_go_by_their_numbers_and_each_task_of_an_array_is_one(commands: Com
         + "\n".join(NUMBERED.format(number) for number in ("7", "8", "9_1", "", "x", "9_[2-3]", "9_[]"))
         + "\nEOF",
     )
-    jobs = NamesInSlurm(job_name_pattern="", numbered=True).pending()
+    jobs = NamesInSlurm(job_name_pattern="", numbered=True).queue().jobs
     assert [job.id for job in jobs] == ["7", "8", "9_1", "9_2", "9_3"]
     (asked,) = [call for call in commands.called() if "--state=PENDING" in call]
     assert asked[-1].endswith("JobArrayID:0")
@@ -615,7 +615,7 @@ def test_jobs_go_by_their_numbers_and_each_task_of_an_array_is_one(commands: Com
 def test_an_old_squeue_is_asked_by_letters(commands: Commands) -> None:
     line = "2|1G|0|Resources|a|b|(null)|1|1|N/A|main|12"
     commands.make("squeue", f'[ "$1" = --version ] && echo slurm 19.05.8 && exit\necho "{line}"')
-    (job,) = NamesInSlurm(job_name_pattern="", numbered=True).pending()
+    (job,) = NamesInSlurm(job_name_pattern="", numbered=True).queue().jobs
     assert job.id == "12"
     assert commands.called()[-1][-1].endswith("|%i") or commands.called()[-1][-1] == "%i"
 
