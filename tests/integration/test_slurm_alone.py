@@ -162,4 +162,5 @@ def test_a_name_that_an_administrator_has_drained_is_left_out(alone: Stage) -> N
         assert "compute1" not in {h["text"] for h in alone.happened("slurmd-started")}
         assert shown(alone)["compute1"].reason == "disk broken"
     finally:
-        alone.slurm("scontrol", "update", "NodeName=compute1", "State=RESUME")
+        for state in ("DOWN", "RESUME"):  # a name that has never been up can be resumed from DOWN alone
+            alone.slurm("scontrol", "update", "NodeName=compute1", f"State={state}", "Reason=over")
