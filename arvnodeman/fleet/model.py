@@ -176,6 +176,11 @@ class CloudNode:
     address: str | None = None
     token: str | None = None  # of the boot that made it, as tagged
 
+    @property
+    def goes_stopped(self) -> bool:
+        """Listed as stopped, and held by nobody: it may be destroyed, whatever else is known of it."""
+        return self.stopped and (self.word is None or self.word.word is not Word.HOLD)
+
 
 @dataclass(frozen=True, slots=True)
 class BootIntent:

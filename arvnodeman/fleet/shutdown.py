@@ -87,7 +87,7 @@ class Shutdown(Operation):
         """The first step for the kind."""
         if self.kind is Kind.KILL:
             self._destroy()
-        elif self.kind is Kind.GONE and self.node.cloud.stopped:
+        elif self.kind is Kind.GONE and self.node.cloud.goes_stopped:
             self._wait_for_work()
         elif self.desk.policy.slurm and self.hostname and not self.ours and not self._is_not_drained():
             self.desk.info("Draining SLURM node %s", self.hostname, logger=self.logger)
@@ -108,7 +108,7 @@ class Shutdown(Operation):
     def _wait_for_work(self) -> None:
         self.stage = Stage.WAIT
         self.fresh_attempts()
-        if self._kill or (self.kind is Kind.GONE and self.node.cloud.stopped):
+        if self._kill or (self.kind is Kind.GONE and self.node.cloud.goes_stopped):
             self._destroy()
         elif self._cancel:
             self._undo()
@@ -220,7 +220,7 @@ class Shutdown(Operation):
     def _gone_seen(self, seen: NodeSeen) -> None:
         """No list shows it. Is it really gone? A list may lack it twice while it works."""
         busy = seen.node is not None and (seen.node.state in BUSY_STATES or bool(seen.jobs))
-        if self.node.cloud.stopped:  # it is listed as that: it cannot be working, and it is still paid for
+        if self.node.cloud.goes_stopped:  # it is listed as that: it cannot be working, and it is still paid for
             self._destroy()
         elif busy and seen.node is not None and seen.node.responding:
             self.cancel(f"it gives signs of life: Slurm says {seen.node.state}")

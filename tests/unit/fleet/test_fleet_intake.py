@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import HOUR, MINUTE, NEVER, World, jobs, policy
+from world import HELD, HOUR, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import (
     DestroyNode,
@@ -228,6 +228,17 @@ def test_a_node_that_is_listed_as_stopped_twice_in_a_row_is_destroyed_and_cleare
     world.obey()
     assert (world.destroyed() == ["i-compute1"]) is gone
     assert traces_cleared(world) is gone
+
+
+def test_one_that_is_held_is_not_destroyed_when_no_list_shows_it_any_more() -> None:
+    """Lists may be wrong; its traces are cleared as those of any other."""
+    world = lost("alloc", responding=False)
+    world.change_cloud("compute1", stopped=True, word=HELD)
+    world.cycle()
+    without(world, times=3)
+    world.obey()
+    assert not world.destroyed()
+    assert traces_cleared(world)
 
 
 def test_after_a_start_two_lists_are_enough_too() -> None:
