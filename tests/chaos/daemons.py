@@ -60,7 +60,7 @@ class Daemons:
     ) -> None:
         self.log = folder / "daemon.log"
         self.door = folder / "state" / SOCKET_NAME
-        self._environment = site.environment()
+        self.environment = site.environment()
         overrides = {**sections, **_SPOT, "Logging": {"file": self.log, "level": level}}
         self._config = site.write_config(folder / "site.cfg", overrides, state_dir=folder / "state", **options)
         self._records = site.address.records
@@ -90,7 +90,7 @@ class Daemons:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment,
+                env=self.environment,
                 start_new_session=True,
             )
         self._pid = process.pid
@@ -128,7 +128,7 @@ class Daemons:
         code = 70
         try:
             os.setsid()
-            os.environ.update(self._environment)
+            os.environ.update(self.environment)
             log = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             null = os.open(os.devnull, os.O_RDONLY)
             for here, there in ((null, 0), (log, 1), (log, 2)):

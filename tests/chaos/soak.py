@@ -1,7 +1,7 @@
 """`python -m chaos.soak`: a long life at the sandbox, with faults; memory, threads and descriptors must have no slope.
 
 The site plays 20 times faster than life. The daemon is sampled every few seconds, its pages are read as a dashboard
-does; from minute 5 on a line is laid through the lowest sample of every two and a half minutes: a connection that hangs
+does, and has the environment that its systemd unit gives; from minute 5 on a line is laid through the lowest sample of every two and a half minutes: a connection that hangs
 for a while raises a sample, a leak raises the lowest, too.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import re
 import socket
 import statistics
 import sys
@@ -29,6 +30,7 @@ WINDOW = 150.0  # real seconds of which the lowest sample counts
 JOB_EVERY = 60.0  # simulated seconds
 DURATION = 240.0  # simulated seconds
 RATE = 0.1  # of faults; see plan.rates
+UNIT = Path(__file__).resolve().parents[2] / "doc/ops/arvados-node-manager.service"
 # What a process that leaks nothing may show for an hour, by the samples' own noise: kB, threads, descriptors.
 MOST = {"rss": 2048.0, "threads": 0.5, "descriptors": 1.0}
 
@@ -42,6 +44,13 @@ class Sample:
     threads: float
     descriptors: float
     cpu: float
+
+
+def unit_environment(unit: Path = UNIT) -> dict[str, str]:
+    """The variables that the unit gives the daemon; without those that hold paths of systemd's."""
+    lines = re.findall(r"^Environment=(.*)$", unit.read_text(), re.MULTILINE)
+    pairs = (pair.partition("=") for line in lines for pair in line.split())
+    return {name: value for name, _, value in pairs if "%" not in value}
 
 
 def look_at(pid: int, at: float) -> Sample:
@@ -87,6 +96,7 @@ def soak(folder: Path, seconds: float, seed: int) -> tuple[list[Sample], str]:
     overrides = {"Manage": {"address": "127.0.0.1", "port": port}}
     with SiteProcess(speed=SPEED, seed=seed, slots=32, page=10) as site:
         daemons = Daemons(site, folder, overrides, {"watchdog": 30, "watchdog_interval": 2}, level="INFO")
+        daemons.environment.update(unit_environment())
         jobs = int(seconds * SPEED / JOB_EVERY)
         site.post("jobs", {"workload": {"jobs": jobs, "window": seconds * SPEED, "duration": DURATION}})
         site.post("faults", {"rates": rates(RATE)})

@@ -11,7 +11,7 @@ from chaos.plan import KILLS, favourites, make_plan, rates
 from chaos.play import Outcome
 from chaos.points import POINTS, arm, points_of
 from chaos.run import line_of, seeds_of, summary
-from chaos.soak import Sample, report, slope
+from chaos.soak import Sample, report, slope, unit_environment
 
 from arvnodeman.sandbox.faults import FAULTS, Place, names_of
 from arvnodeman.slurm.commands import Slurm
@@ -105,3 +105,11 @@ def test_a_soak_with_a_slope_is_wrong(capsys: pytest.CaptureFixture[str]) -> Non
     assert report(samples(50_000), "") == 1
     assert report(samples(0), "the daemon ended") == 1
     assert "WRONG: the daemon ended" in capsys.readouterr().out
+
+
+def test_a_soak_has_the_environment_of_the_unit() -> None:
+    """With glibc's own choice of heaps, memory grows for hours."""
+    found = unit_environment()
+    assert found["MALLOC_ARENA_MAX"] == "1"
+    assert len(found) > 1
+    assert "HOME" not in found
