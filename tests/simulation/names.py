@@ -148,7 +148,7 @@ class NamesSite(Site):
     def ping(self, node: SimNode) -> bool:
         """Its slurmd runs: the first time, it registers under the name that the node was given."""
         if not node.up:
-            node.up = True
+            node.up, node.up_since = True, self.now
             slurm = self.slurm[node.record]
             if slurm.job is not None:
                 self.requeue(self.jobs[slurm.job])

@@ -47,6 +47,8 @@ from arvnodeman.fleet.model import (
     SlurmNode,
 )
 
+ON_THE_WAY = 1.0  # seconds from Slurm's answer about a node to the request that destroys it, when neither has to wait
+
 
 @dataclass(slots=True)
 class SimNode:
@@ -62,6 +64,7 @@ class SimNode:
     fqdn: str | None = None
     word: OperatorWord | None = None
     up: bool = False  # pings
+    up_since: float = 0.0
     dead: bool = False  # listed, and does nothing for ever
     stopped: bool = False
     price: float = 0.0
@@ -135,6 +138,7 @@ class Tally:
     created: int = 0
     destroyed: int = 0
     requeued: int = 0
+    resumed_meanwhile: int = 0  # nodes that came up while the request to destroy them was on its way
     most_nodes: int = 0
     cost: float = 0.0
 
@@ -160,6 +164,7 @@ class Site:
         self.on_boot: Callable[[SimNode], None] = lambda node: None
         self.on_start: Callable[[SimJob], None] = lambda job: None
         self._serial = 0
+        self._looked: dict[str, float] = {}  # when Slurm was last asked about a node, by hostname
 
     # ---- what the lists say -----------------------------------------------------------------------------------------
 
@@ -242,6 +247,7 @@ class Site:
                 self.resume(step.hostname)
             case LookAtNode():
                 slurm_node = self.slurm.get(step.hostname)
+                self._looked[step.hostname] = self.now
                 jobs = None if slurm_node is None or not step.jobs else int(slurm_node.job is not None)
                 return NodeSeen(self._slurm_node(slurm_node) if slurm_node is not None else None, jobs)
             case DestroyNode():
@@ -332,10 +338,17 @@ class Site:
         record = self.records.get(node.record)
         slurm = self.slurm.get(record.hostname or "") if record is not None else None
         busy = slurm is not None and slurm.node == identity and slurm.job is not None
-        if busy and identity not in self.killed_on_request and not node.stopped:
+        if busy and slurm is not None and self._came_since_the_look(node, slurm):
+            self.tally.resumed_meanwhile += 1
+        elif busy and identity not in self.killed_on_request and not node.stopped:
             self.tally.busy_destroyed.append(identity)
         self.tally.destroyed += 1
         self.vanish(identity)
+
+    def _came_since_the_look(self, node: SimNode, slurm: SimSlurmNode) -> bool:
+        """Its image joined and took our drain back between Slurm's answer and this request: nobody could know."""
+        looked = self._looked.get(slurm.name, 0.0)
+        return node.up and node.up_since > looked >= self.now - ON_THE_WAY
 
     # ---- what happens by itself -------------------------------------------------------------------------------------
 
@@ -354,7 +367,7 @@ class Site:
         if record.first_ping is None:
             record.first_ping, record.instance = self.now, node.id
         if not node.up and record.hostname is not None:
-            node.up = True
+            node.up, node.up_since = True, self.now
             slurm = self.slurm[record.hostname]
             slurm.node = node.id
             self.resume(slurm.name)

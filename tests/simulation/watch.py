@@ -68,6 +68,8 @@ class Watch:
         price = sum(node.price for node in site.cloud.values())
         if 0 < self.run.policy.max_total_price < price - 1e-9:
             self._blame(f"nodes cost {price}, max_total_price is {self.run.policy.max_total_price}")
+        if site.tally.resumed_meanwhile:
+            self.seen.add("a node came up while it was being destroyed")
         for name in ("busy_destroyed", "records_stolen"):
             if getattr(site.tally, name):
                 self._blame(f"{name}: {getattr(site.tally, name)}")
