@@ -1,8 +1,8 @@
 """`python -m chaos.soak`: a long life at the sandbox, with faults; memory, threads and descriptors must have no slope.
 
-The site plays 20 times faster than life. The daemon is sampled every few seconds, its pages are read as a dashboard
-does, and has the environment that its systemd unit gives; from minute 5 on a line is laid through the lowest sample of every two and a half minutes: a connection that hangs
-for a while raises a sample, a leak raises the lowest, too.
+The site plays 20 times faster than life. The daemon has the environment that its systemd unit gives. It is sampled
+every few seconds, its pages are read as a dashboard does; from minute 5 on a line is laid through the lowest sample of
+every two and a half minutes: a connection that hangs for a while raises a sample, a leak raises the lowest, too.
 """
 
 from __future__ import annotations
