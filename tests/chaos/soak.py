@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import math
 import re
 import socket
 import statistics
@@ -31,7 +32,9 @@ JOB_EVERY = 60.0  # simulated seconds
 DURATION = 240.0  # simulated seconds
 RATE = 0.1  # of faults; see plan.rates
 UNIT = Path(__file__).resolve().parents[2] / "doc/ops/arvados-node-manager.service"
-# What a process that leaks nothing may show for an hour, by the samples' own noise: kB, threads, descriptors.
+# What a process that leaks nothing may show for an hour: kB, threads, descriptors. Memory, since samples of a week and
+# past lives of a day are kept, and fill up. It is wrong only where twice the slope's standard error does not explain
+# it: kept connections come and go.
 MOST = {"rss": 2048.0, "threads": 0.5, "descriptors": 1.0}
 
 
@@ -63,17 +66,21 @@ def look_at(pid: int, at: float) -> Sample:
     return Sample(at, float(status["VmRSS"]), float(status["Threads"]), len(list((process / "fd").iterdir())), cpu)
 
 
-def slope(samples: Sequence[Sample], what: str) -> float:
-    """Of the line through the lowest samples of all windows, for an hour."""
+def slope(samples: Sequence[Sample], what: str) -> tuple[float, float]:
+    """Of the line through the lowest samples of all windows, for an hour; and its standard error."""
     lowest: dict[int, Sample] = {}
     for sample in samples:
         window = int(sample.at // WINDOW)
         if window not in lowest or getattr(sample, what) < getattr(lowest[window], what):
             lowest[window] = sample
-    if len(lowest) < 2:
-        return 0.0
-    times = [sample.at for sample in lowest.values()]
-    return 3600 * statistics.linear_regression(times, [getattr(sample, what) for sample in lowest.values()]).slope
+    if len(lowest) < 3:
+        return 0.0, 0.0
+    times = [sample.at / 3600 for sample in lowest.values()]
+    values = [getattr(sample, what) for sample in lowest.values()]
+    line = statistics.linear_regression(times, values)
+    rest = sum((value - line.intercept - line.slope * at) ** 2 for at, value in zip(times, values, strict=True))
+    spread = statistics.pvariance(times) * len(times)
+    return line.slope, math.sqrt(rest / (len(times) - 2) / spread)
 
 
 def main() -> int:
@@ -155,10 +162,13 @@ def report(samples: Sequence[Sample], wrong: str) -> int:
     bad = [wrong] if wrong else []
     for what, most in MOST.items():
         values = [getattr(sample, what) for sample in late]
-        found = slope(late, what)
-        line = f"{what}: {min(values):g} to {max(values):g}, slope {found:+.2f} an hour (most {most:g})"
+        found, error = slope(late, what)
+        line = (
+            f"{what}: {min(values):g} to {max(values):g}, slope {found:+.2f} an hour, give or take {2 * error:.2f} "
+            f"(most {most:g})"
+        )
         sys.stdout.write(line + "\n")
-        if found > most:
+        if found - 2 * error > most:
             bad.append(line)
     sys.stdout.write(f"processor: {(late[-1].cpu - late[0].cpu) / max(1.0, late[-1].at - late[0].at):.1%} of a core\n")
     sys.stdout.write("".join(f"WRONG: {line}\n" for line in bad) or "no slope\n")

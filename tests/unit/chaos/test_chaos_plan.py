@@ -93,10 +93,21 @@ def samples(growth: float) -> list[Sample]:
 
 
 def test_a_slope_is_for_an_hour() -> None:
-    assert slope(samples(5000), "rss") == pytest.approx(5000)
-    assert slope(samples(5000)[:1], "rss") == 0.0
+    assert slope(samples(5000), "rss")[0] == pytest.approx(5000)
+    assert slope(samples(5000)[:1], "rss") == (0.0, 0.0)
     spikes = [replace(one, rss=one.rss + 9000) if one.at % 100 else one for one in samples(5000)]
-    assert slope(spikes, "rss") == pytest.approx(5000, rel=0.1)
+    assert slope(spikes, "rss")[0] == pytest.approx(5000, rel=0.1)
+
+
+def connections(growth: float) -> list[Sample]:
+    """Five of them come and go, 10 minutes each; beside that they grow."""
+    return [replace(one, descriptors=int(30 + 5 * (one.at // 600 % 2) + growth * one.at / 3600)) for one in samples(0)]
+
+
+def test_connections_that_come_and_go_are_no_leak_and_one_a_minute_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(connections(0), "") == 0
+    assert report(connections(60), "") == 1
+    assert "WRONG: descriptors" in capsys.readouterr().out
 
 
 def test_a_soak_with_a_slope_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
