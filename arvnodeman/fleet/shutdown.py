@@ -50,7 +50,7 @@ class Shutdown(Operation):
         self.drain_reason = node.slurm.reason if drained and node.slurm is not None else ""  # as Slurm has it
         self.failure: RemoteError | None = None
         self._undrained = 0
-        self._kill = False  # asked for while a step was under way
+        self._kill = kind is Kind.KILL  # or asked for later, while a step was under way
         self._cancel = ""  # likewise
 
     @property

@@ -44,6 +44,15 @@ def test_kill_destroys_now_busy_or_not_without_drain_or_window(said: str) -> Non
     assert world.records["r-compute1"].slot is None
 
 
+def test_a_kill_that_the_cloud_throttles_is_sent_again_without_a_look() -> None:
+    world = up("alloc")
+    world.say("compute1", Word.KILL)
+    world.fail(world.one(DestroyNode), ErrorKind.THROTTLED)
+    world.wait(5)
+    assert world.one(DestroyNode).node.id == "i-compute1"
+    assert not world.open(LookAtNode)
+
+
 def test_kill_works_on_stale_lists() -> None:
     world = up("alloc")
     world.now += 9999
