@@ -27,8 +27,8 @@ def supply_kind(state: State, node: Node) -> int | None:
         return IDLE if node.shutdown.cancelling else None
     if drained_by_us(node) is not None:
         return None
-    if node.supply_until > state.t:  # many turned down at once: nothing is booted in its place yet
-        return SHIELDED
+    if node.shield_until is not None:  # many turned down at once: nothing is booted in its place for a while
+        return SHIELDED if node.supply_until > state.t else None
     if node.state is RESERVED:
         return UNPAIRED if not node.been_up and not node.boot_exceeded(state.sight()) else None
     return SUPPLY_KIND.get(node.state)

@@ -141,7 +141,7 @@ def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[Node]]
     """What does not work, or is of no known size, goes. True when it does; idle nodes are put into `spare`."""
     if node.state is BUSY and node.size is not None:
         return False
-    if node.state is NodeState.IDLE and node.size is not None:
+    if node.state is NodeState.IDLE and node.size is not None and node.shield_until is None:
         spare.setdefault(node.size.id, []).append(node)
         return False
     cause = eligible(node, sight)

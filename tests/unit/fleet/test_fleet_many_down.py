@@ -91,6 +91,21 @@ def test_nothing_is_booted_in_their_place_for_poll_stale_after() -> None:
     assert world.prepared() == ["small"] * 3
 
 
+def test_idle_ones_are_no_supply_after_that_either() -> None:
+    """A job that is matched to a node that is down waits without a reason."""
+    world = World(policy(max_nodes=64))
+    for number in range(1, 9):
+        world.node(f"compute{number}")
+    world.begin(*jobs(8))
+    turn_down(world, 8)
+    world.cycle(*jobs(3), times=9)
+    assert not world.prepared()
+    world.cycle(times=3)
+    assert world.prepared() == ["small"] * 3
+    assert states(world)["idle"] == 8
+    assert not world.drained()
+
+
 def test_healthy_nodes_are_matched_before_those_that_turned_down_together() -> None:
     """Rows E18 and N2: no node that the queue wants looks superfluous."""
     world = World(policy(max_nodes=9))
