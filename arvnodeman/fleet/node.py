@@ -160,10 +160,16 @@ class Node:
         """Seconds since its start at the cloud, or since we first saw it: also while its keeper does not know that it
         has its name, for nothing can be heard of it before."""
         name = self.prepared
-        untold = name is not None and name.is_name and name.instance_id != self.cloud.report_id
-        if self.cloud.start_time is None or untold:
+        if name is not None and name.is_name and name.instance_id != self.cloud.report_id:
             return sight.t - self.first_seen
-        return max(0.0, sight.cloud_now - self.cloud.start_time)
+        return max(0.0, sight.cloud_now - self.start(sight))
+
+    def start(self, sight: Sight) -> float:
+        """Its start at the cloud; when we first saw it, where the cloud gives none or one that is long to come."""
+        start = self.cloud.start_time
+        if start is None or start - sight.cloud_now > FIRST_PING_TOLERANCE:
+            return sight.cloud_now - (sight.t - self.first_seen)
+        return start
 
     def boot_exceeded(self, sight: Sight) -> bool:
         """Is it older than boot_fail_after?"""
@@ -252,8 +258,7 @@ def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
         return IDLE, None
     if drained_for_another(node) and _will_be_resumed(node, slurm, sight):
         return IDLE, None
-    reason = f" ({slurm.reason})" if slurm.reason else ""
-    return DOWN, causes.IsDown(why=f"Slurm says {slurm.state}{reason}")
+    return DOWN, causes.IsDown(why=f"Slurm says {slurm.state}" + (f" ({slurm.reason})" if slurm.reason else ""))
 
 
 def _judge_unpaired(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
@@ -386,14 +391,9 @@ def _by_state(node: Node, sight: Sight) -> Cause:
     return causes.BootWait(until=min(boot_ends, _opens_at(node, sight)))
 
 
-def _start(node: Node, sight: Sight) -> float:
-    return node.cloud.start_time if node.cloud.start_time is not None else sight.cloud_now - node.age(sight)
-
-
 def _window_open(node: Node, sight: Sight) -> bool:
-    return sight.windows.is_open(_start(node, sight), sight.cloud_now, sight.clock_margin)
+    return sight.windows.is_open(node.start(sight), sight.cloud_now, sight.clock_margin)
 
 
 def _opens_at(node: Node, sight: Sight) -> float:
-    """The steady time at which its next window opens."""
-    return sight.t + sight.windows.next_opening(_start(node, sight), sight.cloud_now) - sight.cloud_now
+    return sight.t + sight.windows.next_opening(node.start(sight), sight.cloud_now) - sight.cloud_now

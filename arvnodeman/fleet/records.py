@@ -22,6 +22,7 @@ class RecordKeeping:
         self._lacked: dict[str, int] = {}  # uuid -> number of the cloud list that first lacked its node
         self._nodeless: list[NodeRecord] = []  # those of them that hold a slot, and that nobody works on
         self._warned: set[str] = set()
+        self._ahead: dict[str, tuple[float, float]] = {}  # uuid -> newest stamp, of a time to come, and when we saw it
         self._pings: dict[str, float] = {}  # uuid -> last ping of a record whose node is not listed, when that was seen
 
     def look(self, state: State) -> None:
@@ -54,6 +55,7 @@ class RecordKeeping:
             if self._is_stale(record, state):
                 stale.append((record.slot is None, len(record.uuid), record.uuid))
         self._lacked, self._pings = lacked, pings
+        self._ahead = {uuid: row for uuid, row in self._ahead.items() if uuid in lacked}
         state.stale_records = deque(uuid for _, _, uuid in sorted(stale))
 
     def _forget_tokens(self, state: State) -> None:
@@ -99,7 +101,7 @@ class RecordKeeping:
         intent = record.intent
         if intent is None or record.first_ping_at is not None or intent.token in state.ended_tokens:
             return None
-        age = max(0.0, state.clock.now - intent.at)  # written by our own clock
+        age = max(state.clock.now - intent.at, state.t - state.began)  # by our clock, which may have been ahead then
         return intent if age < min(INTENT_COUNTS_FOR, state.policy.boot_fail_after) else None
 
     def _is_stale(self, record: NodeRecord, state: State) -> bool:
@@ -124,7 +126,16 @@ class RecordKeeping:
     def _has_rested(self, record: NodeRecord, state: State) -> bool:
         stamps = (record.created_at, record.modified_at, record.last_ping_at, record.first_ping_at)
         newest = max((stamp for stamp in stamps if stamp is not None), default=None)
-        return newest is None or state.record_now - newest > state.policy.boot_fail_after
+        if newest is None:
+            return True
+        age = state.record_now - newest
+        if age < 0:  # the keeper's clock was ahead when that was written: it is as old as we have seen it stay so
+            stamp, seen = self._ahead.get(record.uuid, (newest, state.t))
+            if stamp != newest:
+                seen = state.t
+            self._ahead[record.uuid] = (newest, seen)
+            age = state.t - seen
+        return age > state.policy.boot_fail_after
 
 
 def clean_orphans(state: State, keeping: RecordKeeping) -> list[Operation]:
