@@ -62,6 +62,7 @@ class Boot(Operation):
         self.row: Node | None = None  # its row in the roster, once it is listed or created
         self.refusal: RemoteError | None = None  # why the other side refused
         self.refused_by = ""  # "cloud" or "records"
+        self.counted = False  # the Fleet has taken note of the node
         self.learnt = False  # the Fleet has drawn its conclusions from the refusal
         self.probes = False  # it may go one above the soft quota, to see whether that holds for its size, too
         self._secret = Secret("")
@@ -89,6 +90,11 @@ class Boot(Operation):
         """A create request is with the cloud now."""
         return self._create_pending
 
+    @property
+    def tried(self) -> bool:
+        """The cloud has been asked once at least: a node for it may turn up, whatever was answered."""
+        return self._creates > 0
+
     def begin(self) -> None:
         """Take a record."""
         self.send(PrepareRecord(self.id, self.intent, self.reuse, logger=self.logger))
@@ -108,6 +114,10 @@ class Boot(Operation):
         self.send(
             CreateNode(self.id, self.size, self.record, self.token, self._secret, self._creates, logger=self.logger)
         )
+
+    def adopt_node(self) -> None:
+        """READY, and a list shows its node: the request that seemed to fail had worked."""
+        self._ready()
 
     def stop(self, why: str) -> bool:
         """It is not needed any more. True when it ends without a node: so long as the cloud was not asked."""
@@ -165,8 +175,10 @@ class Boot(Operation):
     def _ready(self) -> None:
         if self._ending:
             self._release()
-            return
-        self.stage, self.due = Stage.READY, None
+        elif self.row is not None:  # a list shows its node: no second one is asked for
+            self._created(self.row.cloud)
+        else:
+            self.stage, self.due = Stage.READY, None
 
     def _created(self, node: CloudNode) -> None:
         self.node = node
@@ -300,7 +312,7 @@ class Boot(Operation):
             case Stage.CREATE if self._create_pending:
                 self._look()
             case Stage.CREATE:
-                self.stage = Stage.READY
+                self._ready()
             case Stage.FIND:
                 self._look()
             case Stage.FINISH:

@@ -49,9 +49,11 @@ def let_through(state: State) -> None:
     quota = min(state.policy.max_nodes, state.quota.value)
     for boot in ready:
         ceiling = min(quota + boot.probes, state.policy.max_nodes)
-        if boot.row is None and existing >= ceiling:
+        if boot.row is not None:
+            boot.adopt_node()
+        elif existing >= ceiling:
             boot.stop(f"{existing} nodes reach the limit of {ceiling}")
-        elif boot.row is None and existing + len(state.phantoms) >= ceiling:
+        elif existing + len(state.phantoms) >= ceiling:
             continue  # what an earlier run began may yet appear
         else:
             boot.create()
@@ -61,8 +63,12 @@ def let_through(state: State) -> None:
 
 def after_boot(state: State, boot: Boot) -> None:
     """A boot has gone on: keep its node in the books, and see whether it has ended."""
-    if boot.node is not None and boot.row is None:
-        link(boot, state.roster.nodes.get(boot.node.id) or _new_row(state, boot))
+    if boot.node is not None and not boot.counted:
+        boot.counted = True
+        if boot.row is None:
+            row = state.roster.nodes.get(boot.node.id) or _new_row(state, boot)
+            link(boot, row)
+            state.milestones.created(row, state.t)
         _created(state, boot)
     if boot.refusal is not None and not boot.learnt:
         boot.learnt = True
@@ -106,8 +112,6 @@ def unlink(state: State, node: Node) -> bool:
 
 
 def _created(state: State, boot: Boot) -> None:
-    if boot.row is not None:
-        state.milestones.created(boot.row, state.t)
     state.health_of(boot.size).create_succeeded()
     standing = state.existing()
     if state.quota.created(standing):

@@ -100,7 +100,7 @@ def _find_boot(state: State, node: Node) -> None:
     """A node that is listed before its create request has answered belongs to that boot."""
     made = node.record or node.prepared
     for boot in state.boots.values():
-        if boot.row is not None or boot.record is None or not boot.asked:
+        if boot.row is not None or boot.record is None or not boot.tried:
             continue
         if node.cloud.token == boot.token or (made is not None and made.uuid == boot.record.uuid):
             link(boot, node)
