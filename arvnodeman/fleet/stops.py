@@ -215,7 +215,7 @@ def _stays(state: State, node: Node, cause: Cause) -> None:
 def _makes_room(state: State, node: Node, cause: Cause) -> bool:
     """At a limit: may a node that nobody wants go for a job of another size, whatever window and min_nodes say?"""
     enough = node.idle_polls >= state.policy.consecutive_idle_count
-    return enough and not isinstance(cause, causes.Held) and node.shield_until is None
+    return enough and not isinstance(cause, causes.Held)
 
 
 def departures(state: State) -> None:
@@ -260,12 +260,12 @@ def _keep_returned(state: State) -> None:
 
 def _is_gone(state: State, node: Node) -> bool:
     """It is not listed. Does it give a sign of life, or is it too young to be listed?"""
-    if not node.listed:
-        return node.boot is None and state.t - node.first_seen >= state.policy.boot_fail_after
+    if not node.listed and (node.boot is not None or state.t - node.first_seen < state.policy.boot_fail_after):
+        return False
     if node.missing_since is None or state.records_started <= node.missing_again:
         return False  # its ping has not been looked at since the second list
     heard = node.record is not None and node.record.uuid in state.roster.records
-    if not heard and node.boot is None and state.t - node.missing_since < state.policy.max_poll_time:
+    if not heard and node.listed and node.boot is None and state.t - node.missing_since < state.policy.max_poll_time:
         return False  # it cannot ping yet, or this list does not tell: lists lag most where a node is young
     ping = node.record.last_ping_at if node.record is not None else None
     if ping != node.missing_ping or state.roster.slurm_works(state.roster.hostname(node)):

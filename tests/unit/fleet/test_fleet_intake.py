@@ -327,6 +327,22 @@ def test_a_clock_that_is_set_back_or_forward_raises_nothing_and_stops_nobody() -
     assert not world.open(DestroyNode)
 
 
+def test_one_that_was_never_listed_and_works_is_left_alone() -> None:
+    world = World(policy(shutdown_windows=NEVER)).begin(*jobs(1))
+    world.obey()
+    (node,) = world.cloud
+    (record,) = world.records.values()
+    assert record.hostname is not None
+    world.says(record.hostname, "alloc")
+    for _ in range(40):
+        world.now += MINUTE
+        world.poll_cloud(without=[node])
+        world.poll_records()
+        world.poll_queue()
+    assert not world.drained()
+    assert any("gives signs of life" in line for line in world.log(30))
+
+
 def test_a_sign_of_life_counts_until_another_list_lacks_the_node() -> None:
     """Its ping has moved between the first two lists; the second and a third are the next two in a row."""
     world = lost("idle")
