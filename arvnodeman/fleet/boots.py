@@ -47,6 +47,8 @@ def let_through(state: State) -> None:
         return
     existing = state.existing()
     quota = min(state.policy.max_nodes, state.quota.value)
+    cap = state.policy.max_total_price
+    price = _price(state) if cap > 0 else 0.0
     for boot in ready:
         ceiling = min(quota + boot.probes, state.policy.max_nodes)
         if boot.row is not None:
@@ -55,10 +57,21 @@ def let_through(state: State) -> None:
             boot.stop(f"{existing} nodes reach the limit of {ceiling}")
         elif existing + len(state.phantoms) >= ceiling:
             continue  # what an earlier run began may yet appear
+        elif cap > 0 and price + boot.size.price > cap + 1e-9:
+            boot.stop(f"{boot.size.price:g} $/hour more than {price:g} would exceed max_total_price of {cap:g}")
         else:
             boot.create()
             existing += 1
+            price += boot.size.price
         after_boot(state, boot)
+
+
+def _price(state: State) -> float:
+    """What exists, and what the cloud is asked for now, in $/hour."""
+    nodes = sum(node.price for node in state.roster.nodes.values())
+    flying = sum(boot.size.price for boot in state.boots.values() if boot.in_flight and boot.row is None)
+    unlisted = sum(record.intent.price for record in state.unlisted.values() if record.intent is not None)
+    return nodes + flying + unlisted
 
 
 def after_boot(state: State, boot: Boot) -> None:

@@ -142,7 +142,8 @@ class Node:
         elif self.size is not None and self.size.price:
             self.price = self.size.price
         else:
-            self.price = self.cloud.price or 0.0
+            price = self.cloud.price or 0.0
+            self.price = price if 0 < price < float("inf") else 0.0
         self.weight = slurm_weight(self.price)
         self.feature = f"instancetype={self.size.id}" if self.size is not None else ""
 

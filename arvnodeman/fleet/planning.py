@@ -40,7 +40,10 @@ def take_stock(state: State) -> Supply:
     price, up, t = 0.0, 0, state.t
     for node in state.roster.nodes.values():
         price += node.price
-        if node.shutdown is None and node.destroyed_at is None:
+        shutdown = node.shutdown
+        if shutdown is not None:
+            up += shutdown.cancelling
+        elif node.destroyed_at is None:
             if node.state not in NOT_UP:
                 up += 1
             if node.booted and not node.been_up and node.size is not None:

@@ -92,8 +92,10 @@ def decide_stops(state: State) -> None:
     sight, t = state.sight(), state.t
     spare: dict[str, list[Node]] = {}  # idle nodes by size
     up = len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
+    room = plan.room_wanted
     for node in list(state.roster.nodes.values()):
         if node.destroyed_at is not None or node.shutdown is not None:
+            room -= _leaves_room(node)
             continue
         slurm = node.slurm
         told = node.cloud.word is not None or (slurm is not None and slurm.state in DRAINED_STATES)
@@ -104,9 +106,15 @@ def decide_stops(state: State) -> None:
         if not busy and (
             (told and (_by_word(state, node) or _adopt(state, node))) or _remove(state, node, sight, spare)
         ):
+            room -= _leaves_room(node)
             continue
         up += node.state not in NOT_UP
-    _stop_unwanted(state, sight, spare, up)
+    _stop_unwanted(state, sight, spare, up, room)
+
+
+def _leaves_room(node: Node) -> bool:
+    """It is going, and soon: not one whose work has to end first, nor one that is being taken back."""
+    return node.shutdown is None or not (node.slurm_busy or node.shutdown.cancelling)
 
 
 def _is_being_resumed(state: State, node: Node) -> bool:
@@ -168,8 +176,9 @@ def _by_word(state: State, node: Node) -> bool:
     return False
 
 
-def _stop_unwanted(state: State, sight: Sight, spare: dict[str, list[Node]], up: int) -> None:
-    """Idle nodes that were matched to nothing: the dearest first, then the longest idle, min_nodes kept."""
+def _stop_unwanted(state: State, sight: Sight, spare: dict[str, list[Node]], up: int, room: int) -> None:
+    """Idle nodes that were matched to nothing: the dearest first, then the longest idle, min_nodes kept. `room`: nodes
+    that are to make room for jobs which a limit stops."""
     plan = state.plan
     assert plan is not None
     candidates: list[tuple[Node, Cause]] = []
@@ -183,7 +192,6 @@ def _stop_unwanted(state: State, sight: Sight, spare: dict[str, list[Node]], up:
             node.kept = wanted
             _stays(state, node, wanted)
     candidates.sort(key=lambda row: (-row[0].price, row[0].idle_since or state.t))
-    room = plan.room_wanted - len(state.shutdowns)
     for node, why in candidates:
         cause = why
         if not (cause.goes and up > state.policy.min_nodes) and room > 0 and _makes_room(state, node, cause):
