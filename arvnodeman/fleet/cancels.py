@@ -32,7 +32,7 @@ class Cancelling:
     def look(self, state: State, plan: Plan) -> list[Operation]:
         """A queue poll has come. Begins the cancellation of what is due."""
         found: dict[str, int] = {}
-        due: list[tuple[Job, str]] = []
+        due: dict[str, tuple[Job, str]] = {}  # by id: a queue may show a job twice
         jobs = state.queue.jobs
         for group in plan.groups.values():
             if not isinstance(group.cause, causes.Unsatisfiable):
@@ -41,12 +41,12 @@ class Cancelling:
                 job = jobs[place]
                 polls = found[job.id] = self._found.get(job.id, 0) + 1
                 if polls >= POLLS_BEFORE and job.id not in self._begun and not self._may_run(state, job):
-                    due.append((job, group.cause.text))
+                    due[job.id] = job, group.cause.text
         self._found = found
         self._begun &= {job.id for job in jobs} if self._begun else set()
         if not due or not self._may_cancel(state, len(found)):
             return []
-        return [self._cancel(state, job, why) for job, why in due]
+        return [self._cancel(state, job, why) for job, why in due.values()]
 
     def _may_run(self, state: State, job: Job) -> bool:
         """As many nodes as it asks for are up and tagged with the size that it names: it may run on those, whatever the

@@ -74,6 +74,12 @@ def test_only_once() -> None:
     assert f"Cancelled unsatisfiable job '{bad()[0].id}'" in world.log()
 
 
+def test_only_once_when_the_queue_shows_it_twice() -> None:
+    world = settled(*bad(), *bad())
+    world.cycle(times=3)
+    assert len(world.open(CancelJob)) == 1
+
+
 def test_a_cancellation_that_fails_is_logged_and_tried_again_at_a_later_poll() -> None:
     """Row C23."""
     world = settled(*bad())
@@ -115,7 +121,7 @@ def test_a_node_of_no_use_to_a_job_does_not_keep_it_waiting_for_ever() -> None:
     world.begin()
     world.cycle(times=20)
     elsewhere, many = JobShape(size="small", partitions=("gpu",)), JobShape(size="small", nodes=3)
-    world.cycle(*jobs(1, elsewhere), *jobs(1, many), times=4)
+    world.cycle(*jobs(1, elsewhere), *jobs(1, many, name="many"), times=4)
     assert [step.job.shape for step in world.open(CancelJob)] == [elsewhere, many]
 
 
