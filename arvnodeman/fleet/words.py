@@ -64,9 +64,10 @@ def _obey(state: State, node: Node, word: Word) -> None:
     shutdown = node.shutdown
     if shutdown is None and word in (Word.HOLD, Word.RUN) and drained_by_us(node) is not None:
         shutdown = begin_shutdown(state, node, Kind.OPERATOR, drained=True)  # so that it can be taken back
+    if shutdown is not None and word is not Word.KILL:
+        shutdown.spare()
     match word:
         case Word.HOLD if shutdown is not None:
-            shutdown.spare()
             shutdown.cancel("an operator said hold")
         case Word.RUN if shutdown is not None and shutdown.kind is Kind.OPERATOR:
             shutdown.cancel("an operator said run")

@@ -53,6 +53,21 @@ def test_a_kill_that_the_cloud_throttles_is_sent_again_without_a_look() -> None:
     assert not world.open(LookAtNode)
 
 
+@pytest.mark.parametrize("word", [Word.RUN, Word.DRAIN])
+def test_a_newer_word_spares_what_the_cloud_did_not_destroy_yet(word: Word) -> None:
+    world = up("alloc")
+    world.say("compute1", Word.KILL)
+    world.fail(world.one(DestroyNode), ErrorKind.THROTTLED)
+    world.say("compute1", word)
+    world.wait(60)
+    assert not world.open(DestroyNode)
+    for _ in range(4):
+        world.obey()
+        world.cycle()
+    assert bool(world.drained()) is (word is Word.DRAIN)
+    assert world.destroyed() == ["i-compute1"]  # the one that was throttled
+
+
 def test_kill_works_on_stale_lists() -> None:
     world = up("alloc")
     world.now += 9999
