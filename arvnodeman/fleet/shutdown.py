@@ -76,6 +76,8 @@ class Shutdown(Operation):
     @property
     def past_return(self) -> bool:
         """A destroy request has left, or it is gone anyway."""
+        if self.stage is Stage.SET_DOWN and self.node.destroyed_at is None and self.step is None:
+            return False  # DOWN is to be said once more, and meanwhile the node may turn up
         return self.stage not in (Stage.DRAIN, Stage.WAIT, Stage.UNDO)
 
     @property
@@ -323,18 +325,14 @@ class Shutdown(Operation):
             self._wait_for_work()
         elif isinstance(step, LookAtNode) or error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
             self.ours = self.ours or isinstance(step, DrainNode)  # it may have worked
-            self._cancel_or_retry(error)
+            self.again(error)
+            self.stage = Stage.UNDO if self._cancel else self.stage
         elif isinstance(step, ResumeNode) and gone:
             self.outcome = "cancelled"
         else:
             self.failure = error
             self.desk.error("Actor error %s", error.text, logger=self.logger)
             self.outcome = "failed"
-
-    def _cancel_or_retry(self, error: RemoteError) -> None:
-        self.again(error)
-        if self._cancel:
-            self.stage = Stage.UNDO
 
     def _destroy_failed(self, step: Step, error: RemoteError) -> None:
         self.desk.counters["destroy_node_errors"] += 1

@@ -81,7 +81,7 @@ def _destroyed(state: State, node: Node, shutdown: Shutdown) -> None:
     node.destroyed_at = state.t
     if shutdown.kind is not Kind.GONE:
         state.milestones.destroyed(node, shutdown.began, state.t)
-    if node.missing or not node.listed or shutdown.kind is Kind.GONE:
+    if node.missing or not node.listed or (shutdown.kind is Kind.GONE and not node.stop_polls):
         state.roster.drop(node)
 
 
@@ -258,11 +258,14 @@ def departures(state: State) -> None:
 
 
 def _keep_returned(state: State) -> None:
-    """What the cloud lists again is not gone, and DOWN would end its jobs."""
+    """What the cloud lists again, or Slurm calls busy, is not gone, and DOWN would end its jobs."""
     for shutdown in list(state.shutdowns.values()):
         node = shutdown.node
-        there = node.listed and not node.missing and not node.cloud.stopped
-        if there and shutdown.kind is Kind.GONE and shutdown.cancel("the cloud lists it again"):
+        if shutdown.kind is not Kind.GONE or node.cloud.stopped:
+            continue
+        there = node.listed and not node.missing
+        works = not shutdown.shared and state.roster.slurm_works(shutdown.hostname)
+        if (there or works) and shutdown.cancel("the cloud lists it again" if there else "Slurm says that it works"):
             after_shutdown(state, shutdown)
 
 

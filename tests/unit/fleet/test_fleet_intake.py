@@ -230,6 +230,41 @@ def test_a_node_that_is_listed_as_stopped_twice_in_a_row_is_destroyed_and_cleare
     assert traces_cleared(world) is gone
 
 
+def test_one_that_the_cloud_lists_as_stopped_after_its_destroy_is_the_same_still() -> None:
+    """Not a new one, which would be supply for a job, and gone without us once more."""
+    world = lost("alloc", pings=True, max_nodes=2)
+    world.change_cloud("compute1", stopped=True)
+    shown = dict(world.cloud)
+    world.cycle(*jobs(1), times=2)
+    for _ in range(4):
+        world.obey()
+        world.cloud = dict(shown)
+        world.cycle(*jobs(1))
+    assert world.destroyed() == ["i-compute1"]
+    assert world.fleet.view.counters["nodes_disappeared"] == 1
+    assert world.state() is NodeState.SHUTDOWN
+    assert world.reason() == "1 of small wanted, max_nodes of 2 reached with 2 node(s)"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_down_is_not_said_again_of_one_that_turns_up_while_slurm_was_away(listed: bool) -> None:
+    world = lost("alloc", responding=False)
+    without(world, times=2)
+    world.obey(DrainNode, LookAtNode)
+    world.fail(world.one(SetNodeDown))
+    world.says("compute1", "alloc")
+    if listed:
+        world.poll_cloud()
+    else:
+        world.poll_records()
+    world.wait(10)
+    assert not world.open(SetNodeDown)
+    world.obey()
+    world.poll_queue()
+    assert not traces_cleared(world)
+    assert world.state() is NodeState.IDLE
+
+
 def test_one_that_is_held_is_not_destroyed_when_no_list_shows_it_any_more() -> None:
     """Lists may be wrong; its traces are cleared as those of any other."""
     world = lost("alloc", responding=False)
