@@ -148,8 +148,9 @@ def _operation(
 
 def _resting(state: State) -> dict[str, Cause]:
     found: dict[str, Cause] = {}
+    standing = state.plan.supply.nodes if state.plan is not None else 0
     for size, health in state.health.items():
-        if health.resting is not None and health.until > state.t:
+        if health.resting is not None and health.is_resting(state.t, standing):
             cause = causes.Resting(until=health.until, size=size, why=health.resting.value, detail=health.detail)
             found[size] = cause
     return found

@@ -6,7 +6,7 @@ import pytest
 from world import BIG, HELD, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, DrainNode, LookAtNode, PolicyChanged, PrepareRecord
-from arvnodeman.fleet.model import OperatorWord, Word
+from arvnodeman.fleet.model import ErrorKind, JobShape, OperatorWord, Word
 
 
 def full(nodes: int) -> World:
@@ -84,3 +84,22 @@ def test_a_price_that_is_none_lifts_no_cap_and_stops_nobody(price: float) -> Non
     world.begin(*jobs(4))
     assert world.prepared() == ["small"]
     assert world.fleet.view.price == 0.0
+
+
+def test_a_size_refused_for_quota_is_not_said_to_rest_when_a_node_has_gone() -> None:
+    world = World(policy(shutdown_windows=NEVER))
+    world.node(slurm="alloc")
+    world.begin(*jobs(1, JobShape(size="small")))
+    world.obey(PrepareRecord, DescribeNode)
+    world.fail(world.one(CreateNode), ErrorKind.QUOTA)
+    world.obey()
+    world.cycle(every=1)
+    assert "small" in world.fleet.view.resting
+    world.cloud.clear()
+    world.silent.add("r-compute1")
+    world.says("compute1", "alloc", responding=False)
+    world.say("compute1", Word.KILL)
+    world.obey()
+    world.cycle(every=1)
+    assert "small" not in world.fleet.view.resting
+    assert world.prepared() == ["small", "small"]
