@@ -9,7 +9,7 @@ from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.model import NodeState, Word
 from arvnodeman.fleet.node import BUSY, DRAINED_STATES, HOLD, NOT_UP, OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible
 from arvnodeman.fleet.shutdown import Shutdown
-from arvnodeman.fleet.shutdown_stages import Kind
+from arvnodeman.fleet.shutdown_stages import Kind, Stage
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.wishlist import IDLE
 
@@ -59,7 +59,9 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
             wait = max(FIRST_DESTROY_WAIT, node.destroy_wait * 2)
             node.destroy_wait = min(wait, state.policy.max_poll_time)
             node.destroy_again_at = state.t + node.destroy_wait
-            node.down_cause = causes.IsDown(why="it could not be destroyed")
+            done = {Stage.DRAIN: "drained", Stage.UNDO: "resumed"}.get(shutdown.stage, "destroyed")
+            why = f" ({shutdown.failure.text})" if shutdown.failure is not None else ""
+            node.down_cause = causes.IsDown(why=f"it could not be {done}{why}")
             node.set_state(NodeState.DOWN, state.t)
 
 

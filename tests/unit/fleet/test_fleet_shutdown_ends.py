@@ -186,3 +186,13 @@ def test_a_down_that_is_tried_again_keeps_its_reason() -> None:
     world.fail(step)
     world.wait(2)
     assert world.one(SetNodeDown) == step
+
+
+@pytest.mark.parametrize(("step", "done"), [(DrainNode, "drained"), (DestroyNode, "destroyed")])
+def test_what_could_not_be_done_is_said(step: type[Step], done: str) -> None:
+    world = going()
+    if step is DestroyNode:
+        world.obey(DrainNode, LookAtNode)
+    world.fail(world.one(step), ErrorKind.REFUSED, "Invalid user id")
+    world.poll_queue()
+    assert world.why() == f"down: it could not be {done} (Invalid user id)"
