@@ -110,24 +110,23 @@ class Shutdown(Operation):
     def _wait_for_work(self) -> None:
         self.stage = Stage.WAIT
         self.fresh_attempts()
-        if self._kill or (self.kind is Kind.GONE and self.node.cloud.goes_stopped):
+        if self._kill:
             self._destroy()
         elif self._cancel:
             self._undo()
+        elif not self.desk.lists_ok:  # nothing may be destroyed now
+            self._later()
+        elif self.kind is Kind.GONE and self.node.cloud.goes_stopped:
+            self._destroy()
         elif self.desk.policy.sinfo and self.hostname:
-            self._look_at()
+            self._look(jobs=not self.node.slurm_busy)
         elif self.kind is Kind.GONE:
             self._clear_traces(busy=False)
         else:
             self._may_destroy()
 
-    def _look_at(self) -> None:
-        assert self.hostname is not None
-        if not self.desk.lists_ok:  # nothing may be destroyed now: look again later
-            self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
-            return
-        works = self.node.slurm is not None and self.node.slurm.state in BUSY_STATES
-        self._look(jobs=not works)
+    def _later(self) -> None:
+        self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
 
     def _look(self, *, jobs: bool) -> None:
         assert self.hostname is not None
@@ -217,12 +216,14 @@ class Shutdown(Operation):
             self.cancel("it works again")
         else:
             self._undrained = 0
-            self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
+            self._later()
 
     def _gone_seen(self, seen: NodeSeen) -> None:
         """No list shows it. Is it really gone? A list may lack it twice while it works."""
         busy = seen.node is not None and (seen.node.state in BUSY_STATES or bool(seen.jobs))
-        if self.node.cloud.goes_stopped:  # it is listed as that: it cannot be working, and it is still paid for
+        if not self.desk.lists_ok:
+            self._later()
+        elif self.node.cloud.goes_stopped:  # it is listed as that: it cannot be working, and it is still paid for
             self._destroy()
         elif busy and seen.node is not None and seen.node.responding:
             self.cancel(f"it gives signs of life: Slurm says {seen.node.state}")
@@ -247,7 +248,7 @@ class Shutdown(Operation):
         """idle, alloc or mix without drain, twice in a row: somebody took it back."""
         self._undrained += 1
         if self._undrained < RESUMED_AFTER:
-            self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
+            self._later()
         else:
             self.ours = False
             self.cancel("slurm state is not draining any more")
@@ -260,7 +261,7 @@ class Shutdown(Operation):
         elif self.kind is Kind.UNWANTED and self.node.size is not None and self.desk.wanted(self.node.size.id):
             self.cancel("Node size is in wishlist")
         elif not self.desk.lists_ok or self._works_by_record():
-            self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
+            self._later()
         else:
             self._destroy()
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from gone_world import lost, traces_cleared, without
 from world import HELD, HOUR, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import (
@@ -19,33 +18,6 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.model import JobShape, NodeState, SlurmNode
 
 SMALL = JobShape(size="small")
-
-
-def lost(said: str = "alloc", *, responding: bool = True, pings: bool = False, **options: Any) -> World:
-    """A node that no list shows from now on."""
-    world = World(policy(**{"shutdown_windows": NEVER, **options}))
-    world.node(slurm=said)
-    world.node("compute2", slurm="alloc")
-    world.begin()
-    world.cycle()
-    world.says("compute1", said, responding=responding)
-    if not pings:
-        world.silent.add("r-compute1")
-    return world
-
-
-def without(world: World, *, times: int = 1, record: bool = True) -> None:
-    """The cloud's list lacks compute1; a node poll follows a little later, which has its record or not."""
-    for _ in range(times):
-        world.now += MINUTE - 1
-        world.poll_cloud(without=["i-compute1"])
-        world.now += 1
-        world.poll_records(without=() if record else ["r-compute1"])
-        world.poll_queue()
-
-
-def traces_cleared(world: World) -> bool:
-    return world.records["r-compute1"].slot is None
 
 
 @pytest.mark.parametrize(("times", "gone"), [(1, False), (2, True)])
@@ -228,41 +200,6 @@ def test_a_node_that_is_listed_as_stopped_twice_in_a_row_is_destroyed_and_cleare
     world.obey()
     assert (world.destroyed() == ["i-compute1"]) is gone
     assert traces_cleared(world) is gone
-
-
-def test_one_that_the_cloud_lists_as_stopped_after_its_destroy_is_the_same_still() -> None:
-    """Not a new one, which would be supply for a job, and gone without us once more."""
-    world = lost("alloc", pings=True, max_nodes=2)
-    world.change_cloud("compute1", stopped=True)
-    shown = dict(world.cloud)
-    world.cycle(*jobs(1), times=2)
-    for _ in range(4):
-        world.obey()
-        world.cloud = dict(shown)
-        world.cycle(*jobs(1))
-    assert world.destroyed() == ["i-compute1"]
-    assert world.fleet.view.counters["nodes_disappeared"] == 1
-    assert world.state() is NodeState.SHUTDOWN
-    assert world.reason() == "1 of small wanted, max_nodes of 2 reached with 2 node(s)"
-
-
-@pytest.mark.parametrize("listed", [True, False])
-def test_down_is_not_said_again_of_one_that_turns_up_while_slurm_was_away(listed: bool) -> None:
-    world = lost("alloc", responding=False)
-    without(world, times=2)
-    world.obey(DrainNode, LookAtNode)
-    world.fail(world.one(SetNodeDown))
-    world.says("compute1", "alloc")
-    if listed:
-        world.poll_cloud()
-    else:
-        world.poll_records()
-    world.wait(10)
-    assert not world.open(SetNodeDown)
-    world.obey()
-    world.poll_queue()
-    assert not traces_cleared(world)
-    assert world.state() is NodeState.IDLE
 
 
 def test_one_that_is_held_is_not_destroyed_when_no_list_shows_it_any_more() -> None:
