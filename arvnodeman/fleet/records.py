@@ -138,9 +138,20 @@ class RecordKeeping:
         return age > state.policy.boot_fail_after
 
 
+def _turned_up(state: State, chore: Operation) -> bool:
+    """A cleaning waits for its next attempt, and its record has a node after all: it ends, or jobs would end there."""
+    if not isinstance(chore, CleanRecord) or chore.step is not None:
+        return False
+    uuid, nodes = chore.record.uuid, state.roster.nodes.values()
+    made_for = any(node.prepared is not None and node.prepared.uuid == uuid for node in nodes)
+    if made_for or uuid in state.roster.paired or state.roster.slurm_works(chore.record.hostname):
+        chore.outcome = "failed"
+    return chore.outcome is not None
+
+
 def clean_orphans(state: State, keeping: RecordKeeping) -> list[Operation]:
     """Give slots back that nobody will use, and let the jobs on their Slurm nodes be queued again."""
-    begun: list[Operation] = []
+    begun: list[Operation] = [chore for chore in state.chores.values() if _turned_up(state, chore)]
     orphans = keeping.orphans(state)
     names = {state.roster.hostname(node) for node in state.roster.nodes.values()} if orphans else set()
     for record in orphans:

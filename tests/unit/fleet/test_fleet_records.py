@@ -146,6 +146,24 @@ def test_a_cleaning_that_fails_is_tried_again(kind: ErrorKind, later: bool) -> N
     assert cleaned(world)
 
 
+@pytest.mark.parametrize("sign", ["listed", "works"])
+def test_a_cleaning_is_not_tried_again_when_the_node_turns_up(sign: str) -> None:
+    world = alone()
+    node = CloudNode("i-compute1", "compute1", "i-compute1", "compute1.zzzzz", "small", start_time=EPOCH - 3 * HOUR)
+    world.begin()
+    world.cycle()
+    world.fail(world.one(SetNodeDown))
+    if sign == "listed":
+        world.cloud[node.id] = node
+    world.says("compute1", "idle" if sign == "listed" else "alloc")
+    world.now += 0.5
+    world.poll_cloud()
+    world.poll_records()
+    world.wait(60)
+    assert not world.open(SetNodeDown)
+    assert not cleaned(world)
+
+
 def test_what_slurm_does_not_know_any_more_needs_no_down() -> None:
     world = alone().begin()
     world.cycle()
