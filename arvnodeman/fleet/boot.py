@@ -28,7 +28,7 @@ from arvnodeman.fleet.messages import (
 )
 from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
 from arvnodeman.fleet.node import Node, slurm_weight
-from arvnodeman.fleet.operation import RETRIED, Desk, Operation
+from arvnodeman.fleet.operation import Desk, Operation
 
 UNCERTAIN = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})
 PREPARED = "Prepared by Node Manager"
@@ -249,24 +249,24 @@ class Boot(Operation):
     def _find_failed(self, error: RemoteError) -> None:
         if self._ending and self.give_up_on(error):
             self._release()
-        elif not self.give_up_on(error) or (error.kind is ErrorKind.GONE and self._may_try_again):
+        elif self._may_try_again(error):
             self.again(error)
         else:
             self._refuse(error, "cloud")
             self._end(error.kind.value)
 
     def _finish_failed(self, error: RemoteError) -> None:
-        """The node exists, whatever happens now; a fresh node may not be known everywhere yet (row D11)."""
-        if error.kind in RETRIED | {ErrorKind.GONE} and self._may_try_again:
+        """The node exists, whatever happens now."""
+        if self._may_try_again(error):
             self.again(error)
             return
         self.desk.error("Actor error %s", error.text, logger=self.logger)
         self._finished()
 
-    @property
-    def _may_try_again(self) -> bool:
-        """Has what failed not been tried boot_attempts times?"""
-        return self.attempts + 1 < self.desk.policy.boot_attempts
+    def _may_try_again(self, error: RemoteError) -> bool:
+        """As ever; and a fresh node may not be known everywhere yet (row D11)."""
+        unknown = error.kind is ErrorKind.GONE and self.attempts + 1 < self.desk.policy.boot_attempts
+        return unknown or not self.give_up_on(error)
 
     def _release_failed(self, error: RemoteError) -> None:
         if self.give_up_on(error):

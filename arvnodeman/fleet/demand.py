@@ -152,11 +152,11 @@ class _Booting:
     def _take_from_behind(self, group: Group) -> bool:
         """Jobs of several nodes behind a stopped one must not sit on a part of theirs.
 
-        Two such jobs would wait for each other for ever. True when that gave the stopped job a node."""
-        behind = [other for other in self.groups if other is not group and other.open and other.place > group.place]
-        given_back = sum(other.give_back(self.plan.supply) for other in behind)
-        if not given_back or group.shape.size is not None:
-            return False
+        Two such jobs would wait for each other for ever. True when that gave the stopped job a node: one of these, or
+        one that an earlier stopped job left of what was given back to it."""
+        for other in self.groups:
+            if other.open and other.place > group.place:
+                other.give_back(self.plan.supply)
         group.cursor = (IDLE, 0)
         found = next_supply(group, self.plan.supply)
         if found is None:

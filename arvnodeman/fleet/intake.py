@@ -85,8 +85,6 @@ def _offset(state: State, told: float | None, before: float, whose: str) -> floa
 
 def _expect_pinging_nodes(state: State) -> None:
     """After a start there is no earlier list: records that ping young stand for it."""
-    if not state.roster.records:
-        return
     state.cloud_trust.expect(
         record.instance_id
         for record in state.roster.records.values()
@@ -222,8 +220,8 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
 
 
 def _is_steady(node: Node) -> bool:
-    """Of a busy node: nothing is being counted, no shield to be lifted."""
-    return node.been_up and not node.down_polls and node.shield_until is None
+    """Of a busy node: nothing is being counted. One with a shield is: the poll that gave it was down."""
+    return node.been_up and not node.down_polls
 
 
 def _note_up(state: State, node: Node, verdict: NodeState) -> None:
@@ -231,14 +229,13 @@ def _note_up(state: State, node: Node, verdict: NodeState) -> None:
     slurm = node.slurm
     if slurm is not None:
         up = slurm.state in BUSY_STATES or (slurm.state == "idle" and slurm.responding)
-    else:
-        up = not state.sinfo and verdict in (NodeState.IDLE, NodeState.BUSY)
-    if not up or node.record is None:
+    else:  # without Slurm, by its record; one that Slurm does not know is down
+        up = verdict in (NodeState.IDLE, NodeState.BUSY)
+    if not up:
         return
-    if not node.been_up:
-        node.been_up = True
-        state.desk.counters["nodes_came_up"] += 1
-        state.desk.counters["boots_up"] += node.booted
+    node.been_up = True
+    state.desk.counters["nodes_came_up"] += 1
+    state.desk.counters["boots_up"] += node.booted
     if node.size is not None:
         state.health_of(node.size).came_up()
 

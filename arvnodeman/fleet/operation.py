@@ -14,8 +14,6 @@ from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Deci
 from arvnodeman.fleet.model import ErrorKind, Policy, RemoteError
 from arvnodeman.fleet.polls import Clock
 
-RETRIED = frozenset({ErrorKind.TRANSIENT, ErrorKind.THROTTLED})
-
 
 def _never(_size: str) -> bool:
     return False
@@ -135,5 +133,7 @@ class Operation:
         self.attempts, self._wait = 0, 0.0
 
     def give_up_on(self, error: RemoteError) -> bool:
-        """Is there no point in trying this step again?"""
-        return error.kind not in RETRIED or self.attempts + 1 >= self.desk.policy.boot_attempts
+        """Is there no point in trying this step again? Throttling uses up no attempts, nor does it end any."""
+        if error.kind is ErrorKind.TRANSIENT:
+            return self.attempts + 1 >= self.desk.policy.boot_attempts
+        return error.kind is not ErrorKind.THROTTLED

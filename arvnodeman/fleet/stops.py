@@ -263,7 +263,7 @@ def _keep_returned(state: State) -> None:
     """What the cloud lists again, or Slurm calls busy, is not gone, and DOWN would end its jobs."""
     for shutdown in list(state.shutdowns.values()):
         node = shutdown.node
-        if shutdown.kind is not Kind.GONE or node.cloud.stopped:
+        if shutdown.kind is not Kind.GONE or node.cloud.goes_stopped:
             continue
         there = node.listed and not node.missing
         works = not shutdown.shared and state.roster.slurm_works(shutdown.hostname)

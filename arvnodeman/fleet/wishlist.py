@@ -59,14 +59,12 @@ class Group:
             self.book(taken)
         return taken
 
-    def give_back(self, supply: Supply) -> bool:
-        """The next job gives back what it holds so far. True when that was something."""
+    def give_back(self, supply: Supply) -> None:
+        """The next job gives back what it holds so far."""
         for size, kind, nodes in self.held:
             supply.give(size, kind, nodes)
             self.partly -= nodes
-        held = bool(self.held)
         self.held.clear()
-        return held
 
     @property
     def lacking(self) -> int:

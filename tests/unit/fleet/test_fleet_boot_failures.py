@@ -123,6 +123,19 @@ def test_throttling_uses_up_no_attempts() -> None:
     assert kinds(world) == ["CreateNode"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [(PrepareRecord, ()), (CreateNode, TO_CREATE), (FinishNode, (*TO_CREATE, CreateNode))],
+)
+def test_throttling_ends_no_boot_where_one_attempt_is_all(kind: type[Step], before: tuple[type[Step], ...]) -> None:
+    """It delays requests, and changes nothing else: no size rests for it."""
+    world = booting(obey=before, boot_attempts=1)
+    world.fail(world.one(kind), ErrorKind.THROTTLED, retry_after=2.0)
+    world.wait(2)
+    assert world.one(kind)
+    assert not world.fleet.view.resting
+
+
 @pytest.mark.parametrize("kind", [PrepareRecord, CreateNode])
 def test_after_boot_attempts_it_is_given_up_released_and_counted(kind: type[Step]) -> None:
     """Rows A7, D5 and N3."""
