@@ -142,17 +142,19 @@ class Shutdown(Operation):
             self._undo()
         return True
 
-    def spare(self) -> None:
-        """A newer word than kill: what has not been destroyed is not killed any more."""
-        if not self.past_return and self.kind is Kind.KILL:
-            self.kind, self._kill = Kind.OPERATOR, False
-
-    def kill(self) -> None:
-        """An operator's kill: leave out what is left before the destroy."""
-        if not self.past_return:
+    def obey(self) -> None:
+        """An operator's newest word on the node. One that comes too late is obeyed if the cloud refuses the destroy."""
+        word = self.node.word
+        if self.past_return or (word is Word.KILL and self._kill):
+            return
+        if word is Word.KILL:
             self.kind, self._kill, self._cancel = Kind.KILL, True, ""
             if self.step is None:
                 self._destroy()
+        elif self.kind is Kind.KILL or (self.kind is Kind.UNWANTED and word is Word.DRAIN):
+            self.kind, self._kill = Kind.OPERATOR, False
+        if word is Word.HOLD or (word is None and self.kind is Kind.OPERATOR):
+            self.cancel(f"an operator said {(word or Word.RUN).value}")
 
     def vanished(self) -> None:
         """The node is gone without us (row E3): only its traces are left to clear."""
@@ -341,9 +343,10 @@ class Shutdown(Operation):
         if error.kind is ErrorKind.GONE:
             self._destroyed()
         elif error.kind is ErrorKind.THROTTLED:
+            self.again(error)
             if self.stage is Stage.DESTROY:  # not done, for certain: everything is asked again before the next attempt
                 self.stage = Stage.WAIT
-            self.again(error)
+                self.obey()
         elif isinstance(step, LookForNode) and error.kind is ErrorKind.TRANSIENT:
             self.again(error)
         elif isinstance(step, DestroyNode) and error.kind in (ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED):
@@ -386,8 +389,6 @@ class Shutdown(Operation):
                 self._wait_for_work()
             case Stage.UNDO:
                 self._undo()
-            case Stage.DESTROY:
-                self._destroy()
             case Stage.LOOK:
                 self.send(LookForNode(self.id, self.node.cloud, logger=self.logger))
             case Stage.SET_DOWN:

@@ -64,23 +64,10 @@ def _obey(state: State, node: Node, word: Word) -> None:
     shutdown = node.shutdown
     if shutdown is None and word in (Word.HOLD, Word.RUN) and drained_by_us(node) is not None:
         shutdown = begin_shutdown(state, node, Kind.OPERATOR, drained=True)  # so that it can be taken back
-    if shutdown is not None and word is not Word.KILL:
-        shutdown.spare()
-    match word:
-        case Word.HOLD if shutdown is not None:
-            shutdown.cancel("an operator said hold")
-        case Word.RUN if shutdown is not None and shutdown.kind is Kind.OPERATOR:
-            shutdown.cancel("an operator said run")
-        case Word.DRAIN if shutdown is not None:
-            if shutdown.kind is Kind.UNWANTED:
-                shutdown.kind = Kind.OPERATOR
-        case Word.DRAIN if state.table is not None and (state.policy.slurm or node.state is not NodeState.BUSY):
-            begin_shutdown(state, node, Kind.OPERATOR)
-        case Word.KILL if shutdown is not None:
-            shutdown.kill()
-        case Word.KILL:
-            begin_shutdown(state, node, Kind.KILL)
-        case _:
-            pass
     if shutdown is not None:
+        shutdown.obey()
         after_shutdown(state, shutdown)
+    elif word is Word.KILL:
+        begin_shutdown(state, node, Kind.KILL)
+    elif word is Word.DRAIN and state.table is not None and (state.policy.slurm or node.state is not NodeState.BUSY):
+        begin_shutdown(state, node, Kind.OPERATOR)

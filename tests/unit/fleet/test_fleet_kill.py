@@ -53,12 +53,17 @@ def test_a_kill_that_the_cloud_throttles_is_sent_again_without_a_look() -> None:
     assert not world.open(LookAtNode)
 
 
-@pytest.mark.parametrize("word", [Word.RUN, Word.DRAIN])
-def test_a_newer_word_spares_what_the_cloud_did_not_destroy_yet(word: Word) -> None:
+@pytest.mark.parametrize("in_flight", [True, False])
+@pytest.mark.parametrize("word", [Word.RUN, Word.DRAIN, Word.HOLD])
+def test_a_newer_word_spares_what_the_cloud_did_not_destroy_yet(word: Word, in_flight: bool) -> None:
+    """Also one that is said while the request is on its way."""
     world = up("alloc")
     world.say("compute1", Word.KILL)
+    if in_flight:
+        world.say("compute1", word)
     world.fail(world.one(DestroyNode), ErrorKind.THROTTLED)
-    world.say("compute1", word)
+    if not in_flight:
+        world.say("compute1", word)
     world.wait(60)
     assert not world.open(DestroyNode)
     for _ in range(4):
@@ -66,6 +71,22 @@ def test_a_newer_word_spares_what_the_cloud_did_not_destroy_yet(word: Word) -> N
         world.cycle()
     assert bool(world.drained()) is (word is Word.DRAIN)
     assert world.destroyed() == ["i-compute1"]  # the one that was throttled
+
+
+@pytest.mark.parametrize("word", [Word.RUN, Word.HOLD])
+def test_a_drain_taken_back_while_its_destroy_is_on_its_way_is_no_more_when_the_cloud_refused(word: Word) -> None:
+    world = up()
+    world.say("compute1", Word.DRAIN)
+    while not world.open(DestroyNode):
+        world.obey(DrainNode, LookAtNode)
+        world.wait(10)
+    world.say("compute1", word)
+    world.fail(world.one(DestroyNode), ErrorKind.THROTTLED)
+    for _ in range(4):
+        world.obey()
+        world.cycle()
+    assert world.destroyed() == ["i-compute1"]  # the one that was throttled
+    assert world.state() is NodeState.IDLE
 
 
 def test_kill_works_on_stale_lists() -> None:
