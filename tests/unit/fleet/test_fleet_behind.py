@@ -30,7 +30,7 @@ def test_the_first_takes_what_it_lacks_and_the_next_one_what_that_leaves() -> No
     first, second, behind = JobShape(nodes=2), ONE, JobShape(cores=4, nodes=3)
     world.begin(*waiting(first, second, behind))
     assert [world.reason(shape) for shape in (first, second)] == ["", ""]
-    assert "max_nodes of 4 reached" in world.reason(behind)
+    assert world.reason(behind).startswith("3 of large wanted, max_nodes of 4 reached")
     world.cycle(times=5)
     assert not world.drained()
     assert not world.prepared()

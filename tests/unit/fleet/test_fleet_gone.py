@@ -145,7 +145,7 @@ def test_pings_are_looked_at_in_a_list_that_was_asked_for_after_the_second_cloud
     assert bool(world.steps) is gone
 
 
-@pytest.mark.parametrize(("seconds", "gone"), [(299, False), (301, True)])
+@pytest.mark.parametrize(("seconds", "gone"), [(299, False), (300, True)])
 @pytest.mark.parametrize("why", ["it has not pinged yet", "the list lacks its record"])
 def test_one_whose_ping_nobody_can_look_at_is_gone_after_max_poll_time(why: str, seconds: float, gone: bool) -> None:
     """Lists lag most where a node is young, and two of them may be wrong at once."""
@@ -244,3 +244,67 @@ def test_one_that_comes_back_stopped_and_held_is_kept_with_its_record() -> None:
     assert not [step for step in world.asked if isinstance(step, SetNodeDown | ReleaseRecord)]
     assert resumed(world) == ["compute1"]
     assert not world.fleet.view.operations
+
+
+# ---- what one list, or an old one, does not tell ---------------------------------------------------------------------
+
+
+def test_while_a_list_is_too_old_nothing_is_begun() -> None:
+    """Row A22: not even a drain."""
+    world = lost("idle")
+    world.now += 700
+    for _ in range(3):
+        world.now += MINUTE
+        world.poll_cloud(without=["i-compute1"])
+        world.poll_records()
+    assert not world.steps
+    world.poll_queue()
+    without(world)
+    assert world.open(DrainNode)
+
+
+def test_after_a_sign_of_life_one_more_list_tells_that_it_is_gone() -> None:
+    world = lost("idle")
+    without(world)
+    world.change_record("compute1", last_ping_at=world.now + 1)
+    without(world)
+    assert any("gives signs of life" in line for line in world.log(30))
+    assert not world.steps
+    without(world)
+    assert world.open(DrainNode)
+
+
+def test_the_time_for_a_first_ping_begins_anew_with_a_sign_of_life() -> None:
+    """It works under the name that was made for it, and has not pinged."""
+    world = World(policy(shutdown_windows=NEVER, max_poll_time=300.0))
+    world.node(slurm="alloc", record=False, age=100)
+    world.begin()
+    without(world, times=6)
+    world.says("compute1", "down")
+    without(world, times=4)
+    assert not world.steps
+    without(world)
+    assert world.open(DrainNode)
+
+
+def test_one_list_that_shows_it_stopped_spares_no_question() -> None:
+    """Slurm is told, and asked, as ever: two in a row are needed."""
+    world = World()
+    world.node()
+    world.begin()
+    world.change_cloud("compute1", stopped=True)
+    world.cycle()
+    assert world.one(DrainNode)
+    world.obey(DrainNode)
+    assert world.one(LookAtNode)
+
+
+def test_one_that_was_stopped_under_hold_is_drained_and_asked_for_when_no_list_shows_it() -> None:
+    """A list may lie, and it may have been started again."""
+    world = lost("idle")
+    world.change_cloud("compute1", stopped=True, word=HELD)
+    world.cycle()
+    without(world, times=2)
+    assert world.one(DrainNode)
+    world.obey(DrainNode)
+    assert world.one(LookAtNode)

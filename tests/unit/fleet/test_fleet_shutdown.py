@@ -140,6 +140,17 @@ def test_twice_without_a_drain_means_that_somebody_resumed_it(said: str) -> None
     assert any("slurm state is not draining any more" in line for line in world.log())
 
 
+def test_the_second_look_comes_after_drain_poll_time() -> None:
+    """Row F4: the drain may be on its way all that time."""
+    world = going()
+    world.obey(DrainNode)
+    looks(world, "alloc")
+    world.wait(9.5)
+    assert not world.steps
+    world.wait(1)
+    assert kinds(world) == ["LookAtNode"]
+
+
 def test_the_two_must_follow_each_other() -> None:
     """Row F4."""
     world = going()

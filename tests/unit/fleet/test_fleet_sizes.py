@@ -330,3 +330,30 @@ def test_sizes_after_one_that_is_missing_are_there(broken: ProviderSize) -> None
     sizes = table(section("other"), section("m5.large"), offers=(OFFER, broken))
     assert [size.id for size in sizes.cheapest_first] == ["m5.large"]
     assert [missing.id for missing in sizes.missing] == ["other"]
+
+
+# ---- what is remembered of shapes ------------------------------------------------------------------------------------
+
+
+def shapes(count: int) -> list[JobShape]:
+    return [JobShape(ram=float(ram)) for ram in range(count)]
+
+
+@pytest.mark.parametrize(("known", "kept"), [(160, True), (161, False)])
+def test_shapes_that_left_the_queue_are_forgotten_when_they_are_many(known: int, kept: bool) -> None:
+    """Not at every poll: more than twice what waits now, and a hundred."""
+    sizes, asked = table(section()), shapes(known)
+    before = [sizes.choices(shape) for shape in asked]
+    sizes.forget_others(asked[:30])
+    assert [sizes.choices(shape) is choice for shape, choice in zip(asked, before, strict=True)] == [
+        kept or number < 30 for number in range(known)
+    ]
+
+
+def test_a_shape_that_was_not_asked_for_yet_may_be_in_the_queue() -> None:
+    sizes = table(section())
+    for shape in shapes(200):
+        sizes.choices(shape)
+    new = JobShape(cores=99)
+    sizes.forget_others([new])
+    assert sizes.choices(new) == ()

@@ -207,12 +207,13 @@ def test_right_after_a_start_a_node_without_a_last_ping_is_unpaired() -> None:
     assert world.state() is NodeState.UNPAIRED
 
 
-def test_one_that_no_list_shows_yet_is_idle_too_when_it_pings() -> None:
+@pytest.mark.parametrize(("pinged", "state"), [(True, NodeState.IDLE), (False, NodeState.UNPAIRED)])
+def test_one_that_no_list_shows_yet_is_booting_no_more_when_it_has_paired(pinged: bool, state: NodeState) -> None:
     world = World(policy(shutdown_windows=NEVER)).begin(*jobs(1))
     world.obey()
     assert world.created() == ["small"]
-    assert not world.open(CreateNode)
-    pings(world)
+    pings(world, last_ping_at=world.now if pinged else None)
+    world.silent.add("r-new1")
     world.says("compute1", "inval")
     world.poll_records()
-    assert [node.state for node in world.fleet.view.nodes.values()] == [NodeState.IDLE]
+    assert [node.state for node in world.fleet.view.nodes.values()] == [state]
