@@ -119,7 +119,7 @@ def test_a_drain_found_after_a_restart_is_taken_back_when_the_node_is_wanted(rea
 def test_features_lost_in_a_reconfigure_are_applied_again_and_a_reservation_is_left_alone(real: Stage) -> None:
     """Rows F18, F21: `maint` is neither down nor spare; when it ends the node goes."""
     real.daemon()
-    job = real.job(size="small", duration=seconds(4))
+    job = real.job(size="small", duration=seconds(12))  # the reservation has to be there before it ends
     node = real.node_of(job)
     host = node["hostname"]
     real.slurm("scontrol", "reconfigure")
@@ -127,12 +127,14 @@ def test_features_lost_in_a_reconfigure_are_applied_again_and_a_reservation_is_l
     user = real.slurm("sh", "-c", "id -un")
     made = ("ReservationName=mine", f"Nodes={host}", f"Users={user}", "Flags=MAINT,IGNORE_JOBS")
     real.slurm("scontrol", "create", *made, "StartTime=now", "Duration=60")
-    real.until(lambda: real.sinfo(host) == "maint", "the node to be in maintenance")
-    other = real.job(size="medium", duration=seconds(1))
-    real.until_job(other, "completed")
-    real.until(lambda: [n["id"] for n in real.nodes()] == [node["id"]], "the other node to be gone")
-    assert real.sinfo(host) == "maint"
-    real.slurm("scontrol", "delete", "ReservationName=mine")
+    try:
+        real.until(lambda: real.sinfo(host) == "maint", "the node to be in maintenance")
+        other = real.job(size="medium", duration=seconds(1))
+        real.until_job(other, "completed")
+        real.until(lambda: [n["id"] for n in real.nodes()] == [node["id"]], "the other node to be gone")
+        assert real.sinfo(host) == "maint"
+    finally:  # it would keep the name from the tests that follow
+        real.slurm("scontrol", "delete", "ReservationName=mine")
     real.until_quiet()
 
 
