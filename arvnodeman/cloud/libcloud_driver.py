@@ -217,6 +217,10 @@ class LibcloudDriver(CloudDriver):
         """Does the cloud say that it does not work?"""
         return node.state in self.broken_states
 
+    def _fault(self, _node: Any) -> str:
+        """Why a broken node is broken, in the cloud's words, as they are; nothing where it does not say."""
+        return ""
+
     def _tags(self, node: Any) -> Mapping[str, str]:
         """A node's tags; none for a node that has none or something else in their place (row I7)."""
         tags = (getattr(node, "extra", None) or {}).get("tags")
@@ -315,10 +319,14 @@ class LibcloudDriver(CloudDriver):
             tagged_price=self._of(node, f"tag {PRICE_TAG}", lambda _: read_price(tags.get(PRICE_TAG)), None),
             preemptible=self._of(node, "preemptible", self._preemptible, False),
             broken=self._of(node, "state", self._is_broken, False),
+            fault=self._of(node, "fault", self._shown_fault, ""),
             stopped=self._of(node, "state", self._is_stopped, False),
             word=self._of(node, f"tag {WORD_TAG}", lambda _: read_word(tags.get(WORD_TAG, "")), None),
             address=str(addresses[0]) if addresses else None,
         )
+
+    def _shown_fault(self, node: Any) -> str:
+        return one_line(self._fault(node), self._secrets) if self._is_broken(node) else ""
 
     @staticmethod
     def _of(node: Any, what: str, read: Callable[[Any], _T], otherwise: _T) -> _T:

@@ -103,6 +103,10 @@ class OpenStackDriver(LibcloudDriver):
     def _is_gone(self, node: Any) -> bool:
         return super()._is_gone(node) or (node.extra or {}).get("task_state") == "deleting"
 
+    def _fault(self, node: Any) -> str:
+        fault = (node.extra or {}).get("fault")
+        return str(fault.get("message") or "") if isinstance(fault, Mapping) else ""
+
     def _tags(self, node: Any) -> Mapping[str, str]:
         metadata = (getattr(node, "extra", None) or {}).get("metadata")
         return {str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, Mapping) else {}

@@ -171,6 +171,7 @@ class CloudNode:
     start_time: float | None = None
     preemptible: bool = False
     broken: bool = False  # the cloud says that it does not work
+    fault: str = ""  # why it is broken, in the cloud's words: one line, cut, without secrets; '' where it does not say
     stopped: bool = False  # listed as stopped or preempted: it cannot be working
     word: OperatorWord | None = None
     address: str | None = None

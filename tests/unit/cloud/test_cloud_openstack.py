@@ -202,6 +202,25 @@ def test_a_server_that_could_not_be_built_is_seen(peer: OpenStackPeer) -> None:
     server |= {"status": "ERROR", "fault": {"code": 500, "message": "No valid host was found."}}
     (node,) = peer.driver().list_nodes()
     assert (node.id, node.broken, node.address) == (node_id, True, None)
+    assert node.fault == "No valid host was found."
+
+
+@pytest.mark.parametrize("fault", [None, 7, {}, {"message": None}, {"code": 500}])
+def test_a_server_in_error_that_does_not_say_why_has_no_fault(peer: OpenStackPeer, fault: object) -> None:
+    (node_id,) = peer.add(1)
+    peer.servers[node_id] |= {"status": "ERROR", "fault": fault}
+    assert [(node.broken, node.fault) for node in peer.driver().list_nodes()] == [(True, "")]
+
+
+def test_the_words_of_a_fault_are_one_line_and_of_a_broken_server_alone(peer: OpenStackPeer) -> None:
+    broken, well = peer.add(2)
+    fault = {"code": 500, "message": "no\n" * 500, "created": "2026-11-29T12:00:00Z"}
+    peer.servers[broken] |= {"status": "ERROR", "fault": fault}
+    peer.servers[well] |= {"fault": fault}
+    faults = {node.id: node.fault for node in peer.driver().list_nodes()}
+    assert faults[well] == ""
+    assert faults[broken].startswith("no no no")
+    assert len(faults[broken]) <= 400
 
 
 @pytest.mark.parametrize("wrong", [{"id": None}, {"addresses": 3}, {"flavor": None}])
