@@ -6,6 +6,7 @@ from arvnodeman.cloud.errors import CREDENTIALS, table
 from arvnodeman.fleet.model import ErrorKind
 
 REFUSED, CAPACITY, TRANSIENT, GONE = ErrorKind.REFUSED, ErrorKind.CAPACITY, ErrorKind.TRANSIENT, ErrorKind.GONE
+QUOTA = ErrorKind.QUOTA
 
 SANDBOX = table(
     {"InvalidParameter": "[Cloud Create]", "Unauthorized": CREDENTIALS},
@@ -76,9 +77,20 @@ GCE = table(
         "insufficientPermissions": "[Cloud Credentials] user_id",
         "invalid_grant": CREDENTIALS,
     },
-    throttled=["RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"],
+    throttled=[
+        "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED",  # requests at once, not things
+        "RATE_LIMIT_EXCEEDED",
+        "RESOURCE_OPERATION_RATE_EXCEEDED",
+        "rateLimitExceeded",
+        "userRateLimitExceeded",
+    ],
     quota=["IP_SPACE_EXHAUSTED", "IP_SPACE_EXHAUSTED_WITH_DETAILS", "QUOTA_EXCEEDED", "quotaExceeded"],
-    capacity=["STOCKOUT", "ZONE_RESOURCE_POOL_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"],
+    capacity=[
+        "STOCKOUT",
+        "VM_MIN_COUNT_NOT_REACHED",
+        "ZONE_RESOURCE_POOL_EXHAUSTED",
+        "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS",
+    ],
     refused=["UNSUPPORTED_OPERATION", "badRequest", "invalid", "required"],
     gone=["RESOURCE_NOT_FOUND", "notFound"],
     transient=[  # a name that exists may be that of our own request, whose answer was lost
@@ -148,6 +160,8 @@ AZURE = table(
 OPENSTACK = table(
     {},
     phrases=[
+        (r"No (more|fixed) (IP addresses|fixed IPs)\b", QUOTA, ""),
+        (r"Exceeded max(imum number of retries| scheduling attempts)", CAPACITY, ""),  # every host has been tried
         (r"No valid host", CAPACITY, ""),
         (r"Cannot '\w+' instance .* while it is in", TRANSIENT, ""),  # it is still being built
         (r"^401 ", TRANSIENT, ""),  # the token has run out before its time; libcloud forgets it, and gets another

@@ -21,7 +21,7 @@ from libcloud.common.google import (
 from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError, ProviderError
 from libcloud.compute.types import KeyPairDoesNotExistError
 
-from arvnodeman.cloud.error_tables import AZURE, EC2, GCE
+from arvnodeman.cloud.error_tables import AZURE, EC2, GCE, OPENSTACK
 from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, fatal_cause, one_line, translating
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
 
@@ -96,6 +96,15 @@ def test_what_an_operator_can_mend_names_the_option(error: Exception, hint: str)
         (GoogleBaseError({"message": "Rate Limit Exceeded"}, 403, "userRateLimitExceeded"), ErrorKind.THROTTLED),
         (GoogleBaseError("The zone has no room", 200, "ZONE_RESOURCE_POOL_EXHAUSTED"), ErrorKind.CAPACITY),
         (GoogleBaseError("no", 200, "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"), ErrorKind.CAPACITY),
+        (GoogleBaseError("Requested minimum count of 1 VMs", 200, "VM_MIN_COUNT_NOT_REACHED"), ErrorKind.CAPACITY),
+        (
+            GoogleBaseError("Operation rate exceeded for resource 'd'", 200, "RESOURCE_OPERATION_RATE_EXCEEDED"),
+            ErrorKind.THROTTLED,
+        ),
+        (
+            GoogleBaseError("Quota 'CONCURRENT_OPERATIONS' exceeded", 200, "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED"),
+            ErrorKind.THROTTLED,
+        ),
         (GoogleBaseError("something new went wrong", 200, "SOMETHING_NEW"), ErrorKind.TRANSIENT),
         (ResourceNotFoundError({"message": "not found"}, 404, "notFound"), ErrorKind.GONE),
         (ResourceExistsError("already exists", 409, "alreadyExists"), ErrorKind.TRANSIENT),
@@ -129,6 +138,26 @@ def test_gce(error: Exception, expected: ErrorKind) -> None:
 )
 def test_azure(status: int, text: str, expected: ErrorKind) -> None:
     assert kind(BaseHTTPError(status, text), AZURE) is expected
+
+
+# ---- OpenStack: `STATUS reason message`, and the text of a fault --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "expected"),
+    [
+        (500, "No valid host was found. There are not enough hosts available.", ErrorKind.CAPACITY),
+        (500, "Exceeded maximum number of retries. Exhausted all hosts available for retrying", ErrorKind.CAPACITY),
+        (500, "Exceeded max scheduling attempts 3 for instance 1. Last exception: internal error", ErrorKind.CAPACITY),
+        (400, "No more IP addresses available on network 1111.", ErrorKind.QUOTA),
+        (409, "No more fixed IPs in network: 1111", ErrorKind.QUOTA),
+        (404, "No fixed IP addresses available for network: 1111", ErrorKind.QUOTA),
+        (403, "Quota exceeded for cores: Requested 4, but already used 20 of 20 cores", ErrorKind.QUOTA),
+    ],
+)
+def test_openstack(status: int, text: str, expected: ErrorKind) -> None:
+    """Want of hosts lets one size rest; the word "exceeded" in it must not lower the quota of all."""
+    assert kind(BaseHTTPError(status, f"{status} error {text}"), OPENSTACK) is expected
 
 
 # ---- the rule for all ------------------------------------------------------------------------------------------------
