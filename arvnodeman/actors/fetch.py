@@ -7,12 +7,12 @@ server that is away at the start is a failed poll like any other (rows A9, A21).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from arvnodeman.actors.pollers import SlurmFailure
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
-from arvnodeman.fleet.model import Job, RemoteFailure, SlurmNode
+from arvnodeman.fleet.model import Job, JobShape, RemoteFailure, SlurmNode
 from arvnodeman.slurm.errors import SlurmFailure as SlurmDidNotAnswer
 from arvnodeman.supervision.clock import Clock
 
@@ -109,13 +109,14 @@ class QueueFetch:
         started = self._now()
         jobs: list[Job] = []
         others: Mapping[str, str] = {}
+        refused: Mapping[JobShape, Sequence[Job]] = {}
         if self._slurm is not None:
             try:
                 queue = self._slurm.queue()
             except RemoteFailure as failure:
                 raise SlurmFailure(failure.error) from failure
             jobs.extend(queue.jobs)
-            others = queue.others
+            others, refused = queue.others, queue.refused
         if self._make_jobs is not None:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
@@ -124,4 +125,4 @@ class QueueFetch:
             names = [job.id for job in jobs if job.in_slurm]
             containers = self._containers.look(names) if self._containers is not None else {}
             self._waits.look(jobs, started, others, containers)
-        return QueueListed(jobs, started)
+        return QueueListed(jobs, started, refused)

@@ -7,7 +7,7 @@ sleeping, and answers with `StepDone` or `StepFailed`. What follows is decided b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
@@ -16,6 +16,7 @@ from arvnodeman.fleet.model import (
     BootIntent,
     CloudNode,
     Job,
+    JobShape,
     NodeRecord,
     NodeSize,
     OperatorWord,
@@ -71,6 +72,9 @@ class QueueListed:
 
     jobs: Sequence[Job]
     started: float
+    refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
+    """Jobs that wait for something else than nodes, by what Slurm says while a node is up, such as a limit of a QOS."""
+    running: Collection[str] | None = None  # ids of the jobs that Slurm runs now; None: not asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,8 +240,20 @@ class SlurmNode:
 
 
 @dataclass(frozen=True, slots=True)
+class JobOwner:
+    """Whose a job is, as Slurm accounts for it; '' where that is not known."""
+
+    user: str = ""
+    account: str = ""
+    qos: str = ""
+
+
+NOBODY = JobOwner()
+
+
+@dataclass(frozen=True, slots=True)
 class JobShape:
-    """What a job asks for. Jobs of one shape are alike in every decision but their turn."""
+    """What a job asks for, and for whom. Jobs of one shape are a group: alike in every decision but their turn."""
 
     cores: float = 1
     ram: float = 0  # MB, each node
@@ -250,6 +262,8 @@ class JobShape:
     nodes: int = 1
     gres: Gres = ()  # each node
     partitions: tuple[str, ...] = ()  # of Slurm, any of which will do; empty: not known
+    owner: JobOwner = NOBODY
+    reservation: str = ""  # of Slurm, that it is to run in; '': none
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from arvnodeman.fleet.model import Job, SlurmNode
+from arvnodeman.fleet.model import Job, JobShape, SlurmNode
 from arvnodeman.settings import ARVADOS_CONTAINER
 from arvnodeman.slurm.errors import (
     ControllerAway,
@@ -62,6 +62,8 @@ class Queue:
 
     jobs: tuple[Job, ...]  # that more nodes would help
     others: Mapping[str, str]  # name -> Slurm's reason, of those that it would not
+    refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
+    """Those of them of which Slurm says so only while a node is up."""
 
 
 class Slurm:
@@ -101,12 +103,15 @@ class Slurm:
             _queue_log.warning("squeue is asked for less from now on, as it refuses a field: %s", refusal.said)
             return self.queue()
         others: dict[str, str] = {}
-        jobs, malformed = parse_squeue(text, self.job_name_pattern, tail, others, numbered=self.numbered)
+        refused: dict[JobShape, list[Job]] = {}
+        jobs, malformed = parse_squeue(
+            text, self.job_name_pattern, tail, others, numbered=self.numbered, refused=refused
+        )
         nothing = len(malformed) >= sum(1 for line in text.split("\n") if line.strip())
         self._report("squeue", malformed, _queue_log, nothing=nothing)
         if len(malformed) > _JUNK and nothing:
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
-        return Queue(tuple(jobs), others)
+        return Queue(tuple(jobs), others, refused)
 
     def nodes(self) -> dict[str, SlurmNode]:
         """Every node that Slurm shows, by name. No node at all is a failure: slurm.conf has at least one."""
@@ -285,11 +290,11 @@ class Slurm:
 
     def _note_unknown(self, stderr: str) -> None:
         """One line for each field that this squeue does not know."""
-        for field in _NO_FIELD.findall(stderr[:65536]):
-            if field not in self._unknown:
-                self._unknown.add(field)
+        for name in _NO_FIELD.findall(stderr[:65536]):
+            if name not in self._unknown:
+                self._unknown.add(name)
                 _queue_log.warning(
-                    "this squeue does not show %s of jobs: what they ask for in that way is not seen", field
+                    "this squeue does not show %s of jobs: what they ask for in that way is not seen", name
                 )
 
     @staticmethod

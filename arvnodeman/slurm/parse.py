@@ -45,6 +45,9 @@ WAITS_FOR_NODES = ("Resources", "ReqNodeNotAvail", "Priority", "BadConstraints",
 that waits for `BurstBufferResources` is no want of nodes."""
 MAINTENANCE = "Reserved for maintenance"
 """... unless it contains this: more nodes would not help."""
+_ALWAYS_SAID = ("Dependency", "BeginTime", "JobHeld", ARRAY_LIMIT, "Cleaning", "None", "DependencyNeverSatisfied")
+"""How the reasons begin that Slurm gives also while every node is off. Any other of those for which nodes do not help
+comes only when a node is up: it tells that a node was booted in vain."""
 
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})([KMGTP]?)([CN]?)", re.IGNORECASE)
 _WAITS = re.compile(rf"\b(?:{'|'.join(WAITS_FOR_NODES)})\b")
@@ -154,13 +157,20 @@ def waits_for_nodes(reason: str) -> bool:
 
 
 def parse_squeue(
-    text: str, job_name_pattern: str, tail: int = 0, others: dict[str, str] | None = None, *, numbered: bool = False
+    text: str,
+    job_name_pattern: str,
+    tail: int = 0,
+    others: dict[str, str] | None = None,
+    *,
+    numbered: bool = False,
+    refused: dict[JobShape, list[Job]] | None = None,
 ) -> tuple[list[Job], list[str]]:
     """The jobs that wait for nodes and whose name contains `job_name_pattern` (row F16), in the order of the queue, and
     the lines that cannot be read. Jobs alike share one JobShape. `tail`: fields behind the number of nodes;
     `numbered`: behind these stands the number of the job, which is then its id, and not the name; the waiting tasks of
     an array share a line, and no more of them wait for nodes than may run at once. `others` is given the jobs of such
-    names that more nodes would not help: id and reason."""
+    names that more nodes would not help: id and reason; `refused` those of them that Slurm says so of only while a
+    node is up."""
     jobs: list[Job] = []
     malformed: list[str] = []
     wait_otherwise = {} if others is None else others
@@ -171,8 +181,6 @@ def parse_squeue(
         shown, _, job_id = line.rpartition("|") if numbered else (line, "", "")
         fields = shown.replace("\n", " ").split("|")
         if len(fields) != FIRST + tail or not fields[6].isdigit():
-            if not line.strip():
-                continue
             unusual = _unusual(fields, tail)
             if unusual is None:
                 malformed += filter(str.strip, line.split("\n"))
@@ -189,15 +197,20 @@ def parse_squeue(
             ids, at_once = tasks_of(job_id) if numbered else ([name], 1)
             if not counted[reason]:
                 wait_otherwise.update(dict.fromkeys(ids, reason))
-                continue
+                if refused is None or reason.startswith(_ALWAYS_SAID):
+                    continue
             if shape is None:
                 shape = job_shape(*key)
                 shapes[key] = shape = distinct.setdefault(shape, shape)
             priority = int(fields[6])
+            if refused is not None and not counted[reason]:
+                refused.setdefault(shape, []).extend([Job(each, shape, priority, reason) for each in ids])
+                continue
             jobs += [Job(each, shape, priority, reason) for each in ids[:at_once]]
             wait_otherwise.update(dict.fromkeys(ids[at_once:], ARRAY_LIMIT))
         except ValueError:
-            malformed += filter(str.strip, line.split("\n"))
+            if counted[reason]:
+                malformed += filter(str.strip, line.split("\n"))
     return jobs, malformed
 
 

@@ -526,3 +526,35 @@ def test_a_bar_in_the_name_of_a_job_with_a_partition(tail: int, behind: str) -> 
 )
 def test_which_squeue_shows_all(version: str, expected: bool | None) -> None:
     assert shows_all(version) is expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("QOSGrpCpuLimit", True),
+        ("Licenses", True),
+        ("ReqNodeNotAvail, Reserved for maintenance", True),
+        ("Reservation", True),
+        ("Dependency", False),
+        ("DependencyNeverSatisfied", False),
+        ("BeginTime", False),
+        ("JobHeldUser", False),
+        ("JobHeldAdmin", False),
+        ("None", False),
+        ("Resources", False),
+    ],
+)
+def test_what_slurm_says_only_while_a_node_is_up_is_told_by_shape(reason: str, expected: bool) -> None:
+    refused: dict[JobShape, list[Job]] = {}
+    lines = [f"2|100M|0|{reason}|a|(null)|7|1|N/A|compute|{number}" for number in ("17", "3_[1-2]")]
+    parse_squeue("\n".join(lines), "", TAIL, {}, numbered=True, refused=refused)
+    shape = JobShape(cores=2, ram=100, partitions=("compute",))
+    assert refused == ({shape: [Job(name, shape, 7, reason) for name in ("17", "3_1", "3_2")]} if expected else {})
+
+
+def test_a_refused_line_that_cannot_be_read_in_full_is_only_not_told_by_shape() -> None:
+    others: dict[str, str] = {}
+    refused: dict[JobShape, list[Job]] = {}
+    line = "two|100M|0|Licenses|a|(null)|7|1|N/A|compute|17"
+    assert parse_squeue(line, "", TAIL, others, numbered=True, refused=refused) == ([], [])
+    assert (others, refused) == ({"17": "Licenses"}, {})
