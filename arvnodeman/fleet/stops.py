@@ -5,9 +5,10 @@ from __future__ import annotations
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.eligible import eligible
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.model import NodeState, Word
-from arvnodeman.fleet.node import BUSY, DRAINED_STATES, HOLD, NOT_UP, OUR_SHUTDOWN, Node, Sight, drained_by_us, eligible
+from arvnodeman.fleet.node import BUSY, DRAINED_STATES, HOLD, NOT_UP, OUR_SHUTDOWN, Node, Sight, drained_by_us
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.shutdown_stages import Kind, Stage
 from arvnodeman.fleet.state import State

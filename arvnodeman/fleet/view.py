@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from arvnodeman.fleet.causes import Cause, UnderWay
+from arvnodeman.fleet.eligible import eligible
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.milestones import Span, Spread
 from arvnodeman.fleet.model import (
@@ -21,7 +22,7 @@ from arvnodeman.fleet.model import (
     RemoteError,
     SlurmNode,
 )
-from arvnodeman.fleet.node import Node, Sight, eligible
+from arvnodeman.fleet.node import Node, Sight
 
 
 class NodeStatus(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from world import EPOCH, HOUR, MINUTE, NEVER, World, jobs, policy
 
+from arvnodeman.fleet.eligible import eligible
 from arvnodeman.fleet.model import (
     CloudNode,
     NodeRecord,
@@ -20,7 +21,7 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
-from arvnodeman.fleet.node import Node, Sight, eligible
+from arvnodeman.fleet.node import Node, Sight
 from arvnodeman.fleet.polls import Ages
 from arvnodeman.fleet.windows import ShutdownWindows
 
