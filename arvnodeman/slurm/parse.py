@@ -16,9 +16,9 @@ from arvnodeman.fleet import gres
 from arvnodeman.fleet.model import Job, JobShape, SlurmNode
 from arvnodeman.hostlist import hostlist
 
-SQUEUE_FORMAT = "%c|%m|%d|%r|%j|%f|%Q|%D|%b|%P"
+SQUEUE_FORMAT = "%c|%m|%d|%r|%j||%f|%Q|%D|%b|%P"
 SQUEUE_LONG_FORMAT = (
-    "MinCpus:0|,MinMemory:0|,MinTmpDisk:0|,Reason:0|,Name:0|,Feature:0|,PriorityLong:0|,NumNodes:0|,tres-per-node:0|,"
+    "MinCpus:0|,MinMemory:0|,MinTmpDisk:0|,Reason:0|,Name:0||,Feature:0|,PriorityLong:0|,NumNodes:0|,tres-per-node:0|,"
     "Partition:0|,tres-per-job:0|,tres-per-socket:0|,tres-per-task:0|,NumTasks:0|,NumCPUs:0|,tres-alloc:0|,"
     "cpus-per-tres:0|,mem-per-tres:0"
 )
@@ -26,6 +26,9 @@ SQUEUE_LONG_FORMAT = (
 with several tasks in NumCPUs, and its memory on all nodes, where MinMemory may be that of each CPU, in tres-alloc; no
 letter of --format shows any of these. In this way from Slurm 20.02 on. Of a name that a squeue does not know it prints
 only the bar behind it."""
+_BEHIND_NAME = "||"
+"""Names and features may hold a | each; no expression of features has two together, or one at its end, for Slurm
+refuses an empty feature: so the last two together end the name."""
 JOB_NUMBER = re.compile(r"[0-9]{1,10}([_+][0-9]{1,10})?")
 """Of a job, of one task of a job array (`17_3`), or of one part of a heterogeneous job (`17+1`)."""
 _ARRAY = re.compile(r"([0-9]{1,10})_\[([0-9,:-]+?)(?:,?\.\.\.)?(?:%([0-9]{1,10}))?\]")
@@ -179,7 +182,7 @@ def parse_squeue(
     distinct: dict[JobShape, JobShape] = {}
     for line in _rows(text, FIRST - 1 + tail + numbered - (not tail)):
         shown, _, job_id = line.rpartition("|") if numbered else (line, "", "")
-        fields = shown.replace("\n", " ").split("|")
+        fields = _parted(shown.replace("\n", " "), tail)
         if len(fields) != FIRST + tail or not fields[6].isdigit():
             unusual = _unusual(fields, tail)
             if unusual is None:
@@ -249,6 +252,14 @@ def _rows(text: str, bars: int) -> Iterator[str]:
             elif len(begun) == _BROKEN_UP:
                 yield begun.pop(0)
     yield from begun
+
+
+def _parted(line: str, tail: int) -> list[str]:
+    """The fields of one job."""
+    fields = line.split("|", 4)
+    both, *behind = fields[-1].rsplit("|", 2 + tail)
+    name, parted, features = both.rpartition(_BEHIND_NAME)
+    return [*fields[:4], name, features, *behind] if parted and len(fields) == 5 else line.split("|")
 
 
 def _unusual(fields: list[str], tail: int) -> list[str] | None:

@@ -118,6 +118,19 @@ def test_lines_of_a_real_squeue(line: str, shape: JobShape, priority: int, reaso
     assert one_job(line) == Job(UUID, shape, priority, reason)
 
 
+@pytest.mark.parametrize("name", ["plain", "a|b", "a||b", "|", "||", "", "a|", "|5|1", "x||instancetype=b|7|1|N/A|p"])
+@pytest.mark.parametrize("features", ["(null)", "instancetype=a", "a|b", "instancetype=large&[rack1|rack2]", "(a|b)&c"])
+def test_bars_in_names_and_features_part_no_field_wrongly(name: str, features: str) -> None:
+    """Between the two stand two bars, which no expression of features holds, or begins or ends with."""
+    line = f"1|500M|0|Resources|{name}||{features}|9|1|N/A|compute|17"
+    jobs, malformed = parse_squeue(f"{line}\n", name, TAIL, numbered=True)
+    assert not malformed
+    (job,) = jobs
+    assert (job.id, job.priority, job.shape.ram, job.shape.partitions) == ("17", 9, 500, ("compute",))
+    by_name, _ = parse_squeue(f"{line.rpartition('|')[0]}\n", "", TAIL)
+    assert [job.id for job in by_name] == [name]
+
+
 def test_a_line_without_the_number_of_nodes_asks_for_one() -> None:
     assert one_job(f"2|1G|100M|Priority|{UUID}|(null)|42").shape == JobShape(2, 1024, 100)
 
