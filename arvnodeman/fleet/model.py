@@ -264,6 +264,7 @@ class JobShape:
     partitions: tuple[str, ...] = ()  # of Slurm, any of which will do; empty: not known
     owner: JobOwner = NOBODY
     reservation: str = ""  # of Slurm, that it is to run in; '': none
+    licences: tuple[Gres, ...] = ()  # of Slurm: it asks for those of one of these choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +276,7 @@ class Job:
     priority: int = 0
     reason: str = ""  # why it waits, as Slurm says
     in_slurm: bool = True  # False: from Arvados' own jobs queue
+    time_limit: float | None = None  # seconds that it may run once it has begun, infinity for no limit; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ def run_command(slurm: Slurm, argv: Sequence[str]) -> Output:
 def _squeue(slurm: Slurm, argv: list[str]) -> str | Output:
     options = _Options("squeue")
     options.add_argument("-a", "--all", action="store_true")
-    options.add_argument("-r", "--array", action="store_true")  # there are no arrays here
+    options.add_argument("-r", "--array", "--array-unique", action="store_true")  # there are no arrays here
     options.add_argument("-h", "--noheader", action="store_true")
     options.add_argument("-o", "--format", default=_SQUEUE_FORM)
     options.add_argument("-O", "--Format", dest="long_format", default="")
@@ -219,6 +219,10 @@ def _show(slurm: Slurm, argv: list[str], oneliner: bool) -> str:
     name = name or (words[1] if len(words) > 1 else "")
     if kind.lower() == "config":
         return forms.show_config()
+    if kind.lower() in ("reservation", "reservations"):
+        return "No reservations in the system\n"
+    if kind.lower() in ("license", "licenses"):
+        return "No licenses configured in Slurm.\n"
     if kind.lower() not in ("node", "nodes", "nodename"):
         raise _Refused(f"invalid entity:{kind} for keyword:show \n")
     names = _hosts(slurm, name, "Node {} not found\n", on_stdout=True) if name else set(slurm.nodes)

@@ -192,6 +192,12 @@ SQUEUE_FIELDS: Mapping[str, Callable[[SlurmJob], object]] = {
     "C": lambda job: job.need.cores * job.need.nodes,
     "u": lambda _job: "root",
     "y": lambda _job: 10_000,
+    "F": lambda job: job.id,
+    "a": lambda _job: "(null)",
+    "q": lambda _job: "(null)",
+    "v": lambda _job: "(null)",
+    "l": lambda _job: "UNLIMITED",
+    "W": lambda _job: "(null)",
 }
 SQUEUE_TITLES = {
     "i": "JOBID",
@@ -214,6 +220,12 @@ SQUEUE_TITLES = {
     "C": "CPUS",
     "u": "USER",
     "y": "NICE",
+    "F": "ARRAY_JOB_ID",
+    "a": "ACCOUNT",
+    "q": "QOS",
+    "v": "RESERVATION",
+    "l": "TIME_LIMIT",
+    "W": "LICENSES",
 }
 SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "mincpus": SQUEUE_FIELDS["c"],
@@ -235,6 +247,13 @@ SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "cpus-per-tres": lambda _job: "N/A",
     "mem-per-tres": lambda _job: "N/A",
     "jobarrayid": SQUEUE_FIELDS["i"],
+    "username": SQUEUE_FIELDS["u"],
+    "account": SQUEUE_FIELDS["a"],
+    "qos": SQUEUE_FIELDS["q"],
+    "reservation": SQUEUE_FIELDS["v"],
+    "timelimit": SQUEUE_FIELDS["l"],
+    "mintime": lambda _job: "0:00",
+    "licenses": SQUEUE_FIELDS["W"],
 }
 """The names that the option --Format has for them."""
 

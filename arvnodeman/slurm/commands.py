@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.model import Job, JobShape, SlurmNode
 from arvnodeman.settings import ARVADOS_CONTAINER
+from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks
 from arvnodeman.slurm.errors import (
     ControllerAway,
     NotInstalled,
@@ -26,25 +28,16 @@ from arvnodeman.slurm.errors import (
     first_line,
     recognise,
 )
-from arvnodeman.slurm.parse import (
-    JOB_NUMBER,
-    LONG_NUMBER,
-    LONG_TAIL,
-    NUMBER,
-    SINFO_FORMAT,
-    SQUEUE_FORMAT,
-    SQUEUE_LONG_FORMAT,
-    TAIL,
-    parse_sinfo,
-    parse_squeue,
-    shows_all,
-)
+from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL
+from arvnodeman.slurm.parse import SINFO_FORMAT, parse_sinfo, parse_squeue, shows_all
 from arvnodeman.slurm.run import run
 
 DUMMY_NODE = "compute0"
 """Never ours: Arvados' dispatcher keeps it as the node that offers every feature."""
 
 _ALL = "--all"  # else what is in hidden partitions, jobs and nodes, is not shown to a Slurm operator
+_EACH_ARRAY = "--array-unique"  # a task that is not like the others of its array has a line of its own
+_MOST_ARRAYS = 1000  # that are asked for by their numbers
 _FEATURE = "instancetype="
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
 _FEATURE_VALUE = re.compile(r"[^\s,&|()\[\]*=]+")
@@ -82,6 +75,8 @@ class Slurm:
         self.numbered = numbered
         self._new: bool | None = None
         self._unknown: set[str] = set()  # fields of SQUEUE_LONG_FORMAT that this squeue does not know
+        self._each_array: tuple[str, ...] = (_EACH_ARRAY,)  # none, if this squeue does not know it
+        self._arrays = RunningTasks()
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
@@ -89,14 +84,15 @@ class Slurm:
         """The jobs that wait, those for nodes in the order of the queue; a malformed line is skipped with a warning.
 
         Output without one line that can be read is a failure: taken for an empty queue, it would stop nodes."""
-        form, tail = f"--format={SQUEUE_FORMAT}", TAIL
+        form, tail = [f"--format={SQUEUE_FORMAT}"], TAIL
         if self._shows_all():
-            form, tail = f"--Format={SQUEUE_LONG_FORMAT}", LONG_TAIL
-        if self.numbered:
-            form += LONG_NUMBER if self._shows_all() else NUMBER
+            form, tail = [*self._each_array, f"--Format={SQUEUE_LONG_FORMAT}"], LONG_TAIL
         try:
-            text = self._run("squeue", _ALL, "--state=PENDING", "--noheader", form)
+            text = self._run("squeue", _ALL, "--state=PENDING", "--noheader", *form)
         except Refused as refusal:
+            if _EACH_ARRAY in form and _EACH_ARRAY in refusal.said:
+                self._each_array = ()
+                return self.queue()
             if not self._new or _NO_FIELD.search(refusal.said) is None:
                 raise
             self._new = False
@@ -104,8 +100,15 @@ class Slurm:
             return self.queue()
         others: dict[str, str] = {}
         refused: dict[JobShape, list[Job]] = {}
+        at_once = self._arrays.left(text, self._count_running) if self.numbered else None
         jobs, malformed = parse_squeue(
-            text, self.job_name_pattern, tail, others, numbered=self.numbered, refused=refused
+            text,
+            self.job_name_pattern,
+            tail,
+            others,
+            numbered=self.numbered,
+            at_once=at_once,
+            refused=refused,
         )
         nothing = len(malformed) >= sum(1 for line in text.split("\n") if line.strip())
         self._report("squeue", malformed, _queue_log, nothing=nothing)
@@ -136,6 +139,12 @@ class Slurm:
         _check_hostname("squeue", hostname)
         text = self._run("squeue", _ALL, "--noheader", "--format=%i", "-w", hostname)
         return sum(1 for line in text.split("\n") if line.strip())
+
+    def _count_running(self, arrays: Sequence[str]) -> Counter[str]:
+        """How many tasks of these arrays run, by the array's number."""
+        which = [f"--jobs={','.join(arrays)}"] if len(arrays) <= _MOST_ARRAYS else []
+        text = self._run("squeue", _ALL, "--noheader", "--state=RUNNING,SUSPENDED", "--format=%F", *which)
+        return Counter(text.split())
 
     def _shows_all(self) -> bool:
         """Is this squeue new enough to show all that a job asks for? Asked until it has said what it is."""

@@ -9,36 +9,16 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from arvnodeman.fleet import gres
-from arvnodeman.fleet.model import Job, JobShape, SlurmNode
+from arvnodeman.fleet.gres import Gres
+from arvnodeman.fleet.model import Job, JobOwner, JobShape, SlurmNode
 from arvnodeman.hostlist import hostlist
+from arvnodeman.slurm.arrays import ARRAY_LIMIT, limits_of, tasks_of
+from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST, LONG_FORMAT_SINCE
 
-SQUEUE_FORMAT = "%c|%m|%d|%r|%j||%f|%Q|%D|%b|%P"
-SQUEUE_LONG_FORMAT = (
-    "MinCpus:0|,MinMemory:0|,MinTmpDisk:0|,Reason:0|,Name:0||,Feature:0|,PriorityLong:0|,NumNodes:0|,tres-per-node:0|,"
-    "Partition:0|,tres-per-job:0|,tres-per-socket:0|,tres-per-task:0|,NumTasks:0|,NumCPUs:0|,tres-alloc:0|,"
-    "cpus-per-tres:0|,mem-per-tres:0"
-)
-"""The same and more, for --Format: what `sbatch --gpus` asks for, as Arvados does, is in tres-per-job, CPUs of a job
-with several tasks in NumCPUs, and its memory on all nodes, where MinMemory may be that of each CPU, in tres-alloc; no
-letter of --format shows any of these. In this way from Slurm 20.02 on. Of a name that a squeue does not know it prints
-only the bar behind it."""
-_BEHIND_NAME = "||"
-"""Names and features may hold a | each; no expression of features has two together, or one at its end, for Slurm
-refuses an empty feature: so the last two together end the name."""
-JOB_NUMBER = re.compile(r"[0-9]{1,10}([_+][0-9]{1,10})?")
-"""Of a job, of one task of a job array (`17_3`), or of one part of a heterogeneous job (`17+1`)."""
-_ARRAY = re.compile(r"([0-9]{1,10})_\[([0-9,:-]+?)(?:,?\.\.\.)?(?:%([0-9]{1,10}))?\]")
-_TASKS = 100_000  # of one array that are looked at; the others come when these have run
-ARRAY_LIMIT = "JobArrayTaskLimit"  # Slurm's reason where as many tasks of an array run as may run at once
-NUMBER, LONG_NUMBER = "|%i", "|,JobArrayID:0"
-"""What is added to either format where jobs go by their numbers."""
-LONG_FORMAT_SINCE = (20, 2)
-FIRST = 8  # fields from the cores to the number of nodes
-TAIL, LONG_TAIL = 2, 10  # fields behind them; none can have a | in it
 SINFO_FORMAT = "%N|%t|%w|%f|%E"
 """%N is the NodeName, by which scontrol goes; %n would be the NodeHostName, which slurm.conf may set to something else.
 Nodes whose other columns are alike share a line: with 1,000 nodes that takes a tenth to a quarter of the time."""
@@ -58,9 +38,11 @@ _BROKEN_UP = 16  # lines that one job may take, for the line breaks in its name
 _MB = {"": 1.0, "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2, "P": 1024.0**3}
 _COUNT = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,6})?)([KM]?)(?:-[0-9]+[KM]?)?", re.IGNORECASE)
 _TIMES = {"": 1, "K": 1024, "M": 1024**2}
+_TOGETHER = ("tres_per_job", "tres_per_socket", "tres_per_task")
 _SIZE = re.compile(r"(?:^|[&|,(\[])instancetype=([^&|,()\[\]*]+)")
 _ARVADOS_UUID = re.compile(r"[0-9a-z]{5}-[0-9a-z]{5}-[0-9a-z]{15}")
-_NO_TAIL = ("N/A", "", "N/A", "N/A", "N/A", "", "", "", "N/A", "N/A")
+_TIME = re.compile(r"(?:([0-9]{1,6})-)?(?:([0-9]{1,4}):)?([0-9]{1,4}):([0-9]{1,2})")
+_NOT_SAID = ("", "NOT_SET", "INVALID", "N/A", "0:00")
 _INEXACT = 0.01  # of an amount of memory, as squeue rounds the larger ones
 _VERSION = re.compile(r"slurm\S*\s+(\d+)\.(\d+)")
 _STATE = re.compile(r"([a-z_]+)([^a-z_\s]*)")
@@ -92,41 +74,47 @@ def size_named(features: str) -> str | None:
     return match.group(1) if match else None
 
 
-def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, *tail: str) -> JobShape:
-    """What a job asks for, from its fields; `tail`: those behind the number of nodes. Raises ValueError for one that
-    cannot be read."""
+def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, **tail: str) -> JobShape:
+    """What a job asks for, from its fields; `tail`: those behind the number of nodes, by our names for them; what is
+    not shown is not asked for. Raises ValueError for one that cannot be read."""
     how_many, on = count(cores), max(1, int(count(nodes)))
-    tres, partition, per_job, per_socket, per_task, tasks, cpus, total, cpus_each, memory_each = (
-        *tail,
-        *_NO_TAIL[len(tail) :],
-    )
-    on_all = _on_all(total)
+    on_all, cpus = _on_all(tail.get("tres_alloc", "")), tail.get("cpus", "")
+    together = any(tail.get(name, "") not in gres.NONE for name in _TOGETHER)
     if cpus:
-        if count(cpus) <= on_all.get("node", 0) < on:
-            # of --nodes=2-3 the most is shown, and the job's CPUs do not call for more than the least
+        if count(cpus) <= on_all.get("node", 0) < on and not together:
+            # of --nodes=2-3 the most is shown, and the job's CPUs do not call for more than the least; where GRES are
+            # asked for together, as by --gpus=4, the number is that of the nodes that have so many
             on = int(on_all["node"])
         how_many = max(how_many, math.ceil(count(cpus) / on))
-    wanted = gres.asked(tres)
-    if any(text not in gres.NONE for text in (per_job, per_socket, per_task)):
-        on_each = math.ceil(count(tasks or "1") / on)
+    wanted = gres.asked(tail.get("tres_per_node", ""))
+    if together:
+        on_each = math.ceil(count(tail.get("tasks") or "1") / on)
         for more in (
-            gres.asked(per_job, lambda total: math.ceil(total / on)),
-            gres.asked(per_socket),  # how many sockets is not shown: one at least
-            gres.asked(per_task, lambda each: each * on_each),
+            gres.asked(tail.get("tres_per_job", ""), lambda total: math.ceil(total / on)),
+            gres.asked(tail.get("tres_per_socket", "")),  # how many sockets is not shown: one at least
+            gres.asked(tail.get("tres_per_task", ""), lambda each: each * on_each),
         ):
             wanted |= {name: max(number, wanted.get(name, 0)) for name, number in more.items()}
-    for name, each in gres.asked(cpus_each).items():  # sbatch --cpus-per-gpu
+    for name, each in gres.asked(tail.get("cpus_per_tres", "")).items():  # sbatch --cpus-per-gpu
         how_many = max(how_many, each * sum(wanted[of] for of in wanted if of == name or of.startswith(f"{name}:")))
-    least = megabytes(memory, how_many)
+    least, partition = megabytes(memory, how_many), tail.get("partition", "")
     return JobShape(
         cores=how_many,
-        ram=_memory(least, how_many, on, on_all) if least or memory_each not in gres.NONE else 0,
+        ram=_memory(least, how_many, on, on_all) if least or tail.get("memory_per_tres", "") not in gres.NONE else 0,
         scratch=megabytes(disk, how_many),
         size=size_named(features),
         nodes=on,
         gres=tuple(sorted(wanted.items())),
         partitions=tuple(partition.split(",")) if partition not in gres.NONE else (),
+        owner=JobOwner(*(_said(tail.get(name, "")) for name in ("user", "account", "qos"))),
+        reservation=_said(tail.get("reservation", "")),
+        licences=licences_asked(tail.get("licences", "")),
     )
+
+
+def _said(text: str) -> str:
+    """'' for what Slurm writes where nothing is said."""
+    return "" if text in gres.NONE else text
 
 
 def _on_all(total: str) -> dict[str, float]:
@@ -162,113 +150,170 @@ def waits_for_nodes(reason: str) -> bool:
 def parse_squeue(
     text: str,
     job_name_pattern: str,
-    tail: int = 0,
+    tail: Sequence[str] = (),
     others: dict[str, str] | None = None,
     *,
     numbered: bool = False,
+    at_once: Mapping[str, int] | None = None,
     refused: dict[JobShape, list[Job]] | None = None,
 ) -> tuple[list[Job], list[str]]:
     """The jobs that wait for nodes and whose name contains `job_name_pattern` (row F16), in the order of the queue, and
-    the lines that cannot be read. Jobs alike share one JobShape. `tail`: fields behind the number of nodes;
-    `numbered`: behind these stands the number of the job, which is then its id, and not the name; the waiting tasks of
-    an array share a line, and no more of them wait for nodes than may run at once. `others` is given the jobs of such
-    names that more nodes would not help: id and reason; `refused` those of them that Slurm says so of only while a
+    the lines that cannot be read. Jobs alike share one JobShape. `tail`: the fields behind the number of nodes;
+    `numbered`: a job's id is its number, and not its name. `others` is given the jobs of such names that more nodes
+    would not help: id and reason; so are tasks of an array beyond `at_once`, which has how many more of them may run
+    now (without it, as many as may run at all). `refused` is given those of them that Slurm says so of only while a
     node is up."""
     jobs: list[Job] = []
     malformed: list[str] = []
     wait_otherwise = {} if others is None else others
-    counted: dict[str, bool] = {}
-    shapes: dict[tuple[str, ...], JobShape] = {}
-    distinct: dict[JobShape, JobShape] = {}
-    for line in _rows(text, FIRST - 1 + tail + numbered - (not tail)):
-        shown, _, job_id = line.rpartition("|") if numbered else (line, "", "")
-        fields = _parted(shown.replace("\n", " "), tail)
-        if len(fields) != FIRST + tail or not fields[6].isdigit():
-            unusual = _unusual(fields, tail)
-            if unusual is None:
-                malformed += filter(str.strip, line.split("\n"))
-                continue
-            fields = unusual
+    readings = _Readings(tail)
+    left = dict(limits_of(text) if at_once is None else at_once) if numbered else {}
+    for line in _rows(text, tail):
+        fields, job_id, behind = _fields(line, tail)
+        if fields is None:
+            malformed += filter(str.strip, line.split("\n"))
+            continue
         reason, name = fields[3], fields[4]
         if job_name_pattern not in name:
             continue
-        if reason not in counted:
-            counted[reason] = waits_for_nodes(reason)
-        key = (*fields[:3], fields[5], *fields[7:])
-        shape = shapes.get(key)
         try:
-            ids, at_once = tasks_of(job_id) if numbered else ([name], 1)
-            if not counted[reason]:
+            ids = tasks_of(job_id) if numbered else [name]
+            if not readings.wait_for_nodes(reason):
                 wait_otherwise.update(dict.fromkeys(ids, reason))
                 if refused is None or reason.startswith(_ALWAYS_SAID):
                     continue
-            if shape is None:
-                shape = job_shape(*key)
-                shapes[key] = shape = distinct.setdefault(shape, shape)
+            shape, limit = readings.of((*fields[:3], fields[5], fields[7]), behind)
             priority = int(fields[6])
-            if refused is not None and not counted[reason]:
+            if refused is not None and not readings.wait_for_nodes(reason):
                 refused.setdefault(shape, []).extend([Job(each, shape, priority, reason) for each in ids])
                 continue
-            jobs += [Job(each, shape, priority, reason) for each in ids[:at_once]]
-            wait_otherwise.update(dict.fromkeys(ids[at_once:], ARRAY_LIMIT))
+            may_run = len(ids)
+            if left and (array := job_id.partition("_")[0]) in left:
+                may_run = min(may_run, left[array])
+                left[array] -= may_run
+            jobs += [Job(each, shape, priority, reason, time_limit=limit) for each in ids[:may_run]]
+            wait_otherwise.update(dict.fromkeys(ids[may_run:], ARRAY_LIMIT))
         except ValueError:
-            if counted[reason]:
+            if readings.wait_for_nodes(reason):
                 malformed += filter(str.strip, line.split("\n"))
     return jobs, malformed
 
 
-def tasks_of(number: str) -> tuple[Sequence[str], int]:
-    """The jobs of one line of squeue, by their numbers, and how many of them may run at once: of `17` itself, of
-    `17_[1-9:2,20%2]` the tasks of an array. Raises ValueError."""
-    if JOB_NUMBER.fullmatch(number):
-        return [number], 1
-    match = _ARRAY.fullmatch(number)
-    if match is None:
-        raise ValueError(f"not the number of a job: {number[:80]!r}")
-    job, ranges, limit = match.groups()
-    found: list[str] = []
-    for item in ranges.split(","):
-        span, _, step = item.partition(":")
-        first, _, last = span.partition("-")
-        tasks = range(int(first), int(last or first) + 1, int(step or 1))
-        found += [f"{job}_{task}" for task in tasks[: _TASKS - len(found)]]
-    return found, int(limit or 0) or len(found)
+class _Readings:
+    """What texts mean, each read once: 50,000 jobs have a few dozen shapes."""
+
+    def __init__(self, tail: Sequence[str]) -> None:
+        self._tail = tuple(name for name in tail if name != "number")
+        self._reasons: dict[str, bool] = {}
+        self._known: dict[tuple[tuple[str, ...], str], tuple[JobShape, float | None]] = {}
+        self._shapes: dict[JobShape, JobShape] = {}
+
+    def wait_for_nodes(self, reason: str) -> bool:
+        """waits_for_nodes(), once for each reason."""
+        known = self._reasons.get(reason)
+        if known is None:
+            known = self._reasons[reason] = waits_for_nodes(reason)
+        return known
+
+    def of(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, float | None]:
+        """Shape and time limit of a job, by its first fields and by those of the tail but its number. Raises
+        ValueError."""
+        known = self._known.get((first, behind))
+        if known is None:
+            tail = dict(zip(self._tail, behind.split(BEHIND), strict=True)) if behind else {}
+            shape = job_shape(*first, **tail)
+            limit = time_limit(tail.get("time_limit", ""), tail.get("least_time", ""))
+            known = self._known[first, behind] = self._shapes.setdefault(shape, shape), limit
+        return known
 
 
-def _rows(text: str, bars: int) -> Iterator[str]:
-    """The lines of squeue, each job's together: Slurm prints a line break in a job's name as it is. `bars`: how many a
-    job has at least; a line with fewer that no others make up for stands alone."""
+def _fields(line: str, tail: Sequence[str]) -> tuple[list[str] | None, str, str]:
+    """A line's first fields (None: it cannot be read), the job's number, and the fields behind that as they stand."""
+    first, number, behind = line, "", ""
+    if tail:
+        if line.count(BEHIND) == len(tail):
+            first, number, behind = line.split(BEHIND, 2)
+        else:  # in the name, or in a line of something else
+            parts = line.rsplit(BEHIND, len(tail))
+            if len(parts) <= len(tail):
+                return None, "", ""
+            first, number, behind = parts[0], parts[1], BEHIND.join(parts[2:])
+    fields = _parted(first.replace("\n", " "))
+    if len(fields) == FIRST and fields[6].isdigit():
+        return fields, number, behind
+    return _unusual(fields, whole=bool(tail)), number, behind
+
+
+def _parted(first: str) -> list[str]:
+    """The first fields of one job."""
+    fields = first.split("|", 4)
+    both, *behind = fields[-1].rsplit("|", 2)
+    name, parted, features = both.rpartition(BEHIND_NAME)
+    return [*fields[:4], name, features, *behind] if parted and len(fields) == 5 else first.split("|")
+
+
+def time_limit(most: str, least: str = "") -> float | None:
+    """How long a job may run once it has begun, in seconds, as squeue writes it: `30:00`, `1-02:00:00`, `UNLIMITED`.
+    `least`: sbatch --time-min, with which Slurm may be content. None: not known. Raises ValueError."""
+    for text in (least, most):
+        if text == "UNLIMITED":
+            return math.inf
+        if text not in _NOT_SAID:
+            match = _TIME.fullmatch(text)
+            if match is None:
+                raise ValueError(f"not a time limit: {text[:80]!r}")
+            days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+            return ((days * 24 + hours) * 60 + minutes) * 60.0 + seconds
+    return None
+
+
+def licences_asked(text: str) -> tuple[Gres, ...]:
+    """The licences that a job asks for, as squeue writes them: all of `a:1,b:2`; one of `a:1|b:2` will do, which are
+    two choices. A licence may be another server's, `a@db:1`. Raises ValueError."""
+    if text in gres.NONE:
+        return ()
+    choices = []
+    for choice in text.split("|"):
+        wanted: dict[str, int] = {}
+        for item in choice.split(","):
+            name, _, number = item.rpartition(":") if ":" in item else (item, "", "1")
+            if not name or not number.isdecimal():
+                raise ValueError(f"not a licence: {item[:80]!r}")
+            wanted[name] = wanted.get(name, 0) + int(number)
+        choices.append(tuple(sorted(wanted.items())))
+    return tuple(choices)
+
+
+def _rows(text: str, tail: Sequence[str]) -> Iterator[str]:
+    """The lines of squeue that say something, each job's together: Slurm prints a line break in a job's name as it is.
+    A line with fewer marks than a job has, that no others make up for, stands alone."""
     begun: list[str] = []
     for line in text.split("\n"):
-        if line.count("|") >= bars:
-            yield from begun
+        if _is_whole(line, tail):
+            yield from filter(str.strip, begun)
             begun = []
             yield line
         elif line.strip() or begun:
             begun.append(line)
-            if sum(each.count("|") for each in begun) >= bars:
+            if _is_whole("".join(begun), tail):
                 yield "\n".join(begun)
                 begun = []
             elif len(begun) == _BROKEN_UP:
                 yield begun.pop(0)
-    yield from begun
+    yield from filter(str.strip, begun)
 
 
-def _parted(line: str, tail: int) -> list[str]:
-    """The fields of one job."""
-    fields = line.split("|", 4)
-    both, *behind = fields[-1].rsplit("|", 2 + tail)
-    name, parted, features = both.rpartition(_BEHIND_NAME)
-    return [*fields[:4], name, features, *behind] if parted and len(fields) == 5 else line.split("|")
+def _is_whole(line: str, tail: Sequence[str]) -> bool:
+    """Does it have as many marks as a job has at least? (Without a tail the number of nodes may lack, too.)"""
+    return line.count("|") >= FIRST - 1 - (not tail) and line.count(BEHIND) >= len(tail)
 
 
-def _unusual(fields: list[str], tail: int) -> list[str] | None:
-    """The fields of a line with a `|` in job name or features, or without the number of nodes; else None."""
-    behind = fields[len(fields) - tail :]
-    fields = fields[: len(fields) - tail]
+def _unusual(fields: list[str], *, whole: bool) -> list[str] | None:
+    """The first fields of a line with a `|` in job name or features, or, unless it is `whole`, without the number of
+    nodes; else None."""
     if len(fields) >= FIRST and fields[-2].isdigit() and _COUNT.fullmatch(fields[-1]):
         middle, last = fields[4:-2], fields[-2:]
-    elif not tail and fields[-1].isdigit():
+    elif not whole and fields[-1].isdigit():
         middle, last = fields[4:-1], [fields[-1], "1"]
     else:
         return None
@@ -279,7 +324,7 @@ def _unusual(fields: list[str], tail: int) -> list[str] | None:
     features = "|".join(middle[names:])
     if features.startswith("(null)|"):
         return None
-    return [*fields[:4], "|".join(middle[:names]), features, *last, *behind]
+    return [*fields[:4], "|".join(middle[:names]), features, *last]
 
 
 def parse_sinfo(text: str) -> tuple[dict[str, SlurmNode], list[str]]:

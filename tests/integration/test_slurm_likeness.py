@@ -3,6 +3,7 @@ states. compute1 to compute4 have a slurmd, compute5, compute6 and the dummy hav
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from arvnodeman.sandbox.slurm import Slurm
 from arvnodeman.sandbox.slurm_commands import run_command
 from arvnodeman.sandbox.slurm_jobs import Need
 from arvnodeman.sandbox.slurm_nodes import Computer
+from arvnodeman.slurm.fields import BEHIND, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT
 from arvnodeman.slurm.parse import SINFO_FORMAT
 
 BOUND = 60.0  # real seconds in which the real one must come to the state of the double
@@ -152,6 +154,9 @@ def twins() -> Iterator[Twins]:
         "squeue -h --name=none",
         "squeue --version",
         "squeue -O name:0,nonsense:0",
+        "squeue --array-unique -h",
+        "scontrol show reservations",
+        "scontrol show licenses",
         "sinfo -h -N -p compute -o %N|%w",
         "squeue --nonsense",
         "scancel",
@@ -293,6 +298,24 @@ def test_gres_and_partitions_of_jobs(twins: Twins) -> None:
     for name in jobs:
         twins.same("scancel", f"--name={name}")
     twins.settle("compute1")
+
+
+def test_all_that_is_read_of_a_job_that_waits(twins: Twins) -> None:
+    """Both ways of asking, with each field where it is expected."""
+    twins.ask("scontrol", "update", "NodeName=compute[1-4]", "State=DRAIN", "Reason=so that jobs wait")
+    twins.submit("waits", memory=100)
+    long = ["squeue", "--all", "--noheader", "--state=PENDING", "--array-unique"]
+    for form in (f"--format={SQUEUE_FORMAT}", f"--Format={SQUEUE_LONG_FORMAT}"):
+        double, real = twins.ask(*long, form)
+        first, behind = ([re.split(mark, answer[0]) for answer in (double, real)] for mark in (rf"\||{BEHIND}", BEHIND))
+        assert [fields[:3] + fields[4:6] for fields in first] == [["1", "100M", "0", "waits", ""]] * 2
+        assert [(fields[6], fields[8]) for fields in first] == [("(null)", "1")] * 2
+        assert behind[0][2:] == behind[1][2:]
+        assert all(fields[1].isdigit() for fields in behind)
+        assert (double[1], double[2]) == (real[1], real[2]) == ("", 0)
+    twins.same("scancel", "--name=waits")
+    twins.ask("scontrol", "update", "NodeName=compute[1-4]", "State=RESUME")
+    twins.settle(*UP, form="%t")
 
 
 def test_the_memory_of_jobs(twins: Twins) -> None:

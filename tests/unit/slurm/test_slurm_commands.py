@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from squeue_lines import behind
 
 from arvnodeman.fleet.model import ErrorKind, JobShape, RemoteFailure, SlurmNode
 from arvnodeman.slurm.commands import Slurm
@@ -23,10 +24,12 @@ from arvnodeman.slurm.errors import (
     SlurmFailure,
     UnknownNode,
 )
+from arvnodeman.slurm.fields import BEHIND, LONG_TAIL, TAIL
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.run import clean_environment, run
 
-GOOD_JOB = "2|1G|100M|Resources|zzzzz-dz642-000000000000003|instancetype=m5.large|4294901756|1|N/A|compute"
+JOB = "2|1G|100M|Resources|zzzzz-dz642-000000000000003|instancetype=m5.large|4294901756|1"
+GOOD_JOB = f"{JOB}{behind(TAIL)}"
 GOOD_NODE = "compute1|idle|1|(null)|none"
 PATIENCE = 20.0  # seconds that a condition may take to come true
 
@@ -97,7 +100,8 @@ def test_pending_asks_squeue_for_its_fields(commands: Commands) -> None:
     shape = JobShape(2, 1024, 100, "m5.large", partitions=("compute",))
     assert [(job.shape, job.priority) for job in jobs] == [(shape, 4294901756)]
     assert jobs[0].in_slurm
-    fields = ["%c", "%m", "%d", "%r", "%j", "", "%f", "%Q", "%D", "%b", "%P"]
+    more = ["%D", "%i", "%P", "%u", "%a", "%q", "%v", "%l", "%W", "%b"]  # nothing is printed behind an old squeue's %b
+    fields = ["%c", "%m", "%d", "%r", "%j", "", "%f", "%Q", BEHIND.join(more)]
     asked = ["squeue", "--all", "--state=PENDING", "--noheader", f"--format={fields[0]}", *fields[1:]]
     assert commands.called() == [["squeue", "--version"], asked]
     assert slurm.queue().jobs == jobs
@@ -107,16 +111,18 @@ def test_pending_asks_squeue_for_its_fields(commands: Commands) -> None:
 @pytest.mark.parametrize("version", ["slurm 20.02.0", "slurm-wlm 22.05.8", "slurm 23.11.4-Bull.1.0"])
 def test_a_newer_squeue_is_asked_for_all_that_a_job_asks_for(commands: Commands, version: str) -> None:
     """What sbatch --gpus asks for is in no letter of --format."""
-    line = GOOD_JOB + "|gres:gpu:1|N/A|N/A|1|2|cpu=2,mem=1G,node=1|N/A|N/A"
+    line = JOB + behind(LONG_TAIL, tres_per_job="gres:gpu:1", cpus="2", tres_alloc="cpu=2,mem=1G,node=1")
     commands.make("squeue", f'case $1 in --version) echo "{version}";; *) echo "{line}";; esac')
     slurm = Slurm()
     (job,) = slurm.queue().jobs
     assert job.shape == JobShape(2, 1024, 100, "m5.large", gres=(("gpu", 1),), partitions=("compute",))
-    fields = "MinCpus MinMemory MinTmpDisk Reason Name Feature PriorityLong NumNodes tres-per-node Partition"
+    fields = "MinCpus MinMemory MinTmpDisk Reason Name Feature PriorityLong NumNodes"
+    owner = "JobArrayID Partition UserName Account QOS Reservation TimeLimit Licenses MinTime"
     more = "tres-per-job tres-per-socket tres-per-task NumTasks NumCPUs tres-alloc cpus-per-tres mem-per-tres"
-    form = "--Format=" + "|,".join(f"{field}:0" for field in f"{fields} {more}".split())
-    form = form.replace("Name:0|,", "Name:0||,")  # two bars behind it: names and features may hold one each
-    asked = ["squeue", "--all", "--state=PENDING", "--noheader", *form.split("|")]
+    first = "|,".join(f"{field}:0" for field in fields.split())
+    first = first.replace("Name:0|,", "Name:0||,")  # two bars behind it: names and features may hold one each
+    form = f"{BEHIND},".join([first, *(f"{field}:0" for field in f"{owner} {more} tres-per-node".split())])
+    asked = ["squeue", "--all", "--state=PENDING", "--noheader", "--array-unique", *f"--Format={form}".split("|")]
     assert commands.called() == [["squeue", "--version"], asked]
     assert len(slurm.queue().jobs) == 1
     assert commands.called()[2:] == [asked]  # the version is asked for once
@@ -126,7 +132,7 @@ def test_a_field_that_squeue_does_not_know_is_one_line_and_nothing_else(
     commands: Commands, caplog: pytest.LogCaptureFixture
 ) -> None:
     """22.05 prints only the bar behind it, an error, and ends with 0."""
-    line = GOOD_JOB + "|N/A|N/A|N/A|1|2|||N/A"
+    line = JOB + behind(LONG_TAIL, cpus="2", cpus_per_tres="")
     error = "squeue: error: Invalid job format specification: tres-alloc"
     commands.make("squeue", f'case $1 in --version) echo "slurm 20.02.1";; *) echo "{line}"; echo "{error}" >&2;; esac')
     slurm = Slurm()
@@ -596,7 +602,7 @@ def test_no_shell_reads_the_arguments(commands: Commands) -> None:
 # ---- without Arvados: jobs by their numbers, and what the keeper of names asks --------------------------------------
 
 LONG_FORM = "slurm 22.05.8"
-NUMBERED = "2|1G|0|Resources|wrap|(null)|1|1|N/A|main|N/A|N/A|N/A|1|2|cpu=2,mem=1G,node=1|N/A|N/A|{}"
+NUMBERED = f"2|1G|0|Resources|wrap|(null)|1|1{behind(LONG_TAIL, number='{}', tres_alloc='cpu=2,mem=1G,node=1')}"
 
 
 def test_jobs_go_by_their_numbers_and_each_task_of_an_array_is_one(commands: Commands) -> None:
@@ -610,15 +616,35 @@ def test_jobs_go_by_their_numbers_and_each_task_of_an_array_is_one(commands: Com
     jobs = NamesInSlurm(job_name_pattern="", numbered=True).queue().jobs
     assert [job.id for job in jobs] == ["7", "8", "9_1", "9_2", "9_3"]
     (asked,) = [call for call in commands.called() if "--state=PENDING" in call]
-    assert asked[-1].endswith("JobArrayID:0")
+    assert "JobArrayID:0" in asked[-1]
+
+
+def test_running_tasks_of_an_array_with_a_limit_are_counted(commands: Commands) -> None:
+    line = NUMBERED.format("9_[2-10%2]")
+    commands.make("squeue", f'case "$*" in --version) echo {LONG_FORM};; *RUNNING*) echo 9;; *) echo "{line}"; esac')
+    queue = NamesInSlurm(job_name_pattern="", numbered=True).queue()
+    assert [job.id for job in queue.jobs] == ["9_2"]
+    assert queue.others == {f"9_{task}": "JobArrayTaskLimit" for task in range(3, 11)}
+    asked = ["squeue", "--all", "--noheader", "--state=RUNNING,SUSPENDED", "--format=%F", "--jobs=9"]
+    assert commands.called()[2:] == [asked]
+
+
+def test_a_squeue_that_does_not_know_array_unique_is_asked_without_it(commands: Commands) -> None:
+    refusal = "squeue: unrecognized option '--array-unique'"
+    cases = f'*array-unique*) echo "{refusal}" >&2; exit 1;; *) echo "{NUMBERED.format(7)}";;'
+    commands.make("squeue", f'case "$*" in --version) echo "slurm 20.02.1";; {cases} esac')
+    slurm = NamesInSlurm(job_name_pattern="", numbered=True)
+    for _ in range(2):
+        assert [job.id for job in slurm.queue().jobs] == ["7"]
+    assert ["--array-unique" in call for call in commands.called()[1:]] == [True, False, False]
 
 
 def test_an_old_squeue_is_asked_by_letters(commands: Commands) -> None:
-    line = "2|1G|0|Resources|a|b|(null)|1|1|N/A|main|12"
+    line = f"2|1G|0|Resources|a|b|(null)|1|1{behind(TAIL, number='12')}"
     commands.make("squeue", f'[ "$1" = --version ] && echo slurm 19.05.8 && exit\necho "{line}"')
     (job,) = NamesInSlurm(job_name_pattern="", numbered=True).queue().jobs
     assert job.id == "12"
-    assert commands.called()[-1][-1].endswith("|%i") or commands.called()[-1][-1] == "%i"
+    assert "%i" in commands.called()[-1][-1]
 
 
 @pytest.mark.parametrize("number", ["7", "9_1"])

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from squeue_lines import behind
 
-from arvnodeman.fleet.model import Job, JobShape, SlurmNode
+from arvnodeman.fleet.model import Job, JobOwner, JobShape, SlurmNode
 from arvnodeman.hostlist import hostlist
+from arvnodeman.slurm.fields import LONG_TAIL, TAIL
 from arvnodeman.slurm.parse import (
-    LONG_TAIL,
-    TAIL,
     count,
     job_shape,
     megabytes,
@@ -122,12 +122,12 @@ def test_lines_of_a_real_squeue(line: str, shape: JobShape, priority: int, reaso
 @pytest.mark.parametrize("features", ["(null)", "instancetype=a", "a|b", "instancetype=large&[rack1|rack2]", "(a|b)&c"])
 def test_bars_in_names_and_features_part_no_field_wrongly(name: str, features: str) -> None:
     """Between the two stand two bars, which no expression of features holds, or begins or ends with."""
-    line = f"1|500M|0|Resources|{name}||{features}|9|1|N/A|compute|17"
+    line = f"1|500M|0|Resources|{name}||{features}|9|1{behind(TAIL, number='17')}"
     jobs, malformed = parse_squeue(f"{line}\n", name, TAIL, numbered=True)
     assert not malformed
     (job,) = jobs
     assert (job.id, job.priority, job.shape.ram, job.shape.partitions) == ("17", 9, 500, ("compute",))
-    by_name, _ = parse_squeue(f"{line.rpartition('|')[0]}\n", "", TAIL)
+    by_name, _ = parse_squeue(f"{line}\n", "", TAIL)
     assert [job.id for job in by_name] == [name]
 
 
@@ -303,11 +303,12 @@ def test_line_breaks_in_a_reason() -> None:
     }
 
 
-@pytest.mark.parametrize(("tail", "behind"), [(TAIL, "|N/A|gpu"), (LONG_TAIL, "|N/A|gpu|N/A|N/A|N/A|1|1||N/A|N/A")])
-def test_line_breaks_in_the_name_of_a_job(tail: int, behind: str) -> None:
+@pytest.mark.parametrize("tail", [TAIL, LONG_TAIL])
+def test_line_breaks_in_the_name_of_a_job(tail: tuple[str, ...]) -> None:
     """Slurm prints them as they are, and its users name jobs as they like."""
-    good = f"1|1G|0|Resources|b|(null)|42|1{behind}"
-    text = f"{good}\n2|1G|0|Resources|a\nmunge\n\nc|(null)|41|1{behind}\n{good}\nslurm_load_jobs error: munge\n{good}"
+    more = behind(tail)
+    good = f"1|1G|0|Resources|b|(null)|42|1{more}"
+    text = f"{good}\n2|1G|0|Resources|a\nmunge\n\nc|(null)|41|1{more}\n{good}\nslurm_load_jobs error: munge\n{good}"
     jobs, malformed = parse_squeue(text, "", tail)
     assert malformed == ["slurm_load_jobs error: munge"]
     assert [(job.id, job.shape.cores) for job in jobs] == [("b", 1), ("a munge  c", 2), ("b", 1), ("b", 1)]
@@ -336,7 +337,7 @@ def test_a_name_with_very_many_line_breaks_costs_only_itself() -> None:
 def test_the_tasks_of_an_array(number: str, tasks: list[int], at_once: int) -> None:
     """No more of them are waiting than may run at once; the others wait for these."""
     others: dict[str, str] = {}
-    line = f"1|1G|0|Resources|x|(null)|5|1|N/A|gpu|{number}"
+    line = f"1|1G|0|Resources|x|(null)|5|1{behind(TAIL, number=number)}"
     jobs, malformed = parse_squeue(line, "", TAIL, others, numbered=True)
     assert malformed == []
     assert [job.id for job in jobs] == [f"3_{task}" for task in tasks[:at_once]]
@@ -347,14 +348,14 @@ def test_the_tasks_of_an_array(number: str, tasks: list[int], at_once: int) -> N
 
 
 def test_an_array_that_is_too_large_is_cut() -> None:
-    text = "1|1G|0|Resources|x|(null)|5|1|N/A|gpu|3_[0-4000000]"
+    text = f"1|1G|0|Resources|x|(null)|5|1{behind(TAIL, number='3_[0-4000000]')}"
     assert len(parse_squeue(text, "", TAIL, numbered=True)[0]) == 100_000
 
 
 @pytest.mark.parametrize("bad", ["", "x", "3_[]", "3_[a]", "3_[1-2:0]", "3_[1-2", "3_[-]", "3_[1%x]", "_[1]", "3_[,]"])
 def test_what_is_no_number_of_a_job_costs_only_its_line(bad: str) -> None:
-    good = "1|1G|0|Resources|x|(null)|5|1|N/A|gpu|17"
-    line = good.replace("|17", f"|{bad}")
+    good = f"1|1G|0|Resources|x|(null)|5|1{behind(TAIL, number='17')}"
+    line = f"1|1G|0|Resources|x|(null)|5|1{behind(TAIL, number=bad)}"
     jobs, malformed = parse_squeue(f"{line}\n{good}", "", TAIL, numbered=True)
     assert malformed == [line]
     assert [job.id for job in jobs] == ["17"]
@@ -363,7 +364,8 @@ def test_what_is_no_number_of_a_job_costs_only_its_line(bad: str) -> None:
 @pytest.mark.parametrize("number", ["17", "17_3", "17+1"])
 def test_the_numbers_of_jobs_and_of_their_parts(number: str) -> None:
     """Of an array `17_3`, of a heterogeneous job `17+1`: squeue shows each part by itself."""
-    jobs, malformed = parse_squeue(f"1|1G|0|Resources|x|(null)|5|1|N/A|gpu|{number}", "", TAIL, numbered=True)
+    line = f"1|1G|0|Resources|x|(null)|5|1{behind(TAIL, number=number)}"
+    jobs, malformed = parse_squeue(line, "", TAIL, numbered=True)
     assert malformed == []
     assert [job.id for job in jobs] == [number]
 
@@ -400,10 +402,18 @@ def test_memory_for_each_core_is_added_up() -> None:
     assert job_shape("4", "1Gc", "0", "(null)", "2") == JobShape(4, 4096, 0, None, 2)
 
 
-LONG = (
-    "{c}|1G|0|Resources|" + UUID + "|(null)|7|{n}|{node}|{p}|{job}|{socket}|{task}|{tasks}|{cpus}|{total}|{cpg}|{mpg}"
-)
-LONG = LONG.replace("|1G|", "|{m}|")
+SHORT_NAMES = {
+    "node": "tres_per_node",
+    "job": "tres_per_job",
+    "socket": "tres_per_socket",
+    "task": "tres_per_task",
+    "total": "tres_alloc",
+    "p": "partition",
+    "cpg": "cpus_per_tres",
+    "mpg": "memory_per_tres",
+    "tasks": "tasks",
+    "cpus": "cpus",
+}
 
 
 @pytest.mark.parametrize(
@@ -491,10 +501,9 @@ LONG = LONG.replace("|1G|", "|{m}|")
     ],
 )
 def test_all_that_a_job_asks_for(said: dict[str, str], shape: dict[str, object]) -> None:
-    none = dict.fromkeys(("node", "job", "socket", "task"), "N/A")
-    none |= {"m": "1G", "total": "", "cpg": "N/A", "mpg": "N/A"}
-    line = LONG.format(**({"c": "1", "n": "1", "p": "compute", "tasks": "1", "cpus": "1"} | none | said))
-    jobs, malformed = parse_squeue(line, "", LONG_TAIL)
+    first = "{c}|{m}|0|Resources|{u}|(null)|7|{n}".format(**({"c": "1", "m": "1G", "n": "1", "u": UUID} | said))
+    more = {SHORT_NAMES[name]: text for name, text in said.items() if name in SHORT_NAMES}
+    jobs, malformed = parse_squeue(first + behind(LONG_TAIL, **more), "", LONG_TAIL)
     assert malformed == []
     wanted: dict[str, Any] = {"cores": 1, "ram": 1024, "partitions": ("compute",), **shape}
     assert [job.shape for job in jobs] == [JobShape(**wanted)]
@@ -504,18 +513,19 @@ def test_all_that_a_job_asks_for(said: dict[str, str], shape: dict[str, object])
     "bad", ["gres:", "gpu::1", "gres:gpu:1,", "gres:gpu:-1", "gres:gpu:1:2:3", "17", "gpu 1", "\x00"]
 )
 def test_a_text_that_is_no_gres_costs_only_its_line(bad: str) -> None:
-    good = f"1|1G|0|Resources|{UUID}|(null)|5|1|gres:gpu:1|gpu"
+    good = f"1|1G|0|Resources|{UUID}|(null)|5|1{behind(TAIL, tres_per_node='gres:gpu:1')}"
     line = good.replace("gres:gpu:1", bad)
     jobs, malformed = parse_squeue(f"{line}\n{good}", "", TAIL)
     assert malformed == [line]
     assert [job.shape.gres for job in jobs] == [(("gpu", 1),)]
 
 
-@pytest.mark.parametrize(("tail", "behind"), [(TAIL, "|N/A|gpu"), (LONG_TAIL, "|N/A|gpu|N/A|N/A|N/A|1|1||N/A|N/A")])
-def test_a_bar_in_the_name_of_a_job_with_a_partition(tail: int, behind: str) -> None:
+@pytest.mark.parametrize("tail", [TAIL, LONG_TAIL])
+def test_a_bar_in_the_name_of_a_job_with_a_partition(tail: tuple[str, ...]) -> None:
+    more = behind(tail, partition="gpu")
     lines = [
-        f"1|1G|0|Resources|a|b c|instancetype=x|42|3{behind}",
-        f"1|1G|0|Resources|{UUID}|instancetype=x|instancetype=y|42|3{behind}",
+        f"1|1G|0|Resources|a|b c|instancetype=x|42|3{more}",
+        f"1|1G|0|Resources|{UUID}|instancetype=x|instancetype=y|42|3{more}",
     ]
     jobs, malformed = parse_squeue("\n".join(lines), "", tail)
     assert malformed == []
@@ -559,7 +569,7 @@ def test_which_squeue_shows_all(version: str, expected: bool | None) -> None:
 )
 def test_what_slurm_says_only_while_a_node_is_up_is_told_by_shape(reason: str, expected: bool) -> None:
     refused: dict[JobShape, list[Job]] = {}
-    lines = [f"2|100M|0|{reason}|a|(null)|7|1|N/A|compute|{number}" for number in ("17", "3_[1-2]")]
+    lines = [f"2|100M|0|{reason}|a|(null)|7|1{behind(TAIL, number=number)}" for number in ("17", "3_[1-2]")]
     parse_squeue("\n".join(lines), "", TAIL, {}, numbered=True, refused=refused)
     shape = JobShape(cores=2, ram=100, partitions=("compute",))
     assert refused == ({shape: [Job(name, shape, 7, reason) for name in ("17", "3_1", "3_2")]} if expected else {})
@@ -568,6 +578,127 @@ def test_what_slurm_says_only_while_a_node_is_up_is_told_by_shape(reason: str, e
 def test_a_refused_line_that_cannot_be_read_in_full_is_only_not_told_by_shape() -> None:
     others: dict[str, str] = {}
     refused: dict[JobShape, list[Job]] = {}
-    line = "two|100M|0|Licenses|a|(null)|7|1|N/A|compute|17"
+    line = f"two|100M|0|Licenses|a|(null)|7|1{behind(TAIL, number='17')}"
     assert parse_squeue(line, "", TAIL, others, numbered=True, refused=refused) == ([], [])
     assert (others, refused) == ({"17": "Licenses"}, {})
+
+
+def one(tail: tuple[str, ...] = LONG_TAIL, **said: str) -> Job:
+    """What is read of a job of which the tail says this."""
+    (job,), malformed = parse_squeue(f"1|1G|0|Resources|x|(null)|5|1{behind(tail, **said)}", "", tail)
+    assert malformed == []
+    return job
+
+
+@pytest.mark.parametrize("tail", [TAIL, LONG_TAIL])
+def test_whose_a_job_is_and_where_it_is_to_run(tail: tuple[str, ...]) -> None:
+    job = one(tail, user="anna", account="chem|lab", qos="long", reservation="course")
+    assert (job.shape.owner, job.shape.reservation) == (JobOwner("anna", "chem|lab", "long"), "course")
+    job = one(tail, user="anna", account="(null)", qos="N/A", reservation="(null)")
+    assert (job.shape.owner, job.shape.reservation) == (JobOwner("anna"), "")
+
+
+@pytest.mark.parametrize(
+    ("most", "least", "seconds"),
+    [
+        ("1:00", "0:00", 60),
+        ("30:00", "0:00", 1800),
+        ("2:00:00", "", 7200),
+        ("1-02:04:00", "0:00", 93840),
+        ("365-00:00:00", "N/A", 365 * 86400),
+        ("UNLIMITED", "0:00", float("inf")),
+        ("UNLIMITED", "10:00", 600),  # sbatch --time-min
+        ("2:00:00", "10:00", 600),
+        ("NOT_SET", "0:00", None),
+        ("", "", None),
+    ],
+)
+def test_how_long_a_job_may_run(most: str, least: str, seconds: float | None) -> None:
+    assert one(time_limit=most, least_time=least).time_limit == seconds
+
+
+@pytest.mark.parametrize("bad", ["2", "soon", "1-2-3:00:00", "1:2:3:4", "-1:00", "١:00"])
+def test_what_is_no_time_limit_costs_only_its_line(bad: str) -> None:
+    line = f"1|1G|0|Resources|x|(null)|5|1{behind(TAIL, time_limit=bad)}"
+    assert parse_squeue(line, "", TAIL) == ([], [line])
+
+
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [
+        ("(null)", ()),
+        ("solver:1", ((("solver", 1),),)),
+        ("solver:1,matlab:2", ((("matlab", 2), ("solver", 1)),)),
+        ("matlab", ((("matlab", 1),),)),
+        ("nastran@flex:12", ((("nastran@flex", 12),),)),
+        ("a:1|b:2", ((("a", 1),), (("b", 2),))),  # one of them will do, from Slurm 24.11 on
+        ("a:1,a:2", ((("a", 3),),)),
+    ],
+)
+def test_the_licences_that_a_job_asks_for(text: str, choices: object) -> None:
+    assert one(licences=text).shape.licences == choices
+
+
+@pytest.mark.parametrize("bad", ["a:", ":1", "a:x", "a:1,", "a:1||b:1", "a:-1"])
+def test_what_is_no_licence_costs_only_its_line(bad: str) -> None:
+    line = f"1|1G|0|Resources|x|(null)|5|1{behind(TAIL, licences=bad)}"
+    assert parse_squeue(line, "", TAIL) == ([], [line])
+
+
+@pytest.mark.parametrize(
+    ("said", "nodes", "gpus"),
+    [
+        # on nodes with two GPUs, as a real Slurm shows them: --gpus=4, --gpus=3, --gpus=5, --gpus=2
+        ({"tres_per_job": "gres:gpu:4", "tres_alloc": "cpu=1,mem=4000M,node=1"}, "2", 2),
+        ({"tres_per_job": "gres:gpu:3", "tres_alloc": "cpu=1,mem=4000M,node=1"}, "2", 2),
+        ({"tres_per_job": "gres:gpu:5", "tres_alloc": "cpu=1,mem=4000M,node=1"}, "3", 2),
+        ({"tres_per_job": "gres:gpu:2", "tres_alloc": "cpu=1,mem=4000M,node=1"}, "1", 2),
+        # --gpus=4 -n 4, --gpus-per-task=1 -n 3, --gpus=4 --nodes=2-3
+        ({"tres_per_job": "gres:gpu:4", "tres_alloc": "cpu=4,node=1", "cpus": "4", "tasks": "4"}, "2", 2),
+        ({"tres_per_task": "gres:gpu:1", "tres_alloc": "cpu=3,node=1", "cpus": "3", "tasks": "3"}, "2", 2),
+        ({"tres_per_job": "gres:gpu:4", "tres_alloc": "cpu=1,node=2", "tasks": "2"}, "2", 2),
+    ],
+)
+def test_gpus_that_are_asked_for_together_are_spread_over_the_nodes(
+    said: dict[str, str], nodes: str, gpus: int
+) -> None:
+    """They are no reason to take the job for one of a single node: no node has so many."""
+    (job,), _ = parse_squeue(f"1|0|0|Resources|x|(null)|5|{nodes}{behind(LONG_TAIL, **said)}", "", LONG_TAIL)
+    assert (job.shape.nodes, job.shape.gres) == (int(nodes), (("gpu", gpus),))
+
+
+@pytest.mark.parametrize(
+    ("lines", "at_once", "waiting", "held_back"),
+    [
+        # as many as may run, less those that do: --array=1-10%2 with one, two, three running
+        (["3_[2-10%2]"], {"3": 1}, ["3_2"], 8),
+        (["3_[2-10%2]"], {"3": 0}, [], 9),
+        (["3_[2-4%9]"], {"3": 8}, ["3_2", "3_3", "3_4"], 0),
+        # tasks that have lines of their own, such as one that was requeued, count for the same limit
+        (["3_5", "3_[2-4,6%2]"], {"3": 2}, ["3_5", "3_2"], 3),
+        (["3_[2-4,6%2]", "3_5", "4_[1-2]"], {"3": 1}, ["3_2", "4_1", "4_2"], 4),
+        (["3_5", "17"], {}, ["3_5", "17"], 0),
+    ],
+)
+def test_no_more_tasks_of_an_array_wait_for_nodes_than_may_run_now(
+    lines: list[str], at_once: dict[str, int], waiting: list[str], held_back: int
+) -> None:
+    others: dict[str, str] = {}
+    text = "\n".join(f"1|1G|0|Resources|x|(null)|5|1{behind(TAIL, number=number)}" for number in lines)
+    jobs, _ = parse_squeue(text, "", TAIL, others, numbered=True, at_once=at_once)
+    assert [job.id for job in jobs] == waiting
+    assert list(others.values()) == ["JobArrayTaskLimit"] * held_back
+
+
+def test_each_task_of_an_array_counts_by_its_own_reason() -> None:
+    others: dict[str, str] = {}
+    shown = [("3_[2-4%3]", "Resources"), ("3_5", "JobHeldUser"), ("3_6", "BeginTime"), ("3_7", "Priority")]
+    text = "\n".join(f"1|1G|0|{why}|x|(null)|5|1{behind(TAIL, number=number)}" for number, why in shown)
+    jobs, _ = parse_squeue(text, "", TAIL, others, numbered=True)
+    assert [job.id for job in jobs] == ["3_2", "3_3", "3_4"]
+    assert others == {"3_5": "JobHeldUser", "3_6": "BeginTime", "3_7": "JobArrayTaskLimit"}
+
+
+def test_the_mark_between_fields_in_the_name_of_a_job() -> None:
+    (job,), malformed = parse_squeue(f"1|1G|0|Resources|a\x1fb|(null)|5|1{behind(TAIL, number='17')}", "", TAIL)
+    assert (job.id, job.shape.partitions, malformed) == ("a\x1fb", ("compute",), [])

@@ -1,0 +1,78 @@
+"""Numbers of jobs, and the tasks of job arrays that share a line of squeue.
+
+Tasks not told apart yet share a line, `17_[2-10%2]`: no more than two of them may run at once, with those
+that run already. One that is not like the others (it was requeued, held, given another size) has a line of its own,
+`17_5`, with its own reason, where squeue is asked for `--array-unique`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from arvnodeman.slurm.errors import SlurmFailure
+from arvnodeman.slurm.fields import BEHIND
+
+_log = logging.getLogger("arvnodeman.jobqueue")
+JOB_NUMBER = re.compile(r"[0-9]{1,10}([_+][0-9]{1,10})?")
+"""Of a job, of one task of a job array (`17_3`), or of one part of a heterogeneous job (`17+1`)."""
+ARRAY_LIMIT = "JobArrayTaskLimit"  # Slurm's reason where as many tasks of an array run as may run at once
+_ARRAY = re.compile(r"([0-9]{1,10})_\[([0-9,:-]+?)(?:,?\.\.\.)?(?:%([0-9]{1,10}))?\]")
+_LIMITED = re.compile(rf"{BEHIND}([0-9]{{1,10}})_\[[0-9,:.-]+%([0-9]{{1,10}})\]")
+_TASK = re.compile(rf"{BEHIND}([0-9]{{1,10}})_")
+_TASKS = 100_000  # of one array that are looked at; the others come when these have run
+
+
+def tasks_of(number: str) -> Sequence[str]:
+    """The jobs of one line of squeue, by their numbers: of `17` itself, of `17_[1-9:2,20%2]` the tasks. Raises
+    ValueError."""
+    if JOB_NUMBER.fullmatch(number):
+        return [number]
+    match = _ARRAY.fullmatch(number)
+    if match is None:
+        raise ValueError(f"not the number of a job: {number[:80]!r}")
+    job, ranges, _ = match.groups()
+    found: list[str] = []
+    for item in ranges.split(","):
+        span, _, step = item.partition(":")
+        first, _, last = span.partition("-")
+        tasks = range(int(first), int(last or first) + 1, int(step or 1))
+        found += [f"{job}_{task}" for task in tasks[: _TASKS - len(found)]]
+    return found
+
+
+def limits_of(text: str, before: Mapping[str, int] | None = None) -> dict[str, int]:
+    """How many tasks of an array may run at once, by the array's number, of those that this output of squeue shows.
+
+    `before`: what was known. The limit is shown with tasks that have not been told apart; of those that have, it is
+    remembered while one of them waits."""
+    limits = {array: int(limit) for array, limit in _LIMITED.findall(text) if int(limit)}
+    if before and not before.keys() <= limits.keys():
+        limits = {array: before[array] for array in _TASK.findall(text) if array in before} | limits
+    return limits
+
+
+class RunningTasks:
+    """How many more tasks of arrays with a limit may run now. Remembers what squeue does not show any more."""
+
+    def __init__(self) -> None:
+        self._limits: dict[str, int] = {}
+        self._running: Mapping[str, int] = {}
+        self._failed = ""
+
+    def left(self, text: str, count: Callable[[Sequence[str]], Mapping[str, int]]) -> dict[str, int]:
+        """By the array's number, for those that wait in this output of squeue. `count` asks how many run, and is asked
+        only when there are any; when that fails, what was counted last stands."""
+        self._limits = limits_of(text, self._limits)
+        if not self._limits:
+            self._running = {}
+            return {}
+        try:
+            self._running = count(tuple(self._limits))
+            self._failed = ""
+        except SlurmFailure as failure:
+            if str(failure) != self._failed:
+                self._failed = str(failure)
+                _log.warning("the running tasks of job arrays are not known, those counted last are taken: %s", failure)
+        return {array: max(0, limit - self._running.get(array, 0)) for array, limit in self._limits.items()}
