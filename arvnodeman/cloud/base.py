@@ -79,8 +79,9 @@ class CloudDriver(ABC):
 
     @abstractmethod
     def destroy_node(self, node: CloudNode) -> None:
-        """Destroy a node. One that is gone already is success; a driver that answers False is a failure (row E1). When
-        this raises, it may have worked: see look_for (row E11)."""
+        """Destroy a node. A libcloud driver that answers False is a failure (row E1). When this raises, it may have
+        worked: see look_for (row E11). Raises GONE for one that the compute service, by its own code, does not know;
+        whether that is true a list tells, too."""
 
     @abstractmethod
     def look_for(self, node: CloudNode) -> CloudNode | None:
@@ -134,8 +135,9 @@ def tag_filters(listing: Mapping[str, str]) -> dict[str, str]:
 
 
 def word_text(word: OperatorWord) -> str:
-    """An operator's word as a tag value, on one line and short enough for every cloud."""
-    reason = " ".join(word.reason.split())[:_REASON_LIMIT]
+    """An operator's word as a tag value, on one line and short enough for every cloud. Letters beyond U+FFFF are left
+    out: some clouds keep tags where there is no room for them, and fail."""
+    reason = " ".join("".join(letter for letter in word.reason if letter <= "\uffff").split())[:_REASON_LIMIT]
     return f"{word.word.value}: {reason}" if reason else word.word.value
 
 

@@ -16,6 +16,7 @@ from libcloud.common.exceptions import BaseHTTPError
 from libcloud.compute.drivers.dummy import DummyNodeDriver
 
 from arvnodeman.cloud.base import name_for_record
+from arvnodeman.cloud.errors import table
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.fleet.model import CloudNode, NodeRecord, NodeSize, Secret
 
@@ -78,7 +79,7 @@ class DummyCloud:
         for node in self._driver.list_nodes():
             if str(node.id) == node_id:
                 return node
-        raise BaseHTTPError(404, f"there is no node {node_id}")
+        raise BaseHTTPError(404, f"NoSuchNode: there is no node {node_id}")
 
 
 _clouds: dict[tuple[Callable[..., Any], str], DummyCloud] = {}
@@ -93,6 +94,8 @@ def cloud_of_process(driver_class: Callable[..., Any], creds: str) -> DummyCloud
 
 class DummyDriver(LibcloudDriver):
     """`provider = dummy`. [Cloud Credentials] creds: any word; each word is a cloud of its own."""
+
+    errors = table(gone=["NoSuchNode"])
 
     def __init__(
         self,

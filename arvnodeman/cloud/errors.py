@@ -4,6 +4,9 @@ The rule, in this order: the codes of the cloud's table; wrong credentials; thro
 the rate of requests); quota (any other HTTP error whose text speaks of a quota or limit, row C18); the HTTP status;
 network errors and libcloud's own, which pass (rows A6, A10). Whatever the rule does not know is an error of ours, and
 is left alone, as are the fatal errors that end the process.
+
+A node is GONE only by the code that the cloud's compute service has for that: a 404 may as well be a proxy's, the
+identity service's, or that of a wrong URL, and a node that lives would be forgotten.
 """
 
 from __future__ import annotations
@@ -67,6 +70,8 @@ class ErrorTable:
     codes: Mapping[str, ErrorKind] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
     phrases: tuple[Phrase, ...] = ()
+    missing: re.Pattern[str] | None = None
+    """Where the codes for GONE stand for things of every kind: what the text says when the thing is a node."""
 
     def phrase_in(self, text: str) -> Phrase | None:
         """The first of this table's phrases that a text holds."""
@@ -91,10 +96,12 @@ def table(
     gone: Iterable[str] = (),
     transient: Iterable[str] = (),
     phrases: Iterable[tuple[str, ErrorKind | None, str]] = (),
+    missing: str = "",
 ) -> ErrorTable:
     """A table from lists of codes. `hints`: code -> "[Section] option"; a code with a hint alone is REFUSED.
 
-    phrases: a pattern for the text; what an error with it is, whatever its code; the option to look at.
+    phrases: a pattern for the text; what an error with it is, whatever its code; the option to look at. gone: what the
+    compute service says of a node that does not exist; missing: a pattern for the text that has to come with it.
     """
     hints = hints or {}
     codes = dict.fromkeys([*hints, *refused], ErrorKind.REFUSED)
@@ -107,7 +114,8 @@ def table(
     ):
         codes.update(dict.fromkeys(listed, kind))
     made = tuple(Phrase(re.compile(pattern), kind, hint) for pattern, kind, hint in phrases)
-    return ErrorTable(MappingProxyType(codes), MappingProxyType(dict(hints)), made)
+    pattern = re.compile(missing) if missing else None
+    return ErrorTable(MappingProxyType(codes), MappingProxyType(dict(hints)), made, pattern)
 
 
 COMMON = table()
@@ -163,19 +171,21 @@ def classify(
 ) -> RemoteError | None:
     """What the error means, or None when it is none of the outside's."""
     text = _text_of(error)
-    code = errors.code_in(getattr(error, "code", None), text)
+    code = errors.code_in(_code_of(error), text)
     wait = asked_to_wait(error, longest_wait)
     phrase = errors.phrase_in(text)
     if phrase and phrase.kind:
         kind: ErrorKind | None = phrase.kind
     elif code:
         kind = errors.codes[code]
+        if kind is ErrorKind.GONE and errors.missing is not None and not errors.missing.search(text):
+            kind = ErrorKind.REFUSED  # something else is missing: a project, an image
     else:
         kind = _kind_of(error, text, retry_asked=wait is not None)
     if kind is None:
         return None
     hint = errors.hints.get(code, "") if code else ""
-    if not hint and phrase and kind in (ErrorKind.REFUSED, ErrorKind.GONE):
+    if not hint and phrase and (phrase.kind or kind in (ErrorKind.REFUSED, ErrorKind.GONE)):
         hint = phrase.hint
     if kind is ErrorKind.REFUSED and not hint and isinstance(error, InvalidCredsError):
         hint = CREDENTIALS
@@ -206,8 +216,6 @@ def _kind_of_status(status: int, text: str, *, retry_asked: bool) -> ErrorKind:
         return ErrorKind.THROTTLED
     if _QUOTA.search(text) and not _TIME.search(text):
         return ErrorKind.QUOTA
-    if status == http.client.NOT_FOUND:
-        return ErrorKind.GONE
     # An operation that failed later is told under a status of success.
     if status >= 500 or status < 300 or status == http.client.REQUEST_TIMEOUT or retry_asked:
         return ErrorKind.TRANSIENT
@@ -217,6 +225,12 @@ def _kind_of_status(status: int, text: str, *, retry_asked: bool) -> ErrorKind:
 def _http_status(error: Exception) -> int | None:
     status = error.code if isinstance(error, BaseHTTPError) else getattr(error, "http_code", None)
     return int(status) if isinstance(status, int | str) and str(status).isdecimal() else None
+
+
+def _code_of(error: Exception) -> object:
+    """The cloud's own code, where an error has it in a field: libcloud loses that of Google's ResourceNotFoundError."""
+    value = getattr(error, "value", None)
+    return getattr(error, "code", None) or (value.get("reason") if isinstance(value, dict) else None)
 
 
 def _text_of(error: Exception) -> str:

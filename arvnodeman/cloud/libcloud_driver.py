@@ -141,13 +141,8 @@ class LibcloudDriver(CloudDriver):
     def destroy_node(self, node: CloudNode) -> None:
         """See CloudDriver."""
         self._bucket.take(Op.DESTROY)
-        try:
-            with self._translating():
-                destroyed = self._driver.destroy_node(self._libcloud_node(node))
-        except RemoteFailure as failure:
-            if failure.error.kind is ErrorKind.GONE:
-                return
-            raise
+        with self._translating():
+            destroyed = self._driver.destroy_node(self._libcloud_node(node))
         if not destroyed:
             raise cloud_failure(ErrorKind.TRANSIENT, f"the cloud did not destroy {node.id}: it answered {destroyed}")
 

@@ -1,7 +1,8 @@
 """libcloud's OpenStack driver, mended where it loses nodes, or writes too much.
 
 * A list is read to its last page by the id of the last item, also where a page as long as the API's longest comes
-  without a link to the next. One malformed server costs only itself.
+  without a link to the next. One malformed server costs only itself. A list that lacks the servers of a cell whose
+  database is away is none: nova gives it without a word, unless it is asked for a version that tells of them.
 * A server is created by one request; libcloud asks for it at once, and fails where that fails.
 * The services are found by their type, whatever they are called; libcloud wants them to be called nova and glance.
 * Metadata is written item by item: libcloud replaces all of it, and with it what somebody else wrote meanwhile.
@@ -10,68 +11,42 @@
 from __future__ import annotations
 
 import functools
+import http.client
 import logging
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from libcloud.common.types import MalformedResponseError
+from libcloud.common.exceptions import BaseHTTPError
+from libcloud.common.types import LibcloudError, MalformedResponseError
 from libcloud.compute.base import Node
-from libcloud.compute.drivers.openstack import (
-    OpenStack_1_1_Response,
-    OpenStack_2_Connection,
-    OpenStack_2_ImageConnection,
-    OpenStack_2_NetworkConnection,
-    OpenStack_2_NodeDriver,
-    OpenStackNodeDriver,
-)
+from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver, OpenStackNodeDriver
 from libcloud.compute.types import NodeState
 from libcloud.utils.iso8601 import ParseError, parse_date
 
 from arvnodeman.cloud.base import TOKEN_TAG
 from arvnodeman.cloud.errors import shown
+from arvnodeman.cloud.openstack_connections import (
+    VERSION,
+    ComputeConnection,
+    ImageConnection,
+    NetworkConnection,
+    error_of_cells,
+    is_stub,
+)
 
 PAGE = 1000  # osapi_max_limit as it comes
+TELLS_OF_CELLS = (2, 69)
+"""The first version of the API that shows servers of a cell that is away; those before it leave them out."""
 _MOST_PAGES = 10_000
 _STRANGE = (AttributeError, LookupError, TypeError, ValueError, StopIteration)
 _log = logging.getLogger("ComputeNodeDriver")
 
 
-class OpenStackAnswer(OpenStack_1_1_Response):  # type: ignore[misc]  # libcloud has no types
-    """An answer of one of the services."""
-
-    def parse_error(self) -> str:
-        """`STATUS reason message`; whatever there is, where that is not."""
-        try:
-            return str(super().parse_error())
-        except _STRANGE:
-            return f"{self.status} {self.error} {shown(self.body)}"
-
-
-class ComputeConnection(OpenStack_2_Connection):  # type: ignore[misc]  # libcloud has no types
-    """To the compute service."""
-
-    responseCls = OpenStackAnswer  # noqa: N815 (libcloud's name)
-    service_name = None
-
-
-class ImageConnection(OpenStack_2_ImageConnection):  # type: ignore[misc]  # libcloud has no types
-    """To the image service."""
-
-    responseCls = OpenStackAnswer  # noqa: N815 (libcloud's name)
-    service_name = None
-
-
-class NetworkConnection(OpenStack_2_NetworkConnection):  # type: ignore[misc]  # libcloud has no types
-    """To the network service."""
-
-    responseCls = OpenStackAnswer  # noqa: N815 (libcloud's name)
-    service_name = None
-
-
 class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud has no types
     """The libcloud class that `provider = openstack` uses. `[Cloud] driver_class` may name one derived from it."""
 
+    _no_such_version = False  # the cloud is older than TELLS_OF_CELLS
     connectionCls = ComputeConnection  # noqa: N815 (libcloud's names)
     image_connectionCls = ImageConnection  # noqa: N815
     network_connectionCls = NetworkConnection  # noqa: N815
@@ -135,7 +110,11 @@ class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud 
 
     def _servers(self, params: Mapping[str, str]) -> list[Any]:
         made: list[Any] = []
-        for item in self._items("/servers/detail", "servers", params):
+        items = list(self._items("/servers/detail", "servers", params, self._version_of_lists))
+        stubs = sum(map(is_stub, items))
+        if stubs:
+            raise LibcloudError(error_of_cells(stubs), driver=self)
+        for item in items:
             try:
                 made.append(self._to_node(item))
             except _STRANGE:
@@ -143,12 +122,30 @@ class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud 
                 _log.warning("ignored a malformed item of the cloud's list: %s", shown(named))
         return made
 
-    def _items(self, path: str, key: str, params: Mapping[str, str]) -> Iterator[Any]:
+    @property
+    def _version_of_lists(self) -> str:
+        """The version to ask for when servers are listed; nothing where the one in use will do, or there is none."""
+        if self._no_such_version or not self.connection.takes_older_than(TELLS_OF_CELLS):
+            return ""
+        return ".".join(map(str, TELLS_OF_CELLS))
+
+    def _page(self, path: str, params: Mapping[str, str], version: str) -> Any:
+        """One page of a list, in this version of the API where the cloud has it."""
+        if version and not self._no_such_version:
+            try:
+                return self.connection.request(path, params=params, headers={VERSION: f"compute {version}"}).object
+            except BaseHTTPError as error:
+                if error.code != http.client.NOT_ACCEPTABLE:
+                    raise
+                self._no_such_version = True
+        return self.connection.request(path, params=params).object
+
+    def _items(self, path: str, key: str, params: Mapping[str, str], version: str = "") -> Iterator[Any]:
         """All items of a list, all pages."""
         marker: str | None = None
         for _ in range(_MOST_PAGES):
             asked = {**params, "limit": str(PAGE), **({"marker": marker} if marker else {})}
-            page = self.connection.request(path, params=asked).object
+            page = self._page(path, asked, version)
             items = page.get(key) if isinstance(page, dict) else None
             if not isinstance(items, list):
                 raise MalformedResponseError(f"the answer for {path} is no list", driver=self)

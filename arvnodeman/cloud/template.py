@@ -26,10 +26,11 @@ class TemplateDriver(LibcloudDriver):
     """`provider = NAME`."""
 
     # (2) What the cloud's error codes mean: those that the general rule of errors.py would take for something else, and
-    # those for which we know the option to look at.
+    # those for which we know the option to look at. `gone`: the code for a node that does not exist, for nothing else.
     errors = table(
         {"Unauthorized": CREDENTIALS, "InvalidParameter": "[Cloud Create]"},
         capacity=["InsufficientCapacity"],
+        gone=["NoSuchNode"],
     )
     # (3) The options of [Cloud Create] that this driver reads; all others go to libcloud's create_node as they are.
     create_options = frozenset({"ping_host", "user_data"})

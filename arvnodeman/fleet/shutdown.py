@@ -1,7 +1,7 @@
 """One shutdown: drain, wait for the work to end, ask again, destroy, set DOWN, give the record back.
 
     DRAIN ─▶ WAIT ─▶ DESTROY ─▶ SET_DOWN ─▶ RELEASE ─▶ destroyed
-               │         └─▶ LOOK (an error that may hide a success, row E11)
+               │         └─▶ LOOK (an error that may hide a success, row E11; also GONE: only a list forgets a node)
                └─▶ UNDO ─▶ cancelled          a shutdown of kind UNWANTED, when the node is wanted again
 
 The destroy request leaves only in the same breath in which Slurm, asked now, said that nothing runs on the node, with
@@ -29,6 +29,7 @@ from arvnodeman.fleet.operation import Desk, Operation
 from arvnodeman.fleet.shutdown_stages import Kind, Stage
 
 SHUT_DOWN = "Shut down by Node Manager"
+MAY_HAVE_WORKED = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})  # a list tells (row E11)
 RESUMED_AFTER = 2  # looks in a row that find a drained node undrained: somebody resumed it
 
 
@@ -338,18 +339,16 @@ class Shutdown(Operation):
             self.outcome = "failed"
 
     def _destroy_failed(self, step: Step, error: RemoteError) -> None:
-        self.desk.counters["destroy_node_errors"] += 1
+        self.desk.counters["destroy_node_errors"] += error.kind is not ErrorKind.GONE  # no error if it is true
         self.failure = error
-        if error.kind is ErrorKind.GONE:
-            self._destroyed()
-        elif error.kind is ErrorKind.THROTTLED:
+        if error.kind is ErrorKind.THROTTLED:
             self.again(error)
             if self.stage is Stage.DESTROY:  # not done, for certain: everything is asked again before the next attempt
                 self.stage = Stage.WAIT
                 self.obey()
         elif isinstance(step, LookForNode) and error.kind is ErrorKind.TRANSIENT:
             self.again(error)
-        elif isinstance(step, DestroyNode) and error.kind in (ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED):
+        elif isinstance(step, DestroyNode) and error.kind in MAY_HAVE_WORKED:
             self.stage = Stage.LOOK
             self.send(LookForNode(self.id, self.node.cloud, logger=self.logger))
         else:
@@ -358,6 +357,7 @@ class Shutdown(Operation):
     def _fail(self) -> None:
         """The attempt ends; the node counts as down, and is proposed again later (row E4)."""
         error = self.failure
+        self.desk.counters["destroy_node_errors"] += error is not None and error.kind is ErrorKind.GONE
         hint = f" (look at {error.hint})" if error is not None and error.hint else ""
         self.desk.error(
             "Shutdown cancelled: destroy_node failed: %s%s.",

@@ -9,14 +9,14 @@ Its HTTP API, spoken by cloud/sandbox.py (routes.py serves it). JSON bodies; eve
                                    page 0; terminated nodes are listed for a while, as EC2 does
     POST   /cloud/nodes            {"name", "size", "tags", "user_data" (the ping URL), "preemptible", "token"} -> NODE;
                                    the same token answers the same node
-    DELETE /cloud/nodes/ID         {}; also while it is shutting down; NotFound once it is terminated
+    DELETE /cloud/nodes/ID         {}; also while it is shutting down; NoSuchNode once it is terminated
     PUT    /cloud/nodes/ID/tags    {"tags": {...}} merges into its tags, null takes one away -> NODE
 
     NODE = {"id", "name", "state", "size", "created" (epoch seconds), "tags", "preemptible", "address" (or null),
             "broken"}; state is pending, running, stopped, preempted, shutting-down or terminated
 
-Codes: QuotaExceeded 400, InvalidParameter 400, Unauthorized 401, NotFound 404, Throttled 429 (with Retry-After),
-InsufficientCapacity 500, Unavailable 503.
+Codes: QuotaExceeded 400, InvalidParameter 400, Unauthorized 401, NoSuchNode 404, NotFound 404 (any other thing),
+Throttled 429 (with Retry-After), InsufficientCapacity 500, Unavailable 503.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _STATUS = {
     "QuotaExceeded": 400,
     "InvalidParameter": 400,
     "Unauthorized": 401,
+    "NoSuchNode": 404,
     "NotFound": 404,
     "Throttled": 429,
     "InsufficientCapacity": 500,
@@ -345,7 +346,7 @@ class Cloud:
     def _find(self, node_id: str) -> SandboxNode:
         node = self.nodes.get(node_id)
         if node is None or node.state == "terminated":
-            raise CloudError("NotFound", f"there is no node {node_id}")
+            raise CloudError("NoSuchNode", f"there is no node {node_id}")
         return node
 
     def _strikes(self, name: str, subject: str, scope: str = "") -> bool:

@@ -185,6 +185,10 @@ class Peer(ABC):
         """Answer the next requests of this kind with one of `errors`; they do nothing."""
 
     @abstractmethod
+    def answer_with(self, verb: Verb, status: int, page: str) -> None:
+        """Answer the next request of this kind as something before the cloud does, such as a proxy; it does nothing."""
+
+    @abstractmethod
     def lose_answer(self, verb: Verb) -> None:
         """The next request of this kind works, but is not answered until the test is over."""
 

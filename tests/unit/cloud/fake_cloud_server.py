@@ -100,7 +100,7 @@ class FakeCloud:
                 tags = {**self.nodes[node_id]["tags"], **body["tags"]}
                 self.nodes[node_id]["tags"] = {key: value for key, value in tags.items() if value is not None}
                 return reply(self.nodes[node_id])
-        return error(404, "NotFound", "no such thing")
+        return error(404, "NoSuchNode" if parts[1:2] == ["nodes"] else "NotFound", "no such thing")
 
 
 def reply(body: Any, status: int = 200, **headers: str) -> Response:

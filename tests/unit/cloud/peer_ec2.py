@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from cloud_peer import CLUSTER, PING_SECRET, TIMEOUT, Mistake, Peer, PeerNode, Shown, Verb
 from fake_cloud_server import settings_in
 from peer_trouble import Spoilt, Trouble, serving
-from werkzeug.wrappers import Request
+from werkzeug.wrappers import Request, Response
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.ec2_subnets import subnets_of_process
@@ -238,6 +238,10 @@ class EC2Peer(Peer):
     def fail(self, verb: Verb, error: str, times: int = 1) -> None:
         """See Peer."""
         self.trouble.spoil(verb, Spoilt(lambda: error_response(ERRORS[error])), times)
+
+    def answer_with(self, verb: Verb, status: int, page: str) -> None:
+        """See Peer."""
+        self.trouble.spoil(verb, Spoilt(lambda: Response(page, status, content_type="text/html")))
 
     def lose_answer(self, verb: Verb) -> None:
         """See Peer."""

@@ -20,7 +20,8 @@ from werkzeug.wrappers import Request, Response
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.openstack import OpenStackDriver
-from arvnodeman.cloud.openstack_libcloud import ComputeConnection, ImageConnection, NetworkConnection, OpenStackNodes
+from arvnodeman.cloud.openstack_connections import ComputeConnection, ImageConnection, NetworkConnection
+from arvnodeman.cloud.openstack_libcloud import OpenStackNodes
 from arvnodeman.fleet.model import ErrorKind, NodeSize
 
 USER, SECRET = "arvados", "correct-horse-battery-staple"

@@ -30,6 +30,7 @@ _STATUS = {
     "InsufficientCapacity": 500,
     "Throttled": 429,
     "InvalidParameter": 400,
+    "NoSuchNode": 404,
     "NotFound": 404,
     "Unauthorized": 401,
     "Unavailable": 503,
@@ -48,8 +49,8 @@ class SandboxPeer(Peer):
         ErrorKind.THROTTLED: ("Throttled",),
         ErrorKind.QUOTA: ("QuotaExceeded",),
         ErrorKind.CAPACITY: ("InsufficientCapacity",),
-        ErrorKind.REFUSED: ("InvalidParameter", "Unauthorized"),
-        ErrorKind.GONE: ("NotFound",),
+        ErrorKind.REFUSED: ("InvalidParameter", "Unauthorized", "NotFound"),
+        ErrorKind.GONE: ("NoSuchNode",),
         ErrorKind.TRANSIENT: ("Unavailable",),
     }
     mistakes: ClassVar[Mapping[str, Mistake]] = {
@@ -133,6 +134,10 @@ class SandboxPeer(Peer):
     def fail(self, verb: Verb, error: str, times: int = 1) -> None:
         """See Peer."""
         self._trouble.spoil(verb, Spoilt(lambda: _refusal(error)), times)
+
+    def answer_with(self, verb: Verb, status: int, page: str) -> None:
+        """See Peer."""
+        self._trouble.spoil(verb, Spoilt(lambda: Response(page, status, content_type="text/html")))
 
     def lose_answer(self, verb: Verb) -> None:
         """See Peer."""

@@ -78,7 +78,7 @@ class RecordedPeer(Peer):
             "shows_stopped_nodes_as_stopped",
             "finds_a_node_after_a_create_that_timed_out",
             "makes_one_node_out_of_two_attempts",
-            "destroy_of_a_vanished_node_is_success",
+            "destroy_of_a_vanished_node_says_that_it_is_gone",
             "a_destroy_that_times_out_but_works_is_seen",
             "a_destroy_that_fails_leaves_the_node_to_be_seen",
             "writing_to_a_vanished_node_says_that_it_is_gone",
@@ -137,6 +137,10 @@ class RecordedPeer(Peer):
     def fail(self, verb: Verb, error: str, times: int = 1) -> None:
         """See Peer."""
         self.trouble.spoil(verb, Spoilt(lambda: self.error(error)), times)
+
+    def answer_with(self, verb: Verb, status: int, page: str) -> None:
+        """See Peer."""
+        self.trouble.spoil(verb, Spoilt(lambda: Response(page, status, content_type="text/html")))
 
     def lose_answer(self, verb: Verb) -> None:
         """See Peer."""

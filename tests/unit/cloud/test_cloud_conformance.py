@@ -218,13 +218,27 @@ def test_destroys_a_node(peer: Peer) -> None:
     assert [node.id for node in peer.nodes()] == [other]
 
 
-def test_destroy_of_a_vanished_node_is_success(peer: Peer) -> None:
+def test_destroy_of_a_vanished_node_says_that_it_is_gone(peer: Peer) -> None:
+    """A cloud that answers success for it is no worse; the list tells in both cases."""
     (added,) = peer.add(1)
     driver = peer.driver()
     (node,) = driver.list_nodes()
     assert node.id == added
     peer.vanish(added)
-    driver.destroy_node(node)
+    assert failure(lambda: driver.destroy_node(node)).kind is ErrorKind.GONE
+    assert driver.look_for(node) is None
+
+
+@pytest.mark.parametrize("page", ["", "<html><head><title>404 Not Found</title></head></html>", "{}", "null", "[]"])
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_404_of_somebody_else_says_nothing_of_a_node(peer: Peer, status: int, page: str) -> None:
+    """A proxy, the identity service, a wrong URL: only the compute service's own code says that a node is gone."""
+    made = create(peer)
+    peer.answer_with(Verb.DESTROY, status, page)
+    assert failure(lambda: peer.driver().destroy_node(made)).kind is not ErrorKind.GONE
+    peer.answer_with(Verb.TAG, status, page)
+    assert failure(lambda: peer.driver().sync_fqdn(made, "x.example.com")).kind is not ErrorKind.GONE
+    assert [node.id for node in peer.driver().list_nodes()] == [made.id]
 
 
 def test_a_destroy_that_times_out_but_works_is_seen(peer: Peer) -> None:

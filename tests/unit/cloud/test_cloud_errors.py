@@ -106,7 +106,15 @@ def test_what_an_operator_can_mend_names_the_option(error: Exception, hint: str)
             ErrorKind.THROTTLED,
         ),
         (GoogleBaseError("something new went wrong", 200, "SOMETHING_NEW"), ErrorKind.TRANSIENT),
-        (ResourceNotFoundError({"message": "not found"}, 404, "notFound"), ErrorKind.GONE),
+        (
+            ResourceNotFoundError(
+                {"reason": "notFound", "message": "The resource 'projects/p/zones/z/instances/x' was not found"},
+                404,
+                "notFound",
+            ),
+            ErrorKind.GONE,
+        ),
+        (ResourceNotFoundError({"reason": "notFound", "message": "not found"}, 404, "notFound"), ErrorKind.REFUSED),
         (ResourceExistsError("already exists", 409, "alreadyExists"), ErrorKind.TRANSIENT),
         (InvalidRequestError({"message": "Invalid value for field"}, 400, "invalid"), ErrorKind.REFUSED),
         (GoogleBaseError("Supplied fingerprint does not match", 412, "conditionNotMet"), ErrorKind.TRANSIENT),
@@ -132,7 +140,8 @@ def test_gce(error: Exception, expected: ErrorKind) -> None:
         (409, "[OverconstrainedAllocationRequest] Allocation failed.", ErrorKind.CAPACITY),
         (400, '[DeploymentFailed] {"code": "ZonalAllocationFailed"}', ErrorKind.CAPACITY),
         (403, "[AuthorizationFailed] The client does not have authorization", ErrorKind.REFUSED),
-        (404, "[ResourceNotFound] The Resource was not found", ErrorKind.GONE),
+        (404, "[ResourceNotFound] The Resource 'Microsoft.Compute/virtualMachines/x' was not found", ErrorKind.GONE),
+        (404, "[ResourceNotFound] The Resource 'Microsoft.Network/virtualNetworks/x' was not found", ErrorKind.REFUSED),
         (409, "[AnotherOperationInProgress] Another operation is in progress", ErrorKind.TRANSIENT),
     ],
 )
@@ -176,7 +185,7 @@ def test_openstack(status: int, text: str, expected: ErrorKind) -> None:
         (BaseHTTPError(500, "oops"), ErrorKind.TRANSIENT),
         (BaseHTTPError(502, "<html>"), ErrorKind.TRANSIENT),
         (BaseHTTPError(408, "slow"), ErrorKind.TRANSIENT),
-        (BaseHTTPError(404, "no"), ErrorKind.GONE),
+        (BaseHTTPError(404, "no"), ErrorKind.REFUSED),  # a proxy, a wrong URL: GONE has a code
         (BaseHTTPError(400, "no"), ErrorKind.REFUSED),
         (BaseHTTPError(403, "no"), ErrorKind.REFUSED),
         (InvalidCredsError(), ErrorKind.REFUSED),

@@ -135,7 +135,9 @@ def test_the_life_of_a_dummy_node(dummy_settings: Settings) -> None:
     assert seen is not None
     assert (seen.word, seen.fqdn) == (OperatorWord(Word.HOLD, "mine"), "other.example.com")
     driver.destroy_node(node)
-    driver.destroy_node(node)
+    with pytest.raises(RemoteFailure) as caught:
+        driver.destroy_node(node)
+    assert caught.value.error.kind is ErrorKind.GONE
     assert driver.look_for(node) is None
 
 

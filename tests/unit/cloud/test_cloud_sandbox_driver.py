@@ -319,8 +319,8 @@ def test_destroy(cloud: FakeCloud, driver: SandboxDriver) -> None:
     assert driver.look_for(node) is None
 
 
-def test_destroy_of_a_vanished_node_is_success(driver: SandboxDriver) -> None:
-    driver.destroy_node(CloudNode("n-99", "gone", "n-99"))
+def test_destroy_of_a_vanished_node_says_that_it_is_gone(driver: SandboxDriver) -> None:
+    assert failure(lambda: driver.destroy_node(CloudNode("n-99", "gone", "n-99"))).kind is ErrorKind.GONE
 
 
 def test_destroy_that_answers_false_is_a_failure(driver: SandboxDriver, monkeypatch: pytest.MonkeyPatch) -> None:

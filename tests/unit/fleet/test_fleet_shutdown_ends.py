@@ -29,6 +29,7 @@ from arvnodeman.fleet.model import ErrorKind, NodeState
         (ErrorKind.UNEXPECTED, False, True),
         (ErrorKind.UNEXPECTED, True, False),
         (ErrorKind.GONE, False, True),
+        (ErrorKind.GONE, True, False),  # whoever said so, the cloud lists it: it is not forgotten
         (ErrorKind.REFUSED, True, False),
     ],
 )
@@ -49,14 +50,36 @@ def test_a_destroy_that_fails_may_have_worked(kind: ErrorKind, there: bool, gone
         assert world.fleet.view.counters["destroy_node_errors"] == 1
 
 
-def test_a_look_after_a_failed_destroy_is_tried_again() -> None:
+@pytest.mark.parametrize("kind", [ErrorKind.TRANSIENT, ErrorKind.GONE])
+def test_a_look_after_a_failed_destroy_is_tried_again(kind: ErrorKind) -> None:
     """Row E11."""
     world = going()
     world.obey(DrainNode, LookAtNode)
-    world.fail(world.one(DestroyNode))
+    world.fail(world.one(DestroyNode), kind)
     world.fail(world.one(LookForNode))
     world.wait(2)
     assert kinds(world) == ["LookForNode"]
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.GONE, ErrorKind.REFUSED])
+def test_only_a_list_forgets_a_node_that_is_said_to_be_gone(kind: ErrorKind) -> None:
+    """A list that cannot be had tells nothing, whatever its error is called."""
+    world = going()
+    world.obey(DrainNode, LookAtNode)
+    world.fail(world.one(DestroyNode), ErrorKind.GONE)
+    world.fail(world.one(LookForNode), kind)
+    world.cycle(every=1)
+    assert not world.steps
+    assert world.state() is NodeState.DOWN
+
+
+def test_a_node_that_was_gone_already_is_no_error_of_its_destroy() -> None:
+    world = going()
+    world.obey(DrainNode, LookAtNode)
+    world.fail(world.one(DestroyNode), ErrorKind.GONE)
+    world.done(world.one(LookForNode), None)
+    assert kinds(world) == ["SetNodeDown"]
+    assert world.fleet.view.counters.get("destroy_node_errors", 0) == 0
 
 
 def test_attempts_at_one_node_are_a_minute_apart_and_more() -> None:
