@@ -142,14 +142,14 @@ def _job_ids(slurm: Slurm, text: str) -> set[int]:
     return ids
 
 
-def _hosts(slurm: Slurm, text: str, complaint: str, *, on_stdout: bool = False) -> set[str]:
+def _hosts(slurm: Slurm, text: str, complaint: str) -> set[str]:
     try:
         names = expand(text)
     except ValueError:
         names = [text]
     for name in names:
         if name not in slurm.nodes:
-            raise _Refused(complaint.format(name), on_stdout=on_stdout)
+            raise _Refused(complaint.format(name))
     return set(names)
 
 
@@ -225,8 +225,17 @@ def _show(slurm: Slurm, argv: list[str], oneliner: bool) -> str:
         return "No licenses configured in Slurm.\n"
     if kind.lower() not in ("node", "nodes", "nodename"):
         raise _Refused(f"invalid entity:{kind} for keyword:show \n")
-    names = _hosts(slurm, name, "Node {} not found\n", on_stdout=True) if name else set(slurm.nodes)
-    return "".join(forms.show_node(node, oneliner=oneliner) for node in slurm.nodes.values() if node.name in names)
+    try:
+        names = expand(name) if name else list(slurm.nodes)
+    except ValueError:
+        names = [name]
+    shown = [
+        forms.show_node(slurm.nodes[each], oneliner=oneliner) if each in slurm.nodes else f"Node {each} not found\n"
+        for each in names
+    ]
+    if not slurm.nodes.keys() >= set(names):
+        raise _Refused("".join(shown), on_stdout=True)
+    return "".join(shown)
 
 
 def _update(slurm: Slurm, argv: list[str]) -> str:

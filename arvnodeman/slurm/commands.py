@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from arvnodeman.fleet.model import Job, JobShape, SlurmNode
+from arvnodeman.fleet.model import Job, JobShape
 from arvnodeman.settings import ARVADOS_CONTAINER
 from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks
 from arvnodeman.slurm.errors import (
@@ -24,26 +24,20 @@ from arvnodeman.slurm.errors import (
     Refused,
     SlurmFailure,
     UnknownNode,
-    failure_of,
     first_line,
-    recognise,
 )
 from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL
-from arvnodeman.slurm.parse import SINFO_FORMAT, parse_sinfo, parse_squeue, shows_all
-from arvnodeman.slurm.run import run
+from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
+from arvnodeman.slurm.parse import parse_squeue, shows_all
 
 DUMMY_NODE = "compute0"
 """Never ours: Arvados' dispatcher keeps it as the node that offers every feature."""
 
-_ALL = "--all"  # else what is in hidden partitions, jobs and nodes, is not shown to a Slurm operator
 _EACH_ARRAY = "--array-unique"  # a task that is not like the others of its array has a line of its own
 _MOST_ARRAYS = 1000  # that are asked for by their numbers
 _FEATURE = "instancetype="
-_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
 _FEATURE_VALUE = re.compile(r"[^\s,&|()\[\]*=]+")
 _NO_SUCH_NODE = "arvados-node-manager-rights-check"
-_NO_FIELD = re.compile(r"Invalid job format specification: ?([A-Za-z-]{1,40})")
-_WARNINGS = 10  # malformed lines named in one poll
 _JUNK = 3  # so many malformed lines and no other are junk, not a queue
 _queue_log = logging.getLogger("arvnodeman.jobqueue")
 _log = logging.getLogger("arvnodeman.slurm")
@@ -59,7 +53,7 @@ class Queue:
     """Those of them of which Slurm says so only while a node is up."""
 
 
-class Slurm:
+class Slurm(SlurmNodes):
     """Slurm, as its commands on PATH reach it. Keeps nothing but what squeue can show: one serves all threads.
 
     timeout: seconds for each command; the commands themselves give up after 9 s when slurmctld is away.
@@ -70,11 +64,10 @@ class Slurm:
     def __init__(
         self, timeout: float = 20.0, *, job_name_pattern: str = ARVADOS_CONTAINER, numbered: bool = False
     ) -> None:
-        self.timeout = timeout
+        super().__init__(timeout)
         self.job_name_pattern = job_name_pattern
         self.numbered = numbered
         self._new: bool | None = None
-        self._unknown: set[str] = set()  # fields of SQUEUE_LONG_FORMAT that this squeue does not know
         self._each_array: tuple[str, ...] = (_EACH_ARRAY,)  # none, if this squeue does not know it
         self._arrays = RunningTasks()
 
@@ -88,12 +81,12 @@ class Slurm:
         if self._shows_all():
             form, tail = [*self._each_array, f"--Format={SQUEUE_LONG_FORMAT}"], LONG_TAIL
         try:
-            text = self._run("squeue", _ALL, "--state=PENDING", "--noheader", *form)
+            text = self._run("squeue", ALL, "--state=PENDING", "--noheader", *form)
         except Refused as refusal:
             if _EACH_ARRAY in form and _EACH_ARRAY in refusal.said:
                 self._each_array = ()
                 return self.queue()
-            if not self._new or _NO_FIELD.search(refusal.said) is None:
+            if not self._new or NO_FIELD.search(refusal.said) is None:
                 raise
             self._new = False
             _queue_log.warning("squeue is asked for less from now on, as it refuses a field: %s", refusal.said)
@@ -116,34 +109,10 @@ class Slurm:
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
         return Queue(tuple(jobs), others, refused)
 
-    def nodes(self) -> dict[str, SlurmNode]:
-        """Every node that Slurm shows, by name. No node at all is a failure: slurm.conf has at least one."""
-        nodes = self._sinfo()
-        if not nodes:
-            raise ControllerAway("sinfo", "it lists no node")
-        return nodes
-
-    def node(self, hostname: str) -> SlurmNode | None:
-        """One node, asked now. None: Slurm says in so many words that it does not know it.
-
-        That sinfo lists nothing is not enough for that: it lists no node that is in no partition either. On such a node
-        no job can begin; it is shown as drained, or as draining while jobs are on it."""
-        _check_hostname("sinfo", hostname)
-        node = self._sinfo(f"--nodes={hostname}").get(hostname)
-        if node is not None or not self._knows(hostname):
-            return node
-        return SlurmNode(hostname, "drng" if self.jobs_on(hostname) else "drain")
-
-    def jobs_on(self, hostname: str) -> int:
-        """How many jobs run on a node or are being cleaned up there. Raises UnknownNode."""
-        _check_hostname("squeue", hostname)
-        text = self._run("squeue", _ALL, "--noheader", "--format=%i", "-w", hostname)
-        return sum(1 for line in text.split("\n") if line.strip())
-
     def _count_running(self, arrays: Sequence[str]) -> Counter[str]:
         """How many tasks of these arrays run, by the array's number."""
         which = [f"--jobs={','.join(arrays)}"] if len(arrays) <= _MOST_ARRAYS else []
-        text = self._run("squeue", _ALL, "--noheader", "--state=RUNNING,SUSPENDED", "--format=%F", *which)
+        text = self._run("squeue", ALL, "--noheader", "--state=RUNNING,SUSPENDED", "--format=%F", *which)
         return Counter(text.split())
 
     def _shows_all(self) -> bool:
@@ -199,7 +168,7 @@ class Slurm:
             except Refused as refusal:
                 failures[hostname] = refusal
         asked = [hostname for hostname in hostnames if hostname not in failures]
-        nodes = self._sinfo(f"--nodes={','.join(asked)}") if asked else {}
+        nodes = self._sinfo(f"--nodes={','.join(asked)}")[0] if asked else {}
         alike: dict[frozenset[str], list[str]] = {}
         for hostname in asked:
             if hostname in nodes:
@@ -254,21 +223,6 @@ class Slurm:
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _sinfo(self, *which: str) -> dict[str, SlurmNode]:
-        text = self._run("sinfo", _ALL, "--noheader", f"--format={SINFO_FORMAT}", *which)
-        nodes, malformed = parse_sinfo(text)
-        self._report("sinfo", malformed, _log, nothing=not nodes)
-        if malformed and not nodes:
-            raise ControllerAway("sinfo", f"no line of its output can be read, the first is {first_line(text)!r}")
-        return nodes
-
-    def _knows(self, hostname: str) -> bool:
-        try:
-            self._run("scontrol", "show", "node", hostname)
-        except UnknownNode:
-            return False
-        return True
-
     def _update_each(self, hostnames: Iterable[str], changes: Iterable[str]) -> dict[str, SlurmFailure]:
         failures: dict[str, SlurmFailure] = {}
         for hostname in hostnames:
@@ -281,43 +235,6 @@ class Slurm:
     def _update(self, hostname: str, *changes: str) -> None:
         _check_changeable(hostname)
         self._run("scontrol", "update", f"NodeName={hostname}", *changes)
-
-    def _run(self, command: str, *arguments: str) -> str:
-        output = run([command, *arguments], timeout=self.timeout)
-        if output.returncode != 0:
-            raise failure_of(command, output.returncode, output.stdout, output.stderr)
-        if output.stdout and not output.stdout.endswith("\n"):
-            raise ControllerAway(command, "its output ends in the middle of a line")
-        if output.stderr and command == "squeue":
-            self._note_unknown(output.stderr)
-        # A listing that has lines is judged by them (_report). Else a code of 0 is not trusted where an error is shown.
-        if not (command in ("squeue", "sinfo") or "show" in arguments[:2]) or not output.stdout.strip():
-            error = recognise(command, f"{output.stderr}\n{output.stdout}")
-            if error is not None:
-                raise error
-        return output.stdout
-
-    def _note_unknown(self, stderr: str) -> None:
-        """One line for each field that this squeue does not know."""
-        for name in _NO_FIELD.findall(stderr[:65536]):
-            if name not in self._unknown:
-                self._unknown.add(name)
-                _queue_log.warning(
-                    "this squeue does not show %s of jobs: what they ask for in that way is not seen", name
-                )
-
-    @staticmethod
-    def _report(command: str, malformed: Sequence[str], log: logging.Logger, *, nothing: bool = False) -> None:
-        """`nothing`: no line could be read. Then one that tells of an error is believed; among good ones it is what
-        somebody wrote, such as a part of a job's name."""
-        for line in malformed if nothing else ():
-            error = recognise(command, line)
-            if error is not None:
-                raise error
-        for line in malformed[:_WARNINGS]:
-            log.warning("ignored malformed line in %s output: %.300r", command, line[:300])
-        if len(malformed) > _WARNINGS:
-            log.warning("ignored %d more malformed lines in %s output", len(malformed) - _WARNINGS, command)
 
 
 def _of_others(features: Iterable[str]) -> frozenset[str]:
@@ -337,14 +254,8 @@ def check_job_number(command: str, job_id: str) -> None:
         raise Refused(command, f"{job_id[:80]!r} is not the number of a job")
 
 
-def _check_hostname(command: str, hostname: str) -> None:
-    # `ALL` and a hostlist would reach nodes that nobody meant.
-    if not _HOSTNAME.fullmatch(hostname) or hostname.upper() == "ALL":
-        raise Refused(command, f"{hostname!r} is not the name of one node")
-
-
 def _check_changeable(hostname: str) -> None:
-    _check_hostname("scontrol", hostname)
+    check_hostname("scontrol", hostname)
     if hostname == DUMMY_NODE:
         raise Refused("scontrol", f"{DUMMY_NODE} belongs to Arvados' dispatcher and is never changed")
 

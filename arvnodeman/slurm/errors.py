@@ -90,7 +90,7 @@ _SAYINGS: tuple[tuple[str, type[SlurmFailure]], ...] = (
     ("rpc limit exceeded", ControllerAway),
 )
 # A whole line: "command not found" is no word on a node.
-_NOT_FOUND = re.compile(r"^Node \S+ not found$", re.MULTILINE)
+_NOT_FOUND = re.compile(r"^Node (\S+) not found$", re.MULTILINE)
 
 
 def recognise(command: str, text: str) -> SlurmFailure | None:
@@ -102,6 +102,11 @@ def recognise(command: str, text: str) -> SlurmFailure | None:
         if saying in lowered:
             return failure(command, _line_with(saying, text))
     return None
+
+
+def unknown_nodes(text: str) -> frozenset[str]:
+    """The nodes of which this output of scontrol says that Slurm does not know them."""
+    return frozenset(_NOT_FOUND.findall(text))
 
 
 def failure_of(command: str, returncode: int, stdout: str, stderr: str) -> SlurmFailure:

@@ -217,7 +217,60 @@ def test_nodes_and_one_node(commands: Commands) -> None:
         "compute2", "idle", False, 266, frozenset({"gpu"}), "Node Manager shutdown (i-1)"
     )
     assert commands.called()[0] == ["sinfo", "--all", "--noheader", "--format=%N", "%t", "%w", "%f", "%E"]
-    assert commands.called()[1][-1] == "--nodes=compute2"
+    # Of one name sinfo would show the CPUs in use as the last listing of several counted them.
+    assert commands.called()[1][-1] == "--nodes=compute2,compute2"
+
+
+def test_nodes_now_asks_once_for_all(commands: Commands) -> None:
+    commands.say("sinfo", f"{GOOD_NODE}\ncompute[2-3]|drain|1|(null)|Node Manager shutdown (i-1)")
+    asked = ["compute2", "compute1", "ALL", "compute2", "compute[2-3]"]
+    found = Slurm().nodes_now(iter(asked))
+    assert {name: getattr(node, "state", None) for name, node in found.items()} == {
+        "compute1": "idle",
+        "compute2": "drain",
+        "ALL": None,
+        "compute[2-3]": None,
+    }
+    for name in ("ALL", "compute[2-3]"):  # those would ask about nodes that nobody meant
+        assert isinstance(found[name], Refused)
+    assert [call[-1] for call in commands.called()] == ["--nodes=compute2,compute1"]
+
+
+def test_nodes_now_of_more_names_than_an_argument_holds_lists_all(commands: Commands) -> None:
+    commands.say("sinfo", "compute[1-600]|drain|1|(null)|none")
+    found = Slurm().nodes_now([f"compute{number}" for number in range(2, 600)])
+    assert sorted(found) == sorted(f"compute{number}" for number in range(2, 600))
+    assert [call[-1] for call in commands.called()] == ["%E"]
+    assert Slurm().nodes_now([]) == {}
+    assert len(commands.called()) == 1
+
+
+def test_nodes_now_of_nodes_that_are_unknown_or_in_no_partition(commands: Commands) -> None:
+    commands.say("sinfo", GOOD_NODE)
+    answer = "Node compute7 not found\nNodeName=compute8 CoresPerSocket=1\n   Reason=a\nNodeName=compute9 Arch=x86_64"
+    commands.say("scontrol", answer, code=1)
+    commands.make("squeue", 'for last; do :; done; [ "$last" != compute9 ] || echo 17')
+    found = Slurm().nodes_now(["compute1", "compute7", "compute8", "compute9"])
+    assert found["compute7"] is None
+    assert [getattr(found[name], "state", None) for name in ("compute1", "compute8", "compute9")] == [
+        "idle",
+        "drain",
+        "drng",
+    ]
+    assert commands.called()[1] == ["scontrol", "--all", "show", "node", "compute7,compute8,compute9"]
+    commands.say("scontrol", "Node compute7 not found\nNodeName=compute8 CoresPerSocket=1", code=1)
+    with pytest.raises(SlurmFailure):  # it leaves compute9 out, which is not to say that it does not know it
+        Slurm().nodes_now(["compute1", "compute7", "compute8", "compute9"])
+
+
+def test_a_line_that_cannot_be_read_does_not_make_its_node_a_drained_one(commands: Commands) -> None:
+    """Else it would be taken for one in no partition, since scontrol knows it, and be destroyed."""
+    commands.say("sinfo", f"{GOOD_NODE}\ncompute2|alloc|?|(null)|none")
+    commands.say("scontrol", "NodeName=compute2 CoresPerSocket=1")
+    commands.make("squeue", "exit 0")
+    found = Slurm().nodes_now(["compute1", "compute2"])
+    assert isinstance(found["compute1"], SlurmNode)
+    assert isinstance(found["compute2"], ControllerAway)
 
 
 def test_a_node_that_slurm_does_not_know_is_none(commands: Commands) -> None:

@@ -1,0 +1,164 @@
+"""How Slurm's commands are run and believed, and what sinfo, scontrol and squeue say of nodes."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+
+from arvnodeman.fleet.model import SlurmNode
+from arvnodeman.slurm.errors import (
+    ControllerAway,
+    Refused,
+    SlurmFailure,
+    failure_of,
+    first_line,
+    recognise,
+    unknown_nodes,
+)
+from arvnodeman.slurm.parse import SINFO_FORMAT, parse_sinfo
+from arvnodeman.slurm.run import run
+
+ALL = "--all"  # else what is in hidden partitions, jobs and nodes, is not shown to a Slurm operator
+NO_FIELD = re.compile(r"Invalid job format specification: ?([A-Za-z-]{1,40})")
+_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
+_NAMES = 500  # of nodes in one argument, which the kernel bounds; for more all nodes are listed
+_WARNINGS = 10  # malformed lines named in one poll
+_queue_log = logging.getLogger("arvnodeman.jobqueue")
+_log = logging.getLogger("arvnodeman.slurm")
+
+
+class SlurmNodes:
+    """What Slurm says of its nodes. Each method runs one command, or some, in the calling thread."""
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self._unknown: set[str] = set()  # fields of jobs that this squeue does not know
+
+    def nodes(self) -> dict[str, SlurmNode]:
+        """Every node that Slurm shows, by name. No node at all is a failure: slurm.conf has at least one."""
+        nodes, _ = self._sinfo()
+        if not nodes:
+            raise ControllerAway("sinfo", "it lists no node")
+        return nodes
+
+    def node(self, hostname: str) -> SlurmNode | None:
+        """One node, asked now: nodes_now() of one name. Raises Refused for what is not the name of a node."""
+        found = self.nodes_now([hostname])[hostname]
+        if isinstance(found, SlurmFailure):
+            raise found
+        return found
+
+    def nodes_now(self, hostnames: Iterable[str]) -> dict[str, SlurmNode | SlurmFailure | None]:
+        """These nodes as slurmctld counts them now, with one command for all. None: Slurm says in so many words that it
+        does not know the node; a SlurmFailure stands for one that was not asked about, or not with success. Raises what
+        fails for all of them.
+
+        Asked about one name alone, sinfo shows the CPUs in use, and so `mix`, `drng` and `failg`, as they were at the
+        last listing of several, whenever that was; of several it shows what is. So one name is given twice.
+
+        That sinfo lists nothing is not enough to say that a node is unknown: it lists no node that is in no partition
+        either. On such a node no job can begin; it is shown as drained, or as draining while jobs are on it."""
+        found: dict[str, SlurmNode | SlurmFailure | None] = {}
+        asked: list[str] = []
+        for hostname in dict.fromkeys(hostnames):
+            try:
+                check_hostname("sinfo", hostname)
+                asked.append(hostname)
+            except Refused as refusal:
+                found[hostname] = refusal
+        if not asked:
+            return found
+        which = [f"--nodes={','.join(asked if len(asked) > 1 else asked * 2)}"] if len(asked) <= _NAMES else []
+        listed, malformed = self._sinfo(*which)
+        found |= {hostname: listed[hostname] for hostname in asked if hostname in listed}
+        unlisted = [hostname for hostname in asked if hostname not in listed]
+        if unlisted and malformed:
+            found |= dict.fromkeys(unlisted, ControllerAway("sinfo", f"{first_line(malformed[0])!r} is no node's line"))
+        elif unlisted:
+            found |= self._unlisted(unlisted)
+        return found
+
+    def jobs_on(self, hostname: str) -> int:
+        """How many jobs run on a node or are being cleaned up there. Raises UnknownNode."""
+        check_hostname("squeue", hostname)
+        text = self._run("squeue", ALL, "--noheader", "--format=%i", "-w", hostname)
+        return sum(1 for line in text.split("\n") if line.strip())
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _sinfo(self, *which: str) -> tuple[dict[str, SlurmNode], list[str]]:
+        """The nodes, and the lines that cannot be read."""
+        text = self._run("sinfo", ALL, "--noheader", f"--format={SINFO_FORMAT}", *which)
+        nodes, malformed = parse_sinfo(text)
+        self._report("sinfo", malformed, _log, nothing=not nodes)
+        if malformed and not nodes:
+            raise ControllerAway("sinfo", f"no line of its output can be read, the first is {first_line(text)!r}")
+        return nodes, malformed
+
+    def _unlisted(self, hostnames: Sequence[str]) -> dict[str, SlurmNode | SlurmFailure | None]:
+        """Nodes that sinfo does not list, as nodes_now() gives them."""
+        found: dict[str, SlurmNode | SlurmFailure | None] = {}
+        for first in range(0, len(hostnames), _NAMES):
+            some = hostnames[first : first + _NAMES]
+            found |= dict.fromkeys(some)
+            for hostname in self._known(some):
+                try:
+                    found[hostname] = SlurmNode(hostname, "drng" if self.jobs_on(hostname) else "drain")
+                except SlurmFailure as failure:
+                    found[hostname] = failure
+        return found
+
+    def _known(self, hostnames: Sequence[str]) -> list[str]:
+        """Those of these that Slurm knows; it has to say of each of the others that it does not."""
+        output = run(["scontrol", "--all", "show", "node", ",".join(hostnames)], timeout=self.timeout)
+        shown = {line.split(maxsplit=1)[0] for line in output.stdout.split("\n") if line.startswith("NodeName=")}
+        unknown = unknown_nodes(f"{output.stderr}\n{output.stdout}")
+        known = [hostname for hostname in hostnames if f"NodeName={hostname}" in shown]
+        if not unknown.issuperset(set(hostnames).difference(known)):
+            raise failure_of("scontrol", output.returncode, output.stdout, output.stderr)
+        return known
+
+    def _run(self, command: str, *arguments: str) -> str:
+        output = run([command, *arguments], timeout=self.timeout)
+        if output.returncode != 0:
+            raise failure_of(command, output.returncode, output.stdout, output.stderr)
+        if output.stdout and not output.stdout.endswith("\n"):
+            raise ControllerAway(command, "its output ends in the middle of a line")
+        if output.stderr and command == "squeue":
+            self._note_unknown(output.stderr)
+        # A listing that has lines is judged by them (_report). Else a code of 0 is not trusted where an error is shown.
+        if not (command in ("squeue", "sinfo") or "show" in arguments[:2]) or not output.stdout.strip():
+            error = recognise(command, f"{output.stderr}\n{output.stdout}")
+            if error is not None:
+                raise error
+        return output.stdout
+
+    def _note_unknown(self, stderr: str) -> None:
+        """One line for each field that this squeue does not know."""
+        for name in NO_FIELD.findall(stderr[:65536]):
+            if name not in self._unknown:
+                self._unknown.add(name)
+                _queue_log.warning(
+                    "this squeue does not show %s of jobs: what they ask for in that way is not seen", name
+                )
+
+    @staticmethod
+    def _report(command: str, malformed: Sequence[str], log: logging.Logger, *, nothing: bool = False) -> None:
+        """`nothing`: no line could be read. Then one that tells of an error is believed; among good ones it is what
+        somebody wrote, such as a part of a job's name."""
+        for line in malformed if nothing else ():
+            error = recognise(command, line)
+            if error is not None:
+                raise error
+        for line in malformed[:_WARNINGS]:
+            log.warning("ignored malformed line in %s output: %.300r", command, line[:300])
+        if len(malformed) > _WARNINGS:
+            log.warning("ignored %d more malformed lines in %s output", len(malformed) - _WARNINGS, command)
+
+
+def check_hostname(command: str, hostname: str) -> None:
+    """Raises Refused for what is not the name of one node."""
+    # `ALL` and a hostlist would reach nodes that nobody meant.
+    if not _HOSTNAME.fullmatch(hostname) or hostname.upper() == "ALL":
+        raise Refused(command, f"{hostname!r} is not the name of one node")
