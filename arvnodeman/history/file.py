@@ -61,8 +61,10 @@ class HistoryFile:
     def kept(self, since: float) -> Kept:
         """What is in it: all lives that go on or ended since this moment. Raises sqlite3.Error."""
         ask = self._open_connection().execute
-        lives = ask("SELECT * FROM life WHERE ended IS NULL UNION ALL SELECT * FROM life WHERE ended >= ?", (since,))
-        samples = [Sample(*row) for row in ask("SELECT * FROM sample ORDER BY at DESC LIMIT ?", (KEPT,))]
+        life = f"SELECT {schema.LIFE} FROM life WHERE ended"  # noqa: S608 (names of our own)
+        lives = ask(f"{life} IS NULL UNION ALL {life} >= ?", (since,))
+        sample = f"SELECT {schema.SAMPLE} FROM sample ORDER BY at DESC LIMIT ?"  # noqa: S608
+        samples = [Sample(*row) for row in ask(sample, (KEPT,))]
         samples.reverse()
         first = ask("SELECT min(at) FROM sample").fetchone()[0]
         prices = ask("SELECT size, price FROM price ORDER BY at")
@@ -133,10 +135,11 @@ class HistoryFile:
             if schema.is_empty(connection):
                 schema.create(connection)
             else:
-                schema.check(connection)
+                version = schema.check(connection)
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if found != "ok":
                     raise NotOurs(f"it is damaged: {found.splitlines()[0]}")
+                schema.migrate(connection, version)
         except BaseException:
             self.close()
             raise

@@ -62,7 +62,9 @@ def _snapshot(path: Path) -> sqlite3.Connection:
         connection.execute("BEGIN")
         if schema.is_empty(connection):
             raise NotOurs("it is empty")
-        schema.check(connection)
+        version = schema.check(connection)
+        if version < schema.VERSION:
+            raise NotOurs(f"its version is {version}: the daemon brings it to {schema.VERSION} at its next start")
     except BaseException:
         connection.close()
         raise

@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 FILE_NAME = "history.sqlite"
-VERSION = 1
+FIRST_VERSION = VERSION = 1
 APPLICATION = 0x414E4D48  # "ANMH", by which other programs' files are told apart
 
 TABLES = (
@@ -42,19 +42,31 @@ TABLES = (
     "CREATE INDEX decision_at ON decision (at)",
 )
 
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+"""What turns a file of this version into one of the next. A step adds tables, or columns with a default, and changes
+nothing that is there: a build that is older than the file goes on reading and writing it, so that neither an upgrade
+nor a way back sets a site's costs aside. VERSION goes up by one with each, and TABLES change likewise."""
+
+LIFE = "id, began, ended, how, name, hostname, size, price, preemptible, follows"
+SAMPLE = "at, booting, unpaired, idle, busy, other, queue, capacity, price"
+"""The columns of two tables by name: a newer build may have added some behind them."""
+
 INSERT = {
-    "life": "INSERT OR REPLACE INTO life VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "sample": "INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "usage": """INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-        booting = booting + excluded.booting, unpaired = unpaired + excluded.unpaired, idle = idle + excluded.idle,
+    "life": f"INSERT OR REPLACE INTO life ({LIFE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 (names of our own)
+    "sample": f"INSERT OR REPLACE INTO sample ({SAMPLE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+    "usage": """INSERT INTO usage (at, size, booting, unpaired, idle, busy, other) VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET booting = booting + excluded.booting,
+        unpaired = unpaired + excluded.unpaired, idle = idle + excluded.idle,
         busy = busy + excluded.busy, other = other + excluded.other""",
-    "tally": "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
-    "wait": """INSERT INTO wait VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs,
+    "tally": """INSERT INTO tally (at, name, count) VALUES (?, ?, ?)
+        ON CONFLICT DO UPDATE SET count = count + excluded.count""",
+    "wait": """INSERT INTO wait (at, bucket, jobs, total, longest) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs,
         total = total + excluded.total, longest = max(longest, excluded.longest)""",
-    "waiting": "INSERT OR REPLACE INTO waiting VALUES (?, ?)",
+    "waiting": "INSERT OR REPLACE INTO waiting (job, since) VALUES (?, ?)",
     "waits no more": "DELETE FROM waiting WHERE job = ?",
-    "price": "INSERT OR REPLACE INTO price VALUES (?, ?, ?)",
-    "decision": "INSERT INTO decision VALUES (?, ?, ?, ?)",
+    "price": "INSERT OR REPLACE INTO price (at, size, price) VALUES (?, ?, ?)",
+    "decision": "INSERT INTO decision (at, kind, subject, words) VALUES (?, ?, ?, ?)",
 }
 
 # What is pruned: by which moment, and how many rows there may be at most, however young they are.
@@ -75,7 +87,7 @@ Row = tuple[str, tuple[object, ...]]  # a key of INSERT, and the values
 
 
 class NotOurs(Exception):
-    """The file is no history, or of another version, or broken. The text says so in words."""
+    """The file is no history, or broken. The text says so in words."""
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
@@ -94,14 +106,32 @@ def create(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def check(connection: sqlite3.Connection) -> None:
-    """Is this a history of this version? Raises NotOurs, sqlite3.Error."""
+def check(connection: sqlite3.Connection) -> int:
+    """Is this a history? Its version: an older one is to be migrated before it is written to; a newer one is read and
+    written as it is (see MIGRATIONS). Raises NotOurs, sqlite3.Error."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION:
         raise NotOurs("it is another program's database")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
-        raise NotOurs(f"its version is {version}, and {VERSION} is known")
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version < FIRST_VERSION:
+        raise NotOurs(f"its version is {version}, and none below {FIRST_VERSION} was ever made")
+    return version
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Turn a file of an older version into one of this one, wholly or not at all. Raises sqlite3.Error."""
+    if version >= VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in range(version, VERSION):
+            for statement in MIGRATIONS[step]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        connection.execute("ROLLBACK")
+        raise
 
 
 def is_broken(error: sqlite3.Error) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from arvnodeman.history import schema
 from arvnodeman.history.file import HistoryFile, life_row
 from arvnodeman.history.lives import Life
+from arvnodeman.history.reading import CannotRead, reading
 from arvnodeman.history.schema import Row
 
 T0 = 1_699_999_200
@@ -108,7 +109,7 @@ def another_program(path: Path) -> None:
 def another_version(path: Path) -> None:
     opened(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 7")
+        connection.execute("PRAGMA user_version = 0")
     connection.close()
 
 
@@ -166,10 +167,79 @@ def test_a_file_that_cannot_be_used_is_set_aside_with_one_line(
     assert opened(path).kept(0).last == T0
 
 
-def test_another_version_is_named(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_version_that_never_was_is_named(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     another_version(path)
     opened(path)
-    assert "its version is 7, and 1 is known" in caplog.messages[0]
+    assert "its version is 0, and none below 1 was ever made" in caplog.messages[0]
+
+
+@pytest.fixture
+def next_build(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The schema as a later build may have it; `undo()` is the way back."""
+    steps = ("ALTER TABLE life ADD COLUMN zone TEXT NOT NULL DEFAULT ''", "CREATE TABLE budget (name TEXT PRIMARY KEY)")
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    monkeypatch.setattr(schema, "MIGRATIONS", {**schema.MIGRATIONS, schema.VERSION - 1: steps})
+    return monkeypatch
+
+
+def full(path: Path) -> HistoryFile:
+    """A file of this build with a row in each table."""
+    file = opened(path)
+    rows = [sample(T0), decision(T0), life_row(life("n1", T0)), ("price", (T0, "m4", 0.25)), ("waiting", ("j1", T0))]
+    rows += [
+        ("usage", (T0, "m4", 1.0, 2.0, 3.0, 4.0, 5.0)),
+        ("tally", (T0, "boots", 2)),
+        ("wait", (T0, 3, 1, 9.0, 9.0)),
+    ]
+    file.write(rows)
+    return file
+
+
+def test_a_file_of_an_older_build_is_migrated_and_keeps_every_row(
+    path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    full(path).close()
+    before = ask(path, "SELECT * FROM life")
+    request.getfixturevalue("next_build")
+    file = opened(path)
+    assert ask(path, "SELECT * FROM life") == [(*row, "") for row in before]
+    assert ask(path, "PRAGMA user_version") == [(schema.VERSION,)]
+    file.write([life_row(life("n2", T0)), ("tally", (T0, "boots", 3))])
+    assert ask(path, "SELECT count FROM tally") == [(5,)]
+    assert not caplog.messages
+
+
+def test_an_older_build_goes_on_with_the_file_of_a_newer_one(
+    path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    full(path).close()
+    newer = request.getfixturevalue("next_build")
+    opened(path).close()
+    newer.undo()
+    file = full(path)
+    assert [kept.id for kept in file.kept(0).lives] == ["i-n1"]
+    assert file.kept(0).last == T0
+    with reading(path) as connection:
+        assert connection.execute("SELECT count FROM tally").fetchall() == [(4,)]
+    assert not caplog.messages
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, next_build: pytest.MonkeyPatch) -> None:
+    next_build.undo()
+    full(path).close()
+    before = path.read_bytes()
+    next_build.setattr(schema, "VERSION", 2)
+    next_build.setattr(schema, "MIGRATIONS", {1: ("CREATE TABLE budget (name TEXT)", "ALTER TABLE lives ADD x")})
+    with pytest.raises(sqlite3.OperationalError):
+        HistoryFile(path).open()
+    assert path.read_bytes() == before
+
+
+def test_a_reader_says_that_a_file_waits_for_its_migration(path: Path, request: pytest.FixtureRequest) -> None:
+    full(path).close()
+    request.getfixturevalue("next_build")
+    with pytest.raises(CannotRead, match="the daemon brings it to 2 at its next start"), reading(path):
+        pass
 
 
 def test_only_one_file_is_kept_aside(path: Path) -> None:

@@ -268,7 +268,7 @@ def test_a_file_that_is_none(run: Any, tmp_path: Path, content: bytes | None, sa
 @pytest.mark.parametrize(
     ("pragma", "said"),
     [
-        ("user_version = 2", "its version is 2, and 1 is known"),
+        ("user_version = 0", "its version is 0, and none below 1 was ever made"),
         ("application_id = 5", "it is another program's database"),
     ],
 )
