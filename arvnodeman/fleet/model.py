@@ -252,6 +252,23 @@ NOBODY = JobOwner()
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Which names of nodes a job may have, by Slurm's reservations that these are in."""
+
+    outside: tuple[str, ...] = ()  # none that is in one of these
+    inside: tuple[str, ...] = ()  # only such as are in one of these; empty: any
+
+    def has(self, zone: tuple[str, ...]) -> bool:
+        """`zone`: the reservations that a name is in."""
+        if any(name in self.outside for name in zone):
+            return False
+        return not self.inside or any(name in self.inside for name in zone)
+
+
+ANYWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
 class JobShape:
     """What a job asks for, and for whom. Jobs of one shape are a group: alike in every decision but their turn."""
 
@@ -265,6 +282,7 @@ class JobShape:
     owner: JobOwner = NOBODY
     reservation: str = ""  # of Slurm, that it is to run in; '': none
     licences: tuple[Gres, ...] = ()  # of Slurm: it asks for those of one of these choices
+    place: Place = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook, placed
 from arvnodeman.fleet.model import Job, JobShape
 from arvnodeman.settings import ARVADOS_CONTAINER
 from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks
@@ -27,6 +29,7 @@ from arvnodeman.slurm.errors import (
     first_line,
 )
 from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL
+from arvnodeman.slurm.foresee import Foresight
 from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
 from arvnodeman.slurm.parse import parse_squeue, shows_all
 
@@ -51,6 +54,7 @@ class Queue:
     others: Mapping[str, str]  # name -> Slurm's reason, of those that it would not
     refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
     """Those of them of which Slurm says so only while a node is up."""
+    outlook: Outlook = NOTHING_AHEAD
 
 
 class Slurm(SlurmNodes):
@@ -70,6 +74,7 @@ class Slurm(SlurmNodes):
         self._new: bool | None = None
         self._each_array: tuple[str, ...] = (_EACH_ARRAY,)  # none, if this squeue does not know it
         self._arrays = RunningTasks()
+        self._foresight = Foresight(lambda what: self._run("scontrol", ALL, "show", what), [DUMMY_NODE])
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
@@ -107,7 +112,11 @@ class Slurm(SlurmNodes):
         self._report("squeue", malformed, _queue_log, nothing=nothing)
         if len(malformed) > _JUNK and nothing:
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
-        return Queue(tuple(jobs), others, refused)
+        outlook, now = self._foresight.look({id(job.shape): job.shape for job in jobs}.values()), time.time()
+        refused_there: dict[JobShape, list[Job]] = {}
+        for job in placed((job for alike in refused.values() for job in alike), outlook, now):
+            refused_there.setdefault(job.shape, []).append(job)
+        return Queue(tuple(placed(jobs, outlook, now)), others, refused_there, outlook)
 
     def _count_running(self, arrays: Sequence[str]) -> Counter[str]:
         """How many tasks of these arrays run, by the array's number."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from squeue_lines import behind
 
-from arvnodeman.fleet.model import ErrorKind, JobShape, RemoteFailure, SlurmNode
+from arvnodeman.fleet.model import ErrorKind, JobShape, Place, RemoteFailure, SlurmNode
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import (
     ControllerAway,
@@ -56,6 +56,8 @@ class Commands:
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "scontrol").write_text("#!/bin/sh\necho No reservations in the system\n")
+    (tmp_path / "scontrol").chmod(0o755)
     return Commands(tmp_path)
 
 
@@ -680,6 +682,60 @@ def test_running_tasks_of_an_array_with_a_limit_are_counted(commands: Commands) 
     assert queue.others == {f"9_{task}": "JobArrayTaskLimit" for task in range(3, 11)}
     asked = ["squeue", "--all", "--noheader", "--state=RUNNING,SUSPENDED", "--format=%F", "--jobs=9"]
     assert commands.called()[2:] == [asked]
+
+
+RESERVATIONS = """ReservationName=window StartTime=1795960364 EndTime=4795974764 Duration=04:00:00
+   Nodes=compute[1-3] NodeCnt=3 CoreCnt=12 Features=(null) PartitionName=(null) Flags=MAINT,IGNORE_JOBS,SPEC_NODES
+   Users=root Groups=(null) Accounts=(null) Licenses=(null) State=ACTIVE BurstBuffer=(null) Watts=n/a"""
+LICENCES = "LicenseName=solver\n    Total=2 Used=1 Free=1 Reserved=0 Remote=no"
+
+
+def test_what_is_ahead_is_asked_for_as_far_as_the_queue_needs_it(commands: Commands) -> None:
+    """Nothing for a queue in which nothing waits for nodes; licences for jobs that want some."""
+    slurm = Slurm()
+    commands.make("scontrol", f'case "$*" in *licenses*) echo "{LICENCES}";; *) cat <<EOF\n{RESERVATIONS}\nEOF\nesac')
+    commands.say("squeue", GOOD_JOB.replace("Resources", "Dependency"))
+    assert slurm.queue().outlook.reservations == {}
+    assert not [call for call in commands.called() if call[0] == "scontrol"]
+    commands.say("squeue", GOOD_JOB)
+    for _ in range(3):
+        queue = slurm.queue()
+        assert list(queue.outlook.reservations) == ["window"]
+        assert [job.shape.place for job in queue.jobs] == [Place(outside=("window",))]
+        assert queue.outlook.licences == {}
+    assert [call[1:] for call in commands.called() if call[0] == "scontrol"] == [["--all", "show", "reservations"]]
+    commands.say("squeue", f"{JOB}{behind(TAIL, licences='solver:1')}")
+    assert [slurm.queue().outlook.licences for _ in range(2)] == [{"solver": 1}] * 2
+    asked = [call[1:] for call in commands.called() if call[0] == "scontrol"]
+    assert asked[1:] == [["--all", "show", "licenses"]] * 2
+
+
+def test_a_reservation_that_a_job_names_and_nobody_knows_is_asked_for_at_once(commands: Commands) -> None:
+    slurm = Slurm()
+    commands.say("squeue", GOOD_JOB)
+    assert slurm.queue().outlook.reservations == {}
+    commands.say("scontrol", RESERVATIONS)
+    assert slurm.queue().outlook.reservations == {}
+    commands.say("squeue", f"{JOB}{behind(TAIL, reservation='window')}")
+    (job,) = slurm.queue().jobs
+    assert job.shape.place == Place(inside=("window",))
+
+
+@pytest.mark.parametrize("trouble", ["exit 1", "exec sleep 600", "echo what is this; exit 1"])
+def test_what_is_ahead_costs_no_queue(commands: Commands, trouble: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A line in the log, and the queue is there; it is not asked again and again."""
+    commands.say("squeue", f"{JOB}{behind(TAIL, licences='solver:1', reservation='x')}")
+    commands.make("scontrol", trouble)
+    slurm = Slurm(timeout=1.0)
+    for _ in range(3):
+        queue = slurm.queue()
+        assert (len(queue.jobs), queue.outlook.reservations, queue.outlook.licences) == (1, {}, {})
+        assert queue.jobs[0].shape.place == Place()
+    assert [record.getMessage().split(" are not known")[0] for record in caplog.records] == [
+        "Slurm's reservations",
+        "Slurm's licenses",
+    ]
+    assert len([call for call in commands.called() if call[0] == "scontrol"]) == 2
 
 
 def test_a_squeue_that_does_not_know_array_unique_is_asked_without_it(commands: Commands) -> None:

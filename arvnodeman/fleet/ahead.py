@@ -1,0 +1,109 @@
+"""What Slurm will not do, though it does not say so while every node is off: reservations that are in a job's way, and
+licences that are used up.
+
+While no node is up, Slurm's reason for a waiting job is that there is none. What stands in its way beside that shows
+only once a node is there. What can be known of that beforehand is judged here, as Slurm 22.05, 24.11 and 26.05 judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from arvnodeman.fleet.gres import Gres
+from arvnodeman.fleet.model import ANYWHERE, Job, JobOwner, JobShape, Place
+
+UNLIMITED = 365 * 86400.0  # seconds: what Slurm takes a job without a time limit for
+_WHEREVER = frozenset({"FLEX", "ANY_NODES"})  # its own jobs may have nodes outside, too
+_ABOVE = frozenset({"MAINT", "OVERLAP"})  # its own jobs may run in others that overlap with it
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """One of Slurm's reservations. Times are seconds since the epoch."""
+
+    name: str
+    start: float
+    end: float
+    nodes: frozenset[str] = frozenset()
+    whole: bool = True  # it holds all of its nodes; else some of their cores
+    flags: frozenset[str] = frozenset()  # MAINT, FLEX, MAGNETIC ...
+    users: tuple[str, ...] = ()  # those that may use it; each may begin with a -, and may not
+    accounts: tuple[str, ...] = ()  # likewise
+    groups: bool = False  # groups of the system's may use it: whose they are is not known
+    licences: Gres = ()  # that are kept for its jobs
+    ends: str = ""  # when, in words
+
+    def holds(self, now: float, seconds: float) -> bool:
+        """Does it have its nodes to itself at some time from now on, for so long?"""
+        return self.whole and bool(self.nodes) and self.start < now + seconds and now < self.end
+
+    def draws(self, owner: JobOwner) -> bool:
+        """May a job of this owner run in it without asking for it?"""
+        if "MAGNETIC" not in self.flags:
+            return False
+        if self.groups:
+            return True
+        return _admits(self.users, owner.user) and _admits(self.accounts, owner.account)
+
+
+def _admits(listed: tuple[str, ...], name: str) -> bool:
+    """Is a user or an account among those that are listed, which may all be denied ones? Nobody listed: all are."""
+    denied = [each[1:] for each in listed if each.startswith("-")]
+    if denied:
+        return name not in denied
+    return not listed or name in listed
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known of Slurm's reservations and licences."""
+
+    reservations: Mapping[str, Reservation] = field(default_factory=dict)  # by name
+    licences: Mapping[str, int] = field(default_factory=dict)  # how many are neither used nor reserved; those known
+    never_ours: frozenset[str] = frozenset()  # names of nodes that are booted in no case
+
+    def place(self, shape: JobShape, time_limit: float | None, now: float) -> Place:
+        """Where Slurm would start a job now. `time_limit`: in seconds; None: not known."""
+        own = [self.reservations.get(name) for name in shape.reservation.split(",") if name]
+        known = [reservation for reservation in own if reservation is not None]
+        inside: tuple[str, ...] = ()
+        if own and not any(not each.nodes or each.flags & _WHEREVER for each in known):
+            inside = tuple(sorted(shape.reservation.split(",")))
+        if any(each.flags & _ABOVE for each in known):
+            return Place(inside=inside) if inside else ANYWHERE
+        seconds = 0.0 if time_limit is None else min(time_limit, UNLIMITED)
+        outside = tuple(
+            name
+            for name, other in self.reservations.items()
+            if other not in known and other.holds(now, max(seconds, 1.0)) and not other.draws(shape.owner)
+        )
+        return Place(outside, inside) if outside or inside else ANYWHERE
+
+    def zones(self) -> dict[str, tuple[str, ...]]:
+        """Names of nodes that reservations hold: which, in order."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name in sorted(self.reservations):
+            for node in self.reservations[name].nodes:
+                found[node] = (*found.get(node, ()), name)
+        return found
+
+
+NOTHING_AHEAD = Outlook()
+
+
+def placed(jobs: Iterable[Job], outlook: Outlook, now: float) -> list[Job]:
+    """The jobs, each with the place that it may have its nodes at. Those alike still share one shape."""
+    if not outlook.reservations:
+        return list(jobs)
+    known: dict[tuple[int, float | None], JobShape] = {}
+    distinct: dict[JobShape, JobShape] = {}
+    found = []
+    for job in jobs:
+        shape = known.get((id(job.shape), job.time_limit))
+        if shape is None:
+            place = outlook.place(job.shape, job.time_limit, now)
+            shape = replace(job.shape, place=place) if place is not ANYWHERE else job.shape
+            shape = known[id(job.shape), job.time_limit] = distinct.setdefault(shape, shape)
+        found.append(job if shape is job.shape else replace(job, shape=shape))
+    return found
