@@ -22,6 +22,7 @@ from libcloud.compute.types import NodeState
 from arvnodeman.cloud.azure_libcloud import AzureNodes
 from arvnodeman.cloud.base import TOKEN_TAG, name_for_record
 from arvnodeman.cloud.error_tables import AZURE
+from arvnodeman.cloud.errors import shown
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver, cloud_failure
 from arvnodeman.cloud.operator_options import credentials, public_key, require
 from arvnodeman.cloud.user_data import node_data_script
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 CLASS_TAG = "arvados-class"
 PING_TAG = "arv-ping-url"
 BOOTED_TAG = "booted_at"
+_MOST_FAULTS = 1000  # kept, so that each is asked for once
 LONGEST_TAG = 256  # characters of a value
 _URN = re.compile(r"[^:\s/]+(:[^:\s/]+){3}")
 _NEVER_WAITING = (ErrorKind.REFUSED, ErrorKind.QUOTA, ErrorKind.CAPACITY)  # kinds of a create that did nothing
@@ -69,6 +71,7 @@ class AzureDriver(LibcloudDriver):
         self._group = settings.cloud.listing.get("ex_resource_group", "")
         self._subscription = settings.cloud.credentials.get("subscription_id", Secret("")).reveal()
         self._ssh_key = public_key(settings)
+        self._faults: dict[tuple[str, str], str] = {}  # (id, token) -> why that node has failed
         super().__init__(settings, driver_class)
         create = settings.cloud.create
         if f"tag_{CLASS_TAG}" in create:
@@ -129,6 +132,22 @@ class AzureDriver(LibcloudDriver):
         listed, but within a virtual network the DNS knows each node by its name."""
         value = super()._cloud_node(node, tags)
         return None if value is None else replace(value, id=self._id_of(value.name), address=value.name)
+
+    def _fault(self, node: Any) -> str:
+        """A request of its own for a node that has failed: the list does not tell. Asked until it is known."""
+        if not self._is_failed(node):
+            return ""
+        known = (str(node.id), self._tags(node).get(TOKEN_TAG, ""))
+        if len(self._faults) > _MOST_FAULTS:
+            self._faults.clear()
+        if not self._faults.get(known):
+            try:
+                with self._translating():
+                    self._faults[known] = str(self._driver.ex_fault_of(node))
+            except (RemoteFailure, AttributeError) as error:  # AttributeError: a driver_class without it
+                _log.debug("cannot ask why %s has failed: %s", shown(node.name), shown(error))
+                return ""
+        return self._faults[known]
 
     def _report_id(self, node: Any) -> str:
         return str(node.name)

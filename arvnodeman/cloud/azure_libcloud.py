@@ -135,6 +135,17 @@ class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no type
         action = f"{path}/networkInterfaces/{name}-nic"
         self.connection.request(action, params={"api-version": NIC_API_VERSION}, method="DELETE")
 
+    def ex_fault_of(self, node: Any) -> str:
+        """Why a node has failed, as `Code: message`; nothing where Azure does not say."""
+        shown = self.connection.request(f"{node.id}/instanceView", params={"api-version": VM_API_VERSION}).object
+        statuses = shown.get("statuses") if isinstance(shown, dict) else None
+        for status in statuses if isinstance(statuses, list) else ():
+            code = str(status.get("code") or "") if isinstance(status, dict) else ""
+            if code.startswith(("ProvisioningState/failed", "ProvisioningState/canceled")):
+                told = (code.partition("/")[2].partition("/")[2], str(status.get("message") or ""))
+                return ": ".join(filter(None, told))
+        return ""
+
     def _items(self, action: str, version: str) -> Iterator[Any]:
         """All items of a list, all pages."""
         params = {"api-version": version}
@@ -158,8 +169,11 @@ class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no type
         """A node; one that is just being created is not asked for its addresses and power (row I6)."""
         made = super()._to_node(data, fetch_nic, fetch_power_state)
         made.size = (data["properties"].get("hardwareProfile") or {}).get("vmSize")
-        if data["properties"].get("provisioningState") == "Running":  # of older versions of the API
+        state = str(data["properties"].get("provisioningState")).lower()
+        if state == "running":  # of older versions of the API
             made.state = NodeState.RUNNING
+        elif state == "canceled":  # libcloud knows "failed" alone
+            made.state = NodeState.ERROR
         return made
 
 

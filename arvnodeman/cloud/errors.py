@@ -195,6 +195,16 @@ def classify(
     return RemoteError(kind, one_line(text, secrets), wait if passes else None, hint)
 
 
+FAULT_KINDS = frozenset({ErrorKind.CAPACITY, ErrorKind.QUOTA, ErrorKind.REFUSED})
+"""What a node that failed after its request was taken can tell of others to come."""
+
+
+def kind_of_fault(text: str, errors: ErrorTable) -> ErrorKind | None:
+    """What a cloud's words on a node that it calls failed mean: one of FAULT_KINDS, or None for anything else."""
+    known = classify(BaseHTTPError(http.client.INTERNAL_SERVER_ERROR, text), errors) if text else None
+    return known.kind if known is not None and known.kind in FAULT_KINDS else None
+
+
 def _kind_of(error: Exception, text: str, *, retry_asked: bool) -> ErrorKind | None:
     if isinstance(error, RateLimitReachedError):
         return ErrorKind.THROTTLED

@@ -29,7 +29,7 @@ from arvnodeman.cloud.base import (
     word_text,
 )
 from arvnodeman.cloud.create_options import free_options
-from arvnodeman.cloud.errors import COMMON, ErrorTable, one_line, shown, translating
+from arvnodeman.cloud.errors import COMMON, ErrorTable, kind_of_fault, one_line, shown, translating
 from arvnodeman.cloud.retry import date_seconds, retry_after_seconds
 from arvnodeman.cloud.throttle import Op, bucket_of_process
 from arvnodeman.cloud.user_data import BadTemplate, Template, values_for
@@ -212,6 +212,10 @@ class LibcloudDriver(CloudDriver):
         """Does the cloud say that it does not work?"""
         return node.state in self.broken_states
 
+    def _is_failed(self, node: Any) -> bool:
+        """Does the cloud say that it has failed, and will not come up any more?"""
+        return bool(node.state == NodeState.ERROR)
+
     def _fault(self, _node: Any) -> str:
         """Why a broken node is broken, in the cloud's words, as they are; nothing where it does not say."""
         return ""
@@ -301,6 +305,7 @@ class LibcloudDriver(CloudDriver):
             _log.warning("ignored a cloud node without id or name: %s", shown(node))
             return None
         addresses = [*(node.private_ips or ()), *(node.public_ips or ())]  # the cluster's nodes are of one network
+        fault = self._of(node, "fault", self._shown_fault, "")
         return CloudNode(
             id=str(node.id),
             name=str(node.name),
@@ -314,7 +319,9 @@ class LibcloudDriver(CloudDriver):
             tagged_price=self._of(node, f"tag {PRICE_TAG}", lambda _: read_price(tags.get(PRICE_TAG)), None),
             preemptible=self._of(node, "preemptible", self._preemptible, False),
             broken=self._of(node, "state", self._is_broken, False),
-            fault=self._of(node, "fault", self._shown_fault, ""),
+            failed=self._of(node, "state", self._is_failed, False),
+            fault=fault,
+            fault_kind=kind_of_fault(fault, self.errors),
             stopped=self._of(node, "state", self._is_stopped, False),
             word=self._of(node, f"tag {WORD_TAG}", lambda _: read_word(tags.get(WORD_TAG, "")), None),
             address=str(addresses[0]) if addresses else None,

@@ -239,6 +239,9 @@ class SandboxDriver(LibcloudDriver):
     def _preemptible(self, node: Any) -> bool:
         return bool(node.extra.get("preemptible"))
 
+    def _is_failed(self, node: Any) -> bool:
+        return self._is_broken(node)
+
     def _is_broken(self, node: Any) -> bool:
         return bool(node.extra.get("broken"))
 

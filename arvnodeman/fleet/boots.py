@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from arvnodeman.fleet import causes
 from arvnodeman.fleet.boot import Boot, Stage
 from arvnodeman.fleet.limits import Rest
-from arvnodeman.fleet.messages import ERROR, WARNING, Decided, Poll, PollNow
+from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
 from arvnodeman.fleet.model import ErrorKind, NodeSize
 from arvnodeman.fleet.node import Node
 from arvnodeman.fleet.state import State
@@ -152,10 +153,7 @@ def _learn(state: State, boot: Boot) -> None:
     state.desk.counters["boots_refused_" + error.kind.value] += 1
     match error.kind:
         case ErrorKind.QUOTA:
-            state.quota.refused(standing, state.t)
-            _rest(state, boot.size, Rest.QUOTA, error.text, standing)
-            text = "After quota exceeded error setting node quota to %d"
-            state.desk.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
+            _over_quota(state, boot.size, error.text, standing)
         case ErrorKind.SLOTS if _names_are_left(state):  # of other partitions: their sizes go on
             _rest(state, boot.size, Rest.CAPACITY, error.text)
         case ErrorKind.SLOTS:
@@ -170,27 +168,70 @@ def _learn(state: State, boot: Boot) -> None:
             _rest(state, boot.size, Rest.GAVE_UP, error.text)
 
 
-def _rest(state: State, size: NodeSize, why: Rest, detail: str, standing: int = 0) -> None:
+def _over_quota(state: State, size: NodeSize, detail: str, standing: int, *, late: bool = False) -> None:
+    """The cloud allows no more than `standing` nodes now; this size waits for a place."""
+    state.quota.refused(standing, state.t)
+    _rest(state, size, Rest.QUOTA, detail, standing, late=late)
+    text = "After quota exceeded error setting node quota to %d"
+    state.desk.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
+
+
+def _rest(state: State, size: NodeSize, why: Rest, detail: str, standing: int = 0, *, late: bool = False) -> None:
     """Let a size rest; one line when that begins."""
     health = state.health_of(size)
     before = health.until
-    health.rest(why, state.t, detail, standing)
+    blind = why in (Rest.UNREADABLE, Rest.UNSEEN)
+    least = state.policy.boot_fail_after if why is Rest.UNREADABLE else 0.0
+    health.rest(why, state.t, detail, standing, late=late, least=least)
     if health.until != before:
         text = "Size %s rests for %.0f seconds: %s (%s)"
         seconds = health.until - state.t
-        state.desk.decide(Decided.REST, size.id, text, size.id, seconds, why.value, detail, level=WARNING)
+        level = ERROR if blind else WARNING
+        state.desk.decide(Decided.REST, size.id, text, size.id, seconds, why.value, detail, level=level)
 
 
 def boot_failed(state: State, node: Node) -> None:
-    """A node that we booted did not come up, or vanished before it did."""
+    """A node that we booted did not come up, or vanished before it did. Where it is known what all nodes of its size
+    lack, one is enough for the size to rest, as for a create that the cloud refused."""
     if not node.booted or node.been_up:
         return
     node.booted = False  # counted once
     state.desk.counters["boot_failures"] += 1
-    state.desk.decide(Decided.BOOT_FAILED, node.cloud.name, "Cloud node %s did not come up", node.cloud.name)
-    if node.size is not None and state.health_of(node.size).boot_failed(state.t):
+    name = node.cloud.name
+    rest, why = _what_failed(node)
+    text, after = "Cloud node %s did not come up%s", f": {why}" if why else ""
+    level = ERROR if rest is Rest.UNSEEN else WARNING if why else INFO
+    state.desk.decide(Decided.BOOT_FAILED, name, text, name, after, level=level)
+    if node.size is None:
+        return
+    health = state.health_of(node.size)
+    health.troubled(text % (name, after), state.t)
+    if rest is not None:
+        if node.cloud.fault_kind is not None:
+            state.desk.counters["boots_failed_" + node.cloud.fault_kind.value] += 1
+        standing = state.existing() - 1  # it goes
+        if rest is Rest.QUOTA:
+            _over_quota(state, node.size, why, standing, late=True)
+        else:
+            _rest(state, node.size, rest, why, late=True)
+        state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
+    elif health.boot_failed(state.t):
         text = "Nodes of size %s fail to come up: it rests for a while"
         state.desk.decide(Decided.REST, node.size.id, text, node.size.id, level=ERROR)
+
+
+FAULTS = {ErrorKind.CAPACITY: Rest.CAPACITY, ErrorKind.QUOTA: Rest.QUOTA, ErrorKind.REFUSED: Rest.REFUSED}
+
+
+def _what_failed(node: Node) -> tuple[Rest | None, str]:
+    """Why the size is to rest for this one node, None where more have to fail; and what is known, in words."""
+    cloud = node.cloud
+    if not node.listed:
+        return Rest.UNSEEN, f"no list of the cloud has shown {cloud.id}; is it as [Cloud List] asks for?"
+    if cloud.failed:
+        said = causes.CloudFailed(fault=cloud.fault).words(0)
+        return (FAULTS.get(cloud.fault_kind) if cloud.fault_kind else None), said
+    return (Rest.NO_ADDRESS, causes.NO_ADDRESS) if node.lacks_address else (None, "")
 
 
 def stop_unneeded(state: State) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+NO_ADDRESS = "the cloud shows no address of it, so that Slurm cannot reach it"
+
 
 def span(seconds: float) -> str:
     """A duration for people: 43 s, 12 min, 3.5 h."""
@@ -104,9 +106,12 @@ class WindowShut(Cause):
 class BootWait(Cause):
     """It is younger than boot_fail_after, and gets time to come up."""
 
+    lacks_address: bool = False
+
     def words(self, t: float) -> str:
         """it has 20 min yet to come up."""
-        return f"it has {span((self.until or t) - t)} yet to come up"
+        lacks = f"; {NO_ADDRESS}" if self.lacks_address else ""
+        return f"it has {span((self.until or t) - t)} yet to come up{lacks}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,29 @@ class NeverPaired(Cause):
     def words(self, t: float) -> str:
         """never paired in 30 min."""
         return f"never paired in {span(self.age)}"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFailed(Cause):
+    """The cloud itself calls it failed, and Slurm does not call it busy."""
+
+    goes: ClassVar[bool] = True
+    fault: str = ""
+
+    def words(self, t: float) -> str:
+        """the cloud calls it failed: No valid host was found."""
+        return f"the cloud calls it failed: {self.fault}" if self.fault else "the cloud calls it failed"
+
+
+@dataclass(frozen=True, slots=True)
+class NoAddress(Cause):
+    """The cloud shows no address of it, and without one Slurm cannot reach it."""
+
+    goes: ClassVar[bool] = True
+
+    def words(self, t: float) -> str:
+        """the cloud shows no address of it, so that Slurm cannot reach it."""
+        return NO_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)

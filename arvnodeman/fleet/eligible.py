@@ -31,6 +31,8 @@ def eligible(node: Node, sight: Sight) -> Cause:
         return causes.UnderWay(what="it is booting")
     if node.namesake is not None and node.namesake.state in BUSY_STATES:
         return causes.MayWork(hostname=node.namesake.name, slurm=node.namesake.state)
+    if node.has_failed and _protected(node, sight) is None:
+        return causes.CloudFailed(fault=node.cloud.fault)
     if node.state is RESERVED and (node.size is not None or node.slurm is None):
         return causes.Plain(text=f"reserved: Slurm says {node.slurm.state}" if node.slurm else "its state is not known")
     if (stale := _protected(node, sight)) is not None:
@@ -62,10 +64,12 @@ def _by_state(node: Node, sight: Sight) -> Cause:
     exceeded = node.boot_exceeded(sight) and (node.record is not None or sight.never_paired_known)
     boot_ends = sight.t + sight.policy.boot_fail_after - node.age(sight)
     if node.state is UNPAIRED:
-        return causes.NeverPaired(age=node.age(sight)) if exceeded else causes.BootWait(until=boot_ends)
+        if exceeded:
+            return causes.NoAddress() if node.lacks_address else causes.NeverPaired(age=node.age(sight))
+        return causes.BootWait(until=boot_ends, lacks_address=node.lacks_address)
     if exceeded or _window_open(node, sight):
         return node.down_cause if node.down_cause is not None else causes.IsDown(why="it is down")
-    return causes.BootWait(until=min(boot_ends, _opens_at(node, sight)))
+    return causes.BootWait(until=min(boot_ends, _opens_at(node, sight)), lacks_address=node.lacks_address)
 
 
 def _window_open(node: Node, sight: Sight) -> bool:

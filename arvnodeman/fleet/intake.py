@@ -25,6 +25,7 @@ from arvnodeman.fleet.state import OFFSET_NOISE, State
 
 MASS = 3  # nodes that must turn down at once, at least, to be more than bad luck
 NOT_DOWN = UP_STATES | RESERVED_STATES | {"fail"}
+ADDRESS_LATE = 1 / 4  # of boot_fail_after: a node without an address for so long is worth a warning
 CAREFUL_POLLS = 2  # node polls after Slurm was away
 Verdict = tuple[Node, NodeState, Cause | None]  # what a node poll makes of a node, before any counting
 
@@ -50,6 +51,8 @@ def take_cloud(state: State, event: CloudListed) -> None:
         state.desk.info("Registering new cloud node %s", node.id)
         _note_pairing(state, node)
         _find_boot(state, node)
+    for node in (*change.new, *change.changed):
+        _note_fault(state, node)
     state.touched.update(node.id for nodes in (change.new, change.changed, change.delisted) for node in nodes)
     for node in change.missing:
         node.missing += 1
@@ -61,6 +64,13 @@ def take_cloud(state: State, event: CloudListed) -> None:
     state.absent = [*change.missing, *(node for node in change.changed if node.stop_polls > 1)]
     for node in change.delisted:
         state.roster.drop(node)
+
+
+def _note_fault(state: State, node: Node) -> None:
+    """Once, what the cloud says of a node that it calls failed."""
+    if node.failed_polls == 1 and node.destroyed_at is None:
+        fault = node.cloud.fault or "it does not say why"
+        state.desk.warning("The cloud calls node %s failed: %s", node.cloud.name, fault)
 
 
 def _revive(state: State) -> None:
@@ -183,6 +193,7 @@ def judge_all(state: State) -> None:
             settle(node, verdict, cause, sight, len(polls) if watched else None)
     for node in unheard:
         _warn_protected(state, node, sight)
+        _warn_no_address(state, node)
 
 
 def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], list[Node]]:
@@ -272,6 +283,17 @@ def _warn_namesake(state: State, node: Node, sight: Sight) -> None:
         node.warned_at = state.t
         text = "Cloud node %s (%s) is kept though it never paired: Slurm says %s of %s, which may be this node"
         state.desk.warning(text, node.cloud.name, node.id, namesake.state, namesake.name)
+
+
+def _warn_no_address(state: State, node: Node) -> None:
+    """Once, while there is time yet: a node that nobody can find will not come up."""
+    if node.address_warned or node.been_up or not node.lacks_address or node.shutdown is not None:
+        return
+    if state.t - node.first_seen >= ADDRESS_LATE * state.policy.boot_fail_after:
+        node.address_warned = True
+        text = "Cloud node %s (%s) has been listed for %.0f seconds, and %s"
+        waited = state.t - node.first_seen
+        state.desk.warning(text, node.cloud.name, node.id, waited, causes.NO_ADDRESS)
 
 
 def _warn_protected(state: State, node: Node, sight: Sight) -> None:

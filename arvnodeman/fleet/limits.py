@@ -76,6 +76,9 @@ class Rest(StrEnum):
     BOOT_FAILURES = "its nodes fail to come up"
     REFUSED = "the cloud refuses it for good"
     GAVE_UP = "requests for it kept failing"
+    NO_ADDRESS = "its nodes have no address at which Slurm could reach them"
+    UNSEEN = "no list of the cloud shows its nodes"
+    UNREADABLE = "the cloud's answers to create requests for it cannot be read"
 
 
 @dataclass(slots=True)
@@ -89,27 +92,41 @@ class SizeHealth:
     detail: str = ""  # the other side's words
     quota_nodes: int = 0  # Rest.QUOTA: how many nodes stood when it was refused
     boot_failures: int = 0  # in a row
+    late: bool = False  # it rests for what came after the cloud's yes to a create: another yes proves nothing
+    trouble: str = ""  # what went wrong with its last boot, while none has come up since
+    trouble_at: float = 0.0
     _wait: float = 0.0
 
-    def rest(self, why: Rest, t: float, detail: str = "", standing: int = 0) -> None:
-        """Let the size rest, twice as long as the last time unless something succeeded since."""
+    def rest(
+        self, why: Rest, t: float, detail: str = "", standing: int = 0, *, late: bool = False, least: float = 0.0
+    ) -> None:
+        """Let the size rest, twice as long as the last time unless something succeeded since, and `least` seconds."""
         if self.resting is not None and t < self.until:  # an echo of the same refusal
             self.detail = detail or self.detail
             self.quota_nodes = min(self.quota_nodes, standing)
+            self.late = self.late or late
+            if t + least > self.until:
+                self.resting, self.until = why, t + least
             return
         self._wait = min(self._wait * 2, LONGEST_WAIT) if self._wait else self.first_wait
-        self.resting, self.until, self.detail, self.quota_nodes = why, t + self._wait, detail, standing
+        self.resting, self.until, self.detail, self.quota_nodes = why, t + max(self._wait, least), detail, standing
+        self.late = late
+
+    def troubled(self, why: str, t: float) -> None:
+        """A boot of it does not go well, for people to read."""
+        self.trouble, self.trouble_at = why, t
 
     def create_succeeded(self) -> None:
         """The cloud made a node: want of capacity or quota is over."""
-        if self.resting is not Rest.BOOT_FAILURES:
+        if not self.late:
             self._recover()
 
     def came_up(self) -> None:
         """A node of this size is idle or busy in Slurm."""
         self.proven = True
         self.boot_failures = 0
-        if self.resting is Rest.BOOT_FAILURES:
+        self.trouble = ""
+        if self.late:
             self._recover()
 
     def boot_failed(self, t: float) -> bool:
@@ -118,11 +135,11 @@ class SizeHealth:
         if self.boot_failures < FAILED_BOOTS:
             return False
         began = self.resting is None or t >= self.until
-        self.rest(Rest.BOOT_FAILURES, t, f"{self.boot_failures} boots in a row")
+        self.rest(Rest.BOOT_FAILURES, t, f"{self.boot_failures} boots in a row", late=True)
         return began
 
     def _recover(self) -> None:
-        self.resting, self.until, self.detail, self._wait = None, 0.0, "", 0.0
+        self.resting, self.until, self.detail, self._wait, self.late = None, 0.0, "", 0.0, False
 
     def is_resting(self, t: float, standing: int) -> bool:
         """True while no boot of it may begin. A refusal for quota is over as soon as nodes have gone since."""
@@ -138,7 +155,7 @@ class SizeHealth:
         if self.is_resting(t, standing):
             return 0
         if self.resting is not None:  # rested: one node as a probe
-            return max(0, 1 - (coming if self.resting is Rest.BOOT_FAILURES else creating))
+            return max(0, 1 - (coming if self.late else creating))
         if not self.proven:
             return max(0, UNPROVEN_AT_ONCE - coming)
         return NO_LIMIT

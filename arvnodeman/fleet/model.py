@@ -49,6 +49,7 @@ class ErrorKind(StrEnum):
     GONE = "gone"  # the thing does not exist
     TRANSIENT = "transient"  # network, time-out, server error: try again
     SLOTS = "slots"  # Arvados has no free slot (MaxComputeVMs)
+    UNREADABLE = "unreadable"  # a create was answered, and the answer says nothing that we understand
     UNEXPECTED = "unexpected"  # an exception nobody foresaw
 
 
@@ -170,8 +171,10 @@ class CloudNode:
     tagged_price: float | None = None  # as its tag says, where the tags are all the record there is
     start_time: float | None = None
     preemptible: bool = False
-    broken: bool = False  # the cloud says that it does not work
+    broken: bool = False  # the cloud says that it does not work, or does not know what it is
+    failed: bool = False  # the cloud says that it has failed: ERROR, Failed, Canceled
     fault: str = ""  # why it is broken, in the cloud's words: one line, cut, without secrets; '' where it does not say
+    fault_kind: ErrorKind | None = None  # what those words mean: CAPACITY, QUOTA or REFUSED; None: nothing that we know
     stopped: bool = False  # listed as stopped or preempted: it cannot be working
     word: OperatorWord | None = None
     address: str | None = None

@@ -34,6 +34,7 @@ OUR_REMOVAL = "Node Manager removal"
 OUR_BOOT = "Node Manager boot"  # of a name, until Slurm is told where its new node is
 OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT)  # how the reasons of our drains begin
 RESUMES = 5  # times that an older node's drain is taken back before the node counts as down
+FAILED_LISTS = 2  # in a row that call a node failed: some faults pass
 LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
 # Short names for what is asked of every node at every poll: Python 3.11 takes longer to find a member of an enumeration
 # than for all the rest of such a question.
@@ -99,6 +100,8 @@ class Node:
     missing_again: float = 0.0  # when the second list in a row lacked it
     missing_ping: float | None = None  # its last ping at the first of them
     stop_polls: int = 0  # lists in a row that showed it stopped
+    failed_polls: int = 0  # lists in a row in which the cloud itself called it failed
+    address_warned: bool = False  # that it has no address has been said
     boot: Boot | None = None  # our boot of it, while that is under way
     shutdown: Shutdown | None = None  # our shutdown of it, while that is under way
     chore: int | None = None  # the operation that does some small thing to it
@@ -151,6 +154,23 @@ class Node:
     def word(self) -> Word | None:
         """The operator's word on it."""
         return self.cloud.word.word if self.cloud.word is not None else None
+
+    @property
+    def has_failed(self) -> bool:
+        """The cloud itself has called it failed, twice in a row."""
+        return self.failed_polls >= FAILED_LISTS
+
+    @property
+    def lacks_address(self) -> bool:
+        """Somebody has to be told where it is, and the cloud shows no address of it."""
+        record = self.record or self.prepared
+        return self.cloud.address is None and self.listed and record is not None and record.is_name
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """It lacks an address and has never answered: it may have registered, and Slurm cannot find it."""
+        answers = self.slurm is not None and self.slurm.responding
+        return self.lacks_address and not self.been_up and not answers
 
     @property
     def slurm_busy(self) -> bool:
@@ -239,7 +259,7 @@ def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
     if slurm is not None and slurm.state in BUSY_STATES:
         return BUSY, None
     record = node.record
-    if record is None:
+    if record is None or node.is_out_of_reach:
         return _judge_unpaired(node, sight)
     if not sight.sinfo:
         return _judge_by_record(record, sight)
@@ -264,7 +284,7 @@ def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
 
 def _judge_unpaired(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
     if node.boot_exceeded(sight) and sight.never_paired_known:
-        return DOWN, causes.NeverPaired(age=node.age(sight))
+        return DOWN, causes.NoAddress() if node.lacks_address else causes.NeverPaired(age=node.age(sight))
     return (UNPAIRED if node.listed else BOOTING), None
 
 

@@ -52,7 +52,7 @@ class Roster:
             node = self.nodes.get(cloud.id)
             if node is None:
                 change.new.append(self.add(cloud, t, table, listed=True))
-            elif not node.listed or node.missing or cloud.stopped or node.word_unseen_until or node.cloud != cloud:
+            elif not node.listed or node.missing or node.word_unseen_until or node.cloud != cloud or _is_counted(cloud):
                 self._renew(node, cloud, t, table)
                 change.changed.append(node)
         for identity in self.nodes.keys() - seen:
@@ -66,7 +66,7 @@ class Roster:
     def add(self, cloud: CloudNode, t: float, table: SizeTable | None, *, listed: bool) -> Node:
         """A new row, paired at once where its record is known."""
         node = Node(cloud, table.of_node(cloud) if table is not None else None, t, listed)
-        node.stop_polls = int(cloud.stopped)
+        node.stop_polls, node.failed_polls = int(cloud.stopped), int(cloud.failed)
         self.nodes[cloud.id] = node
         self._pair(node)
         return node
@@ -77,6 +77,7 @@ class Roster:
             node.listed = True
         node.missing, node.missing_since, node.missing_ping = 0, None, None
         node.stop_polls = node.stop_polls + 1 if cloud.stopped else 0
+        node.failed_polls = node.failed_polls + 1 if cloud.failed else 0
         if node.word_unwritten or t < node.word_unseen_until:  # the list may be older than the operator's word
             if cloud.word == old.word:
                 node.word_unseen_until = 0.0
@@ -239,6 +240,11 @@ class Roster:
             return False
         slurm = self.slurm.get(hostname)
         return slurm is not None and slurm.state in BUSY_STATES and slurm.responding
+
+
+def _is_counted(cloud: CloudNode) -> bool:
+    """Does it matter how many lists in a row show it so?"""
+    return cloud.stopped or cloud.failed
 
 
 def _pinged_by(record: NodeRecord, cloud: CloudNode) -> bool:

@@ -152,7 +152,7 @@ def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[Node]]
     """What does not work, or is of no known size, goes. True when it does; idle nodes are put into `spare`."""
     if node.state is BUSY and node.size is not None:
         return False
-    if node.state is NodeState.IDLE and node.size is not None and node.shield_until is None:
+    if node.state is NodeState.IDLE and node.size is not None and node.shield_until is None and not node.has_failed:
         spare.setdefault(node.size.id, []).append(node)
         return False
     cause = eligible(node, sight)
@@ -162,7 +162,7 @@ def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[Node]]
         _stays(state, node, cause)
         return False
     _decide_shutdown(state, node, cause)
-    if node.state in (NodeState.UNPAIRED, NodeState.DOWN):
+    if node.state in (NodeState.UNPAIRED, NodeState.DOWN) or isinstance(cause, causes.CloudFailed):
         boot_failed(state, node)
     begin_shutdown(state, node, Kind.REMOVAL)
     return True

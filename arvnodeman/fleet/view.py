@@ -47,6 +47,8 @@ class NodeStatus(NamedTuple):
     doubtful: bool  # not heard of for long, and kept all the same
     ending: Cause | None  # why its shutdown was begun; an operator's is in his word
     namesake: SlurmNode | None = None  # Slurm's word on a name of another's that may be this node
+    failed_polls: int = 0  # lists in a row in which the cloud called it failed
+    prepared: NodeRecord | None = None  # made for it, while it has not pinged
 
     @property
     def id(self) -> str:
@@ -83,7 +85,7 @@ class NodeStatus(NamedTuple):
         node = Node(self.cloud, self.node_size, self.first_seen)
         node.record, node.slurm, node.state, node.since = self.record, self.slurm_node, self.state, self.since
         node.idle_polls, node.down_cause, node.shield_until = self.idle_polls, self.down_cause, self.shield_until
-        node.namesake = self.namesake
+        node.namesake, node.failed_polls, node.prepared = self.namesake, self.failed_polls, self.prepared
         cause = eligible(node, sight)
         return self.kept if cause.goes and self.kept is not None and self.state is NodeState.IDLE else cause
 

@@ -197,10 +197,11 @@ def boots(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     """By outcome."""
     counters = reading.now.view.counters
     yield ("up",), counters.get("boots_up", 0)
-    yield ("failed",), counters.get("boot_failures", 0)
+    failed = {name: count for name, count in counters.items() if name.startswith("boots_failed_")}
+    yield ("failed",), counters.get("boot_failures", 0) - sum(failed.values())
     yield ("stopped",), counters.get("boots_stopped", 0)
     for name, count in counters.items():
-        if name.startswith("boots_refused_"):
+        if name.startswith(("boots_refused_", "boots_failed_")):
             yield (name.removeprefix("boots_"),), count
 
 

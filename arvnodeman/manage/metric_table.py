@@ -158,7 +158,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "boots",
         C,
-        "How boots ended: up, failed (the node never came up), stopped (not needed any more), refused_KIND.",
+        "How boots ended: up, failed (the node never came up), failed_KIND (the cloud itself called the node failed), "
+        "stopped (not needed any more), refused_KIND.",
         read.boots,
         ("outcome",),
     ),

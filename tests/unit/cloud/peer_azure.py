@@ -92,6 +92,7 @@ class AzurePeer(RecordedPeer):
         self.interfaces: set[str] = set()
         self.disks: set[str] = set()
         self.puts: list[dict[str, Any]] = []
+        self.views: dict[str, Any] = {}  # by name in lower case: what Azure tells of a machine's instance
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -196,6 +197,8 @@ class AzurePeer(RecordedPeer):
                 return reply({"value": [{"id": f"{path}/default", "name": "default", "properties": {}}]})
             if path.startswith(f"{INTERFACES}/".lower()):
                 return self._interface(request.method, name, body)
+            if path.startswith(f"{MACHINES}/".lower()) and name == "instanceView":
+                return reply(self.views.get(path.split("/")[-2], {"statuses": []}))
             if path.startswith(f"{MACHINES}/".lower()):
                 return self._machine(request.method, name, body)
         return reply({"error": {"code": "InvalidResourceType", "message": f"no {path} here"}}, 404)

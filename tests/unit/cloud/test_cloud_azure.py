@@ -206,13 +206,65 @@ def test_ids_are_the_same_in_every_answer(peer: AzurePeer) -> None:
 
 @pytest.mark.parametrize(
     ("state", "broken"),
-    [("Creating", False), ("Updating", False), ("Succeeded", False), ("Running", False), ("Failed", True), ("?", True)],
+    [
+        ("Creating", False),
+        ("Updating", False),
+        ("Succeeded", False),
+        ("Running", False),
+        ("Failed", True),
+        ("?", True),
+        ("Canceled", True),
+    ],
 )
 def test_a_node_in_an_unknown_or_bad_state_is_broken(peer: AzurePeer, state: str, broken: bool) -> None:
     """Row I4."""
     (node_id,) = peer.add(1)
     peer._of(node_id)["properties"]["provisioningState"] = state
-    assert [node.broken for node in peer.driver().list_nodes()] == [broken]
+    (node,) = peer.driver().list_nodes()
+    assert (node.broken, node.failed) == (broken, state in ("Failed", "Canceled"))
+
+
+FULL = "Allocation failed. We do not have sufficient capacity for the requested VM size in this region."
+
+
+@pytest.mark.parametrize(
+    ("statuses", "fault", "kind"),
+    [
+        (
+            [
+                {"code": "PowerState/stopped"},
+                {"code": "ProvisioningState/failed/AllocationFailed", "level": "Error", "message": FULL},
+            ],
+            f"AllocationFailed: {FULL}",
+            ErrorKind.CAPACITY,
+        ),
+        ([{"code": "ProvisioningState/canceled", "message": "Operation was canceled"}], "Operation was canceled", None),
+        ([{"code": "ProvisioningState/failed/SubnetIsFull"}], "SubnetIsFull", ErrorKind.QUOTA),
+        ([{"code": 7}, "odd", None], "", None),
+        (None, "", None),
+    ],
+)
+def test_why_a_node_has_failed_is_asked_once_and_told(
+    peer: AzurePeer, statuses: object, fault: str, kind: ErrorKind | None
+) -> None:
+    """The list does not tell: only nodes that have failed cost a request of their own."""
+    failed, well = peer.add(2)
+    peer._of(failed)["properties"]["provisioningState"] = "Failed"
+    peer.views[failed.rpartition("/")[2].lower()] = {"statuses": statuses}
+    driver = peer.driver()
+    for _ in range(3):
+        listed = {node.id: node for node in driver.list_nodes()}
+    assert (listed[failed].failed, listed[failed].fault, listed[failed].fault_kind) == (True, fault, kind)
+    assert (listed[well].failed, listed[well].fault) == (False, "")
+    asked = [line for line in peer.log if "instanceView" in str(line)]
+    assert len(asked) == (1 if fault else 3)
+
+
+def test_a_fault_that_cannot_be_asked_for_costs_no_list(peer: AzurePeer) -> None:
+    (failed,) = peer.add(1)
+    peer._of(failed)["properties"]["provisioningState"] = "Failed"
+    peer.views[failed.rpartition("/")[2].lower()] = [1, 2]
+    assert [(node.failed, node.fault) for node in peer.driver().list_nodes()] == [(True, "")]
 
 
 def test_a_node_that_does_not_say_when_it_started(peer: AzurePeer) -> None:

@@ -14,7 +14,7 @@ from cloud_peer import HURRIED, Mistake, Peer, Verb, peer_classes
 from arvnodeman.fleet.model import CloudNode, ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
 
 CLASSES = peer_classes()
-KINDS = [kind for kind in ErrorKind if kind not in (ErrorKind.SLOTS, ErrorKind.UNEXPECTED)]
+KINDS = [kind for kind in ErrorKind if kind not in (ErrorKind.SLOTS, ErrorKind.UNEXPECTED, ErrorKind.UNREADABLE)]
 MISTAKES = [(provider, name) for provider, peer in CLASSES.items() for name in peer.mistakes]
 CLOCKS = 120.0  # seconds by which the clock of a peer may differ from ours
 

@@ -119,6 +119,7 @@ def test_a_node_with_all_that_it_has(cloud: FakeCloud, driver: SandboxDriver) ->
             start_time=1700000000.25,
             preemptible=True,
             broken=True,
+            failed=True,
             word=OperatorWord(Word.HOLD, "look at it: now"),
             address="10.0.0.1",
         ),
