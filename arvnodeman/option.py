@@ -53,6 +53,7 @@ class Kind(StrEnum):
     DOTTED = "a dotted path, package.module.Class"
     GRES = "NAME:COUNT or NAME:TYPE:COUNT, several with commas between"
     NAMES = "names with commas between"
+    FEATURES = "names of features with commas between, without instancetype="
 
 
 @dataclass(frozen=True, slots=True)

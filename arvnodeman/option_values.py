@@ -10,6 +10,7 @@ from configparser import RawConfigParser
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
+from arvnodeman.fleet.features import SIZE_FEATURE
 from arvnodeman.fleet.gres import Gres, offered
 from arvnodeman.fleet.model import Secret
 from arvnodeman.hostlist import hostlist
@@ -24,6 +25,7 @@ _LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}  # as the logging modu
 _HOST = re.compile(r"(?:http://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?", re.ASCII)
 _NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
 _NAME = re.compile(r"[A-Za-z0-9_][\w.@+-]*", re.ASCII)
+_FEATURE = re.compile(r"[^\s,&|*()\[\]\"'\\]+")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", re.ASCII)
 
 
@@ -38,7 +40,7 @@ def value_of(option: Option, text: str) -> Value:
             raise ValueError("is empty")
         empty: dict[Kind, Value] = dict.fromkeys((Kind.WHOLE, Kind.NUMBER, Kind.YES_NO))
         empty |= {Kind.WORD: Secret(""), Kind.SECRET: Secret("")}
-        empty |= {Kind.GRES: (), Kind.NAMES: ()}
+        empty |= {Kind.GRES: (), Kind.NAMES: (), Kind.FEATURES: ()}
         return empty.get(option.kind, "")
     may_have_lines = option.kind is Kind.WINDOWS or option.section in FREE_CLOUD_SECTIONS
     if "\n" in text and not may_have_lines:
@@ -172,6 +174,14 @@ def _names(option: Option, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _features(option: Option, text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if not _FEATURE.fullmatch(name) or not name.isprintable() or name.startswith(SIZE_FEATURE):
+            raise ValueError(f"{name!r} in {_shown(option, text)} cannot be a feature that a size offers")
+    return tuple(dict.fromkeys(names))
+
+
 _READERS: dict[Kind, Callable[[Option, str], Value]] = {
     Kind.TEXT: lambda _option, text: text,
     Kind.SECRET: lambda _option, text: Secret(text),
@@ -189,4 +199,5 @@ _READERS: dict[Kind, Callable[[Option, str], Value]] = {
     Kind.HOSTLIST: _hostlist,
     Kind.GRES: _gres,
     Kind.NAMES: _names,
+    Kind.FEATURES: _features,
 }

@@ -314,6 +314,14 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "The partitions of Slurm whose jobs this size serves: `gpu, debug`. Empty: all.",
     ),
+    Option(
+        SIZE,
+        "features",
+        Kind.FEATURES,
+        "",
+        "Features of Slurm that nodes of this size have beside `instancetype=NAME`: `avx512, ib`. A job that asks for "
+        "one by --constraint gets a size, or a name in slurm.conf, that has it. Nodes of other sizes lose it.",
+    ),
 )
 
 _BY_NAME = {(option.section, option.key): option for option in OPTIONS}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from arvnodeman.actors.pollers import SlurmFailure
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.model import Job, JobShape, RemoteFailure, SlurmNode
+from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.errors import SlurmFailure as SlurmDidNotAnswer
 from arvnodeman.supervision.clock import Clock
 
@@ -82,7 +83,7 @@ class RecordsFetch:
         self._check_rights = False
         if complaint:
             logging.getLogger("arvnodeman.slurm").error("%s", complaint)
-        return nodes
+        return {name: node for name, node in nodes.items() if name != DUMMY_NODE}
 
 
 class QueueFetch:

@@ -6,11 +6,13 @@ as the limits allow.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.features import SIZE_FEATURE
 from arvnodeman.fleet.limits import Rest, SizeHealth
 from arvnodeman.fleet.model import JobShape, NodeSize, Policy
 from arvnodeman.fleet.sizes import SizeTable
@@ -130,7 +132,8 @@ class _Booting:
 
     def _serve(self, group: Group) -> bool:
         """Boot for one job. True when its group has to wait."""
-        size, room, cause = self.choose(group.choices)
+        names_sizes = SIZE_FEATURE in group.shape.features  # several, and each will do, whatever it costs
+        size, room, cause = self.choose(group.choices, any_price=names_sizes)
         if size is None:
             group.cause = cause
             return True
@@ -164,10 +167,12 @@ class _Booting:
         group.take(self.plan.supply, found[1], found[0])
         return True
 
-    def choose(self, choices: Sequence[NodeSize]) -> tuple[NodeSize | None, int, Cause | None]:
+    def choose(
+        self, choices: Sequence[NodeSize], *, any_price: bool = False
+    ) -> tuple[NodeSize | None, int, Cause | None]:
         """The first size that does not rest, within max_price_factor; how many of it; else why none."""
         limits = self.limits
-        dearest = choices[0].price * limits.policy.max_price_factor
+        dearest = math.inf if any_price else choices[0].price * limits.policy.max_price_factor
         cause: Cause | None = None
         too_dear = ""
         for size in choices:

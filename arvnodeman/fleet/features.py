@@ -1,8 +1,8 @@
 """What a job's constraint asks of nodes' features, as Slurm reads it: `a&(b|c)`, `[rack1|rack2]`, `[gpu*2&big*1]`.
 
 * `&` and `|` bind alike, from left to right: `a|b&c` is `(a|b)&c`. A comma is an `&`. Parentheses go one level deep.
-* One pair of brackets may be there. `[a|b]`: the job's nodes have all a, or all b. That is wanted whatever stands beside
-  it: `c|[a|b]` is `c&[a|b]`, and what follows goes on from before it.
+* One pair of brackets may be there. `[a|b]`: the job's nodes have all a, or all b. That is wanted whatever stands
+  beside it: `c|[a|b]` is `c&[a|b]`, and what follows goes on from before it.
 * With a count, as in `gpu*2`, so many of the job's nodes must have the feature; then what has no count counts for
   nothing, but for `[a|b]`. Counts in brackets are of different nodes: `[a*2&b*1]` takes three.
 
@@ -12,7 +12,7 @@ Nodes that a job gets are alike here, for they are booted from one size.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -20,6 +20,8 @@ SIZE_FEATURE = "instancetype="
 NONE = ("", "(null)", "N/A", "none")  # how Slurm writes that nothing is asked for
 _TOKEN = re.compile(r"([^&|,()\[\]*\s]+)|\*([0-9]{1,9})(?![0-9])|(.)", re.DOTALL)
 _LONGEST = 4096  # characters
+Features = frozenset[str]
+_MANY = 1 << 40  # nodes: enough for every count
 _AND, _OR = "&", "|"
 
 
@@ -151,3 +153,19 @@ def named(text: str) -> tuple[str, ...]:
     if text in NONE:
         return ()
     return tuple(dict.fromkeys(name for item in _items(text) for _, name in item.terms))
+
+
+def size_needed(text: str) -> str | None:
+    """X, where no node that lacks `instancetype=X` will do; the first, where that holds for several. Raises
+    NoFeatures."""
+    names = named(text)
+    for size in sizes_named(text):
+        if not meets(text, [name for name in names if name != SIZE_FEATURE + size], _MANY):
+            return size
+    return None
+
+
+def sizes_named(text: str) -> tuple[str, ...]:
+    """Each X of `instancetype=X` in it. Raises NoFeatures."""
+    sizes = (name.removeprefix(SIZE_FEATURE) for name in named(text) if name.startswith(SIZE_FEATURE))
+    return tuple(filter(None, sizes))

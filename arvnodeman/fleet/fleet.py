@@ -32,6 +32,7 @@ from arvnodeman.fleet.messages import (
     Tick,
 )
 from arvnodeman.fleet.model import Policy, ProviderSize
+from arvnodeman.fleet.offers import note_names
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.planning import decide_boots, replan, take_back, wanted_again
 from arvnodeman.fleet.records import RecordKeeping, clean_orphans
@@ -113,6 +114,7 @@ class Fleet:
         """A node poll: stops are decided here."""
         state = self._state
         take_records(state, event)
+        note_names(state)
         state.check_lists()
         self._records.look(state)
         departures(state)
@@ -222,6 +224,7 @@ class Fleet:
         state = self._state
         before = {missing.id for missing in state.table.missing} if state.table is not None else set()
         state.table = SizeTable(state.policy.sections, self._offers, state.policy.node_mem_scaling)
+        note_names(state)
         state.roster.resize(state.table)
         state.touched.update(state.roster.nodes)
         for size in state.table.cheapest_first:

@@ -126,6 +126,7 @@ class SizeSection:
     preemptible: bool = False
     gres: Gres = ()  # what Slurm counts beside cores, memory and disk, such as GPUs
     partitions: tuple[str, ...] = ()  # of Slurm: it serves jobs of these alone; empty: of any
+    features: tuple[str, ...] = ()  # of Slurm, that its nodes have beside instancetype=NAME
     extra: tuple[tuple[str, str], ...] = ()  # free overrides, passed on to the driver
 
 
@@ -147,6 +148,7 @@ class NodeSize:
     extra: tuple[tuple[str, str], ...] = ()
     gres: Gres = ()
     partitions: tuple[str, ...] = ()  # empty: any
+    features: tuple[str, ...] = field(default=(), repr=False)  # beside instancetype=ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +280,7 @@ class JobShape:
     cores: float = 1
     ram: float = 0  # MB, each node
     scratch: float = 0  # MB, each node
-    size: str | None = None  # the size that it names (feature instancetype=X)
+    size: str | None = None  # the size that it names (feature instancetype=X), where no other will do
     nodes: int = 1
     gres: Gres = ()  # each node
     partitions: tuple[str, ...] = ()  # of Slurm, any of which will do; empty: not known
@@ -286,6 +288,9 @@ class JobShape:
     reservation: str = ""  # of Slurm, that it is to run in; '': none
     licences: tuple[Gres, ...] = ()  # of Slurm: it asks for those of one of these choices
     place: Place = ANYWHERE
+    features: str = ""  # its constraint, see features.py; '' where that says no more than `size`
+    required: tuple[str, ...] = ()  # hostnames of nodes that it must have, all of them
+    excluded: tuple[str, ...] = ()  # hostnames of nodes that it must not have
 
 
 @dataclass(frozen=True, slots=True)

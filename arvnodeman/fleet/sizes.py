@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from arvnodeman.fleet import gres
+from arvnodeman.fleet.features import SIZE_FEATURE, Features, meets, sizes_named
 from arvnodeman.fleet.model import CloudNode, JobShape, NodeSize, ProviderSize, SizeSection
 
 NO_NODE_TYPE = "Constraints cannot be satisfied by any node type"
+NOTHING: Features = frozenset()
 SCRATCH_PER_DISK_GB = 1000  # MB (row C21)
 
 
@@ -53,6 +55,7 @@ def _join(section: SizeSection, offer: ProviderSize, mem_scaling: float) -> Node
         extra=section.extra,
         gres=section.gres,
         partitions=section.partitions,
+        features=section.features,
     )
 
 
@@ -72,6 +75,7 @@ def _by_section(section: SizeSection, mem_scaling: float) -> NodeSize:
         extra=section.extra,
         gres=section.gres,
         partitions=section.partitions,
+        features=section.features,
     )
 
 
@@ -87,7 +91,8 @@ class SizeTable:
         self.by_id: dict[str, NodeSize] = {}
         self.unoffered: dict[str, NodeSize] = {}  # sizes that cannot be booted now, for the nodes that there are
         missing: list[MissingSize] = []
-        for section in sections:
+        given = tuple(sections)
+        for section in given:
             offered = by_id.get(section.instance_type) or by_name.get(section.instance_type)
             if offered is None:
                 names = [*by_id, *(name for name in by_name if name not in by_id)]
@@ -106,6 +111,9 @@ class SizeTable:
         order = list(self.by_id.values())
         self.cheapest_first = tuple(sorted(order, key=lambda size: size.price))  # stable: equals as in the file
         self._choices: dict[JobShape, tuple[NodeSize, ...]] = {}
+        self._given = frozenset(feature for section in given for feature in section.features)
+        self._of_names: frozenset[Features] | None = None
+        self._own: dict[Features, Features] = {}
 
     def choices(self, shape: JobShape) -> tuple[NodeSize, ...]:
         """The sizes that may serve a job, the wanted one first. A job that names a size gets that one alone (F17)."""
@@ -120,18 +128,51 @@ class SizeTable:
         if len(self._choices) > 2 * len(shapes) + 100:
             self._choices = {shape: self._choices[shape] for shape in shapes if shape in self._choices}
 
+    def know_names(self, features: frozenset[Features]) -> None:
+        """What the names have that nodes get, of features that no size gives them: each set of those that a name has.
+        Before this is known, only Slurm can tell whether a job's constraint is met."""
+        if features != self._of_names:
+            self._of_names = features
+            self._choices.clear()
+
+    def own_features(self, shown: Features) -> Features:
+        """Of the features that a node has in Slurm, those that no size gives."""
+        own = self._own.get(shown)
+        if own is None:
+            others = (name for name in shown if name not in self._given and not name.startswith(SIZE_FEATURE))
+            own = self._own[shown] = frozenset(others)
+        return own
+
     def _choose(self, shape: JobShape) -> tuple[NodeSize, ...]:
         if shape.size is not None:
             named = self.named(shape.size)
-            return (named,) if named is not None and not _against(named, shape) else ()
-        return tuple(size for size in self.cheapest_first if fits(size, shape))
+            return (named,) if named is not None and not self._against(named, shape) else ()
+        offering = [size for size in self.cheapest_first if self.has_features(size, shape)]
+        fitting = tuple(size for size in offering if fits(size, shape))
+        if fitting or not (shape.features and sizes_named(shape.features)):
+            return fitting
+        return tuple(size for size in offering if not self._against(size, shape))  # it names them (F17)
+
+    def has_features(self, size: NodeSize, shape: JobShape) -> bool:
+        """Can nodes of this size, under names that there are, have what the job's constraint asks for?"""
+        if not shape.features or self._of_names is None:
+            return True
+        own = self.features_of(size)
+        return any(meets(shape.features, own | others, shape.nodes) for others in self._of_names or (NOTHING,))
+
+    def features_of(self, size: NodeSize) -> Features:
+        """What a node of this size has in Slurm by its size; jobs may name the provider's type, too (row C27)."""
+        types = {size.instance_type, size.provider_name, size.provider_id} - self.by_id.keys()
+        return frozenset([*size.features, *(SIZE_FEATURE + name for name in (size.id, *types))])
 
     def why_none(self, shape: JobShape) -> str:
         """Why no size serves a job that has no choices, in the words that its user reads."""
         if shape.size is not None:
             named = self.named(shape.size)
-            return _against(named, shape) if named is not None else NO_NODE_TYPE
+            return self._against(named, shape) if named is not None else NO_NODE_TYPE
         sizes = self.cheapest_first
+        if not any(self.has_features(size, shape) for size in sizes):
+            return f"No node type offers the features {shape.features}"
         if not any(_in_partition(size, shape) for size in sizes):
             return f"No node type is for the partition {' or '.join(shape.partitions)}"
         if not any(_in_partition(size, shape) and gres.meets(size.gres, shape.gres) for size in sizes):
@@ -139,6 +180,19 @@ class SizeTable:
             where = f" in the partition {' or '.join(shape.partitions)}" if bound else ""
             return f"No node type{where} offers the GRES {gres.words(shape.gres)}"
         return NO_NODE_TYPE
+
+    def _against(self, size: NodeSize, shape: JobShape) -> str:
+        """Why a job does not even get the size that it names; empty when it does. Only what the section says counts:
+        older files say nothing of GRES, and such a job may ask for its GPUs all the same."""
+        if not _in_partition(size, shape):
+            bound, asked = ", ".join(size.partitions), ", ".join(shape.partitions)
+            return f"Node type {size.id} is for the partition {bound} alone, and the job is for {asked}"
+        if size.gres and not gres.meets(size.gres, shape.gres):
+            offers, asks = gres.words(size.gres), gres.words(shape.gres)
+            return f"Node type {size.id} offers the GRES {offers}, and the job asks for {asks}"
+        if not self.has_features(size, shape):
+            return f"Node type {size.id} does not offer the features {shape.features}"
+        return ""
 
     def named(self, name: str) -> NodeSize | None:
         """The size that a job means by a name: a section's NAME, else the provider's name or id for it (row C27)."""
@@ -189,15 +243,3 @@ def fits(size: NodeSize, shape: JobShape) -> bool:
 def _in_partition(size: NodeSize, shape: JobShape) -> bool:
     """Is one of the partitions that the job names among those that the size is bound to?"""
     return not size.partitions or not shape.partitions or any(name in size.partitions for name in shape.partitions)
-
-
-def _against(size: NodeSize, shape: JobShape) -> str:
-    """Why a job does not even get the size that it names; empty when it does. Only what the section says counts: older
-    files say nothing of GRES, and such a job may ask for its GPUs all the same."""
-    if not _in_partition(size, shape):
-        bound, asked = ", ".join(size.partitions), ", ".join(shape.partitions)
-        return f"Node type {size.id} is for the partition {bound} alone, and the job is for {asked}"
-    if size.gres and not gres.meets(size.gres, shape.gres):
-        offers, asks = gres.words(size.gres), gres.words(shape.gres)
-        return f"Node type {size.id} offers the GRES {offers}, and the job asks for {asks}"
-    return ""

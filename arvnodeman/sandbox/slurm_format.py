@@ -198,6 +198,8 @@ SQUEUE_FIELDS: Mapping[str, Callable[[SlurmJob], object]] = {
     "v": lambda _job: "(null)",
     "l": lambda _job: "UNLIMITED",
     "W": lambda _job: "(null)",
+    "n": lambda _job: "",
+    "x": lambda _job: "",
 }
 SQUEUE_TITLES = {
     "i": "JOBID",
@@ -226,6 +228,8 @@ SQUEUE_TITLES = {
     "v": "RESERVATION",
     "l": "TIME_LIMIT",
     "W": "LICENSES",
+    "n": "REQ_NODES",
+    "x": "EXC_NODES",
 }
 SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "mincpus": SQUEUE_FIELDS["c"],
@@ -254,6 +258,8 @@ SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "timelimit": SQUEUE_FIELDS["l"],
     "mintime": lambda _job: "0:00",
     "licenses": SQUEUE_FIELDS["W"],
+    "reqnodes": SQUEUE_FIELDS["n"],
+    "excnodes": SQUEUE_FIELDS["x"],
 }
 """The names that the option --Format has for them."""
 

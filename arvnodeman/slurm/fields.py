@@ -25,6 +25,8 @@ _OTHERS = (
     ("reservation", "%v", "Reservation"),
     ("time_limit", "%l", "TimeLimit"),
     ("licences", "%W", "Licenses"),
+    ("required_nodes", "%n", "ReqNodes"),
+    ("excluded_nodes", "%x", "ExcNodes"),
     ("least_time", "", "MinTime"),
     ("tres_per_job", "", "tres-per-job"),
     ("tres_per_socket", "", "tres-per-socket"),
@@ -39,7 +41,7 @@ _OTHERS = (
 """Our name for each, its letter for --format, its name for --Format."""
 
 BEHIND_NAME = "||"
-"""Names and features may hold a | each; no expression of features has two together, or one at its end, for Slurm
+"""Names and features may hold a | each, but no expression of features begins with one or has two together, for Slurm
 refuses an empty feature: so the last two together end the name."""
 BEHIND = "\x1f"
 """Before each field behind the first eight, and in none: bars may be in any, as in licences of which one will do."""

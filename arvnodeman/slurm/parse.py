@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from arvnodeman.fleet import gres
+from arvnodeman.fleet.features import SIZE_FEATURE, NoFeatures, size_needed
 from arvnodeman.fleet.gres import Gres
 from arvnodeman.fleet.model import Job, JobOwner, JobShape, SlurmNode
 from arvnodeman.hostlist import hostlist
@@ -68,16 +69,22 @@ def count(text: str) -> float:
     return float(number) * _TIMES[unit.upper()]
 
 
-def size_named(features: str) -> str | None:
-    """The size that a feature constraint names: X of `instancetype=X`, alone or in an expression; the first of them."""
-    match = _SIZE.search(features)
-    return match.group(1) if match else None
+def constraint(text: str) -> tuple[str | None, str]:
+    """What a job's constraint says: X where it cannot do without `instancetype=X`, and the expression as it is where
+    that says more. Of what we cannot read, as later Slurms may have, the first size that it names is taken."""
+    try:
+        size = size_needed(text)
+    except NoFeatures:
+        match = _SIZE.search(text)
+        return (match.group(1) if match else None), ""
+    return size, "" if text in gres.NONE or text == f"{SIZE_FEATURE}{size}" else text
 
 
 def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, **tail: str) -> JobShape:
     """What a job asks for, from its fields; `tail`: those behind the number of nodes, by our names for them; what is
     not shown is not asked for. Raises ValueError for one that cannot be read."""
     how_many, on = count(cores), max(1, int(count(nodes)))
+    size, beside = constraint(features)
     on_all, cpus = _on_all(tail.get("tres_alloc", "")), tail.get("cpus", "")
     together = any(tail.get(name, "") not in gres.NONE for name in _TOGETHER)
     if cpus:
@@ -102,14 +109,23 @@ def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, **t
         cores=how_many,
         ram=_memory(least, how_many, on, on_all) if least or tail.get("memory_per_tres", "") not in gres.NONE else 0,
         scratch=megabytes(disk, how_many),
-        size=size_named(features),
+        size=size,
         nodes=on,
         gres=tuple(sorted(wanted.items())),
         partitions=tuple(partition.split(",")) if partition not in gres.NONE else (),
         owner=JobOwner(*(_said(tail.get(name, "")) for name in ("user", "account", "qos"))),
         reservation=_said(tail.get("reservation", "")),
         licences=licences_asked(tail.get("licences", "")),
+        features=beside,
+        required=_names(tail.get("required_nodes", "")),
+        excluded=_names(tail.get("excluded_nodes", "")),
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The names of nodes in a list of Slurm's."""
+    said = _said(text)
+    return tuple(hostlist(said)) if said else ()
 
 
 def _said(text: str) -> str:

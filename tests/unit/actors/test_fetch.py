@@ -79,6 +79,7 @@ def test_each_queue_has_its_switch(tmp_path: Path, slurm_queue: bool, jobs_queue
 
 def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
     keeper, slurm = Mock(clock_offset=None), Mock()
+    slurm.nodes.return_value = {}
     slurm.check_rights.return_value = "Slurm does not let this account update nodes"
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
     with caplog.at_level(logging.ERROR):
@@ -89,6 +90,7 @@ def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_rights_that_could_not_be_checked_are_checked_again() -> None:
     keeper, slurm = Mock(clock_offset=None), Mock()
+    slurm.nodes.return_value = {}
     slurm.check_rights.side_effect = [AWAY, None]
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
     with pytest.raises(SlurmFailure):

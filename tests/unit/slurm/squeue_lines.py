@@ -15,6 +15,8 @@ PLAIN = {
     "reservation": "(null)",
     "time_limit": "UNLIMITED",
     "licences": "(null)",
+    "required_nodes": "",
+    "excluded_nodes": "",
     "least_time": "0:00",
     "tres_per_job": "N/A",
     "tres_per_socket": "N/A",

@@ -13,6 +13,7 @@ from arvnodeman.fleet.model import Job, JobOwner, JobShape, SlurmNode
 from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.fields import LONG_TAIL, TAIL
 from arvnodeman.slurm.parse import (
+    constraint,
     count,
     job_shape,
     megabytes,
@@ -20,7 +21,6 @@ from arvnodeman.slurm.parse import (
     parse_squeue,
     parse_state,
     shows_all,
-    size_named,
     waits_for_nodes,
 )
 
@@ -76,7 +76,13 @@ def test_counts_as_squeue_writes_them(text: str, expected: float) -> None:
         ("a&instancetype=Standard_D3_v2", "Standard_D3_v2"),
         ("instancetype=m5.large&b", "m5.large"),
         ("[instancetype=c5.xlarge*2&gpu]", "c5.xlarge"),
-        ("instancetype=a|instancetype=b", "a"),
+        ("instancetype=a|instancetype=b", None),
+        ("instancetype=a&instancetype=b", "a"),
+        ("b|instancetype=a", None),
+        ("instancetype=large&[rack1|rack2]", "large"),
+        ("[rack1|rack2]&instancetype=large", "large"),
+        ("(instancetype=a|instancetype=b)&instancetype=c", "c"),
+        ("instancetype=a*2", "a"),
         ("(null)", None),
         ("gpu", None),
         ("myinstancetype=a", None),
@@ -86,7 +92,23 @@ def test_counts_as_squeue_writes_them(text: str, expected: float) -> None:
 )
 def test_the_size_that_a_constraint_names(features: str, expected: str | None) -> None:
     """Row F17."""
-    assert size_named(features) == expected
+    assert constraint(features)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("features", "beside"),
+    [
+        ("instancetype=a", ""),
+        ("(null)", ""),
+        ("", ""),
+        ("gpu", "gpu"),
+        ("instancetype=a&gpu", "instancetype=a&gpu"),
+        ("instancetype=a|instancetype=b", "instancetype=a|instancetype=b"),
+        ("[instancetype=c5.xlarge*2&gpu]", ""),  # no expression that Slurm takes
+    ],
+)
+def test_what_a_constraint_says_beside_the_size(features: str, beside: str) -> None:
+    assert constraint(features)[1] == beside
 
 
 @pytest.mark.parametrize(
@@ -145,7 +167,8 @@ def test_a_bar_in_the_job_name(tail: str) -> None:
 @pytest.mark.parametrize("tail", ["42|3", "42"])
 def test_a_bar_in_the_features_of_a_container(tail: str) -> None:
     job = one_job(f"1|1G|0|Resources|{UUID}|instancetype=a|instancetype=b|{tail}")
-    assert (job.id, job.shape.size, job.priority) == (UUID, "a", 42)
+    assert (job.id, job.shape.size, job.priority) == (UUID, None, 42)
+    assert job.shape.features == "instancetype=a|instancetype=b"
 
 
 @pytest.mark.parametrize(
@@ -531,7 +554,7 @@ def test_a_bar_in_the_name_of_a_job_with_a_partition(tail: tuple[str, ...]) -> N
     assert malformed == []
     assert [(job.id, job.shape.size, job.shape.partitions) for job in jobs] == [
         ("a|b c", "x", ("gpu",)),
-        (UUID, "x", ("gpu",)),
+        (UUID, None, ("gpu",)),
     ]
     assert {(job.priority, job.shape.nodes) for job in jobs} == {(42, 3)}
 
