@@ -56,5 +56,5 @@ setup(
             "types-requests",
         ],
     },
-    entry_points={"console_scripts": ["arvados-node-manager = arvnodeman.cli:main"]},
+    entry_points={"console_scripts": ["arvados-node-manager = arvnodeman.__main__:main"]},
 )

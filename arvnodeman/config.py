@@ -55,6 +55,8 @@ __all__ = [
 ]
 
 HOPELESS_POLLS = 10  # poll_hopeless_after is so many times poll_stale_after when the file does not say
+WATCHDOG_ROUNDS = 10  # watchdog_interval is this part of watchdog when the file does not say, within these bounds
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.5, 20.0  # seconds
 TYPO_LIKENESS = 0.8  # names in a size section are free, but one this like a known name is taken for a slip
 NOT_IN_SLURM = " \t,&|*()[]=\"'\\"  # characters that a Slurm feature cannot hold
 
@@ -287,6 +289,9 @@ def _daemon(values: Mapping[str, Any], *, with_arvados: bool) -> DaemonSettings:
         resolved["cancel_unsatisfiable"] = with_arvados
     if resolved["poll_hopeless_after"] is None:
         resolved["poll_hopeless_after"] = HOPELESS_POLLS * resolved["poll_stale_after"]
+    if resolved["watchdog_interval"] is None:
+        interval = resolved["watchdog"] / WATCHDOG_ROUNDS
+        resolved["watchdog_interval"] = min(max(interval, SHORTEST_INTERVAL), LONGEST_INTERVAL)
     if not resolved["state_dir"]:  # systemd gives several, with colons between, when the unit names several
         resolved["state_dir"] = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return DaemonSettings(**resolved)

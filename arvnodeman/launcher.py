@@ -39,7 +39,7 @@ from arvnodeman.supervision.ending import Cause, CauseKind, is_fatal
 from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, cluster_of
 from arvnodeman.supervision.run import Run, longest_silence, open_state_dir
 from arvnodeman.supervision.service import ServiceNotifier
-from arvnodeman.supervision.signals import Signals
+from arvnodeman.supervision.signals import Signals, StopCame
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
 
@@ -57,13 +57,25 @@ def main(path: str, *, foreground: bool, dry_run: bool = False) -> int:
     configuration, in slurm.conf too where Slurm keeps the node records, 3 when another daemon of the cluster runs, 1
     when a resource cannot be had. Must be called in the main thread. A dry run decides and touches nothing, beside
     another daemon or without one."""
-    path = str(Path(path).absolute())  # the background has another working directory
+    signals = Signals()
+    signals.install()
     try:
-        settings = load(path)
-        check_driver(settings)
-        check_keeper(settings)
+        return _start(str(Path(path).absolute()), signals, foreground=foreground, dry_run=dry_run)
+    except StopCame:
+        return 0
+    finally:
+        signals.close()
+
+
+def _start(path: str, signals: Signals, *, foreground: bool, dry_run: bool) -> int:
+    """The same, from when signals are heard. `path` is absolute: the background has another working directory."""
+    try:
+        with signals.ending_at_once():
+            settings = load(path)
+            check_driver(settings)
+            check_keeper(settings)
     except ConfigError as error:
-        return _complain(error.problems, BAD_CONFIGURATION)
+        return 0 if signals.stop_came else _complain(error.problems, BAD_CONFIGURATION)
     folder = settings.daemon.state_dir
     state_dir, complaint = open_state_dir(f"{folder}/{DRY_RUN_FOLDER}" if folder and dry_run else folder)
     try:
@@ -76,18 +88,18 @@ def main(path: str, *, foreground: bool, dry_run: bool = False) -> int:
         return _complain([f"{path}: {error}"], ALREADY_RUNNING)
     except CannotListen as error:
         return _complain([f"{path}: {error}"], CANNOT_START)
-    signals = Signals()
-    signals.install()
-    if not foreground:
-        _go_into_background(settings, [*signals.descriptors, *writer.descriptors, *doors.sockets])
-    _lead_own_group()
-    writer.settle()
-    logs.set_up(settings.logging)
     try:
+        if not foreground:
+            _go_into_background(settings, [*signals.descriptors, *writer.descriptors, *doors.sockets])
+        _lead_own_group()
+        writer.settle()
+        logs.set_up(settings.logging)
+        if signals.stop_came:
+            logger.info("Shutting down after signal.")
+            return 0
         return Daemon(settings, signals, writer, state_dir, dry_run=dry_run).run(doors, complaint)
     finally:
         doors.close(HANGING)
-        signals.close()
         writer.release()
 
 

@@ -215,7 +215,15 @@ OPTIONS: tuple[Option, ...] = (
         S,
         above=0,
     ),
-    Option(DAEMON, "watchdog_interval", NUMBER, "20", "How often the watchdog asks.", S, above=0),
+    Option(
+        DAEMON,
+        "watchdog_interval",
+        NUMBER,
+        "",
+        "How often the watchdog asks. Empty: a tenth of watchdog, at least 0.5 and at most 20.",
+        S,
+        above=0,
+    ),
     Option(
         DAEMON, "stop_timeout", NUMBER, "60", "When told to stop, wait so long for boots that are under way.", S, low=0
     ),

@@ -59,7 +59,7 @@ class DaemonSettings:
     partitions: tuple[str, ...]  # (): all
     job_name_pattern: str  # resolved: that of Arvados where there is one; "": every job counts
     watchdog: float
-    watchdog_interval: float
+    watchdog_interval: float  # resolved: a tenth of watchdog, within bounds, when the file does not say
     stop_timeout: float
     certs_file: str  # "": the system's certificates
     state_dir: str  # resolved: $STATE_DIRECTORY when the file does not say; "": none

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import pykka
 
@@ -41,6 +41,11 @@ def name_of(ref: Ref) -> str:
     return f"{ref.actor_class.__name__}.{ref.actor_urn.rpartition('-')[2]}"
 
 
+def no_answer(ref: Ref) -> str:
+    """The line for the log when a critical actor does not answer, be it hung or dead."""
+    return f"Actor {ref} watchdog ping time out, killing Node Manager"
+
+
 def tell(ref: Ref, message: object) -> bool:
     """Send a message; False when its receiver has died (row A4). Never blocks."""
     try:
@@ -54,9 +59,11 @@ class BaseNodeManagerActor(pykka.ThreadingActor):
     """An actor whose exceptions never pass unseen.
 
     Subclasses override `begin` and `receive`. Fatal errors (`is_fatal`) in either end the process; any other exception
-    ends this actor, is logged by pykka, and is counted as actor_exceptions.
+    ends this actor, is logged by pykka, and is counted as actor_exceptions. The process ends with a critical actor, at
+    once, unless it stops in order already.
     """
 
+    critical: ClassVar[bool] = False  # without it the daemon would live on and do nothing
     use_daemon_thread = True  # the launcher decides when the process ends, not a request that hangs
     actor_inbox: Inbox
 
@@ -100,17 +107,26 @@ class BaseNodeManagerActor(pykka.ThreadingActor):
         """pykka's hook: answer a ping, or handle the message with a note of what is being done."""
         if isinstance(message, Ping):
             return True
-        self._activity.begins(self.describe(message))
         try:
+            self._activity.begins(self.describe(message))
             self.receive(message)
         except Exception as error:
             # Before pykka logs it: that may hang, and nothing may come between a fatal error and the end.
-            self._end_if_fatal(error)
+            self._end_if_due(error)
             raise
         except BaseException as error:
+            self._end_if_due(error)
             raise ActorExit(f"{type(error).__name__} in {self.name}") from error
         self._activity.ends()
         return None
+
+    def _actor_loop(self) -> None:
+        """pykka's loop. What escapes it, from the inbox for example, would end the thread and tell nobody."""
+        try:
+            super()._actor_loop()
+        except BaseException as error:
+            self._end_if_due(error)
+            raise
 
     def on_stop(self) -> None:
         """pykka's hook for an orderly stop."""
@@ -128,12 +144,19 @@ class BaseNodeManagerActor(pykka.ThreadingActor):
 
     def _failed(self, error: BaseException) -> None:
         """The actor ends because of this error, whether it had begun or not."""
-        self._end_if_fatal(error)
+        self._end_if_due(error)
         self._vitals.count("actor_exceptions")
         self._vitals.leave(self.name)
 
-    def _end_if_fatal(self, error: BaseException) -> None:
+    def _end_if_due(self, error: BaseException) -> None:
+        """End the process where it is not to outlive this error."""
         if is_fatal(error):
             self._ending.now(
                 Cause(CauseKind.FATAL, f"{self.name}: {type(error).__name__}", FATAL_TEXT, self.name, error)
             )
+        elif self.critical and not self._vitals.stopping.is_set():
+            self._ending.now(self._death(error), self._vitals.stopping.is_set)
+
+    def _death(self, error: BaseException) -> Cause:
+        """A critical actor's, as the watchdog would tell it at its next round."""
+        return Cause(CauseKind.WATCHDOG, self.name, no_answer(self.actor_ref), error=error)

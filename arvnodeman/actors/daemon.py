@@ -57,6 +57,8 @@ class PollersStarted:
 class NodeManagerDaemonActor(BaseNodeManagerActor):
     """Holds the Fleet. The operators and pollers are told, never asked."""
 
+    critical = True
+
     def __init__(
         self, supervision: Supervision, *, brain: Brain, timer: Timer, operators: OperatorPool, published: Published
     ) -> None:
@@ -125,8 +127,8 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         published.cycles[event] = published.cycles.get(event, Cycles()).plus(now - began)
 
     def _ask_brain(self, event: Event) -> Sequence[Command]:
-        """The brain promises not to raise. When it does, what it knows is in doubt: this actor ends, the watchdog sees
-        it, and the next run reads everything anew."""
+        """The brain promises not to raise. When it does, what it knows is in doubt: this actor ends, the process
+        with it, and the next run reads everything anew."""
         return self._brain.handle(event, self._clock.now())
 
     def _carry_out(self, command: Command) -> None:

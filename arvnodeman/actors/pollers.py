@@ -64,6 +64,7 @@ class PollingActor(BaseNodeManagerActor):
     Failure: at start + a wait that doubles up to `max_wait`, until the first success (rows A1, A2, A15, A16)."""
 
     poll: ClassVar[Poll]
+    critical = True
 
     def __init__(self, supervision: Supervision, *, fetch: Fetch, daemon: Ref, timer: Timer, times: PollTimes) -> None:
         super().__init__(supervision)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pykka
 
-from arvnodeman.actors.base import BaseNodeManagerActor, Ping, Ref, Supervision, name_of
+from arvnodeman.actors.base import BaseNodeManagerActor, Ping, Ref, Supervision, name_of, no_answer
 from arvnodeman.supervision.ending import Cause, CauseKind
 from arvnodeman.supervision.vitals import PollAges
 
@@ -50,7 +50,10 @@ class WatchdogActor(BaseNodeManagerActor):
     """One loop in one message: a round of pings, then a wait for the stop event, which ends it at once.
 
     Any exception in the loop ends the process, too (row L7). During an orderly stop nothing is killed (rows L8, N10).
+    The death of one of the watched ends the process by itself, at once; the rounds find what hangs.
     """
+
+    critical = True
 
     def __init__(
         self,
@@ -79,15 +82,12 @@ class WatchdogActor(BaseNodeManagerActor):
         """Patrol until the stop."""
         match message:
             case Patrol():
-                try:
-                    self._patrol()
-                except BaseException as error:
-                    self._end_if_fatal(error)  # its C timer may be the first to miss a thread
-                    cause = Cause(CauseKind.WATCHDOG, self.name, "Watchdog exception", error=error)
-                    self._ending.now(cause, self._stopping.is_set)
-                    raise
+                self._patrol()
             case _:
                 super().receive(message)
+
+    def _death(self, error: BaseException) -> Cause:
+        return Cause(CauseKind.WATCHDOG, self.name, "Watchdog exception", error=error)
 
     def _patrol(self) -> None:
         while not self._stopping.is_set():
@@ -105,8 +105,7 @@ class WatchdogActor(BaseNodeManagerActor):
 
     def _judge(self, silent: Sequence[Ref]) -> Cause | None:
         if silent:
-            text = f"Actor {silent[0]} watchdog ping time out, killing Node Manager"
-            return Cause(CauseKind.WATCHDOG, ", ".join(name_of(ref) for ref in silent), text)
+            return Cause(CauseKind.WATCHDOG, ", ".join(name_of(ref) for ref in silent), no_answer(silent[0]))
         hopeless = hopeless_poll(self._vitals.polls, self._monotonic(), self._times.poll_hopeless_after)
         if hopeless is not None:
             poll, why = hopeless

@@ -95,7 +95,6 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
         "drain_poll_time": _at_least(5 * second, 0.25),
         "stop_timeout": _at_least(120 * second, 5.0),
         "watchdog": 60,
-        "watchdog_interval": 5,
     }
     sections: dict[str, dict[str, object]] = {
         "Daemon": daemon,

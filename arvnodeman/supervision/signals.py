@@ -8,12 +8,17 @@ import signal
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
-STOPS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-OTHERS = (signal.SIGHUP, signal.SIGUSR1)
+from arvnodeman.supervision.first_signals import OTHERS, STOPS
+
 PATIENCE = 3  # the third stop signal of one kind is obeyed at once
+
+
+class StopCame(BaseException):
+    """A stop signal came while nothing was held or begun yet. No Exception: nothing is to catch it on its way."""
 
 
 class Signals:
@@ -30,6 +35,7 @@ class Signals:
         self._leave = leave
         self._counts: Counter[int] = Counter()
         self._came_in: deque[tuple[signal.Signals, int]] = deque()
+        self._raises = False
         self.descriptors = socket.socketpair()  # to be kept open when the process goes into the background
         for end in self.descriptors:
             end.setblocking(False)
@@ -39,6 +45,24 @@ class Signals:
         signal.set_wakeup_fd(self.descriptors[1].fileno(), warn_on_full_buffer=False)
         for number in (*STOPS, *OTHERS):
             signal.signal(number, self._came)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOPS, *OTHERS})
+
+    @property
+    def stop_came(self) -> bool:
+        """Has a stop signal come, whether it was taken out by `next` or not?"""
+        return any(self._counts[number] for number in STOPS)
+
+    @contextmanager
+    def ending_at_once(self) -> Iterator[None]:
+        """A block in which nothing is held or begun yet, and which may take long: a stop signal raises StopCame there,
+        at once. Who catches all exceptions may swallow it (a destructor does): look at `stop_came` afterwards."""
+        self._raises = True
+        try:
+            if self.stop_came:
+                raise StopCame
+            yield
+        finally:
+            self._raises = False
 
     def next(self, timeout: float | None = None) -> tuple[signal.Signals, int] | None:
         """The next signal and which time it is that it has come; None after `timeout` seconds without one."""
@@ -66,3 +90,6 @@ class Signals:
         elif any(other == number for other, _ in tuple(self._came_in)):  # another may come in the middle of this one
             return  # a storm of them is one
         self._came_in.append(came)
+        if self._raises and number in STOPS:
+            self._raises = False  # once: what it sets off is not to be disturbed
+            raise StopCame

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from arvnodeman.supervision.first_signals import STOPS
+
 BOUND = 30.0  # seconds that anything may take on a busy machine
 
 
@@ -33,9 +35,10 @@ class DaemonProcess:
         """`program`: what stands before its arguments, where it is not the daemon alone."""
         self.config = config
         self.log = log
-        self.process = subprocess.Popen(
-            [*program, "--config", str(config), "--foreground"], env=environment, stderr=subprocess.PIPE, text=True
-        )
+        with held_back(*STOPS):
+            self.process = subprocess.Popen(
+                [*program, "--config", str(config), "--foreground"], env=environment, stderr=subprocess.PIPE, text=True
+            )
 
     def text(self) -> str:
         """The log so far."""
@@ -67,6 +70,17 @@ class DaemonProcess:
             return ""
         with stderr:
             return stderr.read()
+
+
+@contextmanager
+def held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Children begun in this block get these signals when they let them in. The daemon does so in its first line; until
+    then there is but the interpreter, which would end by them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

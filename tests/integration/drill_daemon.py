@@ -93,6 +93,10 @@ def leave() -> NoReturn:
     raise SystemExit(3)
 
 
+def interrupt() -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def want_memory() -> None:
     bytearray(1 << 62)
 
@@ -128,6 +132,9 @@ FAULTS: dict[str, tuple[Any, str, Callable[[], object]]] = {
     "interpreter": (fetch.CloudFetch, "__call__", hold_the_interpreter),
     "exception": (pollers.JobQueueMonitorActor, "receive", fail),
     "system-exit": (fetch.CloudFetch, "__call__", leave),
+    "keyboard-interrupt": (fetch.RecordsFetch, "__call__", interrupt),
+    "start": (pollers.CloudNodeListMonitorActor, "begin", fail),
+    "brain-killed": (fleet.Fleet, "handle", fail),
     "watchdog-killed": (watchdog, "hopeless_poll", leave),
     "watchdog-hangs": (watchdog, "hopeless_poll", wait_for_a_lock),
     "timer-killed": (timer.Schedule, "due", leave),

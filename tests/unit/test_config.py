@@ -155,6 +155,16 @@ def test_hopeless_after_follows_stale_after_unless_it_is_given(loaded: Loader) -
     assert loaded(f"{GOOD}\n[Daemon]\npoll_hopeless_after = 0\n").daemon.poll_hopeless_after == 0
 
 
+def test_the_watchdogs_interval_follows_its_patience_unless_it_is_given(loaded: Loader) -> None:
+    """A hang is found in `watchdog` and a tenth more: with 20 s between rounds and 4 s to answer it took 23 s."""
+    assert loaded(GOOD).daemon.watchdog_interval == 20
+    told = {0.3: 0.5, 4: 0.5, 5: 0.5, 60: 6, 120: 12, 200: 20, 900: 20}
+    for watchdog, interval in told.items():
+        assert loaded(f"{GOOD}\n[Daemon]\nwatchdog = {watchdog}\n").daemon.watchdog_interval == interval
+    given = f"{GOOD}\n[Daemon]\nwatchdog = 4\nwatchdog_interval = 3\n"
+    assert loaded(given).daemon.watchdog_interval == 3
+
+
 def test_state_dir_is_systemds_unless_it_is_given(loaded: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     assert loaded(GOOD).daemon.state_dir == ""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from arvnodeman import launcher
-from arvnodeman.config import load
+from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.settings import Settings
 from arvnodeman.supervision.one_writer import OneWriter, cluster_of
@@ -384,11 +384,21 @@ def test_whatever_goes_wrong_in_a_reload_the_daemon_goes_on(
     assert "while reading the configuration anew; the one in force stays as it was" in (tmp_path / "log").read_text()
 
 
-def test_a_second_daemon_of_the_cluster_is_a_line_and_exit_3(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_daemon_of_the_cluster_is_a_line_and_exit_3(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     codes: list[int] = []
+    made: list[Signals] = []
+
+    def make() -> Signals:
+        made.append(Signals())
+        return made[-1]
+
+    monkeypatch.setattr(launcher, "Signals", make)
 
     def started(_crew: PlayedCrew) -> None:
         codes.append(launcher.main(str(path), foreground=True))
+        made[0].install()  # both are in one process here, and the second has taken the signals over
         send(signal.SIGTERM)
 
     assert run(path, started)[0] == 0
@@ -421,3 +431,39 @@ def test_an_end_is_told_to_the_next_run(path: Path, tmp_path: Path) -> None:
     assert "The last run ended by an error of its main thread: ZeroDivisionError: , at " in text
     assert "The last run ended in order: SIGINT, at " in text
     assert "Ends of runs so far: 1 clean, 1 failed" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
+@pytest.mark.parametrize("at", ["load", "check_driver", "check_keeper", "open_state_dir", "OneWriter", "open_doors"])
+def test_a_stop_at_any_step_of_a_start_exits_0_and_starts_nothing(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, number: signal.Signals
+) -> None:
+    path.write_text(path.read_text().replace("[Daemon]", f"[Daemon]\nstate_dir = {tmp_path / 'state'}"))
+    real = getattr(launcher, at)
+
+    def stopped(*args: Any, **kwargs: Any) -> Any:
+        send(number)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(launcher, at, stopped)
+    assert launcher.main(str(path), foreground=True) == 0
+    assert PLAYED == []
+    assert not (tmp_path / "state" / "restarts.json").exists()
+    monkeypatch.setattr(launcher, at, real)
+    assert run(path, lambda _crew: send(signal.SIGTERM))[0] == 0, "nothing is held any more"
+
+
+def test_a_stop_that_was_swallowed_in_a_start_is_no_mistake_in_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A library that catches everything may take it for an error of its own."""
+
+    def swallow(_settings: Settings) -> None:
+        try:
+            send(signal.SIGTERM)
+        except BaseException:  # noqa: BLE001
+            raise ConfigError(("the driver cannot be made",)) from None
+
+    monkeypatch.setattr(launcher, "check_driver", swallow)
+    assert launcher.main(str(path), foreground=True) == 0
+    assert capsys.readouterr().err == ""

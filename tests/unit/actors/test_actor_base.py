@@ -12,7 +12,11 @@ import pykka
 import pytest
 from actor_doubles import BOUND, End, running, wait_for
 
-from arvnodeman.actors.base import FATAL_TEXT, BaseNodeManagerActor, Ping, tell
+from arvnodeman.actors.base import FATAL_TEXT, BaseNodeManagerActor, Ping, Ref, name_of, tell
+from arvnodeman.actors.daemon import NodeManagerDaemonActor
+from arvnodeman.actors.operators import OperatorActor
+from arvnodeman.actors.pollers import ArvadosNodeListMonitorActor, CloudNodeListMonitorActor, JobQueueMonitorActor
+from arvnodeman.actors.watchdog import WatchdogActor
 from arvnodeman.supervision.ending import CauseKind
 
 
@@ -52,6 +56,18 @@ def raising(error: BaseException) -> Do:
     return Do(fail)
 
 
+class CriticalActor(DoingActor):
+    """The process is not to outlive it."""
+
+    critical = True
+
+
+class CriticalStartingActor(StartingActor):
+    """Nor this one."""
+
+    critical = True
+
+
 class Strange(BaseException):
     """No Exception, and none of Python's own."""
 
@@ -77,19 +93,18 @@ def test_fatal_errors_end_the_process(error: Exception) -> None:
     assert end.causes[0].logger.startswith("DoingActor.")
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOENT, "No such file or directory"),
-        RuntimeError("something else"),
-        KeyError("x"),
-        SystemExit(3),
-        KeyboardInterrupt(),
-        GeneratorExit(),
-        Strange(),
-    ],
-    ids=lambda error: type(error).__name__,
-)
+OTHERS = [
+    OSError(errno.ENOENT, "No such file or directory"),
+    RuntimeError("something else"),
+    KeyError("x"),
+    SystemExit(3),
+    KeyboardInterrupt(),
+    GeneratorExit(),
+    Strange(),
+]
+
+
+@pytest.mark.parametrize("error", OTHERS, ids=lambda error: type(error).__name__)
 def test_other_exceptions_end_only_that_actor_and_are_counted(error: BaseException) -> None:
     """Rows L1, L11; SystemExit would make pykka stop every actor and leave a process that does nothing."""
     end = End()
@@ -111,6 +126,61 @@ def test_an_actor_that_fails_at_its_start_is_told_apart_likewise(error: BaseExce
     wait_for(lambda: not ref.is_alive())
     wait_for(lambda: end.vitals.counted("actor_exceptions") == 1)
     assert end.kills == kills
+
+
+@pytest.mark.parametrize("error", OTHERS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("at", ["a message", "its start", "its inbox", "its description"])
+def test_the_process_ends_with_a_critical_actor_at_once(
+    error: BaseException, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row L7: no watchdog goes its rounds here, so there is none to wait for."""
+    end = End()
+    ref: Ref = CriticalActor.start(end.supervision) if at != "its start" else CriticalStartingActor.start(end, error)
+    if at == "its inbox":  # beyond all that pykka catches: the thread ends with it, as with a broken lock
+        monkeypatch.setattr(threading, "excepthook", lambda _failed: None)
+        monkeypatch.setattr(ref.actor_inbox, "_get", raising(error).what)
+    if at == "its description":
+        monkeypatch.setattr(CriticalActor, "describe", lambda _self, _message: raising(error).what())
+    tell(ref, raising(error))
+    assert end.killed.wait(BOUND)
+    (cause,) = end.causes
+    assert cause.kind is CauseKind.WATCHDOG
+    assert cause.subject == name_of(ref)
+    assert cause.text == f"Actor {ref} watchdog ping time out, killing Node Manager"
+    assert repr(error) in (repr(cause.error), repr(cause.error.__cause__ if cause.error else None))
+    if at == "its inbox":
+        ref.actor_stopped.set()
+        pykka.ActorRegistry.unregister(ref)
+
+
+def test_the_end_comes_before_the_log_which_may_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pykka logs what ends an actor."""
+    end = End()
+    logged: list[int] = []
+    monkeypatch.setattr("pykka._actor.logger.error", lambda *_args, **_kwargs: logged.append(end.kills))
+    for failing in (CriticalStartingActor.start(end, ValueError("x")), CriticalActor.start(end.supervision)):
+        tell(failing, raising(ValueError("x")))
+        wait_for(lambda failing=failing: not failing.is_alive())  # type: ignore[misc]
+    assert logged == [1, 1]
+
+
+def test_a_critical_actor_may_die_while_all_stops() -> None:
+    """Rows L8, N10: an orderly stop is never killed."""
+    end = End()
+    ref = CriticalActor.start(end.supervision)
+    end.vitals.stopping.set()
+    ref.tell(raising(SystemExit(3)))
+    wait_for(lambda: end.vitals.counted("actor_exceptions") == 1)
+    wait_for(lambda: not ref.is_alive())
+    assert end.kills == 0
+    assert end.causes == []
+
+
+def test_who_is_critical() -> None:
+    """Without a poller or the daemon nothing is decided; without a watchdog nobody sees it. Operators are replaced."""
+    pollers = (CloudNodeListMonitorActor, ArvadosNodeListMonitorActor, JobQueueMonitorActor)
+    assert all(each.critical for each in (*pollers, NodeManagerDaemonActor, WatchdogActor))
+    assert not OperatorActor.critical
 
 
 def test_a_ping_is_answered() -> None:

@@ -198,8 +198,8 @@ def test_a_moment_named_again_after_its_tick_is_armed_again_but_never_at_once() 
         assert site.timer.armed == [(site.hand.time + SHORTEST_WAKEUP, Tick())] * 2
 
 
-def test_a_brain_that_raises_ends_the_actor() -> None:
-    """What it knows is in doubt then: the watchdog finds the actor dead, and a restart reads everything anew."""
+def test_a_brain_that_raises_ends_the_actor_and_the_process() -> None:
+    """What it knows is in doubt then: a restart reads everything anew."""
 
     def fail(_event: Event) -> Sequence[Command]:
         raise KeyError("node")
@@ -210,7 +210,7 @@ def test_a_brain_that_raises_ends_the_actor() -> None:
         with pytest.raises(pykka.ActorDeadError):
             site.ref.ask(Ping(), timeout=BOUND)
         assert site.end.vitals.counted("actor_exceptions") == 1
-        assert site.end.kills == 0
+        assert site.end.kills == 1
 
 
 def test_a_fatal_error_in_the_brain_ends_the_process() -> None:

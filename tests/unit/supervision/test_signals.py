@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from arvnodeman.supervision.signals import OTHERS, STOPS, Signals
+from arvnodeman.supervision.first_signals import OTHERS, STOPS
+from arvnodeman.supervision.signals import Signals, StopCame
 
 
 class Left:
@@ -109,3 +110,63 @@ def test_a_signal_may_come_in_the_middle_of_another_ones_handler(signals: Signal
     send(signal.SIGHUP)
     assert signals.next(0) is not None
     assert [signals.next(0), signals.next(0)] == [(signal.SIGTERM, 1), (signal.SIGHUP, 1)]
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_a_stop_ends_a_block_in_which_nothing_is_held_at_once(signals: Signals, number: signal.Signals) -> None:
+    reached: list[str] = []
+
+    def start() -> None:
+        with signals.ending_at_once():
+            send(number)
+            reached.append("the next line")
+
+    with pytest.raises(StopCame):
+        start()
+    assert reached == []
+    assert signals.stop_came
+    assert signals.next(0.0) == (number, 1)
+
+
+def test_a_stop_that_came_before_such_a_block_keeps_it_from_beginning(signals: Signals) -> None:
+    send(signal.SIGTERM)
+    signals.next(10.0)
+    with pytest.raises(StopCame), signals.ending_at_once():
+        raise AssertionError("it began")
+
+
+def test_a_second_stop_does_not_disturb_what_the_first_has_set_off(signals: Signals) -> None:
+    """Such as the end of a command that was under way."""
+    done: list[str] = []
+
+    def start() -> None:
+        with signals.ending_at_once():
+            try:
+                send(signal.SIGTERM)
+            finally:
+                send(signal.SIGTERM)
+                done.append("ended")
+
+    with pytest.raises(StopCame):
+        start()
+    assert done == ["ended"]
+
+
+def test_other_signals_and_stops_after_the_block_raise_nothing(signals: Signals) -> None:
+    with signals.ending_at_once():
+        send(signal.SIGHUP)
+        send(signal.SIGUSR1)
+    assert not signals.stop_came
+    send(signal.SIGINT)
+    assert [signals.next(10.0) for _ in range(3)] == [(signal.SIGHUP, 1), (signal.SIGUSR1, 1), (signal.SIGINT, 1)]
+
+
+def test_what_a_parent_has_blocked_is_let_in(signals: Signals) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        send(signal.SIGTERM)
+        assert signals.next(0.0) is None
+        signals.install()
+        assert signals.next(10.0) == (signal.SIGTERM, 1)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
