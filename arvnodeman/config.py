@@ -221,7 +221,11 @@ class _Reading:
         elsewhere = [
             option.section for option in OPTIONS if option.key == name and option.section not in FREE_CLOUD_SECTIONS
         ]
-        place = f"{name} in [{elsewhere[0]}]" if elsewhere else nearest(name, known)
+        place = f"{name} in [{elsewhere[0]}]" if elsewhere else nearest(name, known) or ""
+        meant = find(section, place)
+        unset = meant is not None and meant.key not in self.file.sections[section]
+        if unset and meant is not None and meant.no_limit is not None and meant.default == f"{meant.no_limit:g}":
+            place += ", which the file does not set: there is NO LIMIT"
         self._add(self.warnings, f"[{section}] {name}: unknown option; the nearest known one is {place}")
 
     def _check_keeper(self, daemon: Mapping[str, Value], arvados: Mapping[str, Value]) -> None:

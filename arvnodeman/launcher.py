@@ -253,12 +253,12 @@ class Daemon:
         try:
             settings = load(self._crew.settings.path)
             settings.policy()
-            for warning in settings.warnings:
-                logger.warning("%s", warning)
+            if settings.warnings:  # a name that is not known: what it was meant for would fall back to its default
+                raise ConfigError((), settings.warnings)
             logs.set_levels(settings.logging, before=self._crew.settings.logging)
             self._crew.reload(settings)
         except ConfigError as error:
-            for problem in error.problems:
+            for problem in (*error.problems, *error.warnings):
                 logger.error("%s", problem)
             logger.error("The configuration in force stays as it was")
         except Exception as error:

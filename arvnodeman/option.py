@@ -74,6 +74,7 @@ class Option:
     providers: tuple[str, ...] = ()  # the clouds that it is for; empty: all
     live: bool = False  # not required, and yet no comment in the example file
     required_for: tuple[str, ...] = ()  # the providers that cannot do without it
+    no_limit: float | None = None  # the value that means that there is none
 
     @property
     def key(self) -> str:

@@ -52,6 +52,7 @@ OPTIONS: tuple[Option, ...] = (
         "Never boot a node with which all that exist or are booting would cost more than this. 0: no limit.",
         USD,
         low=0,
+        no_limit=0,
     ),
     Option(
         DAEMON,
@@ -167,6 +168,7 @@ OPTIONS: tuple[Option, ...] = (
         "requests/second",
         low=0,
         high=10_000,
+        no_limit=0,
     ),
     Option(
         DAEMON,

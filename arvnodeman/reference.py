@@ -44,7 +44,8 @@ own table of options by `python -m arvnodeman.reference`.
 * A percent sign is written `%%`. `%(NAME)s` stands for the value of option NAME of the same section.
 * yes, true, on and 1 mean yes; no, false, off and 0 mean no. Numbers may be fractions unless they must be whole; `nan`
   and `inf` are refused.
-* An unknown section or option is a warning at start, with the nearest known name; for `check-config` it is an error.
+* An unknown section or option is a warning at start, with the nearest known name; at a reload it is an error, which
+  leaves the configuration in force as it was, and for `check-config`, too.
   Names are free in [{CREDENTIALS}], [{LISTING}] and [{CREATE}]; under [Logging] they are loggers; in a
   [{SIZE}] section they override attributes of the provider's size.
 * Mistakes are named all at once, one line each, `FILE: [Section] option: what is wrong; allowed: what is allowed`, and

@@ -156,10 +156,11 @@ class Crew:
         """Put into force what can be, and say what needs a restart. Nodes in flight are untouched."""
         found = changes(self.settings, settings)
         for change in found:
+            limit = ": there is NO LIMIT from then on" if change.unlimited else ""
             if change.live:
-                logger.warning("%s has changed and is in force", change.option)
+                logger.warning("%s has changed and is in force%s", change.option, limit)
             else:
-                logger.warning("%s has changed: it will be in force after a restart", change.option)
+                logger.warning("%s has changed: it will be in force after a restart%s", change.option, limit)
         if not found:
             logger.warning("The configuration has not changed")
         in_force = reloaded(self.settings, settings)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 from arvnodeman.fleet.model import Policy
+from arvnodeman.options import find
 from arvnodeman.settings import Settings
 
 SECTIONS = {"manage": "Manage", "daemon": "Daemon", "logging": "Logging", "arvados": "Arvados", "cloud": "Cloud"}
@@ -23,6 +24,7 @@ class Change:
 
     option: str  # "[Section] option"; no values, for they may be secret
     live: bool
+    unlimited: bool = False  # what it limited before has no limit now
 
 
 def changes(old: Settings, new: Settings) -> list[Change]:
@@ -46,7 +48,9 @@ def _options(old: Settings, new: Settings) -> Iterator[Change]:
         before, after = getattr(old, attribute), getattr(new, attribute)
         for each in fields(before):
             if getattr(before, each.name) != getattr(after, each.name):
-                yield Change(f"[{section}] {each.name}", (attribute, each.name) in LIVE)
+                option = find(section, each.name)
+                unlimited = option is not None and option.no_limit == getattr(after, each.name)
+                yield Change(f"[{section}] {each.name}", (attribute, each.name) in LIVE, unlimited)
 
 
 def _sizes(old: Settings, new: Settings) -> Iterator[Change]:

@@ -297,6 +297,13 @@ def test_unknown_name_is_a_warning_with_the_nearest_known_one(
     assert loaded(with_option(section, line)).warnings == (f"{path}: {warning}",)
 
 
+def test_a_slip_that_takes_a_limit_away_says_so(path: Path, loaded: Loader) -> None:
+    (warning,) = loaded(with_option("Daemon", "max_total_prize = 20")).warnings
+    assert warning.endswith("the nearest known one is max_total_price, which the file does not set: there is NO LIMIT")
+    (warning,) = loaded(with_option("Daemon", "max_total_prize = 20\nmax_total_price = 30")).warnings
+    assert "NO LIMIT" not in warning
+
+
 def test_warnings_come_with_the_errors(path: Path) -> None:
     path.write_text(with_option("Size small", "core = 2").replace("cores = 2", ""), encoding="utf-8")
     with pytest.raises(ConfigError) as raised:

@@ -217,6 +217,30 @@ def test_a_reload_of_a_bad_file_changes_nothing(path: Path, tmp_path: Path) -> N
     assert "The configuration in force stays as it was" in log
 
 
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("max_total_prize = 20", "[Daemon] max_total_prize: unknown option; the nearest known one is max_total_price"),
+        ("max_node = 3", "[Daemon] max_node: unknown option; the nearest known one is max_nodes"),
+        ("max_nodes = 3\n[Deamon]\nmin_nodes = 1", "[Deamon]: unknown section; the nearest known one is [Daemon]"),
+    ],
+)
+def test_a_reload_with_a_name_that_is_not_known_changes_nothing(
+    path: Path, tmp_path: Path, line: str, complaint: str
+) -> None:
+    """A slip must not take a cap away, nor put half of a file into force."""
+
+    def started(_crew: PlayedCrew) -> None:
+        path.write_text(path.read_text().replace("[Daemon]", f"[Daemon]\n{line}"))
+        send(signal.SIGHUP, signal.SIGTERM)
+
+    _, crew = run(path, started)
+    assert crew.done == ["start", "begin_stop", "stop"]
+    log = (tmp_path / "log").read_text()
+    assert [each for each in log.splitlines() if complaint in each and "ERROR" in each]
+    assert "The configuration in force stays as it was" in log
+
+
 def test_last_words_on_demand(path: Path, tmp_path: Path) -> None:
     run(path, lambda _crew: send(signal.SIGUSR1, signal.SIGTERM))
     assert "thread MainThread" in (tmp_path / "log").read_text()

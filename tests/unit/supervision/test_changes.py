@@ -57,6 +57,18 @@ def test_what_decides_is_in_force_at_once(old: Settings) -> None:
     assert all(change.live for change in found)
 
 
+def test_a_limit_that_is_taken_away_is_told_of(old: Settings) -> None:
+    capped = replace(old, daemon=replace(old.daemon, max_total_price=20.0, max_cloud_ops_per_second=0.0))
+    assert changes(capped, old) == [
+        Change("[Daemon] max_total_price", live=True, unlimited=True),
+        Change("[Daemon] max_cloud_ops_per_second", live=False),
+    ]
+    assert changes(old, capped) == [
+        Change("[Daemon] max_total_price", live=True),
+        Change("[Daemon] max_cloud_ops_per_second", live=False, unlimited=True),
+    ]
+
+
 def test_what_needs_a_restart_says_so_without_values(old: Settings) -> None:
     new = replace(
         old,
