@@ -150,7 +150,7 @@ class Trial:
         assert self._size is not None
         carried = {host_part(node) for node in self._patiently(self.driver.list_nodes)}
         wanted = set(self._size.partitions)
-        free = [record for record in records if record.free and record.hostname not in carried]
+        free = [record for record in records if record.free and not record.reserved and record.hostname not in carried]
         fit = [record.uuid for record in free if not wanted or not wanted.isdisjoint(record.partitions)]
         return fit[-1] if fit else None
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from arvnodeman.actors.pollers import SlurmFailure
+from arvnodeman.fleet.ahead import NOTHING_AHEAD
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.model import Job, JobShape, RemoteFailure, SlurmNode
 from arvnodeman.slurm.commands import DUMMY_NODE
@@ -111,13 +112,14 @@ class QueueFetch:
         jobs: list[Job] = []
         others: Mapping[str, str] = {}
         refused: Mapping[JobShape, Sequence[Job]] = {}
+        outlook = NOTHING_AHEAD
         if self._slurm is not None:
             try:
                 queue = self._slurm.queue()
             except RemoteFailure as failure:
                 raise SlurmFailure(failure.error) from failure
             jobs.extend(queue.jobs)
-            others, refused = queue.others, queue.refused
+            others, refused, outlook = queue.others, queue.refused, queue.outlook
         if self._make_jobs is not None:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
@@ -126,4 +128,4 @@ class QueueFetch:
             names = [job.id for job in jobs if job.in_slurm]
             containers = self._containers.look(names) if self._containers is not None else {}
             self._waits.look(jobs, started, others, containers)
-        return QueueListed(jobs, started, refused)
+        return QueueListed(jobs, started, refused, outlook=outlook)

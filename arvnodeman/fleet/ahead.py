@@ -7,11 +7,15 @@ only once a node is there. What can be known of that beforehand is judged here, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.gres import Gres
-from arvnodeman.fleet.model import ANYWHERE, Job, JobOwner, JobShape, Place
+from arvnodeman.fleet.limits import NO_LIMIT
+from arvnodeman.fleet.model import ANYWHERE, Job, JobOwner, JobShape, Place, Zone
+from arvnodeman.fleet.obstacles import NotInside, Reserved
 
 UNLIMITED = 365 * 86400.0  # seconds: what Slurm takes a job without a time limit for
 _WHEREVER = frozenset({"FLEX", "ANY_NODES"})  # its own jobs may have nodes outside, too
@@ -88,8 +92,45 @@ class Outlook:
                 found[node] = (*found.get(node, ()), name)
         return found
 
+    def in_the_way(self, place: Place, t: float, now: float) -> Cause:
+        """Why no name is left for a job that may have its nodes at this place alone."""
+        others = [self.reservations[name] for name in place.outside if name in self.reservations]
+        if place.inside or not others:
+            return NotInside(reservation=", ".join(place.inside))
+        first = min(others, key=lambda other: other.end)
+        return Reserved(
+            until=t + first.end - now,
+            reservation=first.name,
+            maintenance="MAINT" in first.flags,
+            begins=t + first.start - now if first.start > now else None,
+            ends=first.ends,
+        )
+
 
 NOTHING_AHEAD = Outlook()
+
+
+class Names:
+    """The names that boots could have, by zone, while reservations are in the way of some."""
+
+    def __init__(self, zones: Counter[Zone], *, counted: bool = True) -> None:
+        """`counted`: each boot takes one of these; else it is not known which it will have."""
+        self._zones = zones
+        self._counted = counted
+
+    def left(self, place: Place) -> int:
+        """How many more nodes could be booted at a place."""
+        there = sum(number for zone, number in self._zones.items() if place.has(zone))
+        return there if self._counted or not there else NO_LIMIT
+
+    def take(self, place: Place, nodes: int) -> None:
+        """So many boots begin: names that are in no reservation go first."""
+        if not self._counted:
+            return
+        for zone in sorted(filter(place.has, self._zones), key=len):
+            taken = min(nodes, self._zones[zone])
+            self._zones[zone] -= taken
+            nodes -= taken
 
 
 def placed(jobs: Iterable[Job], outlook: Outlook, now: float) -> list[Job]:

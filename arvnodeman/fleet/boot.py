@@ -81,6 +81,11 @@ class Boot(Operation):
         return self.intent.token
 
     @property
+    def hostname(self) -> str | None:
+        """The name that its node will have, once that is known; of a record that is a name, its uuid is the name."""
+        return self.record.hostname if self.record is not None else self.reuse
+
+    @property
     def asked(self) -> bool:
         """The cloud has been asked, and may have a node for it."""
         return self._create_pending or self.node is not None or self.row is not None

@@ -6,14 +6,15 @@ from arvnodeman.fleet import causes
 from arvnodeman.fleet.boot import Boot, Stage
 from arvnodeman.fleet.limits import Rest
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
-from arvnodeman.fleet.model import ErrorKind, NodeSize
+from arvnodeman.fleet.model import ANYWHERE, ErrorKind, NodeSize, Place
 from arvnodeman.fleet.node import Node
 from arvnodeman.fleet.state import State
+from arvnodeman.fleet.wishlist import BOOTING, pool_of
 
 
-def begin_boot(state: State, size: NodeSize) -> Boot:
+def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE) -> Boot:
     """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7)."""
-    reuse = _record_for(state, size)
+    reuse = _record_for(state, size, place)
     token = f"{int(state.began * 1000):x}-{state.desk.last_id + 1}"
     boot = Boot(state.desk, size, token, reuse)
     state.boots[boot.id] = boot
@@ -21,17 +22,28 @@ def begin_boot(state: State, size: NodeSize) -> Boot:
     return boot
 
 
-def _record_for(state: State, size: NodeSize) -> str | None:
+def _record_for(state: State, size: NodeSize, place: Place) -> str | None:
     """The first record for a node of this size. Where records are names, Slurm gives the node work of the partitions
-    that its name is in, and no other."""
+    that its name is in, and no other; names in reservations come after the others."""
     stale = state.stale_records
+    reserved: str | None = None
     for uuid in stale:
         record = state.roster.records.get(uuid)
         there = record.partitions if record is not None else ()
-        if not size.partitions or not there or not set(there).isdisjoint(size.partitions):
-            stale.remove(uuid)
-            return uuid
-    return None
+        if size.partitions and there and set(there).isdisjoint(size.partitions):
+            continue
+        if record is not None and record.is_name:
+            zone = state.zone(record.hostname)
+            if not place.has(zone) or (record.reserved and not zone):
+                continue
+            if zone:
+                reserved = reserved or uuid
+                continue
+        stale.remove(uuid)
+        return uuid
+    if reserved is not None:
+        stale.remove(reserved)
+    return reserved
 
 
 def _names_are_left(state: State) -> bool:
@@ -238,12 +250,13 @@ def stop_unneeded(state: State) -> None:
     """Boots that nobody needs any more end, as long as the cloud has not been asked. The youngest first."""
     if state.plan is None:
         return
-    surplus = {size: counts[2] for size, counts in state.plan.supply.counts.items() if counts[2]}
+    surplus = {pool: counts[BOOTING] for pool, counts in state.plan.supply.counts.items() if counts[BOOTING]}
     spare = state.plan.up - state.policy.min_nodes
     for boot in sorted(state.boots.values(), key=lambda boot: -boot.id):
         if spare <= 0 or not surplus:
             return
-        if surplus.get(boot.size.id, 0) > 0 and boot.stop("nobody needs the node any more"):
-            surplus[boot.size.id] -= 1
+        pool = pool_of(boot.size.id, state.zone(boot.hostname))
+        if surplus.get(pool, 0) > 0 and boot.stop("nobody needs the node any more"):
+            surplus[pool] -= 1
             spare -= 1
             after_boot(state, boot)

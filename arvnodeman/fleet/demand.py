@@ -10,11 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from arvnodeman.fleet import causes
+from arvnodeman.fleet import causes, licences
+from arvnodeman.fleet.ahead import NOTHING_AHEAD, Names, Outlook
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.features import SIZE_FEATURE
 from arvnodeman.fleet.limits import Rest, SizeHealth
-from arvnodeman.fleet.model import JobShape, NodeSize, Policy
+from arvnodeman.fleet.model import ANYWHERE, JobShape, NodeSize, Place, Policy
 from arvnodeman.fleet.sizes import SizeTable
 from arvnodeman.fleet.wishlist import (
     IDLE,
@@ -26,6 +27,8 @@ from arvnodeman.fleet.wishlist import (
     match_any,
     match_exact,
     next_supply,
+    size_of,
+    zone_of,
 )
 
 TOO_MANY_NODES = "Job's min_nodes constraint is greater than the configured max_nodes ({max_nodes})"
@@ -44,8 +47,11 @@ class Limits:
     slots: int
     slots_until: float | None
     health: dict[str, SizeHealth]
-    cancellable: dict[str, int]  # shutdowns of each size that can be taken back
+    cancellable: dict[str, int]  # shutdowns that can be taken back, by pool
     table: SizeTable
+    now: float = 0.0  # the time at t, in seconds since the epoch
+    outlook: Outlook = NOTHING_AHEAD
+    names: Names | None = None  # that boots could have; None: that does not matter
 
 
 @dataclass(slots=True)
@@ -55,7 +61,8 @@ class Plan:
     groups: dict[JobShape, Group]
     supply: Supply  # what is left of it: nodes matched to nothing
     boots: list[NodeSize] = field(default_factory=list)
-    cancels: dict[str, int] = field(default_factory=dict)  # shutdowns to take back, by size
+    places: list[Place] = field(default_factory=list)  # where each of them may be
+    cancels: dict[str, int] = field(default_factory=dict)  # shutdowns to take back, by pool
     stopped: Cause | None = None  # the limit that stops a job
     stopped_size: NodeSize | None = None
     room_wanted: int = 0  # nodes that jobs stopped by a limit wait for
@@ -84,23 +91,34 @@ def make_plan(queue: Queue, supply: Supply, limits: Limits) -> Plan:
     """Match supply to demand, then see what is to be booted."""
     groups = {shape: Group(shape, places) for shape, places in queue.places.items()}
     plan = Plan(groups, supply)
-    servable: list[Group] = []
-    for group in groups.values():
-        group.choices = limits.table.choices(group.shape)
-        text = unsatisfiable(group.shape, limits.table, limits.policy)
-        if text is None:
-            size = group.choices[0].id
-            plan.wanted[size] = plan.wanted.get(size, 0) + group.nodes_lacking
-            servable.append(group)
-        elif group.shape.size is not None and limits.table.is_missing(group.shape.size):
-            group.cause = causes.Plain(text=f"size {group.shape.size} cannot be booted now: the provider lacks it")
-        else:
-            group.cause = causes.Unsatisfiable(text=text)
+    servable = [group for group in groups.values() if _is_servable(group, limits)]
+    if limits.outlook.licences:
+        licences.share(servable, limits.outlook)
+        servable = [group for group in servable if group.limit]
+    for group in servable:
+        size = group.choices[0].id
+        plan.wanted[size] = plan.wanted.get(size, 0) + group.nodes_lacking
     limits.table.forget_others(groups)
     match_exact(servable, supply)
     match_any(servable, supply)
     _Booting(plan, limits).walk(servable)
+    for group in groups.values():
+        if group.cause is None and group.short_of is not None:
+            group.cause = group.short_of
     return plan
+
+
+def _is_servable(group: Group, limits: Limits) -> bool:
+    """May any job of a group have nodes? Else its cause says why not."""
+    group.choices = limits.table.choices(group.shape)
+    text = unsatisfiable(group.shape, limits.table, limits.policy)
+    if text is None:
+        return True
+    if group.shape.size is not None and limits.table.is_missing(group.shape.size):
+        group.cause = causes.Plain(text=f"size {group.shape.size} cannot be booted now: the provider lacks it")
+    else:
+        group.cause = causes.Unsatisfiable(text=text)
+    return False
 
 
 class _Booting:
@@ -115,6 +133,7 @@ class _Booting:
         self.price = plan.supply.price
         self.begun: dict[str, int] = {}  # boots of this plan, by size
         self.cancellable = dict(limits.cancellable)
+        self.names = limits.names
 
     def walk(self, groups: Sequence[Group]) -> None:
         """Serve jobs until a limit stops one; nothing is booted for a job behind that, nor to fill up min_nodes."""
@@ -132,16 +151,20 @@ class _Booting:
 
     def _serve(self, group: Group) -> bool:
         """Boot for one job. True when its group has to wait."""
+        place = group.shape.place
         names_sizes = SIZE_FEATURE in group.shape.features  # several, and each will do, whatever it costs
-        size, room, cause = self.choose(group.choices, any_price=names_sizes)
+        size, room, cause = self.choose(group.choices, place, any_price=names_sizes)
         if size is None:
             group.cause = cause
             return True
         wanted = min(group.lacking, room)
-        back = min(self.cancellable.get(size.id, 0), wanted)
+        back = min(self._can_be_taken_back(size, place), wanted)
+        if self._lacks_names(place, group.lacking - back):
+            group.cause = self.limits.outlook.in_the_way(place, self.limits.t, self.limits.now)
+            return True
         stop = self.limit(size, group.lacking - back, group.nodes_lacking)  # all of a job's nodes, or none
         if stop is None:
-            self._take(size, wanted, back)
+            self._take(size, wanted, back, place)
             served = group.served
             group.book(wanted)
             group.booting += group.served - served
@@ -167,8 +190,22 @@ class _Booting:
         group.take(self.plan.supply, found[1], found[0])
         return True
 
+    def _lacks_names(self, place: Place, nodes: int) -> bool:
+        """Are there too few names for these boots, for the reservations in the way? (Where there are none in the way,
+        and no name is free, the one who keeps them says so.)"""
+        if self.names is None or place is ANYWHERE or nodes <= 0:
+            return False
+        return self.names.left(place) < nodes
+
+    def _can_be_taken_back(self, size: NodeSize, place: Place) -> int:
+        """Shutdowns of nodes of this size, at this place."""
+        return sum(self.cancellable.get(pool, 0) for pool in self._pools(size, place))
+
+    def _pools(self, size: NodeSize, place: Place) -> list[str]:
+        return [pool for pool in self.cancellable if size_of(pool) == size.id and place.has(zone_of(pool))]
+
     def choose(
-        self, choices: Sequence[NodeSize], *, any_price: bool = False
+        self, choices: Sequence[NodeSize], place: Place = ANYWHERE, *, any_price: bool = False
     ) -> tuple[NodeSize | None, int, Cause | None]:
         """The first size that does not rest, within max_price_factor; how many of it; else why none."""
         limits = self.limits
@@ -183,7 +220,7 @@ class _Booting:
             begun = self.begun.get(size.id, 0)
             coming = self.plan.supply.coming[size.id] + begun
             room = health.room(limits.t, self.plan.supply.nodes, self.plan.supply.creating[size.id] + begun, coming)
-            room = max(room, self.cancellable.get(size.id, 0))
+            room = max(room, self._can_be_taken_back(size, place))
             if room > 0:
                 return size, room, None
             if health.resting is None:
@@ -221,13 +258,18 @@ class _Booting:
             return causes.AtPriceCap(wanted=wanted, size=size.id, price=size.price, total=self.price, cap=cap)
         return None
 
-    def _take(self, size: NodeSize, nodes: int, back: int) -> None:
+    def _take(self, size: NodeSize, nodes: int, back: int, place: Place = ANYWHERE) -> None:
         """Book boots, and shutdowns taken back in preference to them (row E15)."""
-        if back:
-            self.cancellable[size.id] -= back
-            self.plan.cancels[size.id] = self.plan.cancels.get(size.id, 0) + back
         boots = nodes - back
+        for pool in self._pools(size, place) if back else ():
+            taken = min(back, self.cancellable[pool])
+            self.cancellable[pool] -= taken
+            self.plan.cancels[pool] = self.plan.cancels.get(pool, 0) + taken
+            back -= taken
+        if self.names is not None:
+            self.names.take(place, boots)
         self.plan.boots.extend([size] * boots)
+        self.plan.places.extend([place] * boots)
         self.begun[size.id] = self.begun.get(size.id, 0) + boots
         self.standing += boots
         self.price += boots * size.price
@@ -259,7 +301,7 @@ class _Booting:
                     break
             else:
                 return
-            back = min(1, self.cancellable.get(size.id, 0))
+            back = min(1, self._can_be_taken_back(size, ANYWHERE))
             if self.limit(size, 1 - back, lacking) is not None:
                 return
             self._take(size, 1, back)

@@ -53,7 +53,7 @@ class Fleet:
 
     def __init__(self, policy: Policy, now: float) -> None:
         self._state = State(policy, now)
-        self._state.desk.wanted = lambda size: wanted_again(self._state, size)
+        self._state.desk.wanted = lambda node: wanted_again(self._state, node)
         self._records = RecordKeeping()
         self._cancelling = Cancelling()
         self._offers: tuple[ProviderSize, ...] = ()
@@ -134,7 +134,7 @@ class Fleet:
         state.plan_outdated = True
         state.freshness.success(Poll.QUEUE, state.t, state.record_now)
         state.check_lists()
-        plan = decide_boots(state, event.jobs)
+        plan = decide_boots(state, event)
         if plan is not None and state.desk.lists_ok:
             self._settle(*self._cancelling.look(state, plan))
         self._publish()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
+from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.model import (
     BootIntent,
     CloudNode,
@@ -75,6 +76,7 @@ class QueueListed:
     refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
     """Jobs that wait for something else than nodes, by what Slurm says while a node is up, such as a limit of a QOS."""
     running: Collection[str] | None = None  # ids of the jobs that Slurm runs now; None: not asked
+    outlook: Outlook = NOTHING_AHEAD
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from arvnodeman.fleet.gres import Gres
 
@@ -217,6 +218,7 @@ class NodeRecord:
     address: str | None = None  # where its node is looked for; None: nodes find their keeper by themselves
     free: bool | None = None  # may it be taken for a boot? None: its age tells
     partitions: tuple[str, ...] = ()  # of Slurm, that its name is in; empty: not known
+    reserved: bool = False  # its name is in a reservation of Slurm's that has begun
 
     @property
     def fqdn(self) -> str | None:
@@ -256,6 +258,10 @@ class JobOwner:
 NOBODY = JobOwner()
 
 
+Zone: TypeAlias = tuple[str, ...]
+"""The reservations of Slurm that the name of a node is in, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Which names of nodes a job may have, by Slurm's reservations that these are in."""
@@ -263,9 +269,9 @@ class Place:
     outside: tuple[str, ...] = ()  # none that is in one of these
     inside: tuple[str, ...] = ()  # only such as are in one of these; empty: any
 
-    def has(self, zone: tuple[str, ...]) -> bool:
-        """`zone`: the reservations that a name is in."""
-        if any(name in self.outside for name in zone):
+    def has(self, zone: Zone) -> bool:
+        """May it be a name of this zone?"""
+        if zone and any(name in self.outside for name in zone):
             return False
         return not self.inside or any(name in self.inside for name in zone)
 

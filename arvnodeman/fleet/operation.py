@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Decided, Note, Step, StepResult
 from arvnodeman.fleet.model import ErrorKind, Policy, RemoteError
 from arvnodeman.fleet.polls import Clock
 
+if TYPE_CHECKING:
+    from arvnodeman.fleet.node import Node
 
-def _never(_size: str) -> bool:
+
+def _never(_node: Node) -> bool:
     return False
 
 
@@ -26,7 +30,7 @@ class Desk:
     policy: Policy
     clock: Clock
     lists_ok: bool = False  # all three lists are fresh and believed: irreversible steps may be taken
-    wanted: Callable[[str], bool] = _never  # is a node of this size wanted again?
+    wanted: Callable[[Node], bool] = _never  # is such a node wanted again?
     out: list[Command] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     last_id: int = 0

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from arvnodeman.fleet import causes
+from arvnodeman.fleet.ahead import Names
 from arvnodeman.fleet.boots import begin_boot
 from arvnodeman.fleet.demand import Limits, Plan, make_plan
-from arvnodeman.fleet.messages import DEBUG, Decided
-from arvnodeman.fleet.model import Job, NodeState, Word
+from arvnodeman.fleet.messages import DEBUG, Decided, QueueListed
+from arvnodeman.fleet.model import NodeState, Word, Zone
 from arvnodeman.fleet.node import BUSY, NOT_UP, RESERVED, Node, drained_by_us
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.stops import adopt_drained, after_shutdown
-from arvnodeman.fleet.wishlist import BOOTING, IDLE, SHIELDED, UNPAIRED, Queue, Supply
+from arvnodeman.fleet.wishlist import BOOTING, IDLE, SHIELDED, UNPAIRED, Queue, Supply, pool_of
 
 GOING_WORDS = frozenset({Word.DRAIN, Word.KILL})
 SUPPLY_KIND = {NodeState.IDLE: IDLE, NodeState.UNPAIRED: UNPAIRED, NodeState.BOOTING: BOOTING}
@@ -52,23 +52,23 @@ def take_stock(state: State) -> Supply:
             continue
         kind = supply_kind(state, node)
         if kind is not None and node.size is not None:
-            supply.add(node.size.id, kind)
+            supply.add(node.size.id, kind, state.zone(node.hostname))
     supply.nodes = len(state.roster.nodes)
     supply.price, supply.up = price, up
     for boot in state.boots.values():
         if boot.row is None and boot.outcome is None:
-            _add_coming(supply, boot.size.id, boot.size.price)
+            _add_coming(supply, boot.size.id, boot.size.price, state.zone(boot.hostname))
             supply.creating[boot.size.id] += 1
-    for intent in state.phantoms.values():
-        _add_coming(supply, intent.size, intent.price)
+    for uuid, intent in state.phantoms.items():
+        _add_coming(supply, intent.size, intent.price, state.zone(uuid))
     for record in state.unlisted.values():
         supply.nodes += 1
         supply.price += record.intent.price if record.intent is not None else 0.0
     return supply
 
 
-def _add_coming(supply: Supply, size: str, price: float) -> None:
-    supply.add(size, BOOTING)
+def _add_coming(supply: Supply, size: str, price: float, zone: Zone) -> None:
+    supply.add(size, BOOTING, zone)
     supply.nodes += 1
     supply.up += 1
     supply.price += price
@@ -78,7 +78,7 @@ def _add_coming(supply: Supply, size: str, price: float) -> None:
 def _limits(state: State) -> Limits:
     assert state.table is not None
     cancellable = Counter(
-        shutdown.node.size.id
+        pool_of(shutdown.node.size.id, state.zone(shutdown.node.hostname))
         for shutdown in state.shutdowns.values()
         if shutdown.cancellable and not shutdown.cancelling and shutdown.node.size is not None
     )
@@ -93,7 +93,26 @@ def _limits(state: State) -> Limits:
         health=state.health,
         cancellable=dict(cancellable),
         table=state.table,
+        now=state.clock.now,
+        outlook=state.outlook,
+        names=_names(state),
     )
+
+
+def _names(state: State) -> Names | None:
+    """The names that a boot could have, where reservations are in the way of some; None: that does not matter."""
+    outlook, roster = state.outlook, state.roster
+    if not outlook.reservations:
+        return None
+    if state.has_names:
+        records = [roster.records[uuid] for uuid in state.stale_records if uuid in roster.records]
+        zones = [(state.zone(record.hostname), record.reserved) for record in records]
+        return Names(Counter(zone for zone, reserved in zones if zone or not reserved))
+    if roster.slurm is None:
+        return None
+    taken = {node.hostname for node in roster.nodes.values()} | outlook.never_ours
+    reserved = outlook.zones()
+    return Names(Counter(reserved.get(name, ()) for name in roster.slurm if name not in taken), counted=False)
 
 
 def replan(state: State) -> Plan | None:
@@ -107,18 +126,20 @@ def replan(state: State) -> Plan | None:
     return state.plan
 
 
-def wanted_again(state: State, size: str) -> bool:
-    """Just before a destroy: is a node of this size wanted after all, by the newest lists?"""
+def wanted_again(state: State, node: Node) -> bool:
+    """Just before a destroy: is such a node wanted after all, by the newest lists?"""
     plan = replan(state) if state.plan_outdated else state.plan
-    if plan is None or plan.cancels.get(size, 0) <= 0:
+    pool = pool_of(node.size.id, state.zone(node.hostname)) if node.size is not None else ""
+    if plan is None or plan.cancels.get(pool, 0) <= 0:
         return False
-    plan.cancels[size] -= 1
+    plan.cancels[pool] -= 1
     return True
 
 
-def decide_boots(state: State, jobs: Sequence[Job]) -> Plan | None:
+def decide_boots(state: State, event: QueueListed) -> Plan | None:
     """A queue poll has come: take shutdowns back and begin boots, as far as the limits allow."""
-    state.queue = Queue(jobs)
+    state.queue = Queue(event.jobs)
+    state.foresee(event.outlook)
     if state.desk.lists_ok:
         if state.quota.probe_due(state.t):
             state.desk.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)
@@ -131,8 +152,8 @@ def decide_boots(state: State, jobs: Sequence[Job]) -> Plan | None:
     for size, count in Counter(size.id for size in plan.boots).items():
         state.desk.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
     standing = plan.supply.nodes
-    for boot_size in plan.boots:
-        boot = begin_boot(state, boot_size)
+    for boot_size, place in zip(plan.boots, plan.places, strict=True):
+        boot = begin_boot(state, boot_size, place)
         standing += 1
         if standing > state.quota.value:
             boot.probes, state.quota.other_size_may_try = True, False
@@ -148,11 +169,12 @@ def take_back(state: State, plan: Plan) -> None:
         return
     for shutdown in sorted(state.shutdowns.values(), key=lambda shutdown: -shutdown.id):
         size = shutdown.node.size
-        if size is None or not left.get(size.id) or not shutdown.cancellable or shutdown.cancelling:
+        pool = pool_of(size.id, state.zone(shutdown.node.hostname)) if size is not None else ""
+        if not left.get(pool) or not shutdown.cancellable or shutdown.cancelling:
             continue
         if shutdown.cancel("Node size is in wishlist"):
-            left[size.id] -= 1
-            plan.cancels[size.id] -= 1
+            left[pool] -= 1
+            plan.cancels[pool] -= 1
         after_shutdown(state, shutdown)
 
 

@@ -261,7 +261,7 @@ class Shutdown(Operation):
         self.desk.info("Checking that node is still eligible for shutdown", logger=self.logger)
         if self.node.word is Word.HOLD:
             self.cancel("No longer eligible: held by an operator")
-        elif self.kind is Kind.UNWANTED and self.node.size is not None and self.desk.wanted(self.node.size.id):
+        elif self.kind is Kind.UNWANTED and self.node.size is not None and self.desk.wanted(self.node):
             self.cancel("Node size is in wishlist")
         elif not self.desk.lists_ok or self._works_by_record():
             self._later()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Mapping
 
+from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.boot import Boot
 from arvnodeman.fleet.chores import Chore, CleanRecord
 from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.limits import Quota, SizeHealth
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.milestones import Milestones
-from arvnodeman.fleet.model import BootIntent, NodeRecord, NodeSize, Policy
+from arvnodeman.fleet.model import BootIntent, NodeRecord, NodeSize, Policy, Zone
 from arvnodeman.fleet.node import Node, Sight, undrained
 from arvnodeman.fleet.operation import Desk, Operation
 from arvnodeman.fleet.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
@@ -39,6 +41,8 @@ class State:
         self.record_trust = Trust()
         self.roster = Roster()
         self.queue = Queue()
+        self.outlook = NOTHING_AHEAD  # of the newest queue poll
+        self.zones: Mapping[str, Zone] = {}  # names of nodes in reservations; empty where records are no names
         self.table: SizeTable | None = None
         self.plan: Plan | None = None
         self.plan_outdated = True  # a list has come since
@@ -170,6 +174,21 @@ class State:
         """Slurm has taken a drain of ours back: what lists from before say of it counts no more."""
         undrained(node)
         self.resumed[node.id] = (node, self.t)
+
+    def foresee(self, outlook: Outlook) -> None:
+        """What a queue poll says of Slurm's reservations and licences."""
+        if outlook.reservations is not self.outlook.reservations:
+            self.zones = outlook.zones() if self.has_names else {}
+        self.outlook = outlook
+
+    @property
+    def has_names(self) -> bool:
+        """Are records names, so that it is known beforehand which name a boot takes?"""
+        return next((record.is_name for record in self.roster.records.values()), False)
+
+    def zone(self, hostname: str | None) -> Zone:
+        """The reservations that a name is in."""
+        return self.zones.get(hostname, ()) if self.zones and hostname is not None else ()
 
     def existing(self) -> int:
         """Nodes that exist, and creates that are with the cloud now."""

@@ -12,7 +12,7 @@ from arvnodeman.fleet.node import BUSY, DRAINED_STATES, HOLD, NOT_UP, OUR_SHUTDO
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.shutdown_stages import Kind, Stage
 from arvnodeman.fleet.state import State
-from arvnodeman.fleet.wishlist import IDLE
+from arvnodeman.fleet.wishlist import IDLE, pool_of
 
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
 
@@ -93,7 +93,7 @@ def decide_stops(state: State) -> None:
     plan = state.plan
     assert plan is not None
     sight, t = state.sight(), state.t
-    spare: dict[str, list[Node]] = {}  # idle nodes by size
+    spare: dict[str, list[Node]] = {}  # idle nodes by pool
     up = len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
     room = plan.room_wanted
     for node in list(state.roster.nodes.values()):
@@ -153,7 +153,7 @@ def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[Node]]
     if node.state is BUSY and node.size is not None:
         return False
     if node.state is NodeState.IDLE and node.size is not None and node.shield_until is None and not node.has_failed:
-        spare.setdefault(node.size.id, []).append(node)
+        spare.setdefault(pool_of(node.size.id, state.zone(node.hostname)), []).append(node)
         return False
     cause = eligible(node, sight)
     if node.size is None and node.state is NodeState.BUSY and state.policy.slurm and node.word is not Word.HOLD:
@@ -185,12 +185,12 @@ def _stop_unwanted(state: State, sight: Sight, spare: dict[str, list[Node]], up:
     plan = state.plan
     assert plan is not None
     candidates: list[tuple[Node, Cause]] = []
-    for size, nodes in spare.items():
-        unmatched = min(plan.supply.left(size, IDLE), len(nodes))
+    for pool, nodes in spare.items():
+        unmatched = min(plan.supply.left(pool, IDLE), len(nodes))
         if unmatched:
             nodes.sort(key=lambda node: (node.word is HOLD, node.idle_since or state.t))
             candidates.extend((node, eligible(node, sight)) for node in nodes[:unmatched])
-        wanted = causes.Wanted(size=size)
+        wanted = causes.Wanted(size=nodes[0].size.id if nodes[0].size is not None else "")
         for node in nodes[unmatched:]:
             node.kept = wanted
             _stays(state, node, wanted)

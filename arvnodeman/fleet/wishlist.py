@@ -13,11 +13,27 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from arvnodeman.fleet.causes import Cause
-from arvnodeman.fleet.model import Job, JobShape, NodeSize
+from arvnodeman.fleet.model import Job, JobShape, NodeSize, Place, Zone
 
 Turns = Generator["Group", bool | None, None]
 IDLE, UNPAIRED, BOOTING, SHIELDED = range(4)  # kinds of supply, in the order in which they are taken
 KINDS = (IDLE, UNPAIRED, BOOTING, SHIELDED)
+NO_LIMIT = 1 << 30
+
+
+def pool_of(size: str, zone: Zone) -> str:
+    """Nodes of one size whose names are in the same reservations are alike for every job: a pool."""
+    return "\n".join((size, *zone))
+
+
+def size_of(pool: str) -> str:
+    """The size of a pool's nodes."""
+    return pool.split("\n", 1)[0]
+
+
+def zone_of(pool: str) -> Zone:
+    """The reservations that the names of a pool are in."""
+    return tuple(pool.split("\n")[1:])
 
 
 @dataclass(slots=True)
@@ -29,10 +45,12 @@ class Group:
     choices: tuple[NodeSize, ...] = ()
     served: int = 0  # so many of the first jobs have all their nodes, there or coming
     partly: int = 0  # nodes that the next one has
-    held: list[tuple[str, int, int]] = field(default_factory=list)  # those of them that come from the supply
+    held: list[tuple[str, int, int]] = field(default_factory=list)  # those of them from the supply: pool, kind, nodes
     booting: int = 0  # jobs among the served for which boots begin now
     cause: Cause | None = None  # why the next one waits
     cursor: tuple[int, int] = (IDLE, 0)  # second pass: kind and choice that may still have something
+    limit: int = NO_LIMIT  # so many of the first jobs may want nodes
+    short_of: Cause | None = None  # why not more of them
 
     @property
     def place(self) -> int:
@@ -41,8 +59,8 @@ class Group:
 
     @property
     def open(self) -> bool:
-        """Is there a job that is not served?"""
-        return self.served < len(self.places)
+        """Is there a job that is not served, and may be?"""
+        return self.served < len(self.places) and self.served < self.limit
 
     def book(self, nodes: int) -> None:
         """So many more nodes for the next job."""
@@ -51,18 +69,18 @@ class Group:
             self.served, self.partly = self.served + 1, 0
             self.held.clear()
 
-    def take(self, supply: Supply, size: str, kind: int) -> int:
+    def take(self, supply: Supply, pool: str, kind: int) -> int:
         """Take nodes for the next job out of the supply; how many it took."""
-        taken = supply.take(size, kind, self.lacking)
+        taken = supply.take(pool, kind, self.lacking)
         if taken:
-            self.held.append((size, kind, taken))
+            self.held.append((pool, kind, taken))
             self.book(taken)
         return taken
 
     def give_back(self, supply: Supply) -> None:
         """The next job gives back what it holds so far."""
-        for size, kind, nodes in self.held:
-            supply.give(size, kind, nodes)
+        for pool, kind, nodes in self.held:
+            supply.give(pool, kind, nodes)
             self.partly -= nodes
         self.held.clear()
 
@@ -73,8 +91,8 @@ class Group:
 
     @property
     def nodes_lacking(self) -> int:
-        """Nodes that all jobs not served lack."""
-        return (len(self.places) - self.served) * self.shape.nodes - self.partly
+        """Nodes that all jobs lack that are not served, and may be."""
+        return (min(len(self.places), self.limit) - self.served) * self.shape.nodes - self.partly
 
 
 class Queue:
@@ -95,41 +113,51 @@ class Queue:
 
 @dataclass(slots=True)
 class Supply:
-    """Nodes that are up or coming, by size and kind: counts, taken from as jobs are matched.
+    """Nodes that are up or coming, by pool and kind: counts, taken from as jobs are matched.
 
     The same pass over the nodes counts what stands, for the limits: everything that exists or is booting."""
 
     counts: dict[str, list[int]] = field(default_factory=dict)
+    pools: dict[str, list[str]] = field(default_factory=dict)  # by size
     nodes: int = 0
     price: float = 0.0  # $/hour
     up: int = 0  # booting, unpaired, idle, busy and reserved nodes; shutdowns not counted
     creating: Counter[str] = field(default_factory=Counter)  # boots that the cloud has not answered, by size
     coming: Counter[str] = field(default_factory=Counter)  # those, and nodes that have not come up, by size
 
-    def add(self, size: str, kind: int) -> None:
+    def add(self, size: str, kind: int, zone: Zone = ()) -> None:
         """One more node."""
-        counts = self.counts.get(size)
+        pool = pool_of(size, zone) if zone else size
+        counts = self.counts.get(pool)
         if counts is None:
-            counts = self.counts[size] = [0, 0, 0, 0]
+            counts = self.counts[pool] = [0, 0, 0, 0]
+            self.pools.setdefault(size, []).append(pool)
         counts[kind] += 1
 
-    def take(self, size: str, kind: int, wanted: int) -> int:
+    def take(self, pool: str, kind: int, wanted: int) -> int:
         """Take up to so many nodes of one kind."""
-        counts = self.counts.get(size)
+        counts = self.counts.get(pool)
         if counts is None:
             return 0
         taken = min(counts[kind], wanted)
         counts[kind] -= taken
         return taken
 
-    def give(self, size: str, kind: int, nodes: int) -> None:
+    def give(self, pool: str, kind: int, nodes: int) -> None:
         """Put nodes back."""
-        self.counts[size][kind] += nodes
+        self.counts[pool][kind] += nodes
 
-    def left(self, size: str, kind: int) -> int:
+    def left(self, pool: str, kind: int) -> int:
         """Nodes that are matched to nothing."""
-        counts = self.counts.get(size)
+        counts = self.counts.get(pool)
         return counts[kind] if counts is not None else 0
+
+    def find(self, size: str, kind: int, place: Place) -> str | None:
+        """A pool of this size that has a node left which may be at that place."""
+        for pool in self.pools.get(size, ()):
+            if self.counts[pool][kind] and place.has(zone_of(pool)):
+                return pool
+        return None
 
 
 def in_turn(groups: Sequence[Group]) -> Turns:
@@ -160,12 +188,12 @@ def match_exact(groups: Sequence[Group], supply: Supply) -> None:
     for group in groups:
         by_size.setdefault(group.choices[0].id, []).append(group)
     for size, wishers in by_size.items():
-        for kind in KINDS:
-            left = supply.left(size, kind)
-            turns = in_turn(wishers)
+        for kind, pool in [(kind, pool) for kind in KINDS for pool in supply.pools.get(size, ())]:
+            left = supply.left(pool, kind)
+            turns = in_turn([wisher for wisher in wishers if wisher.shape.place.has(zone_of(pool))] if left else ())
             wisher = next(turns, None)
             while left and wisher is not None:
-                left -= wisher.take(supply, size, kind)
+                left -= wisher.take(supply, pool, kind)
                 wisher = following(turns)
 
 
@@ -178,19 +206,20 @@ def match_any(groups: Sequence[Group], supply: Supply) -> None:
         if found is None:
             group = following(turns, drop=True)
             continue
-        kind, size = found
-        group.take(supply, size, kind)
+        kind, pool = found
+        group.take(supply, pool, kind)
         group = following(turns)
 
 
 def next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:
-    """Kind and size of what a group can still take; supply only shrinks, so its cursor only goes on."""
+    """Kind and pool of what a group can still take; supply only shrinks, so its cursor only goes on."""
     kind, index = group.cursor
     while kind <= SHIELDED:
         while index < len(group.choices):
-            if supply.left(group.choices[index].id, kind):
+            pool = supply.find(group.choices[index].id, kind, group.shape.place)
+            if pool is not None:
                 group.cursor = (kind, index)
-                return kind, group.choices[index].id
+                return kind, pool
             index += 1
         kind, index = kind + 1, 0
     group.cursor = (kind, 0)

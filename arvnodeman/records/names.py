@@ -29,10 +29,9 @@ RESTS = 1 / 30  # of boot_fail_after: how long a name that was given back is lef
 NO_NAME = (
     "Slurm: no name is free for another node: node_names has {}, and each is in use, rests or was taken out of use"
 )
-_NOT_FREE = frozenset(
-    {"COMPLETING", "FAIL", "RESERVED", "MAINTENANCE", "PLANNED", "CLOUD", "DYNAMIC_NORM", "DYNAMIC_FUTURE"}
-)
+_NOT_FREE = frozenset({"COMPLETING", "FAIL", "PLANNED", "CLOUD", "DYNAMIC_NORM", "DYNAMIC_FUTURE"})
 _NOT_FREE |= {"POWERED_DOWN", "POWERING_UP", "POWERING_DOWN", "POWER_DOWN", "REBOOT_ISSUED"}
+_RESERVED = frozenset({"RESERVED", "MAINTENANCE"})  # free for the jobs of its reservation alone
 _log = logging.getLogger("arvnodeman.slurm")
 
 
@@ -196,4 +195,5 @@ def record_of(node: ShownNode, mark: Mark | None, contact: Contact | None, *, fr
         address=node.address or node.name,
         free=free,
         partitions=node.partitions,
+        reserved=not _RESERVED.isdisjoint(node.flags),
     )

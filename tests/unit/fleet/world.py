@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
+from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook, placed
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
     CancelJob,
@@ -107,6 +108,7 @@ class World:
     records: dict[str, NodeRecord] = field(default_factory=dict)  # by uuid
     slurm: dict[str, SlurmNode] | None = field(default_factory=dict)
     jobs: Sequence[Job] = ()
+    outlook: Outlook = NOTHING_AHEAD  # of Slurm's reservations and licences
     silent: set[str] = field(default_factory=set)  # uuids of records whose node does not ping
     steps: list[Step] = field(default_factory=list)  # not answered yet
     asked: list[Step] = field(default_factory=list)  # all of them
@@ -215,7 +217,8 @@ class World:
         """The queue comes; `waiting` is what it has from now on."""
         if waiting:
             self.jobs = waiting
-        self.tell(QueueListed(tuple(self.jobs), self.now - POLL_TAKES))
+        there = placed(self.jobs, self.outlook, self.now)
+        self.tell(QueueListed(there, self.now - POLL_TAKES, outlook=self.outlook))
 
     def poll_fails(self, poll: Poll, *, slurm: bool = False) -> None:
         """A poll has failed."""

@@ -48,8 +48,8 @@ SILENT = "NOT_RESPONDING"
         (shown("DOWN", "DRAIN", SILENT, reason="disk broken", reason_at=1.0), False),  # an administrator's
         (shown("UNKNOWN", "DRAIN", SILENT, reason="disk broken", reason_at=1.0), False),
         (shown("DOWN", "FAIL", SILENT), False),
-        (shown("UNKNOWN", "RESERVED"), False),
-        (shown("UNKNOWN", "MAINTENANCE", SILENT), False),
+        (shown("UNKNOWN", "RESERVED"), True),  # for jobs of the reservation: the Fleet knows which these are
+        (shown("UNKNOWN", "MAINTENANCE", SILENT), True),
         (shown("IDLE", "CLOUD", "POWERED_DOWN"), False),
         (shown("IDLE", "PLANNED", slurmd_started=5_000.0), False),
         (shown("FUTURE"), False),
