@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
-from arvnodeman.config import ConfigError, load
-from arvnodeman.option import CREATE, CREDENTIALS, LISTING
+from arvnodeman.config import ConfigError, examine
 from arvnodeman.settings import Settings
+from arvnodeman.slips import mistakes, notes
 
 BAD = 2  # exit code, as for a wrong command line
+Slips = tuple[Iterable[str], Iterable[str]]
 
 
-def check_config(path: str, out: TextIO, check_driver: Callable[[Settings], None] = lambda _settings: None) -> int:
-    """Write what is wrong with the file, one line each, or that it is well; answer the exit code, 2 or 0.
+def check_config(
+    path: str,
+    out: TextIO,
+    check_driver: Callable[[Settings], None] = lambda _settings: None,
+    size_slips: Callable[[Settings], Slips] = lambda _settings: ((), ()),
+) -> int:
+    """Write what is wrong with the file, all at once, one line each, or that it is well; answer the exit code, 2 or 0.
 
     Names that are not known count as errors here. check_driver: raises ConfigError when the cloud's driver cannot be
-    made. Nothing is asked over the network.
+    made; size_slips: mistakes and notes on sizes of this cloud. Nothing is asked over the network.
     """
+    found = examine(path)
+    wrong, remarks = list(found.problems), []
+    if found.settings is not None:
+        sizes = size_slips(found.settings)
+        wrong += _not_told([*_driver_problems(found.settings, check_driver)], wrong)
+        wrong += [f"{path}: {line}" for line in (*mistakes(found.settings, found.sections), *sizes[0])]
+        remarks = [f"{path}: note: {line}" for line in (*notes(found.settings), *sizes[1])]
+    wrong += found.warnings
+    if not wrong:
+        number = len(found.settings.sizes) if found.settings is not None else 0
+        remarks.append(f"{path}: ok, {number} size{'' if number == 1 else 's'}")
+    out.writelines(f"{line}\n" for line in (*dict.fromkeys(wrong), *remarks))
+    return BAD if wrong else 0
+
+
+def _driver_problems(settings: Settings, check_driver: Callable[[Settings], None]) -> Iterator[str]:
     try:
-        settings = load(path)
         check_driver(settings)
     except ConfigError as error:
-        lines, code = [*error.problems, *error.warnings], BAD
-    else:
-        number = len(settings.sizes)
-        ok = f"{path}: ok, {number} size{'' if number == 1 else 's'}"
-        lines, code = (list(settings.warnings), BAD) if settings.warnings else ([*_notes(settings), ok], 0)
-    out.writelines(f"{line}\n" for line in lines)
-    return code
+        yield from (*error.problems, *error.warnings)
 
 
-def _notes(settings: Settings) -> Iterator[str]:
-    """Values that may have swallowed a comment: legal, so no error."""
-    cloud = settings.cloud
-    hidden = {name: secret.reveal() for name, secret in cloud.credentials.items()}
-    for section, texts in ((CREDENTIALS, hidden), (LISTING, cloud.listing), (CREATE, cloud.create)):
-        for name, text in texts.items():
-            if " #" in text:
-                where = f"{settings.path}: note: [{section}] {name}"
-                yield f"{where}: ' #' and what follows is part of the value here; a comment needs a line of its own"
+def _not_told(lines: Iterable[str], told: Iterable[str]) -> Iterator[str]:
+    """Those that are of another option than all that has been told: one mistake leads to another."""
+    options = {_option(line) for line in told}
+    return (line for line in lines if _option(line) not in options)
+
+
+def _option(line: str) -> str:
+    """`FILE: [Section] option` of a line."""
+    before, bracket, behind = line.partition("]")
+    return before + bracket + behind.partition(":")[0]

@@ -124,6 +124,6 @@ def _check_config(given: list[str]) -> int:
     if not path:
         parser.error("No configuration file specified")
     from arvnodeman.check_config import check_config
-    from arvnodeman.cloud.registry import check_driver
+    from arvnodeman.cloud.registry import check_driver, size_slips
 
-    return check_config(path, sys.stdout, check_driver)
+    return check_config(path, sys.stdout, check_driver, size_slips)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from arvnodeman import ini
@@ -80,11 +81,31 @@ def load(path: str) -> Settings:
     return settings
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A file, good or not, for those who look for more mistakes in it."""
+
+    sections: Mapping[str, Mapping[str, str]]
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    settings: Settings | None  # with defaults in place of what cannot be read; None where too little can
+
+
+def examine(path: str) -> Findings:
+    """Read the file, whatever is wrong with it; asks nothing over the network."""
+    file = ini.read(path)
+    reading = _Reading(path, file, fill_in=True)
+    settings = reading.settings() if file.sections else None
+    return Findings(file.sections, tuple(reading.problems), tuple(reading.warnings), settings)
+
+
 class _Reading:
     """One reading of one file: collects problems and warnings on the way to Settings."""
 
-    def __init__(self, path: str, file: ini.IniFile) -> None:
+    def __init__(self, path: str, file: ini.IniFile, *, fill_in: bool = False) -> None:
+        """`fill_in`: make settings of a bad file, too."""
         self.path = path
+        self._fill_in = fill_in
         self.file = file
         self.problems: list[str] = []
         self.warnings: list[str] = []
@@ -93,14 +114,14 @@ class _Reading:
             self._add(self.problems, problem)
 
     def settings(self) -> Settings | None:
-        """The settings, or None when there are problems."""
+        """The settings, or None when there are problems that nothing can stand in for."""
         self._warn_of_unknown()
         values = {section: self._section(section, section) for section in SECTIONS if section != SIZE}
         loggers = self._loggers()
         sizes = self._sizes()
         self._check_together(values[DAEMON], sizes)
         self._check_keeper(values[DAEMON], values[ARVADOS])
-        if self.problems:
+        if self.problems and not (self._fill_in and self._filled(values)):
             return None
         manage, daemon, arvados, cloud = (values[name] for name in (MANAGE, DAEMON, ARVADOS, CLOUD))
         return Settings(
@@ -120,6 +141,14 @@ class _Reading:
             ),
             sizes=tuple(sizes),
         )
+
+    def _filled(self, values: dict[str, dict[str, Any]]) -> bool:
+        """Put defaults, or examples, in place of what cannot be read. Not for the cloud: nothing stands in for it."""
+        for section, found in values.items():
+            for option in () if section in FREE_CLOUD_SECTIONS else of_section(section):
+                if option.key not in found and option.key != "provider":
+                    found[option.key] = value_of(option, option.example if option.default is None else option.default)
+        return "provider" in values[CLOUD]
 
     def _add(self, lines: list[str], text: str) -> None:
         """One line, whatever characters are in names and values."""

@@ -25,7 +25,9 @@ _LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}  # as the logging modu
 _HOST = re.compile(r"(?:http://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?", re.ASCII)
 _NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
 _NAME = re.compile(r"[A-Za-z0-9_][\w.@+-]*", re.ASCII)
+_CURRENCY = re.compile(r"([$€£¥])?\s*[0-9.]+\s*([$€£¥])?")
 _FEATURE = re.compile(r"[^\s,&|*()\[\]\"'\\]+")
+_DOTTED_RANGE = re.compile(r"([A-Za-z0-9_-]*[A-Za-z_-])\{?([0-9]+)\.\.([0-9]+)\}?")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", re.ASCII)
 
 
@@ -78,7 +80,9 @@ def _float(option: Option, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{_shown(option, text)} is not a finite number")
+        sign = _CURRENCY.fullmatch(text)
+        hint = f": write it without the {sign[1] or sign[2]}" if sign and not option.secret else ""
+        raise ValueError(f"{_shown(option, text)} is not a finite number{hint}")
     return number
 
 
@@ -157,8 +161,10 @@ def _hostlist(option: Option, text: str) -> str:
         names = list(hostlist(text))
     except ValueError:
         names = []
-    if not names or not all(map(_NODE_NAME.fullmatch, names)):
-        raise ValueError(f"{_shown(option, text)} is no list of node names")
+    if not names or not all(map(_NODE_NAME.fullmatch, names)) or ".." in text:
+        span = _DOTTED_RANGE.fullmatch(text)
+        hint = f": write {span[1]}[{span[2]}-{span[3]}]" if span else ""
+        raise ValueError(f"{_shown(option, text)} is no list of node names{hint}")
     return text
 
 

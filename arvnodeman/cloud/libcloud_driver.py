@@ -380,8 +380,9 @@ class LibcloudDriver(CloudDriver):
             raise self._mistake("user_data", str(error)) from None
 
     def _mistake(self, option: str, wrong: str, section: str = "Cloud Create") -> ConfigError:
-        """One line that names the option."""
-        return ConfigError((one_line(f"{self._settings.path}: [{section}] {option}: {wrong}", self._secrets),))
+        """One line that names the option; a secret of a letter or two must not take that letter from its name."""
+        where = one_line(f"{self._settings.path}: [{section}] {option}")
+        return ConfigError((f"{where}: {one_line(wrong, self._secrets)}",))
 
 
 def cloud_failure(kind: ErrorKind, text: str) -> RemoteFailure:

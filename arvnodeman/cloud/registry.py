@@ -49,6 +49,16 @@ def check_driver(settings: Settings) -> None:
         make_driver(settings)
 
 
+def size_slips(settings: Settings) -> tuple[list[str], list[str]]:
+    """What libcloud's own table of the cloud's types says of the sizes: mistakes, and what somebody should look at.
+    Only EC2 has such a table that says all types; other clouds are asked for theirs when the daemon runs."""
+    if settings.cloud.provider != "ec2" or settings.cloud.driver_class:
+        return [], []
+    from arvnodeman.cloud.ec2_types import slips
+
+    return slips(settings.sizes)
+
+
 def _class_at(settings: Settings, path: str) -> Callable[..., Any]:
     """The class that a dotted path names. Raises ConfigError."""
     module, _, name = path.rpartition(".")

@@ -46,26 +46,38 @@ class Template:
         """Raises BadTemplate."""
         self._text = text
         try:
-            fields = [each for each in string.Formatter().parse(text) if each[1] is not None]
+            parts = list(string.Formatter().parse(text))
+            fields = [each for each in parts if each[1] is not None]
         except ValueError as error:
             raise BadTemplate(f"{error}; a literal brace is doubled: {{{{ or }}}}") from None
-        for _, name, form, conversion in fields:
+        for before, name, form, conversion in fields:
             if name not in NAMES or form or conversion:
                 written = f"{name}{'!' + conversion if conversion else ''}{':' + form if form else ''}"
                 raise BadTemplate(
                     f"there is no {{{' '.join(written.split())[:40]}}}; known names: {', '.join(NAMES)}; "
                     "a literal brace is doubled: {{ or }}"
                 )
+            if before.endswith("$"):
+                raise BadTemplate(
+                    f"${{{name}}} would become a $ and the node's {name}: for the shell's own variable write "
+                    f"${{{{{name}}}}}, for the node's without the $"
+                )
 
     @classmethod
     def load(cls, path: str) -> Template:
         """Read a file. Raises BadTemplate, also for one that cannot be read."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_bytes().decode("utf-8")
         except OSError as error:
             raise BadTemplate(f"cannot read {path}: {error.strerror}") from None
         except ValueError:
             raise BadTemplate(f"{path} is no text in UTF-8") from None
+        if text.startswith("\ufeff"):
+            raise BadTemplate(f"{path} begins with a byte order mark (BOM), before what tells a node how to read it")
+        if "\r" in text:
+            raise BadTemplate(
+                f"{path} has line ends of Windows (CRLF): no node finds an interpreter of such a name"
+            )
         if len(text) > LARGEST:
             raise BadTemplate(f"{path} has more than {LARGEST} characters")
         return cls(text)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
+
 from arvnodeman.check_config import check_config
-from arvnodeman.cloud.registry import check_driver
+from arvnodeman.cloud.registry import check_driver, size_slips
+from arvnodeman.machine_names import why_refused
 
 GOOD = """\
 [Arvados]
@@ -71,3 +74,132 @@ def test_a_driver_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     assert check_config(str(path), out, check_driver) == 2
     assert out.getvalue().startswith(f"{path}: [Cloud] driver_class: cannot import 'nowhere.Class'")
     assert out.getvalue().count("\n") == 1
+
+
+EC2 = """\
+[Daemon]
+dispatcher = slurm
+max_nodes = 2
+node_names = cloud[1-50]
+[Cloud]
+provider = ec2
+shutdown_windows = 0, 1
+[Cloud Credentials]
+key = AKIAEXAMPLEEXAMPLE01
+secret = abc
+region = us-east-1
+[Cloud List]
+tag_cluster = c
+[Cloud Create]
+image_id = ami-0123456789abcdef0
+[Size m5.large]
+cores = 2
+"""
+
+
+def all_said(path: Path, text: str) -> tuple[int, list[str]]:
+    """As the command does it, with the cloud's driver."""
+    path.write_text(text)
+    out = io.StringIO()
+    code = check_config(str(path), out, check_driver, size_slips)
+    return code, out.getvalue().replace(f"{path}: ", "").splitlines()
+
+
+def test_every_mistake_is_told_at_once_whoever_finds_it(tmp_path: Path) -> None:
+    """Form, values, names that are not known, the driver, placeholders, types of nodes: a line each, and no more."""
+    text = (
+        EC2.replace("max_nodes = 2", "max_nodes = 2\nmax_total_price = $20\nmax_node = 3")
+        .replace("cloud[1-50]", "cloud1..50")
+        .replace("[Cloud Create]", "[CloudCreate]")
+        .replace("us-east-1", "")
+        .replace("abc", "replace-with-its-secret")
+        .replace("cores = 2", "")
+    )
+    code, lines = all_said(tmp_path / "a.cfg", f"{text}[Size m5.lagre]\ncores = 2\n[Cloud Create]\nsubnet = x\n")
+    assert code == 2
+    assert [line.split(": ")[0] for line in lines] == [
+        "[Daemon] max_total_price",
+        "[Daemon] node_names",
+        "[Size m5.large] cores",
+        "[Cloud Create] subnet",
+        "[Cloud Credentials] secret",
+        "[Size m5.lagre] instance_type",
+        "[Daemon] max_node",
+        "[CloudCreate]",
+    ]
+    said = "\n".join(lines)
+    assert "'$20' is not a finite number: write it without the $" in said
+    assert "'cloud1..50' is no list of node names: write cloud[1-50]" in said
+    assert "[Cloud Credentials] secret: is still the placeholder of the example" in said
+    assert "'m5.lagre' is no type of EC2; the nearest are m5.large" in said
+    assert "[CloudCreate]: unknown section; the nearest known one is [Cloud Create]" in said
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "nearest"),
+    [("Credentials", "Cloud Credentials"), ("CloudCreate", "Cloud Create"), ("CloudList", "Cloud List")],
+)
+def test_a_misspelt_section_is_named_though_the_driver_lacks_it(tmp_path: Path, misspelt: str, nearest: str) -> None:
+    code, lines = all_said(tmp_path / "a.cfg", EC2.replace(f"[{nearest}]", f"[{misspelt}]"))
+    assert code == 2
+    assert f"[{misspelt}]: unknown section; the nearest known one is [{nearest}]" in lines
+
+
+def test_what_is_worth_a_look_is_a_note_and_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "a.cfg"
+    assert all_said(path, EC2) == (0, ["ok, 1 size"])
+    odd = (
+        EC2.replace("max_nodes = 2", "max_nodes = 500").replace("tag_cluster = c", "").replace("m5.large", "m99.large")
+    )
+    code, lines = all_said(path, odd)
+    assert code == 0
+    assert [line.removeprefix("note: ").split(":")[0] for line in lines] == [
+        "[Daemon] max_nodes",
+        "[Cloud List]",
+        "[Size m99.large] instance_type",
+        "ok, 1 size",
+    ]
+    assert "500 is more than the 50 names" in lines[0]
+    assert "may be older than it; the nearest are" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "good"),
+    [
+        ("gce", "cloud-1", True),
+        ("gce", "a" * 63, True),
+        ("gce", "a" * 64, False),
+        ("gce", "Cloud1", False),
+        ("gce", "cloud_1", False),
+        ("gce", "1cloud", False),
+        ("gce", "cloud-", False),
+        ("gce", "cloud.1", False),
+        ("azure", "Cloud-1.x", True),
+        ("azure", "a" * 64, True),
+        ("azure", "a" * 65, False),
+        ("azure", "cloud_1", False),
+        ("azure", "cloud-", False),
+        ("ec2", "Cloud_1-", True),
+        ("openstack", "Cloud_1-", True),
+        ("openstack", "a" * 256, False),
+        ("sandbox", "Cloud_1-", True),
+        ("dummy", "a" * 256, True),
+    ],
+)
+def test_which_names_of_nodes_a_cloud_refuses(provider: str, name: str, good: bool) -> None:
+    assert (why_refused(provider, name) == "") is good
+
+
+def test_names_of_nodes_that_the_cloud_refuses_are_a_mistake(tmp_path: Path) -> None:
+    text = GOOD.replace("host = zyxwv.example.com\ntoken = sesame", "")
+    names = "[Daemon]\ndispatcher = slurm\nmax_nodes = 2\nnode_names = cloud_[1-3]\n"
+    path = tmp_path / "a.cfg"
+    assert check(path, text + names) == (0, f"{path}: ok, 1 size\n")  # this cloud takes any
+    code, said = check(path, (text + names).replace("dummy", "gce"))
+    assert code == 2
+    assert said.startswith(
+        f"{path}: [Daemon] node_names: gce refuses a node of the name 'cloud_1' and 2 more; allowed: "
+    )
+    kept = GOOD.replace("sesame", "sesame\nnode_records = arvados").replace("dummy", "gce")
+    code, said = check(path, kept + names + "[Cloud Create]\nping_host = a.example.com\n")
+    assert code == 0, said  # where Arvados keeps the records, nodes are called otherwise

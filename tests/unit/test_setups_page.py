@@ -28,7 +28,8 @@ def test_every_ini_file_is_one_that_the_program_would_start_with(tmp_path: Path,
     assert len(files) == 3
     path, said = tmp_path / "site.cfg", io.StringIO()
     examples = Path(__file__).resolve().parents[2] / "doc" / "examples"
-    path.write_text(files[number].replace("/etc/arvados-node-manager", str(examples)))
+    filled_in = files[number].replace("replace-with-", "my-")
+    path.write_text(filled_in.replace("/etc/arvados-node-manager", str(examples)))
     assert check_config(str(path), said, check_driver) == 0, said.getvalue()
     assert said.getvalue().startswith(f"{path}: ok, ")
 
@@ -62,7 +63,7 @@ def test_the_files_of_the_setups_with_arvados_fit_each_other(
     path = tmp_path / "site.cfg"
     newer = addressed
     text = next(each for each in blocks("ini") if "[Arvados]" in each and ("node_names" in each) is newer)
-    path.write_text(text)
+    path.write_text(text.replace("replace-with-", "my-"))
     said = io.StringIO()
     assert check_config(str(path), said) == 0, said.getvalue()
     settings = load(str(path))

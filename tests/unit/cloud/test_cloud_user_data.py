@@ -100,3 +100,25 @@ def test_the_script_writes_each_value_as_it_is(tmp_path: Path, monkeypatch: pyte
     subprocess.run(["/bin/sh", "-e"], input=script, text=True, check=True, timeout=30)
     assert (tmp_path / "data/arv-ping-url").read_text() == URL + "\n"
     assert (tmp_path / "data/meta-data/instance-id").read_text() == nasty + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("#!/bin/sh\nsize=$(nproc)\necho ${size}\n", "{size} would become a $ and the node's size"),
+        ("#!/bin/sh\nname=x; echo a${name}b\n", "{name} would become a $"),
+        ("#!/bin/sh\necho {hostname}\r\n", "line ends of Windows"),
+        ("\ufeff#!/bin/sh\necho {hostname}\n", "byte order mark"),
+    ],
+)
+def test_what_would_break_on_the_node_is_refused_beforehand(tmp_path: Path, content: str, complaint: str) -> None:
+    path = tmp_path / "user-data"
+    path.write_bytes(content.encode())
+    with pytest.raises(BadTemplate) as caught:
+        Template.load(str(path))
+    assert complaint in str(caught.value)
+
+
+def test_the_shells_own_variables_are_written_with_double_braces() -> None:
+    template = Template("#!/bin/sh\nsize=$(nproc)\necho ${{size}} {size} $ {name}\n")
+    assert template.filled({"size": "m1", "name": "n"}) == "#!/bin/sh\nsize=$(nproc)\necho ${size} m1 $ n\n"
