@@ -75,9 +75,7 @@ class Template:
         if text.startswith("\ufeff"):
             raise BadTemplate(f"{path} begins with a byte order mark (BOM), before what tells a node how to read it")
         if "\r" in text:
-            raise BadTemplate(
-                f"{path} has line ends of Windows (CRLF): no node finds an interpreter of such a name"
-            )
+            raise BadTemplate(f"{path} has line ends of Windows (CRLF): no node finds an interpreter of such a name")
         if len(text) > LARGEST:
             raise BadTemplate(f"{path} has more than {LARGEST} characters")
         return cls(text)
