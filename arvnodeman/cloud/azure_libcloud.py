@@ -22,7 +22,7 @@ from libcloud.common.types import MalformedResponseError
 from libcloud.compute.drivers.azure_arm import NIC_API_VERSION, VM_API_VERSION, AzureNodeDriver
 from libcloud.compute.types import NodeState
 
-from arvnodeman.cloud.errors import shown
+from arvnodeman.cloud.redaction import named
 
 _MOST_PAGES = 10_000
 _STRANGE = (AttributeError, LookupError, TypeError, ValueError)
@@ -37,7 +37,7 @@ class AzureAnswer(AzureJsonResponse):  # type: ignore[misc]  # libcloud has no t
         try:
             return str(super().parse_error())
         except _STRANGE:
-            return f"HTTP {self.status}: {shown(self.body)}"
+            return f"HTTP {self.status}: {self.body}"
 
 
 class LateAzureConnection(AzureResourceManagementConnection):  # type: ignore[misc]  # libcloud has no types
@@ -106,8 +106,7 @@ class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no type
             try:
                 made.append(self._to_node(item, ex_fetch_nic, ex_fetch_power_state))
             except _STRANGE:
-                named = item.get("name", item) if isinstance(item, dict) else item
-                _log.warning("ignored a malformed item of the cloud's list: %s", shown(named))
+                _log.warning("ignored a malformed item of the cloud's list: %s", named(item))
         return made
 
     def destroy_node(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from configparser import ConfigParser
 from typing import Any
 
-from arvnodeman.cloud.errors import one_line
+from arvnodeman.cloud.redaction import one_line
 from arvnodeman.config import ConfigError
 
 

@@ -22,9 +22,10 @@ from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup, key_pair_of_proces
 from arvnodeman.cloud.ec2_subnets import subnets_of_process
 from arvnodeman.cloud.ec2_types import described_sizes
 from arvnodeman.cloud.error_tables import EC2
-from arvnodeman.cloud.errors import classify, shown
+from arvnodeman.cloud.errors import classify
 from arvnodeman.cloud.libcloud_driver import STRANGE, LibcloudDriver, cloud_failure
 from arvnodeman.cloud.operator_options import credentials, require, words
+from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.throttle import Op
 from arvnodeman.fleet.model import (
     CloudNode,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
 _STATES = ("pending", "running", "stopping", "stopped")  # always asked for: what is in any of them is paid for
-_LARGEST_USER_DATA = 16384  # bytes
 _ELSEWHERE = "InsufficientFreeAddressesInSubnet"  # a quota, but another subnet may have some
 _log = logging.getLogger("ComputeNodeDriver")
 
@@ -60,6 +60,7 @@ class EC2Driver(LibcloudDriver):
         | {"ex_security_group_ids", "ex_spot", "ex_blockdevicemappings", "ex_terminate_on_shutdown"}
         | {"ex_mincount", "ex_maxcount"}
     )
+    largest_startup = 16_384  # docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html: before it is encoded
     gone_words: ClassVar[frozenset[str]] = frozenset({"shutting-down", "terminated"})
     stopped_words: ClassVar[frozenset[str]] = frozenset({"stopping", "stopped"})
 
@@ -111,9 +112,6 @@ class EC2Driver(LibcloudDriver):
 
     def _create_arguments(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> dict[str, Any]:
         user_data = self._startup_text(size, record, ping_url, otherwise=ping_url.reveal())
-        if len(user_data.encode()) > _LARGEST_USER_DATA:
-            text = f"user data has more than {_LARGEST_USER_DATA} bytes, the most that EC2 takes"
-            raise RemoteFailure(RemoteError(ErrorKind.REFUSED, text, hint="[Cloud Create] user_data"))
         arguments = {
             "name": self.name_of(record),
             "size": self._libcloud_size(size),
@@ -145,7 +143,7 @@ class EC2Driver(LibcloudDriver):
             try:
                 node = self._run_instance(arguments, boot, subnet)
             except Exception as error:
-                known = classify(error, self.errors)
+                known = classify(error, self.errors, self._secrets, hidden=self._startup.hidden)
                 if known is not None and known.kind is not ErrorKind.TRANSIENT:
                     self._subnets.answered(boot)
                 if subnet is None or known is None or not _is_elsewhere(known):

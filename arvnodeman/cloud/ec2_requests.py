@@ -20,7 +20,6 @@ from libcloud.utils.xml import findtext
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 _PAGE = "1000"  # instances in one answer, the most that EC2 gives
 _MOST_PAGES = 10_000
-_SHOWN = 200  # characters of an answer that is no XML
 
 
 class FormRequests:
@@ -58,7 +57,7 @@ class PlainErrors:
             errors = []
         texts = [{_name(part): (part.text or "").strip() for part in error} for error in errors]
         told = [f"{text['Code']}: {text.get('Message', '')}" for text in texts if text.get("Code")]
-        return "; ".join(told) or f"HTTP {self.status}: {self.body[:_SHOWN]}"
+        return "; ".join(told) or f"HTTP {self.status}: {self.body}"
 
 
 def _name(element: Any) -> str:

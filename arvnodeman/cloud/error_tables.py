@@ -183,7 +183,7 @@ OPENSTACK = table(
         (r"Policy doesn't allow", REFUSED, CREDENTIALS),
         (r"Maximum number of metadata items", REFUSED, "[Cloud Create] tag_NAME"),
         (r"[Ii]mage \S* ?(could not be found|is not active)|requested image|imageRef", REFUSED, "[Cloud Create] image"),
-        (r"field/attribute user_data", REFUSED, "[Cloud Create] user_data"),
+        (r"field/attribute user_data|[Rr]equest is too large", REFUSED, "[Cloud Create] user_data"),
         (r"field/attribute metadata", REFUSED, "[Cloud Create] tag_NAME"),
         (r"scheduler_hints|[Ss]erver ?group", None, "[Cloud Create] ex_os_scheduler_hints"),
         (r"[Bb]lock.?[Dd]evice", None, "[Cloud Create] ex_blockdevicemappings"),

@@ -11,7 +11,6 @@ identity service's, or that of a wrong URL, and a node that lives would be forgo
 
 from __future__ import annotations
 
-import base64
 import errno
 import http.client
 import re
@@ -19,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -27,13 +26,12 @@ from libcloud.common.exceptions import BaseHTTPError, RateLimitReachedError
 from libcloud.common.types import InvalidCredsError, LibcloudError
 from libcloud.compute.types import KeyPairDoesNotExistError
 
+from arvnodeman.cloud.redaction import Hidden, one_line, without_secrets
 from arvnodeman.cloud.retry import asked_to_wait
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
 
 CREDENTIALS = "[Cloud Credentials] key"
 
-_TEXT_LIMIT = 400  # characters of a cloud's own words that an error repeats
-_SHOWN = 200  # characters of a strange item
 _QUOTA = re.compile(r"quota|limit|exceed", re.IGNORECASE)
 _RATE = re.compile(
     r"\brate.?limit|RateLimitExceeded|\brequest.?limit|\brequest rate|throttl|too many requests", re.IGNORECASE
@@ -50,8 +48,6 @@ _MISTAKES = (  # of the configuration: a URL that is none, a key file that canno
     PermissionError,
     IsADirectoryError,
 )
-_QUERY = re.compile(r"(/[^\s?'\"]*)\?[^\s'\")>]+")
-_PING_SECRET = re.compile(r"(ping_secret(?:=|%3D))[^\s&'\")>]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +118,14 @@ COMMON = table()
 
 
 @contextmanager
-def translating(errors: ErrorTable, secrets: Iterable[str] = (), longest_wait: float = 300.0) -> Iterator[None]:
-    """Raise RemoteFailure in place of each error that the rule knows; all others pass unchanged.
+def translating(
+    errors: ErrorTable, secrets: Iterable[str] = (), longest_wait: float = 300.0, hidden: Hidden | None = None
+) -> Iterator[None]:
+    """Raise RemoteFailure in place of each error that the rule knows; all others pass unchanged, unless they show what
+    they may not.
 
-    secrets: texts that no error may show; longest_wait: seconds to which a Retry-After is clamped (row A11).
+    secrets: texts that no error may show; hidden: those of which it may not show a part; longest_wait: seconds to which
+    a Retry-After is clamped (row A11).
     """
     secrets = tuple(secrets)
     try:
@@ -136,9 +136,12 @@ def translating(errors: ErrorTable, secrets: Iterable[str] = (), longest_wait: f
         fatal = fatal_cause(error)
         if fatal is not None:
             raise fatal from None
-        known = classify(error, errors, secrets, longest_wait)
-        if known is None:
+        known = classify(error, errors, secrets, longest_wait, hidden)
+        if known is None and not _shows(error, secrets, hidden):
             raise
+        if known is None:
+            text = one_line(f"{type(error).__name__}: {error}", secrets, hidden)
+            known = RemoteError(ErrorKind.UNEXPECTED, text)
         raise RemoteFailure(known) from None  # its cause may show a secret in a traceback
 
 
@@ -154,6 +157,12 @@ def fatal_cause(error: BaseException) -> BaseException | None:
     return None
 
 
+def _shows(error: BaseException, secrets: tuple[str, ...], hidden: Hidden | None) -> bool:
+    """Would a traceback of it show a secret?"""
+    texts = (text for each in _with_causes(error) for text in (str(each), repr(each)))
+    return any(without_secrets(text, secrets, hidden) != text for text in texts)
+
+
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
     """The error, and what it was raised for, down to the first cause."""
     seen: set[int] = set()
@@ -167,7 +176,11 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def classify(
-    error: Exception, errors: ErrorTable = COMMON, secrets: Iterable[str] = (), longest_wait: float = 300.0
+    error: Exception,
+    errors: ErrorTable = COMMON,
+    secrets: Iterable[str] = (),
+    longest_wait: float = 300.0,
+    hidden: Hidden | None = None,
 ) -> RemoteError | None:
     """What the error means, or None when it is none of the outside's."""
     text = _text_of(error)
@@ -192,7 +205,7 @@ def classify(
     if isinstance(error, KeyPairDoesNotExistError):  # libcloud has swallowed the code
         hint = "[Cloud Create] ex_keyname"
     passes = kind in (ErrorKind.THROTTLED, ErrorKind.TRANSIENT)
-    return RemoteError(kind, one_line(text, secrets), wait if passes else None, hint)
+    return RemoteError(kind, one_line(text, secrets, hidden), wait if passes else None, hint)
 
 
 FAULT_KINDS = frozenset({ErrorKind.CAPACITY, ErrorKind.QUOTA, ErrorKind.REFUSED})
@@ -266,20 +279,3 @@ def _network_text(error: requests.exceptions.RequestException) -> str:
         causes = [each for each in _with_causes(error) if isinstance(each, OSError) and not isinstance(each, wrappers)]
         reason = (causes[-1].strerror or str(causes[-1])) if causes else str(error)
     return f"{host}: {reason}" if host else reason
-
-
-def one_line(text: str, secrets: Iterable[str] = ()) -> str:
-    """A cloud's words as one line for a log: cut, without query strings, secrets starred in every form of theirs."""
-    text = _QUERY.sub(r"\1?…", text[: 16 * _TEXT_LIMIT])
-    text = _PING_SECRET.sub(r"\1***", text)
-    for secret in filter(None, secrets):
-        encoded = base64.b64encode(secret.encode()).decode()
-        for form in (secret, repr(secret)[1:-1], quote(secret, safe=""), quote(secret), quote_plus(secret), encoded):
-            text = text.replace(form, "***")
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"
-
-
-def shown(value: object) -> str:
-    """A value of the cloud's, whatever it is, for a log line."""
-    return one_line(ascii(value)[:_SHOWN])

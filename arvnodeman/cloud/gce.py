@@ -64,6 +64,7 @@ class GCEDriver(LibcloudDriver):
         }
     )
     secret_credentials = frozenset({"key"})
+    largest_startup = 262_144  # docs.cloud.google.com/compute/docs/metadata/setting-custom-metadata: for each value
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = GCENodes) -> None:
         if driver_class is GCENodes:

@@ -30,7 +30,7 @@ from libcloud.compute.types import NodeState
 from libcloud.pricing import get_pricing
 
 from arvnodeman.cloud.base import TOKEN_TAG
-from arvnodeman.cloud.errors import shown
+from arvnodeman.cloud.redaction import named
 
 PAGE = 500  # what the API gives at most
 LEAVING = frozenset({"STOPPING", "DEPROVISIONING", "PENDING_STOP"})  # on its way out, or to TERMINATED
@@ -49,7 +49,7 @@ class GCEAnswer(GCEResponse):  # type: ignore[misc]  # libcloud has no types
         try:
             return super().parse_body()
         except _STRANGE:
-            text = f"HTTP {self.status}: {shown(self.body)}"
+            text = f"HTTP {self.status}: {self.body}"
             raise GoogleBaseError(text, self.status, None) from None
 
 
@@ -200,8 +200,7 @@ class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types
             try:
                 made.append(convert(item))
             except _STRANGE:
-                named = item.get("name", item) if isinstance(item, dict) else item
-                _log.warning("ignored a malformed item of the cloud's list: %s", shown(named))
+                _log.warning("ignored a malformed item of the cloud's list: %s", named(item))
         return made
 
     def _to_node(self, node: Mapping[str, Any], use_disk_cache: bool = False) -> Any:

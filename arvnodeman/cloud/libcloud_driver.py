@@ -29,10 +29,12 @@ from arvnodeman.cloud.base import (
     word_text,
 )
 from arvnodeman.cloud.create_options import free_options
-from arvnodeman.cloud.errors import COMMON, ErrorTable, kind_of_fault, one_line, shown, translating
+from arvnodeman.cloud.errors import COMMON, ErrorTable, kind_of_fault, translating
+from arvnodeman.cloud.redaction import one_line, shown
 from arvnodeman.cloud.retry import date_seconds, retry_after_seconds
+from arvnodeman.cloud.startup import Startup
 from arvnodeman.cloud.throttle import Op, bucket_of_process
-from arvnodeman.cloud.user_data import BadTemplate, Template, values_for
+from arvnodeman.cloud.user_data import BadTemplate
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.model import (
     CloudNode,
@@ -71,13 +73,17 @@ class LibcloudDriver(CloudDriver):
     own_arguments: ClassVar[frozenset[str]] = frozenset({"name", "size"})
     """Arguments of create_node that the driver alone sets, so that no option may."""
     secret_credentials: ClassVar[frozenset[str]] = frozenset({"key", "secret", "password", "token"})
+    secret_options: ClassVar[frozenset[str]] = frozenset()  # of [Cloud Create]
+    largest_startup: ClassVar[int | None] = None
+    """Bytes of what a new node reads when it starts, the most that the cloud takes; None: no limit is known."""
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any]) -> None:
         self._settings = settings
         self._filters = tag_filters(settings.cloud.listing)
         self._secrets = tuple(
             value.reveal() for name, value in settings.cloud.credentials.items() if name in self.secret_credentials
-        )
+        ) + tuple(value for name, value in settings.cloud.create.items() if name in self.secret_options)
+        self._startup = self._loaded_startup()
         try:
             with self._translating():
                 self._driver = self._connected(driver_class)
@@ -85,7 +91,6 @@ class LibcloudDriver(CloudDriver):
             wrong = one_line(str(error), self._secrets)
             raise ConfigError((f"{settings.path}: [Cloud Credentials]: the driver refuses them: {wrong}",)) from None
         self._bucket = bucket_of_process(settings.daemon.max_cloud_ops_per_second)
-        self._template = self._loaded_template()
         self._listen()
         self._free_create_options = free_options(
             settings.cloud.create, self._driver.create_node, self.create_options, self.own_arguments, self._mistake
@@ -163,7 +168,8 @@ class LibcloudDriver(CloudDriver):
     # ---- for the drivers -------------------------------------------------------------------------------------------
 
     def _translating(self, *secrets: str) -> AbstractContextManager[None]:
-        return translating(self.errors, (*self._secrets, *secrets), self._settings.daemon.max_poll_time)
+        longest = self._settings.daemon.max_poll_time
+        return translating(self.errors, (*self._secrets, *secrets), longest, self._startup.hidden)
 
     def _create_tags(self, size: NodeSize, record: NodeRecord, token: str) -> dict[str, str]:
         """The tags of a new node: what our listing looks for, what the operator wants, what we keep there."""
@@ -180,9 +186,7 @@ class LibcloudDriver(CloudDriver):
     def _startup_text(self, size: NodeSize, record: NodeRecord, ping_url: Secret, otherwise: str) -> str:
         """What the new node reads when it starts: the operator's template filled, or where there is none `otherwise`.
         It holds the ping secret."""
-        if self._template is None:
-            return otherwise
-        return self._template.filled(values_for(size, record, self.name_of(record), ping_url))
+        return self._startup.text(size, record, self.name_of(record), ping_url, otherwise)
 
     def _libcloud_size(self, size: NodeSize) -> Any:
         """The size as create_node takes it, made from what was listed before: nothing is asked."""
@@ -328,7 +332,7 @@ class LibcloudDriver(CloudDriver):
         )
 
     def _shown_fault(self, node: Any) -> str:
-        return one_line(self._fault(node), self._secrets) if self._is_broken(node) else ""
+        return one_line(self._fault(node), self._secrets, self._startup.hidden) if self._is_broken(node) else ""
 
     @staticmethod
     def _of(node: Any, what: str, read: Callable[[Any], _T], otherwise: _T) -> _T:
@@ -372,10 +376,10 @@ class LibcloudDriver(CloudDriver):
             seconds = retry_after_seconds(asked, now)
             response.headers["Retry-After"] = f"{seconds or 0:.3f}"
 
-    def _loaded_template(self) -> Template | None:
+    def _loaded_startup(self) -> Startup:
         path = self._settings.cloud.create.get("user_data") if "user_data" in self.create_options else None
         try:
-            return Template.load(path) if path else None
+            return Startup(path, self.largest_startup)
         except BadTemplate as error:
             raise self._mistake("user_data", str(error)) from None
 

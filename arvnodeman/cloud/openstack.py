@@ -51,6 +51,8 @@ class OpenStackDriver(LibcloudDriver):
     )
     own_arguments = frozenset({"name", "size", "ex_metadata", "ex_userdata"})
     secret_credentials = frozenset({"secret", "ex_force_auth_token"})
+    secret_options = frozenset({"ex_admin_pass"})
+    largest_startup = 49_149  # nova takes 65,535 characters of base64
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = OpenStackNodes) -> None:
         if driver_class is OpenStackNodes:

@@ -23,15 +23,19 @@ from libcloud.compute.drivers.openstack import (
     OpenStack_2_NetworkConnection,
 )
 
-from arvnodeman.cloud.errors import shown
-
 VERSION = "OpenStack-API-Version"
 UNKNOWN_ITEM = "itemNotFound"
 """Nova's own word for a server that it does not know."""
 _STRANGE = (AttributeError, LookupError, TypeError, ValueError, StopIteration)
 _ITEM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=/metadata/)[^/]+")
 _MARKUP = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_VALUE = re.compile(r"(Invalid input for field/attribute .*?)\. Value: (.*)", re.DOTALL)
+_VALUE = re.compile(r"(Invalid input for field/attribute [^.]*)\. Value: (.*)", re.DOTALL)
+_WRONG = re.compile(  # as jsonschema says what is wrong, and of which property, where that is not the value itself
+    r"(?:'[^']{1,255}' )?(?:is too (?:long|short)|is not of type '\w+'|is not one of \[.*\]|is a required property"
+    r"|does not match (?:any of the regexes: )?'.*')$|Additional properties are not allowed \([^()]{1,80}\)$"
+)
+_LONGEST_WRONG = 600  # characters from the end
+_LONGEST_PROPERTY = 40  # characters of its name
 _MALFORMED = re.compile(r"code: (\d{3}) body:(.*)", re.DOTALL)
 
 
@@ -51,11 +55,16 @@ def identity_error(status: int, body: object, headers: object = None) -> Identit
 
 def without_value(text: str) -> str:
     """What nova says of a value that it refuses, without the value. It is there as Python shows it, which may be our
-    whole request; what is wrong with it is said in the last sentence, where it may come once more."""
+    whole request; what is wrong with it comes last."""
     found = _VALUE.search(text)
     if found is None:
         return text
-    return f"{text[: found.start()]}{found.group(1)}. {found.group(2).rpartition('. ')[2]}"
+    wrong = _WRONG.search(found[2][-_LONGEST_WRONG:])
+    said = wrong[0] if wrong else "is refused"
+    subject, quoted, rest = said.partition("' ") if said.startswith("'") else ("", "", said)
+    if len(subject) > _LONGEST_PROPERTY:  # the value itself
+        subject = quoted = ""
+    return f"{text[: found.start()]}{found[1]}: {subject}{quoted}{rest}"
 
 
 class OpenStackAnswer(OpenStack_1_1_Response):  # type: ignore[misc]  # libcloud has no types
@@ -63,11 +72,20 @@ class OpenStackAnswer(OpenStack_1_1_Response):  # type: ignore[misc]  # libcloud
 
     def parse_error(self) -> str:
         """`STATUS reason message`; whatever there is, where that is not."""
+        message = self._message()
         try:
-            text = str(super().parse_error())
+            text = f"{self.status} {self.error} {message}" if message else str(super().parse_error())
         except _STRANGE:
-            text = f"{self.status} {self.error} {shown(self.body)}"
+            text = f"{self.status} {self.error} {self.body}"
         return without_value(text)
+
+    def _message(self) -> str:
+        """What the layers before a service say: `message` is at the top, with markup for a page."""
+        try:
+            found = json.loads(self.body)["message"]
+        except (*_STRANGE, RecursionError):
+            return ""
+        return " ".join(_MARKUP.sub(" ", found).split()) if isinstance(found, str) else ""
 
 
 class ComputeAnswer(OpenStackAnswer):

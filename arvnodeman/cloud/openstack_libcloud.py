@@ -25,7 +25,6 @@ from libcloud.compute.types import NodeState
 from libcloud.utils.iso8601 import ParseError, parse_date
 
 from arvnodeman.cloud.base import TOKEN_TAG
-from arvnodeman.cloud.errors import shown
 from arvnodeman.cloud.openstack_connections import (
     VERSION,
     ComputeConnection,
@@ -34,6 +33,7 @@ from arvnodeman.cloud.openstack_connections import (
     error_of_cells,
     is_stub,
 )
+from arvnodeman.cloud.redaction import named
 
 PAGE = 1000  # osapi_max_limit as it comes
 TELLS_OF_CELLS = (2, 69)
@@ -70,7 +70,7 @@ class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud 
             try:
                 made.append(self._to_size({"swap": "", **item}))
             except _STRANGE:
-                _log.warning("ignored a malformed item of the cloud's sizes: %s", shown(item))
+                _log.warning("ignored a malformed item of the cloud's sizes: %s", named(item))
         return made
 
     @functools.wraps(OpenStack_2_NodeDriver.create_node)
@@ -118,8 +118,7 @@ class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud 
             try:
                 made.append(self._to_node(item))
             except _STRANGE:
-                named = item.get("name", item) if isinstance(item, dict) else item
-                _log.warning("ignored a malformed item of the cloud's list: %s", shown(named))
+                _log.warning("ignored a malformed item of the cloud's list: %s", named(item))
         return made
 
     @property
@@ -141,10 +140,12 @@ class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud 
         return self.connection.request(path, params=params).object
 
     def _items(self, path: str, key: str, params: Mapping[str, str], version: str = "") -> Iterator[Any]:
-        """All items of a list, all pages."""
+        """All items of a list, all pages. A version that tells of cells does so only where no page is asked for:
+        the pages are then as long as its own limit."""
         marker: str | None = None
         for _ in range(_MOST_PAGES):
-            asked = {**params, "limit": str(PAGE), **({"marker": marker} if marker else {})}
+            length = {} if version and not self._no_such_version else {"limit": str(PAGE)}
+            asked = {**params, **length, **({"marker": marker} if marker else {})}
             page = self._page(path, asked, version)
             items = page.get(key) if isinstance(page, dict) else None
             if not isinstance(items, list):

@@ -20,8 +20,8 @@ from libcloud.compute.types import NodeState
 
 from arvnodeman.cloud.base import name_for_record
 from arvnodeman.cloud.error_tables import SANDBOX
-from arvnodeman.cloud.errors import shown
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
+from arvnodeman.cloud.redaction import named
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.model import CloudNode, NodeRecord, NodeSize, Secret
 
@@ -56,7 +56,7 @@ class SandboxResponse(JsonResponse):  # type: ignore[misc]  # libcloud has no ty
             error = json.loads(self.body)["error"]
             text = f"{error['code']}: {error['message']}"
         except (ValueError, LookupError, TypeError):
-            text = f"HTTP {self.status}: {str(self.body)[:200]}"
+            text = f"HTTP {self.status}: {self.body}"
         if int(self.status) == 401:
             raise InvalidCredsError(text)
         return text
@@ -161,14 +161,14 @@ class SandboxNodeDriver(lc.NodeDriver):  # type: ignore[misc]  # libcloud has no
             try:
                 converted.append(convert(item))
             except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
-                _log.warning("ignored a malformed item of the cloud's %s: %s", key, shown(item))
+                _log.warning("ignored a malformed item of the cloud's %s: %s", key, named(item))
         return converted
 
     def _node_of(self, body: Mapping[str, Any]) -> Any:
         try:
             return self._to_node(body)
         except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
-            raise MalformedResponseError(f"the answer is no node: {shown(body)}", driver=self) from None
+            raise MalformedResponseError(f"the answer is no node: {named(body)}", driver=self) from None
 
     def _to_node(self, item: Mapping[str, Any]) -> Any:
         created = item.get("created")

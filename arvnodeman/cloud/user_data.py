@@ -80,6 +80,11 @@ class Template:
             raise BadTemplate(f"{path} has more than {LARGEST} characters")
         return cls(text)
 
+    @property
+    def least(self) -> str:
+        """What is in it for every node: the text with nothing in the place of each name."""
+        return self._text.format_map(dict.fromkeys(NAMES, ""))
+
     def filled(self, values: Mapping[str, str]) -> str:
         """The text for one node; values_for() makes the values."""
         return self._text.format_map(values)

@@ -185,8 +185,8 @@ class Peer(ABC):
         """Answer the next requests of this kind with one of `errors`; they do nothing."""
 
     @abstractmethod
-    def answer_with(self, verb: Verb, status: int, page: str) -> None:
-        """Answer the next request of this kind as something before the cloud does, such as a proxy; it does nothing."""
+    def answer_with(self, verb: Verb, status: int, page: str, content_type: str = "text/html") -> None:
+        """Answer the next request of this kind so, as something before the cloud may; it does nothing."""
 
     @abstractmethod
     def lose_answer(self, verb: Verb) -> None:

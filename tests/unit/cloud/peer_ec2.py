@@ -239,9 +239,9 @@ class EC2Peer(Peer):
         """See Peer."""
         self.trouble.spoil(verb, Spoilt(lambda: error_response(ERRORS[error])), times)
 
-    def answer_with(self, verb: Verb, status: int, page: str) -> None:
+    def answer_with(self, verb: Verb, status: int, page: str, content_type: str = "text/html") -> None:
         """See Peer."""
-        self.trouble.spoil(verb, Spoilt(lambda: Response(page, status, content_type="text/html")))
+        self.trouble.spoil(verb, Spoilt(lambda: Response(page, status, content_type=content_type)))
 
     def lose_answer(self, verb: Verb) -> None:
         """See Peer."""

@@ -135,9 +135,9 @@ class SandboxPeer(Peer):
         """See Peer."""
         self._trouble.spoil(verb, Spoilt(lambda: _refusal(error)), times)
 
-    def answer_with(self, verb: Verb, status: int, page: str) -> None:
+    def answer_with(self, verb: Verb, status: int, page: str, content_type: str = "text/html") -> None:
         """See Peer."""
-        self._trouble.spoil(verb, Spoilt(lambda: Response(page, status, content_type="text/html")))
+        self._trouble.spoil(verb, Spoilt(lambda: Response(page, status, content_type=content_type)))
 
     def lose_answer(self, verb: Verb) -> None:
         """See Peer."""

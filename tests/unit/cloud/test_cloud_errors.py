@@ -22,7 +22,8 @@ from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedRes
 from libcloud.compute.types import KeyPairDoesNotExistError
 
 from arvnodeman.cloud.error_tables import AZURE, EC2, GCE, OPENSTACK
-from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, fatal_cause, one_line, translating
+from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, fatal_cause, translating
+from arvnodeman.cloud.redaction import one_line
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
 
 
