@@ -17,11 +17,13 @@ class Reserved(Cause):
     ends: str = ""  # when, by the clock on the wall
 
     def words(self, t: float) -> str:
-        """no node outside the reservation "window" (maintenance) can be booted; it begins in 58 min, …"""
+        """every name that could be booted is in the reservation 'window' (maintenance), which ends at … (in 2.0 h)."""
         what = f"the reservation {self.reservation!r}{' (maintenance)' if self.maintenance else ''}"
-        ahead = "" if self.begins is None else f" begins in {span(self.begins - t)}, before its time is over, and"
+        ahead = ""
+        if self.begins is not None:
+            ahead = f" begins in {span(self.begins - t)}, before the job's time limit would be over, and"
         end = f" ends at {self.ends}" if self.ends else " ends"
-        return f"no node that is not in {what} can be booted, which{ahead}{end}{self._in_brackets(t)}"
+        return f"every name that could be booted is in {what}, which{ahead}{end}{self._in_brackets(t)}"
 
     def _in_brackets(self, t: float) -> str:
         return "" if self.until is None else f" (in {span(self.until - t)})"

@@ -42,7 +42,7 @@ class State:
         self.roster = Roster()
         self.queue = Queue()
         self.outlook = NOTHING_AHEAD  # of the newest queue poll
-        self.zones: Mapping[str, Zone] = {}  # names of nodes in reservations; empty where records are no names
+        self.zones: Mapping[str, Zone] = {}  # names of nodes in reservations
         self.table: SizeTable | None = None
         self.plan: Plan | None = None
         self.plan_outdated = True  # a list has come since
@@ -178,7 +178,7 @@ class State:
     def foresee(self, outlook: Outlook) -> None:
         """What a queue poll says of Slurm's reservations and licences."""
         if outlook.reservations is not self.outlook.reservations:
-            self.zones = outlook.zones() if self.has_names else {}
+            self.zones = outlook.zones()
         self.outlook = outlook
 
     @property
@@ -187,8 +187,8 @@ class State:
         return next((record.is_name for record in self.roster.records.values()), False)
 
     def zone(self, hostname: str | None) -> Zone:
-        """The reservations that a name is in."""
-        return self.zones.get(hostname, ()) if self.zones and hostname is not None else ()
+        """The reservations that a name is in; none where it is not known beforehand who will have it."""
+        return self.zones.get(hostname, ()) if self.zones and hostname is not None and self.has_names else ()
 
     def existing(self) -> int:
         """Nodes that exist, and creates that are with the cloud now."""

@@ -7,6 +7,7 @@ import pytest
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.causes import Cause, InWords, span
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.obstacles import NoLicence, Reserved
 
 LIMIT = causes.AtMaxNodes(wanted=2, size="small", nodes=8, max_nodes=8)
 
@@ -50,6 +51,18 @@ def test_durations_for_people(seconds: float, words: str) -> None:
         (causes.Wanted(size="small"), "a waiting job wants a node of small"),
         (causes.KeepsMinimum(min_nodes=2), "min_nodes keeps 2 node(s)"),
         (causes.UnderWay(what="draining"), "draining"),
+        (
+            Reserved(until=3700.0, reservation="window", maintenance=True, begins=700.0, ends="2026-11-29 18:46"),
+            "every name that could be booted is in the reservation 'window' (maintenance), which begins in 10 min,"
+            " before the job's time limit would be over, and ends at 2026-11-29 18:46 (in 60 min)",
+        ),
+        (
+            Reserved(until=3700.0, reservation="course", ends="2026-11-29 18:46"),
+            "every name that could be booted is in the reservation 'course', which ends at 2026-11-29 18:46"
+            " (in 60 min)",
+        ),
+        (NoLicence(licence="solver"), "no licence of solver is free for it"),
+        (NoLicence(licence="solver", free=1), "no licence of solver is free for it: 1 is, for jobs before it"),
         (causes.IdleExceeded(polls=3), "idle for 3 node poll(s) in a row and not wanted"),
         (
             causes.IdleExceeded(polls=3, makes_room=True),

@@ -61,6 +61,15 @@ def test_no_node_for_a_job_that_cannot_begin_before_the_end_of_a_maintenance(beg
     assert len(booted(made)) == 3
 
 
+def test_a_queue_that_comes_before_the_first_list_of_names() -> None:
+    made = world(*names())
+    made.sizes()
+    made.outlook = reservation(made.now, NAMES, HOUR, "MAINT")
+    made.poll_queue(*lasting(2 * HOUR))
+    made.cycle(*lasting(2 * HOUR), times=3)
+    assert booted(made) == []
+
+
 def test_the_polls_are_brought_forward_to_the_end_of_a_maintenance() -> None:
     made = world(*names()).begin()
     made.outlook = reservation(made.now, NAMES, -MINUTE)
