@@ -149,6 +149,26 @@ OPTIONS: tuple[Option, ...] = (
         S,
         above=0,
     ),
+    Option(
+        DAEMON,
+        "use_within",
+        NUMBER,
+        "180",
+        "A node that Slurm has not used for so long, and for three node polls, is kept no longer for the jobs that "
+        "wait for it; should be two of Slurm's scheduling cycles (`bf_interval`, `sched_interval`) at least.",
+        S,
+        above=0,
+    ),
+    Option(
+        DAEMON,
+        "vain_retry_after",
+        NUMBER,
+        "300",
+        "When Slurm did not use a node for the jobs that it was up for, none is booted for jobs like them so long, "
+        "then one as a probe; doubles up to 48 times that.",
+        S,
+        above=0,
+    ),
     Option(DAEMON, "drain_poll_time", NUMBER, "10", "How often Slurm is asked whether a node has drained.", S, above=0),
     Option(
         DAEMON,

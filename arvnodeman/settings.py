@@ -50,6 +50,8 @@ class DaemonSettings:
     boot_attempts: int
     quota_retry_after: float
     size_retry_after: float
+    use_within: float
+    vain_retry_after: float
     drain_poll_time: float
     max_concurrent_cloud_ops: int
     max_cloud_ops_per_second: float  # 0: no limit

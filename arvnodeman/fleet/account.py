@@ -14,7 +14,8 @@ from arvnodeman.fleet.node import Node
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.shutdown_stages import Kind
 from arvnodeman.fleet.state import State
-from arvnodeman.fleet.view import NodeStatus, OperationStatus, View, Waiting
+from arvnodeman.fleet.vain import group_name, words_of
+from arvnodeman.fleet.view import NodeStatus, OperationStatus, VainGroup, View, Waiting
 
 
 def _status(state: State, node: Node) -> NodeStatus:
@@ -87,6 +88,8 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         waiting=MappingProxyType(
             {s: Waiting(len(g.places), g.served, g.places, g.cause, g.choices) for s, g in groups.items()}
         ),
+        refused=state.refused,
+        vain=MappingProxyType(_vain(state)),
         resting=MappingProxyType(_resting(state)),
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
@@ -146,6 +149,17 @@ def _operation(
         operation.trouble if waits else None,
         operation.due if waits else None,
     )
+
+
+def _vain(state: State) -> dict[str, VainGroup]:
+    """The groups that are remembered and that still have jobs."""
+    found: dict[str, VainGroup] = {}
+    for shape, m in state.vain.groups.items():
+        if shape in state.queue.places or shape in state.refused:
+            cause = m.cause(state.t) or m.probing()
+            group = VainGroup(shape, words_of(shape), m.reason, m.node, m.idle, m.until, cause)
+            found[group_name(shape)] = group
+    return found
 
 
 def _resting(state: State) -> dict[str, Cause]:

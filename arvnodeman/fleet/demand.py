@@ -7,7 +7,7 @@ as the limits allow.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet import causes, licences
@@ -15,8 +15,9 @@ from arvnodeman.fleet.ahead import NOTHING_AHEAD, Names, Outlook
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.features import SIZE_FEATURE
 from arvnodeman.fleet.limits import Rest, SizeHealth
-from arvnodeman.fleet.model import ANYWHERE, JobShape, NodeSize, Place, Policy
+from arvnodeman.fleet.model import ANYWHERE, JobShape, NodeSize, Place, Policy, Zone
 from arvnodeman.fleet.sizes import SizeTable
+from arvnodeman.fleet.vain import Memory
 from arvnodeman.fleet.wishlist import (
     IDLE,
     Group,
@@ -52,6 +53,7 @@ class Limits:
     now: float = 0.0  # the time at t, in seconds since the epoch
     outlook: Outlook = NOTHING_AHEAD
     names: Names | None = None  # that boots could have; None: that does not matter
+    vain: Mapping[JobShape, Memory] = field(default_factory=dict)  # groups for which nodes came in vain
 
 
 @dataclass(slots=True)
@@ -67,6 +69,16 @@ class Plan:
     stopped_size: NodeSize | None = None
     room_wanted: int = 0  # nodes that jobs stopped by a limit wait for
     wanted: dict[str, int] = field(default_factory=dict)  # wished nodes by size
+
+    def seeks(self, size: str, zone: Zone) -> bool:
+        """May a waiting job get a node of this size, in this zone?"""
+        return any(
+            group.limit > 0
+            and not isinstance(group.cause, causes.Unsatisfiable)
+            and group.shape.place.has(zone)
+            and any(size == each.id for each in group.choices)
+            for group in self.groups.values()
+        )
 
     @property
     def up(self) -> int:
@@ -92,6 +104,8 @@ def make_plan(queue: Queue, supply: Supply, limits: Limits) -> Plan:
     groups = {shape: Group(shape, places) for shape, places in queue.places.items()}
     plan = Plan(groups, supply)
     servable = [group for group in groups.values() if _is_servable(group, limits)]
+    if limits.vain:
+        servable = [group for group in servable if not _is_held_back(group, limits, supply)]
     if limits.outlook.licences:
         licences.share(servable, limits.outlook)
         servable = [group for group in servable if group.limit]
@@ -105,6 +119,9 @@ def make_plan(queue: Queue, supply: Supply, limits: Limits) -> Plan:
     for group in groups.values():
         if group.cause is None and group.short_of is not None:
             group.cause = group.short_of
+    for shape, memory in limits.vain.items():
+        if groups[shape].cause is None:
+            groups[shape].cause = memory.probing()
     return plan
 
 
@@ -119,6 +136,20 @@ def _is_servable(group: Group, limits: Limits) -> bool:
     else:
         group.cause = causes.Unsatisfiable(text=text)
     return False
+
+
+def _is_held_back(group: Group, limits: Limits, supply: Supply) -> bool:
+    """How many jobs of a group that nodes did not help may want some, those that Slurm plans for it included. True when
+    it is none."""
+    memory = limits.vain.get(group.shape)
+    if memory is None:
+        return False
+    group.cause = memory.cause(limits.t)
+    planned = sum(supply.planned[size.id] for size in group.choices) // group.shape.nodes
+    group.limit = 0 if group.cause is not None else max(0, memory.at_once - planned)
+    if group.limit == 0:
+        group.cause = group.cause or memory.probing()
+    return group.limit == 0
 
 
 class _Booting:

@@ -11,6 +11,7 @@ from arvnodeman.fleet.boot import Boot
 from arvnodeman.fleet.boots import after_boot, let_through, stop_unneeded
 from arvnodeman.fleet.cancels import Cancelling
 from arvnodeman.fleet.chores import Chore, CleanRecord, FetchSizes, WriteWord
+from arvnodeman.fleet.evidence import retry
 from arvnodeman.fleet.intake import CAREFUL_POLLS, take_cloud, take_records
 from arvnodeman.fleet.messages import (
     CancelJob,
@@ -25,6 +26,7 @@ from arvnodeman.fleet.messages import (
     PollNow,
     QueueListed,
     RecordsListed,
+    RetryAsked,
     SafeMode,
     StepDone,
     StepFailed,
@@ -78,6 +80,10 @@ class Fleet:
                 self._step_ended(event)
             case OperatorSaid():
                 self._settle(*operator_said(state, event))
+                self._publish()
+            case RetryAsked():
+                retry(state, event.target, event.reason)
+                state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))
                 self._publish()
             case PolicyChanged():
                 self._policy_changed(event.policy)
@@ -146,6 +152,7 @@ class Fleet:
             self._state.desk.counters["list_nodes_errors"] += 1
         if event.slurm:
             self._state.slurm_back = CAREFUL_POLLS
+            self._state.vain.be_careful()
 
     # ---- operations -------------------------------------------------------------------------------------------------
 
@@ -247,6 +254,8 @@ class Fleet:
         state.freshness.stale_after = policy.poll_stale_after
         state.quota.set_ceiling(policy.max_nodes, policy.quota_retry_after)
         state.slots.set_ceiling(policy.max_nodes, policy.quota_retry_after)
+        state.vain.first_wait = policy.vain_retry_after
+        state.vain.end_all(state.t)
         state.reloaded = state.t
         if state.table is not None:
             self._build_table(report=True)

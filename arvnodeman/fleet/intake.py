@@ -22,6 +22,7 @@ from arvnodeman.fleet.node import (
 )
 from arvnodeman.fleet.polls import CLOCKS_DIFFER
 from arvnodeman.fleet.state import OFFSET_NOISE, State
+from arvnodeman.fleet.use import WORKING_STATES
 
 MASS = 3  # nodes that must turn down at once, at least, to be more than bad luck
 NOT_DOWN = UP_STATES | RESERVED_STATES | {"fail"}
@@ -218,7 +219,7 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
             node.doubtful, node.unresponsive_since = False, None
         else:
             unheard.append(node)
-        if slurm is not None and slurm.state in BUSY_STATES and node.state is BUSY and _is_steady(node):
+        if slurm is not None and slurm.state in WORKING_STATES and node.state is BUSY and _is_steady(node):
             node.slurm_down, node.busy_at = False, t  # nearly every node of every poll
             continue
         judged.append((node, *judge(node, sight)))
@@ -232,7 +233,7 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
 
 def _is_steady(node: Node) -> bool:
     """Of a busy node: nothing is being counted. One with a shield is: the poll that gave it was down."""
-    return node.been_up and not node.down_polls
+    return node.been_up and not node.down_polls and node.use.kept_since is None
 
 
 def _note_up(state: State, node: Node, verdict: NodeState) -> None:

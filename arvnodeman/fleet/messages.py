@@ -103,6 +103,15 @@ class OperatorSaid:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryAsked:
+    """An operator wants nodes to be tried again at once: for a group of jobs by its name, a job by its id, or a size by
+    its NAME."""
+
+    target: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyChanged:
     """The configuration was read anew."""
 
@@ -327,6 +336,7 @@ Event = (
     | PollFailed
     | Tick
     | OperatorSaid
+    | RetryAsked
     | PolicyChanged
     | SafeMode
     | StopAsked
@@ -364,6 +374,8 @@ class Decided(StrEnum):
     GONE = "gone"  # it went without us
     CLEAN = "clean"  # a node record without a node gives its slot back
     CANCEL = "cancel"  # a job that can never run
+    IN_VAIN = "in vain"  # Slurm did not use a node for the jobs that it was up for
+    TRIED_AGAIN = "tried again"  # nodes for such jobs
     WORD = "word"  # an operator spoke
     DOUBT = "doubt"  # a list, or Slurm's word on many nodes, is not believed
     WOULD = "would"  # dry run: a command that was not given

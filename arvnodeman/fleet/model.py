@@ -330,6 +330,8 @@ class Policy:
     boot_attempts: int = 10
     quota_retry_after: float = 60.0
     size_retry_after: float = 60.0  # first rest of a size
+    use_within: float = 180.0  # of an idle node, by Slurm
+    vain_retry_after: float = 300.0  # first back-off of jobs that Slurm did not use nodes for
     drain_poll_time: float = 10.0
     cancel_unsatisfiable: bool = True
     explain_unsatisfiable: bool = False  # say why on the job in Slurm, also where it is not cancelled

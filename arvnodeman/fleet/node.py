@@ -7,20 +7,21 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.model import CloudNode, NodeRecord, NodeSize, NodeState, Policy, SlurmNode, Word
 from arvnodeman.fleet.polls import Ages
+from arvnodeman.fleet.use import PLANNED, WORKING_STATES, Use
 from arvnodeman.fleet.windows import ShutdownWindows
 
 if TYPE_CHECKING:
     from arvnodeman.fleet.boot import Boot
     from arvnodeman.fleet.shutdown import Shutdown
 
-BUSY_STATES = frozenset({"alloc", "comp", "mix", "drng", "failg", "plnd"})
+BUSY_STATES = WORKING_STATES | {PLANNED}
 RESERVED_STATES = frozenset({"resv", "maint"})
 DRAINED_STATES = frozenset({"drain", "drng"})
 UP_STATES = frozenset({"idle"}) | BUSY_STATES
@@ -36,8 +37,7 @@ OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT)  # how the reasons of our drains be
 RESUMES = 5  # times that an older node's drain is taken back before the node counts as down
 FAILED_LISTS = 2  # in a row that call a node failed: some faults pass
 LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
-# Short names for what is asked of every node at every poll: Python 3.11 takes longer to find a member of an enumeration
-# than for all the rest of such a question.
+# Short names for what is asked of every node at every poll: Python 3.11 is slow to find a member of an enumeration.
 BOOTING, UNPAIRED, BUSY, IDLE, FAIL, RESERVED, DOWN, SHUTDOWN = NodeState
 HOLD = Word.HOLD
 NOT_UP = frozenset({DOWN, FAIL, SHUTDOWN})
@@ -86,6 +86,7 @@ class Node:
     been_up: bool = False  # Slurm has called it idle or busy in this run
     idle_polls: int = 0  # node polls in a row that found it idle
     idle_since: float | None = None
+    use: Use = field(default_factory=Use)
     down_polls: int = 0  # node polls in a row that found it down
     down_times: deque[float] | None = None  # node polls that found it down since it was last busy
     down_cause: Cause | None = None
@@ -321,9 +322,8 @@ def _in_boot_grace(node: Node, sight: Sight) -> bool:
 
 
 def settle(node: Node, judged: NodeState, cause: Cause | None, sight: Sight, polls_in_window: int | None) -> None:
-    """Count, and give the node its state.
-
-    `polls_in_window`: node polls of the last boot_fail_after, None before so many seconds have been watched."""
+    """Count, and give the node its state. `polls_in_window`: in the last boot_fail_after, None before that."""
+    node.use.note(node.slurm, sight.t, idle=judged is IDLE)
     if judged is not DOWN:
         node.down_polls, node.down_cause = 0, None
         if judged is BUSY:

@@ -8,6 +8,7 @@ from arvnodeman.fleet import causes
 from arvnodeman.fleet.ahead import Names
 from arvnodeman.fleet.boots import begin_boot
 from arvnodeman.fleet.demand import Limits, Plan, make_plan
+from arvnodeman.fleet.evidence import heed, judge, note_boots
 from arvnodeman.fleet.messages import DEBUG, Decided, QueueListed
 from arvnodeman.fleet.model import NodeState, Word, Zone
 from arvnodeman.fleet.node import BUSY, NOT_UP, RESERVED, Node, drained_by_us
@@ -49,12 +50,20 @@ def take_stock(state: State) -> Supply:
             if node.booted and not node.been_up and node.size is not None:
                 supply.coming[node.size.id] += 1
         if node.state is BUSY and node.supply_until <= t:
+            if node.use.kept_since is not None and node.size is not None:
+                supply.planned[node.size.id] += 1
             continue
         kind = supply_kind(state, node)
         if kind is not None and node.size is not None:
             supply.add(node.size.id, kind, state.zone(node.hostname))
     supply.nodes = len(state.roster.nodes)
     supply.price, supply.up = price, up
+    _add_unseen(state, supply)
+    return supply
+
+
+def _add_unseen(state: State, supply: Supply) -> None:
+    """What no list shows yet, or any more."""
     for boot in state.boots.values():
         if boot.row is None and boot.outcome is None:
             _add_coming(supply, boot.size.id, boot.size.price, state.zone(boot.hostname))
@@ -64,7 +73,6 @@ def take_stock(state: State) -> Supply:
     for record in state.unlisted.values():
         supply.nodes += 1
         supply.price += record.intent.price if record.intent is not None else 0.0
-    return supply
 
 
 def _add_coming(supply: Supply, size: str, price: float, zone: Zone) -> None:
@@ -96,6 +104,7 @@ def _limits(state: State) -> Limits:
         now=state.clock.now,
         outlook=state.outlook,
         names=_names(state),
+        vain=state.vain.limits(state.queue.places.keys()),
     )
 
 
@@ -139,7 +148,10 @@ def wanted_again(state: State, node: Node) -> bool:
 def decide_boots(state: State, event: QueueListed) -> Plan | None:
     """A queue poll has come: take shutdowns back and begin boots, as far as the limits allow."""
     state.queue = Queue(event.jobs)
+    if event.outlook.reservations != state.outlook.reservations:
+        state.vain.end_all(state.t)
     state.foresee(event.outlook)
+    heed(state, event.refused, event.running)
     if state.desk.lists_ok:
         if state.quota.probe_due(state.t):
             state.desk.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)
@@ -148,6 +160,11 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     plan = replan(state)
     if plan is None or not state.desk.lists_ok:
         return plan
+    if judge(state, plan):
+        plan = replan(state)
+        assert plan is not None
+    note_boots(state, plan)
+    state.look_again(state.vain.next_end(state.t))
     take_back(state, plan)
     for size, count in Counter(size.id for size in plan.boots).items():
         state.desk.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.boot import Boot
@@ -13,13 +13,14 @@ from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.limits import Quota, SizeHealth
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.milestones import Milestones
-from arvnodeman.fleet.model import BootIntent, NodeRecord, NodeSize, Policy, Zone
+from arvnodeman.fleet.model import BootIntent, Job, JobShape, NodeRecord, NodeSize, Policy, Zone
 from arvnodeman.fleet.node import Node, Sight, undrained
 from arvnodeman.fleet.operation import Desk, Operation
 from arvnodeman.fleet.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
 from arvnodeman.fleet.roster import Roster
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.sizes import SizeTable
+from arvnodeman.fleet.vain import VainBoots
 from arvnodeman.fleet.windows import ShutdownWindows
 from arvnodeman.fleet.wishlist import Queue
 
@@ -43,6 +44,8 @@ class State:
         self.queue = Queue()
         self.outlook = NOTHING_AHEAD  # of the newest queue poll
         self.zones: Mapping[str, Zone] = {}  # names of nodes in reservations
+        self.refused: Mapping[JobShape, Sequence[Job]] = {}  # jobs of the newest queue poll that nodes do not help
+        self.vain = VainBoots(policy.vain_retry_after)
         self.table: SizeTable | None = None
         self.plan: Plan | None = None
         self.plan_outdated = True  # a list has come since

@@ -5,6 +5,7 @@ from __future__ import annotations
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.causes_of_use import KeptInVain
 from arvnodeman.fleet.eligible import eligible
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.model import NodeState, Word
@@ -54,6 +55,7 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
             if drained_by_us(node) is not None:
                 state.drain_taken_back(node)
             node.restart_idle_count()
+            node.use.forget()
             node.ending = None
             node.set_state(NodeState.IDLE if node.record is not None else NodeState.UNPAIRED, state.t)
         case _:
@@ -96,6 +98,7 @@ def decide_stops(state: State) -> None:
     spare: dict[str, list[Node]] = {}  # idle nodes by pool
     up = len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
     room = plan.room_wanted
+    kept: list[Node] = []  # without a job, by Slurm, for one that it does not start
     for node in list(state.roster.nodes.values()):
         if node.destroyed_at is not None or node.shutdown is not None:
             room -= _leaves_room(node)
@@ -104,6 +107,8 @@ def decide_stops(state: State) -> None:
         told = node.cloud.word is not None or (slurm is not None and slurm.state in DRAINED_STATES)
         if node.state is BUSY and node.size is not None and not told:
             up += 1  # nearly every node of every poll
+            if node.use.kept_since is not None and node.use.kept(t, state.policy.use_within):
+                kept.append(node)
             continue
         busy = node.boot is not None or node.destroy_again_at > t or _is_being_resumed(state, node)
         if not busy and (
@@ -112,7 +117,27 @@ def decide_stops(state: State) -> None:
             room -= _leaves_room(node)
             continue
         up += node.state not in NOT_UP
-    _stop_unwanted(state, sight, spare, up, room)
+    _stop_unwanted(state, sight, spare, up, room, _kept_in_vain(state, sight, kept))
+
+
+def _kept_in_vain(state: State, sight: Sight, kept: list[Node]) -> list[tuple[Node, Cause]]:
+    """Nodes that Slurm plans for a job which more nodes would not help, such as one that has to wait for the end of a
+    maintenance: nobody who can have them wants them. They are drained first, and the last look must find no job there.
+    """
+    plan = state.plan
+    assert plan is not None
+    if not kept or not state.policy.slurm:
+        return []
+    found: list[tuple[Node, Cause]] = []
+    for node in kept:
+        if node.size is None or node.boot is not None or node.destroy_again_at > state.t:
+            continue
+        if plan.seeks(node.size.id, state.zone(node.hostname)):
+            continue
+        open_now = sight.windows.is_open(node.start(sight), sight.cloud_now, sight.clock_margin)
+        if open_now and node.word is None:
+            found.append((node, KeptInVain(seconds=state.t - (node.use.kept_since or state.t))))
+    return found
 
 
 def _leaves_room(node: Node) -> bool:
@@ -179,12 +204,13 @@ def _by_word(state: State, node: Node) -> bool:
     return False
 
 
-def _stop_unwanted(state: State, sight: Sight, spare: dict[str, list[Node]], up: int, room: int) -> None:
+def _stop_unwanted(
+    state: State, sight: Sight, spare: dict[str, list[Node]], up: int, room: int, candidates: list[tuple[Node, Cause]]
+) -> None:
     """Idle nodes that were matched to nothing: the dearest first, then the longest idle, min_nodes kept. `room`: nodes
-    that are to make room for jobs which a limit stops."""
+    that are to make room for jobs which a limit stops; `candidates`: others that nobody wants."""
     plan = state.plan
     assert plan is not None
-    candidates: list[tuple[Node, Cause]] = []
     for pool, nodes in spare.items():
         unmatched = min(plan.supply.left(pool, IDLE), len(nodes))
         if unmatched:

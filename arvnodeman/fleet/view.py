@@ -100,6 +100,18 @@ class Waiting(NamedTuple):
     choices: Sequence[NodeSize] = ()  # the sizes that fit them, in the order in which they are tried
 
 
+class VainGroup(NamedTuple):
+    """A group of jobs for which nodes were up in vain, or which Slurm refused while one was up."""
+
+    shape: JobShape
+    words: str  # what it is, for people
+    said: str  # Slurm's reason then
+    node: str  # that stood idle for it; '': none did
+    idle: float  # seconds that it did
+    until: float  # steady time at which it is tried again; a probe comes first
+    cause: Cause
+
+
 class OperationStatus(NamedTuple):
     """One operation under way."""
 
@@ -136,6 +148,8 @@ class View:
     spreads: Mapping[Span, Spread] = field(default_factory=lambda: MappingProxyType({}))
     jobs: Sequence[Job] = ()
     waiting: Mapping[JobShape, Waiting] = field(default_factory=lambda: MappingProxyType({}))
+    refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=lambda: MappingProxyType({}))  # by Slurm
+    vain: Mapping[str, VainGroup] = field(default_factory=lambda: MappingProxyType({}))  # by the group's name
     resting: Mapping[str, Cause] = field(default_factory=lambda: MappingProxyType({}))  # size -> why
     missing_sizes: Sequence[str] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from arvnodeman.cloud import throttle
+from arvnodeman.fleet.causes_of_use import InVain
 from arvnodeman.fleet.milestones import Span
 from arvnodeman.manage import metric_readers as read
 from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS, Labels, Read, count, one
@@ -97,6 +98,18 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "longest_wait_seconds", G, "How long the job that waits longest has been seen waiting.", one(read.longest_wait)
+    ),
+    Metric(
+        "boots_in_vain",
+        C,
+        "Groups of jobs, each once a back-off, for which a node was up that Slurm did not use.",
+        count("boots_in_vain"),
+    ),
+    Metric(
+        "groups_in_vain",
+        G,
+        "Groups of waiting jobs for which nothing is booted for now, since Slurm did not use a node for them.",
+        one(lambda reading: sum(isinstance(group.cause, InVain) for group in reading.now.view.vain.values())),
     ),
     Metric("jobs_cancelled", C, "Jobs cancelled since nothing could ever serve them.", count("jobs_cancelled")),
     Metric(

@@ -188,9 +188,9 @@ def record_of(node: ShownNode, mark: Mark | None, contact: Contact | None, *, fr
         domain="",
         slot=None if mark is None else 1,  # it holds something that has to be given back
         instance_id=mark.instance_id or None if mark else None,
-        modified_at=contact.last if contact else None,
+        modified_at=(contact.last or contact.first) if contact else None,  # before the first answer: its slurmd's start
         first_ping_at=contact.first if contact else None,
-        last_ping_at=contact.last if contact else None,
+        last_ping_at=(contact.last or contact.first) if contact else None,
         intent=mark.intent if mark else None,
         address=node.address or node.name,
         free=free,

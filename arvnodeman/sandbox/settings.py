@@ -92,6 +92,8 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
         "consecutive_idle_count": 2,
         "quota_retry_after": _at_least(60 * second, 1.0),
         "size_retry_after": _at_least(60 * second, 1.0),
+        "use_within": _at_least(180 * second, 5.0) + slow,
+        "vain_retry_after": _at_least(300 * second, 5.0),
         "drain_poll_time": _at_least(5 * second, 0.25),
         "stop_timeout": _at_least(120 * second, 5.0),
         "watchdog": 60,

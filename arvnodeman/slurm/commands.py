@@ -112,7 +112,8 @@ class Slurm(SlurmNodes):
         self._report("squeue", malformed, _queue_log, nothing=nothing)
         if len(malformed) > _JUNK and nothing:
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
-        outlook, now = self._foresight.look({id(job.shape): job.shape for job in jobs}.values()), time.time()
+        shapes = {id(job.shape): job.shape for job in jobs}.values()
+        outlook, now = self._foresight.look([*shapes, *refused]), time.time()
         refused_there: dict[JobShape, list[Job]] = {}
         for job in placed((job for alike in refused.values() for job in alike), outlook, now):
             refused_there.setdefault(job.shape, []).append(job)

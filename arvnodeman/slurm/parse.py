@@ -29,9 +29,9 @@ WAITS_FOR_NODES = ("Resources", "ReqNodeNotAvail", "Priority", "BadConstraints",
 that waits for `BurstBufferResources` is no want of nodes."""
 MAINTENANCE = "Reserved for maintenance"
 """... unless it contains this: more nodes would not help."""
-_ALWAYS_SAID = ("Dependency", "BeginTime", "JobHeld", ARRAY_LIMIT, "Cleaning", "None", "DependencyNeverSatisfied")
+_ALWAYS_SAID = ("Dependency", "BeginTime", "JobHeld", ARRAY_LIMIT, "Cleaning", "DependencyNeverSatisfied")
 """How the reasons begin that Slurm gives also while every node is off. Any other of those for which nodes do not help
-comes only when a node is up: it tells that a node was booted in vain."""
+comes only when a node is up: it tells that a node was booted in vain. (`None`: Slurm has not looked at the job yet.)"""
 
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})([KMGTP]?)([CN]?)", re.IGNORECASE)
 _WAITS = re.compile(rf"\b(?:{'|'.join(WAITS_FOR_NODES)})\b")
@@ -201,7 +201,9 @@ def parse_squeue(
             shape, limit = readings.of((*fields[:3], fields[5], fields[7]), behind)
             priority = int(fields[6])
             if refused is not None and not readings.wait_for_nodes(reason):
-                refused.setdefault(shape, []).extend([Job(each, shape, priority, reason) for each in ids])
+                refused.setdefault(shape, []).extend(
+                    [Job(each, shape, priority, reason, time_limit=limit) for each in ids]
+                )
                 continue
             may_run = len(ids)
             if left and (array := job_id.partition("_")[0]) in left:

@@ -14,14 +14,16 @@ from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from simulation.run import Pace, Run
+from simulation.site import MAINTENANCE
 from simulation.watch import Watch
 
 from arvnodeman.fleet.gres import Gres
 from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord
-from arvnodeman.fleet.model import JobShape, Policy, ProviderSize, SizeSection, Word
+from arvnodeman.fleet.model import JobOwner, JobShape, Policy, ProviderSize, SizeSection, Word
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
 RULES = int(os.environ.get("RULES", "30"))  # in a history
+PROBES = 5  # of one group in two hours: after 5, 10, 20 and 40 minutes
 BOUND = 400  # polls within which everything must have come right once the faults have stopped
 
 OFFERS = (
@@ -51,6 +53,10 @@ SHAPES = st.builds(
     gres=st.sampled_from([(), (), (), (("gpu", 1),), (("gpu:tesla", 2),), (("fpga", 1),)]),
     partitions=st.sampled_from([(), ("compute",), ("compute",), ("gpu",), ("debug",), ("gpu", "debug")]),
 )
+NEVER = {"spent": "QOSGrpCpuLimit", "odd": "", "later": f"ReqNodeNotAvail, {MAINTENANCE}"}  # QOS of jobs: why not
+SHAPES = st.tuples(SHAPES, st.sampled_from(["", "", "", "", *NEVER])).map(
+    lambda drawn: replace(drawn[0], owner=JobOwner(qos=drawn[1]))
+)
 RATES = st.sampled_from([0.0, 0.0, 0.05, 0.2])
 
 
@@ -79,7 +85,7 @@ class FleetHistories(RuleBasedStateMachine):
             slurm=True,
         )
         self.run = Run(policy, OFFERS, seed=seed, slots=slots, names=names)
-        self.run.site.gres, self.run.site.partitions = GRES, PARTITIONS
+        self.run.site.gres, self.run.site.partitions, self.run.site.never = GRES, PARTITIONS, NEVER
         self.watch = Watch(self.run)
 
     # ---- what the world does ----------------------------------------------------------------------------------------
@@ -194,13 +200,34 @@ class FleetHistories(RuleBasedStateMachine):
         assert served, self.watch.account("jobs wait for ever")
         clean = run.until(self._nothing_left, BOUND * poll)
         assert clean, self.watch.account("something is left for ever")
+        self._little_is_tried()
+        clean = run.until(self._nothing_left, BOUND * poll)
+        assert clean, self.watch.account("something is left for ever, after hours of jobs that never start")
         self.nothing_forbidden_happened()
         self.watch.replay()
         for name in sorted(self.watch.seen):
             event(name)
 
     def _all_served(self) -> bool:
-        return all(job.done or job.cancelled for job in self.run.site.jobs.values())
+        """But for those that Slurm never starts."""
+        site = self.run.site
+        return all(job.done or job.cancelled or not site.can_start(job) for job in site.jobs.values())
+
+    def _little_is_tried(self) -> None:
+        """Two hours with nothing but jobs that Slurm never starts costs one round of nodes for each group, and a few
+        probes."""
+        run, site = self.run, self.run.site
+        never = [job.shape for job in site.jobs.values() if not job.done and not job.cancelled]
+        if not never or self.run.policy.min_nodes:
+            return
+        before, least = site.tally.created, site.tally.cost + sum(node.price for node in site.cloud.values())
+        run.advance(2 * 3600)
+        probes = sum(shape.nodes for shape in set(never)) * PROBES
+        made = site.tally.created - before
+        most = sum(shape.nodes for shape in never) + probes
+        assert made <= most, self.watch.account(f"{made} nodes for jobs that never start, {most} may be tried")
+        cost = (most + 8) * max(offer.price or 0.0 for offer in OFFERS) * 1.5  # an hour and a half each, at most
+        assert site.tally.cost - least <= cost, self.watch.account("nodes were kept for jobs that never start")
 
     def _nothing_left(self) -> bool:
         """No node beyond min_nodes, no slot without a node, no operation that never ends."""

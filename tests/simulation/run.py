@@ -190,7 +190,7 @@ class Run:
             case Poll.RECORDS:
                 return self._records()
             case Poll.QUEUE:
-                return QueueListed(self.site.list_queue(), self.now + self.skew)
+                return QueueListed(self.site.list_queue(), self.now + self.skew, self.site.list_refused())
 
     def _records(self) -> RecordsListed:
         offset: float | None = -self.skew

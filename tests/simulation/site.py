@@ -47,6 +47,7 @@ from arvnodeman.fleet.model import (
     SlurmNode,
 )
 
+MAINTENANCE = "Reserved for maintenance"
 ON_THE_WAY = 1.0  # seconds from Slurm's answer about a node to the request that destroys it, when neither has to wait
 
 
@@ -157,6 +158,7 @@ class Site:
         self.slots = slots
         self.gres: Mapping[str, Gres] = {}  # by size: what its nodes have
         self.partitions: Mapping[str, tuple[str, ...]] = {}  # by size: those that its nodes are in; else in all
+        self.never: Mapping[str, str] = {}  # by QOS: jobs that Slurm never starts, and why; '': it says nothing of it
         self.quota: int | None = None
         self.no_capacity: set[str] = set()
         self.tally = Tally()
@@ -210,15 +212,42 @@ class Site:
 
     def _slurm_node(self, node: SimSlurmNode) -> SlurmNode:
         answers = node.node in self.cloud and self.cloud[node.node].up if node.node is not None else False
-        return SlurmNode(node.name, node.state, answers, node.weight, node.features, node.reason)
+        state = "plnd" if node.state == "idle" and answers and self._is_planned(node) else node.state
+        return SlurmNode(node.name, state, answers, node.weight, node.features, node.reason)
+
+    def _is_planned(self, node: SimSlurmNode) -> bool:
+        """Slurm keeps it for a job that has to wait for the end of a maintenance."""
+        return any(
+            MAINTENANCE in self.never.get(job.shape.owner.qos, "") and self._fits(node, job.shape)
+            for job in (self._waiting() if self.never else ())
+        )
+
+    def _waiting(self) -> list[SimJob]:
+        return [job for job in self.jobs.values() if not job.nodes and not job.done and not job.cancelled]
+
+    def can_start(self, job: SimJob) -> bool:
+        """By the rules of Slurm of which the Fleet sees nothing."""
+        return job.shape.owner.qos not in self.never
+
+    def _refusal(self, job: SimJob) -> str:
+        """What Slurm says of a job that it never starts, now that a node is up; '' before that, and of others."""
+        reason = self.never.get(job.shape.owner.qos, "")
+        up = any(slurm.state in ("idle", "alloc") and slurm.node in self.cloud for slurm in self.slurm.values())
+        return reason if reason and up else ""
 
     def list_queue(self) -> tuple[Job, ...]:
-        """squeue: the jobs that wait."""
+        """squeue: the jobs that wait for nodes."""
         return tuple(
-            Job(job.id, job.shape, job.priority, "Resources")
-            for job in self.jobs.values()
-            if not job.nodes and not job.done and not job.cancelled
+            Job(job.id, job.shape, job.priority, "Resources") for job in self._waiting() if not self._refusal(job)
         )
+
+    def list_refused(self) -> dict[JobShape, list[Job]]:
+        """squeue: the jobs that wait for something else."""
+        found: dict[JobShape, list[Job]] = {}
+        for job in self._waiting() if self.never else ():
+            if reason := self._refusal(job):
+                found.setdefault(job.shape, []).append(Job(job.id, job.shape, job.priority, reason))
+        return found
 
     # ---- what steps do ----------------------------------------------------------------------------------------------
 
@@ -432,7 +461,7 @@ class Site:
         free = [node for node in self.slurm.values() if node.state == "idle" and node.node in self.cloud]
         if not free:
             return
-        waiting = [job for job in self.jobs.values() if not job.nodes and not job.done and not job.cancelled]
+        waiting = [job for job in self._waiting() if self.can_start(job)]
         for job in sorted(waiting, key=lambda job: -job.priority):
             fitting = [node for node in free if self._fits(node, job.shape)][: job.shape.nodes]
             if len(fitting) < job.shape.nodes:

@@ -9,12 +9,15 @@ from arvnodeman.fleet.messages import (
     CloudListed,
     Command,
     CreateNode,
+    Decided,
     DestroyNode,
     DrainNode,
     Event,
     LookAtNode,
     NodeSeen,
+    Note,
     Poll,
+    PrepareRecord,
     QueueListed,
     RecordsListed,
     ReleaseRecord,
@@ -23,8 +26,9 @@ from arvnodeman.fleet.messages import (
     StepDone,
     StepFailed,
 )
-from arvnodeman.fleet.model import SlurmNode, Word
+from arvnodeman.fleet.model import JobShape, SlurmNode, Word
 from arvnodeman.fleet.node import BUSY_STATES
+from arvnodeman.fleet.vain import group_name
 from simulation.run import Run
 
 
@@ -40,6 +44,7 @@ class Watch:
     sinfo: dict[str, SlurmNode] = field(default_factory=dict)
     history: list[tuple[Event, float, list[Command]]] = field(default_factory=list)
     began: float = 0.0
+    back_off: dict[JobShape, float] = field(default_factory=dict)  # groups that were booted for in vain, and until when
     _succeeded: dict[Poll, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,6 +56,7 @@ class Watch:
         self.replay()
         self.flying.clear()
         self._succeeded.clear()
+        self.back_off.clear()
         self.history.clear()
         self.began = self.run.now + self.run.skew
         self.seen.add("restart")
@@ -62,6 +68,8 @@ class Watch:
         for command in commands:
             if isinstance(command, Step):
                 self._check(command)
+        if isinstance(event, QueueListed):
+            self._check_vain(event, now, commands)
         site = self.run.site
         if len(site.cloud) > self.run.policy.max_nodes:
             self._blame(f"{len(site.cloud)} nodes exist, max_nodes is {self.run.policy.max_nodes}")
@@ -114,6 +122,31 @@ class Watch:
                 self._check_alone(step, "uuid")
             case _:
                 pass
+
+    def _check_vain(self, event: QueueListed, now: float, commands: list[Command]) -> None:
+        """Of groups that Slurm never starts: no boot in their back-off, then the nodes of one job."""
+        site = self.run.site
+        groups = {job.shape for job in event.jobs}
+        shapes = {group_name(shape): shape for shape in groups | event.refused.keys()}
+        for note in commands:
+            if isinstance(note, Note) and note.kind is Decided.IN_VAIN and note.subject in shapes:
+                self.back_off[shapes[note.subject]] = now + self._wait_of(note)
+                self.seen.add("a boot in vain")
+            elif isinstance(note, Note) and note.kind is Decided.TRIED_AGAIN and note.subject in shapes:
+                self.back_off[shapes[note.subject]] = now
+        never = {shape for shape in groups if shape.owner.qos in site.never}
+        if groups - never or not never <= self.back_off.keys() or self.run.policy.min_nodes:
+            return
+        begun = sum(isinstance(command, PrepareRecord) for command in commands)
+        most = sum(shape.nodes for shape in never if self.back_off[shape] <= now + 1)
+        if begun > most:
+            self._blame(f"{begun} boots for groups that Slurm did not start, {most} may be tried: {never}")
+        elif begun:
+            self.seen.add("a probe after a boot in vain")
+
+    def _wait_of(self, note: Note) -> float:
+        """The back-off that a decision of a boot in vain tells of."""
+        return self.run.fleet.view.vain[note.subject].until - self.run.fleet.view.t
 
     def _must_be_fresh(self, step: Step) -> None:
         stale_after = self.run.policy.poll_stale_after

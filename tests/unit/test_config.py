@@ -188,6 +188,8 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "boot_attempts": 6,
         "quota_retry_after": 35.0,
         "size_retry_after": 36.0,
+        "use_within": 38.0,
+        "vain_retry_after": 39.0,
         "drain_poll_time": 37.0,
     }
     lines = "".join(f"{name} = {value}\n" for name, value in options.items())

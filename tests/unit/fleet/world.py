@@ -67,6 +67,7 @@ from arvnodeman.fleet.view import NodeStatus
 
 S = TypeVar("S", bound=Step)
 
+DAY = 86400.0
 EPOCH = 1_700_000_000.0
 MINUTE = 60.0
 HOUR = 3600.0
@@ -88,8 +89,11 @@ BIG = JobShape(cores=4)  # one that only the large size serves
 
 
 def policy(**options: Any) -> Policy:
-    """Two sizes, shutdown windows always open, the slurm dispatcher; the rest by default, or as asked for."""
-    return replace(Policy(sections=SECTIONS, shutdown_windows=ALWAYS, max_nodes=8, slurm=True), **options)
+    """Two sizes, shutdown windows always open, the slurm dispatcher; the rest by default, or as asked for. Jobs never
+    begin here, and for a day nothing is made of that."""
+    return replace(
+        Policy(sections=SECTIONS, shutdown_windows=ALWAYS, max_nodes=8, slurm=True, use_within=DAY), **options
+    )
 
 
 def jobs(count: int, shape: JobShape = ONE, *, priority: int = 0, name: str = "job") -> list[Job]:

@@ -586,7 +586,7 @@ def test_which_squeue_shows_all(version: str, expected: bool | None) -> None:
         ("BeginTime", False),
         ("JobHeldUser", False),
         ("JobHeldAdmin", False),
-        ("None", False),
+        ("None", True),
         ("Resources", False),
     ],
 )
@@ -595,7 +595,9 @@ def test_what_slurm_says_only_while_a_node_is_up_is_told_by_shape(reason: str, e
     lines = [f"2|100M|0|{reason}|a|(null)|7|1{behind(TAIL, number=number)}" for number in ("17", "3_[1-2]")]
     parse_squeue("\n".join(lines), "", TAIL, {}, numbered=True, refused=refused)
     shape = JobShape(cores=2, ram=100, partitions=("compute",))
-    assert refused == ({shape: [Job(name, shape, 7, reason) for name in ("17", "3_1", "3_2")]} if expected else {})
+    told = {shape: [(job.id, job.shape, job.priority, job.reason) for job in jobs] for shape, jobs in refused.items()}
+    assert told == ({shape: [(name, shape, 7, reason) for name in ("17", "3_1", "3_2")]} if expected else {})
+    assert all(job.time_limit is not None for jobs in refused.values() for job in jobs)
 
 
 def test_a_refused_line_that_cannot_be_read_in_full_is_only_not_told_by_shape() -> None:
