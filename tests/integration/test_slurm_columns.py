@@ -122,6 +122,7 @@ def test_each_part_of_a_heterogeneous_job_and_each_task_of_an_array(private: Pri
         ("--nodes=2-3", 1, 0, 2),
         ("--nodes=2-3 --mem=700", 1, 700, 2),
         ("--gpus=2 --mem-per-gpu=1500 --cpus-per-gpu=4", 8, 3000, 1),
+        ("--gpus=2 --nodes=2-3 --mem=700", 1, 700, 2),
         ("--gpus-per-node=1 --nodes=2 --mem-per-gpu=1G", 1, 1024, 2),
         ("--exclusive --mem-per-cpu=1000", 1, 1000, 1),
         ("--contiguous --nodes=2 --mem=10", 1, 10, 2),
@@ -133,3 +134,23 @@ def test_what_each_node_of_a_job_must_have(
     """Row F14: in cores and MB, however it was asked for."""
     (job,) = asked(private, slurm, *options.split())
     assert (job.shape.cores, job.shape.ram, job.shape.nodes) == (cores, ram, nodes)
+
+
+@pytest.mark.parametrize(
+    ("options", "nodes", "gpus"),
+    [
+        ("--gpus=2", 1, 2),
+        ("--gpus=3", 2, 2),
+        ("--gpus=4", 2, 2),
+        ("--gpus=5", 3, 2),
+        ("--gpus=4 --ntasks=4", 2, 2),
+        ("--gpus=4 --nodes=2-3", 2, 2),
+        ("--gpus-per-task=1 --ntasks=3", 2, 2),
+    ],
+)
+def test_gpus_that_are_asked_for_together(
+    private: PrivateSlurm, slurm: Slurm, options: str, nodes: int, gpus: int
+) -> None:
+    """A node has two: Slurm spreads them over as many nodes as that takes."""
+    (job,) = asked(private, slurm, *options.split())
+    assert (job.shape.nodes, job.shape.gres) == (nodes, (("gpu", gpus),))
