@@ -5,6 +5,7 @@
 # make months   let the brain live for months of virtual time, checked at every command (EVENTS=1000000)
 # make mutants   change the brain in one small thing at a time, and see whether its tests notice (MUTANTS="arvnodeman.fleet.windows*")
 # make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
+# make bench-idle   let 5,000 idle nodes go, and 300 nodes live, by an earlier build and by this one (ARGS="--nodes 500")
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
 # make bench-report   time reports over a history of a million rows (ARGS="--nodes 1000" for another site)
@@ -26,7 +27,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test properties months mutants bench chaos soak drills check bench-manage bench-report bench-slurm bench-page screenshots scenarios clean
+.PHONY: help demo test properties months mutants bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-page screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -50,6 +51,9 @@ mutants: $(VENV)/.installed
 bench: $(VENV)/.installed
 	@PYTHONPATH=tests $(BIN)/python tests/bench/fleet_cycle.py --quiet $(ARGS)
 	@PYTHONPATH=tests/integration $(BIN)/python tests/bench/two_hundred_nodes.py $(ARGS)
+
+bench-idle: $(VENV)/.installed
+	@PYTHONPATH=tests/integration $(BIN)/python tests/bench/many_idle.py $(ARGS)
 
 drills: $(VENV)/.installed
 	@$(BIN)/python tests/integration/drill_book.py $(ARGS)

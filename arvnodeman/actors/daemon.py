@@ -88,16 +88,14 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         """Events go to the brain; what comes from the operators goes to their pool, too."""
         match message:
             case StepEnded(number, first, alike):
-                self._operators.freed(number)
                 for outcome in (first, *alike):
                     result = "ok" if isinstance(outcome, StepDone) else outcome.error.kind.value
                     self._published.steps[type(outcome.step).__name__, result] += 1
-                    self._think(outcome)
+                self._think(first, *alike, freed=number)
             case OperatorDied():
                 self._vitals.count("operators_replaced")
                 self._logger.error("Operator %d died (%s) and is replaced", message.operator, message.text)
-                for answer in self._operators.replace(message):
-                    self._think(answer)
+                self._think(*self._operators.replace(message))
             case PollersStarted(pollers):
                 self._pollers = pollers
             case _ if isinstance(message, get_args(Event)):
@@ -105,16 +103,26 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
             case _:
                 super().receive(message)
 
-    def _think(self, event: Event) -> None:
-        began = self._clock.monotonic()
-        if isinstance(event, Tick):
-            self._armed = None
-        self._stopping = self._stopping or isinstance(event, StopAsked)
-        commands = self._ask_brain(event)
-        for command in commands:
-            self._carry_out(command)
-        self._operators.submit(*(command for command in commands if isinstance(command, Step)))
-        self._publish(type(event).__name__, began)
+    def _think(self, *events: Event, freed: int | None = None) -> None:
+        """What follows from events that came together is handed out together: it may be one command for many nodes.
+        `freed`: the operator that has ended its steps. What follows goes before what waited for it."""
+        steps: list[Step] = []
+        for event in events:
+            began = self._clock.monotonic()
+            if isinstance(event, Tick):
+                self._armed = None
+            self._stopping = self._stopping or isinstance(event, StopAsked)
+            for command in self._ask_brain(event):
+                if isinstance(command, Step):
+                    steps.append(command)
+                else:
+                    self._carry_out(command)
+            self._publish(type(event).__name__, began)
+        if freed is None:
+            self._operators.submit(*steps)
+        else:
+            self._operators.freed(freed, *steps)
+        self._published.queued = self._operators.waiting
         self._arm()
         if self._stopping and self._operators.is_idle() and not self._brain.boots_at_the_cloud:
             self._published.stopped.set()
@@ -123,7 +131,6 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         published, now = self._published, self._clock.monotonic()
         if published.view is not self._brain.view:
             published.view, published.at = self._brain.view, now
-        published.queued = self._operators.waiting
         published.cycles[event] = published.cycles.get(event, Cycles()).plus(now - began)
 
     def _ask_brain(self, event: Event) -> Sequence[Command]:

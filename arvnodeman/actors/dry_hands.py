@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import singledispatchmethod
 
@@ -54,11 +54,21 @@ class DryHands:
         """Ask, or pretend. Raises RemoteFailure where the asking fails."""
         raise TypeError(f"no dry run knows the step {type(step).__name__}")
 
-    def describe(self, steps: Sequence[messages.DescribeNode]) -> Sequence[RemoteError | None]:
-        """Several at once: each is pretended."""
-        for step in steps:
-            self.do(step)
-        return [None] * len(steps)
+    def do_all(self, steps: Sequence[Step]) -> Sequence[StepResult | RemoteError]:
+        """Several at once: what asks is asked together, each of the others is pretended."""
+        answers = iter(self._ask_all([step for step in steps if self._is_asked(step)]))
+        return [next(answers) if self._is_asked(step) else self.do(step) for step in steps]
+
+    def _is_asked(self, step: Step) -> bool:
+        return isinstance(step, messages.LookAtNode) and not self._overlay.is_made(step.hostname)
+
+    def _ask_all(self, steps: Sequence[Step]) -> Iterator[StepResult | RemoteError]:
+        for step, answer in zip(steps, self._asking.do_all(steps) if steps else (), strict=True):
+            assert isinstance(step, messages.LookAtNode)
+            yield self._as_seen(step, answer) if isinstance(answer, NodeSeen) else answer
+
+    def _as_seen(self, step: messages.LookAtNode, seen: NodeSeen) -> NodeSeen:
+        return replace(seen, node=self._overlay.slurm_node(step.hostname, seen.node))
 
     # ---- what asks --------------------------------------------------------------------------------------------------
 
@@ -72,7 +82,7 @@ class DryHands:
             return NodeSeen(self._overlay.slurm_node(step.hostname, None), 0 if step.jobs else None)
         seen = self._asking.do(step)
         assert isinstance(seen, NodeSeen)
-        return replace(seen, node=self._overlay.slurm_node(step.hostname, seen.node))
+        return self._as_seen(step, seen)
 
     @do.register
     def _(self, step: messages.FindNode) -> StepResult:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property, singledispatchmethod
 from typing import TYPE_CHECKING
 
+from arvnodeman.actors.together import RECORD_STEPS, do_record_steps, do_slurm_steps
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, Secret
+from arvnodeman.records.names import SlurmRecords
 
 if TYPE_CHECKING:
     from arvnodeman.arvados.jobs import JobsQueue
@@ -58,11 +60,14 @@ class Hands:
         """Carry out one step, without retrying. Raises RemoteFailure, and whatever nobody foresaw."""
         raise TypeError(f"no operator knows the step {type(step).__name__}")
 
-    def describe(self, steps: Sequence[messages.DescribeNode]) -> Sequence[RemoteError | None]:
-        """Carry out several steps that differ in the node alone: an error or None for each. Raises RemoteFailure when
-        all have failed."""
-        failures = self._slurm.describe_all([step.hostname for step in steps], steps[0].size, steps[0].weight)
-        return [failures[step.hostname].error if step.hostname in failures else None for step in steps]
+    def do_all(self, steps: Sequence[Step]) -> Sequence[StepResult | RemoteError]:
+        """Carry out several steps of one family: a result or an error for each. Raises RemoteFailure when all have
+        failed."""
+        if not isinstance(steps[0], RECORD_STEPS):
+            return do_slurm_steps(steps, self._slurm)
+        if not isinstance(self._keeper, SlurmRecords):
+            raise TypeError(f"the records are not names in Slurm, as {type(steps[0]).__name__} says")
+        return do_record_steps(steps, self._keeper)
 
     @do.register
     def _(self, _step: messages.ListSizes) -> StepResult:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
-from arvnodeman.fleet.messages import DescribeNode, Lane, Step, StepDone, StepFailed, StepResult
+from arvnodeman.actors.waiting import WaitingSteps
+from arvnodeman.fleet.messages import Step, StepDone, StepFailed, StepResult
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
 from arvnodeman.supervision.ending import is_fatal
-
-MOST_ALIKE = 499  # steps that are carried out together with another one
 
 
 class StepHands(Protocol):
@@ -22,15 +20,15 @@ class StepHands(Protocol):
         """Carry out one step; raises RemoteFailure."""
         ...
 
-    def describe(self, steps: Sequence[DescribeNode]) -> Sequence[RemoteError | None]:
-        """Carry out several that differ in the node alone, with as few commands as may be: an error or None for each.
+    def do_all(self, steps: Sequence[Step]) -> Sequence[StepResult | RemoteError]:
+        """Carry out several of one family (waiting.py), with as few commands as may be: a result or an error for each.
         Raises RemoteFailure when all have failed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DoStep:
-    """To an operator: carry out this step, and with it these, which are like it but for the node."""
+    """To an operator: carry out this step, and with it these, which are of its family."""
 
     step: Step
     alike: tuple[Step, ...] = ()
@@ -86,10 +84,11 @@ class OperatorActor(BaseNodeManagerActor):
         try:
             if len(steps) == 1:
                 return [StepDone(step, self._hands.do(step))]
-            described = [step for step in steps if isinstance(step, DescribeNode)]
-            errors = self._hands.describe(described)
-            ended = zip(described, errors, strict=True)
-            return [StepDone(step, None) if error is None else StepFailed(step, error) for step, error in ended]
+            ended = zip(steps, self._hands.do_all(steps), strict=True)
+            return [
+                StepFailed(step, result) if isinstance(result, RemoteError) else StepDone(step, result)
+                for step, result in ended
+            ]
         except RemoteFailure as failure:
             return [StepFailed(step, failure.error) for step in steps]
         except Exception as error:
@@ -117,16 +116,17 @@ class _Seat:
 class OperatorPool:
     """The queue of steps and who carries them out. A plain object inside the daemon actor: not thread-safe.
 
-    With two operators or more the first is kept for the lane DESTROY; steps of that lane may also take the others, in
-    the order of the queue. So boots never hold up what saves money. After a restart of slurmctld a thousand nodes want
-    their feature again: steps of that kind that wait for the same size are handed out together.
+    With two operators or more the first is kept for the lane DESTROY, whose steps may also take the others. So boots
+    never hold up what saves money. In which order, and what is handed out together: waiting.py.
     """
 
     start: Callable[[int, Ref], Ref]  # starts the operator with this number, which answers to this daemon actor
     size: int
     _seats: list[_Seat] = field(default_factory=list)
-    _waiting: dict[Lane, deque[tuple[int, Step]]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
-    _count: int = 0
+    _waiting: WaitingSteps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._waiting = WaitingSteps(self.size)
 
     def open(self, daemon: Ref) -> None:
         """Start the operators, which answer to this daemon actor."""
@@ -134,15 +134,13 @@ class OperatorPool:
 
     def submit(self, *steps: Step) -> None:
         """Queue steps, and hand them over at once where operators are free."""
-        for step in steps:
-            self._count += 1
-            self._waiting[step.lane].append((self._count, step))
+        self._waiting.add(steps)
         self._hand_out()
 
-    def freed(self, number: int) -> None:
-        """An operator has ended its step."""
+    def freed(self, number: int, *steps: Step) -> None:
+        """An operator has ended its steps, and these follow from that."""
         self._seats[number].running = ()
-        self._hand_out()
+        self.submit(*steps)
 
     def replace(self, died: OperatorDied) -> list[StepFailed]:
         """Put a new operator in the place of a dead one. Returns the answers to the steps that it carried out."""
@@ -156,11 +154,11 @@ class OperatorPool:
     @property
     def waiting(self) -> int:
         """Steps that no operator has taken yet."""
-        return sum(map(len, self._waiting.values()))
+        return len(self._waiting)
 
     def is_idle(self) -> bool:
         """No step is running or waiting."""
-        return not any(self._waiting.values()) and not any(seat.running for seat in self._seats)
+        return not self._waiting and not any(seat.running for seat in self._seats)
 
     @property
     def refs(self) -> tuple[Ref, ...]:
@@ -169,31 +167,10 @@ class OperatorPool:
 
     def _hand_out(self) -> None:
         for number, seat in enumerate(self._seats):
-            if not seat.running and (step := self._take(only_destroys=self.size > 1 and number == 0)) is not None:
-                alike = self._take_alike(step)
-                seat.running = (step, *alike)
-                tell(seat.ref, DoStep(step, alike))
-
-    def _take(self, only_destroys: bool) -> Step | None:
-        lanes = [self._waiting[Lane.DESTROY]] if only_destroys else list(self._waiting.values())
-        filled = [lane for lane in lanes if lane]
-        if not filled:
-            return None
-        _, step = min(filled, key=lambda lane: lane[0][0]).popleft()
-        return step
-
-    def _take_alike(self, step: Step) -> tuple[Step, ...]:
-        """The waiting steps that one command can carry out with this one."""
-        if not isinstance(step, DescribeNode):
-            return ()
-        waiting = self._waiting[step.lane]
-        alike: list[Step] = []
-        others: deque[tuple[int, Step]] = deque()
-        for turn, other in waiting:
-            same = isinstance(other, DescribeNode) and (other.size, other.weight) == (step.size, step.weight)
-            if same and len(alike) < MOST_ALIKE:
-                alike.append(other)
-            else:
-                others.append((turn, other))
-        self._waiting[step.lane] = others
-        return tuple(alike)
+            if seat.running:
+                continue
+            running = [other.running[0] for other in self._seats if other.running]
+            steps = self._waiting.take(running, only_destroys=self.size > 1 and number == 0)
+            if steps:
+                seat.running = steps
+                tell(seat.ref, DoStep(steps[0], steps[1:]))

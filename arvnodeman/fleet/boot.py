@@ -56,6 +56,7 @@ class Boot(Operation):
         self.size = size
         self.intent = BootIntent(size.id, size.price, token, desk.clock.now)
         self.reuse = reuse
+        self.of_names = False  # its record is a name in Slurm
         self.stage = Stage.PREPARE
         self.record: NodeRecord | None = None
         self.node: CloudNode | None = None
@@ -102,7 +103,7 @@ class Boot(Operation):
 
     def begin(self) -> None:
         """Take a record."""
-        self.send(PrepareRecord(self.id, self.intent, self.reuse, logger=self.logger))
+        self.send(PrepareRecord(self.id, self.intent, self.reuse, self.of_names, logger=self.logger))
 
     def adopt_record(self, uuid: str) -> None:
         """A prepare that failed had worked: the record list shows one with our token. It is used again."""
@@ -306,7 +307,7 @@ class Boot(Operation):
             return
         self.stage = Stage.RELEASE
         self.fresh_attempts()
-        self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, logger=self.logger))
+        self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, self.record.is_name, logger=self.logger))
 
     def wake(self) -> None:
         """The next attempt of the present stage."""
@@ -326,6 +327,6 @@ class Boot(Operation):
                 self.send(FinishNode(self.id, self.node, self.record, logger=self.logger))
             case Stage.RELEASE:
                 assert self.record is not None
-                self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, logger=self.logger))
+                self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, self.record.is_name, logger=self.logger))
             case _:
                 pass

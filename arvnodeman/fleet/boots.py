@@ -17,6 +17,7 @@ def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE) -> Boot:
     reuse = _record_for(state, size, place)
     token = f"{int(state.began * 1000):x}-{state.desk.last_id + 1}"
     boot = Boot(state.desk, size, token, reuse)
+    boot.of_names = reuse is not None and reuse in state.roster.records and state.roster.records[reuse].is_name
     state.boots[boot.id] = boot
     boot.begin()
     return boot

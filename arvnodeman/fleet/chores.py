@@ -96,7 +96,7 @@ class CleanRecord(Chore):
         steps: list[Step] = []
         if set_down is not None and self.record.hostname is not None:
             steps.append(SetNodeDown(self.id, self.record.hostname, set_down, logger=self.logger))
-        steps.append(ReleaseRecord(self.id, self.record.uuid, action, logger=self.logger))
+        steps.append(ReleaseRecord(self.id, self.record.uuid, action, self.record.is_name, logger=self.logger))
         self.begin(*steps)
 
 

@@ -136,7 +136,9 @@ class StopAsked:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request to the outside, part of operation `op`. `logger` is the name under which it is logged."""
+    """One request to the outside, part of operation `op`. `logger` is the name under which it is logged.
+
+    Where one command can ask for many nodes, the steps for them are carried out together; each has its own answer."""
 
     op: int
     logger: str = field(default="", kw_only=True)
@@ -151,10 +153,11 @@ class ListSizes(Step):
 @dataclass(frozen=True, slots=True)
 class PrepareRecord(Step):
     """Take a node record with a slot and a hostname and write the intent into it: the stale record `reuse`, cleaned in
-    the same request, or a new one. Result: RecordPrepared."""
+    the same request, or a new one. `is_name`: the records are names in Slurm. Result: RecordPrepared."""
 
     intent: BootIntent
     reuse: str | None = None
+    is_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,10 +274,11 @@ class SetNodeDown(Step):
 @dataclass(frozen=True, slots=True)
 class ReleaseRecord(Step):
     """Clean a node record: hostname, slot, address, pings, instance id and properties. `action` is written as its last
-    action ("Shut down by Node Manager"). Result: None."""
+    action ("Shut down by Node Manager"). `is_name`: it is a name in Slurm. Result: None."""
 
     uuid: str
     action: str
+    is_name: bool = False
     lane: ClassVar[Lane] = Lane.DESTROY
 
 

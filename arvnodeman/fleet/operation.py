@@ -34,6 +34,16 @@ class Desk:
     out: list[Command] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     last_id: int = 0
+    shutdowns: int = 0  # under way
+    rounds: dict[float, float] = field(default_factory=dict)  # by their length: when the next one is
+
+    def in_round(self, wait: float) -> float:
+        """The steady time after about `wait` seconds: with all others that wait so long, since one request can ask for
+        many nodes. It is at least half of that away."""
+        t = self.clock.t
+        if not t + wait / 2 <= self.rounds.get(wait, t) <= t + wait:
+            self.rounds[wait] = t + wait
+        return self.rounds[wait]
 
     def next_id(self) -> int:
         """A number for a new operation."""

@@ -26,11 +26,9 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, Word
 from arvnodeman.fleet.node import BUSY_STATES, DRAINED_STATES, MAY_HIDE_JOBS, OUR_REMOVAL, OUR_SHUTDOWN, Node, reason_of
 from arvnodeman.fleet.operation import Desk, Operation
-from arvnodeman.fleet.shutdown_stages import Kind, Stage
+from arvnodeman.fleet.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, Kind, Stage, is_free
 
 SHUT_DOWN = "Shut down by Node Manager"
-MAY_HAVE_WORKED = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})  # a list tells (row E11)
-RESUMED_AFTER = 2  # looks in a row that find a drained node undrained: somebody resumed it
 
 
 class Shutdown(Operation):
@@ -46,6 +44,7 @@ class Shutdown(Operation):
         self.shared = False  # the name is another's: it is looked at, and never drained or set down
         record = node.record or node.prepared
         self.record_uuid = record.uuid if record is not None else None
+        self._is_name = record is not None and record.is_name
         self.stage = Stage.DRAIN
         self.ours = drained  # the drain in Slurm is ours
         self.drain_reason = node.slurm.reason if drained and node.slurm is not None else ""  # as Slurm has it
@@ -127,7 +126,7 @@ class Shutdown(Operation):
             self._may_destroy()
 
     def _later(self) -> None:
-        self.due = self.desk.clock.t + self.desk.policy.drain_poll_time
+        self.due = self.desk.in_round(self.desk.policy.drain_poll_time)
 
     def _look(self, *, jobs: bool) -> None:
         assert self.hostname is not None
@@ -211,7 +210,7 @@ class Shutdown(Operation):
             self._look(jobs=True)
         elif self.kind is Kind.GONE:
             self._gone_seen(seen)
-        elif self._is_free(seen):
+        elif is_free(seen, undrained=not self.desk.policy.slurm or self.shared):
             self._may_destroy()
         elif self.desk.policy.slurm and state in ("idle", "alloc", "mix") and not self.shared:
             self._undrained_seen()
@@ -240,13 +239,6 @@ class Shutdown(Operation):
         else:
             self._set_down()
 
-    def _is_free(self, seen: NodeSeen) -> bool:
-        """Nothing runs on it, for certain: unk, an error or a state that we do not know is no answer."""
-        if seen.node is None or seen.node.state == "down":
-            return True
-        undrained = () if self.desk.policy.slurm and not self.shared else ("idle",)
-        return seen.node.state in ("drain", "fail", "inval", *undrained) and seen.jobs == 0
-
     def _undrained_seen(self) -> None:
         """idle, alloc or mix without drain, twice in a row: somebody took it back."""
         self._undrained += 1
@@ -269,8 +261,7 @@ class Shutdown(Operation):
             self._destroy()
 
     def _works_by_record(self) -> bool:
-        """Without Slurm, the record's word is all there is."""
-        record = self.node.record
+        record = self.node.record  # without Slurm, its word is all there is
         return not self.desk.policy.sinfo and record is not None and record.worker_state == "busy"
 
     def _destroy(self) -> None:
@@ -282,11 +273,18 @@ class Shutdown(Operation):
     def _destroyed(self) -> None:
         self.desk.decide(Decided.DESTROYED, self.node.cloud.name, "Shutdown success", logger=self.logger)
         self.node.destroyed_at = self.desk.clock.t
-        self._set_down()
+        self._set_down(together=self.desk.shutdowns > MANY)
 
-    def _set_down(self) -> None:
+    def _set_down(self, *, together: bool = False) -> None:
+        """`together`: with the others that go in the same second."""
         self.stage = Stage.SET_DOWN
         self.fresh_attempts()
+        if together:
+            self.due = self.desk.in_round(1.0)
+        else:
+            self._say_down()
+
+    def _say_down(self) -> None:
         if self.desk.policy.slurm and self.hostname and not self.shared:
             self.send(SetNodeDown(self.id, self.hostname, self.reason, logger=self.logger))
         else:
@@ -295,8 +293,11 @@ class Shutdown(Operation):
     def _release(self) -> None:
         self.stage = Stage.RELEASE
         self.fresh_attempts()
+        self._say_release()
+
+    def _say_release(self) -> None:
         if self.record_uuid is not None:
-            self.send(ReleaseRecord(self.id, self.record_uuid, SHUT_DOWN, logger=self.logger))
+            self.send(ReleaseRecord(self.id, self.record_uuid, SHUT_DOWN, self._is_name, logger=self.logger))
         else:
             self.outcome = "destroyed"
 
@@ -392,8 +393,6 @@ class Shutdown(Operation):
             case Stage.LOOK:
                 self.send(LookForNode(self.id, self.node.cloud, logger=self.logger))
             case Stage.SET_DOWN:
-                assert self.hostname is not None
-                self.send(SetNodeDown(self.id, self.hostname, self.reason, logger=self.logger))
+                self._say_down()
             case Stage.RELEASE:
-                assert self.record_uuid is not None
-                self.send(ReleaseRecord(self.id, self.record_uuid, SHUT_DOWN, logger=self.logger))
+                self._say_release()

@@ -29,6 +29,7 @@ def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = Fals
     state.touched.add(node.id)
     node.set_state(NodeState.SHUTDOWN, state.t)
     state.shutdowns[shutdown.id] = shutdown
+    state.desk.shutdowns = len(state.shutdowns)
     shutdown.begin()
     after_shutdown(state, shutdown)
     return shutdown
@@ -46,6 +47,7 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
         return
     if state.shutdowns.pop(shutdown.id, None) is None:
         return
+    state.desk.shutdowns = len(state.shutdowns)
     node = shutdown.node
     node.shutdown = None
     match shutdown.outcome:

@@ -36,8 +36,9 @@ def mark_of_node(instance_id: str) -> str:
 
 
 def read_mark(comment: str) -> Mark | None:
-    """The mark in a Comment; None for one that is empty or somebody else's."""
-    match = _MARK.fullmatch(comment.strip())
+    """The mark in a Comment; None for one that is empty or somebody else's. One that was written with many others has
+    quotation marks around it."""
+    match = _MARK.fullmatch(comment.strip().removeprefix('"').removesuffix('"'))
     if match is None:
         return None
     token, size, price, at, instance_id = match.groups()

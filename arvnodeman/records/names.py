@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
@@ -22,7 +22,8 @@ from arvnodeman.records.advice import Advice
 from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import DUMMY_NODE
-from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.errors import UnknownNode
+from arvnodeman.slurm.keeping import NameNote, NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
 RESTS = 1 / 30  # of boot_fail_after: how long a name that was given back is left alone, as old traces may linger
@@ -33,6 +34,7 @@ _NOT_FREE = frozenset({"COMPLETING", "FAIL", "PLANNED", "CLOUD", "DYNAMIC_NORM",
 _NOT_FREE |= {"POWERED_DOWN", "POWERING_UP", "POWERING_DOWN", "POWER_DOWN", "REBOOT_ISSUED"}
 _RESERVED = frozenset({"RESERVED", "MAINTENANCE"})  # free for the jobs of its reservation alone
 _log = logging.getLogger("arvnodeman.slurm")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,48 +79,107 @@ class SlurmRecords:
         return tuple(records)
 
     def prepare(self, intent: BootIntent, reuse: str | None) -> RecordPrepared:
-        """Write the intent on a free name, which is kept drained until it is told where its node is: Slurm starts jobs
-        on whatever registers, and a job whose node cannot be reached is lost. ErrorKind.SLOTS when no name is free, or
-        this one is not any more."""
-        if reuse is None:
-            raise self._no_name()
-        node, now = self._slurm.shown_node(reuse), time.time()
+        """prepare_all() of one. ErrorKind.SLOTS when no name is free, or this one is not any more."""
+        return _only(self.prepare_all([(intent, reuse)]))
+
+    def prepare_all(self, wishes: Sequence[tuple[BootIntent, str | None]]) -> list[RecordPrepared | RemoteFailure]:
+        """Write each intent on a free name, which is kept drained until it is told where its node is: Slurm starts jobs
+        on whatever registers, and a job whose node cannot be reached is lost. What came of each."""
+        shown = self._slurm.shown_nodes([name for _, name in wishes if name is not None and self._may_ask(name)])
+        now = time.time()
+        failures: dict[str, RemoteFailure] = {}
+        taken: dict[str, BootIntent] = {}
+        for intent, name in wishes:
+            node = shown.get(name or "")
+            if name is None or node is None or name in taken or not self._may_have(node, intent, now):
+                continue  # no name for it
+            taken[name] = intent
+        self._set_aside({name: intent for name, intent in taken.items() if "DRAIN" not in shown[name].flags}, failures)
+        notes = [NameNote(name, mark_of_boot(intent)) for name, intent in taken.items() if name not in failures]
+        failures |= self._slurm.note_all(notes)
+        found: list[RecordPrepared | RemoteFailure] = []
+        for intent, name in wishes:
+            if name is None or taken.get(name) is not intent:
+                unknown = name is not None and name not in shown
+                found.append(_unknown(name) if unknown and name is not None else self._no_name())
+            elif name in failures:
+                found.append(failures[name])
+            else:
+                record = record_of(shown[name], Mark(intent=intent), None, free=False)
+                found.append(RecordPrepared(record, Secret("")))
+        return found
+
+    def _may_ask(self, name: str) -> bool:
+        try:
+            self._slurm.check_changeable(name)
+        except RemoteFailure:
+            return False
+        return True
+
+    def _may_have(self, node: ShownNode, intent: BootIntent, now: float) -> bool:
         mark = read_mark(node.comment)
         ours = mark is not None and mark.intent is not None and mark.intent.token == intent.token
-        if not ours and not is_free(node, mark, self._rest, now):
-            raise self._no_name()
-        mark = Mark(intent=intent)
-        if "DRAIN" not in node.flags:
-            self._set_aside(node, f"{OUR_BOOT} ({intent.token})")
-        self._slurm.note(reuse, mark_of_boot(intent))
-        return RecordPrepared(record_of(node, mark, None, free=False), Secret(""))
+        return ours or is_free(node, mark, self._rest, now)
 
     def describe(self, uuid: str, node: CloudNode) -> None:
-        """The name is this instance's, and is found at its address, once it has one: then it may have jobs."""
-        shown = self._slurm.shown_node(uuid)
-        for_another = shown.reason.startswith(OURS) and shown.reason not in (
-            reason_of(OUR_SHUTDOWN, node),
-            reason_of(OUR_REMOVAL, node),
-        )
-        resume = node.address is not None and for_another and "DRAIN" in shown.flags
-        self._slurm.note(uuid, mark_of_node(node.report_id), node.address, resume=resume)
+        """describe_all() of one."""
+        _only(self.describe_all([(uuid, node)]))
+
+    def describe_all(self, nodes: Sequence[tuple[str, CloudNode]]) -> list[RemoteFailure | None]:
+        """Each name is this instance's, and is found at its address, once it has one: then it may have jobs."""
+        shown = self._slurm.shown_nodes([name for name, _ in nodes if self._may_ask(name)])
+        notes = []
+        for name, node in nodes:
+            if name not in shown:
+                continue
+            for_another = shown[name].reason.startswith(OURS) and shown[name].reason not in (
+                reason_of(OUR_SHUTDOWN, node),
+                reason_of(OUR_REMOVAL, node),
+            )
+            resume = node.address is not None and for_another and "DRAIN" in shown[name].flags
+            notes.append(NameNote(name, mark_of_node(node.report_id), node.address, resume))
+        failures = self._slurm.note_all(notes)
+        return [failures.get(name) if name in shown else _unknown(name) for name, _ in nodes]
 
     def release(self, uuid: str, action: str) -> None:
-        """No mark, and nobody's address. The Slurm node has been set DOWN before that, where it was up."""
-        self._slurm.note(uuid, "", NOBODYS_ADDRESS)
+        """release_all() of one."""
+        _only(self.release_all([uuid], action))
 
-    def _set_aside(self, node: ShownNode, reason: str) -> None:
+    def release_all(self, uuids: Sequence[str], action: str) -> list[RemoteFailure | None]:
+        """No mark, and nobody's address. The Slurm node has been set DOWN before that, where it was up."""
+        failures = self._slurm.note_all([NameNote(uuid, "", NOBODYS_ADDRESS) for uuid in uuids])
+        return [failures.get(uuid) for uuid in uuids]
+
+    def _set_aside(self, intents: Mapping[str, BootIntent], failures: dict[str, RemoteFailure]) -> None:
         """DOWN and drained: so a node that registers stays without jobs, and a resume works, which it does not for a
         name that has never been up. A slurmd that comes up just now is somebody's; then this name is not free."""
-        self._slurm.drain(node.name, reason)
-        if answers(self._slurm.shown_node(node.name)):
-            self._slurm.resume(node.name)
-            raise self._no_name()
-        self._slurm.set_down(node.name, reason)
+        if not intents:
+            return
+        reasons = {name: f"{OUR_BOOT} ({intent.token})" for name, intent in intents.items()}
+        failures |= self._slurm.drain_all(reasons)
+        drained = [name for name in reasons if name not in failures]
+        shown = self._slurm.shown_nodes(drained) if drained else {}
+        anothers = [name for name in drained if name not in shown or answers(shown[name])]
+        failures |= self._slurm.resume_all(anothers)
+        for name in anothers:
+            failures.setdefault(name, self._no_name())
+        failures |= self._slurm.set_down_all({name: reasons[name] for name in drained if name not in failures})
 
     def _no_name(self) -> RemoteFailure:
         listed = self._settings.daemon.node_names or "every node of Slurm"
         return RemoteFailure(RemoteError(ErrorKind.SLOTS, NO_NAME.format(listed), hint="[Daemon] node_names"))
+
+
+def _only(found: Sequence[Found | RemoteFailure]) -> Found:
+    """The one result of a list of one. Raises it where it is a failure."""
+    (only,) = found
+    if isinstance(only, RemoteFailure):
+        raise only
+    return only
+
+
+def _unknown(name: str) -> RemoteFailure:
+    return UnknownNode("scontrol", f"it does not know the node {name}")
 
 
 def names_of(settings: Settings, shown: Mapping[str, ShownNode]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from arvnodeman.sandbox.routes import ARGV_TYPE
-from arvnodeman.sandbox.slurm_commands import COMMANDS, away
+from arvnodeman.sandbox.slurm_commands import COMMANDS, FROM_STDIN, away
 
 _SCRIPT = """\
 #!/bin/bash
@@ -20,6 +20,7 @@ away() {{
   {away}
   exit 1
 }}
+[[ {name} == scontrol && $# == 0 ]] && IFS= read -rd '' text && true; [[ -v text ]] && set -- {from_stdin} "$text"
 {{ exec 3<>/dev/tcp/127.0.0.1/{port}; }} 2>/dev/null || away "$@"
 length={own_length} form='{name}\\0'
 for argument in "$@"; do
@@ -57,7 +58,12 @@ def write_commands(folder: Path, port: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in COMMANDS:
         script = _SCRIPT.format(
-            name=name, port=port, away=_away(name), own_length=len(name) + 1, content_type=ARGV_TYPE
+            name=name,
+            port=port,
+            away=_away(name),
+            own_length=len(name) + 1,
+            content_type=ARGV_TYPE,
+            from_stdin=FROM_STDIN,
         )
         path = folder / name
         path.write_text(script, encoding="ascii")

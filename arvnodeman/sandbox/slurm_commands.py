@@ -14,6 +14,8 @@ from arvnodeman.sandbox.slurm import Slurm
 from arvnodeman.sandbox.slurm_jobs import SHORT, SlurmJob, in_turn
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, INVALID_NODE, SlurmError, SlurmNode
 
+FROM_STDIN = "--from-stdin"  # of scontrol without a command: what it was given to read follows
+_WORDS = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
 COMMANDS = ("squeue", "sinfo", "scontrol", "scancel")
 _NO_REASON = "You must specify a reason when DOWNING or DRAINING a node. Request denied\n"
 _NO_ENTITY = (
@@ -74,7 +76,7 @@ class _Options(argparse.ArgumentParser):
 def run_command(slurm: Slurm, argv: Sequence[str]) -> Output:
     """Run one command; `argv[0]` is its name. Under the site's lock. Never raises for what the arguments say."""
     name = argv[0].rpartition("/")[2] if argv else ""
-    command = {"squeue": _squeue, "sinfo": _sinfo, "scontrol": _scontrol, "scancel": _scancel}.get(name)
+    command = {"squeue": _squeue, "sinfo": _sinfo, "scontrol": _scontrol_or_script, "scancel": _scancel}.get(name)
     if command is None:
         return Output("", f"{name}: command not found\n", 127)
     try:
@@ -191,6 +193,24 @@ def _sinfo(slurm: Slurm, argv: list[str]) -> str:
 
 
 # ---- scontrol --------------------------------------------------------------------------------------------------------
+
+
+def _read_by_scontrol(slurm: Slurm, text: str) -> Output:
+    """Commands, a line each. Quotation marks hold words together; those of a Comment stay."""
+    shown: list[str] = []
+    said: list[str] = []
+    for line in text.splitlines():
+        shown.append(f"scontrol: {line}\n")
+        words = [word if word.startswith("Comment=") else re.sub("[\"']", "", word) for word in _WORDS.findall(line)]
+        try:
+            shown.append(_scontrol(slurm, words))
+        except _Refused as refusal:
+            (shown if refusal.on_stdout else said).append(str(refusal).replace(" \n", "\n"))
+    return Output("".join([*shown, "scontrol: \n"]), "".join(said), 1 if said else 0)
+
+
+def _scontrol_or_script(slurm: Slurm, argv: list[str]) -> str | Output:
+    return _read_by_scontrol(slurm, argv[1]) if argv[:1] == [FROM_STDIN] else _scontrol(slurm, argv)
 
 
 def _scontrol(slurm: Slurm, argv: list[str]) -> str:

@@ -6,16 +6,29 @@ one command, and fails with SlurmFailure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from arvnodeman.slurm.commands import Slurm, check_job_number
-from arvnodeman.slurm.errors import ControllerAway, Refused, UnknownNode, first_line
+from arvnodeman.slurm.commands import check_job_number
+from arvnodeman.slurm.errors import ControllerAway, Refused, SlurmFailure, UnknownNode, first_line
+from arvnodeman.slurm.many import ManyNodes
 from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes
 
+_NAMES = 500  # of nodes in one argument; for more all nodes are listed
 _NONE = "No nodes in the system"  # what scontrol says where there are none, or all are hidden
 
 
-class NamesInSlurm(Slurm):
+@dataclass(frozen=True, slots=True)
+class NameNote:
+    """What is to be written on a name: its Comment ('' takes it away), and where it is looked for, if that changes."""
+
+    name: str
+    comment: str
+    address: str | None = None
+    resume: bool = False
+
+
+class NamesInSlurm(ManyNodes):
     """Slurm with what a keeper needs of it."""
 
     def shown(self) -> dict[str, ShownNode]:
@@ -38,15 +51,42 @@ class NamesInSlurm(Slurm):
             raise UnknownNode("scontrol", f"it does not know the node {name}")
         return nodes[name]
 
+    def shown_nodes(self, names: Sequence[str]) -> dict[str, ShownNode]:
+        """These nodes, asked now with one command; one that Slurm does not know is not among them."""
+        if len(names) > _NAMES:
+            return self.shown()
+        try:
+            text = self._run("scontrol", "--all", "show", "node", ",".join(names))
+        except UnknownNode:
+            return self.shown()  # where one is not known, scontrol may end before the others
+        nodes, malformed = parse_nodes(text)
+        self._report("scontrol", malformed, self.log)
+        return nodes
+
     def note(self, name: str, comment: str, address: str | None = None, *, resume: bool = False) -> None:
         """Write a node's Comment ('' takes it away), and where it is looked for, in one request, which may resume it,
         too. Raises UnknownNode."""
-        changes = [f"Comment={self.one_line(comment)}"]
+        self._update(name, *self._changes(NameNote(name, comment, address, resume)))
+
+    def note_all(self, notes: Sequence[NameNote]) -> dict[str, SlurmFailure]:
+        """note() for many names. Returns the failures by name."""
+        failures: dict[str, SlurmFailure] = {}
+        changes = []
+        for each in notes:
+            try:
+                changes.append((each.name, tuple(self._changes(each))))
+            except Refused as refusal:
+                failures[each.name] = refusal
+        return failures | self.change_all(changes)
+
+    def _changes(self, note: NameNote) -> list[str]:
+        changes = [f"Comment={self.one_line(note.comment)}"]
+        address = note.address
         if address is not None:
             if not address or not address.isascii() or not address.isprintable() or " " in address:
                 raise Refused("scontrol", f"{address[:80]!r} is not the address of a node")
-            changes += [f"NodeAddr={address}", f"NodeHostName={name}"]
-        self._update(name, *changes, *(["State=RESUME"] if resume else []))
+            changes += [f"NodeAddr={address}", f"NodeHostName={note.name}"]
+        return [*changes, *(["State=RESUME"] if note.resume else [])]
 
     def note_on_job(self, number: str, comment: str) -> None:
         """Write a job's AdminComment: `scontrol show job` shows it to its owner. That the job is gone is success."""

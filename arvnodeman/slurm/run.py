@@ -13,7 +13,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,13 +40,14 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PATH": environ.get("PATH") or os.defpath, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
 
-def run(argv: Sequence[str], *, timeout: float, limit: int = OUTPUT_LIMIT) -> Output:
+def run(argv: Sequence[str], *, timeout: float, limit: int = OUTPUT_LIMIT, text: str = "") -> Output:
     """Run a command to its end, in the calling thread.
 
-    timeout: seconds until it is killed; limit: bytes of output until it is killed. Raises NotInstalled, or
-    ControllerAway when it was killed. ENOMEM on fork and MemoryError pass through.
+    timeout: seconds until it is killed; limit: bytes of output until it is killed; text: its standard input. Raises
+    NotInstalled, or ControllerAway when it was killed. ENOMEM on fork and MemoryError pass through.
     """
-    process = _start(argv)
+    with _given(text) as stdin:
+        process = _start(argv, stdin)
     try:
         stdout, stderr = _read(process, timeout, limit)
     except _Killed as reason:
@@ -78,11 +79,29 @@ class _Killed(Exception):
     """Why the command has to be killed."""
 
 
-def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def _given(text: str) -> Iterator[int]:
+    """A text to be read, in memory: a pipe could fill up while nobody reads what the command answers."""
+    if not text:
+        yield subprocess.DEVNULL
+        return
+    try:
+        descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise
+        raise ControllerAway("a command", f"cannot be given its input: {error.strerror}") from None
+    with os.fdopen(descriptor, "w+b", buffering=0) as file:
+        file.write(text.encode())
+        file.seek(0)
+        yield descriptor
+
+
+def _start(argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=clean_environment(os.environ),

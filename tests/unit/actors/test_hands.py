@@ -8,6 +8,7 @@ from unittest.mock import Mock, call
 import pytest
 
 from arvnodeman.actors.hands import Hands, Makers
+from arvnodeman.actors.waiting import family_of
 from arvnodeman.fleet import messages as m
 from arvnodeman.fleet.model import (
     BootIntent,
@@ -24,6 +25,7 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
+from arvnodeman.records.names import SlurmRecords
 from arvnodeman.slurm.errors import UnknownNode
 
 NODE = CloudNode(id="i-1", name="compute1", report_id="i-1")
@@ -133,8 +135,68 @@ def test_nodes_of_one_size_are_described_together_and_each_has_its_answer(hands:
     unknown = UnknownNode("sinfo", "it does not know the node b")
     site.slurm.describe_all.return_value = {"b": unknown}
     steps = [m.DescribeNode(number, host, "small", 7) for number, host in enumerate("abc")]
-    assert hands.describe(steps) == [None, unknown.error, None]
+    assert hands.do_all(steps) == [None, unknown.error, None]
     assert site.mock_calls == [call.slurm.describe_all(["a", "b", "c"], "small", 7)]
+
+
+def test_nodes_are_looked_at_together_and_each_has_its_answer(hands: Hands, site: Mock) -> None:
+    unknown = UnknownNode("sinfo", "it does not know the node b")
+    drained = SlurmNode("a", "drain")
+    site.slurm.look_all.return_value = {"a": (drained, 2), "b": unknown, "c": (None, None)}
+    steps = [m.LookAtNode(number, host, jobs=True) for number, host in enumerate("abca")]
+    seen = m.NodeSeen(drained, 2)
+    assert hands.do_all(steps) == [seen, unknown.error, m.NodeSeen(None, None), seen]
+    assert site.mock_calls == [call.slurm.look_all({"a": True, "b": True, "c": True})]
+
+
+REFUSED = UnknownNode("scontrol", "no such node")
+CHANGES: list[tuple[list[m.Step], Any]] = [
+    ([m.DrainNode(1, "a", "why a"), m.DrainNode(2, "b", "why b")], call.drain_all({"a": "why a", "b": "why b"})),
+    ([m.ResumeNode(1, "a"), m.ResumeNode(2, "b")], call.resume_all(["a", "b"])),
+    ([m.SetNodeDown(1, "a", "why a"), m.SetNodeDown(2, "b", "why b")], call.set_down_all({"a": "why a", "b": "why b"})),
+]
+
+
+@pytest.mark.parametrize(("steps", "asked"), CHANGES, ids=lambda value: type(value).__name__)
+def test_nodes_are_changed_together_and_each_has_its_answer(
+    hands: Hands, site: Mock, steps: list[m.Step], asked: Any
+) -> None:
+    for method in (site.slurm.drain_all, site.slurm.resume_all, site.slurm.set_down_all):
+        method.return_value = {"b": REFUSED}
+    assert hands.do_all(steps) == [None, REFUSED.error]
+    assert site.mock_calls == [getattr(call.slurm, asked[0])(*asked.args)]
+
+
+def test_names_are_taken_told_and_given_back_together() -> None:
+    names = Mock(spec=SlurmRecords)
+    unused = Mock(side_effect=AssertionError("not needed"))
+    hands = Hands(Makers(driver=unused, keeper=lambda: names, slurm=unused, jobs=None, ping_url=unused))
+    prepared = m.RecordPrepared(RECORD, Secret(""))
+    names.prepare_all.return_value = [prepared, REFUSED]
+    names.describe_all.return_value = names.release_all.return_value = [None, REFUSED]
+    wishes = [m.PrepareRecord(1, INTENT, "a", is_name=True), m.PrepareRecord(2, INTENT, "b", is_name=True)]
+    assert hands.do_all(wishes) == [prepared, REFUSED.error]
+    assert hands.do_all([m.DescribeRecord(1, "a", NODE), m.DescribeRecord(2, "b", NODE)]) == [None, REFUSED.error]
+    gone = [m.ReleaseRecord(1, "a", "why", is_name=True), m.ReleaseRecord(2, "b", "why", is_name=True)]
+    assert hands.do_all(gone) == [None, REFUSED.error]
+    assert names.mock_calls == [
+        call.prepare_all([(INTENT, "a"), (INTENT, "b")]),
+        call.describe_all([("a", NODE), ("b", NODE)]),
+        call.release_all(["a", "b"], "why"),
+    ]
+
+
+def test_every_family_of_steps_is_known_to_the_operators(hands: Hands) -> None:
+    """What may be handed out together can be carried out together: the tests above do."""
+    families = {type(step) for step, _, _ in STEPS if family_of(step) is not None}
+    assert families == {m.DescribeNode, m.DrainNode, m.ResumeNode, m.SetNodeDown, m.DescribeRecord}
+    with pytest.raises(TypeError, match="no operator carries out several of the step ListSizes"):
+        hands.do_all([m.ListSizes(1)])
+
+
+def test_records_of_the_api_server_are_never_asked_for_together(hands: Hands) -> None:
+    with pytest.raises(TypeError, match="the records are not names in Slurm"):
+        hands.do_all([m.ReleaseRecord(1, "a", "why")])
 
 
 def test_no_job_is_cancelled_without_its_reason_logged(hands: Hands, site: Mock) -> None:

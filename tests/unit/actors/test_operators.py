@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 from actor_doubles import BOUND, CollectingActor, End, collecting, running, wait_for
 
-from arvnodeman.actors import operators
+from arvnodeman.actors import waiting
 from arvnodeman.actors.base import Ref
 from arvnodeman.actors.operators import DoStep, OperatorActor, OperatorDied, OperatorPool, StepEnded
-from arvnodeman.fleet.messages import DescribeNode, DestroyNode, ListSizes, ResumeNode, Step, StepDone, StepFailed
+from arvnodeman.fleet.messages import (
+    DescribeNode,
+    DestroyNode,
+    ListSizes,
+    LookAtNode,
+    Step,
+    StepDone,
+    StepFailed,
+)
 from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
 
 NODE = CloudNode(id="i-1", name="n", report_id="i-1")
@@ -31,7 +39,7 @@ class FakeHands:
             raise answer
         return answer
 
-    def describe(self, steps: Sequence[DescribeNode]) -> Any:
+    def do_all(self, steps: Sequence[Step]) -> Any:
         return self.do(steps[0])
 
 
@@ -163,7 +171,11 @@ class Crew:
 
 
 def boot(op: int) -> Step:
-    return ResumeNode(op, "compute1")
+    return ListSizes(op)
+
+
+def look(op: int) -> Step:
+    return LookAtNode(op, f"compute{op}", jobs=True)
 
 
 def destroy(op: int) -> Step:
@@ -178,18 +190,30 @@ def test_one_operator_is_kept_for_destroys() -> None:
     assert [crew.steps(number) for number in range(3)] == [[10], [0], [1]]
 
 
-def test_destroys_also_use_the_others_in_the_order_of_the_queue() -> None:
+def test_destroys_also_use_the_others_and_go_before_what_came_earlier() -> None:
     crew = Crew(2)
     for step in (destroy(0), destroy(1), boot(2), destroy(3), boot(4)):
         crew.pool.submit(step)
     assert (crew.steps(0), crew.steps(1)) == ([0], [1])
     crew.pool.freed(1)
-    assert crew.steps(1) == [2]
+    assert crew.steps(1) == [3]
     crew.pool.freed(0)
-    assert crew.steps(0) == [3]
+    assert crew.steps(0) == []
     crew.pool.freed(1)
-    crew.pool.freed(0)
-    assert (crew.steps(0), crew.steps(1)) == ([], [4])
+    crew.pool.freed(1)
+    assert (crew.steps(0), crew.steps(1)) == ([], [2, 4])
+
+
+def test_what_follows_from_an_answer_goes_before_what_waited() -> None:
+    crew = Crew(2)
+    crew.pool.submit(look(0), look(1))
+    crew.pool.submit(boot(2), boot(3))
+    assert (crew.messages(0), crew.messages(1)) == ([[0, 1]], [[2]])
+    crew.pool.submit(look(4))
+    crew.pool.freed(0, destroy(0), destroy(1))
+    assert crew.messages(0) == [[0]]
+    crew.pool.freed(1)
+    assert crew.messages(1) == [[1]]
 
 
 def test_a_single_operator_does_everything() -> None:
@@ -229,7 +253,7 @@ def test_steps_that_one_command_can_carry_out_are_handed_out_together() -> None:
 
 
 def test_no_more_are_handed_out_together_than_a_command_can_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operators, "MOST_ALIKE", 2)
+    monkeypatch.setattr(waiting, "MOST_ALIKE", 3)
     crew = Crew(2)
     crew.pool.submit(boot(0))
     for op in range(1, 6):

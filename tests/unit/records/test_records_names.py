@@ -8,10 +8,12 @@ from unittest.mock import Mock, call
 
 import pytest
 
+from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.model import BootIntent, CloudNode, RemoteFailure
-from arvnodeman.records.marks import Mark, mark_of_boot, mark_of_node, read_mark
+from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.records.names import Contact, SlurmRecords, answers, contact_of, is_free, record_of
-from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.errors import Refused, UnknownNode
+from arvnodeman.slurm.keeping import NameNote, NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
 NOW = 10_000.0
@@ -135,6 +137,11 @@ def test_what_is_no_mark_of_ours_is_none(comment: str) -> None:
     assert read_mark(comment) is None
 
 
+def test_a_mark_that_was_written_with_many_others_has_quotation_marks() -> None:
+    assert read_mark(f'"{mark_of_boot(INTENT)}"') == Mark(intent=INTENT)
+    assert read_mark(f'"{mark_of_node("i-1")}"') == Mark(instance_id="i-1")
+
+
 # ---- records ---------------------------------------------------------------------------------------------------------
 
 
@@ -163,32 +170,40 @@ CLOUD = CloudNode("id", "cloud1", "i-1", address="10.0.0.5")
 
 
 def keeper(*shows: ShownNode) -> tuple[SlurmRecords, Mock]:
+    """`shows`: what Slurm shows of the names, each time that it is asked."""
     slurm = Mock(spec=NamesInSlurm)
-    slurm.shown_node.side_effect = shows
+    answers_ = iter(shows)
+    slurm.shown_nodes.side_effect = lambda names: {name: replace(next(answers_), name=name) for name in names}
+    for changed in (slurm.note_all, slurm.drain_all, slurm.resume_all, slurm.set_down_all):
+        changed.return_value = {}
     settings = Mock()
     settings.daemon.boot_fail_after, settings.daemon.node_names = 1800.0, "cloud[1-9]"
     return SlurmRecords(settings, slurm), slurm
 
 
 def said(slurm: Mock) -> list[Any]:
-    return [each for each in slurm.method_calls if each[0] != "shown_node"]
+    """What was changed; of nothing is no change."""
+    calls = [each for each in slurm.method_calls if each[0] not in ("shown_nodes", "check_changeable")]
+    return [each for each in calls if each.args[0]]
+
+
+REASON = "Node Manager boot (1a2b-3)"
 
 
 def test_a_name_that_was_never_drained_is_drained_before_it_is_promised() -> None:
     made, slurm = keeper(shown(), shown("UNKNOWN", "DRAIN"))
     made.prepare(INTENT, "cloud1")
-    reason = "Node Manager boot (1a2b-3)"
     assert said(slurm) == [
-        call.drain("cloud1", reason),
-        call.set_down("cloud1", reason),
-        call.note("cloud1", mark_of_boot(INTENT)),
+        call.drain_all({"cloud1": REASON}),
+        call.set_down_all({"cloud1": REASON}),
+        call.note_all([NameNote("cloud1", mark_of_boot(INTENT))]),
     ]
 
 
 def test_a_name_that_is_drained_by_us_is_left_so() -> None:
     made, slurm = keeper(shown("DOWN", "DRAIN", SILENT, reason=OURS, reason_at=0.0))
     made.prepare(INTENT, "cloud1")
-    assert said(slurm) == [call.note("cloud1", mark_of_boot(INTENT))]
+    assert said(slurm) == [call.note_all([NameNote("cloud1", mark_of_boot(INTENT))])]
 
 
 def test_a_slurmd_that_comes_up_under_a_name_while_it_is_taken_is_never_set_down() -> None:
@@ -196,7 +211,50 @@ def test_a_slurmd_that_comes_up_under_a_name_while_it_is_taken_is_never_set_down
     made, slurm = keeper(shown(), up)
     with pytest.raises(RemoteFailure):
         made.prepare(INTENT, "cloud1")
-    assert said(slurm) == [call.drain("cloud1", "Node Manager boot (1a2b-3)"), call.resume("cloud1")]
+    assert said(slurm) == [call.drain_all({"cloud1": REASON}), call.resume_all(["cloud1"])]
+
+
+def test_of_names_prepared_together_each_costs_itself_alone() -> None:
+    """One is taken, one unknown to Slurm, one comes up meanwhile, one is refused its note, one is wished for twice."""
+    made, slurm = keeper()
+    first = {f"cloud{number}": replace(shown(), name=f"cloud{number}") for number in (1, 2, 4, 5)}
+    first["cloud2"] = replace(shown("IDLE", slurmd_started=5_000.0), name="cloud2")
+    then = {name: replace(shown("UNKNOWN", "DRAIN"), name=name) for name in ("cloud1", "cloud4", "cloud5")}
+    then["cloud4"] = replace(shown("IDLE", "DRAIN", slurmd_started=NOW), name="cloud4")
+    slurm.shown_nodes.side_effect = [first, then]
+    refused = Refused("scontrol", "no")
+    slurm.note_all.return_value = {"cloud5": refused}
+    intents = [replace(INTENT, token=f"t-{number}") for number in range(1, 8)]
+    names = ["cloud1", "cloud2", "cloud3", "cloud4", "cloud5", "cloud1", None]
+    found = made.prepare_all(list(zip(intents, names, strict=True)))
+    kinds = [each.error.kind.value if isinstance(each, RemoteFailure) else each.record.hostname for each in found]
+    assert kinds == ["cloud1", "slots", "gone", "slots", "refused", "slots", "slots"]
+    assert slurm.set_down_all.mock_calls == [
+        call({name: f"Node Manager boot (t-{name[-1]})" for name in ("cloud1", "cloud5")})
+    ]
+    assert isinstance(found[0], RecordPrepared)
+    assert found[0].record.intent == intents[0]
+
+
+def test_of_names_given_together_each_has_its_own_answer() -> None:
+    made, slurm = keeper()
+    slurm.shown_nodes.side_effect = [{"cloud1": shown("DOWN", "DRAIN", reason=REASON), "cloud2": shown("IDLE")}]
+    refused = Refused("scontrol", "no")
+    slurm.note_all.return_value = {"cloud2": refused}
+    other = replace(CLOUD, report_id="i-2", address=None)
+    answers_ = made.describe_all([("cloud1", CLOUD), ("cloud2", other), ("cloud3", other)])
+    assert (answers_[0], answers_[1]) == (None, refused)
+    assert isinstance(answers_[2], UnknownNode)
+    notes = [NameNote("cloud1", mark_of_node("i-1"), "10.0.0.5", resume=True), NameNote("cloud2", mark_of_node("i-2"))]
+    assert said(slurm) == [call.note_all(notes)]
+
+
+def test_names_are_given_back_together() -> None:
+    made, slurm = keeper()
+    unknown = UnknownNode("scontrol", "no")
+    slurm.note_all.return_value = {"cloud2": unknown}
+    assert made.release_all(["cloud1", "cloud2"], "why") == [None, unknown]
+    assert said(slurm) == [call.note_all([NameNote(name, "", NOBODYS_ADDRESS) for name in ("cloud1", "cloud2")])]
 
 
 @pytest.mark.parametrize(
@@ -215,10 +273,10 @@ def test_a_name_may_have_jobs_once_it_is_told_where_its_node_is(
 ) -> None:
     made, slurm = keeper(shown("DOWN", "DRAIN", SILENT, reason=reason, reason_at=1.0))
     made.describe("cloud1", replace(CLOUD, address=address))
-    assert said(slurm) == [call.note("cloud1", mark_of_node("i-1"), address, resume=resumed)]
+    assert said(slurm) == [call.note_all([NameNote("cloud1", mark_of_node("i-1"), address, resumed)])]
 
 
 def test_a_name_that_is_not_drained_is_not_resumed() -> None:
     made, slurm = keeper(shown("ALLOCATED", reason="Node Manager boot (1a2b-3)", slurmd_started=1.0))
     made.describe("cloud1", CLOUD)
-    assert said(slurm) == [call.note("cloud1", mark_of_node("i-1"), "10.0.0.5", resume=False)]
+    assert said(slurm) == [call.note_all([NameNote("cloud1", mark_of_node("i-1"), "10.0.0.5")])]

@@ -1,0 +1,94 @@
+"""Several steps of one family, carried out by one command or a few: each has a result or an error of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from arvnodeman.fleet.messages import (
+    DescribeNode,
+    DescribeRecord,
+    DrainNode,
+    LookAtNode,
+    NodeSeen,
+    PrepareRecord,
+    RecordPrepared,
+    ReleaseRecord,
+    ResumeNode,
+    SetNodeDown,
+    Step,
+    StepResult,
+)
+from arvnodeman.fleet.model import BootIntent, CloudNode, RemoteError, RemoteFailure
+
+if TYPE_CHECKING:
+    from arvnodeman.slurm.many import ManyNodes
+
+RECORD_STEPS = (PrepareRecord, DescribeRecord, ReleaseRecord)
+Answer = StepResult | RemoteError
+Kind = TypeVar("Kind", bound=Step)
+
+
+class ManyRecords(Protocol):
+    """A keeper that takes many requests at once."""
+
+    def prepare_all(self, wishes: Sequence[tuple[BootIntent, str | None]]) -> Sequence[RecordPrepared | RemoteFailure]:
+        """prepare() for each."""
+
+    def describe_all(self, nodes: Sequence[tuple[str, CloudNode]]) -> Sequence[RemoteFailure | None]:
+        """describe() for each."""
+
+    def release_all(self, uuids: Sequence[str], action: str) -> Sequence[RemoteFailure | None]:
+        """release() for each."""
+
+
+def do_slurm_steps(steps: Sequence[Step], slurm: ManyNodes) -> list[Answer]:
+    """Steps about nodes in Slurm. Raises RemoteFailure when all have failed."""
+    first = steps[0]
+    match first:
+        case LookAtNode():
+            seen = slurm.look_all({step.hostname: step.jobs for step in _of(LookAtNode, steps)})
+            answers = {
+                name: found.error if isinstance(found, RemoteFailure) else NodeSeen(*found)
+                for name, found in seen.items()
+            }
+            return [answers[step.hostname] for step in _of(LookAtNode, steps)]
+        case DescribeNode():
+            failures = slurm.describe_all(
+                [step.hostname for step in _of(DescribeNode, steps)], first.size, first.weight
+            )
+            return [_error(failures.get(step.hostname)) for step in _of(DescribeNode, steps)]
+        case DrainNode():
+            failures = slurm.drain_all({step.hostname: step.reason for step in _of(DrainNode, steps)})
+            return [_error(failures.get(step.hostname)) for step in _of(DrainNode, steps)]
+        case ResumeNode():
+            failures = slurm.resume_all([step.hostname for step in _of(ResumeNode, steps)])
+            return [_error(failures.get(step.hostname)) for step in _of(ResumeNode, steps)]
+        case SetNodeDown():
+            failures = slurm.set_down_all({step.hostname: step.reason for step in _of(SetNodeDown, steps)})
+            return [_error(failures.get(step.hostname)) for step in _of(SetNodeDown, steps)]
+    raise TypeError(f"no operator carries out several of the step {type(first).__name__}")
+
+
+def do_record_steps(steps: Sequence[Step], keeper: ManyRecords) -> list[Answer]:
+    """Steps about node records. Raises RemoteFailure when all have failed."""
+    first = steps[0]
+    match first:
+        case PrepareRecord():
+            prepared = keeper.prepare_all([(step.intent, step.reuse) for step in _of(PrepareRecord, steps)])
+            return [found.error if isinstance(found, RemoteFailure) else found for found in prepared]
+        case DescribeRecord():
+            told = keeper.describe_all([(step.uuid, step.node) for step in _of(DescribeRecord, steps)])
+            return [_error(failure) for failure in told]
+        case ReleaseRecord():
+            freed = keeper.release_all([step.uuid for step in _of(ReleaseRecord, steps)], first.action)
+            return [_error(failure) for failure in freed]
+    raise TypeError(f"no keeper carries out several of the step {type(first).__name__}")
+
+
+def _of(kind: type[Kind], steps: Iterable[Step]) -> list[Kind]:
+    return [step for step in steps if isinstance(step, kind)]
+
+
+def _error(failure: RemoteFailure | None) -> RemoteError | None:
+    return failure.error if failure is not None else None
