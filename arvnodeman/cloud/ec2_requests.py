@@ -39,7 +39,18 @@ class FormRequests:
         named = {name: value for name, value in merged.items() if value is not None}
         body = urlencode({**named, "Version": self.version})  # type: ignore[attr-defined]  # libcloud's class has it
         headers = {"Content-Type": _FORM}
-        return super().request(action, data=body, headers=headers, method="POST", retry_failed=False)  # type: ignore[misc]
+        answer = super().request(action, data=body, headers=headers, method="POST", retry_failed=False)  # type: ignore[misc]
+        check_language(params["Action"], answer.object)
+        return answer
+
+
+def check_language(action: str, answer: Any) -> None:
+    """Is an answer in the XML namespace in which libcloud looks for everything? In any other it finds nothing, and
+    takes a full list for an empty one. Raises MalformedResponseError."""
+    spoken = str(getattr(answer, "tag", "")).rpartition("}")[0].removeprefix("{")
+    if spoken != NAMESPACE:
+        text = f"{action} was answered in the language {spoken or 'of nobody'}, and not in that of EC2, {NAMESPACE}"
+        raise MalformedResponseError(text)
 
 
 class PlainErrors:

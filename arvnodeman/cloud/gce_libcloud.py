@@ -22,6 +22,7 @@ from libcloud.common.google import (
     GoogleAuthType,
     GoogleBaseError,
     GoogleOAuth2Credential,
+    JsonParseError,
     ResourceExistsError,
 )
 from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError
@@ -45,12 +46,16 @@ class GCEAnswer(GCEResponse):  # type: ignore[misc]  # libcloud has no types
     def parse_body(self) -> Any:
         """The body. Raises Google's errors."""
         if not self.body:
-            raise GoogleBaseError(f"HTTP {self.status} without a body", self.status, None)
+            raise self._strange(f"HTTP {self.status} without a body")
         try:
             return super().parse_body()
-        except _STRANGE:
-            text = f"HTTP {self.status}: {self.body}"
-            raise GoogleBaseError(text, self.status, None) from None
+        except (*_STRANGE, JsonParseError):
+            raise self._strange(f"HTTP {self.status}: {self.body}") from None
+
+    def _strange(self, text: str) -> Exception:
+        """Of an answer that cannot be read: a yes is told from a no."""
+        made: Exception = MalformedResponseError(text) if self.success() else GoogleBaseError(text, self.status, None)
+        return made
 
 
 class LateGCEConnection(GCEConnection):  # type: ignore[misc]  # libcloud has no types

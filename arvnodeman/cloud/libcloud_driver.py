@@ -4,7 +4,6 @@ overrides what its cloud does differently."""
 from __future__ import annotations
 
 import logging
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import libcloud.compute.base as lc
+from libcloud.common.types import MalformedResponseError
 from libcloud.compute.types import NodeState
 from libcloud.utils.iso8601 import ParseError
 
@@ -29,9 +29,9 @@ from arvnodeman.cloud.base import (
     word_text,
 )
 from arvnodeman.cloud.create_options import free_options
-from arvnodeman.cloud.errors import COMMON, ErrorTable, kind_of_fault, translating
+from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, fatal_cause, kind_of_fault, translating
+from arvnodeman.cloud.listening import Listener
 from arvnodeman.cloud.redaction import one_line, shown
-from arvnodeman.cloud.retry import date_seconds, retry_after_seconds
 from arvnodeman.cloud.startup import Startup
 from arvnodeman.cloud.throttle import Op, bucket_of_process
 from arvnodeman.cloud.user_data import BadTemplate
@@ -57,7 +57,7 @@ STRANGE = (AttributeError, LookupError, TypeError, ValueError, OverflowError, Pa
 _log = logging.getLogger("ComputeNodeDriver")
 
 
-class LibcloudDriver(CloudDriver):
+class LibcloudDriver(Listener, CloudDriver):
     """A CloudDriver on a libcloud NodeDriver.
 
     driver_class: the libcloud class; [Cloud] driver_class puts another in its place. Raises ConfigError when the
@@ -116,7 +116,7 @@ class LibcloudDriver(CloudDriver):
         """See CloudDriver. The size is the one asked for, whatever the cloud's answer says of it (row D9)."""
         try:
             with self._translating(ping_url.reveal()):
-                node = self._ask_for_node(self._create_arguments(size, record, token, ping_url))
+                node = self._answer_for_node(self._create_arguments(size, record, token, ping_url), ping_url)
         except RemoteFailure as failure:
             if failure.error.kind is ErrorKind.GONE:  # what the request names: image, network, size
                 raise RemoteFailure(replace(failure.error, kind=ErrorKind.REFUSED)) from None
@@ -127,7 +127,7 @@ class LibcloudDriver(CloudDriver):
             )
         value = self._cloud_node(node, self._create_tags(size, record, token))
         if value is None:
-            raise cloud_failure(ErrorKind.TRANSIENT, f"the answer to the create request names no node: {shown(node)}")
+            raise self._unreadable(f"it names no node: {shown(node)}", ping_url)
         return replace(value, size_tag=size.id, preemptible=value.preemptible or size.preemptible)
 
     def find_node(self, size: NodeSize, record: NodeRecord, token: str) -> CloudNode | None:
@@ -182,6 +182,26 @@ class LibcloudDriver(CloudDriver):
         """Send the create request; the libcloud node."""
         self._bucket.take(Op.CREATE)
         return self._driver.create_node(**{**self._free_create_options, **arguments})
+
+    def _answer_for_node(self, arguments: Mapping[str, Any], ping_url: Secret) -> Any:
+        """Send the create request; the libcloud node. Raises RemoteFailure UNREADABLE for a yes that cannot be read."""
+        self.said_yes = not self.hears
+        try:
+            return self._ask_for_node(arguments)
+        except Exception as error:
+            known = classify(error, self.errors)
+            unread = known is None or isinstance(error, MalformedResponseError)
+            if isinstance(error, RemoteFailure) or fatal_cause(error) is not None or not (self.said_yes and unread):
+                raise
+            if known is None and not self.hears:  # an error of ours, for all that is known
+                raise
+            why = str(error) if known is not None else f"{type(error).__name__}: {error}"
+            raise self._unreadable(why, ping_url) from None
+
+    def _unreadable(self, why: str, ping_url: Secret) -> RemoteFailure:
+        text = f"the cloud's answer to the create request cannot be read, and it may have made a node: {why}"
+        shown_text = one_line(text, (*self._secrets, ping_url.reveal()), self._startup.hidden)
+        return cloud_failure(ErrorKind.UNREADABLE, shown_text)
 
     def _startup_text(self, size: NodeSize, record: NodeRecord, ping_url: Secret, otherwise: str) -> str:
         """What the new node reads when it starts: the operator's template filled, or where there is none `otherwise`.
@@ -356,25 +376,6 @@ class LibcloudDriver(CloudDriver):
         except STRANGE as error:
             _log.warning("ignored cloud size %s: %s", shown(getattr(size, "id", size)), shown(error))
             return None
-
-    def _listen(self) -> None:
-        """Look at every answer before libcloud does."""
-        session = getattr(getattr(getattr(self._driver, "connection", None), "connection", None), "session", None)
-        if session is not None:
-            session.auth = lambda request: request  # else a .netrc could put its password in the place of our signature
-            session.hooks["response"].append(self._heard)
-
-    def _heard(self, response: Any, **_options: object) -> None:
-        now = time.time()
-        date = date_seconds(response.headers.get("Date", ""))
-        if date is not None:  # a Date is cut to whole seconds, and was written while the answer was on its way
-            self.clock_offset = date + 0.5 - (now - response.elapsed.total_seconds() / 2)
-        if response.encoding is None:
-            response.encoding = "utf-8"  # else requests guesses from the whole body, three times
-        asked = response.headers.get("Retry-After")
-        if asked is not None:  # libcloud raises ValueError for one that it cannot read
-            seconds = retry_after_seconds(asked, now)
-            response.headers["Retry-After"] = f"{seconds or 0:.3f}"
 
     def _loaded_startup(self) -> Startup:
         path = self._settings.cloud.create.get("user_data") if "user_data" in self.create_options else None

@@ -15,7 +15,9 @@ from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.shutdown_stages import Kind
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.vain import group_name, words_of
-from arvnodeman.fleet.view import NodeStatus, OperationStatus, VainGroup, View, Waiting
+from arvnodeman.fleet.view import NodeStatus, OperationStatus, Trouble, VainGroup, View, Waiting
+
+TROUBLE_COUNTS_FOR = 7200.0  # seconds that a boot's trouble is news, where no other boot follows
 
 
 def _status(state: State, node: Node) -> NodeStatus:
@@ -91,6 +93,13 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         refused=state.refused,
         vain=MappingProxyType(_vain(state)),
         resting=MappingProxyType(_resting(state)),
+        troubles=MappingProxyType(
+            {
+                size: Trouble(health.trouble, health.trouble_at)
+                for size, health in state.health.items()
+                if health.trouble and state.t - health.trouble_at < TROUBLE_COUNTS_FOR
+            }
+        ),
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
         blocked=_blocked(state),

@@ -3,6 +3,10 @@
     PREPARE ─▶ DESCRIBE ─▶ READY ─▶ CREATE ─▶ FINISH ─▶ created
                              ▲         │
                              └─ FIND ◀─┘ an error that may hide a success (rows D7, D8)
+                                 └─▶ UNREAD  an answer that cannot be read: no second request
+
+An answer that cannot be read says yes, as far as can be told: a node may be there that nobody shows, and a second
+request may make a second one. So the boot waits until a list shows its node, for boot_fail_after at most.
 
 From every stage before the node exists the way out is RELEASE, which gives the record back. READY waits until the Fleet
 lets it through: lists fresh, room under the limits.
@@ -13,6 +17,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from arvnodeman.fleet.messages import (
+    DEBUG,
     ERROR,
     WARNING,
     CreateNode,
@@ -42,6 +47,7 @@ class Stage(StrEnum):
     READY = "waiting for fresh lists and room"
     CREATE = "waiting for the cloud"
     FIND = "looking whether a failed create request worked"
+    UNREAD = "the cloud's answer cannot be read: waiting for a list to show what it has made"
     FINISH = "last touches"
     RELEASE = "giving the node record back"
 
@@ -69,6 +75,7 @@ class Boot(Operation):
         self._secret = Secret("")
         self._ending = ""
         self._create_pending = False  # a create was sent and not answered for certain
+        self._unread_until: float | None = None  # a create was answered, and nobody knows how
         self._creates = 0
 
     @property
@@ -101,6 +108,11 @@ class Boot(Operation):
         """The cloud has been asked once at least: a node for it may turn up, whatever was answered."""
         return self._creates > 0
 
+    @property
+    def waits_for_a_list(self) -> bool:
+        """Nothing is under way at the cloud, for all that can be known: a stop need not wait for it."""
+        return self.stage is Stage.UNREAD
+
     def begin(self) -> None:
         """Take a record."""
         self.send(PrepareRecord(self.id, self.intent, self.reuse, self.of_names, logger=self.logger))
@@ -122,7 +134,7 @@ class Boot(Operation):
         )
 
     def adopt_node(self) -> None:
-        """READY, and a list shows its node: the request that seemed to fail had worked."""
+        """READY or UNREAD, and a list shows its node: the request that seemed to fail had worked."""
         self._ready()
 
     def stop(self, why: str) -> bool:
@@ -201,8 +213,16 @@ class Boot(Operation):
         elif self._ending:
             self._create_pending = False
             self._release()
+        elif self._unread_until is not None:
+            self._wait_for_a_list()
         else:
             self._create_pending = False
+            self._ready()
+
+    def _wait_for_a_list(self) -> None:
+        """No search has found what the cloud has made, if it has: the lists to come may show it."""
+        self.stage, self.due = Stage.UNREAD, self._unread_until
+        if self.row is not None:
             self._ready()
 
     def _finished(self) -> None:
@@ -238,9 +258,17 @@ class Boot(Operation):
 
     def _create_failed(self, error: RemoteError) -> None:
         self.desk.counters["create_node_errors"] += 1
+        if error.kind is ErrorKind.UNREADABLE:
+            self._unread_until = self.desk.clock.t + self.desk.policy.boot_fail_after
+            self._refuse(error, "cloud")
+            self.fresh_attempts()
+            self._look()
+            return
         uncertain = error.kind in UNCERTAIN
         self._create_pending = uncertain
         if not self.give_up_on(error):
+            if error.kind is not ErrorKind.THROTTLED:
+                self._decide_failed("Create request failed: %s", error.text, level=DEBUG)
             self.again(error)
             return
         if error.kind is ErrorKind.QUOTA:
@@ -253,7 +281,9 @@ class Boot(Operation):
             self._end(error.kind.value)
 
     def _find_failed(self, error: RemoteError) -> None:
-        if self._ending and self.give_up_on(error):
+        if self._unread_until is not None and self.give_up_on(error):
+            self._wait_for_a_list()
+        elif self._ending and self.give_up_on(error):
             self._release()
         elif self._may_try_again(error):
             self.again(error)
@@ -321,6 +351,9 @@ class Boot(Operation):
                 self._ready()
             case Stage.FIND:
                 self._look()
+            case Stage.UNREAD:  # no list has shown it
+                self._create_pending = False
+                self._end(ErrorKind.UNREADABLE.value)
             case Stage.FINISH:
                 assert self.node is not None
                 assert self.record is not None

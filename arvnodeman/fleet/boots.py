@@ -11,6 +11,8 @@ from arvnodeman.fleet.node import Node
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.wishlist import BOOTING, pool_of
 
+BLIND = frozenset({Rest.UNREADABLE, Rest.UNSEEN})  # a node may be there, paid for, that nobody can see
+
 
 def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE) -> Boot:
     """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7)."""
@@ -56,7 +58,11 @@ def let_through(state: State) -> None:
     """Boots that wait for the cloud's turn go on while lists are fresh and there is room under the limits."""
     if not state.desk.lists_ok:
         return
-    ready = [boot for boot in state.boots.values() if boot.stage is Stage.READY and boot.outcome is None]
+    ready = [
+        boot
+        for boot in state.boots.values()
+        if boot.outcome is None and (boot.stage is Stage.READY or (boot.stage is Stage.UNREAD and boot.row is not None))
+    ]
     if not ready:
         return
     existing = state.existing()
@@ -67,6 +73,8 @@ def let_through(state: State) -> None:
         ceiling = min(quota + boot.probes, state.policy.max_nodes)
         if boot.row is not None:
             boot.adopt_node()
+        elif (unread := _unread(state, boot.size)) is not None:
+            boot.stop(unread)
         elif existing >= ceiling:
             boot.stop(f"{existing} nodes reach the limit of {ceiling}")
         elif existing + len(state.phantoms) >= ceiling:
@@ -78,6 +86,14 @@ def let_through(state: State) -> None:
             existing += 1
             price += boot.size.price
         after_boot(state, boot)
+
+
+def _unread(state: State, size: NodeSize) -> str | None:
+    """Why no node of this size may be asked for, where one may be there that nobody shows."""
+    health = state.health_of(size)
+    if health.resting not in BLIND or state.t >= health.until:
+        return None
+    return f"{health.resting.value} ({health.detail})"
 
 
 def _price(state: State) -> float:
@@ -97,6 +113,8 @@ def after_boot(state: State, boot: Boot) -> None:
             link(boot, row)
             state.milestones.created(row, state.t)
         _created(state, boot)
+    if boot.trouble is not None:
+        state.health_of(boot.size).troubled(boot.trouble.text, state.t)
     if boot.refusal is not None and not boot.learnt:
         boot.learnt = True
         _learn(state, boot)
@@ -164,6 +182,7 @@ def _learn(state: State, boot: Boot) -> None:
     error = boot.refusal
     standing = state.existing()
     state.desk.counters["boots_refused_" + error.kind.value] += 1
+    state.health_of(boot.size).troubled(error.text, state.t)
     match error.kind:
         case ErrorKind.QUOTA:
             _over_quota(state, boot.size, error.text, standing)
@@ -177,6 +196,9 @@ def _learn(state: State, boot: Boot) -> None:
             _rest(state, boot.size, Rest.CAPACITY, error.text)
         case ErrorKind.REFUSED if boot.refused_by == "cloud":
             _rest(state, boot.size, Rest.REFUSED, error.text)
+        case ErrorKind.UNREADABLE:
+            _rest(state, boot.size, Rest.UNREADABLE, error.text)
+            state.look_again(state.health_of(boot.size).until)
         case _:  # gave up: the other side is sick, for this size or for all
             _rest(state, boot.size, Rest.GAVE_UP, error.text)
 
@@ -193,8 +215,8 @@ def _rest(state: State, size: NodeSize, why: Rest, detail: str, standing: int = 
     """Let a size rest; one line when that begins."""
     health = state.health_of(size)
     before = health.until
-    blind = why in (Rest.UNREADABLE, Rest.UNSEEN)
-    least = state.policy.boot_fail_after if why is Rest.UNREADABLE else 0.0
+    blind = why in BLIND
+    least = state.policy.boot_fail_after if blind else 0.0  # each may cost a node that nobody can see
     health.rest(why, state.t, detail, standing, late=late, least=least)
     if health.until != before:
         text = "Size %s rests for %.0f seconds: %s (%s)"

@@ -106,7 +106,7 @@ class Fleet:
     @property
     def boots_at_the_cloud(self) -> int:
         """Boots that have reached the cloud: an orderly stop waits for them."""
-        return sum(boot.asked for boot in self._state.boots.values())
+        return sum(boot.asked and not boot.waits_for_a_list for boot in self._state.boots.values())
 
     # ---- polls ------------------------------------------------------------------------------------------------------
 

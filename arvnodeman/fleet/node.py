@@ -284,9 +284,11 @@ def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
 
 
 def _judge_unpaired(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
+    if not node.listed:
+        return BOOTING, None  # until it counts as gone
     if node.boot_exceeded(sight) and sight.never_paired_known:
         return DOWN, causes.NoAddress() if node.lacks_address else causes.NeverPaired(age=node.age(sight))
-    return (UNPAIRED if node.listed else BOOTING), None
+    return UNPAIRED, None
 
 
 def _judge_by_record(record: NodeRecord, sight: Sight) -> tuple[NodeState, Cause | None]:

@@ -90,6 +90,13 @@ class NodeStatus(NamedTuple):
         return self.kept if cause.goes and self.kept is not None and self.state is NodeState.IDLE else cause
 
 
+class Trouble(NamedTuple):
+    """What went wrong with the newest boot of a size, while none has come up since; steady time."""
+
+    words: str
+    at: float
+
+
 class Waiting(NamedTuple):
     """The jobs of one shape."""
 
@@ -151,6 +158,7 @@ class View:
     refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=lambda: MappingProxyType({}))  # by Slurm
     vain: Mapping[str, VainGroup] = field(default_factory=lambda: MappingProxyType({}))  # by the group's name
     resting: Mapping[str, Cause] = field(default_factory=lambda: MappingProxyType({}))  # size -> why
+    troubles: Mapping[str, Trouble] = field(default_factory=lambda: MappingProxyType({}))  # by size
     missing_sizes: Sequence[str] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     blocked: str = ""  # why nothing is decided at all now

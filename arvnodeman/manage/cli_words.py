@@ -28,7 +28,8 @@ def status(shown: Json) -> Iterator[str]:
     """The daemon in a few lines."""
     modes = [word for word, on in (("dry run", shown["dry_run"]), ("safe mode", shown["safe_mode"])) if on]
     modes += ["stopping"] if shown["stopping"] else []
-    health = "all is well" if shown["healthy"] else "; ".join(shown["wrong"])
+    well = "boots fail" if shown["boot_troubles"] else "all is well"
+    health = well if shown["healthy"] else "; ".join(shown["wrong"])
     yield f"Arvados Node Manager {', '.join([shown['version'], *modes])}, up {span(shown['up_seconds'])}: {health}"
     nodes = sum(shown["nodes"].values())
     limits = [f"at most {shown['max_nodes']}"]
@@ -41,6 +42,8 @@ def status(shown: Json) -> Iterator[str]:
     longest = shown["longest_wait_seconds"]
     wait = "" if longest is None else f", the longest for {span(longest)}"
     yield f"jobs: {shown['jobs_waiting']} wait{wait}; {shown['jobs_served']} of them have a node there or coming"
+    for trouble in shown["boot_troubles"]:
+        yield f"boots of {trouble['size']} fail: {trouble['words']} ({span(trouble['seconds'])} ago)"
     yield "lists: " + ", ".join(_poll(poll) for poll in shown["polls"])
     if shown["blocked"]:
         yield f"Nothing is decided now: {shown['blocked']}"
@@ -192,6 +195,8 @@ def size(shown: Json, limits: Json) -> Iterator[str]:
         )
     counts = [f"{count} {state}" for state, count in shown["nodes"].items() if count]
     yield f"  nodes: {', '.join(counts) or 'none'}; jobs wish for {shown['wanted']}"
+    if shown["trouble"]:
+        yield f"  Its newest boot did not go well: {shown['trouble']}."
     yield f"  It rests: {shown['rests']}." if shown["rests"] else "  It does not rest."
     cap = f"max_total_price {limits['max_total_price']:g} (now {limits['price']:g})"
     yield (

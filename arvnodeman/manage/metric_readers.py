@@ -212,6 +212,12 @@ def resting(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
         yield (size, why), max(0.0, (cause.until or reading.now.t) - reading.now.t)
 
 
+def troubles(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By size."""
+    for size in reading.now.view.troubles:
+        yield (size,), 1
+
+
 def missing(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     """By size."""
     for size in reading.now.view.missing_sizes:

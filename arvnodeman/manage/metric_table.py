@@ -185,6 +185,13 @@ METRICS: tuple[Metric, ...] = (
         read.resting,
         ("size", "why"),
     ),
+    Metric(
+        "size_boot_trouble",
+        G,
+        "1 for each size whose newest boot did not go well, while none has come up since.",
+        read.troubles,
+        ("size",),
+    ),
     Metric("size_missing", G, "1 for each configured size that the cloud does not offer.", read.missing, ("size",)),
     Metric(
         "node_created_to_listed_seconds",

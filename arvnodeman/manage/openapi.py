@@ -56,6 +56,7 @@ def _schemas() -> Json:
     return {
         "Error": _object(error=TEXT),
         "Status": _status(),
+        "BootTrouble": _boot_trouble(),
         "Poll": _poll(),
         "Node": _node(),
         "Job": _job(),
@@ -132,11 +133,18 @@ def _status() -> Json:
         nodes_wish=WHOLE,
         jobs_waiting=WHOLE,
         jobs_served=_said(WHOLE, "of the waiting jobs: a node is there or on its way"),
+        boot_troubles=_said(
+            _list(_ref("BootTrouble")), "sizes whose newest boot did not go well, while none has come up since"
+        ),
         longest_wait_seconds=_or_null(SECONDS),
         decisions=_said(WHOLE, "serial number of the newest decision"),
         words_over_tcp=_said(YES_NO, "a ManagementToken is configured: operators' words are taken here too"),
         polls=_list(_ref("Poll")),
     )
+
+
+def _boot_trouble() -> Json:
+    return _object(size=TEXT, words=TEXT, seconds=_said(SECONDS, "since then"))
 
 
 def _poll() -> Json:
@@ -221,6 +229,7 @@ def _size() -> Json:
         partitions=_or_null(_said(_list(TEXT), "of Slurm, whose jobs alone it serves; empty for all")),
         wanted=WHOLE,
         nodes=STATES,
+        trouble=_or_null(_said(TEXT, "what went wrong with its newest boot, while none has come up since")),
         rests=_or_null(_said(TEXT, "why nothing of it is booted now")),
         rest_seconds=_or_null(SECONDS),
     )

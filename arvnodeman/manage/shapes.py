@@ -53,6 +53,10 @@ def status(source: Source) -> Json:
         "nodes_wish": view.wish,
         "jobs_waiting": len(view.jobs),
         "jobs_served": sum(group.served for group in view.waiting.values()),
+        "boot_troubles": [
+            {"size": size, "words": trouble.words, "seconds": seconds(now.t - trouble.at)}
+            for size, trouble in view.troubles.items()
+        ],
         "longest_wait_seconds": None if oldest is None else seconds(source.vitals.clock.now() - oldest),
         "decisions": source.published.decisions.last,
         "words_over_tcp": bool(source.settings().manage.management_token),
@@ -176,7 +180,11 @@ def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Cau
     if group is None:
         return False, blocked if now.view.blocked else "the sizes of the cloud's nodes are not known yet"
     if bisect_left(group.places, place) < group.served:
-        return True, "a node for it is there or on its way"
+        troubles = [
+            (size.id, now.view.troubles[size.id].words) for size in group.choices if size.id in now.view.troubles
+        ]
+        failing = "".join(f"; the newest boot of {size} has trouble: {words}" for size, words in troubles[:1])
+        return True, f"a node for it is there or on its way{failing}"
     if now.view.blocked:
         return False, blocked
     return False, group.cause if group.cause is not None else "it is looked at with the next queue poll"
@@ -195,7 +203,7 @@ def sizes(now: Moment) -> list[Json]:
 
 
 def _size(each: NodeSize, states: Counter[str], now: Moment) -> Json:
-    rest = now.view.resting.get(each.id)
+    rest, trouble = now.view.resting.get(each.id), now.view.troubles.get(each.id)
     return {
         "id": each.id,
         "instance_type": each.instance_type,
@@ -209,13 +217,25 @@ def _size(each: NodeSize, states: Counter[str], now: Moment) -> Json:
         "partitions": list(each.partitions),
         "wanted": now.view.wanted.get(each.id, 0),
         "nodes": {state.value: states[state.value] for state in NodeState},
+        "trouble": trouble.words if trouble is not None else None,
         "rests": rest.words(now.t) if rest is not None else None,
         "rest_seconds": seconds((rest.until or now.t) - now.t) if rest is not None else None,
     }
 
 
 def _missing_size(name: str, states: Counter[str]) -> Json:
-    unknown = ("instance_type", "cores", "ram", "scratch", "price", "preemptible", "gres", "partitions", "rests")
+    unknown = (
+        "instance_type",
+        "cores",
+        "ram",
+        "scratch",
+        "price",
+        "preemptible",
+        "gres",
+        "partitions",
+        "rests",
+        "trouble",
+    )
     nothing = dict.fromkeys(unknown)
     nodes = {state.value: states[state.value] for state in NodeState}
     return {"id": name, **nothing, "missing": True, "wanted": 0, "nodes": nodes, "rest_seconds": None}

@@ -307,6 +307,15 @@ def test_recognises_each_class_of_error(peer: Peer, kind: ErrorKind) -> None:
     assert len(peer.nodes()) == (1 if made is not None else 0)
 
 
+@pytest.mark.parametrize("page", ["", "[]", "{}", "<html><body>OK</body></html>", "<a xmlns='b'/>", "7"])
+def test_a_yes_to_a_create_that_cannot_be_read_is_told_from_a_no(peer: Peer, page: str) -> None:
+    """It may have made a node: what follows must not be a second request."""
+    peer.answer_with(Verb.CREATE, 200, page)
+    known = failure(lambda: create(peer))
+    assert known.kind is ErrorKind.UNREADABLE
+    assert "cannot be read" in known.text
+
+
 def test_an_error_of_a_list_is_no_short_list(peer: Peer) -> None:
     peer.add(1)
     for kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):

@@ -341,3 +341,42 @@ def hurried(peer: EC2Peer, create: Mapping[str, str]) -> EC2Driver:
     driver = peer.driver(create=create, timeout=0.5)
     assert isinstance(driver, EC2Driver)
     return driver
+
+
+# ---- clouds that speak another language ------------------------------------------------------------------------------
+
+SHORT = "http://ec2.amazonaws.com/doc/2016-11-15"  # moto's own, without the slash at its end
+
+
+@pytest.mark.parametrize("language", [SHORT, "http://ec2.amazonaws.com/doc/2010-08-31/", ""])
+def test_a_list_in_another_language_is_a_failure_and_not_an_empty_one(peer: EC2Peer, language: str) -> None:
+    """libcloud finds nothing in it: seven instances were made for one job, and none was ever seen."""
+    peer.add(2)
+    named = f' xmlns="{language}"' if language else ""
+    page = f"<DescribeInstancesResponse{named}><reservationSet/></DescribeInstancesResponse>"
+    peer.answer_with(Verb.LIST, 200, page)
+    driver = made(peer)
+    known = failure(driver.list_nodes)
+    assert known.kind is ErrorKind.TRANSIENT
+    assert (
+        f"DescribeInstances was answered in the language {language or 'of nobody'}, and not in that of EC2"
+        in known.text
+    )
+    assert len(driver.list_nodes()) == 2
+
+
+def test_a_create_that_is_answered_in_another_language_may_have_worked(peer: EC2Peer) -> None:
+    instance = "<item><instanceId>i-1</instanceId><instanceState><name>pending</name></instanceState></item>"
+    body = f"<instancesSet>{instance}</instancesSet>"
+    peer.answer_with(Verb.CREATE, 200, f'<RunInstancesResponse xmlns="{SHORT}">{body}</RunInstancesResponse>')
+    known = failure(lambda: boot(peer))
+    assert known.kind is ErrorKind.UNREADABLE
+    assert "RunInstances was answered in the language" in known.text
+
+
+def test_a_create_that_is_answered_with_no_instance_may_have_worked(peer: EC2Peer) -> None:
+    language = f"{SHORT}/"
+    peer.answer_with(Verb.CREATE, 200, f'<RunInstancesResponse xmlns="{language}"><a/></RunInstancesResponse>')
+    known = failure(lambda: boot(peer))
+    assert known.kind is ErrorKind.UNREADABLE
+    assert known.text.endswith("it names no node: []")
