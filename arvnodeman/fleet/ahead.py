@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.gres import Gres
 from arvnodeman.fleet.limits import NO_LIMIT
-from arvnodeman.fleet.model import ANYWHERE, Job, JobOwner, JobShape, Place, Zone
-from arvnodeman.fleet.obstacles import NotInside, Reserved
+from arvnodeman.fleet.model import Job, JobOwner, JobShape, Place, Zone
+from arvnodeman.fleet.obstacles import NoSuchName, NotInside, Reserved
 
 UNLIMITED = 365 * 86400.0  # seconds: what Slurm takes a job without a time limit for
 _WHEREVER = frozenset({"FLEX", "ANY_NODES"})  # its own jobs may have nodes outside, too
@@ -72,17 +72,18 @@ class Outlook:
         own = [self.reservations.get(name) for name in shape.reservation.split(",") if name]
         known = [reservation for reservation in own if reservation is not None]
         inside: tuple[str, ...] = ()
+        needs = shape.place.needs
         if own and not any(not each.nodes or each.flags & _WHEREVER for each in known):
             inside = tuple(sorted(shape.reservation.split(",")))
         if any(each.flags & _ABOVE for each in known):
-            return Place(inside=inside) if inside else ANYWHERE
+            return Place(inside=inside, needs=needs) if inside else shape.place
         seconds = 0.0 if time_limit is None else min(time_limit, UNLIMITED)
         outside = tuple(
             name
             for name, other in self.reservations.items()
             if other not in known and other.holds(now, max(seconds, 1.0)) and not other.draws(shape.owner)
         )
-        return Place(outside, inside) if outside or inside else ANYWHERE
+        return Place(outside, inside, needs) if outside or inside else shape.place
 
     def zones(self) -> dict[str, tuple[str, ...]]:
         """Names of nodes that reservations hold: which, in order."""
@@ -95,6 +96,8 @@ class Outlook:
     def in_the_way(self, place: Place, t: float, now: float) -> Cause:
         """Why no name is left for a job that may have its nodes at this place alone."""
         others = [self.reservations[name] for name in place.outside if name in self.reservations]
+        if place.needs is not None and not place.inside and not others:
+            return NoSuchName(needs=place.needs.words)
         if place.inside or not others:
             return NotInside(reservation=", ".join(place.inside))
         first = min(others, key=lambda other: other.end)
@@ -144,7 +147,7 @@ def placed(jobs: Iterable[Job], outlook: Outlook, now: float) -> list[Job]:
         shape = known.get((id(job.shape), job.time_limit))
         if shape is None:
             place = outlook.place(job.shape, job.time_limit, now)
-            shape = replace(job.shape, place=place) if place is not ANYWHERE else job.shape
+            shape = replace(job.shape, place=place) if place is not job.shape.place else job.shape
             shape = known[id(job.shape), job.time_limit] = distinct.setdefault(shape, shape)
         found.append(job if shape is job.shape else replace(job, shape=shape))
     return found

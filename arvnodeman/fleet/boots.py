@@ -27,9 +27,9 @@ def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE) -> Boot:
 
 def _record_for(state: State, size: NodeSize, place: Place) -> str | None:
     """The first record for a node of this size. Where records are names, Slurm gives the node work of the partitions
-    that its name is in, and no other; names in reservations come after the others."""
+    that its name is in, and no other; names in reservations, or that other jobs ask for, come after the others."""
     stale = state.stale_records
-    reserved: str | None = None
+    last: tuple[int, str] | None = None
     for uuid in stale:
         record = state.roster.records.get(uuid)
         there = record.partitions if record is not None else ()
@@ -37,16 +37,17 @@ def _record_for(state: State, size: NodeSize, place: Place) -> str | None:
             continue
         if record is not None and record.is_name:
             zone = state.zone(record.hostname)
-            if not place.has(zone) or (record.reserved and not zone):
+            if not place.has(zone) or state.is_taken(record):
                 continue
             if zone:
-                reserved = reserved or uuid
+                last = min(last or (len(zone), uuid), (len(zone), uuid), key=lambda each: each[0])
                 continue
         stale.remove(uuid)
         return uuid
-    if reserved is not None:
-        stale.remove(reserved)
-    return reserved
+    if last is None:
+        return None
+    stale.remove(last[1])
+    return last[1]
 
 
 def _names_are_left(state: State) -> bool:

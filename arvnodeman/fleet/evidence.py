@@ -131,10 +131,9 @@ def _is_up(state: State, shape: JobShape, standing: Standing) -> bool:
 
 def _that_it_may_have(state: State, shape: JobShape, nodes: list[Node]) -> list[Node]:
     """Not those in reservations of others, nor, of a job that names some, any other."""
-    if shape.place is ANYWHERE and not shape.required:
+    if shape.place is ANYWHERE:
         return nodes
-    may = [node for node in nodes if shape.place.has(state.zone(node.hostname))]
-    return [node for node in may if node.hostname in shape.required] if shape.required else may
+    return [node for node in nodes if shape.place.has(state.zone(node.hostname))]
 
 
 def _longest(nodes: Iterable[Node]) -> Idle | None:

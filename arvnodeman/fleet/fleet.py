@@ -34,7 +34,7 @@ from arvnodeman.fleet.messages import (
     Tick,
 )
 from arvnodeman.fleet.model import Policy, ProviderSize
-from arvnodeman.fleet.offers import note_names
+from arvnodeman.fleet.names import note_names
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.planning import decide_boots, replan, take_back, wanted_again
 from arvnodeman.fleet.records import RecordKeeping, clean_orphans

@@ -259,19 +259,45 @@ NOBODY = JobOwner()
 
 
 Zone: TypeAlias = tuple[str, ...]
-"""The reservations of Slurm that the name of a node is in, in order."""
+"""The reservations of Slurm that the name of a node is in, in order; then the keys of the `Needs` that it meets, of
+those that jobs of the newest queue have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a job asks of the names of its nodes, beside partitions and reservations."""
+
+    features: str = ""  # its constraint, see features.py; '' where it says no more than a size
+    required: tuple[str, ...] = ()  # names that it must have, all of them
+    excluded: tuple[str, ...] = ()  # names that it must not have
+    nodes: int = 1
+
+    @property
+    def key(self) -> str:
+        """It as a word."""
+        return f"?{self.features} {self.nodes} {','.join(self.required)} {','.join(self.excluded)}"
+
+    @property
+    def words(self) -> str:
+        """rack1&ssd, one of compute[1-3], none of compute7: for people."""
+        names = f"{'one' if len(self.required) > 1 else ''} of {', '.join(self.required)}" if self.required else ""
+        none_of = f"none of {', '.join(self.excluded)}" if self.excluded else ""
+        return ", ".join(filter(None, (self.features and f"the features {self.features}", names.strip(), none_of)))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which names of nodes a job may have, by Slurm's reservations that these are in."""
+    """Which names of nodes a job may have, by Slurm's reservations that these are in, and by what it needs of them."""
 
     outside: tuple[str, ...] = ()  # none that is in one of these
     inside: tuple[str, ...] = ()  # only such as are in one of these; empty: any
+    needs: Needs | None = None
 
     def has(self, zone: Zone) -> bool:
         """May it be a name of this zone?"""
         if zone and any(name in self.outside for name in zone):
+            return False
+        if self.needs is not None and self.needs.key not in zone:
             return False
         return not self.inside or any(name in self.inside for name in zone)
 
@@ -295,8 +321,6 @@ class JobShape:
     licences: tuple[Gres, ...] = ()  # of Slurm: it asks for those of one of these choices
     place: Place = ANYWHERE
     features: str = ""  # its constraint, see features.py; '' where that says no more than `size`
-    required: tuple[str, ...] = ()  # hostnames of nodes that it must have, all of them
-    excluded: tuple[str, ...] = ()  # hostnames of nodes that it must not have
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,17 @@ class NotInside(Cause):
 
 
 @dataclass(frozen=True, slots=True)
+class NoSuchName(Cause):
+    """It asks for names in Slurm, or for features that only some names have, and none of these is free."""
+
+    needs: str = ""
+
+    def words(self, t: float) -> str:
+        """it asks for rack1, and no name that has that is free to be booted."""
+        return f"it asks for {self.needs}, and no such name is free to be booted"
+
+
+@dataclass(frozen=True, slots=True)
 class NoLicence(Cause):
     """All licences are used, or for jobs before it."""
 

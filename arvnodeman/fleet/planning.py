@@ -109,19 +109,19 @@ def _limits(state: State) -> Limits:
 
 
 def _names(state: State) -> Names | None:
-    """The names that a boot could have, where reservations are in the way of some; None: that does not matter."""
+    """The names that a boot could have, where reservations are in the way of some, or jobs ask for some; None: that
+    does not matter."""
     outlook, roster = state.outlook, state.roster
-    if not outlook.reservations:
-        return None
-    if state.has_names:
+    if state.has_names and (outlook.reservations or state.names.needs):
         records = [roster.records[uuid] for uuid in state.stale_records if uuid in roster.records]
-        zones = [(state.zone(record.hostname), record.reserved) for record in records]
-        return Names(Counter(zone for zone, reserved in zones if zone or not reserved))
-    if roster.slurm is None:
+        return Names(Counter(state.zone(record.hostname) for record in records if not state.is_taken(record)))
+    if not outlook.reservations or roster.slurm is None:
         return None
     taken = {node.hostname for node in roster.nodes.values()} | outlook.never_ours
     reserved = outlook.zones()
-    return Names(Counter(reserved.get(name, ()) for name in roster.slurm if name not in taken), counted=False)
+    beside = state.names.met_by(None)
+    zones = [(*reserved.get(name, ()), *beside) for name in roster.slurm if name not in taken]
+    return Names(Counter(zones), counted=False)
 
 
 def replan(state: State) -> Plan | None:
@@ -150,6 +150,8 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     state.queue = Queue(event.jobs)
     if event.outlook.reservations != state.outlook.reservations:
         state.vain.end_all(state.t)
+    shapes = (*state.queue.places, *event.refused)
+    state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)
     state.foresee(event.outlook)
     heed(state, event.refused, event.running)
     if state.desk.lists_ok:

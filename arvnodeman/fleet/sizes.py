@@ -113,6 +113,7 @@ class SizeTable:
         self._choices: dict[JobShape, tuple[NodeSize, ...]] = {}
         self._given = frozenset(feature for section in given for feature in section.features)
         self._of_names: frozenset[Features] | None = None
+        self.given = frozenset(feature for size in order for feature in self.features_of(size))
         self._own: dict[Features, Features] = {}
 
     def choices(self, shape: JobShape) -> tuple[NodeSize, ...]:

@@ -14,6 +14,7 @@ from arvnodeman.fleet.limits import Quota, SizeHealth
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.milestones import Milestones
 from arvnodeman.fleet.model import BootIntent, Job, JobShape, NodeRecord, NodeSize, Policy, Zone
+from arvnodeman.fleet.names import NameTraits
 from arvnodeman.fleet.node import Node, Sight, undrained
 from arvnodeman.fleet.operation import Desk, Operation
 from arvnodeman.fleet.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
@@ -43,6 +44,7 @@ class State:
         self.roster = Roster()
         self.queue = Queue()
         self.outlook = NOTHING_AHEAD  # of the newest queue poll
+        self.names = NameTraits()
         self.zones: Mapping[str, Zone] = {}  # names of nodes in reservations
         self.refused: Mapping[JobShape, Sequence[Job]] = {}  # jobs of the newest queue poll that nodes do not help
         self.vain = VainBoots(policy.vain_retry_after)
@@ -189,9 +191,17 @@ class State:
         """Are records names, so that it is known beforehand which name a boot takes?"""
         return next((record.is_name for record in self.roster.records.values()), False)
 
+    def is_taken(self, name: NodeRecord) -> bool:
+        """Is a free name in a reservation that we do not know of?"""
+        return name.reserved and (name.hostname is None or name.hostname not in self.zones)
+
     def zone(self, hostname: str | None) -> Zone:
-        """The reservations that a name is in; none where it is not known beforehand who will have it."""
-        return self.zones.get(hostname, ()) if self.zones and hostname is not None and self.has_names else ()
+        """The reservations that a name is in, and the needs of waiting jobs that it meets. Where records are no names,
+        or it is not known which name a node will have, all needs are met: only Slurm can tell."""
+        reservations: Zone = ()
+        if self.zones and hostname is not None and self.has_names:
+            reservations = self.zones.get(hostname, ())
+        return (*reservations, *self.names.met_by(hostname)) if self.names.needs else reservations
 
     def existing(self) -> int:
         """Nodes that exist, and creates that are with the cloud now."""

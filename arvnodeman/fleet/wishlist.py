@@ -189,7 +189,8 @@ def match_exact(groups: Sequence[Group], supply: Supply) -> None:
     for group in groups:
         by_size.setdefault(group.choices[0].id, []).append(group)
     for size, wishers in by_size.items():
-        for kind, pool in [(kind, pool) for kind in KINDS for pool in supply.pools.get(size, ())]:
+        pools = sorted(supply.pools.get(size, ()), key=lambda pool: len(zone_of(pool)))  # those that suit few go first
+        for kind, pool in [(kind, pool) for kind in KINDS for pool in pools]:
             left = supply.left(pool, kind)
             turns = in_turn([wisher for wisher in wishers if wisher.shape.place.has(zone_of(pool))] if left else ())
             wisher = next(turns, None)

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from arvnodeman.fleet import gres
-from arvnodeman.fleet.features import SIZE_FEATURE, NoFeatures, size_needed
+from arvnodeman.fleet.features import SIZE_FEATURE, NoFeatures, named, size_needed
 from arvnodeman.fleet.gres import Gres
-from arvnodeman.fleet.model import Job, JobOwner, JobShape, SlurmNode
+from arvnodeman.fleet.model import ANYWHERE, Job, JobOwner, JobShape, Needs, Place, SlurmNode
 from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.arrays import ARRAY_LIMIT, limits_of, tasks_of
 from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST, LONG_FORMAT_SINCE
@@ -44,6 +44,7 @@ _SIZE = re.compile(r"(?:^|[&|,(\[])instancetype=([^&|,()\[\]*]+)")
 _ARVADOS_UUID = re.compile(r"[0-9a-z]{5}-[0-9a-z]{5}-[0-9a-z]{15}")
 _TIME = re.compile(r"(?:([0-9]{1,6})-)?(?:([0-9]{1,4}):)?([0-9]{1,4}):([0-9]{1,2})")
 _NOT_SAID = ("", "NOT_SET", "INVALID", "N/A", "0:00")
+NOTHING_NEEDED = Needs()
 _INEXACT = 0.01  # of an amount of memory, as squeue rounds the larger ones
 _VERSION = re.compile(r"slurm\S*\s+(\d+)\.(\d+)")
 _STATE = re.compile(r"([a-z_]+)([^a-z_\s]*)")
@@ -104,6 +105,9 @@ def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, **t
             wanted |= {name: max(number, wanted.get(name, 0)) for name, number in more.items()}
     for name, each in gres.asked(tail.get("cpus_per_tres", "")).items():  # sbatch --cpus-per-gpu
         how_many = max(how_many, each * sum(wanted[of] for of in wanted if of == name or of.startswith(f"{name}:")))
+    required, excluded = _names(tail.get("required_nodes", "")), _names(tail.get("excluded_nodes", ""))
+    of_names = beside if any(not name.startswith(SIZE_FEATURE) for name in named(beside)) else ""
+    needs = Needs(of_names, required, excluded, on if of_names or required or excluded else 1)
     least, partition = megabytes(memory, how_many), tail.get("partition", "")
     return JobShape(
         cores=how_many,
@@ -117,8 +121,7 @@ def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, **t
         reservation=_said(tail.get("reservation", "")),
         licences=licences_asked(tail.get("licences", "")),
         features=beside,
-        required=_names(tail.get("required_nodes", "")),
-        excluded=_names(tail.get("excluded_nodes", "")),
+        place=Place(needs=needs) if needs != NOTHING_NEEDED else ANYWHERE,
     )
 
 
