@@ -109,6 +109,17 @@ class Outlook:
             ends=first.ends,
         )
 
+    def differs(self, other: Outlook) -> bool:
+        """Have reservations come, gone or changed? (Those with the flag TIME_FLOAT move on with the time.)"""
+
+        def fixed(outlook: Outlook) -> list[Reservation]:
+            return [
+                replace(each, start=0.0, end=0.0, ends="") if "TIME_FLOAT" in each.flags else each
+                for each in outlook.reservations.values()
+            ]
+
+        return fixed(self) != fixed(other)
+
 
 NOTHING_AHEAD = Outlook()
 

@@ -148,7 +148,7 @@ def wanted_again(state: State, node: Node) -> bool:
 def decide_boots(state: State, event: QueueListed) -> Plan | None:
     """A queue poll has come: take shutdowns back and begin boots, as far as the limits allow."""
     state.queue = Queue(event.jobs)
-    if event.outlook.reservations != state.outlook.reservations:
+    if event.outlook.differs(state.outlook):
         state.vain.end_all(state.t)
     shapes = (*state.queue.places, *event.refused)
     state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)

@@ -21,6 +21,8 @@ ARRAY_LIMIT = "JobArrayTaskLimit"  # Slurm's reason where as many tasks of an ar
 _ARRAY = re.compile(r"([0-9]{1,10})_\[([0-9,:-]+?)(?:,?\.\.\.)?(?:%([0-9]{1,10}))?\]")
 _LIMITED = re.compile(rf"{BEHIND}([0-9]{{1,10}})_\[[0-9,:.-]+%([0-9]{{1,10}})\]")
 _TASK = re.compile(rf"{BEHIND}([0-9]{{1,10}})_")
+_GROUP = re.compile(rf"(?:[^|{BEHIND}]*\|){{3}}([^|{BEHIND}]*)\|[^{BEHIND}]*{BEHIND}([0-9]{{1,10}})_\[([^\]]*)\]")
+_REASONS = re.compile(r",[A-Z]")  # between two of them; in one a blank follows the comma, or a node's name
 _TASKS = 100_000  # of one array that are looked at; the others come when these have run
 
 
@@ -53,6 +55,30 @@ def limits_of(text: str, before: Mapping[str, int] | None = None) -> dict[str, i
     return limits
 
 
+def grouped(text: str, limits: Mapping[str, int]) -> list[str]:
+    """The arrays of which a line of squeue stands for tasks that are not alike: it lists several reasons, or hides the
+    limit that is known. `--array-unique`, which has a line for each of these, is not there any more in 24.11."""
+    found: list[str] = []
+    for line in text.split("\n"):
+        match = _GROUP.match(line)
+        if match is not None and (_REASONS.search(match[1]) or (match[2] in limits and "%" not in match[3])):
+            found.append(match[2])
+    return found
+
+
+def told_apart(text: str, each: str) -> str:
+    """Output of squeue, with the lines of `each`, which has every task by itself, in place of those of its arrays."""
+    lines: dict[str, list[str]] = {}
+    for line in each.split("\n"):
+        if (task := _TASK.search(line)) is not None:
+            lines.setdefault(task[1], []).append(line)
+    found: list[str] = []
+    for line in text.split("\n"):
+        match = _GROUP.match(line)
+        found += [line] if match is None else lines.get(match[2], [line])
+    return "\n".join(found)
+
+
 class RunningTasks:
     """How many more tasks of arrays with a limit may run now. Remembers what squeue does not show any more."""
 
@@ -60,6 +86,11 @@ class RunningTasks:
         self._limits: dict[str, int] = {}
         self._running: Mapping[str, int] = {}
         self._failed = ""
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """Of the arrays that waited at the last look."""
+        return self._limits
 
     def left(self, text: str, count: Callable[[Sequence[str]], Mapping[str, int]]) -> dict[str, int]:
         """By the array's number, for those that wait in this output of squeue. `count` asks how many run, and is asked

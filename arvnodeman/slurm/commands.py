@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook, placed
 from arvnodeman.fleet.model import Job, JobShape
 from arvnodeman.settings import ARVADOS_CONTAINER
-from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks
+from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks, grouped, told_apart
 from arvnodeman.slurm.errors import (
     ControllerAway,
     NotInstalled,
@@ -96,6 +96,8 @@ class Slurm(SlurmNodes):
             self._new = False
             _queue_log.warning("squeue is asked for less from now on, as it refuses a field: %s", refusal.said)
             return self.queue()
+        if not self._each_array and self.numbered:
+            text = self._tell_apart(text, form)
         others: dict[str, str] = {}
         refused: dict[JobShape, list[Job]] = {}
         at_once = self._arrays.left(text, self._count_running) if self.numbered else None
@@ -118,6 +120,18 @@ class Slurm(SlurmNodes):
         for job in placed((job for alike in refused.values() for job in alike), outlook, now):
             refused_there.setdefault(job.shape, []).append(job)
         return Queue(tuple(placed(jobs, outlook, now)), others, refused_there, outlook)
+
+    def _tell_apart(self, text: str, form: Sequence[str]) -> str:
+        """The queue, with each task by itself of arrays whose line stands for tasks that are not alike."""
+        arrays = grouped(text, self._arrays.limits)
+        if not arrays:
+            return text
+        which = f"--jobs={','.join(arrays[:_MOST_ARRAYS])}"
+        try:
+            return told_apart(text, self._run("squeue", ALL, "--array", "--state=PENDING", "--noheader", which, *form))
+        except SlurmFailure as failure:
+            _queue_log.warning("the tasks of %d job arrays are taken for alike: %s", len(arrays), failure)
+            return text
 
     def _count_running(self, arrays: Sequence[str]) -> Counter[str]:
         """How many tasks of these arrays run, by the array's number."""

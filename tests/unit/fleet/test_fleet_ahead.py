@@ -100,6 +100,16 @@ def test_which_names_a_place_has() -> None:
     assert [Place(("b",), ("a",)).has(zone) for zone in ((), ("a",), ("a", "b"))] == [False, True, False]
 
 
+def test_what_changes_reservations() -> None:
+    before = outlook(reservation("a"), reservation("b"))
+    assert not before.differs(outlook(reservation("a"), reservation("b")))
+    assert before.differs(outlook(reservation("a")))
+    assert before.differs(outlook(reservation("a"), reservation("b", lasts=2 * HOUR)))
+    assert before.differs(outlook(reservation("a"), reservation("b", nodes=frozenset({"c1"}))))
+    floating = [outlook(reservation("a", begins, HOUR, "TIME_FLOAT", ends=str(begins))) for begins in (HOUR, HOUR + 30)]
+    assert not floating[0].differs(floating[1])
+
+
 def test_jobs_that_differ_by_their_time_alone_share_a_shape_where_that_makes_no_difference() -> None:
     jobs = [Job(str(number), SHAPE, time_limit=number * MINUTE) for number in range(200)]
     found = placed(jobs, outlook(reservation()), NOW)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from squeue_lines import behind
 
-from arvnodeman.slurm.arrays import RunningTasks, limits_of
+from arvnodeman.slurm.arrays import RunningTasks, grouped, limits_of, told_apart
 from arvnodeman.slurm.errors import ControllerAway
 from arvnodeman.slurm.fields import TAIL
 
@@ -61,3 +61,44 @@ def test_a_count_that_fails_costs_itself_alone_and_one_line(caplog: pytest.LogCa
     assert [tasks.left(queue("3_[2-10%3]"), counted) for _ in range(3)] == [{"3": 1}] * 3
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "it hangs" in caplog.text
+
+
+def group(number: str, reason: str) -> str:
+    return f"1|1G|0|{reason}|x||(null)|5|1{behind(TAIL, number=number)}"
+
+
+@pytest.mark.parametrize(
+    ("number", "reason", "limits", "expected"),
+    [
+        ("3_[1-9]", "Resources,JobHeldAdmin,BeginTime", {}, ["3"]),
+        ("3_[1-9]", "Nodes required for job are DOWN, DRAINED or reserved for jobs,BeginTime", {}, ["3"]),
+        ("3_[1-9]", "Resources", {"3": 2}, ["3"]),
+        ("3_[1-9]", "Resources", {"4": 2}, []),
+        ("3_[1-9%2]", "Resources", {"3": 2}, []),
+        ("3_[1-9%2]", "ReqNodeNotAvail, UnavailableNodes:compute[0,5],cloud1", {}, []),
+        ("3_[1-9]", "Nodes required for job are DOWN, DRAINED or reserved for jobs", {}, []),
+        ("3_1", "Resources,BeginTime", {"3": 2}, []),
+        ("17", "Resources", {"17": 2}, []),
+    ],
+)
+def test_lines_that_stand_for_tasks_which_are_not_alike(
+    number: str, reason: str, limits: dict[str, int], expected: list[str]
+) -> None:
+    assert grouped(f"{group(number, reason)}\n", limits) == expected
+
+
+def test_each_task_stands_where_its_array_stood() -> None:
+    text = "".join(f"{group(number, 'Resources')}\n" for number in ("17", "3_[1-2]", "18", "4_[1-2]"))
+    each = "".join(f"{group(number, why)}\n" for number, why in (("3_2", "BeginTime"), ("3_1", "Resources")))
+    shown = told_apart(text, each)
+    assert shown == "".join(
+        f"{group(number, why)}\n"
+        for number, why in (
+            ("17", "Resources"),
+            ("3_2", "BeginTime"),
+            ("3_1", "Resources"),
+            ("18", "Resources"),
+            ("4_[1-2]", "Resources"),
+        )
+    )
+    assert told_apart(text, "") == text

@@ -749,6 +749,26 @@ def test_a_squeue_that_does_not_know_array_unique_is_asked_without_it(commands: 
     assert ["--array-unique" in call for call in commands.called()[1:]] == [True, False, False]
 
 
+def test_a_newer_squeue_is_asked_for_each_task_of_arrays_whose_tasks_are_not_alike(commands: Commands) -> None:
+    """24.11 has no --array-unique: its line for an array lists the reasons of all tasks."""
+    refusal = "squeue: unrecognized option '--array-unique'"
+    waits, held = NUMBERED.format("9_1"), NUMBERED.format("9_2").replace("Resources", "JobHeldUser")
+    whole = NUMBERED.format("9_[1-2]").replace("Resources", "Resources,JobHeldUser")
+    cases = (
+        f'*array-unique*) echo "{refusal}" >&2; exit 1;; *--array*) printf "%s\\n" "{held}" "{waits}";;'
+        f' *) echo "{whole}";;'
+    )
+    commands.make("squeue", f'case "$*" in --version) echo "slurm 24.11.5";; {cases} esac')
+    slurm = NamesInSlurm(job_name_pattern="", numbered=True)
+    queue = slurm.queue()
+    assert [job.id for job in queue.jobs] == ["9_1"]
+    assert queue.others == {"9_2": "JobHeldUser"}
+    asked = commands.called()[-1]
+    assert asked[:6] == ["squeue", "--all", "--array", "--state=PENDING", "--noheader", "--jobs=9"]
+    commands.make("squeue", f'case "$*" in *--array*) exit 1;; *) echo "{whole}";; esac')
+    assert [job.id for job in slurm.queue().jobs] == ["9_1", "9_2"]  # the queue is there all the same
+
+
 def test_an_old_squeue_is_asked_by_letters(commands: Commands) -> None:
     line = f"2|1G|0|Resources|a|b|(null)|1|1{behind(TAIL, number='12')}"
     commands.make("squeue", f'[ "$1" = --version ] && echo slurm 19.05.8 && exit\necho "{line}"')
