@@ -19,6 +19,7 @@ from signal import Signals as Signal
 from daemon import DaemonContext
 
 from arvnodeman.actors.base import FATAL_TEXT, Supervision
+from arvnodeman.actors.brain import Brain
 from arvnodeman.actors.crew import Crew
 from arvnodeman.actors.daemon import Published
 from arvnodeman.cloud.registry import check_driver
@@ -28,6 +29,8 @@ from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.view import View
 from arvnodeman.history.recorder import Recorder
 from arvnodeman.history.samples import step_of
+from arvnodeman.journal.brain import JournalledBrain
+from arvnodeman.journal.writer import Journal
 from arvnodeman.manage.doors import DRY_RUN_FOLDER, Doors, open_doors
 from arvnodeman.manage.server import CannotListen
 from arvnodeman.manage.site import make_application
@@ -164,7 +167,12 @@ class Daemon:
         self._notifier = ServiceNotifier()
         self._ready = False
         self._dry_run = dry_run
-        brain = Fleet(settings.policy(), self._vitals.clock.now())
+        policy, now = settings.policy(), self._vitals.clock.now()
+        brain: Brain = Fleet(policy, now)
+        self._journal: Journal | None = None
+        if settings.daemon.journal and state_dir is not None:
+            self._journal = Journal(state_dir, policy, now)
+            brain = JournalledBrain(brain, self._journal)
         self._published = Published(brain.view)
         self._run = Run(settings.daemon, state_dir, self._vitals, Mind(self._published))
         supervision = Supervision(self._vitals, self._run.ending)
@@ -185,11 +193,15 @@ class Daemon:
         try:
             self._run.begin()
             self._recorder.start()
+            if self._journal is not None:
+                self._journal.start()
             doors.serve(make_application(self._source()))
             self._crew.start(good_round=self._good_round, half_way=self._run.half_way)
             number = self._wait_for_stop()
             hanging = not self._stop()
             self._recorder.stop(HANGING)
+            if self._journal is not None:
+                self._journal.stop(HANGING)
             doors.close(HANGING)
         except Exception as error:  # noqa: BLE001 (it is logged there, and ends the process)
             return self._failed(error)

@@ -275,6 +275,14 @@ OPTIONS: tuple[Option, ...] = (
         low=0,
         high=3660,
     ),
+    Option(
+        DAEMON,
+        "journal",
+        YES_NO,
+        "yes",
+        "Keep what the daemon was told, at most 64 MB of it and without secrets, in the state directory: with it what "
+        "was decided can be looked into, and decided again.",
+    ),
     Option(LOGGING, "file", TEXT, "/dev/stderr", "The file that log lines are added to."),
     Option(
         LOGGING,

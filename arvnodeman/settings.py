@@ -66,6 +66,7 @@ class DaemonSettings:
     certs_file: str  # "": the system's certificates
     state_dir: str  # resolved: $STATE_DIRECTORY when the file does not say; "": none
     history_days: int  # 0: no history file
+    journal: bool
 
     @property
     def slurm_timeout(self) -> float:

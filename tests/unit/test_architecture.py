@@ -37,7 +37,7 @@ LAYERS = (
     },
     {"cloud", "arvados", "slurm"},
     {"records"},
-    {"actors", "cloud_trial", "history", "manage", "supervision"},
+    {"actors", "cloud_trial", "history", "journal", "manage", "supervision"},
     {"cloud_test", "launcher", "report", "sandbox"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,146 @@
+"""Plays a journal to a fresh Fleet: `python -m arvnodeman.journal.replay FILE ...`.
+
+The same history gives the same commands. Where it does not, this is another build, or the brain has read a clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arvnodeman.fleet.fleet import Fleet
+from arvnodeman.fleet.messages import Command, Note
+from arvnodeman.journal.codec import Codec
+from arvnodeman.journal.reader import Gap, Head, NoJournal, Told, read
+from arvnodeman.journal.records import checksum, line
+from arvnodeman.journal.writer import files_of, number_of
+
+SHOWN = 10  # differences
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a replay."""
+
+    runs: int = 0  # Fleets that were made
+    events: int = 0
+    steps: int = 0
+    compared: int = 0  # events whose steps were held against the journal's
+    seconds: float = 0.0  # between the first event and the last, of each file
+    differences: list[str] = field(default_factory=list)  # a line each
+    passed_over: Counter[str] = field(default_factory=Counter)  # what this build does not understand -> how often
+
+    @property
+    def same(self) -> bool:
+        """All that could be compared was the same, and there was something."""
+        return not self.differences and self.compared > 0
+
+
+class Replay:
+    """One or several files, one after the other."""
+
+    def __init__(self, heard: Callable[[Told, Sequence[Command]], None] = lambda _told, _commands: None) -> None:
+        """`heard`: is given each event, and what the Fleet says now."""
+        self.outcome = Outcome()
+        self._heard = heard
+        self._codec = Codec()
+        self._fleet: Fleet | None = None
+        self._comparable = False  # the Fleet knows all that the journal's one did
+        self._number = 0
+
+    def play(self, paths: Iterable[Path]) -> Outcome:
+        """In their order. Raises NoJournal, OSError."""
+        for path in paths:
+            self._play(path)
+        self.outcome.passed_over.update(self._codec.unknown)
+        return self.outcome
+
+    def _play(self, path: Path) -> None:
+        first: float | None = None
+        now = 0.0
+        for entry in read(path, self._codec):
+            match entry:
+                case Head():
+                    self._begin(entry, number_of(path))
+                case Gap(why=why):
+                    self._comparable = False
+                    if why:
+                        self.outcome.passed_over[why] += 1
+                case Told():
+                    now = entry.now
+                    first = now if first is None else first
+                    self._tell(path, entry)
+        self.outcome.seconds += now - (first or now)
+
+    def _begin(self, head: Head, number: int) -> None:
+        follows = bool(number) and number == self._number + 1
+        self._number = number
+        if head.whole or self._fleet is None or not follows:
+            self._fleet = Fleet(head.policy, head.now)
+            self._comparable = head.whole
+            self.outcome.runs += 1
+
+    def _tell(self, path: Path, told: Told) -> None:
+        assert self._fleet is not None
+        commands = self._fleet.handle(told.event, told.now)
+        outcome = self.outcome
+        outcome.events += 1
+        outcome.steps += sum(not isinstance(command, Note) for command in commands)
+        if self._comparable:
+            outcome.compared += 1
+            answered = tuple(checksum(self._codec, commands))
+            if answered != told.steps:
+                outcome.differences.append(self._difference(path, told, commands))
+        self._heard(told, commands)
+
+    def _difference(self, path: Path, told: Told, commands: Sequence[Command]) -> str:
+        done = [line(self._codec.plain(command)).strip() for command in commands if not isinstance(command, Note)]
+        were = told.steps[0] if told.steps else 0
+        return (
+            f"{path}: event {self.outcome.events}, {type(told.event).__name__} at {told.now!r}: {were} steps then, "
+            f"now {len(done)}: {' '.join(done)}"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play files or folders of a journal; 0: the same commands, 1: others, 2: no journal."""
+    parser = argparse.ArgumentParser(prog="python -m arvnodeman.journal.replay", description="Play a journal again.")
+    parser.add_argument("paths", metavar="FILE", nargs="+", type=Path, help="a file of a journal, or its folder")
+    parser.add_argument("--steps", action="store_true", help="print what the Fleet says to each event")
+    options = parser.parse_args(arguments)
+    codec = Codec()
+
+    def show(told: Told, commands: Sequence[Command]) -> None:
+        done = [codec.plain(command) for command in commands if not isinstance(command, Note)]
+        if done:
+            sys.stdout.write(line({"t": told.now, "e": type(told.event).__name__, "steps": done}))
+
+    replay = Replay(show) if options.steps else Replay()
+    paths = [each for path in options.paths for each in (files_of(path) if path.is_dir() else [path])]
+    try:
+        outcome = replay.play(paths)
+    except (NoJournal, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    _tell(outcome)
+    return 0 if outcome.same else 1
+
+
+def _tell(outcome: Outcome) -> None:
+    for text in outcome.differences[:SHOWN]:
+        sys.stderr.write(f"{text}\n")
+    for why, times in outcome.passed_over.items():
+        sys.stderr.write(f"passed over {times} times: {why}\n")
+    compared = f"{outcome.compared} compared, {len(outcome.differences)} other than then"
+    sys.stderr.write(
+        f"{outcome.events} events of {outcome.runs} runs and {outcome.seconds:.0f} s, {outcome.steps} steps; "
+        f"{compared}\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

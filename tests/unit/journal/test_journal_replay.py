@@ -1,0 +1,89 @@
+"""The same history gives the same commands: a journal, played to a fresh Fleet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from journal_doubles import POLICY, journalled, lively_site
+
+from arvnodeman.fleet.fleet import Fleet
+from arvnodeman.fleet.messages import Tick
+from arvnodeman.journal.brain import JournalledBrain
+from arvnodeman.journal.replay import Replay, main
+from arvnodeman.journal.writer import Journal, files_of
+
+
+@pytest.mark.parametrize("names", [False, True], ids=["arvados", "names"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fresh_fleet_gives_the_same_commands(tmp_path: Path, seed: int, names: bool) -> None:
+    """Two runs of the daemon: each begins with a Fleet that knows nothing."""
+    run = lively_site(seed, names=names)
+    journalled(tmp_path, run, 0.5)
+    journalled(tmp_path, run, 2.0)
+    outcome = Replay().play(files_of(tmp_path / "journal"))
+    assert outcome.differences == []
+    assert outcome.runs == 2
+    assert outcome.compared == outcome.events > 300
+    assert outcome.steps > 50
+    assert not outcome.passed_over
+
+
+def test_and_also_in_another_process_with_other_hashes(tmp_path: Path) -> None:
+    """Nothing hangs on the order of a set."""
+    journalled(tmp_path, lively_site(7), 1.0)
+    for seed in ("1", "2"):
+        subprocess.run(
+            [sys.executable, "-m", "arvnodeman.journal.replay", str(tmp_path / "journal")],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            timeout=60,
+        )
+
+
+def test_a_run_goes_on_over_its_files(tmp_path: Path) -> None:
+    journalled(tmp_path, lively_site(2), 1.0, file_bytes=4000)
+    files = files_of(tmp_path / "journal")
+    assert len(files) > 2
+    outcome = Replay().play(files)
+    assert (outcome.runs, outcome.differences) == (1, [])
+    assert outcome.compared == outcome.events
+
+
+def test_without_its_beginning_a_history_is_played_and_not_compared(tmp_path: Path) -> None:
+    journalled(tmp_path, lively_site(2), 1.0, file_bytes=4000)
+    outcome = Replay().play(files_of(tmp_path / "journal")[1:])
+    assert outcome.events > 50
+    assert outcome.compared == 0
+    assert not outcome.same
+
+
+def test_another_brain_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journalled(tmp_path, lively_site(3), 1.0)
+    monkeypatch.setattr("arvnodeman.fleet.stops.decide_stops", lambda *_: None)
+    monkeypatch.setattr("arvnodeman.fleet.fleet.decide_stops", lambda *_: None)
+    outcome = Replay().play(files_of(tmp_path / "journal"))
+    assert outcome.differences
+    assert "RecordsListed" in outcome.differences[0]
+    assert not outcome.same
+
+
+def test_the_command_says_what_came_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journalled(tmp_path, lively_site(3), 0.5)
+    assert main(["--steps", str(tmp_path / "journal")]) == 0
+    out, err = capsys.readouterr()
+    assert '"@":"PrepareRecord"' in out
+    assert " compared, 0 other than then" in err
+    assert main([str(tmp_path / "nowhere")]) == 2
+
+
+def test_a_brain_with_a_journal_is_the_brain(tmp_path: Path) -> None:
+    fleet = Fleet(POLICY, 1.0)
+    brain = JournalledBrain(fleet, Journal(tmp_path, POLICY, 1.0))
+    assert brain.handle(Tick(), 2.0) == Fleet(POLICY, 1.0).handle(Tick(), 2.0)
+    assert brain.view is fleet.view
+    assert brain.next_wakeup() == fleet.next_wakeup()
+    assert brain.boots_at_the_cloud == 0
