@@ -77,7 +77,7 @@ def _try_out(settings: Settings, given: argparse.Namespace) -> int:
         keeper=make_keeper(settings) if given.wait_ping else None,
         slurm=Slurm() if given.wait_ping and settings.daemon.dispatcher == "slurm" else None,
         keep=given.keep,
-        patience=Patience(ping=settings.daemon.boot_fail_after),
+        patience=Patience(built=settings.daemon.boot_fail_after, ping=settings.daemon.boot_fail_after),
     )
     good = trial.run(given.size)
     _say("all well" if good else "not well")

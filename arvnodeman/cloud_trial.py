@@ -52,6 +52,7 @@ class Patience:
 
     look: float = 2.0  # between two looks
     listed: float = 120.0  # for a change to show in the cloud's list
+    built: float = 1800.0  # until the cloud has made the node
     ping: float = 1800.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -184,7 +185,15 @@ class Trial:
         size = self._size.id if self._size else ""
         if listed.size_tag != size:
             raise Failed(f"it is listed with the size tag {listed.size_tag!r}, not {size!r}")
+        listed = self._until(self._built, self.patience.built, "the cloud is still making it")
         return f"as {listed.provider_size or 'a node'}, address {listed.address or 'none yet'}"
+
+    def _built(self) -> CloudNode | None:
+        """The node, once the cloud has made it. Raises Failed with the cloud's words where it could not."""
+        node = self._listed()
+        if node is not None and node.failed:
+            raise Failed(f"the cloud calls it failed: {node.fault or 'it does not say why'}")
+        return None if node is None or node.building else node
 
     def _write_tags(self) -> str:
         assert self._node is not None

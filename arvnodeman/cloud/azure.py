@@ -22,8 +22,9 @@ from libcloud.compute.types import NodeState
 from arvnodeman.cloud.azure_libcloud import AzureNodes
 from arvnodeman.cloud.base import TOKEN_TAG, name_for_record
 from arvnodeman.cloud.error_tables import AZURE
-from arvnodeman.cloud.libcloud_driver import LibcloudDriver, cloud_failure
-from arvnodeman.cloud.operator_options import credentials, public_key, require
+from arvnodeman.cloud.errors import cloud_failure
+from arvnodeman.cloud.libcloud_driver import LibcloudDriver
+from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.user_data import node_data_script
 from arvnodeman.fleet.model import CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteFailure, Secret
@@ -63,6 +64,7 @@ class AzureDriver(LibcloudDriver):
         {"name", "size", "auth", "location", "ex_resource_group", "ex_tags", "ex_customdata", "ex_use_managed_disks"}
     )
     secret_credentials = frozenset({"secret"})
+    tag_rule = TagRule(r"[^<>%&\\?/]{1,512}", "1 to 512 characters but < > % & \\ ? /", LONGEST_TAG)
     largest_startup = 65_535  # learn.microsoft.com/rest/api/compute/virtual-machines: osProfile.customData, decoded
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = AzureNodes) -> None:

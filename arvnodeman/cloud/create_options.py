@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Collection, Mapping
 from configparser import ConfigParser
 from typing import Any
@@ -17,8 +18,10 @@ def free_options(
     understood: Collection[str],
     own: Collection[str],
     mistake: Callable[[str, str], ConfigError],
+    in_json: Mapping[str, type] | None = None,
 ) -> dict[str, Any]:
-    """The arguments for create_node; those that it takes as yes or no are made so.
+    """The arguments for create_node; those that it takes as yes or no are made so, as are those that it takes as a list
+    or an object: in_json, with the type.
 
     understood: what the driver itself acts on, `tag_*` too; own: arguments that it alone sets; mistake: makes the error
     for an option. Raises ConfigError that names every option that cannot be passed on.
@@ -33,6 +36,11 @@ def free_options(
     for name in sorted(free):
         if name in own or not (takes_all or name in taken):
             wrong += mistake(name, f"this cloud has no such option; allowed: {known}").problems
+        elif in_json and name in in_json:
+            try:
+                free[name] = from_json(free[name], in_json[name])
+            except ValueError as error:
+                wrong += mistake(name, str(error)).problems
         elif name in taken and isinstance(taken[name].default, bool):
             try:
                 free[name] = yes_or_no(free[name])
@@ -41,6 +49,18 @@ def free_options(
     if wrong:
         raise ConfigError(tuple(wrong))
     return free
+
+
+def from_json(text: str, kind: type) -> Any:
+    """A list or an object in JSON. Raises ValueError, which does not repeat it: it may hold a secret."""
+    allowed = '{"NAME": …}' if kind is dict else "[…]"
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"no JSON; allowed: {allowed}") from None
+    if not isinstance(value, kind):
+        raise ValueError(f"no {'object' if kind is dict else 'list'} in JSON; allowed: {allowed}")
+    return value
 
 
 def yes_or_no(text: str) -> bool:

@@ -22,9 +22,9 @@ from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup, key_pair_of_proces
 from arvnodeman.cloud.ec2_subnets import subnets_of_process
 from arvnodeman.cloud.ec2_types import described_sizes
 from arvnodeman.cloud.error_tables import EC2
-from arvnodeman.cloud.errors import classify
-from arvnodeman.cloud.libcloud_driver import STRANGE, LibcloudDriver, cloud_failure
-from arvnodeman.cloud.operator_options import credentials, require, words
+from arvnodeman.cloud.errors import classify, cloud_failure
+from arvnodeman.cloud.libcloud_driver import STRANGE, LibcloudDriver
+from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.throttle import Op
 from arvnodeman.fleet.model import (
@@ -60,6 +60,7 @@ class EC2Driver(LibcloudDriver):
         | {"ex_security_group_ids", "ex_spot", "ex_blockdevicemappings", "ex_terminate_on_shutdown"}
         | {"ex_mincount", "ex_maxcount"}
     )
+    tag_rule = TagRule(r"(?!aws:).{1,128}", "1 to 128 characters that do not begin with aws:", 256)
     largest_startup = 16_384  # docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html: before it is encoded
     gone_words: ClassVar[frozenset[str]] = frozenset({"shutting-down", "terminated"})
     stopped_words: ClassVar[frozenset[str]] = frozenset({"stopping", "stopped"})

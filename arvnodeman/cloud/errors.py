@@ -279,3 +279,8 @@ def _network_text(error: requests.exceptions.RequestException) -> str:
         causes = [each for each in _with_causes(error) if isinstance(each, OSError) and not isinstance(each, wrappers)]
         reason = (causes[-1].strerror or str(causes[-1])) if causes else str(error)
     return f"{host}: {reason}" if host else reason
+
+
+def cloud_failure(kind: ErrorKind, text: str) -> RemoteFailure:
+    """A failure that the cloud did not tell as an error."""
+    return RemoteFailure(RemoteError(kind, text))

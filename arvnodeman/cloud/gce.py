@@ -21,7 +21,7 @@ from arvnodeman.cloud.base import name_for_record
 from arvnodeman.cloud.error_tables import GCE
 from arvnodeman.cloud.gce_libcloud import GCENodes, metadata_of
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
-from arvnodeman.cloud.operator_options import credentials, public_key, require, words
+from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require, words
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.model import (
     CloudNode,
@@ -64,6 +64,7 @@ class GCEDriver(LibcloudDriver):
         }
     )
     secret_credentials = frozenset({"key"})
+    tag_rule = TagRule(r"[A-Za-z0-9\-_]{1,128}", "1 to 128 letters, digits and - _ of ASCII", 262_144)
     largest_startup = 262_144  # docs.cloud.google.com/compute/docs/metadata/setting-custom-metadata: for each value
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = GCENodes) -> None:

@@ -29,8 +29,9 @@ from arvnodeman.cloud.base import (
     word_text,
 )
 from arvnodeman.cloud.create_options import free_options
-from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, fatal_cause, kind_of_fault, translating
+from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, cloud_failure, fatal_cause, kind_of_fault, translating
 from arvnodeman.cloud.listening import Listener
+from arvnodeman.cloud.operator_options import TagRule, check_tags
 from arvnodeman.cloud.redaction import one_line, shown
 from arvnodeman.cloud.startup import Startup
 from arvnodeman.cloud.throttle import Op, bucket_of_process
@@ -70,6 +71,9 @@ class LibcloudDriver(Listener, CloudDriver):
     broken_states: ClassVar[frozenset[Any]] = frozenset()
     create_options: ClassVar[frozenset[str]] = frozenset({"ping_host"})
     """Options of [Cloud Create] that the driver itself understands; `tag_*` too. All others go to create_node."""
+    json_options: ClassVar[Mapping[str, type]] = {}
+    """Options for create_node that are no text: dict or list, written in JSON."""
+    tag_rule: ClassVar[TagRule | None] = None
     own_arguments: ClassVar[frozenset[str]] = frozenset({"name", "size"})
     """Arguments of create_node that the driver alone sets, so that no option may."""
     secret_credentials: ClassVar[frozenset[str]] = frozenset({"key", "secret", "password", "token"})
@@ -92,9 +96,9 @@ class LibcloudDriver(Listener, CloudDriver):
             raise ConfigError((f"{settings.path}: [Cloud Credentials]: the driver refuses them: {wrong}",)) from None
         self._bucket = bucket_of_process(settings.daemon.max_cloud_ops_per_second)
         self._listen()
-        self._free_create_options = free_options(
-            settings.cloud.create, self._driver.create_node, self.create_options, self.own_arguments, self._mistake
-        )
+        taken = (self._driver.create_node, self.create_options, self.own_arguments)
+        self._free_create_options = free_options(settings.cloud.create, *taken, self._mistake, self.json_options)
+        check_tags(settings, self.tag_rule)
 
     # ---- the contract ----------------------------------------------------------------------------------------------
 
@@ -388,8 +392,3 @@ class LibcloudDriver(Listener, CloudDriver):
         """One line that names the option; a secret of a letter or two must not take that letter from its name."""
         where = one_line(f"{self._settings.path}: [{section}] {option}")
         return ConfigError((f"{where}: {one_line(wrong, self._secrets)}",))
-
-
-def cloud_failure(kind: ErrorKind, text: str) -> RemoteFailure:
-    """A failure that the cloud did not tell as an error."""
-    return RemoteFailure(RemoteError(kind, text))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from libcloud.compute.types import NodeState
 
@@ -16,7 +17,7 @@ from arvnodeman.cloud.base import name_for_record
 from arvnodeman.cloud.error_tables import OPENSTACK
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.openstack_libcloud import OpenStackNodes
-from arvnodeman.cloud.operator_options import credentials, require, words
+from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.user_data import NODE_DATA, node_data_script
 from arvnodeman.fleet.model import (
     CloudNode,
@@ -52,6 +53,12 @@ class OpenStackDriver(LibcloudDriver):
     own_arguments = frozenset({"name", "size", "ex_metadata", "ex_userdata"})
     secret_credentials = frozenset({"secret", "ex_force_auth_token"})
     secret_options = frozenset({"ex_admin_pass"})
+    json_options: ClassVar[Mapping[str, type]] = {
+        "ex_os_scheduler_hints": dict,
+        "ex_blockdevicemappings": list,
+        "ex_files": dict,
+    }
+    tag_rule = TagRule(r"[A-Za-z0-9\-_:. ]{1,255}", "1 to 255 letters, digits and - _ : . of ASCII", 255)
     largest_startup = 49_149  # nova takes 65,535 characters of base64
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = OpenStackNodes) -> None:
@@ -59,6 +66,7 @@ class OpenStackDriver(LibcloudDriver):
             require(settings, ("key", "ex_force_auth_url"), ("image",))
         self._found: dict[tuple[str, str], str] = {}  # (kind, name) -> id, looked up once
         super().__init__(settings, driver_class)
+        self._startup.hidden.keep(*map(str, self._free_create_options.get("ex_files", {}).values()))
 
     def name_of(self, record: NodeRecord) -> str:
         """See LibcloudDriver."""
@@ -86,7 +94,10 @@ class OpenStackDriver(LibcloudDriver):
     # ---- for LibcloudDriver ------------------------------------------------------------------------------------------
 
     def _connected(self, driver_class: Callable[..., Any]) -> Any:
-        return driver_class(**credentials(self._settings))
+        given = credentials(self._settings)
+        if given.get("ex_force_auth_url"):  # as openrc has it: libcloud puts the version behind it
+            given["ex_force_auth_url"] = re.sub(r"/v3/?$", "", given["ex_force_auth_url"])
+        return driver_class(**given)
 
     def _listen(self) -> None:
         """libcloud makes a new HTTP session when it has learned where the API is: look at its answers, too."""
@@ -101,6 +112,12 @@ class OpenStackDriver(LibcloudDriver):
             super(OpenStackDriver, self)._listen()
 
         connection.connect = connect_and_listen
+
+    def _cloud_node(self, node: Any, tags: Mapping[str, str]) -> CloudNode | None:
+        """Also whether it is still being built: its metadata cannot be changed until then."""
+        value = super()._cloud_node(node, tags)
+        building = node.state is NodeState.PENDING and (node.extra or {}).get("vm_state", "building") == "building"
+        return value if value is None else replace(value, building=building)
 
     def _is_gone(self, node: Any) -> bool:
         return super()._is_gone(node) or (node.extra or {}).get("task_state") == "deleting"

@@ -5,7 +5,9 @@ Everything raises ConfigError, one line for each mistake, and asks nothing over 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,34 @@ def require(settings: Settings, in_credentials: Iterable[str] = (), in_create: I
     missing += [("Cloud Create", name) for name in in_create if not cloud.create.get(name)]
     if missing:
         lines = (f"{settings.path}: [{section}] {name}: missing; required here" for section, name in missing)
+        raise ConfigError(tuple(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class TagRule:
+    """What a cloud takes for the name of a tag (a pattern for the whole of it, and the same in words), and how long a
+    value may be."""
+
+    names: str
+    allowed: str
+    longest: int
+
+
+def check_tags(settings: Settings, rule: TagRule | None) -> None:
+    """Raises ConfigError that names every `tag_NAME` that the cloud would refuse, with each node."""
+    if rule is None:
+        return
+    lines: list[str] = []
+    for section, options in (("Cloud List", settings.cloud.listing), ("Cloud Create", settings.cloud.create)):
+        for option, value in options.items():
+            if not option.startswith("tag_"):
+                continue
+            where = f"{settings.path}: [{section}] {option}"
+            if not re.fullmatch(rule.names, option.removeprefix("tag_")):
+                lines.append(f"{where}: no name of a tag here; allowed: {rule.allowed}")
+            if len(value) > rule.longest:
+                lines.append(f"{where}: {len(value)} characters; allowed: at most {rule.longest}")
+    if lines:
         raise ConfigError(tuple(lines))
 
 

@@ -36,6 +36,10 @@ class Hidden:
         self._kept = tuple(filter(None, texts))
         self._newest: tuple[str, ...] = ()
 
+    def keep(self, *texts: str) -> None:
+        """Hide these, too, from now on."""
+        self._kept += tuple(filter(None, texts))
+
     def put(self, text: str, public: Iterable[str] = ()) -> None:
         """Hide a text as well, in the place of the one before. public: what is in it and no secret, such as names."""
         names = sorted({name for name in public if len(name) >= _SHORTEST_NAME}, key=len, reverse=True)

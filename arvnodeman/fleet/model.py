@@ -174,6 +174,7 @@ class CloudNode:
     tagged_price: float | None = None  # as its tag says, where the tags are all the record there is
     start_time: float | None = None
     preemptible: bool = False
+    building: bool = False  # the cloud still makes it, and lets nobody write to it before that is done
     broken: bool = False  # the cloud says that it does not work, or does not know what it is
     failed: bool = False  # the cloud says that it has failed: ERROR, Failed, Canceled
     fault: str = ""  # why it is broken, in the cloud's words: one line, cut, without secrets; '' where it does not say

@@ -123,6 +123,8 @@ def _needed(state: State, node: Node, record: NodeRecord, *, untold: bool) -> It
             yield ResumeNode(0, record.hostname)
         if node.size is not None and (slurm.weight != node.weight or node.feature not in slurm.features):
             yield DescribeNode(0, record.hostname, node.size.id, node.weight)
+    if node.cloud.building:  # nothing can be written to it yet
+        return
     if record.hostname is not None and node.cloud.fqdn != (fqdn := record.fqdn) and fqdn is not None:
         yield SyncFqdn(0, node.cloud, fqdn)
 

@@ -36,22 +36,20 @@ def _fault(status: int, kind: str, message: str) -> tuple[int, dict[str, Any]]:
     return status, {kind: {"code": status, "message": message}}
 
 
-# As Nova sends them.
+# As nova 34 sends them; tests/integration/test_openstack_real.py holds the texts of most.
 ERRORS: Mapping[str, tuple[int, dict[str, Any]]] = {
     "too many": _fault(429, "tooManyRequests", "Too many requests"),
     "overLimit": _fault(413, "overLimit", "This request was rate-limited."),
     "instances quota": _fault(
         403, "forbidden", "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances"
     ),
-    "cores quota": _fault(
-        403, "forbidden", "Quota exceeded for cores, ram: Requested 8, but already used 20 of 20 cores"
-    ),
+    "cores quota": _fault(403, "forbidden", "Quota exceeded for cores: Requested 8, but already used 20 of 20 cores"),
     "ports quota": _fault(403, "forbidden", "Maximum number of ports exceeded"),
     "no valid host": _fault(500, "computeFault", "No valid host was found. There are not enough hosts available."),
     "image": _fault(400, "badRequest", "Can not find requested image"),
     "image gone": _fault(404, "itemNotFound", f"Image {IMAGE} could not be found."),
     "network": _fault(400, "badRequest", "Network 11111111-1111-1111-1111-111111111111 could not be found."),
-    "security group": _fault(400, "badRequest", f"Security group nobody not found for project {PROJECT}."),
+    "security group": _fault(400, "badRequest", "Unable to find security_group with name or id 'nobody'"),
     "key": _fault(400, "badRequest", "Invalid key_name provided."),
     "zone": _fault(400, "badRequest", "The requested availability zone is not available"),
     "flavor": _fault(400, "badRequest", "Flavor 99 could not be found."),
@@ -61,15 +59,65 @@ ERRORS: Mapping[str, tuple[int, dict[str, Any]]] = {
     "unexpected": _fault(
         500,
         "computeFault",
-        "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if "
-        "possible. <class 'oslo_messaging.exceptions.MessagingTimeout'>",
+        "Unexpected API Error. Please contact the administrator\n<class 'oslo_messaging.exceptions.MessagingTimeout'>",
     ),
     "building": _fault(
         409,
         "conflictingRequest",
-        "Cannot 'update_instance_metadata' instance 8c1e while it is in vm_state building",
+        "Cannot 'update metadata' instance 8c1e while it is in vm_state building",
+    ),
+    "resizing": _fault(
+        409, "conflictingRequest", "Cannot 'update metadata' instance 8c1e while it is in task_state resize_prep"
+    ),
+    "in error": _fault(
+        409, "conflictingRequest", "Cannot 'update metadata' instance 8c1e while it is in vm_state error"
+    ),
+    "locked": _fault(409, "conflictingRequest", "Instance 8c1e is locked"),
+    "items": _fault(403, "forbidden", "Maximum number of metadata items exceeds 2"),
+    "version": _fault(
+        406, "computeFault", "Version 9.99 is not supported by the API. Minimum is 2.1 and maximum is 2.104."
+    ),
+    "subnet": _fault(400, "badRequest", "Network ID requires a subnet in order to boot instances on."),
+    "no network": _fault(
+        400,
+        "badRequest",
+        "Invalid input for field/attribute server. Value: {'name': 'x', 'user_data': 'IyEvYmluL3NoCm1rZGlyIC1wIC92YXIv"
+        "dG1wL2Fydi1ub2RlLWRhdGEvbWV0YS1kYXRhCmVjaG8gJ2h0dHBzOi8v', 'imageRef': '155d900f'}. 'networks' is a required "
+        "property",
+    ),
+    "long user data": _fault(
+        400,
+        "badRequest",
+        f"Invalid input for field/attribute user_data. Value: {'IyEvYmluL3NoCmVjaG8K' * 3300}. "
+        f"'{'IyEvYmluL3NoCmVjaG8K' * 3300}' is too long",
+    ),
+    "tag name": _fault(
+        400,
+        "badRequest",
+        "Invalid input for field/attribute metadata. Value: {'a/b': 'x', 'hostname': 'y'}. 'a/b' does not match any of "
+        "the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'",
+    ),
+    "tag value": _fault(
+        400,
+        "badRequest",
+        f"Invalid input for field/attribute class. Value: {'x' * 256}. '{'x' * 256}' is too long",
+    ),
+    "scheduler hints": _fault(
+        400,
+        "badRequest",
+        "Invalid input for field/attribute os:scheduler_hints. Value: x. 'x' is not of type 'object'",
+    ),
+    "huge request": (
+        413,
+        {
+            "message": "Request is too large. Larger than max_request_body_size (%s).<br /><br />\n\n\n",
+            "code": "413 Request Entity Too Large",
+            "title": "Request Entity Too Large",
+        },
     ),
     "token": _fault(401, "error", "The request you have made requires authentication."),
+    "unknown instance": _fault(404, "itemNotFound", "Instance 8c1e could not be found."),
+    "unknown path": _fault(404, "itemNotFound", "The resource could not be found."),
 }
 
 
@@ -88,9 +136,12 @@ class OpenStackPeer(RecordedPeer):
         ErrorKind.THROTTLED: ("too many", "overLimit"),
         ErrorKind.QUOTA: ("instances quota", "cores quota", "ports quota"),
         ErrorKind.CAPACITY: ("no valid host",),
-        ErrorKind.REFUSED: ("image", "image gone", "network", "policy", "flavor"),
+        ErrorKind.REFUSED: (
+            *("image", "image gone", "network", "policy", "flavor", "locked", "in error", "items", "version"),
+            *("no network", "long user data", "tag name", "scheduler hints", "huge request", "unknown path"),
+        ),
         ErrorKind.GONE: ("itemNotFound",),
-        ErrorKind.TRANSIENT: ("unavailable", "unexpected", "building", "token"),
+        ErrorKind.TRANSIENT: ("unavailable", "unexpected", "building", "resizing", "token"),
     }
     mistakes: ClassVar[Mapping[str, Mistake]] = {
         "credentials": Mistake("[Cloud Credentials] key", credentials={"secret": "wrong-wrong-wrong"}, verb=Verb.LIST),
@@ -107,6 +158,16 @@ class OpenStackPeer(RecordedPeer):
         "key pair": Mistake("[Cloud Create] ex_keyname", error="key"),
         "zone": Mistake("[Cloud Create] ex_availability_zone", error="zone"),
         "size": Mistake("[Size NAME] instance_type", error="flavor"),
+        "no subnet": Mistake("[Cloud Create] networks", error="subnet"),
+        "no network": Mistake("[Cloud Create] networks", error="no network"),
+        "user data": Mistake("[Cloud Create] user_data", error="long user data"),
+        "user data beyond the request": Mistake("[Cloud Create] user_data", error="huge request"),
+        "tag": Mistake("[Cloud Create] tag_NAME", error="tag name"),
+        "value of a tag": Mistake("[Cloud Create] tag_NAME", error="tag value"),
+        "tags": Mistake("[Cloud Create] tag_NAME", error="items"),
+        "scheduler hints": Mistake("[Cloud Create] ex_os_scheduler_hints", error="scheduler hints"),
+        "version": Mistake("[Cloud Credentials] ex_force_microversion", error="version"),
+        "role": Mistake("[Cloud Credentials] key", error="policy"),
     }
     size = NodeSize("small", "4GB slice", "4", "4GB slice", 2, 4096, 160, 160000, 0.06)
     secrets = (PING_SECRET, SECRET, TOKEN)
@@ -118,6 +179,12 @@ class OpenStackPeer(RecordedPeer):
         self.links = True
         """Does a page have a link to the next?"""
         self.limit = self.page
+        self.newest = (2, 104)
+        """The newest version of the API."""
+        self.versions: list[str] = []
+        """The versions in which lists were asked for."""
+        self.away: set[str] = set()
+        """Ids of servers whose cell's database is away."""
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -208,7 +275,7 @@ class OpenStackPeer(RecordedPeer):
         """See RecordedPeer."""
         if request.path == "/v3/auth/tokens":
             return self._token(body)
-        if request.headers.get("X-Auth-Token") != TOKEN:
+        if not request.headers.get("X-Auth-Token", "").startswith(TOKEN):
             return self.error("token")
         parts = request.path.removeprefix(_PREFIX).strip("/").split("/")
         with self._lock:
@@ -239,10 +306,15 @@ class OpenStackPeer(RecordedPeer):
             return reply(recorded("openstack/_v3__auth_unauthorized.json"), 401)
         answer = recorded("openstack/_v3__auth.json")
         answer["token"]["expires_at"] = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat()
-        return reply(answer, 201, X_Subject_Token=TOKEN)
+        return reply(answer, 201, X_Subject_Token=f"{TOKEN}-{next(self._numbers)}")
 
     def _list(self, request: Request) -> Response:
-        servers = [each for each in self.servers.values() if re.search(request.args.get("name", ""), each["name"])]
+        self.versions.append(request.headers.get("OpenStack-API-Version", ""))
+        asked = tuple(map(int, re.findall(r"\d+", request.headers.get("OpenStack-API-Version", "2.1"))))
+        if asked > self.newest:
+            return self.error("version")
+        there = [each for known, each in self.servers.items() if known not in self.away]
+        servers = [each for each in there if re.search(request.args.get("name", ""), each["name"])]
         marker = request.args.get("marker")
         start = [each["id"] for each in servers].index(marker) + 1 if marker else 0
         limit = min(int(request.args.get("limit", "1000")), self.limit)
@@ -251,6 +323,9 @@ class OpenStackPeer(RecordedPeer):
             last = answer["servers"][-1]["id"]
             href = f"http://192.168.18.100:8774{_PREFIX}/servers/detail?limit={limit}&marker={last}"
             answer["servers_links"] = [{"rel": "next", "href": href}]
+        if asked >= (2, 69) and not {"limit", "marker", "name"} & set(request.args):
+            stubs = [{"id": each, "status": "UNKNOWN", "tenant_id": PROJECT, "links": []} for each in self.away]
+            answer["servers"] = stubs[: limit - len(answer["servers"])] + answer["servers"]
         return reply(answer)
 
     def _boot(self, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import os
 import subprocess
@@ -266,6 +267,138 @@ def test_a_malformed_flavor_costs_only_itself(peer: OpenStackPeer, monkeypatch: 
     assert len(peer.driver().list_sizes()) == count - 1
 
 
+# ---- cells, identity, tokens ---------------------------------------------------------------------------------------
+
+
+def test_a_list_that_lacks_what_a_cell_has_is_none(peer: OpenStackPeer) -> None:
+    """Nova leaves them out without a word, but for a version that tells, and there where no page is asked for."""
+    first, second = peer.add(2)
+    driver = peer.driver()
+    (one,) = [node for node in driver.list_nodes() if node.id == first]
+    peer.away = {first}
+    told = failure(driver.list_nodes)
+    assert (told.kind, "cannot tell of 1 server" in told.text) == (ErrorKind.TRANSIENT, True)
+    assert failure(lambda: driver.look_for(one)).kind is ErrorKind.TRANSIENT
+    assert failure(lambda: driver.find_node(peer.size, peer.record(), "token-1")).kind is ErrorKind.TRANSIENT
+    peer.away = set()
+    assert {node.id for node in driver.list_nodes()} == {first, second}
+
+
+def test_a_cloud_too_old_to_tell_of_cells_is_asked_once(peer: OpenStackPeer) -> None:
+    peer.newest = (2, 60)
+    peer.add(2)
+    driver = peer.driver()
+    assert len(driver.list_nodes()) == len(driver.list_nodes()) == 2
+    lists = [path for _, path in peer.log if path.endswith("/servers/detail")]
+    assert len(lists) == 3
+
+
+@pytest.mark.parametrize(
+    ("forced", "asked"), [("2.60", "compute 2.69"), ("2.90", "compute 2.90"), ("latest", "compute latest")]
+)
+def test_an_operators_version_of_the_api_stays_where_it_tells_of_cells(
+    peer: OpenStackPeer, forced: str, asked: str
+) -> None:
+    peer.driver(credentials={"ex_force_microversion": forced}).list_nodes()
+    assert peer.versions == [asked]
+
+
+def answered_by_identity(peer: OpenStackPeer, monkeypatch: pytest.MonkeyPatch, body: Any, status: int) -> None:
+    inner = peer.answer
+    kind = "text/html" if isinstance(body, str) else "application/json"
+
+    def answer(request: Any, given: Any) -> Any:
+        if request.path.endswith("/auth/tokens"):
+            made = reply(body, status)
+            made.content_type = kind
+            return made
+        return inner(request, given)
+
+    monkeypatch.setattr(peer, "answer", answer)
+
+
+URL, KEY = "[Cloud Credentials] ex_force_auth_url", "[Cloud Credentials] key"
+PAGE_404 = "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>"
+APPLICATION = {"error": {"code": 404, "message": "Could not find Application Credential: 5d0e.", "title": "Not Found"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "hint"),
+    [
+        (404, APPLICATION, ErrorKind.REFUSED, KEY),
+        (404, PAGE_404, ErrorKind.REFUSED, URL),
+        (404, {"itemNotFound": {"code": 404, "message": "Instance x could not be found."}}, ErrorKind.REFUSED, URL),
+        (405, "", ErrorKind.REFUSED, URL),
+        (300, {"versions": []}, ErrorKind.REFUSED, URL),
+        (200, "<html>the dashboard</html>", ErrorKind.REFUSED, URL),
+        (401, {"error": {"code": 401, "message": "requires authentication"}}, ErrorKind.REFUSED, KEY),
+        (500, {"error": {"code": 500, "message": "An unexpected error"}}, ErrorKind.TRANSIENT, ""),
+        (503, "<html>away</html>", ErrorKind.TRANSIENT, ""),
+        (429, "slower", ErrorKind.THROTTLED, ""),
+    ],
+)
+def test_an_error_of_the_identity_service_says_nothing_of_a_server(
+    peer: OpenStackPeer, monkeypatch: pytest.MonkeyPatch, status: int, body: Any, kind: ErrorKind, hint: str
+) -> None:
+    made = create(peer)
+    driver = peer.driver()
+    answered_by_identity(peer, monkeypatch, body, status)
+    for act in (
+        driver.list_nodes,
+        lambda: driver.destroy_node(made),
+        lambda: driver.sync_fqdn(made, "x.example.com"),
+        lambda: create(peer, driver),
+    ):
+        told = failure(act)
+        assert (told.kind, told.hint) == (kind, hint)
+        assert "<" not in told.text
+    assert made.id in peer.servers
+
+
+@pytest.mark.parametrize("end", ["", "/", "/v3", "/v3/"])
+def test_the_url_may_be_as_openrc_has_it(peer: OpenStackPeer, end: str) -> None:
+    driver = peer.driver(credentials={"ex_force_auth_url": f"https://keystone.example.com:5000{end}"})
+    assert driver.list_nodes() == ()
+
+
+def test_a_path_before_the_version_stays(peer: OpenStackPeer) -> None:
+    """Where keystone is not at the root."""
+    driver = peer.driver(credentials={"ex_force_auth_url": "https://example.com/identity/v3"})
+    failure(driver.list_nodes)
+    assert peer.log[-1] == ("POST", "/identity/v3/auth/tokens")
+
+
+def test_a_credential_that_may_not_do_it_is_named_when_a_new_token_is_refused_too(peer: OpenStackPeer) -> None:
+    driver = peer.driver()
+    driver.list_nodes()
+    told = []
+    for _ in range(3):
+        peer.fail(Verb.CREATE, "token")
+        told.append(failure(lambda: create(peer, driver)))
+    assert [(each.kind, each.hint) for each in told] == [
+        (ErrorKind.TRANSIENT, ""),
+        (ErrorKind.REFUSED, KEY),
+        (ErrorKind.REFUSED, KEY),
+    ]
+    create(peer, driver)
+    peer.fail(Verb.CREATE, "token")
+    assert failure(lambda: create(peer, driver, "token-2")).kind is ErrorKind.TRANSIENT
+
+
+def test_one_token_serves_all_the_services(peer: OpenStackPeer) -> None:
+    create(peer, peer.driver(create={"image": "arvados"}))
+    assert [path for _, path in peer.log].count("/v3/auth/tokens") == 1
+
+
+def test_a_server_is_being_built_until_nova_says_otherwise(peer: OpenStackPeer) -> None:
+    made = create(peer)
+    assert made.building
+    server = peer.servers[made.id]
+    for status, vm, building in (("BUILD", "building", True), ("ACTIVE", "active", False), ("ERROR", "error", False)):
+        server |= {"status": status, "OS-EXT-STS:vm_state": vm}
+        assert [node.building for node in peer.driver().list_nodes()] == [building]
+
+
 # ---- write, errors ---------------------------------------------------------------------------------------------------
 
 
@@ -327,6 +460,42 @@ def test_what_is_missing_is_named_at_once(tmp_path: Path) -> None:
         "[Cloud Credentials] ex_force_auth_url: missing; required here",
         "[Cloud Create] image: missing; required here",
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("ex_os_scheduler_hints", "group-1", "no JSON; allowed: {"),
+        ("ex_os_scheduler_hints", '["group"]', "no object in JSON"),
+        ("ex_blockdevicemappings", '{"a": 1}', "no list in JSON; allowed: ["),
+        ("ex_files", "a-file-of-secrets", "no JSON"),
+        ("tag_a/b", "x", "no name of a tag here; allowed: 1 to 255 letters"),
+        ("tag_häuser", "x", "no name of a tag here"),
+        ("tag_class", "x" * 256, "256 characters; allowed: at most 255"),
+    ],
+)
+def test_what_nova_would_refuse_of_each_node_is_said_at_start(
+    tmp_path: Path, option: str, value: str, says: str
+) -> None:
+    given = {"key": "a-user", "secret": "a-secret-of-ours", "ex_force_auth_url": "https://k.example.com:5000"}
+    (told,) = refused(tmp_path, f"image = x\n{option} = {value}\n", ex_tenant_name="t", **given)
+    assert told.startswith(f"[Cloud Create] {option}: {says}")
+    assert "a-file-of-secrets" not in told
+
+
+def test_options_that_are_no_text_are_written_in_json(peer: OpenStackPeer) -> None:
+    hints, mappings = {"group": "c2a1"}, [{"boot_index": 0, "uuid": IMAGE, "source_type": "image"}]
+    server = post(peer, ex_os_scheduler_hints=json.dumps(hints), ex_blockdevicemappings=json.dumps(mappings))
+    assert peer.posts[-1]["os:scheduler_hints"] == hints
+    assert server["block_device_mapping_v2"] == mappings
+
+
+def test_the_password_of_a_server_is_a_secret(peer: OpenStackPeer) -> None:
+    peer.trouble.spoil(
+        Verb.CREATE, Spoilt(lambda: reply({"badRequest": {"code": 400, "message": "no: open sesame!"}}, 400))
+    )
+    told = failure(lambda: create(peer, peer.driver(create={"ex_admin_pass": "open sesame!"})))
+    assert told.text.endswith("no: ***")
 
 
 def test_preemptible_sizes_are_refused(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cloud_peer import HURRIED, Peer, Verb, peer_classes
 from peer_ec2 import EC2Peer, moto
+from peer_openstack import OpenStackPeer
 from peer_sandbox import SandboxPeer
 
 from arvnodeman.cloud.base import CloudDriver
@@ -140,6 +142,67 @@ def test_a_good_configuration_passes_and_leaves_nothing(peer: Peer) -> None:
     assert names[-7:] == ["sizes", "record", "create", "listed", "tags", "destroy", "nothing left"]
     assert all(" ok " in line and " s  " in line and "\n" not in line for line in played.lines)
     assert [node.id for node in peer.nodes()] == [other]
+
+
+@pytest.fixture
+def nova(tmp_path: Path) -> Iterator[OpenStackPeer]:
+    with OpenStackPeer(tmp_path) as peer:
+        yield peer
+
+
+class Building(Clock):
+    """Time in which a server is built: nova lets nobody write its metadata before that is done."""
+
+    def __init__(self, peer: OpenStackPeer, *, until: float, then: dict[str, object]) -> None:
+        super().__init__()
+        self.peer, self.until, self.then = peer, until, then
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        for server in self.peer.servers.values():
+            server.update(self.then if self.now >= self.until else {})
+
+
+def built(nova: OpenStackPeer, monkeypatch: pytest.MonkeyPatch, until: float, then: dict[str, object]) -> Played:
+    """A trial whose server is in BUILD for so long."""
+    inner = nova._boot
+    monkeypatch.setattr(nova, "_boot", lambda body: building(inner(body)))
+    played = Played(nova)
+    played.clock = Building(nova, until=until, then=then)
+    played.trial.patience = replace(played.trial.patience, sleep=played.clock.sleep, clock=played.clock, built=600.0)
+    return played
+
+
+def building(server: dict[str, Any]) -> dict[str, Any]:
+    server |= {"status": "BUILD", "OS-EXT-STS:vm_state": "building"}
+    return server
+
+
+def test_a_server_is_waited_for_until_it_is_built(nova: OpenStackPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than a request that may pass is tried again."""
+    played = built(nova, monkeypatch, 90.0, {"status": "ACTIVE", "OS-EXT-STS:vm_state": "active"})
+    assert played.run(), played.lines
+    assert played.clock.now >= 90
+    assert nova.nodes() == []
+
+
+def test_a_server_that_could_not_be_built_ends_the_trial_in_novas_words(
+    nova: OpenStackPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "No valid host was found. There are not enough hosts available."
+    fault = {"code": 500, "message": words, "created": "2026-11-29T12:00:00Z"}
+    played = built(nova, monkeypatch, 4.0, {"status": "ERROR", "OS-EXT-STS:vm_state": "error", "fault": fault})
+    assert not played.run()
+    assert played.steps["listed"] == f"FAILED the cloud calls it failed: {words}"
+    assert "tags" not in played.steps
+    assert nova.nodes() == []
+
+
+def test_a_server_that_is_never_built_ends_the_trial_too(nova: OpenStackPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = built(nova, monkeypatch, 9e9, {})
+    assert not played.run()
+    assert played.steps["listed"] == "FAILED the cloud is still making it after 600 s"
+    assert nova.nodes() == []
 
 
 @pytest.mark.parametrize("peer", list(CLASSES), indirect=True)
