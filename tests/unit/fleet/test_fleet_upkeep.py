@@ -53,6 +53,18 @@ def test_the_fqdn_is_written_to_the_cloud_when_it_differs(
     assert asked(world, SyncFqdn) == (1 if written else 0)
 
 
+def test_nothing_is_written_to_a_node_that_is_still_being_made() -> None:
+    """The cloud would refuse it, once a minute."""
+    world = kept()
+    world.change_cloud("compute1", fqdn="other", building=True)
+    world.begin()
+    world.cycle(times=5)
+    assert asked(world, SyncFqdn) == 0
+    world.change_cloud("compute1", building=False)
+    world.cycle()
+    assert len(world.open(SyncFqdn)) == 1
+
+
 def test_a_write_that_fails_backs_off_and_costs_no_other_node_its_own() -> None:
     """Row A14."""
     world = kept()
