@@ -144,7 +144,7 @@ def test_a_server_counts_as_made_although_it_cannot_be_shown_yet(peer: OpenStack
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"server": null}', '{"server": {}}'])
 def test_an_answer_without_a_server_is_uncertain(peer: OpenStackPeer, body: str) -> None:
     peer.trouble.spoil(Verb.CREATE, Spoilt(lambda: reply(body, 202)), 1)
-    assert failure(lambda: create(peer)).kind is ErrorKind.TRANSIENT
+    assert failure(lambda: create(peer)).kind is ErrorKind.UNREADABLE
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------------
