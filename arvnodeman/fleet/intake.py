@@ -11,12 +11,13 @@ from arvnodeman.fleet.node import (
     BUSY,
     BUSY_STATES,
     DOWN,
+    DOWN_STATES,
     LONG_STALE,
-    RESERVED_STATES,
-    UP_STATES,
     Node,
     Sight,
+    at_work_too_long,
     judge,
+    note_work,
     settle,
     undrained,
 )
@@ -25,7 +26,6 @@ from arvnodeman.fleet.state import OFFSET_NOISE, State
 from arvnodeman.fleet.use import WORKING_STATES
 
 MASS = 3  # nodes that must turn down at once, at least, to be more than bad luck
-NOT_DOWN = UP_STATES | RESERVED_STATES | {"fail"}
 ADDRESS_LATE = 1 / 4  # of boot_fail_after: a node without an address for so long is worth a warning
 CAREFUL_POLLS = 2  # node polls after Slurm was away
 Verdict = tuple[Node, NodeState, Cause | None]  # what a node poll makes of a node, before any counting
@@ -188,6 +188,8 @@ def judge_all(state: State) -> None:
     for node, verdict, cause in judged:
         if not node.been_up and node.record is not None:
             _note_up(state, node, verdict)
+        if node.at_work_since is not None:
+            _warn_at_work(state, node)
         if node.shield_until is not None and (verdict is not DOWN or node.id in lifted):
             node.shield_until, node.supply_until = None, 0.0
         if node.destroyed_at is None and node.shutdown is None:
@@ -220,11 +222,12 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
         else:
             unheard.append(node)
         if slurm is not None and slurm.state in WORKING_STATES and node.state is BUSY and _is_steady(node):
-            node.slurm_down, node.busy_at = False, t  # nearly every node of every poll
+            node.slurm_down, node.busy_at, node.at_work_since = False, t, None  # nearly every node of every poll
             continue
+        note_work(node, t)
         judged.append((node, *judge(node, sight)))
         if sinfo:
-            down = slurm is None or slurm.state not in NOT_DOWN
+            down = slurm is None or slurm.state in DOWN_STATES
             if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:
                 turned.append(node)
             node.slurm_down = down
@@ -295,6 +298,17 @@ def _warn_no_address(state: State, node: Node) -> None:
         text = "Cloud node %s (%s) has been listed for %.0f seconds, and %s"
         waited = state.t - node.first_seen
         state.desk.warning(text, node.cloud.name, node.id, waited, causes.NO_ADDRESS)
+
+
+def _warn_at_work(state: State, node: Node) -> None:
+    """Once, name a node that counts as down since somebody has been at work on it for too long."""
+    if node.slurm is None or node.at_work_told or not at_work_too_long(node, state.policy, state.t):
+        return
+    node.at_work_told = True
+    text = (
+        "Cloud node %s (%s) counts as down from now on: Slurm has said %s of it for longer than boot_fail_after (%d s)"
+    )
+    state.desk.warning(text, node.cloud.name, node.hostname, node.slurm.state, state.policy.boot_fail_after)
 
 
 def _warn_protected(state: State, node: Node, sight: Sight) -> None:

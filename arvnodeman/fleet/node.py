@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 BUSY_STATES = WORKING_STATES | {PLANNED}
 RESERVED_STATES = frozenset({"resv", "maint"})
+REBOOTING = "boot"  # or about to be, by Slurm and for somebody
+DOWN_STATES = frozenset({"down", "drain", "inval", "unk"})
 DRAINED_STATES = frozenset({"drain", "drng"})
 UP_STATES = frozenset({"idle"}) | BUSY_STATES
-# Slurm shows these also for a node with jobs on it: suspended ones (idle, drain), running ones (fail, inval).
-MAY_HIDE_JOBS = frozenset({"idle", "drain", "fail", "inval"})
+KNOWN_STATES = UP_STATES | RESERVED_STATES | DOWN_STATES | {"fail"}  # any other: somebody is at work on it
 VOUCHED_STATES = frozenset({"idle", "down", "drain", "inval", "fail"})  # with a stale record: Slurm answers for it
 FIRST_PING_TOLERANCE = 300.0  # seconds before the node's start that a first ping may show (clocks differ; row B3)
 MAX_WEIGHT = 4_294_967_000  # Slurm keeps weights in 32 bits (row C26)
@@ -117,6 +118,8 @@ class Node:
     resumes: int = 0  # times that we resumed it from an older node's drain
     busy_at: float | None = None  # the newest node poll that found it busy
     unresponsive_since: float | None = None
+    at_work_since: float | None = None  # Slurm's word for it is one of somebody's work, such as a reboot
+    at_work_told: bool = False  # that this has lasted too long
     warned_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -254,6 +257,24 @@ def drained_for_another(node: Node) -> bool:
     )
 
 
+def note_work(node: Node, t: float) -> None:
+    """Note since when Slurm's newest word is one of somebody's work on the node: a reboot, or one that is not known."""
+    if node.slurm is None or node.slurm.state in KNOWN_STATES:
+        node.at_work_since, node.at_work_told = None, False
+    elif node.at_work_since is None:
+        node.at_work_since = t
+
+
+def at_work_too_long(node: Node, policy: Policy, t: float) -> bool:
+    """Does somebody's work on the node take longer than a boot may? Then the node counts as down."""
+    return node.at_work_since is not None and t - node.at_work_since >= policy.boot_fail_after
+
+
+def _at_work(node: Node, slurm: SlurmNode, sight: Sight) -> bool:
+    """Somebody is at work on it, such as who has Slurm reboot it: it is not for us, for as long as a boot may take."""
+    return slurm.state not in KNOWN_STATES and not at_work_too_long(node, sight.policy, sight.t)
+
+
 def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
     """What this node poll makes of a node, before any counting. Slurm's word on work comes first."""
     slurm = node.slurm
@@ -268,7 +289,7 @@ def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
         return DOWN, causes.IsDown(why="Slurm does not know it")
     if slurm.state == "fail":
         return FAIL, None
-    if slurm.state in RESERVED_STATES or _kept_drained(slurm, sight.policy):
+    if slurm.state in RESERVED_STATES or _kept_drained(slurm, sight.policy) or _at_work(node, slurm, sight):
         return RESERVED, None
     if slurm.state == "idle":
         if sight.too_old(record.last_ping_at):

@@ -10,6 +10,7 @@ all lists fresh. DOWN comes after the destroy: before it, it would free a node t
 
 from __future__ import annotations
 
+from arvnodeman.fleet.answers import hides_jobs, nothing_runs
 from arvnodeman.fleet.messages import (
     Decided,
     DestroyNode,
@@ -24,9 +25,9 @@ from arvnodeman.fleet.messages import (
     StepResult,
 )
 from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, Word
-from arvnodeman.fleet.node import BUSY_STATES, DRAINED_STATES, MAY_HIDE_JOBS, OUR_REMOVAL, OUR_SHUTDOWN, Node, reason_of
+from arvnodeman.fleet.node import BUSY_STATES, DRAINED_STATES, OUR_REMOVAL, OUR_SHUTDOWN, Node, reason_of
 from arvnodeman.fleet.operation import Desk, Operation
-from arvnodeman.fleet.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, Kind, Stage, is_free
+from arvnodeman.fleet.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, Kind, Stage
 
 SHUT_DOWN = "Shut down by Node Manager"
 
@@ -206,11 +207,11 @@ class Shutdown(Operation):
         state = seen.node.state if seen.node is not None else ""
         if self.stage is Stage.UNDO or self._cancel:
             self._undo_seen(seen)
-        elif state in MAY_HIDE_JOBS and seen.jobs is None:
+        elif hides_jobs(seen):
             self._look(jobs=True)
         elif self.kind is Kind.GONE:
             self._gone_seen(seen)
-        elif is_free(seen, undrained=not self.desk.policy.slurm or self.shared):
+        elif nothing_runs(self.node, seen, self.desk, undrained=not self.desk.policy.slurm or self.shared):
             self._may_destroy()
         elif self.desk.policy.slurm and state in ("idle", "alloc", "mix") and not self.shared:
             self._undrained_seen()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from arvnodeman.fleet.messages import NodeSeen
 from arvnodeman.fleet.model import ErrorKind
 
 MAY_HAVE_WORKED = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})  # a list tells (row E11)
@@ -32,11 +31,3 @@ class Stage(StrEnum):
     SET_DOWN = "setting it DOWN in Slurm"
     RELEASE = "giving its node record back"
     UNDO = "resuming it in Slurm"
-
-
-def is_free(seen: NodeSeen, *, undrained: bool) -> bool:
-    """Nothing runs on it, for certain: unk, an error or a state that we do not know is no answer. `undrained`: no drain
-    is asked for, idle will do."""
-    if seen.node is None or seen.node.state == "down":
-        return True
-    return seen.node.state in ("drain", "fail", "inval", *(("idle",) if undrained else ())) and seen.jobs == 0

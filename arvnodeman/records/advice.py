@@ -18,6 +18,8 @@ CONFIG_AGE = 600.0  # seconds until slurm.conf is asked for again: it may be cha
 _SHOWN = 5  # names in one line
 NOT_SHOWN = "they are not in slurm.conf, or declared CLOUD or FUTURE there (declare them State=UNKNOWN)"
 _NEVER = ("", "-1", "INFINITE", "NONE")
+_FOREVER, _GLOBAL = "INFINITE", "GLOBAL"
+Partitions = Mapping[str, Mapping[str, str]]
 NAMES = "[Daemon] node_names"
 _log = logging.getLogger("arvnodeman.slurm")
 
@@ -32,13 +34,15 @@ class Advice:
         self._slurm = slurm
         self._monotonic = monotonic
         self._config: Mapping[str, str] = {}
+        self._partitions: Partitions = {}
         self._fresh_until = float("-inf")
         self._said: frozenset[str] = frozenset()
         self._seen: set[str] = set()
 
     def look(self, shown: Mapping[str, ShownNode], names: Sequence[str]) -> None:
         """Warn of what is new. Raises RemoteFailure, REFUSED, while it would be wrong to touch a node."""
-        refusal = next(refusals(self._configuration(), shown, names), None)
+        config = self._configuration()
+        refusal = next(refusals(config, shown, names, self._partitions), None)
         if refusal is not None:
             self._fresh_until = float("-inf")  # it may be mended before the next poll
             raise RemoteFailure(RemoteError(ErrorKind.REFUSED, f"Slurm: {refusal}", hint=NAMES))
@@ -54,11 +58,14 @@ class Advice:
         now = self._monotonic()
         if now >= self._fresh_until:
             self._config = self._slurm.configuration()
+            self._partitions = self._slurm.partitions() if "SuspendProgram" in self._config else {}
             self._fresh_until = now + CONFIG_AGE
         return self._config
 
 
-def refusals(config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Sequence[str]) -> Iterator[str]:
+def refusals(
+    config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Sequence[str], partitions: Partitions
+) -> Iterator[str]:
     """Why no node of this Slurm may be touched, one line for each reason."""
     known = [name for name in names if name in shown]
     if not known:
@@ -71,19 +78,23 @@ def refusals(config: Mapping[str, str], shown: Mapping[str, ShownNode], names: S
             f"{_few(cloud)}: declared State=CLOUD in slurm.conf: Slurm gives jobs to such nodes while they are off, so "
             "that they never wait for us; declare them State=UNKNOWN"
         )
-    covered = _power_saved(config, shown, known)
-    if covered:
+    covered: dict[str, list[str]] = {}
+    for name, why in _power_saved(config, shown, known, partitions):
+        covered.setdefault(why, []).append(name)
+    for why, stopped in covered.items():
         yield (
-            f"slurm.conf has SuspendProgram={config['SuspendProgram']} and SuspendTime={config['SuspendTime']}, and so "
-            f"Slurm's own power saving stops {_few(covered)}, which are ours as well: two masters kill nodes; take "
+            f"slurm.conf has SuspendProgram={config['SuspendProgram']} and {why}, and so "
+            f"Slurm's own power saving stops {_few(stopped)}, which are ours as well: two masters kill nodes; take "
             "them out by SuspendExcNodes or SuspendExcParts, or remove SuspendProgram"
         )
 
 
-def _power_saved(config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Iterable[str]) -> list[str]:
-    """The names that Slurm itself would stop."""
-    if "SuspendProgram" not in config or config.get("SuspendTime", "").split(" ")[0] in _NEVER:
-        return []
+def _power_saved(
+    config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Iterable[str], partitions: Partitions
+) -> Iterator[tuple[str, str]]:
+    """The names that Slurm itself would stop, each with the line of slurm.conf that says so."""
+    if "SuspendProgram" not in config:
+        return
     excepted: set[str] = set()
     for item in _items(config.get("SuspendExcNodes", "")):
         try:
@@ -91,7 +102,28 @@ def _power_saved(config: Mapping[str, str], shown: Mapping[str, ShownNode], name
         except ValueError:
             _log.warning("SuspendExcNodes in slurm.conf cannot be read: %s", item)
     parts = set(config.get("SuspendExcParts", "").split(","))
-    return [name for name in names if name not in excepted and parts.isdisjoint(shown[name].partitions)]
+    for name in names:
+        if name not in excepted and parts.isdisjoint(shown[name].partitions):
+            why = _stops(config, [partitions[each] for each in shown[name].partitions if each in partitions])
+            if why:
+                yield name, why
+
+
+def _stops(config: Mapping[str, str], partitions: Sequence[Mapping[str, str]]) -> str:
+    """What in slurm.conf lets Slurm stop an idle node of these partitions; '' for nothing. Of several partitions with a
+    SuspendTime the longest counts, and the cluster's only where none has one."""
+    for each in partitions:
+        if each.get("PowerDownOnIdle", "NO") == "YES":
+            return f"PowerDownOnIdle=YES for the partition {each['PartitionName']}"
+    waits = {each["PartitionName"]: each.get("SuspendTime", _GLOBAL) for each in partitions}
+    own = {name: wait for name, wait in waits.items() if wait != _GLOBAL}
+    if _FOREVER in own.values():
+        return ""
+    for name, wait in own.items():
+        if wait not in _NEVER:
+            return f"SuspendTime={wait} for the partition {name}"
+    everywhere = config.get("SuspendTime", "")
+    return "" if own or everywhere.split(" ")[0] in _NEVER else f"SuspendTime={everywhere}"
 
 
 def _items(text: str) -> list[str]:

@@ -60,10 +60,11 @@ def check_keeper(settings: Settings) -> None:
     try:
         shown = slurm.shown()
         config = slurm.configuration()
+        partitions = slurm.partitions() if "SuspendProgram" in config else {}
     except RemoteFailure:
         return
     if any(read_mark(node.comment) is not None for node in shown.values()):
         return
-    problems = tuple(refusals(config, shown, names_of(settings, shown)))
+    problems = tuple(refusals(config, shown, names_of(settings, shown), partitions))
     if problems:
         raise ConfigError(tuple(f"{settings.path}: Slurm: {problem}" for problem in problems))

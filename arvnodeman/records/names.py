@@ -31,7 +31,7 @@ NO_NAME = (
     "Slurm: no name is free for another node: node_names has {}, and each is in use, rests or was taken out of use"
 )
 _NOT_FREE = frozenset({"COMPLETING", "FAIL", "PLANNED", "CLOUD", "DYNAMIC_NORM", "DYNAMIC_FUTURE"})
-_NOT_FREE |= {"POWERED_DOWN", "POWERING_UP", "POWERING_DOWN", "POWER_DOWN", "REBOOT_ISSUED"}
+_NOT_FREE |= {"POWERED_DOWN", "POWERING_UP", "POWERING_DOWN", "POWER_DOWN", "REBOOT_ISSUED", "REBOOT_REQUESTED"}
 _RESERVED = frozenset({"RESERVED", "MAINTENANCE"})  # free for the jobs of its reservation alone
 _log = logging.getLogger("arvnodeman.slurm")
 Found = TypeVar("Found")

@@ -120,11 +120,12 @@ def descendants(of: int) -> list[int]:
 
 
 def holds(pid: int, path: str) -> bool:
-    """Has this process the file open?"""
+    """Has this process the file open? By its number: a process in another name space may know it by another path."""
     with contextlib.suppress(OSError):
+        wanted = Path(path).stat()
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                if str(descriptor.readlink()) == path:
+                if os.path.samestat(descriptor.stat(), wanted):
                     return True
     return False
 

@@ -1,7 +1,8 @@
 """What Slurm's commands say when they fail, told apart once.
 
 Every class here is a `RemoteFailure`, so a caller that looks only at `error.kind` misses nothing. Slurm's commands
-answer 1 for nearly everything; only the text on stdout or stderr tells. The texts are those of Slurm 22.05.
+answer 1 for nearly everything; only the text on stdout or stderr tells. The texts are those of Slurm 22.05 to
+26.05.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class UnknownNode(SlurmFailure):
 
 
 class NotNeeded(SlurmFailure):
-    """`Invalid node state specified`: the node's state does not allow the change, as for RESUME of an idle node."""
+    """`Invalid node state specified` (in 26.05 `transition`): the node's state does not allow the change, as for RESUME
+    of an idle node."""
 
     kind = ErrorKind.REFUSED
 
@@ -74,6 +76,7 @@ _SAYINGS: tuple[tuple[str, type[SlurmFailure]], ...] = (
     ("access/permission denied", NotPermitted),
     ("invalid node name", UnknownNode),
     ("invalid node state specified", NotNeeded),
+    ("invalid node state transition", NotNeeded),
     ("unable to contact slurm controller", ControllerAway),
     ("socket timed out", ControllerAway),
     ("connection refused", ControllerAway),

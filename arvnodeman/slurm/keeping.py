@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from arvnodeman.slurm.commands import check_job_number
 from arvnodeman.slurm.errors import ControllerAway, Refused, SlurmFailure, UnknownNode, first_line
 from arvnodeman.slurm.many import ManyNodes
-from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes
+from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes, parse_partitions
 
 _NAMES = 500  # of nodes in one argument; for more all nodes are listed
 _NONE = "No nodes in the system"  # what scontrol says where there are none, or all are hidden
@@ -100,3 +100,7 @@ class NamesInSlurm(ManyNodes):
     def configuration(self) -> Mapping[str, str]:
         """slurm.conf as slurmctld has read it; what is not set is left out."""
         return parse_config(self._run("scontrol", "show", "config"))
+
+    def partitions(self) -> Mapping[str, Mapping[str, str]]:
+        """What slurmctld says of each partition, by name; a Slurm without any is no failure."""
+        return parse_partitions(self._run("scontrol", "--all", "--oneliner", "show", "partitions"))

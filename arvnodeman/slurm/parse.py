@@ -16,9 +16,11 @@ from arvnodeman.fleet import gres
 from arvnodeman.fleet.features import SIZE_FEATURE, NoFeatures, named, size_needed
 from arvnodeman.fleet.gres import Gres
 from arvnodeman.fleet.model import ANYWHERE, Job, JobOwner, JobShape, Needs, Place, SlurmNode
+from arvnodeman.fleet.node import BUSY_STATES, REBOOTING
 from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.arrays import ARRAY_LIMIT, limits_of, tasks_of
 from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST, LONG_FORMAT_SINCE
+from arvnodeman.slurm.reasons import of_word
 
 SINFO_FORMAT = "%N|%t|%w|%f|%E"
 """%N is the NodeName, by which scontrol goes; %n would be the NodeHostName, which slurm.conf may set to something else.
@@ -355,12 +357,14 @@ def parse_sinfo(text: str) -> tuple[dict[str, SlurmNode], list[str]]:
     malformed: list[str] = []
     features: dict[str, frozenset[str]] = {"(null)": frozenset()}
     latest: Iterable[str] = ()
+    reason = ""
     for line in text.split("\n"):
         if not line.strip():
             continue
         if latest and line.count("|") < SINFO_FORMAT.count("|"):
+            reason = f"{reason} {line.strip()}"
             for name in latest:
-                nodes[name] = replace(nodes[name], reason=f"{nodes[name].reason} {line.strip()}")
+                nodes[name] = replace(nodes[name], reason=of_word(reason, nodes[name].state))
             continue
         try:
             names, shown_state, weight, listed, reason = line.split("|", 4)
@@ -368,10 +372,9 @@ def parse_sinfo(text: str) -> tuple[dict[str, SlurmNode], list[str]]:
             if listed not in features:
                 features[listed] = frozenset(filter(None, listed.split(",")))
             latest = hostlist(names)
+            counts = of_word("" if reason == "none" else reason, state)
             for name in latest:
-                nodes[name] = SlurmNode(
-                    name, state, responding, int(weight), features[listed], "" if reason == "none" else reason
-                )
+                nodes[name] = SlurmNode(name, state, responding, int(weight), features[listed], counts)
         except ValueError:
             latest = ()
             malformed.append(line)
@@ -379,9 +382,12 @@ def parse_sinfo(text: str) -> tuple[dict[str, SlurmNode], list[str]]:
 
 
 def parse_state(text: str) -> tuple[str, bool]:
-    """`idle*` as ("idle", False): the state without flags, and is the node responding (no `*`)? Raises ValueError."""
+    """`idle*` as ("idle", False): the state without flags, and is the node responding (no `*`)? One that does not work
+    and for which a reboot is asked for or under way (`drain@`, `boot^`) is in the state "boot". Raises ValueError."""
     match = _STATE.fullmatch(text.strip().lower())
     if match is None:
         raise ValueError(f"not a node state: {text!r}")
     state, flags = match.groups()
+    if state not in BUSY_STATES and ("@" in flags or "^" in flags):
+        state = REBOOTING
     return state, "*" not in flags

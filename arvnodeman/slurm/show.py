@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from arvnodeman.slurm.reasons import counted
+
 # Older releases write a flag as a letter behind the state, newer ones as a word behind a plus sign.
 _LETTERS = {"*": "NOT_RESPONDING", "~": "POWERED_DOWN", "#": "POWERING_UP", "%": "POWERING_DOWN", "!": "POWER_DOWN"}
 _LETTERS |= {"$": "MAINTENANCE", "@": "REBOOT_REQUESTED", "^": "REBOOT_ISSUED", "-": "PLANNED"}
@@ -20,6 +22,9 @@ _FREE_TEXT = ("Reason=", "Comment=", "OS=", "Extra=")
 _LAST = ("Reason=", "Comment=", "Extra=")  # behind all that is wanted; what follows may be their second line
 _WANTED = ("NodeName=", "NodeAddr=", "State=", "Partitions=", "SlurmdStartTime=")  # a line has several fields
 WORKING = frozenset({"ALLOCATED", "MIXED"})
+_WELL = WORKING | {"IDLE"}
+_CLOSED = frozenset({"DRAIN", "FAIL"})
+_REBOOTS = frozenset({"REBOOT_REQUESTED", "REBOOT_ISSUED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class ShownNode:
     port: str = ""
     partitions: tuple[str, ...] = ()
     slurmd_started: float | None = None  # of the newest slurmd that registered since slurmctld knows
-    reason: str = ""
+    reason: str = ""  # that counts: '' for a node that is well, whatever Slurm has kept of earlier times
     reason_at: float | None = None
     comment: str = ""
 
@@ -88,6 +93,12 @@ def _node(lines: list[str]) -> ShownNode:
         raise ValueError("no name or no state")
     base, flags = _state(values["State"])
     reason, at = _reason(texts.get("Reason", ""))
+    if not _REBOOTS.isdisjoint(flags):  # whoever asked for it says why, and what he says stands as it is
+        pass
+    elif not _CLOSED.isdisjoint(flags) or base == "DOWN":
+        reason = counted(reason, closed=not _CLOSED.isdisjoint(flags))
+    elif base in _WELL:
+        reason, at = "", None
     return ShownNode(
         name=name,
         base=base,
@@ -133,4 +144,17 @@ def parse_config(text: str) -> Mapping[str, str]:
         name, equals, value = line.partition("=")
         if equals and value.strip() not in ("", "(null)"):
             found.setdefault(name.strip(), value.strip())
+    return found
+
+
+def parse_partitions(text: str) -> Mapping[str, Mapping[str, str]]:
+    """`scontrol --oneliner show partitions`: the fields of each partition by name; lines of anything else are left out.
+    Only the first of two fields of one name counts, as QOS and TRES may have words of their own behind it."""
+    found: dict[str, Mapping[str, str]] = {}
+    for line in text.split("\n"):
+        fields: dict[str, str] = {}
+        for name, value in _FIELD.findall(line):
+            fields.setdefault(name, value)
+        if "PartitionName" in fields:
+            found[fields["PartitionName"]] = fields
     return found

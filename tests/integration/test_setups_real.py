@@ -84,7 +84,7 @@ def test_slurmctld_takes_the_slurm_conf_and_the_ini_file_fits_it(
     settings = load(str(cfg))
     check_keeper(settings)
     ours = names_of(settings, shown)
-    assert list(refusals(NamesInSlurm().configuration(), shown, ours)) == []
+    assert list(refusals(NamesInSlurm().configuration(), shown, ours, NamesInSlurm().partitions())) == []
     assert list(warnings(shown, ours, settings.sizes)) == []
     partitions = set(re.findall(r"^PartitionName=(\S+)", slurm.say("scontrol", "show", "partitions"), re.MULTILINE))
     assert {name for size in settings.sizes for name in size.partitions} <= partitions

@@ -120,7 +120,7 @@ def nodes_that_do_not_work() -> Written:
 def a_node_that_is_gone() -> Written:
     world = Written(policy(shutdown_windows=NEVER))
     for number in range(1, 5):
-        world.node(f"compute{number}", slurm="alloc" if number == 2 else "down*")
+        world.node(f"compute{number}", slurm="alloc" if number == 2 else "down")
     world.begin()
     world.forget()
     world.silent.update({"r-compute1", "r-compute2"})

@@ -82,7 +82,7 @@ def lists_that_lie() -> Written:
 def records_without_nodes() -> Written:
     world = Written(policy(shutdown_windows=NEVER))
     world.node("compute1", slurm="alloc")
-    world.node("compute2", slurm="down*")
+    world.node("compute2", slurm="down")
     world.node("compute3", slurm="alloc")
     del world.cloud["i-compute2"], world.cloud["i-compute3"]
     world.silent.add("r-compute2")

@@ -112,7 +112,7 @@ def test_one_that_no_list_ever_showed_is_destroyed_unless_slurm_may_have_work_on
     said: str | None, jobs: int | None, destroyed: bool
 ) -> None:
     """The first promise, and the second: it may exist all the same, and must not leak."""
-    world = unseen("down*")
+    world = unseen("down")
     world.cycle(times=40)
     world.obey(DrainNode)
     looked_at(world, said, jobs)

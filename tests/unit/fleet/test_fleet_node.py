@@ -11,7 +11,7 @@ from arvnodeman.fleet.model import CloudNode, NodeState, SlurmNode
 from arvnodeman.fleet.node import OUR_REMOVAL, OUR_SHUTDOWN, Node, undrained
 
 BUSY = ("alloc", "comp", "mix", "drng", "failg", "plnd")
-DOWN = ("down", "drain", "inval", "unk", "planned-by-a-slurm-to-come")
+DOWN = ("down", "drain", "inval", "unk")
 
 
 def held(**node: Any) -> World:

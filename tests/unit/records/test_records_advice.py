@@ -43,7 +43,7 @@ def shown(*flags: str, **more: object) -> dict[str, ShownNode]:
 
 
 def test_a_good_slurm_gets_no_advice() -> None:
-    assert list(refusals({}, shown(), NAMES)) == []
+    assert list(refusals({}, shown(), NAMES, {})) == []
     assert list(warnings(shown(), NAMES)) == []
 
 
@@ -62,7 +62,7 @@ def test_a_good_slurm_gets_no_advice() -> None:
     ],
 )
 def test_slurms_own_power_saving_over_our_names_is_refused(config: dict[str, str], covered: str) -> None:
-    found = list(refusals(config, shown(), NAMES))
+    found = list(refusals(config, shown(), NAMES, {}))
     if not covered:
         assert found == []
         return
@@ -72,14 +72,43 @@ def test_slurms_own_power_saving_over_our_names_is_refused(config: dict[str, str
     assert "\n" not in line
 
 
+@pytest.mark.parametrize(
+    ("everywhere", "main", "other", "why"),
+    [
+        ("INFINITE", "10", "GLOBAL", "SuspendTime=10 for the partition main"),
+        ("INFINITE", "GLOBAL", "10", "SuspendTime=10 for the partition other"),
+        ("INFINITE", "GLOBAL", "GLOBAL", ""),
+        ("300 sec", "GLOBAL", "GLOBAL", "SuspendTime=300 sec"),
+        ("300 sec", "INFINITE", "GLOBAL", ""),
+        ("INFINITE", "10", "INFINITE", ""),
+    ],
+)
+def test_a_suspend_time_of_a_partition_alone_is_seen(everywhere: str, main: str, other: str, why: str) -> None:
+    """It counts before the cluster's; of several the longest does."""
+    two = {name: {"PartitionName": name, "SuspendTime": time} for name, time in (("main", main), ("other", other))}
+    config = {**SAVING, "SuspendTime": everywhere}
+    found = list(refusals(config, shown(partitions=("main", "other")), NAMES, two))
+    assert [line.partition(", and so")[0].partition(" and ")[2] for line in found] == ([why] if why else [])
+    if why.endswith("main"):
+        assert not list(refusals(config, shown(partitions=("other",)), NAMES, two))
+        assert not list(refusals({**config, "SuspendExcParts": "main"}, shown(partitions=("main",)), NAMES, two))
+        assert not list(refusals({"SuspendTime": everywhere}, shown(partitions=("main",)), NAMES, two))
+
+
+def test_a_partition_that_stops_what_idles_is_seen() -> None:
+    two = {"main": {"PartitionName": "main", "SuspendTime": "GLOBAL", "PowerDownOnIdle": "YES"}}
+    (line,) = refusals({**SAVING, "SuspendTime": "INFINITE"}, shown(), NAMES, two)
+    assert "PowerDownOnIdle=YES for the partition main" in line
+
+
 def test_names_declared_cloud_are_refused_with_the_reason() -> None:
-    (line,) = refusals({}, shown("CLOUD", "POWERED_DOWN"), NAMES)
+    (line,) = refusals({}, shown("CLOUD", "POWERED_DOWN"), NAMES, {})
     assert line.startswith("cloud1, cloud2, cloud3: declared State=CLOUD in slurm.conf")
     assert "UNKNOWN" in line
 
 
 def test_a_slurm_that_knows_none_of_the_names_is_refused() -> None:
-    (line,) = refusals({}, shown(), ("node1", "node2"))
+    (line,) = refusals({}, shown(), ("node1", "node2"), {})
     assert "none of the names" in line
     assert "node1, node2" in line
 
@@ -140,6 +169,9 @@ class Conf(NamesInSlurm):
     def configuration(self) -> Mapping[str, str]:
         self.asked += 1
         return self.values
+
+    def partitions(self) -> Mapping[str, Mapping[str, str]]:
+        return {}
 
 
 def test_slurm_conf_is_asked_for_again_by_and_by_and_at_once_after_a_refusal(settings: Settings) -> None:

@@ -213,11 +213,11 @@ def test_junk_is_not_an_empty_queue(commands: Commands) -> None:
 
 
 def test_nodes_and_one_node(commands: Commands) -> None:
-    commands.say("sinfo", f"{GOOD_NODE}\ncompute2|idle*|266|gpu|Node Manager shutdown (i-1)")
+    commands.say("sinfo", f"{GOOD_NODE}\ncompute2|drain*|266|gpu|Node Manager shutdown (i-1)")
     slurm = Slurm()
     assert sorted(slurm.nodes()) == ["compute1", "compute2"]
     assert slurm.node("compute2") == SlurmNode(
-        "compute2", "idle", False, 266, frozenset({"gpu"}), "Node Manager shutdown (i-1)"
+        "compute2", "drain", False, 266, frozenset({"gpu"}), "Node Manager shutdown (i-1)"
     )
     assert commands.called()[0] == ["sinfo", "--all", "--noheader", "--format=%N", "%t", "%w", "%f", "%E"]
     # Of one name sinfo would show the CPUs in use as the last listing of several counted them.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arvnodeman.slurm.show import parse_config, parse_nodes
+from arvnodeman.slurm.show import parse_config, parse_nodes, parse_partitions
 
 REAL = """\
 NodeName=cloud1 Arch=x86_64 CoresPerSocket=1
@@ -126,3 +126,14 @@ def test_a_configuration() -> None:
     text = "Configuration data as of 2026\nSuspendProgram          = /x y\nSuspendTime             = 300 sec\n"
     text += "ResumeProgram           = (null)\nPrivateData             = \n\nSlurmctld(primary) at vm is UP\n"
     assert parse_config(text) == {"SuspendProgram": "/x y", "SuspendTime": "300 sec"}
+
+
+def test_partitions_on_a_line_each() -> None:
+    """22.05 shows what is unset in one way with GLOBAL, and in another not at all."""
+    text = (
+        "PartitionName=main AllowGroups=ALL Nodes=cloud[1-4] ResumeTimeout=GLOBAL SuspendTime=10 PowerDownOnIdle=NO "
+        "TRES=cpu=80,mem=160000M,node=5 \nPartitionName=other AllowGroups=ALL\nnothing of that\n"
+    )
+    found = parse_partitions(text)
+    assert {name: fields.get("SuspendTime") for name, fields in found.items()} == {"main": "10", "other": None}
+    assert parse_partitions("No partitions in the system\n") == {}
