@@ -13,6 +13,7 @@
 # make bench-page   show the page 5,000 nodes in Chromium: how long until they are there, and each update
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
 # make soak    let it live for half an hour at such a site, and look for slopes of memory, threads, files (MINUTES=30)
+# make slurms  run the tests of real Slurm on other versions of it (SLURMS=24.11, ARGS="TESTS"; needs root, debootstrap)
 # make scenarios   write the tests that hold each row into doc/scenarios.md
 # make screenshots   take the pictures for README.md anew, of a demo: its page, its report as a plot (needs Chromium)
 # make clean   remove what these have made
@@ -27,7 +28,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test properties months mutants bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-page screenshots scenarios clean
+.PHONY: help demo test properties months mutants bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-page slurms screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -82,6 +83,10 @@ bench-slurm: $(VENV)/.installed
 
 bench-page: $(VENV)/.installed
 	@PYTHONPATH=tests:tests/unit/fleet:tests/unit/manage $(BIN)/python tests/bench/page_load.py $(ARGS)
+
+SLURMS ?= 20.11,24.11,26.05
+slurms: $(VENV)/.installed
+	@PYTHONPATH=. $(BIN)/python tests/slurms.py --slurms $(SLURMS) -- $(ARGS)
 
 screenshots: $(VENV)/.installed
 	@PYTHONPATH=tests $(BIN)/python tests/screenshots.py $(ARGS)

@@ -173,7 +173,6 @@ ReturnToService=2
 SlurmdTimeout={timeout}
 MessageTimeout={patience}
 KillWait=1
-MaxNodeCount=1200
 TreeWidth=65533
 """
 _PARTITIONS = (
