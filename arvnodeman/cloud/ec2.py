@@ -17,6 +17,7 @@ from libcloud.compute.drivers.ec2 import NAMESPACE, EC2NetworkSubnet, EC2NodeDri
 from libcloud.utils.xml import findall, findtext
 
 from arvnodeman.cloud.base import FQDN_TAG, SIZE_TAG, name_for_record
+from arvnodeman.cloud.ec2_regions import endpoint_of, is_region, region_in
 from arvnodeman.cloud.ec2_requests import change_tags, describe, posting
 from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup, key_pair_of_process
 from arvnodeman.cloud.ec2_subnets import subnets_of_process
@@ -85,7 +86,8 @@ class EC2Driver(LibcloudDriver):
 
     def list_sizes(self) -> tuple[ProviderSize, ...]:
         """See CloudDriver. libcloud's table, and what EC2 says of configured types that are too new for it."""
-        sizes = super().list_sizes()
+        known = self._known_regions(type(self._driver))
+        sizes = super().list_sizes() if not known or self._driver.region_name in known else ()
         missing = self._types - {size.id for size in sizes}
         if not missing:
             return sizes
@@ -93,11 +95,14 @@ class EC2Driver(LibcloudDriver):
             with self._translating():
                 found = list(described_sizes(self._driver, missing))
         except RemoteFailure as unknown:
-            if unknown.error.kind is not ErrorKind.REFUSED:
+            if unknown.error.kind is not ErrorKind.REFUSED or not sizes:
                 raise
             _log.warning("Cannot ask EC2 for %s: %s", ", ".join(sorted(missing)), unknown.error.text)
             return sizes
-        return (*sizes, *(size for size in map(self._provider_size, found) if size is not None))
+        sizes = (*sizes, *(size for size in map(self._provider_size, found) if size is not None))
+        if not sizes:
+            raise cloud_failure(ErrorKind.TRANSIENT, "the cloud lists no sizes")
+        return sizes
 
     def sync_fqdn(self, node: CloudNode, fqdn: str) -> None:
         """See CloudDriver. Kept in the tag Name."""
@@ -196,7 +201,9 @@ class EC2Driver(LibcloudDriver):
         for answer in describe(self._driver, "DescribeInstances", self._list_filters):
             for item in findall(element=answer, xpath="reservationSet/item/instancesSet/item", namespace=NAMESPACE):
                 try:
-                    yield self._driver._to_node(item)
+                    node = self._driver._to_node(item)
+                    node.private_ips += _ipv6_addresses(item)
+                    yield node
                 except STRANGE as error:
                     instance = findtext(element=item, xpath="instanceId", namespace=NAMESPACE)
                     _log.warning("ignored cloud node %s: %s", shown(instance), shown(error))
@@ -237,14 +244,35 @@ class EC2Driver(LibcloudDriver):
         for name in ("key", "secret", "token"):
             if not given.get(name, "").isascii():
                 raise self._mistake(name, "has a character that is not ASCII", "Cloud Credentials")
-        known: Iterable[str] = getattr(driver_class, "list_regions", tuple)()
-        if known and "region" in given and given["region"] not in known:
-            wrong = f"there is no {given['region']!r}; the nearest is {nearest(given['region'], known)}"
-            raise self._mistake("region", wrong, "Cloud Credentials")
-        return driver_class(**{"signature_version": "4", **given})
+        known = self._known_regions(driver_class)
+        region = given.get("region") or region_in(given.get("host", ""))
+        if not known or not region:
+            return driver_class(**{"signature_version": "4", **given})
+        if region in known:
+            return driver_class(**{"signature_version": "4", **given, "region": region})
+        if not given.get("host"):
+            if not is_region(region):
+                wrong = f"there is no {region!r}; the nearest is {nearest(region, known)}"
+                raise self._mistake("region", wrong, "Cloud Credentials")
+            given["host"] = endpoint_of(region)
+        driver = driver_class(**{"signature_version": "4", **given, "region": next(iter(known))})
+        driver.region_name = region  # which requests are signed for; libcloud's table has nothing else that we need
+        return driver
+
+    @staticmethod
+    def _known_regions(driver_class: Callable[..., Any]) -> Iterable[str]:
+        regions: Iterable[str] = getattr(driver_class, "list_regions", tuple)()
+        return regions
 
 
 _NOTHING = RemoteError(ErrorKind.UNEXPECTED, "")
+
+
+def _ipv6_addresses(item: Any) -> list[str]:
+    """Of an instance, each once: libcloud does not read them, and an instance of a subnet without IPv4 has no other."""
+    paths = ("ipv6Address", "networkInterfaceSet/item/ipv6AddressesSet/item/ipv6Address")
+    found = (each.text for path in paths for each in findall(element=item, xpath=path, namespace=NAMESPACE))
+    return list(dict.fromkeys(text for text in found if text))
 
 
 def _is_elsewhere(error: RemoteError) -> bool:

@@ -16,6 +16,7 @@ from libcloud.common.types import MalformedResponseError
 from libcloud.compute.types import NodeState
 from libcloud.utils.iso8601 import ParseError
 
+from arvnodeman.cloud.addresses import best_address
 from arvnodeman.cloud.base import (
     FQDN_TAG,
     PRICE_TAG,
@@ -332,7 +333,6 @@ class LibcloudDriver(Listener, CloudDriver):
         if not getattr(node, "id", None) or not getattr(node, "name", None):
             _log.warning("ignored a cloud node without id or name: %s", shown(node))
             return None
-        addresses = [*(node.private_ips or ()), *(node.public_ips or ())]  # the cluster's nodes are of one network
         fault = self._of(node, "fault", self._shown_fault, "")
         return CloudNode(
             id=str(node.id),
@@ -352,7 +352,7 @@ class LibcloudDriver(Listener, CloudDriver):
             fault_kind=kind_of_fault(fault, self.errors),
             stopped=self._of(node, "state", self._is_stopped, False),
             word=self._of(node, f"tag {WORD_TAG}", lambda _: read_word(tags.get(WORD_TAG, "")), None),
-            address=str(addresses[0]) if addresses else None,
+            address=best_address(node.private_ips or (), node.public_ips or ()),
         )
 
     def _shown_fault(self, node: Any) -> str:

@@ -120,8 +120,7 @@ class PolicyChanged:
 
 @dataclass(frozen=True, slots=True)
 class SafeMode:
-    """Earlier runs ended early, one after the other: until this moment (seconds since the epoch) lists are taken in and
-    reported, but nothing is created or destroyed, and no operation begins."""
+    """Earlier runs ended early: until this moment (seconds since the epoch) lists are reported, and no operation begins."""
 
     until: float
 
@@ -190,8 +189,7 @@ class CreateNode(Step):
 
 @dataclass(frozen=True, slots=True)
 class FindNode(Step):
-    """After a create that failed in a way that may have worked: look for its node in a fresh listing. Result: CloudNode
-    or None."""
+    """After a create that may have worked: look for its node in a fresh listing. Result: CloudNode or None."""
 
     size: NodeSize
     record: NodeRecord

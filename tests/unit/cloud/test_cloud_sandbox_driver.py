@@ -266,7 +266,7 @@ def test_an_answer_to_create_that_names_no_node_may_have_worked(
     cloud: FakeCloud, driver: SandboxDriver, body: dict[str, object]
 ) -> None:
     cloud.answer = always(lambda: reply(body))
-    assert failure(lambda: driver.create_node(SIZE, RECORD, "t", PING)).kind is ErrorKind.TRANSIENT
+    assert failure(lambda: driver.create_node(SIZE, RECORD, "t", PING)).kind is ErrorKind.UNREADABLE
 
 
 def test_a_create_that_times_out_but_works_is_found(cloud: FakeCloud, make: Make) -> None:
