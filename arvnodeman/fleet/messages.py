@@ -120,7 +120,7 @@ class PolicyChanged:
 
 @dataclass(frozen=True, slots=True)
 class SafeMode:
-    """Earlier runs ended early: until this moment (seconds since the epoch) lists are reported, and no operation begins."""
+    """Earlier runs ended early: until this moment (epoch seconds) lists are reported, and no operation begins."""
 
     until: float
 
