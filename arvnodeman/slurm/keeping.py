@@ -43,14 +43,6 @@ class NamesInSlurm(ManyNodes):
         self._report("scontrol", malformed, self.log)
         return nodes
 
-    def shown_node(self, name: str) -> ShownNode:
-        """One node, asked now. Raises UnknownNode."""
-        self.check_changeable(name)
-        nodes, _ = parse_nodes(self._run("scontrol", "--all", "show", "node", name))
-        if name not in nodes:
-            raise UnknownNode("scontrol", f"it does not know the node {name}")
-        return nodes[name]
-
     def shown_nodes(self, names: Sequence[str]) -> dict[str, ShownNode]:
         """These nodes, asked now with one command; one that Slurm does not know is not among them."""
         if len(names) > _NAMES:
@@ -63,13 +55,8 @@ class NamesInSlurm(ManyNodes):
         self._report("scontrol", malformed, self.log)
         return nodes
 
-    def note(self, name: str, comment: str, address: str | None = None, *, resume: bool = False) -> None:
-        """Write a node's Comment ('' takes it away), and where it is looked for, in one request, which may resume it,
-        too. Raises UnknownNode."""
-        self._update(name, *self._changes(NameNote(name, comment, address, resume)))
-
     def note_all(self, notes: Sequence[NameNote]) -> dict[str, SlurmFailure]:
-        """note() for many names. Returns the failures by name."""
+        """Write on each name, in one request for each, which may resume it, too. Returns the failures by name."""
         failures: dict[str, SlurmFailure] = {}
         changes = []
         for each in notes:

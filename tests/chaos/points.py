@@ -45,12 +45,19 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "check_rights",
         ),
     ),
+    "many": ("arvnodeman.slurm.many:ManyNodes", ("look_all", "drain_all", "set_down_all")),
 }
 
 # Where names in Slurm are the records: other rooms, in the place of records; without Arvados in that of jobs, too.
 _NAMED: dict[str, tuple[str, tuple[str, ...]]] = {
-    "records": ("arvnodeman.records.names:SlurmRecords", ("list_records", "prepare", "describe", "release")),
-    "notes": ("arvnodeman.slurm.keeping:NamesInSlurm", ("shown", "shown_node", "note", "note_on_job", "configuration")),
+    "records": (
+        "arvnodeman.records.names:SlurmRecords",
+        ("list_records", "prepare_all", "describe_all", "release_all"),
+    ),
+    "notes": (
+        "arvnodeman.slurm.keeping:NamesInSlurm",
+        ("shown", "shown_nodes", "note_all", "note_on_job", "configuration"),
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -14,11 +14,13 @@ from arvnodeman.fleet.messages import CloudListed, NodeSeen, QueueListed, Record
 from arvnodeman.fleet.model import (
     BootIntent,
     CloudNode,
+    ErrorKind,
     Job,
     JobShape,
     NodeRecord,
     NodeSize,
     OperatorWord,
+    RemoteError,
     Secret,
     SlurmNode,
     Word,
@@ -126,6 +128,29 @@ def test_sizes_and_slurm_are_asked(site: Site) -> None:
     site.do(m.DrainNode(1, "compute1", "why"))
     seen = site.do(m.LookAtNode(1, "compute1"))
     assert (seen.node.state, seen.node.reason) == ("drain", "why")
+
+
+def test_of_several_looks_slurm_is_asked_once_and_not_about_pretended_nodes(site: Site) -> None:
+    _, record = site.boot()
+    site.do(m.DrainNode(1, "compute1", "why"))
+    steps = [
+        m.LookAtNode(number, name, jobs=True)
+        for number, name in enumerate(["compute1", "compute2", record.hostname or ""])
+    ]
+    gone = RemoteError(ErrorKind.GONE, "unknown")
+    site.real.do_all.return_value = [NodeSeen(IDLE, 0), gone]
+    seen: Any = site.hands.do_all(steps)
+    assert (seen[0].node.state, seen[0].node.reason, seen[0].jobs) == ("drain", "why", 0)
+    assert seen[1] == gone
+    assert (seen[2].node.name, seen[2].jobs) == (record.hostname, 0)
+    assert site.real.mock_calls == [call.do_all(steps[:2])]
+
+
+def test_several_changes_are_each_pretended(site: Site) -> None:
+    drains = [m.DrainNode(number, f"compute{number}", "why") for number in (1, 2)]
+    assert site.hands.do_all(drains) == [None, None]
+    assert site.real.mock_calls == []
+    assert [subject for subject, _ in site.written] == ["compute1", "compute2"]
 
 
 def test_a_boot_is_listed_so_that_it_is_not_asked_for_again_and_comes_up_after_a_while(site: Site) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from squeue_lines import behind
@@ -25,8 +26,9 @@ from arvnodeman.slurm.errors import (
     UnknownNode,
 )
 from arvnodeman.slurm.fields import BEHIND, LONG_TAIL, TAIL
-from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.keeping import NameNote, NamesInSlurm
 from arvnodeman.slurm.run import clean_environment, run
+from arvnodeman.slurm.show import ShownNode
 
 JOB = "2|1G|100M|Resources|zzzzz-dz642-000000000000003|instancetype=m5.large|4294901756|1"
 GOOD_JOB = f"{JOB}{behind(TAIL)}"
@@ -820,9 +822,9 @@ def test_a_job_that_is_gone_needs_no_note(commands: Commands, said: str, fine: b
 def test_a_name_is_noted_on_with_its_address_in_one_request(commands: Commands) -> None:
     commands.say("scontrol", "")
     slurm = NamesInSlurm()
-    slurm.note("cloud1", "Node Manager node i-1", "10.0.0.5")
-    slurm.note("cloud1", "", "192.0.2.1")
-    slurm.note("cloud1", "Node Manager node i-1")
+    assert slurm.note_all([NameNote("cloud1", "Node Manager node i-1", "10.0.0.5")]) == {}
+    assert slurm.note_all([NameNote("cloud1", "", "192.0.2.1")]) == {}
+    assert slurm.note_all([NameNote("cloud1", "Node Manager node i-1")]) == {}
     assert commands.called() == [
         [
             "scontrol",
@@ -842,8 +844,8 @@ def test_a_name_is_noted_on_with_its_address_in_one_request(commands: Commands) 
     [("cloud[1-2]", "10.0.0.5"), ("ALL", "10.0.0.5"), ("compute0", "10.0.0.5"), ("cloud1", ""), ("cloud1", "a b")],
 )
 def test_nothing_but_one_name_and_one_address_is_written(commands: Commands, name: str, address: str) -> None:
-    with pytest.raises(Refused):
-        NamesInSlurm().note(name, "x", address)
+    failures = NamesInSlurm().note_all([NameNote(name, "x", address)])
+    assert isinstance(failures[name], Refused)
     assert commands.called() == []
 
 
@@ -858,9 +860,16 @@ def test_a_slurm_whose_nodes_are_all_hidden_says_so(commands: Commands) -> None:
     assert NamesInSlurm().shown() == {}
 
 
-def test_one_node_is_asked_for_now(commands: Commands) -> None:
-    commands.say("scontrol", "NodeName=cloud1 X=1\n   State=IDLE\n")
-    assert NamesInSlurm().shown_node("cloud1").base == "IDLE"
-    commands.say("scontrol", "Node cloud1 not found", code=1)
-    with pytest.raises(UnknownNode):
-        NamesInSlurm().shown_node("cloud1")
+def test_nodes_are_asked_for_now_with_one_command(commands: Commands) -> None:
+    commands.say("scontrol", "NodeName=cloud1 X=1\n   State=IDLE\n\nNodeName=cloud2 X=1\n   State=DOWN\n")
+    shown = NamesInSlurm().shown_nodes(["cloud1", "cloud2"])
+    assert {name: node.base for name, node in shown.items()} == {"cloud1": "IDLE", "cloud2": "DOWN"}
+    assert commands.called() == [["scontrol", "--all", "show", "node", "cloud1,cloud2"]]
+
+
+def test_where_one_name_is_unknown_the_others_are_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    slurm = NamesInSlurm()
+    every = {"cloud1": ShownNode("cloud1", "IDLE")}
+    monkeypatch.setattr(slurm, "shown", lambda: every)
+    monkeypatch.setattr(slurm, "_run", Mock(side_effect=UnknownNode("scontrol", "Node cloud2 not found")))
+    assert slurm.shown_nodes(["cloud1", "cloud2"]) == every
