@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -122,11 +123,12 @@ class OperatorPool:
 
     start: Callable[[int, Ref], Ref]  # starts the operator with this number, which answers to this daemon actor
     size: int
+    now: Callable[[], float] = time.monotonic
     _seats: list[_Seat] = field(default_factory=list)
     _waiting: WaitingSteps = field(init=False)
 
     def __post_init__(self) -> None:
-        self._waiting = WaitingSteps(self.size)
+        self._waiting = WaitingSteps(self.size, self.now)
 
     def open(self, daemon: Ref) -> None:
         """Start the operators, which answer to this daemon actor."""

@@ -135,9 +135,7 @@ class StopAsked:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request to the outside, part of operation `op`. `logger` is the name under which it is logged.
-
-    Where one command can ask for many nodes, the steps for them are carried out together; each has its own answer."""
+    """One request to the outside, part of operation `op`. `logger` is the name under which it is logged."""
 
     op: int
     logger: str = field(default="", kw_only=True)

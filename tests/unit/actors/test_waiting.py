@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from arvnodeman.actors.waiting import LOOKS_EACH, MOST_CHANGES, WaitingSteps, family_of
+from collections.abc import Callable
+
+from arvnodeman.actors.waiting import FRESH, LOOKS_EACH, MOST_ALIKE, MOST_CHANGES, WaitingSteps, family_of
 from arvnodeman.fleet import messages as m
 from arvnodeman.fleet.model import BootIntent, CloudNode
 
@@ -27,8 +29,8 @@ def taken(waiting: WaitingSteps, *running: m.Step, only_destroys: bool = False) 
     return [step.op for step in waiting.take(running, only_destroys=only_destroys)]
 
 
-def queue(*steps: m.Step) -> WaitingSteps:
-    waiting = WaitingSteps(OPERATORS)
+def queue(*steps: m.Step, now: Callable[[], float] = lambda: 0.0) -> WaitingSteps:
+    waiting = WaitingSteps(OPERATORS, now)
     waiting.add(steps)
     return waiting
 
@@ -46,6 +48,29 @@ def test_no_more_last_looks_at_once_than_can_soon_be_destroyed() -> None:
     assert taken(waiting) == list(range(most))
     assert taken(waiting, look(0)) == []
     assert taken(waiting, destroy(0)) == list(range(most, 20))
+
+
+def rounds(seconds: float, count: int) -> list[int]:
+    """How many are looked at each time, where each destroy that follows waits a little longer, the last so long."""
+    now = 0.0
+    waiting = queue(*(look(op) for op in range(5000)), now=lambda: now)
+    found = []
+    for _ in range(count):
+        looks = taken(waiting)
+        found.append(len(looks))
+        waiting.add(destroy(op) for op in looks)
+        for _ in looks:
+            now += seconds / len(looks)
+            assert len(taken(waiting)) == 1
+    return found
+
+
+def test_as_many_are_looked_at_as_are_soon_destroyed() -> None:
+    begin = LOOKS_EACH * OPERATORS
+    assert rounds(FRESH * 0.4, 4) == [begin, 2 * begin, 4 * begin, 8 * begin]
+    assert rounds(FRESH * 0.7, 3) == [begin] * 3
+    assert rounds(FRESH * 1.5, 4) == [begin, begin // 2, OPERATORS, OPERATORS]
+    assert max(rounds(FRESH * 0.4, 12)) == MOST_ALIKE
 
 
 def test_no_last_look_while_there_is_more_to_destroy_than_operators() -> None:
