@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from arvnodeman.version import __version__
 
 PROGRAM = "arvados-node-manager"
-OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "decisions")
+OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "decisions")
 COMMANDS = (*OPERATORS_COMMANDS, "report", "check-config", "cloud-test", "demo", "sandbox")
 
 
@@ -24,8 +24,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
-        epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE, hold|drain|run|kill NODE, decisions. "
-        "Others: report --since DATE (what was, and what it cost), check-config FILE (is the file a good one?), "
+        epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE, hold|drain|run|kill NODE, retry, "
+        "decisions. Others: report --since DATE (what was, and what it cost), check-config FILE (is the file good?), "
         "cloud-test (try the cloud out with one node), demo (a whole site on this machine, for a minute), sandbox (the "
         "site alone). Each has a --help of its own.",
     )

@@ -33,7 +33,7 @@ from arvnodeman.arvados.containers import Containers
 from arvnodeman.arvados.jobs import JobsQueue
 from arvnodeman.cloud.base import ping_url
 from arvnodeman.cloud.registry import make_driver
-from arvnodeman.fleet.messages import Decided, OperatorSaid, PolicyChanged, Poll, SafeMode, Step, StopAsked
+from arvnodeman.fleet.messages import Decided, OperatorSaid, PolicyChanged, Poll, RetryAsked, SafeMode, Step, StopAsked
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.keeping import NamesInSlurm
@@ -170,7 +170,7 @@ class Crew:
         for poll, ref in self._pollers.items():
             tell(ref, Retime(self._poll_times(poll)))
 
-    def say(self, said: OperatorSaid, timeout: float = 3.0) -> bool:
+    def say(self, said: OperatorSaid | RetryAsked, timeout: float = 3.0) -> bool:
         """Pass an operator's word on. Any thread; it is heard when this returns True, else in its turn.
 
         The inbox is first in, first out: a ping that is answered came after the word."""

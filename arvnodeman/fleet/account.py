@@ -166,7 +166,8 @@ def _vain(state: State) -> dict[str, VainGroup]:
     for shape, m in state.vain.groups.items():
         if shape in state.queue.places or shape in state.refused:
             cause = m.cause(state.t) or m.probing()
-            group = VainGroup(shape, words_of(shape), m.reason, m.node, m.idle, m.until, cause)
+            sizes = tuple(size.id for size in state.table.choices(shape)) if state.table is not None else ()
+            group = VainGroup(shape, words_of(shape), sizes, m.reason, m.node, m.idle, m.until, cause)
             found[group_name(shape)] = group
     return found
 

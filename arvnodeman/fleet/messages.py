@@ -73,8 +73,7 @@ class QueueListed:
 
     jobs: Sequence[Job]
     started: float
-    refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
-    """Jobs that wait for something else than nodes, by what Slurm says while a node is up, such as a limit of a QOS."""
+    refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)  # for what is told while a node is up
     running: Collection[str] | None = None  # ids of the jobs that Slurm runs now; None: not asked
     outlook: Outlook = NOTHING_AHEAD
 
@@ -104,8 +103,7 @@ class OperatorSaid:
 
 @dataclass(frozen=True, slots=True)
 class RetryAsked:
-    """An operator wants nodes to be tried again at once: for a group of jobs by its name, a job by its id, or a size by
-    its NAME."""
+    """An operator wants nodes to be tried again at once: for a group of jobs, a job, or a size, by name or id."""
 
     target: str
     reason: str = ""

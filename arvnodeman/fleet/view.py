@@ -112,6 +112,7 @@ class VainGroup(NamedTuple):
 
     shape: JobShape
     words: str  # what it is, for people
+    sizes: tuple[str, ...]  # that its jobs may get
     said: str  # Slurm's reason then
     node: str  # that stood idle for it; '': none did
     idle: float  # seconds that it did

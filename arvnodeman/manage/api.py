@@ -9,7 +9,7 @@ from collections.abc import Callable
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Request, Response
 
-from arvnodeman.fleet.messages import OperatorSaid
+from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
 from arvnodeman.fleet.model import Word
 from arvnodeman.manage import openapi, shapes
 from arvnodeman.manage.access import Right
@@ -36,12 +36,14 @@ def routes(source: Source) -> list[Route]:
         "/v1/jobs/<name>": api.job,
         "/v1/sizes": Kept(api.sizes, source),
         "/v1/sizes/<name>": api.size,
+        "/v1/groups": api.groups,
         "/v1/operations": api.operations,
         "/v1/polls": api.polls,
         "/v1/decisions": api.decisions,
         "/v1/history": api.history,
     }
     pages = [Route(rule, page, Right.READ) for rule, page in read.items()]
+    pages.append(Route("/v1/retry/<name>", api.retry, Right.CHANGE, "POST"))
     return pages + [Route(f"/v1/nodes/<name>/{word.value}", api.say(word), Right.CHANGE, "POST") for word in Word]
 
 
@@ -91,7 +93,7 @@ class Api:
             if waiting.id == name:
                 return json_response(shapes.job(waiting, place, self._source, now))
         if (reason := self._source.waits.others.get(name)) is not None:
-            return json_response(shapes.other_job(name, reason))
+            return json_response(shapes.other_job(name, reason, now))
         raise NotFound
 
     def sizes(self, request: Request) -> Response:
@@ -104,6 +106,20 @@ class Api:
             if found["id"] == name:
                 return json_response(found)
         raise NotFound
+
+    def groups(self, request: Request) -> Response:
+        """The groups of waiting jobs for which a node was up in vain."""
+        return json_response({"groups": shapes.groups(self._source.look())})
+
+    def retry(self, request: Request, name: str) -> Response:
+        """Nodes are tried again at once: for a group, a job's group, or the groups that a size may serve."""
+        reason, now = _reason(request), self._source.look()
+        meant = shapes.groups_meant(name, now)
+        known = name in self._source.waits.others or any(job.id == name for job in now.view.jobs)
+        if not meant and not known and name not in {size["id"] for size in shapes.sizes(now)}:
+            raise NotFound
+        heard = self._source.say(RetryAsked(name, reason))
+        return json_response({"name": name, "groups": meant, "reason": reason, "heard": heard}, 200 if heard else 202)
 
     def operations(self, request: Request) -> Response:
         """What is under way."""

@@ -1,4 +1,4 @@
-"""The commands for operators: status, explain, hold, drain, run, kill, decisions.
+"""The commands for operators: status, explain, hold, drain, run, kill, retry, decisions.
 
 Exit codes: 0 done; 1 the daemon cannot be reached, or failed; 2 a wrong command line or configuration file; 3 there is
 no node, job or size of that name; 4 not allowed; 5 (status) the daemon is there, and is not well.
@@ -79,6 +79,9 @@ def add_commands(commands: Any) -> None:
         nodes = say.add_argument("nodes", metavar="NODE", nargs="+", help="by hostname, cloud name or cloud id")
         nodes.completer = _node_names  # type: ignore[attr-defined]  # argcomplete's
         say.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept with the node and shown")
+    again = _command(commands, "retry", _retry, "try nodes again at once for jobs that Slurm did not use nodes for")
+    again.add_argument("names", metavar="GROUP|JOB|SIZE", nargs="+").completer = _retried  # type: ignore[attr-defined]
+    again.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept with the decisions")
     decisions = _command(commands, "decisions", _decisions, "what was decided, and why")
     decisions.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
     decisions.add_argument("-n", type=int, default=30, metavar="N", help="the newest N (default 30; 0: all of 1,000)")
@@ -113,6 +116,8 @@ def _status(options: Options, client: DaemonClient, out: TextIO) -> int:
         _write_json(out, {"status": status, "sizes": sizes, "nodes": nodes})
     else:
         _write(out, cli_words.status(status))
+        if status["groups_in_vain"]:
+            _write(out, cli_words.in_vain(client.get("groups")["groups"]))
         _write(out, ["", *(cli_words.nodes(nodes) if options.nodes else cli_words.groups(nodes, sizes))])
     return 0 if status["healthy"] else NOT_WELL
 
@@ -148,6 +153,22 @@ def _say(options: Options, client: DaemonClient, out: TextIO) -> int:
             later = "" if answer["heard"] else " (the daemon is busy, and will hear it in its turn)"
             called = f"{node} ({answer['node']})" if node != answer["node"] else node
             _write(out, [f"{called}: {answer['word']}{later}"])
+    if options.json:
+        _write_json(out, heard)
+    return 0
+
+
+def _retry(options: Options, client: DaemonClient, out: TextIO) -> int:
+    heard: list[Json] = []
+    for name in options.names:
+        try:
+            heard.append(client.post("retry", name, body={"reason": options.reason}))
+        except Unknown:
+            raise Unknown(f"no group, waiting job or size is called {name}") from None
+        if not options.json:
+            groups = ", ".join(heard[-1]["groups"]) or "no group waits for that"
+            later = "" if heard[-1]["heard"] else " (the daemon is busy, and will hear it in its turn)"
+            _write(out, [f"{name}: tried again ({groups}){later}"])
     if options.json:
         _write_json(out, heard)
     return 0
@@ -195,6 +216,14 @@ def _node_names(parsed_args: Options, **_: object) -> list[str]:
     except (ClientError, ConfigError):
         return []
     return [node["hostname"] or node["name"] for node in nodes]
+
+
+def _retried(parsed_args: Options, **_: object) -> list[str]:
+    """argcomplete's hook: the groups for which a node was up in vain."""
+    try:
+        return [group["name"] for group in _client(parsed_args).get("groups")["groups"]]
+    except (ClientError, ConfigError):
+        return []
 
 
 def _names(parsed_args: Options, **_: object) -> list[str]:

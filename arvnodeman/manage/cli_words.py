@@ -11,6 +11,7 @@ from arvnodeman.fleet.causes import span
 from arvnodeman.supervision.clock import wall_time
 
 Json = dict[str, Any]
+GROUPS_SHOWN = 5  # of those for which nodes were up in vain
 NAMES_SHOWN = 6  # in a list of nodes
 STATES = ("busy", "idle", "unpaired", "booting", "reserved", "down", "fail", "shutdown")
 
@@ -47,6 +48,15 @@ def status(shown: Json) -> Iterator[str]:
     yield "lists: " + ", ".join(_poll(poll) for poll in shown["polls"])
     if shown["blocked"]:
         yield f"Nothing is decided now: {shown['blocked']}"
+
+
+def in_vain(groups: Sequence[Json]) -> Iterator[str]:
+    """The groups for which nothing is booted, as Slurm did not use a node for them."""
+    waiting = [group for group in groups if group["until_seconds"] is not None]
+    for group in waiting[:GROUPS_SHOWN]:
+        yield f"in vain: {group['name']} ({group['words']}; {group['jobs']} jobs): {group['why']}"
+    if len(waiting) > GROUPS_SHOWN:
+        yield f"in vain: {len(waiting) - GROUPS_SHOWN} more groups"
 
 
 def _cost(cost: Json) -> str:
@@ -170,6 +180,7 @@ def job(shown: Json) -> Iterator[str]:
     wants += f", GRES {shown['gres']}" if shown["gres"] else ""
     named += f"; in the partition {' or '.join(shown['partitions'])}" if shown["partitions"] else ""
     yield f"  it wants {many}{wants}{named}"
+    yield f"  its group, of jobs like it: {shown['group']}"
     yield f"  sizes that fit: {', '.join(shown['sizes']) or 'none'}"
     if shown["in_slurm"]:
         yield f"  Slurm's reason: {shown['slurm_reason'] or 'none'}"

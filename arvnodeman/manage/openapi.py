@@ -67,6 +67,7 @@ def _schemas() -> Json:
             why=_said(TEXT, "what it waits for instead"),
         ),
         "Size": _size(),
+        "Group": _group(),
         "Operation": _operation(),
         "Decision": _object(
             serial=WHOLE,
@@ -79,6 +80,12 @@ def _schemas() -> Json:
         "Word": _object(
             node=TEXT,
             word={"type": "string", "enum": [word.value for word in Word]},
+            reason=TEXT,
+            heard=_said(YES_NO, "false: the daemon is busy, and will hear it in its turn"),
+        ),
+        "Retried": _object(
+            name=TEXT,
+            groups=_said(_list(TEXT), "that are meant, of those for which a node was up in vain"),
             reason=TEXT,
             heard=_said(YES_NO, "false: the daemon is busy, and will hear it in its turn"),
         ),
@@ -136,6 +143,7 @@ def _status() -> Json:
         boot_troubles=_said(
             _list(_ref("BootTrouble")), "sizes whose newest boot did not go well, while none has come up since"
         ),
+        groups_in_vain=_said(WHOLE, "groups of jobs for which nothing is booted, as Slurm did not use a node for them"),
         longest_wait_seconds=_or_null(SECONDS),
         decisions=_said(WHOLE, "serial number of the newest decision"),
         words_over_tcp=_said(YES_NO, "a ManagementToken is configured: operators' words are taken here too"),
@@ -204,6 +212,7 @@ def _job() -> Json:
         named_size=_or_null(TEXT),
         gres=_said(TEXT, "GPUs and the like that it asks of each node, as `gpu:1`; empty for none"),
         partitions=_said(_list(TEXT), "of Slurm, any of which will do"),
+        group=_said(TEXT, "the name of the jobs that are like it in what they ask for and for whom"),
         sizes=_said(_list(TEXT), "that fit it, in the order in which they are tried"),
         slurm_reason=TEXT,
         in_slurm=YES_NO,
@@ -211,6 +220,19 @@ def _job() -> Json:
         waiting_seconds=_or_null(SECONDS),
         served=_said(YES_NO, "a node is there or on its way"),
         why=_said(TEXT, "what stands in its way"),
+        until_seconds=_or_null(SECONDS),
+    )
+
+
+def _group() -> Json:
+    return _object(
+        name=TEXT,
+        words=_said(TEXT, "what its jobs are"),
+        jobs=WHOLE,
+        slurm_reason=_said(TEXT, "while a node was up"),
+        node=_said(TEXT, "that stood idle for it; empty: none did"),
+        idle_seconds=SECONDS,
+        why=_said(TEXT, "why nothing, or little, is booted for it"),
         until_seconds=_or_null(SECONDS),
     )
 
@@ -304,12 +326,23 @@ def _paths() -> Json:
         "/v1/jobs/{name}": _get("One waiting job", one_job, 404, parameters=(_in_path("as Slurm names it"),)),
         "/v1/sizes": _get("All sizes", _object(sizes=_list(_ref("Size")))),
         "/v1/sizes/{name}": _get("One size", _ref("Size"), 404, parameters=(_in_path("NAME of [Size NAME]"),)),
+        "/v1/groups": _get("Groups of jobs for which a node was up in vain", _object(groups=_list(_ref("Group")))),
+        "/v1/retry/{name}": _retry(),
         "/v1/operations": _get("What is under way", _object(operations=_list(_ref("Operation")))),
         "/v1/polls": _get("The three lists", _object(polls=_list(_ref("Poll")))),
         "/v1/decisions": _get("The newest decisions, oldest first", decisions, 400, parameters=after),
         "/v1/history": _get("The last hours as lines", _ref("History"), 400, parameters=(hours,)),
     }
     return paths | {f"/v1/nodes/{{name}}/{word.value}": _say(word, node) for word in Word}
+
+
+def _retry() -> Json:
+    answers = _answers(_ref("Retried"), 400, 404)
+    answers["202"] = _answer("taken, and not heard yet", _ref("Retried"))
+    body = {"content": {"application/json": {"schema": _ref("Reason")}}}
+    parameters = [_in_path("a group, a job, or NAME of [Size NAME]")]
+    summary = "Nodes are tried again for a group of jobs"
+    return {"post": {"summary": summary, "parameters": parameters, "requestBody": body, "responses": answers}}
 
 
 def _say(word: Word, node: Json) -> Json:

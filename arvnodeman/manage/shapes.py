@@ -12,8 +12,10 @@ from typing import Any
 from arvnodeman.actors.decisions import Decision
 from arvnodeman.fleet import gres
 from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.causes_of_use import InVain
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.model import Job, NodeSize, NodeState
+from arvnodeman.fleet.vain import group_name
 from arvnodeman.fleet.view import NodeStatus, OperationStatus, Waiting
 from arvnodeman.manage.source import Moment, Source
 from arvnodeman.version import __version__
@@ -57,6 +59,7 @@ def status(source: Source) -> Json:
             {"size": size, "words": trouble.words, "seconds": seconds(now.t - trouble.at)}
             for size, trouble in view.troubles.items()
         ],
+        "groups_in_vain": sum(isinstance(group.cause, InVain) for group in view.vain.values()),
         "longest_wait_seconds": None if oldest is None else seconds(source.vitals.clock.now() - oldest),
         "decisions": source.published.decisions.last,
         "words_over_tcp": bool(source.settings().manage.management_token),
@@ -152,6 +155,7 @@ def job(waiting: Job, place: int, source: Source, now: Moment) -> Json:
         "named_size": shape.size,
         "gres": gres.words(shape.gres),
         "partitions": list(shape.partitions),
+        "group": group_name(shape),
         "sizes": [size.id for size in group.choices] if group is not None else [],
         "slurm_reason": waiting.reason,
         "in_slurm": waiting.in_slurm,
@@ -163,15 +167,49 @@ def job(waiting: Job, place: int, source: Source, now: Moment) -> Json:
     }
 
 
-def other_job(name: str, reason: str) -> Json:
+def other_job(name: str, reason: str, now: Moment) -> Json:
     """A job that waits in Slurm, and that more nodes would not help."""
     told = f"Slurm's reason is {reason}: more nodes would not help"
+    for meant in groups_meant(name, now):
+        if isinstance(cause := now.view.vain[meant].cause, InVain):
+            told += f"; of jobs like it, {cause.words(now.t)}"
     return {
         "id": name,
         "slurm_reason": reason,
         "waits_for_nodes": False,
         "why": "Slurm has not looked at it yet" if reason == "None" else told,
     }
+
+
+def groups(now: Moment) -> list[Json]:
+    """The groups of waiting jobs for which a node was up in vain, or which Slurm refused while one was up."""
+    view = now.view
+    return [
+        {
+            "name": name,
+            "words": group.words,
+            "jobs": len(view.waiting[group.shape].places if group.shape in view.waiting else ())
+            + len(view.refused.get(group.shape, ())),
+            "slurm_reason": group.said,
+            "node": group.node,
+            "idle_seconds": seconds(group.idle),
+            "why": group.cause.words(now.t),
+            "until_seconds": seconds(group.until - now.t) if group.until > now.t else None,
+        }
+        for name, group in view.vain.items()
+    ]
+
+
+def groups_meant(name: str, now: Moment) -> list[str]:
+    """The groups that are meant by the name of a group, a job or a size."""
+    view = now.view
+    if name in view.vain:
+        return [name]
+    jobs = (view.jobs, *view.refused.values())
+    shape = next((job.shape for some in jobs for job in some if job.id == name), None)
+    if shape is not None:
+        return [group for group in (group_name(shape),) if group in view.vain]
+    return [group for group, vain in view.vain.items() if name in vain.sizes]
 
 
 def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Cause | str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from arvnodeman.actors.daemon import Published
 from arvnodeman.actors.waits import JobWaits
-from arvnodeman.fleet.messages import OperatorSaid
+from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
 from arvnodeman.fleet.view import NodeStatus, View
 from arvnodeman.history.chronicle import Chronicle
 from arvnodeman.manage.health import HealthLimits, ailments
@@ -18,7 +18,7 @@ from arvnodeman.settings import Settings
 from arvnodeman.supervision.vitals import Vitals
 
 
-def _nobody_listens(_said: OperatorSaid) -> bool:
+def _nobody_listens(_said: OperatorSaid | RetryAsked) -> bool:
     return False
 
 
@@ -30,7 +30,7 @@ class Source:
     vitals: Vitals
     published: Published
     waits: JobWaits = field(default_factory=JobWaits)
-    say: Callable[[OperatorSaid], bool] = _nobody_listens  # True: the brain has heard it
+    say: Callable[[OperatorSaid | RetryAsked], bool] = _nobody_listens  # True: the brain has heard it
     history: Chronicle = field(default_factory=Chronicle)
     dry_run: bool = False
 

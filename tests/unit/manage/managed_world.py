@@ -12,7 +12,7 @@ from world import EPOCH, World, jobs, policy
 from arvnodeman.actors.daemon import Published
 from arvnodeman.actors.waits import JobWaits
 from arvnodeman.config import load
-from arvnodeman.fleet.messages import Command, Event, Note, OperatorSaid, Poll
+from arvnodeman.fleet.messages import Command, Event, Note, OperatorSaid, Poll, RetryAsked
 from arvnodeman.fleet.model import Job, Policy
 from arvnodeman.history.recorder import Recorder
 from arvnodeman.manage.access import LOCAL
@@ -103,7 +103,7 @@ class Managed:
         for poll in Poll:
             self.vitals.polls.began(poll, self.vitals.clock.monotonic(), 300.0)
 
-    def _say(self, said: OperatorSaid) -> bool:
+    def _say(self, said: OperatorSaid | RetryAsked) -> bool:
         if self.hears:
             self.world.tell(said)
         return self.hears

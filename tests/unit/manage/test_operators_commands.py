@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 from managed_world import CONFIG, Managed, jobs, policy
 
 from arvnodeman.config import load
-from arvnodeman.fleet.messages import DestroyNode, DrainNode
+from arvnodeman.fleet.messages import DestroyNode, DrainNode, PolicyChanged
 from arvnodeman.fleet.model import JobShape, OperatorWord, Word
+from arvnodeman.fleet.vain import group_name
 from arvnodeman.manage import cli, cli_words, client
 from arvnodeman.manage.doors import DRY_RUN_FOLDER, SOCKET_NAME
 from arvnodeman.manage.server import ManagementServer, bind, bind_unix
@@ -167,6 +169,24 @@ def test_words(served: Managed, run: Any) -> None:
     assert served.world.one(DrainNode).hostname == "compute1"
     run("kill", "i-compute2", "--reason", "burns")
     assert served.world.one(DestroyNode).node.id == "i-compute2"
+
+
+def test_retry(served: Managed, run: Any) -> None:
+    shape = JobShape()
+    site, group = served, group_name(shape)
+    site.world.policy = replace(site.world.policy, use_within=60.0)
+    site.world.tell(PolicyChanged(site.world.policy))
+    site.world.node("compute3")
+    site.cycle(*jobs(2, shape), times=5)
+    assert f"in vain: {group} (1 core(s), 0 MB; 2 jobs): compute" in run("status")[1]
+    job = site.world.jobs[0].id
+    assert f"its group, of jobs like it: {group}" in run("explain", job)[1]
+    assert run("retry", group, "--reason", "the limit is raised") == (0, f"{group}: tried again ({group})\n", "")
+    assert "in vain" not in run("status")[1]
+    assert "the limit is raised" in run("decisions")[1]
+    code, out, _ = run("retry", "large", "--json")
+    assert (code, json.loads(out)[0]["groups"]) == (0, [group])
+    assert run("retry", "nobody") == (3, "", "arvados-node-manager: no group, waiting job or size is called nobody\n")
 
 
 def test_decisions(served: Managed, run: Any) -> None:
