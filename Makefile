@@ -12,6 +12,7 @@
 # make bench-slurm   time node and queue polls with 1,000 nodes and 5,000 jobs in a real slurmctld (needs Slurm installed)
 # make bench-page   show the page 5,000 nodes in Chromium: how long until they are there, and each update
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
+# make openstack   hold the openstack driver against a real nova and keystone, installed once, outside the repository
 # make soak    let it live for half an hour at such a site, and look for slopes of memory, threads, files (MINUTES=30)
 # make slurms  run the tests of real Slurm on other versions of it (SLURMS=24.11, ARGS="TESTS"; needs root, debootstrap)
 # make scenarios   write the tests that hold each row into doc/scenarios.md
@@ -28,7 +29,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help demo test properties months mutants bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-page slurms screenshots scenarios clean
+.PHONY: help openstack demo test properties months mutants bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-page slurms screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -66,6 +67,10 @@ chaos: $(VENV)/.installed
 MINUTES ?= 30
 soak: $(VENV)/.installed
 	@PYTHONPATH=.:tests $(BIN)/python -m chaos.soak --minutes $(MINUTES) $(ARGS)
+
+openstack: $(VENV)/.installed
+	@$(BIN)/python tests/openstack/openstack_stage.py
+	$(BIN)/python -m pytest -q -o faulthandler_timeout=300 $(ARGS) tests/openstack
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -185,7 +185,11 @@ OPENSTACK = table(
         (r"[Ii]mage \S* ?(could not be found|is not active)|requested image|imageRef", REFUSED, "[Cloud Create] image"),
         (r"field/attribute user_data|[Rr]equest is too large", REFUSED, "[Cloud Create] user_data"),
         (r"field/attribute metadata", REFUSED, "[Cloud Create] tag_NAME"),
-        (r"scheduler_hints|[Ss]erver ?group", None, "[Cloud Create] ex_os_scheduler_hints"),
+        (
+            r"scheduler_hints|[Ss]erver ?group|field/attribute (group|(same|different)_host|query)\b",
+            None,
+            "[Cloud Create] ex_os_scheduler_hints",
+        ),
         (r"[Bb]lock.?[Dd]evice", None, "[Cloud Create] ex_blockdevicemappings"),
         (r"[Nn]etwork \S+ could not be found|requires a subnet|networks", None, "[Cloud Create] networks"),
         (r"[Ss]ecurity[_ ]group", None, "[Cloud Create] ex_security_groups"),

@@ -31,8 +31,9 @@ _ITEM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=/metadata/)[^
 _MARKUP = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _VALUE = re.compile(r"(Invalid input for field/attribute [^.]*)\. Value: (.*)", re.DOTALL)
 _WRONG = re.compile(  # as jsonschema says what is wrong, and of which property, where that is not the value itself
-    r"(?:'[^']{1,255}' )?(?:is too (?:long|short)|is not of type '\w+'|is not one of \[.*\]|is a required property"
-    r"|does not match (?:any of the regexes: )?'.*')$|Additional properties are not allowed \([^()]{1,80}\)$"
+    r"(?:'[^']{1,255}' )?(?:is too (?:long|short)|is not of type '\w+'|is not one of \[.*\]|is not a '[\w-]+'"
+    r"|is a required property|does not match (?:any of the regexes: )?'.*')$"
+    r"|Additional properties are not allowed \([^()]{1,80}\)$"
 )
 _LONGEST_WRONG = 600  # characters from the end
 _LONGEST_PROPERTY = 40  # characters of its name

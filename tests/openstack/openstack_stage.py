@@ -1,7 +1,7 @@
 """A real OpenStack for tests: keystone, and nova by its own functional fixtures, in processes of their own.
 
 They are installed once from pinned packages into a virtual environment outside the repository, OPENSTACK_LAB or
-`~/.cache/arvados-node-manager/openstack-…`; `make openstack-lab` does it.
+`~/.cache/arvados-node-manager/openstack-…`. `make openstack` does it, and runs the tests.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PACKAGES = (  # one release of OpenStack; the last two are what its fixtures nee
     "oslotest==6.1.1",
     "wsgi-intercept==1.13.1",
 )
-HERE = Path(__file__).parent / "openstack_lab"
+HERE = Path(__file__).parent
 USER, PASSWORD, ADMIN = "node-manager", "node-manager-password", "admin-password-admin"
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"  # of nova's double of glance
 NETWORK = "3cb9bc59-5699-4588-a4b1-b87f96708bc6"  # and of neutron
@@ -60,7 +60,7 @@ def install() -> None:
 def need_openstack() -> None:
     """Skip the tests where it is not installed, with the way to get it; in CI that is a failure."""
     if not (place() / _UNTIL).exists():
-        complaint = f"no OpenStack in {place()}: make openstack-lab installs it (a minute or two, half a gigabyte)"
+        complaint = f"no OpenStack in {place()}: make openstack installs it (a minute or two, half a gigabyte)"
         if os.environ.get("CI") == "true":
             pytest.fail(complaint)
         pytest.skip(complaint)
@@ -118,15 +118,11 @@ class OpenStack:
         """An action on a server: `lock`, `os-stop`, `os-resetState` ..."""
         self._sent("POST", f"{self.nova}/v2.1/servers/{server}/action", {action: argument}, self._token)
 
-    def flavors(self) -> dict[str, str]:
-        """Name -> id."""
-        found = self._sent("GET", f"{self.nova}/v2.1/flavors", None, self._token)["flavors"]
-        return {each["name"]: each["id"] for each in found}
-
-    def flavor(self, name: str, cores: int) -> None:
-        """A new flavor."""
+    def flavor(self, name: str, cores: int) -> str:
+        """A new flavor; its id."""
         given = {"name": name, "vcpus": cores, "ram": 1024, "disk": 1}
-        self._sent("POST", f"{self.nova}/v2.1/flavors", {"flavor": given}, self._token)
+        made: str = self._sent("POST", f"{self.nova}/v2.1/flavors", {"flavor": given}, self._token)["flavor"]["id"]
+        return made
 
     def knob(self, name: str, **values: Any) -> Any:
         """Turn one of the knobs of nova_lab.py."""
