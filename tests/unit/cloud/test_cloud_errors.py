@@ -21,10 +21,11 @@ from libcloud.common.google import (
 from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError, ProviderError
 from libcloud.compute.types import KeyPairDoesNotExistError
 
+from arvnodeman.cloud.base import read_word, word_text
 from arvnodeman.cloud.error_tables import AZURE, EC2, GCE, OPENSTACK
 from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, fatal_cause, translating
 from arvnodeman.cloud.redaction import one_line
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.model import ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
 
 
 def kind(error: Exception, errors: ErrorTable = COMMON) -> ErrorKind | None:
@@ -305,3 +306,10 @@ def test_a_secret_is_starred_in_each_form(secret: str) -> None:
 def test_a_ping_secret_is_starred_wherever_it_came_from() -> None:
     assert one_line("GET https://h/ping?ping_secret=abc") == "GET https://h/ping?…"
     assert one_line("'ping_secret=abc&x' ping_secret%3Dabc") == "'ping_secret=***&x' ping_secret%3D***"
+
+
+def test_an_operators_word_has_no_letter_that_some_databases_cannot_keep() -> None:
+    """Nova's may be utf8mb3: a letter beyond U+FFFF is a 500 there, for ever."""
+    text = word_text(OperatorWord(Word.HOLD, "Gerät \U0001f525 brennt – weg \U0001f600"))
+    assert text == "hold: Gerät brennt – weg"
+    assert read_word(text) == OperatorWord(Word.HOLD, "Gerät brennt – weg")
