@@ -7,6 +7,7 @@ only once a node is there. What can be known of that beforehand is judged here, 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -77,11 +78,11 @@ class Outlook:
             inside = tuple(sorted(shape.reservation.split(",")))
         if any(each.flags & _ABOVE for each in known):
             return Place(inside=inside, needs=needs) if inside else shape.place
-        seconds = 0.0 if time_limit is None else min(time_limit, UNLIMITED)
+        seconds = _at_least(time_limit)
         outside = tuple(
             name
             for name, other in self.reservations.items()
-            if other not in known and other.holds(now, max(seconds, 1.0)) and not other.draws(shape.owner)
+            if other not in known and other.holds(now, seconds) and not other.draws(shape.owner)
         )
         return Place(outside, inside, needs) if outside or inside else shape.place
 
@@ -124,6 +125,11 @@ class Outlook:
 NOTHING_AHEAD = Outlook()
 
 
+def _at_least(time_limit: float | None) -> float:
+    """Seconds that a job may run, as far as is known."""
+    return 1.0 if time_limit is None else min(max(time_limit, 1.0), UNLIMITED)
+
+
 class Names:
     """The names that boots could have, by zone, while reservations are in the way of some."""
 
@@ -151,14 +157,16 @@ def placed(jobs: Iterable[Job], outlook: Outlook, now: float) -> list[Job]:
     """The jobs, each with the place that it may have its nodes at. Those alike still share one shape."""
     if not outlook.reservations:
         return list(jobs)
-    known: dict[tuple[int, float | None], JobShape] = {}
+    known: dict[tuple[int, int], JobShape] = {}
+    starts = sorted(reservation.start - now for reservation in outlook.reservations.values())
     distinct: dict[JobShape, JobShape] = {}
     found = []
     for job in jobs:
-        shape = known.get((id(job.shape), job.time_limit))
+        begun = bisect_left(starts, _at_least(job.time_limit))  # so many may begin while it would run
+        shape = known.get((id(job.shape), begun))
         if shape is None:
             place = outlook.place(job.shape, job.time_limit, now)
             shape = replace(job.shape, place=place) if place is not job.shape.place else job.shape
-            shape = known[id(job.shape), job.time_limit] = distinct.setdefault(shape, shape)
+            shape = known[id(job.shape), begun] = distinct.setdefault(shape, shape)
         found.append(job if shape is job.shape else replace(job, shape=shape))
     return found

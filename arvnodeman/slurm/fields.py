@@ -17,13 +17,13 @@ _FIRST = (
     ("%D", "NumNodes"),
 )
 _OTHERS = (
-    ("number", "%i", "JobArrayID"),  # first: of what follows, many jobs have the same
+    ("number", "%i", "JobArrayID"),  # these first: of what follows, many jobs have the same
+    ("time_limit", "%l", "TimeLimit"),
     ("partition", "%P", "Partition"),
     ("user", "%u", "UserName"),
     ("account", "%a", "Account"),
     ("qos", "%q", "QOS"),
     ("reservation", "%v", "Reservation"),
-    ("time_limit", "%l", "TimeLimit"),
     ("licences", "%W", "Licenses"),
     ("required_nodes", "%n", "ReqNodes"),
     ("excluded_nodes", "%x", "ExcNodes"),

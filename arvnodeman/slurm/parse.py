@@ -190,7 +190,7 @@ def parse_squeue(
     readings = _Readings(tail)
     left = dict(limits_of(text) if at_once is None else at_once) if numbered else {}
     for line in _rows(text, tail):
-        fields, job_id, behind = _fields(line, tail)
+        fields, job_id, most, behind = _fields(line, tail)
         if fields is None:
             malformed += filter(str.strip, line.split("\n"))
             continue
@@ -203,7 +203,8 @@ def parse_squeue(
                 wait_otherwise.update(dict.fromkeys(ids, reason))
                 if refused is None or reason.startswith(_ALWAYS_SAID):
                     continue
-            shape, limit = readings.of((*fields[:3], fields[5], fields[7]), behind)
+            shape, least = readings.of((*fields[:3], fields[5], fields[7]), behind)
+            limit = readings.time_limit(most, least)
             priority = int(fields[6])
             if refused is not None and not readings.wait_for_nodes(reason):
                 refused.setdefault(shape, []).extend(
@@ -223,13 +224,14 @@ def parse_squeue(
 
 
 class _Readings:
-    """What texts mean, each read once: 50,000 jobs have a few dozen shapes."""
+    """What texts mean, each read once: 50,000 jobs have a few dozen shapes, though each may have a limit of its own."""
 
     def __init__(self, tail: Sequence[str]) -> None:
-        self._tail = tuple(name for name in tail if name != "number")
+        self._tail = tuple(name for name in tail if name not in ("number", "time_limit"))
         self._reasons: dict[str, bool] = {}
-        self._known: dict[tuple[tuple[str, ...], str], tuple[JobShape, float | None]] = {}
+        self._known: dict[tuple[tuple[str, ...], str], tuple[JobShape, str]] = {}
         self._shapes: dict[JobShape, JobShape] = {}
+        self._limits: dict[tuple[str, str], float | None] = {}
 
     def wait_for_nodes(self, reason: str) -> bool:
         """waits_for_nodes(), once for each reason."""
@@ -238,33 +240,37 @@ class _Readings:
             known = self._reasons[reason] = waits_for_nodes(reason)
         return known
 
-    def of(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, float | None]:
-        """Shape and time limit of a job, by its first fields and by those of the tail but its number. Raises
-        ValueError."""
+    def of(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, str]:
+        """Shape and least time of a job, by its first fields and the last of its tail. Raises ValueError."""
         known = self._known.get((first, behind))
         if known is None:
             tail = dict(zip(self._tail, behind.split(BEHIND), strict=True)) if behind else {}
             shape = job_shape(*first, **tail)
-            limit = time_limit(tail.get("time_limit", ""), tail.get("least_time", ""))
-            known = self._known[first, behind] = self._shapes.setdefault(shape, shape), limit
+            known = self._known[first, behind] = self._shapes.setdefault(shape, shape), tail.get("least_time", "")
         return known
 
+    def time_limit(self, most: str, least: str) -> float | None:
+        """time_limit(), once for each text. Raises ValueError."""
+        if (most, least) not in self._limits:
+            self._limits[most, least] = time_limit(most, least)
+        return self._limits[most, least]
 
-def _fields(line: str, tail: Sequence[str]) -> tuple[list[str] | None, str, str]:
-    """A line's first fields (None: it cannot be read), the job's number, and the fields behind that as they stand."""
-    first, number, behind = line, "", ""
+
+def _fields(line: str, tail: Sequence[str]) -> tuple[list[str] | None, str, str, str]:
+    """A line's first fields (None: it cannot be read), the job's number, its time limit, the others as they stand."""
+    first, number, most, behind = line, "", "", ""
     if tail:
         if line.count(BEHIND) == len(tail):
-            first, number, behind = line.split(BEHIND, 2)
+            first, number, most, behind = line.split(BEHIND, 3)
         else:  # in the name, or in a line of something else
             parts = line.rsplit(BEHIND, len(tail))
             if len(parts) <= len(tail):
-                return None, "", ""
-            first, number, behind = parts[0], parts[1], BEHIND.join(parts[2:])
+                return None, "", "", ""
+            first, number, most, behind = *parts[:3], BEHIND.join(parts[3:])
     fields = _parted(first.replace("\n", " "))
     if len(fields) == FIRST and fields[6].isdigit():
-        return fields, number, behind
-    return _unusual(fields, whole=bool(tail)), number, behind
+        return fields, number, most, behind
+    return _unusual(fields, whole=bool(tail)), number, most, behind
 
 
 def _parted(first: str) -> list[str]:

@@ -104,7 +104,7 @@ def test_pending_asks_squeue_for_its_fields(commands: Commands) -> None:
     shape = JobShape(2, 1024, 100, "m5.large", partitions=("compute",))
     assert [(job.shape, job.priority) for job in jobs] == [(shape, 4294901756)]
     assert jobs[0].in_slurm
-    more = ["%D", "%i", "%P", "%u", "%a", "%q", "%v", "%l", "%W", "%n", "%x"]
+    more = ["%D", "%i", "%l", "%P", "%u", "%a", "%q", "%v", "%W", "%n", "%x"]
     more.append("%b")  # nothing is printed behind an old squeue's %b
     fields = ["%c", "%m", "%d", "%r", "%j", "", "%f", "%Q", BEHIND.join(more)]
     asked = ["squeue", "--all", "--state=PENDING", "--noheader", f"--format={fields[0]}", *fields[1:]]
@@ -122,7 +122,7 @@ def test_a_newer_squeue_is_asked_for_all_that_a_job_asks_for(commands: Commands,
     (job,) = slurm.queue().jobs
     assert job.shape == JobShape(2, 1024, 100, "m5.large", gres=(("gpu", 1),), partitions=("compute",))
     fields = "MinCpus MinMemory MinTmpDisk Reason Name Feature PriorityLong NumNodes"
-    owner = "JobArrayID Partition UserName Account QOS Reservation TimeLimit Licenses ReqNodes ExcNodes MinTime"
+    owner = "JobArrayID TimeLimit Partition UserName Account QOS Reservation Licenses ReqNodes ExcNodes MinTime"
     more = "tres-per-job tres-per-socket tres-per-task NumTasks NumCPUs tres-alloc cpus-per-tres mem-per-tres"
     first = "|,".join(f"{field}:0" for field in fields.split())
     first = first.replace("Name:0|,", "Name:0||,")  # two bars behind it: names and features may hold one each
