@@ -79,7 +79,11 @@ def make_fetches(
     fetches: dict[Poll, Fetch] = {
         Poll.CLOUD: CloudFetch(makers.driver, clock),
         Poll.RECORDS: RecordsFetch(
-            makers.keeper, makers.slurm() if policy.sinfo else None, clock, check_rights=check_rights
+            makers.keeper,
+            makers.slurm() if policy.sinfo else None,
+            clock,
+            check_rights=check_rights,
+            remarks=supervision.vitals.remarks,
         ),
         Poll.QUEUE: QueueFetch(
             makers.slurm() if arvados.slurm_queue else None,

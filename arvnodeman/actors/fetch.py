@@ -54,12 +54,15 @@ class RecordsFetch:
         clock: Clock,
         *,
         check_rights: bool = False,
+        remarks: dict[str, str] | None = None,
     ) -> None:
-        """`check_rights`: say in one line, once, when Slurm does not let this account update nodes."""
+        """`check_rights`: say in one line, once, when Slurm does not let this account update nodes. `remarks`: is told
+        of a Slurm of a version that was not tried."""
         self._make_keeper = make_keeper
         self._keeper: RecordKeeper | None = None
         self._slurm = slurm
         self._check_rights = check_rights
+        self._remarks = remarks
         self._now = clock.now
 
     def __call__(self) -> RecordsListed:
@@ -79,9 +82,14 @@ class RecordsFetch:
         try:
             nodes = self._slurm.nodes()
             complaint = self._slurm.check_rights() if self._check_rights else None
+            remark = self._slurm.remark() if self._remarks is not None else ""
         except RemoteFailure as failure:
             raise SlurmFailure(failure.error) from failure
         self._check_rights = False
+        if remark and self._remarks is not None:
+            logging.getLogger("arvnodeman.slurm").warning("%s", remark)
+            self._remarks["slurm"] = remark
+        self._remarks = None
         if complaint:
             logging.getLogger("arvnodeman.slurm").error("%s", complaint)
         return {name: node for name, node in nodes.items() if name != DUMMY_NODE}

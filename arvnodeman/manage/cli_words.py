@@ -45,6 +45,7 @@ def status(shown: Json) -> Iterator[str]:
     yield f"jobs: {shown['jobs_waiting']} wait{wait}; {shown['jobs_served']} of them have a node there or coming"
     for trouble in shown["boot_troubles"]:
         yield f"boots of {trouble['size']} fail: {trouble['words']} ({span(trouble['seconds'])} ago)"
+    yield from shown["remarks"]
     yield "lists: " + ", ".join(_poll(poll) for poll in shown["polls"])
     if shown["blocked"]:
         yield f"Nothing is decided now: {shown['blocked']}"

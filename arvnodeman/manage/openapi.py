@@ -121,6 +121,7 @@ def _status() -> Json:
         stopping=YES_NO,
         healthy=YES_NO,
         wrong=_said(_list(TEXT), "why it is not healthy"),
+        remarks=_said(_list(TEXT), "what is well enough, and whoever runs this should know"),
         blocked=_said(TEXT, "why nothing is decided at all now; empty when it is"),
         up_seconds=SECONDS,
         nodes=STATES,

@@ -42,6 +42,7 @@ def status(source: Source) -> Json:
         "stopping": view.stopping,
         "healthy": not wrong,
         "wrong": wrong,
+        "remarks": list(source.vitals.remarks.values()),
         "blocked": view.blocked,
         "up_seconds": seconds(source.vitals.clock.monotonic() - source.vitals.began),
         "nodes": {state.value: view.states.get(state.value, 0) for state in NodeState},

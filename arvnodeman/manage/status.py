@@ -51,6 +51,8 @@ class StatusPage:
         shown["restarts"] = dict(source.restarts)
         if source.vitals.past.last is not None:
             shown["last_end"] = source.vitals.past.last.words
+        if source.vitals.remarks:
+            shown["remarks"] = list(source.vitals.remarks.values())
         shown["cost"] = cost(source)
         if now.view.safe_mode:
             shown["safe_mode"] = True

@@ -77,7 +77,7 @@ class Shape:
     cores: int = 16
     memory: int = 32_000  # MB
     tmp: int = 400_000  # MB
-    slurmd_timeout: int = 5
+    slurmd_timeout: int = 20
     message_timeout: int = 5  # a command waits one second less for a slurmctld that is away; Slurm's own default is 10
     features: tuple[str, ...] = ()  # of compute0, to begin with
     gres: str = ""  # as gpu:tesla:2,license:4, of compute0 and the first `gres_nodes` others

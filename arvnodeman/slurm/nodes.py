@@ -18,6 +18,7 @@ from arvnodeman.slurm.errors import (
 )
 from arvnodeman.slurm.parse import SINFO_FORMAT, parse_sinfo
 from arvnodeman.slurm.run import run
+from arvnodeman.slurm.tried import remark_on
 
 ALL = "--all"  # else what is in hidden partitions, jobs and nodes, is not shown to a Slurm operator
 NO_FIELD = re.compile(r"Invalid job format specification: ?([A-Za-z-]{1,40})")
@@ -33,6 +34,7 @@ class SlurmNodes:
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
+        self._remark: str | None = None
         self._unknown: set[str] = set()  # fields of jobs that this squeue does not know
 
     def nodes(self) -> dict[str, SlurmNode]:
@@ -78,6 +80,16 @@ class SlurmNodes:
         elif unlisted:
             found |= self._unlisted(unlisted)
         return found
+
+    def remark(self) -> str:
+        """A line where this Slurm is none of the versions that were tried; '' where it is, or does not answer. Asked
+        once."""
+        if self._remark is None:
+            try:
+                self._remark = remark_on(self._run("squeue", "--version"))
+            except SlurmFailure:
+                return ""
+        return self._remark
 
     def jobs_on(self, hostname: str) -> int:
         """How many jobs run on a node or are being cleaned up there. Raises UnknownNode."""

@@ -132,6 +132,7 @@ class Vitals:
     began: float = 0.0  # monotonic
     began_at: float = 0.0  # seconds since the epoch
     past: Past = field(default_factory=Past)  # how earlier runs ended
+    remarks: dict[str, str] = field(default_factory=dict)  # what whoever runs this should know, by what it is about
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)
     _activities: dict[str, Activity] = field(default_factory=dict)

@@ -100,6 +100,19 @@ def test_rights_that_could_not_be_checked_are_checked_again() -> None:
     assert slurm.check_rights.call_count == 2
 
 
+def test_a_slurm_that_was_not_tried_is_a_warning_once_and_a_remark(caplog: pytest.LogCaptureFixture) -> None:
+    slurm = Mock()
+    slurm.nodes.return_value = {}
+    slurm.remark.return_value = "Slurm 99.05 is newer than tried"
+    remarks: dict[str, str] = {}
+    fetch = RecordsFetch(lambda: Mock(clock_offset=None), slurm, CLOCK.clock, remarks=remarks)
+    fetch()
+    fetch()
+    assert list(remarks.values()) == ["Slurm 99.05 is newer than tried"]
+    assert [record.getMessage() for record in caplog.records] == ["Slurm 99.05 is newer than tried"]
+    assert slurm.remark.call_count == 1
+
+
 def test_it_shows_when_it_was_slurm_that_is_away() -> None:
     slurm = Mock()
     slurm.nodes.side_effect = AWAY
