@@ -37,6 +37,7 @@ from arvnodeman.manage.site import make_application
 from arvnodeman.manage.source import Source
 from arvnodeman.records.keeper import check_keeper
 from arvnodeman.settings import Settings
+from arvnodeman.slurm.run import kill_descendants
 from arvnodeman.supervision import logs
 from arvnodeman.supervision.ending import Cause, CauseKind, is_fatal
 from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, cluster_of
@@ -65,6 +66,7 @@ def main(path: str, *, foreground: bool, dry_run: bool = False) -> int:
     try:
         return _start(str(Path(path).absolute()), signals, foreground=foreground, dry_run=dry_run)
     except StopCame:
+        kill_descendants()
         return 0
     finally:
         signals.close()

@@ -75,6 +75,14 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
         process.wait(1.0)
 
 
+def kill_descendants() -> None:
+    """Kill all that this process has begun and that still runs, with what that has begun: for an end of the process in
+    the middle of a command, also when it is only being started and nobody has its number yet."""
+    for pid in _descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class _Killed(Exception):
     """Why the command has to be killed."""
 

@@ -155,6 +155,47 @@ def test_a_stop_while_slurm_is_asked_before_the_start_ends_the_command_too(site:
         daemon.wait_for(began.exists, "scontrol")
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.process.wait(BOUND) == 0
-        assert not Path(f"/proc/{began.read_text().strip()}").exists()
+        assert not lives(int(began.read_text()))
     finally:
         assert daemon.end() == ""
+
+
+def test_a_stop_while_such_a_command_is_being_started_ends_it_too(site: SiteProcess, tmp_path: Path) -> None:
+    """subprocess has forked and not returned yet: no variable holds the child."""
+    began, program = tmp_path / "began", tmp_path / "program.py"
+    program.write_text(
+        f"""\
+import os, signal, subprocess, sys
+from arvnodeman import launcher
+def check_keeper(_settings):
+    try:
+        child = subprocess.Popen(["sleep", "600"])
+        open({str(began)!r}, "w").write(str(child.pid))
+    finally:
+        del child
+    os.kill(os.getpid(), signal.SIGTERM)
+launcher.check_keeper = check_keeper
+sys.exit(launcher.main(sys.argv[2], foreground=True))
+"""
+    )
+    config = site.write_config(tmp_path / "site.cfg", {"Logging": {"file": tmp_path / "log"}})
+    daemon = DaemonProcess(config, tmp_path / "log", site.environment(), [sys.executable, str(program)])
+    try:
+        assert daemon.process.wait(BOUND) == 0
+        assert not lives(int(began.read_text()))
+    finally:
+        daemon.end()
+
+
+def lives(pid: int) -> bool:
+    """Does the process still run? One that is dead may wait for somebody to ask for its end."""
+    end = time.monotonic() + BOUND
+    while time.monotonic() < end:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        if state in "ZX":
+            return False
+        time.sleep(0.02)
+    return True

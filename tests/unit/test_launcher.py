@@ -131,6 +131,7 @@ def _process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("arvnodeman.supervision.run.LastResort", PlayedResort)
     monkeypatch.setattr("arvnodeman.supervision.run.Reaper", PlayedResort)
     monkeypatch.setattr(os, "setsid", lambda: None)
+    monkeypatch.setattr(launcher, "kill_descendants", lambda: None)  # the test run's own, here
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     PLAYED.clear()
     ON_START.clear()
