@@ -39,6 +39,7 @@ _RATE = re.compile(
 _TIME = re.compile(r"deadline|time.?out|timed out|time limit", re.IGNORECASE)
 _LEADING_CODE = re.compile(r"\s*\[?([A-Za-z][\w.-]*)\]?(?=[:\s\]]|$)")
 _WORD = re.compile(r"[A-Za-z][\w.-]*\w")
+_CALLED = 60  # characters of an error that has no code
 _DISTINCT = re.compile(r"[a-z][A-Z]|_")  # no word of plain English: a code, wherever it stands in a text
 _MISTAKES = (  # of the configuration: a URL that is none, a key file that cannot be read
     requests.exceptions.InvalidURL,
@@ -205,7 +206,20 @@ def classify(
     if isinstance(error, KeyPairDoesNotExistError):  # libcloud has swallowed the code
         hint = "[Cloud Create] ex_keyname"
     passes = kind in (ErrorKind.THROTTLED, ErrorKind.TRANSIENT)
-    return RemoteError(kind, one_line(text, secrets, hidden), wait if passes else None, hint)
+    shown_text = one_line(text, secrets, hidden)
+    listed = code or phrase or errors is COMMON or _http_status(error) is None
+    unlisted = "" if listed or kind is ErrorKind.THROTTLED else _unlisted(_code_of(error), shown_text)
+    return RemoteError(kind, shown_text, wait if passes else None, hint, unlisted)
+
+
+def _unlisted(code: object, text: str) -> str:
+    """What to call an error that is in no table: its code, else the beginning of its words without numbers and ids."""
+    leading = _LEADING_CODE.match(text)
+    found = code if isinstance(code, str) else leading.group(1) if leading else ""
+    if found and _DISTINCT.search(found):
+        return found
+    words = [word for word in text.split() if not any(letter.isdigit() for letter in word[1:])]
+    return " ".join(words)[:_CALLED]
 
 
 FAULT_KINDS = frozenset({ErrorKind.CAPACITY, ErrorKind.QUOTA, ErrorKind.REFUSED})

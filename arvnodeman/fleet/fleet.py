@@ -33,7 +33,7 @@ from arvnodeman.fleet.messages import (
     StopAsked,
     Tick,
 )
-from arvnodeman.fleet.model import Policy, ProviderSize
+from arvnodeman.fleet.model import Policy, ProviderSize, RemoteError
 from arvnodeman.fleet.names import note_names
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.planning import decide_boots, replan, take_back, wanted_again
@@ -47,6 +47,7 @@ from arvnodeman.fleet.view import View
 from arvnodeman.fleet.windows import ShutdownWindows
 from arvnodeman.fleet.words import after_word, operator_said
 
+MOST_UNLISTED = 200  # errors in no table that are logged
 SIZES_AGAIN_AFTER = 600.0  # seconds, while a configured size is missing at the provider
 
 
@@ -59,6 +60,7 @@ class Fleet:
         self._records = RecordKeeping()
         self._cancelling = Cancelling()
         self._offers: tuple[ProviderSize, ...] = ()
+        self._unlisted: set[str] = set()  # errors that are in no table, and were logged
         self._sizes_at: float | None = self._state.t  # when the sizes are asked for next
         self.view: View = publish(self._state, None, everything=True)
 
@@ -145,7 +147,19 @@ class Fleet:
             self._settle(*self._cancelling.look(state, plan))
         self._publish()
 
+    def _note_unlisted(self, error: RemoteError) -> None:
+        """An error of the cloud that is in no table of ours: counted, and logged once, so that it can be put there."""
+        if not error.unlisted:
+            return
+        desk = self._state.desk
+        desk.counters["unknown_cloud_errors"] += 1
+        if error.unlisted not in self._unlisted and len(self._unlisted) < MOST_UNLISTED:
+            self._unlisted.add(error.unlisted)
+            text = "The cloud's error %r is in no table of ours, and is taken for %s: %s"
+            desk.warning(text, error.unlisted, error.kind.value, error.text)
+
     def _poll_failed(self, event: PollFailed) -> None:
+        self._note_unlisted(event.error)
         self._state.freshness.failed[event.poll] = event.error.text
         self._state.desk.counters[f"{event.poll.value}_poll_errors"] += 1
         if event.poll is Poll.CLOUD:
@@ -159,6 +173,8 @@ class Fleet:
     def _step_ended(self, event: StepDone | StepFailed) -> None:
         """Pass an answer on to the operation that waits for it; any other is an old one's, and harmless (row E9)."""
         step = event.step
+        if isinstance(event, StepFailed):
+            self._note_unlisted(event.error)
         operation = self._state.operation(step.op)
         if operation is None or operation.step != step:
             text = "An answer to %s that nothing waits for any more"

@@ -89,6 +89,7 @@ class RemoteError:
     text: str  # one line, without secrets
     retry_after: float | None = None  # seconds that the server asked us to wait
     hint: str = ""  # the option to look at, as "[Section] option", when the error is for an operator to mend
+    unlisted: str = ""  # the code, or the words, of a cloud's error that is in no table of ours
 
 
 class RemoteFailure(Exception):

@@ -176,6 +176,12 @@ METRICS: tuple[Metric, ...] = (
         read.boots,
         ("outcome",),
     ),
+    Metric(
+        "unknown_cloud_errors",
+        C,
+        "Errors of the cloud that are in no table of ours: taken for what their status says; each is logged once.",
+        count("unknown_cloud_errors"),
+    ),
     Metric("nodes_disappeared", C, "Nodes that went without us (spot, crash).", count("nodes_disappeared")),
     Metric("records_cleaned", C, "Node records without a node whose slot was given back.", count("records_cleaned")),
     Metric(

@@ -171,6 +171,91 @@ def test_openstack(status: int, text: str, expected: ErrorKind) -> None:
     assert kind(BaseHTTPError(status, f"{status} error {text}"), OPENSTACK) is expected
 
 
+# ---- what was gone through in the clouds' public lists ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("errors", "code", "expected"),
+    [
+        (EC2, "ReservationCapacityExceeded", ErrorKind.CAPACITY),
+        (EC2, "InsufficientVolumeCapacity", ErrorKind.CAPACITY),
+        (EC2, "InsufficientCapacityOnHost", ErrorKind.CAPACITY),
+        (EC2, "VolumeTypeNotAvailableInZone", ErrorKind.CAPACITY),
+        (EC2, "IdempotentInstanceTerminated", ErrorKind.CAPACITY),
+        (EC2, "NetworkInterfaceLimitExceeded", ErrorKind.QUOTA),
+        (EC2, "SpotInstanceRequestLimitExceeded", ErrorKind.QUOTA),
+        (EC2, "TagLimitExceeded", ErrorKind.REFUSED),  # no passing of time helps
+        (EC2, "SecurityGroupsPerInterfaceLimitExceeded", ErrorKind.REFUSED),
+        (EC2, "KeyPairLimitExceeded", ErrorKind.REFUSED),
+        (EC2, "BandwidthLimitExceeded", ErrorKind.THROTTLED),
+        (EC2, "ThrottlingException", ErrorKind.THROTTLED),
+        (EC2, "RequestThrottledException", ErrorKind.THROTTLED),
+        (EC2, "ConcurrentTagAccess", ErrorKind.TRANSIENT),
+        (EC2, "IncorrectInstanceState", ErrorKind.TRANSIENT),
+        (GCE, "REGION_RESOURCE_POOL_EXHAUSTED", ErrorKind.CAPACITY),
+        (GCE, "resourcePoolExhausted", ErrorKind.CAPACITY),
+        (GCE, "concurrentLimitExceeded", ErrorKind.THROTTLED),
+        (GCE, "dailyLimitExceeded", ErrorKind.THROTTLED),
+        (GCE, "LIMIT_EXCEEDED", ErrorKind.QUOTA),
+        (GCE, "FIELD_SIZE_TOO_LARGE", ErrorKind.REFUSED),
+        (GCE, "PERMISSIONS_ERROR", ErrorKind.REFUSED),
+        (GCE, "SERVICE_UNAVAILABLE_FOR_LOCATION", ErrorKind.TRANSIENT),
+        (AZURE, "ResourceQuotaExceeded", ErrorKind.QUOTA),
+        (AZURE, "PublicIPCountLimitReached", ErrorKind.QUOTA),
+        (AZURE, "RequestDisallowedByPolicy", ErrorKind.REFUSED),
+        (AZURE, "NicReservedForAnotherVm", ErrorKind.TRANSIENT),
+        (AZURE, "ResourceGroupBeingDeleted", ErrorKind.TRANSIENT),
+    ],
+)
+def test_codes_that_their_words_or_status_would_mislead_about(
+    errors: ErrorTable, code: str, expected: ErrorKind
+) -> None:
+    made: dict[int, Exception] = {
+        id(EC2): BaseHTTPError(400, f"{code}: it exceeds a limit"),
+        id(GCE): GoogleBaseError("it exceeds a limit", 403, code),
+        id(AZURE): BaseHTTPError(409, f"[{code}] it exceeds a limit"),
+    }
+    known = classify(made[id(errors)], errors)
+    assert known is not None
+    assert (known.kind, known.unlisted) == (expected, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Personality file content exceeds maximum 10240",
+        "Image vCPU topology limits (sockets=1, cores=2, threads=4) exceeds the limits of the flavor",
+        "Forbidden to exceed flavor value of number of serial ports passed in image meta.",
+    ],
+)
+def test_what_exceeds_and_is_no_quota(text: str) -> None:
+    assert kind(BaseHTTPError(403, f"403 Forbidden {text}"), OPENSTACK) is ErrorKind.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("errors", "error", "called"),
+    [
+        (EC2, BaseHTTPError(400, "BrandNew.Thing: what is this"), "BrandNew.Thing"),
+        (GCE, GoogleBaseError("what is this", 400, "BRAND_NEW"), "BRAND_NEW"),
+        (AZURE, BaseHTTPError(409, "[BrandNew] what is this"), "BrandNew"),
+        (OPENSTACK, BaseHTTPError(409, "409 Conflict Host 4f2a is odd"), "Conflict Host is odd"),
+        (OPENSTACK, BaseHTTPError(409, "409 Conflict Host 77b1c is odd"), "Conflict Host is odd"),
+        (EC2, BaseHTTPError(400, "InvalidAMIID.NotFound: no"), ""),
+        (OPENSTACK, BaseHTTPError(500, "500 No valid host was found."), ""),
+        (OPENSTACK, BaseHTTPError(429, "429 slow down"), ""),
+        (EC2, requests.exceptions.ConnectionError("refused"), ""),
+        (COMMON, BaseHTTPError(400, "BrandNew: what is this"), ""),
+    ],
+)
+def test_an_error_in_no_table_is_called_by_its_code_or_its_words(
+    errors: ErrorTable, error: Exception, called: str
+) -> None:
+    """Without ids, so that each is logged once."""
+    known = classify(error, errors)
+    assert known is not None
+    assert known.unlisted.removeprefix("409 ") == called
+
+
 # ---- the rule for all ------------------------------------------------------------------------------------------------
 
 
