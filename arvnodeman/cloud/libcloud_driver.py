@@ -194,13 +194,14 @@ class LibcloudDriver(Listener, CloudDriver):
         try:
             return self._ask_for_node(arguments)
         except Exception as error:
-            known = classify(error, self.errors)
+            secrets = (*self._secrets, ping_url.reveal())
+            known = classify(error, self.errors, secrets, hidden=self._startup.hidden)
             unread = known is None or isinstance(error, MalformedResponseError)
             if isinstance(error, RemoteFailure) or fatal_cause(error) is not None or not (self.said_yes and unread):
                 raise
             if known is None and not self.hears:  # an error of ours, for all that is known
                 raise
-            why = str(error) if known is not None else f"{type(error).__name__}: {error}"
+            why = known.text if known is not None else f"{type(error).__name__}: {error}"
             raise self._unreadable(why, ping_url) from None
 
     def _unreadable(self, why: str, ping_url: Secret) -> RemoteFailure:

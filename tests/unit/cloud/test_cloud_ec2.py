@@ -371,7 +371,7 @@ def test_a_create_that_is_answered_in_another_language_may_have_worked(peer: EC2
     peer.answer_with(Verb.CREATE, 200, f'<RunInstancesResponse xmlns="{SHORT}">{body}</RunInstancesResponse>')
     known = failure(lambda: boot(peer))
     assert known.kind is ErrorKind.UNREADABLE
-    assert "RunInstances was answered in the language" in known.text
+    assert "may have made a node: RunInstances was answered in the language" in known.text
 
 
 def test_a_create_that_is_answered_with_no_instance_may_have_worked(peer: EC2Peer) -> None:
