@@ -1,4 +1,5 @@
-"""The error codes of the clouds, as they document them: each cloud's public list was gone through whole.
+"""The error codes of the clouds, as they document them. EC2's and Azure's lists and nova's own texts were gone through
+whole; of GCE's, which is in several places, what could be had.
 
 Here are the codes that the requests of ours can meet; the others in those lists are of requests that we do not send.
 What is not here falls under the rule of errors.py, is counted and logged once, and belongs here then.
@@ -244,7 +245,7 @@ GCE = table(
 )
 
 # learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors (BadRequest, Conflict and
-# DeploymentFailed are left out: they stand around another code), .../virtual-machines/error-messages, and for AADSTS
+# DeploymentFailed are left out: they stand around another code), and for AADSTS
 # learn.microsoft.com/entra/identity-platform/reference-error-codes
 AZURE = table(
     {
