@@ -20,6 +20,7 @@ from arvnodeman.fleet.messages import (
     StepResult,
 )
 from arvnodeman.fleet.model import RemoteError, Secret
+from arvnodeman.fleet.name_steps import OfferFeatures
 
 Report = Callable[[Step, str, str], None]  # the step, what it is about, what would have been done
 
@@ -146,6 +147,14 @@ class DryHands:
         words = f"give Slurm node {step.hostname} the feature instancetype={step.size} and weight {step.weight}"
         self._report(step, step.hostname, words)
         self._overlay.describe(step.hostname, step.size, step.weight)
+        return None
+
+    @do.register
+    def _(self, step: OfferFeatures) -> StepResult:
+        names, features = ", ".join(step.hostnames[:5]), ",".join(sorted(step.features))
+        more = f" and {len(step.hostnames) - 5} more" if len(step.hostnames) > 5 else ""
+        self._report(step, step.hostnames[0], f"give the free names {names}{more} in Slurm the features {features}")
+        self._overlay.offer(step.hostnames, step.features)
         return None
 
     @do.register

@@ -11,6 +11,7 @@ from arvnodeman.actors.together import RECORD_STEPS, do_record_steps, do_slurm_s
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.name_steps import OfferFeatures
 from arvnodeman.records.names import SlurmRecords
 
 if TYPE_CHECKING:
@@ -122,7 +123,12 @@ class Hands:
 
     @do.register
     def _(self, step: messages.DescribeNode) -> StepResult:
-        self._slurm.describe(step.hostname, step.size, step.weight)
+        self._slurm.describe(step.hostname, step.size, step.weight, gives=step.gives, without=step.without)
+        return None
+
+    @do.register
+    def _(self, step: OfferFeatures) -> StepResult:
+        self._slurm.offer(step.hostnames, step.features)
         return None
 
     @do.register

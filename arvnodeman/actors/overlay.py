@@ -39,6 +39,7 @@ class _Said:
     reason: str = ""
     feature: str | None = None
     weight: int | None = None
+    offered: frozenset[str] | None = None
 
 
 class Overlay:
@@ -257,6 +258,11 @@ class Overlay:
         """Feature and weight in Slurm."""
         self._say(hostname, feature=f"instancetype={size}", weight=weight)
 
+    def offer(self, hostnames: Sequence[str], features: frozenset[str]) -> None:
+        """Features of free names in Slurm."""
+        for hostname in hostnames:
+            self._say(hostname, offered=features)
+
     def drain(self, hostname: str, reason: str) -> None:
         """Drained in Slurm."""
         self._say(hostname, drained=True, down=False, resumed=False, reason=reason)
@@ -292,7 +298,7 @@ def _as_said(real: SlurmNode, said: _Said) -> SlurmNode:
         state, reason = ("drng" if real.state in BUSY_STATES else "drain"), said.reason
     elif said.resumed:
         state, reason = {"drain": "idle", "down": "idle", "drng": "alloc"}.get(real.state, real.state), ""
-    features, weight = real.features, real.weight
+    features, weight = real.features if said.offered is None else said.offered, real.weight
     if said.feature is not None and said.weight is not None:
         others = {feature for feature in features if not feature.startswith("instancetype=")}
         features, weight = frozenset({*others, said.feature}), said.weight

@@ -55,7 +55,11 @@ def do_slurm_steps(steps: Sequence[Step], slurm: ManyNodes) -> list[Answer]:
             return [answers[step.hostname] for step in _of(LookAtNode, steps)]
         case DescribeNode():
             failures = slurm.describe_all(
-                [step.hostname for step in _of(DescribeNode, steps)], first.size, first.weight
+                [step.hostname for step in _of(DescribeNode, steps)],
+                first.size,
+                first.weight,
+                gives=first.gives,
+                without=first.without,
             )
             return [_error(failures.get(step.hostname)) for step in _of(DescribeNode, steps)]
         case DrainNode():

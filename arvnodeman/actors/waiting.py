@@ -39,7 +39,7 @@ def family_of(step: Step) -> Hashable:
     """What steps that can be carried out together have in common; None: this one is carried out alone."""
     match step:
         case DescribeNode():
-            return DescribeNode, step.size, step.weight
+            return DescribeNode, step.size, step.weight, step.gives, step.without
         case LookAtNode():
             return LookAtNode, step.jobs
         case DrainNode() | ResumeNode() | SetNodeDown() | DescribeRecord():

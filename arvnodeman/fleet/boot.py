@@ -186,7 +186,10 @@ class Boot(Operation):
         elif self.desk.policy.slurm and self.record.hostname:
             self.stage = Stage.DESCRIBE
             weight = slurm_weight(self.size.price)
-            self.send(DescribeNode(self.id, self.record.hostname, self.size.id, weight, logger=self.logger))
+            given = {feature for section in self.desk.policy.sections for feature in section.features}
+            gives, without = self.size.features, frozenset(given.difference(self.size.features))
+            hostname, size = self.record.hostname, self.size.id
+            self.send(DescribeNode(self.id, hostname, size, weight, gives, without, logger=self.logger))
         else:
             self._ready()
 

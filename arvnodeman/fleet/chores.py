@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.messages import ListSizes, ReleaseRecord, SetNodeDown, SetWord, Step, StepResult
 from arvnodeman.fleet.model import ErrorKind, NodeRecord, RemoteError
+from arvnodeman.fleet.name_steps import OfferFeatures
 from arvnodeman.fleet.node import Node
 from arvnodeman.fleet.operation import Desk, Operation
 
@@ -98,6 +99,20 @@ class CleanRecord(Chore):
             steps.append(SetNodeDown(self.id, self.record.hostname, set_down, logger=self.logger))
         steps.append(ReleaseRecord(self.id, self.record.uuid, action, self.record.is_name, logger=self.logger))
         self.begin(*steps)
+
+
+class OfferNames(Chore):
+    """Features that Slurm is to show of names that nobody has."""
+
+    def __init__(self, desk: Desk, hostnames: tuple[str, ...], features: frozenset[str]) -> None:
+        super().__init__(desk, "ComputeNodeUpdateActor", f"{len(hostnames)} free names")
+        self.hostnames = frozenset(hostnames)
+        self.begin(OfferFeatures(self.id, hostnames, features, logger=self.logger))
+
+    @staticmethod
+    def number(desk: Desk) -> int:
+        """Its own kind, so that what an earlier build has written down of nodes can be played again."""
+        return desk.next_offer_id()
 
 
 class FetchSizes(Chore):

@@ -10,7 +10,7 @@ from arvnodeman.fleet.account import publish
 from arvnodeman.fleet.boot import Boot
 from arvnodeman.fleet.boots import after_boot, let_through, stop_unneeded
 from arvnodeman.fleet.cancels import Cancelling
-from arvnodeman.fleet.chores import Chore, CleanRecord, FetchSizes, WriteWord
+from arvnodeman.fleet.chores import Chore, CleanRecord, FetchSizes, OfferNames, WriteWord
 from arvnodeman.fleet.evidence import retry
 from arvnodeman.fleet.intake import CAREFUL_POLLS, take_cloud, take_records
 from arvnodeman.fleet.messages import (
@@ -35,6 +35,7 @@ from arvnodeman.fleet.messages import (
 )
 from arvnodeman.fleet.model import Policy, ProviderSize, RemoteError
 from arvnodeman.fleet.names import note_names
+from arvnodeman.fleet.offers import after_offer, offer_sizes
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.planning import decide_boots, replan, take_back, wanted_again
 from arvnodeman.fleet.records import RecordKeeping, clean_orphans
@@ -133,7 +134,7 @@ class Fleet:
                 take_back(state, plan)
             stop_unneeded(state)
             decide_stops(state)
-            self._settle(*keep_up(state), *clean_orphans(state, self._records))
+            self._settle(*keep_up(state), *offer_sizes(state), *clean_orphans(state, self._records))
         self._publish(everything=True)
 
     def _queue_listed(self, event: QueueListed) -> None:
@@ -231,6 +232,8 @@ class Fleet:
                 state.desk.counters["records_cleaned"] += 1
         elif isinstance(chore.last_step, CancelJob | ExplainJob):
             self._cancelling.ended(state, chore, chore.last_step.job)
+        elif isinstance(chore, OfferNames):
+            after_offer(state, chore)
         elif isinstance(chore, WriteWord):
             after_word(state, chore)
         else:

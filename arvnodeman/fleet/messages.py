@@ -1,8 +1,8 @@
 """What the brain is told (events) and what it asks for (commands).
 
-Events come from the pollers, the operators and the operator's command line; commands go to the operators' pool, to the
-pollers and to the log. A `Step` is one request to the outside: an operator carries it out, without retrying and without
-sleeping, and answers with `StepDone` or `StepFailed`. What follows is decided by the Fleet.
+Events come from pollers, operators and the command line; commands go to the operators' pool, to pollers and to the log.
+A `Step` is one request to the outside: an operator carries it out, without retrying and without sleeping, and answers
+with `StepDone` or `StepFailed`. What follows is decided by the Fleet.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
 from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook
+from arvnodeman.fleet.decided import Decided as Decided
 from arvnodeman.fleet.model import (
     BootIntent,
     CloudNode,
@@ -157,11 +158,14 @@ class PrepareRecord(Step):
 
 @dataclass(frozen=True, slots=True)
 class DescribeNode(Step):
-    """Slurm dispatcher: give the node the feature `instancetype=SIZE` (others kept) and the weight. Result: None."""
+    """Give a node in Slurm the feature `instancetype=SIZE` and what that size `gives`, in place of other sizes'
+    features (`without`), and the weight. Result: None."""
 
     hostname: str
     size: str
     weight: int
+    gives: tuple[str, ...] = field(default=(), repr=False)
+    without: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,29 +358,6 @@ class PollNow:
 
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40  # levels of a Note: those of the logging module
-
-
-class Decided(StrEnum):
-    """What a decision is about, for people who look for one kind of them."""
-
-    BOOT = "boot"  # a node is to be booted
-    CREATED = "created"  # the cloud has made it
-    BOOT_STOPPED = "boot stopped"  # nobody needs the node any more
-    BOOT_FAILED = "boot failed"  # the cloud refuses it, or the node never came up
-    HELD_BACK = "held back"  # a limit stops boots
-    QUOTA = "quota"  # a limit learnt from the cloud has changed
-    REST = "rest"  # a size rests
-    SHUTDOWN = "shutdown"  # a node is to go
-    KEPT = "kept"  # a shutdown is taken back
-    DESTROYED = "destroyed"  # the cloud has destroyed it
-    GONE = "gone"  # it went without us
-    CLEAN = "clean"  # a node record without a node gives its slot back
-    CANCEL = "cancel"  # a job that can never run
-    IN_VAIN = "in vain"  # Slurm did not use a node for the jobs that it was up for
-    TRIED_AGAIN = "tried again"  # nodes for such jobs
-    WORD = "word"  # an operator spoke
-    DOUBT = "doubt"  # a list, or Slurm's word on many nodes, is not believed
-    WOULD = "would"  # dry run: a command that was not given
 
 
 class Note(NamedTuple):

@@ -34,6 +34,7 @@ class Desk:
     out: list[Command] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     last_id: int = 0
+    last_offer_id: int = 0
     shutdowns: int = 0  # under way
     rounds: dict[float, float] = field(default_factory=dict)  # by their length: when the next one is
 
@@ -49,6 +50,11 @@ class Desk:
         """A number for a new operation."""
         self.last_id += 1
         return self.last_id
+
+    def next_offer_id(self) -> int:
+        """A number for an operation on names that nobody has: below 0, so that those of nodes go on as without it."""
+        self.last_offer_id -= 1
+        return self.last_offer_id
 
     def note(self, level: int, text: str, *args: object, logger: str = "") -> None:
         """One line for the log."""
@@ -89,7 +95,7 @@ class Operation:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.id = desk.next_id()
+        self.id = self.number(desk)
         self.began = desk.clock.t
         self.step: Step | None = None  # sent, not answered yet
         self.due: float | None = None  # steady time at which wake() is called
@@ -98,6 +104,11 @@ class Operation:
         self.trouble: RemoteError | None = None  # what it waits for, while it waits for another attempt
         self._wait = 0.0
         self.scheduled: float | None = None  # the `due` that the Fleet has taken note of
+
+    @staticmethod
+    def number(desk: Desk) -> int:
+        """By which its steps are known."""
+        return desk.next_id()
 
     @property
     def subject(self) -> str:

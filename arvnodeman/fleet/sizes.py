@@ -115,6 +115,7 @@ class SizeTable:
         self._of_names: frozenset[Features] | None = None
         self.given = frozenset(feature for size in order for feature in self.features_of(size))
         self._own: dict[Features, Features] = {}
+        self._described: dict[tuple[str, Features], bool] = {}
 
     def choices(self, shape: JobShape) -> tuple[NodeSize, ...]:
         """The sizes that may serve a job, the wanted one first. A job that names a size gets that one alone (F17)."""
@@ -135,6 +136,29 @@ class SizeTable:
         if features != self._of_names:
             self._of_names = features
             self._choices.clear()
+
+    def gives(self, size: NodeSize) -> tuple[tuple[str, ...], frozenset[str]]:
+        """Features that its nodes have in Slurm by their size, beside instancetype=; and those that they must not have,
+        which other sizes give."""
+        return size.features, self._given.difference(size.features)
+
+    def is_described(self, size: NodeSize, shown: Features) -> bool:
+        """Does a node of this size have in Slurm what its size gives, and nothing that another gives?"""
+        found = self._described.get((size.id, shown))
+        if found is None:
+            by_size = {name for name in shown if name in self._given or name.startswith(SIZE_FEATURE)}
+            found = by_size == {SIZE_FEATURE + size.id, *size.features}
+            self._described[size.id, shown] = found
+        return found
+
+    def offered_to(self, partitions: Collection[str]) -> Features:
+        """All that nodes of any size may have by it, under a name of these partitions (none: of any)."""
+        return frozenset(
+            feature
+            for size in (*self.by_id.values(), *self.unoffered.values())
+            if not size.partitions or not partitions or not set(partitions).isdisjoint(size.partitions)
+            for feature in (SIZE_FEATURE + size.id, *size.features)
+        )
 
     def own_features(self, shown: Features) -> Features:
         """Of the features that a node has in Slurm, those that no size gives."""

@@ -45,6 +45,7 @@ class State:
         self.queue = Queue()
         self.outlook = NOTHING_AHEAD  # of the newest queue poll
         self.names = NameTraits()
+        self.offers_at = 0.0  # t before which Slurm is not told what free names offer
         self.zones: Mapping[str, Zone] = {}  # names of nodes in reservations
         self.refused: Mapping[JobShape, Sequence[Job]] = {}  # jobs of the newest queue poll that nodes do not help
         self.vain = VainBoots(policy.vain_retry_after)

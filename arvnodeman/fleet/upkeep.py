@@ -23,7 +23,7 @@ def keep_up(state: State) -> list[Operation]:
     first = _first_claims(state)
     for node in state.roster.nodes.values():
         record = node.record
-        if record is not None and _is_in_order(node, record) and not (record.is_name or node.word_unwritten):
+        if record is not None and _is_in_order(state, node, record) and not (record.is_name or node.word_unwritten):
             continue  # nearly every node of every poll
         if node.destroyed_at is not None:
             continue
@@ -35,7 +35,7 @@ def keep_up(state: State) -> list[Operation]:
         if record is None or node.chore is not None or node.shutdown is not None:
             continue
         untold = record.is_name and first.get(record.uuid, node) is node and _untold(state, node, record)
-        if not untold and (node.record is None or _is_in_order(node, record)):
+        if not untold and (node.record is None or _is_in_order(state, node, record)):
             continue
         for step in _needed(state, node, record, untold=untold):
             if node.chore_waits is None or node.chore_waits.get(type(step), (0.0, 0.0))[1] <= state.t:
@@ -78,10 +78,12 @@ def _first_claims(state: State) -> dict[str, Node]:
     return first
 
 
-def _is_in_order(node: Node, record: NodeRecord) -> bool:
+def _is_in_order(state: State, node: Node, record: NodeRecord) -> bool:
     """Has it nothing that Slurm or the cloud should be told?"""
     slurm = node.slurm
     if slurm is None or slurm.reason or slurm.weight != node.weight or node.feature not in slurm.features:
+        return False
+    if node.size is not None and state.table is not None and not state.table.is_described(node.size, slurm.features):
         return False
     domain = record.domain
     return node.cloud.fqdn == (record.hostname if domain == "" else f"{record.hostname}.{domain or DEFAULT_DOMAIN}")
@@ -121,8 +123,11 @@ def _needed(state: State, node: Node, record: NodeRecord, *, untold: bool) -> It
         old_drain = drained_for_another(node) and node.resumes < tries
         if old_drain or (node.word is Word.HOLD and drained_by_us(node) is not None):
             yield ResumeNode(0, record.hostname)
-        if node.size is not None and (slurm.weight != node.weight or node.feature not in slurm.features):
-            yield DescribeNode(0, record.hostname, node.size.id, node.weight)
+        size, table = node.size, state.table
+        if size is None or table is None:
+            pass
+        elif slurm.weight != node.weight or not table.is_described(size, slurm.features):
+            yield DescribeNode(0, record.hostname, size.id, node.weight, *table.gives(size))
     if node.cloud.building:  # nothing can be written to it yet
         return
     if record.hostname is not None and node.cloud.fqdn != (fqdn := record.fqdn) and fqdn is not None:

@@ -13,6 +13,7 @@ from arvnodeman.fleet import messages
 from arvnodeman.fleet.causes import Resting, Unsatisfiable
 from arvnodeman.fleet.milestones import BOUNDS, Span, Spread
 from arvnodeman.fleet.model import NodeState, Word
+from arvnodeman.fleet.name_steps import OfferFeatures
 from arvnodeman.history.money import PERIODS
 from arvnodeman.manage.source import Moment, Source
 from arvnodeman.version import __version__
@@ -162,6 +163,7 @@ OTHER_STEPS = {
     messages.ReleaseRecord: "release_record",
     messages.DescribeRecord: "describe_record",
     messages.DescribeNode: "describe_node",
+    OfferFeatures: "offer_features",
     messages.DrainNode: "drain_node",
     messages.ResumeNode: "resume_node",
     messages.SetNodeDown: "set_node_down",

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook, placed
@@ -166,8 +166,18 @@ class Slurm(SlurmNodes):
         With ReturnToService=2 a node that still answers is idle again within a second: this comes after the destroy."""
         self._update(hostname, "State=DOWN", f"Reason={_one_line(reason)}")
 
-    def describe(self, hostname: str, size: str, weight: int, *, others: Iterable[str] | None = None) -> None:
-        """Give a node the feature `instancetype=SIZE`, in place of any other size's, and its weight (rows F11, F17).
+    def describe(
+        self,
+        hostname: str,
+        size: str,
+        weight: int,
+        *,
+        others: Iterable[str] | None = None,
+        gives: Sequence[str] = (),
+        without: Collection[str] = (),
+    ) -> None:
+        """Give a node the feature `instancetype=SIZE`, in place of any other size's, and its weight (rows F11, F17);
+        and those that the size `gives`, in place of those that others give, which are `without`.
 
         others: the features that the node has now, which are kept; None asks Slurm for them first. `Features=` would
         not do: it cannot replace one, and loses the weight with it. Raises UnknownNode.
@@ -177,9 +187,24 @@ class Slurm(SlurmNodes):
             if node is None:
                 raise UnknownNode("sinfo", f"it does not know the node {hostname}")
             others = node.features
-        self._update(hostname, *_description(size, weight, others))
+        self._update(hostname, *_description(size, weight, _of_others(others, without), gives))
 
-    def describe_all(self, hostnames: Sequence[str], size: str, weight: int) -> dict[str, SlurmFailure]:
+    def offer(self, hostnames: Sequence[str], features: Collection[str]) -> None:
+        """Give these nodes all these features and no others. Slurm forgets them at a plain restart. Raises UnknownNode;
+        in a list that names such a node the others get theirs."""
+        for hostname in hostnames:
+            _check_changeable(hostname)
+        self._run("scontrol", "update", f"NodeName={','.join(hostnames)}", *_features(features))
+
+    def describe_all(
+        self,
+        hostnames: Sequence[str],
+        size: str,
+        weight: int,
+        *,
+        gives: Sequence[str] = (),
+        without: Collection[str] = (),
+    ) -> dict[str, SlurmFailure]:
         """describe() for many nodes of one size, with two commands where they have the same other features. Returns the
         failures by node; raises what would fail for each of them: Slurm is away, or does not let this account.
 
@@ -196,11 +221,11 @@ class Slurm(SlurmNodes):
         alike: dict[frozenset[str], list[str]] = {}
         for hostname in asked:
             if hostname in nodes:
-                alike.setdefault(_of_others(nodes[hostname].features), []).append(hostname)
+                alike.setdefault(_of_others(nodes[hostname].features, without), []).append(hostname)
             else:
                 failures[hostname] = UnknownNode("sinfo", f"it does not know the node {hostname}")
         for others, names in alike.items():
-            changes = _description(size, weight, others)
+            changes = _description(size, weight, others, gives)
             try:
                 self._run("scontrol", "update", f"NodeName={','.join(names)}", *changes)
             except (ControllerAway, NotInstalled, NotPermitted):
@@ -261,15 +286,20 @@ class Slurm(SlurmNodes):
         self._run("scontrol", "update", f"NodeName={hostname}", *changes)
 
 
-def _of_others(features: Iterable[str]) -> frozenset[str]:
-    return frozenset(feature for feature in features if not feature.startswith(_FEATURE))
+def _of_others(features: Iterable[str], without: Collection[str] = ()) -> frozenset[str]:
+    return frozenset(each for each in features if not each.startswith(_FEATURE) and each not in without)
 
 
-def _description(size: str, weight: int, others: Iterable[str]) -> list[str]:
+def _description(size: str, weight: int, others: Iterable[str], gives: Iterable[str]) -> list[str]:
     if not _FEATURE_VALUE.fullmatch(size):
         raise Refused("scontrol", f"the size name {size!r} cannot be a feature of Slurm")
-    features = ",".join([*sorted(_of_others(others)), f"{_FEATURE}{size}"])
-    return [f"AvailableFeatures={features}", f"ActiveFeatures={features}", f"Weight={weight:d}"]
+    return [*_features([*others, *gives, f"{_FEATURE}{size}"]), f"Weight={weight:d}"]
+
+
+def _features(features: Iterable[str]) -> list[str]:
+    """Those that are no size's first."""
+    text = ",".join(sorted(set(features), key=lambda each: (each.startswith(_FEATURE), each)))
+    return [f"AvailableFeatures={text}", f"ActiveFeatures={text}"]
 
 
 def check_job_number(command: str, job_id: str) -> None:

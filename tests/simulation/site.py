@@ -46,6 +46,7 @@ from arvnodeman.fleet.model import (
     Secret,
     SlurmNode,
 )
+from arvnodeman.fleet.name_steps import OfferFeatures
 
 MAINTENANCE = "Reserved for maintenance"
 ON_THE_WAY = 1.0  # seconds from Slurm's answer about a node to the request that destroys it, when neither has to wait
@@ -261,6 +262,10 @@ class Site:
             case DescribeNode():
                 slurm = self._slurm(step.hostname)
                 slurm.features, slurm.weight = frozenset({f"instancetype={step.size}"}), step.weight
+                self.schedule()
+            case OfferFeatures():
+                for hostname in step.hostnames:
+                    self._slurm(hostname).features = step.features
                 self.schedule()
             case CreateNode():
                 return self._create(step)

@@ -25,6 +25,7 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
+from arvnodeman.fleet.name_steps import OfferFeatures
 
 SIZE = NodeSize("small", "t", "t", "t", cores=1, ram=1, disk=1, scratch=1, price=0.25)
 NODE = CloudNode(id="i-1", name="compute1.zzzzz", report_id="i-1", fqdn="compute1.zzzzz", size_tag="small")
@@ -94,6 +95,7 @@ CHANGES: list[Step] = [
     m.SetWord(1, NODE, OperatorWord(Word.HOLD, "why")),
     m.DestroyNode(1, NODE),
     m.DescribeNode(1, "compute1", "small", 7),
+    OfferFeatures(1, ("compute1", "compute2"), frozenset({"instancetype=small"})),
     m.DrainNode(1, "compute1", "why"),
     m.ResumeNode(1, "compute1"),
     m.SetNodeDown(1, "compute1", "why"),

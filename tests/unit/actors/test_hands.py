@@ -25,6 +25,7 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
+from arvnodeman.fleet.name_steps import OfferFeatures
 from arvnodeman.records.names import SlurmRecords
 from arvnodeman.slurm.errors import UnknownNode
 
@@ -80,7 +81,12 @@ STEPS: list[tuple[m.Step, list[Any], str | None]] = [
     (m.SetWord(1, NODE, WORD), [call.driver.set_word(NODE, WORD)], None),
     (m.DestroyNode(1, NODE), [call.driver.destroy_node(NODE)], None),
     (m.LookForNode(1, NODE), [call.driver.look_for(NODE)], "driver.look_for"),
-    (m.DescribeNode(1, "compute1", "small", 7), [call.slurm.describe("compute1", "small", 7)], None),
+    (
+        m.DescribeNode(1, "compute1", "small", 7),
+        [call.slurm.describe("compute1", "small", 7, gives=(), without=frozenset())],
+        None,
+    ),
+    (OfferFeatures(1, ("a", "b"), frozenset({"x"})), [call.slurm.offer(("a", "b"), frozenset({"x"}))], None),
     (m.DrainNode(1, "compute1", "why"), [call.slurm.drain("compute1", "why")], None),
     (m.ResumeNode(1, "compute1"), [call.slurm.resume("compute1")], None),
     (m.SetNodeDown(1, "compute1", "why"), [call.slurm.set_down("compute1", "why")], None),
@@ -136,7 +142,7 @@ def test_nodes_of_one_size_are_described_together_and_each_has_its_answer(hands:
     site.slurm.describe_all.return_value = {"b": unknown}
     steps = [m.DescribeNode(number, host, "small", 7) for number, host in enumerate("abc")]
     assert hands.do_all(steps) == [None, unknown.error, None]
-    assert site.mock_calls == [call.slurm.describe_all(["a", "b", "c"], "small", 7)]
+    assert site.mock_calls == [call.slurm.describe_all(["a", "b", "c"], "small", 7, gives=(), without=frozenset())]
 
 
 def test_nodes_are_looked_at_together_and_each_has_its_answer(hands: Hands, site: Mock) -> None:

@@ -62,7 +62,8 @@ def in_words(command: Command) -> str:
         case PollNow(polls):
             return f"> PollNow {' '.join(sorted(poll.value for poll in polls))}"
         case Step():
-            named = [one.name for one in fields(command) if one.name not in ("op", "logger", "is_name")]
+            shown = [one.name for one in fields(command) if one.repr]
+            named = [name for name in shown if name not in ("op", "logger", "is_name")]
             about = ", ".join(_short(getattr(command, name)) for name in named)
             return f"> {type(command).__name__} [{command.logger}] {about}"
 

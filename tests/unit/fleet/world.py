@@ -63,6 +63,7 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
+from arvnodeman.fleet.name_steps import OfferFeatures
 from arvnodeman.fleet.view import NodeStatus
 
 S = TypeVar("S", bound=Step)
@@ -337,6 +338,9 @@ class World:
                 old = self.slurm.get(step.hostname, SlurmNode(step.hostname, "down"))
                 features = frozenset({f"instancetype={step.size}"})
                 self.slurm[step.hostname] = replace(old, features=features, weight=step.weight)
+            case OfferFeatures():
+                for hostname in step.hostnames:
+                    self.slurm[hostname] = replace(self.slurm[hostname], features=step.features)
             case DrainNode():
                 busy = self.slurm[step.hostname].state in ("alloc", "mix", "comp", "drng")
                 responding = self.slurm[step.hostname].responding

@@ -873,3 +873,16 @@ def test_where_one_name_is_unknown_the_others_are_shown_all_the_same(monkeypatch
     monkeypatch.setattr(slurm, "shown", lambda: every)
     monkeypatch.setattr(slurm, "_run", Mock(side_effect=UnknownNode("scontrol", "Node cloud2 not found")))
     assert slurm.shown_nodes(["cloud1", "cloud2"]) == every
+
+
+def test_features_that_names_offer_and_those_that_a_size_gives(commands: Commands) -> None:
+    commands.say("scontrol", "")
+    Slurm().offer(["c1", "c2"], {"instancetype=b", "ssd", "instancetype=a"})
+    both = [f"{kind}Features=ssd,instancetype=a,instancetype=b" for kind in ("Available", "Active")]
+    assert commands.called() == [["scontrol", "update", "NodeName=c1,c2", *both]]
+    others = ("rack1", "ib", "instancetype=b", "ssd")
+    Slurm().describe("c1", "a", 7, others=others, gives=("ssd",), without={"ib"})
+    both = [f"{kind}Features=rack1,ssd,instancetype=a" for kind in ("Available", "Active")]
+    assert commands.called()[1:] == [["scontrol", "update", "NodeName=c1", *both, "Weight=7"]]
+    with pytest.raises(Refused):
+        Slurm().offer(["c1", "compute0"], {"x"})
