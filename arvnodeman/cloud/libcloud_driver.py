@@ -353,8 +353,11 @@ class LibcloudDriver(Listener, CloudDriver):
             fault_kind=kind_of_fault(fault, self.errors),
             stopped=self._of(node, "state", self._is_stopped, False),
             word=self._of(node, f"tag {WORD_TAG}", lambda _: read_word(tags.get(WORD_TAG, "")), None),
-            address=best_address(node.private_ips or (), node.public_ips or ()),
+            address=self._address(node),
         )
+
+    def _address(self, node: Any) -> str | None:
+        return best_address(node.private_ips or (), node.public_ips or ())
 
     def _shown_fault(self, node: Any) -> str:
         return one_line(self._fault(node), self._secrets, self._startup.hidden) if self._is_broken(node) else ""

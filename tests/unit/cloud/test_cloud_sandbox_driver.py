@@ -126,6 +126,12 @@ def test_a_node_with_all_that_it_has(cloud: FakeCloud, driver: SandboxDriver) ->
     )
 
 
+def test_a_sandbox_on_this_machine_has_nodes_at_its_loopback(cloud: FakeCloud, driver: SandboxDriver) -> None:
+    """Elsewhere that is an address of which nobody else can make use."""
+    cloud.add("compute-1", address="127.0.0.1")
+    assert [node.address for node in driver.list_nodes()] == ["127.0.0.1"]
+
+
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])
 def test_every_page_is_read(cloud: FakeCloud, driver: SandboxDriver, count: int) -> None:
     """Row H10: an empty list is a list."""
