@@ -22,6 +22,7 @@ _ARRAY = re.compile(r"([0-9]{1,10})_\[([0-9,:-]+?)(?:,?\.\.\.)?(?:%([0-9]{1,10})
 _LIMITED = re.compile(rf"{BEHIND}([0-9]{{1,10}})_\[[0-9,:.-]+%([0-9]{{1,10}})\]")
 _TASK = re.compile(rf"{BEHIND}([0-9]{{1,10}})_")
 _GROUP = re.compile(rf"(?:[^|{BEHIND}]*\|){{3}}([^|{BEHIND}]*)\|[^{BEHIND}]*{BEHIND}([0-9]{{1,10}})_\[([^\]]*)\]")
+_THROTTLE = re.compile(r"\bArrayTaskThrottle=([0-9]{1,10})\b")
 _REASONS = re.compile(r",[A-Z]")  # between two of them; in one a blank follows the comma, or a node's name
 _TASKS = 100_000  # of one array that are looked at; the others come when these have run
 
@@ -86,16 +87,30 @@ class RunningTasks:
         self._limits: dict[str, int] = {}
         self._running: Mapping[str, int] = {}
         self._failed = ""
+        self._asked: set[str] = set()  # arrays whose limit has been asked for
 
     @property
     def limits(self) -> Mapping[str, int]:
         """Of the arrays that waited at the last look."""
         return self._limits
 
+    def unknown(self, arrays: Sequence[str]) -> list[str]:
+        """Those whose limit no line has shown, and has not been asked for."""
+        return [array for array in arrays if array not in self._limits and array not in self._asked]
+
+    def learn(self, array: str, shown: str) -> None:
+        """`shown`: what `scontrol show job` says of an array."""
+        self._asked.add(array)
+        match = _THROTTLE.search(shown)
+        if match is not None and int(match[1]):
+            self._limits[array] = int(match[1])
+
     def left(self, text: str, count: Callable[[Sequence[str]], Mapping[str, int]]) -> dict[str, int]:
         """By the array's number, for those that wait in this output of squeue. `count` asks how many run, and is asked
         only when there are any; when that fails, what was counted last stands."""
         self._limits = limits_of(text, self._limits)
+        if self._asked:
+            self._asked.intersection_update(_TASK.findall(text))
         if not self._limits:
             self._running = {}
             return {}

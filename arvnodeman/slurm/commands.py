@@ -37,6 +37,7 @@ DUMMY_NODE = "compute0"
 """Never ours: Arvados' dispatcher keeps it as the node that offers every feature."""
 
 _EACH_ARRAY = "--array-unique"  # a task that is not like the others of its array has a line of its own
+_AT_ONCE = 10  # arrays whose limit is asked for in one poll
 _MOST_ARRAYS = 1000  # that are asked for by their numbers
 _FEATURE = "instancetype="
 _FEATURE_VALUE = re.compile(r"[^\s,&|()\[\]*=]+")
@@ -128,6 +129,8 @@ class Slurm(SlurmNodes):
             return text
         which = f"--jobs={','.join(arrays[:_MOST_ARRAYS])}"
         try:
+            for array in self._arrays.unknown(arrays)[:_AT_ONCE]:
+                self._arrays.learn(array, self._run("scontrol", "show", "job", array))
             return told_apart(text, self._run("squeue", ALL, "--array", "--state=PENDING", "--noheader", which, *form))
         except SlurmFailure as failure:
             _queue_log.warning("the tasks of %d job arrays are taken for alike: %s", len(arrays), failure)

@@ -102,3 +102,14 @@ def test_each_task_stands_where_its_array_stood() -> None:
         )
     )
     assert told_apart(text, "") == text
+
+
+def test_a_limit_that_no_line_shows_is_asked_for_once() -> None:
+    tasks, counted = RunningTasks(), Counted(a3=1)
+    assert tasks.unknown(["3", "4"]) == ["3", "4"]
+    tasks.learn("3", "JobId=3 ArrayJobId=3 ArrayTaskId=1-9%2 ArrayTaskThrottle=2 JobName=x\n")
+    tasks.learn("4", "JobId=4 ArrayJobId=4 ArrayTaskId=1-9 JobName=x\n")
+    assert tasks.unknown(["3", "4"]) == []
+    assert tasks.left(queue("3_[1-9]", "4_[1-9]"), counted) == {"3": 1}
+    assert tasks.left(queue("17"), counted) == {}
+    assert tasks.unknown(["3", "4"]) == ["3", "4"]  # gone, and forgotten
