@@ -33,19 +33,23 @@ def _status(state: State, node: Node) -> NodeStatus:
         node.since,
         node.idle_polls,
         node.idle_since,
-        node.down_cause,
-        node.shield_until,
         shutdown.stage.value if shutdown is not None else "",
         node.first_seen,
         node.been_up,
-        node.kept,
         node.doubtful,
         node.ending,
-        node.namesake,
-        node.failed_polls,
-        node.prepared,
+        _why(node),
     )
     return tuple.__new__(NodeStatus, facts)  # in half the time of NodeStatus(), for every node of every node poll
+
+
+def _why(node: Node) -> Cause:
+    """The reason that was decided on, or what is being done about the node."""
+    if node.shutdown is not None:
+        return causes.UnderWay(what=node.shutdown.stage.value, because=node.ending)
+    if node.state is NodeState.SHUTDOWN:
+        return causes.UnderWay(what="destroyed, and listed by the cloud still", because=node.ending)
+    return node.reason or (causes.BOOTS if node.state is NodeState.BOOTING else causes.NOT_JUDGED)
 
 
 def publish(state: State, before: View | None, *, everything: bool) -> View:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.boot import Boot, Stage
-from arvnodeman.fleet.limits import Rest
+from arvnodeman.fleet.limits import NO_LIMIT, Rest
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
 from arvnodeman.fleet.model import ANYWHERE, ErrorKind, NodeSize, Place
 from arvnodeman.fleet.node import Node
@@ -67,21 +69,19 @@ def let_through(state: State) -> None:
     if not ready:
         return
     existing = state.existing()
-    quota = min(state.policy.max_nodes, state.quota.value)
-    cap = state.policy.max_total_price
-    price = _price(state) if cap > 0 else 0.0
+    bounds = replace(state.bounds(), slots=NO_LIMIT)  # they have their slots
+    price = _price(state) if bounds.price_cap > 0 else 0.0
     for boot in ready:
-        ceiling = min(quota + boot.probes, state.policy.max_nodes)
+        stop = bounds.forbid(boot.size, 1, existing, price, wanted=1, over=int(boot.probes))
+        expected = existing + len(state.phantoms)  # what an earlier run began may yet appear
         if boot.row is not None:
             boot.adopt_node()
         elif (unread := _unread(state, boot.size)) is not None:
             boot.stop(unread)
-        elif existing >= ceiling:
-            boot.stop(f"{existing} nodes reach the limit of {ceiling}")
-        elif existing + len(state.phantoms) >= ceiling:
-            continue  # what an earlier run began may yet appear
-        elif cap > 0 and price + boot.size.price > cap + 1e-9:
-            boot.stop(f"{boot.size.price:g} $/hour more than {price:g} would exceed max_total_price of {cap:g}")
+        elif stop is not None:
+            boot.stop(stop.words(state.t))
+        elif expected > existing and bounds.forbid(boot.size, 1, expected, price, wanted=1, over=int(boot.probes)):
+            continue
         else:
             boot.create()
             existing += 1

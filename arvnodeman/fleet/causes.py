@@ -7,6 +7,7 @@ Every cause is a frozen value with the figures in it. `words(t)` needs the stead
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, NamedTuple
 
 NO_ADDRESS = "the cloud shows no address of it, so that Slurm cannot reach it"
@@ -169,6 +170,28 @@ class UnderWay(Cause):
     def words(self, t: float) -> str:
         """waiting for its work to end; begun because its size is unknown."""
         return self.what if self.because is None else f"{self.what}; begun because {self.because.words(t)}"
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet(Cause):
+    """It may go, and nothing is begun now. `until`: no earlier than then."""
+
+    cause: Cause | None = None  # why it may go
+
+    def words(self, t: float) -> str:
+        """idle for 3 node poll(s) in a row and not wanted; decided at the next node poll."""
+        when = "decided at the next node poll" if self.until is None else f"tried again{self._in(t)}"
+        return f"{self.cause.words(t)}; {when}" if self.cause is not None else when
+
+
+BOOTS = UnderWay(what="it is booting")
+NOT_JUDGED = Plain(text="it is new: the next node poll tells what it is")
+
+
+@cache
+def working(slurm: str) -> Cause:
+    """Slurm calls it busy: one value for each of its few words."""
+    return Working(slurm=slurm)
 
 
 # ---- why a node is shut down -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from arvnodeman.fleet import causes, licences
 from arvnodeman.fleet.ahead import NOTHING_AHEAD, Names, Outlook
+from arvnodeman.fleet.bounds import Bounds
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.features import SIZE_FEATURE
 from arvnodeman.fleet.limits import Rest, SizeHealth
@@ -42,11 +43,8 @@ class Limits:
 
     policy: Policy
     t: float
-    quota: int
-    quota_until: float | None
+    bounds: Bounds
     other_size_may_try: bool  # one above the quota
-    slots: int
-    slots_until: float | None
     health: dict[str, SizeHealth]
     cancellable: dict[str, int]  # shutdowns that can be taken back, by pool
     table: SizeTable
@@ -265,29 +263,8 @@ class _Booting:
 
     def limit(self, size: NodeSize, nodes: int, wanted: int) -> Cause | None:
         """The limit that forbids so many more nodes, if one does. `wanted` is for the words."""
-        policy, limits = self.limits.policy, self.limits
-        after = self.standing + nodes
-        if nodes == 0:
-            return None
-        if after > policy.max_nodes:
-            return causes.AtMaxNodes(wanted=wanted, size=size.id, nodes=self.standing, max_nodes=policy.max_nodes)
-        if after > limits.quota + self.above_quota:
-            return causes.AtQuota(
-                until=limits.quota_until, wanted=wanted, size=size.id, nodes=self.standing, quota=limits.quota
-            )
-        if after > limits.slots:
-            return causes.AtQuota(
-                until=limits.slots_until,
-                wanted=wanted,
-                size=size.id,
-                nodes=self.standing,
-                quota=limits.slots,
-                of="slot quota (MaxComputeVMs)",
-            )
-        cap = policy.max_total_price
-        if cap > 0 and self.price + nodes * size.price > cap + 1e-9:
-            return causes.AtPriceCap(wanted=wanted, size=size.id, price=size.price, total=self.price, cap=cap)
-        return None
+        bounds, over = self.limits.bounds, self.above_quota
+        return bounds.forbid(size, nodes, self.standing, self.price, wanted=wanted, over=over)
 
     def _take(self, size: NodeSize, nodes: int, back: int, place: Place = ANYWHERE) -> None:
         """Book boots, and shutdowns taken back in preference to them (row E15)."""

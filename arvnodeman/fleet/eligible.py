@@ -26,9 +26,9 @@ def eligible(node: Node, sight: Sight) -> Cause:
     if node.shield_until is not None:
         return causes.Plain(text="many nodes turned down at once: it keeps its state for now", until=node.shield_until)
     if node.state is BUSY or node.slurm_busy:
-        return causes.Working(slurm=node.slurm.state if node.slurm is not None else "")
+        return causes.working(node.slurm.state if node.slurm is not None else "")
     if node.state is BOOTING:
-        return causes.UnderWay(what="it is booting")
+        return causes.BOOTS
     if node.namesake is not None and node.namesake.state in BUSY_STATES:
         return causes.MayWork(hostname=node.namesake.name, slurm=node.namesake.state)
     if node.has_failed and _protected(node, sight) is None:
@@ -40,6 +40,12 @@ def eligible(node: Node, sight: Sight) -> Cause:
     if node.size is None:
         return causes.SizeUnknown(tag=node.cloud.size_tag or "")
     return causes.HasFailed() if node.state is FAIL else _by_state(node, sight)
+
+
+def undecided(node: Node, sight: Sight, until: float | None = None) -> Cause:
+    """What it shows while nothing may be begun about it; `until`: for so long, in steady time."""
+    cause = eligible(node, sight)
+    return causes.NotYet(until=until, cause=cause) if cause.goes else cause
 
 
 def _protected(node: Node, sight: Sight) -> Cause | None:

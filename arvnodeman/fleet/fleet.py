@@ -42,7 +42,7 @@ from arvnodeman.fleet.records import RecordKeeping, clean_orphans
 from arvnodeman.fleet.shutdown import Shutdown
 from arvnodeman.fleet.sizes import SizeTable
 from arvnodeman.fleet.state import State
-from arvnodeman.fleet.stops import after_shutdown, decide_stops, departures
+from arvnodeman.fleet.stops import after_shutdown, decide_nothing, decide_stops, departures
 from arvnodeman.fleet.upkeep import after_chore, keep_up
 from arvnodeman.fleet.view import View
 from arvnodeman.fleet.windows import ShutdownWindows
@@ -135,6 +135,8 @@ class Fleet:
             stop_unneeded(state)
             decide_stops(state)
             self._settle(*keep_up(state), *offer_sizes(state), *clean_orphans(state, self._records))
+        else:
+            decide_nothing(state)
         self._publish(everything=True)
 
     def _queue_listed(self, event: QueueListed) -> None:

@@ -91,7 +91,7 @@ class Node:
     down_polls: int = 0  # node polls in a row that found it down
     down_times: deque[float] | None = None  # node polls that found it down since it was last busy
     down_cause: Cause | None = None
-    kept: Cause | None = None  # idle and might go, but somebody needs it
+    reason: Cause | None = None  # why it stays, as decided last; None: nothing has been decided yet
     doubtful: bool = False  # not heard of for long, and kept all the same
     ending: Cause | None = None  # why its shutdown was begun
     slurm_down: bool | None = None  # what Slurm alone says; None: not asked yet

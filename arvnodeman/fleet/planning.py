@@ -93,11 +93,8 @@ def _limits(state: State) -> Limits:
     return Limits(
         policy=state.policy,
         t=state.t,
-        quota=state.quota.value,
-        quota_until=state.quota.retry_at,
+        bounds=state.bounds(),
         other_size_may_try=state.quota.other_size_may_try,
-        slots=state.slots.value,
-        slots_until=state.slots.retry_at,
         health=state.health,
         cancellable=dict(cancellable),
         table=state.table,

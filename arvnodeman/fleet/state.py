@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.boot import Boot
+from arvnodeman.fleet.bounds import Bounds
 from arvnodeman.fleet.chores import Chore, CleanRecord
 from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.limits import Quota, SizeHealth
@@ -112,6 +113,17 @@ class State:
     def record_now(self) -> float:
         """The time of the record keeper's server."""
         return self.clock.now + self.record_offset
+
+    def bounds(self) -> Bounds:
+        """What bounds boots now, all of it."""
+        return Bounds(
+            max_nodes=self.policy.max_nodes,
+            quota=self.quota.value,
+            quota_until=self.quota.retry_at,
+            slots=self.slots.value,
+            slots_until=self.slots.retry_at,
+            price_cap=self.policy.max_total_price,
+        )
 
     def check_lists(self) -> bool:
         """May anything be begun, or an irreversible step be taken? Kept on the desk for operations."""

@@ -6,7 +6,7 @@ from arvnodeman.fleet import causes
 from arvnodeman.fleet.boots import boot_failed, unlink
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.causes_of_use import KeptInVain
-from arvnodeman.fleet.eligible import eligible
+from arvnodeman.fleet.eligible import eligible, undecided
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.model import NodeState, Word
 from arvnodeman.fleet.node import BUSY, DRAINED_STATES, HOLD, NOT_UP, OUR_SHUTDOWN, Node, Sight, drained_by_us
@@ -59,6 +59,7 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
             node.restart_idle_count()
             node.use.forget()
             node.ending = None
+            node.reason = causes.Plain(text="its shutdown was taken back")
             node.set_state(NodeState.IDLE if node.record is not None else NodeState.UNPAIRED, state.t)
         case _:
             wait = max(FIRST_DESTROY_WAIT, node.destroy_wait * 2)
@@ -67,6 +68,7 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
             done = {Stage.DRAIN: "drained", Stage.UNDO: "resumed"}.get(shutdown.stage, "destroyed")
             why = f" ({shutdown.failure.text})" if shutdown.failure is not None else ""
             node.down_cause = causes.IsDown(why=f"it could not be {done}{why}")
+            node.reason = causes.NotYet(until=node.destroy_again_at, cause=node.down_cause)
             node.set_state(NodeState.DOWN, state.t)
 
 
@@ -109,17 +111,27 @@ def decide_stops(state: State) -> None:
         told = node.cloud.word is not None or (slurm is not None and slurm.state in DRAINED_STATES)
         if node.state is BUSY and node.size is not None and not told:
             up += 1  # nearly every node of every poll
+            shielded = node.shield_until is not None
+            node.reason = eligible(node, sight) if shielded else causes.working(slurm.state if slurm else "")
             if node.use.kept_since is not None and node.use.kept(t, state.policy.use_within):
                 kept.append(node)
             continue
         busy = node.boot is not None or node.destroy_again_at > t or _is_being_resumed(state, node)
-        if not busy and (
-            (told and (_by_word(state, node) or _adopt(state, node))) or _remove(state, node, sight, spare)
-        ):
+        if busy:
+            node.reason = undecided(node, sight, node.destroy_again_at if node.destroy_again_at > t else None)
+        elif (told and (_by_word(state, node) or _adopt(state, node))) or _remove(state, node, sight, spare):
             room -= _leaves_room(node)
             continue
         up += node.state not in NOT_UP
     _stop_unwanted(state, sight, spare, up, room, _kept_in_vain(state, sight, kept))
+
+
+def decide_nothing(state: State) -> None:
+    """A node poll has come, and the lists are not such that anything may be begun."""
+    sight = state.sight()
+    for node in state.roster.nodes.values():
+        if node.shutdown is None and node.destroyed_at is None:
+            node.reason = undecided(node, sight)
 
 
 def _kept_in_vain(state: State, sight: Sight, kept: list[Node]) -> list[tuple[Node, Cause]]:
@@ -178,6 +190,7 @@ def _adopt(state: State, node: Node) -> bool:
 def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[Node]]) -> bool:
     """What does not work, or is of no known size, goes. True when it does; idle nodes are put into `spare`."""
     if node.state is BUSY and node.size is not None:
+        node.reason = eligible(node, sight)
         return False
     if node.state is NodeState.IDLE and node.size is not None and node.shield_until is None and not node.has_failed:
         spare.setdefault(pool_of(node.size.id, state.zone(node.hostname)), []).append(node)
@@ -220,7 +233,6 @@ def _stop_unwanted(
             candidates.extend((node, eligible(node, sight)) for node in nodes[:unmatched])
         wanted = causes.Wanted(size=nodes[0].size.id if nodes[0].size is not None else "")
         for node in nodes[unmatched:]:
-            node.kept = wanted
             _stays(state, node, wanted)
     candidates.sort(key=lambda row: (-row[0].price, row[0].idle_since or state.t))
     for node, why in candidates:
@@ -228,8 +240,7 @@ def _stop_unwanted(
         if not (cause.goes and up > state.policy.min_nodes) and room > 0 and _makes_room(state, node, cause):
             cause = causes.IdleExceeded(polls=node.idle_polls, makes_room=True)
         elif not (cause.goes and up > state.policy.min_nodes):
-            node.kept = causes.KeepsMinimum(min_nodes=state.policy.min_nodes) if cause.goes else None
-            _stays(state, node, node.kept or cause)
+            _stays(state, node, causes.KeepsMinimum(min_nodes=state.policy.min_nodes) if cause.goes else cause)
             continue
         up -= 1
         room -= 1
@@ -246,6 +257,7 @@ def _decide_shutdown(state: State, node: Node, cause: Cause) -> None:
 
 def _stays(state: State, node: Node, cause: Cause) -> None:
     """A node is not shut down, for a cause that may end by itself."""
+    node.reason = cause
     state.look_again(cause.until)
     why = causes.InWords(cause, state.t)
     state.desk.debug("Not eligible for shut down: %s because %s", node.cloud.name, why)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from arvnodeman.fleet.causes import Cause, UnderWay
-from arvnodeman.fleet.eligible import eligible
+from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.milestones import Span, Spread
 from arvnodeman.fleet.model import (
@@ -22,7 +21,7 @@ from arvnodeman.fleet.model import (
     RemoteError,
     SlurmNode,
 )
-from arvnodeman.fleet.node import Node, Sight
+from arvnodeman.fleet.node import Sight
 
 
 class NodeStatus(NamedTuple):
@@ -38,17 +37,12 @@ class NodeStatus(NamedTuple):
     since: float
     idle_polls: int
     idle_since: float | None
-    down_cause: Cause | None
-    shield_until: float | None
     doing: str  # the stage of its shutdown, '' for none
     first_seen: float
     been_up: bool
-    kept: Cause | None  # idle and might go, but somebody needs it
     doubtful: bool  # not heard of for long, and kept all the same
     ending: Cause | None  # why its shutdown was begun; an operator's is in his word
-    namesake: SlurmNode | None = None  # Slurm's word on a name of another's that may be this node
-    failed_polls: int = 0  # lists in a row in which the cloud called it failed
-    prepared: NodeRecord | None = None  # made for it, while it has not pinged
+    why: Cause  # why it stays, or what is being done about it: as decided, by the one who decides
 
     @property
     def id(self) -> str:
@@ -75,19 +69,6 @@ class NodeStatus(NamedTuple):
         """The operator's word with its reason, '' for none."""
         word = self.cloud.word
         return f"{word.word.value}: {word.reason}" if word is not None else ""
-
-    def why(self, sight: Sight) -> Cause:
-        """Why it is not being shut down, or may be, or what is being done about it."""
-        if self.doing:
-            return UnderWay(what=self.doing, because=self.ending)
-        if self.state is NodeState.SHUTDOWN:
-            return UnderWay(what="destroyed, and listed by the cloud still", because=self.ending)
-        node = Node(self.cloud, self.node_size, self.first_seen)
-        node.record, node.slurm, node.state, node.since = self.record, self.slurm_node, self.state, self.since
-        node.idle_polls, node.down_cause, node.shield_until = self.idle_polls, self.down_cause, self.shield_until
-        node.namesake, node.failed_polls, node.prepared = self.namesake, self.failed_polls, self.prepared
-        cause = eligible(node, sight)
-        return self.kept if cause.goes and self.kept is not None and self.state is NodeState.IDLE else cause
 
 
 class Trouble(NamedTuple):
@@ -167,6 +148,5 @@ class View:
     stopping: bool = False
 
     def why(self, node: str) -> Cause:
-        """Why a node (by cloud id) is not being shut down, or may be. KeyError for an unknown one."""
-        assert self.sight is not None
-        return self.nodes[node].why(self.sight)
+        """Why a node (by cloud id) stays, or goes. KeyError for an unknown one."""
+        return self.nodes[node].why

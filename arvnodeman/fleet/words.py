@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arvnodeman.fleet.chores import Chore, WriteWord
+from arvnodeman.fleet.eligible import undecided
 from arvnodeman.fleet.messages import Decided, OperatorSaid, SetWord
 from arvnodeman.fleet.model import NodeState, OperatorWord, Word
 from arvnodeman.fleet.node import Node, drained_by_us
@@ -25,6 +26,7 @@ def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
     word = None if event.word is Word.RUN else OperatorWord(event.word, event.reason)
     node.cloud = replace(node.cloud, word=word)
     state.touched.add(node.id)
+    node.reason = undecided(node, state.sight())
     if state.safe_until is None:  # else the tag is obeyed when safe mode is over
         _obey(state, node, event.word)
     if node.destroyed_at is not None:

@@ -103,7 +103,7 @@ def polls(source: Source) -> list[Json]:
 def node(status: NodeStatus, now: Moment) -> Json:
     """One node, with the reason why it is there or goes."""
     view = now.view
-    cause = status.why(view.sight) if view.sight is not None else Cause()
+    cause = status.why
     word = status.cloud.word
     ping = status.record.last_ping_at if status.record is not None else None
     shown = {
@@ -126,8 +126,8 @@ def node(status: NodeStatus, now: Moment) -> Json:
         "address": status.cloud.address,
         "word": None if word is None else {"word": word.word.value, "reason": word.reason},
         "doubtful": status.doubtful,
-        "goes": cause.goes or bool(status.doing),
-        "why": cause.words(now.t) if view.sight is not None else "",
+        "goes": bool(status.doing),
+        "why": cause.words(now.t),
         "until_seconds": seconds(cause.until - now.t) if cause.until is not None else None,
     }
     if view.sight is not None:

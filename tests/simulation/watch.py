@@ -70,6 +70,8 @@ class Watch:
                 self._check(command)
         if isinstance(event, QueueListed):
             self._check_vain(event, now, commands)
+        if isinstance(event, RecordsListed):
+            self._check_reasons()
         site = self.run.site
         if len(site.cloud) > self.run.policy.max_nodes:
             self._blame(f"{len(site.cloud)} nodes exist, max_nodes is {self.run.policy.max_nodes}")
@@ -81,6 +83,13 @@ class Watch:
         for name in ("busy_destroyed", "records_stolen"):
             if getattr(site.tally, name):
                 self._blame(f"{name}: {getattr(site.tally, name)}")
+
+    def _check_reasons(self) -> None:
+        """What others are told of a node is what was decided: nobody is told that it goes while nothing is done."""
+        view = self.run.fleet.view
+        for node in view.nodes.values():
+            if node.why.goes:
+                self._blame(f"{node.name} is said to go ({node.why.words(view.t)}), and nothing is done about it")
 
     def _blame(self, text: str) -> None:
         if text not in self.wrong:

@@ -218,4 +218,4 @@ def test_what_could_not_be_done_is_said(step: type[Step], done: str) -> None:
         world.obey(DrainNode, LookAtNode)
     world.fail(world.one(step), ErrorKind.REFUSED, "Invalid user id")
     world.poll_queue()
-    assert world.why() == f"down: it could not be {done} (Invalid user id)"
+    assert world.why() == f"down: it could not be {done} (Invalid user id); tried again in 60 s"

@@ -97,7 +97,7 @@ def test_one_that_comes_back_from_a_shield_has_none() -> None:
         for number in range(1, 6):
             world.says(f"compute{number}", said)
         world.cycle(times=times)
-    assert world.status().shield_until is None
+    assert world.why() == "held by an operator (to be looked at)"
     world.says("compute1", "down")
     world.cycle()
     assert world.state() is NodeState.BUSY

@@ -120,6 +120,36 @@ def test_a_held_node_says_so() -> None:
     assert world.status().word == "hold: to be looked at"
 
 
+def test_a_hold_is_told_of_a_node_that_works() -> None:
+    world = World()
+    world.node(slurm="alloc", word=HELD)
+    world.begin()
+    assert world.why() == "held by an operator (to be looked at)"
+
+
+def test_a_hold_that_is_taken_back_says_what_is_next() -> None:
+    world = World()
+    world.node(word=HELD)
+    world.begin()
+    world.cycle(times=3)
+    world.say("compute1", Word.RUN)
+    because = "idle for 4 node poll(s) in a row and not wanted"
+    assert world.why() == f"{because}; decided at the next node poll"
+    world.cycle()
+    assert world.why() == f"draining it in Slurm; begun because {because.replace('4', '5')}"
+
+
+def test_while_a_list_is_not_believed_nobody_is_told_that_a_node_goes() -> None:
+    world = World()
+    world.node()
+    world.begin()
+    world.wait(world.fleet.view.policy.poll_stale_after + 60)  # the other lists are too old by then
+    world.poll_records()
+    world.poll_records()
+    assert world.state() is NodeState.IDLE
+    assert world.why().endswith("; decided at the next node poll")
+
+
 def test_a_wanted_idle_node_says_so() -> None:
     world = World()
     world.node()
