@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.causes import span
+from arvnodeman.fleet.causes_of_use import InVain
 from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.messages import WARNING, Decided
 from arvnodeman.fleet.model import ANYWHERE, Job, JobShape, NodeSize, Word
@@ -152,11 +153,16 @@ def _ids(state: State, shape: JobShape) -> list[str]:
     return [job.id for job in (*jobs, *state.refused.get(shape, ()))]
 
 
+def _first(state: State, shape: JobShape) -> tuple[str, ...]:
+    """The ids of its first jobs."""
+    jobs = [state.queue.jobs[place] for place in state.queue.places.get(shape, ())[:SAMPLE]]
+    return tuple(job.id for job in (*jobs, *state.refused.get(shape, ())[: SAMPLE - len(jobs)]))
+
+
 def _follow(state: State, shape: JobShape, memory: Memory, last: float, running: Collection[str] | None) -> None:
     """Has Slurm started a job of a group? It left the queue, and runs, or a node that fits became busy since."""
     vain, t = state.vain, state.t
-    ids = _ids(state, shape)
-    left = follow(memory, ids, last, t)
+    left = follow(memory, _first(state, shape), lambda: _ids(state, shape), last, t)
     if running is not None:
         started = not left.isdisjoint(running)
     elif memory.left_after is None:
@@ -183,17 +189,18 @@ def judge(state: State, plan: Plan) -> bool:
     """The plan has been made. Are there nodes that Slurm could have used for waiting jobs, for long enough, and has
     not? True when a group was found that nodes do not help: then the plan is another."""
     vain, t = state.vain, state.t
-    standing = look(state)
-    if not standing.ready and not (standing.planned and state.refused):
+    if not plan.supply.unused and not (plan.supply.planned and (state.refused or vain.groups)):
         vain.watches.clear()
         return False
+    standing = look(state)
     reserved = _sizes_of_reserved(state)
     watched: dict[JobShape, Watch] = {}
     verdicts: list[Verdict] = []
     for shape, group in plan.groups.items():
-        if not group.choices or group.limit == 0 or not state.queue.jobs[group.places[0]].in_slurm:
+        if not group.choices or isinstance(group.cause, InVain) or not state.queue.jobs[group.places[0]].in_slurm:
             continue
-        kept = not reserved.isdisjoint(size.id for size in group.choices)
+        # what Slurm plans counts as the probe of a group that is remembered: then it is evidence, too
+        kept = shape in vain.groups or not reserved.isdisjoint(size.id for size in group.choices)
         fitting = _that_it_may_have(state, shape, standing.fitting(group.choices, planned=kept))
         if len(fitting) < shape.nodes:
             continue

@@ -55,6 +55,7 @@ def take_stock(state: State) -> Supply:
             continue
         kind = supply_kind(state, node)
         if kind is not None and node.size is not None:
+            supply.unused = True
             supply.add(node.size.id, kind, state.zone(node.hostname))
     supply.nodes = len(state.roster.nodes)
     supply.price, supply.up = price, up

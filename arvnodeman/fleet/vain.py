@@ -12,7 +12,7 @@ and, at once, a reason which Slurm gives only while a node is up, of jobs for wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.causes import Cause
@@ -197,12 +197,15 @@ class VainBoots:
             del self.groups[min(self.groups, key=lambda shape: self.groups[shape].told_at)]
 
 
-def follow(memory: Memory, ids: Sequence[str], last: float, t: float) -> frozenset[str]:
-    """The jobs of the memory's sample that have left the queue since the `last` poll; `ids`: those that wait now."""
-    before, memory.sample = memory.sample, tuple(ids[:SAMPLE])
-    if before == memory.sample[: len(before)]:
+def follow(
+    memory: Memory, first: tuple[str, ...], others: Callable[[], Iterable[str]], last: float, t: float
+) -> frozenset[str]:
+    """The jobs of the memory's sample that have left the queue since the `last` poll. `first`: the first that wait now;
+    `others`: gives all of them, where these do not tell."""
+    before, memory.sample = memory.sample, first
+    if before == first[: len(before)]:
         return frozenset()
-    left = frozenset(before).difference(ids)
+    left = frozenset(before).difference(others())
     if left:
         memory.left_after, memory.left_at = last, t
     return left

@@ -40,7 +40,9 @@ class Cluster:
             for n in range(SIZES)
         )
         sections = tuple(SizeSection(offer.id, int(offer.cores), offer.id) for offer in self.offers)
-        self.policy = Policy(sections=sections, shutdown_windows=(54, 5, 1), max_nodes=nodes + 100, slurm=True)
+        self.policy = Policy(
+            sections=sections, shutdown_windows=(54, 5, 1), max_nodes=nodes + 100, slurm=True, use_within=1e9
+        )
         self.nodes = [
             CloudNode(
                 f"i-{n}",

@@ -367,9 +367,13 @@ def test_a_group_refused_while_a_node_is_up_begins_with_a_probe() -> None:
 
 def test_jobs_that_leave_the_queue_are_followed_by_the_first_of_them() -> None:
     memory = Memory()
-    assert not follow(memory, ["a", "b", "c"], 1.0, 2.0)
-    assert not follow(memory, ["new", "a", "b", "c"], 2.0, 3.0)
-    assert follow(memory, ["a", "c"], 3.0, 4.0) == {"new", "b"}
+
+    def followed(ids: str, t: float) -> frozenset[str]:
+        return follow(memory, tuple(ids[:3]), lambda: ids, t - 1, t)
+
+    assert not followed("abc", 2.0)
+    assert not followed("nabc", 3.0)
+    assert followed("ac", 4.0) == {"n", "b"}
     assert (memory.left_after, memory.left_at) == (3.0, 4.0)
 
 
@@ -397,3 +401,13 @@ def test_the_boots_of_a_first_round_that_are_not_asked_for_yet_end_with_the_verd
     run.advance(20 * MINUTE)
     assert run.site.tally.created <= 8
     assert not [step for step in run.steps if step == PrepareRecord.__name__ and run.steps[step] > 10]
+
+
+def test_nodes_that_slurm_plans_for_others_do_not_stay_as_a_probe_for_ever() -> None:
+    """They count as the probe of a group that is remembered, and as evidence against it."""
+    run = site(shutdown_windows=(54.0, 5.0, 1.0), max_nodes=4)
+    submit(run, 1, asks("odd", nodes=2))
+    run.advance(90 * MINUTE)
+    submit(run, 1, asks("later"))
+    run.advance(5 * HOUR)
+    assert run.until(lambda: not run.site.cloud, 4 * HOUR)
