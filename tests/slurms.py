@@ -147,7 +147,8 @@ def main() -> int:
                 raise NotPossible(f"there is no Slurm {version} here, but {', '.join(SUITES)}")
             if os.geteuid() != 0:
                 raise NotPossible("only root can make and enter another root")
-            folder = stand_ins(root_of(version))
+            root = root_of(version)
+            folder = stand_ins(root)
             print(f"== Slurm {(shown := version_in(folder))} (Debian {SUITES[version]})", flush=True)
             if shown != version:
                 print(f"not {version}: {SUITES[version]} has moved on", flush=True)
@@ -160,7 +161,8 @@ def main() -> int:
             given.rest if given.run else [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *tests]
         )
         path = f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        if subprocess.run(argv, env={**os.environ, "PATH": path, "TMPDIR": "/tmp"}, check=False).returncode:
+        environ = {**os.environ, "PATH": path, "TMPDIR": "/tmp", "SLURM_ROOT": str(root)}
+        if subprocess.run(argv, env=environ, check=False).returncode:
             bad.append(version)
     print(f"== not good: {', '.join(bad)}" if bad else "== all good", flush=True)
     return 1 if bad else 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import shutil
 import subprocess
 import time
 import urllib.request
@@ -18,7 +20,8 @@ from daemon_process import DaemonProcess
 
 from arvnodeman.sandbox.process import SiteProcess
 from arvnodeman.sandbox.real_slurm import ended_jobs
-from arvnodeman.sandbox.real_slurm_conf import missing
+from arvnodeman.sandbox.real_slurm_conf import missing, search_path
+from arvnodeman.slurm.tried import version_of
 
 SPEED = 30.0  # simulated seconds in a real one: 60 are 2
 BOUND = 90.0  # real seconds that anything may take on a busy machine
@@ -31,6 +34,17 @@ def need_slurm() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(complaint)
         pytest.skip(complaint)
+
+
+@functools.cache
+def slurm_version() -> tuple[int, int]:
+    """Of the Slurm on PATH: (22, 5)."""
+    slurmctld = shutil.which("slurmctld", path=search_path())
+    assert slurmctld is not None
+    said = subprocess.run([slurmctld, "-V"], capture_output=True, text=True, timeout=BOUND, check=True).stdout
+    version = version_of(said)
+    assert version is not None, said
+    return version
 
 
 class Stage:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from slurm_stage import SPEED, Stage, need_slurm, stage
+from slurm_stage import SPEED, Stage, need_slurm, slurm_version, stage
 
 from arvnodeman.sandbox.process import SiteProcess
 
@@ -110,7 +110,7 @@ def test_a_drain_found_after_a_restart_is_taken_back_when_the_node_is_wanted(rea
     daemon = real.daemon(max_nodes=1)
     daemon.wait_for_line("Shutdown cancelled: ")
     real.until(lambda: real.sinfo(node["hostname"]).rstrip("*") == "alloc", "the node to be resumed")
-    assert real.job_state(first)["state"] == "running"
+    assert real.job_state(first)["state"] in ("running", "completed")
     real.until_quiet()
     assert (real.completed()[first], real.completed()[second]) == (1, 1)
     assert real.subjects("node-created") == [node["id"]]
@@ -205,6 +205,8 @@ def test_what_no_size_can_serve_is_cancelled_once_and_for_all(real: Stage) -> No
 
 def another_account() -> list[str]:
     """A prefix under which a command runs as nobody. Skips the test where that cannot be had."""
+    if os.environ.get("SLURM_ROOT"):
+        pytest.skip("only root can run the programs of another root directory")
     setpriv = shutil.which("setpriv")
     if setpriv is not None:
         drop = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -241,18 +243,25 @@ def test_an_account_without_rights_gets_one_clear_line(real: Stage, tmp_path: Pa
     real.until_quiet()
 
 
+def newest(real: Stage, hostname: str) -> str:
+    """What sinfo says of a node now: of one name alone it would be what the last listing counted."""
+    return real.sinfo(f"{hostname},{hostname}").strip()
+
+
 def test_a_suspended_job_keeps_its_node_although_slurm_calls_it_idle(real: Stage) -> None:
     """Rows E17, F1: only squeue shows that a job is still on it."""
     daemon = real.daemon()
-    job = real.job(size="small", duration=seconds(2))
+    job = real.job(size="small", duration=seconds(8))
     node = real.node_of(job)
     number = real.slurm("squeue", "--noheader", "--format=%i", f"--name={job}").strip()
     real.slurm("scontrol", "suspend", number)
-    real.until(lambda: real.sinfo(node["hostname"]).strip() == "drain", "the idle node to be drained")
+    idle = slurm_version() < (24, 11)  # newer ones call it mix, and so nobody drains it
+    word = "drain" if idle else "mix"
+    real.until(lambda: newest(real, node["hostname"]) == word, f"the node to be {word}")
     end = real.site.state()["elapsed"] + seconds(6)
     real.until(lambda: real.site.state()["elapsed"] >= end, "some looks at the node")
     assert [n["id"] for n in real.nodes()] == [node["id"]]
-    assert "Waiting for SLURM node" in daemon.text()
+    assert ("Waiting for SLURM node" in daemon.text()) is idle
     real.slurm("scontrol", "resume", number)
     real.until_job(job, "completed")
     real.until_quiet()
