@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import select
 import shutil
@@ -24,12 +25,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.real_slurm_conf import Ports, Shape, SlurmMissing, missing, search_path, write_conf
 
 _START = 30.0  # seconds that munged and slurmctld may take, each
 _STOP = 20.0  # seconds that slurmctld may take to save its state and end
 _ANSWER = 60.0  # seconds that the ward may take for one request
 _LOOK = 0.02
+_GIVEN_UP = re.compile(r"Nodes (\S+) not responding, setting DOWN")
 _LONGEST_SOCKET = 100  # characters of the path of a Unix socket
 
 
@@ -120,6 +123,14 @@ class PrivateSlurm:
     def ended_jobs(self) -> list[dict[str, str]]:
         """Slurm's own account of the jobs that have ended."""
         return ended_jobs(self.folder)
+
+    def given_up(self) -> frozenset[str]:
+        """The nodes that slurmctld, by its own log, has set DOWN by itself, since they did not answer."""
+        try:
+            text = (self.folder / "log" / "slurmctld.log").read_text(errors="replace")
+        except FileNotFoundError:
+            return frozenset()
+        return frozenset(name for hosts in _GIVEN_UP.findall(text) for name in expand(hosts))
 
     def stop(self) -> None:
         """End all that was started, and remove the directory; again is harmless."""

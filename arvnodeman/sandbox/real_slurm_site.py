@@ -26,6 +26,7 @@ _LOOK = 0.25  # real seconds between two looks at squeue and sinfo
 _AWAY = 2.0  # real seconds before an errand that failed is tried again
 _HASTE = 10.0  # real seconds that a look before the destruction of a node may take
 _JOINING = 0.5  # real seconds that a slurmd takes to register, with room to spare
+NO_ANSWER = "slurmd did not answer"  # and slurmctld set the node down by itself
 GONE = "gone"  # what is shown of a name that slurm.conf has no more
 _RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED")
 _WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD")
@@ -309,7 +310,9 @@ class RealSlurm:
         elif state not in _RUNNING:
             alive = any(not self.nodes[name].lost for name in hosts if name in self.nodes)
             unknown = any(self.nodes[name].shown == GONE for name in hosts if name in self.nodes)
-            cause = "name taken out of slurm.conf" if unknown else "node set down" if alive else "node vanished"
+            # slurmctld's own word first: a busy machine's slurmd may be slow to answer, and nobody has done anything
+            down = NO_ANSWER if not self._slurm.given_up().isdisjoint(hosts) else "node set down"
+            cause = "name taken out of slurm.conf" if unknown else down if alive else "node vanished"
             self._end(job, JobState.NODE_FAIL, cause)
 
     def _computers(self, hosts: list[str]) -> list[Computer]:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.sandbox.clock import VirtualClock
-from arvnodeman.sandbox.real_slurm import SlurmFailed, ended_jobs
+from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed, ended_jobs
 from arvnodeman.sandbox.real_slurm_conf import Ports, Shape, write_conf
 from arvnodeman.sandbox.real_slurm_site import RealSlurm, sbatch_command
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import Computer
+from arvnodeman.sandbox.verdict import OUR_DOING
 
 NODES = "compute0|unk|instancetype=small|none\ncompute1|idle|(null)|none\n"
 
@@ -28,6 +29,10 @@ class FakeSlurm:
         self.ran: list[list[str]] = []
         self.killed: list[str] = []
         self.started: list[str] = []
+        self.lost: frozenset[str] = frozenset()
+
+    def given_up(self) -> frozenset[str]:
+        return self.lost
 
     def run(self, *argv: str, text: str = "", timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
         self.ran.append(list(argv))
@@ -108,6 +113,26 @@ def test_a_job_is_followed_from_submission_to_its_end(mirror: Mirror, end: str, 
     mirror.see(f"7|{end}|compute1|a")
     assert len(mirror.events) == 2
     assert mirror.real.jobs == {}
+
+
+def test_a_node_that_slurmctld_itself_gave_up_is_not_the_daemons_doing(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.see("7|RUNNING|compute1|a")
+    mirror.slurm.lost = frozenset({"compute1", "compute9"})
+    mirror.see("7|NODE_FAIL|compute1|a")
+    assert mirror.events[-1] == ("a", "slurmd did not answer")
+    assert "slurmd did not answer" not in OUR_DOING
+
+
+def test_what_slurmctld_gave_up_is_read_of_its_log(tmp_path: Path) -> None:
+    slurm = object.__new__(PrivateSlurm)
+    slurm.folder = tmp_path
+    assert slurm.given_up() == frozenset()
+    (tmp_path / "log").mkdir()
+    lines = "[t] error: Nodes compute[2-3] not responding, setting DOWN\n[t] Nodes compute7 not responding\n"
+    (tmp_path / "log" / "slurmctld.log").write_text(lines)
+    assert slurm.given_up() == {"compute2", "compute3"}
 
 
 def test_a_job_that_was_quicker_than_a_look_has_started_and_ended(mirror: Mirror) -> None:
