@@ -30,7 +30,7 @@ SUITES = {"20.11": "bullseye", "24.11": "trixie", "26.05": "sid"}
 MOVING = "sid"
 STALE = 7 * 86400.0  # seconds after which the root of the suite that moves is made anew
 CHOSEN = tuple(
-    f"tests/integration/test_slurm_{name}.py" for name in ("newest", "columns", "declared", "real", "alone", "together")
+    f"tests/integration/test_slurm_{name}.py" for name in ("newest", "columns", "declared", "real", "together")
 )
 MORE = ("sacct", "srun", "salloc", "sacctmgr", "slurmdbd", "sdiag", "sprio")
 _STAND_IN = """#!/bin/sh
