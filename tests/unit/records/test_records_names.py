@@ -160,6 +160,12 @@ def test_a_name_that_is_given_says_to_whom() -> None:
     assert (given.first_ping_at, given.last_ping_at, given.modified_at) == (9_000.0, NOW, NOW)
 
 
+def test_a_name_that_has_not_answered_yet_was_heard_of_when_its_slurmd_began() -> None:
+    """Slurm says idle* for seconds: its last ping must not look as old as the daemon."""
+    given = record_of(shown("IDLE"), Mark(instance_id="i-1"), Contact("i-1", 9_000.0, None), free=False)
+    assert (given.first_ping_at, given.last_ping_at, given.modified_at) == (9_000.0, 9_000.0, 9_000.0)
+
+
 def test_an_address_that_slurm_does_not_show_is_the_name() -> None:
     assert record_of(replace(shown(), address=""), None, None, free=True).address == "cloud1"
 
