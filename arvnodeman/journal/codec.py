@@ -57,12 +57,15 @@ def hints_of(message: type) -> tuple[tuple[str, Any], ...]:
 
 
 class Codec:
-    """Writes and reads. `unknown` counts, in words, what was read and passed over: fields of another build."""
+    """Writes and reads. `unknown` counts, in words, what was read and passed over: fields of another build. A `bare`
+    one leaves out what has its default: what it writes stays the same when a build adds a field that nobody uses yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bare: bool = False) -> None:
+        self.bare = bare
         self.classes = messages()
         self.unknown: Counter[str] = Counter()
         self._fields: dict[type, tuple[tuple[str, Encoder], ...]] = {}
+        self._defaults: dict[type, dict[str, Any]] = {}
         self._hints: dict[type, dict[str, Any]] = {}
         self._decoders: dict[Any, Decoder] = {}
 
@@ -88,7 +91,24 @@ class Codec:
 
     def fields(self, value: Any) -> dict[str, Any]:
         """The fields of a dataclass."""
-        return {name: encode(getattr(value, name)) for name, encode in self.encoders(type(value))}
+        encoders = self.encoders(type(value))
+        if not self.bare:
+            return {name: encode(getattr(value, name)) for name, encode in encoders}
+        defaults = self._defaults_of(type(value))
+        given = ((name, encode, getattr(value, name)) for name, encode in encoders)
+        return {name: encode(each) for name, encode, each in given if name not in defaults or each != defaults[name]}
+
+    def _defaults_of(self, message: type) -> dict[str, Any]:
+        found = self._defaults.get(message)
+        if found is None:
+            found = {}
+            for each in dataclasses.fields(message):
+                if each.default is not dataclasses.MISSING:
+                    found[each.name] = each.default
+                elif each.default_factory is not dataclasses.MISSING:
+                    found[each.name] = each.default_factory()
+            self._defaults[message] = found
+        return found
 
     def encoders(self, message: type) -> tuple[tuple[str, Encoder], ...]:
         """For each field of a dataclass what makes a plain value of it."""

@@ -29,6 +29,7 @@ class RecordWriter:
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
+        self._steps = Codec(bare=True)
         self._lists: dict[type, dict[str, ListCoder]] = {}
 
     def head(self, policy: Policy, now: float, *, whole: bool) -> str:
@@ -54,7 +55,7 @@ class RecordWriter:
             elif (coded := lists[name].code(value)) != {}:
                 fields[name] = coded
         told: dict[str, Any] = {"t": now, "e": type(event).__name__, "f": fields}
-        if steps := checksum(self._codec, commands):
+        if steps := checksum(self._steps, commands):
             told["s"] = steps
         return line(told)
 
@@ -73,7 +74,8 @@ def gap(events: int) -> str:
 
 
 def checksum(codec: Codec, commands: Sequence[Command]) -> list[int]:
-    """How many commands do something, and a checksum of them; [] for none. What is only said does not count."""
+    """How many commands do something, and a checksum of them, by a bare codec; [] for none. What is only said does not
+    count."""
     done = [codec.plain(command) for command in commands if not isinstance(command, Note)]
     return [len(done), zlib.crc32(line(done).encode())] if done else []
 

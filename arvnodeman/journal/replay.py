@@ -48,6 +48,7 @@ class Replay:
         self.outcome = Outcome()
         self._heard = heard
         self._codec = Codec()
+        self._steps = Codec(bare=True)
         self._fleet: Fleet | None = None
         self._comparable = False  # the Fleet knows all that the journal's one did
         self._number = 0
@@ -92,7 +93,7 @@ class Replay:
         outcome.steps += sum(not isinstance(command, Note) for command in commands)
         if self._comparable:
             outcome.compared += 1
-            answered = tuple(checksum(self._codec, commands))
+            answered = tuple(checksum(self._steps, commands))
             if answered != told.steps:
                 outcome.differences.append(self._difference(path, told, commands))
         self._heard(told, commands)

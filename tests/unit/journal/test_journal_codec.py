@@ -159,3 +159,20 @@ def test_a_hint_that_nobody_can_write_is_seen_here_and_not_in_the_daemon() -> No
 def test_the_policy_of_a_reload_is_written_whole() -> None:
     policy = Policy(sections=(), shutdown_windows=(1.0, 2.0), max_nodes=7)
     assert through(Codec(), PolicyChanged(policy), PolicyChanged) == PolicyChanged(policy)
+
+
+def test_a_bare_one_says_the_same_when_a_build_adds_a_field_that_has_its_default() -> None:
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Older:
+        name: str
+
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Newer:
+        name: str
+        added: bool = False
+        more: tuple[str, ...] = dataclasses.field(default_factory=tuple)
+
+    bare = Codec(bare=True)
+    assert bare.fields(Newer("n")) == bare.fields(Older("n")) == {"name": "n"}
+    assert bare.fields(Newer("n", added=True)) == {"name": "n", "added": True}
+    assert Codec().fields(Newer("n")) == {"name": "n", "added": False, "more": []}
