@@ -14,6 +14,7 @@ from arvnodeman.fleet import causes, licences
 from arvnodeman.fleet.ahead import NOTHING_AHEAD, Names, Outlook
 from arvnodeman.fleet.bounds import Bounds
 from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.causes_of_use import ProbeFirst
 from arvnodeman.fleet.features import SIZE_FEATURE
 from arvnodeman.fleet.limits import Rest, SizeHealth
 from arvnodeman.fleet.model import ANYWHERE, JobShape, NodeSize, Place, Policy, Zone
@@ -69,9 +70,9 @@ class Plan:
     wanted: dict[str, int] = field(default_factory=dict)  # wished nodes by size
 
     def seeks(self, size: str, zone: Zone) -> bool:
-        """May a waiting job get a node of this size, in this zone?"""
+        """May a waiting job get a node of this size, in this zone? What Slurm plans may be the probe of a group."""
         return any(
-            group.limit > 0
+            (group.limit > 0 or isinstance(group.cause, ProbeFirst))
             and not isinstance(group.cause, causes.Unsatisfiable)
             and group.shape.place.has(zone)
             and any(size == each.id for each in group.choices)

@@ -403,11 +403,12 @@ def test_the_boots_of_a_first_round_that_are_not_asked_for_yet_end_with_the_verd
     assert not [step for step in run.steps if step == PrepareRecord.__name__ and run.steps[step] > 10]
 
 
-def test_nodes_that_slurm_plans_for_others_do_not_stay_as_a_probe_for_ever() -> None:
+@pytest.mark.parametrize("windows", [(54.0, 5.0, 1.0), (0.0, 60.0)])
+def test_nodes_that_slurm_plans_for_others_do_not_stay_as_a_probe_for_ever(windows: tuple[float, ...]) -> None:
     """They count as the probe of a group that is remembered, and as evidence against it."""
-    run = site(shutdown_windows=(54.0, 5.0, 1.0), max_nodes=4)
+    run = site(shutdown_windows=windows, max_nodes=4)
     submit(run, 1, asks("odd", nodes=2))
     run.advance(90 * MINUTE)
-    submit(run, 1, asks("later"))
-    run.advance(5 * HOUR)
+    submit(run, 2, asks("later", nodes=2), priority=1)
+    run.advance(3 * HOUR)
     assert run.until(lambda: not run.site.cloud, 4 * HOUR)
