@@ -57,8 +57,10 @@ def hints_of(message: type) -> tuple[tuple[str, Any], ...]:
 
 
 class Codec:
-    """Writes and reads. `unknown` counts, in words, what was read and passed over: fields of another build. A `bare`
-    one leaves out what has its default: what it writes stays the same when a build adds a field that nobody uses yet."""
+    """Writes and reads. `unknown` counts, in words, what was read and passed over: fields of another build.
+
+    A `bare` one leaves out what has its default: what it writes stays the same when a build adds a field that nobody
+    uses yet."""
 
     def __init__(self, *, bare: bool = False) -> None:
         self.bare = bare
