@@ -145,9 +145,8 @@ class _Reading:
     def _filled(self, values: dict[str, dict[str, Any]]) -> bool:
         """Put defaults, or examples, in place of what cannot be read. Not for the cloud: nothing stands in for it."""
         for section, found in values.items():
-            for option in () if section in FREE_CLOUD_SECTIONS else of_section(section):
-                if option.key not in found and option.key != "provider":
-                    found[option.key] = value_of(option, option.example if option.default is None else option.default)
+            if section not in FREE_CLOUD_SECTIONS:
+                _fill(found, section)
         return "provider" in values[CLOUD]
 
     def _add(self, lines: list[str], text: str) -> None:
@@ -214,8 +213,11 @@ class _Reading:
     def _size(self, section: str, name: str) -> SizeSection | None:
         before = len(self.problems)
         values = self._section(section, SIZE)
-        if len(self.problems) > before or any(section == spoilt for spoilt, _ in self.file.spoilt):
+        spoilt = any(section == each for each, _ in self.file.spoilt)
+        if (spoilt or len(self.problems) > before) and not self._fill_in:
             return None
+        if self._fill_in:
+            _fill(values, SIZE)
         values["instance_type"] = values["instance_type"] or name
         free = {key: text for key, text in self.file.sections[section].items() if find(SIZE, key) is None}
         return SizeSection(id=name, **values, extra=tuple(free.items()))
@@ -304,6 +306,13 @@ def _arvados(values: Mapping[str, Any], certs_file: str) -> ArvadosSettings:
     resolved = dict(values)
     resolved["jobs_queue"] = resolved["jobs_queue"] and bool(resolved["host"])
     return ArvadosSettings(**resolved, certs_file=certs_file)
+
+
+def _fill(values: dict[str, Any], section: str) -> None:
+    """Put defaults, or examples, in place of what is not there. `section`: where the options are declared."""
+    for option in of_section(section):
+        if option.key not in values and option.key != "provider":
+            values[option.key] = value_of(option, option.example if option.default is None else option.default)
 
 
 def _is_size(section: str) -> bool:

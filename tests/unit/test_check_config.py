@@ -136,6 +136,16 @@ def test_every_mistake_is_told_at_once_whoever_finds_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong", ["cores = two", "price = $20", "cores = 2\nprice = free\nram = -1", "price = 1\nprice = 2"]
+)
+def test_a_type_is_looked_at_whatever_else_is_wrong_with_its_size(tmp_path: Path, wrong: str) -> None:
+    code, lines = all_said(tmp_path / "a.cfg", EC2.replace("m5.large]\ncores = 2", f"m5.lagre]\n{wrong}"))
+    assert code == 2
+    assert sum(line.startswith("[Size m5.lagre] instance_type: 'm5.lagre' is no type of EC2") for line in lines) == 1
+    assert len(lines) > 1
+
+
+@pytest.mark.parametrize(
     ("misspelt", "nearest"),
     [("Credentials", "Cloud Credentials"), ("CloudCreate", "Cloud Create"), ("CloudList", "Cloud List")],
 )
