@@ -111,15 +111,16 @@ class Outlook:
         )
 
     def differs(self, other: Outlook) -> bool:
-        """Have reservations come, gone or changed? (Those with the flag TIME_FLOAT move on with the time.)"""
+        """Have reservations come, gone or changed? Those with the flag TIME_FLOAT move on with the time, and nodes of a
+        reservation that are down, or in use, are replaced by Slurm itself: with each node that goes."""
 
-        def fixed(outlook: Outlook) -> list[Reservation]:
-            return [
-                replace(each, start=0.0, end=0.0, ends="") if "TIME_FLOAT" in each.flags else each
-                for each in outlook.reservations.values()
-            ]
+        def fixed(each: Reservation) -> tuple[Reservation, int]:
+            floats = "TIME_FLOAT" in each.flags
+            start, end, ends = (0.0, 0.0, "") if floats else (each.start, each.end, each.ends)
+            return replace(each, start=start, end=end, ends=ends, nodes=frozenset()), len(each.nodes)
 
-        return fixed(self) != fixed(other)
+        mine, theirs = self.reservations.values(), other.reservations.values()
+        return list(map(fixed, mine)) != list(map(fixed, theirs))
 
 
 NOTHING_AHEAD = Outlook()

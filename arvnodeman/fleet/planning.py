@@ -38,7 +38,7 @@ def supply_kind(state: State, node: Node) -> int | None:
 def take_stock(state: State) -> Supply:
     """One pass over everything that exists or is booting."""
     supply = Supply()
-    price, up, t = 0.0, 0, state.t
+    price, up, t, sight = 0.0, 0, state.t, state.sight()
     for node in state.roster.nodes.values():
         price += node.price
         shutdown = node.shutdown
@@ -47,7 +47,7 @@ def take_stock(state: State) -> Supply:
         elif node.destroyed_at is None:
             if node.state not in NOT_UP:
                 up += 1
-            if node.booted and not node.been_up and node.size is not None:
+            if node.booted and not node.been_up and node.size is not None and not node.boot_exceeded(sight):
                 supply.coming[node.size.id] += 1
         if node.state is BUSY and node.supply_until <= t:
             if node.use.kept_since is not None and node.size is not None:

@@ -21,6 +21,7 @@ from arvnodeman.fleet.model import JobShape
 
 LONGEST = 48  # times the first back-off
 REMEMBERED = 86400.0  # seconds: so long after it was vain, or refused, a group's boots begin with a probe
+MISLED = 6  # more doublings would be longer than the longest back-off
 FASTER = 4  # times as many jobs' nodes at once, with each poll that finds Slurm starting some
 NO_LIMIT = 1 << 20
 MOST = 2000  # groups that are remembered
@@ -47,6 +48,9 @@ class Memory:
     until: float = 0.0  # end of the back-off
     at_once: int = 1  # jobs for which nodes may come at the same time
     refused: bool = False  # by Slurm's newest word while a node was up
+    turned: bool = False  # its words have changed since to such that nodes would help, and have ended no back-off yet
+    heeded: bool = False  # such words ended the last back-off
+    misled: int = 0  # times in a row that the nodes which came then were in vain, too
     sample: tuple[str, ...] = ()  # ids of its first jobs, as of the last queue poll
     left_after: float | None = None  # a job has left the queue since this moment: was it started?
     left_at: float = 0.0
@@ -125,7 +129,7 @@ class VainBoots:
         if memory is None:
             self._make_room()
             memory = self.groups[shape] = Memory()
-        memory.reason, memory.refused, memory.told_at = reason, True, t
+        memory.reason, memory.refused, memory.told_at, memory.turned = reason, True, t, False
 
     def said(self, shape: JobShape) -> str:
         """What Slurm said last of its jobs while a node was up."""
@@ -133,13 +137,20 @@ class VainBoots:
         return memory.reason if memory is not None else ""
 
     def welcome(self, shape: JobShape, reason: str, t: float) -> bool:
-        """Slurm says, while a node that fits is up, that its jobs wait for nodes. True when that ends a back-off."""
+        """Slurm says, while a node that fits is up, that its jobs wait for nodes. True when that ends a back-off. Words
+        that go back and forth end it later each time, else it would never bind."""
         memory = self.groups.get(shape)
         if memory is None:
             return False
-        changed = memory.refused and not reason.startswith(USELESS)
-        memory.refused = reason.startswith(USELESS)
-        return changed and self.end(memory, t)
+        useless = reason.startswith(USELESS)
+        memory.turned = not useless and (memory.turned or memory.refused)
+        memory.refused = useless
+        at_least = self.first_wait * (2**memory.misled - 1)
+        if not memory.turned or (memory.vain_at is not None and t - memory.vain_at < at_least):
+            return False
+        memory.turned = False
+        memory.heeded = self.end(memory, t)
+        return memory.heeded
 
     def in_vain(self, shape: JobShape, reason: str, idle: Idle, t: float) -> Verdict:
         """A node was up for this group, and was not used."""
@@ -153,6 +164,8 @@ class VainBoots:
         memory.until, memory.vain_at, memory.told_at, memory.at_once = t + memory.wait, t, t, 1
         memory.reason, memory.node, memory.idle = reason, idle.node, t - idle.since
         memory.refused = memory.refused or reason.startswith(USELESS)
+        memory.misled = min(memory.misled + memory.heeded, MISLED)
+        memory.heeded = memory.turned = False
         for table in (self.asked, self.watches, self.marks):
             table.pop(shape, None)
         return Verdict(shape, memory)
@@ -164,6 +177,7 @@ class VainBoots:
         self.watches.pop(shape, None)
         if memory is not None:
             memory.wait, memory.left_after = 0.0, None
+            memory.heeded, memory.misled = False, 0
             memory.at_once = min(FASTER * memory.at_once, NO_LIMIT)
             memory.until = min(memory.until, t)
 

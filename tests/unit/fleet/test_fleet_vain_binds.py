@@ -1,0 +1,124 @@
+"""A back-off binds, and ends, whatever Slurm says and whatever is in the way of others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from world import DAY, EPOCH, HOUR, MINUTE, ONE, World, jobs, policy
+
+from arvnodeman.fleet.ahead import Outlook, Reservation
+from arvnodeman.fleet.messages import QueueListed
+from arvnodeman.fleet.model import JobOwner, JobShape, SlurmNode, Word
+from arvnodeman.fleet.vain import MISLED, Idle, VainBoots
+
+USE_WITHIN = 180.0
+SPENT = "QOSGrpCpuLimit"
+
+
+def comes_up(world: World) -> None:
+    """Nodes that the cloud has made ping, and are idle in Slurm."""
+    assert world.slurm is not None
+    for uuid, record in list(world.records.items()):
+        node = next((node for node in world.cloud.values() if node.fqdn == record.fqdn), None)
+        if node is not None and record.first_ping_at is None and record.hostname is not None:
+            world.records[uuid] = replace(
+                record, instance_id=node.id, first_ping_at=world.now, last_ping_at=world.now, modified_at=world.now
+            )
+            world.slurm[record.hostname] = SlurmNode(
+                record.hostname, "idle", features=frozenset({"instancetype=small"})
+            )
+
+
+def test_a_reason_that_goes_back_and_forth_does_not_end_each_back_off() -> None:
+    """Slurm gives the reason of a limit where it looks at a job, and `Priority` where it did not come so far."""
+    world = World(policy(use_within=USE_WITHIN)).begin()
+    world.node(slurm="mix")
+    waiting = jobs(3)
+    refused = [replace(job, reason=SPENT) for job in waiting]
+    for minute in range(240):
+        world.now += MINUTE
+        world.poll_cloud()
+        world.poll_records()
+        at = world.now - 1
+        says_no = minute % 6 < 3
+        world.tell(QueueListed([], at, refused={ONE: refused}) if says_no else QueueListed(waiting, at))
+        world.obey()
+        comes_up(world)
+    assert 2 <= len(world.created()) <= 3 + 6
+
+
+def test_such_a_reason_ends_it_later_each_time_and_at_once_after_a_start() -> None:
+    vain, idle = VainBoots(first_wait=300.0), Idle("compute1", 0.0)
+    t = 1000.0
+    heard = []
+    for _ in range(MISLED + 3):
+        vain.in_vain(ONE, "Resources", idle, t)
+        vain.groups[ONE].wait = 48 * 300.0  # the longest
+        vain.groups[ONE].until = began = t + 48 * 300.0
+        vain.refuse(ONE, SPENT, t)
+        while not vain.welcome(ONE, "Resources", t) and t < began:
+            t += MINUTE
+        heard.append(t)
+        vain.refuse(ONE, SPENT, t)
+    waits = [round((later - earlier) / 300) for earlier, later in pairwise(heard)]
+    assert waits[:5] == [1, 3, 7, 15, 31]
+    assert set(waits[5:]) == {48}  # the back-off itself
+    vain.in_vain(ONE, "Resources", idle, t)
+    vain.started(ONE, t)
+    vain.in_vain(ONE, "Resources", idle, t)
+    vain.refuse(ONE, SPENT, t)
+    assert vain.welcome(ONE, "Resources", t)
+
+
+@pytest.mark.parametrize("flags", [(), ("REPLACE",)])
+def test_nodes_that_slurm_replaces_in_a_reservation_change_nothing_for_others(flags: tuple[str, ...]) -> None:
+    """It does so by itself, with each of them that goes down: then no node would ever stand idle for long enough."""
+    world = World(policy(use_within=USE_WITHIN))
+    world.node()
+    own = Reservation("theirs", EPOCH - HOUR, EPOCH + DAY, flags=frozenset(flags), accounts=("others",))
+    world.begin(*jobs(1))
+    for number in range(20):
+        world.outlook = Outlook({"theirs": replace(own, nodes=frozenset({f"node{number}"}))})
+        world.cycle()
+        world.obey()
+    assert world.fleet.view.counters["boots_in_vain"] == 1
+    assert world.destroyed() == ["i-compute1"]
+
+
+def test_reservations_that_differ() -> None:
+    one = Reservation("one", 0.0, 100.0, frozenset({"a", "b"}), ends="soon")
+    floats = replace(one, flags=frozenset({"TIME_FLOAT"}))
+
+    def differ(before: Reservation, after: Reservation) -> bool:
+        return Outlook({"one": before}).differs(Outlook({"one": after}))
+
+    assert not differ(one, replace(one, nodes=frozenset({"a", "c"})))
+    assert differ(one, replace(one, nodes=frozenset({"a"})))
+    assert differ(one, replace(one, end=200.0))
+    assert differ(one, replace(one, users=("ann",)))
+    assert not differ(floats, replace(floats, start=1.0, end=101.0, ends="later"))
+    assert Outlook({"one": one}).differs(Outlook())
+
+
+@pytest.mark.parametrize("shape", [ONE, JobShape(owner=JobOwner("ann"))])
+def test_nodes_that_are_held_and_never_came_up_do_not_stop_their_size_for_ever(shape: JobShape) -> None:
+    """An operator wants to look at them, and the jobs of others wait."""
+    world = World(policy(max_nodes=20, boot_fail_after=HOUR / 2)).begin()
+    world.cycle(*jobs(8, shape))
+    world.obey()
+    held = list(world.cloud)
+    assert len(held) == 5
+    for node in held:
+        world.say(node, Word.HOLD, "to be looked at")
+    world.obey()
+    for _ in range(20):
+        world.cycle()
+        world.obey()
+    assert len(world.created()) == 5
+    for _ in range(20):
+        world.cycle()
+        world.obey()
+    assert len(world.created()) > 5
+    assert set(held) <= set(world.cloud)
