@@ -134,7 +134,9 @@ def _that_it_may_have(state: State, shape: JobShape, nodes: list[Node]) -> list[
     """Not those in reservations of others, nor, of a job that names some, any other."""
     if shape.place is ANYWHERE:
         return nodes
-    return [node for node in nodes if shape.place.has(state.zone(node.hostname))]
+    zones = [state.zone(node.hostname) for node in nodes]
+    good = {zone: shape.place.has(zone) for zone in set(zones)}  # few zones, and many nodes
+    return [node for node, zone in zip(nodes, zones, strict=True) if good[zone]]
 
 
 def _longest(nodes: Iterable[Node]) -> Idle | None:

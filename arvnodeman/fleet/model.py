@@ -9,13 +9,16 @@ RAM and scratch are MB, disk is GB, prices are $/hour.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from arvnodeman.fleet.gres import Gres
 
 DEFAULT_DOMAIN = "dynamic.compute"
+_NAMES_SHOWN = 8  # of a list of nodes, to people
 
 
 class NodeState(StrEnum):
@@ -276,15 +279,27 @@ class Needs:
 
     @property
     def key(self) -> str:
-        """It as a word."""
-        return f"?{self.features} {self.nodes} {','.join(self.required)} {','.join(self.excluded)}"
+        """It as a word, and a short one: a job may exclude thousands of names."""
+        return _key_of(self)
 
     @property
     def words(self) -> str:
         """rack1&ssd, one of compute[1-3], none of compute7: for people."""
-        names = f"{'one' if len(self.required) > 1 else ''} of {', '.join(self.required)}" if self.required else ""
-        none_of = f"none of {', '.join(self.excluded)}" if self.excluded else ""
+        names = f"{'one' if len(self.required) > 1 else ''} of {_listed(self.required)}" if self.required else ""
+        none_of = f"none of {_listed(self.excluded)}" if self.excluded else ""
         return ", ".join(filter(None, (self.features and f"the features {self.features}", names.strip(), none_of)))
+
+
+@lru_cache(maxsize=4096)
+def _key_of(needs: Needs) -> str:
+    parts = (needs.features, str(needs.nodes), ",".join(needs.required), ",".join(needs.excluded))
+    return "?" + hashlib.blake2s("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """The first of some names, for people."""
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMES_SHOWN])} and {more:,} more"
 
 
 @dataclass(frozen=True, slots=True)

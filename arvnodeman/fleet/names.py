@@ -19,6 +19,7 @@ class NameTraits:
 
     def __init__(self) -> None:
         self.needs: tuple[Needs, ...] = ()
+        self._wanted: tuple[_Wanted, ...] = ()
         self._all: Zone = ()
         self._known: dict[str, Zone] = {}
         self._slurm: Mapping[str, SlurmNode] | None = None
@@ -26,8 +27,12 @@ class NameTraits:
 
     def want(self, needs: Iterable[Needs]) -> None:
         """A queue has come."""
-        self.needs = tuple(dict.fromkeys(needs))
-        self._all = tuple(each.key for each in self.needs)
+        newest = tuple(dict.fromkeys(needs))
+        if newest == self.needs:
+            return
+        self.needs = newest
+        self._wanted = tuple(_Wanted(each) for each in newest)
+        self._all = tuple(each.key for each in newest)
         self._known.clear()
 
     def know(self, slurm: Mapping[str, SlurmNode] | None, table: SizeTable | None) -> None:
@@ -43,19 +48,31 @@ class NameTraits:
         if found is None:
             shown = self._slurm.get(hostname)
             features = self._table.own_features(shown.features) | self._table.given if shown is not None else None
-            met = (each.key for each in self.needs if _meets(each, hostname, features))
-            found = self._known[hostname] = tuple(met)
+            found = self._known[hostname] = tuple(each.key for each in self._wanted if each.met_by(hostname, features))
         return found
 
 
-def _meets(needs: Needs, hostname: str, features: frozenset[str] | None) -> bool:
-    """`features`: what a node under this name could have; None: not known. A job that asks for some names and for more
-    nodes than these may have others, too."""
-    if hostname in needs.excluded:
-        return False
-    if needs.required and len(needs.required) >= needs.nodes and hostname not in needs.required:
-        return False
-    return features is None or meets(needs.features, features, needs.nodes)
+class _Wanted:
+    """One of the needs, and the names in it so that many names are soon held against thousands."""
+
+    def __init__(self, needs: Needs) -> None:
+        self._needs = needs
+        self.key = needs.key
+        self._excluded = frozenset(needs.excluded)
+        # a job that asks for some names and for more nodes than these may have others, too
+        self._only = frozenset(needs.required if len(needs.required) >= needs.nodes else ())
+        self._by_features: dict[frozenset[str], bool] = {}
+
+    def met_by(self, hostname: str, features: frozenset[str] | None) -> bool:
+        """`features`: what a node under this name could have; None: not known."""
+        if hostname in self._excluded or (self._only and hostname not in self._only):
+            return False
+        if features is None or not self._needs.features:
+            return True
+        met = self._by_features.get(features)
+        if met is None:
+            met = self._by_features[features] = meets(self._needs.features, features, self._needs.nodes)
+        return met
 
 
 def note_names(state: State) -> None:

@@ -10,6 +10,7 @@ from test_fleet_reservations import booted, why
 from world import MINUTE, ONE, World, jobs, policy
 
 from arvnodeman.fleet.ahead import Outlook, Reservation
+from arvnodeman.fleet.features import meets
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PrepareRecord
 from arvnodeman.fleet.model import JobShape, Needs, Place, SizeSection, SlurmNode
 
@@ -132,3 +133,29 @@ def test_where_records_are_no_names_only_slurm_can_tell() -> None:
     made.begin()
     made.cycle(*jobs(2, on("rack1")), times=4)
     assert len(booted(made)) == 2
+
+
+def test_long_lists_of_names_make_no_long_words() -> None:
+    """Nodes are counted by such words: those of thousands of names took seconds of each poll."""
+    many = tuple(f"node{number}" for number in range(10_000))
+    for needs in (Needs("rack1", many), Needs("rack1", (), many)):
+        assert len(needs.key) < 32
+        assert len(needs.words) < 200
+        assert "node7 and 9,992 more" in needs.words
+    assert len({Needs("a", many[:2]).key, Needs("a", (), many[:2]).key, Needs("a", many[:3]).key}) == 3
+    assert "node8" in Needs("", many[:9]).words
+
+
+def test_names_alike_are_held_against_an_expression_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(text: str, features: frozenset[str], nodes: int) -> bool:
+        asked.append(text)
+        return meets(text, features, nodes)
+
+    monkeypatch.setattr("arvnodeman.fleet.names.meets", counted)
+    made = world(*(name(f"c{number}") for number in range(200)), shutdown_windows=(0.0, 1.0))
+    made.begin()
+    made.cycle(*jobs(2, on("rack1")), every=0)
+    made.cycle(every=0, times=3)  # the same queue again
+    assert 1 <= len(asked) <= 2
