@@ -131,27 +131,36 @@ def _at_least(time_limit: float | None) -> float:
     return 1.0 if time_limit is None else min(max(time_limit, 1.0), UNLIMITED)
 
 
-class Names:
-    """The names that boots could have, by zone, while reservations are in the way of some."""
+def serves(there: tuple[str, ...], partitions: tuple[str, ...]) -> bool:
+    """Can a name in the partitions `there` of Slurm have a node for jobs of these? Empty: not known, and any."""
+    return not there or not partitions or not set(there).isdisjoint(partitions)
 
-    def __init__(self, zones: Counter[Zone], *, counted: bool = True) -> None:
-        """`counted`: each boot takes one of these; else it is not known which it will have."""
-        self._zones = zones
+
+class Names:
+    """The names that boots could have, while reservations are in the way of some, or jobs ask for some."""
+
+    def __init__(self, names: Counter[tuple[Zone, tuple[str, ...]]], *, counted: bool = True) -> None:
+        """`names`: how many there are of each zone and partitions; `counted`: each boot takes one of these; else it is
+        not known which it will have."""
+        self._names = names
         self._counted = counted
 
-    def left(self, place: Place) -> int:
-        """How many more nodes could be booted at a place."""
-        there = sum(number for zone, number in self._zones.items() if place.has(zone))
+    def left(self, place: Place, partitions: tuple[str, ...] = ()) -> int:
+        """How many more nodes for jobs of these partitions could be booted at a place."""
+        there = sum(self._names[kind] for kind in self._of(place, partitions))
         return there if self._counted or not there else NO_LIMIT
 
-    def take(self, place: Place, nodes: int) -> None:
+    def take(self, place: Place, nodes: int, partitions: tuple[str, ...] = ()) -> None:
         """So many boots begin: names that are in no reservation go first."""
         if not self._counted:
             return
-        for zone in sorted(filter(place.has, self._zones), key=len):
-            taken = min(nodes, self._zones[zone])
-            self._zones[zone] -= taken
+        for kind in sorted(self._of(place, partitions), key=lambda kind: len(kind[0])):
+            taken = min(nodes, self._names[kind])
+            self._names[kind] -= taken
             nodes -= taken
+
+    def _of(self, place: Place, partitions: tuple[str, ...]) -> list[tuple[Zone, tuple[str, ...]]]:
+        return [kind for kind in self._names if place.has(kind[0]) and serves(kind[1], partitions)]
 
 
 def placed(jobs: Iterable[Job], outlook: Outlook, now: float) -> list[Job]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arvnodeman.fleet import causes
+from arvnodeman.fleet.ahead import serves
 from arvnodeman.fleet.boot import Boot, Stage
 from arvnodeman.fleet.limits import NO_LIMIT, Rest
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
@@ -34,8 +35,7 @@ def _record_for(state: State, size: NodeSize, place: Place) -> str | None:
     last: tuple[int, str] | None = None
     for uuid in stale:
         record = state.roster.records.get(uuid)
-        there = record.partitions if record is not None else ()
-        if size.partitions and there and set(there).isdisjoint(size.partitions):
+        if record is not None and not serves(record.partitions, size.partitions):
             continue
         if record is not None and record.is_name:
             zone = state.zone(record.hostname)

@@ -189,7 +189,7 @@ class _Booting:
             return True
         wanted = min(group.lacking, room)
         back = min(self._can_be_taken_back(size, place), wanted)
-        if self._lacks_names(place, group.lacking - back):
+        if self._lacks_names(size, place, group.lacking - back):
             group.cause = self.limits.outlook.in_the_way(place, self.limits.t, self.limits.now)
             return True
         stop = self.limit(size, group.lacking - back, group.nodes_lacking)  # all of a job's nodes, or none
@@ -220,12 +220,12 @@ class _Booting:
         group.take(self.plan.supply, found[1], found[0])
         return True
 
-    def _lacks_names(self, place: Place, nodes: int) -> bool:
+    def _lacks_names(self, size: NodeSize, place: Place, nodes: int) -> bool:
         """Are there too few names for these boots, for the reservations in the way? (Where there are none in the way,
         and no name is free, the one who keeps them says so.)"""
         if self.names is None or place is ANYWHERE or nodes <= 0:
             return False
-        return self.names.left(place) < nodes
+        return self.names.left(place, size.partitions) < nodes
 
     def _can_be_taken_back(self, size: NodeSize, place: Place) -> int:
         """Shutdowns of nodes of this size, at this place."""
@@ -276,7 +276,7 @@ class _Booting:
             self.plan.cancels[pool] = self.plan.cancels.get(pool, 0) + taken
             back -= taken
         if self.names is not None:
-            self.names.take(place, boots)
+            self.names.take(place, boots, size.partitions)
         self.plan.boots.extend([size] * boots)
         self.plan.places.extend([place] * boots)
         self.begun[size.id] = self.begun.get(size.id, 0) + boots

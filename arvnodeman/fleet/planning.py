@@ -112,14 +112,15 @@ def _names(state: State) -> Names | None:
     outlook, roster = state.outlook, state.roster
     if state.has_names and (outlook.reservations or state.names.needs):
         records = [roster.records[uuid] for uuid in state.stale_records if uuid in roster.records]
-        return Names(Counter(state.zone(record.hostname) for record in records if not state.is_taken(record)))
+        free = (record for record in records if not state.is_taken(record))
+        return Names(Counter((state.zone(record.hostname), record.partitions) for record in free))
     if not outlook.reservations or roster.slurm is None:
         return None
     taken = {node.hostname for node in roster.nodes.values()} | outlook.never_ours
     reserved = outlook.zones()
     beside = state.names.met_by(None)
-    zones = [(*reserved.get(name, ()), *beside) for name in roster.slurm if name not in taken]
-    return Names(Counter(zones), counted=False)
+    zones = Counter((*reserved.get(name, ()), *beside) for name in roster.slurm if name not in taken)
+    return Names(Counter({(zone, ()): number for zone, number in zones.items()}), counted=False)
 
 
 def replan(state: State) -> Plan | None:

@@ -159,3 +159,20 @@ def test_names_alike_are_held_against_an_expression_once(monkeypatch: pytest.Mon
     made.cycle(*jobs(2, on("rack1")), every=0)
     made.cycle(every=0, times=3)  # the same queue again
     assert 1 <= len(asked) <= 2
+
+
+def test_a_name_that_suits_is_free_in_another_partition_only() -> None:
+    """A boot that finds no name lets its size rest, and others, whose names are free, would wait for that."""
+    records = [
+        replace(name("c1"), partitions=("a",)),
+        *(replace(name(each), partitions=("b",)) for each in ("c2", "c3")),
+    ]
+    made = world(*records, sections=(SizeSection("small", cores=1, instance_type="small", partitions=("b",)),))
+    assert made.slurm is not None
+    for each in ("c1", "c2", "c3"):
+        made.slurm[each] = replace(made.slurm[each], features=SIZE | {RACKS[each] if each == "c1" else "rack2"})
+    made.begin()
+    picky, plain = replace(on("rack1"), partitions=("b",)), replace(ONE, partitions=("b",))
+    made.cycle(*jobs(1, picky, priority=9, name="picky"), *jobs(2, plain, name="any"), times=3)
+    assert booted(made) == ["c2", "c3"]
+    assert why(made) == "it asks for the features rack1, and no such name is free to be booted"
