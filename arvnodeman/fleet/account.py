@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.causes import Cause
+from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import NodeState
+from arvnodeman.fleet.model import JobShape, NodeState
 from arvnodeman.fleet.node import Node
 from arvnodeman.fleet.operation import Operation
 from arvnodeman.fleet.shutdown_stages import Kind
@@ -73,7 +74,7 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
     state.touched.clear()
     states[NodeState.BOOTING] += sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms)
     plan = state.plan
-    groups = plan.groups if plan is not None else {}
+    blocked = _blocked(state)
     return View(
         t=state.t,
         policy=state.policy,
@@ -91,9 +92,7 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         phantoms=tuple(intent.size for intent in state.phantoms.values()),
         spreads=MappingProxyType(state.milestones.spreads()),
         jobs=state.queue.jobs,
-        waiting=MappingProxyType(
-            {s: Waiting(len(g.places), g.served, g.places, g.cause, g.choices) for s, g in groups.items()}
-        ),
+        waiting=MappingProxyType(_waiting(plan, blocked=bool(blocked)) if plan is not None else {}),
         refused=state.refused,
         vain=MappingProxyType(_vain(state)),
         resting=MappingProxyType(_resting(state)),
@@ -106,10 +105,25 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         ),
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
-        blocked=_blocked(state),
+        blocked=blocked,
         safe_mode=state.safe_until is not None,
         stopping=state.stopping,
     )
+
+
+def _waiting(plan: Plan, *, blocked: bool) -> dict[JobShape, Waiting]:
+    """What the plan has for each group. `blocked`: boots that it has not begun do not begin now, and serve nobody."""
+    only_planned = blocked and not plan.in_force
+    return {
+        shape: Waiting(
+            len(group.places),
+            group.served - group.booting if only_planned else group.served,
+            group.places,
+            group.cause,
+            group.choices,
+        )
+        for shape, group in plan.groups.items()
+    }
 
 
 def _blocked(state: State) -> str:

@@ -68,6 +68,7 @@ class Plan:
     stopped_size: NodeSize | None = None
     room_wanted: int = 0  # nodes that jobs stopped by a limit wait for
     wanted: dict[str, int] = field(default_factory=dict)  # wished nodes by size
+    in_force: bool = False  # its boots have begun
 
     def seeks(self, size: str, zone: Zone) -> bool:
         """May a waiting job get a node of this size, in this zone? What Slurm plans may be the probe of a group."""

@@ -164,6 +164,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     if judge(state, plan):
         plan = replan(state)
         assert plan is not None
+    plan.in_force = True
     note_boots(state, plan)
     state.look_again(state.vain.next_end(state.t))
     take_back(state, plan)

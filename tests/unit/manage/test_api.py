@@ -248,6 +248,27 @@ def test_jobs_say_that_nothing_is_decided_while_lists_are_old(site: Managed) -> 
     assert {job["why"] for job in unserved} == {told}
 
 
+def test_a_boot_that_is_only_planned_serves_no_job(site: Managed) -> None:
+    """The cloud's list has never been read, so that nothing is booted, whatever the plan says."""
+    site.world.sizes()
+    site.world.poll_records()
+    site.world.poll_queue(*jobs(2))
+    told = "nothing is decided now: lists are missing or too old: cloud"
+    assert [(job["served"], job["why"]) for job in site.ask("/v1/jobs")["jobs"]] == [(False, told)] * 2
+    assert site.ask("/v1/status")["jobs_served"] == 0
+    site.world.poll_cloud()
+    site.world.poll_queue(*jobs(2))
+    assert [job["served"] for job in site.ask("/v1/jobs")["jobs"]] == [True] * 2
+
+
+def test_a_boot_under_way_serves_its_job_though_lists_grow_old(site: Managed) -> None:
+    site.begin(*jobs(1))
+    site.world.now += 4000.0
+    site.world.poll_cloud()
+    assert site.ask("/v1/status")["blocked"]
+    assert [job["served"] for job in site.ask("/v1/jobs")["jobs"]] == [True]
+
+
 def test_before_the_sizes_are_known_jobs_say_so(site: Managed) -> None:
     site.world.poll_queue(*jobs(1))
     site.world.poll_cloud()
