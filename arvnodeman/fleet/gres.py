@@ -6,7 +6,7 @@ Both are written NAME[:TYPE][:COUNT], with commas between: `gpu:1`, `gpu:tesla:2
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 Gres: TypeAlias = tuple[tuple[str, int], ...]
@@ -72,6 +72,14 @@ def asked(text: str, times: Callable[[int], int] = lambda count: count) -> dict[
         if number and not (bare == item and match["name"].lower() in _NO_GRES):
             wanted[name] = wanted.get(name, 0) + times(number)
     return wanted
+
+
+def with_each(text: str, wanted: Mapping[str, int]) -> int:
+    """What comes with the GRES that are wanted, as squeue writes it for one of them: `gpu:4`. Raises NoGres."""
+    most = 0
+    for name, each in asked(text).items():
+        most = max(most, each * sum(wanted[of] for of in wanted if of == name or of.startswith(f"{name}:")))
+    return most
 
 
 def _read(match: re.Match[str]) -> tuple[str, int]:

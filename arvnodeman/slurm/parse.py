@@ -105,8 +105,9 @@ def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, **t
             gres.asked(tail.get("tres_per_task", ""), lambda each: each * on_each),
         ):
             wanted |= {name: max(number, wanted.get(name, 0)) for name, number in more.items()}
-    for name, each in gres.asked(tail.get("cpus_per_tres", "")).items():  # sbatch --cpus-per-gpu
-        how_many = max(how_many, each * sum(wanted[of] for of in wanted if of == name or of.startswith(f"{name}:")))
+    how_many = max(how_many, gres.with_each(tail.get("cpus_per_tres", ""), wanted))  # sbatch --cpus-per-gpu
+    if "mem" not in on_all:  # Slurm 20.11 counts no memory of a job with --mem-per-gpu before it runs
+        on_all["mem"] = on * gres.with_each(tail.get("memory_per_tres", ""), wanted)
     required, excluded = _names(tail.get("required_nodes", "")), _names(tail.get("excluded_nodes", ""))
     of_names = beside if any(not name.startswith(SIZE_FEATURE) for name in named(beside)) else ""
     needs = Needs(of_names, required, excluded, on if of_names or required or excluded else 1)

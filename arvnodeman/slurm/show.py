@@ -20,6 +20,7 @@ _REASON = re.compile(r"(.*?)\s*\[[^\[\]@]*@([^\[\]]*)\]")
 _FIELD = re.compile(r"(?:^|\s)([A-Za-z]+)=(\S*)")
 _FREE_TEXT = ("Reason=", "Comment=", "OS=", "Extra=")
 _LAST = ("Reason=", "Comment=", "Extra=")  # behind all that is wanted; what follows may be their second line
+_NOTHING = "(null)"  # so older releases show a node without a Comment
 _WANTED = ("NodeName=", "NodeAddr=", "State=", "Partitions=", "SlurmdStartTime=")  # a line has several fields
 WORKING = frozenset({"ALLOCATED", "MIXED"})
 _WELL = WORKING | {"IDLE"}
@@ -85,7 +86,7 @@ def _node(lines: list[str]) -> ShownNode:
         last = last or stripped.startswith(_LAST)
         if stripped.startswith(_FREE_TEXT):  # what follows may hold anything, also what looks like a field
             name, _, rest = stripped.partition("=")
-            texts[name] = rest
+            texts[name] = "" if rest == _NOTHING else rest
         elif any(name in line for name in _WANTED):
             values.update(_FIELD.findall(line))
     name = values.get("NodeName", "")
@@ -142,7 +143,7 @@ def parse_config(text: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for line in text.split("\n"):
         name, equals, value = line.partition("=")
-        if equals and value.strip() not in ("", "(null)"):
+        if equals and value.strip() not in ("", _NOTHING):
             found.setdefault(name.strip(), value.strip())
     return found
 

@@ -132,7 +132,7 @@ def test_where_nodes_may_be_alive_it_stays_and_goes_on_once_slurm_conf_is_mended
         restart(slurm, ("State=CLOUD", "State=UNKNOWN"))
         daemon.wait_for_line("got response with 4 items")
         daemon.wait_for(
-            lambda: "Comment=" not in slurm.say("scontrol", "show", "node", "compute2"),
+            lambda: "Comment=Node Manager" not in slurm.say("scontrol", "show", "node", "compute2"),
             "the name of a node that is gone to be free again",
         )
         assert daemon.stop() == 0

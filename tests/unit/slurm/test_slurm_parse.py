@@ -512,6 +512,15 @@ SHORT_NAMES = {
             | {"mpg": "gres:gpu:500", "cpg": "gres:gpu:3"},
             {"ram": 500, "cores": 3, "nodes": 2, "gres": (("gpu:tesla", 1),)},
         ),
+        # the same two as Slurm 20.11 shows them, which counts no memory of what waits
+        (
+            {"m": "0", "job": "gpu:2", "total": "cpu=1,node=1,billing=1", "mpg": "gpu:1500", "cpg": "gpu:4"},
+            {"ram": 3000, "cores": 8, "gres": (("gpu", 2),)},
+        ),
+        (
+            {"m": "0", "n": "2", "node": "gpu:tesla:1", "cpus": "2", "total": "cpu=2,node=2", "mpg": "gpu:500"},
+            {"ram": 500, "nodes": 2, "gres": (("gpu:tesla", 1),)},
+        ),
         # --nodes=2-3, --nodes=1-3, --nodes=2-3 --mem=700; with --ntasks=6 or 40 it may need the most
         ({"m": "0", "n": "3", "tasks": "2", "total": "cpu=1,mem=62.50G,node=2"}, {"nodes": 2, "ram": 0}),
         ({"m": "0", "n": "3", "total": "cpu=1,mem=32000M,node=1"}, {"ram": 0}),

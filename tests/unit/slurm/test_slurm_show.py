@@ -54,6 +54,12 @@ def test_a_real_answer() -> None:
     assert two.responds
 
 
+def test_no_comment_as_older_releases_show_it() -> None:
+    """Slurm 20.11."""
+    nodes, malformed = parse_nodes("NodeName=cloud1 Arch=x86_64\n   State=IDLE ThreadsPerCore=1\n   Comment=(null)\n\n")
+    assert (nodes["cloud1"].comment, malformed) == ("", [])
+
+
 @pytest.mark.parametrize(
     ("text", "base", "flags"),
     [
