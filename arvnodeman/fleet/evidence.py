@@ -182,7 +182,7 @@ def _follow(state: State, shape: JobShape, memory: Memory, last: float, running:
         )
     if started:
         waited = memory.until > t
-        vain.started(shape, t)
+        vain.started(shape, t, certain=running is not None)
         if waited:
             _ended(state, shape, "Slurm has started a job of it")
 

@@ -170,12 +170,15 @@ class VainBoots:
             table.pop(shape, None)
         return Verdict(shape, memory)
 
-    def started(self, shape: JobShape, t: float) -> None:
-        """Slurm has started a job of this group."""
+    def started(self, shape: JobShape, t: float, *, certain: bool = True) -> None:
+        """Slurm has started a job of this group. Not `certain`: one that left the queue may have been cancelled, too;
+        then a back-off is over, and a probe is to show more."""
         memory = self.groups.get(shape)
         self.marks.pop(shape, None)
         self.watches.pop(shape, None)
-        if memory is not None:
+        if memory is not None and not certain and memory.until > t:
+            memory.until, memory.left_after = t, None
+        elif memory is not None:
             memory.wait, memory.left_after = 0.0, None
             memory.heeded, memory.misled = False, 0
             memory.at_once = min(FASTER * memory.at_once, NO_LIMIT)

@@ -122,3 +122,33 @@ def test_nodes_that_are_held_and_never_came_up_do_not_stop_their_size_for_ever(s
         world.obey()
     assert len(world.created()) > 5
     assert set(held) <= set(world.cloud)
+
+
+def test_a_job_that_may_have_been_cancelled_ends_a_back_off_with_a_probe() -> None:
+    """It left the queue, and a node turned busy for somebody else: four times as many nodes came for each such job."""
+    vain, idle = VainBoots(first_wait=300.0), Idle("compute1", 0.0)
+    vain.in_vain(ONE, "Resources", idle, 1000.0)
+    memory = vain.groups[ONE]
+    vain.started(ONE, 1010.0, certain=False)
+    assert (memory.until, memory.at_once) == (1010.0, 1)
+    assert vain.in_vain(ONE, "Resources", idle, 1020.0).memory.until == 1020.0 + 600.0  # it goes on where it was
+    vain.started(ONE, 1030.0, certain=False)
+    vain.started(ONE, 1040.0, certain=False)  # and again, with a probe: Slurm does start them
+    assert (memory.at_once, memory.wait) == (4, 0.0)
+    vain.in_vain(ONE, "Resources", idle, 1050.0)
+    vain.started(ONE, 1060.0)
+    assert (memory.until, memory.at_once) == (1060.0, 4)
+
+
+def test_cancelled_jobs_of_a_busy_cluster_cost_a_probe_each() -> None:
+    world = World(policy(max_nodes=40, use_within=USE_WITHIN))
+    world.node()
+    world.begin(*jobs(12))
+    world.cycle(times=4)
+    world.obey()
+    assert world.fleet.view.counters["boots_in_vain"] == 1
+    before = len(world.prepared())
+    world.node("compute2", slurm="alloc")  # for others
+    world.cycle(*jobs(12)[1:], every=10)
+    world.cycle(every=10)
+    assert len(world.prepared()) - before <= 1
