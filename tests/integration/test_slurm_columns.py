@@ -89,7 +89,7 @@ def test_line_breaks_in_reasons_comments_and_names_of_jobs(
     caplog.clear()
     (job,) = asked(private, slurm, "--job-name=one\nmunge\n\nUnable to contact slurm controller", "--mem=500")
     assert job.shape.ram == 500
-    not_shown = {"this squeue does not show ExcNodes of jobs"} if slurm_version() < (22, 5) else set()
+    not_shown = {"this squeue does not show ExcNodes of jobs"} if slurm_version() < (24, 11) else set()
     assert {record.getMessage().partition(":")[0] for record in caplog.records} <= not_shown
 
 
