@@ -1,5 +1,5 @@
-"""What Slurm will not do, though it does not say so while every node is off: reservations that are in a job's way, and
-licences that are used up.
+"""What Slurm will not do, though it does not say so while every node is off: reservations that are in a job's way,
+licences that are used up, limits of its accounting.
 
 While no node is up, Slurm's reason for a waiting job is that there is none. What stands in its way beside that shows
 only once a node is there. What can be known of that beforehand is judged here, as Slurm 22.05, 24.11 and 26.05 judge.
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from arvnodeman.fleet.accounting import Accounting
 from arvnodeman.fleet.causes import Cause
 from arvnodeman.fleet.gres import Gres
 from arvnodeman.fleet.limits import NO_LIMIT
@@ -62,11 +63,12 @@ def _admits(listed: tuple[str, ...], name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is known of Slurm's reservations and licences."""
+    """What is known of Slurm's reservations, licences and limits."""
 
     reservations: Mapping[str, Reservation] = field(default_factory=dict)  # by name
     licences: Mapping[str, int] = field(default_factory=dict)  # how many are neither used nor reserved; those known
     never_ours: frozenset[str] = frozenset()  # names of nodes that are booted in no case
+    accounting: Accounting | None = None  # limits that concern the jobs that wait
 
     def place(self, shape: JobShape, time_limit: float | None, now: float) -> Place:
         """Where Slurm would start a job now. `time_limit`: in seconds; None: not known."""

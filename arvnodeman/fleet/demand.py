@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from arvnodeman.fleet import causes, licences
+from arvnodeman.fleet import accounting, causes, licences
 from arvnodeman.fleet.ahead import NOTHING_AHEAD, Names, Outlook
 from arvnodeman.fleet.bounds import Bounds
 from arvnodeman.fleet.causes import Cause
@@ -108,6 +108,9 @@ def make_plan(queue: Queue, supply: Supply, limits: Limits) -> Plan:
         servable = [group for group in servable if not _is_held_back(group, limits, supply)]
     if limits.outlook.licences:
         licences.share(servable, limits.outlook)
+        servable = [group for group in servable if group.limit]
+    if limits.outlook.accounting:
+        accounting.share(servable, limits.outlook.accounting)
         servable = [group for group in servable if group.limit]
     for group in servable:
         size = group.choices[0].id

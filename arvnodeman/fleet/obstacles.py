@@ -1,4 +1,4 @@
-"""Why a job has no node yet: what Slurm's reservations and licences forbid."""
+"""Why a job has no node yet: what Slurm's reservations, licences and the limits of its accounting forbid."""
 
 from __future__ import annotations
 
@@ -62,3 +62,24 @@ class NoLicence(Cause):
         """no licence of solver is free for it: 2 are, for jobs before it."""
         others = f": {self.free} {'is' if self.free == 1 else 'are'}, for jobs before it" if self.free else ""
         return f"no licence of {self.licence} is free for it{others}"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached(Cause):
+    """A limit of a QOS or an association is used up, or will be by jobs before it."""
+
+    of: str = ""  # QOS spent
+    rule: str = ""  # GrpTRES cpu
+    limit: float = 0.0
+    used: float = 0.0
+    wanted: float = 0.0  # by the job
+    shared: bool = True  # else it is one of each job by itself
+
+    def words(self, t: float) -> str:
+        """QOS spent: GrpTRES cpu=4 reached (3 used); it needs 2."""
+        rule = f"{self.of}: {self.rule}={self.limit:g}"
+        if not self.shared:
+            return f"{rule} forbids it, it needs {self.wanted:g}"
+        others = ", jobs before it take the rest" if 0 < self.wanted <= self.limit - self.used else ""
+        needs = f"; it needs {self.wanted:g}" if self.wanted > 1 else ""
+        return f"{rule} reached ({self.used:g} used{others}){needs}"

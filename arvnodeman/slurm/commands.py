@@ -12,11 +12,12 @@ import re
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook, placed
 from arvnodeman.fleet.model import Job, JobShape
 from arvnodeman.settings import ARVADOS_CONTAINER
+from arvnodeman.slurm.accounting import Ledger
 from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks, grouped, told_apart
 from arvnodeman.slurm.errors import (
     ControllerAway,
@@ -76,6 +77,7 @@ class Slurm(SlurmNodes):
         self._each_array: tuple[str, ...] = (_EACH_ARRAY,)  # none, if this squeue does not know it
         self._arrays = RunningTasks()
         self._foresight = Foresight(lambda what: self._run("scontrol", ALL, "show", what), [DUMMY_NODE])
+        self._ledger = Ledger(self._run)
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
@@ -117,6 +119,7 @@ class Slurm(SlurmNodes):
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
         shapes = {id(job.shape): job.shape for job in jobs}.values()
         outlook, now = self._foresight.look([*shapes, *refused]), time.time()
+        outlook = replace(outlook, accounting=self._ledger.look(shapes) or None)
         refused_there: dict[JobShape, list[Job]] = {}
         for job in placed((job for alike in refused.values() for job in alike), outlook, now):
             refused_there.setdefault(job.shape, []).append(job)

@@ -7,7 +7,7 @@ import pytest
 from arvnodeman.fleet import causes
 from arvnodeman.fleet.causes import Cause, InWords, span
 from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, Secret
-from arvnodeman.fleet.obstacles import NoLicence, Reserved
+from arvnodeman.fleet.obstacles import LimitReached, NoLicence, Reserved
 
 LIMIT = causes.AtMaxNodes(wanted=2, size="small", nodes=8, max_nodes=8)
 
@@ -63,6 +63,7 @@ def test_durations_for_people(seconds: float, words: str) -> None:
         ),
         (NoLicence(licence="solver"), "no licence of solver is free for it"),
         (NoLicence(licence="solver", free=1), "no licence of solver is free for it: 1 is, for jobs before it"),
+        (LimitReached(of="QOS x", rule="GrpJobs", limit=3, used=3, wanted=1), "QOS x: GrpJobs=3 reached (3 used)"),
         (causes.IdleExceeded(polls=3), "idle for 3 node poll(s) in a row and not wanted"),
         (
             causes.IdleExceeded(polls=3, makes_room=True),
