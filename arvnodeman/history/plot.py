@@ -13,7 +13,8 @@ from arvnodeman.history.dates import shown
 
 KINDS = (".png", ".svg")
 MISSING = (
-    f"--plot needs matplotlib, which is not installed: {sys.executable} -m pip install 'arvados-node-manager[report]'"
+    f"--plot needs matplotlib, which is not installed: {sys.executable} -m pip install '.[report]', "
+    "where the program was installed from"
 )
 # Colours that people who see few colours can tell apart (Okabe and Ito).
 COLOURS = {"busy": "#0072B2", "idle": "#56B4E9", "unpaired": "#F0E442", "booting": "#E69F00", "other": "#999999"}

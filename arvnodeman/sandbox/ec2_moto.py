@@ -13,7 +13,7 @@ from datetime import UTC
 from typing import Any
 
 ACCOUNT = "123456789012"  # moto's only one
-MISSING = "moto is not installed: pip install 'arvados-node-manager[ec2-demo]'"
+MISSING = "moto is not installed: run pip install '.[ec2-demo]' where the program was installed from"
 LIVE = frozenset({"pending", "running", "stopping", "stopped"})
 
 

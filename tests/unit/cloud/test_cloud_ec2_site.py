@@ -140,4 +140,5 @@ def test_without_moto_the_demo_says_what_is_missing(
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "moto" else found(name, *rest))
     assert demo.main(["--cloud", "ec2"]) == 1
-    assert capsys.readouterr().err == ("demo: moto is not installed: pip install 'arvados-node-manager[ec2-demo]'\n")
+    told = "demo: moto is not installed: run pip install '.[ec2-demo]' where the program was installed from\n"
+    assert capsys.readouterr().err == told
