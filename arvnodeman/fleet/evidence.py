@@ -13,7 +13,7 @@ from arvnodeman.fleet.causes_of_use import InVain
 from arvnodeman.fleet.demand import Plan
 from arvnodeman.fleet.messages import WARNING, Decided
 from arvnodeman.fleet.model import ANYWHERE, Job, JobShape, NodeSize, Word
-from arvnodeman.fleet.node import BUSY, BUSY_STATES, RESERVED, Node
+from arvnodeman.fleet.node import BUSY, BUSY_STATES, IDLE, RESERVED, Node
 from arvnodeman.fleet.shutdown_stages import Kind
 from arvnodeman.fleet.state import State
 from arvnodeman.fleet.use import PLANNED
@@ -69,7 +69,8 @@ def look(state: State) -> Standing:
             if going or (node.shutdown is None and slurm.state == "idle"):
                 standing.silent.setdefault(size.id, []).append(node)
             continue
-        if node.use.ready_since is not None or (node.use.kept_since is not None and _came_reserved(node)):
+        resumed = node.state is IDLE and slurm.state == "idle"  # since the last node poll
+        if node.use.ready_since is not None or resumed or (node.use.kept_since is not None and _came_reserved(node)):
             standing.ready.setdefault(size.id, []).append(node)
         elif slurm.state == PLANNED:
             standing.planned.setdefault(size.id, []).append(node)

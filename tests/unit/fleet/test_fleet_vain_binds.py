@@ -152,3 +152,19 @@ def test_cancelled_jobs_of_a_busy_cluster_cost_a_probe_each() -> None:
     world.cycle(*jobs(12)[1:], every=10)
     world.cycle(every=10)
     assert len(world.prepared()) - before <= 1
+
+
+def test_a_node_that_was_resumed_since_the_last_node_poll_is_up() -> None:
+    """What Slurm says then of jobs was missed, and the node was gone before the next queue poll: nodes came one after
+    the other, and none in vain."""
+    world = World(policy(use_within=USE_WITHIN))
+    world.node(slurm="drain", reason="Node Manager shutdown (i-old)", age=HOUR / 12)
+    world.begin(*jobs(2))
+    world.cycle()
+    world.obey()
+    assert world.slurm is not None
+    assert world.slurm["compute1"].state == "idle"  # it was resumed
+    world.now += 1
+    world.tell(QueueListed([], world.now, refused={ONE: [replace(job, reason=SPENT) for job in jobs(2)]}))
+    (group,) = world.fleet.view.vain.values()
+    assert group.said == SPENT
