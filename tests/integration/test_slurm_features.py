@@ -25,6 +25,8 @@ SUBMITTED, UNMET, REFUSED = "submitted", "no such nodes", "no expression"
 GROUP_IN_BRACKETS = re.compile(r"\[[^\]]*\([^)]*[&|,][^\]]*\|[^\]]*\]|\[[^\]]*\|[^\]]*\([^)]*[&|,][^\]]*\]")
 """Slurm 22.05 takes parentheses in brackets apart, and wants a of `[(a&b)|c]` in any case; 24.11 does not."""
 SINCE = (24, 11)
+LESS_STRICT_BEFORE = (22, 5)
+"""Slurm 20.11 takes what newer ones refuse as a slip: two pairs of brackets, parentheses behind brackets."""
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,8 @@ def test_random_constraints_are_read_as_slurm_reads_them(slurm: PrivateSlurm) ->
             nodes = dice.randint(1, EACH)
             real, mine = said(slurm, expression, index, nodes), ours(expression, index, nodes)
             told[real] += 1
+            if release < LESS_STRICT_BEFORE and mine == REFUSED:
+                continue
             # newer Slurms refuse counts outside of brackets that older ones take: such a job never waits
             if real != mine and not (real == REFUSED and "*" in expression and release >= SINCE):
                 differences.append(f"{expression} on {nodes} nodes with {SETS[index]!r}: {real}, and not {mine}")
