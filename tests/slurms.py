@@ -30,8 +30,10 @@ SUITES = {"20.11": "bullseye", "24.11": "trixie", "26.05": "sid"}
 MOVING = "sid"
 STALE = 7 * 86400.0  # seconds after which the root of the suite that moves is made anew
 CHOSEN = tuple(
-    f"tests/integration/test_slurm_{name}.py" for name in ("newest", "columns", "declared", "real", "together")
+    f"tests/integration/test_slurm_{name}.py"
+    for name in ("newest", "columns", "declared", "real", "together", "alone", "ahead", "features")
 )
+AT_ONCE = 3  # tests, which wait more than they work
 MORE = ("sacct", "srun", "salloc", "sacctmgr", "slurmdbd", "sdiag", "sprio")
 _STAND_IN = """#!/bin/sh
 # {name} of the Slurm in {root}
@@ -157,9 +159,8 @@ def main() -> int:
             bad.append(version)
             continue
         tests = given.rest or list(CHOSEN)
-        argv = (
-            given.rest if given.run else [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *tests]
-        )
+        side_by_side = ("-n", str(AT_ONCE), "--dist", "loadfile")
+        argv = given.rest if given.run else [sys.executable, "-m", "pytest", "-q", *side_by_side, *tests]
         path = f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         environ = {**os.environ, "PATH": path, "TMPDIR": "/tmp", "SLURM_ROOT": str(root)}
         if subprocess.run(argv, env=environ, check=False).returncode:
