@@ -1,36 +1,58 @@
 #!/bin/bash
 # scontrol reads commands from its standard input when it has none in its arguments. The quotation marks that hold a text
 # with blanks together are taken off a Reason, and become part of a Comment: Comment="a b" is kept with them, so what one
-# writes by a list of commands is not what one writes by arguments. Needs Debian's slurm-wlm slurmctld slurm-client munge.
-# Ends with 0 while that is so.
-set -eu
+# writes by a list of commands is not what one writes by arguments. Ends with 0 while that is so.
+set -euo pipefail
+slurm=22.05.8-4+deb12u3 munge=0.5.15-2+deb12u1
 cd "$(mktemp -d)"; here=$PWD; pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; wait; cd /; rm -rf "$here"' EXIT
-port=$(( 20000 + $$ % 20000 ))
-mkdir run log state; head -c 1024 /dev/urandom > key; chmod 400 key
+end() {
+  scancel --quiet --user="$(id -un)" 2>/dev/null || true
+  for _ in {1..20}; do [ -z "$(squeue --noheader --states=R,CG 2>/dev/null)" ] && break; sleep 0.5; done
+  kill "${pids[@]}" 2>/dev/null || true; wait; cd /; rm -rf "$here"
+}
+trap end EXIT
+apt-get -q download {slurmctld,slurmd,slurm-client,slurm-wlm-basic-plugins}=$slurm {munge,libmunge2}=$munge \
+  libhwloc15=2.9.0-1 libjson-c5=0.16-2 liblua5.1-0=5.1.5-9 libnuma1=2.0.16-1 libyaml-0-2=0.2.5-1 libreadline8=8.2-1.3 \
+  libdbus-1-3=1.14.10-1~deb12u1 >apt.log 2>&1 || { cat apt.log; exit 2; }
+for deb in *.deb; do dpkg -x "$deb" .; done
+libs=$(dirname "$here"/usr/lib/*/slurm-wlm); for tool in slurmctld slurmd slurmstepd; do ln -s $tool-wlm usr/sbin/$tool; done
+export SLURM_CONF=$here/slurm.conf LD_LIBRARY_PATH=$libs:$libs/slurm-wlm PATH=$here/usr/bin:$here/usr/sbin:$PATH
+mkdir run log state spool; head -c 1024 /dev/urandom > key; chmod 400 key
+port=$(( 20000 + $$ * 8 % 12000 )); while (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null; do (( port += 8 )); done
 cat > slurm.conf <<C
 ClusterName=finding
 SlurmctldHost=localhost(127.0.0.1)
 SlurmUser=$(id -un)
+SlurmdUser=$(id -un)
 SlurmctldPort=$port
-SlurmdPort=$(( port + 1 ))
+SlurmdPort=$port
 AuthType=auth/munge
 AuthInfo=socket=$here/run/munge
 CredType=cred/munge
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+PluginDir=$libs/slurm-wlm
 StateSaveLocation=$here/state
+SlurmdSpoolDir=$here/spool/%n
 SlurmctldPidFile=$here/run/slurmctld.pid
+SlurmdPidFile=$here/run/slurmd.%n.pid
 SlurmctldLogFile=$here/log/slurmctld
+SlurmdLogFile=$here/log/slurmd.%n
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
-NodeName=n[1-2] NodeAddr=127.0.0.1 Port=[$(( port + 2 ))-$(( port + 3 ))] State=UNKNOWN
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=bf_interval=1,sched_interval=1
+SlurmdParameters=config_overrides
+KillWait=1
+NodeName=n[1-4] NodeAddr=127.0.0.1 Port=[$(( port + 1 ))-$(( port + 4 ))] CPUs=4 State=UNKNOWN
 PartitionName=p Nodes=ALL Default=YES
 C
-export SLURM_CONF=$here/slurm.conf PATH=$PATH:/usr/sbin
 munged --foreground --force --key-file=key --socket=run/munge --pid-file=run/munged.pid --log-file=log/munged \
   --seed-file=run/seed 2>/dev/null & pids+=($!)
-for _ in {1..50}; do [ -S run/munge ] && break; sleep 0.1; done
+until [ -S run/munge ]; do sleep 0.1; done
 slurmctld -D 2>/dev/null & pids+=($!)
 for _ in {1..60}; do sinfo --noheader >/dev/null 2>&1 && break; sleep 0.5; done
 sinfo --version

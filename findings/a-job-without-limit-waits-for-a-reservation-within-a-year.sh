@@ -1,0 +1,77 @@
+#!/bin/bash
+# A job without --time in a partition without a limit shows the time limit UNLIMITED while it waits, and is planned as if it would
+# run for 365 days: a reservation of all nodes in 360 days keeps it from starting on idle nodes today, one in 370 days does not.
+# (Once it runs it may show 365-00:00:00.) One would guess that either every reservation ahead keeps it out, or none; the
+# manual names no such length. Ends with 0 while that is so.
+set -euo pipefail
+slurm=22.05.8-4+deb12u3 munge=0.5.15-2+deb12u1
+cd "$(mktemp -d)"; here=$PWD; pids=()
+end() {
+  scancel --quiet --user="$(id -un)" 2>/dev/null || true
+  for _ in {1..20}; do [ -z "$(squeue --noheader --states=R,CG 2>/dev/null)" ] && break; sleep 0.5; done
+  kill "${pids[@]}" 2>/dev/null || true; wait; cd /; rm -rf "$here"
+}
+trap end EXIT
+apt-get -q download {slurmctld,slurmd,slurm-client,slurm-wlm-basic-plugins}=$slurm {munge,libmunge2}=$munge \
+  libhwloc15=2.9.0-1 libjson-c5=0.16-2 liblua5.1-0=5.1.5-9 libnuma1=2.0.16-1 libyaml-0-2=0.2.5-1 libreadline8=8.2-1.3 \
+  libdbus-1-3=1.14.10-1~deb12u1 >apt.log 2>&1 || { cat apt.log; exit 2; }
+for deb in *.deb; do dpkg -x "$deb" .; done
+libs=$(dirname "$here"/usr/lib/*/slurm-wlm); for tool in slurmctld slurmd slurmstepd; do ln -s $tool-wlm usr/sbin/$tool; done
+export SLURM_CONF=$here/slurm.conf LD_LIBRARY_PATH=$libs:$libs/slurm-wlm PATH=$here/usr/bin:$here/usr/sbin:$PATH
+mkdir run log state spool; head -c 1024 /dev/urandom > key; chmod 400 key
+port=$(( 20000 + $$ * 8 % 12000 )); while (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null; do (( port += 8 )); done
+cat > slurm.conf <<C
+ClusterName=finding
+SlurmctldHost=localhost(127.0.0.1)
+SlurmUser=$(id -un)
+SlurmdUser=$(id -un)
+SlurmctldPort=$port
+SlurmdPort=$port
+AuthType=auth/munge
+AuthInfo=socket=$here/run/munge
+CredType=cred/munge
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+PluginDir=$libs/slurm-wlm
+StateSaveLocation=$here/state
+SlurmdSpoolDir=$here/spool/%n
+SlurmctldPidFile=$here/run/slurmctld.pid
+SlurmdPidFile=$here/run/slurmd.%n.pid
+SlurmctldLogFile=$here/log/slurmctld
+SlurmdLogFile=$here/log/slurmd.%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=bf_interval=1,sched_interval=1
+SlurmdParameters=config_overrides
+KillWait=1
+NodeName=n[1-4] NodeAddr=127.0.0.1 Port=[$(( port + 1 ))-$(( port + 4 ))] CPUs=4 State=UNKNOWN
+PartitionName=p Nodes=ALL Default=YES
+C
+munged --foreground --force --key-file=key --socket=run/munge --pid-file=run/munged.pid --log-file=log/munged \
+  --seed-file=run/seed 2>/dev/null & pids+=($!)
+until [ -S run/munge ]; do sleep 0.1; done
+slurmctld -D 2>/dev/null & pids+=($!)
+for _ in {1..60}; do sinfo --noheader >/dev/null 2>&1 && break; sleep 0.5; done
+sinfo --version
+for n in 1 2 3 4; do slurmd -D -N n$n -d "$here/usr/sbin/slurmstepd" 2>/dev/null & pids+=($!); done
+for _ in {1..60}; do [ "$(sinfo -h -t idle -o %D)" = 4 ] && break; sleep 0.5; done
+tried() {
+  [ "$1" = none ] || scontrol create reservation ReservationName=far StartTime="now+$1days" Duration=60 Nodes=ALL \
+    Users="$(id -un)" >/dev/null
+  id=$(sbatch --parsable --output=/dev/null --wrap 'sleep 600')
+  for _ in {1..40}; do
+    now=$(squeue --noheader --jobs="$id" --format='limit %l: %T, %r'); [[ "$now" = *", None" && "$now" != *RUNNING* ]] || break
+    sleep 0.5
+  done
+  sleep 4; squeue --noheader --jobs="$id" --format='limit %l: %T, %r'; scancel "$id"
+  while [ "$(squeue --noheader)" ]; do sleep 0.5; done
+  [ "$1" = none ] || scontrol delete ReservationName=far
+}
+none=$(tried none); near=$(tried 360); far=$(tried 370)
+echo "a reservation in 360 days: $near"; echo "a reservation in 370 days: $far"; echo "no reservation:            $none"
+[[ "$near" = "limit UNLIMITED: PENDING, ReqNodeNotAvail"* ]] && [[ "$far" = *": RUNNING, None" ]] &&
+  [[ "$none" = *": RUNNING, None" ]]
