@@ -259,7 +259,6 @@ SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "mintime": lambda _job: "0:00",
     "licenses": SQUEUE_FIELDS["W"],
     "reqnodes": SQUEUE_FIELDS["n"],
-    "excnodes": SQUEUE_FIELDS["x"],
 }
 """The names that the option --Format has for them."""
 
