@@ -6,8 +6,10 @@ set -euo pipefail
 slurm=22.05.8-4+deb12u3 munge=0.5.15-2+deb12u1
 cd "$(mktemp -d)"; here=$PWD; pids=()
 end() {
-  scancel --quiet --user="$(id -un)" 2>/dev/null || true
-  for _ in {1..20}; do [ -z "$(squeue --noheader --states=R,CG 2>/dev/null)" ] && break; sleep 0.5; done
+  if [ "${up-}" ]; then
+    scancel --quiet --user="$(id -un)" || true
+    for _ in {1..20}; do [ -z "$(squeue --noheader --states=R,CG)" ] && break; sleep 0.5; done
+  fi 2>/dev/null
   kill "${pids[@]}" 2>/dev/null || true; wait; cd /; rm -rf "$here"
 }
 trap end EXIT
@@ -18,7 +20,8 @@ for deb in *.deb; do dpkg -x "$deb" .; done
 libs=$(dirname "$here"/usr/lib/*/slurm-wlm); for tool in slurmctld slurmd slurmstepd; do ln -s $tool-wlm usr/sbin/$tool; done
 export SLURM_CONF=$here/slurm.conf LD_LIBRARY_PATH=$libs:$libs/slurm-wlm PATH=$here/usr/bin:$here/usr/sbin:$PATH
 mkdir run log state spool; head -c 1024 /dev/urandom > key; chmod 400 key
-port=$(( 20000 + $$ * 8 % 12000 )); while (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null; do (( port += 8 )); done
+used() { for p in $(seq $port $(( port + 4 ))); do (: < "/dev/tcp/127.0.0.1/$p") 2>/dev/null && return; done; return 1; }
+port=$(( 20000 + $$ * 5 % 12000 )); while used; do (( port += 5 )); done
 cat > slurm.conf <<C
 ClusterName=finding
 SlurmctldHost=localhost(127.0.0.1)
@@ -52,9 +55,13 @@ PartitionName=p Nodes=ALL Default=YES
 C
 munged --foreground --force --key-file=key --socket=run/munge --pid-file=run/munged.pid --log-file=log/munged \
   --seed-file=run/seed 2>/dev/null & pids+=($!)
-until [ -S run/munge ]; do sleep 0.1; done
+for _ in {1..100}; do [ -S run/munge ] && break; sleep 0.1; done
 slurmctld -D 2>/dev/null & pids+=($!)
-for _ in {1..60}; do sinfo --noheader >/dev/null 2>&1 && break; sleep 0.5; done
+for _ in {1..100}; do
+  (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null && up=yes && break
+  kill -0 "${pids[1]}" 2>/dev/null || break; sleep 0.2
+done
+[ "${up-}" ] || { cat log/*; exit 2; }
 sinfo --version
 for n in 1 2 3 4; do slurmd -D -N n$n -d "$here/usr/sbin/slurmstepd" 2>/dev/null & pids+=($!); done
 for _ in {1..60}; do [ "$(sinfo -h -t idle -o %D)" = 4 ] && break; sleep 0.5; done
