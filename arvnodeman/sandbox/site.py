@@ -37,6 +37,7 @@ from arvnodeman.sandbox.wiring import RECORDS, Site, SiteOptions
 from arvnodeman.sandbox.workload import make_workload
 
 _THREADS = 64  # requests at once; those that hang or are slow hold one for as long
+_STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
 _PROGRAM = "arvados-node-manager sandbox"
 
 
@@ -64,8 +65,8 @@ def main(argv: Sequence[str]) -> int:
         Faults(options.seed).set_rates(rates)
     except UnknownFault as error:
         parser.error(str(error))
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
+    for number in _STOPS:
+        signal.signal(number, _end)
     with contextlib.ExitStack() as stack:
         folder = Path(given.dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="arvados-sandbox-")))
         try:
@@ -163,6 +164,7 @@ def _rate(text: str) -> tuple[str, float]:
 
 
 def _serve(site: Site, given: argparse.Namespace, folder: Path, slurm_conf: str, ec2: Ec2Site | None) -> int:
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # for the threads: signals are the main thread's alone
     try:
         application = TroubledApplication(
             SiteApplication(site, _stop_soon), site.clock.lock, site.faults, site.happenings, site.weather
@@ -202,6 +204,7 @@ def _serve(site: Site, given: argparse.Namespace, folder: Path, slurm_conf: str,
     sys.stdout.write(greeting(address, given.config) if sys.stdout.isatty() else address.line() + "\n")
     sys.stdout.flush()
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         server.run()
     finally:
         clock.stop()
@@ -229,7 +232,10 @@ def greeting(address: SiteAddress, config: str | None) -> str:
 
 
 def _end(_signal: int, _frame: object) -> None:
-    raise SystemExit(0)
+    """The first signal ends the site; those behind it, as when standard input closes too, must not break its end."""
+    already = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    if not already & _STOPS:
+        raise SystemExit(0)
 
 
 def _stop_soon() -> None:

@@ -194,6 +194,19 @@ def test_a_site_ends_when_told_so(how: str) -> None:
     assert (process.returncode, err) == (0, "")
 
 
+def test_a_site_that_is_told_again_and_again_still_ends_well() -> None:
+    command = [sys.executable, "-m", "arvnodeman.sandbox.site", "--slots", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+
+
 def test_a_site_ends_with_whoever_started_it() -> None:
     """Also when that is killed."""
     code = (
