@@ -16,7 +16,9 @@ from typing import TypeVar
 
 from arvnodeman.cloud.base import CloudDriver, ping_url
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.nodes.node import FIRST_PING_TOLERANCE, OUR_SHUTDOWN, host_part, reason_of
+from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
     ErrorKind,
@@ -28,8 +30,6 @@ from arvnodeman.fleet.model import (
     Secret,
     Word,
 )
-from arvnodeman.fleet.node import FIRST_PING_TOLERANCE, OUR_SHUTDOWN, host_part, reason_of
-from arvnodeman.fleet.sizes import SizeTable
 from arvnodeman.records.keeper import RecordKeeper
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import Slurm

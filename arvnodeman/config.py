@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from arvnodeman import ini
-from arvnodeman.fleet.gres import NoGres
-from arvnodeman.fleet.model import Secret, SizeSection
+from arvnodeman.fleet.values.gres import NoGres
+from arvnodeman.fleet.values.model import Secret, SizeSection
 from arvnodeman.option import (
     ARVADOS,
     CLOUD,

@@ -26,7 +26,7 @@ from arvnodeman.cloud.registry import check_driver
 from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.view.view import View
 from arvnodeman.history.recorder import Recorder
 from arvnodeman.history.samples import step_of
 from arvnodeman.journal.brain import JournalledBrain

@@ -10,9 +10,9 @@ from configparser import RawConfigParser
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
-from arvnodeman.fleet.features import SIZE_FEATURE
-from arvnodeman.fleet.gres import Gres, offered
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.values.features import SIZE_FEATURE
+from arvnodeman.fleet.values.gres import Gres, offered
+from arvnodeman.fleet.values.model import Secret
 from arvnodeman.hostlist import hostlist
 from arvnodeman.option import FREE_CLOUD_SECTIONS, Kind, Option, nearest
 

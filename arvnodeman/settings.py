@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import Policy, Secret, SizeSection
+from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
 
 KEPT_BY_AUTO, KEPT_BY_ARVADOS, KEPT_BY_SLURM = "auto", "arvados", "slurm"
 ARVADOS_CONTAINER = "-dz642-"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from arvnodeman.fleet.messages import Command, Event
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.view.view import View
 
 
 class Brain(Protocol):

@@ -16,7 +16,7 @@ from arvnodeman.actors.operators import OperatorDied, OperatorPool, StepEnded
 from arvnodeman.actors.pollers import BringForward
 from arvnodeman.actors.timer import Timer
 from arvnodeman.fleet.messages import Command, Event, Note, Poll, PollNow, Step, StepDone, StopAsked, Tick
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.view.view import View
 
 SHORTEST_WAKEUP = 0.05  # seconds: a brain that asks for moments in the past shall not keep a core busy
 

@@ -19,8 +19,8 @@ from arvnodeman.fleet.messages import (
     Step,
     StepResult,
 )
-from arvnodeman.fleet.model import RemoteError, Secret
-from arvnodeman.fleet.name_steps import OfferFeatures
+from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.values.model import RemoteError, Secret
 
 Report = Callable[[Step, str, str], None]  # the step, what it is about, what would have been done
 

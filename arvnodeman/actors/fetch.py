@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from arvnodeman.actors.pollers import SlurmFailure
-from arvnodeman.fleet.ahead import NOTHING_AHEAD
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
-from arvnodeman.fleet.model import Job, JobShape, RemoteFailure, SlurmNode
+from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
+from arvnodeman.fleet.values.model import Job, JobShape, RemoteFailure, SlurmNode
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.errors import SlurmFailure as SlurmDidNotAnswer
 from arvnodeman.supervision.clock import Clock

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from arvnodeman.actors.together import RECORD_STEPS, do_record_steps, do_slurm_steps
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, Secret
-from arvnodeman.fleet.name_steps import OfferFeatures
+from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, Secret
 from arvnodeman.records.names import SlurmRecords
 
 if TYPE_CHECKING:

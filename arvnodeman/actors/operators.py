@@ -10,7 +10,7 @@ from typing import Protocol
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
 from arvnodeman.actors.waiting import WaitingSteps
 from arvnodeman.fleet.messages import Step, StepDone, StepFailed, StepResult
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 from arvnodeman.supervision.ending import is_fatal
 
 

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from arvnodeman.fleet.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorWord, SlurmNode
-from arvnodeman.fleet.node import BUSY_STATES
+from arvnodeman.fleet.nodes.node import BUSY_STATES
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorWord, SlurmNode
 
 BOOT_TIME = 60.0  # seconds from the pretended creation of a node to its first ping
 HOSTNAME = "dryrun"  # names of pretended nodes, so that no real node is meant

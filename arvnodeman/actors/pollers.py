@@ -13,7 +13,7 @@ from typing import ClassVar
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
 from arvnodeman.actors.timer import Timer
 from arvnodeman.fleet.messages import CloudListed, Poll, PollFailed, QueueListed, RecordsListed
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 from arvnodeman.supervision.clock import wall_time
 from arvnodeman.supervision.ending import is_fatal
 

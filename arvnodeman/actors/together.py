@@ -19,7 +19,7 @@ from arvnodeman.fleet.messages import (
     Step,
     StepResult,
 )
-from arvnodeman.fleet.model import BootIntent, CloudNode, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, RemoteError, RemoteFailure
 
 if TYPE_CHECKING:
     from arvnodeman.slurm.many import ManyNodes

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from arvnodeman.arvados.containers import Container
-from arvnodeman.fleet.model import Job
+from arvnodeman.fleet.values.model import Job
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 _NO_OTHERS: Mapping[str, str] = MappingProxyType({})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arvnodeman.arvados.client import client, is_last
-from arvnodeman.fleet.model import ErrorKind, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteFailure
 from arvnodeman.settings import Settings
 
 PAGE = 1000

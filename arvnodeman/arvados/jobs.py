@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from arvnodeman.arvados.client import client, is_last
-from arvnodeman.fleet.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure
 from arvnodeman.settings import Settings
 
 PAGE = 1000

@@ -17,7 +17,15 @@ from typing import Any, ClassVar
 
 from arvnodeman.arvados.client import client, is_last
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.values.model import (
+    BootIntent,
+    CloudNode,
+    ErrorKind,
+    NodeRecord,
+    RemoteError,
+    RemoteFailure,
+    Secret,
+)
 from arvnodeman.settings import Settings
 
 PREPARED = "Prepared by Node Manager"

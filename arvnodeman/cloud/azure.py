@@ -27,7 +27,7 @@ from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.user_data import node_data_script
-from arvnodeman.fleet.model import CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteFailure, Secret
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteFailure, Secret
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     CloudNode,
     NodeRecord,
     NodeSize,

@@ -18,7 +18,7 @@ from libcloud.compute.drivers.dummy import DummyNodeDriver
 from arvnodeman.cloud.base import name_for_record
 from arvnodeman.cloud.errors import table
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
-from arvnodeman.fleet.model import CloudNode, NodeRecord, NodeSize, Secret
+from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, Secret
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings

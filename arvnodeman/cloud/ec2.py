@@ -28,7 +28,7 @@ from arvnodeman.cloud.libcloud_driver import STRANGE, LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.throttle import Op
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
     NodeRecord,

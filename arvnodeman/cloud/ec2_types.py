@@ -13,7 +13,7 @@ from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall, findtext
 
 from arvnodeman.cloud.ec2_requests import describe
-from arvnodeman.fleet.model import SizeSection
+from arvnodeman.fleet.values.model import SizeSection
 
 _FAMILY = re.compile(r"[a-z]{1,4}[0-9]{0,2}[a-z0-9-]*")
 _SIZE = re.compile(r"[0-9]{1,3}xlarge|metal(-[0-9]{1,3}xl)?")

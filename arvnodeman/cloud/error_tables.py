@@ -8,7 +8,7 @@ What is not here falls under the rule of errors.py, is counted and logged once, 
 from __future__ import annotations
 
 from arvnodeman.cloud.errors import CREDENTIALS, table
-from arvnodeman.fleet.model import ErrorKind
+from arvnodeman.fleet.values.model import ErrorKind
 
 REFUSED, CAPACITY, TRANSIENT, GONE = ErrorKind.REFUSED, ErrorKind.CAPACITY, ErrorKind.TRANSIENT, ErrorKind.GONE
 QUOTA = ErrorKind.QUOTA

@@ -28,7 +28,7 @@ from libcloud.compute.types import KeyPairDoesNotExistError
 
 from arvnodeman.cloud.redaction import Hidden, one_line, without_secrets
 from arvnodeman.cloud.retry import asked_to_wait
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 CREDENTIALS = "[Cloud Credentials] key"
 

@@ -23,7 +23,7 @@ from arvnodeman.cloud.gce_libcloud import GCENodes, metadata_of
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require, words
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
     NodeRecord,

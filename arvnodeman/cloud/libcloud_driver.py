@@ -38,7 +38,7 @@ from arvnodeman.cloud.startup import Startup
 from arvnodeman.cloud.throttle import Op, bucket_of_process
 from arvnodeman.cloud.user_data import BadTemplate
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
     NodeRecord,

@@ -19,7 +19,7 @@ from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.openstack_libcloud import OpenStackNodes
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.user_data import NODE_DATA, node_data_script
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
     NodeRecord,

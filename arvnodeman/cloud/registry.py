@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from arvnodeman.cloud_options import DRIVERS
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import RemoteFailure
+from arvnodeman.fleet.values.model import RemoteFailure
 
 if TYPE_CHECKING:
     from arvnodeman.cloud.base import CloudDriver

@@ -23,7 +23,7 @@ from arvnodeman.cloud.error_tables import SANDBOX
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.redaction import named
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import CloudNode, NodeRecord, NodeSize, Secret
+from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, Secret
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings

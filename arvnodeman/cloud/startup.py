@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.cloud.redaction import Hidden
 from arvnodeman.cloud.user_data import BadTemplate, Template, values_for
-from arvnodeman.fleet.model import ErrorKind, NodeRecord, NodeSize, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.values.model import ErrorKind, NodeRecord, NodeSize, RemoteError, RemoteFailure, Secret
 
 OPTION = "[Cloud Create] user_data"
 

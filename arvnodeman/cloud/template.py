@@ -16,7 +16,7 @@ from arvnodeman.cloud.errors import CREDENTIALS, table
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import credentials, require
 from arvnodeman.cloud.sandbox import SandboxNodeDriver  # (1) the libcloud class: libcloud.compute.drivers.NAME
-from arvnodeman.fleet.model import CloudNode, NodeRecord, NodeSize, Secret
+from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, Secret
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings

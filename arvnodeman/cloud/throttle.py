@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from enum import Enum
 
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 LONGEST = 2.0  # seconds that a request may wait in an operator
 _WHOLE = 1 - 1e-9  # of a token: sums of fractions are a little off

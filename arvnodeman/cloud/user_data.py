@@ -18,7 +18,7 @@ import string
 from collections.abc import Mapping
 from pathlib import Path
 
-from arvnodeman.fleet.model import NodeRecord, NodeSize, Secret
+from arvnodeman.fleet.values.model import NodeRecord, NodeSize, Secret
 
 NAMES: Mapping[str, str] = {
     "ping_url": "the URL that the node is to call when it is up, and then every minute or so; it holds a secret",

@@ -6,13 +6,18 @@ this room; the same history gives the same commands. See doc/architecture.md for
 
 from __future__ import annotations
 
-from arvnodeman.fleet.account import publish
-from arvnodeman.fleet.boot import Boot
-from arvnodeman.fleet.boots import after_boot, let_through, stop_unneeded
-from arvnodeman.fleet.cancels import Cancelling
-from arvnodeman.fleet.chores import Chore, CleanRecord, FetchSizes, OfferNames, WriteWord
-from arvnodeman.fleet.evidence import retry
-from arvnodeman.fleet.intake import CAREFUL_POLLS, take_cloud, take_records
+from arvnodeman.fleet.decide.boots import after_boot, let_through, stop_unneeded
+from arvnodeman.fleet.decide.cancels import Cancelling
+from arvnodeman.fleet.decide.evidence import retry
+from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
+from arvnodeman.fleet.decide.names import note_names
+from arvnodeman.fleet.decide.offers import after_offer, offer_sizes
+from arvnodeman.fleet.decide.planning import decide_boots, replan, take_back, wanted_again
+from arvnodeman.fleet.decide.records import RecordKeeping, clean_orphans
+from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.decide.stops import after_shutdown, decide_nothing, decide_stops, departures
+from arvnodeman.fleet.decide.upkeep import after_chore, keep_up
+from arvnodeman.fleet.decide.words import after_word, operator_said
 from arvnodeman.fleet.messages import (
     CancelJob,
     CloudListed,
@@ -33,20 +38,15 @@ from arvnodeman.fleet.messages import (
     StopAsked,
     Tick,
 )
-from arvnodeman.fleet.model import Policy, ProviderSize, RemoteError
-from arvnodeman.fleet.names import note_names
-from arvnodeman.fleet.offers import after_offer, offer_sizes
-from arvnodeman.fleet.operation import Operation
-from arvnodeman.fleet.planning import decide_boots, replan, take_back, wanted_again
-from arvnodeman.fleet.records import RecordKeeping, clean_orphans
-from arvnodeman.fleet.shutdown import Shutdown
-from arvnodeman.fleet.sizes import SizeTable
-from arvnodeman.fleet.state import State
-from arvnodeman.fleet.stops import after_shutdown, decide_nothing, decide_stops, departures
-from arvnodeman.fleet.upkeep import after_chore, keep_up
-from arvnodeman.fleet.view import View
-from arvnodeman.fleet.windows import ShutdownWindows
-from arvnodeman.fleet.words import after_word, operator_said
+from arvnodeman.fleet.operations.boot import Boot
+from arvnodeman.fleet.operations.chores import Chore, CleanRecord, FetchSizes, OfferNames, WriteWord
+from arvnodeman.fleet.operations.operation import Operation
+from arvnodeman.fleet.operations.shutdown import Shutdown
+from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.model import Policy, ProviderSize, RemoteError
+from arvnodeman.fleet.values.windows import ShutdownWindows
+from arvnodeman.fleet.view.account import publish
+from arvnodeman.fleet.view.view import View
 
 MOST_UNLISTED = 200  # errors in no table that are logged
 SIZES_AGAIN_AFTER = 600.0  # seconds, while a configured size is missing at the provider

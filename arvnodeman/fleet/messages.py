@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
-from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook
-from arvnodeman.fleet.decided import Decided as Decided
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
+from arvnodeman.fleet.values.decided import Decided as Decided
+from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
     Job,

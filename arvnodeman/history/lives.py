@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from arvnodeman.fleet.messages import Decided
-from arvnodeman.fleet.model import NodeState
-from arvnodeman.fleet.view import NodeStatus, View
+from arvnodeman.fleet.values.model import NodeState
+from arvnodeman.fleet.view.view import NodeStatus, View
 
 LONGEST = 10 * 366 * 86_400.0  # seconds: a start time further back is a slip of the cloud's
 SAME_START = 300.0  # seconds by which two accounts of one node's start may differ

@@ -14,7 +14,7 @@ from pathlib import Path
 from arvnodeman.actors.daemon import Published
 from arvnodeman.actors.waits import JobWaits
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.view.view import View
 from arvnodeman.history.chronicle import Chronicle
 from arvnodeman.history.file import Kept, life_row
 from arvnodeman.history.lives import Lives

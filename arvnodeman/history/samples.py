@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.view.view import View
 
 STEP = 60.0  # seconds between samples
 POLLS_TO_A_STEP = 6  # where lists are polled much faster than once a minute, samples come after so many polls

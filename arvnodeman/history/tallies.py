@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.view.view import View
 from arvnodeman.history.samples import SHOWN, shown_as
 from arvnodeman.history.schema import Row
 

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 from arvnodeman.fleet.messages import Event, PollNow, Step
-from arvnodeman.fleet.model import Policy, Secret
+from arvnodeman.fleet.values.model import Policy, Secret
 
 CLASS = "@"
 MASK = "***"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from arvnodeman.fleet.messages import Event
-from arvnodeman.fleet.model import Policy
+from arvnodeman.fleet.values.model import Policy
 from arvnodeman.journal.codec import Codec, NotUnderstood, hints_of, is_mapping, is_set, list_of
 from arvnodeman.journal.lists import ListReader
 from arvnodeman.journal.records import FORMAT

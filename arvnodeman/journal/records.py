@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arvnodeman.fleet.messages import Command, Event, Note
-from arvnodeman.fleet.model import Policy
+from arvnodeman.fleet.values.model import Policy
 from arvnodeman.journal.codec import Codec, hints_of, list_of
 from arvnodeman.journal.lists import ListCoder
 from arvnodeman.version import __version__

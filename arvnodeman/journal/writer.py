@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from arvnodeman.fleet.messages import Command, Event, PolicyChanged
-from arvnodeman.fleet.model import Policy
+from arvnodeman.fleet.values.model import Policy
 from arvnodeman.journal.codec import Codec
 from arvnodeman.journal.inbox import Happened, JournalInbox
 from arvnodeman.journal.records import RecordWriter, gap

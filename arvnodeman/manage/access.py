@@ -13,7 +13,7 @@ from enum import Enum
 
 from werkzeug.wrappers import Request
 
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.values.model import Secret
 
 LOCAL = "arvnodeman.local"  # in the environment of requests that came through the unix socket; no header can set it
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")

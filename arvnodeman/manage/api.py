@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
-from arvnodeman.fleet.model import Word
+from arvnodeman.fleet.values.model import Word
 from arvnodeman.manage import openapi, shapes
 from arvnodeman.manage.access import Right
 from arvnodeman.manage.app import Page, Route, json_response

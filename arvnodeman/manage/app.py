@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage.access import Gate, Refusal, Right
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from time import sleep
 from typing import Any, TextIO
 
 from arvnodeman.config import ConfigError, load
-from arvnodeman.fleet.model import Word
+from arvnodeman.fleet.values.model import Word
 from arvnodeman.manage import cli_words
 from arvnodeman.manage.client import ClientError, DaemonClient, Unknown, Unreachable, ways
 

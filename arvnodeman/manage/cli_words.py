@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from arvnodeman.fleet.causes import span
+from arvnodeman.fleet.values.causes import span
 from arvnodeman.supervision.clock import wall_time
 
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage.doors import DRY_RUN_FOLDER, SOCKET_NAME
 from arvnodeman.settings import Settings
 

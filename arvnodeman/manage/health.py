@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage.access import Refusal, check_token
 from arvnodeman.manage.app import json_response
 from arvnodeman.supervision.vitals import Vitals

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from werkzeug.wrappers import Request, Response
 
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.view.view import View
 from arvnodeman.manage.app import Page
 from arvnodeman.manage.source import Source
 

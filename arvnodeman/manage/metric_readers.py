@@ -10,10 +10,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from arvnodeman.fleet import messages
-from arvnodeman.fleet.causes import Resting, Unsatisfiable
-from arvnodeman.fleet.milestones import BOUNDS, Span, Spread
-from arvnodeman.fleet.model import NodeState, Word
-from arvnodeman.fleet.name_steps import OfferFeatures
+from arvnodeman.fleet.nodes.milestones import BOUNDS, Span, Spread
+from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.values.causes import Resting, Unsatisfiable
+from arvnodeman.fleet.values.model import NodeState, Word
 from arvnodeman.history.money import PERIODS
 from arvnodeman.manage.source import Moment, Source
 from arvnodeman.version import __version__

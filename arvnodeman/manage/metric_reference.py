@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arvnodeman.fleet.milestones import BOUNDS
+from arvnodeman.fleet.nodes.milestones import BOUNDS
 from arvnodeman.manage.metric_table import METRICS, PREFIX
 
 PAGE = "doc/metrics.md"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from arvnodeman.cloud import throttle
-from arvnodeman.fleet.causes_of_use import InVain
-from arvnodeman.fleet.milestones import Span
+from arvnodeman.fleet.nodes.milestones import Span
+from arvnodeman.fleet.values.causes_of_use import InVain
 from arvnodeman.manage import metric_readers as read
 from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS, Labels, Read, count, one
 

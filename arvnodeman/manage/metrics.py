@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from werkzeug.wrappers import Request, Response
 
-from arvnodeman.fleet.milestones import BOUNDS, Spread
+from arvnodeman.fleet.nodes.milestones import BOUNDS, Spread
 from arvnodeman.manage import metric_table as table
 from arvnodeman.manage.metric_readers import Figure, Labels, Reading
 from arvnodeman.manage.source import Source

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from arvnodeman.fleet.messages import Decided, Poll
-from arvnodeman.fleet.model import NodeState, Word
+from arvnodeman.fleet.values.model import NodeState, Word
 from arvnodeman.history.samples import SHOWN
 from arvnodeman.version import __version__
 

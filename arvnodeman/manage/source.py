@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from arvnodeman.actors.daemon import Published
 from arvnodeman.actors.waits import JobWaits
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
-from arvnodeman.fleet.view import NodeStatus, View
+from arvnodeman.fleet.view.view import NodeStatus, View
 from arvnodeman.history.chronicle import Chronicle
 from arvnodeman.manage.health import HealthLimits, ailments
 from arvnodeman.settings import Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Request, Response
 
-from arvnodeman.fleet.model import NodeState
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.values.model import NodeState
+from arvnodeman.fleet.view.view import View
 from arvnodeman.manage.app import json_response
 from arvnodeman.manage.shapes import cost
 from arvnodeman.manage.source import Source

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, SizeSection
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, SizeSection
 from arvnodeman.hostlist import hostlist
 from arvnodeman.records.marks import NOBODYS_ADDRESS, read_mark
 from arvnodeman.settings import Settings

@@ -8,7 +8,7 @@ from arvnodeman.arvados.client import client
 from arvnodeman.arvados.nodes import ArvadosRecords
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.model import BootIntent, CloudNode, NodeRecord, RemoteFailure
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord, RemoteFailure
 from arvnodeman.records.advice import refusals
 from arvnodeman.records.marks import read_mark
 from arvnodeman.records.names import SlurmRecords, names_of

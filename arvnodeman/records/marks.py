@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from arvnodeman.fleet.model import BootIntent
+from arvnodeman.fleet.values.model import BootIntent
 
 # Where Slurm looks for a name that no node has: nobody has this address (RFC 5737). Not the name itself: one that the
 # DNS does not know holds Debian's slurmctld up for 10 s at each message to it, and Slurm's commands time out meanwhile.

@@ -15,8 +15,16 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
-from arvnodeman.fleet.node import OUR_BOOT, OUR_REMOVAL, OUR_SHUTDOWN, OURS, reason_of
+from arvnodeman.fleet.nodes.node import OUR_BOOT, OUR_REMOVAL, OUR_SHUTDOWN, OURS, reason_of
+from arvnodeman.fleet.values.model import (
+    BootIntent,
+    CloudNode,
+    ErrorKind,
+    NodeRecord,
+    RemoteError,
+    RemoteFailure,
+    Secret,
+)
 from arvnodeman.hostlist import hostlist
 from arvnodeman.records.advice import Advice
 from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from arvnodeman.fleet.accounting import NO_RULES, NOTHING_ENFORCED, Accounting, Association, Qos, Rules, Use
-from arvnodeman.fleet.model import JobOwner, JobShape
+from arvnodeman.fleet.outlook.accounting import NO_RULES, NOTHING_ENFORCED, Accounting, Association, Qos, Rules, Use
+from arvnodeman.fleet.values.model import JobOwner, JobShape
 from arvnodeman.slurm.errors import SlurmFailure
 
 SETTINGS_EVERY = 600.0  # seconds between two questions about what is enforced, QOS of partitions, factors of QOS

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 _TEXT_LIMIT = 300  # characters of Slurm's own words that an error repeats
 

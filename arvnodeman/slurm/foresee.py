@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from arvnodeman.fleet.ahead import Outlook, Reservation
-from arvnodeman.fleet.gres import NONE, Gres
-from arvnodeman.fleet.model import JobShape
+from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
+from arvnodeman.fleet.values.gres import NONE, Gres
+from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.errors import SlurmFailure
 

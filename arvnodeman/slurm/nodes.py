@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 
-from arvnodeman.fleet.model import SlurmNode
+from arvnodeman.fleet.values.model import SlurmNode
 from arvnodeman.slurm.errors import (
     ControllerAway,
     Refused,

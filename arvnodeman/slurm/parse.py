@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from arvnodeman.fleet import gres
-from arvnodeman.fleet.features import SIZE_FEATURE, NoFeatures, named, size_needed
-from arvnodeman.fleet.gres import Gres
-from arvnodeman.fleet.model import ANYWHERE, Job, JobOwner, JobShape, Needs, Place, SlurmNode
-from arvnodeman.fleet.node import BUSY_STATES, REBOOTING
+from arvnodeman.fleet.nodes.node import BUSY_STATES, REBOOTING
+from arvnodeman.fleet.values import gres
+from arvnodeman.fleet.values.features import SIZE_FEATURE, NoFeatures, named, size_needed
+from arvnodeman.fleet.values.gres import Gres
+from arvnodeman.fleet.values.model import ANYWHERE, Job, JobOwner, JobShape, Needs, Place, SlurmNode
 from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.arrays import ARRAY_LIMIT, limits_of, tasks_of
 from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST, LONG_FORMAT_SINCE

@@ -7,7 +7,7 @@ Not responding` (24.11, 26.05), `new kernel : reboot issued` (all). State=DOWN a
 
 from __future__ import annotations
 
-from arvnodeman.fleet.node import OURS
+from arvnodeman.fleet.nodes.node import OURS
 
 _ADDED = " : "
 CLOSED = frozenset({"drain", "drng", "fail", "failg"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
-from arvnodeman.fleet.model import Policy
+from arvnodeman.fleet.values.model import Policy
 from arvnodeman.options import find
 from arvnodeman.settings import Settings
 

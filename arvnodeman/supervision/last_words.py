@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from types import FrameType
 from typing import Protocol, cast
 
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.view.view import View
 from arvnodeman.supervision.clock import wall_time
 from arvnodeman.supervision.ending import Cause, CauseKind
 from arvnodeman.supervision.ready_file import ReadyFile

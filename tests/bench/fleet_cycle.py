@@ -21,7 +21,16 @@ import pyperf
 
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import CloudListed, Event, ListSizes, QueueListed, RecordsListed, StepDone, Tick
-from arvnodeman.fleet.model import CloudNode, Job, JobShape, NodeRecord, Policy, ProviderSize, SizeSection, SlurmNode
+from arvnodeman.fleet.values.model import (
+    CloudNode,
+    Job,
+    JobShape,
+    NodeRecord,
+    Policy,
+    ProviderSize,
+    SizeSection,
+    SlurmNode,
+)
 
 EPOCH = 1_700_000_000.0
 SIZES = 50

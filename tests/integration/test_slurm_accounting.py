@@ -19,7 +19,7 @@ import pytest
 from slurm_stage import SPEED, Stage, need_slurm, stage
 from test_slurm_ahead import queue_polls, running, sbatch
 
-from arvnodeman.fleet.accounting import Use
+from arvnodeman.fleet.outlook.accounting import Use
 from arvnodeman.sandbox.process import SiteProcess
 from arvnodeman.sandbox.real_slurm_conf import search_path
 from arvnodeman.slurm.keeping import NamesInSlurm

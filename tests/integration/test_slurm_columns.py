@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from slurm_stage import need_slurm, slurm_version
 
-from arvnodeman.fleet.model import Job
+from arvnodeman.fleet.values.model import Job
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
 from arvnodeman.slurm.commands import Slurm

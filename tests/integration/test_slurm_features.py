@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from slurm_stage import need_slurm
 
-from arvnodeman.fleet.features import NoFeatures, meets, named
+from arvnodeman.fleet.values.features import NoFeatures, meets, named
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from slurm_stage import need_slurm
 
-from arvnodeman.fleet.model import SlurmNode
+from arvnodeman.fleet.values.model import SlurmNode
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
 from arvnodeman.slurm.commands import Slurm

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from slurm_stage import need_slurm
 
-from arvnodeman.fleet.model import BootIntent
+from arvnodeman.fleet.values.model import BootIntent
 from arvnodeman.records.marks import Mark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.sandbox.process import SiteProcess
 from arvnodeman.sandbox.real_slurm import PrivateSlurm

@@ -20,7 +20,7 @@ from openstack_stage import IMAGE, NETWORK, PASSWORD, USER, OpenStack, openstack
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import load
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
     NodeRecord,

@@ -17,9 +17,9 @@ from simulation.run import Pace, Run
 from simulation.site import MAINTENANCE
 from simulation.watch import Watch
 
-from arvnodeman.fleet.gres import Gres
 from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord
-from arvnodeman.fleet.model import JobOwner, JobShape, Policy, ProviderSize, SizeSection, Word
+from arvnodeman.fleet.values.gres import Gres
+from arvnodeman.fleet.values.model import JobOwner, JobShape, Policy, ProviderSize, SizeSection, Word
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
 RULES = int(os.environ.get("RULES", "30"))  # in a history

@@ -6,7 +6,7 @@ import pytest
 from simulation.run import Run
 from simulation.watch import Watch
 
-from arvnodeman.fleet.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
 
 OFFERS = (
     ProviderSize("small", "small", ram=4000, disk=10, price=0.1, cores=2),

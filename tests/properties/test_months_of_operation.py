@@ -13,7 +13,7 @@ import time
 from simulation.run import Pace, Run
 from simulation.watch import Watch
 
-from arvnodeman.fleet.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
 
 EVENTS = int(os.environ.get("EVENTS", "15000"))
 HOUR, DAY = 3600.0, 86400.0

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arvnodeman.fleet.model import SlurmNode
+from arvnodeman.fleet.values.model import SlurmNode
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.run import Output
 

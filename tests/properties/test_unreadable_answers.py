@@ -16,7 +16,7 @@ from simulation.run import Pace, Run
 
 from arvnodeman.fleet.messages import CloudListed, CreateNode, Event, FindNode, LookForNode, Poll, StepDone, StepFailed
 from arvnodeman.fleet.messages import Step as AnyStep
-from arvnodeman.fleet.model import CloudNode, ErrorKind, JobShape, Policy, ProviderSize, RemoteError, SizeSection
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, JobShape, Policy, ProviderSize, RemoteError, SizeSection
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
 OFFERS = (

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass, replace
 
 from arvnodeman.fleet.messages import DescribeRecord, PrepareRecord, RecordPrepared, SetNodeDown, Step, StepResult
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
     JobShape,
@@ -19,7 +19,7 @@ from arvnodeman.fleet.model import (
     RemoteFailure,
     Secret,
 )
-from arvnodeman.fleet.model import SlurmNode as SinfoNode
+from arvnodeman.fleet.values.model import SlurmNode as SinfoNode
 from arvnodeman.records.marks import mark_of_boot, mark_of_node, read_mark
 from arvnodeman.records.names import Contact, contact_of, is_free, record_of
 from arvnodeman.slurm.show import ShownNode

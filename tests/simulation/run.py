@@ -26,7 +26,7 @@ from arvnodeman.fleet.messages import (
     StepFailed,
     Tick,
 )
-from arvnodeman.fleet.model import ErrorKind, Policy, ProviderSize, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, Policy, ProviderSize, RemoteError, RemoteFailure
 from simulation.names import NamesSite
 from simulation.site import SimJob, SimNode, Site
 

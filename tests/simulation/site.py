@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from arvnodeman.fleet.gres import Gres, meets
 from arvnodeman.fleet.messages import (
     CancelJob,
     CreateNode,
@@ -32,7 +31,9 @@ from arvnodeman.fleet.messages import (
     StepResult,
     SyncFqdn,
 )
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.values.gres import Gres, meets
+from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
     ErrorKind,
@@ -46,7 +47,6 @@ from arvnodeman.fleet.model import (
     Secret,
     SlurmNode,
 )
-from arvnodeman.fleet.name_steps import OfferFeatures
 
 MAINTENANCE = "Reserved for maintenance"
 ON_THE_WAY = 1.0  # seconds from Slurm's answer about a node to the request that destroys it, when neither has to wait

@@ -26,9 +26,9 @@ from arvnodeman.fleet.messages import (
     StepDone,
     StepFailed,
 )
-from arvnodeman.fleet.model import JobShape, SlurmNode, Word
-from arvnodeman.fleet.node import BUSY_STATES
-from arvnodeman.fleet.vain import group_name
+from arvnodeman.fleet.nodes.node import BUSY_STATES
+from arvnodeman.fleet.plan.vain import group_name
+from arvnodeman.fleet.values.model import JobShape, SlurmNode, Word
 from simulation.run import Run
 
 

@@ -45,6 +45,21 @@ LAYERS = (
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 # Rooms of one layer that may know each other; never both ways. The hands do not.
 NEIGHBOURS = LAYERS[2] | LAYERS[5]
+# The rooms inside fleet/, likewise: from the words that all speak to the one that puts everything together.
+FLEET_LAYERS = (
+    {"values"},
+    {"outlook"},
+    {"messages"},
+    {"sizes"},
+    {"plan", "nodes"},
+    {"operations"},
+    {"decide"},
+    {"view"},
+    {"fleet"},
+)
+FLEET_LAYER = {room: number for number, rooms in enumerate(FLEET_LAYERS) for room in rooms}
+# A row names the operations that hold it, for mypy alone.
+ONLY_TYPES = {"fleet.nodes.node": {"operations"}}
 # All that the brain needs of Python: nothing here reads a clock, rolls dice, starts a thread or touches the world.
 PURE = {"__future__", "abc", "bisect", "collections", "copy", "dataclasses", "difflib", "enum", "fractions"}
 PURE |= {"functools", "graphlib", "hashlib", "heapq", "itertools", "math", "numbers", "operator", "re"}
@@ -133,6 +148,23 @@ def wrong_imports(files: Iterable[Module]) -> list[str]:
     return wrong
 
 
+def wrong_imports_inside(files: Iterable[Module]) -> list[str]:
+    """Imports between the rooms of fleet/ that do not point down."""
+    wrong = []
+    for module in files:
+        parts = module.name.split(".")
+        if parts[0] != "fleet" or parts[1] == "__init__":
+            continue
+        names = [name.split(".") for name in module.imports]
+        rooms = {name[2] for name in names if name[:2] == ["arvnodeman", "fleet"] and len(name) > 2} - {parts[1]}
+        for room in sorted({parts[1], *rooms} - FLEET_LAYER.keys()):
+            wrong.append(f"{module.name}: {room} has no place in FLEET_LAYERS")
+        for room in sorted((rooms & FLEET_LAYER.keys()) - ONLY_TYPES.get(module.name, set())):
+            if FLEET_LAYER[room] >= FLEET_LAYER.get(parts[1], len(FLEET_LAYERS)):
+                wrong.append(f"{module.name} imports fleet.{room}")
+    return wrong
+
+
 def circle(files: Iterable[Module]) -> list[str]:
     """The rooms of one import circle, if there is any."""
     graph: dict[str, set[str]] = {}
@@ -171,6 +203,24 @@ def vague(files: Iterable[Module]) -> list[str]:
 def test_imports_point_one_way_and_the_brain_is_pure() -> None:
     found = wrong_imports(modules())
     assert not found, "\n".join(found)
+
+
+def test_imports_inside_the_brain_point_one_way() -> None:
+    found = wrong_imports_inside(modules())
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "expected"),
+    [
+        ("fleet.values.model", "from arvnodeman.fleet import messages", ["fleet.values.model imports fleet.messages"]),
+        ("fleet.plan.x", "from arvnodeman.fleet.nodes.node import Node", ["fleet.plan.x imports fleet.nodes"]),
+        ("fleet.lost.x", "import math", ["fleet.lost.x: lost has no place in FLEET_LAYERS"]),
+        ("fleet.decide.x", "from arvnodeman.fleet.plan.demand import Plan", []),
+    ],
+)
+def test_an_import_inside_the_brain_that_points_up_is_found(name: str, source: str, expected: list[str]) -> None:
+    assert wrong_imports_inside([Module(name, source)]) == expected
 
 
 def test_no_two_rooms_import_each_other() -> None:
@@ -232,7 +282,7 @@ def test_nothing_names_the_folder_that_it_was_written_in() -> None:
         ("fleet.model", "from . import messages\nfrom .messages import Poll\nfrom dataclasses import field", []),
         ("cloud.ec2", "from arvnodeman import slurm", ["cloud.ec2 imports slurm"]),
         ("cloud.ec2", "from arvnodeman.actors.base import X", ["cloud.ec2 imports actors"]),
-        ("cloud.ec2", "import libcloud\nfrom arvnodeman.config import load\nimport arvnodeman.fleet.model", []),
+        ("cloud.ec2", "import libcloud\nfrom arvnodeman.config import load\nimport arvnodeman.fleet.values.model", []),
         ("cloud.sandbox", "from arvnodeman.sandbox.cloud import Site", ["cloud.sandbox imports sandbox"]),
         ("actors.daemon", "import libcloud", ["actors.daemon imports libcloud, which is at home in ['cloud']"]),
         ("actors.watchdog", "from arvnodeman.supervision import words", []),

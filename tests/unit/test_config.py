@@ -11,7 +11,7 @@ import pytest
 from arvnodeman.cloud_options import PROVIDERS
 from arvnodeman.config import Settings, load
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import Policy, Secret, SizeSection
+from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
 from arvnodeman.option import DAEMON
 from arvnodeman.options import OPTIONS, of_section
 from arvnodeman.settings import DaemonSettings, ManageSettings

@@ -29,8 +29,8 @@ from arvnodeman.fleet.messages import (
     StopAsked,
     Tick,
 )
-from arvnodeman.fleet.model import Policy
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.values.model import Policy
+from arvnodeman.fleet.view.view import View
 
 QUEUE = QueueListed((), 1.0)
 

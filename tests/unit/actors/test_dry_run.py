@@ -11,7 +11,8 @@ from arvnodeman.actors.dry_hands import DryHands, pretend
 from arvnodeman.actors.overlay import Overlay
 from arvnodeman.fleet import messages as m
 from arvnodeman.fleet.messages import CloudListed, NodeSeen, QueueListed, RecordPrepared, RecordsListed, Step
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
     ErrorKind,
@@ -25,7 +26,6 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
-from arvnodeman.fleet.name_steps import OfferFeatures
 
 SIZE = NodeSize("small", "t", "t", "t", cores=1, ram=1, disk=1, scratch=1, price=0.25)
 NODE = CloudNode(id="i-1", name="compute1.zzzzz", report_id="i-1", fqdn="compute1.zzzzz", size_tag="small")

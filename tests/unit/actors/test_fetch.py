@@ -15,7 +15,7 @@ from arvnodeman.actors.pollers import SlurmFailure
 from arvnodeman.actors.waits import JobWaits
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
-from arvnodeman.fleet.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure, SlurmNode
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure, SlurmNode
 from arvnodeman.slurm.commands import Queue
 
 AWAY = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no answer"))

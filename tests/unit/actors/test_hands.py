@@ -10,7 +10,8 @@ import pytest
 from arvnodeman.actors.hands import Hands, Makers
 from arvnodeman.actors.waiting import family_of
 from arvnodeman.fleet import messages as m
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
     ErrorKind,
@@ -25,7 +26,6 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
-from arvnodeman.fleet.name_steps import OfferFeatures
 from arvnodeman.records.names import SlurmRecords
 from arvnodeman.slurm.errors import UnknownNode
 

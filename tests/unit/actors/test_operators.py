@@ -22,7 +22,7 @@ from arvnodeman.fleet.messages import (
     StepDone,
     StepFailed,
 )
-from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
 
 NODE = CloudNode(id="i-1", name="n", report_id="i-1")
 

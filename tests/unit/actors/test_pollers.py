@@ -26,7 +26,7 @@ from arvnodeman.actors.pollers import (
 )
 from arvnodeman.actors.timer import Timer
 from arvnodeman.fleet.messages import CloudListed, Poll, PollFailed, QueueListed, RecordsListed
-from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
 
 TIMES = PollTimes(interval=10.0, max_wait=60.0)
 NODE = CloudNode(id="i-1", name="n", report_id="i-1")

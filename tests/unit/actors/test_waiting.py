@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from arvnodeman.actors.waiting import FRESH, LOOKS_EACH, MOST_ALIKE, MOST_CHANGES, WaitingSteps, family_of
 from arvnodeman.fleet import messages as m
-from arvnodeman.fleet.model import BootIntent, CloudNode
+from arvnodeman.fleet.values.model import BootIntent, CloudNode
 
 NODE = CloudNode(id="i-1", name="n", report_id="i-1")
 INTENT = BootIntent("small", 0.05, "token", 1.0)

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from arvnodeman.arvados import client as client_module
 from arvnodeman.config import Settings, load
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.values.model import Secret
 from arvnodeman.sandbox.arvados_api import ArvadosApi
 from arvnodeman.sandbox.arvados_store import ArvadosStore
 

@@ -21,7 +21,7 @@ from arvnodeman.arvados import transport
 from arvnodeman.arvados.client import client
 from arvnodeman.arvados.transport import ArvadosHttp, trimmed_document
 from arvnodeman.config import Settings
-from arvnodeman.fleet.model import BootIntent, ErrorKind, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.values.model import BootIntent, ErrorKind, RemoteError, RemoteFailure, Secret
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.sandbox.arvados_discovery import discovery_document
 

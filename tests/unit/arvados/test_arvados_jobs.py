@@ -12,7 +12,7 @@ from arvados_site import TOKEN, Site, serving
 from werkzeug.wrappers import Response
 
 from arvnodeman.arvados.jobs import JobsQueue, job_of
-from arvnodeman.fleet.model import ErrorKind, Job, JobShape, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteFailure
 from arvnodeman.sandbox.arvados_store import ArvadosStore
 
 UUID = "zzzzz-8i9sb-000000000000001"

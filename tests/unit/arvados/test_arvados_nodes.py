@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from arvnodeman.arvados.client import client
 from arvnodeman.arvados.nodes import record_of
-from arvnodeman.fleet.model import BootIntent, ErrorKind, NodeRecord, RemoteFailure, Secret
+from arvnodeman.fleet.values.model import BootIntent, ErrorKind, NodeRecord, RemoteFailure, Secret
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.sandbox.arvados_store import ArvadosStore
 

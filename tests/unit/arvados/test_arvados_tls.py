@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from werkzeug.serving import make_server
 
-from arvnodeman.fleet.model import BootIntent, ErrorKind, RemoteFailure
+from arvnodeman.fleet.values.model import BootIntent, ErrorKind, RemoteFailure
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.sandbox.arvados_api import ArvadosApi
 from arvnodeman.sandbox.arvados_store import ArvadosStore

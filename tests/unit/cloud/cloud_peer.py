@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from arvnodeman.cloud.base import CloudDriver
-from arvnodeman.fleet.model import ErrorKind, NodeRecord, NodeSize, Secret
+from arvnodeman.fleet.values.model import ErrorKind, NodeRecord, NodeSize, Secret
 
 PEERS: Mapping[str, str] = {
     "sandbox": "peer_sandbox:SandboxPeer",

@@ -36,7 +36,7 @@ from werkzeug.wrappers import Request, Response
 from arvnodeman.cloud.azure import AzureDriver
 from arvnodeman.cloud.azure_libcloud import AzureNodes, LateAzureConnection
 from arvnodeman.cloud.base import CloudDriver
-from arvnodeman.fleet.model import ErrorKind, NodeSize
+from arvnodeman.fleet.values.model import ErrorKind, NodeSize
 
 
 class AzurePeer(RecordedPeer):

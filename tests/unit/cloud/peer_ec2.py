@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.ec2_subnets import subnets_of_process
 from arvnodeman.cloud.registry import make_driver
-from arvnodeman.fleet.model import ErrorKind, NodeSize
+from arvnodeman.fleet.values.model import ErrorKind, NodeSize
 from arvnodeman.sandbox.ec2_layer import Account, Ec2Layer, Refusal, error_response
 from arvnodeman.sandbox.ec2_moto import Moto
 

@@ -24,7 +24,7 @@ from werkzeug.wrappers import Request, Response
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.gce import GCEDriver
 from arvnodeman.cloud.gce_libcloud import GCENodes, LateGCEConnection
-from arvnodeman.fleet.model import ErrorKind, NodeSize
+from arvnodeman.fleet.values.model import ErrorKind, NodeSize
 
 PROJECT, ZONE = "project_name", "us-central1-a"
 USER = "compute@project-name.iam.gserviceaccount.com"

@@ -22,7 +22,7 @@ from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.openstack import OpenStackDriver
 from arvnodeman.cloud.openstack_connections import ComputeConnection, ImageConnection, NetworkConnection
 from arvnodeman.cloud.openstack_libcloud import OpenStackNodes
-from arvnodeman.fleet.model import ErrorKind, NodeSize
+from arvnodeman.fleet.values.model import ErrorKind, NodeSize
 
 USER, SECRET = "arvados", "correct-horse-battery-staple"
 TOKEN = "gAAAAAB-a-token-that-no-log-may-show"

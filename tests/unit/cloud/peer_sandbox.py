@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import Settings
-from arvnodeman.fleet.model import ErrorKind, NodeSize
+from arvnodeman.fleet.values.model import ErrorKind, NodeSize
 from arvnodeman.sandbox.clock import VirtualClock
 from arvnodeman.sandbox.cloud import PAGE, NodeRequest
 from arvnodeman.sandbox.routes import SiteApplication

@@ -21,7 +21,7 @@ from arvnodeman.cloud.azure_libcloud import AzureNodes
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure, Secret
 
 NAME = "compute-000000000000001-zzzzz"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cloud_peer import HURRIED, Mistake, Peer, Verb, peer_classes
 
-from arvnodeman.fleet.model import CloudNode, ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
 
 CLASSES = peer_classes()
 KINDS = [kind for kind in ErrorKind if kind not in (ErrorKind.SLOTS, ErrorKind.UNEXPECTED, ErrorKind.UNREADABLE)]

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from arvnodeman.cloud.ec2 import EC2Driver
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
 from arvnodeman.sandbox.ec2_layer import Refusal
 
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"

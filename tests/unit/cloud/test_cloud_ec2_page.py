@@ -17,7 +17,7 @@ from peer_ec2 import EC2Peer
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.user_data import NAMES, Template, values_for
-from arvnodeman.fleet.model import ErrorKind, OperatorWord, RemoteFailure, Word
+from arvnodeman.fleet.values.model import ErrorKind, OperatorWord, RemoteFailure, Word
 from arvnodeman.sandbox.ec2_moto import ACCOUNT
 
 DOC = Path(__file__).resolve().parents[3] / "doc"

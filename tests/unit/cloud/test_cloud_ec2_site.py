@@ -13,7 +13,7 @@ from peer_ec2 import moto
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.registry import make_driver
-from arvnodeman.fleet.model import CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, RemoteFailure, Secret
 from arvnodeman.sandbox import demo
 from arvnodeman.sandbox.clock import VirtualClock
 from arvnodeman.sandbox.ec2_site import Ec2Site

@@ -25,7 +25,7 @@ from arvnodeman.cloud.base import read_word, word_text
 from arvnodeman.cloud.error_tables import AZURE, EC2, GCE, OPENSTACK
 from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, fatal_cause, translating
 from arvnodeman.cloud.redaction import one_line
-from arvnodeman.fleet.model import ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
+from arvnodeman.fleet.values.model import ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
 
 
 def kind(error: Exception, errors: ErrorTable = COMMON) -> ErrorKind | None:

@@ -16,7 +16,7 @@ from recorded_answers import reply
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.gce_libcloud import LateGCEConnection
-from arvnodeman.fleet.model import CloudNode, ErrorKind, NodeSize, OperatorWord, RemoteError, RemoteFailure, Word
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeSize, OperatorWord, RemoteError, RemoteFailure, Word
 
 API = f"https://www.googleapis.com/compute/v1/projects/{PROJECT}"
 

@@ -11,7 +11,7 @@ from peer_gce import USER, GCEPeer
 
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from arvnodeman.fleet.messages import (
     SetNodeDown,
     StepFailed,
 )
-from arvnodeman.fleet.model import CloudNode, RemoteFailure
+from arvnodeman.fleet.values.model import CloudNode, RemoteFailure
 
 CLASSES = peer_classes()
 PAGES = (

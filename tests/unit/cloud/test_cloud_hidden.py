@@ -25,7 +25,7 @@ from libcloud.common.types import LibcloudError, MalformedResponseError
 from arvnodeman.cloud.redaction import SHORTEST, Hidden, one_line, shown
 from arvnodeman.cloud.registry import check_driver
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import RemoteFailure
+from arvnodeman.fleet.values.model import RemoteFailure
 
 CLASSES = peer_classes()
 WITH_TEMPLATE = ("ec2", "gce", "azure", "openstack", "template")

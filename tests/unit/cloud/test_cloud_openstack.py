@@ -21,7 +21,7 @@ from recorded_answers import recorded, reply
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import CloudNode, ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
 
 
 @pytest.fixture

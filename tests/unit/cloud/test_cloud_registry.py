@@ -15,7 +15,7 @@ from arvnodeman.cloud.dummy import DummyCloud, DummyDriver
 from arvnodeman.cloud.registry import make_driver, providers
 from arvnodeman.cloud.sandbox import SandboxDriver, SandboxNodeDriver
 from arvnodeman.config import ConfigError, Settings
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     ErrorKind,
     NodeRecord,
     NodeSize,

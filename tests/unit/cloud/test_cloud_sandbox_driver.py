@@ -19,7 +19,7 @@ from arvnodeman.cloud.base import ping_url
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.cloud.sandbox import SandboxDriver
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
     NodeRecord,

@@ -9,7 +9,7 @@ import pytest
 
 from arvnodeman.cloud import throttle
 from arvnodeman.cloud.throttle import LONGEST, Op, TokenBucket, bucket_of_process
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 
 class Clock:

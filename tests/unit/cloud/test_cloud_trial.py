@@ -16,8 +16,16 @@ from peer_sandbox import SandboxPeer
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud_trial import Patience, Trial, orphans
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
-from arvnodeman.fleet.model import SizeSection as Section
+from arvnodeman.fleet.values.model import (
+    BootIntent,
+    CloudNode,
+    ErrorKind,
+    NodeRecord,
+    RemoteError,
+    RemoteFailure,
+    Secret,
+)
+from arvnodeman.fleet.values.model import SizeSection as Section
 from arvnodeman.sandbox.ec2_layer import Refusal
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import UnknownNode

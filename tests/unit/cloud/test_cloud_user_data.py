@@ -9,7 +9,7 @@ import pytest
 
 from arvnodeman.cloud import user_data
 from arvnodeman.cloud.user_data import NAMES, BadTemplate, Template, node_data_script, values_for
-from arvnodeman.fleet.model import NodeRecord, NodeSize, Secret
+from arvnodeman.fleet.values.model import NodeRecord, NodeSize, Secret
 
 SIZE = NodeSize("small", "s1", "provider-1", "Small", 2, 2048, 10, 10000, 0.1)
 RECORD = NodeRecord("zzzzz-7ekkf-0123456789abcde", hostname="compute7", domain="zzzzz.example.com")

@@ -19,7 +19,7 @@ from arvnodeman.fleet.messages import (
     ReleaseRecord,
     StopAsked,
 )
-from arvnodeman.fleet.model import ErrorKind, JobShape, SizeSection
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, SizeSection
 
 TO_CREATE = (PrepareRecord, DescribeNode)
 NEVER_FITS = JobShape(cores=99)

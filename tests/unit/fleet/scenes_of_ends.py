@@ -17,7 +17,7 @@ from arvnodeman.fleet.messages import (
     SafeMode,
     SetNodeDown,
 )
-from arvnodeman.fleet.model import ErrorKind, SlurmNode, Word
+from arvnodeman.fleet.values.model import ErrorKind, SlurmNode, Word
 
 HINT = "[Cloud Credentials] key"
 SHUTDOWN = "Node Manager shutdown (i-compute1)"

@@ -14,7 +14,7 @@ from arvnodeman.fleet.messages import (
     SetWord,
     SyncFqdn,
 )
-from arvnodeman.fleet.model import ErrorKind, JobShape, SizeSection, Word
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, SizeSection, Word
 
 HINT = "[Cloud Credentials] key"
 

@@ -7,7 +7,7 @@ from typing import Any
 from world import World, policy
 
 from arvnodeman.fleet.messages import LookAtNode, NodeSeen
-from arvnodeman.fleet.model import JobShape, SlurmNode
+from arvnodeman.fleet.values.model import JobShape, SlurmNode
 
 SHUTDOWN = "Node Manager shutdown (i-compute1)"
 REMOVAL = "Node Manager removal (i-compute1)"

@@ -26,7 +26,7 @@ from arvnodeman.fleet.messages import (
     StopAsked,
     Tick,
 )
-from arvnodeman.fleet.model import ErrorKind, JobShape, NodeState, ProviderSize, RemoteError, SizeSection, Word
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeState, ProviderSize, RemoteError, SizeSection, Word
 
 RARE = SizeSection("rare", cores=8, instance_type="m5.rar", price=2.0)
 RARE_OFFER = ProviderSize("m5.rare", "m5.rare", ram=9000, price=2.0)

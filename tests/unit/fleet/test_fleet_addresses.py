@@ -8,7 +8,7 @@ import pytest
 from world import MINUTE, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, PrepareRecord, RecordPrepared, ReleaseRecord, Step, StepResult
-from arvnodeman.fleet.model import NodeRecord, Secret, SlurmNode
+from arvnodeman.fleet.values.model import NodeRecord, Secret, SlurmNode
 
 SAID = "the cloud shows no address of it, so that Slurm cannot reach it"
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from arvnodeman.fleet.ahead import Outlook, Reservation, placed
-from arvnodeman.fleet.model import ANYWHERE, Job, JobOwner, JobShape, Place
+from arvnodeman.fleet.outlook.ahead import Outlook, Reservation, placed
+from arvnodeman.fleet.values.model import ANYWHERE, Job, JobOwner, JobShape, Place
 
 NOW = 1_800_000_000.0
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0

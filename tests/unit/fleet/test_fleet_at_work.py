@@ -7,7 +7,7 @@ from shutdown_world import going, looks
 from world import HOUR, MINUTE, World, policy
 
 from arvnodeman.fleet.messages import DrainNode, LookAtNode, NodeSeen
-from arvnodeman.fleet.model import NodeState, SlurmNode
+from arvnodeman.fleet.values.model import NodeState, SlurmNode
 
 BOOT = 30 * MINUTE  # boot_fail_after
 WORDS = ("boot", "npc", "pow_up", "pow_dn", "blocked", "planned-by-a-slurm-to-come")

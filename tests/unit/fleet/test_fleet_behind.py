@@ -6,7 +6,7 @@ import pytest
 from world import NEVER, OFFERS, ONE, SECTIONS, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, PrepareRecord, ReleaseRecord
-from arvnodeman.fleet.model import ErrorKind, Job, JobShape, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, ProviderSize, SizeSection
 
 OPEN = (0.0, 60.0)
 

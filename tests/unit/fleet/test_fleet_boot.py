@@ -20,7 +20,7 @@ from arvnodeman.fleet.messages import (
     StepDone,
     StopAsked,
 )
-from arvnodeman.fleet.model import CloudNode, ErrorKind, JobShape, NodeState
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, JobShape, NodeState
 
 TO_CREATE: tuple[type[Step], ...] = (PrepareRecord, DescribeNode)
 

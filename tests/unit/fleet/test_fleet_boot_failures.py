@@ -17,7 +17,7 @@ from arvnodeman.fleet.messages import (
     SetNodeDown,
     Step,
 )
-from arvnodeman.fleet.model import ErrorKind
+from arvnodeman.fleet.values.model import ErrorKind
 
 TO_CREATE: tuple[type[Step], ...] = (PrepareRecord, DescribeNode)
 

@@ -8,7 +8,7 @@ import pytest
 from world import NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, FindNode, PrepareRecord, ReleaseRecord
-from arvnodeman.fleet.model import CloudNode, ErrorKind
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind
 
 
 def asked(*, kind: ErrorKind = ErrorKind.TRANSIENT, works: bool = False, **options: Any) -> tuple[World, CreateNode]:

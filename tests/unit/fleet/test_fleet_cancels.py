@@ -8,7 +8,7 @@ import pytest
 from world import MINUTE, NEVER, OFFERS, SECTIONS, World, jobs, policy
 
 from arvnodeman.fleet.messages import CancelJob, ExplainJob, PolicyChanged, PrepareRecord
-from arvnodeman.fleet.model import ErrorKind, Job, JobShape, SizeSection
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, SizeSection
 
 NEVER_FITS = JobShape(cores=99)
 REASON = "Constraints cannot be satisfied by any node type"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from arvnodeman.fleet import causes
-from arvnodeman.fleet.causes import Cause, InWords, span
-from arvnodeman.fleet.model import ErrorKind, RemoteError, RemoteFailure, Secret
-from arvnodeman.fleet.obstacles import LimitReached, NoLicence, Reserved
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.causes import Cause, InWords, span
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.values.obstacles import LimitReached, NoLicence, Reserved
 
 LIMIT = causes.AtMaxNodes(wanted=2, size="small", nodes=8, max_nodes=8)
 

@@ -6,7 +6,7 @@ import pytest
 from world import EPOCH, HOUR, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import ReleaseRecord
-from arvnodeman.fleet.model import BootIntent, NodeRecord
+from arvnodeman.fleet.values.model import BootIntent, NodeRecord
 
 TO_COME = EPOCH + 240 * HOUR
 

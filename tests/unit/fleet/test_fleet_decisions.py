@@ -14,7 +14,7 @@ from arvnodeman.fleet.messages import (
     Note,
     PrepareRecord,
 )
-from arvnodeman.fleet.model import ErrorKind, JobShape, Word
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, Word
 
 
 def decided(world: World) -> list[tuple[Decided, str, str]]:

@@ -10,7 +10,7 @@ import pytest
 from world import BIG, HELD, NEVER, ONE, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, PrepareRecord, ReleaseRecord
-from arvnodeman.fleet.model import ErrorKind, Job, JobShape, NodeState
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, NodeState
 
 SMALL, LARGE = JobShape(size="small"), JobShape(size="large")
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from world import EPOCH, HOUR, MINUTE, NEVER, World, jobs, policy
 
-from arvnodeman.fleet.eligible import eligible
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.nodes.eligible import eligible
+from arvnodeman.fleet.nodes.node import Node, Sight
+from arvnodeman.fleet.nodes.polls import Ages
+from arvnodeman.fleet.values.model import (
     CloudNode,
     NodeRecord,
     NodeSize,
@@ -21,9 +23,7 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
-from arvnodeman.fleet.node import Node, Sight
-from arvnodeman.fleet.polls import Ages
-from arvnodeman.fleet.windows import ShutdownWindows
+from arvnodeman.fleet.values.windows import ShutdownWindows
 
 SIZE = NodeSize("small", "small", "small", "small", cores=1, ram=1000, disk=0, scratch=0, price=0.1)
 OPEN, SHUT = (0.0, 60.0), (1e6, 60.0)

@@ -10,7 +10,7 @@ import pytest
 from world import BIG, HELD, ONE, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, Decided
-from arvnodeman.fleet.model import ErrorKind, NodeState
+from arvnodeman.fleet.values.model import ErrorKind, NodeState
 
 NO_HOST = "No valid host was found. There are not enough hosts available."
 NO_IP = "No more IP addresses available on network 1111."

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arvnodeman.fleet.features import NoFeatures, meets, named, size_needed, sizes_named
-from arvnodeman.fleet.model import JobShape, ProviderSize, SizeSection
-from arvnodeman.fleet.sizes import SizeTable
+from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.features import NoFeatures, meets, named, size_needed, sizes_named
+from arvnodeman.fleet.values.model import JobShape, ProviderSize, SizeSection
 
 SIZES = ("", "a", "b", "c", "ab", "ac", "bc", "abc")  # the features of a node, a letter each
 

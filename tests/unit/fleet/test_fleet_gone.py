@@ -17,7 +17,7 @@ from arvnodeman.fleet.messages import (
     ResumeNode,
     SetNodeDown,
 )
-from arvnodeman.fleet.model import NodeState, SlurmNode
+from arvnodeman.fleet.values.model import NodeState, SlurmNode
 
 
 def looked_at(world: World, said: str | None, jobs: int | None, name: str = "compute1") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arvnodeman.fleet.gres import Gres, NoGres, asked, meets, offered, words
+from arvnodeman.fleet.values.gres import Gres, NoGres, asked, meets, offered, words
 
 
 @pytest.mark.parametrize(

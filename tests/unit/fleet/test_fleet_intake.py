@@ -15,7 +15,7 @@ from arvnodeman.fleet.messages import (
     ResumeNode,
     SetNodeDown,
 )
-from arvnodeman.fleet.model import JobShape, NodeState, SlurmNode
+from arvnodeman.fleet.values.model import JobShape, NodeState, SlurmNode
 
 SMALL = JobShape(size="small")
 

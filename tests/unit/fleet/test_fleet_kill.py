@@ -9,7 +9,7 @@ import pytest
 from world import NEVER, World, policy
 
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, LookAtNode, NodeSeen, ResumeNode, SetWord
-from arvnodeman.fleet.model import ErrorKind, NodeState, OperatorWord, SlurmNode, Word
+from arvnodeman.fleet.values.model import ErrorKind, NodeState, OperatorWord, SlurmNode, Word
 
 SHUTDOWN = "Node Manager shutdown (i-compute1)"
 REMOVAL = "Node Manager removal (i-compute1)"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from arvnodeman.fleet.limits import LONGEST_WAIT, NO_LIMIT, UNPROVEN_AT_ONCE, Quota, Rest, SizeHealth
+from arvnodeman.fleet.sizes.limits import LONGEST_WAIT, UNPROVEN_AT_ONCE, Quota, Rest, SizeHealth
+from arvnodeman.fleet.values.model import NO_LIMIT
 
 
 def probes(quota: Quota, first: float, last: float, *, refused: bool, standing: int = 0) -> list[float]:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from world import World, jobs, policy
 
-from arvnodeman.fleet.accounting import Accounting, Association, Qos, Use, bounds_of
-from arvnodeman.fleet.ahead import Outlook
 from arvnodeman.fleet.messages import DrainNode, PrepareRecord
-from arvnodeman.fleet.model import JobOwner, JobShape
+from arvnodeman.fleet.outlook.accounting import Accounting, Association, Qos, Use, bounds_of
+from arvnodeman.fleet.outlook.ahead import Outlook
+from arvnodeman.fleet.values.model import JobOwner, JobShape
 
 ANNA = JobOwner("anna", "chem", "spent")
 

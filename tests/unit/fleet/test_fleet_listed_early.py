@@ -16,7 +16,7 @@ from arvnodeman.fleet.messages import (
     ReleaseRecord,
     SetNodeDown,
 )
-from arvnodeman.fleet.model import ErrorKind, Word
+from arvnodeman.fleet.values.model import ErrorKind, Word
 
 
 def asked(**options: object) -> World:

@@ -9,7 +9,7 @@ import pytest
 from world import HELD, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import NodeState
+from arvnodeman.fleet.values.model import NodeState
 
 
 def held(**node: Any) -> World:

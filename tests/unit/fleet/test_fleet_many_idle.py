@@ -5,8 +5,8 @@ from __future__ import annotations
 from world import World, policy
 
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, LookAtNode, NodeSeen, ReleaseRecord, SetNodeDown, Step
-from arvnodeman.fleet.model import SlurmNode
-from arvnodeman.fleet.shutdown_stages import MANY
+from arvnodeman.fleet.operations.shutdown_stages import MANY
+from arvnodeman.fleet.values.model import SlurmNode
 
 COUNT = MANY + 4
 

@@ -8,8 +8,8 @@ import pytest
 from world import MINUTE, World, jobs, policy
 
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, LookAtNode, ReleaseRecord, SetNodeDown
-from arvnodeman.fleet.milestones import BOUNDS, Span, Tally
-from arvnodeman.fleet.model import JobShape
+from arvnodeman.fleet.nodes.milestones import BOUNDS, Span, Tally
+from arvnodeman.fleet.values.model import JobShape
 
 
 @pytest.mark.parametrize(

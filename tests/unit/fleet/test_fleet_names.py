@@ -9,7 +9,7 @@ import pytest
 from world import EPOCH, HOUR, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeRecord, PrepareRecord, ReleaseRecord, SetNodeDown, SyncFqdn
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
     ErrorKind,

@@ -10,7 +10,7 @@ from test_fleet_names import cloud, given, name, world
 from world import EPOCH, HOUR, NEVER, World, policy
 
 from arvnodeman.fleet.messages import DescribeRecord, DrainNode, LookAtNode, NodeSeen, ReleaseRecord, SetNodeDown
-from arvnodeman.fleet.model import NodeRecord, Policy, SlurmNode, Word
+from arvnodeman.fleet.values.model import NodeRecord, Policy, SlurmNode, Word
 
 BOTH = ("10.0.0.1", "10.0.0.2")  # of i-1, which has the name, and of i-2
 

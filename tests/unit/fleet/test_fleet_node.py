@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from world import EPOCH, HELD, HOUR, MINUTE, World, jobs, policy
 
-from arvnodeman.fleet.model import CloudNode, NodeState, SlurmNode
-from arvnodeman.fleet.node import OUR_REMOVAL, OUR_SHUTDOWN, Node, undrained
+from arvnodeman.fleet.nodes.node import OUR_REMOVAL, OUR_SHUTDOWN, Node, undrained
+from arvnodeman.fleet.values.model import CloudNode, NodeState, SlurmNode
 
 BUSY = ("alloc", "comp", "mix", "drng", "failg", "plnd")
 DOWN = ("down", "drain", "inval", "unk")

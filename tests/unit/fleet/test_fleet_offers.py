@@ -8,8 +8,8 @@ from test_fleet_names import cloud, given, name, world
 from world import NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import DescribeNode, PrepareRecord
-from arvnodeman.fleet.model import ErrorKind, SizeSection
-from arvnodeman.fleet.name_steps import OfferFeatures
+from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.values.model import ErrorKind, SizeSection
 
 SECTIONS = (
     SizeSection("small", 1, "small", features=("ssd",)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from world import NEVER, World, jobs, policy
 
-from arvnodeman.fleet.chores import Chore, CleanRecord
 from arvnodeman.fleet.messages import (
     CancelJob,
     DescribeNode,
@@ -16,9 +15,10 @@ from arvnodeman.fleet.messages import (
     SetNodeDown,
     SetWord,
 )
-from arvnodeman.fleet.model import ErrorKind, JobShape, NodeRecord, RemoteError, Word
-from arvnodeman.fleet.operation import Desk
-from arvnodeman.fleet.polls import Clock
+from arvnodeman.fleet.nodes.polls import Clock
+from arvnodeman.fleet.operations.chores import Chore, CleanRecord
+from arvnodeman.fleet.operations.operation import Desk
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeRecord, RemoteError, Word
 
 BROKEN = RemoteError(ErrorKind.TRANSIENT, "it broke")
 

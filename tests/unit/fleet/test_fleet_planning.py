@@ -8,7 +8,7 @@ import pytest
 from world import NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, FinishNode, Poll, PrepareRecord, ReleaseRecord
-from arvnodeman.fleet.model import ErrorKind, JobShape, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, ProviderSize, SizeSection
 
 SMALL, LARGE = JobShape(size="small"), JobShape(size="large")
 TWO: dict[str, Any] = {

@@ -8,8 +8,8 @@ import pytest
 from world import EPOCH, HOUR, MINUTE, World, jobs, policy
 
 from arvnodeman.fleet.messages import CancelJob, CreateNode, DestroyNode, DrainNode, LookAtNode, Poll, PrepareRecord
-from arvnodeman.fleet.model import ErrorKind, JobShape, NodeState
-from arvnodeman.fleet.polls import Ages, Clock, Freshness, Trust
+from arvnodeman.fleet.nodes.polls import Ages, Clock, Freshness, Trust
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeState
 
 
 def test_the_steady_clock_never_goes_back() -> None:

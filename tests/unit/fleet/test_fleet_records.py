@@ -8,7 +8,7 @@ import pytest
 from world import EPOCH, HOUR, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import PrepareRecord, ReleaseRecord, SetNodeDown
-from arvnodeman.fleet.model import BootIntent, CloudNode, ErrorKind, JobShape, NodeRecord
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, JobShape, NodeRecord
 
 SMALL = JobShape(size="small")
 

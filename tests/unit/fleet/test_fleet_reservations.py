@@ -11,9 +11,9 @@ import pytest
 from test_fleet_names import cloud, given, name, world
 from world import HOUR, MINUTE, ONE, World, jobs, policy
 
-from arvnodeman.fleet.ahead import Outlook, Reservation
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PrepareRecord
-from arvnodeman.fleet.model import Job, JobShape, SlurmNode
+from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
+from arvnodeman.fleet.values.model import Job, JobShape, SlurmNode
 
 NAMES = ("c1", "c2", "c3", "c4")
 

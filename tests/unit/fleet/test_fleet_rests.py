@@ -9,7 +9,7 @@ import pytest
 from world import BIG, NEVER, OFFERS, ONE, SECTIONS, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, FinishNode, PolicyChanged, PrepareRecord, ReleaseRecord
-from arvnodeman.fleet.model import ErrorKind, Job, JobShape, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, ProviderSize, SizeSection
 
 BOOT = (PrepareRecord, DescribeNode, CreateNode, FinishNode)
 SMALL, LARGE = JobShape(size="small"), JobShape(size="large")

@@ -6,7 +6,7 @@ import pytest
 from world import BIG, HELD, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, DrainNode, LookAtNode, PolicyChanged, PrepareRecord
-from arvnodeman.fleet.model import ErrorKind, JobShape, OperatorWord, Word
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, OperatorWord, Word
 
 
 def full(nodes: int) -> World:

@@ -9,7 +9,7 @@ import pytest
 from world import EPOCH, HOUR, MINUTE, NEVER, World, policy
 
 from arvnodeman.fleet.messages import CloudListed, PrepareRecord, SetNodeDown
-from arvnodeman.fleet.model import BootIntent, CloudNode, NodeRecord, NodeState
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord, NodeState
 
 UUID = "zzzzz-7ekkf-000000000000001"
 

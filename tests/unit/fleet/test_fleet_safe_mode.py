@@ -24,7 +24,7 @@ from arvnodeman.fleet.messages import (
     StepDone,
     Tick,
 )
-from arvnodeman.fleet.model import CloudNode, Job, JobShape, Policy, ProviderSize, SizeSection, Word
+from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, Policy, ProviderSize, SizeSection, Word
 
 START = 1_800_000_000.0
 POLICY = Policy(

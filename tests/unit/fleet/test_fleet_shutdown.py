@@ -21,7 +21,7 @@ from arvnodeman.fleet.messages import (
     SetNodeDown,
     Step,
 )
-from arvnodeman.fleet.model import ErrorKind, NodeState, SlurmNode
+from arvnodeman.fleet.values.model import ErrorKind, NodeState, SlurmNode
 
 # ---- the way that it goes --------------------------------------------------------------------------------------------
 

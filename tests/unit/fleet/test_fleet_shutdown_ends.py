@@ -16,7 +16,7 @@ from arvnodeman.fleet.messages import (
     SetNodeDown,
     Step,
 )
-from arvnodeman.fleet.model import ErrorKind, NodeState
+from arvnodeman.fleet.values.model import ErrorKind, NodeState
 
 # ---- the destroy itself ----------------------------------------------------------------------------------------------
 

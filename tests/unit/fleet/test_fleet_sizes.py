@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from arvnodeman.fleet.model import CloudNode, JobShape, NodeSize, ProviderSize, SizeSection
-from arvnodeman.fleet.node import MAX_WEIGHT, slurm_weight
-from arvnodeman.fleet.sizes import SizeTable, fits
+from arvnodeman.fleet.nodes.node import MAX_WEIGHT, slurm_weight
+from arvnodeman.fleet.sizes.table import SizeTable, fits
+from arvnodeman.fleet.values.model import CloudNode, JobShape, NodeSize, ProviderSize, SizeSection
 
 OFFER = ProviderSize("m5.large", "M5 Large", ram=8192, disk=20, bandwidth=10, price=0.1, cores=2)
 

@@ -18,7 +18,7 @@ from arvnodeman.fleet.messages import (
     PrepareRecord,
     ReleaseRecord,
 )
-from arvnodeman.fleet.model import ErrorKind, JobShape, NodeState, OperatorWord, Word
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeState, OperatorWord, Word
 
 LARGE = JobShape(size="large")
 

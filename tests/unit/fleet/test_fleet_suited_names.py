@@ -9,10 +9,10 @@ from test_fleet_names import cloud, given, name, world
 from test_fleet_reservations import booted, why
 from world import MINUTE, ONE, World, jobs, policy
 
-from arvnodeman.fleet.ahead import Outlook, Reservation
-from arvnodeman.fleet.features import meets
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PrepareRecord
-from arvnodeman.fleet.model import JobShape, Needs, Place, SizeSection, SlurmNode
+from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
+from arvnodeman.fleet.values.features import meets
+from arvnodeman.fleet.values.model import JobShape, Needs, Place, SizeSection, SlurmNode
 
 RACKS = {"c1": "rack1", "c2": "rack2", "c3": "rack1", "c4": "rack3"}
 SIZE = frozenset({"instancetype=small"})
@@ -153,7 +153,7 @@ def test_names_alike_are_held_against_an_expression_once(monkeypatch: pytest.Mon
         asked.append(text)
         return meets(text, features, nodes)
 
-    monkeypatch.setattr("arvnodeman.fleet.names.meets", counted)
+    monkeypatch.setattr("arvnodeman.fleet.decide.names.meets", counted)
     made = world(*(name(f"c{number}") for number in range(200)), shutdown_windows=(0.0, 1.0))
     made.begin()
     made.cycle(*jobs(2, on("rack1")), every=0)

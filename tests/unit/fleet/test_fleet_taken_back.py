@@ -12,7 +12,7 @@ from arvnodeman.fleet.messages import (
     NodeSeen,
     ResumeNode,
 )
-from arvnodeman.fleet.model import ErrorKind, NodeState, SlurmNode
+from arvnodeman.fleet.values.model import ErrorKind, NodeState, SlurmNode
 
 # ---- taken back ------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from gone_world import lost, traces_cleared, without
 from world import jobs
 
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, LookAtNode, SetNodeDown
-from arvnodeman.fleet.model import ErrorKind, NodeState
+from arvnodeman.fleet.values.model import ErrorKind, NodeState
 
 
 def test_one_that_the_cloud_lists_as_stopped_after_its_destroy_is_the_same_still() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from world import World, jobs
 
 from arvnodeman.fleet.messages import CreateNode, Poll, PollFailed
-from arvnodeman.fleet.model import ErrorKind, RemoteError
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError
 
 BRAND_NEW = RemoteError(ErrorKind.TRANSIENT, "BrandNew: what is this", unlisted="BrandNew")
 

@@ -6,7 +6,7 @@ import pytest
 from world import MINUTE, ONE, World, jobs, policy
 
 from arvnodeman.fleet.messages import ERROR, CreateNode, Decided, FindNode, FinishNode, ReleaseRecord
-from arvnodeman.fleet.model import CloudNode, ErrorKind
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind
 
 SAID = "the cloud's answer to the create request cannot be read, and it may have made a node: it names no node: []"
 REST = "the cloud's answers to create requests for it cannot be read"

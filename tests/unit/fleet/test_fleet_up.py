@@ -9,7 +9,7 @@ import pytest
 from world import HELD, HOUR, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, FinishNode, PrepareRecord
-from arvnodeman.fleet.model import NodeState
+from arvnodeman.fleet.values.model import NodeState
 
 
 def quiet(said: str = "alloc") -> World:

@@ -9,7 +9,7 @@ import pytest
 from world import EPOCH, HELD, HOUR, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import DescribeNode, ResumeNode, Step, SyncFqdn
-from arvnodeman.fleet.model import BootIntent, ErrorKind, JobShape, NodeState
+from arvnodeman.fleet.values.model import BootIntent, ErrorKind, JobShape, NodeState
 
 OLD_REASONS = ("Node Manager shutdown (i-older)", "Node Manager removal (i-older)", "Node Manager shutdown")
 

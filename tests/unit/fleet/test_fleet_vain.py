@@ -9,7 +9,6 @@ from simulation.run import Pace, Run
 from simulation.site import MAINTENANCE, SimJob
 from world import EPOCH, HELD, HOUR, MINUTE, SECTIONS, World, jobs, policy
 
-from arvnodeman.fleet.causes_of_use import InVain, ProbeFirst
 from arvnodeman.fleet.messages import (
     WARNING,
     Decided,
@@ -20,8 +19,9 @@ from arvnodeman.fleet.messages import (
     QueueListed,
     RetryAsked,
 )
-from arvnodeman.fleet.model import Job, JobOwner, JobShape, Policy, ProviderSize
-from arvnodeman.fleet.vain import MOST, REMEMBERED, Idle, Memory, VainBoots, follow, group_name, words_of
+from arvnodeman.fleet.plan.vain import MOST, REMEMBERED, Idle, Memory, VainBoots, follow, group_name, words_of
+from arvnodeman.fleet.values.causes_of_use import InVain, ProbeFirst
+from arvnodeman.fleet.values.model import Job, JobOwner, JobShape, Policy, ProviderSize
 
 NEVER = {"spent": "QOSGrpCpuLimit", "odd": "", "later": f"ReqNodeNotAvail, {MAINTENANCE}"}
 POLL = MINUTE

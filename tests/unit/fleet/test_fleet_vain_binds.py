@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 from world import DAY, EPOCH, HOUR, MINUTE, ONE, World, jobs, policy
 
-from arvnodeman.fleet.ahead import Outlook, Reservation
 from arvnodeman.fleet.messages import QueueListed
-from arvnodeman.fleet.model import JobOwner, JobShape, SlurmNode, Word
-from arvnodeman.fleet.vain import MISLED, Idle, VainBoots
+from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
+from arvnodeman.fleet.plan.vain import MISLED, Idle, VainBoots
+from arvnodeman.fleet.values.model import JobOwner, JobShape, SlurmNode, Word
 
 USE_WITHIN = 180.0
 SPENT = "QOSGrpCpuLimit"

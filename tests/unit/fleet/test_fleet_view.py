@@ -7,7 +7,6 @@ import dataclasses
 import pytest
 from world import BIG, HELD, HOUR, NEVER, World, jobs, policy
 
-from arvnodeman.fleet.causes import span
 from arvnodeman.fleet.messages import (
     DrainNode,
     LookAtNode,
@@ -15,7 +14,8 @@ from arvnodeman.fleet.messages import (
     PrepareRecord,
     ResumeNode,
 )
-from arvnodeman.fleet.model import NodeState, Word
+from arvnodeman.fleet.values.causes import span
+from arvnodeman.fleet.values.model import NodeState, Word
 
 # ---- the view --------------------------------------------------------------------------------------------------------
 

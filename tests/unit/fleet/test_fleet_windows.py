@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arvnodeman.fleet.windows import ShutdownWindows
+from arvnodeman.fleet.values.windows import ShutdownWindows
 
 START = 1_700_000_000.0
 

@@ -9,7 +9,7 @@ import pytest
 from world import HELD, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import CloudListed, DestroyNode, DrainNode, LookAtNode, ResumeNode, SetWord
-from arvnodeman.fleet.model import ErrorKind, JobShape, NodeState, OperatorWord, Word
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeState, OperatorWord, Word
 
 SHUTDOWN = "Node Manager shutdown (i-compute1)"
 REMOVAL = "Node Manager removal (i-compute1)"

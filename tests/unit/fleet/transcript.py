@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from world import World
 
 from arvnodeman.fleet.messages import Command, Event, Note, PollNow, Step
-from arvnodeman.fleet.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorWord
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorWord
 
 
 @dataclass

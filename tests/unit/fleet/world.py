@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
-from arvnodeman.fleet.ahead import NOTHING_AHEAD, Outlook, placed
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
     CancelJob,
@@ -47,7 +46,9 @@ from arvnodeman.fleet.messages import (
     SyncFqdn,
     Tick,
 )
-from arvnodeman.fleet.model import (
+from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook, placed
+from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
     Job,
@@ -63,8 +64,7 @@ from arvnodeman.fleet.model import (
     SlurmNode,
     Word,
 )
-from arvnodeman.fleet.name_steps import OfferFeatures
-from arvnodeman.fleet.view import NodeStatus
+from arvnodeman.fleet.view.view import NodeStatus
 
 S = TypeVar("S", bound=Step)
 

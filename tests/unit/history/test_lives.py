@@ -8,8 +8,8 @@ import pytest
 from world import EPOCH, HOUR, World, policy
 
 from arvnodeman.fleet.messages import Decided
-from arvnodeman.fleet.model import NodeState
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.values.model import NodeState
+from arvnodeman.fleet.view.view import View
 from arvnodeman.history.lives import AWAY, DESTROYED, GONE, REPRICED, Life, Lives
 
 

@@ -21,7 +21,7 @@ from world import EPOCH, HOUR, MINUTE, World, jobs, policy
 from arvnodeman.actors.daemon import Published
 from arvnodeman.actors.waits import JobWaits
 from arvnodeman.fleet.messages import Decided, Note
-from arvnodeman.fleet.model import Job
+from arvnodeman.fleet.values.model import Job
 from arvnodeman.history import schema, writer
 from arvnodeman.history.file import HistoryFile, Kept
 from arvnodeman.history.outbox import Outbox

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from simulation.run import Run
 
-from arvnodeman.fleet.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
 from arvnodeman.journal.writer import FILE_BYTES, MOST_BYTES, Journal
 
 OFFERS = (

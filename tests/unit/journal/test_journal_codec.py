@@ -22,7 +22,7 @@ from arvnodeman.fleet.messages import (
     Step,
     StepDone,
 )
-from arvnodeman.fleet.model import Job, JobShape, NodeRecord, NodeSize, Policy, Secret
+from arvnodeman.fleet.values.model import Job, JobShape, NodeRecord, NodeSize, Policy, Secret
 from arvnodeman.journal.codec import Codec, NotUnderstood, hints_of, messages
 
 SECRET = "sesame-open"

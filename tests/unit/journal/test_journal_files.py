@@ -11,7 +11,7 @@ import pytest
 from journal_doubles import LONG, POLICY, journalled, lively_site, wait_for
 
 from arvnodeman.fleet.messages import CloudListed, Poll, PollFailed, Tick
-from arvnodeman.fleet.model import CloudNode, ErrorKind, RemoteError
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError
 from arvnodeman.journal.codec import Codec
 from arvnodeman.journal.inbox import JournalInbox
 from arvnodeman.journal.reader import Entry, Gap, Head, NoJournal, Told, read

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
-from arvnodeman.fleet.model import CloudNode, NodeRecord, SlurmNode
+from arvnodeman.fleet.values.model import CloudNode, NodeRecord, SlurmNode
 from arvnodeman.journal.codec import Codec
 from arvnodeman.journal.lists import ListCoder
 from arvnodeman.journal.reader import RecordReader, Told

@@ -63,7 +63,7 @@ def test_without_its_beginning_a_history_is_played_and_not_compared(tmp_path: Pa
 
 def test_another_brain_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journalled(tmp_path, lively_site(3), 1.0)
-    monkeypatch.setattr("arvnodeman.fleet.stops.decide_stops", lambda *_: None)
+    monkeypatch.setattr("arvnodeman.fleet.decide.stops.decide_stops", lambda *_: None)
     monkeypatch.setattr("arvnodeman.fleet.fleet.decide_stops", lambda *_: None)
     outcome = Replay().play(files_of(tmp_path / "journal"))
     assert outcome.differences

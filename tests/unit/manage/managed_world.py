@@ -13,7 +13,7 @@ from arvnodeman.actors.daemon import Published
 from arvnodeman.actors.waits import JobWaits
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import Command, Event, Note, OperatorSaid, Poll, RetryAsked
-from arvnodeman.fleet.model import Job, Policy
+from arvnodeman.fleet.values.model import Job, Policy
 from arvnodeman.history.recorder import Recorder
 from arvnodeman.manage.access import LOCAL
 from arvnodeman.manage.app import Application

@@ -10,7 +10,7 @@ from managed_world import Managed, jobs, policy
 from world import BIG, HOUR, NEVER
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, DestroyNode, DrainNode, PrepareRecord
-from arvnodeman.fleet.model import ErrorKind, JobShape, OperatorWord, Word
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, OperatorWord, Word
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from managed_world import Managed, jobs, policy
 from world import EPOCH
 
 from arvnodeman.fleet.messages import QueueListed
-from arvnodeman.fleet.model import Job, JobOwner, JobShape
-from arvnodeman.fleet.vain import group_name
+from arvnodeman.fleet.plan.vain import group_name
+from arvnodeman.fleet.values.model import Job, JobOwner, JobShape
 from arvnodeman.manage import cli_words
 from arvnodeman.manage.access import LOCAL
 

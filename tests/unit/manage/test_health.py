@@ -6,7 +6,7 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage.app import Application, Route
 from arvnodeman.manage.health import HealthLimits, HealthPage
 from arvnodeman.supervision.clock import Clock

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from world import BIG, MINUTE
 
 from arvnodeman.fleet.messages import CreateNode, PrepareRecord, Step
-from arvnodeman.fleet.model import ErrorKind, JobShape
+from arvnodeman.fleet.values.model import ErrorKind, JobShape
 from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS
 from arvnodeman.manage.metric_reference import PAGE, page_text
 from arvnodeman.manage.metric_table import METRICS, PREFIX, Kind

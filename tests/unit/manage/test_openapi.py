@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from managed_world import Managed, jobs, policy
 from schemathesis import GenerationMode
 
-from arvnodeman.fleet.model import JobShape
+from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.manage.openapi import document
 
 TOKEN = {"Authorization": "Bearer tok"}

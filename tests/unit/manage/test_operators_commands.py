@@ -17,8 +17,8 @@ from managed_world import CONFIG, Managed, jobs, policy
 
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PolicyChanged
-from arvnodeman.fleet.model import JobShape, OperatorWord, Word
-from arvnodeman.fleet.vain import group_name
+from arvnodeman.fleet.plan.vain import group_name
+from arvnodeman.fleet.values.model import JobShape, OperatorWord, Word
 from arvnodeman.manage import cli, cli_words, client
 from arvnodeman.manage.doors import DRY_RUN_FOLDER, SOCKET_NAME
 from arvnodeman.manage.server import ManagementServer, bind, bind_unix

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Error, Locator, expect
 from world import BIG, HELD, NEVER
 
 from arvnodeman.fleet.messages import Poll, SetWord
-from arvnodeman.fleet.model import OperatorWord, Word
+from arvnodeman.fleet.values.model import OperatorWord, Word
 from arvnodeman.manage.server import ManagementServer, bind
 
 TOKEN = "let-me-in"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from managed_world import Managed, jobs
 
-from arvnodeman.fleet.model import CloudNode, NodeState, Policy
-from arvnodeman.fleet.view import NodeStatus, View
+from arvnodeman.fleet.values.model import CloudNode, NodeState, Policy
+from arvnodeman.fleet.view.view import NodeStatus, View
 from arvnodeman.manage.status import status
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__

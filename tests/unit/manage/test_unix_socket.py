@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage import server
 from arvnodeman.manage.access import LOCAL
 from arvnodeman.manage.app import Application, Route, json_response

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.config import load
-from arvnodeman.fleet.model import RemoteFailure, SizeSection
+from arvnodeman.fleet.values.model import RemoteFailure, SizeSection
 from arvnodeman.records.advice import CONFIG_AGE, Advice, refusals, warnings
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.keeping import NamesInSlurm

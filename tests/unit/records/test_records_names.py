@@ -9,7 +9,7 @@ from unittest.mock import Mock, call
 import pytest
 
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.model import BootIntent, CloudNode, RemoteFailure
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, RemoteFailure
 from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.records.names import Contact, SlurmRecords, answers, contact_of, is_free, record_of
 from arvnodeman.slurm.errors import Refused, UnknownNode

@@ -15,7 +15,7 @@ from unittest.mock import Mock
 import pytest
 from squeue_lines import behind
 
-from arvnodeman.fleet.model import ErrorKind, JobShape, Place, RemoteFailure, SlurmNode
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, Place, RemoteFailure, SlurmNode
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import (
     ControllerAway,

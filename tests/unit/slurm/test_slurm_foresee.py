@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arvnodeman.fleet.ahead import Reservation
+from arvnodeman.fleet.outlook.ahead import Reservation
 from arvnodeman.slurm.foresee import parse_licences, parse_reservations
 
 SHOWN = """ReservationName=win StartTime=1795960364 EndTime=1795974764 Duration=04:00:00

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arvnodeman.fleet.accounting import NOTHING_ENFORCED, Accounting, Association, Qos, Use
-from arvnodeman.fleet.model import JobOwner, JobShape
+from arvnodeman.fleet.outlook.accounting import NOTHING_ENFORCED, Accounting, Association, Qos, Use
+from arvnodeman.fleet.values.model import JobOwner, JobShape
 from arvnodeman.slurm.accounting import Ledger, enforces_limits, parse_factors, parse_partitions, parse_used
 from arvnodeman.slurm.errors import ControllerAway
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from squeue_lines import behind
 
-from arvnodeman.fleet.model import Job, JobOwner, JobShape, SlurmNode
+from arvnodeman.fleet.values.model import Job, JobOwner, JobShape, SlurmNode
 from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.fields import LONG_TAIL, TAIL
 from arvnodeman.slurm.parse import (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from arvnodeman.fleet.model import SlurmNode
+from arvnodeman.fleet.values.model import SlurmNode
 from arvnodeman.slurm.errors import ControllerAway, NotNeeded, Refused, SlurmFailure, UnknownNode, failure_of
 from arvnodeman.slurm.parse import parse_sinfo
 from arvnodeman.slurm.show import ShownNode, parse_nodes

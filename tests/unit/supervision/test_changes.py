@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.config import load
-from arvnodeman.fleet.model import Secret
+from arvnodeman.fleet.values.model import Secret
 from arvnodeman.settings import Settings
 from arvnodeman.supervision.changes import LIVE, Change, changes, reloaded
 

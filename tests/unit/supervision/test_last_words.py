@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.model import Policy
-from arvnodeman.fleet.view import OperationStatus, View
+from arvnodeman.fleet.values.model import Policy
+from arvnodeman.fleet.view.view import OperationStatus, View
 from arvnodeman.supervision.clock import Clock
 from arvnodeman.supervision.ending import Cause, CauseKind
 from arvnodeman.supervision.inbox import Inbox

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.config import load
-from arvnodeman.fleet.model import Policy
-from arvnodeman.fleet.view import View
+from arvnodeman.fleet.values.model import Policy
+from arvnodeman.fleet.view.view import View
 from arvnodeman.settings import DaemonSettings
 from arvnodeman.supervision import run as run_module
 from arvnodeman.supervision.ending import CauseKind

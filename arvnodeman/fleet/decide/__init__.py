@@ -1,0 +1,1 @@
+"""What follows from each event: taking lists in, beginning and ending operations."""

@@ -1,0 +1,286 @@
+"""Beginning boots, letting them through to the cloud, and learning from how they end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
+from arvnodeman.fleet.nodes.node import Node
+from arvnodeman.fleet.operations.boot import Boot, Stage
+from arvnodeman.fleet.outlook.ahead import serves
+from arvnodeman.fleet.plan.wishlist import BOOTING, pool_of
+from arvnodeman.fleet.sizes.limits import Rest
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, ErrorKind, NodeSize, Place
+
+BLIND = frozenset({Rest.UNREADABLE, Rest.UNSEEN})  # a node may be there, paid for, that nobody can see
+
+
+def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE) -> Boot:
+    """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7)."""
+    reuse = _record_for(state, size, place)
+    token = f"{int(state.began * 1000):x}-{state.desk.last_id + 1}"
+    boot = Boot(state.desk, size, token, reuse)
+    boot.of_names = reuse is not None and reuse in state.roster.records and state.roster.records[reuse].is_name
+    state.boots[boot.id] = boot
+    boot.begin()
+    return boot
+
+
+def _record_for(state: State, size: NodeSize, place: Place) -> str | None:
+    """The first record for a node of this size. Where records are names, Slurm gives the node work of the partitions
+    that its name is in, and no other; names in reservations, or that other jobs ask for, come after the others."""
+    stale = state.stale_records
+    last: tuple[int, str] | None = None
+    for uuid in stale:
+        record = state.roster.records.get(uuid)
+        if record is not None and not serves(record.partitions, size.partitions):
+            continue
+        if record is not None and record.is_name:
+            zone = state.zone(record.hostname)
+            if not place.has(zone) or state.is_taken(record):
+                continue
+            if zone:
+                last = min(last or (len(zone), uuid), (len(zone), uuid), key=lambda each: each[0])
+                continue
+        stale.remove(uuid)
+        return uuid
+    if last is None:
+        return None
+    stale.remove(last[1])
+    return last[1]
+
+
+def _names_are_left(state: State) -> bool:
+    records = state.roster.records
+    return any(uuid in records and records[uuid].is_name for uuid in state.stale_records)
+
+
+def let_through(state: State) -> None:
+    """Boots that wait for the cloud's turn go on while lists are fresh and there is room under the limits."""
+    if not state.desk.lists_ok:
+        return
+    ready = [
+        boot
+        for boot in state.boots.values()
+        if boot.outcome is None and (boot.stage is Stage.READY or (boot.stage is Stage.UNREAD and boot.row is not None))
+    ]
+    if not ready:
+        return
+    existing = state.existing()
+    bounds = replace(state.bounds(), slots=NO_LIMIT)  # they have their slots
+    price = _price(state) if bounds.price_cap > 0 else 0.0
+    for boot in ready:
+        stop = bounds.forbid(boot.size, 1, existing, price, wanted=1, over=int(boot.probes))
+        expected = existing + len(state.phantoms)  # what an earlier run began may yet appear
+        if boot.row is not None:
+            boot.adopt_node()
+        elif (unread := _unread(state, boot.size)) is not None:
+            boot.stop(unread)
+        elif stop is not None:
+            boot.stop(stop.words(state.t))
+        elif expected > existing and bounds.forbid(boot.size, 1, expected, price, wanted=1, over=int(boot.probes)):
+            continue
+        else:
+            boot.create()
+            existing += 1
+            price += boot.size.price
+        after_boot(state, boot)
+
+
+def _unread(state: State, size: NodeSize) -> str | None:
+    """Why no node of this size may be asked for, where one may be there that nobody shows."""
+    health = state.health_of(size)
+    if health.resting not in BLIND or state.t >= health.until:
+        return None
+    return f"{health.resting.value} ({health.detail})"
+
+
+def _price(state: State) -> float:
+    """What exists, and what the cloud is asked for now, in $/hour."""
+    nodes = sum(node.price for node in state.roster.nodes.values())
+    flying = sum(boot.size.price for boot in state.boots.values() if boot.in_flight and boot.row is None)
+    unlisted = sum(record.intent.price for record in state.unlisted.values() if record.intent is not None)
+    return nodes + flying + unlisted
+
+
+def after_boot(state: State, boot: Boot) -> None:
+    """A boot has gone on: keep its node in the books, and see whether it has ended."""
+    if boot.node is not None and not boot.counted:
+        boot.counted = True
+        if boot.row is None:
+            row = state.roster.nodes.get(boot.node.id) or _new_row(state, boot)
+            link(boot, row)
+            state.milestones.created(row, state.t)
+        _created(state, boot)
+    if boot.trouble is not None:
+        state.health_of(boot.size).troubled(boot.trouble.text, state.t)
+    if boot.refusal is not None and not boot.learnt:
+        boot.learnt = True
+        _learn(state, boot)
+    if boot.outcome is None:
+        state.schedule(boot)
+    elif state.boots.pop(boot.id, None) is not None:
+        _ended(state, boot)
+
+
+def _new_row(state: State, boot: Boot) -> Node:
+    assert boot.node is not None
+    state.touched.add(boot.node.id)
+    return state.roster.add(boot.node, state.t, state.table, listed=False)
+
+
+def link(boot: Boot, node: Node) -> None:
+    """This node is what the boot made, whether its create request has answered or not."""
+    boot.row = node
+    node.booted = True
+    if boot.outcome is None:
+        node.boot = boot
+    if node.record is None and boot.record is not None:
+        node.prepared = boot.record
+    if node.size is None:
+        node.size = boot.size
+    node.reprice()
+
+
+def unlink(state: State, node: Node) -> bool:
+    """The node of a boot that still asks for it is gone, and so the boot ends. False when it has been answered."""
+    boot = node.boot
+    if boot is None or boot.node is not None:
+        return False
+    node.boot = None
+    state.touched.add(node.id)
+    state.roster.drop(node)
+    boot.abandon()
+    after_boot(state, boot)
+    return True
+
+
+def _created(state: State, boot: Boot) -> None:
+    state.health_of(boot.size).create_succeeded()
+    standing = state.existing()
+    if state.quota.created(standing):
+        text = "After successful boot setting node quota to %d"
+        state.desk.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
+    state.slots.created(standing)
+
+
+def _ended(state: State, boot: Boot) -> None:
+    if boot.row is not None:
+        boot.row.boot = None
+        return
+    state.ended_tokens[boot.token] = state.t
+    if boot.outcome == "stopped" or boot.refusal is None:
+        state.desk.counters["boots_stopped"] += boot.outcome == "stopped"
+        return
+    state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
+
+
+def _learn(state: State, boot: Boot) -> None:
+    """What a refusal says of the quota, of slots, or of the size."""
+    assert boot.refusal is not None
+    error = boot.refusal
+    standing = state.existing()
+    state.desk.counters["boots_refused_" + error.kind.value] += 1
+    state.health_of(boot.size).troubled(error.text, state.t)
+    match error.kind:
+        case ErrorKind.QUOTA:
+            _over_quota(state, boot.size, error.text, standing)
+        case ErrorKind.SLOTS if _names_are_left(state):  # of other partitions: their sizes go on
+            _rest(state, boot.size, Rest.CAPACITY, error.text)
+        case ErrorKind.SLOTS:
+            state.slots.refused(len(state.roster.nodes), state.t)
+            text = "No free slot for a node record, at %d nodes: %s"
+            state.desk.decide(Decided.QUOTA, "slots", text, state.slots.value, error.text, level=WARNING)
+        case ErrorKind.CAPACITY:
+            _rest(state, boot.size, Rest.CAPACITY, error.text)
+        case ErrorKind.REFUSED if boot.refused_by == "cloud":
+            _rest(state, boot.size, Rest.REFUSED, error.text)
+        case ErrorKind.UNREADABLE:
+            _rest(state, boot.size, Rest.UNREADABLE, error.text)
+            state.look_again(state.health_of(boot.size).until)
+        case _:  # gave up: the other side is sick, for this size or for all
+            _rest(state, boot.size, Rest.GAVE_UP, error.text)
+
+
+def _over_quota(state: State, size: NodeSize, detail: str, standing: int, *, late: bool = False) -> None:
+    """The cloud allows no more than `standing` nodes now; this size waits for a place."""
+    state.quota.refused(standing, state.t)
+    _rest(state, size, Rest.QUOTA, detail, standing, late=late)
+    text = "After quota exceeded error setting node quota to %d"
+    state.desk.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
+
+
+def _rest(state: State, size: NodeSize, why: Rest, detail: str, standing: int = 0, *, late: bool = False) -> None:
+    """Let a size rest; one line when that begins."""
+    health = state.health_of(size)
+    before = health.until
+    blind = why in BLIND
+    least = state.policy.boot_fail_after if blind else 0.0  # each may cost a node that nobody can see
+    health.rest(why, state.t, detail, standing, late=late, least=least)
+    if health.until != before:
+        text = "Size %s rests for %.0f seconds: %s (%s)"
+        seconds = health.until - state.t
+        level = ERROR if blind else WARNING
+        state.desk.decide(Decided.REST, size.id, text, size.id, seconds, why.value, detail, level=level)
+
+
+def boot_failed(state: State, node: Node) -> None:
+    """A node that we booted did not come up, or vanished before it did. Where it is known what all nodes of its size
+    lack, one is enough for the size to rest, as for a create that the cloud refused."""
+    if not node.booted or node.been_up:
+        return
+    node.booted = False  # counted once
+    state.desk.counters["boot_failures"] += 1
+    name = node.cloud.name
+    rest, why = _what_failed(node)
+    text, after = "Cloud node %s did not come up%s", f": {why}" if why else ""
+    level = ERROR if rest is Rest.UNSEEN else WARNING if why else INFO
+    state.desk.decide(Decided.BOOT_FAILED, name, text, name, after, level=level)
+    if node.size is None:
+        return
+    health = state.health_of(node.size)
+    health.troubled(text % (name, after), state.t)
+    if rest is not None:
+        if node.cloud.fault_kind is not None:
+            state.desk.counters["boots_failed_" + node.cloud.fault_kind.value] += 1
+        standing = state.existing() - 1  # it goes
+        if rest is Rest.QUOTA:
+            _over_quota(state, node.size, why, standing, late=True)
+        else:
+            _rest(state, node.size, rest, why, late=True)
+        state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
+    elif health.boot_failed(state.t):
+        text = "Nodes of size %s fail to come up: it rests for a while"
+        state.desk.decide(Decided.REST, node.size.id, text, node.size.id, level=ERROR)
+
+
+FAULTS = {ErrorKind.CAPACITY: Rest.CAPACITY, ErrorKind.QUOTA: Rest.QUOTA, ErrorKind.REFUSED: Rest.REFUSED}
+
+
+def _what_failed(node: Node) -> tuple[Rest | None, str]:
+    """Why the size is to rest for this one node, None where more have to fail; and what is known, in words."""
+    cloud = node.cloud
+    if not node.listed:
+        return Rest.UNSEEN, f"no list of the cloud has shown {cloud.id}; is it as [Cloud List] asks for?"
+    if cloud.failed:
+        said = causes.CloudFailed(fault=cloud.fault).words(0)
+        return (FAULTS.get(cloud.fault_kind) if cloud.fault_kind else None), said
+    return (Rest.NO_ADDRESS, causes.NO_ADDRESS) if node.lacks_address else (None, "")
+
+
+def stop_unneeded(state: State) -> None:
+    """Boots that nobody needs any more end, as long as the cloud has not been asked. The youngest first."""
+    if state.plan is None:
+        return
+    surplus = {pool: counts[BOOTING] for pool, counts in state.plan.supply.counts.items() if counts[BOOTING]}
+    spare = state.plan.up - state.policy.min_nodes
+    for boot in sorted(state.boots.values(), key=lambda boot: -boot.id):
+        if spare <= 0 or not surplus:
+            return
+        pool = pool_of(boot.size.id, state.zone(boot.hostname))
+        if surplus.get(pool, 0) > 0 and boot.stop("nobody needs the node any more"):
+            surplus[pool] -= 1
+            spare -= 1
+            after_boot(state, boot)

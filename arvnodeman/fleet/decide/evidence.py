@@ -1,0 +1,292 @@
+"""What the lists tell of boots in vain: looked at with each queue poll, before the plan and after it.
+
+It costs what there are groups of jobs, and one look at each node where jobs are refused or groups remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.messages import WARNING, Decided
+from arvnodeman.fleet.nodes.node import BUSY, BUSY_STATES, IDLE, RESERVED, Node
+from arvnodeman.fleet.nodes.use import PLANNED
+from arvnodeman.fleet.operations.shutdown_stages import Kind
+from arvnodeman.fleet.plan.demand import Plan
+from arvnodeman.fleet.plan.vain import (
+    SAMPLE,
+    USED_SOON,
+    Idle,
+    Mark,
+    Memory,
+    Verdict,
+    Watch,
+    follow,
+    group_name,
+    has_moved,
+    words_of,
+)
+from arvnodeman.fleet.values.causes import span
+from arvnodeman.fleet.values.causes_of_use import InVain
+from arvnodeman.fleet.values.model import ANYWHERE, Job, JobShape, NodeSize, Word
+
+AFTER_BOOTS = 2  # times boot_fail_after, in which a boot may yet bring a node
+NOT_LOOKED_AT = ("None", "")  # Slurm's reasons for a job of which it has not thought yet
+_GOING = frozenset({Word.DRAIN, Word.KILL})
+_OF_RESERVATIONS = ("reserv", "maint")  # in Slurm's reasons for jobs that it plans on nodes which they cannot have yet
+
+
+@dataclass(slots=True)
+class Standing:
+    """The nodes that Slurm could use, by size; `up`: the sizes of which any node is up."""
+
+    ready: dict[str, list[Node]] = field(default_factory=dict)  # also those that are reserved since they came
+    planned: dict[str, list[Node]] = field(default_factory=dict)  # kept for a job
+    silent: dict[str, list[Node]] = field(default_factory=dict)  # idle, but not answering, or going since none wants it
+    up: set[str] = field(default_factory=set)
+
+    def fitting(self, sizes: Sequence[NodeSize], *, planned: bool) -> list[Node]:
+        """Nodes of these sizes, as far as they could take work; with `planned`, also those kept for some."""
+        found = [node for size in sizes for node in self.ready.get(size.id, ())]
+        return found + [node for size in sizes for node in self.planned.get(size.id, ())] if planned else found
+
+    def unused(self, sizes: Sequence[NodeSize]) -> list[Node]:
+        """All nodes of these sizes on which there is no work."""
+        silent = [node for size in sizes for node in self.silent.get(size.id, ())]
+        return self.fitting(sizes, planned=True) + silent
+
+
+def look(state: State) -> Standing:
+    """One pass over the nodes."""
+    standing = Standing()
+    for node in state.roster.nodes.values():
+        slurm, size = node.slurm, node.size
+        if slurm is None or size is None or node.destroyed_at is not None or node.word in _GOING:
+            continue
+        if node.shutdown is not None or not slurm.responding:
+            going = node.shutdown is not None and node.shutdown.kind is Kind.UNWANTED
+            if going or (node.shutdown is None and slurm.state == "idle"):
+                standing.silent.setdefault(size.id, []).append(node)
+            continue
+        resumed = node.state is IDLE and slurm.state == "idle"  # since the last node poll
+        if node.use.ready_since is not None or resumed or (node.use.kept_since is not None and _came_reserved(node)):
+            standing.ready.setdefault(size.id, []).append(node)
+        elif slurm.state == PLANNED:
+            standing.planned.setdefault(size.id, []).append(node)
+        elif slurm.state not in BUSY_STATES:
+            continue
+        standing.up.add(size.id)
+    return standing
+
+
+def _came_reserved(node: Node) -> bool:
+    """It counts as supply, since it has never been anything else than reserved."""
+    return node.state is RESERVED and not node.been_up and node.record is not None
+
+
+def heed(state: State, refused: Mapping[JobShape, Sequence[Job]], running: Collection[str] | None) -> None:
+    """A queue poll has come: what it says of groups that are remembered, and which groups Slurm refuses now."""
+    vain, t = state.vain, state.t
+    last, vain.looked_at = vain.looked_at, t
+    state.refused = refused
+    waiting = state.queue.places.keys() | refused.keys()
+    if vain.groups or vain.asked:
+        vain.forget_old(waiting, t, AFTER_BOOTS * state.policy.boot_fail_after)
+    if state.table is None or not (refused or vain.groups):
+        return
+    standing = look(state)
+    for shape, memory in list(vain.groups.items()):
+        _follow(state, shape, memory, last, running)
+    _confirm(state, standing)
+    for shape, jobs in refused.items():
+        idle = _longest(_that_it_may_have(state, shape, standing.unused(state.table.choices(shape))))
+        if jobs[0].reason not in NOT_LOOKED_AT and (idle is not None or _is_up(state, shape, standing)):
+            vain.refuse(shape, jobs[0].reason, t)
+            if idle is not None and shape in vain.asked:
+                vain.marks[shape] = Mark(idle, t, tuple(job.id for job in jobs[:SAMPLE]))
+    for shape in vain.limits(state.queue.places.keys()):
+        if shape not in refused and _is_up(state, shape, standing):
+            reason = state.queue.jobs[state.queue.places[shape][0]].reason
+            if vain.welcome(shape, reason, t):
+                _ended(state, shape, f"Slurm's reason for its jobs is {reason or 'none'} now")
+
+
+def _confirm(state: State, standing: Standing) -> None:
+    """Groups that were refused while a node was idle, at an earlier poll: do jobs of theirs wait still?"""
+    vain, t = state.vain, state.t
+    for shape, mark in list(vain.marks.items()):
+        refused = state.refused.get(shape, ())
+        waits = bool(refused) and refused[0].reason not in NOT_LOOKED_AT
+        waits = waits or (shape in state.queue.places and not _is_up(state, shape, standing))
+        if waits and not frozenset(mark.sample).isdisjoint(_ids(state, shape)):
+            _decide(state, vain.in_vain(shape, vain.said(shape), mark.idle, t))
+        elif shape in state.queue.places or t - mark.at > USED_SOON:
+            del vain.marks[shape]
+
+
+def _is_up(state: State, shape: JobShape, standing: Standing) -> bool:
+    """Is there a node up that fits? Only then Slurm's reason tells of its rules."""
+    assert state.table is not None
+    return any(size.id in standing.up for size in state.table.choices(shape))
+
+
+def _that_it_may_have(state: State, shape: JobShape, nodes: list[Node]) -> list[Node]:
+    """Not those in reservations of others, nor, of a job that names some, any other."""
+    if shape.place is ANYWHERE:
+        return nodes
+    zones = [state.zone(node.hostname) for node in nodes]
+    good = {zone: shape.place.has(zone) for zone in set(zones)}  # few zones, and many nodes
+    return [node for node, zone in zip(nodes, zones, strict=True) if good[zone]]
+
+
+def _longest(nodes: Iterable[Node]) -> Idle | None:
+    """The node that has stood there for longest without being used."""
+    best: Idle | None = None
+    for node in nodes:
+        since = next((at for at in (node.use.ready_since, node.use.kept_since) if at is not None), node.since)
+        if best is None or since < best.since:
+            best = Idle(node.hostname or node.cloud.name, since)
+    return best
+
+
+def _ids(state: State, shape: JobShape) -> list[str]:
+    """The ids of a group's jobs, those that wait for nodes first."""
+    jobs = [state.queue.jobs[place] for place in state.queue.places.get(shape, ())]
+    return [job.id for job in (*jobs, *state.refused.get(shape, ()))]
+
+
+def _first(state: State, shape: JobShape) -> tuple[str, ...]:
+    """The ids of its first jobs."""
+    jobs = [state.queue.jobs[place] for place in state.queue.places.get(shape, ())[:SAMPLE]]
+    return tuple(job.id for job in (*jobs, *state.refused.get(shape, ())[: SAMPLE - len(jobs)]))
+
+
+def _follow(state: State, shape: JobShape, memory: Memory, last: float, running: Collection[str] | None) -> None:
+    """Has Slurm started a job of a group? It left the queue, and runs, or a node that fits became busy since."""
+    vain, t = state.vain, state.t
+    left = follow(memory, _first(state, shape), lambda: _ids(state, shape), last, t)
+    if running is not None:
+        started = not left.isdisjoint(running)
+    elif memory.left_after is None:
+        return
+    elif t - memory.left_at > USED_SOON:
+        memory.left_after = None
+        return
+    else:
+        assert state.table is not None
+        sizes = {size.id for size in state.table.choices(shape)}
+        started = any(
+            node.state is BUSY and node.since >= memory.left_after and node.use.kept_since is None
+            for node in state.roster.nodes.values()
+            if node.size is not None and node.size.id in sizes
+        )
+    if started:
+        waited = memory.until > t
+        vain.started(shape, t, certain=running is not None)
+        if waited:
+            _ended(state, shape, "Slurm has started a job of it")
+
+
+def judge(state: State, plan: Plan) -> bool:
+    """The plan has been made. Are there nodes that Slurm could have used for waiting jobs, for long enough, and has
+    not? True when a group was found that nodes do not help: then the plan is another."""
+    vain, t = state.vain, state.t
+    if not plan.supply.unused and not (plan.supply.planned and (state.refused or vain.groups)):
+        vain.watches.clear()
+        return False
+    standing = look(state)
+    reserved = _sizes_of_reserved(state)
+    watched: dict[JobShape, Watch] = {}
+    verdicts: list[Verdict] = []
+    for shape, group in plan.groups.items():
+        if not group.choices or isinstance(group.cause, InVain) or not state.queue.jobs[group.places[0]].in_slurm:
+            continue
+        # what Slurm plans counts as the probe of a group that is remembered: then it is evidence, too
+        kept = shape in vain.groups or not reserved.isdisjoint(size.id for size in group.choices)
+        fitting = _that_it_may_have(state, shape, standing.fitting(group.choices, planned=kept))
+        if len(fitting) < shape.nodes:
+            continue
+        ids = tuple(state.queue.jobs[place].id for place in group.places[:SAMPLE])
+        watch = vain.watches.get(shape)
+        if watch is None or (watch.sample != ids[: len(watch.sample)] and has_moved(watch, _ids(state, shape))):
+            watch = Watch(t, ids)
+        watched[shape] = watch
+        within = state.policy.use_within
+        unused = [node for node in fitting if node.use.unused(t, within) or node.use.kept(t, within)]
+        idle = _longest(unused)
+        if t - watch.since >= within and idle is not None and len(unused) >= shape.nodes:
+            reason = state.queue.jobs[group.places[0]].reason
+            verdicts.append(vain.in_vain(shape, reason, idle, t))
+    vain.watches = {shape: watch for shape, watch in watched.items() if shape not in {v.shape for v in verdicts}}
+    for verdict in verdicts:
+        _decide(state, verdict)
+    return bool(verdicts)
+
+
+def _sizes_of_reserved(state: State) -> set[str]:
+    """The sizes of jobs that wait for the end of a reservation: Slurm keeps nodes for such a job, in vain."""
+    assert state.table is not None
+    return {
+        size.id
+        for shape, jobs in state.refused.items()
+        if any(word in jobs[0].reason.lower() for word in _OF_RESERVATIONS)
+        for size in state.table.choices(shape)
+    }
+
+
+def _decide(state: State, verdict: Verdict) -> None:
+    """Once for each group and back-off."""
+    memory, name = verdict.memory, group_name(verdict.shape)
+    state.desk.counters["boots_in_vain"] += 1
+    state.look_again(memory.until)
+    text = "Node %s stood idle for %s for jobs of the group %s (%s), and Slurm did not use it: it says %s."
+    state.desk.decide(
+        Decided.IN_VAIN,
+        name,
+        text + " None is booted for them for %s, then one as a probe",
+        memory.node,
+        span(memory.idle),
+        name,
+        words_of(verdict.shape),
+        memory.reason or "nothing",
+        span(memory.wait),
+        level=WARNING,
+    )
+
+
+def _ended(state: State, shape: JobShape, why: str) -> None:
+    name = group_name(shape)
+    state.desk.decide(Decided.TRIED_AGAIN, name, "Nodes are tried again for the group %s: %s", name, why)
+
+
+def note_boots(state: State, plan: Plan) -> None:
+    """Boots begin: which groups they are for."""
+    for shape, group in plan.groups.items():
+        if group.booting or group.partly:
+            state.vain.asked[shape] = state.t
+
+
+def retry(state: State, target: str, reason: str) -> int:
+    """An operator wants it tried again: a group by its name, a job by its id, or a size. How many groups waited."""
+    shapes = [shape for shape in state.vain.groups if _is_meant(state, shape, target)]
+    text = "An operator said retry of %s: %s"
+    state.desk.decide(Decided.WORD, target, text, target, reason)
+    ended = 0
+    for shape in shapes:
+        if state.vain.end(state.vain.groups[shape], state.t):
+            ended += 1
+            _ended(state, shape, "an operator said retry")
+    health = state.health.get(target)
+    if health is not None and health.resting is not None:
+        health.until = min(health.until, state.t)
+    state.vain.watches.clear()
+    return ended
+
+
+def _is_meant(state: State, shape: JobShape, target: str) -> bool:
+    if target == group_name(shape):
+        return True
+    if state.table is not None and any(size.id == target for size in state.table.choices(shape)):
+        return True
+    return target in _ids(state, shape)

@@ -1,0 +1,342 @@
+"""Taking in what the polls bring: the lists are believed or doubted, nodes are judged, changes are noted."""
+
+from __future__ import annotations
+
+from arvnodeman.fleet.decide.boots import link
+from arvnodeman.fleet.decide.state import OFFSET_NOISE, State
+from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
+from arvnodeman.fleet.nodes.node import (
+    BUSY,
+    BUSY_STATES,
+    DOWN,
+    DOWN_STATES,
+    LONG_STALE,
+    Node,
+    Sight,
+    at_work_too_long,
+    judge,
+    note_work,
+    settle,
+    undrained,
+)
+from arvnodeman.fleet.nodes.polls import CLOCKS_DIFFER
+from arvnodeman.fleet.nodes.use import WORKING_STATES
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.model import NodeState
+
+MASS = 3  # nodes that must turn down at once, at least, to be more than bad luck
+ADDRESS_LATE = 1 / 4  # of boot_fail_after: a node without an address for so long is worth a warning
+CAREFUL_POLLS = 2  # node polls after Slurm was away
+Verdict = tuple[Node, NodeState, Cause | None]  # what a node poll makes of a node, before any counting
+
+
+def take_cloud(state: State, event: CloudListed) -> None:
+    """A cloud list has come."""
+    state.cloud_offset = _offset(state, event.clock_offset, state.cloud_offset, "cloud")
+    first = Poll.CLOUD not in state.freshness.succeeded
+    state.freshness.success(Poll.CLOUD, state.t, state.record_now)
+    if first:
+        _expect_pinging_nodes(state)
+    if not state.cloud_trust.look({node.report_id for node in event.nodes}):
+        state.desk.warning(
+            "The cloud's list lacks %d nodes that were there: it is not believed before a second one says the same",
+            len(state.cloud_trust.doubted),
+        )
+    change = state.roster.take_cloud(event.nodes, state.t, state.table)
+    state.plan_outdated = True
+    _revive(state)
+    for identity in change.duplicates:
+        state.desk.warning("The cloud lists node %s twice: the second is ignored", identity)
+    for node in change.new:
+        state.desk.info("Registering new cloud node %s", node.id)
+        _note_pairing(state, node)
+        _find_boot(state, node)
+    for node in (*change.new, *change.changed):
+        _note_fault(state, node)
+    state.touched.update(node.id for nodes in (change.new, change.changed, change.delisted) for node in nodes)
+    for node in change.missing:
+        node.missing += 1
+        if node.missing == 2:
+            node.missing_again = state.t
+        if node.missing == 1:
+            node.missing_since = state.t
+            node.missing_ping = node.record.last_ping_at if node.record is not None else None
+    state.absent = [*change.missing, *(node for node in change.changed if node.stop_polls > 1)]
+    for node in change.delisted:
+        state.roster.drop(node)
+
+
+def _note_fault(state: State, node: Node) -> None:
+    """Once, what the cloud says of a node that it calls failed."""
+    if node.failed_polls == 1 and node.destroyed_at is None:
+        fault = node.cloud.fault or "it does not say why"
+        state.desk.warning("The cloud calls node %s failed: %s", node.cloud.name, fault)
+
+
+def _revive(state: State) -> None:
+    """The cloud said yes to a destroy, and lists the node for ever: it is there, it costs, it has to go again."""
+    for node in state.roster.nodes.values():
+        if node.destroyed_at is not None and state.t - node.destroyed_at > state.policy.boot_fail_after:
+            node.destroyed_at = None
+            node.down_cause = causes.IsDown(why="the cloud lists it still, long after it was destroyed")
+            node.set_state(NodeState.DOWN, state.t)
+            state.desk.warning("Cloud node %s is still listed, long after it was destroyed", node.cloud.name)
+
+
+def _offset(state: State, told: float | None, before: float, whose: str) -> float:
+    """The server's clock less ours; small differences are noise, large ones are worth a line when they begin."""
+    if told is None:
+        return before
+    offset = told if abs(told) > OFFSET_NOISE else 0.0
+    if abs(offset) > CLOCKS_DIFFER >= abs(before):
+        state.desk.warning("The clock of the %s differs from ours by %.0f seconds", whose, offset)
+    return offset
+
+
+def _expect_pinging_nodes(state: State) -> None:
+    """After a start there is no earlier list: records that ping young stand for it."""
+    state.cloud_trust.expect(
+        record.instance_id
+        for record in state.roster.records.values()
+        if record.instance_id
+        and record.last_ping_at is not None
+        and state.record_now - record.last_ping_at < state.policy.boot_fail_after
+    )
+
+
+def _find_boot(state: State, node: Node) -> None:
+    """A node that is listed before its create request has answered belongs to that boot."""
+    made = node.record or node.prepared
+    for boot in state.boots.values():
+        if boot.row is not None or boot.record is None or not boot.tried:
+            continue
+        if node.cloud.token == boot.token or (made is not None and made.uuid == boot.record.uuid):
+            link(boot, node)
+            state.milestones.created(node, state.t)
+            return
+
+
+def _note_pairing(state: State, node: Node) -> None:
+    if node.record is not None:
+        state.desk.info(
+            "Cloud node %s is now paired with Arvados node %s with hostname %s",
+            node.cloud.name,
+            node.record.uuid,
+            node.record.hostname,
+        )
+
+
+def take_records(state: State, event: RecordsListed) -> None:
+    """A node record list, joined with sinfo, has come: every node is judged."""
+    state.record_offset = _offset(state, event.clock_offset, state.record_offset, "node record server")
+    first = Poll.RECORDS not in state.freshness.succeeded
+    state.records_started = state.clock.steady(event.started)
+    state.freshness.success(Poll.RECORDS, state.t, state.record_now)
+    state.plan_outdated = True
+    known = state.roster.records
+    listed = {record.uuid: record for record in event.records}
+    believed = state.record_trust.look(set(listed))
+    if not believed:
+        state.desk.warning(
+            "The list of node records lacks %d that were there: it is not believed before a second one says the same",
+            len(state.record_trust.doubted),
+        )
+    for uuid in listed if not listed.keys() <= known.keys() else ():
+        if uuid not in known:
+            state.desk.info("Registering new Arvados node %s", uuid)
+    for node in state.roster.take_records(listed, event.slurm):
+        _note_pairing(state, node)
+    for node, resumed_at in state.resumed.values():
+        if state.records_started <= resumed_at:
+            undrained(node)
+    state.resumed = {name: row for name, row in state.resumed.items() if state.records_started <= row[1]}
+    if first and state.freshness.counts[Poll.CLOUD]:
+        _check_first_cloud_list(state)
+    _find_prepared(state)
+    judge_all(state)
+
+
+def _check_first_cloud_list(state: State) -> None:
+    """The records came after the first cloud list: hold that against them now."""
+    _expect_pinging_nodes(state)
+    if not state.cloud_trust.look({node.cloud.report_id for node in state.roster.nodes.values()}):
+        state.desk.warning("The first cloud list lacks nodes that ping: it is not believed before a second one")
+
+
+def _find_prepared(state: State) -> None:
+    """A prepare that failed may have worked: its record carries the boot's token, and is used at the next try."""
+    waiting = {boot.token: boot for boot in state.boots.values() if boot.record is None}
+    if not waiting:
+        return
+    for record in state.roster.records.values():
+        if record.intent is not None and (boot := waiting.get(record.intent.token)) is not None:
+            boot.adopt_record(record.uuid)
+
+
+def judge_all(state: State) -> None:
+    """What this node poll makes of every node."""
+    sight = state.sight()
+    polls = state.record_polls
+    polls.append(state.t)
+    while state.t - polls[0] > state.policy.boot_fail_after:
+        polls.popleft()
+    watched = state.t - state.began >= state.policy.boot_fail_after
+    judged, turned, unheard = _judge_each(state, sight)
+    _shield(state, turned)
+    lifted = _lift_shields(state, judged)
+    for node, verdict, cause in judged:
+        if not node.been_up and node.record is not None:
+            _note_up(state, node, verdict)
+        if node.at_work_since is not None:
+            _warn_at_work(state, node)
+        if node.shield_until is not None and (verdict is not DOWN or node.id in lifted):
+            node.shield_until, node.supply_until = None, 0.0
+        if node.destroyed_at is None and node.shutdown is None:
+            settle(node, verdict, cause, sight, len(polls) if watched else None)
+    for node in unheard:
+        _warn_protected(state, node, sight)
+        _warn_no_address(state, node)
+
+
+def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], list[Node]]:
+    """The verdict on each node that is not as busy as it was; nodes that Slurm calls down now, and did not before;
+    nodes that have not been heard of lately."""
+    judged: list[Verdict] = []
+    turned: list[Node] = []
+    unheard: list[Node] = []
+    t, fresh, sinfo = sight.t, sight.record_now - sight.policy.node_stale_after, sight.sinfo
+    for node in state.roster.nodes.values():
+        slurm, record = node.slurm, node.record
+        if record is None:
+            unheard.append(node)
+            judged.append((node, *judge(node, sight)))
+            continue
+        if (
+            slurm is not None
+            and slurm.responding
+            and (record.last_ping_at or 0.0) >= fresh
+            and (record.modified_at or 0.0) >= fresh
+        ):
+            node.doubtful, node.unresponsive_since = False, None
+        else:
+            unheard.append(node)
+        if slurm is not None and slurm.state in WORKING_STATES and node.state is BUSY and _is_steady(node):
+            node.slurm_down, node.busy_at, node.at_work_since = False, t, None  # nearly every node of every poll
+            continue
+        note_work(node, t)
+        judged.append((node, *judge(node, sight)))
+        if sinfo:
+            down = slurm is None or slurm.state in DOWN_STATES
+            if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:
+                turned.append(node)
+            node.slurm_down = down
+    return judged, turned, unheard
+
+
+def _is_steady(node: Node) -> bool:
+    """Of a busy node: nothing is being counted. One with a shield is: the poll that gave it was down."""
+    return node.been_up and not node.down_polls and node.use.kept_since is None
+
+
+def _note_up(state: State, node: Node, verdict: NodeState) -> None:
+    """The first time that Slurm calls it idle or busy proves that its size comes up."""
+    slurm = node.slurm
+    if slurm is not None:
+        up = slurm.state in BUSY_STATES or (slurm.state == "idle" and slurm.responding)
+    else:  # without Slurm, by its record; one that Slurm does not know is down
+        up = verdict in (NodeState.IDLE, NodeState.BUSY)
+    if not up:
+        return
+    node.been_up = True
+    state.desk.counters["nodes_came_up"] += 1
+    state.desk.counters["boots_up"] += node.booted
+    if node.size is not None:
+        state.health_of(node.size).came_up()
+
+
+def _shield(state: State, turned: list[Node]) -> None:
+    """Many nodes turn down at once, or right after Slurm was away: that is Slurm's trouble rather than theirs."""
+    careful = state.slurm_back > 0
+    state.slurm_back = max(0, state.slurm_back - 1)
+    if not turned or not (careful or (len(turned) > MASS and 2 * len(turned) > len(state.roster.paired))):
+        return
+    state.desk.warning("%d nodes turned down at once in Slurm: they keep their state for now", len(turned))
+    for node in turned:
+        node.shield_until = state.t + state.policy.boot_fail_after
+        node.supply_until = state.t + state.policy.poll_stale_after
+
+
+def _lift_shields(state: State, judged: list[Verdict]) -> set[str]:
+    """Those that are still down when the shield's time is over are down: a few in each node poll."""
+    over = [
+        node
+        for node, verdict, _ in judged
+        if node.shield_until is not None and state.t >= node.shield_until and verdict is DOWN
+    ]
+    return {node.id for node in over[: max(MASS, len(over) // 4)]}
+
+
+def _warn_namesake(state: State, node: Node, sight: Sight) -> None:
+    """Once an hour, name a node that would have gone by now, but for the work under a name that may be its."""
+    namesake = node.namesake
+    node.doubtful = namesake is not None and namesake.state in BUSY_STATES and node.boot_exceeded(sight)
+    if namesake is None or not node.doubtful:
+        return
+    if node.warned_at is None or state.t - node.warned_at >= LONG_STALE:
+        node.warned_at = state.t
+        text = "Cloud node %s (%s) is kept though it never paired: Slurm says %s of %s, which may be this node"
+        state.desk.warning(text, node.cloud.name, node.id, namesake.state, namesake.name)
+
+
+def _warn_no_address(state: State, node: Node) -> None:
+    """Once, while there is time yet: a node that nobody can find will not come up."""
+    if node.address_warned or node.been_up or not node.lacks_address or node.shutdown is not None:
+        return
+    if state.t - node.first_seen >= ADDRESS_LATE * state.policy.boot_fail_after:
+        node.address_warned = True
+        text = "Cloud node %s (%s) has been listed for %.0f seconds, and %s"
+        waited = state.t - node.first_seen
+        state.desk.warning(text, node.cloud.name, node.id, waited, causes.NO_ADDRESS)
+
+
+def _warn_at_work(state: State, node: Node) -> None:
+    """Once, name a node that counts as down since somebody has been at work on it for too long."""
+    if node.slurm is None or node.at_work_told or not at_work_too_long(node, state.policy, state.t):
+        return
+    node.at_work_told = True
+    text = (
+        "Cloud node %s (%s) counts as down from now on: Slurm has said %s of it for longer than boot_fail_after (%d s)"
+    )
+    state.desk.warning(text, node.cloud.name, node.hostname, node.slurm.state, state.policy.boot_fail_after)
+
+
+def _warn_protected(state: State, node: Node, sight: Sight) -> None:
+    """Once an hour, name a node that may be leaking money: busy with an old ping or without an answer for an hour, or
+    protected since its record is old."""
+    slurm = node.slurm
+    if slurm is None or slurm.responding:
+        node.unresponsive_since = None
+    elif node.unresponsive_since is None:
+        node.unresponsive_since = state.t
+    node.doubtful = False
+    if node.shutdown is not None or node.destroyed_at is not None:
+        return
+    if node.record is None:
+        _warn_namesake(state, node, sight)
+        return
+    silent = node.unresponsive_since is not None and state.t - node.unresponsive_since >= LONG_STALE
+    if node.slurm_busy:
+        doubtful = silent or sight.too_old(node.record.last_ping_at)
+    else:
+        doubtful = sight.too_old(node.record.modified_at)
+    node.doubtful = doubtful
+    if not doubtful or (node.warned_at is not None and state.t - node.warned_at < LONG_STALE):
+        return
+    node.warned_at = state.t
+    state.desk.warning(
+        "Cloud node %s (%s) is kept though it has not been heard of for long: Slurm says %s",
+        node.cloud.name,
+        node.hostname,
+        slurm.state if slurm is not None else "nothing",
+    )

@@ -1,0 +1,44 @@
+"""Names that nobody has offer every size in Slurm: else it refuses a job that names one while no node of it is up."""
+
+from __future__ import annotations
+
+from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.operations.chores import OfferNames
+from arvnodeman.fleet.operations.operation import Operation
+from arvnodeman.fleet.values.features import Features
+
+OFF_STATES = frozenset({"unk", "down"})  # of names; what else is off is drained, and may be somebody's
+AGAIN_AFTER = 300.0  # seconds after a failure
+MOST = 500  # names in one step
+
+
+def offer_sizes(state: State) -> list[Operation]:
+    """A node poll has come: tell Slurm what names offer that are free and off. A restart of slurmctld forgets it."""
+    table, slurm = state.table, state.roster.slurm
+    if table is None or slurm is None or not state.policy.slurm or not state.has_names or state.t < state.offers_at:
+        return []
+    told = {name for chore in state.chores.values() if isinstance(chore, OfferNames) for name in chore.hostnames}
+    taken = state.busy_records() | told
+    lacking: dict[Features, list[str]] = {}
+    for uuid, record in state.roster.records.items():
+        name = slurm.get(uuid)
+        if name is None or record.slot is not None or not record.is_name or name.state not in OFF_STATES:
+            continue
+        wanted = table.own_features(name.features) | table.offered_to(record.partitions)
+        if name.features != wanted and uuid not in taken and uuid not in state.roster.paired:
+            lacking.setdefault(wanted, []).append(uuid)
+    begun: list[Operation] = []
+    for features, names in lacking.items():
+        for first in range(0, len(names), MOST):
+            chore = OfferNames(state.desk, tuple(names[first : first + MOST]), features)
+            state.chores[chore.id] = chore
+            begun.append(chore)
+    return begun
+
+
+def after_offer(state: State, chore: OfferNames) -> None:
+    """Slurm has been told, or not."""
+    if chore.error is not None:
+        state.offers_at = state.t + AGAIN_AFTER
+        text = "Slurm cannot be told which sizes free names offer, and refuses jobs that name one: %s"
+        state.desk.error(text, chore.error.text, logger=chore.logger)

@@ -1,0 +1,232 @@
+"""All that a Fleet knows between two events, and the small questions that every part of it asks."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from arvnodeman.fleet.decide.names import NameTraits
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.nodes.milestones import Milestones
+from arvnodeman.fleet.nodes.node import Node, Sight, undrained
+from arvnodeman.fleet.nodes.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
+from arvnodeman.fleet.nodes.roster import Roster
+from arvnodeman.fleet.operations.boot import Boot
+from arvnodeman.fleet.operations.chores import Chore, CleanRecord
+from arvnodeman.fleet.operations.operation import Desk, Operation
+from arvnodeman.fleet.operations.shutdown import Shutdown
+from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
+from arvnodeman.fleet.plan.demand import Plan
+from arvnodeman.fleet.plan.vain import VainBoots
+from arvnodeman.fleet.plan.wishlist import Queue
+from arvnodeman.fleet.sizes.bounds import Bounds
+from arvnodeman.fleet.sizes.limits import Quota, SizeHealth
+from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.model import BootIntent, Job, JobShape, NodeRecord, NodeSize, Policy, Zone
+from arvnodeman.fleet.values.windows import ShutdownWindows
+
+INTENT_COUNTS_FOR = 900.0  # seconds that a record prepared by an earlier run counts as a booting node
+LONGEST_MARGIN = 60.0  # seconds off the end of a window: the servers' own clocks are used, this is for their unrest
+OFFSET_NOISE = 2.0  # seconds: Date headers have no fractions
+
+
+class State:
+    """The Fleet's memory. Only the Fleet's own modules touch it, one event at a time."""
+
+    def __init__(self, policy: Policy, now: float) -> None:
+        self.clock = Clock(now)
+        self.began = self.clock.t
+        self.desk = Desk(policy, self.clock)
+        self.windows = ShutdownWindows(policy.shutdown_windows)
+        self.freshness = Freshness(policy.poll_stale_after)
+        self.cloud_trust = Trust()
+        self.record_trust = Trust()
+        self.roster = Roster()
+        self.queue = Queue()
+        self.outlook = NOTHING_AHEAD  # of the newest queue poll
+        self.names = NameTraits()
+        self.offers_at = 0.0  # t before which Slurm is not told what free names offer
+        self.zones: Mapping[str, Zone] = {}  # names of nodes in reservations
+        self.refused: Mapping[JobShape, Sequence[Job]] = {}  # jobs of the newest queue poll that nodes do not help
+        self.vain = VainBoots(policy.vain_retry_after)
+        self.table: SizeTable | None = None
+        self.plan: Plan | None = None
+        self.plan_outdated = True  # a list has come since
+        self.quota = Quota(policy.max_nodes, policy.quota_retry_after)
+        self.slots = Quota(policy.max_nodes, policy.quota_retry_after)
+        self.health: dict[str, SizeHealth] = {}
+        self.boots: dict[int, Boot] = {}
+        self.shutdowns: dict[int, Shutdown] = {}
+        self.chores: dict[int, Chore] = {}
+        self.ended_tokens: dict[str, float] = {}  # boots of this run that have ended, with a node or without
+        self.phantoms: dict[str, BootIntent] = {}  # record uuid -> boot that an earlier run began
+        self.unlisted: dict[str, NodeRecord] = {}  # records of nodes that no list shows, and that seem to be there
+        self.stale_records: deque[str] = deque()  # uuids that may be taken for a boot, those with a slot first
+        self.record_polls: deque[float] = deque()  # t of the node polls of the last boot_fail_after
+        self.slurm_back = 0  # node polls to be taken with care after Slurm was away
+        self.cloud_offset = 0.0
+        self.record_offset = 0.0
+        self.records_started = 0.0  # t at which the newest record list was asked for
+        self.resumed: dict[str, tuple[Node, float]] = {}  # by id, nodes whose drain Slurm took back, and when
+        self.absent: list[Node] = []  # that the newest cloud list lacks, or shows as stopped once more
+        self.touched: set[str] = set()  # nodes that changed since the last account, by id
+        self.look_again_at: float | None = None  # t at which the polls are brought forward
+        self.safe_until: float | None = None  # t at which safe mode ends; None: it is not on
+        self.held_back: tuple[str, str] | None = None  # the limit and the size that it stops, as noted last
+        self.milestones = Milestones()
+        self.stopping = False
+        self.reloaded = self.clock.t
+        self._due: list[tuple[float, int]] = []
+
+    @property
+    def policy(self) -> Policy:
+        """The options that decide."""
+        return self.desk.policy
+
+    @property
+    def t(self) -> float:
+        """Steady time."""
+        return self.clock.t
+
+    @property
+    def sinfo(self) -> bool:
+        """Slurm answered the newest node poll."""
+        return self.roster.slurm is not None
+
+    def sight(self) -> Sight:
+        """What nodes are judged by now."""
+        differ = max(abs(self.cloud_offset), abs(self.record_offset))
+        return Sight(
+            policy=self.policy,
+            windows=self.windows,
+            ages=self.freshness.ages,
+            t=self.t,
+            record_now=self.record_now,
+            cloud_now=self.clock.now + self.cloud_offset,
+            clock_margin=min(differ, LONGEST_MARGIN) if differ > CLOCKS_DIFFER else 0.0,
+            sinfo=self.sinfo,
+            never_paired_known=self.freshness.counts[Poll.RECORDS] > 1,
+        )
+
+    @property
+    def record_now(self) -> float:
+        """The time of the record keeper's server."""
+        return self.clock.now + self.record_offset
+
+    def bounds(self) -> Bounds:
+        """What bounds boots now, all of it."""
+        return Bounds(
+            max_nodes=self.policy.max_nodes,
+            quota=self.quota.value,
+            quota_until=self.quota.retry_at,
+            slots=self.slots.value,
+            slots_until=self.slots.retry_at,
+            price_cap=self.policy.max_total_price,
+        )
+
+    def check_lists(self) -> bool:
+        """May anything be begun, or an irreversible step be taken? Kept on the desk for operations."""
+        self.desk.lists_ok = (
+            self.table is not None
+            and not self.stopping
+            and self.safe_until is None
+            and not self.cloud_trust.doubted
+            and not self.record_trust.doubted
+            and not self.freshness.stale(self.t)
+        )
+        return self.desk.lists_ok
+
+    def health_of(self, size: NodeSize) -> SizeHealth:
+        """How boots of a size have gone lately."""
+        health = self.health.get(size.id)
+        if health is None:
+            health = self.health[size.id] = SizeHealth(first_wait=self.policy.size_retry_after)
+        return health
+
+    def operation(self, number: int) -> Operation | None:
+        """A running operation."""
+        return self.boots.get(number) or self.shutdowns.get(number) or self.chores.get(number)
+
+    def busy_records(self) -> set[str]:
+        """Uuids of the records that an operation works on."""
+        busy = {boot.record.uuid for boot in self.boots.values() if boot.record is not None}
+        busy.update(boot.reuse for boot in self.boots.values() if boot.reuse is not None)
+        busy.update(shutdown.record_uuid for shutdown in self.shutdowns.values() if shutdown.record_uuid is not None)
+        busy.update(chore.record.uuid for chore in self.chores.values() if isinstance(chore, CleanRecord))
+        return busy
+
+    def schedule(self, operation: Operation) -> None:
+        """Remember when an operation wants to be woken."""
+        if operation.due is not None and operation.outcome is None and operation.due != operation.scheduled:
+            operation.scheduled = operation.due
+            heapq.heappush(self._due, (operation.due, operation.id))
+
+    def due_operations(self) -> list[Operation]:
+        """The operations whose time has come."""
+        found: list[Operation] = []
+        while self._due and self._due[0][0] <= self.t:
+            due, number = heapq.heappop(self._due)
+            operation = self.operation(number)
+            if operation is not None and operation.due == due:
+                operation.scheduled = None
+                found.append(operation)
+        return found
+
+    def next_due(self) -> float | None:
+        """The steady time at which the next operation is to be woken."""
+        while self._due:
+            due, number = self._due[0]
+            operation = self.operation(number)
+            if operation is not None and operation.due == due:
+                return due
+            heapq.heappop(self._due)  # it went on, or ended, by itself
+        return None
+
+    def look_again(self, at: float | None) -> None:
+        """The polls are to be brought forward at this time, if not earlier."""
+        if at is not None and at > self.t and (self.look_again_at is None or at < self.look_again_at):
+            self.look_again_at = at
+
+    def drain_taken_back(self, node: Node) -> None:
+        """Slurm has taken a drain of ours back: what lists from before say of it counts no more."""
+        undrained(node)
+        self.resumed[node.id] = (node, self.t)
+
+    def foresee(self, outlook: Outlook) -> None:
+        """What a queue poll says of Slurm's reservations and licences."""
+        if outlook.reservations is not self.outlook.reservations:
+            self.zones = outlook.zones()
+        self.outlook = outlook
+
+    @property
+    def has_names(self) -> bool:
+        """Are records names, so that it is known beforehand which name a boot takes?"""
+        return next((record.is_name for record in self.roster.records.values()), False)
+
+    def is_taken(self, name: NodeRecord) -> bool:
+        """Is a free name in a reservation that we do not know of?"""
+        return name.reserved and (name.hostname is None or name.hostname not in self.zones)
+
+    def zone(self, hostname: str | None) -> Zone:
+        """The reservations that a name is in, and the needs of waiting jobs that it meets. Where records are no names,
+        or it is not known which name a node will have, all needs are met: only Slurm can tell."""
+        reservations: Zone = ()
+        if self.zones and hostname is not None and self.has_names:
+            reservations = self.zones.get(hostname, ())
+        return (*reservations, *self.names.met_by(hostname)) if self.names.needs else reservations
+
+    def existing(self) -> int:
+        """Nodes that exist, and creates that are with the cloud now."""
+        flying = sum(boot.in_flight and boot.row is None for boot in self.boots.values())
+        return len(self.roster.nodes) + len(self.unlisted) + flying
+
+    def find(self, name: str) -> Node | None:
+        """A node by cloud id, cloud name or hostname."""
+        node = self.roster.nodes.get(name)
+        if node is not None:
+            return node
+        for node in self.roster.nodes.values():
+            if name == node.cloud.name or name == self.roster.hostname(node):
+                return node
+        return None

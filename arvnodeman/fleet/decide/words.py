@@ -1,0 +1,75 @@
+"""Operators' words: obeyed at once, and kept in a tag of the cloud node, so that they survive a restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.decide.stops import after_shutdown, begin_shutdown
+from arvnodeman.fleet.messages import Decided, OperatorSaid, SetWord
+from arvnodeman.fleet.nodes.eligible import undecided
+from arvnodeman.fleet.nodes.node import Node, drained_by_us
+from arvnodeman.fleet.operations.chores import Chore, WriteWord
+from arvnodeman.fleet.operations.operation import Operation
+from arvnodeman.fleet.operations.shutdown_stages import Kind
+from arvnodeman.fleet.values.model import NodeState, OperatorWord, Word
+
+
+def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
+    """An operator spoke on a node."""
+    node = state.find(event.node)
+    if node is None:
+        state.desk.warning("An operator said %s of %s, which is no node", event.word.value, event.node)
+        return []
+    text, name = "An operator said %s of %s: %s", node.cloud.name
+    state.desk.decide(Decided.WORD, name, text, event.word.value, name, event.reason)
+    word = None if event.word is Word.RUN else OperatorWord(event.word, event.reason)
+    node.cloud = replace(node.cloud, word=word)
+    state.touched.add(node.id)
+    node.reason = undecided(node, state.sight())
+    if state.safe_until is None:  # else the tag is obeyed when safe mode is over
+        _obey(state, node, event.word)
+    if node.destroyed_at is not None:
+        return []
+    node.word_unwritten = True
+    running = state.chores.get(node.word_chore) if node.word_chore is not None else None
+    if isinstance(running, WriteWord):
+        running.rewrite(SetWord(running.id, node.cloud, word, logger=running.logger))
+        return []
+    return [write_again(state, node)]
+
+
+def write_again(state: State, node: Node) -> Operation:
+    """Write the word that is not in the tag yet."""
+    chore = WriteWord(state.desk, "ComputeNodeUpdateActor", node.cloud.name)
+    state.chores[chore.id] = chore
+    node.word_chore, chore.node = chore.id, node
+    chore.begin(SetWord(chore.id, node.cloud, node.cloud.word, logger=chore.logger))
+    return chore
+
+
+def after_word(state: State, chore: Chore) -> None:
+    """The tag has been written, or not: then it is written again at a later node poll."""
+    node = chore.node
+    assert node is not None
+    node.word_chore = None
+    if chore.outcome == "done":
+        node.word_unwritten = False
+        node.word_unseen_until = state.t + state.policy.boot_fail_after
+    elif chore.error is not None:
+        state.desk.error("%s", chore.error.text, logger=chore.logger)
+
+
+def _obey(state: State, node: Node, word: Word) -> None:
+    if node.destroyed_at is not None:
+        return
+    shutdown = node.shutdown
+    if shutdown is None and word in (Word.HOLD, Word.RUN) and drained_by_us(node) is not None:
+        shutdown = begin_shutdown(state, node, Kind.OPERATOR, drained=True)  # so that it can be taken back
+    if shutdown is not None:
+        shutdown.obey()
+        after_shutdown(state, shutdown)
+    elif word is Word.KILL:
+        begin_shutdown(state, node, Kind.KILL)
+    elif word is Word.DRAIN and state.table is not None and (state.policy.slurm or node.state is not NodeState.BUSY):
+        begin_shutdown(state, node, Kind.OPERATOR)

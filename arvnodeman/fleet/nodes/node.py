@@ -1,0 +1,386 @@
+"""One node's life: what it is.
+
+`Node` is a row of the Fleet's table, changed only by the Fleet. `judge()` says what one node poll makes of it,
+`settle()` what it is after counting; whether it may go is said in eligible.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from arvnodeman.fleet.nodes.polls import Ages
+from arvnodeman.fleet.nodes.use import PLANNED, WORKING_STATES, Use
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, NodeState, Policy, SlurmNode, Word
+from arvnodeman.fleet.values.windows import ShutdownWindows
+
+if TYPE_CHECKING:
+    from arvnodeman.fleet.operations.boot import Boot
+    from arvnodeman.fleet.operations.shutdown import Shutdown
+
+BUSY_STATES = WORKING_STATES | {PLANNED}
+RESERVED_STATES = frozenset({"resv", "maint"})
+REBOOTING = "boot"  # or about to be, by Slurm and for somebody
+DOWN_STATES = frozenset({"down", "drain", "inval", "unk"})
+DRAINED_STATES = frozenset({"drain", "drng"})
+UP_STATES = frozenset({"idle"}) | BUSY_STATES
+KNOWN_STATES = UP_STATES | RESERVED_STATES | DOWN_STATES | {"fail"}  # any other: somebody is at work on it
+VOUCHED_STATES = frozenset({"idle", "down", "drain", "inval", "fail"})  # with a stale record: Slurm answers for it
+FIRST_PING_TOLERANCE = 300.0  # seconds before the node's start that a first ping may show (clocks differ; row B3)
+MAX_WEIGHT = 4_294_967_000  # Slurm keeps weights in 32 bits (row C26)
+OUR_SHUTDOWN = "Node Manager shutdown"
+OUR_REMOVAL = "Node Manager removal"
+OUR_BOOT = "Node Manager boot"  # of a name, until Slurm is told where its new node is
+OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT)  # how the reasons of our drains begin
+RESUMES = 5  # times that an older node's drain is taken back before the node counts as down
+FAILED_LISTS = 2  # in a row that call a node failed: some faults pass
+LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
+# Short names for what is asked of every node at every poll: Python 3.11 is slow to find a member of an enumeration.
+BOOTING, UNPAIRED, BUSY, IDLE, FAIL, RESERVED, DOWN, SHUTDOWN = NodeState
+HOLD = Word.HOLD
+NOT_UP = frozenset({DOWN, FAIL, SHUTDOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one node poll is judged by: the same for all nodes."""
+
+    policy: Policy
+    windows: ShutdownWindows
+    ages: Ages
+    t: float  # steady
+    record_now: float  # the record keeper's wall clock
+    cloud_now: float  # the cloud's wall clock
+    clock_margin: float = 0.0  # seconds that clocks differ, when that is worth minding
+    sinfo: bool = True  # Slurm answered this poll
+    never_paired_known: bool = True  # two record lists have come
+
+    def too_old(self, stamp: float | None) -> bool:
+        """Is a ping or record older than node_stale_after, with all allowances for outages?"""
+        stale_after = self.policy.node_stale_after
+        if self.t < self.ages.amnesty_until or (stamp is not None and self.record_now - stamp <= stale_after):
+            return False
+        return self.ages.age_of(stamp, self.record_now) > stale_after
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A node that exists at the cloud, as far as we know. Changed by the Fleet alone; times are steady seconds."""
+
+    cloud: CloudNode
+    size: NodeSize | None  # None: not recognisable
+    first_seen: float
+    listed: bool = True  # it has been in a list
+    record: NodeRecord | None = None  # paired with it
+    prepared: NodeRecord | None = None  # made for it, while it has not pinged
+    slurm: SlurmNode | None = None  # of the newest node poll
+    namesake: SlurmNode | None = None  # likewise, of a name that is another's, and under which Slurm may find this one
+    state: NodeState = NodeState.UNPAIRED
+    since: float = 0.0  # in this state
+    price: float = 0.0  # $/hour; see reprice()
+    weight: int = 0  # in Slurm, for that price
+    feature: str = ""  # in Slurm, for its size
+    booted: bool = False  # by this run
+    been_up: bool = False  # Slurm has called it idle or busy in this run
+    idle_polls: int = 0  # node polls in a row that found it idle
+    idle_since: float | None = None
+    use: Use = field(default_factory=Use)
+    down_polls: int = 0  # node polls in a row that found it down
+    down_times: deque[float] | None = None  # node polls that found it down since it was last busy
+    down_cause: Cause | None = None
+    reason: Cause | None = None  # why it stays, as decided last; None: nothing has been decided yet
+    doubtful: bool = False  # not heard of for long, and kept all the same
+    ending: Cause | None = None  # why its shutdown was begun
+    slurm_down: bool | None = None  # what Slurm alone says; None: not asked yet
+    shield_until: float | None = None  # mass-down: it keeps its state
+    supply_until: float = 0.0  # mass-down: nothing is booted in its place
+    missing: int = 0  # lists in a row that lacked it
+    missing_since: float | None = None
+    missing_again: float = 0.0  # when the second list in a row lacked it
+    missing_ping: float | None = None  # its last ping at the first of them
+    stop_polls: int = 0  # lists in a row that showed it stopped
+    failed_polls: int = 0  # lists in a row in which the cloud itself called it failed
+    address_warned: bool = False  # that it has no address has been said
+    boot: Boot | None = None  # our boot of it, while that is under way
+    shutdown: Shutdown | None = None  # our shutdown of it, while that is under way
+    chore: int | None = None  # the operation that does some small thing to it
+    chore_waits: dict[type, tuple[float, float]] | None = None  # by kind of step: the last wait, and until when
+    word_chore: int | None = None  # the operation that writes an operator's word
+    word_unwritten: bool = False  # the word is not in the cloud's tag yet, for all we know
+    word_unseen_until: float = 0.0  # until a list shows what was written, or so long, lists may show an older one
+    gone: bool = False  # without us, for certain: counted once
+    destroyed_at: float | None = None
+    destroy_wait: float = 0.0
+    destroy_again_at: float = 0.0  # after a destroy that failed
+    resumes: int = 0  # times that we resumed it from an older node's drain
+    busy_at: float | None = None  # the newest node poll that found it busy
+    unresponsive_since: float | None = None
+    at_work_since: float | None = None  # Slurm's word for it is one of somebody's work, such as a reboot
+    at_work_told: bool = False  # that this has lasted too long
+    warned_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.since = self.first_seen
+        if not self.listed:
+            self.state = NodeState.BOOTING
+        self.reprice()
+
+    @property
+    def id(self) -> str:
+        """The cloud's id."""
+        return self.cloud.id
+
+    @property
+    def hostname(self) -> str | None:
+        """Its name in Slurm: of its record, or of the one made for it, else the first part of its FQDN at the cloud."""
+        record = self.record or self.prepared
+        return record.hostname if record is not None else host_part(self.cloud)
+
+    def reprice(self) -> None:
+        """Its price in $/hour: as written into its record or its tag, else of its size, else the provider's, else 0."""
+        record = self.record or self.prepared
+        if record is not None and record.intent is not None:
+            self.price = record.intent.price
+        elif self.cloud.tagged_price is not None:
+            self.price = self.cloud.tagged_price
+        elif self.size is not None and self.size.price:
+            self.price = self.size.price
+        else:
+            price = self.cloud.price or 0.0
+            self.price = price if 0 < price < float("inf") else 0.0
+        self.weight = slurm_weight(self.price)
+        self.feature = f"instancetype={self.size.id}" if self.size is not None else ""
+
+    @property
+    def word(self) -> Word | None:
+        """The operator's word on it."""
+        return self.cloud.word.word if self.cloud.word is not None else None
+
+    @property
+    def has_failed(self) -> bool:
+        """The cloud itself has called it failed, twice in a row."""
+        return self.failed_polls >= FAILED_LISTS
+
+    @property
+    def lacks_address(self) -> bool:
+        """Somebody has to be told where it is, and the cloud shows no address of it."""
+        record = self.record or self.prepared
+        return self.cloud.address is None and self.listed and record is not None and record.is_name
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """It lacks an address and has never answered: it may have registered, and Slurm cannot find it."""
+        answers = self.slurm is not None and self.slurm.responding
+        return self.lacks_address and not self.been_up and not answers
+
+    @property
+    def slurm_busy(self) -> bool:
+        """Slurm's newest word is that it works."""
+        return self.slurm is not None and self.slurm.state in BUSY_STATES
+
+    def age(self, sight: Sight) -> float:
+        """Seconds since its start at the cloud, or since we first saw it: also while its keeper does not know that it
+        has its name, for nothing can be heard of it before."""
+        name = self.prepared
+        if name is not None and name.is_name and name.instance_id != self.cloud.report_id:
+            return sight.t - self.first_seen
+        return max(0.0, sight.cloud_now - self.start(sight))
+
+    def start(self, sight: Sight) -> float:
+        """Its start at the cloud; when we first saw it, where the cloud gives none or one that is long to come."""
+        start = self.cloud.start_time
+        if start is None or start - sight.cloud_now > FIRST_PING_TOLERANCE:
+            return sight.cloud_now - (sight.t - self.first_seen)
+        return start
+
+    def boot_exceeded(self, sight: Sight) -> bool:
+        """Is it older than boot_fail_after?"""
+        return self.age(sight) >= sight.policy.boot_fail_after
+
+    def set_state(self, state: NodeState, t: float) -> None:
+        """Enter a state; the same again keeps the time of entry."""
+        if state is not self.state:
+            self.state, self.since = state, t
+
+    def restart_idle_count(self) -> None:
+        """It has been something else than idle, or a shutdown of it was cancelled."""
+        self.idle_polls, self.idle_since = 0, None
+
+
+def host_part(cloud: CloudNode) -> str | None:
+    """The first part of the FQDN that the cloud keeps for a node (its name, where it keeps none)."""
+    return (cloud.fqdn or cloud.name).split(".", 1)[0] or None
+
+
+def slurm_weight(price: float) -> int:
+    """The Weight of a node: Slurm fills the lowest first, so the cheapest (row F11); kept below 2^32 (row C26)."""
+    if not price > 0:
+        return 0
+    return MAX_WEIGHT if price * 1000 >= MAX_WEIGHT else int(price * 1000)
+
+
+def reason_of(kind: str, node: CloudNode) -> str:
+    """The Slurm reason of a drain of ours: it names the instance, so that another under the same name is not meant."""
+    return f"{kind} ({node.report_id})"
+
+
+def drained_by_us(node: Node) -> str | None:
+    """OUR_SHUTDOWN or OUR_REMOVAL when Slurm shows it drained by us, for this very instance; else None."""
+    slurm = node.slurm
+    if slurm is None or slurm.state not in DRAINED_STATES:
+        return None
+    for kind in (OUR_SHUTDOWN, OUR_REMOVAL):
+        if slurm.reason == reason_of(kind, node.cloud):
+            return kind
+    return None
+
+
+def undrained(node: Node) -> None:
+    """Make of Slurm's word on a node that we drained what it is without the drain."""
+    slurm = node.slurm
+    if slurm is not None and slurm.reason.startswith(OURS):
+        state = {"drain": "idle", "drng": "alloc"}.get(slurm.state, slurm.state)
+        node.slurm = replace(slurm, state=state, reason="")
+
+
+def drained_for_another(node: Node) -> bool:
+    """Slurm shows it drained or down by us, but for an earlier node under its name."""
+    slurm = node.slurm
+    return (
+        slurm is not None
+        and slurm.state in ("drain", "drng", "down")
+        and slurm.reason.startswith(OURS)
+        and slurm.reason not in (reason_of(OUR_SHUTDOWN, node.cloud), reason_of(OUR_REMOVAL, node.cloud))
+    )
+
+
+def note_work(node: Node, t: float) -> None:
+    """Note since when Slurm's newest word is one of somebody's work on the node: a reboot, or one that is not known."""
+    if node.slurm is None or node.slurm.state in KNOWN_STATES:
+        node.at_work_since, node.at_work_told = None, False
+    elif node.at_work_since is None:
+        node.at_work_since = t
+
+
+def at_work_too_long(node: Node, policy: Policy, t: float) -> bool:
+    """Does somebody's work on the node take longer than a boot may? Then the node counts as down."""
+    return node.at_work_since is not None and t - node.at_work_since >= policy.boot_fail_after
+
+
+def _at_work(node: Node, slurm: SlurmNode, sight: Sight) -> bool:
+    """Somebody is at work on it, such as who has Slurm reboot it: it is not for us, for as long as a boot may take."""
+    return slurm.state not in KNOWN_STATES and not at_work_too_long(node, sight.policy, sight.t)
+
+
+def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
+    """What this node poll makes of a node, before any counting. Slurm's word on work comes first."""
+    slurm = node.slurm
+    if slurm is not None and slurm.state in BUSY_STATES:
+        return BUSY, None
+    record = node.record
+    if record is None or node.is_out_of_reach:
+        return _judge_unpaired(node, sight)
+    if not sight.sinfo:
+        return _judge_by_record(record, sight)
+    if slurm is None:
+        return DOWN, causes.IsDown(why="Slurm does not know it")
+    if slurm.state == "fail":
+        return FAIL, None
+    if slurm.state in RESERVED_STATES or _kept_drained(slurm, sight.policy) or _at_work(node, slurm, sight):
+        return RESERVED, None
+    if slurm.state == "idle":
+        if sight.too_old(record.last_ping_at):
+            return DOWN, causes.IsDown(why="its last ping is old")
+        if sight.too_old(record.modified_at):
+            return DOWN, causes.IsDown(why="its record is old")
+        return IDLE, None
+    if slurm.state in ("down", "unk") and _in_boot_grace(node, sight):
+        return IDLE, None
+    if drained_for_another(node) and _will_be_resumed(node, slurm, sight):
+        return IDLE, None
+    return DOWN, causes.IsDown(why=f"Slurm says {slurm.state}" + (f" ({slurm.reason})" if slurm.reason else ""))
+
+
+def _judge_unpaired(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
+    if not node.listed:
+        return BOOTING, None  # until it counts as gone
+    if node.boot_exceeded(sight) and sight.never_paired_known:
+        return DOWN, causes.NoAddress() if node.lacks_address else causes.NeverPaired(age=node.age(sight))
+    return UNPAIRED, None
+
+
+def _judge_by_record(record: NodeRecord, sight: Sight) -> tuple[NodeState, Cause | None]:
+    """Without Slurm: crunch_worker_state, whose `down` means nothing on servers since 2.0."""
+    if record.worker_state == "busy":
+        return BUSY, None
+    if record.worker_state == "idle":
+        if sight.too_old(record.last_ping_at) or sight.too_old(record.modified_at):
+            return DOWN, causes.IsDown(why="its last ping or record is old")
+        return IDLE, None
+    return RESERVED, None
+
+
+def _kept_drained(slurm: SlurmNode, policy: Policy) -> bool:
+    """keep_drained: somebody else's drain is a reservation."""
+    return policy.keep_drained and slurm.state == "drain" and not slurm.reason.startswith(OURS)
+
+
+def _will_be_resumed(node: Node, slurm: SlurmNode, sight: Sight) -> bool:
+    """A drain of ours for an earlier node of that name: about to be taken back, or waiting for slurmd to come up."""
+    return _in_boot_grace(node, sight) or (slurm.responding and node.resumes < RESUMES)
+
+
+def _in_boot_grace(node: Node, sight: Sight) -> bool:
+    """It has pinged, and slurmd may need a moment yet (row C14). For `down` alone, never for a drain."""
+    return (
+        node.record is not None
+        and node.record.first_ping_at is not None
+        and not node.been_up
+        and not node.cloud.broken
+        and not node.boot_exceeded(sight)
+    )
+
+
+def settle(node: Node, judged: NodeState, cause: Cause | None, sight: Sight, polls_in_window: int | None) -> None:
+    """Count, and give the node its state. `polls_in_window`: in the last boot_fail_after, None before that."""
+    node.use.note(node.slurm, sight.t, idle=judged is IDLE)
+    if judged is not DOWN:
+        node.down_polls, node.down_cause = 0, None
+        if judged is BUSY:
+            node.down_times, node.busy_at = None, sight.t
+        if judged is IDLE:
+            node.idle_polls += 1
+            if node.idle_since is None:
+                node.idle_since = sight.t
+        else:
+            node.restart_idle_count()
+        node.set_state(judged, sight.t)
+        return
+    node.restart_idle_count()
+    node.down_polls += 1
+    node.down_cause = cause
+    if node.down_times is None:
+        node.down_times = deque()
+    node.down_times.append(sight.t)
+    while sight.t - node.down_times[0] > sight.policy.boot_fail_after:
+        node.down_times.popleft()
+    if node.shield_until is not None:
+        return
+    if _is_settled_down(node, sight, polls_in_window):
+        node.set_state(DOWN, sight.t)
+    elif node.state in (BOOTING, UNPAIRED) and node.record is not None:
+        pings = node.record.last_ping_at is not None and not sight.too_old(node.record.last_ping_at)
+        node.set_state(IDLE if pings else UNPAIRED, sight.t)
+
+
+def _is_settled_down(node: Node, sight: Sight, polls_in_window: int | None) -> bool:
+    if node.state is DOWN or node.down_polls >= sight.policy.consecutive_idle_count:
+        return True
+    window = sight.policy.boot_fail_after
+    if node.busy_at is not None and sight.t - node.busy_at <= window:
+        return False
+    watched = sight.t - node.first_seen >= window
+    return polls_in_window is not None and watched and 3 * len(node.down_times or ()) >= polls_in_window

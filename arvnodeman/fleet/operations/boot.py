@@ -1,0 +1,368 @@
+"""One boot: a record with a slot, Slurm told, the cloud node created, its last touches.
+
+    PREPARE ─▶ DESCRIBE ─▶ READY ─▶ CREATE ─▶ FINISH ─▶ created
+                             ▲         │
+                             └─ FIND ◀─┘ an error that may hide a success (rows D7, D8)
+                                 └─▶ UNREAD  an answer that cannot be read: no second request
+
+An answer that cannot be read says yes, as far as can be told: a node may be there that nobody shows, and a second
+request may make a second one. So the boot waits until a list shows its node, for boot_fail_after at most.
+
+From every stage before the node exists the way out is RELEASE, which gives the record back. READY waits until the Fleet
+lets it through: lists fresh, room under the limits.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from arvnodeman.fleet.messages import (
+    DEBUG,
+    ERROR,
+    WARNING,
+    CreateNode,
+    Decided,
+    DescribeNode,
+    FindNode,
+    FinishNode,
+    PrepareRecord,
+    RecordPrepared,
+    ReleaseRecord,
+    Step,
+    StepResult,
+)
+from arvnodeman.fleet.nodes.node import Node, slurm_weight
+from arvnodeman.fleet.operations.operation import Desk, Operation
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
+
+UNCERTAIN = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})
+PREPARED = "Prepared by Node Manager"
+
+
+class Stage(StrEnum):
+    """Where a boot is, in words."""
+
+    PREPARE = "taking a node record"
+    DESCRIBE = "telling Slurm its feature"
+    READY = "waiting for fresh lists and room"
+    CREATE = "waiting for the cloud"
+    FIND = "looking whether a failed create request worked"
+    UNREAD = "the cloud's answer cannot be read: waiting for a list to show what it has made"
+    FINISH = "last touches"
+    RELEASE = "giving the node record back"
+
+
+class Boot(Operation):
+    """The boot of one node. `outcome` is created, stopped, failed, or the kind of the refusal."""
+
+    role = "ComputeNodeSetupActor"
+
+    def __init__(self, desk: Desk, size: NodeSize, token: str, reuse: str | None) -> None:
+        super().__init__(desk)
+        self.size = size
+        self.intent = BootIntent(size.id, size.price, token, desk.clock.now)
+        self.reuse = reuse
+        self.of_names = False  # its record is a name in Slurm
+        self.stage = Stage.PREPARE
+        self.record: NodeRecord | None = None
+        self.node: CloudNode | None = None
+        self.row: Node | None = None  # its row in the roster, once it is listed or created
+        self.refusal: RemoteError | None = None  # why the other side refused
+        self.refused_by = ""  # "cloud" or "records"
+        self.counted = False  # the Fleet has taken note of the node
+        self.learnt = False  # the Fleet has drawn its conclusions from the refusal
+        self.probes = False  # it may go one above the soft quota, to see whether that holds for its size, too
+        self._secret = Secret("")
+        self._ending = ""
+        self._create_pending = False  # a create was sent and not answered for certain
+        self._unread_until: float | None = None  # a create was answered, and nobody knows how
+        self._creates = 0
+
+    @property
+    def subject(self) -> str:
+        """The token of the boot."""
+        return self.intent.token
+
+    @property
+    def token(self) -> str:
+        """The name of the create request."""
+        return self.intent.token
+
+    @property
+    def hostname(self) -> str | None:
+        """The name that its node will have, once that is known; of a record that is a name, its uuid is the name."""
+        return self.record.hostname if self.record is not None else self.reuse
+
+    @property
+    def asked(self) -> bool:
+        """The cloud has been asked, and may have a node for it."""
+        return self._create_pending or self.node is not None or self.row is not None
+
+    @property
+    def in_flight(self) -> bool:
+        """A create request is with the cloud now."""
+        return self._create_pending
+
+    @property
+    def tried(self) -> bool:
+        """The cloud has been asked once at least: a node for it may turn up, whatever was answered."""
+        return self._creates > 0
+
+    @property
+    def waits_for_a_list(self) -> bool:
+        """Nothing is under way at the cloud, for all that can be known: a stop need not wait for it."""
+        return self.stage is Stage.UNREAD
+
+    def begin(self) -> None:
+        """Take a record."""
+        self.send(PrepareRecord(self.id, self.intent, self.reuse, self.of_names, logger=self.logger))
+
+    def adopt_record(self, uuid: str) -> None:
+        """A prepare that failed had worked: the record list shows one with our token. It is used again."""
+        if self.stage is Stage.PREPARE:
+            self.reuse = uuid
+
+    def create(self) -> None:
+        """READY, and the Fleet lets it through: ask the cloud."""
+        assert self.record is not None
+        self.stage = Stage.CREATE
+        self._creates += 1
+        self._create_pending = True
+        self.desk.info("Sending create_node request for node size %s.", self.size.id, logger=self.logger)
+        self.send(
+            CreateNode(self.id, self.size, self.record, self.token, self._secret, self._creates, logger=self.logger)
+        )
+
+    def adopt_node(self) -> None:
+        """READY or UNREAD, and a list shows its node: the request that seemed to fail had worked."""
+        self._ready()
+
+    def stop(self, why: str) -> bool:
+        """It is not needed any more. True when it ends without a node: so long as the cloud was not asked."""
+        if self.asked or self.stage is Stage.RELEASE:
+            return False
+        self.desk.decide(Decided.BOOT_STOPPED, self.size.id, "Boot stopped: %s", why, logger=self.logger)
+        self._end("stopped")
+        return True
+
+    def abandon(self) -> None:
+        """Its node was listed and is gone, while the create request was not answered: no second one under this token,
+        for which the cloud would answer with the node that is gone. An answer under way may still bring a node."""
+        self.row = None
+        self._end("vanished")
+
+    def _look(self) -> None:
+        assert self.record is not None
+        self.stage = Stage.FIND
+        self.send(FindNode(self.id, self.size, self.record, self.token, logger=self.logger))
+
+    def done(self, step: Step, result: StepResult) -> None:
+        """Go to the next stage."""
+        self.step = None
+        match step:
+            case PrepareRecord() if isinstance(result, RecordPrepared):
+                self._prepared(result)
+            case DescribeNode():
+                self._ready()
+            case CreateNode() if isinstance(result, CloudNode):
+                self._created(result)
+            case FindNode():
+                self._found(result if isinstance(result, CloudNode) else None)
+            case FinishNode():
+                assert self.node is not None
+                self.desk.info("%s post-create work done.", self.node.id, logger=self.logger)
+                self._finished()
+            case ReleaseRecord():
+                self.outcome = self._ending
+            case _:
+                self.failed(step, RemoteError(ErrorKind.UNEXPECTED, f"{type(step).__name__} brought no result"))
+
+    def _prepared(self, prepared: RecordPrepared) -> None:
+        self.record, self._secret = prepared.record, prepared.ping_secret
+        self.desk.info("%s updated properties.", self.record.uuid, logger=self.logger)
+        self.fresh_attempts()
+        if self._ending:
+            self._release()
+        elif self.desk.policy.slurm and self.record.hostname:
+            self.stage = Stage.DESCRIBE
+            weight = slurm_weight(self.size.price)
+            given = {feature for section in self.desk.policy.sections for feature in section.features}
+            gives, without = self.size.features, frozenset(given.difference(self.size.features))
+            hostname, size = self.record.hostname, self.size.id
+            self.send(DescribeNode(self.id, hostname, size, weight, gives, without, logger=self.logger))
+        else:
+            self._ready()
+
+    def _ready(self) -> None:
+        if self._ending:
+            self._release()
+        elif self.row is not None:  # a list shows its node: no second one is asked for
+            self._created(self.row.cloud)
+        else:
+            self.stage, self.due = Stage.READY, None
+
+    def _created(self, node: CloudNode) -> None:
+        self.node = node
+        self._create_pending, self._ending = False, ""
+        self.stage = Stage.FINISH
+        self.fresh_attempts()
+        self.desk.decide(Decided.CREATED, node.name, "Cloud node %s created.", node.id, logger=self.logger)
+        assert self.record is not None
+        self.send(FinishNode(self.id, node, self.record, logger=self.logger))
+
+    def _found(self, node: CloudNode | None) -> None:
+        if node is not None:
+            self._created(node)
+        elif self._ending:
+            self._create_pending = False
+            self._release()
+        elif self._unread_until is not None:
+            self._wait_for_a_list()
+        else:
+            self._create_pending = False
+            self._ready()
+
+    def _wait_for_a_list(self) -> None:
+        """No search has found what the cloud has made, if it has: the lists to come may show it."""
+        self.stage, self.due = Stage.UNREAD, self._unread_until
+        if self.row is not None:
+            self._ready()
+
+    def _finished(self) -> None:
+        self.desk.info("finished", logger=self.logger)
+        self.outcome = "created"
+
+    def failed(self, step: Step, error: RemoteError) -> None:
+        """Retry, refuse or give up, as the kind of the error and the stage ask for."""
+        self.step = None
+        match step:
+            case PrepareRecord():
+                self._prepare_failed(error)
+            case DescribeNode():  # the features are applied again when sinfo lacks them (row F19)
+                self.desk.error("SLURM update %s failed: %s", step.hostname, error.text, logger=self.logger)
+                self._ready()
+            case CreateNode():
+                self._create_failed(error)
+            case FindNode():
+                self._find_failed(error)
+            case FinishNode():
+                self._finish_failed(error)
+            case _:
+                self._release_failed(error)
+
+    def _prepare_failed(self, error: RemoteError) -> None:
+        if self._ending:
+            self.outcome = self._ending  # what it may have made is found by its token, or as an orphan
+        elif error.kind is ErrorKind.SLOTS or self.give_up_on(error):
+            self._refuse(error, "records")
+            self.outcome = error.kind.value
+        else:
+            self.again(error)
+
+    def _create_failed(self, error: RemoteError) -> None:
+        self.desk.counters["create_node_errors"] += 1
+        if error.kind is ErrorKind.UNREADABLE:
+            self._unread_until = self.desk.clock.t + self.desk.policy.boot_fail_after
+            self._refuse(error, "cloud")
+            self.fresh_attempts()
+            self._look()
+            return
+        uncertain = error.kind in UNCERTAIN
+        self._create_pending = uncertain
+        if not self.give_up_on(error):
+            if error.kind is not ErrorKind.THROTTLED:
+                self._decide_failed("Create request failed: %s", error.text, level=DEBUG)
+            self.again(error)
+            return
+        if error.kind is ErrorKind.QUOTA:
+            self._decide_failed("Quota exceeded: %s", error.text, level=WARNING)
+        self._refuse(error, "cloud")
+        if uncertain:
+            self._ending = error.kind.value
+            self._look()
+        else:
+            self._end(error.kind.value)
+
+    def _find_failed(self, error: RemoteError) -> None:
+        if self._unread_until is not None and self.give_up_on(error):
+            self._wait_for_a_list()
+        elif self._ending and self.give_up_on(error):
+            self._release()
+        elif self._may_try_again(error):
+            self.again(error)
+        else:
+            self._refuse(error, "cloud")
+            self._end(error.kind.value)
+
+    def _finish_failed(self, error: RemoteError) -> None:
+        """The node exists, whatever happens now."""
+        if self._may_try_again(error):
+            self.again(error)
+            return
+        self.desk.error("Actor error %s", error.text, logger=self.logger)
+        self._finished()
+
+    def _may_try_again(self, error: RemoteError) -> bool:
+        """As ever; and a fresh node may not be known everywhere yet (row D11)."""
+        unknown = error.kind is ErrorKind.GONE and self.attempts + 1 < self.desk.policy.boot_attempts
+        return unknown or not self.give_up_on(error)
+
+    def _release_failed(self, error: RemoteError) -> None:
+        if self.give_up_on(error):
+            self.desk.error("Actor error %s", error.text, logger=self.logger)
+            self.outcome = self._ending  # the record is cleaned later, as an orphan
+        else:
+            self.again(error)
+
+    def _refuse(self, error: RemoteError, by: str) -> None:
+        self.refusal, self.refused_by = error, by
+        if error.kind is not ErrorKind.QUOTA:
+            hint = f" (look at {error.hint})" if error.hint else ""
+            self._decide_failed("Actor error %s%s", error.text, hint, level=ERROR)
+
+    def _decide_failed(self, text: str, *args: object, level: int) -> None:
+        self.desk.decide(Decided.BOOT_FAILED, self.size.id, text, *args, level=level, logger=self.logger)
+
+    def _end(self, outcome: str) -> None:
+        """Give the record back, then end; a step under way is waited for."""
+        self._ending = outcome
+        if self.step is None:
+            self._release()
+
+    def _release(self) -> None:
+        self.due = None
+        if self.row is not None:  # the cloud lists a node for it after all: its record must not be cleaned
+            self.node = self.row.cloud
+            self._finished()
+            return
+        if self.record is None:
+            self.outcome = self._ending
+            return
+        self.stage = Stage.RELEASE
+        self.fresh_attempts()
+        self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, self.record.is_name, logger=self.logger))
+
+    def wake(self) -> None:
+        """The next attempt of the present stage."""
+        self.due = None
+        match self.stage:
+            case Stage.PREPARE:
+                self.begin()
+            case Stage.CREATE if self._create_pending:
+                self._look()
+            case Stage.CREATE:
+                self._ready()
+            case Stage.FIND:
+                self._look()
+            case Stage.UNREAD:  # no list has shown it
+                self._create_pending = False
+                self._end(ErrorKind.UNREADABLE.value)
+            case Stage.FINISH:
+                assert self.node is not None
+                assert self.record is not None
+                self.send(FinishNode(self.id, self.node, self.record, logger=self.logger))
+            case Stage.RELEASE:
+                assert self.record is not None
+                self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, self.record.is_name, logger=self.logger))
+            case _:
+                pass

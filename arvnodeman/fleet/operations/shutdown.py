@@ -1,0 +1,399 @@
+"""One shutdown: drain, wait for the work to end, ask again, destroy, set DOWN, give the record back.
+
+    DRAIN ─▶ WAIT ─▶ DESTROY ─▶ SET_DOWN ─▶ RELEASE ─▶ destroyed
+               │         └─▶ LOOK (an error that may hide a success, row E11; also GONE: only a list forgets a node)
+               └─▶ UNDO ─▶ cancelled          a shutdown of kind UNWANTED, when the node is wanted again
+
+The destroy request leaves only in the same breath in which Slurm, asked now, said that nothing runs on the node, with
+all lists fresh. DOWN comes after the destroy: before it, it would free a node that still answers.
+"""
+
+from __future__ import annotations
+
+from arvnodeman.fleet.messages import (
+    Decided,
+    DestroyNode,
+    DrainNode,
+    LookAtNode,
+    LookForNode,
+    NodeSeen,
+    ReleaseRecord,
+    ResumeNode,
+    SetNodeDown,
+    Step,
+    StepResult,
+)
+from arvnodeman.fleet.nodes.node import BUSY_STATES, DRAINED_STATES, OUR_REMOVAL, OUR_SHUTDOWN, Node, reason_of
+from arvnodeman.fleet.operations.answers import hides_jobs, nothing_runs
+from arvnodeman.fleet.operations.operation import Desk, Operation
+from arvnodeman.fleet.operations.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, Kind, Stage
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, Word
+
+SHUT_DOWN = "Shut down by Node Manager"
+
+
+class Shutdown(Operation):
+    """The end of one node. `outcome` is destroyed, cancelled or failed."""
+
+    role = "ComputeNodeShutdownActor"
+
+    def __init__(self, desk: Desk, node: Node, kind: Kind, hostname: str | None, *, drained: bool = False) -> None:
+        super().__init__(desk)
+        self.node = node
+        self.kind = kind
+        self.hostname = hostname  # None: no name in Slurm that this node may have
+        self.shared = False  # the name is another's: it is looked at, and never drained or set down
+        record = node.record or node.prepared
+        self.record_uuid = record.uuid if record is not None else None
+        self._is_name = record is not None and record.is_name
+        self.stage = Stage.DRAIN
+        self.ours = drained  # the drain in Slurm is ours
+        self.drain_reason = node.slurm.reason if drained and node.slurm is not None else ""  # as Slurm has it
+        self.failure: RemoteError | None = None
+        self._undrained = 0
+        self._kill = kind is Kind.KILL  # or asked for later, while a step was under way
+        self._cancel = ""  # likewise
+
+    @property
+    def subject(self) -> str:
+        """The operation's number and the cloud node's name."""
+        return f"{self.id}.{self.node.cloud.name}"
+
+    @property
+    def reason(self) -> str:
+        """The reason in Slurm: of the first kind it may be resumed, of the second never while the instance lives."""
+        return reason_of(OUR_SHUTDOWN if self.kind is Kind.UNWANTED else OUR_REMOVAL, self.node.cloud)
+
+    @property
+    def cancelling(self) -> bool:
+        """It is being taken back: the node is as good as there."""
+        return self.stage is Stage.UNDO or bool(self._cancel)
+
+    @property
+    def cancellable(self) -> bool:
+        """Can it still be taken back for want of the node?"""
+        return self.kind is Kind.UNWANTED and self.stage in (Stage.DRAIN, Stage.WAIT) and not self._kill
+
+    @property
+    def past_return(self) -> bool:
+        """A destroy request has left, or it is gone anyway."""
+        if self.stage is Stage.SET_DOWN and self.node.destroyed_at is None and self.step is None:
+            return False  # DOWN is to be said once more, and meanwhile the node may turn up
+        return self.stage not in (Stage.DRAIN, Stage.WAIT, Stage.UNDO)
+
+    @property
+    def goes_anyway(self) -> bool:
+        """It needs no telling that the node is gone."""
+        return self.past_return or self.kind in (Kind.GONE, Kind.KILL)
+
+    def begin(self) -> None:
+        """The first step for the kind."""
+        if self.kind is Kind.KILL:
+            self._destroy()
+        elif self.kind is Kind.GONE and self.node.cloud.goes_stopped:
+            self._wait_for_work()
+        elif self.desk.policy.slurm and self.hostname and not self.ours and not self._is_not_drained():
+            self.desk.info("Draining SLURM node %s", self.hostname, logger=self.logger)
+            self._drain()
+        else:
+            self._wait_for_work()
+
+    def _drain(self) -> None:
+        assert self.hostname is not None
+        self.drain_reason = self.reason
+        self.send(DrainNode(self.id, self.hostname, self.drain_reason, logger=self.logger))
+
+    def _is_not_drained(self) -> bool:
+        """A drain of somebody else keeps its reason: ours would overwrite it. A name of another's works on."""
+        slurm = self.node.slurm
+        return self.shared or (slurm is not None and slurm.state in DRAINED_STATES)
+
+    def _wait_for_work(self) -> None:
+        self.stage = Stage.WAIT
+        self.fresh_attempts()
+        if self._kill:
+            self._destroy()
+        elif self._cancel:
+            self._undo()
+        elif not self.desk.lists_ok:  # nothing may be destroyed now
+            self._later()
+        elif self.kind is Kind.GONE and self.node.cloud.goes_stopped:
+            self._destroy()
+        elif self.desk.policy.sinfo and self.hostname:
+            self._look(jobs=not self.node.slurm_busy)
+        elif self.kind is Kind.GONE:
+            self._clear_traces(busy=False)
+        else:
+            self._may_destroy()
+
+    def _later(self) -> None:
+        self.due = self.desk.in_round(self.desk.policy.drain_poll_time)
+
+    def _look(self, *, jobs: bool) -> None:
+        assert self.hostname is not None
+        self.send(LookAtNode(self.id, self.hostname, jobs=jobs, logger=self.logger))
+
+    def cancel(self, why: str) -> bool:
+        """Take it back. False when it is too late (a second cancel is none; row E16)."""
+        if self.past_return or self.cancelling or self._kill:
+            return False
+        self.desk.decide(Decided.KEPT, self.node.cloud.name, "Shutdown cancelled: %s.", why, logger=self.logger)
+        self._cancel = why
+        if self.step is None:
+            self._undo()
+        return True
+
+    def obey(self) -> None:
+        """An operator's newest word on the node. One that comes too late is obeyed if the cloud refuses the destroy."""
+        word = self.node.word
+        if self.past_return or (word is Word.KILL and self._kill):
+            return
+        if word is Word.KILL:
+            self.kind, self._kill, self._cancel = Kind.KILL, True, ""
+            if self.step is None:
+                self._destroy()
+        elif self.kind is Kind.KILL or (self.kind is Kind.UNWANTED and word is Word.DRAIN):
+            self.kind, self._kill = Kind.OPERATOR, False
+        if word is Word.HOLD or (word is None and self.kind is Kind.OPERATOR):
+            self.cancel(f"an operator said {(word or Word.RUN).value}")
+
+    def vanished(self) -> None:
+        """The node is gone without us (row E3): only its traces are left to clear."""
+        if not self.goes_anyway:
+            self.kind, self._cancel = Kind.GONE, ""
+            if self.step is None:
+                self.begin()
+
+    def _undo(self) -> None:
+        """Resume the node, when the drain is still ours."""
+        self.stage = Stage.UNDO
+        if self.ours and self.hostname:
+            self.send(LookAtNode(self.id, self.hostname, logger=self.logger))
+        else:
+            self.outcome = "cancelled"
+
+    def done(self, step: Step, result: StepResult) -> None:
+        """Go to the next stage."""
+        self.step = None
+        match step:
+            case DrainNode():
+                self.ours = True
+                self.desk.info("Waiting for SLURM node %s to drain", self.hostname, logger=self.logger)
+                self._wait_for_work()
+            case LookAtNode() if isinstance(result, NodeSeen):
+                self._seen(result)
+            case ResumeNode() if self._kill:
+                self._destroy()
+            case ResumeNode():
+                self.ours, self.outcome = False, "cancelled"
+            case DestroyNode():
+                self._destroyed()
+            case LookForNode() if isinstance(result, CloudNode):
+                self._fail()
+            case LookForNode():
+                self._destroyed()
+            case SetNodeDown():
+                self._release()
+            case ReleaseRecord():
+                self.outcome = "destroyed"
+            case _:
+                self.failed(step, RemoteError(ErrorKind.UNEXPECTED, f"{type(step).__name__} brought no result"))
+
+    def _seen(self, seen: NodeSeen) -> None:
+        """Slurm, asked now, has said what the node does."""
+        if self._kill:
+            self._destroy()
+            return
+        state = seen.node.state if seen.node is not None else ""
+        if self.stage is Stage.UNDO or self._cancel:
+            self._undo_seen(seen)
+        elif hides_jobs(seen):
+            self._look(jobs=True)
+        elif self.kind is Kind.GONE:
+            self._gone_seen(seen)
+        elif nothing_runs(self.node, seen, self.desk, undrained=not self.desk.policy.slurm or self.shared):
+            self._may_destroy()
+        elif self.desk.policy.slurm and state in ("idle", "alloc", "mix") and not self.shared:
+            self._undrained_seen()
+        elif state in BUSY_STATES and not (self.desk.policy.slurm or self.shared):
+            self.cancel("it works again")
+        else:
+            self._undrained = 0
+            self._later()
+
+    def _gone_seen(self, seen: NodeSeen) -> None:
+        """No list shows it. Is it really gone? A list may lack it twice while it works."""
+        busy = seen.node is not None and (seen.node.state in BUSY_STATES or bool(seen.jobs))
+        if not self.desk.lists_ok:
+            self._later()
+        elif self.node.cloud.goes_stopped:  # it is listed as that: it cannot be working, and it is still paid for
+            self._destroy()
+        elif busy and seen.node is not None and seen.node.responding:
+            self.cancel(f"it gives signs of life: Slurm says {seen.node.state}")
+        else:
+            self._clear_traces(busy=busy)
+
+    def _clear_traces(self, *, busy: bool) -> None:
+        """One that was never listed may exist all the same: it is destroyed, so that it cannot leak; not when held."""
+        if not self.node.listed and not busy and self.node.word is not Word.HOLD:
+            self._destroy()
+        else:
+            self._set_down()
+
+    def _undrained_seen(self) -> None:
+        """idle, alloc or mix without drain, twice in a row: somebody took it back."""
+        self._undrained += 1
+        if self._undrained < RESUMED_AFTER:
+            self._later()
+        else:
+            self.ours = False
+            self.cancel("slurm state is not draining any more")
+
+    def _may_destroy(self) -> None:
+        """The last question before the irreversible step."""
+        self.desk.info("Checking that node is still eligible for shutdown", logger=self.logger)
+        if self.node.word is Word.HOLD:
+            self.cancel("No longer eligible: held by an operator")
+        elif self.kind is Kind.UNWANTED and self.node.size is not None and self.desk.wanted(self.node):
+            self.cancel("Node size is in wishlist")
+        elif not self.desk.lists_ok or self._works_by_record():
+            self._later()
+        else:
+            self._destroy()
+
+    def _works_by_record(self) -> bool:
+        record = self.node.record  # without Slurm, its word is all there is
+        return not self.desk.policy.sinfo and record is not None and record.worker_state == "busy"
+
+    def _destroy(self) -> None:
+        self.stage = Stage.DESTROY
+        self.fresh_attempts()
+        self.desk.info("Starting shutdown", logger=self.logger)
+        self.send(DestroyNode(self.id, self.node.cloud, logger=self.logger))
+
+    def _destroyed(self) -> None:
+        self.desk.decide(Decided.DESTROYED, self.node.cloud.name, "Shutdown success", logger=self.logger)
+        self.node.destroyed_at = self.desk.clock.t
+        self._set_down(together=self.desk.shutdowns > MANY)
+
+    def _set_down(self, *, together: bool = False) -> None:
+        """`together`: with the others that go in the same second."""
+        self.stage = Stage.SET_DOWN
+        self.fresh_attempts()
+        if together:
+            self.due = self.desk.in_round(1.0)
+        else:
+            self._say_down()
+
+    def _say_down(self) -> None:
+        if self.desk.policy.slurm and self.hostname and not self.shared:
+            self.send(SetNodeDown(self.id, self.hostname, self.reason, logger=self.logger))
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        self.stage = Stage.RELEASE
+        self.fresh_attempts()
+        self._say_release()
+
+    def _say_release(self) -> None:
+        if self.record_uuid is not None:
+            self.send(ReleaseRecord(self.id, self.record_uuid, SHUT_DOWN, self._is_name, logger=self.logger))
+        else:
+            self.outcome = "destroyed"
+
+    def _undo_seen(self, seen: NodeSeen) -> None:
+        self.stage = Stage.UNDO
+        node = seen.node
+        if node is not None and node.state in DRAINED_STATES and node.reason == self.drain_reason:
+            assert self.hostname is not None
+            self.send(ResumeNode(self.id, self.hostname, logger=self.logger))
+        else:
+            self.outcome = "cancelled"
+
+    def failed(self, step: Step, error: RemoteError) -> None:
+        """Retry or give up, as the kind of the error and the stage ask for."""
+        self.step = None
+        match step:
+            case DestroyNode() | LookForNode():
+                self._destroy_failed(step, error)
+            case SetNodeDown() | ReleaseRecord():
+                self._clearing_failed(step, error)
+            case _ if self._kill:
+                self._destroy()
+            case _:
+                self._draining_failed(step, error)
+
+    def _draining_failed(self, step: Step, error: RemoteError) -> None:
+        """A drain, a look or a resume."""
+        gone = error.kind is ErrorKind.GONE
+        if isinstance(step, DrainNode) and gone:
+            self._wait_for_work()
+        elif isinstance(step, LookAtNode) or error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
+            self.ours = self.ours or isinstance(step, DrainNode)  # it may have worked
+            self.again(error)
+            self.stage = Stage.UNDO if self._cancel else self.stage
+        elif isinstance(step, ResumeNode) and gone:
+            self.outcome = "cancelled"
+        else:
+            self.failure = error
+            self.desk.error("Actor error %s", error.text, logger=self.logger)
+            self.outcome = "failed"
+
+    def _destroy_failed(self, step: Step, error: RemoteError) -> None:
+        self.desk.counters["destroy_node_errors"] += error.kind is not ErrorKind.GONE  # no error if it is true
+        self.failure = error
+        if error.kind is ErrorKind.THROTTLED:
+            self.again(error)
+            if self.stage is Stage.DESTROY:  # not done, for certain: everything is asked again before the next attempt
+                self.stage = Stage.WAIT
+                self.obey()
+        elif isinstance(step, LookForNode) and error.kind is ErrorKind.TRANSIENT:
+            self.again(error)
+        elif isinstance(step, DestroyNode) and error.kind in MAY_HAVE_WORKED:
+            self.stage = Stage.LOOK
+            self.send(LookForNode(self.id, self.node.cloud, logger=self.logger))
+        else:
+            self._fail()
+
+    def _fail(self) -> None:
+        """The attempt ends; the node counts as down, and is proposed again later (row E4)."""
+        error = self.failure
+        self.desk.counters["destroy_node_errors"] += error is not None and error.kind is ErrorKind.GONE
+        hint = f" (look at {error.hint})" if error is not None and error.hint else ""
+        self.desk.error(
+            "Shutdown cancelled: destroy_node failed: %s%s.",
+            error.text if error else "it is still there",
+            hint,
+            logger=self.logger,
+        )
+        self.outcome = "failed"
+
+    def _clearing_failed(self, step: Step, error: RemoteError) -> None:
+        """The node is gone; what is not cleared now is cleared later, as an orphan."""
+        if error.kind is ErrorKind.GONE or self.give_up_on(error):
+            if error.kind is not ErrorKind.GONE:
+                self.desk.error("Actor error %s", error.text, logger=self.logger)
+            if isinstance(step, SetNodeDown):
+                self._release()
+            else:
+                self.outcome = "destroyed"
+        else:
+            self.again(error)
+
+    def wake(self) -> None:
+        """The next look, or the next attempt of the present stage."""
+        self.due = None
+        match self.stage:
+            case Stage.DRAIN:  # the drain did not answer: again, which changes nothing when it had worked
+                self._drain()
+            case Stage.WAIT:
+                self._wait_for_work()
+            case Stage.UNDO:
+                self._undo()
+            case Stage.LOOK:
+                self.send(LookForNode(self.id, self.node.cloud, logger=self.logger))
+            case Stage.SET_DOWN:
+                self._say_down()
+            case Stage.RELEASE:
+                self._say_release()

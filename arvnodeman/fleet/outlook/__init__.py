@@ -1,0 +1,1 @@
+"""What stands in the way of jobs beside nodes: reservations, licences, limits of accounting."""

@@ -1,0 +1,228 @@
+"""The wishlist: jobs grouped by shape, in the order of service, matched to the nodes that are up or coming.
+
+50,000 jobs have a few dozen shapes. All passes walk the groups in order of priority and stop when the supply is at its
+end, so they cost what there are nodes, not what there are jobs.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.model import NO_LIMIT, Job, JobShape, NodeSize, Place, Zone
+
+Turns = Generator["Group", bool | None, None]
+IDLE, UNPAIRED, BOOTING, SHIELDED = range(4)  # kinds of supply, in the order in which they are taken
+KINDS = (IDLE, UNPAIRED, BOOTING, SHIELDED)
+
+
+def pool_of(size: str, zone: Zone) -> str:
+    """Nodes of one size whose names are in the same reservations are alike for every job: a pool."""
+    return "\n".join((size, *zone))
+
+
+def size_of(pool: str) -> str:
+    """The size of a pool's nodes."""
+    return pool.split("\n", 1)[0]
+
+
+def zone_of(pool: str) -> Zone:
+    """The reservations that the names of a pool are in."""
+    return tuple(pool.split("\n")[1:])
+
+
+@dataclass(slots=True)
+class Group:
+    """The jobs of one shape, by their places in the order of service; and what the plan has for them."""
+
+    shape: JobShape
+    places: list[int]
+    choices: tuple[NodeSize, ...] = ()
+    served: int = 0  # so many of the first jobs have all their nodes, there or coming
+    partly: int = 0  # nodes that the next one has
+    held: list[tuple[str, int, int]] = field(default_factory=list)  # those of them from the supply: pool, kind, nodes
+    booting: int = 0  # jobs among the served for which boots begin now
+    cause: Cause | None = None  # why the next one waits
+    cursor: tuple[int, int] = (IDLE, 0)  # second pass: kind and choice that may still have something
+    limit: int = NO_LIMIT  # so many of the first jobs may want nodes
+    short_of: Cause | None = None  # why not more of them
+
+    @property
+    def place(self) -> int:
+        """Where the next job that is not served stands."""
+        return self.places[self.served]
+
+    @property
+    def open(self) -> bool:
+        """Is there a job that is not served, and may be?"""
+        return self.served < len(self.places) and self.served < self.limit
+
+    def book(self, nodes: int) -> None:
+        """So many more nodes for the next job."""
+        self.partly += nodes
+        if self.partly == self.shape.nodes:
+            self.served, self.partly = self.served + 1, 0
+            self.held.clear()
+
+    def take(self, supply: Supply, pool: str, kind: int) -> int:
+        """Take nodes for the next job out of the supply; how many it took."""
+        taken = supply.take(pool, kind, self.lacking)
+        if taken:
+            self.held.append((pool, kind, taken))
+            self.book(taken)
+        return taken
+
+    def give_back(self, supply: Supply) -> None:
+        """The next job gives back what it holds so far."""
+        for pool, kind, nodes in self.held:
+            supply.give(pool, kind, nodes)
+            self.partly -= nodes
+        self.held.clear()
+
+    @property
+    def lacking(self) -> int:
+        """Nodes that the next job lacks."""
+        return self.shape.nodes - self.partly
+
+    @property
+    def nodes_lacking(self) -> int:
+        """Nodes that all jobs lack that are not served, and may be."""
+        return (min(len(self.places), self.limit) - self.served) * self.shape.nodes - self.partly
+
+
+class Queue:
+    """The waiting jobs in the order of service: by priority, equals in the order of the queue."""
+
+    def __init__(self, jobs: Sequence[Job] = ()) -> None:
+        self.jobs = sorted(jobs, key=attrgetter("priority"), reverse=True)  # takes no time where they are in order
+        self.places: dict[JobShape, list[int]] = {}
+        by_identity: dict[int, list[int]] = {}  # the poller gives equal shapes as one object
+        for place, shape in enumerate([job.shape for job in self.jobs]):
+            try:
+                by_identity[id(shape)].append(place)
+            except KeyError:
+                wants_nodes = shape.nodes > 0
+                by_identity[id(shape)] = places = self.places.setdefault(shape, []) if wants_nodes else []
+                places.append(place)
+
+
+@dataclass(slots=True)
+class Supply:
+    """Nodes that are up or coming, by pool and kind: counts, taken from as jobs are matched.
+
+    The same pass over the nodes counts what stands, for the limits: everything that exists or is booting."""
+
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    pools: dict[str, list[str]] = field(default_factory=dict)  # by size
+    nodes: int = 0
+    price: float = 0.0  # $/hour
+    up: int = 0  # booting, unpaired, idle, busy and reserved nodes; shutdowns not counted
+    creating: Counter[str] = field(default_factory=Counter)  # boots that the cloud has not answered, by size
+    coming: Counter[str] = field(default_factory=Counter)  # those, and nodes that have not come up, by size
+    unused: bool = False  # there is a node on which Slurm could start something
+    planned: Counter[str] = field(default_factory=Counter)  # nodes without a job that Slurm keeps for one, by size
+
+    def add(self, size: str, kind: int, zone: Zone = ()) -> None:
+        """One more node."""
+        pool = pool_of(size, zone) if zone else size
+        counts = self.counts.get(pool)
+        if counts is None:
+            counts = self.counts[pool] = [0, 0, 0, 0]
+            self.pools.setdefault(size, []).append(pool)
+        counts[kind] += 1
+
+    def take(self, pool: str, kind: int, wanted: int) -> int:
+        """Take up to so many nodes of one kind."""
+        counts = self.counts.get(pool)
+        if counts is None:
+            return 0
+        taken = min(counts[kind], wanted)
+        counts[kind] -= taken
+        return taken
+
+    def give(self, pool: str, kind: int, nodes: int) -> None:
+        """Put nodes back."""
+        self.counts[pool][kind] += nodes
+
+    def left(self, pool: str, kind: int) -> int:
+        """Nodes that are matched to nothing."""
+        counts = self.counts.get(pool)
+        return counts[kind] if counts is not None else 0
+
+    def find(self, size: str, kind: int, place: Place) -> str | None:
+        """A pool of this size that has a node left which may be at that place."""
+        for pool in self.pools.get(size, ()):
+            if self.counts[pool][kind] and place.has(zone_of(pool)):
+                return pool
+        return None
+
+
+def in_turn(groups: Sequence[Group]) -> Turns:
+    """The groups, again and again, by the place of their next job. The caller serves it, or sends True to drop it."""
+    heap = [(group.place, index) for index, group in enumerate(groups) if group.open]
+    heapq.heapify(heap)
+    while heap:
+        _, index = heap[0]
+        group = groups[index]
+        dropped = yield group
+        if dropped or not group.open:
+            heapq.heappop(heap)
+        else:
+            heapq.heapreplace(heap, (group.place, index))
+
+
+def following(turns: Turns, drop: bool = False) -> Group | None:
+    """The group whose turn it is, after the last one was served, or is to be dropped."""
+    try:
+        return turns.send(drop)
+    except StopIteration:
+        return None
+
+
+def match_exact(groups: Sequence[Group], supply: Supply) -> None:
+    """First pass: nodes of the very size that a job gets: idle, then unpaired, then booting."""
+    by_size: dict[str, list[Group]] = {}
+    for group in groups:
+        by_size.setdefault(group.choices[0].id, []).append(group)
+    for size, wishers in by_size.items():
+        pools = sorted(supply.pools.get(size, ()), key=lambda pool: len(zone_of(pool)))  # those that suit few go first
+        for kind, pool in [(kind, pool) for kind in KINDS for pool in pools]:
+            left = supply.left(pool, kind)
+            turns = in_turn([wisher for wisher in wishers if wisher.shape.place.has(zone_of(pool))] if left else ())
+            wisher = next(turns, None)
+            while left and wisher is not None:
+                left -= wisher.take(supply, pool, kind)
+                wisher = following(turns)
+
+
+def match_any(groups: Sequence[Group], supply: Supply) -> None:
+    """Second pass: for jobs that named no size, any node up that meets their constraints."""
+    turns = in_turn([group for group in groups if group.shape.size is None])
+    group = next(turns, None)
+    while group is not None:
+        found = next_supply(group, supply)
+        if found is None:
+            group = following(turns, drop=True)
+            continue
+        kind, pool = found
+        group.take(supply, pool, kind)
+        group = following(turns)
+
+
+def next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:
+    """Kind and pool of what a group can still take; supply only shrinks, so its cursor only goes on."""
+    kind, index = group.cursor
+    while kind <= SHIELDED:
+        while index < len(group.choices):
+            pool = supply.find(group.choices[index].id, kind, group.shape.place)
+            if pool is not None:
+                group.cursor = (kind, index)
+                return kind, pool
+            index += 1
+        kind, index = kind + 1, 0
+    group.cursor = (kind, 0)
+    return None

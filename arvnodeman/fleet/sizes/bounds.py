@@ -1,0 +1,42 @@
+"""The limits of number, quota, slots and price: asked when boots are planned, and again just before each create."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.model import NodeSize
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What bounds the nodes that exist or are booting. Times are steady seconds, prices $/hour."""
+
+    max_nodes: int
+    quota: int
+    quota_until: float | None
+    slots: int
+    slots_until: float | None
+    price_cap: float  # 0: none
+
+    def forbid(
+        self, size: NodeSize, more: int, nodes: int, price: float, *, wanted: int, over: int = 0
+    ) -> Cause | None:
+        """The limit that forbids so many `more` nodes of a size beside `nodes` that cost `price`; None: none does.
+
+        `over`: so many above the quota may be tried. `wanted` is for the words."""
+        after = nodes + more
+        if more == 0:
+            return None
+        if after > self.max_nodes:
+            return causes.AtMaxNodes(wanted=wanted, size=size.id, nodes=nodes, max_nodes=self.max_nodes)
+        if after > self.quota + over:
+            until = self.quota_until
+            return causes.AtQuota(until=until, wanted=wanted, size=size.id, nodes=nodes, quota=self.quota)
+        if after > self.slots:
+            until, of = self.slots_until, "slot quota (MaxComputeVMs)"
+            return causes.AtQuota(until=until, wanted=wanted, size=size.id, nodes=nodes, quota=self.slots, of=of)
+        if self.price_cap > 0 and price + more * size.price > self.price_cap + 1e-9:
+            return causes.AtPriceCap(wanted=wanted, size=size.id, price=size.price, total=price, cap=self.price_cap)
+        return None

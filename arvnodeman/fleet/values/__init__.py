@@ -1,0 +1,1 @@
+"""What the brain speaks in: frozen values, and the reasons it gives."""

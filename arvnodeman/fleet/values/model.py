@@ -1,0 +1,382 @@
+"""The values that the whole program speaks in.
+
+Everything here is a frozen value with slots: it can be kept, compared, hashed where its fields allow, and read from any
+thread. No vocabulary of libcloud, of the Arvados SDK or of Slurm's commands goes beyond the rooms that talk to them.
+
+Units, unless a field says otherwise: times are seconds since the epoch (UTC, fractions kept), durations are seconds,
+RAM and scratch are MB, disk is GB, prices are $/hour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import TypeAlias
+
+from arvnodeman.fleet.values.gres import Gres
+
+DEFAULT_DOMAIN = "dynamic.compute"
+NO_LIMIT = 1 << 30  # nodes, jobs
+_NAMES_SHOWN = 8  # of a list of nodes, to people
+
+
+class NodeState(StrEnum):
+    """What a node is, as far as we can tell: the rows of the table of states."""
+
+    BOOTING = "booting"
+    UNPAIRED = "unpaired"
+    BUSY = "busy"
+    IDLE = "idle"
+    FAIL = "fail"
+    RESERVED = "reserved"
+    DOWN = "down"
+    SHUTDOWN = "shutdown"
+
+
+class Word(StrEnum):
+    """What an operator can say of a node; kept in a tag of the cloud node, so it survives a restart."""
+
+    HOLD = "hold"
+    DRAIN = "drain"
+    RUN = "run"
+    KILL = "kill"
+
+
+class ErrorKind(StrEnum):
+    """What a failed request means for us: each error of the outside is put into one of these once, by its room."""
+
+    THROTTLED = "throttled"  # too many requests: wait, nothing else changes
+    QUOTA = "quota"  # the account may have no more nodes
+    CAPACITY = "capacity"  # the cloud has no room for this size now
+    REFUSED = "refused"  # wrong for good: permission, image, configuration; retrying is useless
+    GONE = "gone"  # the thing does not exist
+    TRANSIENT = "transient"  # network, time-out, server error: try again
+    SLOTS = "slots"  # Arvados has no free slot (MaxComputeVMs)
+    UNREADABLE = "unreadable"  # a create was answered, and the answer says nothing that we understand
+    UNEXPECTED = "unexpected"  # an exception nobody foresaw
+
+
+class Secret:
+    """A string that no log, repr or traceback shows. `reveal()` gives it to the one call that needs it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret('***')" if self._text else "Secret('')"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteError:
+    """One failed request to the outside, classified."""
+
+    kind: ErrorKind
+    text: str  # one line, without secrets
+    retry_after: float | None = None  # seconds that the server asked us to wait
+    hint: str = ""  # the option to look at, as "[Section] option", when the error is for an operator to mend
+    unlisted: str = ""  # the code, or the words, of a cloud's error that is in no table of ours
+
+
+class RemoteFailure(Exception):
+    """What the hands raise when a request to cloud, Arvados or Slurm fails in a way that they recognise."""
+
+    def __init__(self, error: RemoteError) -> None:
+        super().__init__(error.text)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSize:
+    """A node size as the cloud provider lists it. 0 or None: the provider does not say."""
+
+    id: str
+    name: str
+    ram: float = 0  # MB, as advertised
+    disk: float = 0  # GB
+    bandwidth: float = 0
+    price: float | None = None
+    cores: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SizeSection:
+    """One `[Size NAME]` section: a size that the operator is willing to boot. None: take the provider's value."""
+
+    id: str  # NAME
+    cores: int
+    instance_type: str
+    price: float | None = None
+    ram: float | None = None  # MB, before node_mem_scaling
+    disk: float | None = None  # GB
+    scratch: float | None = None  # MB
+    bandwidth: float | None = None
+    preemptible: bool = False
+    gres: Gres = ()  # what Slurm counts beside cores, memory and disk, such as GPUs
+    partitions: tuple[str, ...] = ()  # of Slurm: it serves jobs of these alone; empty: of any
+    features: tuple[str, ...] = ()  # of Slurm, that its nodes have beside instancetype=NAME
+    extra: tuple[tuple[str, str], ...] = ()  # free overrides, passed on to the driver
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSize:
+    """A section joined with what the provider offers. 0 is unknown, and meets any demand (row C22)."""
+
+    id: str
+    instance_type: str
+    provider_id: str
+    provider_name: str
+    cores: int
+    ram: float  # MB, after node_mem_scaling
+    disk: float  # GB
+    scratch: float  # MB
+    price: float
+    preemptible: bool = False
+    bandwidth: float = 0
+    extra: tuple[tuple[str, str], ...] = ()
+    gres: Gres = ()
+    partitions: tuple[str, ...] = ()  # empty: any
+    features: tuple[str, ...] = field(default=(), repr=False)  # beside instancetype=ID
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorWord:
+    """An operator's word on one node, with the reason given."""
+
+    word: Word
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CloudNode:
+    """A node as the cloud lists it. Nodes that are terminated or shutting down are not listed at all."""
+
+    id: str  # the driver's id, with which it is destroyed
+    name: str
+    report_id: str  # the id that the node itself reports in its ping (row B4)
+    fqdn: str | None = None  # as kept at the cloud
+    size_tag: str | None = None  # the tag arvados_node_size: a section's NAME
+    provider_size: str | None = None  # id or name of its type, as the provider says
+    price: float | None = None  # the provider's
+    tagged_price: float | None = None  # as its tag says, where the tags are all the record there is
+    start_time: float | None = None
+    preemptible: bool = False
+    building: bool = False  # the cloud still makes it, and lets nobody write to it before that is done
+    broken: bool = False  # the cloud says that it does not work, or does not know what it is
+    failed: bool = False  # the cloud says that it has failed: ERROR, Failed, Canceled
+    fault: str = ""  # why it is broken, in the cloud's words: one line, cut, without secrets; '' where it does not say
+    fault_kind: ErrorKind | None = None  # what those words mean: CAPACITY, QUOTA or REFUSED; None: nothing that we know
+    stopped: bool = False  # listed as stopped or preempted: it cannot be working
+    word: OperatorWord | None = None
+    address: str | None = None
+    token: str | None = None  # of the boot that made it, as tagged
+
+    @property
+    def goes_stopped(self) -> bool:
+        """Listed as stopped, and held by nobody: it may be destroyed, whatever else is known of it."""
+        return self.stopped and (self.word is None or self.word.word is not Word.HOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class BootIntent:
+    """What a boot under way writes into its node record, so that a restarted daemon knows what is coming."""
+
+    size: str  # section NAME
+    price: float
+    token: str  # unique for each boot; names the create request
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A node record: who keeps it (the Arvados nodes resource, or Slurm) does not show."""
+
+    uuid: str
+    hostname: str | None = None
+    domain: str | None = None
+    slot: int | None = None
+    instance_id: str | None = None
+    created_at: float | None = None
+    modified_at: float | None = None
+    first_ping_at: float | None = None
+    last_ping_at: float | None = None
+    worker_state: str | None = None  # crunch_worker_state
+    node_name: str | None = None  # the cloud node that it was prepared for, where that is known
+    intent: BootIntent | None = None
+    address: str | None = None  # where its node is looked for; None: nodes find their keeper by themselves
+    free: bool | None = None  # may it be taken for a boot? None: its age tells
+    partitions: tuple[str, ...] = ()  # of Slurm, that its name is in; empty: not known
+    reserved: bool = False  # its name is in a reservation of Slurm's that has begun
+
+    @property
+    def fqdn(self) -> str | None:
+        """hostname.domain (domain `dynamic.compute` where there is none), or None without a hostname. Where the domain
+        is empty, the hostname stands alone."""
+        if not self.hostname or self.domain == "":
+            return self.hostname
+        return f"{self.hostname}.{self.domain or DEFAULT_DOMAIN}"
+
+    @property
+    def is_name(self) -> bool:
+        """It is a name that is given to a node, and the keeper has to be told which node has it."""
+        return self.address is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmNode:
+    """One line of sinfo."""
+
+    name: str
+    state: str  # lower case, flags stripped: idle, alloc, drng ...
+    responding: bool = True  # False with the flag *
+    weight: int = 0
+    features: frozenset[str] = field(default_factory=frozenset)
+    reason: str = ""  # '' for none
+
+
+@dataclass(frozen=True, slots=True)
+class JobOwner:
+    """Whose a job is, as Slurm accounts for it; '' where that is not known."""
+
+    user: str = ""
+    account: str = ""
+    qos: str = ""
+
+
+NOBODY = JobOwner()
+
+
+Zone: TypeAlias = tuple[str, ...]
+"""The reservations of Slurm that the name of a node is in, in order; then the keys of the `Needs` that it meets, of
+those that jobs of the newest queue have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a job asks of the names of its nodes, beside partitions and reservations."""
+
+    features: str = ""  # its constraint, see features.py; '' where it says no more than a size
+    required: tuple[str, ...] = ()  # names that it must have, all of them
+    excluded: tuple[str, ...] = ()  # names that it must not have
+    nodes: int = 1
+
+    @property
+    def key(self) -> str:
+        """It as a word, and a short one: a job may exclude thousands of names."""
+        return _key_of(self)
+
+    @property
+    def words(self) -> str:
+        """rack1&ssd, one of compute[1-3], none of compute7: for people."""
+        names = f"{'one' if len(self.required) > 1 else ''} of {_listed(self.required)}" if self.required else ""
+        none_of = f"none of {_listed(self.excluded)}" if self.excluded else ""
+        return ", ".join(filter(None, (self.features and f"the features {self.features}", names.strip(), none_of)))
+
+
+@lru_cache(maxsize=4096)
+def _key_of(needs: Needs) -> str:
+    parts = (needs.features, str(needs.nodes), ",".join(needs.required), ",".join(needs.excluded))
+    return "?" + hashlib.blake2s("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """The first of some names, for people."""
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMES_SHOWN])} and {more:,} more"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which names of nodes a job may have, by Slurm's reservations that these are in, and by what it needs of them."""
+
+    outside: tuple[str, ...] = ()  # none that is in one of these
+    inside: tuple[str, ...] = ()  # only such as are in one of these; empty: any
+    needs: Needs | None = None
+
+    def has(self, zone: Zone) -> bool:
+        """May it be a name of this zone?"""
+        if zone and any(name in self.outside for name in zone):
+            return False
+        if self.needs is not None and self.needs.key not in zone:
+            return False
+        return not self.inside or any(name in self.inside for name in zone)
+
+
+ANYWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class JobShape:
+    """What a job asks for, and for whom. Jobs of one shape are a group: alike in every decision but their turn."""
+
+    cores: float = 1
+    ram: float = 0  # MB, each node
+    scratch: float = 0  # MB, each node
+    size: str | None = None  # the size that it names (feature instancetype=X), where no other will do
+    nodes: int = 1
+    gres: Gres = ()  # each node
+    partitions: tuple[str, ...] = ()  # of Slurm, any of which will do; empty: not known
+    owner: JobOwner = NOBODY
+    reservation: str = ""  # of Slurm, that it is to run in; '': none
+    licences: tuple[Gres, ...] = ()  # of Slurm: it asks for those of one of these choices
+    place: Place = ANYWHERE
+    features: str = ""  # its constraint, see features.py; '' where that says no more than `size`
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One waiting job."""
+
+    id: str  # container or job uuid
+    shape: JobShape
+    priority: int = 0
+    reason: str = ""  # why it waits, as Slurm says
+    in_slurm: bool = True  # False: from Arvados' own jobs queue
+    time_limit: float | None = None  # seconds that it may run once it has begun, infinity for no limit; None: not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The options that decide. Named as in the configuration file, where each is explained."""
+
+    sections: tuple[SizeSection, ...]
+    shutdown_windows: tuple[float, ...]  # minutes: closed, open, closed ...
+    min_nodes: int = 0
+    max_nodes: int = 1
+    max_total_price: float = 0.0  # 0: no limit
+    max_price_factor: float = 1.5
+    max_poll_time: float = 300.0
+    poll_stale_after: float = 600.0
+    boot_fail_after: float = 1800.0
+    node_stale_after: float = 7200.0
+    node_mem_scaling: float = 0.95
+    consecutive_idle_count: int = 2
+    boot_attempts: int = 10
+    quota_retry_after: float = 60.0
+    size_retry_after: float = 60.0  # first rest of a size
+    use_within: float = 180.0  # of an idle node, by Slurm
+    vain_retry_after: float = 300.0  # first back-off of jobs that Slurm did not use nodes for
+    drain_poll_time: float = 10.0
+    cancel_unsatisfiable: bool = True
+    explain_unsatisfiable: bool = False  # say why on the job in Slurm, also where it is not cancelled
+    keep_drained: bool = False
+    slurm: bool = False  # the slurm dispatcher: drains, features, weights
+    sinfo: bool = True  # sinfo is asked: its word on work comes first

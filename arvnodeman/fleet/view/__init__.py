@@ -1,0 +1,1 @@
+"""What the brain shows of itself."""

@@ -1,0 +1,200 @@
+"""The account of what the Fleet knows, for others to read: a View is made after each poll, of references."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.nodes.node import Node
+from arvnodeman.fleet.operations.operation import Operation
+from arvnodeman.fleet.operations.shutdown_stages import Kind
+from arvnodeman.fleet.plan.demand import Plan
+from arvnodeman.fleet.plan.vain import group_name, words_of
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.model import JobShape, NodeState
+from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Trouble, VainGroup, View, Waiting
+
+TROUBLE_COUNTS_FOR = 7200.0  # seconds that a boot's trouble is news, where no other boot follows
+
+
+def _status(state: State, node: Node) -> NodeStatus:
+    record, shutdown = node.record, node.shutdown
+    facts = (
+        node.cloud,
+        record,
+        node.size,
+        node.slurm,
+        record.hostname if record is not None else state.roster.hostname(node),
+        node.price,
+        node.state,
+        node.since,
+        node.idle_polls,
+        node.idle_since,
+        shutdown.stage.value if shutdown is not None else "",
+        node.first_seen,
+        node.been_up,
+        node.doubtful,
+        node.ending,
+        _why(node),
+    )
+    return tuple.__new__(NodeStatus, facts)  # in half the time of NodeStatus(), for every node of every node poll
+
+
+def _why(node: Node) -> Cause:
+    """The reason that was decided on, or what is being done about the node."""
+    if node.shutdown is not None:
+        return causes.UnderWay(what=node.shutdown.stage.value, because=node.ending)
+    if node.state is NodeState.SHUTDOWN:
+        return causes.UnderWay(what="destroyed, and listed by the cloud still", because=node.ending)
+    return node.reason or (causes.BOOTS if node.state is NodeState.BOOTING else causes.NOT_JUDGED)
+
+
+def publish(state: State, before: View | None, *, everything: bool) -> View:
+    """The account of this moment. Without `everything`, nodes not touched since the last one stay as they are."""
+    nodes: Mapping[str, NodeStatus]
+    if everything or before is None:
+        nodes = {identity: _status(state, node) for identity, node in state.roster.nodes.items()}
+        states = Counter([node.state for node in state.roster.nodes.values()])
+    elif state.touched:
+        nodes = dict(before.nodes)
+        for identity in state.touched:
+            node = state.roster.nodes.get(identity)
+            if node is not None:
+                nodes[identity] = _status(state, node)
+            else:
+                nodes.pop(identity, None)
+        states = Counter([node.state for node in state.roster.nodes.values()])
+    else:
+        nodes = before.nodes
+        states = Counter([node.state for node in state.roster.nodes.values()])
+    state.touched.clear()
+    states[NodeState.BOOTING] += sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms)
+    plan = state.plan
+    blocked = _blocked(state)
+    return View(
+        t=state.t,
+        policy=state.policy,
+        sight=state.sight(),
+        nodes=MappingProxyType(nodes) if isinstance(nodes, dict) else nodes,
+        operations=tuple(_operations(state)),
+        counters=MappingProxyType(dict(state.desk.counters)),
+        states=MappingProxyType({kind.value: count for kind, count in states.items()}),
+        price=plan.supply.price if plan is not None else 0.0,
+        quota=min(state.quota.value, state.policy.max_nodes),
+        wish=sum(plan.wanted.values()) if plan is not None else 0,
+        wanted=MappingProxyType(plan.wanted if plan is not None else {}),
+        slots=min(state.slots.value, state.policy.max_nodes),
+        sizes=state.table.cheapest_first if state.table is not None else (),
+        phantoms=tuple(intent.size for intent in state.phantoms.values()),
+        spreads=MappingProxyType(state.milestones.spreads()),
+        jobs=state.queue.jobs,
+        waiting=MappingProxyType(_waiting(plan, blocked=bool(blocked)) if plan is not None else {}),
+        refused=state.refused,
+        vain=MappingProxyType(_vain(state)),
+        resting=MappingProxyType(_resting(state)),
+        troubles=MappingProxyType(
+            {
+                size: Trouble(health.trouble, health.trouble_at)
+                for size, health in state.health.items()
+                if health.trouble and state.t - health.trouble_at < TROUBLE_COUNTS_FOR
+            }
+        ),
+        missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
+        poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
+        blocked=blocked,
+        safe_mode=state.safe_until is not None,
+        stopping=state.stopping,
+    )
+
+
+def _waiting(plan: Plan, *, blocked: bool) -> dict[JobShape, Waiting]:
+    """What the plan has for each group. `blocked`: boots that it has not begun do not begin now, and serve nobody."""
+    only_planned = blocked and not plan.in_force
+    return {
+        shape: Waiting(
+            len(group.places),
+            group.served - group.booting if only_planned else group.served,
+            group.places,
+            group.cause,
+            group.choices,
+        )
+        for shape, group in plan.groups.items()
+    }
+
+
+def _blocked(state: State) -> str:
+    """Why nothing is decided at all now; '' when it is."""
+    if state.safe_until is not None:
+        return "safe mode, after a series of quick ends"
+    if state.stopping:
+        return "the daemon stops"
+    stale = state.freshness.stale(state.t)
+    if stale:
+        return f"lists are missing or too old: {', '.join(stale)}"
+    if state.table is None:
+        return "the provider's sizes are not known yet"
+    if state.cloud_trust.doubted:
+        return f"the cloud's list is not believed: it lacks {len(state.cloud_trust.doubted)} nodes that were there"
+    if state.record_trust.doubted:
+        return f"the list of node records is not believed: it lacks {len(state.record_trust.doubted)} that were there"
+    return ""
+
+
+def _operations(state: State) -> list[OperationStatus]:
+    found = [
+        _operation(boot, "boot", boot.subject, boot.stage.value, boot.size.id, boot.row)
+        for boot in state.boots.values()
+    ]
+    for shutdown in state.shutdowns.values():
+        kind = "kill" if shutdown.kind is Kind.KILL else "shutdown"
+        node = shutdown.node
+        size = node.size.id if node.size is not None else None
+        found.append(_operation(shutdown, kind, shutdown.subject, shutdown.stage.value, size, node))
+    for chore in state.chores.values():
+        stage = type(chore.step).__name__ if chore.step is not None else "waiting"
+        found.append(_operation(chore, "chore", chore.logger, stage))
+    return found
+
+
+def _operation(
+    operation: Operation, kind: str, subject: str, stage: str, size: str | None = None, node: Node | None = None
+) -> OperationStatus:
+    waits = operation.step is None and operation.trouble is not None
+    return OperationStatus(
+        operation.id,
+        kind,
+        subject,
+        stage,
+        operation.began,
+        operation.attempts,
+        size,
+        node.id if node is not None else None,
+        operation.trouble if waits else None,
+        operation.due if waits else None,
+    )
+
+
+def _vain(state: State) -> dict[str, VainGroup]:
+    """The groups that are remembered and that still have jobs."""
+    found: dict[str, VainGroup] = {}
+    for shape, m in state.vain.groups.items():
+        if shape in state.queue.places or shape in state.refused:
+            cause = m.cause(state.t) or m.probing()
+            sizes = tuple(size.id for size in state.table.choices(shape)) if state.table is not None else ()
+            group = VainGroup(shape, words_of(shape), sizes, m.reason, m.node, m.idle, m.until, cause)
+            found[group_name(shape)] = group
+    return found
+
+
+def _resting(state: State) -> dict[str, Cause]:
+    found: dict[str, Cause] = {}
+    standing = state.plan.supply.nodes if state.plan is not None else 0
+    for size, health in state.health.items():
+        if health.resting is not None and health.is_resting(state.t, standing):
+            cause = causes.Resting(until=health.until, size=size, why=health.resting.value, detail=health.detail)
+            found[size] = cause
+    return found

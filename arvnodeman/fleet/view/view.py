@@ -1,0 +1,152 @@
+"""The Fleet as others see it: an immutable account, published after each poll, read from any thread without locks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.nodes.milestones import Span, Spread
+from arvnodeman.fleet.nodes.node import Sight
+from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.model import (
+    CloudNode,
+    Job,
+    JobShape,
+    NodeRecord,
+    NodeSize,
+    NodeState,
+    Policy,
+    RemoteError,
+    SlurmNode,
+)
+
+
+class NodeStatus(NamedTuple):
+    """One node as it was when the view was published. Times are steady seconds (`View.t`)."""
+
+    cloud: CloudNode
+    record: NodeRecord | None
+    node_size: NodeSize | None
+    slurm_node: SlurmNode | None
+    hostname: str | None
+    price: float
+    state: NodeState
+    since: float
+    idle_polls: int
+    idle_since: float | None
+    doing: str  # the stage of its shutdown, '' for none
+    first_seen: float
+    been_up: bool
+    doubtful: bool  # not heard of for long, and kept all the same
+    ending: Cause | None  # why its shutdown was begun; an operator's is in his word
+    why: Cause  # why it stays, or what is being done about it: as decided, by the one who decides
+
+    @property
+    def id(self) -> str:
+        """The cloud's id."""
+        return self.cloud.id
+
+    @property
+    def name(self) -> str:
+        """The cloud's name."""
+        return self.cloud.name
+
+    @property
+    def size(self) -> str | None:
+        """Its configured size."""
+        return self.node_size.id if self.node_size is not None else None
+
+    @property
+    def slurm(self) -> str:
+        """Slurm's word, '' for none."""
+        return self.slurm_node.state if self.slurm_node is not None else ""
+
+    @property
+    def word(self) -> str:
+        """The operator's word with its reason, '' for none."""
+        word = self.cloud.word
+        return f"{word.word.value}: {word.reason}" if word is not None else ""
+
+
+class Trouble(NamedTuple):
+    """What went wrong with the newest boot of a size, while none has come up since; steady time."""
+
+    words: str
+    at: float
+
+
+class Waiting(NamedTuple):
+    """The jobs of one shape."""
+
+    jobs: int
+    served: int  # so many of the first have all their nodes, there or coming
+    places: Sequence[int]  # where they stand in `View.jobs`
+    cause: Cause | None  # why the next one waits
+    choices: Sequence[NodeSize] = ()  # the sizes that fit them, in the order in which they are tried
+
+
+class VainGroup(NamedTuple):
+    """A group of jobs for which nodes were up in vain, or which Slurm refused while one was up."""
+
+    shape: JobShape
+    words: str  # what it is, for people
+    sizes: tuple[str, ...]  # that its jobs may get
+    said: str  # Slurm's reason then
+    node: str  # that stood idle for it; '': none did
+    idle: float  # seconds that it did
+    until: float  # steady time at which it is tried again; a probe comes first
+    cause: Cause
+
+
+class OperationStatus(NamedTuple):
+    """One operation under way."""
+
+    id: int
+    kind: str  # boot, shutdown, chore
+    subject: str
+    stage: str
+    since: float
+    attempts: int
+    size: str | None = None  # of the node that it boots or destroys
+    node: str | None = None  # cloud id of the node, once there is one
+    trouble: RemoteError | None = None  # what it waits for, and until when
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the Fleet knew, and why it did what it did, at steady time `t`."""
+
+    t: float
+    policy: Policy
+    sight: Sight | None = None  # what nodes are judged by
+    nodes: Mapping[str, NodeStatus] = field(default_factory=lambda: MappingProxyType({}))
+    operations: Sequence[OperationStatus] = ()
+    counters: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    states: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # nodes by state
+    price: float = 0.0  # $/hour of everything that exists or is booting
+    quota: int = 0
+    wish: int = 0  # nodes that the queue wishes for
+    wanted: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # the same by size
+    slots: int = 0  # the soft limit of node records with a slot
+    sizes: Sequence[NodeSize] = ()  # the cheapest first
+    phantoms: Sequence[str] = ()  # sizes of nodes that an earlier run's boots may yet bring
+    spreads: Mapping[Span, Spread] = field(default_factory=lambda: MappingProxyType({}))
+    jobs: Sequence[Job] = ()
+    waiting: Mapping[JobShape, Waiting] = field(default_factory=lambda: MappingProxyType({}))
+    refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=lambda: MappingProxyType({}))  # by Slurm
+    vain: Mapping[str, VainGroup] = field(default_factory=lambda: MappingProxyType({}))  # by the group's name
+    resting: Mapping[str, Cause] = field(default_factory=lambda: MappingProxyType({}))  # size -> why
+    troubles: Mapping[str, Trouble] = field(default_factory=lambda: MappingProxyType({}))  # by size
+    missing_sizes: Sequence[str] = ()
+    poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
+    blocked: str = ""  # why nothing is decided at all now
+    safe_mode: bool = False  # after a series of quick ends, nothing is created or destroyed for a while
+    stopping: bool = False
+
+    def why(self, node: str) -> Cause:
+        """Why a node (by cloud id) stays, or goes. KeyError for an unknown one."""
+        return self.nodes[node].why
