@@ -3,7 +3,7 @@
 # make check   ruff (lint and format) and mypy --strict
 # make properties   hold the brain against many thousand random histories (HISTORIES=20000)
 # make months   let the brain live for months of virtual time, checked at every command (EVENTS=1000000)
-# make mutants   change the brain in one small thing at a time, and see whether its tests notice (MUTANTS="arvnodeman.fleet.windows*")
+# make mutants   change the brain in one small thing at a time, and see whether its tests notice (MUTANTS="arvnodeman.fleet.values.windows*")
 # make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
 # make bench-idle   let 5,000 idle nodes go, and 300 nodes live, by an earlier build and by this one (ARGS="--nodes 500")
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
