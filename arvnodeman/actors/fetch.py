@@ -14,6 +14,7 @@ from arvnodeman.actors.pollers import SlurmFailure
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
 from arvnodeman.fleet.values.model import Job, JobShape, RemoteFailure, SlurmNode
+from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.errors import SlurmFailure as SlurmDidNotAnswer
 from arvnodeman.supervision.clock import Clock
@@ -112,12 +113,13 @@ class QueueFetch:
         self._slurm = slurm
         self._make_jobs = make_jobs
         self._jobs: JobsQueue | None = None
+        self._queue = Queue()
         self._now = clock.now
 
     def __call__(self) -> QueueListed:
         """Raises RemoteFailure; SlurmFailure when it was Slurm."""
         started = self._now()
-        jobs: list[Job] = []
+        jobs: Sequence[Job] = ()
         others: Mapping[str, str] = {}
         refused: Mapping[JobShape, Sequence[Job]] = {}
         outlook = NOTHING_AHEAD
@@ -126,14 +128,15 @@ class QueueFetch:
                 queue = self._slurm.queue()
             except RemoteFailure as failure:
                 raise SlurmFailure(failure.error) from failure
-            jobs.extend(queue.jobs)
+            jobs = queue.jobs
             others, refused, outlook = queue.others, queue.refused, queue.outlook
         if self._make_jobs is not None:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
-            jobs.extend(self._jobs.waiting())
+            jobs = [*jobs, *self._jobs.waiting()]
+        self._queue = self._queue.following(jobs)
         if self._waits is not None:
             names = [job.id for job in jobs if job.in_slurm]
             containers = self._containers.look(names) if self._containers is not None else {}
             self._waits.look(jobs, started, others, containers)
-        return QueueListed(jobs, started, refused, outlook=outlook)
+        return QueueListed(self._queue, started, refused, outlook=outlook)

@@ -145,9 +145,11 @@ class Overlay:
         record = self._hosts.get(hostname)
         return record.instance_id if record is not None else None
 
-    def jobs(self, listed: Sequence[Job]) -> tuple[Job, ...]:
+    def jobs(self, listed: Sequence[Job]) -> Sequence[Job]:
         """The queue."""
         with self._lock:
+            if not self._cancelled:
+                return listed
             self._cancelled &= {job.id for job in listed}
             return tuple(job for job in listed if job.id not in self._cancelled)
 

@@ -12,9 +12,10 @@ from arvnodeman.fleet.messages import DEBUG, Decided, QueueListed
 from arvnodeman.fleet.nodes.node import BUSY, NOT_UP, RESERVED, Node, drained_by_us
 from arvnodeman.fleet.outlook.ahead import Names
 from arvnodeman.fleet.plan.demand import Limits, Plan, make_plan
-from arvnodeman.fleet.plan.wishlist import BOOTING, IDLE, SHIELDED, UNPAIRED, Queue, Supply, pool_of
+from arvnodeman.fleet.plan.wishlist import BOOTING, IDLE, SHIELDED, UNPAIRED, Supply, pool_of
 from arvnodeman.fleet.values import causes
 from arvnodeman.fleet.values.model import NodeState, Word, Zone
+from arvnodeman.fleet.values.queue import Queue
 
 GOING_WORDS = frozenset({Word.DRAIN, Word.KILL})
 SUPPLY_KIND = {NodeState.IDLE: IDLE, NodeState.UNPAIRED: UNPAIRED, NodeState.BOOTING: BOOTING}
@@ -146,7 +147,7 @@ def wanted_again(state: State, node: Node) -> bool:
 
 def decide_boots(state: State, event: QueueListed) -> Plan | None:
     """A queue poll has come: take shutdowns back and begin boots, as far as the limits allow."""
-    state.queue = Queue(event.jobs)
+    state.queue = Queue.of(event.jobs)
     if event.outlook.differs(state.outlook):
         state.vain.end_all(state.t)
     shapes = (*state.queue.places, *event.refused)

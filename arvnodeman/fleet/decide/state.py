@@ -19,11 +19,11 @@ from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.plan.demand import Plan
 from arvnodeman.fleet.plan.vain import VainBoots
-from arvnodeman.fleet.plan.wishlist import Queue
 from arvnodeman.fleet.sizes.bounds import Bounds
 from arvnodeman.fleet.sizes.limits import Quota, SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import BootIntent, Job, JobShape, NodeRecord, NodeSize, Policy, Zone
+from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.windows import ShutdownWindows
 
 INTENT_COUNTS_FOR = 900.0  # seconds that a record prepared by an earlier run counts as a booting node

@@ -16,7 +16,6 @@ from arvnodeman.fleet.plan.vain import Memory
 from arvnodeman.fleet.plan.wishlist import (
     IDLE,
     Group,
-    Queue,
     Supply,
     following,
     in_turn,
@@ -34,6 +33,7 @@ from arvnodeman.fleet.values.causes import Cause
 from arvnodeman.fleet.values.causes_of_use import ProbeFirst
 from arvnodeman.fleet.values.features import SIZE_FEATURE
 from arvnodeman.fleet.values.model import ANYWHERE, JobShape, NodeSize, Place, Policy, Zone
+from arvnodeman.fleet.values.queue import Queue
 
 TOO_MANY_NODES = "Job's min_nodes constraint is greater than the configured max_nodes ({max_nodes})"
 TOO_DEAR = "Job's price ({price:g}) is above system's max_price limit ({cap:g})"

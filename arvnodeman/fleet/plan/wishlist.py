@@ -10,10 +10,9 @@ import heapq
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 
 from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.model import NO_LIMIT, Job, JobShape, NodeSize, Place, Zone
+from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize, Place, Zone
 
 Turns = Generator["Group", bool | None, None]
 IDLE, UNPAIRED, BOOTING, SHIELDED = range(4)  # kinds of supply, in the order in which they are taken
@@ -40,7 +39,7 @@ class Group:
     """The jobs of one shape, by their places in the order of service; and what the plan has for them."""
 
     shape: JobShape
-    places: list[int]
+    places: Sequence[int]
     choices: tuple[NodeSize, ...] = ()
     served: int = 0  # so many of the first jobs have all their nodes, there or coming
     partly: int = 0  # nodes that the next one has
@@ -92,22 +91,6 @@ class Group:
     def nodes_lacking(self) -> int:
         """Nodes that all jobs lack that are not served, and may be."""
         return (min(len(self.places), self.limit) - self.served) * self.shape.nodes - self.partly
-
-
-class Queue:
-    """The waiting jobs in the order of service: by priority, equals in the order of the queue."""
-
-    def __init__(self, jobs: Sequence[Job] = ()) -> None:
-        self.jobs = sorted(jobs, key=attrgetter("priority"), reverse=True)  # takes no time where they are in order
-        self.places: dict[JobShape, list[int]] = {}
-        by_identity: dict[int, list[int]] = {}  # the poller gives equal shapes as one object
-        for place, shape in enumerate([job.shape for job in self.jobs]):
-            try:
-                by_identity[id(shape)].append(place)
-            except KeyError:
-                wants_nodes = shape.nodes > 0
-                by_identity[id(shape)] = places = self.places.setdefault(shape, []) if wants_nodes else []
-                places.append(place)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock, call
 
@@ -50,7 +51,8 @@ def test_without_slurm_no_slurm_command_is_run() -> None:
     assert RecordsFetch(lambda: keeper, None, CLOCK.clock)().slurm is None
     jobs = Mock()
     jobs.waiting.return_value = (Job("a", JobShape(), in_slurm=False),)
-    assert QueueFetch(None, lambda: jobs, CLOCK.clock)() == QueueListed(list(jobs.waiting.return_value), NOW)
+    listed = QueueFetch(None, lambda: jobs, CLOCK.clock)()
+    assert replace(listed, jobs=tuple(listed.jobs)) == QueueListed(jobs.waiting.return_value, NOW)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_jobs_that_wait_for_something_else_keep_their_reason() -> None:
     slurm, waits = Mock(), JobWaits()
     slurm.queue.side_effect = [Queue((), {"held": "JobHeldUser"}), Queue((), {})]
     fetch = QueueFetch(slurm, None, CLOCK.clock, waits)
-    assert fetch().jobs == []
+    assert list(fetch().jobs) == []
     assert dict(waits.others) == {"held": "JobHeldUser"}
     fetch()
     assert dict(waits.others) == {}
