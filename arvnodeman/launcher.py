@@ -19,19 +19,20 @@ from signal import Signals as Signal
 from daemon import DaemonContext
 
 from arvnodeman.actors.base import FATAL_TEXT, Supervision
-from arvnodeman.actors.brain import Brain
 from arvnodeman.actors.crew import Crew
-from arvnodeman.actors.daemon import Published
 from arvnodeman.cloud.registry import check_driver
 from arvnodeman.config import ConfigError, load
+from arvnodeman.fleet.brain import Brain
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import View
 from arvnodeman.history.recorder import Recorder
 from arvnodeman.history.samples import step_of
 from arvnodeman.journal.brain import JournalledBrain
 from arvnodeman.journal.writer import Journal
-from arvnodeman.manage.doors import DRY_RUN_FOLDER, Doors, open_doors
+from arvnodeman.manage.doors import Doors, open_doors
+from arvnodeman.manage.places import DRY_RUN_FOLDER
 from arvnodeman.manage.server import CannotListen
 from arvnodeman.manage.site import make_application
 from arvnodeman.manage.source import Source
@@ -290,7 +291,7 @@ class Daemon:
         self._crew.begin_stop()
         self._run.stopping(timeout)
         deadline = time.monotonic() + timeout
-        while not self._published.stopped.is_set():
+        while not self._vitals.stopped.is_set():
             left = deadline - time.monotonic()
             if left <= 0:
                 logger.warning("Operations were still under way after stop_timeout; the next run finishes them")

@@ -20,8 +20,7 @@ from arvnodeman.history.plot import CannotPlot
 from arvnodeman.history.reading import CannotRead, reading
 from arvnodeman.history.report_words import FORMATS
 from arvnodeman.history.schema import FILE_NAME
-from arvnodeman.manage.cli import CONFIG
-from arvnodeman.manage.client import STATE_DIR
+from arvnodeman.manage.places import CONFIG, STATE_DIR
 
 PROGRAM = "arvados-node-manager report"
 CANNOT, WRONG = 1, 2

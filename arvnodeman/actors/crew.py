@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pykka
 
 from arvnodeman.actors.base import Ping, Ref, Supervision, tell
-from arvnodeman.actors.brain import Brain
-from arvnodeman.actors.daemon import NodeManagerDaemonActor, PollersStarted, Published
+from arvnodeman.actors.daemon import NodeManagerDaemonActor, PollersStarted, WouldDo
 from arvnodeman.actors.dry_hands import DryHands, pretend
 from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.hands import Hands, Makers
@@ -27,13 +27,15 @@ from arvnodeman.actors.pollers import (
     Retime,
 )
 from arvnodeman.actors.timer import Timer
-from arvnodeman.actors.waits import JobWaits
 from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
 from arvnodeman.arvados.containers import Containers
 from arvnodeman.arvados.jobs import JobsQueue
 from arvnodeman.cloud.base import ping_url
 from arvnodeman.cloud.registry import make_driver
-from arvnodeman.fleet.messages import Decided, OperatorSaid, PolicyChanged, Poll, RetryAsked, SafeMode, Step, StopAsked
+from arvnodeman.fleet.brain import Brain
+from arvnodeman.fleet.messages import OperatorSaid, PolicyChanged, Poll, RetryAsked, SafeMode, Step, StopAsked
+from arvnodeman.fleet.values.waits import JobWaits
+from arvnodeman.fleet.view.published import Published
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.settings import Settings
 from arvnodeman.slurm.keeping import NamesInSlurm
@@ -186,7 +188,7 @@ class Crew:
             return False
 
     def begin_stop(self) -> None:
-        """Pollers and watchdog stop; the brain begins nothing new, and `Published.stopped` is set when all is done."""
+        """Pollers and watchdog stop; the brain begins nothing new, and `Vitals.stopped` is set when all is done."""
         self._vitals.stopping.set()
         for ref in (self._watchdog, *self._pollers.values()):
             ref.stop(block=False)
@@ -207,13 +209,13 @@ class Crew:
     def _start_operator(self, number: int, daemon: Ref) -> Ref:
         hands: StepHands = Hands(self._makers)
         if self._overlay is not None:
-            hands = DryHands(hands, self._overlay, self._would)
+            hands = DryHands(hands, self._overlay, partial(self._would, daemon))
         return OperatorActor.start(self._supervision, number=number, hands=hands, daemon=daemon)
 
-    def _would(self, step: Step, subject: str, words: str) -> None:
+    def _would(self, daemon: Ref, step: Step, subject: str, words: str) -> None:
         """A dry run writes down what it would have done. Called in the operators' threads."""
         log_as(step.logger or "DryRun", logging.WARNING, "Dry run: would %s", words)
-        self._published.decisions.add(self._vitals.clock.now(), Decided.WOULD, subject, "would %s", (words,))
+        tell(daemon, WouldDo(subject, words))
 
     def _poll_times(self, poll: Poll) -> PollTimes:
         return PollTimes(self.settings.poll_time_of(poll), self.settings.daemon.max_poll_time)

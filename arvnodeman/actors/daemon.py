@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast, get_args
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
-from arvnodeman.actors.brain import Brain
-from arvnodeman.actors.decisions import Decisions
 from arvnodeman.actors.log import log_as
 from arvnodeman.actors.operators import OperatorDied, OperatorPool, StepEnded
 from arvnodeman.actors.pollers import BringForward
 from arvnodeman.actors.timer import Timer
-from arvnodeman.fleet.messages import Command, Event, Note, Poll, PollNow, Step, StepDone, StopAsked, Tick
-from arvnodeman.fleet.view.view import View
+from arvnodeman.fleet.brain import Brain
+from arvnodeman.fleet.messages import Command, Decided, Event, Note, Poll, PollNow, Step, StepDone, StopAsked, Tick
+from arvnodeman.fleet.view.published import Cycles, Published
 
 SHORTEST_WAKEUP = 0.05  # seconds: a brain that asks for moments in the past shall not keep a core busy
-
-
-@dataclass(slots=True)
-class Published:
-    """What the daemon actor shows to other threads. They read the attributes and take no lock."""
-
-    view: View  # the brain's
-    at: float = 0.0  # monotonic: when the view was made
-    stopped: threading.Event = field(default_factory=threading.Event)  # after StopAsked: nothing is under way any more
-    decisions: Decisions = field(default_factory=Decisions)
-    steps: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind of step, ok or kind of error) -> how many
-    cycles: dict[str, Cycles] = field(default_factory=dict)  # by the name of the event
-    queued: int = 0  # steps that no operator has taken yet
-
-
-@dataclass(frozen=True, slots=True)
-class Cycles:
-    """How long the daemon took for events of one kind, the brain and what it commanded together."""
-
-    count: int = 0
-    seconds: float = 0.0
-    longest: float = 0.0
-
-    def plus(self, seconds: float) -> Cycles:
-        """One more."""
-        return Cycles(self.count + 1, self.seconds + seconds, max(self.longest, seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +23,14 @@ class PollersStarted:
     """From the launcher: whom a PollNow goes to."""
 
     pollers: Mapping[Poll, Ref]
+
+
+@dataclass(frozen=True, slots=True)
+class WouldDo:
+    """From a dry run's operators: what would have been done, for the list of decisions."""
+
+    subject: str
+    words: str
 
 
 class NodeManagerDaemonActor(BaseNodeManagerActor):
@@ -98,6 +77,8 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
                 self._think(*self._operators.replace(message))
             case PollersStarted(pollers):
                 self._pollers = pollers
+            case WouldDo(subject, words):
+                self._published.decisions.add(self._clock.now(), Decided.WOULD, subject, "would %s", (words,))
             case _ if isinstance(message, get_args(Event)):
                 self._think(cast("Event", message))
             case _:
@@ -125,7 +106,7 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         self._published.queued = self._operators.waiting
         self._arm()
         if self._stopping and self._operators.is_idle() and not self._brain.boots_at_the_cloud:
-            self._published.stopped.set()
+            self._vitals.stopped.set()
 
     def _publish(self, event: str, began: float) -> None:
         published, now = self._published, self._clock.monotonic()

@@ -20,10 +20,10 @@ from arvnodeman.slurm.errors import SlurmFailure as SlurmDidNotAnswer
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
-    from arvnodeman.actors.waits import JobWaits
     from arvnodeman.arvados.containers import Containers
     from arvnodeman.arvados.jobs import JobsQueue
     from arvnodeman.cloud.base import CloudDriver
+    from arvnodeman.fleet.values.waits import JobWaits
     from arvnodeman.records.keeper import RecordKeeper
     from arvnodeman.slurm.commands import Slurm
 

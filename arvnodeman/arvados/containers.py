@@ -10,11 +10,11 @@ import logging
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from arvnodeman.arvados.client import client, is_last
 from arvnodeman.fleet.values.model import ErrorKind, RemoteFailure
+from arvnodeman.fleet.values.waits import Container
 from arvnodeman.settings import Settings
 
 PAGE = 1000
@@ -26,14 +26,6 @@ _WAITING = [["state", "in", ["Queued", "Locked"]]]
 _SELECT = ["uuid", "state", "priority"]
 _REQUEST_ID = re.compile(r"\(req-[^)]*\)")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container that waits: Queued, or Locked by the dispatcher."""
-
-    state: str
-    priority: int  # 0: nobody wants it any more
 
 
 class Containers:

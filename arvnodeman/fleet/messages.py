@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
-from arvnodeman.fleet.values.decided import Decided as Decided
+from arvnodeman.fleet.values.decisions import Decided as Decided
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,

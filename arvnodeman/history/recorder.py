@@ -11,9 +11,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from arvnodeman.actors.daemon import Published
-from arvnodeman.actors.waits import JobWaits
 from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.values.waits import JobWaits
+from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import View
 from arvnodeman.history.chronicle import Chronicle
 from arvnodeman.history.file import Kept, life_row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from arvnodeman.actors.brain import Brain
+from arvnodeman.fleet.brain import Brain
 from arvnodeman.fleet.messages import Command, Event
 from arvnodeman.fleet.view.view import View
 from arvnodeman.journal.writer import Journal

@@ -17,9 +17,9 @@ from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.values.model import Word
 from arvnodeman.manage import cli_words
 from arvnodeman.manage.client import ClientError, DaemonClient, Unknown, Unreachable, ways
+from arvnodeman.manage.places import CONFIG
 
 PROGRAM = "arvados-node-manager"
-CONFIG = "/etc/arvados-node-manager/config.ini"  # as the service unit has it
 BAD_CONFIGURATION, NOT_WELL = 2, 5
 LOOK = 1.0  # seconds between two looks when decisions are followed
 COMPLETION_TIME = 1.0  # seconds that a TAB may take to ask the daemon

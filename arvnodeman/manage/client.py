@@ -14,10 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from arvnodeman.fleet.values.model import Secret
-from arvnodeman.manage.doors import DRY_RUN_FOLDER, SOCKET_NAME
+from arvnodeman.manage.places import DRY_RUN_FOLDER, SOCKET_NAME, STATE_DIR
 from arvnodeman.settings import Settings
 
-STATE_DIR = "/var/lib/arvados-node-manager"  # of the service unit: used when neither file nor environment names one
 ANSWER = 10.0  # seconds that an answer may take
 
 Json = dict[str, Any]

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arvnodeman.manage.places import SOCKET_NAME
 from arvnodeman.manage.server import AnotherDaemon, CannotListen, ManagementServer, bind, bind_unix
 from arvnodeman.settings import ManageSettings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-SOCKET_NAME = "manage.sock"
-DRY_RUN_FOLDER = "dry-run"  # in the state directory: a dry run shares nothing with the daemon that it runs beside
 
 logger = logging.getLogger("status.Handler")
 

@@ -9,12 +9,12 @@ from bisect import bisect_left
 from collections import Counter
 from typing import Any
 
-from arvnodeman.actors.decisions import Decision
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values import gres
 from arvnodeman.fleet.values.causes import Cause
 from arvnodeman.fleet.values.causes_of_use import InVain
+from arvnodeman.fleet.values.decisions import Decision
 from arvnodeman.fleet.values.model import Job, NodeSize, NodeState
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Waiting
 from arvnodeman.manage.source import Moment, Source

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from arvnodeman.actors.daemon import Published
-from arvnodeman.actors.waits import JobWaits
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
+from arvnodeman.fleet.values.waits import JobWaits
+from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import NodeStatus, View
 from arvnodeman.history.chronicle import Chronicle
 from arvnodeman.manage.health import HealthLimits, ailments

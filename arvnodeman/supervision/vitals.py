@@ -126,6 +126,7 @@ class Vitals:
     clock: Clock = field(default_factory=Clock)
     polls: PollAges = field(default_factory=PollAges)
     stopping: threading.Event = field(default_factory=threading.Event)  # an orderly stop is under way
+    stopped: threading.Event = field(default_factory=threading.Event)  # after StopAsked: nothing is under way any more
     good_round: float | None = None  # monotonic end of the watchdog's last good round
     rounds: int = 0  # good ones
     slowest_ping: float = 0.0  # seconds, of the last round

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from arvnodeman.launcher import main as launch
-from arvnodeman.manage.doors import SOCKET_NAME
+from arvnodeman.manage.places import SOCKET_NAME
 from arvnodeman.sandbox.process import SiteProcess
 from chaos.points import arm
 

@@ -82,7 +82,7 @@ class PlayedCrew:
         self.published = published
         self.done: list[str] = []
         self.on_start: Callable[[], None] = lambda: None
-        self.on_begin_stop: Callable[[], None] = published.stopped.set
+        self.on_begin_stop: Callable[[], None] = supervision.vitals.stopped.set
         PLAYED.append(self)
 
     def start(self, good_round: Callable[[], None], half_way: Callable[[str], None]) -> None:

@@ -12,12 +12,13 @@ import pytest
 from actor_doubles import BOUND, CollectingActor, End, HandClock, collecting, running, wait_for
 
 from arvnodeman.actors.base import Ping, Ref
-from arvnodeman.actors.daemon import SHORTEST_WAKEUP, NodeManagerDaemonActor, PollersStarted, Published
+from arvnodeman.actors.daemon import SHORTEST_WAKEUP, NodeManagerDaemonActor, PollersStarted, WouldDo
 from arvnodeman.actors.operators import DoStep, OperatorDied, OperatorPool, StepEnded
 from arvnodeman.actors.pollers import BringForward
 from arvnodeman.actors.timer import Timer
 from arvnodeman.fleet.messages import (
     Command,
+    Decided,
     Event,
     ListSizes,
     Note,
@@ -30,6 +31,7 @@ from arvnodeman.fleet.messages import (
     Tick,
 )
 from arvnodeman.fleet.values.model import Policy
+from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import View
 
 QUEUE = QueueListed((), 1.0)
@@ -228,11 +230,11 @@ def test_stopped_is_said_when_nothing_is_under_way_any_more() -> None:
     with Site().open() as site:
         site.brain.answer = lambda event: (step,) if event == QUEUE else ()
         site.send(QUEUE)
-        assert not site.published.stopped.is_set()
+        assert not site.end.vitals.stopped.is_set()
         site.send(StopAsked())
-        assert not site.published.stopped.is_set(), "a step is running"
+        assert not site.end.vitals.stopped.is_set(), "a step is running"
         site.send(StepEnded(1, StepDone(step)))
-        assert site.published.stopped.is_set()
+        assert site.end.vitals.stopped.is_set()
 
 
 def test_stopped_waits_for_boots_that_have_reached_the_cloud() -> None:
@@ -241,7 +243,15 @@ def test_stopped_waits_for_boots_that_have_reached_the_cloud() -> None:
         site.brain.boots_at_the_cloud = 1
         site.brain.wakeup = site.hand.clock.now() + 3600.0
         site.send(StopAsked())
-        assert not site.published.stopped.is_set()
+        assert not site.end.vitals.stopped.is_set()
         site.brain.boots_at_the_cloud = 0
         site.send(Tick())
-        assert site.published.stopped.is_set()
+        assert site.end.vitals.stopped.is_set()
+
+
+def test_what_a_dry_run_would_do_is_a_decision() -> None:
+    with Site().open() as site:
+        site.send(WouldDo("compute1", "destroy the node compute1"))
+        (decision,) = site.published.decisions.after(0)
+    assert (decision.kind, decision.subject, decision.at) == (Decided.WOULD, "compute1", site.hand.clock.now())
+    assert decision.words == "would destroy the node compute1"

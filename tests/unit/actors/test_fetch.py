@@ -13,10 +13,10 @@ from actor_doubles import End, HandClock
 from arvnodeman.actors.crew import make_fetches
 from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.pollers import SlurmFailure
-from arvnodeman.actors.waits import JobWaits
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure, SlurmNode
+from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.slurm.commands import Queue
 
 AWAY = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no answer"))

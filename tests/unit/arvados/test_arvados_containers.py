@@ -12,7 +12,8 @@ from arvados_site import TOKEN, Site, serving
 from werkzeug.wrappers import Response
 
 from arvnodeman.arvados import containers as module
-from arvnodeman.arvados.containers import Container, Containers, container_of
+from arvnodeman.arvados.containers import Containers, container_of
+from arvnodeman.fleet.values.waits import Container
 
 UUID = "zzzzz-dz642-000000000000001"
 

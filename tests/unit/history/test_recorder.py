@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from world import EPOCH, HOUR, MINUTE, World, jobs, policy
 
-from arvnodeman.actors.daemon import Published
-from arvnodeman.actors.waits import JobWaits
 from arvnodeman.fleet.messages import Decided, Note
 from arvnodeman.fleet.values.model import Job
+from arvnodeman.fleet.values.waits import JobWaits
+from arvnodeman.fleet.view.published import Published
 from arvnodeman.history import schema, writer
 from arvnodeman.history.file import HistoryFile, Kept
 from arvnodeman.history.outbox import Outbox

@@ -9,11 +9,11 @@ from typing import Any
 from werkzeug.test import Client, TestResponse
 from world import EPOCH, World, jobs, policy
 
-from arvnodeman.actors.daemon import Published
-from arvnodeman.actors.waits import JobWaits
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import Command, Event, Note, OperatorSaid, Poll, RetryAsked
 from arvnodeman.fleet.values.model import Job, Policy
+from arvnodeman.fleet.values.waits import JobWaits
+from arvnodeman.fleet.view.published import Published
 from arvnodeman.history.recorder import Recorder
 from arvnodeman.manage.access import LOCAL
 from arvnodeman.manage.app import Application

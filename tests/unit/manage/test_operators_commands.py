@@ -20,7 +20,7 @@ from arvnodeman.fleet.messages import DestroyNode, DrainNode, PolicyChanged
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values.model import JobShape, OperatorWord, Word
 from arvnodeman.manage import cli, cli_words, client
-from arvnodeman.manage.doors import DRY_RUN_FOLDER, SOCKET_NAME
+from arvnodeman.manage.places import DRY_RUN_FOLDER, SOCKET_NAME, STATE_DIR
 from arvnodeman.manage.server import ManagementServer, bind, bind_unix
 
 Capture = pytest.CaptureFixture[str]
@@ -336,4 +336,4 @@ def test_ways(tmp_path: Path) -> None:
     assert [str(way) for way in client.ways(settings)] == [f"{tmp_path}/state/{SOCKET_NAME}", "127.0.0.1:8989"]
     assert str(client.ways(settings, dry_run=True)[0]) == f"{tmp_path}/state/{DRY_RUN_FOLDER}/{SOCKET_NAME}"
     write_config(tmp_path, None)
-    assert [str(way) for way in client.ways(load(str(tmp_path / "site.cfg")))] == [f"{client.STATE_DIR}/{SOCKET_NAME}"]
+    assert [str(way) for way in client.ways(load(str(tmp_path / "site.cfg")))] == [f"{STATE_DIR}/{SOCKET_NAME}"]

@@ -18,7 +18,8 @@ from arvnodeman.manage import server
 from arvnodeman.manage.access import LOCAL
 from arvnodeman.manage.app import Application, Route, json_response
 from arvnodeman.manage.client import Way
-from arvnodeman.manage.doors import SOCKET_NAME, open_doors
+from arvnodeman.manage.doors import open_doors
+from arvnodeman.manage.places import SOCKET_NAME
 from arvnodeman.manage.server import AnotherDaemon, CannotListen, ManagementServer, bind_unix
 from arvnodeman.settings import ManageSettings
 

@@ -4,10 +4,19 @@ deciding does not pay."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from arvnodeman.arvados.containers import Container
 from arvnodeman.fleet.values.model import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What Arvados says of a container that waits: Queued, or Locked by the dispatcher."""
+
+    state: str
+    priority: int  # 0: nobody wants it any more
+
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 _NO_OTHERS: Mapping[str, str] = MappingProxyType({})
