@@ -17,7 +17,7 @@ from pathlib import Path
 
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
-from arvnodeman.slurm.parse import SINFO_FORMAT
+from arvnodeman.slurm.sinfo import SINFO_FORMAT
 
 FOLDER = Path(__file__).resolve().parent / "unit" / "slurm" / "recorded"
 BOUND = 30.0  # seconds that anything may take

@@ -29,10 +29,10 @@ from arvnodeman.slurm.errors import (
     UnknownNode,
     first_line,
 )
-from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL
+from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL, shows_all
 from arvnodeman.slurm.foresee import Foresight
 from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
-from arvnodeman.slurm.parse import parse_squeue, shows_all
+from arvnodeman.slurm.squeue import parse_squeue
 
 DUMMY_NODE = "compute0"
 """Never ours: Arvados' dispatcher keeps it as the node that offers every feature."""

@@ -6,6 +6,8 @@ them, each with BEHIND before it.
 
 from __future__ import annotations
 
+import re
+
 _FIRST = (
     ("%c", "MinCpus"),
     ("%m", "MinMemory"),
@@ -69,3 +71,10 @@ with several tasks in NumCPUs, and its memory on all nodes, where MinMemory may 
 letter of --format shows any of these. In this way from Slurm 20.02 on. Of a name that a squeue does not know it prints
 only what stands behind it."""
 LONG_FORMAT_SINCE = (20, 2)
+_VERSION = re.compile(r"slurm\S*\s+(\d+)\.(\d+)")
+
+
+def shows_all(version: str) -> bool | None:
+    """Can the squeue that gives this `--version` be asked for SQUEUE_LONG_FORMAT? None: it gives none."""
+    match = _VERSION.match(version)
+    return (int(match[1]), int(match[2])) >= LONG_FORMAT_SINCE if match else None

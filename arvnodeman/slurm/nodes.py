@@ -16,8 +16,8 @@ from arvnodeman.slurm.errors import (
     recognise,
     unknown_nodes,
 )
-from arvnodeman.slurm.parse import SINFO_FORMAT, parse_sinfo
 from arvnodeman.slurm.run import run
+from arvnodeman.slurm.sinfo import SINFO_FORMAT, parse_sinfo
 from arvnodeman.slurm.tried import remark_on
 
 ALL = "--all"  # else what is in hidden partitions, jobs and nodes, is not shown to a Slurm operator

@@ -23,7 +23,7 @@ from arvnodeman.sandbox.real_slurm_conf import Shape, SlurmMissing
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.fields import SQUEUE_FORMAT
 from arvnodeman.slurm.keeping import NamesInSlurm
-from arvnodeman.slurm.parse import SINFO_FORMAT
+from arvnodeman.slurm.sinfo import SINFO_FORMAT
 
 LIMIT = 2.0  # times what the bare commands take
 SIZES = [f"size{number}" for number in range(10)]

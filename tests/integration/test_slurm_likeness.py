@@ -19,7 +19,7 @@ from arvnodeman.sandbox.slurm_commands import run_command
 from arvnodeman.sandbox.slurm_jobs import Need
 from arvnodeman.sandbox.slurm_nodes import Computer
 from arvnodeman.slurm.fields import BEHIND, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT
-from arvnodeman.slurm.parse import SINFO_FORMAT
+from arvnodeman.slurm.sinfo import SINFO_FORMAT
 
 BOUND = 60.0  # real seconds in which the real one must come to the state of the double
 FEATURES = tuple(f"instancetype={size}" for size in "abc")

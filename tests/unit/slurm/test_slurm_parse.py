@@ -11,18 +11,10 @@ from squeue_lines import behind
 
 from arvnodeman.fleet.values.model import Job, JobOwner, JobShape, SlurmNode
 from arvnodeman.hostlist import hostlist
-from arvnodeman.slurm.fields import LONG_TAIL, TAIL
-from arvnodeman.slurm.parse import (
-    constraint,
-    count,
-    job_shape,
-    megabytes,
-    parse_sinfo,
-    parse_squeue,
-    parse_state,
-    shows_all,
-    waits_for_nodes,
-)
+from arvnodeman.slurm.fields import LONG_TAIL, TAIL, shows_all
+from arvnodeman.slurm.job_shape import constraint, count, job_shape, megabytes
+from arvnodeman.slurm.sinfo import parse_sinfo, parse_state
+from arvnodeman.slurm.squeue import parse_squeue, waits_for_nodes
 
 UUID = "zzzzz-dz642-000000000000003"
 ALL_DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"

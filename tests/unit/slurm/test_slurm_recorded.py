@@ -12,8 +12,8 @@ import pytest
 
 from arvnodeman.fleet.values.model import SlurmNode
 from arvnodeman.slurm.errors import ControllerAway, NotNeeded, Refused, SlurmFailure, UnknownNode, failure_of
-from arvnodeman.slurm.parse import parse_sinfo
 from arvnodeman.slurm.show import ShownNode, parse_nodes
+from arvnodeman.slurm.sinfo import parse_sinfo
 
 FOLDER = Path(__file__).parent / "recorded"
 VERSIONS = ("22.05", "24.11", "26.05")

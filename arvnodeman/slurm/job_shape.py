@@ -1,0 +1,162 @@
+"""What a waiting job asks for, as squeue prints it in the fields of its line."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+
+from arvnodeman.fleet.values import gres
+from arvnodeman.fleet.values.features import SIZE_FEATURE, NoFeatures, named, size_needed
+from arvnodeman.fleet.values.gres import Gres
+from arvnodeman.fleet.values.model import ANYWHERE, JobOwner, JobShape, Needs, Place
+from arvnodeman.hostlist import hostlist
+
+COUNT = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,6})?)([KM]?)(?:-[0-9]+[KM]?)?", re.IGNORECASE)
+NOTHING_NEEDED = Needs()
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})([KMGTP]?)([CN]?)", re.IGNORECASE)
+_MB = {"": 1.0, "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2, "P": 1024.0**3}
+_TIMES = {"": 1, "K": 1024, "M": 1024**2}
+_TOGETHER = ("tres_per_job", "tres_per_socket", "tres_per_task")
+_SIZE = re.compile(r"(?:^|[&|,(\[])instancetype=([^&|,()\[\]*]+)")
+_TIME = re.compile(r"(?:([0-9]{1,6})-)?(?:([0-9]{1,4}):)?([0-9]{1,4}):([0-9]{1,2})")
+_NOT_SAID = ("", "NOT_SET", "INVALID", "N/A", "0:00")
+_INEXACT = 0.01  # of an amount of memory, as squeue rounds the larger ones
+
+
+def megabytes(text: str, cores: float = 1) -> float:
+    """`500M`, `1.5g`, a bare number of MB, as MB. Older squeues add `c` (for each core) or `n` (for each node).
+
+    Raises ValueError for anything else."""
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not an amount of memory or disk: {text!r}")
+    number, unit, each = match.groups()
+    return float(number) * _MB[unit.upper()] * (cores if each.upper() == "C" else 1)
+
+
+def count(text: str) -> float:
+    """A number of cores or nodes; squeue writes 1024 as `1K`, and a range of nodes as `2-4` (the least is taken)."""
+    match = COUNT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a number: {text!r}")
+    number, unit = match.groups()
+    return float(number) * _TIMES[unit.upper()]
+
+
+def constraint(text: str) -> tuple[str | None, str]:
+    """What a job's constraint says: X where it cannot do without `instancetype=X`, and the expression as it is where
+    that says more. Of what we cannot read, as later Slurms may have, the first size that it names is taken."""
+    try:
+        size = size_needed(text)
+    except NoFeatures:
+        match = _SIZE.search(text)
+        return (match.group(1) if match else None), ""
+    return size, "" if text in gres.NONE or text == f"{SIZE_FEATURE}{size}" else text
+
+
+def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, **tail: str) -> JobShape:
+    """What a job asks for, from its fields; `tail`: those behind the number of nodes, by our names for them; what is
+    not shown is not asked for. Raises ValueError for one that cannot be read."""
+    how_many, on = count(cores), max(1, int(count(nodes)))
+    size, beside = constraint(features)
+    on_all, cpus = _on_all(tail.get("tres_alloc", "")), tail.get("cpus", "")
+    together = any(tail.get(name, "") not in gres.NONE for name in _TOGETHER)
+    if cpus:
+        if count(cpus) <= on_all.get("node", 0) < on and not together:
+            # of --nodes=2-3 the most is shown, and the job's CPUs do not call for more than the least; where GRES are
+            # asked for together, as by --gpus=4, the number is that of the nodes that have so many
+            on = int(on_all["node"])
+        how_many = max(how_many, math.ceil(count(cpus) / on))
+    wanted = gres.asked(tail.get("tres_per_node", ""))
+    if together:
+        on_each = math.ceil(count(tail.get("tasks") or "1") / on)
+        for more in (
+            gres.asked(tail.get("tres_per_job", ""), lambda total: math.ceil(total / on)),
+            gres.asked(tail.get("tres_per_socket", "")),  # how many sockets is not shown: one at least
+            gres.asked(tail.get("tres_per_task", ""), lambda each: each * on_each),
+        ):
+            wanted |= {name: max(number, wanted.get(name, 0)) for name, number in more.items()}
+    how_many = max(how_many, gres.with_each(tail.get("cpus_per_tres", ""), wanted))  # sbatch --cpus-per-gpu
+    if "mem" not in on_all:  # Slurm 20.11 counts no memory of a job with --mem-per-gpu before it runs
+        on_all["mem"] = on * gres.with_each(tail.get("memory_per_tres", ""), wanted)
+    required, excluded = _names(tail.get("required_nodes", "")), _names(tail.get("excluded_nodes", ""))
+    of_names = beside if any(not name.startswith(SIZE_FEATURE) for name in named(beside)) else ""
+    needs = Needs(of_names, required, excluded, on if of_names or required or excluded else 1)
+    least, partition = megabytes(memory, how_many), tail.get("partition", "")
+    return JobShape(
+        cores=how_many,
+        ram=_memory(least, how_many, on, on_all) if least or tail.get("memory_per_tres", "") not in gres.NONE else 0,
+        scratch=megabytes(disk, how_many),
+        size=size,
+        nodes=on,
+        gres=tuple(sorted(wanted.items())),
+        partitions=tuple(partition.split(",")) if partition not in gres.NONE else (),
+        owner=JobOwner(*(_said(tail.get(name, "")) for name in ("user", "account", "qos"))),
+        reservation=_said(tail.get("reservation", "")),
+        licences=licences_asked(tail.get("licences", "")),
+        features=beside,
+        place=Place(needs=needs) if needs != NOTHING_NEEDED else ANYWHERE,
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The names of nodes in a list of Slurm's."""
+    said = _said(text)
+    return tuple(hostlist(said)) if said else ()
+
+
+def _said(text: str) -> str:
+    """'' for what Slurm writes where nothing is said."""
+    return "" if text in gres.NONE else text
+
+
+def _on_all(total: str) -> dict[str, float]:
+    """What a job asks for on all its nodes together, `cpu=4,mem=4000M,node=2`; what cannot be read is left out."""
+    found: dict[str, float] = {}
+    for name, _, amount in (item.partition("=") for item in total.split(",")):
+        if name in ("cpu", "mem", "node"):
+            with contextlib.suppress(ValueError):
+                found[name] = megabytes(amount) if name == "mem" else count(amount)
+    return found
+
+
+def _memory(least: float, cores: float, nodes: int, on_all: dict[str, float]) -> float:
+    """MB on each node. `least`: MinMemory, which is that of each CPU after sbatch --mem-per-cpu, and 0 with
+    --mem-per-gpu. (It is 0 with --mem=0, too, and where nothing was said: then the sum is that of whole nodes.)"""
+    total, cpus = on_all.get("mem", 0.0), on_all.get("cpu", 0.0)
+    if least and cpus > on_all.get("node", 0.0) and abs(total - least * cpus) <= _INEXACT * total:
+        return least * cores
+    return max(least, total / nodes)
+
+
+def time_limit(most: str, least: str = "") -> float | None:
+    """How long a job may run once it has begun, in seconds, as squeue writes it: `30:00`, `1-02:00:00`, `UNLIMITED`.
+    `least`: sbatch --time-min, with which Slurm may be content. None: not known. Raises ValueError."""
+    for text in (least, most):
+        if text == "UNLIMITED":
+            return math.inf
+        if text not in _NOT_SAID:
+            match = _TIME.fullmatch(text)
+            if match is None:
+                raise ValueError(f"not a time limit: {text[:80]!r}")
+            days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+            return ((days * 24 + hours) * 60 + minutes) * 60.0 + seconds
+    return None
+
+
+def licences_asked(text: str) -> tuple[Gres, ...]:
+    """The licences that a job asks for, as squeue writes them: all of `a:1,b:2`; one of `a:1|b:2` will do, which are
+    two choices. A licence may be another server's, `a@db:1`. Raises ValueError."""
+    if text in gres.NONE:
+        return ()
+    choices = []
+    for choice in text.split("|"):
+        wanted: dict[str, int] = {}
+        for item in choice.split(","):
+            name, _, number = item.rpartition(":") if ":" in item else (item, "", "1")
+            if not name or not number.isdecimal():
+                raise ValueError(f"not a licence: {item[:80]!r}")
+            wanted[name] = wanted.get(name, 0) + int(number)
+        choices.append(tuple(sorted(wanted.items())))
+    return tuple(choices)
