@@ -69,7 +69,7 @@ class Fleet:
         """Take one event in, at wall clock time `now`, and return what is to be done about it."""
         state = self._state
         state.clock.advance(now)
-        state.check_lists()
+        state.check_gate()
         match event:
             case CloudListed():
                 self._cloud_listed(event)
@@ -115,7 +115,7 @@ class Fleet:
 
     def _cloud_listed(self, event: CloudListed) -> None:
         take_cloud(self._state, event)
-        self._state.check_lists()
+        self._state.check_gate()
         departures(self._state)
         self._publish()
 
@@ -124,10 +124,10 @@ class Fleet:
         state = self._state
         take_records(state, event)
         note_names(state)
-        state.check_lists()
+        state.check_gate()
         self._records.look(state)
         departures(state)
-        if state.desk.lists_ok:
+        if state.desk.gate.lets_boots:
             state.look_again_at = None
             plan = replan(state)
             if plan is not None:
@@ -144,9 +144,9 @@ class Fleet:
         state = self._state
         state.plan_outdated = True
         state.freshness.success(Poll.QUEUE, state.t, state.record_now)
-        state.check_lists()
+        state.check_gate()
         plan = decide_boots(state, event)
-        if plan is not None and state.desk.lists_ok:
+        if plan is not None and state.desk.gate.lets_boots:
             self._settle(*self._cancelling.look(state, plan))
         self._publish()
 
@@ -194,7 +194,7 @@ class Fleet:
         state = self._state
         if state.safe_until is not None and state.t >= state.safe_until:
             self._safe_mode_over()
-        state.check_lists()
+        state.check_gate()
         for operation in state.due_operations():
             operation.wake()
             self._settle(operation)
@@ -305,5 +305,6 @@ class Fleet:
         self._publish()
 
     def _publish(self, *, everything: bool = False) -> None:
+        self._state.check_gate()
         self._state.milestones.look(self._state.roster.nodes, self._state.t)
         self.view = publish(self._state, self.view, everything=everything)

@@ -59,7 +59,7 @@ def _names_are_left(state: State) -> bool:
 
 def let_through(state: State) -> None:
     """Boots that wait for the cloud's turn go on while lists are fresh and there is room under the limits."""
-    if not state.desk.lists_ok:
+    if not state.desk.gate.lets_requests:
         return
     ready = [
         boot

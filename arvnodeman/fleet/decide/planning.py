@@ -154,13 +154,13 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)
     state.foresee(event.outlook)
     heed(state, event.refused, event.running)
-    if state.desk.lists_ok:
+    if state.desk.gate.lets_boots:
         if state.quota.probe_due(state.t):
             state.desk.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)
         state.slots.probe_due(state.t)
         adopt_drained(state)
     plan = replan(state)
-    if plan is None or not state.desk.lists_ok:
+    if plan is None or not state.desk.gate.lets_boots:
         return plan
     if judge(state, plan):
         plan = replan(state)

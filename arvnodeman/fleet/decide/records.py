@@ -113,7 +113,7 @@ class RecordKeeping:
     def orphans(self, state: State) -> list[NodeRecord]:
         """Records whose slot is given back now: no node in two lists in a row, and nothing has moved for
         boot_fail_after; at once, when a boot of this run left it behind."""
-        if not state.desk.lists_ok:
+        if not state.desk.gate.lets_boots:
             return []
         lists = state.freshness.counts[Poll.CLOUD]
         found = []

@@ -22,6 +22,7 @@ from arvnodeman.fleet.plan.vain import VainBoots
 from arvnodeman.fleet.sizes.bounds import Bounds
 from arvnodeman.fleet.sizes.limits import Quota, SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.gate import OPEN, Bar, Gate, Shut
 from arvnodeman.fleet.values.model import BootIntent, Job, JobShape, NodeRecord, NodeSize, Policy, Zone
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.windows import ShutdownWindows
@@ -78,6 +79,7 @@ class State:
         self.stopping = False
         self.reloaded = self.clock.t
         self._due: list[tuple[float, int]] = []
+        self.check_gate()
 
     @property
     def policy(self) -> Policy:
@@ -125,17 +127,25 @@ class State:
             price_cap=self.policy.max_total_price,
         )
 
-    def check_lists(self) -> bool:
-        """May anything be begun, or an irreversible step be taken? Kept on the desk for operations."""
-        self.desk.lists_ok = (
-            self.table is not None
-            and not self.stopping
-            and self.safe_until is None
-            and not self.cloud_trust.doubted
-            and not self.record_trust.doubted
-            and not self.freshness.stale(self.t)
-        )
-        return self.desk.lists_ok
+    def check_gate(self) -> Gate:
+        """What may go out by now? Kept on the desk, for operations and for all who tell of it."""
+        shut: list[Shut] = []
+        if self.safe_until is not None:
+            shut.append(Shut(Bar.SAFE_MODE, "safe mode, after a series of quick ends"))
+        if self.stopping:
+            shut.append(Shut(Bar.STOPPING, "the daemon stops"))
+        if stale := self.freshness.stale(self.t):
+            shut.append(Shut(Bar.OLD_LISTS, f"lists are missing or too old: {', '.join(stale)}"))
+        if self.table is None:
+            shut.append(Shut(Bar.NO_SIZES, "the provider's sizes are not known yet"))
+        if doubted := len(self.cloud_trust.doubted):
+            text = f"the cloud's list is not believed: it lacks {doubted} nodes that were there"
+            shut.append(Shut(Bar.DOUBTED_NODES, text))
+        if doubted := len(self.record_trust.doubted):
+            text = f"the list of node records is not believed: it lacks {doubted} that were there"
+            shut.append(Shut(Bar.DOUBTED_RECORDS, text))
+        self.desk.gate = Gate(tuple(shut), tuple(shut)) if shut else OPEN
+        return self.desk.gate
 
     def health_of(self, size: NodeSize) -> SizeHealth:
         """How boots of a size have gone lately."""

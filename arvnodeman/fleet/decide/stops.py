@@ -273,7 +273,7 @@ def departures(state: State) -> None:
     """Nodes that are gone without us: two lists in a row lack them and they give no sign of life, or the cloud lists
     them as stopped twice in a row."""
     _keep_returned(state)
-    if not state.desk.lists_ok:
+    if not state.desk.gate.lets_boots:
         return
     for node in [node for node in state.absent if node.missing > 1 or node.stop_polls > 1]:
         if (

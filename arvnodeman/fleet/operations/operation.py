@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Decided, Note, Step, StepResult
 from arvnodeman.fleet.nodes.polls import Clock
+from arvnodeman.fleet.values.gate import AT_FIRST, Gate
 from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Desk:
 
     policy: Policy
     clock: Clock
-    lists_ok: bool = False  # all three lists are fresh and believed: irreversible steps may be taken
+    gate: Gate = AT_FIRST  # what may go out now
     wanted: Callable[[Node], bool] = _never  # is such a node wanted again?
     out: list[Command] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)

@@ -115,7 +115,7 @@ class Shutdown(Operation):
             self._destroy()
         elif self._cancel:
             self._undo()
-        elif not self.desk.lists_ok:  # nothing may be destroyed now
+        elif not self.desk.gate.lets_requests:  # nothing may be destroyed now
             self._later()
         elif self.kind is Kind.GONE and self.node.cloud.goes_stopped:
             self._destroy()
@@ -224,7 +224,7 @@ class Shutdown(Operation):
     def _gone_seen(self, seen: NodeSeen) -> None:
         """No list shows it. Is it really gone? A list may lack it twice while it works."""
         busy = seen.node is not None and (seen.node.state in BUSY_STATES or bool(seen.jobs))
-        if not self.desk.lists_ok:
+        if not self.desk.gate.lets_requests:
             self._later()
         elif self.node.cloud.goes_stopped:  # it is listed as that: it cannot be working, and it is still paid for
             self._destroy()
@@ -256,7 +256,7 @@ class Shutdown(Operation):
             self.cancel("No longer eligible: held by an operator")
         elif self.kind is Kind.UNWANTED and self.node.size is not None and self.desk.wanted(self.node):
             self.cancel("Node size is in wishlist")
-        elif not self.desk.lists_ok or self._works_by_record():
+        elif not self.desk.gate.lets_requests or self._works_by_record():
             self._later()
         else:
             self._destroy()

@@ -74,7 +74,6 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
     state.touched.clear()
     states[NodeState.BOOTING] += sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms)
     plan = state.plan
-    blocked = _blocked(state)
     return View(
         t=state.t,
         policy=state.policy,
@@ -92,7 +91,7 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         phantoms=tuple(intent.size for intent in state.phantoms.values()),
         spreads=MappingProxyType(state.milestones.spreads()),
         jobs=state.queue.jobs,
-        waiting=MappingProxyType(_waiting(plan, blocked=bool(blocked)) if plan is not None else {}),
+        waiting=MappingProxyType(_waiting(plan, blocked=not state.desk.gate.lets_boots) if plan is not None else {}),
         refused=state.refused,
         vain=MappingProxyType(_vain(state)),
         resting=MappingProxyType(_resting(state)),
@@ -105,9 +104,7 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         ),
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
-        blocked=blocked,
-        safe_mode=state.safe_until is not None,
-        stopping=state.stopping,
+        gate=state.desk.gate,
     )
 
 
@@ -124,24 +121,6 @@ def _waiting(plan: Plan, *, blocked: bool) -> dict[JobShape, Waiting]:
         )
         for shape, group in plan.groups.items()
     }
-
-
-def _blocked(state: State) -> str:
-    """Why nothing is decided at all now; '' when it is."""
-    if state.safe_until is not None:
-        return "safe mode, after a series of quick ends"
-    if state.stopping:
-        return "the daemon stops"
-    stale = state.freshness.stale(state.t)
-    if stale:
-        return f"lists are missing or too old: {', '.join(stale)}"
-    if state.table is None:
-        return "the provider's sizes are not known yet"
-    if state.cloud_trust.doubted:
-        return f"the cloud's list is not believed: it lacks {len(state.cloud_trust.doubted)} nodes that were there"
-    if state.record_trust.doubted:
-        return f"the list of node records is not believed: it lacks {len(state.record_trust.doubted)} that were there"
-    return ""
 
 
 def _operations(state: State) -> list[OperationStatus]:

@@ -11,6 +11,7 @@ from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.milestones import Span, Spread
 from arvnodeman.fleet.nodes.node import Sight
 from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.gate import OPEN, Bar, Gate
 from arvnodeman.fleet.values.model import (
     CloudNode,
     Job,
@@ -143,9 +144,22 @@ class View:
     troubles: Mapping[str, Trouble] = field(default_factory=lambda: MappingProxyType({}))  # by size
     missing_sizes: Sequence[str] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
-    blocked: str = ""  # why nothing is decided at all now
-    safe_mode: bool = False  # after a series of quick ends, nothing is created or destroyed for a while
-    stopping: bool = False
+    gate: Gate = OPEN  # what may go out now
+
+    @property
+    def blocked(self) -> str:
+        """Why nothing is decided at all now; '' when it is."""
+        return self.gate.words
+
+    @property
+    def safe_mode(self) -> bool:
+        """After a series of quick ends, nothing is created or destroyed for a while."""
+        return self.gate.is_shut_by(Bar.SAFE_MODE)
+
+    @property
+    def stopping(self) -> bool:
+        """An orderly stop has begun."""
+        return self.gate.is_shut_by(Bar.STOPPING)
 
     def why(self, node: str) -> Cause:
         """Why a node (by cloud id) stays, or goes. KeyError for an unknown one."""
