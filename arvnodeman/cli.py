@@ -46,13 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match given:
             case ["check-config", *rest]:
-                return _check_config(rest)
+                from arvnodeman.commands.check_config import main as check_config
+
+                return check_config(rest)
             case ["cloud-test", *rest]:
-                from arvnodeman.cloud_test import main as cloud_test
+                from arvnodeman.commands.cloud_test import main as cloud_test
 
                 return cloud_test(rest)
             case ["report", *rest]:
-                from arvnodeman.report import main as report
+                from arvnodeman.commands.report import main as report
 
                 return report(rest)
             case ["demo", *rest]:
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
                 return sandbox(rest)
             case [command, *_] if command in OPERATORS_COMMANDS:
-                from arvnodeman.manage.cli import main as operate
+                from arvnodeman.commands.operate import main as operate
 
                 return operate(given)
             case _:
@@ -77,7 +79,7 @@ def _complete() -> None:
     """The shell asks what may follow. Ends the process."""
     import argcomplete
 
-    from arvnodeman.manage.cli import add_commands
+    from arvnodeman.commands.operate import add_commands
 
     parser = make_parser()
     commands = parser.add_subparsers()
@@ -111,19 +113,3 @@ def _run(given: list[str]) -> int:
     from arvnodeman import launcher
 
     return launcher.main(options.config, foreground=options.foreground, dry_run=options.dry_run)
-
-
-def _check_config(given: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog=f"{PROGRAM} check-config", description="Say what is wrong with a configuration file, one line each."
-    )
-    parser.add_argument("file", metavar="FILE", nargs="?", help="the configuration file")
-    parser.add_argument("--config", metavar="FILE", help="the same")
-    options = parser.parse_args(given)
-    path = options.file or options.config
-    if not path:
-        parser.error("No configuration file specified")
-    from arvnodeman.check_config import check_config
-    from arvnodeman.cloud.registry import check_driver, size_slips
-
-    return check_config(path, sys.stdout, check_driver, size_slips)

@@ -21,7 +21,7 @@ from daemon import DaemonContext
 from arvnodeman.actors.base import FATAL_TEXT, Supervision
 from arvnodeman.actors.crew import Crew
 from arvnodeman.cloud.registry import check_driver
-from arvnodeman.config import ConfigError, load
+from arvnodeman.config import ConfigError, Settings, load
 from arvnodeman.fleet.brain import Brain
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import Poll
@@ -37,7 +37,6 @@ from arvnodeman.manage.server import CannotListen
 from arvnodeman.manage.site import make_application
 from arvnodeman.manage.source import Source
 from arvnodeman.records.keeper import check_keeper
-from arvnodeman.settings import Settings
 from arvnodeman.slurm.run import kill_descendants
 from arvnodeman.supervision import logs
 from arvnodeman.supervision.ending import Cause, CauseKind, is_fatal

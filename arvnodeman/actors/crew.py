@@ -32,14 +32,14 @@ from arvnodeman.arvados.containers import Containers
 from arvnodeman.arvados.jobs import JobsQueue
 from arvnodeman.cloud.base import ping_url
 from arvnodeman.cloud.registry import make_driver
+from arvnodeman.config import Settings
+from arvnodeman.config.reload import changes, reloaded
 from arvnodeman.fleet.brain import Brain
 from arvnodeman.fleet.messages import OperatorSaid, PolicyChanged, Poll, RetryAsked, SafeMode, Step, StopAsked
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.records.keeper import make_keeper
-from arvnodeman.settings import Settings
 from arvnodeman.slurm.keeping import NamesInSlurm
-from arvnodeman.supervision.changes import changes, reloaded
 
 POLLERS: tuple[type[PollingActor], ...] = (
     CloudNodeListMonitorActor,

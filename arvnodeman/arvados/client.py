@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from arvnodeman.settings import Settings
+from arvnodeman.config.settings import Settings
 
 if TYPE_CHECKING:
     from arvnodeman.arvados.session import Session

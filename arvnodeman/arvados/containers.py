@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from arvnodeman.arvados.client import client, is_last
+from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.values.model import ErrorKind, RemoteFailure
 from arvnodeman.fleet.values.waits import Container
-from arvnodeman.settings import Settings
 
 PAGE = 1000
 PAGES = 10  # in one poll: those of the highest priority; more would keep the server busy for what few people ask

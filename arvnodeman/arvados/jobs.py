@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from arvnodeman.arvados.client import client, is_last
+from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure
-from arvnodeman.settings import Settings
 
 PAGE = 1000
 MAX_JOBS = 100_000  # a queue that does not end is an error of the server

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from arvnodeman.arvados.client import client, is_last
+from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -26,7 +27,6 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
-from arvnodeman.settings import Settings
 
 PREPARED = "Prepared by Node Manager"
 PAGE = 1000  # the most that a server gives at once

@@ -18,8 +18,8 @@ import googleapiclient.errors
 import httplib2
 
 from arvnodeman.arvados.transport import ArvadosHttp, NotArvados, forget_document
+from arvnodeman.config.settings import ArvadosSettings
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
-from arvnodeman.settings import ArvadosSettings
 
 TOKEN = "[Arvados] token"  # noqa: S105  # the name of an option
 HOST = "[Arvados] host"

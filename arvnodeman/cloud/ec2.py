@@ -28,6 +28,7 @@ from arvnodeman.cloud.libcloud_driver import STRANGE, LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.throttle import Op
+from arvnodeman.config.option import nearest
 from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
@@ -38,7 +39,6 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
-from arvnodeman.option import nearest
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings

@@ -1,4 +1,4 @@
-"""Drivers by the name that `[Cloud] provider` gives them. A new cloud is a file and a line in cloud_options.DRIVERS."""
+"""Drivers by the name that `[Cloud] provider` gives them. A new cloud is a file and a line in DRIVERS."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import importlib.util
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from arvnodeman.cloud_options import DRIVERS
 from arvnodeman.config import ConfigError
+from arvnodeman.config.cloud_options import DRIVERS
 from arvnodeman.fleet.values.model import RemoteFailure
 
 if TYPE_CHECKING:

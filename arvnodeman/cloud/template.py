@@ -1,9 +1,10 @@
 """The smallest driver there can be, to copy for a new cloud. It works: tests run it against the sandbox's cloud.
 
-For a cloud NAME: copy this file to name.py, add a line to cloud_options.DRIVERS, and go through the marks (1) to (6).
-What the methods must do is said in base.py; all else that a cloud may do differently (lists, ids, start times, states,
-the place of the FQDN ...) is a method of LibcloudDriver that can be overridden. Then write a peer for the conformance
-suite (tests/unit/cloud/cloud_peer.py), which shows what is still missing, and an example configuration.
+For a cloud NAME: copy this file to name.py, add a line to DRIVERS (config/cloud_options.py), and go through the
+marks (1) to (6). What the methods must do is said in base.py; all else that a cloud may do differently (lists, ids,
+start times, states, the place of the FQDN ...) is a method of LibcloudDriver that can be overridden. Then write a peer
+for the conformance suite (tests/unit/cloud/cloud_peer.py), which shows what is still missing, and an example
+configuration.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arvnodeman.config import ManageSettings
 from arvnodeman.manage.places import SOCKET_NAME
 from arvnodeman.manage.server import AnotherDaemon, CannotListen, ManagementServer, bind, bind_unix
-from arvnodeman.settings import ManageSettings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

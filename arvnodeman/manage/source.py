@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from arvnodeman.config import Settings
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import NodeStatus, View
 from arvnodeman.history.chronicle import Chronicle
 from arvnodeman.manage.health import HealthLimits, ailments
-from arvnodeman.settings import Settings
 from arvnodeman.supervision.vitals import Vitals
 
 

@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from arvnodeman.config import Settings
+from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, SizeSection
-from arvnodeman.hostlist import hostlist
 from arvnodeman.records.marks import NOBODYS_ADDRESS, read_mark
-from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode

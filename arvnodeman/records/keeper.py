@@ -7,12 +7,12 @@ from typing import Protocol
 from arvnodeman.arvados.client import client
 from arvnodeman.arvados.nodes import ArvadosRecords
 from arvnodeman.config import ConfigError
+from arvnodeman.config.settings import KEPT_BY_ARVADOS, KEPT_BY_AUTO, KEPT_BY_SLURM, Settings
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord, RemoteFailure
 from arvnodeman.records.advice import refusals
 from arvnodeman.records.marks import read_mark
 from arvnodeman.records.names import SlurmRecords, names_of
-from arvnodeman.settings import KEPT_BY_ARVADOS, KEPT_BY_AUTO, KEPT_BY_SLURM, Settings
 from arvnodeman.slurm.keeping import NamesInSlurm
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
+from arvnodeman.config.hostlist import hostlist
+from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.nodes.node import OUR_BOOT, OUR_REMOVAL, OUR_SHUTDOWN, OURS, reason_of
 from arvnodeman.fleet.values.model import (
@@ -25,10 +27,8 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
-from arvnodeman.hostlist import hostlist
 from arvnodeman.records.advice import Advice
 from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark
-from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.errors import UnknownNode
 from arvnodeman.slurm.keeping import NameNote, NamesInSlurm

@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from arvnodeman.config.settings import ARVADOS_CONTAINER
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook, placed
 from arvnodeman.fleet.values.model import Job, JobShape
-from arvnodeman.settings import ARVADOS_CONTAINER
 from arvnodeman.slurm.accounting import Ledger
 from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks, grouped, told_apart
 from arvnodeman.slurm.errors import (

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
 from arvnodeman.fleet.values.gres import NONE, Gres
 from arvnodeman.fleet.values.model import JobShape
-from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.errors import SlurmFailure
 
 NO_RESERVATIONS = "No reservations in the system"

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.model import SlurmNode
-from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import ControllerAway, NotInstalled, NotNeeded, NotPermitted, SlurmFailure
 from arvnodeman.slurm.nodes import ALL

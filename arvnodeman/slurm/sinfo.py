@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.nodes.node import BUSY_STATES, REBOOTING
 from arvnodeman.fleet.values.model import SlurmNode
-from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.reasons import of_word
 
 SINFO_FORMAT = "%N|%t|%w|%f|%E"

@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 
-from arvnodeman.settings import LoggingSettings
+from arvnodeman.config.settings import LoggingSettings
 
 LINE = "%(asctime)s %(name)s[%(process)d] %(levelname)s: %(message)s"
 JOURNAL_LINE = "%(name)s[%(process)d] %(levelname)s: %(message)s"  # the journal stamps each line itself

@@ -17,7 +17,7 @@ import socket
 import struct
 from pathlib import Path
 
-from arvnodeman.settings import Settings
+from arvnodeman.config.settings import Settings
 
 LONGEST_NAME = 80  # bytes; the kernel takes 107
 CALLERS = 64  # connections that wait: nobody accepts them, they ask only who holds the socket

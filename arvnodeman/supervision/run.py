@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from arvnodeman.settings import DaemonSettings
+from arvnodeman.config.settings import DaemonSettings
 from arvnodeman.supervision import last_words
 from arvnodeman.supervision.ending import (
     LAST_RESORT_MARGIN,

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from arvnodeman import report
+from arvnodeman.commands import report
 from arvnodeman.history.file import HistoryFile, life_row
 from arvnodeman.history.lives import Life
 from arvnodeman.history.schema import FILE_NAME, Row

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from arvnodeman.manage.client import ClientError, DaemonClient, Way
+from arvnodeman.commands.client import ClientError, DaemonClient, Way
 from arvnodeman.sandbox.process import SiteProcess
 
 _APART = 0.7  # real seconds between two deeds

@@ -11,7 +11,7 @@ import pytest
 from slurm_stage import need_slurm
 
 from arvnodeman.config import load
-from arvnodeman.hostlist import hostlist
+from arvnodeman.config.hostlist import hostlist
 from arvnodeman.records.advice import refusals, warnings
 from arvnodeman.records.keeper import check_keeper
 from arvnodeman.records.names import names_of

@@ -90,7 +90,7 @@ def test_the_daemon(monkeypatch: pytest.MonkeyPatch, flags: list[str]) -> None:
 
 @pytest.mark.parametrize("command", cli.OPERATORS_COMMANDS)
 def test_operators_commands(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    module = stand_in(monkeypatch, "arvnodeman.manage", "cli", code=5)
+    module = stand_in(monkeypatch, "arvnodeman.commands", "operate", code=5)
     assert cli.main([command, "compute1", "--json"]) == 5
     assert module.calls == [(([command, "compute1", "--json"],), {})]
 

@@ -16,8 +16,8 @@ import pytest
 
 from arvnodeman import launcher
 from arvnodeman.config import ConfigError, load
+from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.settings import Settings
 from arvnodeman.supervision.one_writer import OneWriter, cluster_of
 from arvnodeman.supervision.signals import Signals
 from arvnodeman.version import __version__

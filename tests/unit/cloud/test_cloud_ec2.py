@@ -13,9 +13,9 @@ from peer_trouble import Spoilt
 
 from arvnodeman.cloud.ec2 import EC2Driver
 from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup
+from arvnodeman.config.option import SIZE
+from arvnodeman.config.table import find
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
-from arvnodeman.option import SIZE
-from arvnodeman.options import find
 from arvnodeman.sandbox.ec2_layer import Refusal, error_response
 
 CLUSTER_TAG = "arvados:node:manager"

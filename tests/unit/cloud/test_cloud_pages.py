@@ -10,8 +10,8 @@ import pytest
 from libcloud.common import openstack as openstack_common
 from libcloud.compute.drivers import ec2, openstack
 
-from arvnodeman.option import CREATE, CREDENTIALS
-from arvnodeman.options import find
+from arvnodeman.config.option import CREATE, CREDENTIALS
+from arvnodeman.config.table import find
 
 PAGES = sorted((Path(__file__).resolve().parents[3] / "doc" / "clouds").glob("*.md"))
 # Each command with the options it was seen to have: azure-cli 2.91.0, aws-cli 1.46.3 and openstackclient 10.5.0 by

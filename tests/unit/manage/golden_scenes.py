@@ -18,6 +18,7 @@ from pathlib import Path
 from managed_world import CONFIG, Managed, jobs, policy
 from werkzeug.test import TestResponse
 
+from arvnodeman.commands import operate
 from arvnodeman.fleet.messages import (
     CreateNode,
     DescribeNode,
@@ -29,7 +30,6 @@ from arvnodeman.fleet.messages import (
     SafeMode,
 )
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobOwner, JobShape, ProviderSize, SizeSection, Word
-from arvnodeman.manage import cli
 from arvnodeman.manage.server import ManagementServer, bind_unix
 from arvnodeman.version import __version__
 
@@ -151,7 +151,7 @@ def commands(site: Managed, folder: Path) -> Iterator[str]:
         for command in asked:
             out = io.StringIO()
             with contextlib.redirect_stdout(out):
-                code = cli.main([*command, "--config", str(config)])
+                code = operate.main([*command, "--config", str(config)])
             yield f"$ {' '.join(command)} -> {code}\n{out.getvalue().replace(__version__, 'VERSION')}"
     finally:
         server.stop()

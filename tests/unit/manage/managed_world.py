@@ -10,6 +10,7 @@ from werkzeug.test import Client, TestResponse
 from world import EPOCH, World, jobs, policy
 
 from arvnodeman.config import load
+from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import Command, Event, Note, OperatorSaid, Poll, RetryAsked
 from arvnodeman.fleet.values.model import Job, Policy
 from arvnodeman.fleet.values.waits import JobWaits
@@ -19,7 +20,6 @@ from arvnodeman.manage.access import LOCAL
 from arvnodeman.manage.app import Application
 from arvnodeman.manage.site import make_application
 from arvnodeman.manage.source import Source
-from arvnodeman.settings import Settings
 from arvnodeman.supervision.clock import Clock
 from arvnodeman.supervision.ending import CauseKind
 from arvnodeman.supervision.past import End, Past

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from werkzeug.wrappers import Request, Response
 
+from arvnodeman.commands.client import Way
+from arvnodeman.config import ManageSettings
 from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage import server
 from arvnodeman.manage.access import LOCAL
 from arvnodeman.manage.app import Application, Route, json_response
-from arvnodeman.manage.client import Way
 from arvnodeman.manage.doors import open_doors
 from arvnodeman.manage.places import SOCKET_NAME
 from arvnodeman.manage.server import AnotherDaemon, CannotListen, ManagementServer, bind_unix
-from arvnodeman.settings import ManageSettings
 
 
 def who(request: Request) -> Response:

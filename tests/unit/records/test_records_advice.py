@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from arvnodeman.config import load
+from arvnodeman.config import Settings, load
 from arvnodeman.fleet.values.model import RemoteFailure, SizeSection
 from arvnodeman.records.advice import CONFIG_AGE, Advice, refusals, warnings
-from arvnodeman.settings import Settings
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 

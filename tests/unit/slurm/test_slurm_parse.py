@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from squeue_lines import behind
 
+from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.model import Job, JobOwner, JobShape, SlurmNode
-from arvnodeman.hostlist import hostlist
 from arvnodeman.slurm.fields import LONG_TAIL, TAIL, shows_all
 from arvnodeman.slurm.job_shape import constraint, count, job_shape, megabytes
 from arvnodeman.slurm.sinfo import parse_sinfo, parse_state

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from arvnodeman.settings import LoggingSettings
+from arvnodeman.config.settings import LoggingSettings
 from arvnodeman.supervision import logs
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.config import load
+from arvnodeman.config.settings import DaemonSettings
 from arvnodeman.fleet.values.model import Policy
 from arvnodeman.fleet.view.view import View
-from arvnodeman.settings import DaemonSettings
 from arvnodeman.supervision import run as run_module
 from arvnodeman.supervision.ending import CauseKind
 from arvnodeman.supervision.run import Run, longest_silence, open_state_dir, silence_allowed

@@ -1,8 +1,8 @@
-"""The options of the sections of the cloud, a part of the table in options.py."""
+"""The options of the sections of the cloud, a part of the table in table.py."""
 
 from __future__ import annotations
 
-from arvnodeman.option import CLOUD, CREATE, CREDENTIALS, LISTING, Kind, Option
+from arvnodeman.config.option import CLOUD, CREATE, CREDENTIALS, LISTING, Kind, Option
 
 # The clouds that `[Cloud] provider` can name, each with its driver, as MODULE:CLASS. To add one, copy
 # arvnodeman/cloud/template.py, and add a line here.

@@ -2,13 +2,13 @@
 
 The parser (config.py), `check-config`, nodemanager.cfg.example and doc/configuration.md are all made from OPTIONS. To
 add an option, add a line here (for the sections of the cloud: in cloud_options.py) and, for a [Daemon] option, a field
-to settings.DaemonSettings; then run `python -m arvnodeman.reference`, which writes the two files again.
+to settings.DaemonSettings; then run `python -m arvnodeman.config.reference`, which writes the two files again.
 """
 
 from __future__ import annotations
 
-from arvnodeman.cloud_options import CLOUD_OPTIONS
-from arvnodeman.option import ARVADOS, DAEMON, LOGGING, MANAGE, SIZE, Kind, Option
+from arvnodeman.config.cloud_options import CLOUD_OPTIONS
+from arvnodeman.config.option import ARVADOS, DAEMON, LOGGING, MANAGE, SIZE, Kind, Option
 
 WITHOUT_PREEMPTIBLE = ("azure", "openstack")  # these clouds' drivers have no preemptible nodes
 DISPATCHERS = ("", "slurm")

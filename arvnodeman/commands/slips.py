@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from arvnodeman.hostlist import hostlist
-from arvnodeman.machine_names import why_refused
-from arvnodeman.option import CREATE, CREDENTIALS, DAEMON, LISTING
-from arvnodeman.settings import KEPT_BY_ARVADOS, Settings
+from arvnodeman.cloud.machine_names import why_refused
+from arvnodeman.config.hostlist import hostlist
+from arvnodeman.config.option import CREATE, CREDENTIALS, DAEMON, LISTING
+from arvnodeman.config.settings import KEPT_BY_ARVADOS, Settings
 
 PLACEHOLDER = "replace-with-"  # how values begin in the examples that everybody has to fill in
 SHARED = ("ec2", "gce", "openstack")  # clouds whose list is that of a whole account or project, where nothing parts it

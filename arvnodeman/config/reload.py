@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
+from arvnodeman.config.settings import Settings
+from arvnodeman.config.table import find
 from arvnodeman.fleet.values.model import Policy
-from arvnodeman.options import find
-from arvnodeman.settings import Settings
 
 SECTIONS = {"manage": "Manage", "daemon": "Daemon", "logging": "Logging", "arvados": "Arvados", "cloud": "Cloud"}
 POLL_TIMES = {"poll_time", "cloudlist_poll_time", "nodelist_poll_time", "wishlist_poll_time"}

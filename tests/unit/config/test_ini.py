@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from arvnodeman.config import ConfigError, load
-from arvnodeman.ini import PROBLEM_LIMIT, SIZE_LIMIT, IniFile, read
+from arvnodeman.config.ini import PROBLEM_LIMIT, SIZE_LIMIT, IniFile, read
 
 
 def read_text(tmp_path: Path, text: str) -> IniFile:

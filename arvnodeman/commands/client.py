@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from arvnodeman.config import Settings
 from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage.places import DRY_RUN_FOLDER, SOCKET_NAME, STATE_DIR
-from arvnodeman.settings import Settings
 
 ANSWER = 10.0  # seconds that an answer may take
 

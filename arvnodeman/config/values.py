@@ -10,11 +10,11 @@ from configparser import RawConfigParser
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
+from arvnodeman.config.hostlist import hostlist
+from arvnodeman.config.option import FREE_CLOUD_SECTIONS, Kind, Option, nearest
 from arvnodeman.fleet.values.features import SIZE_FEATURE
 from arvnodeman.fleet.values.gres import Gres, offered
 from arvnodeman.fleet.values.model import Secret
-from arvnodeman.hostlist import hostlist
-from arvnodeman.option import FREE_CLOUD_SECTIONS, Kind, Option, nearest
 
 Value: TypeAlias = str | int | float | bool | Secret | tuple[float, ...] | tuple[str, ...] | Gres | None
 

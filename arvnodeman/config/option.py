@@ -1,6 +1,6 @@
 """What an option of the configuration file is, and the sections that options live in.
 
-The options themselves are in the table of options.py.
+The options themselves are in table.py.
 """
 
 from __future__ import annotations

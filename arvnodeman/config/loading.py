@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from arvnodeman import ini
-from arvnodeman.fleet.values.gres import NoGres
-from arvnodeman.fleet.values.model import Secret, SizeSection
-from arvnodeman.option import (
+from arvnodeman.config import ini
+from arvnodeman.config.option import (
     ARVADOS,
     CLOUD,
     CREATE,
@@ -30,9 +28,7 @@ from arvnodeman.option import (
     Option,
     nearest,
 )
-from arvnodeman.option_values import Value, value_of
-from arvnodeman.options import LEVELS, OPTIONS, WITHOUT_PREEMPTIBLE, find, of_section
-from arvnodeman.settings import (
+from arvnodeman.config.settings import (
     ARVADOS_CONTAINER,
     KEPT_BY_ARVADOS,
     KEPT_BY_SLURM,
@@ -43,17 +39,10 @@ from arvnodeman.settings import (
     ManageSettings,
     Settings,
 )
-
-__all__ = [
-    "ArvadosSettings",
-    "CloudSettings",
-    "ConfigError",
-    "DaemonSettings",
-    "LoggingSettings",
-    "ManageSettings",
-    "Settings",
-    "load",
-]
+from arvnodeman.config.table import LEVELS, OPTIONS, WITHOUT_PREEMPTIBLE, find, of_section
+from arvnodeman.config.values import Value, value_of
+from arvnodeman.fleet.values.gres import NoGres
+from arvnodeman.fleet.values.model import Secret, SizeSection
 
 HOPELESS_POLLS = 10  # poll_hopeless_after is so many times poll_stale_after when the file does not say
 WATCHDOG_ROUNDS = 10  # watchdog_interval is this part of watchdog when the file does not say, within these bounds

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from arvnodeman.cloud_options import PROVIDERS
 from arvnodeman.config import Settings, load
+from arvnodeman.config.cloud_options import PROVIDERS
+from arvnodeman.config.option import DAEMON
+from arvnodeman.config.settings import DaemonSettings, ManageSettings
+from arvnodeman.config.table import OPTIONS, of_section
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
-from arvnodeman.option import DAEMON
-from arvnodeman.options import OPTIONS, of_section
-from arvnodeman.settings import DaemonSettings, ManageSettings
 
 GOOD = """\
 [Arvados]

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from time import sleep
 from typing import Any, TextIO
 
+from arvnodeman.commands import wording
+from arvnodeman.commands.client import ClientError, DaemonClient, Unknown, Unreachable, ways
 from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.values.model import Word
-from arvnodeman.manage import cli_words
-from arvnodeman.manage.client import ClientError, DaemonClient, Unknown, Unreachable, ways
 from arvnodeman.manage.places import CONFIG
 
 PROGRAM = "arvados-node-manager"
@@ -115,10 +115,10 @@ def _status(options: Options, client: DaemonClient, out: TextIO) -> int:
     if options.json:
         _write_json(out, {"status": status, "sizes": sizes, "nodes": nodes})
     else:
-        _write(out, cli_words.status(status))
+        _write(out, wording.status(status))
         if status["groups_in_vain"]:
-            _write(out, cli_words.in_vain(client.get("groups")["groups"]))
-        _write(out, ["", *(cli_words.nodes(nodes) if options.nodes else cli_words.groups(nodes, sizes))])
+            _write(out, wording.in_vain(client.get("groups")["groups"]))
+        _write(out, ["", *(wording.nodes(nodes) if options.nodes else wording.groups(nodes, sizes))])
     return 0 if status["healthy"] else NOT_WELL
 
 
@@ -133,11 +133,11 @@ def _explain(options: Options, client: DaemonClient, out: TextIO) -> int:
         _write_json(out, found)
         return 0
     if "node" in found:
-        _write(out, cli_words.node(found["node"]))
+        _write(out, wording.node(found["node"]))
     if "job" in found:
-        _write(out, cli_words.job(found["job"]))
+        _write(out, wording.job(found["job"]))
     if "size" in found:
-        _write(out, cli_words.size(found["size"], client.get("status")))
+        _write(out, wording.size(found["size"], client.get("status")))
     return 0
 
 
@@ -197,7 +197,7 @@ def _decisions(options: Options, client: DaemonClient, out: TextIO) -> int:
 
 
 def _decision(each: Json, options: Options) -> str:
-    return json.dumps(each) if options.json else cli_words.decision(each)
+    return json.dumps(each) if options.json else wording.decision(each)
 
 
 # ---- completion ------------------------------------------------------------------------------------------------------

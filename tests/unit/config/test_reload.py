@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.config import load
+from arvnodeman.config.reload import LIVE, Change, changes, reloaded
+from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.values.model import Secret
-from arvnodeman.settings import Settings
-from arvnodeman.supervision.changes import LIVE, Change, changes, reloaded
 
 TEXT = """\
 [Arvados]

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 import arvnodeman
-from arvnodeman import reference
-from arvnodeman.config import Settings, load
-from arvnodeman.option import CREDENTIALS, SECTIONS, SIZE, Option, nearest
-from arvnodeman.option_values import value_of
-from arvnodeman.options import OPTIONS, find
+from arvnodeman.config import Settings, load, reference
+from arvnodeman.config.option import CREDENTIALS, SECTIONS, SIZE, Option, nearest
+from arvnodeman.config.table import OPTIONS, find
+from arvnodeman.config.values import value_of
 
 ROOT = Path(arvnodeman.__file__).parent.parent
 EXAMPLE = ROOT / reference.EXAMPLE
@@ -24,7 +23,7 @@ EXAMPLE = ROOT / reference.EXAMPLE
     ids=["example", "page"],
 )
 def test_files_are_as_the_table_makes_them(name: str, text: str) -> None:
-    """After a change of the table: python -m arvnodeman.reference."""
+    """After a change of the table: python -m arvnodeman.config.reference."""
     assert (ROOT / name).read_text(encoding="utf-8") == text
 
 
@@ -90,9 +89,8 @@ def test_names_are_unique_within_their_section() -> None:
 
 
 def test_generator_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "arvnodeman").mkdir()
     (tmp_path / "doc").mkdir()
-    monkeypatch.setattr(reference, "__file__", str(tmp_path / "arvnodeman/reference.py"))
+    monkeypatch.setattr(reference, "__file__", str(tmp_path / "arvnodeman/config/reference.py"))
     reference.main()
     assert (tmp_path / "nodemanager.cfg.example").read_text(encoding="utf-8") == reference.example_text()
     assert (tmp_path / "doc/configuration.md").read_text(encoding="utf-8") == reference.page_text()

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arvnodeman.option import FREE_CLOUD_SECTIONS, LOGGING, Kind
-from arvnodeman.options import find
+from arvnodeman.config.option import FREE_CLOUD_SECTIONS, LOGGING, Kind
+from arvnodeman.config.table import find
 
 SIZE_LIMIT = 1_000_000  # bytes; a file above it is something else, and is not read into memory
 PROBLEM_LIMIT = 100  # mistakes of form named; a text that is no ini file at all would fill a terminal

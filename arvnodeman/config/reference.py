@@ -1,6 +1,6 @@
 """Writes nodemanager.cfg.example and doc/configuration.md from the table of options.
 
-`python -m arvnodeman.reference` writes both; a test compares them with the table.
+`python -m arvnodeman.config.reference` writes both; a test compares them with the table.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from arvnodeman.option import CREATE, CREDENTIALS, LISTING, SECTIONS, SIZE, Option
-from arvnodeman.options import find, of_section
+from arvnodeman.config.option import CREATE, CREDENTIALS, LISTING, SECTIONS, SIZE, Option
+from arvnodeman.config.table import find, of_section
 
 EXAMPLE = "nodemanager.cfg.example"
 PAGE = "doc/configuration.md"
@@ -30,7 +30,7 @@ _PAGE_HEAD = f"""\
 # Configuration
 
 Every option of the ini file that `--config` names. This page and `{EXAMPLE}` are made from the program's
-own table of options by `python -m arvnodeman.reference`.
+own table of options by `python -m arvnodeman.config.reference`.
 
 ## The file
 
@@ -119,7 +119,7 @@ def _table(section: str) -> Iterator[str]:
 
 def main() -> None:
     """Write both files into the source tree that this module stands in."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     (root / EXAMPLE).write_text(example_text(), encoding="utf-8")
     (root / PAGE).write_text(page_text(), encoding="utf-8")
 

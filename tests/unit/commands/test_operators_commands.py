@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from managed_world import CONFIG, Managed, jobs, policy
 
+from arvnodeman.commands import client, operate, wording
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PolicyChanged
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values.model import JobShape, OperatorWord, Word
-from arvnodeman.manage import cli, cli_words, client
 from arvnodeman.manage.places import DRY_RUN_FOLDER, SOCKET_NAME, STATE_DIR
 from arvnodeman.manage.server import ManagementServer, bind, bind_unix
 
@@ -63,7 +63,7 @@ def run(tmp_path: Path, capsys: Capture) -> Any:
     """Run a command; its exit code and what it said."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main([*arguments, "--config", str(tmp_path / "site.cfg")])
+        code = operate.main([*arguments, "--config", str(tmp_path / "site.cfg")])
         told = capsys.readouterr()
         return code, told.out, told.err
 
@@ -100,8 +100,8 @@ def test_nodes_stand_in_the_order_of_their_numbers() -> None:
         for name in names
     ]
     size = {"id": "small", "price": 0.1, "wanted": 0, "rests": None, "missing": False, "nodes": {"idle": 3}}
-    assert list(cli_words.groups(shown, [size]))[1].endswith("compute1,compute9,compute10")
-    assert [line.split()[0] for line in cli_words.nodes(shown)][1:] == ["compute1", "compute9", "compute10"]
+    assert list(wording.groups(shown, [size]))[1].endswith("compute1,compute9,compute10")
+    assert [line.split()[0] for line in wording.nodes(shown)][1:] == ["compute1", "compute9", "compute10"]
 
 
 def test_status_with_a_line_for_each_node(served: Managed, run: Any) -> None:
@@ -223,7 +223,7 @@ def test_decisions_are_followed_over_a_restart(
 
     rounds = iter(range(10))
     serve(managed)
-    monkeypatch.setattr("arvnodeman.manage.cli.sleep", sleep)
+    monkeypatch.setattr("arvnodeman.commands.operate.sleep", sleep)
     code, out, err = run("decisions", "--follow", "-n", "1")
     servers[-1].stop()
     assert code == 130

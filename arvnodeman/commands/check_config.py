@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from arvnodeman.config import ConfigError, examine
-from arvnodeman.settings import Settings
-from arvnodeman.slips import mistakes, notes
+from arvnodeman.cloud.registry import check_driver, size_slips
+from arvnodeman.commands.slips import mistakes, notes
+from arvnodeman.config import ConfigError, Settings, examine
 
 BAD = 2  # exit code, as for a wrong command line
-Slips = tuple[Iterable[str], Iterable[str]]
 
 
-def check_config(
-    path: str,
-    out: TextIO,
-    check_driver: Callable[[Settings], None] = lambda _settings: None,
-    size_slips: Callable[[Settings], Slips] = lambda _settings: ((), ()),
-) -> int:
+def main(arguments: Sequence[str]) -> int:
+    """Run it. Returns the exit code; argparse raises SystemExit(2) for a wrong command line."""
+    parser = argparse.ArgumentParser(
+        prog="arvados-node-manager check-config",
+        description="Say what is wrong with a configuration file, one line each.",
+    )
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the configuration file")
+    parser.add_argument("--config", metavar="FILE", help="the same")
+    options = parser.parse_args(list(arguments))
+    path = options.file or options.config
+    if not path:
+        parser.error("No configuration file specified")
+    return check_config(path, sys.stdout)
+
+
+def check_config(path: str, out: TextIO) -> int:
     """Write what is wrong with the file, all at once, one line each, or that it is well; answer the exit code, 2 or 0.
 
-    Names that are not known count as errors here. check_driver: raises ConfigError when the cloud's driver cannot be
-    made; size_slips: mistakes and notes on sizes of this cloud. Nothing is asked over the network.
+    Names that are not known count as errors here. The cloud's driver is made, and nothing asked over the network.
     """
     found = examine(path)
     wrong, remarks = list(found.problems), []
     if found.settings is not None:
         sizes = size_slips(found.settings)
-        wrong += _not_told([*_driver_problems(found.settings, check_driver)], wrong)
+        wrong += _not_told([*_driver_problems(found.settings)], wrong)
         wrong += [f"{path}: {line}" for line in (*mistakes(found.settings, found.sections), *sizes[0])]
         remarks = [f"{path}: note: {line}" for line in (*notes(found.settings), *sizes[1])]
     wrong += found.warnings
@@ -39,7 +49,7 @@ def check_config(
     return BAD if wrong else 0
 
 
-def _driver_problems(settings: Settings, check_driver: Callable[[Settings], None]) -> Iterator[str]:
+def _driver_problems(settings: Settings) -> Iterator[str]:
     try:
         check_driver(settings)
     except ConfigError as error:

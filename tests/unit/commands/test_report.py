@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from arvnodeman import cli, report
+from arvnodeman import cli
+from arvnodeman.commands import report
 from arvnodeman.history import plot, schema
 from arvnodeman.history.dates import NoDate, moment
 from arvnodeman.history.file import HistoryFile, life_row

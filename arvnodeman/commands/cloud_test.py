@@ -15,11 +15,10 @@ import time
 from collections.abc import Sequence
 
 from arvnodeman.cloud.registry import make_driver
-from arvnodeman.cloud_trial import Patience, Trial, in_words, orphans
-from arvnodeman.config import ConfigError, load
+from arvnodeman.commands.cloud_trial import Patience, Trial, in_words, orphans
+from arvnodeman.config import ConfigError, Settings, load
 from arvnodeman.fleet.values.model import RemoteFailure
 from arvnodeman.records.keeper import make_keeper
-from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import Slurm
 
 GOOD, FAILED, BAD, SOME = 0, 1, 2, 3

@@ -14,7 +14,7 @@ from peer_openstack import OpenStackPeer
 from peer_sandbox import SandboxPeer
 
 from arvnodeman.cloud.base import CloudDriver
-from arvnodeman.cloud_trial import Patience, Trial, orphans
+from arvnodeman.commands.cloud_trial import Patience, Trial, orphans
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import (
     BootIntent,

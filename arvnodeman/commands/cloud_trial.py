@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from arvnodeman.cloud.base import CloudDriver, ping_url
+from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.nodes.node import FIRST_PING_TOLERANCE, OUR_SHUTDOWN, host_part, reason_of
 from arvnodeman.fleet.sizes.table import SizeTable
@@ -31,7 +32,6 @@ from arvnodeman.fleet.values.model import (
     Word,
 )
 from arvnodeman.records.keeper import RecordKeeper
-from arvnodeman.settings import Settings
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import NotPermitted, UnknownNode
 

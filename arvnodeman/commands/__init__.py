@@ -1,0 +1,1 @@
+"""What people type: one module for each command, and how the operators' commands reach the daemon."""

@@ -1,0 +1,24 @@
+"""The configuration: the ini file, each option declared once, and the frozen settings that are made of them."""
+
+from arvnodeman.config.loading import ConfigError, Findings, examine, load
+from arvnodeman.config.settings import (
+    ArvadosSettings,
+    CloudSettings,
+    DaemonSettings,
+    LoggingSettings,
+    ManageSettings,
+    Settings,
+)
+
+__all__ = [
+    "ArvadosSettings",
+    "CloudSettings",
+    "ConfigError",
+    "DaemonSettings",
+    "Findings",
+    "LoggingSettings",
+    "ManageSettings",
+    "Settings",
+    "examine",
+    "load",
+]
