@@ -17,6 +17,7 @@ from typing import Any
 
 from arvnodeman.fleet.messages import Event, PollNow, Step
 from arvnodeman.fleet.values.model import Policy, Secret
+from arvnodeman.journal.wire import fields_of, name_of
 
 CLASS = "@"
 MASK = "***"
@@ -35,14 +36,14 @@ class NotUnderstood(ValueError):
 
 
 def messages() -> dict[str, type]:
-    """The classes of events and commands, and all that are in them, by name. No two have one name."""
+    """The classes of events and commands, and all that are in them, by name in journals. No two have one name."""
     found: dict[str, type] = {}
     waiting: list[Any] = [*typing.get_args(Event), Step, PollNow, Policy]
     while waiting:
         hint = waiting.pop()
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            if hint.__name__ not in found:
-                found[hint.__name__] = hint
+            if name_of(hint) not in found:
+                found[name_of(hint)] = hint
                 waiting += [each for _, each in hints_of(hint)]
                 waiting += hint.__subclasses__()
         else:
@@ -66,7 +67,7 @@ class Codec:
         self.bare = bare
         self.classes = messages()
         self.unknown: Counter[str] = Counter()
-        self._fields: dict[type, tuple[tuple[str, Encoder], ...]] = {}
+        self._fields: dict[type, tuple[tuple[str, str, Encoder], ...]] = {}
         self._defaults: dict[type, dict[str, Any]] = {}
         self._hints: dict[type, dict[str, Any]] = {}
         self._decoders: dict[Any, Decoder] = {}
@@ -80,7 +81,7 @@ class Codec:
         if isinstance(value, PLAIN):
             return value
         if dataclasses.is_dataclass(value):
-            return {CLASS: type(value).__name__, **self.fields(value)}
+            return {CLASS: name_of(type(value)), **self.fields(value)}
         if isinstance(value, Secret):
             return _masked(value)
         if isinstance(value, Mapping):
@@ -95,10 +96,12 @@ class Codec:
         """The fields of a dataclass."""
         encoders = self.encoders(type(value))
         if not self.bare:
-            return {name: encode(getattr(value, name)) for name, encode in encoders}
+            return {there: encode(getattr(value, name)) for name, there, encode in encoders}
         defaults = self._defaults_of(type(value))
-        given = ((name, encode, getattr(value, name)) for name, encode in encoders)
-        return {name: encode(each) for name, encode, each in given if name not in defaults or each != defaults[name]}
+        given = ((name, there, encode, getattr(value, name)) for name, there, encode in encoders)
+        return {
+            there: encode(each) for name, there, encode, each in given if name not in defaults or each != defaults[name]
+        }
 
     def _defaults_of(self, message: type) -> dict[str, Any]:
         found = self._defaults.get(message)
@@ -112,11 +115,12 @@ class Codec:
             self._defaults[message] = found
         return found
 
-    def encoders(self, message: type) -> tuple[tuple[str, Encoder], ...]:
-        """For each field of a dataclass what makes a plain value of it."""
+    def encoders(self, message: type) -> tuple[tuple[str, str, Encoder], ...]:
+        """For each field of a dataclass its name in journals, too, and what makes a plain value of it."""
         found = self._fields.get(message)
         if found is None:
-            found = tuple((name, self._encoder(hint)) for name, hint in hints_of(message))
+            in_journals = {name: there for there, name in fields_of(message).items()}
+            found = tuple((name, in_journals.get(name, name), self._encoder(hint)) for name, hint in hints_of(message))
             self._fields[message] = found
         return found
 
@@ -178,7 +182,7 @@ class Codec:
     def _class_of(self, plain: Any, hint: type) -> type:
         if not isinstance(plain, dict):
             raise NotUnderstood(f"{_short(plain)} is no {hint.__name__}")
-        name = plain.get(CLASS, hint.__name__)
+        name = plain.get(CLASS, name_of(hint))
         found = self.classes.get(name)
         if found is None:
             raise NotUnderstood(f"no class is called {name}")
@@ -192,7 +196,9 @@ class Codec:
         if known is None:
             known = self._hints[made] = dict(hints_of(made))
         given = dict(others)
-        for name, each in plain.items():
+        renamed = fields_of(made)
+        for there, each in plain.items():
+            name = renamed.get(there, there)
             if name in known:
                 given[name] = self.value(each, known[name])
             elif name != CLASS:

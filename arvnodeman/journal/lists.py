@@ -83,8 +83,8 @@ class ListCoder:
             yield (
                 place,
                 {
-                    name: encode(getattr(new, name))
-                    for name, encode in self._fields
+                    there: encode(getattr(new, name))
+                    for name, there, encode in self._fields
                     if getattr(old, name) != getattr(new, name)
                 },
             )

@@ -14,9 +14,11 @@ from arvnodeman.fleet.values.model import Policy
 from arvnodeman.journal.codec import Codec, NotUnderstood, hints_of, is_mapping, is_set, list_of
 from arvnodeman.journal.lists import ListReader
 from arvnodeman.journal.records import FORMAT
+from arvnodeman.journal.wire import fields_of
 from arvnodeman.journal.writer import GZIP
 
 CHUNK = 1 << 20
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ Entry = Head | Told | Gap
 
 class NoJournal(ValueError):
     """A file that is no journal, or one of another format. The text is one line."""
+
+
+class NoHead(NoJournal):
+    """A file that ends before its first line does: its run was killed as it began."""
 
 
 def read(path: Path, codec: Codec) -> Iterator[Entry]:
@@ -96,6 +102,8 @@ class RecordReader:
             items = {name: (list_of(hint), hint) for name, hint in hints}
             lists = {name: _ListField(self._codec, item, hint) for name, (item, hint) in items.items() if item}
             self._lists[message] = lists
+        if renamed := fields_of(message):
+            fields = {renamed.get(there, there): plain for there, plain in fields.items()}
         read_lists = {name: field.next(fields.get(name, {})) for name, field in lists.items()}
         single = {name: plain for name, plain in fields.items() if name not in lists}
         return self._codec.made(message, single, read_lists)
@@ -128,6 +136,8 @@ class _ListField:
 
 
 def _head(path: Path, text: str, codec: Codec) -> Head:
+    if not text and _may_be_cut(path):
+        raise NoHead(f"{path}: it ends before its first line does")
     try:
         plain = json.loads(text)
         if plain["journal"] != FORMAT:
@@ -140,6 +150,12 @@ def _head(path: Path, text: str, codec: Codec) -> Head:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise NoJournal(f"{path}: this is no journal ({type(error).__name__})") from None
+
+
+def _may_be_cut(path: Path) -> bool:
+    """Nothing, or the beginning of a gzip file."""
+    with path.open("rb") as file:
+        return GZIP_MAGIC.startswith(file.read(len(GZIP_MAGIC)))
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -19,6 +19,7 @@ from arvnodeman.fleet.messages import Command, Event, Note
 from arvnodeman.fleet.values.model import Policy
 from arvnodeman.journal.codec import Codec, hints_of, list_of
 from arvnodeman.journal.lists import ListCoder
+from arvnodeman.journal.wire import name_of
 from arvnodeman.version import __version__
 
 FORMAT = 1
@@ -48,13 +49,13 @@ class RecordWriter:
         """An event's line."""
         lists = self._lists_of(type(event))
         fields: dict[str, Any] = {}
-        for name, encode in self._codec.encoders(type(event)):
+        for name, there, encode in self._codec.encoders(type(event)):
             value = getattr(event, name)
             if name not in lists:
-                fields[name] = encode(value)
+                fields[there] = encode(value)
             elif (coded := lists[name].code(value)) != {}:
-                fields[name] = coded
-        told: dict[str, Any] = {"t": now, "e": type(event).__name__, "f": fields}
+                fields[there] = coded
+        told: dict[str, Any] = {"t": now, "e": name_of(type(event)), "f": fields}
         if steps := checksum(self._steps, commands):
             told["s"] = steps
         return line(told)

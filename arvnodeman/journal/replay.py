@@ -15,11 +15,24 @@ from pathlib import Path
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import Command, Note
 from arvnodeman.journal.codec import Codec
-from arvnodeman.journal.reader import Gap, Head, NoJournal, Told, read
+from arvnodeman.journal.reader import Gap, Head, NoHead, NoJournal, Told, read
 from arvnodeman.journal.records import checksum, line
 from arvnodeman.journal.writer import files_of, number_of
 
 SHOWN = 10  # differences
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An event that was answered otherwise than then. As text it is one line."""
+
+    path: Path
+    number: int  # of the event, from 1 on, through all files
+    event: str  # its class's name
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: event {self.number}, {self.event} {self.text}"
 
 
 @dataclass(slots=True)
@@ -31,7 +44,7 @@ class Outcome:
     steps: int = 0
     compared: int = 0  # events whose steps were held against the journal's
     seconds: float = 0.0  # between the first event and the last, of each file
-    differences: list[str] = field(default_factory=list)  # a line each
+    differences: list[Difference] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)  # what this build does not understand -> how often
 
     @property
@@ -56,7 +69,10 @@ class Replay:
     def play(self, paths: Iterable[Path]) -> Outcome:
         """In their order. Raises NoJournal, OSError."""
         for path in paths:
-            self._play(path)
+            try:
+                self._play(path)
+            except NoHead:
+                self.outcome.passed_over["a file that ends before its first line does"] += 1
         self.outcome.passed_over.update(self._codec.unknown)
         return self.outcome
 
@@ -98,13 +114,11 @@ class Replay:
                 outcome.differences.append(self._difference(path, told, commands))
         self._heard(told, commands)
 
-    def _difference(self, path: Path, told: Told, commands: Sequence[Command]) -> str:
+    def _difference(self, path: Path, told: Told, commands: Sequence[Command]) -> Difference:
         done = [line(self._codec.plain(command)).strip() for command in commands if not isinstance(command, Note)]
         were = told.steps[0] if told.steps else 0
-        return (
-            f"{path}: event {self.outcome.events}, {type(told.event).__name__} at {told.now!r}: {were} steps then, "
-            f"now {len(done)}: {' '.join(done)}"
-        )
+        text = f"at {told.now!r}: {were} steps then, now {len(done)}: {' '.join(done)}"
+        return Difference(path, self.outcome.events, type(told.event).__name__, text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

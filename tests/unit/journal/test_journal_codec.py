@@ -24,6 +24,9 @@ from arvnodeman.fleet.messages import (
 )
 from arvnodeman.fleet.values.model import Job, JobShape, NodeRecord, NodeSize, Policy, Secret
 from arvnodeman.journal.codec import Codec, NotUnderstood, hints_of, messages
+from arvnodeman.journal.reader import RecordReader, Told
+from arvnodeman.journal.records import RecordWriter
+from arvnodeman.journal.wire import CLASSES, FIELDS
 
 SECRET = "sesame-open"
 STEPS = [each for each in messages().values() if issubclass(each, Step) and each is not Step]
@@ -154,6 +157,28 @@ def test_a_hint_that_nobody_can_write_is_seen_here_and_not_in_the_daemon() -> No
         codec._decoder(complex)
     with pytest.raises(TypeError, match="complex"):
         codec.plain(Strange(1j))
+
+
+def test_a_class_and_a_field_that_were_renamed_are_written_and_read_under_their_old_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = Codec().plain(StepDone(ListedStep, None))
+    monkeypatch.setattr("arvnodeman.journal.wire._IN_JOURNALS", {"StepDone": "Answered", "ListSizes": "AskSizes"})
+    monkeypatch.setattr("arvnodeman.journal.wire.FIELDS", {"StepDone": {"what": "step"}})
+    codec = Codec()
+    plain = codec.plain(StepDone(ListedStep, None))
+    assert plain == {"@": "Answered", "what": before["step"] | {"@": "AskSizes"}, "result": None}
+    assert codec.value(plain, StepDone) == StepDone(ListedStep, None)
+    told = RecordReader(codec).entry(json.loads(RecordWriter(codec).record(StepDone(ListedStep), 1.0, [])))
+    assert told == Told(StepDone(ListedStep), 1.0)
+    assert not codec.unknown
+
+
+def test_the_table_of_renamed_ones_names_what_there_is() -> None:
+    classes = {message.__name__: message for message in messages().values()}
+    assert [name for name in (*CLASSES.values(), *FIELDS) if name not in classes] == []
+    for name, fields in FIELDS.items():
+        assert set(fields.values()) <= {each for each, _ in hints_of(classes[name])}
 
 
 def test_the_policy_of_a_reload_is_written_whole() -> None:

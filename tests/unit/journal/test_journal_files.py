@@ -172,7 +172,7 @@ def inbox_of(journal: Journal, inbox: JournalInbox):  # type: ignore[no-untyped-
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "this is no journal"),
+        (b"", "it ends before its first line does"),
         (b"junk" * 100, "this is no journal"),
         ("{}\n", "this is no journal"),
         ('{"journal": 9}\n', "its format is 9, and 1 is known"),

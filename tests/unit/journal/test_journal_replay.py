@@ -61,13 +61,25 @@ def test_without_its_beginning_a_history_is_played_and_not_compared(tmp_path: Pa
     assert not outcome.same
 
 
+def test_a_run_that_was_killed_before_its_first_line_is_passed_over(tmp_path: Path) -> None:
+    for _ in range(2):
+        journalled(tmp_path, lively_site(2), 0.3)
+    first, second = files_of(tmp_path / "journal")
+    for packed in (b"", first.read_bytes()[:9]):
+        first.write_bytes(packed)
+        outcome = Replay().play([first, second])
+        assert outcome.runs == 1
+        assert outcome.same
+        assert outcome.passed_over == {"a file that ends before its first line does": 1}
+
+
 def test_another_brain_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journalled(tmp_path, lively_site(3), 1.0)
     monkeypatch.setattr("arvnodeman.fleet.decide.stops.decide_stops", lambda *_: None)
     monkeypatch.setattr("arvnodeman.fleet.fleet.decide_stops", lambda *_: None)
     outcome = Replay().play(files_of(tmp_path / "journal"))
     assert outcome.differences
-    assert "RecordsListed" in outcome.differences[0]
+    assert outcome.differences[0].event == "RecordsListed"
     assert not outcome.same
 
 
