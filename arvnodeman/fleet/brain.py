@@ -1,4 +1,4 @@
-"""What the nerves need of the brain, and no more."""
+"""What a Loop needs of the brain, and no more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from arvnodeman.fleet.view.view import View
 
 
 class Brain(Protocol):
-    """The Fleet as the daemon actor sees it: sans-I/O, called from one thread at a time, never raising."""
+    """The Fleet as a Loop sees it: sans-I/O, called from one thread at a time, never raising."""
 
     def handle(self, event: Event, now: float) -> Sequence[Command]:
         """Take in one event and say what is to be done. `now`: seconds since the epoch."""

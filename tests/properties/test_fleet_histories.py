@@ -13,13 +13,15 @@ from dataclasses import replace
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from simulation.run import Pace, Run
-from simulation.site import MAINTENANCE
 from simulation.watch import Watch
 
 from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import JobOwner, JobShape, Policy, ProviderSize, SizeSection, Word
+from arvnodeman.foresight.faults import Chances
+from arvnodeman.foresight.sim_slurm import MAINTENANCE, Rules
+from arvnodeman.foresight.simulated_site import Nature
+from arvnodeman.foresight.simulation import Simulation
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
 RULES = int(os.environ.get("RULES", "30"))  # in a history
@@ -84,8 +86,8 @@ class FleetHistories(RuleBasedStateMachine):
             max_total_price=cap,
             slurm=True,
         )
-        self.run = Run(policy, OFFERS, seed=seed, slots=slots, names=names)
-        self.run.site.gres, self.run.site.partitions, self.run.site.never = GRES, PARTITIONS, NEVER
+        self.run = Simulation(policy, OFFERS, seed=seed, slots=slots, names=names)
+        self.run.site.slurms.rules = Rules(GRES, PARTITIONS, NEVER)
         self.watch = Watch(self.run)
 
     # ---- what the world does ----------------------------------------------------------------------------------------
@@ -101,43 +103,45 @@ class FleetHistories(RuleBasedStateMachine):
 
     @rule(before=RATES, after=RATES, polls=RATES, throttled=RATES)
     def requests_fail(self, before: float, after: float, polls: float, throttled: float) -> None:
-        self.run.pace = replace(
-            self.run.pace, fails_before=before, fails_after=after, poll_fails=polls, throttled=throttled
+        self.run.faulty.chances = replace(
+            self.run.faulty.chances, fails_before=before, fails_after=after, poll_fails=polls, throttled=throttled
         )
 
     @rule(cloud=RATES, records=RATES, slurm=st.sampled_from([0.0, 0.0, 0.1]))
     def lists_lie(self, cloud: float, records: float, slurm: float) -> None:
-        self.run.pace = replace(self.run.pace, list_lies=cloud, record_lies=records, slurm_lies=slurm)
+        chances = self.run.faulty.chances
+        self.run.faulty.chances = replace(chances, list_lies=cloud, record_lies=records, slurm_lies=slurm)
 
     @rule(never_pings=RATES, dies=RATES)
     def nodes_are_bad(self, never_pings: float, dies: float) -> None:
-        self.run.pace = replace(self.run.pace, never_pings=never_pings, dies=dies)
+        self.run.site.nature = Nature(never_pings=never_pings, dies=dies)
 
     @rule(quota=st.sampled_from([None, 1, 3]), full=st.sampled_from([frozenset(), frozenset({"small"})]))
     def the_cloud_is_full(self, quota: int | None, full: frozenset[str]) -> None:
-        self.run.site.quota, self.run.site.no_capacity = quota, set(full)
+        self.run.site.clouds.quota, self.run.site.clouds.no_capacity = quota, set(full)
 
-    @precondition(lambda self: self.run.site.cloud)
+    @precondition(lambda self: self.run.site.clouds.nodes)
     @rule(data=st.data(), how=st.sampled_from(["vanish", "stop", "fall silent"]))
     def a_node_is_lost(self, data: st.DataObject, how: str) -> None:
-        identity = data.draw(st.sampled_from(sorted(self.run.site.cloud)))
+        identity = data.draw(st.sampled_from(sorted(self.run.site.clouds.nodes)))
         if how == "vanish":
             self.run.site.vanish(identity)
         elif how == "stop":
             self.run.site.stop(identity)
         else:
-            self.run.site.cloud[identity].dead = True
+            self.run.site.fall_silent(identity)
         event(f"a node is lost: {how}")
 
     @rule()
     def slurm_restarts(self) -> None:
-        self.run.site.reboot_slurm()
+        self.run.site.slurms.restart()
 
     @rule()
     def all_polls_fail_for_a_while(self) -> None:
-        pace, self.run.pace = self.run.pace, replace(self.run.pace, poll_fails=1.0)
+        chances = self.run.faulty.chances
+        self.run.faulty.chances = replace(chances, poll_fails=1.0)
         self.run.advance(900)
-        self.run.pace = pace
+        self.run.faulty.chances = chances
         event("an outage longer than poll_stale_after")
 
     # ---- what people do ---------------------------------------------------------------------------------------------
@@ -147,22 +151,24 @@ class FleetHistories(RuleBasedStateMachine):
         event(f"killed with {len(self.watch.flying)} steps under way" if self.watch.flying else "killed at rest")
         writing = {step.node.id: step.word for step in self.watch.flying.values() if isinstance(step, SetWord)}
         self.watch.restarted()
-        self.watch.words = {identity: node.word.word for identity, node in self.run.site.cloud.items() if node.word}
+        self.watch.words = {
+            identity: node.word.word for identity, node in self.run.site.clouds.nodes.items() if node.word
+        }
         for identity, word in writing.items():  # it may come to the tag yet, and then that is the word
             if word is not None and word.word is Word.KILL:
                 self.watch.words[identity] = Word.KILL
             elif self.watch.words.get(identity) is not Word.KILL:
                 self.watch.words.pop(identity, None)
-        self.run.start()
+        self.run.restart()
 
     @rule(seconds=st.sampled_from([-3600.0, -5.0, 40.0]))
     def the_clock_is_set(self, seconds: float) -> None:
-        self.run.skew += seconds
+        self.run.site.skew += seconds
 
-    @precondition(lambda self: self.run.site.cloud)
+    @precondition(lambda self: self.run.site.clouds.nodes)
     @rule(data=st.data(), word=st.sampled_from(list(Word)))
     def an_operator_speaks(self, data: st.DataObject, word: Word) -> None:
-        identity = data.draw(st.sampled_from(sorted(self.run.site.cloud)))
+        identity = data.draw(st.sampled_from(sorted(self.run.site.clouds.nodes)))
         if word is Word.KILL:
             self.run.site.killed_on_request.add(identity)
         before = self.watch.words.get(identity)
@@ -187,11 +193,11 @@ class FleetHistories(RuleBasedStateMachine):
         if not hasattr(self, "watch"):
             return
         run = self.run
-        run.pace = Pace()
-        run.site.quota, run.site.no_capacity = None, set()
+        run.faulty.chances, run.site.nature = Chances(), Nature()
+        run.site.clouds.quota, run.site.clouds.no_capacity = None, set()
         self.nothing_forbidden_happened()
         run.advance(1200)  # what was under way ends, and new daemons know their nodes
-        for identity in sorted(run.site.cloud):  # a kill of the daemon may have left an older word in the tag
+        for identity in sorted(run.site.clouds.nodes):  # a kill of the daemon may have left an older word in the tag
             self.watch.words[identity] = Word.RUN
             run.tell(OperatorSaid(identity, Word.RUN, "the end"))
         poll = run.pace.poll
@@ -200,7 +206,8 @@ class FleetHistories(RuleBasedStateMachine):
         assert served, self.watch.account("jobs wait for ever")
         self._little_is_tried()
         for job in run.site.jobs.values():  # probes for these would go on, and there is no moment without a node
-            job.cancelled = job.cancelled or "its user has given it up"
+            if not job.done and not job.cancelled:
+                run.site.cancel(job, "its user has given it up")
         clean = run.until(self._nothing_left, BOUND * poll)
         assert clean, self.watch.account("something is left for ever")
         self.nothing_forbidden_happened()
@@ -220,7 +227,7 @@ class FleetHistories(RuleBasedStateMachine):
         never = [job.shape for job in site.jobs.values() if not job.done and not job.cancelled]
         if not never or self.run.policy.min_nodes:
             return
-        before, least = site.tally.created, site.tally.cost + sum(node.price for node in site.cloud.values())
+        before, least = site.tally.created, site.tally.cost + sum(node.price for node in site.clouds.nodes.values())
         run.advance(2 * 3600)
         probes = sum(shape.nodes for shape in set(never)) * PROBES
         made = site.tally.created - before
@@ -232,9 +239,9 @@ class FleetHistories(RuleBasedStateMachine):
     def _nothing_left(self) -> bool:
         """No node beyond min_nodes, no slot without a node, no operation that never ends."""
         site = self.run.site
-        slots = sum(record.slot is not None for record in site.records.values())
+        slots, nodes = site.keeper.slots(), len(site.clouds.nodes)
         least = self.run.policy.min_nodes
-        return len(site.cloud) <= least and slots <= max(least, len(site.cloud)) and not self.run.fleet.view.operations
+        return nodes <= least and slots <= max(least, nodes) and not self.run.fleet.view.operations
 
 
 FleetHistories.TestCase.settings = settings(

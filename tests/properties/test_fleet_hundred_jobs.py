@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from simulation.run import Run
 from simulation.watch import Watch
 
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.foresight.simulation import Simulation
 
 OFFERS = (
     ProviderSize("small", "small", ram=4000, disk=10, price=0.1, cores=2),
@@ -20,7 +20,9 @@ HOUR = 3600.0
 @pytest.mark.parametrize("seed", range(3))
 def test_jobs_of_two_to_two_hundred_seconds_all_end_and_the_nodes_go(seed: int, windows: tuple[float, ...]) -> None:
     """Row M9."""
-    run = Run(Policy(sections=SECTIONS, shutdown_windows=windows, max_nodes=30, slurm=True, sinfo=True), OFFERS, seed)
+    run = Simulation(
+        Policy(sections=SECTIONS, shutdown_windows=windows, max_nodes=30, slurm=True, sinfo=True), OFFERS, seed
+    )
     watch = Watch(run)
     run.advance(60.0)
     jobs = [
@@ -30,10 +32,10 @@ def test_jobs_of_two_to_two_hundred_seconds_all_end_and_the_nodes_go(seed: int, 
     assert run.until(lambda: all(job.done for job in jobs), 3 * HOUR), watch.account("jobs wait for ever")
     assert [job.runs for job in jobs] == [1] * 100
     assert 2 < run.site.tally.most_nodes <= 30
-    assert run.until(lambda: not run.site.cloud, 2 * HOUR), watch.account("nodes are left")
+    assert run.until(lambda: not run.site.clouds.nodes, 2 * HOUR), watch.account("nodes are left")
     run.advance(600.0)
     assert not run.fleet.view.operations
-    assert not [record for record in run.site.records.values() if record.slot is not None]
-    assert not run.site.cloud
+    assert not run.site.keeper.slots()
+    assert not run.site.clouds.nodes
     assert run.site.tally.busy_destroyed == []
     assert watch.wrong == []

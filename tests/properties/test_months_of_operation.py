@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import time
 
-from simulation.run import Pace, Run
 from simulation.watch import Watch
 
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.foresight.faults import Chances
+from arvnodeman.foresight.simulated_site import Nature
+from arvnodeman.foresight.simulation import Simulation
 
 EVENTS = int(os.environ.get("EVENTS", "15000"))
 HOUR, DAY = 3600.0, 86400.0
@@ -22,15 +24,13 @@ OFFERS = (
     ProviderSize("medium", "medium", ram=8000, disk=20, price=0.13, cores=4),
     ProviderSize("big", "big", ram=16000, disk=50, price=0.4, cores=8),
 )
-FAULTS = Pace(
+FAULTS = Chances(
     fails_before=0.01,
     fails_after=0.01,
     poll_fails=0.01,
     list_lies=0.001,
     record_lies=0.001,
     slurm_lies=0.001,
-    never_pings=0.02,
-    dies=0.02,
     throttled=0.02,
 )
 
@@ -41,7 +41,8 @@ class Months:
     def __init__(self, seed: int) -> None:
         sections = tuple(SizeSection(offer.id, int(offer.cores), offer.id) for offer in OFFERS)
         policy = Policy(sections=sections, shutdown_windows=(54.0, 5.0, 1.0), max_nodes=20, slurm=True)
-        self.run = Run(policy, OFFERS, seed=seed, pace=FAULTS)
+        self.run = Simulation(policy, OFFERS, seed=seed)
+        self.run.faulty.chances, self.run.site.nature = FAULTS, Nature(never_pings=0.02, dies=0.02)
         self.watch = Watch(self.run)
         self.jobs = self.served = self.kills = 0
 
@@ -55,7 +56,7 @@ class Months:
         if rng.random() < 1 / 72:
             self.kills += 1
             self.watch.restarted()
-            self.run.start()
+            self.run.restart()
         elif number % 168 == 167:
             self._forget_week()
         self.run.advance(HOUR)
@@ -64,7 +65,7 @@ class Months:
     def _forget_week(self) -> None:
         """Hold the history against a second Fleet by starting a new daemon, and leave out jobs that are done."""
         self.watch.restarted()
-        self.run.start()
+        self.run.restart()
         jobs = self.run.site.jobs
         for job in [job for job in jobs.values() if job.done]:
             del jobs[job.id]
@@ -73,10 +74,10 @@ class Months:
     def end(self) -> None:
         """The faults stop: all jobs are served, and all nodes go."""
         run = self.run
-        run.pace = Pace()
+        run.faulty.chances, run.site.nature = Chances(), Nature()
         jobs = run.site.jobs
         assert run.until(lambda: all(job.done for job in jobs.values()), 14 * DAY), self.watch.account("jobs wait")
-        assert run.until(lambda: not run.site.cloud, DAY), self.watch.account("nodes stay")
+        assert run.until(lambda: not run.site.clouds.nodes, DAY), self.watch.account("nodes stay")
         assert not self.watch.wrong, self.watch.wrong
         self.served += len(jobs)
         assert self.served == self.jobs

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from simulation.run import Pace, Run
 
-from arvnodeman.fleet.messages import CloudListed, CreateNode, Event, FindNode, LookForNode, Poll, StepDone, StepFailed
-from arvnodeman.fleet.messages import Step as AnyStep
+from arvnodeman.fleet.messages import CloudListed, CreateNode, FindNode, LookForNode, Poll, Step
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, JobShape, Policy, ProviderSize, RemoteError, SizeSection
+from arvnodeman.foresight.simulated_site import Nature
+from arvnodeman.foresight.simulation import Simulation
+from arvnodeman.loop.world import Answer, Listed, World
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
 OFFERS = (
@@ -29,63 +32,62 @@ NO = (ErrorKind.CAPACITY, ErrorKind.QUOTA, ErrorKind.REFUSED, ErrorKind.THROTTLE
 FOR_EVER = 1e12
 
 
-class StrangeRun(Run):
-    """A run on a cloud that cannot be understood. Nobody pings, so that the jobs wait for nodes until the end."""
+class StrangeWorld:
+    """A cloud that cannot be understood. Rates of 0 to 1."""
 
-    def meet(self, wishes: int, unread: float, hides: float, refuses: float) -> None:
-        """How strange it is; rates of 0 to 1."""
+    def __init__(self, run: Simulation, world: World, wishes: int, unread: float, hides: float, refuses: float) -> None:
         self.wishes, self.unread, self.hides, self.refuses = wishes, unread, hides, refuses
-        self.dice = random.Random(self.seed + 1)
+        self.run, self.world = run, world
+        self.dice = random.Random(run.seed + 1)
         self.made: dict[str, float] = {}  # id -> when it was made
         self.hidden: dict[str, float] = {}  # id -> until when no list shows it
         self.told: set[str] = set()
         self.wrong: list[str] = []
 
-    def _seen(self, nodes: tuple[CloudNode, ...]) -> tuple[CloudNode, ...]:
-        shown = tuple(node for node in nodes if self.hidden.get(node.id, 0.0) <= self.now)
+    def list(self, poll: Poll) -> Listed:
+        """Some nodes are not in it."""
+        listed = self.world.list(poll)
+        return replace(listed, nodes=self._seen(listed.nodes)) if isinstance(listed, CloudListed) else listed
+
+    def do(self, steps: Sequence[Step]) -> Sequence[Answer]:
+        """Creates are answered in words that cannot be read."""
+        return [self._create(step) if isinstance(step, CreateNode) else self._do(step) for step in steps]
+
+    def _seen(self, nodes: Sequence[CloudNode]) -> tuple[CloudNode, ...]:
+        shown = tuple(node for node in nodes if self.hidden.get(node.id, 0.0) <= self.run.now)
         self.told.update(node.id for node in shown)
         return shown
 
-    def _poll(self, poll: Poll) -> Event:
-        heard = super()._poll(poll)
-        if isinstance(heard, CloudListed):
-            return CloudListed(self._seen(tuple(heard.nodes)), heard.started, heard.clock_offset)
-        return heard
-
-    def _answer(self, step: AnyStep) -> StepDone | StepFailed:
-        if isinstance(step, CreateNode):
-            return self._create(step)
-        answer = super()._answer(step)
-        if isinstance(step, FindNode | LookForNode) and isinstance(answer, StepDone):
-            found = answer.result
-            if isinstance(found, CloudNode) and not self._seen((found,)):
-                return StepDone(step, None)
+    def _do(self, step: Step) -> Answer:
+        (answer,) = self.world.do((step,))
+        if isinstance(step, FindNode | LookForNode) and isinstance(answer, CloudNode) and not self._seen((answer,)):
+            return None
         return answer
 
-    def _create(self, step: CreateNode) -> StepDone | StepFailed:
+    def _create(self, step: CreateNode) -> Answer:
         if self.dice.random() < self.refuses:
-            return StepFailed(step, RemoteError(self.dice.choice(NO), "no"))
+            return RemoteError(self.dice.choice(NO), "no")
         made = self.dice.random() < 0.8
         readable = made and self.dice.random() >= self.unread
         if not made:
-            return StepFailed(step, RemoteError(ErrorKind.UNREADABLE, "?"))
-        before = set(self.site.cloud)
-        answer = super()._answer(step)
-        for identity in set(self.site.cloud) - before:
+            return RemoteError(ErrorKind.UNREADABLE, "?")
+        before = set(self.run.site.clouds.nodes)
+        (answer,) = self.world.do((step,))
+        for identity in set(self.run.site.clouds.nodes) - before:
             self._note_made(identity)
             if self.dice.random() < self.hides:
-                self.hidden[identity] = self.now + self.dice.choice([90.0, 600.0, FOR_EVER])
-        if isinstance(answer, StepFailed) or not readable:
-            return StepFailed(step, RemoteError(ErrorKind.UNREADABLE, "?"))
-        assert isinstance(answer.result, CloudNode)
-        self.told.add(answer.result.id)
+                self.hidden[identity] = self.run.now + self.dice.choice([90.0, 600.0, FOR_EVER])
+        if isinstance(answer, RemoteError) or not readable:
+            return RemoteError(ErrorKind.UNREADABLE, "?")
+        assert isinstance(answer, CloudNode)
+        self.told.add(answer.id)
         return answer
 
     def _note_made(self, identity: str) -> None:
         """One more is made. So many may be unknown to us now as there are wishes, it included."""
-        since = self.now - self.policy.boot_fail_after
+        since = self.run.now - self.run.policy.boot_fail_after
         unknown = [other for other, at in self.made.items() if other not in self.told and at > since]
-        self.made[identity] = self.now
+        self.made[identity] = self.run.now
         if len(unknown) >= self.wishes:
             self.wrong.append(f"{identity} is made while {', '.join(unknown)} may be there, for {self.wishes} wishes")
 
@@ -104,11 +106,18 @@ def test_no_more_nodes_are_made_unseen_than_are_wished_for(
 ) -> None:
     """At most one for each wish, per boot_fail_after, beside those that the cloud has told of."""
     policy = Policy(sections=SECTIONS, shutdown_windows=(0.0, 60.0), max_nodes=20, slurm=True, max_price_factor=5.0)
-    run = StrangeRun(policy, OFFERS, seed=seed, pace=Pace(never_pings=1.0))
-    run.meet(wishes, unread, hides, refuses)
+    strange: list[StrangeWorld] = []
+
+    def before(run: Simulation, world: World) -> World:
+        strange.append(StrangeWorld(run, world, wishes, unread, hides, refuses))
+        return strange[0]
+
+    run = Simulation(policy, OFFERS, seed=seed, before=before)
+    run.site.nature = Nature(never_pings=1.0)  # so that the jobs wait for nodes until the end
     for _ in range(wishes):
         run.site.submit(JobShape(size=size), 60.0)
     run.advance(3 * 3600.0)
-    assert not run.wrong, run.wrong
-    event(f"{len(run.made)} made")
-    event("some were never told of" if set(run.made) - run.told else "all were told of")
+    (world,) = strange
+    assert not world.wrong, world.wrong
+    event(f"{len(world.made)} made")
+    event("some were never told of" if set(world.made) - world.told else "all were told of")

@@ -1,1 +1,1 @@
-"""A small cloud, queue and Slurm in virtual time, which drive a Fleet alone: months of operation in seconds."""
+"""What must hold at every command of a brain on a simulated site."""

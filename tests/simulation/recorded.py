@@ -19,10 +19,12 @@ from pathlib import Path
 from arvnodeman.fleet.messages import Command, Event, OperatorSaid, PolicyChanged, RetryAsked, SafeMode, StopAsked
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import JobOwner, JobShape, Policy, ProviderSize, SizeSection, Word
+from arvnodeman.foresight.faults import Chances
+from arvnodeman.foresight.sim_slurm import MAINTENANCE, Rules
+from arvnodeman.foresight.simulated_site import Nature
+from arvnodeman.foresight.simulation import Simulation
 from arvnodeman.journal.inbox import JournalInbox
 from arvnodeman.journal.writer import FOLDER, Journal, files_of
-from simulation.run import Pace, Run
-from simulation.site import MAINTENANCE
 
 OFFERS = (
     ProviderSize("small", "small", ram=4000, disk=10, price=0.1, cores=2),
@@ -52,7 +54,7 @@ class Recording:
     """A run whose daemons keep journals in this state directory."""
 
     folder: Path
-    run: Run
+    run: Simulation
     dice: random.Random
     _journal: Journal | None = field(default=None, init=False)
 
@@ -60,12 +62,10 @@ class Recording:
         """A new daemon; the one before is killed."""
         self.end()
         run = self.run
-        self._journal = Journal(
-            self.folder, run.policy, run.now + run.skew, file_bytes=1 << 24, inbox=JournalInbox(1 << 40)
-        )
+        self._journal = Journal(self.folder, run.policy, run.wall(), file_bytes=1 << 24, inbox=JournalInbox(1 << 40))
         self._journal.start()
         run.watch = self._note
-        run.start()
+        run.restart()
 
     def end(self) -> None:
         """Close the file of the present daemon."""
@@ -73,7 +73,7 @@ class Recording:
             self._journal.stop(LONG)
             self._journal = None
 
-    def _note(self, event: Event, now: float, commands: list[Command]) -> None:
+    def _note(self, event: Event, now: float, commands: Sequence[Command]) -> None:
         assert self._journal is not None
         self._journal.note(event, now, commands)
 
@@ -96,7 +96,7 @@ def jobs_come(at: Recording) -> None:
         nodes=dice.choice([1, 1, 1, 2]),
         gres=dice.choice([(), (), (), (("gpu", 1),), (("gpu:tesla", 2),), (("fpga", 1),)]),
         partitions=dice.choice([(), ("compute",), ("compute",), ("gpu",), ("debug",), ("gpu", "debug")]),
-        owner=JobOwner("ann", "lab", dice.choice(["", "", "", "", *(at.run.site.never or [""])])),
+        owner=JobOwner("ann", "lab", dice.choice(["", "", "", "", *(at.run.site.slurms.rules.never or [""])])),
     )
     for _ in range(dice.choice([1, 2, 3])):
         at.run.site.submit(shape, dice.choice([30, 300, 3000]), dice.randrange(4))
@@ -104,8 +104,8 @@ def jobs_come(at: Recording) -> None:
 
 def requests_fail(at: Recording) -> None:
     rates = [0.0, 0.0, 0.05, 0.2]
-    at.run.pace = replace(
-        at.run.pace,
+    at.run.faulty.chances = replace(
+        at.run.faulty.chances,
         fails_before=at.dice.choice(rates),
         fails_after=at.dice.choice(rates),
         poll_fails=at.dice.choice(rates),
@@ -115,8 +115,8 @@ def requests_fail(at: Recording) -> None:
 
 def lists_lie(at: Recording) -> None:
     rates = [0.0, 0.0, 0.05, 0.2]
-    at.run.pace = replace(
-        at.run.pace,
+    at.run.faulty.chances = replace(
+        at.run.faulty.chances,
         list_lies=at.dice.choice(rates),
         record_lies=at.dice.choice(rates),
         slurm_lies=at.dice.choice([0.0, 0.0, 0.1]),
@@ -124,17 +124,17 @@ def lists_lie(at: Recording) -> None:
 
 
 def nodes_are_bad(at: Recording) -> None:
-    at.run.pace = replace(at.run.pace, never_pings=at.dice.choice([0, 0, 0.2]), dies=at.dice.choice([0, 0.1, 0.3]))
+    at.run.site.nature = Nature(never_pings=at.dice.choice([0, 0, 0.2]), dies=at.dice.choice([0, 0.1, 0.3]))
 
 
 def all_is_well(at: Recording) -> None:
-    at.run.pace = Pace()
-    at.run.site.quota, at.run.site.no_capacity = None, set()
+    at.run.faulty.chances, at.run.site.nature = Chances(), Nature()
+    at.run.site.clouds.quota, at.run.site.clouds.no_capacity = None, set()
 
 
 def the_cloud_is_full(at: Recording) -> None:
-    at.run.site.quota = at.dice.choice([None, 1, 3])
-    at.run.site.no_capacity = at.dice.choice([set(), {"small"}, {"small", "big", "medium"}])
+    at.run.site.clouds.quota = at.dice.choice([None, 1, 3])
+    at.run.site.clouds.no_capacity = at.dice.choice([set(), {"small"}, {"small", "big", "medium"}])
 
 
 def a_node_is_lost(at: Recording) -> None:
@@ -147,17 +147,18 @@ def a_node_is_lost(at: Recording) -> None:
     elif how == "stop":
         at.run.site.stop(identity)
     else:
-        at.run.site.cloud[identity].dead = True
+        at.run.site.fall_silent(identity)
 
 
 def slurm_restarts(at: Recording) -> None:
-    at.run.site.reboot_slurm()
+    at.run.site.slurms.restart()
 
 
 def polls_fail_for_long(at: Recording) -> None:
-    pace, at.run.pace = at.run.pace, replace(at.run.pace, poll_fails=1.0)
+    chances = at.run.faulty.chances
+    at.run.faulty.chances = replace(chances, poll_fails=1.0)
     at.run.advance(900)
-    at.run.pace = pace
+    at.run.faulty.chances = chances
 
 
 def the_daemon_is_killed(at: Recording) -> None:
@@ -166,11 +167,11 @@ def the_daemon_is_killed(at: Recording) -> None:
 
 def killed_and_careful(at: Recording) -> None:
     at.begin()
-    at.run.tell(SafeMode(at.run.now + at.run.skew + 600.0))
+    at.run.tell(SafeMode(at.run.wall() + 600.0))
 
 
 def the_clock_is_set(at: Recording) -> None:
-    at.run.skew += at.dice.choice([-3600.0, -5.0, 40.0])
+    at.run.site.skew += at.dice.choice([-3600.0, -5.0, 40.0])
 
 
 def an_operator_speaks(at: Recording) -> None:
@@ -185,11 +186,12 @@ def a_retry_is_asked(at: Recording) -> None:
 
 
 def an_operator_drains_in_slurm(at: Recording) -> None:
-    name = at.dice.choice(sorted(at.run.site.slurm)[:12])
-    if at.run.site.slurm[name].drain:
-        at.run.site.resume(name)
+    slurm = at.run.site.slurms
+    name = at.dice.choice(sorted(slurm.names)[:12])
+    if slurm.names[name].drain:
+        slurm.resume(name)
     else:
-        at.run.site.drain(name, "disk full")
+        slurm.drain(name, "disk full", at.run.now)
 
 
 def a_reload(at: Recording) -> None:
@@ -216,7 +218,7 @@ def an_orderly_stop(at: Recording) -> None:
 
 
 def _a_node(at: Recording) -> str | None:
-    nodes = sorted(at.run.site.cloud)
+    nodes = sorted(at.run.site.clouds.nodes)
     return at.dice.choice(nodes) if nodes else None
 
 
@@ -266,10 +268,8 @@ def record(name: str, folder: Path) -> None:
         return
     scene = SCENES[name]
     policy = replace(POLICY, **scene.changes)  # type: ignore[arg-type]
-    run = Run(policy, OFFERS, scene.seed, slots=scene.slots, names=scene.names)
-    run.site.gres, run.site.partitions = GRES, PARTITIONS
-    if scene.never:
-        run.site.never = NEVER
+    run = Simulation(policy, OFFERS, scene.seed, slots=scene.slots, names=scene.names)
+    run.site.slurms.rules = Rules(GRES, PARTITIONS, NEVER if scene.never else {})
     at = Recording(folder, run, random.Random(f"recorded/{name}"))
     at.begin()
     at.play(scene.doings, scene.rounds)
@@ -281,7 +281,8 @@ def record(name: str, folder: Path) -> None:
 def _thousand(folder: Path) -> None:
     """A thousand nodes come and begin to go."""
     policy = replace(POLICY, max_nodes=1000)
-    run = Run(policy, OFFERS, 14, Pace(dies=0.02, fails_before=0.01), slots=1000, names=True)
+    run = Simulation(policy, OFFERS, 14, slots=1000, names=True)
+    run.site.nature, run.faulty.chances = Nature(dies=0.02), Chances(fails_before=0.01)
     at = Recording(folder, run, random.Random(f"recorded/{folder.name}"))
     for _ in range(1000):
         run.site.submit(JobShape(cores=at.dice.choice([2, 2, 4, 8])), at.dice.choice([60.0, 200.0, 600.0]))

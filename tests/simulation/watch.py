@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.fleet import Fleet
@@ -29,27 +30,27 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.nodes.node import BUSY_STATES
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values.model import JobShape, SlurmNode, Word
-from simulation.run import Run
+from arvnodeman.foresight.simulation import Simulation
 
 
 @dataclass(slots=True, repr=False)
 class Watch:
     """What the Fleet has been told so far, and what it did wrong."""
 
-    run: Run
+    run: Simulation
     wrong: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)  # interesting things that happened
     words: dict[str, Word] = field(default_factory=dict)  # operators' newest, by cloud id
     flying: dict[int, Step] = field(default_factory=dict)  # steps not answered, by operation
     sinfo: dict[str, SlurmNode] = field(default_factory=dict)
-    history: list[tuple[Event, float, list[Command]]] = field(default_factory=list)
+    history: list[tuple[Event, float, Sequence[Command]]] = field(default_factory=list)
     began: float = 0.0
     back_off: dict[JobShape, float] = field(default_factory=dict)  # groups that were booted for in vain, and until when
     _succeeded: dict[Poll, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.run.watch = self.look
-        self.began = self.run.now + self.run.skew
+        self.began = self.run.wall()
 
     def restarted(self) -> None:
         """A new daemon knows nothing."""
@@ -58,10 +59,10 @@ class Watch:
         self._succeeded.clear()
         self.back_off.clear()
         self.history.clear()
-        self.began = self.run.now + self.run.skew
+        self.began = self.run.wall()
         self.seen.add("restart")
 
-    def look(self, event: Event, now: float, commands: list[Command]) -> None:
+    def look(self, event: Event, now: float, commands: Sequence[Command]) -> None:
         """One event has been handled."""
         self.history.append((event, now, commands))
         self._take_in(event)
@@ -73,9 +74,9 @@ class Watch:
         if isinstance(event, RecordsListed):
             self._check_reasons()
         site = self.run.site
-        if len(site.cloud) > self.run.policy.max_nodes:
-            self._blame(f"{len(site.cloud)} nodes exist, max_nodes is {self.run.policy.max_nodes}")
-        price = sum(node.price for node in site.cloud.values())
+        if len(site.clouds.nodes) > self.run.policy.max_nodes:
+            self._blame(f"{len(site.clouds.nodes)} nodes exist, max_nodes is {self.run.policy.max_nodes}")
+        price = sum(node.price for node in site.clouds.nodes.values())
         if 0 < self.run.policy.max_total_price < price - 1e-9:
             self._blame(f"nodes cost {price}, max_total_price is {self.run.policy.max_total_price}")
         if site.tally.resumed_meanwhile:
@@ -132,7 +133,7 @@ class Watch:
             case _:
                 pass
 
-    def _check_vain(self, event: QueueListed, now: float, commands: list[Command]) -> None:
+    def _check_vain(self, event: QueueListed, now: float, commands: Sequence[Command]) -> None:
         """Of groups that Slurm never starts: no boot in their back-off, then the nodes of one job."""
         site = self.run.site
         groups = {job.shape for job in event.jobs}
@@ -143,7 +144,7 @@ class Watch:
                 self.seen.add("a boot in vain")
             elif isinstance(note, Note) and note.kind is Decided.TRIED_AGAIN and note.subject in shapes:
                 self.back_off[shapes[note.subject]] = now
-        never = {shape for shape in groups if shape.owner.qos in site.never}
+        never = {shape for shape in groups if shape.owner.qos in site.slurms.rules.never}
         if groups - never or not never <= self.back_off.keys() or self.run.policy.min_nodes:
             return
         begun = sum(isinstance(command, PrepareRecord) for command in commands)
@@ -185,15 +186,13 @@ class Watch:
 
     def _check_down(self, step: SetNodeDown) -> None:
         """DOWN ends the job on a node: never for one that lives."""
-        slurm = self.run.site.slurm[step.hostname]
-        node = self.run.site.cloud.get(slurm.node or "")
+        node = self.run.site.slurms.names[step.hostname].node
         if node is not None and node.up and not node.stopped:
             self._blame(f"{step.hostname} is set DOWN while its node lives")
 
     def _hostname(self, identity: str) -> str:
-        node = self.run.site.cloud.get(identity)
-        record = self.run.site.records.get(node.record) if node is not None else None
-        return (record.hostname if record is not None else None) or ""
+        node = self.run.site.clouds.nodes.get(identity)
+        return self.run.site.keeper.hostname(node) if node is not None else ""
 
     def replay(self) -> None:
         """The same history gives the same commands."""
@@ -210,10 +209,10 @@ class Watch:
             (node.name, node.state.value, node.slurm, view.why(node.id).words(view.t)) for node in view.nodes.values()
         ]
         causes = [(shape, w.served, w.jobs, w.cause and w.cause.words(view.t)) for shape, w in view.waiting.items()]
-        slots = [record for record in site.records.values() if record.slot is not None]
-        slurm = [node for node in site.slurm.values() if node.node in site.cloud]
+        slots = [record for record in site.keeper.listed() if record.slot is not None]
+        slurm = [name for name in site.slurms.names.values() if name.node is not None and not name.node.gone]
         return (
             f"{text}\njobs {waiting}\nnodes {words}\ncauses {causes}\nslots {slots}\nslurm {slurm}\n"
-            f"cloud {list(site.cloud.values())}\noperations {view.operations}\nblocked {view.blocked!r}"
+            f"cloud {list(site.clouds.nodes.values())}\noperations {view.operations}\nblocked {view.blocked!r}"
             f" resting {view.resting}\n{self.run.notes[-10:]}"
         )

@@ -21,12 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     {"version"},
     {"fleet"},
+    {"loop"},
     {"config"},
     {"cloud", "arvados", "slurm"},
     {"records"},
     {"supervision"},
     {"actors", "history", "journal"},
-    {"manage"},
+    {"manage", "foresight"},
     {"commands", "launcher", "sandbox"},
     {"cli"},
     {"__main__"},
@@ -130,7 +131,7 @@ def wrong_imports(files: Iterable[Module]) -> list[str]:
         for library in sorted(module.libraries & HOMES.keys()):
             if module.room not in HOMES[library]:
                 wrong.append(f"{module.name} imports {library}, which is at home in {sorted(HOMES[library])}")
-        if module.room == "fleet":
+        if module.room in ("fleet", "loop"):
             wrong += [
                 f"{module.name} imports {library}, which is not pure" for library in sorted(module.libraries - PURE)
             ]

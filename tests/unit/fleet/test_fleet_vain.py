@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from simulation.run import Pace, Run
-from simulation.site import MAINTENANCE, SimJob
 from world import EPOCH, HELD, HOUR, MINUTE, SECTIONS, World, jobs, policy
 
 from arvnodeman.fleet.messages import (
@@ -22,6 +20,9 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.plan.vain import MOST, REMEMBERED, Idle, Memory, VainBoots, follow, group_name, words_of
 from arvnodeman.fleet.values.causes_of_use import InVain, ProbeFirst
 from arvnodeman.fleet.values.model import Job, JobOwner, JobShape, Policy, ProviderSize
+from arvnodeman.foresight.sim_jobs import SimJob
+from arvnodeman.foresight.sim_slurm import MAINTENANCE
+from arvnodeman.foresight.simulation import Pace, Simulation
 
 NEVER = {"spent": "QOSGrpCpuLimit", "odd": "", "later": f"ReqNodeNotAvail, {MAINTENANCE}"}
 POLL = MINUTE
@@ -38,25 +39,25 @@ def asks(qos: str = "", nodes: int = 1, cores: int = 1) -> JobShape:
     return JobShape(cores=cores, nodes=nodes, owner=JobOwner("ann", "lab", qos))
 
 
-def site(never: Mapping[str, str] = NEVER, **options: object) -> Run:
+def site(never: Mapping[str, str] = NEVER, **options: object) -> Simulation:
     """A site with a daemon, where Slurm never starts the jobs of some QOS."""
-    run = Run(policy(use_within=USE_WITHIN, **options), OFFERS, seed=1, pace=Pace(poll=POLL))
-    run.site.never = never
+    run = Simulation(policy(use_within=USE_WITHIN, **options), OFFERS, seed=1, pace=Pace(poll=POLL))
+    run.site.slurms.rules.never = never
     return run
 
 
-def submit(run: Run, count: int, shape: JobShape, duration: float = 600.0, priority: int = 0) -> list[SimJob]:
+def submit(run: Simulation, count: int, shape: JobShape, duration: float = 600.0, priority: int = 0) -> list[SimJob]:
     """Some jobs alike."""
     return [run.site.submit(shape, duration, priority) for _ in range(count)]
 
 
-def standing(run: Run, shape: JobShape) -> str:
+def standing(run: Simulation, shape: JobShape) -> str:
     """Why the next job of a group waits, in words."""
     cause = run.fleet.view.waiting[shape].cause
     return cause.words(run.fleet.view.t) if cause is not None else ""
 
 
-def vain_lines(run: Run) -> list[str]:
+def vain_lines(run: Simulation) -> list[str]:
     return [line for line in run.notes if "Slurm did not use it" in line]
 
 
@@ -81,9 +82,9 @@ def test_no_node_is_kept_for_them_for_longer_than_use_within(qos: str) -> None:
     """And none for good, whatever Slurm calls it: one that it plans for a job goes like one that is idle."""
     run = site()
     submit(run, 1, asks(qos))
-    assert run.until(lambda: any(node.up for node in run.site.cloud.values()), HOUR)
+    assert run.until(lambda: any(node.up for node in run.site.clouds.nodes.values()), HOUR)
     up = run.now
-    assert run.until(lambda: not run.site.cloud, HOUR)
+    assert run.until(lambda: not run.site.clouds.nodes, HOUR)
     assert run.now - up <= USE_WITHIN + 5 * POLL
     if qos == "later":
         assert run.now - up >= USE_WITHIN  # Slurm calls it busy: it is given the time
@@ -151,7 +152,7 @@ def test_a_restart_costs_one_round_at_most() -> None:
     submit(run, 5, asks("spent"))
     run.advance(4 * HOUR)
     before = run.site.tally.created
-    run.start()
+    run.restart()
     run.advance(30 * MINUTE)
     assert before < run.site.tally.created <= before + 5 + 3
 
@@ -193,16 +194,16 @@ def test_a_group_is_named_by_what_it_is() -> None:
 # ---- what ends a back-off --------------------------------------------------------------------------------------------
 
 
-def in_back_off(count: int = 5) -> Run:
+def in_back_off(count: int = 5) -> Simulation:
     """A group of jobs has been booted for in vain, all nodes are gone, and nothing is tried for a while."""
     run = site()
     submit(run, count, asks("odd"))
     assert run.until(lambda: bool(run.fleet.view.vain), HOUR)
-    assert run.until(lambda: not run.site.cloud, HOUR)
+    assert run.until(lambda: not run.site.clouds.nodes, HOUR)
     return run
 
 
-def begun(run: Run, seconds: float) -> int:
+def begun(run: Simulation, seconds: float) -> int:
     """Nodes that are made in some time."""
     before = run.site.tally.created
     run.advance(seconds)
@@ -241,7 +242,7 @@ def test_a_new_configuration_ends_it() -> None:
 
 def test_when_slurm_starts_one_more_and_more_are_booted() -> None:
     run = in_back_off(20)
-    run.site.never = {}
+    run.site.slurms.rules.never = {}
     assert run.until(lambda: any(job.started for job in run.site.jobs.values()), HOUR)
     assert run.until(lambda: all(job.done for job in run.site.jobs.values()), 2 * HOUR)
     assert len(vain_lines(run)) == 1
@@ -411,4 +412,4 @@ def test_nodes_that_slurm_plans_for_others_do_not_stay_as_a_probe_for_ever(windo
     run.advance(90 * MINUTE)
     submit(run, 2, asks("later", nodes=2), priority=1)
     run.advance(3 * HOUR)
-    assert run.until(lambda: not run.site.cloud, 4 * HOUR)
+    assert run.until(lambda: not run.site.clouds.nodes, 4 * HOUR)

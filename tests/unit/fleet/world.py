@@ -2,7 +2,7 @@
 
 Nothing happens here by itself: a test lists nodes, records, Slurm's words and jobs, tells the Fleet of them by polls,
 and answers the steps that it gives (`done`, `fail`), or lets all be carried out (`obey`). Whole sites that live by
-themselves are in tests/simulation.
+themselves are in arvnodeman/foresight.
 """
 
 from __future__ import annotations

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from simulation.run import Run
-
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.foresight.simulation import Simulation
 from arvnodeman.journal.writer import FILE_BYTES, MOST_BYTES, Journal
 
 OFFERS = (
@@ -20,22 +19,23 @@ POLICY = Policy(sections=SECTIONS, shutdown_windows=(0.0, 60.0), max_nodes=20, s
 LONG = 60.0  # seconds that the writer may take
 
 
-def lively_site(seed: int, *, names: bool = False) -> Run:
+def lively_site(seed: int, *, names: bool = False) -> Simulation:
     """Jobs, and now and then a request that fails."""
-    run = Run(POLICY, OFFERS, seed, names=names)
-    run.pace.fails_before = run.pace.fails_after = run.pace.poll_fails = 0.03
+    run = Simulation(POLICY, OFFERS, seed, names=names)
+    chances = run.faulty.chances
+    chances.fails_before = chances.fails_after = chances.poll_fails = 0.03
     for number in range(30):
         run.site.submit(JobShape(cores=run.rng.choice([1, 2, 8])), 20.0 + 10.0 * number)
     return run
 
 
 def journalled(
-    folder: Path, run: Run, hours: float = 2.0, *, file_bytes: int = FILE_BYTES, most_bytes: int = MOST_BYTES
+    folder: Path, run: Simulation, hours: float = 2.0, *, file_bytes: int = FILE_BYTES, most_bytes: int = MOST_BYTES
 ) -> None:
     """Let the site live on, with a new daemon whose journal is in this state directory."""
-    journal = Journal(folder, run.policy, run.now + run.skew, file_bytes=file_bytes, most_bytes=most_bytes)
+    journal = Journal(folder, run.policy, run.wall(), file_bytes=file_bytes, most_bytes=most_bytes)
     run.watch = journal.note
-    run.start()
+    run.restart()
     journal.start()
     run.advance(3600.0 * hours)
     journal.stop(LONG)

@@ -1,0 +1,148 @@
+"""The keeper of a simulated site of Slurm alone: names are the records, nodes are heard of through their slurmd.
+
+What the lists say of a name is put together by the real keeper's own functions, from what Slurm would show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arvnodeman.fleet.messages import PrepareRecord, RecordPrepared
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
+from arvnodeman.foresight.agenda import Agenda
+from arvnodeman.foresight.sim_cloud import SimNode
+from arvnodeman.foresight.sim_slurm import SimName, SimSlurm
+from arvnodeman.records.marks import mark_of_boot, mark_of_node, read_mark
+from arvnodeman.records.names import Contact, contact_of, is_free, record_of
+from arvnodeman.slurm.show import ShownNode
+
+REST = 60.0  # seconds
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was listed of a name last."""
+
+    record: NodeRecord
+    version: int
+    skew: float
+    until: float  # it holds at most so long
+
+
+class SimNames:
+    """The records of Slurm alone. `skew`: the daemon's clock less Slurm's, in seconds."""
+
+    def __init__(self, agenda: Agenda, slurm: SimSlurm) -> None:
+        self.skew = 0.0
+        self._agenda = agenda
+        self._slurm = slurm
+        self._comments: dict[str, str] = {}
+        self._contacts: dict[str, Contact] = {}
+        self._kept: dict[str, _Kept] = {}
+        self._list: tuple[NodeRecord, ...] = ()
+        for name in slurm.names.values():
+            name.address = name.name
+
+    def daemon_started(self) -> None:
+        """A new daemon remembers nobody."""
+        self._contacts.clear()
+        self._kept.clear()
+
+    def listed(self) -> tuple[NodeRecord, ...]:
+        """One `scontrol show nodes`."""
+        records = tuple([self._record(name) for name in self._slurm.names.values()])
+        if any(new is not old for new, old in zip(records, self._list, strict=False)) or not self._list:
+            self._list = records
+        return self._list
+
+    def slots(self) -> int:
+        """Names with a mark."""
+        return sum(map(bool, self._comments.values()))
+
+    def prepare(self, step: PrepareRecord) -> RecordPrepared:
+        """Write an intent on a free name. Raises RemoteFailure."""
+        if step.reuse is None:
+            raise RemoteFailure(RemoteError(ErrorKind.SLOTS, "no name is free"))
+        name = self._slurm.names[step.reuse]
+        node = self._shown(name)
+        mark = read_mark(node.comment)
+        ours = mark is not None and mark.intent is not None and mark.intent.token == step.intent.token
+        if not ours and not is_free(node, mark, REST, self._agenda.now + self.skew):
+            raise RemoteFailure(RemoteError(ErrorKind.SLOTS, "it is not free any more"))
+        self._note(name, mark_of_boot(step.intent))
+        shown = self._shown(name)
+        return RecordPrepared(record_of(shown, read_mark(shown.comment), None, free=False), Secret(""))
+
+    def describe(self, uuid: str, node: CloudNode) -> None:
+        """The name is this node's, and is found at its address."""
+        name = self._slurm.names[uuid]
+        if node.address is not None:
+            name.address = node.address
+        self._note(name, mark_of_node(node.report_id))
+        self._slurm.schedule()
+
+    def release(self, uuid: str) -> None:
+        """No mark, and its own address again."""
+        name = self._slurm.names[uuid]
+        name.address = name.name
+        self._note(name, "")
+
+    def contact(self, node: SimNode) -> str:
+        """Its slurmd registers under the name that it was given."""
+        name = self._slurm.names[node.record]
+        name.slurmd_started = self._agenda.now
+        return name.name
+
+    def silent(self, node: SimNode) -> None:
+        """Slurm sees that by itself."""
+
+    def hostname(self, node: SimNode) -> str:
+        """The name that it was given."""
+        return node.record
+
+    def _note(self, name: SimName, comment: str) -> None:
+        self._comments[name.name] = comment
+        self._slurm.changed(name)
+
+    def _record(self, name: SimName) -> NodeRecord:
+        """As it was, where nothing can have changed."""
+        now = self._agenda.now + self.skew
+        kept = self._kept.get(name.name)
+        if kept is not None and kept.version == name.version and kept.skew == self.skew and now < kept.until:
+            return kept.record
+        node = self._shown(name)
+        mark = read_mark(node.comment)
+        contact = None
+        if mark is not None and mark.instance_id:
+            contact = contact_of(node, mark.instance_id, self._contacts.get(name.name), now)
+            self._contacts[name.name] = contact
+        else:
+            self._contacts.pop(name.name, None)
+        record = record_of(node, mark, contact, free=is_free(node, mark, REST, now))
+        until = float("inf")
+        if node.reason_at is not None and now < node.reason_at + REST:
+            until = node.reason_at + REST if now >= node.reason_at else node.reason_at
+        if contact is not None and contact.last == now:
+            until = now  # heard of anew each time
+        self._kept[name.name] = _Kept(record, name.version, self.skew, until)
+        return record
+
+    def _shown(self, name: SimName) -> ShownNode:
+        base = "IDLE"
+        if name.job is not None:
+            base = "ALLOCATED"
+        elif name.down:
+            base = "DOWN" if name.slurmd_started is not None or name.reason else "UNKNOWN"
+        flags = {"DRAIN"} if name.drain else set()
+        if not self._slurm.answers(name):
+            flags.add("NOT_RESPONDING")
+        return ShownNode(
+            name.name,
+            base,
+            frozenset(flags),
+            name.address,
+            slurmd_started=name.slurmd_started,
+            reason=name.reason,
+            reason_at=name.reason_at if name.reason else None,
+            comment=self._comments.get(name.name, ""),
+        )

@@ -1,0 +1,169 @@
+"""A daemon's brain and a simulated site, in virtual time."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from arvnodeman.fleet.fleet import Fleet
+from arvnodeman.fleet.messages import WARNING, Command, Event, Note, Poll, Step
+from arvnodeman.fleet.values.model import Policy, ProviderSize
+from arvnodeman.fleet.view.view import View
+from arvnodeman.foresight.agenda import Agenda
+from arvnodeman.foresight.faults import FaultyWorld
+from arvnodeman.foresight.simulated_site import SimulatedSite
+from arvnodeman.loop.in_turn import InTurn
+from arvnodeman.loop.polling import PollTimes
+from arvnodeman.loop.world import World, carry_out
+
+EPOCH = 1_700_000_000.0
+
+Watcher = Callable[[Event, float, Sequence[Command]], None]
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast a daemon is, in seconds."""
+
+    poll: float = 60.0
+    max_wait: float = 300.0  # between polls that fail
+    step: float = 1.0  # there and back
+
+
+class WatchedBrain:
+    """A Fleet, and who looks on."""
+
+    def __init__(self, fleet: Fleet, told: Watcher) -> None:
+        self._fleet = fleet
+        self._told = told
+        self.next_wakeup = fleet.next_wakeup
+
+    def handle(self, event: Event, now: float) -> Sequence[Command]:
+        """Take in one event and say what is to be done."""
+        commands = self._fleet.handle(event, now)
+        self._told(event, now, commands)
+        return commands
+
+    @property
+    def view(self) -> View:
+        """The newest account."""
+        return self._fleet.view
+
+    @property
+    def boots_at_the_cloud(self) -> int:
+        """Boots that have reached the cloud."""
+        return self._fleet.boots_at_the_cloud
+
+
+@dataclass(slots=True, repr=False)
+class Simulation:
+    """A Fleet on a simulated site. `advance()` lets time pass; everything is decided by `seed`."""
+
+    policy: Policy
+    sizes: tuple[ProviderSize, ...]
+    seed: int = 0
+    pace: Pace = field(default_factory=Pace)
+    slots: int = 64
+    names: bool = False  # Slurm alone: names are the records
+    before: Callable[[Simulation, World], World] | None = None  # what stands before the site
+    rng: random.Random = field(init=False)
+    agenda: Agenda = field(init=False)
+    site: SimulatedSite = field(init=False)
+    faulty: FaultyWorld = field(init=False)
+    world: World = field(init=False)
+    fleet: Fleet = field(init=False)
+    steps: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)  # warnings and errors
+    heard: Sequence[Command] = ()  # what the newest event led to
+    watch: Watcher | None = None
+    events: int = 0
+    _daemon: InTurn = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(self.seed)  # noqa: S311 - a simulation, not a secret
+        self.agenda = Agenda(EPOCH)
+        self.site = SimulatedSite(self.agenda, self.sizes, self.rng, slots=self.slots, names=self.names)
+        self.faulty = FaultyWorld(self.site, self.rng)
+        self.world = self.faulty if self.before is None else self.before(self, self.faulty)
+        self._start()
+
+    @property
+    def now(self) -> float:
+        """The site's time."""
+        return self.agenda.now
+
+    def wall(self) -> float:
+        """The daemon's time."""
+        return self.agenda.now + self.site.skew
+
+    # ---- the daemon -------------------------------------------------------------------------------------------------
+
+    def restart(self) -> None:
+        """A new daemon: what the last one waited for never comes, and what it has asked for happens."""
+        for moment, step in self._daemon.sent():
+            self.agenda.at(moment, partial(self._arrives, step))
+        self._start()
+
+    def _arrives(self, step: Step) -> None:
+        carry_out(self.world, (step,))
+
+    def _start(self) -> None:
+        self.site.daemon_started()
+        self.fleet = Fleet(self.policy, self.wall())
+        times = PollTimes(self.pace.poll, self.pace.max_wait)
+        self._daemon = InTurn(
+            WatchedBrain(self.fleet, self._told),
+            self.world,
+            dict.fromkeys(Poll, times),
+            wall=self.wall,
+            steady=lambda: self.agenda.now,
+            write=self._write,
+            takes=self.pace.step / 2,
+        )
+
+    def tell(self, event: Event) -> Sequence[Command]:
+        """One event more for the Fleet, such as an operator's word. Returns what it commands."""
+        self._daemon.tell(event)
+        return self.heard
+
+    def _told(self, event: Event, now: float, commands: Sequence[Command]) -> None:
+        self.events += 1
+        self.heard = commands
+        for command in commands:
+            if isinstance(command, Step):
+                self.steps[type(command).__name__] += 1
+        if self.watch is not None:
+            self.watch(event, now, commands)
+
+    def _write(self, note: Note) -> None:
+        if note.level >= WARNING:
+            self.notes.append(note.text % note.args)
+
+    # ---- time -------------------------------------------------------------------------------------------------------
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass."""
+        agenda, daemon = self.agenda, self._daemon
+        end = agenda.now + seconds
+        while True:
+            site, ours = agenda.next(), daemon.next()
+            if min(site, ours) > end:
+                break
+            if site <= ours:
+                agenda.turn()
+            else:
+                agenda.now = max(agenda.now, ours)
+                daemon.turn()
+        agenda.now = end
+
+    def until(self, condition: Callable[[], bool], limit: float) -> bool:
+        """Let time pass, a quarter of a poll at a time, until something is so."""
+        end = self.now + limit
+        while not condition():
+            if self.now >= end:
+                return False
+            self.advance(self.pace.poll / 4)
+        return True

@@ -1,0 +1,274 @@
+"""The simulated site: what its lists say, what happens by itself, and that a job costs what it touches."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import pytest
+
+from arvnodeman.fleet.messages import (
+    CloudListed,
+    CreateNode,
+    DescribeNode,
+    DestroyNode,
+    DrainNode,
+    LookAtNode,
+    NodeSeen,
+    Poll,
+    PrepareRecord,
+    QueueListed,
+    RecordPrepared,
+    RecordsListed,
+    ReleaseRecord,
+    SetNodeDown,
+)
+from arvnodeman.fleet.values.model import (
+    BootIntent,
+    CloudNode,
+    JobShape,
+    NodeSize,
+    Policy,
+    ProviderSize,
+    RemoteFailure,
+    SizeSection,
+)
+from arvnodeman.foresight.agenda import Agenda
+from arvnodeman.foresight.sim_jobs import SimJob
+from arvnodeman.foresight.simulated_site import SimulatedSite
+from arvnodeman.foresight.simulation import Simulation
+
+OFFERS = (
+    ProviderSize("small", "small", ram=4000, disk=10, price=0.1, cores=2),
+    ProviderSize("big", "big", ram=16000, disk=50, price=0.4, cores=8),
+)
+SECTIONS = tuple(SizeSection(offer.id, int(offer.cores), offer.id) for offer in OFFERS)
+POLICY = Policy(sections=SECTIONS, shutdown_windows=(0.0, 60.0), max_nodes=30, slurm=True)
+
+
+class Scene:
+    """A site whose steps a test commands."""
+
+    def __init__(self, *, names: bool = False, slots: int = 8) -> None:
+        self.agenda = Agenda(1e9)
+        self.site = SimulatedSite(self.agenda, OFFERS, random.Random(1), slots=slots, names=names)
+        self.token = 0
+
+    def advance(self, seconds: float) -> None:
+        end = self.agenda.now + seconds
+        while self.agenda.next() <= end:
+            self.agenda.turn()
+        self.agenda.now = end
+
+    def cloud(self) -> CloudListed:
+        listed = self.site.list(Poll.CLOUD)
+        assert isinstance(listed, CloudListed)
+        return listed
+
+    def records(self) -> RecordsListed:
+        listed = self.site.list(Poll.RECORDS)
+        assert isinstance(listed, RecordsListed)
+        return listed
+
+    def queue(self) -> QueueListed:
+        listed = self.site.list(Poll.QUEUE)
+        assert isinstance(listed, QueueListed)
+        return listed
+
+    def boot(self, size: str = "small", reuse: str | None = None) -> tuple[CloudNode, str]:
+        """A node that boots, and the hostname that it has."""
+        self.token += 1
+        intent = BootIntent(size, 0.1, f"t{self.token}", self.agenda.now)
+        (prepared,) = self.site.do((PrepareRecord(1, intent, reuse),))
+        assert isinstance(prepared, RecordPrepared)
+        hostname = prepared.record.hostname or ""
+        cores = next(int(offer.cores) for offer in OFFERS if offer.id == size)
+        whole = NodeSize(size, size, size, size, cores, 4000, 10, 0, 0.1)
+        self.site.do((DescribeNode(1, hostname, size, 100),))
+        (node,) = self.site.do((CreateNode(1, whole, prepared.record, intent.token, prepared.ping_secret),))
+        assert isinstance(node, CloudNode)
+        return node, hostname
+
+    def up(self, size: str = "small") -> tuple[CloudNode, str]:
+        """The same, and it is up."""
+        made = self.boot(size)
+        self.advance(200)
+        return made
+
+    def word(self, hostname: str) -> str:
+        """Slurm's."""
+        (seen,) = self.site.do((LookAtNode(1, hostname, jobs=True),))
+        assert isinstance(seen, NodeSeen)
+        assert seen.node is not None
+        return seen.node.state + ("" if seen.node.responding else "*")
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_a_list_in_which_nothing_has_changed_is_the_same_object(names: bool) -> None:
+    scene = Scene(names=names)
+    scene.site.submit(JobShape(cores=99), 60.0)
+    first = scene.cloud(), scene.records(), scene.queue()
+    scene.advance(60)
+    again = scene.cloud(), scene.records(), scene.queue()
+    assert again[0].nodes is first[0].nodes
+    assert again[1].records is first[1].records
+    assert again[1].slurm is first[1].slurm
+    assert again[2].jobs is first[2].jobs
+    assert first[0].started < again[0].started
+
+
+def test_a_list_that_was_handed_over_does_not_change() -> None:
+    scene = Scene()
+    node, hostname = scene.up()
+    job = scene.site.submit(JobShape(cores=99), 60.0)
+    before = scene.cloud(), scene.records(), scene.queue()
+    copies = tuple(before[0].nodes), tuple(before[1].records), dict(before[1].slurm or {}), tuple(before[2].jobs)
+    scene.site.do((DrainNode(1, hostname, "a test"),))
+    scene.site.cancel(job, "no more")
+    scene.advance(60)
+    scene.site.do((DestroyNode(1, node),))
+    after = scene.cloud(), scene.records(), scene.queue()
+    assert (before[0].nodes, before[1].records, before[1].slurm, tuple(before[2].jobs)) == copies
+    assert after[0].nodes != before[0].nodes
+    assert after[1].records != before[1].records
+    assert after[1].slurm != before[1].slurm
+    assert tuple(after[2].jobs) != copies[3]
+
+
+def test_a_node_pings_by_the_minute_and_its_record_tells_so() -> None:
+    scene = Scene()
+    node, hostname = scene.boot()
+    assert scene.word(hostname) == "down*"
+    scene.advance(200)
+    (record,) = scene.records().records
+    assert record.instance_id == node.id
+    assert record.first_ping_at is not None
+    first = record.first_ping_at
+    assert 96 <= first - 1e9 < 140
+    assert record.last_ping_at == first + 60
+    scene.advance(600)
+    (record,) = scene.records().records
+    assert record.last_ping_at is not None
+    assert (
+        record.last_ping_at - (record.first_ping_at or 0) == 600 + (200 - (record.first_ping_at or 0) + 1e9) // 60 * 60
+    )
+    scene.site.fall_silent(node.id)
+    scene.advance(600)
+    (silent,) = scene.records().records
+    assert silent == record
+    assert scene.word(hostname) == "idle"
+
+
+def test_a_node_whose_record_is_taken_from_it_halts_at_its_next_ping() -> None:
+    scene = Scene()
+    _, hostname = scene.up()
+    (record,) = scene.records().records
+    scene.site.do((ReleaseRecord(1, record.uuid, "a test"),))
+    assert scene.site.tally.records_stolen == [record.uuid]
+    assert scene.word(hostname) == "idle"
+    scene.advance(61)
+    assert scene.word(hostname) == "idle*"
+
+
+def test_jobs_start_by_turn_where_they_fit_and_what_waits_keeps_nobody_from_it() -> None:
+    scene = Scene()
+    wide = scene.site.submit(JobShape(nodes=3), 600.0, priority=5)
+    large = scene.site.submit(JobShape(cores=8), 600.0, priority=4)
+    late = scene.site.submit(JobShape(), 600.0, priority=1)
+    early = scene.site.submit(JobShape(), 600.0, priority=2)
+    assert [job.id for job in scene.queue().jobs] == [job.id for job in (wide, large, early, late)]
+    scene.up()
+    assert [bool(job.nodes) for job in (wide, large, late, early)] == [False, False, False, True]
+    scene.up()
+    assert late.nodes
+    scene.up("big")
+    assert large.nodes
+    assert [job.id for job in scene.queue().jobs] == [wide.id]
+    scene.advance(700)
+    assert len(wide.nodes) == 3
+    assert wide.nodes == ("compute1", "compute2", "compute3")
+    scene.advance(600)
+    assert all(job.done and job.runs == 1 for job in (wide, large, late, early))
+
+
+def test_a_job_whose_node_is_lost_runs_again_once_slurm_is_told() -> None:
+    scene = Scene()
+    job = scene.site.submit(JobShape(), 300.0)
+    node, hostname = scene.up()
+    scene.site.vanish(node.id)
+    scene.advance(600)
+    assert not job.done
+    assert scene.word(hostname) == "alloc*"
+    scene.site.do((SetNodeDown(1, hostname, "it is gone"),))
+    assert [waiting.id for waiting in scene.queue().jobs] == [job.id]
+    assert scene.site.tally.requeued == 1
+    scene.up()
+    scene.advance(300)
+    assert (job.done, job.runs) == (True, 2)
+
+
+def test_a_busy_node_that_is_destroyed_is_noted() -> None:
+    scene = Scene()
+    scene.site.submit(JobShape(), 3000.0)
+    node, _ = scene.up()
+    scene.site.do((DestroyNode(1, node),))
+    assert scene.site.tally.busy_destroyed == [node.id]
+
+
+def test_a_drained_node_has_no_job_more_and_names_and_slots_end() -> None:
+    scene = Scene(slots=1)
+    _, hostname = scene.up()
+    scene.site.do((DrainNode(1, hostname, "a test"),))
+    job = scene.site.submit(JobShape(), 300.0)
+    assert not job.nodes
+    with pytest.raises(RemoteFailure, match="no free slot"):
+        scene.boot()
+
+
+def calls(act: Callable[[], object]) -> int:
+    """Functions of Python that are called, of whatever the time takes."""
+    count = 0
+
+    def called(_frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def jobs_come(run: Simulation, count: int) -> list[SimJob]:
+    """One a minute."""
+    jobs = []
+    for _ in range(count):
+        jobs.append(run.site.submit(JobShape(cores=run.rng.choice([1, 1, 2, 8])), 300 + 600 * run.rng.random()))
+        run.advance(60)
+    return jobs
+
+
+def test_a_job_costs_the_same_however_many_there_were() -> None:
+    run = Simulation(POLICY, OFFERS, seed=1)
+    early = calls(lambda: jobs_come(run, 100))
+    jobs_come(run, 600)
+    late = calls(lambda: jobs_come(run, 100))
+    assert late < 1.2 * early
+
+
+def test_a_job_costs_the_same_however_many_wait() -> None:
+    scene = Scene()
+
+    def come(count: int) -> None:
+        for number in range(count):
+            scene.site.submit(JobShape(cores=8, ram=float(number % 7)), 60.0, priority=number % 5)
+
+    few = calls(lambda: come(200))
+    scene.up()
+    come(2000)
+    assert calls(lambda: come(200)) < 2 * few  # a free node that none of them fits is looked at
