@@ -82,7 +82,7 @@ def make_fetches(
         Poll.CLOUD: CloudFetch(makers.driver, clock),
         Poll.RECORDS: RecordsFetch(
             makers.keeper,
-            makers.slurm() if policy.sinfo else None,
+            makers.slurm() if policy.asks_scheduler else None,
             clock,
             check_rights=check_rights,
             remarks=supervision.vitals.remarks,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from arvnodeman.actors.pollers import SlurmFailure
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
-from arvnodeman.fleet.values.model import Job, JobShape, RemoteFailure, SlurmNode
+from arvnodeman.fleet.values.model import Job, JobShape, RemoteFailure
 from arvnodeman.fleet.values.queue import Queue
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.errors import SlurmFailure as SlurmDidNotAnswer
 from arvnodeman.supervision.clock import Clock
@@ -77,7 +78,7 @@ class RecordsFetch:
             raise SlurmFailure(failure.error) from failure
         return RecordsListed(records, self._ask_slurm(), started, self._keeper.clock_offset)
 
-    def _ask_slurm(self) -> Mapping[str, SlurmNode] | None:
+    def _ask_slurm(self) -> Mapping[str, NodeWork] | None:
         if self._slurm is None:
             return None
         try:

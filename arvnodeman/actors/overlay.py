@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from arvnodeman.fleet.nodes.node import BUSY_STATES
-from arvnodeman.fleet.values.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorWord, SlurmNode
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorWord
+from arvnodeman.fleet.values.work import NodeWork, WorkKind
+from arvnodeman.slurm.words import node_work, state_of
 
 BOOT_TIME = 60.0  # seconds from the pretended creation of a node to its first ping
 HOSTNAME = "dryrun"  # names of pretended nodes, so that no real node is meant
@@ -116,7 +117,7 @@ class Overlay:
     def _is_up(self, made: _Made) -> bool:
         return self._now() - made.at >= self._boot_time
 
-    def slurm(self, listed: Mapping[str, SlurmNode] | None) -> dict[str, SlurmNode] | None:
+    def slurm(self, listed: Mapping[str, NodeWork] | None) -> dict[str, NodeWork] | None:
         """sinfo's answer; None where Slurm is not asked."""
         if listed is None:
             return None
@@ -124,16 +125,16 @@ class Overlay:
             names = {*self._said, *(made.hostname for made in self._made.values())}
             return {**listed, **{name: node for name in names if (node := self._node(name, listed.get(name)))}}
 
-    def slurm_node(self, hostname: str, real: SlurmNode | None) -> SlurmNode | None:
+    def slurm_node(self, hostname: str, real: NodeWork | None) -> NodeWork | None:
         """One name in Slurm."""
         with self._lock:
             return self._node(hostname, real)
 
-    def _node(self, hostname: str, real: SlurmNode | None) -> SlurmNode | None:
+    def _node(self, hostname: str, real: NodeWork | None) -> NodeWork | None:
         made = self._made_for.get(hostname)
         said = self._said.get(hostname)
         if made is not None:
-            real = SlurmNode(hostname, "idle") if self._is_up(made) else SlurmNode(hostname, "down", responding=False)
+            real = node_work(hostname, "idle") if self._is_up(made) else node_work(hostname, "down", responding=False)
         elif said is not None and said.instance != self._instance(hostname):
             del self._said[hostname]  # another node stands there now
             return real
@@ -291,17 +292,17 @@ class Overlay:
             self._cancelled.add(job.id)
 
 
-def _as_said(real: SlurmNode, said: _Said) -> SlurmNode:
+def _as_said(real: NodeWork, said: _Said) -> NodeWork:
     """A name in Slurm, as it would be after what we said of it."""
-    state, reason, responding = real.state, real.reason, real.responding
+    shown, reason, responding = real.state, real.reason, real.responding
     if said.down:
-        state, reason, responding = "down", said.reason, False
+        shown, reason, responding = state_of("down"), said.reason, False
     elif said.drained:
-        state, reason = ("drng" if real.state in BUSY_STATES else "drain"), said.reason
+        shown, reason = state_of("drng" if shown.kind.busy else "drain"), said.reason
     elif said.resumed:
-        state, reason = {"drain": "idle", "down": "idle", "drng": "alloc"}.get(real.state, real.state), ""
+        shown, reason = state_of("idle") if shown.kind is WorkKind.DOWN else shown.undrained, ""
     features, weight = real.features if said.offered is None else said.offered, real.weight
     if said.feature is not None and said.weight is not None:
         others = {feature for feature in features if not feature.startswith("instancetype=")}
         features, weight = frozenset({*others, said.feature}), said.weight
-    return replace(real, state=state, reason=reason, responding=responding, features=features, weight=weight)
+    return replace(real, state=shown, reason=reason, responding=responding, features=features, weight=weight)

@@ -17,7 +17,7 @@ from typing import TypeVar
 from arvnodeman.cloud.base import CloudDriver, ping_url
 from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.nodes.node import FIRST_PING_TOLERANCE, OUR_SHUTDOWN, host_part, reason_of
+from arvnodeman.fleet.nodes.node import FIRST_PING_TOLERANCE, host_part, reason_of
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -31,6 +31,7 @@ from arvnodeman.fleet.values.model import (
     Secret,
     Word,
 )
+from arvnodeman.fleet.values.work import OUR_SHUTDOWN
 from arvnodeman.records.keeper import RecordKeeper
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import NotPermitted, UnknownNode

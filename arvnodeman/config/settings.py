@@ -130,14 +130,14 @@ class Settings:
     def policy(self) -> Policy:
         """What the Fleet decides by. Fields of Policy that are not named here are [Daemon] options of that name."""
         slurm = self.daemon.dispatcher == "slurm"
-        elsewhere = {"sections", "shutdown_windows", "slurm", "sinfo", "explain_unsatisfiable"}
+        elsewhere = {"sections", "shutdown_windows", "slurm", "asks_scheduler", "explain_unsatisfiable"}
         names = [each.name for each in fields(Policy) if each.name not in elsewhere]
         return Policy(
             sections=self.sizes,
             shutdown_windows=self.cloud.shutdown_windows,
             slurm=slurm,
             explain_unsatisfiable=not self.arvados.host,
-            sinfo=slurm or self.arvados.slurm_queue,  # else no Slurm command is ever run (row N5)
+            asks_scheduler=slurm or self.arvados.slurm_queue,  # else no Slurm command is ever run (row N5)
             **{name: getattr(self.daemon, name) for name in names},
         )
 

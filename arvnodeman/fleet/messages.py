@@ -7,7 +7,7 @@ with `StepDone` or `StepFailed`. What follows is decided by the Fleet.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
@@ -26,9 +26,9 @@ from arvnodeman.fleet.values.model import (
     ProviderSize,
     RemoteError,
     Secret,
-    SlurmNode,
     Word,
 )
+from arvnodeman.fleet.values.work import NodeWork
 
 
 class Poll(StrEnum):
@@ -60,10 +60,10 @@ class CloudListed:
 
 @dataclass(frozen=True, slots=True)
 class RecordsListed:
-    """A node record poll succeeded, joined with sinfo. `slurm` is None when Slurm is not asked at all."""
+    """A node record poll succeeded, joined with what the scheduler says of nodes: None when it is not asked at all."""
 
     records: Sequence[NodeRecord]
-    slurm: Mapping[str, SlurmNode] | None
+    slurm: Mapping[str, NodeWork] | None
     started: float
     clock_offset: float | None = None
 
@@ -75,7 +75,6 @@ class QueueListed:
     jobs: Sequence[Job]
     started: float
     refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)  # for what is told while a node is up
-    running: Collection[str] | None = None  # ids of the jobs that Slurm runs now; None: not asked
     outlook: Outlook = NOTHING_AHEAD
 
 
@@ -222,7 +221,7 @@ class SetWord(Step):
 
 @dataclass(frozen=True, slots=True)
 class DrainNode(Step):
-    """scontrol update State=DRAIN with this reason. Result: None."""
+    """No more jobs begin on it; this reason is kept. Result: None."""
 
     hostname: str
     reason: str
@@ -230,7 +229,7 @@ class DrainNode(Step):
 
 @dataclass(frozen=True, slots=True)
 class ResumeNode(Step):
-    """scontrol update State=RESUME. Result: None."""
+    """Take a drain, or that it was set down, back. Result: None."""
 
     hostname: str
 
@@ -262,7 +261,7 @@ class LookForNode(Step):
 
 @dataclass(frozen=True, slots=True)
 class SetNodeDown(Step):
-    """scontrol update State=DOWN with this reason. Result: None."""
+    """It is gone: jobs on it end; this reason is kept. Result: None."""
 
     hostname: str
     reason: str
@@ -308,7 +307,7 @@ class RecordPrepared:
 class NodeSeen:
     """Result of LookAtNode. `node` None: Slurm answers and does not know the node; `jobs` None: not asked."""
 
-    node: SlurmNode | None
+    node: NodeWork | None
     jobs: int | None = None
 
 

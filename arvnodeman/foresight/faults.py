@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from arvnodeman.fleet.messages import CloudListed, CreateNode, DestroyNode, Poll, RecordsListed, Step
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 from arvnodeman.loop.world import Answer, Listed, SlurmUnreachable, World
+from arvnodeman.slurm.words import state_of
 
 
 @dataclass(slots=True)
@@ -47,7 +48,9 @@ class FaultyWorld:
                 if records and self._happens(chances.record_lies):
                     listed = replace(listed, records=records[: self._rng.randrange(len(records))])
                 if slurm and self._happens(chances.slurm_lies):
-                    down = {name: replace(node, state="down", responding=False) for name, node in slurm.items()}
+                    down = {
+                        name: replace(node, state=state_of("down"), responding=False) for name, node in slurm.items()
+                    }
                     listed = replace(listed, slurm=down)
             case _:
                 pass

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.queue import Queue
+from arvnodeman.slurm.job_reasons import wait_kind
 
 Turn = tuple[int, int]
 Kind = tuple[str, frozenset[str]]  # of a node: size at the cloud, features in Slurm
@@ -54,7 +55,7 @@ class SimJob:
     def listed(self, reason: str) -> Job:
         """As squeue shows it."""
         shape = self.group.shape if self.group is not None else self.shape  # one object for all of them
-        return Job(self.id, shape, self.priority, reason)
+        return Job(self.id, shape, self.priority, reason, waits=wait_kind(reason))
 
 
 class SimQueue:

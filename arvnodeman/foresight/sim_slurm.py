@@ -16,10 +16,11 @@ from arvnodeman.fleet.values.model import (
     ProviderSize,
     RemoteError,
     RemoteFailure,
-    SlurmNode,
 )
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_jobs import Group, Kind, SimJob, SimQueue
+from arvnodeman.slurm.words import node_work
 
 MAINTENANCE = "Reserved for maintenance"
 
@@ -73,12 +74,12 @@ class SimSlurm:
         self._by_number = list(self.names.values())
         self._start = start
         self._free: dict[Kind, list[int]] = {}  # numbers of names, in order
-        self._shown: dict[str, SlurmNode] = {}
+        self._shown: dict[str, NodeWork] = {}
         self._changed: set[str] = set(self.names)
 
     # ---- what it says ------------------------------------------------------------------------------------------------
 
-    def listed(self) -> dict[str, SlurmNode]:
+    def listed(self) -> dict[str, NodeWork]:
         """sinfo. Not to be changed: it is the same object until something has changed."""
         if self.rules.never:
             self._changed.update(name.name for name in self.names.values() if name.state == "idle")
@@ -89,12 +90,12 @@ class SimSlurm:
                 self._shown = {**self._shown, **fresh}
         return self._shown
 
-    def show(self, name: SimName) -> SlurmNode:
+    def show(self, name: SimName) -> NodeWork:
         """A line of sinfo."""
         answers, state = self.answers(name), name.state
         if state == "idle" and answers and self._is_planned(name):
             state = "plnd"
-        return SlurmNode(name.name, state, answers, name.weight, name.features, name.reason)
+        return node_work(name.name, state, answers, name.weight, name.features, name.reason)
 
     def answers(self, name: SimName) -> bool:
         """Is a slurmd where Slurm looks for it?"""

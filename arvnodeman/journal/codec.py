@@ -17,6 +17,7 @@ from typing import Any
 
 from arvnodeman.fleet.messages import Event, PollNow, Step
 from arvnodeman.fleet.values.model import Policy, Secret
+from arvnodeman.journal.older import renewed
 from arvnodeman.journal.wire import fields_of, name_of
 
 CLASS = "@"
@@ -60,8 +61,8 @@ def hints_of(message: type) -> tuple[tuple[str, Any], ...]:
 class Codec:
     """Writes and reads. `unknown` counts, in words, what was read and passed over: fields of another build.
 
-    A `bare` one leaves out what has its default: what it writes stays the same when a build adds a field that nobody
-    uses yet."""
+    A `bare` one leaves out what has its default, and fields that are not compared, since they follow from the others:
+    what it writes stays the same when a build adds one that nobody uses yet, or one of these."""
 
     def __init__(self, *, bare: bool = False) -> None:
         self.bare = bare
@@ -120,7 +121,9 @@ class Codec:
         found = self._fields.get(message)
         if found is None:
             in_journals = {name: there for there, name in fields_of(message).items()}
-            found = tuple((name, in_journals.get(name, name), self._encoder(hint)) for name, hint in hints_of(message))
+            left_out = _not_compared(message) if self.bare else frozenset()
+            given = [(name, hint) for name, hint in hints_of(message) if name not in left_out]
+            found = tuple((name, in_journals.get(name, name), self._encoder(hint)) for name, hint in given)
             self._fields[message] = found
         return found
 
@@ -197,7 +200,7 @@ class Codec:
             known = self._hints[made] = dict(hints_of(made))
         given = dict(others)
         renamed = fields_of(made)
-        for there, each in plain.items():
+        for there, each in renewed(made.__name__, plain).items():
             name = renamed.get(there, there)
             if name in known:
                 given[name] = self.value(each, known[name])
@@ -234,6 +237,10 @@ class Codec:
         if not any(part in PLAIN for part in others):
             raise NotUnderstood(f"{_short(plain)} is none of {', '.join(map(_name, others))}")
         return plain
+
+
+def _not_compared(message: type) -> frozenset[str]:
+    return frozenset(each.name for each in dataclasses.fields(message) if not each.compare)
 
 
 def list_of(hint: Any) -> type | None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 CLASSES: Mapping[str, str] = {}  # name in journals: name of the class
-FIELDS: Mapping[str, Mapping[str, str]] = {}  # name of the class: name in journals: name of the field
+FIELDS: Mapping[str, Mapping[str, str]] = {  # name of the class: name in journals: name of the field
+    "Policy": {"sinfo": "asks_scheduler"},
+}
 
 _IN_JOURNALS = {name: there for there, name in CLASSES.items()}
 

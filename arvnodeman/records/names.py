@@ -17,7 +17,6 @@ from typing import ClassVar, TypeVar
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.nodes.node import OUR_BOOT, OUR_REMOVAL, OUR_SHUTDOWN, OURS, reason_of
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
@@ -27,6 +26,7 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
+from arvnodeman.fleet.values.work import OUR_BOOT, OURS, drain_of, reason_for
 from arvnodeman.records.advice import Advice
 from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.slurm.commands import DUMMY_NODE
@@ -140,10 +140,8 @@ class SlurmRecords:
         for name, node in nodes:
             if name not in shown:
                 continue
-            for_another = shown[name].reason.startswith(OURS) and shown[name].reason not in (
-                reason_of(OUR_SHUTDOWN, node),
-                reason_of(OUR_REMOVAL, node),
-            )
+            drain = drain_of(shown[name].reason)
+            for_another = drain is not None and (drain.kind == OUR_BOOT or drain.instance != node.report_id)
             resume = node.address is not None and for_another and "DRAIN" in shown[name].flags
             notes.append(NameNote(name, mark_of_node(node.report_id), node.address, resume))
         failures = self._slurm.note_all(notes)
@@ -163,7 +161,7 @@ class SlurmRecords:
         name that has never been up. A slurmd that comes up just now is somebody's; then this name is not free."""
         if not intents:
             return
-        reasons = {name: f"{OUR_BOOT} ({intent.token})" for name, intent in intents.items()}
+        reasons = {name: reason_for(OUR_BOOT, intent.token) for name, intent in intents.items()}
         failures |= self._slurm.drain_all(reasons)
         drained = [name for name in reasons if name not in failures]
         shown = self._slurm.shown_nodes(drained) if drained else {}

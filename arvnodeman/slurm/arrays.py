@@ -17,7 +17,6 @@ from arvnodeman.slurm.fields import BEHIND
 _log = logging.getLogger("arvnodeman.jobqueue")
 JOB_NUMBER = re.compile(r"[0-9]{1,10}([_+][0-9]{1,10})?")
 """Of a job, of one task of a job array (`17_3`), or of one part of a heterogeneous job (`17+1`)."""
-ARRAY_LIMIT = "JobArrayTaskLimit"  # Slurm's reason where as many tasks of an array run as may run at once
 _ARRAY = re.compile(r"([0-9]{1,10})_\[([0-9,:-]+?)(?:,?\.\.\.)?(?:%([0-9]{1,10}))?\]")
 _LIMITED = re.compile(rf"{BEHIND}([0-9]{{1,10}})_\[[0-9,:.-]+%([0-9]{{1,10}})\]")
 _TASK = re.compile(rf"{BEHIND}([0-9]{{1,10}})_")

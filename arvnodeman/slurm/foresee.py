@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
@@ -58,13 +59,36 @@ def _reservation(block: str) -> Reservation:
         end=end,
         nodes=frozenset(hostlist(fields["Nodes"])) if _said(fields.get("Nodes")) else frozenset(),
         whole="CoreIDs" not in fields,
-        flags=frozenset(_listed(fields.get("Flags"))),
+        **kinds_of(_listed(fields.get("Flags"))),
         users=_listed(fields.get("Users")),
         accounts=_listed(fields.get("Accounts")),
         groups=_said(fields.get("Groups")),
         licences=_licences(fields.get("Licenses")),
         ends=time.strftime("%Y-%m-%d %H:%M", time.localtime(end)),
     )
+
+
+class Kinds(TypedDict):
+    """What a reservation's flags mean: fields of Reservation."""
+
+    maintenance: bool
+    elsewhere: bool
+    overlaps: bool
+    attracts: bool
+    floats: bool
+    kinds: frozenset[str]
+
+
+def kinds_of(flags: Collection[str]) -> Kinds:
+    """What a reservation's flags mean. Source: Flags in the section on reservations of scontrol(1), 22.05 to 26.05."""
+    return {
+        "maintenance": "MAINT" in flags,
+        "elsewhere": not {"FLEX", "ANY_NODES"}.isdisjoint(flags),
+        "overlaps": not {"MAINT", "OVERLAP"}.isdisjoint(flags),
+        "attracts": "MAGNETIC" in flags,
+        "floats": "TIME_FLOAT" in flags,
+        "kinds": frozenset(flags),
+    }
 
 
 def _moment(text: str) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from arvnodeman.config.hostlist import hostlist
-from arvnodeman.fleet.values.model import SlurmNode
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import ControllerAway, NotInstalled, NotNeeded, NotPermitted, SlurmFailure
 from arvnodeman.slurm.nodes import ALL
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 _FEW = 2  # for which a script does not pay
 _LISTED = 500  # names in one argument
 
-Seen = tuple[SlurmNode | None, int | None]
+Seen = tuple[NodeWork | None, int | None]
 """A node (None: Slurm does not know it) and how many jobs are on it (None: not asked)."""
 
 
@@ -50,7 +50,7 @@ class ManyNodes(Slurm):
     def look_all(self, hostnames: Mapping[str, bool]) -> dict[str, Seen | SlurmFailure]:
         """node() of each name, asked now with one command for all; and jobs_on() of those with True, after that."""
         nodes = self.nodes_now(hostnames)
-        asked = [name for name, jobs in hostnames.items() if jobs and isinstance(nodes[name], SlurmNode)]
+        asked = [name for name, jobs in hostnames.items() if jobs and isinstance(nodes[name], NodeWork)]
         counts = self._jobs_on_all(asked) if asked else {}
         found: dict[str, Seen | SlurmFailure] = {}
         for name, node in nodes.items():

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 
-from arvnodeman.fleet.values.model import SlurmNode
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.errors import (
     ControllerAway,
     Refused,
@@ -19,6 +19,7 @@ from arvnodeman.slurm.errors import (
 from arvnodeman.slurm.run import run
 from arvnodeman.slurm.sinfo import SINFO_FORMAT, parse_sinfo
 from arvnodeman.slurm.tried import remark_on
+from arvnodeman.slurm.words import node_work
 
 ALL = "--all"  # else what is in hidden partitions, jobs and nodes, is not shown to a Slurm operator
 NO_FIELD = re.compile(r"Invalid job format specification: ?([A-Za-z-]{1,40})")
@@ -37,21 +38,21 @@ class SlurmNodes:
         self._remark: str | None = None
         self._unknown: set[str] = set()  # fields of jobs that this squeue does not know
 
-    def nodes(self) -> dict[str, SlurmNode]:
+    def nodes(self) -> dict[str, NodeWork]:
         """Every node that Slurm shows, by name. No node at all is a failure: slurm.conf has at least one."""
         nodes, _ = self._sinfo()
         if not nodes:
             raise ControllerAway("sinfo", "it lists no node")
         return nodes
 
-    def node(self, hostname: str) -> SlurmNode | None:
+    def node(self, hostname: str) -> NodeWork | None:
         """One node, asked now: nodes_now() of one name. Raises Refused for what is not the name of a node."""
         found = self.nodes_now([hostname])[hostname]
         if isinstance(found, SlurmFailure):
             raise found
         return found
 
-    def nodes_now(self, hostnames: Iterable[str]) -> dict[str, SlurmNode | SlurmFailure | None]:
+    def nodes_now(self, hostnames: Iterable[str]) -> dict[str, NodeWork | SlurmFailure | None]:
         """These nodes as slurmctld counts them now, with one command for all. None: Slurm says in so many words that it
         does not know the node; a SlurmFailure stands for one that was not asked about, or not with success. Raises what
         fails for all of them.
@@ -61,7 +62,7 @@ class SlurmNodes:
 
         That sinfo lists nothing is not enough to say that a node is unknown: it lists no node that is in no partition
         either. On such a node no job can begin; it is shown as drained, or as draining while jobs are on it."""
-        found: dict[str, SlurmNode | SlurmFailure | None] = {}
+        found: dict[str, NodeWork | SlurmFailure | None] = {}
         asked: list[str] = []
         for hostname in dict.fromkeys(hostnames):
             try:
@@ -99,7 +100,7 @@ class SlurmNodes:
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _sinfo(self, *which: str) -> tuple[dict[str, SlurmNode], list[str]]:
+    def _sinfo(self, *which: str) -> tuple[dict[str, NodeWork], list[str]]:
         """The nodes, and the lines that cannot be read."""
         text = self._run("sinfo", ALL, "--noheader", f"--format={SINFO_FORMAT}", *which)
         nodes, malformed = parse_sinfo(text)
@@ -108,15 +109,15 @@ class SlurmNodes:
             raise ControllerAway("sinfo", f"no line of its output can be read, the first is {first_line(text)!r}")
         return nodes, malformed
 
-    def _unlisted(self, hostnames: Sequence[str]) -> dict[str, SlurmNode | SlurmFailure | None]:
+    def _unlisted(self, hostnames: Sequence[str]) -> dict[str, NodeWork | SlurmFailure | None]:
         """Nodes that sinfo does not list, as nodes_now() gives them."""
-        found: dict[str, SlurmNode | SlurmFailure | None] = {}
+        found: dict[str, NodeWork | SlurmFailure | None] = {}
         for first in range(0, len(hostnames), _NAMES):
             some = hostnames[first : first + _NAMES]
             found |= dict.fromkeys(some)
             for hostname in self._known(some):
                 try:
-                    found[hostname] = SlurmNode(hostname, "drng" if self.jobs_on(hostname) else "drain")
+                    found[hostname] = node_work(hostname, "drng" if self.jobs_on(hostname) else "drain")
                 except SlurmFailure as failure:
                     found[hostname] = failure
         return found

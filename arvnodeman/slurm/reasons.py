@@ -7,20 +7,21 @@ Not responding` (24.11, 26.05), `new kernel : reboot issued` (all). State=DOWN a
 
 from __future__ import annotations
 
-from arvnodeman.fleet.nodes.node import OURS
+from arvnodeman.fleet.values.work import OURS, WorkKind
 
 _ADDED = " : "
-CLOSED = frozenset({"drain", "drng", "fail", "failg"})
-"""How sinfo calls nodes whose reason is that of a drain, or of a fail, whatever befell them later."""
-WELL = frozenset({"idle", "alloc", "mix", "comp", "plnd", "resv", "maint"})
+_CLOSED = frozenset({WorkKind.DRAINED, WorkKind.DRAINING, WorkKind.FAILED, WorkKind.FAILING})
+"""Nodes whose reason is that of a drain, or of a fail, whatever befell them later."""
+_WELL = frozenset({WorkKind.FREE, WorkKind.WORKING, WorkKind.FINISHING, WorkKind.PLANNED, WorkKind.RESERVED})
 """... and those that have none: what is shown is of the past."""
 
 
-def of_word(reason: str, word: str) -> str:
-    """What counts of a node's reason, given sinfo's word for its state, without flags; '' for none."""
-    if word in WELL:
+def reason_now(reason: str, kind: WorkKind) -> str:
+    """What counts of the reason of a node that is of this kind now; '' for none."""
+    if not reason or kind in _WELL:
         return ""
-    return counted(reason, closed=word in CLOSED) if word in CLOSED or word == "down" else reason
+    closed = kind in _CLOSED
+    return counted(reason, closed=closed) if closed or kind is WorkKind.DOWN else reason
 
 
 def counted(reason: str, *, closed: bool) -> str:

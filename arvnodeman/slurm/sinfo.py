@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
 from arvnodeman.config.hostlist import hostlist
-from arvnodeman.fleet.nodes.node import BUSY_STATES, REBOOTING
-from arvnodeman.fleet.values.model import SlurmNode
-from arvnodeman.slurm.reasons import of_word
+from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.slurm.reasons import reason_now
+from arvnodeman.slurm.words import shown_state
 
 SINFO_FORMAT = "%N|%t|%w|%f|%E"
 """%N is the NodeName, by which scontrol goes; %n would be the NodeHostName, which slurm.conf may set to something else.
 Nodes whose other columns are alike share a line: with 1,000 nodes that takes a tenth to a quarter of the time."""
 
-_STATE = re.compile(r"([a-z_]+)([^a-z_\s]*)")
 
-
-def parse_sinfo(text: str) -> tuple[dict[str, SlurmNode], list[str]]:
+def parse_sinfo(text: str) -> tuple[dict[str, NodeWork], list[str]]:
     """The nodes by name, and the lines that cannot be read. Slurm prints a line break in a reason as it is: what
     follows a node and is none belongs to its reason, whatever it says."""
-    nodes: dict[str, SlurmNode] = {}
+    nodes: dict[str, NodeWork] = {}
     malformed: list[str] = []
     features: dict[str, frozenset[str]] = {"(null)": frozenset()}
     latest: Iterable[str] = ()
@@ -32,30 +29,18 @@ def parse_sinfo(text: str) -> tuple[dict[str, SlurmNode], list[str]]:
         if latest and line.count("|") < SINFO_FORMAT.count("|"):
             reason = f"{reason} {line.strip()}"
             for name in latest:
-                nodes[name] = replace(nodes[name], reason=of_word(reason, nodes[name].state))
+                nodes[name] = replace(nodes[name], reason=reason_now(reason, nodes[name].state.kind))
             continue
         try:
-            names, shown_state, weight, listed, reason = line.split("|", 4)
-            state, responding = parse_state(shown_state)
+            names, shown, weight, listed, reason = line.split("|", 4)
+            state, responding = shown_state(shown)
             if listed not in features:
                 features[listed] = frozenset(filter(None, listed.split(",")))
             latest = hostlist(names)
-            counts = of_word("" if reason == "none" else reason, state)
+            counts = reason_now("" if reason == "none" else reason, state.kind)
             for name in latest:
-                nodes[name] = SlurmNode(name, state, responding, int(weight), features[listed], counts)
+                nodes[name] = NodeWork(name, state, responding, int(weight), features[listed], counts)
         except ValueError:
             latest = ()
             malformed.append(line)
     return nodes, malformed
-
-
-def parse_state(text: str) -> tuple[str, bool]:
-    """`idle*` as ("idle", False): the state without flags, and is the node responding (no `*`)? One that does not work
-    and for which a reboot is asked for or under way (`drain@`, `boot^`) is in the state "boot". Raises ValueError."""
-    match = _STATE.fullmatch(text.strip().lower())
-    if match is None:
-        raise ValueError(f"not a node state: {text!r}")
-    state, flags = match.groups()
-    if state not in BUSY_STATES and ("@" in flags or "^" in flags):
-        state = REBOOTING
-    return state, "*" not in flags

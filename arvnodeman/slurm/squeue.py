@@ -10,27 +10,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from arvnodeman.fleet.values.model import Job, JobShape
-from arvnodeman.slurm.arrays import ARRAY_LIMIT, limits_of, tasks_of
+from arvnodeman.fleet.values.work import WaitKind
+from arvnodeman.slurm.arrays import limits_of, tasks_of
 from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST
+from arvnodeman.slurm.job_reasons import ALWAYS_SAID, ARRAY_LIMIT, wait_kind
 from arvnodeman.slurm.job_shape import COUNT, job_shape, time_limit
 
-WAITS_FOR_NODES = ("Resources", "ReqNodeNotAvail", "Priority", "BadConstraints", "Nodes required for job are")
-"""A job waits for nodes when its reason contains one of these (rows F13, F14), as words of their own: a burst buffer
-that waits for `BurstBufferResources` is no want of nodes."""
-MAINTENANCE = "Reserved for maintenance"
-"""... unless it contains this: more nodes would not help."""
-_ALWAYS_SAID = ("Dependency", "BeginTime", "JobHeld", ARRAY_LIMIT, "Cleaning", "DependencyNeverSatisfied")
-"""How the reasons begin that Slurm gives also while every node is off. Any other of those for which nodes do not help
-comes only when a node is up: it tells that a node was booted in vain. (`None`: Slurm has not looked at the job yet.)"""
-
-_WAITS = re.compile(rf"\b(?:{'|'.join(WAITS_FOR_NODES)})\b")
 _BROKEN_UP = 16  # lines that one job may take, for the line breaks in its name
 _ARVADOS_UUID = re.compile(r"[0-9a-z]{5}-[0-9a-z]{5}-[0-9a-z]{15}")
-
-
-def waits_for_nodes(reason: str) -> bool:
-    """Would more nodes help a job that waits for this reason?"""
-    return MAINTENANCE not in reason and _WAITS.search(reason) is not None
 
 
 def parse_squeue(
@@ -60,30 +47,31 @@ def parse_squeue(
             malformed += filter(str.strip, line.split("\n"))
             continue
         reason, name = fields[3], fields[4]
+        waits = readings.waits(reason)
         if job_name_pattern not in name:
             continue
         try:
             ids = tasks_of(job_id) if numbered else [name]
-            if not readings.wait_for_nodes(reason):
+            if not waits.for_nodes:
                 wait_otherwise.update(dict.fromkeys(ids, reason))
-                if refused is None or reason.startswith(_ALWAYS_SAID):
+                if refused is None or reason.startswith(ALWAYS_SAID):
                     continue
             shape, least = readings.of((*fields[:3], fields[5], fields[7]), behind)
             limit = readings.time_limit(most, least)
             priority = int(fields[6])
-            if refused is not None and not readings.wait_for_nodes(reason):
+            if refused is not None and not waits.for_nodes:
                 refused.setdefault(shape, []).extend(
-                    [Job(each, shape, priority, reason, time_limit=limit) for each in ids]
+                    [Job(each, shape, priority, reason, time_limit=limit, waits=waits) for each in ids]
                 )
                 continue
             may_run = len(ids)
             if left and (array := job_id.partition("_")[0]) in left:
                 may_run = min(may_run, left[array])
                 left[array] -= may_run
-            jobs += [Job(each, shape, priority, reason, time_limit=limit) for each in ids[:may_run]]
+            jobs += [Job(each, shape, priority, reason, time_limit=limit, waits=waits) for each in ids[:may_run]]
             wait_otherwise.update(dict.fromkeys(ids[may_run:], ARRAY_LIMIT))
         except ValueError:
-            if readings.wait_for_nodes(reason):
+            if waits.for_nodes:
                 malformed += filter(str.strip, line.split("\n"))
     return jobs, malformed
 
@@ -93,16 +81,16 @@ class _Readings:
 
     def __init__(self, tail: Sequence[str]) -> None:
         self._tail = tuple(name for name in tail if name not in ("number", "time_limit"))
-        self._reasons: dict[str, bool] = {}
+        self._waits: dict[str, WaitKind] = {}
         self._known: dict[tuple[tuple[str, ...], str], tuple[JobShape, str]] = {}
         self._shapes: dict[JobShape, JobShape] = {}
         self._limits: dict[tuple[str, str], float | None] = {}
 
-    def wait_for_nodes(self, reason: str) -> bool:
-        """waits_for_nodes(), once for each reason."""
-        known = self._reasons.get(reason)
+    def waits(self, reason: str) -> WaitKind:
+        """wait_kind(), once for each reason."""
+        known = self._waits.get(reason)
         if known is None:
-            known = self._reasons[reason] = waits_for_nodes(reason)
+            known = self._waits[reason] = wait_kind(reason)
         return known
 
     def of(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, str]:

@@ -21,16 +21,8 @@ import pyperf
 
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import CloudListed, Event, ListSizes, QueueListed, RecordsListed, StepDone, Tick
-from arvnodeman.fleet.values.model import (
-    CloudNode,
-    Job,
-    JobShape,
-    NodeRecord,
-    Policy,
-    ProviderSize,
-    SizeSection,
-    SlurmNode,
-)
+from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord, Policy, ProviderSize, SizeSection
+from arvnodeman.slurm.words import node_work
 
 EPOCH = 1_700_000_000.0
 SIZES = 50
@@ -91,7 +83,7 @@ class Cluster:
             for n in range(1, len(self.nodes) + 1)
         ]
         slurm = {
-            f"compute{n}": SlurmNode(
+            f"compute{n}": node_work(
                 f"compute{n}",
                 "alloc" if self.rng.random() < 0.8 else "idle",
                 True,

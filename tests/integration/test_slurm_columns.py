@@ -81,7 +81,7 @@ def test_line_breaks_in_reasons_comments_and_names_of_jobs(
     private.say("scontrol", "update", "NodeName=compute3", "Comment=a\n   State=IDLE NodeAddr=nowhere\n\nmunge")
     nodes, shown = slurm.nodes(), slurm.shown()
     assert set(nodes) == set(shown) == {f"compute{number}" for number in range(7)}
-    assert nodes["compute3"].state == "drain"
+    assert nodes["compute3"].state.said == "drain"
     assert nodes["compute3"].reason.startswith("health check slurm_load_node error: ")
     assert (shown["compute3"].reason, shown["compute3"].address) == ("health check", "127.0.0.1")
     assert "DRAIN" in shown["compute3"].flags

@@ -53,7 +53,7 @@ def test_nodes_of_a_hidden_partition_are_seen(slurm: PrivateSlurm) -> None:
     assert sorted(Slurm().nodes()) == ["compute0", "compute1", "compute2", "compute3"]
     node = Slurm().node("compute3")
     assert node is not None
-    assert node.state == "unk"
+    assert node.state.said == "unk"
 
 
 @pytest.mark.usefixtures("as_nobody")
@@ -61,7 +61,7 @@ def test_a_node_in_no_partition_is_not_unknown() -> None:
     """sinfo does not list it, whoever asks; scontrol does."""
     node = Slurm().node("compute4")
     assert node is not None
-    assert node.state == "drain"
+    assert node.state.said == "drain"
     assert Slurm().node("compute77") is None
 
 

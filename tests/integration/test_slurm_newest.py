@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from slurm_stage import need_slurm
 
-from arvnodeman.fleet.values.model import SlurmNode
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
 from arvnodeman.slurm.commands import Slurm
@@ -56,8 +56,8 @@ def begin(private: PrivateSlurm, name: str) -> str:
 def words(slurm: Slurm, names: tuple[str, ...]) -> set[str]:
     """How these nodes are shown: once alone, and once together."""
     together = slurm.nodes_now(names)
-    found = {node.state for node in together.values() if isinstance(node, SlurmNode)}
-    return found | {node.state for name in names if (node := slurm.node(name)) is not None}
+    found = {node.state.said for node in together.values() if isinstance(node, NodeWork)}
+    return found | {node.state.said for name in names if (node := slurm.node(name)) is not None}
 
 
 @pytest.mark.parametrize("names", [NAMES[:1], NAMES[:2]], ids=["one", "two"])

@@ -39,7 +39,7 @@ def test_changes_of_many_nodes_are_made_by_one_command_and_answered_one_by_one(s
     seen = slurm.look_all(dict.fromkeys([*NAMES, "nosuch"], True))
     nodes = {name: row[0] for name, row in seen.items() if isinstance(row, tuple)}
     assert nodes.pop("nosuch") is None
-    assert {name: (node.state, node.reason) for name, node in nodes.items() if node is not None} == {
+    assert {name: (node.state.said, node.reason) for name, node in nodes.items() if node is not None} == {
         name: ("drain", reason) for name, reason in REASONS.items()
     }
     assert {row[1] for name, row in seen.items() if isinstance(row, tuple) and name != "nosuch"} == {0}

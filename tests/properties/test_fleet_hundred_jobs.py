@@ -21,7 +21,7 @@ HOUR = 3600.0
 def test_jobs_of_two_to_two_hundred_seconds_all_end_and_the_nodes_go(seed: int, windows: tuple[float, ...]) -> None:
     """Row M9."""
     run = Simulation(
-        Policy(sections=SECTIONS, shutdown_windows=windows, max_nodes=30, slurm=True, sinfo=True), OFFERS, seed
+        Policy(sections=SECTIONS, shutdown_windows=windows, max_nodes=30, slurm=True, asks_scheduler=True), OFFERS, seed
     )
     watch = Watch(run)
     run.advance(60.0)

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arvnodeman.fleet.values.model import SlurmNode
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.run import Output
 
@@ -78,8 +78,8 @@ def test_what_is_asked_now_is_the_newest_word(history: list[tuple[str, str]], as
         alone = Slurm().node(asked[0])
     for name in asked:
         node = found[name]
-        assert isinstance(node, SlurmNode)
-        assert node.state == slurm.word(name, slurm.used[name])
+        assert isinstance(node, NodeWork)
+        assert node.state.said == slurm.word(name, slurm.used[name])
     assert alone == found[asked[0]]
 
 

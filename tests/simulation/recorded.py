@@ -45,7 +45,7 @@ SECTIONS = tuple(
     )
     for offer in OFFERS
 )
-POLICY = Policy(sections=SECTIONS, shutdown_windows=(0.0, 60.0), max_nodes=10, slurm=True, sinfo=True)
+POLICY = Policy(sections=SECTIONS, shutdown_windows=(0.0, 60.0), max_nodes=10, slurm=True, asks_scheduler=True)
 LONG = 600.0  # seconds that the writer may take
 
 

@@ -27,9 +27,9 @@ from arvnodeman.fleet.messages import (
     StepDone,
     StepFailed,
 )
-from arvnodeman.fleet.nodes.node import BUSY_STATES
 from arvnodeman.fleet.plan.vain import group_name
-from arvnodeman.fleet.values.model import JobShape, SlurmNode, Word
+from arvnodeman.fleet.values.model import JobShape, Word
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.foresight.simulation import Simulation
 
 
@@ -42,7 +42,7 @@ class Watch:
     seen: set[str] = field(default_factory=set)  # interesting things that happened
     words: dict[str, Word] = field(default_factory=dict)  # operators' newest, by cloud id
     flying: dict[int, Step] = field(default_factory=dict)  # steps not answered, by operation
-    sinfo: dict[str, SlurmNode] = field(default_factory=dict)
+    sinfo: dict[str, NodeWork] = field(default_factory=dict)
     history: list[tuple[Event, float, Sequence[Command]]] = field(default_factory=list)
     began: float = 0.0
     back_off: dict[JobShape, float] = field(default_factory=dict)  # groups that were booted for in vain, and until when
@@ -181,8 +181,8 @@ class Watch:
         if step.node.stopped:
             return
         slurm = self.sinfo.get(self._hostname(step.node.id))
-        if slurm is not None and slurm.state in BUSY_STATES:
-            self._blame(f"{step.node.id} is destroyed while sinfo says {slurm.state}")
+        if slurm is not None and slurm.state.kind.busy:
+            self._blame(f"{step.node.id} is destroyed while sinfo says {slurm.state.said}")
 
     def _check_down(self, step: SetNodeDown) -> None:
         """DOWN ends the job on a node: never for one that lives."""

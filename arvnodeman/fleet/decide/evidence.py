@@ -5,13 +5,12 @@ It costs what there are groups of jobs, and one look at each node where jobs are
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import WARNING, Decided
-from arvnodeman.fleet.nodes.node import BUSY, BUSY_STATES, IDLE, RESERVED, Node
-from arvnodeman.fleet.nodes.use import PLANNED
+from arvnodeman.fleet.nodes.node import BUSY, IDLE, RESERVED, Node
 from arvnodeman.fleet.operations.shutdown_stages import Kind
 from arvnodeman.fleet.plan.demand import Plan
 from arvnodeman.fleet.plan.vain import (
@@ -30,11 +29,10 @@ from arvnodeman.fleet.plan.vain import (
 from arvnodeman.fleet.values.causes import span
 from arvnodeman.fleet.values.causes_of_use import InVain
 from arvnodeman.fleet.values.model import ANYWHERE, Job, JobShape, NodeSize, Word
+from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind
 
 AFTER_BOOTS = 2  # times boot_fail_after, in which a boot may yet bring a node
-NOT_LOOKED_AT = ("None", "")  # Slurm's reasons for a job of which it has not thought yet
 _GOING = frozenset({Word.DRAIN, Word.KILL})
-_OF_RESERVATIONS = ("reserv", "maint")  # in Slurm's reasons for jobs that it plans on nodes which they cannot have yet
 
 
 @dataclass(slots=True)
@@ -66,15 +64,15 @@ def look(state: State) -> Standing:
             continue
         if node.shutdown is not None or not slurm.responding:
             going = node.shutdown is not None and node.shutdown.kind is Kind.UNWANTED
-            if going or (node.shutdown is None and slurm.state == "idle"):
+            if going or (node.shutdown is None and slurm.state.kind is FREE):
                 standing.silent.setdefault(size.id, []).append(node)
             continue
-        resumed = node.state is IDLE and slurm.state == "idle"  # since the last node poll
+        resumed = node.state is IDLE and slurm.state.kind is FREE  # since the last node poll
         if node.use.ready_since is not None or resumed or (node.use.kept_since is not None and _came_reserved(node)):
             standing.ready.setdefault(size.id, []).append(node)
-        elif slurm.state == PLANNED:
+        elif slurm.state.kind is WorkKind.PLANNED:
             standing.planned.setdefault(size.id, []).append(node)
-        elif slurm.state not in BUSY_STATES:
+        elif not slurm.state.kind.busy:
             continue
         standing.up.add(size.id)
     return standing
@@ -85,7 +83,7 @@ def _came_reserved(node: Node) -> bool:
     return node.state is RESERVED and not node.been_up and node.record is not None
 
 
-def heed(state: State, refused: Mapping[JobShape, Sequence[Job]], running: Collection[str] | None) -> None:
+def heed(state: State, refused: Mapping[JobShape, Sequence[Job]]) -> None:
     """A queue poll has come: what it says of groups that are remembered, and which groups Slurm refuses now."""
     vain, t = state.vain, state.t
     last, vain.looked_at = vain.looked_at, t
@@ -97,19 +95,19 @@ def heed(state: State, refused: Mapping[JobShape, Sequence[Job]], running: Colle
         return
     standing = look(state)
     for shape, memory in list(vain.groups.items()):
-        _follow(state, shape, memory, last, running)
+        _follow(state, shape, memory, last)
     _confirm(state, standing)
     for shape, jobs in refused.items():
         idle = _longest(_that_it_may_have(state, shape, standing.unused(state.table.choices(shape))))
-        if jobs[0].reason not in NOT_LOOKED_AT and (idle is not None or _is_up(state, shape, standing)):
+        if jobs[0].waits is not WaitKind.NOT_SAID and (idle is not None or _is_up(state, shape, standing)):
             vain.refuse(shape, jobs[0].reason, t)
             if idle is not None and shape in vain.asked:
                 vain.marks[shape] = Mark(idle, t, tuple(job.id for job in jobs[:SAMPLE]))
     for shape in vain.limits(state.queue.places.keys()):
         if shape not in refused and _is_up(state, shape, standing):
-            reason = state.queue.jobs[state.queue.places[shape][0]].reason
-            if vain.welcome(shape, reason, t):
-                _ended(state, shape, f"Slurm's reason for its jobs is {reason or 'none'} now")
+            job = state.queue.jobs[state.queue.places[shape][0]]
+            if vain.welcome(shape, t, useless=job.waits is WaitKind.CONSTRAINTS):
+                _ended(state, shape, f"Slurm's reason for its jobs is {job.reason or 'none'} now")
 
 
 def _confirm(state: State, standing: Standing) -> None:
@@ -117,7 +115,7 @@ def _confirm(state: State, standing: Standing) -> None:
     vain, t = state.vain, state.t
     for shape, mark in list(vain.marks.items()):
         refused = state.refused.get(shape, ())
-        waits = bool(refused) and refused[0].reason not in NOT_LOOKED_AT
+        waits = bool(refused) and refused[0].waits is not WaitKind.NOT_SAID
         waits = waits or (shape in state.queue.places and not _is_up(state, shape, standing))
         if waits and not frozenset(mark.sample).isdisjoint(_ids(state, shape)):
             _decide(state, vain.in_vain(shape, vain.said(shape), mark.idle, t))
@@ -162,28 +160,25 @@ def _first(state: State, shape: JobShape) -> tuple[str, ...]:
     return tuple(job.id for job in (*jobs, *state.refused.get(shape, ())[: SAMPLE - len(jobs)]))
 
 
-def _follow(state: State, shape: JobShape, memory: Memory, last: float, running: Collection[str] | None) -> None:
-    """Has Slurm started a job of a group? It left the queue, and runs, or a node that fits became busy since."""
+def _follow(state: State, shape: JobShape, memory: Memory, last: float) -> None:
+    """Has Slurm started a job of a group? It left the queue, and a node that fits became busy since."""
     vain, t = state.vain, state.t
-    left = follow(memory, _first(state, shape), lambda: _ids(state, shape), last, t)
-    if running is not None:
-        started = not left.isdisjoint(running)
-    elif memory.left_after is None:
+    follow(memory, _first(state, shape), lambda: _ids(state, shape), last, t)
+    if memory.left_after is None:
         return
-    elif t - memory.left_at > USED_SOON:
+    if t - memory.left_at > USED_SOON:
         memory.left_after = None
         return
-    else:
-        assert state.table is not None
-        sizes = {size.id for size in state.table.choices(shape)}
-        started = any(
-            node.state is BUSY and node.since >= memory.left_after and node.use.kept_since is None
-            for node in state.roster.nodes.values()
-            if node.size is not None and node.size.id in sizes
-        )
+    assert state.table is not None
+    sizes = {size.id for size in state.table.choices(shape)}
+    started = any(
+        node.state is BUSY and node.since >= memory.left_after and node.use.kept_since is None
+        for node in state.roster.nodes.values()
+        if node.size is not None and node.size.id in sizes
+    )
     if started:
         waited = memory.until > t
-        vain.started(shape, t, certain=running is not None)
+        vain.started(shape, t)
         if waited:
             _ended(state, shape, "Slurm has started a job of it")
 
@@ -216,8 +211,9 @@ def judge(state: State, plan: Plan) -> bool:
         unused = [node for node in fitting if node.use.unused(t, within) or node.use.kept(t, within)]
         idle = _longest(unused)
         if t - watch.since >= within and idle is not None and len(unused) >= shape.nodes:
-            reason = state.queue.jobs[group.places[0]].reason
-            verdicts.append(vain.in_vain(shape, reason, idle, t))
+            job = state.queue.jobs[group.places[0]]
+            useless = job.waits is WaitKind.CONSTRAINTS
+            verdicts.append(vain.in_vain(shape, job.reason, idle, t, useless=useless))
     vain.watches = {shape: watch for shape, watch in watched.items() if shape not in {v.shape for v in verdicts}}
     for verdict in verdicts:
         _decide(state, verdict)
@@ -230,7 +226,7 @@ def _sizes_of_reserved(state: State) -> set[str]:
     return {
         size.id
         for shape, jobs in state.refused.items()
-        if any(word in jobs[0].reason.lower() for word in _OF_RESERVATIONS)
+        if jobs[0].waits is WaitKind.RESERVATION
         for size in state.table.choices(shape)
     }
 

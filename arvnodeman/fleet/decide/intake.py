@@ -7,9 +7,7 @@ from arvnodeman.fleet.decide.state import OFFSET_NOISE, State
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
 from arvnodeman.fleet.nodes.node import (
     BUSY,
-    BUSY_STATES,
     DOWN,
-    DOWN_STATES,
     LONG_STALE,
     Node,
     Sight,
@@ -20,10 +18,10 @@ from arvnodeman.fleet.nodes.node import (
     undrained,
 )
 from arvnodeman.fleet.nodes.polls import CLOCKS_DIFFER
-from arvnodeman.fleet.nodes.use import WORKING_STATES
 from arvnodeman.fleet.values import causes
 from arvnodeman.fleet.values.causes import Cause
 from arvnodeman.fleet.values.model import NodeState
+from arvnodeman.fleet.values.work import FREE
 
 MASS = 3  # nodes that must turn down at once, at least, to be more than bad luck
 ADDRESS_LATE = 1 / 4  # of boot_fail_after: a node without an address for so long is worth a warning
@@ -128,7 +126,7 @@ def _note_pairing(state: State, node: Node) -> None:
 
 
 def take_records(state: State, event: RecordsListed) -> None:
-    """A node record list, joined with sinfo, has come: every node is judged."""
+    """A node record list, joined with what the scheduler says of nodes, has come: every node is judged."""
     state.record_offset = _offset(state, event.clock_offset, state.record_offset, "node record server")
     first = Poll.RECORDS not in state.freshness.succeeded
     state.records_started = state.clock.steady(event.started)
@@ -205,7 +203,7 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
     judged: list[Verdict] = []
     turned: list[Node] = []
     unheard: list[Node] = []
-    t, fresh, sinfo = sight.t, sight.record_now - sight.policy.node_stale_after, sight.sinfo
+    t, fresh, heard = sight.t, sight.record_now - sight.policy.node_stale_after, sight.heard
     for node in state.roster.nodes.values():
         slurm, record = node.slurm, node.record
         if record is None:
@@ -221,13 +219,13 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
             node.doubtful, node.unresponsive_since = False, None
         else:
             unheard.append(node)
-        if slurm is not None and slurm.state in WORKING_STATES and node.state is BUSY and _is_steady(node):
+        if slurm is not None and slurm.state.kind.works and node.state is BUSY and _is_steady(node):
             node.slurm_down, node.busy_at, node.at_work_since = False, t, None  # nearly every node of every poll
             continue
         note_work(node, t)
         judged.append((node, *judge(node, sight)))
-        if sinfo:
-            down = slurm is None or slurm.state in DOWN_STATES
+        if heard:
+            down = slurm is None or slurm.state.kind.down
             if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:
                 turned.append(node)
             node.slurm_down = down
@@ -243,7 +241,7 @@ def _note_up(state: State, node: Node, verdict: NodeState) -> None:
     """The first time that Slurm calls it idle or busy proves that its size comes up."""
     slurm = node.slurm
     if slurm is not None:
-        up = slurm.state in BUSY_STATES or (slurm.state == "idle" and slurm.responding)
+        up = slurm.state.kind.busy or (slurm.state.kind is FREE and slurm.responding)
     else:  # without Slurm, by its record; one that Slurm does not know is down
         up = verdict in (NodeState.IDLE, NodeState.BUSY)
     if not up:
@@ -280,13 +278,13 @@ def _lift_shields(state: State, judged: list[Verdict]) -> set[str]:
 def _warn_namesake(state: State, node: Node, sight: Sight) -> None:
     """Once an hour, name a node that would have gone by now, but for the work under a name that may be its."""
     namesake = node.namesake
-    node.doubtful = namesake is not None and namesake.state in BUSY_STATES and node.boot_exceeded(sight)
+    node.doubtful = namesake is not None and namesake.state.kind.busy and node.boot_exceeded(sight)
     if namesake is None or not node.doubtful:
         return
     if node.warned_at is None or state.t - node.warned_at >= LONG_STALE:
         node.warned_at = state.t
         text = "Cloud node %s (%s) is kept though it never paired: Slurm says %s of %s, which may be this node"
-        state.desk.warning(text, node.cloud.name, node.id, namesake.state, namesake.name)
+        state.desk.warning(text, node.cloud.name, node.id, namesake.state.said, namesake.name)
 
 
 def _warn_no_address(state: State, node: Node) -> None:
@@ -308,7 +306,7 @@ def _warn_at_work(state: State, node: Node) -> None:
     text = (
         "Cloud node %s (%s) counts as down from now on: Slurm has said %s of it for longer than boot_fail_after (%d s)"
     )
-    state.desk.warning(text, node.cloud.name, node.hostname, node.slurm.state, state.policy.boot_fail_after)
+    state.desk.warning(text, node.cloud.name, node.hostname, node.slurm.state.said, state.policy.boot_fail_after)
 
 
 def _warn_protected(state: State, node: Node, sight: Sight) -> None:
@@ -338,5 +336,5 @@ def _warn_protected(state: State, node: Node, sight: Sight) -> None:
         "Cloud node %s (%s) is kept though it has not been heard of for long: Slurm says %s",
         node.cloud.name,
         node.hostname,
-        slurm.state if slurm is not None else "nothing",
+        slurm.state.said if slurm is not None else "nothing",
     )

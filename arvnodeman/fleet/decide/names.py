@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.values.features import meets
-from arvnodeman.fleet.values.model import Needs, SlurmNode, Zone
+from arvnodeman.fleet.values.model import Needs, Zone
+from arvnodeman.fleet.values.work import NodeWork
 
 if TYPE_CHECKING:
     from arvnodeman.fleet.decide.state import State
@@ -22,7 +23,7 @@ class NameTraits:
         self._wanted: tuple[_Wanted, ...] = ()
         self._all: Zone = ()
         self._known: dict[str, Zone] = {}
-        self._slurm: Mapping[str, SlurmNode] | None = None
+        self._slurm: Mapping[str, NodeWork] | None = None
         self._table: SizeTable | None = None
 
     def want(self, needs: Iterable[Needs]) -> None:
@@ -35,7 +36,7 @@ class NameTraits:
         self._all = tuple(each.key for each in newest)
         self._known.clear()
 
-    def know(self, slurm: Mapping[str, SlurmNode] | None, table: SizeTable | None) -> None:
+    def know(self, slurm: Mapping[str, NodeWork] | None, table: SizeTable | None) -> None:
         """What Slurm shows of the names; None: which name a node will have is not ours to choose, or not known."""
         self._slurm, self._table = slurm, table
         self._known.clear()
@@ -82,7 +83,7 @@ def note_names(state: State) -> None:
     state.names.know(slurm if state.has_names else None, table)
     if table is None or slurm is None:
         return
-    shown: Iterable[SlurmNode] = slurm.values()
+    shown: Iterable[NodeWork] = slurm.values()
     if state.has_names:
         shown = [slurm[name] for name in state.roster.hosts if name in slurm]
     table.know_names(frozenset({table.own_features(features) for features in {node.features for node in shown}}))

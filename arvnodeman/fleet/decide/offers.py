@@ -6,8 +6,9 @@ from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.operations.chores import OfferNames
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.values.features import Features
+from arvnodeman.fleet.values.work import WorkKind
 
-OFF_STATES = frozenset({"unk", "down"})  # of names; what else is off is drained, and may be somebody's
+OFF = frozenset({WorkKind.UNHEARD, WorkKind.DOWN})  # of names; what else is off is drained, and may be somebody's
 AGAIN_AFTER = 300.0  # seconds after a failure
 MOST = 500  # names in one step
 
@@ -22,7 +23,7 @@ def offer_sizes(state: State) -> list[Operation]:
     lacking: dict[Features, list[str]] = {}
     for uuid, record in state.roster.records.items():
         name = slurm.get(uuid)
-        if name is None or record.slot is not None or not record.is_name or name.state not in OFF_STATES:
+        if name is None or record.slot is not None or not record.is_name or name.state.kind not in OFF:
             continue
         wanted = table.own_features(name.features) | table.offered_to(record.partitions)
         if name.features != wanted and uuid not in taken and uuid not in state.roster.paired:

@@ -153,7 +153,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     shapes = (*state.queue.places, *event.refused)
     state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)
     state.foresee(event.outlook)
-    heed(state, event.refused, event.running)
+    heed(state, event.refused)
     if state.desk.gate.lets_boots:
         if state.quota.probe_due(state.t):
             state.desk.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)

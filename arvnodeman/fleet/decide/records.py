@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from arvnodeman.fleet.decide.state import INTENT_COUNTS_FOR, State
 from arvnodeman.fleet.messages import Decided, Poll
-from arvnodeman.fleet.nodes.node import OUR_REMOVAL, host_part
+from arvnodeman.fleet.nodes.node import host_part
 from arvnodeman.fleet.operations.chores import CleanRecord
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.values.model import BootIntent, NodeRecord
+from arvnodeman.fleet.values.work import OUR_REMOVAL, reason_for
 
 CLEANED = "Cleaned by Node Manager: its node is gone"
 
@@ -159,7 +160,7 @@ def clean_orphans(state: State, keeping: RecordKeeping) -> list[Operation]:
         state.chores[chore.id] = chore
         known = state.policy.slurm and state.roster.slurm is not None and record.hostname in state.roster.slurm
         shared = record.hostname in names  # another node goes by that name
-        reason = f"{OUR_REMOVAL} ({record.instance_id or record.uuid})"
+        reason = reason_for(OUR_REMOVAL, record.instance_id or record.uuid)
         text = "Cleaning node record %s (%s): it has no node"
         state.desk.decide(Decided.CLEAN, record.hostname or record.uuid, text, record.uuid, record.hostname)
         chore.clean(set_down=reason if known and not shared else None, action=CLEANED)

@@ -92,7 +92,7 @@ class State:
         return self.clock.t
 
     @property
-    def sinfo(self) -> bool:
+    def heard(self) -> bool:
         """Slurm answered the newest node poll."""
         return self.roster.slurm is not None
 
@@ -107,7 +107,7 @@ class State:
             record_now=self.record_now,
             cloud_now=self.clock.now + self.cloud_offset,
             clock_margin=min(differ, LONGEST_MARGIN) if differ > CLOCKS_DIFFER else 0.0,
-            sinfo=self.sinfo,
+            heard=self.heard,
             never_paired_known=self.freshness.counts[Poll.RECORDS] > 1,
         )
 

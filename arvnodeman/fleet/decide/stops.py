@@ -6,7 +6,7 @@ from arvnodeman.fleet.decide.boots import boot_failed, unlink
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
 from arvnodeman.fleet.nodes.eligible import eligible, undecided
-from arvnodeman.fleet.nodes.node import BUSY, DRAINED_STATES, HOLD, NOT_UP, OUR_SHUTDOWN, Node, Sight, drained_by_us
+from arvnodeman.fleet.nodes.node import BUSY, HOLD, NOT_UP, Node, Sight, drained_by_us
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.operations.shutdown_stages import Kind, Stage
 from arvnodeman.fleet.plan.wishlist import IDLE, pool_of
@@ -14,6 +14,7 @@ from arvnodeman.fleet.values import causes
 from arvnodeman.fleet.values.causes import Cause
 from arvnodeman.fleet.values.causes_of_use import KeptInVain
 from arvnodeman.fleet.values.model import NodeState, Word
+from arvnodeman.fleet.values.work import OUR_SHUTDOWN
 
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
 
@@ -108,11 +109,11 @@ def decide_stops(state: State) -> None:
             room -= _leaves_room(node)
             continue
         slurm = node.slurm
-        told = node.cloud.word is not None or (slurm is not None and slurm.state in DRAINED_STATES)
+        told = node.cloud.word is not None or (slurm is not None and slurm.state.kind.drained)
         if node.state is BUSY and node.size is not None and not told:
             up += 1  # nearly every node of every poll
             shielded = node.shield_until is not None
-            node.reason = eligible(node, sight) if shielded else causes.working(slurm.state if slurm else "")
+            node.reason = eligible(node, sight) if shielded else causes.working(slurm.state.said if slurm else "")
             if node.use.kept_since is not None and node.use.kept(t, state.policy.use_within):
                 kept.append(node)
             continue
@@ -168,7 +169,7 @@ def _is_being_resumed(state: State, node: Node) -> bool:
 def adopt_drained(state: State) -> None:
     """A queue poll has come: what was drained before a restart is taken up before the plan, which may take it back."""
     nodes = state.roster.nodes.values()
-    for node in [node for node in nodes if node.slurm is not None and node.slurm.state in DRAINED_STATES]:
+    for node in [node for node in nodes if node.slurm is not None and node.slurm.state.kind.drained]:
         if node.destroyed_at is not None or node.shutdown is not None or node.boot is not None:
             continue
         if node.word is None and node.destroy_again_at <= state.t and not _is_being_resumed(state, node):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.words import write_again
 from arvnodeman.fleet.messages import DescribeNode, DescribeRecord, ResumeNode, Step, SyncFqdn
-from arvnodeman.fleet.nodes.node import BUSY_STATES, RESUMES, Node, drained_by_us, drained_for_another, host_part
+from arvnodeman.fleet.nodes.node import RESUMES, Node, drained_by_us, drained_for_another, host_part
 from arvnodeman.fleet.operations.chores import Chore
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.values.model import DEFAULT_DOMAIN, NodeRecord, Word
@@ -60,7 +60,7 @@ def _works_elsewhere(state: State, node: Node, name: NodeRecord) -> bool:
     """Is the name busy, and looked for at another node? Its jobs are there, and would be lost: slurmctld drops what the
     slurmd at the new address does not know of."""
     slurm = node.slurm
-    if slurm is None or slurm.state not in BUSY_STATES:
+    if slurm is None or not slurm.state.kind.busy:
         return False
     return any(other.cloud.address == name.address and other is not node for other in state.roster.nodes.values())
 

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from arvnodeman.fleet.nodes.node import (
-    BOOTING,
-    BUSY,
-    BUSY_STATES,
-    FAIL,
-    HOLD,
-    IDLE,
-    RESERVED,
-    UNPAIRED,
-    VOUCHED_STATES,
-    Node,
-    Sight,
-)
+from arvnodeman.fleet.nodes.node import BOOTING, BUSY, FAIL, HOLD, IDLE, RESERVED, UNPAIRED, Node, Sight
 from arvnodeman.fleet.values import causes
 from arvnodeman.fleet.values.causes import Cause
 
@@ -26,15 +14,17 @@ def eligible(node: Node, sight: Sight) -> Cause:
     if node.shield_until is not None:
         return causes.Plain(text="many nodes turned down at once: it keeps its state for now", until=node.shield_until)
     if node.state is BUSY or node.slurm_busy:
-        return causes.working(node.slurm.state if node.slurm is not None else "")
+        return causes.working(node.slurm.state.said if node.slurm is not None else "")
     if node.state is BOOTING:
         return causes.BOOTS
-    if node.namesake is not None and node.namesake.state in BUSY_STATES:
-        return causes.MayWork(hostname=node.namesake.name, slurm=node.namesake.state)
+    if node.namesake is not None and node.namesake.state.kind.busy:
+        return causes.MayWork(hostname=node.namesake.name, slurm=node.namesake.state.said)
     if node.has_failed and _protected(node, sight) is None:
         return causes.CloudFailed(fault=node.cloud.fault)
     if node.state is RESERVED and (node.size is not None or node.slurm is None):
-        return causes.Plain(text=f"reserved: Slurm says {node.slurm.state}" if node.slurm else "its state is not known")
+        return causes.Plain(
+            text=f"reserved: Slurm says {node.slurm.state.said}" if node.slurm else "its state is not known"
+        )
     if (stale := _protected(node, sight)) is not None:
         return stale
     if node.size is None:
@@ -53,7 +43,7 @@ def _protected(node: Node, sight: Sight) -> Cause | None:
     record = node.record
     if record is None or not sight.too_old(record.modified_at):
         return None
-    if sight.sinfo and (node.slurm is None or node.slurm.state in VOUCHED_STATES):
+    if sight.heard and (node.slurm is None or node.slurm.state.kind.vouched):
         return None
     return causes.RecordStale(age=sight.ages.age_of(record.modified_at, sight.record_now))
 

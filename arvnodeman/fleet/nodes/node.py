@@ -11,30 +11,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.nodes.polls import Ages
-from arvnodeman.fleet.nodes.use import PLANNED, WORKING_STATES, Use
+from arvnodeman.fleet.nodes.use import Use
 from arvnodeman.fleet.values import causes
 from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, NodeState, Policy, SlurmNode, Word
+from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, NodeState, Policy, Word
 from arvnodeman.fleet.values.windows import ShutdownWindows
+from arvnodeman.fleet.values.work import FREE, OUR_BOOT, NodeWork, OurDrain, WorkKind, reason_for
 
 if TYPE_CHECKING:
     from arvnodeman.fleet.operations.boot import Boot
     from arvnodeman.fleet.operations.shutdown import Shutdown
 
-BUSY_STATES = WORKING_STATES | {PLANNED}
-RESERVED_STATES = frozenset({"resv", "maint"})
-REBOOTING = "boot"  # or about to be, by Slurm and for somebody
-DOWN_STATES = frozenset({"down", "drain", "inval", "unk"})
-DRAINED_STATES = frozenset({"drain", "drng"})
-UP_STATES = frozenset({"idle"}) | BUSY_STATES
-KNOWN_STATES = UP_STATES | RESERVED_STATES | DOWN_STATES | {"fail"}  # any other: somebody is at work on it
-VOUCHED_STATES = frozenset({"idle", "down", "drain", "inval", "fail"})  # with a stale record: Slurm answers for it
 FIRST_PING_TOLERANCE = 300.0  # seconds before the node's start that a first ping may show (clocks differ; row B3)
 MAX_WEIGHT = 4_294_967_000  # Slurm keeps weights in 32 bits (row C26)
-OUR_SHUTDOWN = "Node Manager shutdown"
-OUR_REMOVAL = "Node Manager removal"
-OUR_BOOT = "Node Manager boot"  # of a name, until Slurm is told where its new node is
-OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT)  # how the reasons of our drains begin
 RESUMES = 5  # times that an older node's drain is taken back before the node counts as down
 FAILED_LISTS = 2  # in a row that call a node failed: some faults pass
 LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
@@ -55,7 +44,7 @@ class Sight:
     record_now: float  # the record keeper's wall clock
     cloud_now: float  # the cloud's wall clock
     clock_margin: float = 0.0  # seconds that clocks differ, when that is worth minding
-    sinfo: bool = True  # Slurm answered this poll
+    heard: bool = True  # the scheduler answered this poll
     never_paired_known: bool = True  # two record lists have come
 
     def too_old(self, stamp: float | None) -> bool:
@@ -76,8 +65,8 @@ class Node:
     listed: bool = True  # it has been in a list
     record: NodeRecord | None = None  # paired with it
     prepared: NodeRecord | None = None  # made for it, while it has not pinged
-    slurm: SlurmNode | None = None  # of the newest node poll
-    namesake: SlurmNode | None = None  # likewise, of a name that is another's, and under which Slurm may find this one
+    slurm: NodeWork | None = None  # of the newest node poll
+    namesake: NodeWork | None = None  # likewise, of a name that is another's, and under which Slurm may find this one
     state: NodeState = NodeState.UNPAIRED
     since: float = 0.0  # in this state
     price: float = 0.0  # $/hour; see reprice()
@@ -179,7 +168,7 @@ class Node:
     @property
     def slurm_busy(self) -> bool:
         """Slurm's newest word is that it works."""
-        return self.slurm is not None and self.slurm.state in BUSY_STATES
+        return self.slurm is not None and self.slurm.state.kind.busy
 
     def age(self, sight: Sight) -> float:
         """Seconds since its start at the cloud, or since we first saw it: also while its keeper does not know that it
@@ -223,43 +212,41 @@ def slurm_weight(price: float) -> int:
 
 
 def reason_of(kind: str, node: CloudNode) -> str:
-    """The Slurm reason of a drain of ours: it names the instance, so that another under the same name is not meant."""
-    return f"{kind} ({node.report_id})"
+    """The reason of a drain of ours for this instance."""
+    return reason_for(kind, node.report_id)
 
 
 def drained_by_us(node: Node) -> str | None:
     """OUR_SHUTDOWN or OUR_REMOVAL when Slurm shows it drained by us, for this very instance; else None."""
-    slurm = node.slurm
-    if slurm is None or slurm.state not in DRAINED_STATES:
+    if node.slurm is None or not node.slurm.state.kind.drained:
         return None
-    for kind in (OUR_SHUTDOWN, OUR_REMOVAL):
-        if slurm.reason == reason_of(kind, node.cloud):
-            return kind
-    return None
+    drain = node.slurm.drain
+    return drain.kind if drain is not None and _is_for(drain, node) else None
+
+
+def _is_for(drain: OurDrain, node: Node) -> bool:
+    return drain.instance == node.cloud.report_id and drain.kind != OUR_BOOT
 
 
 def undrained(node: Node) -> None:
     """Make of Slurm's word on a node that we drained what it is without the drain."""
     slurm = node.slurm
-    if slurm is not None and slurm.reason.startswith(OURS):
-        state = {"drain": "idle", "drng": "alloc"}.get(slurm.state, slurm.state)
-        node.slurm = replace(slurm, state=state, reason="")
+    if slurm is not None and slurm.drain is not None:
+        node.slurm = replace(slurm, state=slurm.state.undrained, reason="")
 
 
 def drained_for_another(node: Node) -> bool:
     """Slurm shows it drained or down by us, but for an earlier node under its name."""
     slurm = node.slurm
-    return (
-        slurm is not None
-        and slurm.state in ("drain", "drng", "down")
-        and slurm.reason.startswith(OURS)
-        and slurm.reason not in (reason_of(OUR_SHUTDOWN, node.cloud), reason_of(OUR_REMOVAL, node.cloud))
-    )
+    if slurm is None or not (slurm.state.kind.drained or slurm.state.kind is WorkKind.DOWN):
+        return False
+    drain = slurm.drain
+    return drain is not None and not _is_for(drain, node)
 
 
 def note_work(node: Node, t: float) -> None:
     """Note since when Slurm's newest word is one of somebody's work on the node: a reboot, or one that is not known."""
-    if node.slurm is None or node.slurm.state in KNOWN_STATES:
+    if node.slurm is None or node.slurm.state.kind.known:
         node.at_work_since, node.at_work_told = None, False
     elif node.at_work_since is None:
         node.at_work_since = t
@@ -270,38 +257,39 @@ def at_work_too_long(node: Node, policy: Policy, t: float) -> bool:
     return node.at_work_since is not None and t - node.at_work_since >= policy.boot_fail_after
 
 
-def _at_work(node: Node, slurm: SlurmNode, sight: Sight) -> bool:
+def _at_work(node: Node, slurm: NodeWork, sight: Sight) -> bool:
     """Somebody is at work on it, such as who has Slurm reboot it: it is not for us, for as long as a boot may take."""
-    return slurm.state not in KNOWN_STATES and not at_work_too_long(node, sight.policy, sight.t)
+    return not slurm.state.kind.known and not at_work_too_long(node, sight.policy, sight.t)
 
 
 def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
     """What this node poll makes of a node, before any counting. Slurm's word on work comes first."""
     slurm = node.slurm
-    if slurm is not None and slurm.state in BUSY_STATES:
+    if slurm is not None and slurm.state.kind.busy:
         return BUSY, None
     record = node.record
     if record is None or node.is_out_of_reach:
         return _judge_unpaired(node, sight)
-    if not sight.sinfo:
+    if not sight.heard:
         return _judge_by_record(record, sight)
     if slurm is None:
         return DOWN, causes.IsDown(why="Slurm does not know it")
-    if slurm.state == "fail":
+    kind = slurm.state.kind
+    if kind is WorkKind.FAILED:
         return FAIL, None
-    if slurm.state in RESERVED_STATES or _kept_drained(slurm, sight.policy) or _at_work(node, slurm, sight):
+    if kind is WorkKind.RESERVED or _kept_drained(slurm, sight.policy) or _at_work(node, slurm, sight):
         return RESERVED, None
-    if slurm.state == "idle":
+    if kind is FREE:
         if sight.too_old(record.last_ping_at):
             return DOWN, causes.IsDown(why="its last ping is old")
         if sight.too_old(record.modified_at):
             return DOWN, causes.IsDown(why="its record is old")
         return IDLE, None
-    if slurm.state in ("down", "unk") and _in_boot_grace(node, sight):
+    if kind in (WorkKind.DOWN, WorkKind.UNHEARD) and _in_boot_grace(node, sight):
         return IDLE, None
     if drained_for_another(node) and _will_be_resumed(node, slurm, sight):
         return IDLE, None
-    return DOWN, causes.IsDown(why=f"Slurm says {slurm.state}" + (f" ({slurm.reason})" if slurm.reason else ""))
+    return DOWN, causes.IsDown(why=f"Slurm says {slurm.state.said}" + (f" ({slurm.reason})" if slurm.reason else ""))
 
 
 def _judge_unpaired(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
@@ -323,12 +311,12 @@ def _judge_by_record(record: NodeRecord, sight: Sight) -> tuple[NodeState, Cause
     return RESERVED, None
 
 
-def _kept_drained(slurm: SlurmNode, policy: Policy) -> bool:
+def _kept_drained(slurm: NodeWork, policy: Policy) -> bool:
     """keep_drained: somebody else's drain is a reservation."""
-    return policy.keep_drained and slurm.state == "drain" and not slurm.reason.startswith(OURS)
+    return policy.keep_drained and slurm.state.kind is WorkKind.DRAINED and slurm.drain is None
 
 
-def _will_be_resumed(node: Node, slurm: SlurmNode, sight: Sight) -> bool:
+def _will_be_resumed(node: Node, slurm: NodeWork, sight: Sight) -> bool:
     """A drain of ours for an earlier node of that name: about to be taken back, or waiting for slurmd to come up."""
     return _in_boot_grace(node, sight) or (slurm.responding and node.resumes < RESUMES)
 

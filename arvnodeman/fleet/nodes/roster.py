@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from arvnodeman.fleet.nodes.node import BUSY_STATES, FIRST_PING_TOLERANCE, Node, host_part
+from arvnodeman.fleet.nodes.node import FIRST_PING_TOLERANCE, Node, host_part
 from arvnodeman.fleet.sizes.table import SizeTable
-from arvnodeman.fleet.values.model import CloudNode, NodeRecord, SlurmNode
+from arvnodeman.fleet.values.model import CloudNode, NodeRecord
+from arvnodeman.fleet.values.work import NodeWork
 
 UUID_TAIL = 15  # what GCE and Azure names carry of a record's uuid
 
@@ -32,7 +33,7 @@ class Roster:
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
         self.records: dict[str, NodeRecord] = {}
-        self.slurm: Mapping[str, SlurmNode] | None = None
+        self.slurm: Mapping[str, NodeWork] | None = None
         self.hosts: dict[str, NodeRecord] = {}  # hostname -> record that has it
         self.paired: dict[str, Node] = {}  # record uuid -> node
         self._by_instance: dict[str, NodeRecord] = {}
@@ -104,7 +105,7 @@ class Roster:
             self.paired.pop(node.record.uuid, None)
         node.record = node.prepared = None
 
-    def take_records(self, records: dict[str, NodeRecord], slurm: Mapping[str, SlurmNode] | None) -> list[Node]:
+    def take_records(self, records: dict[str, NodeRecord], slurm: Mapping[str, NodeWork] | None) -> list[Node]:
         """Take in a list of records, by uuid, with Slurm's answer. Returns the nodes that paired now."""
         self.slurm = slurm
         self.records = records
@@ -239,7 +240,7 @@ class Roster:
         if self.slurm is None or hostname is None:
             return False
         slurm = self.slurm.get(hostname)
-        return slurm is not None and slurm.state in BUSY_STATES and slurm.responding
+        return slurm is not None and slurm.state.kind.busy and slurm.responding
 
 
 def _is_counted(cloud: CloudNode) -> bool:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from arvnodeman.fleet.values.model import SlurmNode
+from arvnodeman.fleet.values.work import FREE, NodeWork
 
 LEAST_POLLS = 3  # node polls in a row, at least, before a node that was not used tells anything
-WORKING_STATES = frozenset({"alloc", "comp", "mix", "drng", "failg"})
-PLANNED = "plnd"  # no job is on it, and Slurm keeps it for one
-KEPT_STATES = frozenset({PLANNED, "resv", "maint"})
 
 
 @dataclass(slots=True)
@@ -21,15 +18,15 @@ class Use:
     kept_since: float | None = None  # no job is on it, and Slurm keeps it for one, or for a reservation
     kept_polls: int = 0
 
-    def note(self, slurm: SlurmNode | None, t: float, *, idle: bool) -> None:
+    def note(self, slurm: NodeWork | None, t: float, *, idle: bool) -> None:
         """A node poll; `idle`: it counts as that."""
-        if idle and slurm is not None and slurm.state == "idle" and slurm.responding:
+        if idle and slurm is not None and slurm.state.kind is FREE and slurm.responding:
             self.ready_polls += 1
             if self.ready_since is None:
                 self.ready_since = t
         elif self.ready_since is not None:
             self.ready_since, self.ready_polls = None, 0
-        if slurm is not None and slurm.state in KEPT_STATES:
+        if slurm is not None and slurm.state.kind.kept:
             self.kept_polls += 1
             if self.kept_since is None:
                 self.kept_since = t

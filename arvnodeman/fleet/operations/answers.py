@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from arvnodeman.fleet.messages import NodeSeen
-from arvnodeman.fleet.nodes.node import KNOWN_STATES, Node, at_work_too_long
+from arvnodeman.fleet.nodes.node import Node, at_work_too_long
 from arvnodeman.fleet.operations.operation import Desk
-
-# Slurm shows these also for a node with jobs on it: suspended ones (idle, drain), running ones (fail, inval).
-_MAY_HIDE_JOBS = frozenset({"idle", "drain", "fail", "inval"})
+from arvnodeman.fleet.values.work import FREE, WorkKind
 
 
 def hides_jobs(seen: NodeSeen) -> bool:
     """Has it to be asked how many jobs are on the node? The state does not tell, and nobody has asked yet."""
     node = seen.node
-    return node is not None and seen.jobs is None and (node.state in _MAY_HIDE_JOBS or node.state not in KNOWN_STATES)
+    return node is not None and seen.jobs is None and (node.state.kind.hides_jobs or not node.state.kind.known)
 
 
 def nothing_runs(node: Node, seen: NodeSeen, desk: Desk, *, undrained: bool) -> bool:
-    """Nothing runs there, for certain: unk, an error or a state that we do not know is no answer. But a node that is
-    rebooted, or in such a state, for longer than boot_fail_after is as good as down when no job is on it. `undrained`:
-    it need not be drained."""
+    """Nothing runs there, for certain: an error is no answer, nor is a node not heard from, or in a state that we do
+    not know. But one that is rebooted, or in such a state, for longer than boot_fail_after is as good as down when no
+    job is on it. `undrained`: it need not be drained."""
     shown = seen.node
-    if shown is None or shown.state == "down":
+    if shown is None or shown.state.kind is WorkKind.DOWN:
         return True
-    if shown.state == "idle":
+    kind = shown.state.kind
+    if kind is FREE:
         return undrained and seen.jobs == 0
-    lost = shown.state not in KNOWN_STATES and at_work_too_long(node, desk.policy, desk.clock.t)
-    return (lost or shown.state in _MAY_HIDE_JOBS) and seen.jobs == 0
+    lost = not kind.known and at_work_too_long(node, desk.policy, desk.clock.t)
+    return (lost or kind.hides_jobs) and seen.jobs == 0

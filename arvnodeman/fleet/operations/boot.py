@@ -238,7 +238,7 @@ class Boot(Operation):
         match step:
             case PrepareRecord():
                 self._prepare_failed(error)
-            case DescribeNode():  # the features are applied again when sinfo lacks them (row F19)
+            case DescribeNode():  # the features are applied again when Slurm lacks them (row F19)
                 self.desk.error("SLURM update %s failed: %s", step.hostname, error.text, logger=self.logger)
                 self._ready()
             case CreateNode():

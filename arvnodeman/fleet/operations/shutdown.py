@@ -23,11 +23,12 @@ from arvnodeman.fleet.messages import (
     Step,
     StepResult,
 )
-from arvnodeman.fleet.nodes.node import BUSY_STATES, DRAINED_STATES, OUR_REMOVAL, OUR_SHUTDOWN, Node, reason_of
+from arvnodeman.fleet.nodes.node import Node, reason_of
 from arvnodeman.fleet.operations.answers import hides_jobs, nothing_runs
 from arvnodeman.fleet.operations.operation import Desk, Operation
 from arvnodeman.fleet.operations.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, Kind, Stage
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, Word
+from arvnodeman.fleet.values.work import FREE, OUR_REMOVAL, OUR_SHUTDOWN, WorkKind
 
 SHUT_DOWN = "Shut down by Node Manager"
 
@@ -106,7 +107,7 @@ class Shutdown(Operation):
     def _is_not_drained(self) -> bool:
         """A drain of somebody else keeps its reason: ours would overwrite it. A name of another's works on."""
         slurm = self.node.slurm
-        return self.shared or (slurm is not None and slurm.state in DRAINED_STATES)
+        return self.shared or (slurm is not None and slurm.state.kind.drained)
 
     def _wait_for_work(self) -> None:
         self.stage = Stage.WAIT
@@ -119,7 +120,7 @@ class Shutdown(Operation):
             self._later()
         elif self.kind is Kind.GONE and self.node.cloud.goes_stopped:
             self._destroy()
-        elif self.desk.policy.sinfo and self.hostname:
+        elif self.desk.policy.asks_scheduler and self.hostname:
             self._look(jobs=not self.node.slurm_busy)
         elif self.kind is Kind.GONE:
             self._clear_traces(busy=False)
@@ -204,7 +205,7 @@ class Shutdown(Operation):
         if self._kill:
             self._destroy()
             return
-        state = seen.node.state if seen.node is not None else ""
+        kind = seen.node.state.kind if seen.node is not None else None
         if self.stage is Stage.UNDO or self._cancel:
             self._undo_seen(seen)
         elif hides_jobs(seen):
@@ -213,9 +214,9 @@ class Shutdown(Operation):
             self._gone_seen(seen)
         elif nothing_runs(self.node, seen, self.desk, undrained=not self.desk.policy.slurm or self.shared):
             self._may_destroy()
-        elif self.desk.policy.slurm and state in ("idle", "alloc", "mix") and not self.shared:
+        elif self.desk.policy.slurm and kind in (FREE, WorkKind.WORKING) and not self.shared:
             self._undrained_seen()
-        elif state in BUSY_STATES and not (self.desk.policy.slurm or self.shared):
+        elif kind is not None and kind.busy and not (self.desk.policy.slurm or self.shared):
             self.cancel("it works again")
         else:
             self._undrained = 0
@@ -223,13 +224,13 @@ class Shutdown(Operation):
 
     def _gone_seen(self, seen: NodeSeen) -> None:
         """No list shows it. Is it really gone? A list may lack it twice while it works."""
-        busy = seen.node is not None and (seen.node.state in BUSY_STATES or bool(seen.jobs))
+        busy = seen.node is not None and (seen.node.state.kind.busy or bool(seen.jobs))
         if not self.desk.gate.lets_requests:
             self._later()
         elif self.node.cloud.goes_stopped:  # it is listed as that: it cannot be working, and it is still paid for
             self._destroy()
         elif busy and seen.node is not None and seen.node.responding:
-            self.cancel(f"it gives signs of life: Slurm says {seen.node.state}")
+            self.cancel(f"it gives signs of life: Slurm says {seen.node.state.said}")
         else:
             self._clear_traces(busy=busy)
 
@@ -241,7 +242,7 @@ class Shutdown(Operation):
             self._set_down()
 
     def _undrained_seen(self) -> None:
-        """idle, alloc or mix without drain, twice in a row: somebody took it back."""
+        """Free or working without a drain, twice in a row: somebody took it back."""
         self._undrained += 1
         if self._undrained < RESUMED_AFTER:
             self._later()
@@ -263,7 +264,7 @@ class Shutdown(Operation):
 
     def _works_by_record(self) -> bool:
         record = self.node.record  # without Slurm, its word is all there is
-        return not self.desk.policy.sinfo and record is not None and record.worker_state == "busy"
+        return not self.desk.policy.asks_scheduler and record is not None and record.worker_state == "busy"
 
     def _destroy(self) -> None:
         self.stage = Stage.DESTROY
@@ -305,7 +306,7 @@ class Shutdown(Operation):
     def _undo_seen(self, seen: NodeSeen) -> None:
         self.stage = Stage.UNDO
         node = seen.node
-        if node is not None and node.state in DRAINED_STATES and node.reason == self.drain_reason:
+        if node is not None and node.state.kind.drained and node.reason == self.drain_reason:
             assert self.hostname is not None
             self.send(ResumeNode(self.id, self.hostname, logger=self.logger))
         else:

@@ -19,8 +19,6 @@ from arvnodeman.fleet.values.model import NO_LIMIT, Job, JobOwner, JobShape, Pla
 from arvnodeman.fleet.values.obstacles import NoSuchName, NotInside, Reserved
 
 UNLIMITED = 365 * 86400.0  # seconds: what Slurm takes a job without a time limit for
-_WHEREVER = frozenset({"FLEX", "ANY_NODES"})  # its own jobs may have nodes outside, too
-_ABOVE = frozenset({"MAINT", "OVERLAP"})  # its own jobs may run in others that overlap with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,12 @@ class Reservation:
     end: float
     nodes: frozenset[str] = frozenset()
     whole: bool = True  # it holds all of its nodes; else some of their cores
-    flags: frozenset[str] = frozenset()  # MAINT, FLEX, MAGNETIC ...
+    maintenance: bool = False
+    elsewhere: bool = False  # its own jobs may have nodes outside, too
+    overlaps: bool = False  # its own jobs may run in others that overlap with it
+    attracts: bool = False  # jobs of those who may use it run in it without asking for it
+    floats: bool = False  # it moves on with the time
+    kinds: frozenset[str] = frozenset()  # all that it is, in the scheduler's words: compared, and no more
     users: tuple[str, ...] = ()  # those that may use it; each may begin with a -, and may not
     accounts: tuple[str, ...] = ()  # likewise
     groups: bool = False  # groups of the system's may use it: whose they are is not known
@@ -45,7 +48,7 @@ class Reservation:
 
     def draws(self, owner: JobOwner) -> bool:
         """May a job of this owner run in it without asking for it?"""
-        if "MAGNETIC" not in self.flags:
+        if not self.attracts:
             return False
         if self.groups:
             return True
@@ -75,9 +78,9 @@ class Outlook:
         known = [reservation for reservation in own if reservation is not None]
         inside: tuple[str, ...] = ()
         needs = shape.place.needs
-        if own and not any(not each.nodes or each.flags & _WHEREVER for each in known):
+        if own and not any(not each.nodes or each.elsewhere for each in known):
             inside = tuple(sorted(shape.reservation.split(",")))
-        if any(each.flags & _ABOVE for each in known):
+        if any(each.overlaps for each in known):
             return Place(inside=inside, needs=needs) if inside else shape.place
         seconds = _at_least(time_limit)
         outside = tuple(
@@ -106,18 +109,17 @@ class Outlook:
         return Reserved(
             until=t + first.end - now,
             reservation=first.name,
-            maintenance="MAINT" in first.flags,
+            maintenance=first.maintenance,
             begins=t + first.start - now if first.start > now else None,
             ends=first.ends,
         )
 
     def differs(self, other: Outlook) -> bool:
-        """Have reservations come, gone or changed? Those with the flag TIME_FLOAT move on with the time, and nodes of a
+        """Have reservations come, gone or changed? Some move on with the time, and nodes of a
         reservation that are down, or in use, are replaced by Slurm itself: with each node that goes."""
 
         def fixed(each: Reservation) -> tuple[Reservation, int]:
-            floats = "TIME_FLOAT" in each.flags
-            start, end, ends = (0.0, 0.0, "") if floats else (each.start, each.end, each.ends)
+            start, end, ends = (0.0, 0.0, "") if each.floats else (each.start, each.end, each.ends)
             return replace(each, start=start, end=end, ends=ends, nodes=frozenset()), len(each.nodes)
 
         mine, theirs = self.reservations.values(), other.reservations.values()

@@ -27,7 +27,6 @@ MOST_AT_ONCE = 1 << 20
 MOST = 2000  # groups that are remembered
 SAMPLE = 16  # jobs of a group, the first in turn, that are followed to see whether Slurm starts any
 USED_SOON = 600.0  # seconds in which a job that left the queue is brought together with a node that became busy
-USELESS = "BadConstraints"  # waits for nodes, as Slurm may mend it by itself; while a node is up it does not help
 
 
 def group_name(shape: JobShape) -> str:
@@ -136,13 +135,13 @@ class VainBoots:
         memory = self.groups.get(shape)
         return memory.reason if memory is not None else ""
 
-    def welcome(self, shape: JobShape, reason: str, t: float) -> bool:
+    def welcome(self, shape: JobShape, t: float, *, useless: bool = False) -> bool:
         """Slurm says, while a node that fits is up, that its jobs wait for nodes. True when that ends a back-off. Words
-        that go back and forth end it later each time, else it would never bind."""
+        that go back and forth end it later each time, else it would never bind. `useless`: for nodes that are as they
+        ask, though one that should be is up."""
         memory = self.groups.get(shape)
         if memory is None:
             return False
-        useless = reason.startswith(USELESS)
         memory.turned = not useless and (memory.turned or memory.refused)
         memory.refused = useless
         at_least = self.first_wait * (2**memory.misled - 1)
@@ -152,8 +151,8 @@ class VainBoots:
         memory.heeded = self.end(memory, t)
         return memory.heeded
 
-    def in_vain(self, shape: JobShape, reason: str, idle: Idle, t: float) -> Verdict:
-        """A node was up for this group, and was not used."""
+    def in_vain(self, shape: JobShape, reason: str, idle: Idle, t: float, *, useless: bool = False) -> Verdict:
+        """A node was up for this group, and was not used. `useless`: see welcome()."""
         memory = self.groups.get(shape)
         if memory is None:
             self._make_room()
@@ -163,26 +162,27 @@ class VainBoots:
         memory.wait = min(2 * memory.wait, LONGEST * self.first_wait) or self.first_wait
         memory.until, memory.vain_at, memory.told_at, memory.at_once = t + memory.wait, t, t, 1
         memory.reason, memory.node, memory.idle = reason, idle.node, t - idle.since
-        memory.refused = memory.refused or reason.startswith(USELESS)
+        memory.refused = memory.refused or useless
         memory.misled = min(memory.misled + memory.heeded, MISLED)
         memory.heeded = memory.turned = False
         for table in (self.asked, self.watches, self.marks):
             table.pop(shape, None)
         return Verdict(shape, memory)
 
-    def started(self, shape: JobShape, t: float, *, certain: bool = True) -> None:
-        """Slurm has started a job of this group. Not `certain`: one that left the queue may have been cancelled, too;
-        then a back-off is over, and a probe is to show more."""
+    def started(self, shape: JobShape, t: float) -> None:
+        """Slurm has started a job of this group, it seems: one that left the queue may have been cancelled, too. So a
+        back-off is over, and a probe is to show more; without one it is taken for true."""
         memory = self.groups.get(shape)
         self.marks.pop(shape, None)
         self.watches.pop(shape, None)
-        if memory is not None and not certain and memory.until > t:
-            memory.until, memory.left_after = t, None
-        elif memory is not None:
-            memory.wait, memory.left_after = 0.0, None
-            memory.heeded, memory.misled = False, 0
-            memory.at_once = min(FASTER * memory.at_once, MOST_AT_ONCE)
-            memory.until = min(memory.until, t)
+        if memory is None:
+            return
+        memory.left_after = None
+        if memory.until > t:
+            memory.until = t
+            return
+        memory.wait, memory.heeded, memory.misled = 0.0, False, 0
+        memory.at_once = min(FASTER * memory.at_once, MOST_AT_ONCE)
 
     def end(self, memory: Memory, t: float) -> bool:
         """The back-off is over early. True when there was one."""
@@ -214,18 +214,12 @@ class VainBoots:
             del self.groups[min(self.groups, key=lambda shape: self.groups[shape].told_at)]
 
 
-def follow(
-    memory: Memory, first: tuple[str, ...], others: Callable[[], Iterable[str]], last: float, t: float
-) -> frozenset[str]:
-    """The jobs of the memory's sample that have left the queue since the `last` poll. `first`: the first that wait now;
-    `others`: gives all of them, where these do not tell."""
+def follow(memory: Memory, first: tuple[str, ...], others: Callable[[], Iterable[str]], last: float, t: float) -> None:
+    """Note in the memory whether jobs of its sample have left the queue since the `last` poll. `first`: the first that
+    wait now; `others`: gives all of them, where these do not tell."""
     before, memory.sample = memory.sample, first
-    if before == first[: len(before)]:
-        return frozenset()
-    left = frozenset(before).difference(others())
-    if left:
+    if before != first[: len(before)] and frozenset(before).difference(others()):
         memory.left_after, memory.left_at = last, t
-    return left
 
 
 def has_moved(watch: Watch, ids: Iterable[str]) -> bool:

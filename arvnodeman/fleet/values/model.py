@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from arvnodeman.fleet.values.gres import Gres
+from arvnodeman.fleet.values.work import WaitKind
 
 DEFAULT_DOMAIN = "dynamic.compute"
 NO_LIMIT = 1 << 30  # nodes, jobs
@@ -241,18 +242,6 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class SlurmNode:
-    """One line of sinfo."""
-
-    name: str
-    state: str  # lower case, flags stripped: idle, alloc, drng ...
-    responding: bool = True  # False with the flag *
-    weight: int = 0
-    features: frozenset[str] = field(default_factory=frozenset)
-    reason: str = ""  # '' for none
-
-
-@dataclass(frozen=True, slots=True)
 class JobOwner:
     """Whose a job is, as Slurm accounts for it; '' where that is not known."""
 
@@ -348,9 +337,10 @@ class Job:
     id: str  # container or job uuid
     shape: JobShape
     priority: int = 0
-    reason: str = ""  # why it waits, as Slurm says
+    reason: str = ""  # why it waits, as Slurm says: for people
     in_slurm: bool = True  # False: from Arvados' own jobs queue
     time_limit: float | None = None  # seconds that it may run once it has begun, infinity for no limit; None: not known
+    waits: WaitKind = field(default=WaitKind.NODES, compare=False)  # what its reason means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,4 +369,4 @@ class Policy:
     explain_unsatisfiable: bool = False  # say why on the job in Slurm, also where it is not cancelled
     keep_drained: bool = False
     slurm: bool = False  # the slurm dispatcher: drains, features, weights
-    sinfo: bool = True  # sinfo is asked: its word on work comes first
+    asks_scheduler: bool = True  # what nodes do is asked of it: its word on work comes first

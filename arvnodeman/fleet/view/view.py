@@ -12,17 +12,8 @@ from arvnodeman.fleet.nodes.milestones import Span, Spread
 from arvnodeman.fleet.nodes.node import Sight
 from arvnodeman.fleet.values.causes import Cause
 from arvnodeman.fleet.values.gate import OPEN, Bar, Gate
-from arvnodeman.fleet.values.model import (
-    CloudNode,
-    Job,
-    JobShape,
-    NodeRecord,
-    NodeSize,
-    NodeState,
-    Policy,
-    RemoteError,
-    SlurmNode,
-)
+from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord, NodeSize, NodeState, Policy, RemoteError
+from arvnodeman.fleet.values.work import NodeWork
 
 
 class NodeStatus(NamedTuple):
@@ -31,7 +22,7 @@ class NodeStatus(NamedTuple):
     cloud: CloudNode
     record: NodeRecord | None
     node_size: NodeSize | None
-    slurm_node: SlurmNode | None
+    slurm_node: NodeWork | None
     hostname: str | None
     price: float
     state: NodeState
@@ -63,7 +54,7 @@ class NodeStatus(NamedTuple):
     @property
     def slurm(self) -> str:
         """Slurm's word, '' for none."""
-        return self.slurm_node.state if self.slurm_node is not None else ""
+        return self.slurm_node.state.said if self.slurm_node is not None else ""
 
     @property
     def word(self) -> str:

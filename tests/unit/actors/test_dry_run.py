@@ -23,9 +23,10 @@ from arvnodeman.fleet.values.model import (
     OperatorWord,
     RemoteError,
     Secret,
-    SlurmNode,
     Word,
 )
+from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.slurm.words import node_work
 
 SIZE = NodeSize("small", "t", "t", "t", cores=1, ram=1, disk=1, scratch=1, price=0.25)
 NODE = CloudNode(id="i-1", name="compute1.zzzzz", report_id="i-1", fqdn="compute1.zzzzz", size_tag="small")
@@ -35,7 +36,7 @@ RECORD = NodeRecord(
 STALE = NodeRecord("zzzzz-7ekkf-000000000000002", created_at=1.0, modified_at=1.0)
 INTENT = BootIntent("small", 0.25, "token", 5.0)
 JOB = Job("zzzzz-dz642-000000000000001", JobShape())
-IDLE = SlurmNode("compute1", "idle", features=frozenset({"gpu", "instancetype=old"}), weight=1)
+IDLE = node_work("compute1", "idle", features=frozenset({"gpu", "instancetype=old"}), weight=1)
 
 
 class Site:
@@ -45,7 +46,7 @@ class Site:
         self.now = 1000.0
         self.nodes: list[CloudNode] = [NODE]
         self.records: list[NodeRecord] = [RECORD, STALE]
-        self.slurm: dict[str, SlurmNode] = {"compute1": IDLE}
+        self.slurm: dict[str, NodeWork] = {"compute1": IDLE}
         self.jobs: list[Job] = [JOB]
         self.overlay = Overlay(lambda: self.now, boot_time=60.0)
         self.real = Mock()
@@ -129,7 +130,7 @@ def test_sizes_and_slurm_are_asked(site: Site) -> None:
     assert site.do(m.LookAtNode(1, "compute1")) == NodeSeen(IDLE)
     site.do(m.DrainNode(1, "compute1", "why"))
     seen = site.do(m.LookAtNode(1, "compute1"))
-    assert (seen.node.state, seen.node.reason) == ("drain", "why")
+    assert (seen.node.state.said, seen.node.reason) == ("drain", "why")
 
 
 def test_of_several_looks_slurm_is_asked_once_and_not_about_pretended_nodes(site: Site) -> None:
@@ -142,7 +143,7 @@ def test_of_several_looks_slurm_is_asked_once_and_not_about_pretended_nodes(site
     gone = RemoteError(ErrorKind.GONE, "unknown")
     site.real.do_all.return_value = [NodeSeen(IDLE, 0), gone]
     seen: Any = site.hands.do_all(steps)
-    assert (seen[0].node.state, seen[0].node.reason, seen[0].jobs) == ("drain", "why", 0)
+    assert (seen[0].node.state.said, seen[0].node.reason, seen[0].jobs) == ("drain", "why", 0)
     assert seen[1] == gone
     assert (seen[2].node.name, seen[2].jobs) == (record.hostname, 0)
     assert site.real.mock_calls == [call.do_all(steps[:2])]
@@ -162,12 +163,12 @@ def test_a_boot_is_listed_so_that_it_is_not_asked_for_again_and_comes_up_after_a
     assert site.shown_records[record.uuid].intent == BootIntent("small", 0.25, "token", 1000.0)
     assert site.shown_records[record.uuid].first_ping_at is None
     assert record.hostname is not None
-    assert site.shown_slurm[record.hostname].state == "down"
+    assert site.shown_slurm[record.hostname].state.said == "down"
     site.now += 60.0
     site.look()
     up = site.shown_records[record.uuid]
     assert (up.instance_id, up.first_ping_at, up.last_ping_at) == (node.report_id, 1060.0, 1060.0)
-    assert site.shown_slurm[record.hostname].state == "idle"
+    assert site.shown_slurm[record.hostname].state.said == "idle"
 
 
 def test_a_pretended_node_takes_the_name_of_no_real_one(site: Site) -> None:
@@ -197,7 +198,7 @@ def test_a_pretended_node_can_go_again(site: Site) -> None:
     site.now += 60.0
     assert record.hostname is not None
     site.do(m.DrainNode(1, record.hostname, "why"))
-    assert site.do(m.LookAtNode(1, record.hostname, jobs=True)).node.state == "drain"
+    assert site.do(m.LookAtNode(1, record.hostname, jobs=True)).node.state.said == "drain"
     assert site.real.mock_calls == [], "nobody real knows that name"
     site.do(m.DestroyNode(1, node))
     assert site.do(m.LookForNode(1, node)) is None
@@ -217,21 +218,21 @@ def test_a_real_node_that_would_be_gone_is_left_out(site: Site) -> None:
     site.look()
     assert site.shown_nodes == {}
     assert site.shown_records[RECORD.uuid].instance_id is None
-    assert site.shown_slurm["compute1"].state == "down"
+    assert site.shown_slurm["compute1"].state.said == "down"
 
 
 def test_a_drained_node_is_shown_draining_while_it_works(site: Site) -> None:
     site.do(m.DrainNode(1, "compute1", "why"))
-    site.slurm = {"compute1": SlurmNode("compute1", "alloc")}
+    site.slurm = {"compute1": node_work("compute1", "alloc")}
     site.look()
-    assert (site.shown_slurm["compute1"].state, site.shown_slurm["compute1"].reason) == ("drng", "why")
-    site.slurm = {"compute1": SlurmNode("compute1", "idle")}
+    assert (site.shown_slurm["compute1"].state.said, site.shown_slurm["compute1"].reason) == ("drng", "why")
+    site.slurm = {"compute1": node_work("compute1", "idle")}
     site.look()
-    assert site.shown_slurm["compute1"].state == "drain"
+    assert site.shown_slurm["compute1"].state.said == "drain"
     site.do(m.ResumeNode(1, "compute1"))
-    site.slurm = {"compute1": SlurmNode("compute1", "drain", reason="somebody's")}
+    site.slurm = {"compute1": node_work("compute1", "drain", reason="somebody's")}
     site.look()
-    assert (site.shown_slurm["compute1"].state, site.shown_slurm["compute1"].reason) == ("idle", "")
+    assert (site.shown_slurm["compute1"].state.said, site.shown_slurm["compute1"].reason) == ("idle", "")
 
 
 def test_features_names_and_words_are_shown_as_written(site: Site) -> None:

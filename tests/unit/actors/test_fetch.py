@@ -15,12 +15,13 @@ from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.pollers import SlurmFailure
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
-from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure, SlurmNode
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.slurm.commands import Queue
+from arvnodeman.slurm.words import node_work
 
 AWAY = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no answer"))
-SINFO = {"compute1": SlurmNode("compute1", "idle")}
+SINFO = {"compute1": node_work("compute1", "idle")}
 CLOCK = HandClock()
 NOW = CLOCK.clock.now()
 

@@ -23,11 +23,11 @@ from arvnodeman.fleet.values.model import (
     RemoteError,
     RemoteFailure,
     Secret,
-    SlurmNode,
     Word,
 )
 from arvnodeman.records.names import SlurmRecords
 from arvnodeman.slurm.errors import UnknownNode
+from arvnodeman.slurm.words import node_work
 
 NODE = CloudNode(id="i-1", name="compute1", report_id="i-1")
 RECORD = NodeRecord(uuid="zzzzz-7ekkf-000000000000001", hostname="compute1")
@@ -42,7 +42,7 @@ URL = Secret("https://ping/hush")
 def site() -> Mock:
     """All clients as one recorder: site.driver, site.keeper, site.slurm, site.jobs."""
     site = Mock()
-    site.slurm.node.return_value = SlurmNode("compute1", "drain")
+    site.slurm.node.return_value = node_work("compute1", "drain")
     site.slurm.jobs_on.return_value = 2
     site.ping_url.return_value = URL
     return site
@@ -130,8 +130,8 @@ def test_an_unknown_step_says_so(hands: Hands) -> None:
 
 
 def test_jobs_on_a_node_are_asked_for_only_when_wanted_and_known(hands: Hands, site: Mock) -> None:
-    assert hands.do(m.LookAtNode(1, "compute1", jobs=True)) == m.NodeSeen(SlurmNode("compute1", "drain"), 2)
-    assert hands.do(m.LookAtNode(1, "compute1")) == m.NodeSeen(SlurmNode("compute1", "drain"), None)
+    assert hands.do(m.LookAtNode(1, "compute1", jobs=True)) == m.NodeSeen(node_work("compute1", "drain"), 2)
+    assert hands.do(m.LookAtNode(1, "compute1")) == m.NodeSeen(node_work("compute1", "drain"), None)
     site.slurm.node.return_value = None
     assert hands.do(m.LookAtNode(1, "compute1", jobs=True)) == m.NodeSeen(None, None)
     assert site.slurm.jobs_on.mock_calls == [call("compute1")]
@@ -147,7 +147,7 @@ def test_nodes_of_one_size_are_described_together_and_each_has_its_answer(hands:
 
 def test_nodes_are_looked_at_together_and_each_has_its_answer(hands: Hands, site: Mock) -> None:
     unknown = UnknownNode("sinfo", "it does not know the node b")
-    drained = SlurmNode("a", "drain")
+    drained = node_work("a", "drain")
     site.slurm.look_all.return_value = {"a": (drained, 2), "b": unknown, "c": (None, None)}
     steps = [m.LookAtNode(number, host, jobs=True) for number, host in enumerate("abca")]
     seen = m.NodeSeen(drained, 2)

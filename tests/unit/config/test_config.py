@@ -197,7 +197,12 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     settings = loaded(text)
     policy = settings.policy()
     assert {name: getattr(policy, name) for name in options} == options
-    assert (policy.cancel_unsatisfiable, policy.keep_drained, policy.slurm, policy.sinfo) == (False, True, True, True)
+    assert (policy.cancel_unsatisfiable, policy.keep_drained, policy.slurm, policy.asks_scheduler) == (
+        False,
+        True,
+        True,
+        True,
+    )
     assert (policy.sections, policy.shutdown_windows) == (settings.sizes, (54, 5, 1))
     assert not policy.explain_unsatisfiable
     named = {
@@ -206,7 +211,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "explain_unsatisfiable",
         "keep_drained",
         "slurm",
-        "sinfo",
+        "asks_scheduler",
         "sections",
         "shutdown_windows",
     }
@@ -220,12 +225,12 @@ def test_policy_defaults_are_those_of_the_table(loaded: Loader) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dispatcher", "slurm_queue", "sinfo"), [("slurm", "no", True), ("", "yes", True), ("", "no", False)]
+    ("dispatcher", "slurm_queue", "asked"), [("slurm", "no", True), ("", "yes", True), ("", "no", False)]
 )
-def test_slurm_is_asked_only_where_it_is_used(loaded: Loader, dispatcher: str, slurm_queue: str, sinfo: bool) -> None:
+def test_slurm_is_asked_only_where_it_is_used(loaded: Loader, dispatcher: str, slurm_queue: str, asked: bool) -> None:
     """Row N5."""
     text = GOOD.replace("[Cloud]", f"slurm_queue = {slurm_queue}\n[Cloud]") + f"\n[Daemon]\ndispatcher = {dispatcher}\n"
-    assert loaded(text).policy().sinfo is sinfo
+    assert loaded(text).policy().asks_scheduler is asked
 
 
 def test_each_list_may_have_its_own_poll_time(loaded: Loader) -> None:

@@ -123,6 +123,6 @@ def test_after_a_reload_what_needs_a_restart_is_as_it_was_and_is_told_again(old:
 
 def test_every_option_that_counts_as_live_exists(old: Settings) -> None:
     """But for those that are made of several: `sections` is the sizes, the others need a restart."""
-    made = {"sections", "shutdown_windows", "slurm", "sinfo", "explain_unsatisfiable"}
+    made = {"sections", "shutdown_windows", "slurm", "asks_scheduler", "explain_unsatisfiable"}
     missing = {name for section, name in LIVE if not hasattr(getattr(old, section), name)}
     assert missing <= made

@@ -17,7 +17,8 @@ from arvnodeman.fleet.messages import (
     SafeMode,
     SetNodeDown,
 )
-from arvnodeman.fleet.values.model import ErrorKind, SlurmNode, Word
+from arvnodeman.fleet.values.model import ErrorKind, Word
+from arvnodeman.slurm.words import node_work
 
 HINT = "[Cloud Credentials] key"
 SHUTDOWN = "Node Manager shutdown (i-compute1)"
@@ -44,7 +45,7 @@ def a_shutdown_that_is_taken_back() -> Written:
     world = going()
     world.obey(DrainNode)
     world.poll_queue(*jobs(1))
-    world.done(world.one(LookAtNode), NodeSeen(SlurmNode("compute1", "drain", reason=SHUTDOWN), 0))
+    world.done(world.one(LookAtNode), NodeSeen(node_work("compute1", "drain", reason=SHUTDOWN), 0))
     world.obey(LookAtNode, ResumeNode)
     world.cycle()
     return world
@@ -97,7 +98,7 @@ def a_node_that_somebody_resumes() -> Written:
     world.obey(DrainNode)
     for _ in range(3):
         for step in world.open(LookAtNode):
-            world.done(step, NodeSeen(SlurmNode("compute1", "idle"), 0))
+            world.done(step, NodeSeen(node_work("compute1", "idle"), 0))
         world.wait(10)
     world.cycle()
     return world

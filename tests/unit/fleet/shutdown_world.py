@@ -7,7 +7,8 @@ from typing import Any
 from world import World, policy
 
 from arvnodeman.fleet.messages import LookAtNode, NodeSeen
-from arvnodeman.fleet.values.model import JobShape, SlurmNode
+from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.slurm.words import node_work
 
 SHUTDOWN = "Node Manager shutdown (i-compute1)"
 REMOVAL = "Node Manager removal (i-compute1)"
@@ -39,7 +40,7 @@ def looks(world: World, *answers: str | None, jobs: int = 0, reason: str = SHUTD
         world.wait(10)
         seen = None
         if answer is not None:
-            seen = SlurmNode("compute1", answer.rstrip("*"), not answer.endswith("*"), reason=reason)
+            seen = node_work("compute1", answer.rstrip("*"), not answer.endswith("*"), reason=reason)
         step = world.one(LookAtNode)
         world.done(step, NodeSeen(seen, jobs if step.jobs and seen is not None else None))
         for again in world.open(LookAtNode):

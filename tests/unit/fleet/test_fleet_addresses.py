@@ -8,7 +8,8 @@ import pytest
 from world import MINUTE, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, PrepareRecord, RecordPrepared, ReleaseRecord, Step, StepResult
-from arvnodeman.fleet.values.model import NodeRecord, Secret, SlurmNode
+from arvnodeman.fleet.values.model import NodeRecord, Secret
+from arvnodeman.slurm.words import node_work
 
 SAID = "the cloud shows no address of it, so that Slurm cannot reach it"
 
@@ -49,14 +50,14 @@ def begun(*, registers: bool = False, **options: float) -> Names:
     for number in range(1, 5):
         name = f"cloud{number}"
         world.records[name] = name_of(name)
-        world.slurm = {**(world.slurm or {}), name: SlurmNode(name, "unk", responding=False)}
+        world.slurm = {**(world.slurm or {}), name: node_work(name, "unk", responding=False)}
     world.begin(*jobs(1))
     world.boot()
     if registers:
         (record,) = [record for record in world.records.values() if record.instance_id]
         world.records[record.uuid] = replace(record, first_ping_at=world.now + 60, last_ping_at=None, modified_at=None)
         world.silent.add(record.uuid)
-        world.slurm = {**(world.slurm or {}), record.uuid: SlurmNode(record.uuid, "idle", responding=False)}
+        world.slurm = {**(world.slurm or {}), record.uuid: node_work(record.uuid, "idle", responding=False)}
     return world
 
 

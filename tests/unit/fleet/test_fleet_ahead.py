@@ -9,6 +9,7 @@ import pytest
 
 from arvnodeman.fleet.outlook.ahead import Outlook, Reservation, placed
 from arvnodeman.fleet.values.model import ANYWHERE, Job, JobOwner, JobShape, Place
+from arvnodeman.slurm.foresee import kinds_of
 
 NOW = 1_800_000_000.0
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -18,7 +19,7 @@ IN_WAY = Place(outside=("r",))
 
 
 def reservation(name: str = "r", begins: float = HOUR, lasts: float = HOUR, *flags: str, **said: object) -> Reservation:
-    made = Reservation(name, NOW + begins, NOW + begins + lasts, ALL, flags=frozenset(flags))
+    made = Reservation(name, NOW + begins, NOW + begins + lasts, ALL, **kinds_of(flags))
     return replace(made, **said)  # type: ignore[arg-type]
 
 

@@ -7,7 +7,8 @@ from shutdown_world import going, looks
 from world import HOUR, MINUTE, World, policy
 
 from arvnodeman.fleet.messages import DrainNode, LookAtNode, NodeSeen
-from arvnodeman.fleet.values.model import NodeState, SlurmNode
+from arvnodeman.fleet.values.model import NodeState
+from arvnodeman.slurm.words import node_work
 
 BOOT = 30 * MINUTE  # boot_fail_after
 WORDS = ("boot", "npc", "pow_up", "pow_dn", "blocked", "planned-by-a-slurm-to-come")
@@ -75,7 +76,7 @@ def test_one_that_is_lost_in_a_reboot_is_destroyed_when_no_job_is_on_it(jobs: in
     world = at_work("boot")
     world.cycle(times=int(BOOT / MINUTE) + 2)
     world.obey(DrainNode)
-    world.done(world.one(LookAtNode), NodeSeen(SlurmNode("compute1", "boot")))
+    world.done(world.one(LookAtNode), NodeSeen(node_work("compute1", "boot")))
     assert world.one(LookAtNode).jobs
     assert not world.destroyed()
     looks(world, "boot", jobs=jobs)

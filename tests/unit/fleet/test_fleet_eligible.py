@@ -20,10 +20,10 @@ from arvnodeman.fleet.values.model import (
     OperatorWord,
     Policy,
     SizeSection,
-    SlurmNode,
     Word,
 )
 from arvnodeman.fleet.values.windows import ShutdownWindows
+from arvnodeman.slurm.words import node_work
 
 SIZE = NodeSize("small", "small", "small", "small", cores=1, ram=1000, disk=0, scratch=0, price=0.1)
 OPEN, SHUT = (0.0, 60.0), (1e6, 60.0)
@@ -54,7 +54,7 @@ def node(state: NodeState, *, age: float = HOUR, idle_polls: int = 0, record_age
             "r-1", "compute1", instance_id="i-1", first_ping_at=start, last_ping_at=stamp, modified_at=stamp
         )
     if state in SLURM:
-        found.slurm = SlurmNode("compute1", SLURM[state])
+        found.slurm = node_work("compute1", SLURM[state])
     found.idle_polls = idle_polls
     found.set_state(state, EPOCH)
     return found
@@ -129,7 +129,7 @@ def test_a_node_with_an_old_record_is_kept_unless_slurm_vouches(
 ) -> None:
     """It may be working, and only cut off."""
     old = node(state, age=9 * HOUR, idle_polls=9, record_age=3 * HOUR)
-    old.slurm = SlurmNode("compute1", said) if said is not None else None
+    old.slurm = node_work("compute1", said) if said is not None else None
     cause = eligible(old, sight())
     assert cause.goes is vouched
     if not vouched:
@@ -139,7 +139,7 @@ def test_a_node_with_an_old_record_is_kept_unless_slurm_vouches(
 def test_without_an_answer_of_slurm_an_old_record_protects() -> None:
     old = node(NodeState.IDLE, age=9 * HOUR, idle_polls=9, record_age=3 * HOUR)
     old.slurm = None
-    assert not eligible(old, sight(sinfo=False)).goes
+    assert not eligible(old, sight(heard=False)).goes
 
 
 def test_a_window_that_ends_within_the_difference_of_the_clocks_counts_as_shut() -> None:
@@ -180,13 +180,13 @@ def test_without_slurm_a_node_of_no_known_size_whose_state_is_unknown_is_not_eli
     """Rows B13 and C25: `down` from the record is unknown, and so perhaps busy."""
     strange = node(NodeState.RESERVED, size_tag="gone")
     strange.size, strange.slurm = None, None
-    assert not eligible(strange, sight(sinfo=False)).goes
+    assert not eligible(strange, sight(heard=False)).goes
 
 
 def test_a_node_of_no_known_size_with_an_old_record_is_kept_unless_slurm_vouches() -> None:
     """Row C25."""
     strange = node(NodeState.DOWN, size_tag="gone", record_age=3 * HOUR)
-    strange.size, strange.slurm = None, SlurmNode("compute1", "unk")
+    strange.size, strange.slurm = None, node_work("compute1", "unk")
     assert not eligible(strange, sight()).goes
 
 

@@ -17,7 +17,8 @@ from arvnodeman.fleet.messages import (
     ResumeNode,
     SetNodeDown,
 )
-from arvnodeman.fleet.values.model import NodeState, SlurmNode
+from arvnodeman.fleet.values.model import NodeState
+from arvnodeman.slurm.words import node_work
 
 
 def looked_at(world: World, said: str | None, jobs: int | None, name: str = "compute1") -> None:
@@ -26,7 +27,7 @@ def looked_at(world: World, said: str | None, jobs: int | None, name: str = "com
         seen = None
         if said is not None:
             reason = "Node Manager removal (i-compute1)"
-            seen = SlurmNode(name, said.rstrip("*"), not said.endswith("*"), reason=reason)
+            seen = node_work(name, said.rstrip("*"), not said.endswith("*"), reason=reason)
         world.done(step, NodeSeen(seen, jobs))
 
 

@@ -15,7 +15,8 @@ from arvnodeman.fleet.messages import (
     ResumeNode,
     SetNodeDown,
 )
-from arvnodeman.fleet.values.model import JobShape, NodeState, SlurmNode
+from arvnodeman.fleet.values.model import JobShape, NodeState
+from arvnodeman.slurm.words import node_work
 
 SMALL = JobShape(size="small")
 
@@ -48,7 +49,7 @@ def test_a_node_that_is_listed_again_is_not_gone() -> None:
     world.one(DrainNode)
     world.poll_cloud()
     world.obey()
-    assert (world.slurm or {})["compute1"].state == "idle"
+    assert (world.slurm or {})["compute1"].state.said == "idle"
     world.cycle()
     assert world.state() is not NodeState.SHUTDOWN
     assert world.records["r-compute1"].slot is not None
@@ -141,7 +142,7 @@ def test_its_slurm_node_is_set_down_so_that_its_job_can_be_queued_again(said: st
     world = lost("alloc", responding=False)
     without(world, times=2)
     world.obey(DrainNode)
-    node = SlurmNode("compute1", said, responding=False) if said is not None else None
+    node = node_work("compute1", said, responding=False) if said is not None else None
     world.done(world.one(LookAtNode), NodeSeen(node))
     assert world.one(SetNodeDown).hostname == "compute1"
     world.obey(SetNodeDown)
@@ -149,7 +150,7 @@ def test_its_slurm_node_is_set_down_so_that_its_job_can_be_queued_again(said: st
 
 
 def test_without_slurm_pings_alone_tell() -> None:
-    world = World(policy(slurm=False, sinfo=False, shutdown_windows=NEVER))
+    world = World(policy(slurm=False, asks_scheduler=False, shutdown_windows=NEVER))
     world.slurm = None
     world.node(slurm=None)
     world.change_record("compute1", worker_state="busy")

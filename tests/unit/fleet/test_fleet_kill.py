@@ -9,7 +9,8 @@ import pytest
 from world import NEVER, World, policy
 
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, LookAtNode, NodeSeen, ResumeNode, SetWord
-from arvnodeman.fleet.values.model import ErrorKind, NodeState, OperatorWord, SlurmNode, Word
+from arvnodeman.fleet.values.model import ErrorKind, NodeState, OperatorWord, Word
+from arvnodeman.slurm.words import node_work
 
 SHUTDOWN = "Node Manager shutdown (i-compute1)"
 REMOVAL = "Node Manager removal (i-compute1)"
@@ -106,7 +107,7 @@ def test_kill_cuts_a_shutdown_short(stage: str) -> None:
         world.wait(10)
     if stage == "resume sent":
         world.say("compute1", Word.RUN)
-        world.done(world.one(LookAtNode), NodeSeen(SlurmNode("compute1", "drng", reason=REMOVAL)))
+        world.done(world.one(LookAtNode), NodeSeen(node_work("compute1", "drng", reason=REMOVAL)))
         assert world.open(ResumeNode)
     world.say("compute1", Word.KILL)
     for step in [step for step in world.steps if not isinstance(step, DestroyNode | SetWord)]:

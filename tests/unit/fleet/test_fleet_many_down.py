@@ -143,7 +143,7 @@ def test_a_failure_of_the_api_alone_is_none_of_slurms() -> None:
 )
 def test_without_slurm_the_record_tells_and_its_down_is_unknown(worker_state: str, state: NodeState) -> None:
     """Row B13: API servers since 2.0 always say down."""
-    world = World(policy(slurm=False, sinfo=False))
+    world = World(policy(slurm=False, asks_scheduler=False))
     world.slurm = None
     world.node(slurm=None)
     world.change_record("compute1", worker_state=worker_state)
@@ -154,7 +154,7 @@ def test_without_slurm_the_record_tells_and_its_down_is_unknown(worker_state: st
 
 
 def test_without_slurm_the_ages_decide() -> None:
-    world = World(policy(slurm=False, sinfo=False))
+    world = World(policy(slurm=False, asks_scheduler=False))
     world.slurm = None
     world.node(slurm=None, word=HELD)
     world.change_record("compute1", worker_state="idle")

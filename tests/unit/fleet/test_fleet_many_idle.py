@@ -6,7 +6,7 @@ from world import World, policy
 
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, LookAtNode, NodeSeen, ReleaseRecord, SetNodeDown, Step
 from arvnodeman.fleet.operations.shutdown_stages import MANY
-from arvnodeman.fleet.values.model import SlurmNode
+from arvnodeman.slurm.words import node_work
 
 COUNT = MANY + 4
 
@@ -30,7 +30,7 @@ def see(world: World, state: str, *, jobs: int = 0, seconds: float = 0.0) -> Non
     for step in world.open(LookAtNode):
         reason = f"Node Manager shutdown (i-{step.hostname})"
         world.now += seconds
-        world.done(step, NodeSeen(SlurmNode(step.hostname, state, reason=reason), jobs if step.jobs else None))
+        world.done(step, NodeSeen(node_work(step.hostname, state, reason=reason), jobs if step.jobs else None))
 
 
 def times_of(world: World, kind: type[Step], seconds: float) -> dict[float, int]:
@@ -63,7 +63,7 @@ def test_one_node_alone_is_asked_about_at_its_own_time() -> None:
 def test_the_first_nodes_are_destroyed_while_others_work_or_drain() -> None:
     world = idle()
     first = world.open(LookAtNode)[0]
-    world.done(first, NodeSeen(SlurmNode(first.hostname, "drain"), 0))
+    world.done(first, NodeSeen(node_work(first.hostname, "drain"), 0))
     assert world.one(DestroyNode).node.name == f"{first.hostname}.zzzzz"
 
 
@@ -90,9 +90,9 @@ def test_a_node_that_goes_with_few_others_is_set_down_at_once() -> None:
 def test_each_of_them_is_asked_about_after_its_own_drain_and_none_goes_while_it_works() -> None:
     world = idle()
     works, unknown, *others = world.open(LookAtNode)
-    world.done(works, NodeSeen(SlurmNode(works.hostname, "drain"), 1))
-    world.done(unknown, NodeSeen(SlurmNode(unknown.hostname, "unk"), 0))
+    world.done(works, NodeSeen(node_work(works.hostname, "drain"), 1))
+    world.done(unknown, NodeSeen(node_work(unknown.hostname, "unk"), 0))
     for step in others:
-        world.done(step, NodeSeen(SlurmNode(step.hostname, "drain"), 0))
+        world.done(step, NodeSeen(node_work(step.hostname, "drain"), 0))
     gone = {step.node.name.partition(".")[0] for step in world.open(DestroyNode)}
     assert gone == {step.hostname for step in others}

@@ -9,16 +9,8 @@ import pytest
 from world import EPOCH, HOUR, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeRecord, PrepareRecord, ReleaseRecord, SetNodeDown, SyncFqdn
-from arvnodeman.fleet.values.model import (
-    BootIntent,
-    CloudNode,
-    ErrorKind,
-    JobShape,
-    NodeRecord,
-    NodeState,
-    SizeSection,
-    SlurmNode,
-)
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, JobShape, NodeRecord, NodeState, SizeSection
+from arvnodeman.slurm.words import node_work
 
 
 def name(text: str = "cloud1", **more: Any) -> NodeRecord:
@@ -49,7 +41,7 @@ def world(*records: NodeRecord, nodes: tuple[CloudNode, ...] = (), said: str = "
     for record in records:
         state = said if record.instance_id else "down"
         assert made.slurm is not None
-        made.slurm[record.uuid] = SlurmNode(record.uuid, state, state != "down", 100, feature)
+        made.slurm[record.uuid] = node_work(record.uuid, state, state != "down", 100, feature)
     return made
 
 
@@ -135,7 +127,7 @@ def test_a_node_pairs_once_it_is_told_and_heard_of() -> None:
     (step,) = made.open(DescribeRecord)
     made.done(step)
     made.records["cloud1"] = given("cloud1", "i-1", "10.0.0.1")
-    made.slurm = {"cloud1": SlurmNode("cloud1", "idle", True, 100, frozenset({"instancetype=small"}))}
+    made.slurm = {"cloud1": node_work("cloud1", "idle", True, 100, frozenset({"instancetype=small"}))}
     made.cycle()
     assert state(made) is NodeState.IDLE
     assert not made.open(SyncFqdn)  # the name stands alone

@@ -10,7 +10,8 @@ from test_fleet_names import cloud, given, name, world
 from world import EPOCH, HOUR, NEVER, World, policy
 
 from arvnodeman.fleet.messages import DescribeRecord, DrainNode, LookAtNode, NodeSeen, ReleaseRecord, SetNodeDown
-from arvnodeman.fleet.values.model import NodeRecord, Policy, SlurmNode, Word
+from arvnodeman.fleet.values.model import NodeRecord, Policy, Word
+from arvnodeman.slurm.words import node_work, state_of
 
 BOTH = ("10.0.0.1", "10.0.0.2")  # of i-1, which has the name, and of i-2
 
@@ -50,16 +51,20 @@ def test_a_second_node_of_a_busy_name_goes_only_where_slurm_finds_the_first(
 
 def test_it_goes_when_the_name_works_no_more_and_the_name_is_left_alone() -> None:
     made = named("10.0.0.2")
-    made.slurm = {"cloud1": replace((made.slurm or {})["cloud1"], state="idle")}
+    made.slurm = {"cloud1": replace((made.slurm or {})["cloud1"], state=state_of("idle"))}
     made.cycle()
     look = made.one(LookAtNode)
     assert (look.hostname, look.jobs) == ("cloud1", True)
-    busy = SlurmNode("cloud1", "alloc")
-    for seen in (NodeSeen(busy, 1), NodeSeen(replace(busy, state="idle"), 1), NodeSeen(replace(busy, state="unk"), 0)):
+    busy = node_work("cloud1", "alloc")
+    for seen in (
+        NodeSeen(busy, 1),
+        NodeSeen(replace(busy, state=state_of("idle")), 1),
+        NodeSeen(replace(busy, state=state_of("unk")), 0),
+    ):
         made.done(made.one(LookAtNode), seen)  # asked in the last moment, Slurm says that it works after all
         made.wait(60)
         assert made.destroyed() == []
-    made.done(made.one(LookAtNode), NodeSeen(replace(busy, state="idle"), 0))
+    made.done(made.one(LookAtNode), NodeSeen(replace(busy, state=state_of("idle")), 0))
     made.obey()
     assert made.destroyed() == ["i-2"]
     assert not [step for step in made.asked if isinstance(step, DrainNode | SetNodeDown | ReleaseRecord)]
@@ -157,10 +162,10 @@ def test_a_node_of_which_no_record_and_no_name_is_known_goes_whatever_works() ->
 
 
 def test_names_without_slurm_protect_nobody() -> None:
-    made = World(rules(slurm=False, sinfo=False))
+    made = World(rules(slurm=False, asks_scheduler=False))
     made.node("compute1")
     made.slurm = None
-    made.change_record("compute1", worker_state="busy")
+    made.change_record("compute1", worker_state=state_of("busy"))
     made.cloud["i-2"] = replace(made.cloud["i-compute1"], id="i-2", report_id="i-2")
     made.begin()
     made.cycle(times=60)

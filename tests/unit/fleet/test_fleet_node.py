@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from world import EPOCH, HELD, HOUR, MINUTE, World, jobs, policy
 
-from arvnodeman.fleet.nodes.node import OUR_REMOVAL, OUR_SHUTDOWN, Node, undrained
-from arvnodeman.fleet.values.model import CloudNode, NodeState, SlurmNode
+from arvnodeman.fleet.nodes.node import Node, undrained
+from arvnodeman.fleet.values.model import CloudNode, NodeState
+from arvnodeman.fleet.values.work import OUR_REMOVAL, OUR_SHUTDOWN
+from arvnodeman.slurm.words import node_work
 
 BUSY = ("alloc", "comp", "mix", "drng", "failg", "plnd")
 DOWN = ("down", "drain", "inval", "unk")
@@ -337,9 +339,9 @@ def test_after_a_restart_no_job_waits_for_a_node_that_is_reserved_since_long(sai
 )
 def test_what_slurm_said_of_a_drain_that_was_taken_back(said: str, reason: str, becomes: tuple[str, str]) -> None:
     node = Node(CloudNode("i-x", "x", "i-x"), None, 0.0)
-    node.slurm = SlurmNode("x", said, reason=reason)
+    node.slurm = node_work("x", said, reason=reason)
     undrained(node)
-    assert (node.slurm.state, node.slurm.reason) == becomes
+    assert (node.slurm.state.said, node.slurm.reason) == becomes
 
 
 def test_a_node_that_slurm_does_not_know_has_no_drain_to_be_taken_back() -> None:
@@ -361,7 +363,7 @@ def test_a_node_that_slurm_does_not_know_has_no_drain_to_be_taken_back() -> None
 )
 def test_without_slurm_the_record_says_what_a_node_does(worker: str | None, stale: str, state: NodeState) -> None:
     """A ping or a record alone that is old is enough."""
-    world = World(policy(sinfo=False, slurm=False), slurm=None)
+    world = World(policy(asks_scheduler=False, slurm=False), slurm=None)
     world.node(word=HELD, slurm=None)
     world.begin()
     for _ in range(20):

@@ -10,6 +10,7 @@ from world import NEVER, World, jobs, policy
 from arvnodeman.fleet.messages import DescribeNode, PrepareRecord
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
 from arvnodeman.fleet.values.model import ErrorKind, SizeSection
+from arvnodeman.slurm.words import state_of
 
 SECTIONS = (
     SizeSection("small", 1, "small", features=("ssd",)),
@@ -56,8 +57,8 @@ def test_a_name_that_is_taken_or_in_use_is_left_alone() -> None:
     record = given("c1", "i-1", "10.0.0.1")
     made = sized(world(record, name("c2"), name("c3"), nodes=(cloud("i-1", "c1"),)))
     assert made.slurm is not None
-    made.slurm["c2"] = replace(made.slurm["c2"], state="idle", features=frozenset())
-    made.slurm["c3"] = replace(made.slurm["c3"], state="drain", features=frozenset())
+    made.slurm["c2"] = replace(made.slurm["c2"], state=state_of("idle"), features=frozenset())
+    made.slurm["c3"] = replace(made.slurm["c3"], state=state_of("drain"), features=frozenset())
     made.begin().cycle()
     assert not made.open(OfferFeatures)
 

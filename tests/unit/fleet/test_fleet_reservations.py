@@ -13,7 +13,9 @@ from world import HOUR, MINUTE, ONE, World, jobs, policy
 
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PrepareRecord
 from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
-from arvnodeman.fleet.values.model import Job, JobShape, SlurmNode
+from arvnodeman.fleet.values.model import Job, JobShape
+from arvnodeman.slurm.foresee import kinds_of
+from arvnodeman.slurm.words import node_work
 
 NAMES = ("c1", "c2", "c3", "c4")
 
@@ -24,7 +26,7 @@ def names(*reserved: str) -> list[Any]:
 
 def reservation(now: float, nodes: tuple[str, ...] = NAMES, begins: float = HOUR, *flags: str, **more: Any) -> Outlook:
     """One, for four hours."""
-    made = Reservation("window", now + begins, now + begins + 4 * HOUR, frozenset(nodes), flags=frozenset(flags))
+    made = Reservation("window", now + begins, now + begins + 4 * HOUR, frozenset(nodes), **kinds_of(flags))
     return Outlook({"window": replace(made, ends="2026-11-29 18:00", **more)})
 
 
@@ -152,7 +154,7 @@ def test_a_shutdown_is_not_taken_back_for_a_job_that_cannot_use_the_node() -> No
     made.cycle(*lasting(2 * HOUR))
     made.done(drain)
     assert made.slurm is not None
-    made.slurm["c1"] = SlurmNode("c1", "drain", reason=drain.reason)
+    made.slurm["c1"] = node_work("c1", "drain", reason=drain.reason)
     made.wait(MINUTE)
     made.cycle(*lasting(2 * HOUR))
     made.obey()
@@ -161,7 +163,7 @@ def test_a_shutdown_is_not_taken_back_for_a_job_that_cannot_use_the_node() -> No
 
 def test_where_records_are_no_names_nothing_is_booted_when_all_of_slurms_are_in_the_way() -> None:
     made = World(policy(shutdown_windows=(0.0, 1.0)))
-    made.slurm = {each: SlurmNode(each, "down") for each in ("compute0", *NAMES)}
+    made.slurm = {each: node_work(each, "down") for each in ("compute0", *NAMES)}
     made.begin()
     made.outlook = replace(reservation(made.now), never_ours=frozenset({"compute0"}))
     made.cycle(*lasting(2 * HOUR, 3), times=3)

@@ -28,7 +28,10 @@ from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, Policy, Prov
 
 START = 1_800_000_000.0
 POLICY = Policy(
-    sections=(SizeSection("small", 2, "t.small", price=0.1),), shutdown_windows=(54.0, 6.0), max_nodes=5, sinfo=False
+    sections=(SizeSection("small", 2, "t.small", price=0.1),),
+    shutdown_windows=(54.0, 6.0),
+    max_nodes=5,
+    asks_scheduler=False,
 )
 JOB = Job("zzzzz-dz642-000000000000001", JobShape(cores=1))
 NODE = CloudNode(id="i-1", name="compute1", report_id="i-1", size_tag="small", start_time=START - 60)

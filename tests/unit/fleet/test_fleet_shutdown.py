@@ -21,7 +21,8 @@ from arvnodeman.fleet.messages import (
     SetNodeDown,
     Step,
 )
-from arvnodeman.fleet.values.model import ErrorKind, NodeState, SlurmNode
+from arvnodeman.fleet.values.model import ErrorKind, NodeState
+from arvnodeman.slurm.words import node_work
 
 # ---- the way that it goes --------------------------------------------------------------------------------------------
 
@@ -69,7 +70,7 @@ def test_without_the_slurm_dispatcher_it_is_looked_at_and_not_drained() -> None:
 
 def test_without_any_slurm_no_command_of_slurm_is_asked_for() -> None:
     """Row N5."""
-    world = World(policy(slurm=False, sinfo=False))
+    world = World(policy(slurm=False, asks_scheduler=False))
     world.slurm = None
     world.node(slurm=None)
     world.change_record("compute1", worker_state="idle")
@@ -118,7 +119,7 @@ def test_it_is_looked_at_every_ten_seconds() -> None:
     """Row F1."""
     world = going()
     world.obey(DrainNode)
-    world.done(world.one(LookAtNode), NodeSeen(SlurmNode("compute1", "drng")))
+    world.done(world.one(LookAtNode), NodeSeen(node_work("compute1", "drng")))
     world.wait(9.5)
     assert not world.steps
     world.wait(1)
@@ -205,7 +206,7 @@ def test_jobs_are_counted_when_fail_shows_up_only_then() -> None:
     """Row E17."""
     world = going()
     world.obey(DrainNode)
-    world.done(world.one(LookAtNode), NodeSeen(SlurmNode("compute1", "fail")))
+    world.done(world.one(LookAtNode), NodeSeen(node_work("compute1", "fail")))
     assert world.one(LookAtNode).jobs
     assert not world.destroyed()
 
@@ -272,7 +273,7 @@ def test_a_wish_that_comes_while_lists_are_old_is_not_forgotten() -> None:
     world.poll_queue(*jobs(1))
     world.poll_cloud()
     world.poll_records()
-    world.done(look, NodeSeen(SlurmNode("compute1", "drain", reason=SHUTDOWN), 0))
+    world.done(look, NodeSeen(node_work("compute1", "drain", reason=SHUTDOWN), 0))
     world.obey()
     assert not world.destroyed()
     assert [step.hostname for step in world.asked if isinstance(step, ResumeNode)] == ["compute1"]

@@ -12,7 +12,8 @@ from world import MINUTE, ONE, World, jobs, policy
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PrepareRecord
 from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
 from arvnodeman.fleet.values.features import meets
-from arvnodeman.fleet.values.model import JobShape, Needs, Place, SizeSection, SlurmNode
+from arvnodeman.fleet.values.model import JobShape, Needs, Place, SizeSection
+from arvnodeman.slurm.words import node_work, state_of
 
 RACKS = {"c1": "rack1", "c2": "rack2", "c3": "rack1", "c4": "rack3"}
 SIZE = frozenset({"instancetype=small"})
@@ -91,7 +92,7 @@ def test_a_shutdown_is_taken_back_only_for_a_job_that_can_use_the_node() -> None
     made.cycle(*jobs(1, on("rack1")))
     made.done(drain)
     assert made.slurm is not None
-    made.slurm["c2"] = replace(made.slurm["c2"], state="drain", reason=drain.reason)
+    made.slurm["c2"] = replace(made.slurm["c2"], state=state_of("drain"), reason=drain.reason)
     made.wait(MINUTE)
     made.cycle(*jobs(1, on("rack1")))
     made.obey()
@@ -129,7 +130,7 @@ def test_reservations_and_features_go_together() -> None:
 def test_where_records_are_no_names_only_slurm_can_tell() -> None:
     """Which name a new node will have is not known: one is booted for each job, and no more."""
     made = World(policy(shutdown_windows=(0.0, 1.0)))
-    made.slurm = {each: SlurmNode(each, "down", features=frozenset({rack})) for each, rack in RACKS.items()}
+    made.slurm = {each: node_work(each, "down", features=frozenset({rack})) for each, rack in RACKS.items()}
     made.begin()
     made.cycle(*jobs(2, on("rack1")), times=4)
     assert len(booted(made)) == 2

@@ -12,7 +12,8 @@ from arvnodeman.fleet.messages import (
     NodeSeen,
     ResumeNode,
 )
-from arvnodeman.fleet.values.model import ErrorKind, NodeState, SlurmNode
+from arvnodeman.fleet.values.model import ErrorKind, NodeState
+from arvnodeman.slurm.words import node_work
 
 # ---- taken back ------------------------------------------------------------------------------------------------------
 
@@ -25,7 +26,7 @@ def test_a_wanted_node_is_kept_rather_than_another_booted() -> None:
     assert not world.prepared()
     world.obey()
     assert world.slurm is not None
-    assert world.slurm["compute1"].state == "idle"
+    assert world.slurm["compute1"].state.said == "idle"
     world.cycle()
     assert world.state() is NodeState.IDLE
     assert "Shutdown cancelled: Node size is in wishlist." in world.log()
@@ -114,7 +115,7 @@ def test_a_resume_that_fails(kind: ErrorKind) -> None:
     world.cycle(*jobs(1, SMALL))
     world.obey(LookAtNode)
     for look in world.open(LookAtNode):
-        world.done(look, NodeSeen(SlurmNode("compute1", "drain", reason=SHUTDOWN), 0))
+        world.done(look, NodeSeen(node_work("compute1", "drain", reason=SHUTDOWN), 0))
     world.fail(world.one(ResumeNode), kind)
     world.wait(5)
     assert bool(world.steps) is (kind is ErrorKind.TRANSIENT)
@@ -126,7 +127,7 @@ def test_a_cancel_waits_for_the_drain_that_is_under_way() -> None:
     assert kinds(world) == ["DrainNode"]
     world.obey()
     assert world.slurm is not None
-    assert world.slurm["compute1"].state == "idle"
+    assert world.slurm["compute1"].state.said == "idle"
 
 
 def test_a_drain_without_answer_is_undone_when_it_is_taken_back() -> None:
@@ -138,7 +139,7 @@ def test_a_drain_without_answer_is_undone_when_it_is_taken_back() -> None:
     world.wait(5)
     world.obey()
     assert world.slurm is not None
-    assert world.slurm["compute1"].state == "idle"
+    assert world.slurm["compute1"].state.said == "idle"
 
 
 def test_the_newest_shutdown_is_taken_back_first() -> None:

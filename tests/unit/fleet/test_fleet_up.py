@@ -24,7 +24,7 @@ def quiet(said: str = "alloc") -> World:
 def booted(**options: Any) -> World:
     """A node that we booted, and that has not pinged."""
     world = World(policy(shutdown_windows=NEVER, **options))
-    if not world.policy.sinfo:
+    if not world.policy.asks_scheduler:
         world.slurm = None
     world.begin(*jobs(1))
     world.obey(PrepareRecord, DescribeNode, CreateNode)
@@ -147,7 +147,7 @@ def test_it_is_up_when_slurm_calls_it_idle_or_busy(said: str | None, responding:
 )
 def test_without_slurm_it_is_up_when_its_record_calls_it_idle_or_busy(worker: str | None, hours: int, up: bool) -> None:
     """Rows B13 and D2."""
-    world = World(policy(slurm=False, sinfo=False))
+    world = World(policy(slurm=False, asks_scheduler=False))
     world.slurm = None
     world.begin()
     world.cycle(every=5 * MINUTE, times=36)
@@ -161,7 +161,7 @@ def test_without_slurm_it_is_up_when_its_record_calls_it_idle_or_busy(worker: st
 @pytest.mark.parametrize(("worker", "proven"), [("idle", True), ("busy", True), ("down", False)])
 def test_without_slurm_too_a_size_is_proven_by_the_first_node_that_is_up(worker: str, proven: bool) -> None:
     """Row D2: before that only a few of a size are booted at once."""
-    world = booted(slurm=False, sinfo=False, max_nodes=64)
+    world = booted(slurm=False, asks_scheduler=False, max_nodes=64)
     pings(world, worker_state=worker)
     world.cycle()
     assert counted(world, "boots_up") == proven

@@ -10,6 +10,7 @@ from world import EPOCH, HELD, HOUR, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import DescribeNode, ResumeNode, Step, SyncFqdn
 from arvnodeman.fleet.values.model import BootIntent, ErrorKind, JobShape, NodeState
+from arvnodeman.slurm.words import node_work
 
 OLD_REASONS = ("Node Manager shutdown (i-older)", "Node Manager removal (i-older)", "Node Manager shutdown")
 
@@ -108,8 +109,7 @@ def test_feature_and_weight_are_applied_again_only_when_one_is_lost(
     """Rows F11 and F18."""
     world = kept().begin()
     assert world.slurm is not None
-    lost = world.slurm["compute1"]
-    world.slurm["compute1"] = lost.__class__("compute1", "alloc", True, weight, frozenset(features))
+    world.slurm["compute1"] = node_work("compute1", "alloc", True, weight, frozenset(features))
     world.cycle()
     steps = world.open(DescribeNode)
     assert bool(steps) is described
@@ -142,7 +142,7 @@ def test_nothing_is_applied(options: dict[str, Any], node: dict[str, Any]) -> No
     world.says("compute1", "alloc")
     world.begin()
     assert world.slurm is not None
-    world.slurm["compute1"] = world.slurm["compute1"].__class__("compute1", "alloc")
+    world.slurm["compute1"] = node_work("compute1", "alloc")
     world.cycle(times=3)
     assert not world.open(DescribeNode)
 
@@ -218,7 +218,7 @@ def test_what_cannot_be_written_at_the_cloud_holds_up_nothing_in_slurm() -> None
     world = kept("drain", reason=OLD_REASONS[0], age=200.0)
     world.change_cloud("compute1", fqdn="other")
     assert world.slurm is not None
-    world.slurm["compute1"] = world.slurm["compute1"].__class__("compute1", "drain", reason=OLD_REASONS[0])
+    world.slurm["compute1"] = node_work("compute1", "drain", reason=OLD_REASONS[0])
     world.begin()
     for _ in range(6):
         world.cycle()

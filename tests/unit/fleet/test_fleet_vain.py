@@ -23,6 +23,7 @@ from arvnodeman.fleet.values.model import Job, JobOwner, JobShape, Policy, Provi
 from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.sim_slurm import MAINTENANCE
 from arvnodeman.foresight.simulation import Pace, Simulation
+from arvnodeman.slurm.job_reasons import wait_kind
 
 NEVER = {"spent": "QOSGrpCpuLimit", "odd": "", "later": f"ReqNodeNotAvail, {MAINTENANCE}"}
 POLL = MINUTE
@@ -261,7 +262,7 @@ def test_when_slurm_is_content_with_nodes_again_it_ends() -> None:
     )
     world.says(name, "idle", size="small")
     (job,) = world.jobs
-    refused = {shape: [Job(job.id, shape, 0, reason)]}
+    refused = {shape: [Job(job.id, shape, 0, reason, waits=wait_kind(reason))]}
     for _ in range(2):
         world.now += MINUTE
         world.poll_cloud()
@@ -314,7 +315,7 @@ def test_time_without_slurm_is_no_evidence() -> None:
 
 @pytest.mark.parametrize("what", ["no Slurm", "Arvados' own queue", "silent"])
 def test_where_slurm_does_not_decide_nothing_is_learnt(what: str) -> None:
-    world = World(policy(use_within=USE_WITHIN, sinfo=what != "no Slurm", slurm=what != "no Slurm"))
+    world = World(policy(use_within=USE_WITHIN, asks_scheduler=what != "no Slurm", slurm=what != "no Slurm"))
     world.node(responding=what != "silent")
     if what == "no Slurm":
         world.slurm = None
@@ -369,28 +370,14 @@ def test_a_group_refused_while_a_node_is_up_begins_with_a_probe() -> None:
 def test_jobs_that_leave_the_queue_are_followed_by_the_first_of_them() -> None:
     memory = Memory()
 
-    def followed(ids: str, t: float) -> frozenset[str]:
-        return follow(memory, tuple(ids[:3]), lambda: ids, t - 1, t)
+    def left_after(ids: str, t: float) -> float | None:
+        follow(memory, tuple(ids[:3]), lambda: ids, t - 1, t)
+        return memory.left_after
 
-    assert not followed("abc", 2.0)
-    assert not followed("nabc", 3.0)
-    assert followed("ac", 4.0) == {"n", "b"}
-    assert (memory.left_after, memory.left_at) == (3.0, 4.0)
-
-
-def test_what_slurm_runs_tells_exactly_whether_it_started_one() -> None:
-    """A job that is gone was cancelled, or has begun."""
-    for running, waits in ((frozenset(), True), (frozenset({"zzzzz-dz642-job0000"}), False)):
-        world = World(policy(use_within=USE_WITHIN))
-        world.node()
-        world.begin(*jobs(3))
-        world.cycle(times=5)
-        (group,) = world.fleet.view.vain.values()
-        assert group.until > world.fleet.view.t
-        world.now += MINUTE
-        world.tell(QueueListed(tuple(jobs(3)[1:]), world.now, {}, running))
-        (group,) = world.fleet.view.vain.values()
-        assert (group.until > world.fleet.view.t) is waits
+    assert left_after("abc", 2.0) is None
+    assert left_after("nabc", 3.0) is None
+    assert left_after("ac", 4.0) == 3.0
+    assert memory.left_at == 4.0
 
 
 def test_the_boots_of_a_first_round_that_are_not_asked_for_yet_end_with_the_verdict() -> None:

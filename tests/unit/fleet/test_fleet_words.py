@@ -224,7 +224,7 @@ def test_without_the_slurm_dispatcher_a_drain_waits_until_the_node_is_not_busy()
 
 def test_without_slurm_a_drain_minds_the_record_after_lists_were_old() -> None:
     """A drain is obeyed on old lists too, up to the destroy; by then the node may work."""
-    world = World(policy(slurm=False, sinfo=False))
+    world = World(policy(slurm=False, asks_scheduler=False))
     world.slurm = None
     world.node(slurm=None)
     world.change_record("compute1", worker_state="idle")

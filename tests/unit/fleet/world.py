@@ -61,10 +61,11 @@ from arvnodeman.fleet.values.model import (
     RemoteError,
     Secret,
     SizeSection,
-    SlurmNode,
     Word,
 )
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.fleet.view.view import NodeStatus
+from arvnodeman.slurm.words import node_work, state_of
 
 S = TypeVar("S", bound=Step)
 
@@ -111,7 +112,7 @@ class World:
     now: float = EPOCH
     cloud: dict[str, CloudNode] = field(default_factory=dict)  # by id
     records: dict[str, NodeRecord] = field(default_factory=dict)  # by uuid
-    slurm: dict[str, SlurmNode] | None = field(default_factory=dict)
+    slurm: dict[str, NodeWork] | None = field(default_factory=dict)
     jobs: Sequence[Job] = ()
     outlook: Outlook = NOTHING_AHEAD  # of Slurm's reservations and licences
     silent: set[str] = field(default_factory=set)  # uuids of records whose node does not ping
@@ -165,11 +166,11 @@ class World:
     ) -> None:
         """Slurm's word on a node from now on; feature and weight stay, or are right for a size."""
         assert self.slurm is not None
-        old = self.slurm.get(name, SlurmNode(name, state))
+        old = self.slurm.get(name, node_work(name, state))
         if size is not None:
             price = next((offer.price or 0 for offer in self.offers if offer.id == size), 0)
             old = replace(old, features=frozenset({f"instancetype={size}"}), weight=int(price * 1000))
-        self.slurm[name] = replace(old, state=state, reason=reason, responding=responding)
+        self.slurm[name] = replace(old, state=state_of(state), reason=reason, responding=responding)
 
     def change_record(self, name: str, **fields: Any) -> None:
         """Change the record of a node."""
@@ -335,18 +336,18 @@ class World:
         assert self.slurm is not None
         match step:
             case DescribeNode():
-                old = self.slurm.get(step.hostname, SlurmNode(step.hostname, "down"))
+                old = self.slurm.get(step.hostname, node_work(step.hostname, "down"))
                 features = frozenset({f"instancetype={step.size}"})
                 self.slurm[step.hostname] = replace(old, features=features, weight=step.weight)
             case OfferFeatures():
                 for hostname in step.hostnames:
                     self.slurm[hostname] = replace(self.slurm[hostname], features=step.features)
             case DrainNode():
-                busy = self.slurm[step.hostname].state in ("alloc", "mix", "comp", "drng")
+                busy = self.slurm[step.hostname].state.kind.works
                 responding = self.slurm[step.hostname].responding
                 self.says(step.hostname, "drng" if busy else "drain", reason=step.reason, responding=responding)
             case ResumeNode():
-                self.says(step.hostname, "alloc" if self.slurm[step.hostname].state == "drng" else "idle")
+                self.says(step.hostname, "alloc" if self.slurm[step.hostname].state.said == "drng" else "idle")
             case SetNodeDown():
                 self.says(step.hostname, "down", reason=step.reason, responding=False)
 

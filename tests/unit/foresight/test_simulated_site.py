@@ -102,7 +102,7 @@ class Scene:
         (seen,) = self.site.do((LookAtNode(1, hostname, jobs=True),))
         assert isinstance(seen, NodeSeen)
         assert seen.node is not None
-        return seen.node.state + ("" if seen.node.responding else "*")
+        return seen.node.state.said + ("" if seen.node.responding else "*")
 
 
 @pytest.mark.parametrize("names", [False, True])

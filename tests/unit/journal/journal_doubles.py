@@ -15,7 +15,7 @@ OFFERS = (
     ProviderSize("big", "big", ram=16000, disk=50, price=0.4, cores=8),
 )
 SECTIONS = tuple(SizeSection(offer.id, int(offer.cores), offer.id) for offer in OFFERS)
-POLICY = Policy(sections=SECTIONS, shutdown_windows=(0.0, 60.0), max_nodes=20, slurm=True, sinfo=True)
+POLICY = Policy(sections=SECTIONS, shutdown_windows=(0.0, 60.0), max_nodes=20, slurm=True, asks_scheduler=True)
 LONG = 60.0  # seconds that the writer may take
 
 

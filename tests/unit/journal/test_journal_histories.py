@@ -52,12 +52,12 @@ class Promise:
     def hear(self, told: Told, commands: Sequence[Command]) -> None:
         match told.event:
             case RecordsListed(records=records, slurm=slurm):
-                self.words = {name: node.state for name, node in (slurm or {}).items()}
+                self.words = {name: node.state.said for name, node in (slurm or {}).items()}
                 self.names |= {
                     each.instance_id: each.hostname for each in records if each.instance_id and each.hostname
                 }
             case StepDone(step=LookAtNode(hostname=name), result=NodeSeen(node=node)):
-                self.words[name] = "gone" if node is None else node.state
+                self.words[name] = "gone" if node is None else node.state.said
         for command in commands:
             self.steps.append(type(command).__name__)
             if isinstance(command, DestroyNode):

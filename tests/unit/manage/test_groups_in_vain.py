@@ -13,6 +13,7 @@ from arvnodeman.commands import wording
 from arvnodeman.fleet.messages import QueueListed
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values.model import Job, JobOwner, JobShape
+from arvnodeman.fleet.values.work import WaitKind
 from arvnodeman.manage.access import LOCAL
 
 SHAPE = JobShape(owner=JobOwner("ann", "lab", "spent"))
@@ -54,7 +55,9 @@ def test_a_job_names_its_group_and_says_why_it_waits(site: Managed) -> None:
 def test_a_job_that_slurm_refuses_says_what_came_of_its_nodes(site: Managed) -> None:
     job = site.world.jobs[0]
     site.waits.look((), EPOCH, {job.id: "QOSGrpCpuLimit"})
-    site.world.tell(QueueListed((), site.world.now, {SHAPE: [Job(job.id, SHAPE, 0, "QOSGrpCpuLimit")]}))
+    site.world.tell(
+        QueueListed((), site.world.now, {SHAPE: [Job(job.id, SHAPE, 0, "QOSGrpCpuLimit", waits=WaitKind.RULES)]})
+    )
     told = site.ask(f"/v1/jobs/{job.id}")
     assert told["why"].startswith(
         "Slurm's reason is QOSGrpCpuLimit: more nodes would not help; of jobs like it, compute1"

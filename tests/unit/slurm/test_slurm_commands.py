@@ -15,7 +15,8 @@ from unittest.mock import Mock
 import pytest
 from squeue_lines import behind
 
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, Place, RemoteFailure, SlurmNode
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, Place, RemoteFailure
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import (
     ControllerAway,
@@ -29,6 +30,7 @@ from arvnodeman.slurm.fields import BEHIND, LONG_TAIL, TAIL
 from arvnodeman.slurm.keeping import NameNote, NamesInSlurm
 from arvnodeman.slurm.run import clean_environment, run
 from arvnodeman.slurm.show import ShownNode
+from arvnodeman.slurm.words import node_work
 
 JOB = "2|1G|100M|Resources|zzzzz-dz642-000000000000003|instancetype=m5.large|4294901756|1"
 GOOD_JOB = f"{JOB}{behind(TAIL)}"
@@ -218,7 +220,7 @@ def test_nodes_and_one_node(commands: Commands) -> None:
     commands.say("sinfo", f"{GOOD_NODE}\ncompute2|drain*|266|gpu|Node Manager shutdown (i-1)")
     slurm = Slurm()
     assert sorted(slurm.nodes()) == ["compute1", "compute2"]
-    assert slurm.node("compute2") == SlurmNode(
+    assert slurm.node("compute2") == node_work(
         "compute2", "drain", False, 266, frozenset({"gpu"}), "Node Manager shutdown (i-1)"
     )
     assert commands.called()[0] == ["sinfo", "--all", "--noheader", "--format=%N", "%t", "%w", "%f", "%E"]
@@ -230,7 +232,7 @@ def test_nodes_now_asks_once_for_all(commands: Commands) -> None:
     commands.say("sinfo", f"{GOOD_NODE}\ncompute[2-3]|drain|1|(null)|Node Manager shutdown (i-1)")
     asked = ["compute2", "compute1", "ALL", "compute2", "compute[2-3]"]
     found = Slurm().nodes_now(iter(asked))
-    assert {name: getattr(node, "state", None) for name, node in found.items()} == {
+    assert {name: node.state.said if isinstance(node, NodeWork) else None for name, node in found.items()} == {
         "compute1": "idle",
         "compute2": "drain",
         "ALL": None,
@@ -257,7 +259,9 @@ def test_nodes_now_of_nodes_that_are_unknown_or_in_no_partition(commands: Comman
     commands.make("squeue", 'for last; do :; done; [ "$last" != compute9 ] || echo 17')
     found = Slurm().nodes_now(["compute1", "compute7", "compute8", "compute9"])
     assert found["compute7"] is None
-    assert [getattr(found[name], "state", None) for name in ("compute1", "compute8", "compute9")] == [
+    assert [
+        node.state.said for name in ("compute1", "compute8", "compute9") if isinstance(node := found[name], NodeWork)
+    ] == [
         "idle",
         "drain",
         "drng",
@@ -274,7 +278,7 @@ def test_a_line_that_cannot_be_read_does_not_make_its_node_a_drained_one(command
     commands.say("scontrol", "NodeName=compute2 CoresPerSocket=1")
     commands.make("squeue", "exit 0")
     found = Slurm().nodes_now(["compute1", "compute2"])
-    assert isinstance(found["compute1"], SlurmNode)
+    assert isinstance(found["compute1"], NodeWork)
     assert isinstance(found["compute2"], ControllerAway)
 
 
@@ -294,7 +298,7 @@ def test_a_node_that_only_scontrol_knows_is_in_no_partition(commands: Commands, 
     commands.make("sinfo", "exit 0")
     commands.say("scontrol", "NodeName=compute7 CoresPerSocket=1\n   Reason=munge was away")
     commands.make("squeue", f"printf '{jobs}'")
-    assert Slurm().node("compute7") == SlurmNode("compute7", state)
+    assert Slurm().node("compute7") == node_work("compute7", state)
 
 
 @pytest.mark.parametrize("command", ["squeue", "sinfo"])

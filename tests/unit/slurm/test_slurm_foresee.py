@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arvnodeman.fleet.outlook.ahead import Reservation
-from arvnodeman.slurm.foresee import parse_licences, parse_reservations
+from arvnodeman.slurm.foresee import kinds_of, parse_licences, parse_reservations
 
 SHOWN = """ReservationName=win StartTime=1795960364 EndTime=1795974764 Duration=04:00:00
    Nodes=compute[1-3] NodeCnt=3 CoreCnt=12 Features=(null) PartitionName=(null) Flags=MAINT,IGNORE_JOBS,SPEC_NODES
@@ -43,7 +43,7 @@ def test_reservations_of_a_real_slurm() -> None:
             1795960364.0,
             1795974764.0,
             frozenset({"compute1", "compute2", "compute3"}),
-            flags=frozenset({"MAINT", "IGNORE_JOBS", "SPEC_NODES"}),
+            **kinds_of({"MAINT", "IGNORE_JOBS", "SPEC_NODES"}),
             users=("root",),
             ends=ends["win"],
         ),
@@ -51,7 +51,7 @@ def test_reservations_of_a_real_slurm() -> None:
             "course",
             1795956764.0,
             1795958564.0,
-            flags=frozenset({"ANY_NODES"}),
+            **kinds_of({"ANY_NODES"}),
             users=("anna", "bert"),
             accounts=("-chem",),
             licences=(("matlab", 1), ("solver", 2)),
@@ -63,7 +63,7 @@ def test_reservations_of_a_real_slurm() -> None:
             1795958564.0,
             frozenset({"compute4"}),
             whole=False,
-            flags=frozenset({"SPEC_NODES"}),
+            **kinds_of({"SPEC_NODES"}),
             groups=True,
             ends=ends["part"],
         ),

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from squeue_lines import behind
 
 from arvnodeman.config.hostlist import hostlist
-from arvnodeman.fleet.values.model import Job, JobOwner, JobShape, SlurmNode
+from arvnodeman.fleet.values.model import Job, JobOwner, JobShape
 from arvnodeman.slurm.fields import LONG_TAIL, TAIL, shows_all
+from arvnodeman.slurm.job_reasons import waits_for_nodes
 from arvnodeman.slurm.job_shape import constraint, count, job_shape, megabytes
-from arvnodeman.slurm.sinfo import parse_sinfo, parse_state
-from arvnodeman.slurm.squeue import parse_squeue, waits_for_nodes
+from arvnodeman.slurm.sinfo import parse_sinfo
+from arvnodeman.slurm.squeue import parse_squeue
+from arvnodeman.slurm.words import node_work, shown_state
 
 UUID = "zzzzz-dz642-000000000000003"
 ALL_DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
@@ -274,7 +276,8 @@ def test_no_line_at_all_makes_the_parsers_fail(lines: list[str]) -> None:
 )
 def test_states_lose_their_flags_and_a_star_means_not_responding(shown: str, state: str, responding: bool) -> None:
     """Rows F2, F3, F10; `idle*` is what a node shows for some seconds after each RESUME."""
-    assert parse_state(shown) == (state, responding)
+    found, answers = shown_state(shown)
+    assert (found.said, answers) == (state, responding)
 
 
 def test_lines_of_a_real_sinfo() -> None:
@@ -287,11 +290,11 @@ def test_lines_of_a_real_sinfo() -> None:
     nodes, malformed = parse_sinfo(text)
     assert malformed == []
     assert nodes == {
-        "compute1": SlurmNode("compute1", "idle", True, 1),
-        "compute2": SlurmNode(
+        "compute1": node_work("compute1", "idle", True, 1),
+        "compute2": node_work(
             "compute2", "drng", True, 266, frozenset({"gpu", "instancetype=m5.large"}), "Node Manager shutdown (i-0123)"
         ),
-        "compute3": SlurmNode("compute3", "down", False, 1, frozenset({"instancetype=a"}), "a reason | with bars"),
+        "compute3": node_work("compute3", "down", False, 1, frozenset({"instancetype=a"}), "a reason | with bars"),
     }
 
 
@@ -315,7 +318,7 @@ def test_line_breaks_in_a_reason() -> None:
     shown = "a[1-2]|drain|1|(null)|health check:\n\n  munge: a | b\nNodeName=c\nd|alloc|1|(null)|none"
     nodes, malformed = parse_sinfo(shown)
     assert malformed == []
-    assert {name: (node.state, node.reason) for name, node in nodes.items()} == {
+    assert {name: (node.state.said, node.reason) for name, node in nodes.items()} == {
         "a1": ("drain", "health check: munge: a | b NodeName=c"),
         "a2": ("drain", "health check: munge: a | b NodeName=c"),
         "d": ("alloc", ""),

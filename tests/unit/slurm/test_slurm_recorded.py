@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from arvnodeman.fleet.values.model import SlurmNode
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.errors import ControllerAway, NotNeeded, Refused, SlurmFailure, UnknownNode, failure_of
 from arvnodeman.slurm.show import ShownNode, parse_nodes
 from arvnodeman.slurm.sinfo import parse_sinfo
@@ -59,13 +59,13 @@ def parts(version: str) -> dict[str, list[Said]]:
     return found
 
 
-def nodes(version: str, part: str) -> tuple[SlurmNode, ShownNode]:
+def nodes(version: str, part: str) -> tuple[NodeWork, ShownNode]:
     """One node, as read of sinfo and of scontrol."""
     sinfo, scontrol = parts(version)[part]
     ((one,), malformed), ((other,), strange) = (
         (tuple(found.values()), bad) for found, bad in (parse_sinfo(sinfo.text), parse_nodes(scontrol.text))
     )
-    assert isinstance(one, SlurmNode)
+    assert isinstance(one, NodeWork)
     assert isinstance(other, ShownNode)
     assert (malformed, strange, one.name) == ([], [], other.name)
     return one, other
@@ -117,7 +117,7 @@ def test_a_node_is_the_same_to_us_whatever_the_version(
 ) -> None:
     """24.11 keeps reasons for good, and it and 26.05 add what befell the node: ours stays ours."""
     one, other = nodes(version, part)
-    assert (one.state, one.responding, one.reason) == (state, responding, reason)
+    assert (one.state.said, one.responding, one.reason) == (state, responding, reason)
     assert (other.works, other.responds, other.reason) == (works, responding, reason)
     assert (other.reason_at is None) == (not reason)
 
@@ -127,9 +127,9 @@ def test_jobs_that_the_state_may_hide(version: str) -> None:
     """A suspended job on a drained node, a running one on a failed node: either the state tells, or it is one of those
     for which squeue is asked."""
     suspended, _ = nodes(version, "DRAIN with a suspended job")
-    assert suspended.state == ("drain" if version == "22.05" else "drng")
+    assert suspended.state.said == ("drain" if version == "22.05" else "drng")
     failed, shown = nodes(version, "FAIL with a job on a part")
-    assert failed.state == ("failg" if version == "26.05" else "fail")
+    assert failed.state.said == ("failg" if version == "26.05" else "fail")
     assert shown.works
 
 
