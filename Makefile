@@ -5,6 +5,7 @@
 # make months   let the brain live for months of virtual time, checked at every command (EVENTS=1000000)
 # make mutants   change the brain in one small thing at a time, and see whether its tests notice (MUTANTS="arvnodeman.fleet.values.windows*")
 # make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
+# make bench BASE=COMMIT   hold the brain and the pollers of this build against an earlier one (ARGS="--rows some,all")
 # make bench-idle   let 5,000 idle nodes go, and 300 nodes live, by an earlier build and by this one (ARGS="--nodes 500")
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
@@ -50,9 +51,14 @@ months: $(VENV)/.installed
 mutants: $(VENV)/.installed
 	$(BIN)/mutmut run --max-children 1 $(MUTANTS)
 
+BASE ?=
 bench: $(VENV)/.installed
+ifneq ($(BASE),)
+	@$(BIN)/python tests/bench/compare_builds.py $(BASE) $(ARGS)
+else
 	@PYTHONPATH=tests $(BIN)/python tests/bench/fleet_cycle.py --quiet $(ARGS)
 	@PYTHONPATH=tests/integration $(BIN)/python tests/bench/two_hundred_nodes.py $(ARGS)
+endif
 
 bench-idle: $(VENV)/.installed
 	@PYTHONPATH=tests/integration $(BIN)/python tests/bench/many_idle.py $(ARGS)
