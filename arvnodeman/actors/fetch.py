@@ -120,7 +120,7 @@ class QueueFetch:
     def __call__(self) -> QueueListed:
         """Raises RemoteFailure; SlurmFailure when it was Slurm."""
         started = self._now()
-        jobs: Sequence[Job] = ()
+        jobs: Sequence[Job] = Queue()
         others: Mapping[str, str] = {}
         refused: Mapping[JobShape, Sequence[Job]] = {}
         outlook = NOTHING_AHEAD

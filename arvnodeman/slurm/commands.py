@@ -15,8 +15,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from arvnodeman.config.settings import ARVADOS_CONTAINER
-from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook, placed
+from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook, Placing
 from arvnodeman.fleet.values.model import Job, JobShape
+from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.slurm.accounting import Ledger
 from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks, grouped, told_apart
 from arvnodeman.slurm.errors import (
@@ -32,7 +33,7 @@ from arvnodeman.slurm.errors import (
 from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL, shows_all
 from arvnodeman.slurm.foresee import Foresight
 from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
-from arvnodeman.slurm.squeue import parse_squeue
+from arvnodeman.slurm.squeue import QueueReader, QueueReading
 
 DUMMY_NODE = "compute0"
 """Never ours: Arvados' dispatcher keeps it as the node that offers every feature."""
@@ -49,10 +50,10 @@ _log = logging.getLogger("arvnodeman.slurm")
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """What waits in Slurm's queue."""
+class SlurmQueue:
+    """What waits in Slurm's queue. What is as it was at the last poll is the object that it was then."""
 
-    jobs: tuple[Job, ...]  # that more nodes would help
+    jobs: Queue  # that more nodes would help
     others: Mapping[str, str]  # name -> Slurm's reason, of those that it would not
     refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
     """Those of them of which Slurm says so only while a node is up."""
@@ -76,12 +77,15 @@ class Slurm(SlurmNodes):
         self._new: bool | None = None
         self._each_array: tuple[str, ...] = (_EACH_ARRAY,)  # none, if this squeue does not know it
         self._arrays = RunningTasks()
+        self._squeue = QueueReader(job_name_pattern, numbered=numbered)
+        self._read, self._last = Queue(), SlurmQueue(Queue(), {})
+        self._places, self._places_refused = Placing(), Placing()
         self._foresight = Foresight(lambda what: self._run("scontrol", ALL, "show", what), [DUMMY_NODE])
         self._ledger = Ledger(self._run)
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
-    def queue(self) -> Queue:
+    def queue(self) -> SlurmQueue:
         """The jobs that wait, those for nodes in the order of the queue; a malformed line is skipped with a warning.
 
         Output without one line that can be read is a failure: taken for an empty queue, it would stop nodes."""
@@ -101,29 +105,30 @@ class Slurm(SlurmNodes):
             return self.queue()
         if not self._each_array and self.numbered:
             text = self._tell_apart(text, form)
-        others: dict[str, str] = {}
-        refused: dict[JobShape, list[Job]] = {}
         at_once = self._arrays.left(text, self._count_running) if self.numbered else None
-        jobs, malformed = parse_squeue(
-            text,
-            self.job_name_pattern,
-            tail,
-            others,
-            numbered=self.numbered,
-            at_once=at_once,
-            refused=refused,
-        )
-        nothing = len(malformed) >= sum(1 for line in text.split("\n") if line.strip())
-        self._report("squeue", malformed, _queue_log, nothing=nothing)
-        if len(malformed) > _JUNK and nothing:
+        read = self._squeue.read(text, tail, at_once)
+        self._report("squeue", read.malformed, _queue_log, nothing=read.nothing)
+        if len(read.malformed) > _JUNK and read.nothing:
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
-        shapes = {id(job.shape): job.shape for job in jobs}.values()
-        outlook, now = self._foresight.look([*shapes, *refused]), time.time()
+        return self._with_outlook(read)
+
+    def _with_outlook(self, read: QueueReading) -> SlurmQueue:
+        """The queue, each job with the place that it may have its nodes at."""
+        last, self._read = self._last, self._read.following(read.jobs)
+        shapes = self._read.places.keys()
+        outlook, now = self._foresight.look([*shapes, *read.refused]), time.time()
         outlook = replace(outlook, accounting=self._ledger.look(shapes) or None)
-        refused_there: dict[JobShape, list[Job]] = {}
-        for job in placed((job for alike in refused.values() for job in alike), outlook, now):
-            refused_there.setdefault(job.shape, []).append(job)
-        return Queue(tuple(placed(jobs, outlook, now)), others, refused_there, outlook)
+        if outlook == last.outlook:
+            outlook = last.outlook
+        jobs, refused = self._read, read.refused
+        if outlook.reservations:
+            jobs = last.jobs.following(self._places.of(jobs, outlook, now))
+            refused_there: dict[JobShape, list[Job]] = {}
+            for job in self._places_refused.of((job for alike in refused.values() for job in alike), outlook, now):
+                refused_there.setdefault(job.shape, []).append(job)
+            refused = last.refused if refused_there == last.refused else refused_there
+        self._last = SlurmQueue(jobs, read.others, refused, outlook)
+        return self._last
 
     def _tell_apart(self, text: str, form: Sequence[str]) -> str:
         """The queue, with each task by itself of arrays whose line stands for tasks that are not alike."""

@@ -1,13 +1,17 @@
 """The output of squeue, line by line, as the jobs that wait.
 
-50,000 waiting jobs have a few dozen shapes, so what a job asks for is parsed once for each distinct text, and the jobs
-of one poll share their shapes. A line that cannot be read is handed back, and costs only itself (row F15).
+50,000 waiting jobs have a few dozen shapes, so what a job asks for is parsed once for each distinct text, and jobs
+share their shapes. A line that cannot be read is handed back, and costs only itself (row F15).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain
+from typing import cast
 
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.work import WaitKind
@@ -15,98 +19,243 @@ from arvnodeman.slurm.arrays import limits_of, tasks_of
 from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST
 from arvnodeman.slurm.job_reasons import ALWAYS_SAID, ARRAY_LIMIT, wait_kind
 from arvnodeman.slurm.job_shape import COUNT, job_shape, time_limit
+from arvnodeman.slurm.lines import Lines
 
+_FEW_SHAPES = 1000
 _BROKEN_UP = 16  # lines that one job may take, for the line breaks in its name
 _ARVADOS_UUID = re.compile(r"[0-9a-z]{5}-[0-9a-z]{5}-[0-9a-z]{15}")
 
 
-def parse_squeue(
-    text: str,
-    job_name_pattern: str,
-    tail: Sequence[str] = (),
-    others: dict[str, str] | None = None,
-    *,
-    numbered: bool = False,
-    at_once: Mapping[str, int] | None = None,
-    refused: dict[JobShape, list[Job]] | None = None,
-) -> tuple[list[Job], list[str]]:
-    """The jobs that wait for nodes and whose name contains `job_name_pattern` (row F16), in the order of the queue, and
-    the lines that cannot be read. Jobs alike share one JobShape. `tail`: the fields behind the number of nodes;
-    `numbered`: a job's id is its number, and not its name. `others` is given the jobs of such names that more nodes
-    would not help: id and reason; so are tasks of an array beyond `at_once`, which has how many more of them may run
-    now (without it, as many as may run at all). `refused` is given those of them that Slurm says so of only while a
-    node is up."""
+@dataclass(frozen=True, slots=True)
+class QueueReading:
+    """What squeue says. Nobody changes it."""
+
+    jobs: Sequence[Job] = ()  # that more nodes would help, in the order of the queue; those alike share one JobShape
+    others: Mapping[str, str] = field(default_factory=dict)  # id -> Slurm's reason, of those that they would not help
+    refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
+    """Those of the others that Slurm says so of only while a node is up."""
+    malformed: Sequence[str] = ()  # lines that cannot be read
+    nothing: bool = False  # none of them can
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a job's lines say where that is more or less than one job that waits for nodes."""
+
+    jobs: tuple[Job, ...] = ()  # tasks of an array that wait for nodes
+    array: str = ""  # its number
+    ids: Sequence[str] = ()  # of jobs that wait for something else
+    reason: str = ""
+    refused: tuple[Job, ...] = ()
+    malformed: tuple[str, ...] = ()
+
+
+_NOBODYS = _Row()  # of a job that is not looked for
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A line that has not all of a job's fields."""
+
+    line: str
+
+
+_Said = Job | _Row | _Part
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """The newest output, and what came of it."""
+
+    tail: tuple[str, ...] = ()
+    lines: Lines[_Said] = field(default_factory=Lines)
+    said: Sequence[_Said] = ()
+    joined: Mapping[str, Job | _Row] = field(default_factory=dict)  # by the lines of one job that has several
+    at_once: Mapping[str, int] = field(default_factory=dict)
+    reading: QueueReading = QueueReading()
+
+
+class QueueReader:
+    """Reads the output of squeue, poll after poll. What a job's line says it says by itself: one that was in the last
+    output, too, gives the very Job that it gave then, and is not parsed. Of older ones nothing is kept."""
+
+    def __init__(self, job_name_pattern: str, *, numbered: bool = False) -> None:
+        """Only jobs whose name contains `job_name_pattern` are looked for (row F16). `numbered`: a job's id is its
+        number, and not its name."""
+        self._pattern = job_name_pattern
+        self._numbered = numbered
+        self._last = _Poll()
+        self._shapes: dict[JobShape, JobShape] = {}  # those of the jobs in there, and some of the polls before
+        self._many_shapes = _FEW_SHAPES
+
+    def read(self, text: str, tail: Sequence[str] = (), at_once: Mapping[str, int] | None = None) -> QueueReading:
+        """`tail`: the fields behind the number of nodes. Tasks of an array beyond `at_once`, which has how many more of
+        them may run now (without it, as many as may run at all), wait for something else than nodes. The same reading
+        as last time where the output is the same."""
+        last = self._last if self._last.tail == tuple(tail) else _Poll(tuple(tail))
+        left = dict(limits_of(text) if at_once is None else at_once) if self._numbered else {}
+        parser = _Parser(self._pattern, last, self._shapes, numbered=self._numbered)
+        said = last.lines.read(text, parser.line)
+        if said == last.said and left == last.at_once:
+            return last.reading
+        joined: dict[str, Job | _Row] = {}
+        others = [row for row in said if type(row) is not Job]
+        if not others and not left:
+            reading = QueueReading(cast("list[Job]", said))
+        else:
+            rows: Iterable[Job | _Row] = cast("list[Job | _Row]", said)
+            if any(isinstance(row, _Part) for row in others):
+                rows = _joined(said, tail, lambda row: joined.setdefault(row, parser.again(row)))
+            reading = _reading(rows, left, last.reading.refused)
+        if reading.malformed:
+            lines = sum(1 for line in text.split("\n") if line.strip())
+            reading = replace(reading, nothing=len(reading.malformed) >= lines)
+        self._last = _Poll(last.tail, last.lines, said, joined, left, reading)
+        self._forget_shapes()
+        return reading
+
+    def _forget_shapes(self) -> None:
+        """Those that no job has any more, once they may be as many as the others."""
+        if len(self._shapes) > self._many_shapes:
+            shapes: dict[int, JobShape] = {}
+            for row in (*self._last.said, *self._last.joined.values()):
+                if not isinstance(row, _Part):
+                    jobs = (row,) if isinstance(row, Job) else (*row.jobs, *row.refused)
+                    shapes |= {id(job.shape): job.shape for job in jobs}
+            self._shapes = {shape: shape for shape in shapes.values()}
+            self._many_shapes = _FEW_SHAPES + 2 * len(self._shapes)
+
+
+def _reading(
+    rows: Iterable[Job | _Row], at_once: Mapping[str, int], last_refused: Mapping[JobShape, Sequence[Job]]
+) -> QueueReading:
+    """What these rows say together."""
     jobs: list[Job] = []
+    others: dict[str, str] = {}
+    refused: dict[JobShape, list[Job]] = {}
     malformed: list[str] = []
-    wait_otherwise = {} if others is None else others
-    readings = _Readings(tail)
-    left = dict(limits_of(text) if at_once is None else at_once) if numbered else {}
-    for line in _rows(text, tail):
-        fields, job_id, most, behind = _fields(line, tail)
-        if fields is None:
-            malformed += filter(str.strip, line.split("\n"))
-            continue
-        reason, name = fields[3], fields[4]
-        waits = readings.waits(reason)
-        if job_name_pattern not in name:
-            continue
-        try:
-            ids = tasks_of(job_id) if numbered else [name]
-            if not waits.for_nodes:
-                wait_otherwise.update(dict.fromkeys(ids, reason))
-                if refused is None or reason.startswith(ALWAYS_SAID):
+    left = dict(at_once)
+    for row in rows:
+        if isinstance(row, Job):
+            if left and (array := row.id.partition("_")[0]) in left:
+                if not left[array]:
+                    others[row.id] = ARRAY_LIMIT
                     continue
-            shape, least = readings.of((*fields[:3], fields[5], fields[7]), behind)
-            limit = readings.time_limit(most, least)
-            priority = int(fields[6])
-            if refused is not None and not waits.for_nodes:
-                refused.setdefault(shape, []).extend(
-                    [Job(each, shape, priority, reason, time_limit=limit, waits=waits) for each in ids]
-                )
-                continue
-            may_run = len(ids)
-            if left and (array := job_id.partition("_")[0]) in left:
-                may_run = min(may_run, left[array])
-                left[array] -= may_run
-            jobs += [Job(each, shape, priority, reason, time_limit=limit, waits=waits) for each in ids[:may_run]]
-            wait_otherwise.update(dict.fromkeys(ids[may_run:], ARRAY_LIMIT))
-        except ValueError:
-            if waits.for_nodes:
-                malformed += filter(str.strip, line.split("\n"))
-    return jobs, malformed
+                left[array] -= 1
+            jobs.append(row)
+            continue
+        may_run = len(row.jobs)
+        if left and row.array in left:
+            may_run = min(may_run, left[row.array])
+            left[row.array] -= may_run
+        jobs += row.jobs[:may_run]
+        others.update((job.id, ARRAY_LIMIT) for job in row.jobs[may_run:])
+        others.update(dict.fromkeys(row.ids, row.reason))
+        if row.refused:
+            refused.setdefault(row.refused[0].shape, []).extend(row.refused)
+        malformed += row.malformed
+    return QueueReading(jobs, others, last_refused if refused == last_refused else refused, malformed)
 
 
-class _Readings:
-    """What texts mean, each read once: 50,000 jobs have a few dozen shapes, though each may have a limit of its own."""
+def _joined(said: Iterable[_Said], tail: Sequence[str], row_of: Callable[[str], Job | _Row]) -> Iterator[Job | _Row]:
+    """The rows, with lines that are parts of one put together."""
+    parts: list[str] = []
+    for row in said:
+        if isinstance(row, _Part):
+            parts.append(row.line)
+            continue
+        if parts:
+            yield from map(row_of, _together(parts, tail))
+            parts.clear()
+        yield row
+    yield from map(row_of, _together(parts, tail))
 
-    def __init__(self, tail: Sequence[str]) -> None:
-        self._tail = tuple(name for name in tail if name not in ("number", "time_limit"))
+
+class _Parser:
+    """Reads lines that were not there before. What texts mean is read once: 50,000 jobs have a few dozen shapes, though
+    each may have a limit of its own."""
+
+    def __init__(self, pattern: str, last: _Poll, shapes: dict[JobShape, JobShape], *, numbered: bool) -> None:
+        self._pattern, self._last, self._shapes, self._numbered = pattern, last, shapes, numbered
+        self._tail = last.tail
+        self._names = tuple(name for name in last.tail if name not in ("number", "time_limit"))
         self._waits: dict[str, WaitKind] = {}
         self._known: dict[tuple[tuple[str, ...], str], tuple[JobShape, str]] = {}
-        self._shapes: dict[JobShape, JobShape] = {}
         self._limits: dict[tuple[str, str], float | None] = {}
 
-    def waits(self, reason: str) -> WaitKind:
-        """wait_kind(), once for each reason."""
-        known = self._waits.get(reason)
-        if known is None:
-            known = self._waits[reason] = wait_kind(reason)
-        return known
+    def line(self, line: str) -> _Said:
+        """What a line says."""
+        first, *behind = line.split(BEHIND, 3)
+        if len(behind) == 3 and behind[2].count(BEHIND) == len(self._tail) - 3:
+            fields = first.split("|")
+            if len(fields) == FIRST + 1 and fields[FIRST - 1].isdigit() and not fields.pop(FIRST - 3):
+                return self._job(line, fields, *behind)  # nearly all are so
+        return self._row(line) if _is_whole(line, self._tail) else _Part(line)
 
-    def of(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, str]:
+    def again(self, lines: str) -> Job | _Row:
+        """What the lines of one job say, which may have been there before."""
+        return self._last.joined.get(lines) or self._row(lines)
+
+    def _row(self, line: str) -> Job | _Row:
+        fields, *behind = _fields(line, self._tail)
+        if fields is None:
+            return _Row(malformed=tuple(filter(str.strip, line.split("\n"))))
+        return self._job(line, fields, *behind)
+
+    def _job(self, line: str, fields: Sequence[str], number: str, most: str, behind: str) -> Job | _Row:
+        """What the fields of one job say: the first, its number, its time limit, the others as they stand."""
+        reason, name = fields[3], fields[4]
+        if self._pattern not in name:
+            return _NOBODYS
+        waits = self._waits.get(reason)
+        if waits is None:
+            waits = self._waits[reason] = wait_kind(reason)
+        ids: Sequence[str] = ()
+        try:
+            ids = tasks_of(number) if self._numbered else (name,)
+            if not waits.for_nodes and reason.startswith(ALWAYS_SAID):
+                return _Row(ids=ids, reason=reason)
+            shape, least = self._asked((*fields[:3], fields[5], fields[7]), behind)
+            limit = self._time_limit(most, least)
+            priority = int(fields[6])
+        except ValueError:
+            if waits.for_nodes:
+                return _Row(malformed=tuple(filter(str.strip, line.split("\n"))))
+            return _Row(ids=ids, reason=reason)
+        if waits.for_nodes and len(ids) == 1:
+            return Job(ids[0], shape, priority, reason, time_limit=limit, waits=waits)
+        jobs = [Job(each, shape, priority, reason, time_limit=limit, waits=waits) for each in ids]
+        if not waits.for_nodes:
+            return _Row(ids=ids, reason=reason, refused=tuple(jobs))
+        array = number.partition("_")[0]
+        before = {job.id: job for row in self._arrays.get(array, ()) for job in row.jobs}
+        return _Row(tuple([old if (old := before.get(job.id)) == job else job for job in jobs]), array)
+
+    @cached_property
+    def _arrays(self) -> Mapping[str, Sequence[_Row]]:
+        """The last rows of job arrays, by the array's number: each task that starts changes the row of the others."""
+        found: dict[str, list[_Row]] = {}
+        for row in chain(self._last.said, self._last.joined.values()):
+            if isinstance(row, _Row) and row.array:
+                found.setdefault(row.array, []).append(row)
+        return found
+
+    def _asked(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, str]:
         """Shape and least time of a job, by its first fields and the last of its tail. Raises ValueError."""
         known = self._known.get((first, behind))
         if known is None:
-            tail = dict(zip(self._tail, behind.split(BEHIND), strict=True)) if behind else {}
+            tail = dict(zip(self._names, behind.split(BEHIND), strict=True)) if behind else {}
             shape = job_shape(*first, **tail)
             known = self._known[first, behind] = self._shapes.setdefault(shape, shape), tail.get("least_time", "")
         return known
 
-    def time_limit(self, most: str, least: str) -> float | None:
+    def _time_limit(self, most: str, least: str) -> float | None:
         """time_limit(), once for each text. Raises ValueError."""
-        if (most, least) not in self._limits:
-            self._limits[most, least] = time_limit(most, least)
-        return self._limits[most, least]
+        try:
+            return self._limits[most, least]
+        except KeyError:
+            limit = self._limits[most, least] = time_limit(most, least)
+            return limit
 
 
 def _fields(line: str, tail: Sequence[str]) -> tuple[list[str] | None, str, str, str]:
@@ -134,16 +283,13 @@ def _parted(first: str) -> list[str]:
     return [*fields[:4], name, features, *behind] if parted and len(fields) == 5 else first.split("|")
 
 
-def _rows(text: str, tail: Sequence[str]) -> Iterator[str]:
-    """The lines of squeue that say something, each job's together: Slurm prints a line break in a job's name as it is.
-    A line with fewer marks than a job has, that no others make up for, stands alone."""
+def _together(lines: Iterable[str], tail: Sequence[str]) -> Iterator[str]:
+    """Lines that are not whole, one after the other: those that say something, each job's together, as Slurm prints a
+    line break in a job's name as it is. A line with fewer marks than a job has, that no others make up for, stands
+    alone."""
     begun: list[str] = []
-    for line in text.split("\n"):
-        if _is_whole(line, tail):
-            yield from filter(str.strip, begun)
-            begun = []
-            yield line
-        elif line.strip() or begun:
+    for line in lines:
+        if line.strip() or begun:
             begun.append(line)
             if _is_whole("".join(begun), tail):
                 yield "\n".join(begun)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from arvnodeman.fleet.outlook.accounting import Accounting
@@ -166,20 +166,51 @@ class Names:
         return [kind for kind in self._names if place.has(kind[0]) and serves(kind[1], partitions)]
 
 
-def placed(jobs: Iterable[Job], outlook: Outlook, now: float) -> list[Job]:
-    """The jobs, each with the place that it may have its nodes at. Those alike still share one shape."""
-    if not outlook.reservations:
-        return list(jobs)
-    known: dict[tuple[int, int], JobShape] = {}
-    starts = sorted(reservation.start - now for reservation in outlook.reservations.values())
-    distinct: dict[JobShape, JobShape] = {}
-    found = []
-    for job in jobs:
-        begun = bisect_left(starts, _at_least(job.time_limit))  # so many may begin while it would run
-        shape = known.get((id(job.shape), begun))
-        if shape is None:
-            place = outlook.place(job.shape, job.time_limit, now)
-            shape = replace(job.shape, place=place) if place is not job.shape.place else job.shape
-            shape = known[id(job.shape), begun] = distinct.setdefault(shape, shape)
-        found.append(job if shape is job.shape else replace(job, shape=shape))
-    return found
+class Placing:
+    """Puts waiting jobs at the places that they may have their nodes at, poll after poll: a job that has the same place
+    as before is the object that it was then."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, tuple[Job, Job]] = {}  # by the identity of the first: as it was given, and with a place
+        self._shapes: dict[JobShape, JobShape] = {}  # of the second
+
+    def of(self, jobs: Iterable[Job], outlook: Outlook, now: float) -> list[Job]:
+        """The jobs, each with its place. Those alike still share one shape."""
+        before, self._before = self._before, {}
+        if not outlook.reservations:
+            self._shapes = {}
+            return list(jobs)
+        shape_of = self._shapes_at(outlook, now)
+        known: dict[tuple[int, float | None], JobShape] = {}
+        found = []
+        for job in jobs:
+            kind = id(job.shape), job.time_limit
+            shape = known.get(kind)
+            if shape is None:
+                shape = known[kind] = shape_of(job)
+            if shape is job.shape:
+                found.append(job)
+                continue
+            pair = before.get(id(job))
+            if pair is None or pair[0] is not job or pair[1].shape is not shape:
+                pair = job, replace(job, shape=shape)
+            self._before[id(job)] = pair
+            found.append(pair[1])
+        return found
+
+    def _shapes_at(self, outlook: Outlook, now: float) -> Callable[[Job], JobShape]:
+        """The shape of a job with its place: the same object for those alike, as far as possible that of last time."""
+        starts = sorted(reservation.start - now for reservation in outlook.reservations.values())
+        known: dict[tuple[int, int], JobShape] = {}
+        before, self._shapes = self._shapes, {}
+
+        def shape_of(job: Job) -> JobShape:
+            kind = id(job.shape), bisect_left(starts, _at_least(job.time_limit))  # so many may begin while it would run
+            shape = known.get(kind)
+            if shape is None:
+                place = outlook.place(job.shape, job.time_limit, now)
+                shape = replace(job.shape, place=place) if place is not job.shape.place else job.shape
+                shape = known[kind] = self._shapes.setdefault(shape, before.get(shape, shape))
+            return shape
+
+        return shape_of

@@ -30,6 +30,8 @@ class Queue(Sequence[Job]):
     def following(self, jobs: Sequence[Job]) -> Queue:
         """Queue(jobs); this one, where it is the same jobs in the same order, and with these places, where none came,
         went, moved or changed its shape."""
+        if isinstance(jobs, Queue):
+            return jobs
         ordered = in_order(jobs)
         if len(ordered) != len(self.jobs):
             return self._with(ordered, places_of(ordered))

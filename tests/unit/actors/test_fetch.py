@@ -16,8 +16,9 @@ from arvnodeman.actors.pollers import SlurmFailure
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.waits import JobWaits
-from arvnodeman.slurm.commands import Queue
+from arvnodeman.slurm.commands import SlurmQueue
 from arvnodeman.slurm.words import node_work
 
 AWAY = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no answer"))
@@ -69,7 +70,7 @@ def test_each_queue_has_its_switch(tmp_path: Path, slurm_queue: bool, jobs_queue
         "[Cloud]\nprovider = dummy\nshutdown_windows = 54, 5, 1\n[Size small]\ncores = 1\n"
     )
     slurm, jobs = Mock(), Mock()
-    slurm.queue.return_value = Queue((Job("s", JobShape()),), {})
+    slurm.queue.return_value = SlurmQueue(Queue([Job("s", JobShape())]), {})
     jobs.waiting.return_value = (Job("j", JobShape(), in_slurm=False),)
     makers = Mock(slurm=Mock(return_value=slurm), jobs=Mock(return_value=jobs))
     fetch = make_fetches(load(str(path)), makers, End().supervision)[Poll.QUEUE]
@@ -133,7 +134,7 @@ def test_it_shows_when_it_was_slurm_that_is_away() -> None:
 
 def test_slurms_jobs_come_before_those_of_arvados() -> None:
     slurm, jobs = Mock(), Mock()
-    slurm.queue.return_value = Queue((Job("s", JobShape()),), {})
+    slurm.queue.return_value = SlurmQueue(Queue([Job("s", JobShape())]), {})
     jobs.waiting.return_value = (Job("j", JobShape(), in_slurm=False),)
     make = Mock(return_value=jobs)
     fetch = QueueFetch(slurm, make, CLOCK.clock)
@@ -145,7 +146,7 @@ def test_slurms_jobs_come_before_those_of_arvados() -> None:
 def test_jobs_that_wait_for_something_else_keep_their_reason() -> None:
     """They are no jobs to the brain, and whoever asks for one is told why it waits; one that is gone is forgotten."""
     slurm, waits = Mock(), JobWaits()
-    slurm.queue.side_effect = [Queue((), {"held": "JobHeldUser"}), Queue((), {})]
+    slurm.queue.side_effect = [SlurmQueue(Queue(), {"held": "JobHeldUser"}), SlurmQueue(Queue(), {})]
     fetch = QueueFetch(slurm, None, CLOCK.clock, waits)
     assert list(fetch().jobs) == []
     assert dict(waits.others) == {"held": "JobHeldUser"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from arvnodeman.fleet.outlook.ahead import Outlook, Reservation, placed
+from arvnodeman.fleet.outlook.ahead import Outlook, Placing, Reservation
 from arvnodeman.fleet.values.model import ANYWHERE, Job, JobOwner, JobShape, Place
 from arvnodeman.slurm.foresee import kinds_of
 
@@ -113,9 +113,9 @@ def test_what_changes_reservations() -> None:
 
 def test_jobs_that_differ_by_their_time_alone_share_a_shape_where_that_makes_no_difference() -> None:
     jobs = [Job(str(number), SHAPE, time_limit=number * MINUTE) for number in range(200)]
-    found = placed(jobs, outlook(reservation()), NOW)
+    found = Placing().of(jobs, outlook(reservation()), NOW)
     assert {id(job.shape) for job in found[:61]} == {id(SHAPE)}
     assert len({id(job.shape) for job in found[61:]}) == 1
     assert found[61].shape == replace(SHAPE, place=IN_WAY)
     assert [job.id for job in found] == [job.id for job in jobs]
-    assert placed(jobs, Outlook(), NOW) == jobs
+    assert Placing().of(jobs, Outlook(), NOW) == jobs

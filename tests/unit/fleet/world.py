@@ -47,7 +47,7 @@ from arvnodeman.fleet.messages import (
     Tick,
 )
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
-from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook, placed
+from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook, Placing
 from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
@@ -223,7 +223,7 @@ class World:
         """The queue comes; `waiting` is what it has from now on."""
         if waiting:
             self.jobs = waiting
-        there = placed(self.jobs, self.outlook, self.now)
+        there = Placing().of(self.jobs, self.outlook, self.now)
         self.tell(QueueListed(there, self.now - POLL_TAKES, outlook=self.outlook))
 
     def poll_fails(self, poll: Poll, *, slurm: bool = False) -> None:

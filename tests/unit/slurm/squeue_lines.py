@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.slurm.fields import BEHIND
+from arvnodeman.slurm.squeue import QueueReader
 
 PLAIN = {
     "number": "1",
@@ -34,3 +36,23 @@ PLAIN = {
 def behind(tail: Sequence[str], **said: str) -> str:
     """The fields of the tail, by our names for them."""
     return "".join(f"{BEHIND}{(PLAIN | said)[name]}" for name in tail)
+
+
+def parse_squeue(
+    text: str,
+    job_name_pattern: str,
+    tail: Sequence[str] = (),
+    others: dict[str, str] | None = None,
+    *,
+    numbered: bool = False,
+    at_once: Mapping[str, int] | None = None,
+    refused: dict[JobShape, Sequence[Job]] | None = None,
+) -> tuple[list[Job], list[str]]:
+    """What a first output of squeue says: the jobs that wait for nodes, and the lines that cannot be read. `others` and
+    `refused` are given the other jobs."""
+    read = QueueReader(job_name_pattern, numbered=numbered).read(text, tail, at_once)
+    if others is not None:
+        others.update(read.others)
+    if refused is not None:
+        refused.update(read.refused)
+    return list(read.jobs), list(read.malformed)

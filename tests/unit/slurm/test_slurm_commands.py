@@ -166,12 +166,12 @@ def test_a_squeue_that_refuses_a_field_is_asked_in_the_old_way(
 
 def test_an_empty_queue_is_no_failure(commands: Commands) -> None:
     commands.make("squeue", "exit 0")
-    assert Slurm().queue().jobs == ()
+    assert Slurm().queue().jobs.jobs == []
 
 
 def test_the_name_pattern_is_an_argument(commands: Commands) -> None:
     commands.say("squeue", GOOD_JOB.replace("zzzzz-dz642-000000000000003", "anybody"))
-    assert Slurm().queue().jobs == ()
+    assert Slurm().queue().jobs.jobs == []
     assert [job.id for job in Slurm(job_name_pattern="").queue().jobs] == ["anybody"]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from squeue_lines import behind
+from squeue_lines import behind, parse_squeue
 
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.model import Job, JobOwner, JobShape
@@ -15,7 +16,6 @@ from arvnodeman.slurm.fields import LONG_TAIL, TAIL, shows_all
 from arvnodeman.slurm.job_reasons import waits_for_nodes
 from arvnodeman.slurm.job_shape import constraint, count, job_shape, megabytes
 from arvnodeman.slurm.sinfo import parse_sinfo
-from arvnodeman.slurm.squeue import parse_squeue
 from arvnodeman.slurm.words import node_work, shown_state
 
 UUID = "zzzzz-dz642-000000000000003"
@@ -599,7 +599,7 @@ def test_which_squeue_shows_all(version: str, expected: bool | None) -> None:
     ],
 )
 def test_what_slurm_says_only_while_a_node_is_up_is_told_by_shape(reason: str, expected: bool) -> None:
-    refused: dict[JobShape, list[Job]] = {}
+    refused: dict[JobShape, Sequence[Job]] = {}
     lines = [f"2|100M|0|{reason}|a|(null)|7|1{behind(TAIL, number=number)}" for number in ("17", "3_[1-2]")]
     parse_squeue("\n".join(lines), "", TAIL, {}, numbered=True, refused=refused)
     shape = JobShape(cores=2, ram=100, partitions=("compute",))
@@ -610,7 +610,7 @@ def test_what_slurm_says_only_while_a_node_is_up_is_told_by_shape(reason: str, e
 
 def test_a_refused_line_that_cannot_be_read_in_full_is_only_not_told_by_shape() -> None:
     others: dict[str, str] = {}
-    refused: dict[JobShape, list[Job]] = {}
+    refused: dict[JobShape, Sequence[Job]] = {}
     line = f"two|100M|0|Licenses|a|(null)|7|1{behind(TAIL, number='17')}"
     assert parse_squeue(line, "", TAIL, others, numbered=True, refused=refused) == ([], [])
     assert (others, refused) == ({"17": "Licenses"}, {})

@@ -1,0 +1,130 @@
+"""Poll after poll: what the last one brought, too, is the object that it was; and all else is as a new reader says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from squeue_lines import behind
+
+from arvnodeman.slurm.fields import LONG_TAIL, TAIL
+from arvnodeman.slurm.squeue import QueueReader
+
+REASONS = ("Resources", "Priority", "BadConstraints", "Dependency", "QOSGrpCpuLimit", "None", "JobArrayTaskLimit")
+NAMES = ("a-dz642-b", "other", "x|y-dz642-", "-dz642-\nsecond", "a-dz642-\n|||||||||\x1f\nb", "\x1f-dz642-", "")
+NUMBERS = ("17", "17_4", "17_[1-3]", "17_[5-9%2]", "18_[2,4-6%1]", "18+1", "19_[1-20%3]", "x")
+STRANGE = ("", "   ", "slurm_load_jobs error: Unable to contact slurm controller", "|" * 9, "1|2|3", "\x1f" * 30, "\r")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a job's line is made of."""
+
+    cores: str = "1"
+    memory: str = "1000M"
+    reason: str = "Resources"
+    name: str = "a-dz642-b"
+    features: str = "(null)"
+    priority: str = "5"
+    number: str = "17"
+    most: str = "1-00:00:00"
+    reservation: str = "(null)"
+
+    def text(self, tail: tuple[str, ...]) -> str:
+        first = f"{self.cores}|{self.memory}|0|{self.reason}|{self.name}||{self.features}|{self.priority}|1"
+        said = {"number": self.number, "time_limit": self.most, "reservation": self.reservation}
+        return first + behind(tail, **said)
+
+
+lines = st.builds(
+    Line,
+    st.sampled_from(["1", "2", "2", "1K", "x"]),
+    st.sampled_from(["1000M", "1G", "?"]),
+    st.sampled_from(REASONS),
+    st.sampled_from(NAMES),
+    st.sampled_from(["(null)", "instancetype=s1", "a|b", "a&instancetype=s2"]),
+    st.sampled_from(["1", "5", "5", "4294967295", "-"]),
+    st.sampled_from(NUMBERS),
+    st.sampled_from(["1-00:00:00", "UNLIMITED", "30:00", "later"]),
+    st.sampled_from(["(null)", "spring"]),
+)
+polls = st.lists(
+    st.tuples(
+        st.lists(st.one_of(lines, st.sampled_from(STRANGE)), max_size=25),
+        st.sampled_from(["as it was", "in front", "behind", "in between", "alone"]),
+        st.booleans(),
+        st.sampled_from([None, {}, {"17": 1}, {"17": 0, "18": 2, "19": 5}]),
+    ),
+    max_size=6,
+)
+
+
+@given(polls, st.booleans(), st.sampled_from(["", "-dz642-"]))
+def test_a_reader_that_knows_the_last_poll_says_what_a_new_one_says(
+    found: list[tuple[list[Line | str], str, bool, dict[str, int] | None]], numbered: bool, pattern: str
+) -> None:
+    reader = QueueReader(pattern, numbered=numbered)
+    waiting: list[Line | str] = []
+    for new, how, long, at_once in found:
+        half = len(waiting) // 2
+        waiting = {
+            "as it was": waiting,
+            "in front": [*new, *waiting],
+            "behind": [*waiting[1:], *new],
+            "in between": [*waiting[:half], *new, *waiting[half + 1 :]],
+            "alone": new,
+        }[how]
+        tail = LONG_TAIL if long else TAIL
+        text = "".join(f"{each.text(tail) if isinstance(each, Line) else each}\n" for each in waiting)
+        assert reader.read(text, tail, at_once) == QueueReader(pattern, numbered=numbered).read(text, tail, at_once)
+        assert reader.read(text, tail, at_once) is reader.read(text, tail, at_once)
+
+
+def queue_of(*waiting: Line) -> str:
+    return "".join(f"{line.text(LONG_TAIL)}\n" for line in waiting)
+
+
+def test_a_job_whose_line_stays_is_the_very_job_wherever_it_stands_and_shapes_are_shared_over_polls() -> None:
+    reader = QueueReader("")
+    waiting = [Line(name=f"job {number}", cores=str(1 + number % 3)) for number in range(200)]
+    first = {job.id: job for job in reader.read(queue_of(*waiting), LONG_TAIL).jobs}
+    waiting[7] = replace(waiting[7], priority="6")
+    second = reader.read(queue_of(Line(name="new"), *waiting[90:], *waiting[:90]), LONG_TAIL).jobs
+    assert [job.id for job in second if job is not first.get(job.id)] == ["new", "job 7"]
+    assert len({id(job.shape) for job in second}) == len({id(job.shape) for job in first.values()}) == 3
+
+
+def test_tasks_of_an_array_of_which_one_has_started_are_the_very_jobs() -> None:
+    reader = QueueReader("", numbered=True)
+    first = reader.read(queue_of(Line(number="17_[1-50]")), LONG_TAIL).jobs
+    second = reader.read(queue_of(Line(number="17_[2-60]")), LONG_TAIL).jobs
+    assert [job.id for job in second] == [f"17_{task}" for task in range(2, 61)]
+    assert all(old is new for old, new in zip(first[1:], second, strict=False))
+    third = reader.read(queue_of(Line(number="17_[2-60]", priority="9")), LONG_TAIL).jobs
+    assert {job.priority for job in third} == {9}
+
+
+def test_how_many_tasks_may_run_counts_anew_though_no_line_has_changed() -> None:
+    reader = QueueReader("", numbered=True)
+    text = queue_of(Line(number="17_[1-5%2]"), Line(number="17_9"), Line(number="18"))
+    counted = [len(reader.read(text, LONG_TAIL, {"17": left}).jobs) for left in (0, 2, 5, 6, 9)]
+    assert counted == [1, 3, 6, 7, 7]
+    assert reader.read(text, LONG_TAIL, {"17": 5}).others == {"17_9": "JobArrayTaskLimit"}
+
+
+def test_jobs_that_slurm_refuses_are_the_same_mapping_where_they_are_the_same() -> None:
+    reader = QueueReader("")
+    refused = Line(reason="QOSGrpCpuLimit")
+    first = reader.read(queue_of(refused, Line(name="b")), LONG_TAIL)
+    second = reader.read(queue_of(refused, Line(name="c")), LONG_TAIL)
+    assert second.refused is first.refused
+    assert [job.id for jobs in first.refused.values() for job in jobs] == [refused.name]
+    assert not reader.read(queue_of(Line()), LONG_TAIL).refused
+
+
+def test_shapes_that_no_job_has_any_more_are_forgotten() -> None:
+    reader = QueueReader("")
+    for number in range(3000):
+        reader.read(queue_of(Line(memory=f"{number}M"), Line()), LONG_TAIL)
+    assert len(reader._shapes) <= 1010
