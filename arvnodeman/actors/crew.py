@@ -11,35 +11,29 @@ import pykka
 
 from arvnodeman.actors.base import Ping, Ref, Supervision, tell
 from arvnodeman.actors.daemon import NodeManagerDaemonActor, PollersStarted, WouldDo
-from arvnodeman.actors.dry_hands import DryHands, pretend
-from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
-from arvnodeman.actors.hands import Hands, Makers
+from arvnodeman.actors.dry_run_world import DryRunWorld
+from arvnodeman.actors.hands import Hands
 from arvnodeman.actors.log import log_as
-from arvnodeman.actors.operators import OperatorActor, OperatorPool, StepHands
+from arvnodeman.actors.operators import OperatorActor, OperatorPool
 from arvnodeman.actors.overlay import BOOT_TIME, Overlay
 from arvnodeman.actors.pollers import (
     ArvadosNodeListMonitorActor,
     CloudNodeListMonitorActor,
-    Fetch,
     JobQueueMonitorActor,
     PollingActor,
-    PollTimes,
     Retime,
 )
+from arvnodeman.actors.real_world import RealWorld, make_fetches, make_makers
 from arvnodeman.actors.timer import Timer
 from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
-from arvnodeman.arvados.containers import Containers
-from arvnodeman.arvados.jobs import JobsQueue
-from arvnodeman.cloud.base import ping_url
-from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import Settings
 from arvnodeman.config.reload import changes, reloaded
 from arvnodeman.fleet.brain import Brain
 from arvnodeman.fleet.messages import OperatorSaid, PolicyChanged, Poll, RetryAsked, SafeMode, Step, StopAsked
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
-from arvnodeman.records.keeper import make_keeper
-from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.loop.polling import PollTimes
+from arvnodeman.loop.world import World
 
 POLLERS: tuple[type[PollingActor], ...] = (
     CloudNodeListMonitorActor,
@@ -48,56 +42,6 @@ POLLERS: tuple[type[PollingActor], ...] = (
 )
 
 logger = logging.getLogger("arvnodeman")
-
-
-def make_makers(settings: Settings) -> Makers:
-    """The clients as this configuration describes them."""
-    daemon, arvados = settings.daemon, bool(settings.arvados.host)
-    return Makers(
-        driver=lambda: make_driver(settings),
-        keeper=lambda: make_keeper(settings),
-        slurm=lambda: NamesInSlurm(
-            daemon.slurm_timeout, job_name_pattern=daemon.job_name_pattern, numbered=not arvados
-        ),
-        jobs=(lambda: JobsQueue(settings)) if arvados else None,
-        ping_url=lambda uuid, secret: ping_url(settings, uuid, secret),
-    )
-
-
-def make_fetches(
-    settings: Settings,
-    makers: Makers,
-    supervision: Supervision,
-    waits: JobWaits | None = None,
-    overlay: Overlay | None = None,
-) -> dict[Poll, Fetch]:
-    """What each poller fetches with. Without the slurm dispatcher and slurm_queue no Slurm command is run (row N5).
-
-    `overlay`: a dry run's. Then rights are not checked either, since that is a command that changes nodes."""
-    clock = supervision.vitals.clock
-    policy = settings.policy()
-    arvados = settings.arvados
-    check_rights = policy.slurm and overlay is None
-    fetches: dict[Poll, Fetch] = {
-        Poll.CLOUD: CloudFetch(makers.driver, clock),
-        Poll.RECORDS: RecordsFetch(
-            makers.keeper,
-            makers.slurm() if policy.asks_scheduler else None,
-            clock,
-            check_rights=check_rights,
-            remarks=supervision.vitals.remarks,
-        ),
-        Poll.QUEUE: QueueFetch(
-            makers.slurm() if arvados.slurm_queue else None,
-            makers.jobs if arvados.jobs_queue else None,
-            clock,
-            waits,
-            Containers(settings) if arvados.host and arvados.slurm_queue else None,
-        ),
-    }
-    if overlay is None:
-        return fetches
-    return {poll: pretend(fetch, overlay) for poll, fetch in fetches.items()}
 
 
 class Crew:
@@ -139,11 +83,10 @@ class Crew:
         )
         if self._vitals.past.safe_for:
             self._daemon.tell(SafeMode(self._vitals.clock.now() + self._vitals.past.safe_for))
-        fetches = make_fetches(self.settings, self._makers, self._supervision, self.waits, self._overlay)
         for poller in POLLERS:
             self._pollers[poller.poll] = poller.start(
                 self._supervision,
-                fetch=fetches[poller.poll],
+                world=self._make_world(self._daemon),
                 daemon=self._daemon,
                 timer=self._timer,
                 times=self._poll_times(poller.poll),
@@ -207,10 +150,21 @@ class Crew:
         return self._timer.join(max(0.0, deadline - time.monotonic())) and not any(ref.is_alive() for ref in refs)
 
     def _start_operator(self, number: int, daemon: Ref) -> Ref:
-        hands: StepHands = Hands(self._makers)
-        if self._overlay is not None:
-            hands = DryHands(hands, self._overlay, partial(self._would, daemon))
-        return OperatorActor.start(self._supervision, number=number, hands=hands, daemon=daemon)
+        world = self._make_world(daemon)
+        return OperatorActor.start(self._supervision, number=number, world=world, daemon=daemon)
+
+    def _make_world(self, daemon: Ref) -> World:
+        """For one thread. A dry run does not check rights, either, since that is a command that changes nodes."""
+        fetches = make_fetches(
+            self.settings,
+            self._makers,
+            self._vitals.clock,
+            waits=self.waits,
+            check_rights=self._overlay is None,
+            remarks=self._vitals.remarks,
+        )
+        world = RealWorld(fetches, Hands(self._makers))
+        return world if self._overlay is None else DryRunWorld(world, self._overlay, partial(self._would, daemon))
 
     def _would(self, daemon: Ref, step: Step, subject: str, words: str) -> None:
         """A dry run writes down what it would have done. Called in the operators' threads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast, get_args
 
@@ -12,10 +12,9 @@ from arvnodeman.actors.operators import OperatorDied, OperatorPool, StepEnded
 from arvnodeman.actors.pollers import BringForward
 from arvnodeman.actors.timer import Timer
 from arvnodeman.fleet.brain import Brain
-from arvnodeman.fleet.messages import Command, Decided, Event, Note, Poll, PollNow, Step, StepDone, StopAsked, Tick
+from arvnodeman.fleet.messages import Decided, Event, Note, Poll, PollNow, Step, StepDone, StopAsked, Tick
 from arvnodeman.fleet.view.published import Cycles, Published
-
-SHORTEST_WAKEUP = 0.05  # seconds: a brain that asks for moments in the past shall not keep a core busy
+from arvnodeman.loop.loop import Loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,9 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
         self._operators = operators
         self._published = published
         self._pollers: Mapping[Poll, Ref] = {}
-        self._armed: float | None = None
+        self._loop = Loop(
+            brain, write=self._write, poll_now=self._poll_now, wall=self._clock.now, steady=self._clock.monotonic
+        )
         self._stopping = False
 
     def begin(self) -> None:
@@ -86,25 +87,24 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
 
     def _think(self, *events: Event, freed: int | None = None) -> None:
         """What follows from events that came together is handed out together: it may be one command for many nodes.
-        `freed`: the operator that has ended its steps. What follows goes before what waited for it."""
+        `freed`: the operator that has ended its steps. What follows goes before what waited for it.
+
+        The brain promises not to raise. When it does, what it knows is in doubt: this actor ends, the process with it,
+        and the next run reads everything anew."""
         steps: list[Step] = []
         for event in events:
             began = self._clock.monotonic()
-            if isinstance(event, Tick):
-                self._armed = None
             self._stopping = self._stopping or isinstance(event, StopAsked)
-            for command in self._ask_brain(event):
-                if isinstance(command, Step):
-                    steps.append(command)
-                else:
-                    self._carry_out(command)
+            steps += self._loop.tell(event)
             self._publish(type(event).__name__, began)
         if freed is None:
             self._operators.submit(*steps)
         else:
             self._operators.freed(freed, *steps)
         self._published.queued = self._operators.waiting
-        self._arm()
+        wakeup = self._loop.arm()
+        if wakeup is not None:
+            self._timer.at(wakeup, self.actor_ref, Tick())
         if self._stopping and self._operators.is_idle() and not self._brain.boots_at_the_cloud:
             self._vitals.stopped.set()
 
@@ -114,29 +114,13 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
             published.view, published.at = self._brain.view, now
         published.cycles[event] = published.cycles.get(event, Cycles()).plus(now - began)
 
-    def _ask_brain(self, event: Event) -> Sequence[Command]:
-        """The brain promises not to raise. When it does, what it knows is in doubt: this actor ends, the process
-        with it, and the next run reads everything anew."""
-        return self._brain.handle(event, self._clock.now())
+    def _write(self, note: Note) -> None:
+        log_as(note.logger or self.name, note.level, note.text, *note.args)
+        if note.kind is not None:
+            self._published.decisions.add(self._clock.now(), note.kind, note.subject, note.text, note.args)
 
-    def _carry_out(self, command: Command) -> None:
-        match command:
-            case Note(level, text, args, logger, kind, subject):
-                log_as(logger or self.name, level, text, *args)
-                if kind is not None:
-                    self._published.decisions.add(self._clock.now(), kind, subject, text, args)
-            case PollNow(polls):
-                asked_at = self._clock.monotonic()
-                for poll in polls:
-                    if poll in self._pollers:
-                        tell(self._pollers[poll], BringForward(asked_at))
-            case Step():
-                pass  # goes to the operators with the others of its kind
-
-    def _arm(self) -> None:
-        wakeup = self._brain.next_wakeup()
-        if wakeup is None or wakeup == self._armed:
-            return
-        self._armed = wakeup
-        delay = max(SHORTEST_WAKEUP, wakeup - self._clock.now())
-        self._timer.at(self._clock.monotonic() + delay, self.actor_ref, Tick())
+    def _poll_now(self, command: PollNow) -> None:
+        asked_at = self._clock.monotonic()
+        for poll in command.polls:
+            if poll in self._pollers:
+                tell(self._pollers[poll], BringForward(asked_at))

@@ -10,14 +10,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from arvnodeman.actors.pollers import SlurmFailure
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
 from arvnodeman.fleet.values.model import Job, JobShape, RemoteFailure
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.loop.world import Listed, SlurmUnreachable
 from arvnodeman.slurm.commands import DUMMY_NODE
-from arvnodeman.slurm.errors import SlurmFailure as SlurmDidNotAnswer
+from arvnodeman.slurm.errors import SlurmFailure
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from arvnodeman.fleet.values.waits import JobWaits
     from arvnodeman.records.keeper import RecordKeeper
     from arvnodeman.slurm.commands import Slurm
+
+Fetch = Callable[[], Listed]
 
 
 class CloudFetch:
@@ -68,14 +70,14 @@ class RecordsFetch:
         self._now = clock.now
 
     def __call__(self) -> RecordsListed:
-        """Raises RemoteFailure; SlurmFailure when it was Slurm."""
+        """Raises RemoteFailure; SlurmUnreachable when it was Slurm."""
         started = self._now()
         if self._keeper is None:
             self._keeper = self._make_keeper()
         try:
             records = self._keeper.list_records()
-        except SlurmDidNotAnswer as failure:
-            raise SlurmFailure(failure.error) from failure
+        except SlurmFailure as failure:
+            raise SlurmUnreachable(failure.error) from failure
         return RecordsListed(records, self._ask_slurm(), started, self._keeper.clock_offset)
 
     def _ask_slurm(self) -> Mapping[str, NodeWork] | None:
@@ -86,7 +88,7 @@ class RecordsFetch:
             complaint = self._slurm.check_rights() if self._check_rights else None
             remark = self._slurm.remark() if self._remarks is not None else ""
         except RemoteFailure as failure:
-            raise SlurmFailure(failure.error) from failure
+            raise SlurmUnreachable(failure.error) from failure
         self._check_rights = False
         if remark and self._remarks is not None:
             logging.getLogger("arvnodeman.slurm").warning("%s", remark)
@@ -118,7 +120,7 @@ class QueueFetch:
         self._now = clock.now
 
     def __call__(self) -> QueueListed:
-        """Raises RemoteFailure; SlurmFailure when it was Slurm."""
+        """Raises RemoteFailure; SlurmUnreachable when it was Slurm."""
         started = self._now()
         jobs: Sequence[Job] = Queue()
         others: Mapping[str, str] = {}
@@ -128,7 +130,7 @@ class QueueFetch:
             try:
                 queue = self._slurm.queue()
             except RemoteFailure as failure:
-                raise SlurmFailure(failure.error) from failure
+                raise SlurmUnreachable(failure.error) from failure
             jobs = queue.jobs
             others, refused, outlook = queue.others, queue.refused, queue.outlook
         if self._make_jobs is not None:

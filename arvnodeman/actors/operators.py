@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
 from arvnodeman.actors.waiting import WaitingSteps
-from arvnodeman.fleet.messages import Step, StepDone, StepFailed, StepResult
-from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.messages import Step, StepDone, StepFailed
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError
+from arvnodeman.loop.world import World, carry_out
 from arvnodeman.supervision.ending import is_fatal
-
-
-class StepHands(Protocol):
-    """What an operator works with."""
-
-    def do(self, step: Step) -> StepResult:
-        """Carry out one step; raises RemoteFailure."""
-        ...
-
-    def do_all(self, steps: Sequence[Step]) -> Sequence[StepResult | RemoteError]:
-        """Carry out several of one family (waiting.py), with as few commands as may be: a result or an error for each.
-        Raises RemoteFailure when all have failed."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +40,13 @@ class OperatorDied:
 
 
 class OperatorActor(BaseNodeManagerActor):
-    """Carries out steps, one at a time, with clients of its own. It may wait long for a sick cloud: the watchdog does
+    """Carries out steps, one at a time, in a World of its own. It may wait long for a sick cloud: the watchdog does
     not ping it."""
 
-    def __init__(self, supervision: Supervision, *, number: int, hands: StepHands, daemon: Ref) -> None:
+    def __init__(self, supervision: Supervision, *, number: int, world: World, daemon: Ref) -> None:
         super().__init__(supervision)
         self._number = number
-        self._hands = hands
+        self._world = world
         self._daemon = daemon
 
     def describe(self, message: object) -> str:
@@ -83,15 +70,7 @@ class OperatorActor(BaseNodeManagerActor):
     def _carry_out(self, steps: list[Step]) -> list[StepDone | StepFailed]:
         step = steps[0]
         try:
-            if len(steps) == 1:
-                return [StepDone(step, self._hands.do(step))]
-            ended = zip(steps, self._hands.do_all(steps), strict=True)
-            return [
-                StepFailed(step, result) if isinstance(result, RemoteError) else StepDone(step, result)
-                for step, result in ended
-            ]
-        except RemoteFailure as failure:
-            return [StepFailed(step, failure.error) for step in steps]
+            return carry_out(self._world, steps)
         except Exception as error:
             if is_fatal(error):
                 raise

@@ -49,11 +49,11 @@ class Loop:
                     self._poll_now(command)
         return steps
 
-    def arm(self) -> bool:
-        """Look when the brain wants to be woken. True when that is another moment than before."""
+    def arm(self) -> float | None:
+        """Look when the brain wants to be woken. `wakeup`, when that is another moment than before."""
         named = self.brain.next_wakeup()
         if named is None or named == self._named:
-            return False
+            return None
         self._named = named
         self.wakeup = self._steady() + max(SHORTEST_WAKEUP, named - self._wall())
-        return True
+        return self.wakeup

@@ -12,7 +12,7 @@ import pytest
 from actor_doubles import BOUND, CollectingActor, End, HandClock, collecting, running, wait_for
 
 from arvnodeman.actors.base import Ping, Ref
-from arvnodeman.actors.daemon import SHORTEST_WAKEUP, NodeManagerDaemonActor, PollersStarted, WouldDo
+from arvnodeman.actors.daemon import NodeManagerDaemonActor, PollersStarted, WouldDo
 from arvnodeman.actors.operators import DoStep, OperatorDied, OperatorPool, StepEnded
 from arvnodeman.actors.pollers import BringForward
 from arvnodeman.actors.timer import Timer
@@ -33,6 +33,7 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.values.model import Policy
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import View
+from arvnodeman.loop.loop import SHORTEST_WAKEUP
 
 QUEUE = QueueListed((), 1.0)
 

@@ -1,4 +1,4 @@
-"""A dry run: nothing that changes anything is asked of the real hands, and the lists show the world as it would be."""
+"""A dry run: nothing that changes anything is asked of the real World, and lists are as they would be."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from unittest.mock import Mock, call
 
 import pytest
 
-from arvnodeman.actors.dry_hands import DryHands, pretend
+from arvnodeman.actors.dry_run_world import DryRunWorld
 from arvnodeman.actors.overlay import Overlay
 from arvnodeman.fleet import messages as m
-from arvnodeman.fleet.messages import CloudListed, NodeSeen, QueueListed, RecordPrepared, RecordsListed, Step
+from arvnodeman.fleet.messages import CloudListed, NodeSeen, Poll, QueueListed, RecordPrepared, RecordsListed, Step
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -40,7 +40,7 @@ IDLE = node_work("compute1", "idle", features=frozenset({"gpu", "instancetype=ol
 
 
 class Site:
-    """Real lists that a test sets, real hands that note what they are asked, and a dry run over them."""
+    """A real World whose lists a test sets, and which notes what it is asked; a dry run stands before it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -51,7 +51,7 @@ class Site:
         self.overlay = Overlay(lambda: self.now, boot_time=60.0)
         self.real = Mock()
         self.written: list[tuple[str, str]] = []
-        self.hands = DryHands(
+        self.world = DryRunWorld(
             self.real, self.overlay, lambda _step, subject, words: self.written.append((subject, words))
         )
         self.look()
@@ -66,10 +66,12 @@ class Site:
         self.shown_jobs = list(self._list(QueueListed(self.jobs, self.now)).jobs)
 
     def _list(self, listed: Any) -> Any:
-        return pretend(lambda: listed, self.overlay)()
+        real = Mock(list=Mock(return_value=listed))
+        return DryRunWorld(real, self.overlay, Mock()).list(Poll.CLOUD)
 
     def do(self, step: Step) -> Any:
-        return self.hands.do(step)
+        (answer,) = self.world.do((step,))
+        return answer
 
     def boot(self, token: str = "token", reuse: str | None = None) -> tuple[CloudNode, NodeRecord]:
         intent = BootIntent("small", 0.25, token, self.now)
@@ -112,7 +114,7 @@ ASKS: list[Step] = [
 
 
 @pytest.mark.parametrize("step", CHANGES, ids=lambda step: type(step).__name__)
-def test_a_step_that_changes_something_never_reaches_the_real_hands_and_is_written_down(site: Site, step: Step) -> None:
+def test_a_step_that_changes_something_never_reaches_the_real_world_and_is_written_down(site: Site, step: Step) -> None:
     site.do(step)
     assert site.real.mock_calls == []
     assert len(site.written) == (0 if isinstance(step, m.FinishNode) else 1)
@@ -124,9 +126,9 @@ def test_every_step_is_known_to_change_something_or_to_ask() -> None:
 
 
 def test_sizes_and_slurm_are_asked(site: Site) -> None:
-    site.real.do.return_value = ("sizes",)
+    site.real.do.return_value = [("sizes",)]
     assert site.do(m.ListSizes(1)) == ("sizes",)
-    site.real.do.return_value = NodeSeen(IDLE)
+    site.real.do.return_value = [NodeSeen(IDLE)]
     assert site.do(m.LookAtNode(1, "compute1")) == NodeSeen(IDLE)
     site.do(m.DrainNode(1, "compute1", "why"))
     seen = site.do(m.LookAtNode(1, "compute1"))
@@ -141,17 +143,17 @@ def test_of_several_looks_slurm_is_asked_once_and_not_about_pretended_nodes(site
         for number, name in enumerate(["compute1", "compute2", record.hostname or ""])
     ]
     gone = RemoteError(ErrorKind.GONE, "unknown")
-    site.real.do_all.return_value = [NodeSeen(IDLE, 0), gone]
-    seen: Any = site.hands.do_all(steps)
+    site.real.do.return_value = [NodeSeen(IDLE, 0), gone]
+    seen: Any = site.world.do(steps)
     assert (seen[0].node.state.said, seen[0].node.reason, seen[0].jobs) == ("drain", "why", 0)
     assert seen[1] == gone
     assert (seen[2].node.name, seen[2].jobs) == (record.hostname, 0)
-    assert site.real.mock_calls == [call.do_all(steps[:2])]
+    assert site.real.mock_calls == [call.do(steps[:2])]
 
 
 def test_several_changes_are_each_pretended(site: Site) -> None:
     drains = [m.DrainNode(number, f"compute{number}", "why") for number in (1, 2)]
-    assert site.hands.do_all(drains) == [None, None]
+    assert site.world.do(drains) == [None, None]
     assert site.real.mock_calls == []
     assert [subject for subject, _ in site.written] == ["compute1", "compute2"]
 
@@ -275,7 +277,8 @@ def test_a_cancelled_job_is_left_out_until_it_has_really_gone(site: Site) -> Non
 def test_without_slurm_a_node_that_is_up_says_so_in_its_record(site: Site) -> None:
     _, record = site.boot()
     site.now += 60.0
-    listed = pretend(lambda: RecordsListed(site.records, None, site.now), site.overlay)()
+    site.real.list.return_value = RecordsListed(site.records, None, site.now)
+    listed = site.world.list(Poll.RECORDS)
     assert isinstance(listed, RecordsListed)
     assert listed.slurm is None
     assert {shown.uuid: shown.worker_state for shown in listed.records}[record.uuid] == "idle"

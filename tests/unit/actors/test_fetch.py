@@ -8,16 +8,16 @@ from pathlib import Path
 from unittest.mock import Mock, call
 
 import pytest
-from actor_doubles import End, HandClock
+from actor_doubles import HandClock
 
-from arvnodeman.actors.crew import make_fetches
 from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
-from arvnodeman.actors.pollers import SlurmFailure
+from arvnodeman.actors.real_world import make_fetches
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.waits import JobWaits
+from arvnodeman.loop.world import SlurmUnreachable
 from arvnodeman.slurm.commands import SlurmQueue
 from arvnodeman.slurm.words import node_work
 
@@ -73,7 +73,7 @@ def test_each_queue_has_its_switch(tmp_path: Path, slurm_queue: bool, jobs_queue
     slurm.queue.return_value = SlurmQueue(Queue([Job("s", JobShape())]), {})
     jobs.waiting.return_value = (Job("j", JobShape(), in_slurm=False),)
     makers = Mock(slurm=Mock(return_value=slurm), jobs=Mock(return_value=jobs))
-    fetch = make_fetches(load(str(path)), makers, End().supervision)[Poll.QUEUE]
+    fetch = make_fetches(load(str(path)), makers, CLOCK.clock)[Poll.QUEUE]
     listed = fetch()
     assert isinstance(listed, QueueListed)
     assert [job.id for job in listed.jobs] == found
@@ -97,7 +97,7 @@ def test_rights_that_could_not_be_checked_are_checked_again() -> None:
     slurm.nodes.return_value = {}
     slurm.check_rights.side_effect = [AWAY, None]
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
-    with pytest.raises(SlurmFailure):
+    with pytest.raises(SlurmUnreachable):
         fetch()
     fetch()
     fetch()
@@ -121,15 +121,15 @@ def test_it_shows_when_it_was_slurm_that_is_away() -> None:
     slurm = Mock()
     slurm.nodes.side_effect = AWAY
     slurm.queue.side_effect = AWAY
-    with pytest.raises(SlurmFailure):
+    with pytest.raises(SlurmUnreachable):
         RecordsFetch(lambda: Mock(clock_offset=None), slurm, CLOCK.clock)()
-    with pytest.raises(SlurmFailure):
+    with pytest.raises(SlurmUnreachable):
         QueueFetch(slurm, None, CLOCK.clock)()
     keeper = Mock(clock_offset=None)
     keeper.list_records.side_effect = AWAY
     with pytest.raises(RemoteFailure) as raised:
         RecordsFetch(lambda: keeper, slurm, CLOCK.clock)()
-    assert not isinstance(raised.value, SlurmFailure)
+    assert not isinstance(raised.value, SlurmUnreachable)
 
 
 def test_slurms_jobs_come_before_those_of_arvados() -> None:

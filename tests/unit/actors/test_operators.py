@@ -27,26 +27,23 @@ from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, Rem
 NODE = CloudNode(id="i-1", name="n", report_id="i-1")
 
 
-class FakeHands:
-    """Answers with what it was given: a result or an exception."""
+class FakeWorld:
+    """Answers with what it was given: a result for each step, or an exception."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
 
-    def do(self, step: Step) -> Any:
+    def do(self, steps: Sequence[Step]) -> Any:
         answer = self.answers.pop(0)
         if isinstance(answer, BaseException):
             raise answer
-        return answer
-
-    def do_all(self, steps: Sequence[Step]) -> Any:
-        return self.do(steps[0])
+        return [answer] if len(steps) == 1 else answer
 
 
 def outcome_of(answer: Any, end: End | None = None) -> Any:
     with collecting() as (daemon, box):
         supervision = (end or End()).supervision
-        with running(OperatorActor, supervision, number=3, hands=FakeHands(answer), daemon=daemon) as ref:
+        with running(OperatorActor, supervision, number=3, world=FakeWorld(answer), daemon=daemon) as ref:
             ref.tell(DoStep(ListSizes(7)))
             wait_for(lambda: box)
         (message,) = box
@@ -61,7 +58,7 @@ def together(answer: Any) -> Any:
     """What comes of three steps that are handed out together."""
     steps = [DescribeNode(number, f"compute{number}", "small", 7) for number in (1, 2, 3)]
     with collecting() as (daemon, box):
-        with running(OperatorActor, End().supervision, number=3, hands=FakeHands(answer), daemon=daemon) as ref:
+        with running(OperatorActor, End().supervision, number=3, world=FakeWorld(answer), daemon=daemon) as ref:
             ref.tell(DoStep(steps[0], tuple(steps[1:])))
             wait_for(lambda: box)
         (message,) = box
@@ -77,7 +74,7 @@ def test_of_steps_handed_out_together_each_has_its_own_outcome() -> None:
     assert [error.kind for error in together(ZeroDivisionError("x"))] == [ErrorKind.UNEXPECTED] * 3
 
 
-def test_a_failure_that_the_hands_recognise_is_passed_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_that_the_world_recognises_is_passed_on(caplog: pytest.LogCaptureFixture) -> None:
     error = RemoteError(ErrorKind.QUOTA, "no more", 5.0)
     assert outcome_of(RemoteFailure(error)) == StepEnded(3, StepFailed(ListSizes(7), error))
     assert "Traceback" not in caplog.text
@@ -113,7 +110,7 @@ def test_an_operator_that_dies_at_its_start_says_so() -> None:
             raise ZeroDivisionError
 
     with collecting() as (daemon, box):
-        Stillborn.start(End().supervision, number=2, hands=FakeHands(), daemon=daemon)
+        Stillborn.start(End().supervision, number=2, world=FakeWorld(), daemon=daemon)
         wait_for(lambda: box)
     assert box == [OperatorDied(2, "ZeroDivisionError: ")]
 
@@ -122,14 +119,15 @@ def test_what_an_operator_does_is_told_without_secrets() -> None:
     entered, leave = threading.Event(), threading.Event()
 
     class Waiting:
-        def do(self, step: Step) -> None:
+        def do(self, steps: Sequence[Step]) -> list[None]:
             entered.set()
             leave.wait(BOUND)
+            return [None for _ in steps]
 
     end = End()
     with (
         collecting() as (daemon, _),
-        running(OperatorActor, end.supervision, number=0, hands=Waiting(), daemon=daemon) as ref,
+        running(OperatorActor, end.supervision, number=0, world=Waiting(), daemon=daemon) as ref,
     ):
         ref.tell(DoStep(DestroyNode(12, NODE, logger="ComputeNodeShutdownActor.x.n")))
         assert entered.wait(BOUND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -17,16 +17,15 @@ from arvnodeman.actors.pollers import (
     BringForward,
     CloudNodeListMonitorActor,
     JobQueueMonitorActor,
-    Listed,
     PollDue,
     PollingActor,
-    PollTimes,
     Retime,
-    SlurmFailure,
 )
 from arvnodeman.actors.timer import Timer
-from arvnodeman.fleet.messages import CloudListed, Poll, PollFailed, QueueListed, RecordsListed
+from arvnodeman.fleet.messages import CloudListed, Poll, PollFailed, QueueListed, RecordsListed, Step
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.loop.polling import PollTimes
+from arvnodeman.loop.world import Answer, Listed, SlurmUnreachable
 
 TIMES = PollTimes(interval=10.0, max_wait=60.0)
 NODE = CloudNode(id="i-1", name="n", report_id="i-1")
@@ -58,7 +57,11 @@ class Site:
         self._times = times
         self.ref: Ref
 
-    def fetch(self) -> Listed:
+    def do(self, steps: Sequence[Step]) -> Sequence[Answer]:
+        raise AssertionError(f"a poller does nothing: {steps}")
+
+    def list(self, poll: Poll) -> Listed:
+        assert poll is self._poller.poll
         self.attempts += 1
         self.hand.time += self.takes
         answer = self.answers.pop(0) if self.answers else CloudListed((NODE,), self.hand.time)
@@ -71,7 +74,7 @@ class Site:
         daemon = CollectingActor.start(self.told)
         timer = cast("Timer", self.timer)
         with running(
-            self._poller, self.end.supervision, fetch=self.fetch, daemon=daemon, timer=timer, times=self._times
+            self._poller, self.end.supervision, world=self, daemon=daemon, timer=timer, times=self._times
         ) as ref:
             self.ref = ref
             wait_for(lambda: self.timer.planned)
@@ -296,7 +299,7 @@ def test_each_poller_knows_its_list_and_counts_its_items(caplog: pytest.LogCaptu
     ]
     for poller, listed in answers:
         with caplog.at_level(logging.INFO), Site(poller).open() as site:
-            site.answers = [listed, SlurmFailure(RemoteError(ErrorKind.TRANSIENT, "squeue is not installed"))]
+            site.answers = [listed, SlurmUnreachable(RemoteError(ErrorKind.TRANSIENT, "squeue is not installed"))]
             site.due()
             site.due()
             wait_for(lambda site=site: len(site.told) == 2)  # type: ignore[misc]
@@ -313,7 +316,7 @@ def test_a_dead_daemon_actor_does_not_take_the_poller_along() -> None:
         with running(
             CloudNodeListMonitorActor,
             site.end.supervision,
-            fetch=site.fetch,
+            world=site,
             daemon=daemon,
             timer=cast("Timer", site.timer),
             times=TIMES,

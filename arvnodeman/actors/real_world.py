@@ -1,0 +1,86 @@
+"""The real World, as one thread holds it: lists from cloud, node records and queue, steps to the hands.
+
+Its clients are made when they are first needed, in the thread that needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from arvnodeman.actors.fetch import CloudFetch, Fetch, QueueFetch, RecordsFetch
+from arvnodeman.actors.hands import Hands, Makers
+from arvnodeman.arvados.containers import Containers
+from arvnodeman.arvados.jobs import JobsQueue
+from arvnodeman.cloud.base import ping_url
+from arvnodeman.cloud.registry import make_driver
+from arvnodeman.config import Settings
+from arvnodeman.fleet.messages import Poll, Step
+from arvnodeman.fleet.values.waits import JobWaits
+from arvnodeman.loop.world import Answer, Listed
+from arvnodeman.records.keeper import make_keeper
+from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.supervision.clock import Clock
+
+
+class RealWorld:
+    """For one thread: libcloud's and the SDK's clients are not thread-safe."""
+
+    def __init__(self, fetches: Mapping[Poll, Fetch], hands: Hands) -> None:
+        self._fetches = fetches
+        self._hands = hands
+
+    def list(self, poll: Poll) -> Listed:
+        """Fetch one list. Raises RemoteFailure; SlurmUnreachable when it was Slurm."""
+        return self._fetches[poll]()
+
+    def do(self, steps: Sequence[Step]) -> Sequence[Answer]:
+        """Each step is one request; several of one family are as few commands as may be. Raises RemoteFailure."""
+        return [self._hands.do(steps[0])] if len(steps) == 1 else self._hands.do_all(steps)
+
+
+def make_makers(settings: Settings) -> Makers:
+    """The clients as this configuration describes them."""
+    daemon, arvados = settings.daemon, bool(settings.arvados.host)
+    return Makers(
+        driver=lambda: make_driver(settings),
+        keeper=lambda: make_keeper(settings),
+        slurm=lambda: NamesInSlurm(
+            daemon.slurm_timeout, job_name_pattern=daemon.job_name_pattern, numbered=not arvados
+        ),
+        jobs=(lambda: JobsQueue(settings)) if arvados else None,
+        ping_url=lambda uuid, secret: ping_url(settings, uuid, secret),
+    )
+
+
+def make_fetches(
+    settings: Settings,
+    makers: Makers,
+    clock: Clock,
+    *,
+    waits: JobWaits | None = None,
+    check_rights: bool = False,
+    remarks: dict[str, str] | None = None,
+) -> dict[Poll, Fetch]:
+    """What each list is fetched with. Without the slurm dispatcher and slurm_queue no Slurm command is run (row N5).
+
+    `check_rights`: see whether this account may change nodes in Slurm, by a command that does so. `remarks`: is told of
+    a Slurm of a version that was not tried."""
+    policy = settings.policy()
+    arvados = settings.arvados
+    return {
+        Poll.CLOUD: CloudFetch(makers.driver, clock),
+        Poll.RECORDS: RecordsFetch(
+            makers.keeper,
+            makers.slurm() if policy.asks_scheduler else None,
+            clock,
+            check_rights=check_rights and policy.slurm,
+            remarks=remarks,
+        ),
+        Poll.QUEUE: QueueFetch(
+            makers.slurm() if arvados.slurm_queue else None,
+            makers.jobs if arvados.jobs_queue else None,
+            clock,
+            waits,
+            Containers(settings) if arvados.host and arvados.slurm_queue else None,
+        ),
+    }
