@@ -27,6 +27,7 @@ setup(
         "arvados-python-client>=3.2,<4",
         "cryptography>=42",
         "argcomplete>=3.5,<4",
+        "msgspec>=0.20,<1",
         "prometheus-client>=0.21,<1",
         "python-daemon>=3.1,<4",
         "requests>=2.31,<3",

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import errno
 import http.client
-import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
+
+import msgspec
 
 from arvnodeman.config import Settings
 from arvnodeman.fleet.values.model import Secret
+from arvnodeman.manage.answers import ErrorShown, ReasonGiven, encode
 from arvnodeman.manage.places import DRY_RUN_FOLDER, SOCKET_NAME, STATE_DIR
 
 ANSWER = 10.0  # seconds that an answer may take
 
-Json = dict[str, Any]
-
-
+T = TypeVar("T")
 _NO_TOKEN = Secret("")
 
 
@@ -93,6 +93,27 @@ def ways(settings: Settings, *, dry_run: bool = False) -> list[Way]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a daemon said."""
+
+    body: bytes = field(repr=False)
+    way: Way
+
+    def read(self, kind: type[T]) -> T:
+        """As one kind of answer. Raises ClientError where it is none; what this build does not know is left out."""
+        try:
+            return msgspec.json.decode(self.body, type=kind)
+        except msgspec.DecodeError as error:
+            said = f": {error}" if isinstance(error, msgspec.ValidationError) else ""
+            raise ClientError(f"what listens at {self.way} is no Arvados Node Manager of this kind{said}") from None
+
+    @property
+    def plain(self) -> Any:
+        """As it came, for programs."""
+        return self.read(dict)
+
+
 class DaemonClient:
     """Asks one daemon. Each request takes the first way that leads anywhere."""
 
@@ -100,23 +121,23 @@ class DaemonClient:
         self._ways = list(ways)
         self._timeout = timeout
 
-    def get(self, *path: str, **query: object) -> Json:
+    def get(self, *path: str, **query: object) -> Answer:
         """GET /v1/PATH. Raises ClientError."""
         arguments = "&".join(f"{name}={value}" for name, value in query.items())
         return self._ask("GET", _url(path) + (f"?{arguments}" if arguments else ""))
 
-    def find(self, *path: str) -> Json | None:
+    def find(self, *path: str) -> Answer | None:
         """The same; None when there is no such thing."""
         try:
             return self.get(*path)
         except Unknown:
             return None
 
-    def post(self, *path: str, body: Mapping[str, object]) -> Json:
+    def post(self, *path: str, reason: str) -> Answer:
         """POST /v1/PATH. Raises ClientError."""
-        return self._ask("POST", _url(path), json.dumps(body))
+        return self._ask("POST", _url(path), encode(ReasonGiven(reason)))
 
-    def _ask(self, method: str, url: str, body: str | None = None) -> Json:
+    def _ask(self, method: str, url: str, body: bytes | None = None) -> Answer:
         troubles: list[str] = []
         for way in self._ways:
             try:
@@ -125,7 +146,7 @@ class DaemonClient:
                 troubles.append(f"{way}: {_trouble(error, self._timeout)}")
         raise Unreachable(f"cannot reach the daemon: {'; '.join(troubles)}")
 
-    def _ask_by(self, way: Way, method: str, url: str, body: str | None) -> Json:
+    def _ask_by(self, way: Way, method: str, url: str, body: bytes | None) -> Answer:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if way.token:
             headers["Authorization"] = f"Bearer {way.token.reveal()}"
@@ -133,7 +154,7 @@ class DaemonClient:
         try:
             connection.request(method, url, body, headers)
             answer = connection.getresponse()
-            return _read(answer.status, answer.read(), way)
+            return _checked(answer.status, Answer(answer.read(), way))
         finally:
             connection.close()
 
@@ -142,21 +163,15 @@ def _url(path: Sequence[str]) -> str:
     return "/v1/" + "/".join(quote(part, safe="") for part in path)
 
 
-def _read(status: int, text: bytes, way: Way) -> Json:
-    try:
-        shown = json.loads(text)
-    except ValueError:
-        shown = None
-    if not isinstance(shown, dict):
-        raise ClientError(f"what listens at {way} is no Arvados Node Manager of this kind")
+def _checked(status: int, answer: Answer) -> Answer:
     if status < 300:
-        return shown
-    told = shown.get("error", f"status {status}")
+        return answer
+    told = answer.read(ErrorShown).error
     if status == 404:
         raise Unknown(f"the daemon says: {told}")
     if status in (401, 403):
-        raise NotAllowed(f"the daemon at {way} says: {told}")
-    raise ClientError(f"the daemon at {way} says: {told}")
+        raise NotAllowed(f"the daemon at {answer.way} says: {told}")
+    raise ClientError(f"the daemon at {answer.way} says: {told}")
 
 
 def _trouble(error: Exception, timeout: float) -> str:

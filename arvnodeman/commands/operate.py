@@ -14,9 +14,23 @@ from time import sleep
 from typing import Any, TextIO
 
 from arvnodeman.commands import wording
-from arvnodeman.commands.client import ClientError, DaemonClient, Unknown, Unreachable, ways
+from arvnodeman.commands.client import Answer, ClientError, DaemonClient, Unknown, Unreachable, ways
 from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.values.model import Word
+from arvnodeman.manage.answers import (
+    DecisionsShown,
+    GroupsShown,
+    JobShown,
+    JobsShown,
+    NodeShown,
+    NodesShown,
+    OtherJobShown,
+    RetriedShown,
+    SizeShown,
+    SizesShown,
+    StatusShown,
+    WordShown,
+)
 from arvnodeman.manage.places import CONFIG
 
 PROGRAM = "arvados-node-manager"
@@ -24,7 +38,6 @@ BAD_CONFIGURATION, NOT_WELL = 2, 5
 LOOK = 1.0  # seconds between two looks when decisions are followed
 COMPLETION_TIME = 1.0  # seconds that a TAB may take to ask the daemon
 
-Json = dict[str, Any]
 Options = argparse.Namespace
 
 
@@ -109,95 +122,108 @@ def _write_json(out: TextIO, value: object) -> None:
 
 
 def _status(options: Options, client: DaemonClient, out: TextIO) -> int:
-    status = client.get("status")
-    nodes = client.get("nodes")["nodes"]
-    sizes = client.get("sizes")["sizes"]
+    said = client.get("status")
+    status = said.read(StatusShown)
+    nodes, sizes = client.get("nodes"), client.get("sizes")
     if options.json:
-        _write_json(out, {"status": status, "sizes": sizes, "nodes": nodes})
-    else:
-        _write(out, wording.status(status))
-        if status["groups_in_vain"]:
-            _write(out, wording.in_vain(client.get("groups")["groups"]))
-        _write(out, ["", *(wording.nodes(nodes) if options.nodes else wording.groups(nodes, sizes))])
-    return 0 if status["healthy"] else NOT_WELL
+        plain = {"status": said.plain, "sizes": sizes.plain["sizes"], "nodes": nodes.plain["nodes"]}
+        _write_json(out, plain)
+        return 0 if status.healthy else NOT_WELL
+    _write(out, wording.status(status))
+    if status.groups_in_vain:
+        _write(out, wording.in_vain(client.get("groups").read(GroupsShown).groups))
+    shown = nodes.read(NodesShown).nodes
+    lines = wording.nodes(shown) if options.nodes else wording.groups(shown, sizes.read(SizesShown).sizes)
+    _write(out, ["", *lines])
+    return 0 if status.healthy else NOT_WELL
 
 
 def _explain(options: Options, client: DaemonClient, out: TextIO) -> int:
     name = options.name
-    found = {kind: shown for kind in ("node", "job", "size") if (shown := client.find(f"{kind}s", name)) is not None}
+    found = {kind: answer for kind in ("node", "job", "size") if (answer := client.find(f"{kind}s", name)) is not None}
     if not found:
         raise Unknown(
             f"no node, waiting job or size is called {name} (jobs that run, or have run, are Slurm's to tell)"
         )
     if options.json:
-        _write_json(out, found)
+        _write_json(out, {kind: answer.plain for kind, answer in found.items()})
         return 0
     if "node" in found:
-        _write(out, wording.node(found["node"]))
+        _write(out, wording.node(found["node"].read(NodeShown)))
     if "job" in found:
-        _write(out, wording.job(found["job"]))
+        waits = found["job"].plain.get("waits_for_nodes", True)
+        words = (
+            wording.job(found["job"].read(JobShown)) if waits else wording.other_job(found["job"].read(OtherJobShown))
+        )
+        _write(out, words)
     if "size" in found:
-        _write(out, wording.size(found["size"], client.get("status")))
+        _write(out, wording.size(found["size"].read(SizeShown), client.get("status").read(StatusShown)))
     return 0
 
 
 def _say(options: Options, client: DaemonClient, out: TextIO) -> int:
-    heard: list[Json] = []
+    answers: list[Answer] = []
     for node in options.nodes:
         try:
-            heard.append(client.post("nodes", node, options.word.value, body={"reason": options.reason}))
+            answers.append(client.post("nodes", node, options.word.value, reason=options.reason))
         except Unknown:
             raise Unknown(f"no node is called {node}") from None
         if not options.json:
-            answer = heard[-1]
-            later = "" if answer["heard"] else " (the daemon is busy, and will hear it in its turn)"
-            called = f"{node} ({answer['node']})" if node != answer["node"] else node
-            _write(out, [f"{called}: {answer['word']}{later}"])
+            said = answers[-1].read(WordShown)
+            called = f"{node} ({said.node})" if node != said.node else node
+            _write(out, [f"{called}: {said.word}{_later(said.heard)}"])
     if options.json:
-        _write_json(out, heard)
+        _write_json(out, [answer.plain for answer in answers])
     return 0
 
 
 def _retry(options: Options, client: DaemonClient, out: TextIO) -> int:
-    heard: list[Json] = []
+    answers: list[Answer] = []
     for name in options.names:
         try:
-            heard.append(client.post("retry", name, body={"reason": options.reason}))
+            answers.append(client.post("retry", name, reason=options.reason))
         except Unknown:
             raise Unknown(f"no group, waiting job or size is called {name}") from None
         if not options.json:
-            groups = ", ".join(heard[-1]["groups"]) or "no group waits for that"
-            later = "" if heard[-1]["heard"] else " (the daemon is busy, and will hear it in its turn)"
-            _write(out, [f"{name}: tried again ({groups}){later}"])
+            retried = answers[-1].read(RetriedShown)
+            groups = ", ".join(retried.groups) or "no group waits for that"
+            _write(out, [f"{name}: tried again ({groups}){_later(retried.heard)}"])
     if options.json:
-        _write_json(out, heard)
+        _write_json(out, [answer.plain for answer in answers])
     return 0
 
 
+def _later(heard: bool) -> str:
+    return "" if heard else " (the daemon is busy, and will hear it in its turn)"
+
+
 def _decisions(options: Options, client: DaemonClient, out: TextIO) -> int:
-    shown = client.get("decisions")
-    newest = shown["decisions"][-options.n :] if options.n > 0 else shown["decisions"]
-    _write(out, [_decision(each, options) for each in newest])
+    answer = client.get("decisions")
+    shown, lines = answer.read(DecisionsShown), _decision_lines(answer, options)
+    _write(out, lines[-options.n :] if options.n > 0 else lines)
     if not options.follow:
         return 0
-    run, last, told = shown["run"], shown["last"], False
+    run, last, told = shown.run, shown.last, False
     while True:
         sleep(LOOK)
         try:
-            shown = client.get("decisions", after=last)
-            if shown["run"] != run:  # another daemon: its numbers begin anew
-                shown = client.get("decisions")
+            answer = client.get("decisions", after=last)
+            if answer.read(DecisionsShown).run != run:  # another daemon: its numbers begin anew
+                answer = client.get("decisions")
         except Unreachable as error:
             if not told:
                 sys.stderr.write(f"{PROGRAM}: {error}; waiting for it\n")
             told = True
             continue
-        _write(out, [_decision(each, options) for each in shown["decisions"]])
-        run, last, told = shown["run"], shown["last"], False
+        _write(out, _decision_lines(answer, options))
+        shown, told = answer.read(DecisionsShown), False
+        run, last = shown.run, shown.last
 
 
-def _decision(each: Json, options: Options) -> str:
-    return json.dumps(each) if options.json else wording.decision(each)
+def _decision_lines(answer: Answer, options: Options) -> list[str]:
+    if options.json:
+        return [json.dumps(each) for each in answer.plain["decisions"]]
+    return [wording.decision(each) for each in answer.read(DecisionsShown).decisions]
 
 
 # ---- completion ------------------------------------------------------------------------------------------------------
@@ -212,16 +238,16 @@ def _client(options: Options) -> DaemonClient:
 def _node_names(parsed_args: Options, **_: object) -> list[str]:
     """argcomplete's hook: the nodes that the daemon knows; nothing when it cannot be asked."""
     try:
-        nodes = _client(parsed_args).get("nodes")["nodes"]
+        nodes = _client(parsed_args).get("nodes").read(NodesShown).nodes
     except (ClientError, ConfigError):
         return []
-    return [node["hostname"] or node["name"] for node in nodes]
+    return [node.hostname or node.name for node in nodes]
 
 
 def _retried(parsed_args: Options, **_: object) -> list[str]:
     """argcomplete's hook: the groups for which a node was up in vain."""
     try:
-        return [group["name"] for group in _client(parsed_args).get("groups")["groups"]]
+        return [group.name for group in _client(parsed_args).get("groups").read(GroupsShown).groups]
     except (ClientError, ConfigError):
         return []
 
@@ -230,8 +256,8 @@ def _names(parsed_args: Options, **_: object) -> list[str]:
     """argcomplete's hook: nodes, sizes and the first jobs."""
     try:
         client = _client(parsed_args)
-        sizes = [size["id"] for size in client.get("sizes")["sizes"]]
-        jobs = [job["id"] for job in client.get("jobs")["jobs"]]
+        sizes = [size.id for size in client.get("sizes").read(SizesShown).sizes]
+        jobs = [job.id for job in client.get("jobs").read(JobsShown).jobs]
     except (ClientError, ConfigError):
         return []
     return [*_node_names(parsed_args), *sizes, *jobs]

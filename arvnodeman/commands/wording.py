@@ -5,12 +5,24 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+
+from msgspec import UNSET
 
 from arvnodeman.fleet.values.causes import span
+from arvnodeman.manage.answers import (
+    CostShown,
+    DecisionShown,
+    GroupShown,
+    JobShown,
+    NodeShown,
+    OperationShown,
+    OtherJobShown,
+    PollShown,
+    SizeShown,
+    StatusShown,
+)
 from arvnodeman.supervision.clock import wall_time
 
-Json = dict[str, Any]
 GROUPS_SHOWN = 5  # of those for which nodes were up in vain
 NAMES_SHOWN = 6  # in a list of nodes
 STATES = ("busy", "idle", "unpaired", "booting", "reserved", "down", "fail", "shutdown")
@@ -25,72 +37,77 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
         yield "  ".join([*cells, line[-1]]).rstrip()
 
 
-def status(shown: Json) -> Iterator[str]:
+def status(shown: StatusShown) -> Iterator[str]:
     """The daemon in a few lines."""
-    modes = [word for word, on in (("dry run", shown["dry_run"]), ("safe mode", shown["safe_mode"])) if on]
-    modes += ["stopping"] if shown["stopping"] else []
-    well = "boots fail" if shown["boot_troubles"] else "all is well"
-    health = well if shown["healthy"] else "; ".join(shown["wrong"])
-    yield f"Arvados Node Manager {', '.join([shown['version'], *modes])}, up {span(shown['up_seconds'])}: {health}"
-    nodes = sum(shown["nodes"].values())
-    limits = [f"at most {shown['max_nodes']}"]
-    limits += [f"quota {shown['node_quota']}"] if shown["node_quota"] < shown["max_nodes"] else []
-    limits += [f"slots {shown['slot_quota']}"] if shown["slot_quota"] < shown["max_nodes"] else []
-    limits += [f"at least {shown['min_nodes']}"] if shown["min_nodes"] else []
-    cap = f" of at most ${shown['max_total_price']:g}" if shown["max_total_price"] else ""
-    yield f"nodes: {nodes} ({', '.join(limits)}), ${shown['price']:g}/hour{cap}; jobs wish for {shown['nodes_wish']}"
-    yield _cost(shown["cost"])
-    longest = shown["longest_wait_seconds"]
+    modes = [word for word, on in (("dry run", shown.dry_run), ("safe mode", shown.safe_mode)) if on]
+    modes += ["stopping"] if shown.stopping else []
+    well = "boots fail" if shown.boot_troubles else "all is well"
+    health = well if shown.healthy else "; ".join(shown.wrong)
+    yield f"Arvados Node Manager {', '.join([shown.version, *modes])}, up {span(shown.up_seconds)}: {health}"
+    nodes = sum(shown.nodes.values())
+    limits = [f"at most {shown.max_nodes}"]
+    limits += [f"quota {shown.node_quota}"] if shown.node_quota < shown.max_nodes else []
+    limits += [f"slots {shown.slot_quota}"] if shown.slot_quota < shown.max_nodes else []
+    limits += [f"at least {shown.min_nodes}"] if shown.min_nodes else []
+    cap = f" of at most ${shown.max_total_price:g}" if shown.max_total_price else ""
+    yield f"nodes: {nodes} ({', '.join(limits)}), ${shown.price:g}/hour{cap}; jobs wish for {shown.nodes_wish}"
+    yield _cost(shown.cost)
+    longest = shown.longest_wait_seconds
     wait = "" if longest is None else f", the longest for {span(longest)}"
-    yield f"jobs: {shown['jobs_waiting']} wait{wait}; {shown['jobs_served']} of them have a node there or coming"
-    for trouble in shown["boot_troubles"]:
-        yield f"boots of {trouble['size']} fail: {trouble['words']} ({span(trouble['seconds'])} ago)"
-    yield from shown["remarks"]
-    yield "lists: " + ", ".join(_poll(poll) for poll in shown["polls"])
-    if shown["blocked"]:
-        yield f"Nothing is decided now: {shown['blocked']}"
+    yield f"jobs: {shown.jobs_waiting} wait{wait}; {shown.jobs_served} of them have a node there or coming"
+    for trouble in shown.boot_troubles:
+        yield f"boots of {trouble.size} fail: {trouble.words} ({span(trouble.seconds)} ago)"
+    yield from shown.remarks
+    yield "lists: " + ", ".join(_poll(poll) for poll in shown.polls)
+    if shown.blocked:
+        yield f"Nothing is decided now: {shown.blocked}"
 
 
-def in_vain(groups: Sequence[Json]) -> Iterator[str]:
+def in_vain(groups: Sequence[GroupShown]) -> Iterator[str]:
     """The groups for which nothing is booted, as Slurm did not use a node for them."""
-    waiting = [group for group in groups if group["until_seconds"] is not None]
+    waiting = [group for group in groups if group.until_seconds is not None]
     for group in waiting[:GROUPS_SHOWN]:
-        yield f"in vain: {group['name']} ({group['words']}; {group['jobs']} jobs): {group['why']}"
+        yield f"in vain: {group.name} ({group.words}; {group.jobs} jobs): {group.why}"
     if len(waiting) > GROUPS_SHOWN:
         yield f"in vain: {len(waiting) - GROUPS_SHOWN} more groups"
 
 
-def _cost(cost: Json) -> str:
+def _cost(cost: CostShown) -> str:
     """What was spent so far."""
-    since = "" if cost["complete"] else f" (nodes gone before {wall_time(cost['since'])} not counted)"
-    return f"cost: ${cost['hour']:.2f} this hour, ${cost['day']:.2f} today, ${cost['month']:.2f} this month{since}"
+    since = "" if cost.complete else f" (nodes gone before {wall_time(cost.since)} not counted)"
+    return f"cost: ${cost.hour:.2f} this hour, ${cost.day:.2f} today, ${cost.month:.2f} this month{since}"
 
 
-def _poll(poll: Json) -> str:
-    age = "never" if poll["age_seconds"] is None else f"{span(poll['age_seconds'])} old"
-    error = f" ({poll['error']})" if poll["error"] else ""
-    return f"{poll['list']} {age}{error}"
+def _poll(poll: PollShown) -> str:
+    age = "never" if poll.age_seconds is None else f"{span(poll.age_seconds)} old"
+    error = f" ({poll.error})" if poll.error else ""
+    return f"{poll.list} {age}{error}"
 
 
-def groups(nodes: Sequence[Json], sizes: Sequence[Json]) -> Iterator[str]:
+def groups(nodes: Sequence[NodeShown], sizes: Sequence[SizeShown]) -> Iterator[str]:
     """As sinfo: one line for each size and state."""
     found: dict[tuple[str, str], list[str]] = {}
     for node in nodes:
-        found.setdefault((node["size"] or "?", node["state"]), []).append(node["hostname"] or node["name"])
+        found.setdefault((node.size or "?", node.state), []).append(node.hostname or node.name)
     rows: list[tuple[str, ...]] = []
-    for size in [*sizes, {"id": "?", "price": None, "wanted": 0, "rests": None, "missing": False, "nodes": {}}]:
-        price = f"{size['price']:g}" if size["price"] is not None else "-"
+    for size in sizes:
+        price = f"{size.price:g}" if size.price is not None else "-"
         for state in STATES:
-            names = sorted(found.get((size["id"], state), []), key=_by_number)
-            count = max(len(names), size["nodes"].get(state, 0))
-            if count:
-                rows.append((size["id"], price, state, str(count), _names(names)))
-        note = size["rests"] or ("the cloud does not offer it" if size["missing"] else "")
+            names = found.get((size.id, state), [])
+            rows += _row(size.id, price, state, names, max(len(names), size.nodes.get(state, 0)))
+        note = size.rests or ("the cloud does not offer it" if size.missing else "")
         if note:
-            rows.append((size["id"], price, "-", "0", note))
-        if size["wanted"]:
-            rows.append((size["id"], price, "wanted", str(size["wanted"]), ""))
+            rows.append((size.id, price, "-", "0", note))
+        if size.wanted:
+            rows.append((size.id, price, "wanted", str(size.wanted), ""))
+    for state in STATES:
+        names = found.get(("?", state), [])
+        rows += _row("?", "-", state, names, len(names))
     yield from table(("SIZE", "PRICE", "STATE", "NODES", "NODELIST"), rows)
+
+
+def _row(size: str, price: str, state: str, names: Sequence[str], count: int) -> list[tuple[str, ...]]:
+    return [(size, price, state, str(count), _names(sorted(names, key=_by_number)))] if count else []
 
 
 def _names(names: Sequence[str]) -> str:
@@ -105,20 +122,20 @@ def _by_number(name: str) -> list[str]:
     return [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
-def nodes(shown: Sequence[Json]) -> Iterator[str]:
+def nodes(shown: Sequence[NodeShown]) -> Iterator[str]:
     """One line for each node, by name."""
     rows = [
         (
-            node["hostname"] or "-",
-            node["name"],
-            node["size"] or "?",
-            node["state"],
-            span(node["state_seconds"]),
-            node["slurm"] or "-",
-            node["word"]["word"] if node["word"] else "-",
-            node["why"],
+            node.hostname or "-",
+            node.name,
+            node.size or "?",
+            node.state,
+            span(node.state_seconds),
+            node.slurm or "-",
+            node.word.word if node.word else "-",
+            node.why,
         )
-        for node in sorted(shown, key=lambda node: _by_number(node["hostname"] or node["name"]))
+        for node in sorted(shown, key=lambda node: _by_number(node.hostname or node.name))
     ]
     yield from table(("HOST", "NODE", "SIZE", "STATE", "FOR", "SLURM", "WORD", "WHY"), rows)
 
@@ -126,99 +143,101 @@ def nodes(shown: Sequence[Json]) -> Iterator[str]:
 # ---- explain ---------------------------------------------------------------------------------------------------------
 
 
-def node(shown: Json) -> Iterator[str]:
+def node(shown: NodeShown) -> Iterator[str]:
     """Why a node is there, or goes."""
-    size = shown["size"] or f"no configured size (its type is {shown['instance_type']})"
-    spot = ", preemptible" if shown["preemptible"] else ""
+    size = shown.size or f"no configured size (its type is {shown.instance_type})"
+    spot = ", preemptible" if shown.preemptible else ""
     yield (
-        f"Node {shown['hostname'] or shown['name']}: {shown['state']} for {span(shown['state_seconds'])}; {size}{spot},"
-        f" ${shown['price']:g}/hour, {span(shown['age_seconds'])} old"
+        f"Node {shown.hostname or shown.name}: {shown.state} for {span(shown.state_seconds)}; {size}{spot},"
+        f" ${shown.price:g}/hour, {span(shown.age_seconds)} old"
     )
-    yield f"  cloud node {shown['name']} ({shown['id']})" + (f" at {shown['address']}" if shown["address"] else "")
+    yield f"  cloud node {shown.name} ({shown.id})" + (f" at {shown.address}" if shown.address else "")
     yield f"  {_slurm(shown)}; {_record(shown)}"
-    if shown["word"]:
-        yield f"  an operator said {shown['word']['word']}: {shown['word']['reason'] or 'no reason given'}"
-    if shown["doubtful"]:
+    if shown.word:
+        yield f"  an operator said {shown.word.word}: {shown.word.reason or 'no reason given'}"
+    if shown.doubtful:
         yield "  it has not been heard of for long, and is kept since it may be working"
-    yield f"  It {'goes' if shown['goes'] else 'stays'}: {shown['why']}."
-    for operation in shown.get("operations", ()):
+    yield f"  It {'goes' if shown.goes else 'stays'}: {shown.why}."
+    for operation in shown.operations if shown.operations is not UNSET else ():
         yield f"  under way: {_operation(operation)}"
 
 
-def _slurm(shown: Json) -> str:
-    if not shown["slurm"]:
+def _slurm(shown: NodeShown) -> str:
+    if not shown.slurm:
         return "Slurm says nothing of it"
-    reason = f" ({shown['slurm_reason']})" if shown["slurm_reason"] else ""
-    silent = "" if shown["answers_slurm"] else ", and it does not answer"
-    return f"Slurm says {shown['slurm']}{reason}{silent}"
+    reason = f" ({shown.slurm_reason})" if shown.slurm_reason else ""
+    silent = "" if shown.answers_slurm else ", and it does not answer"
+    return f"Slurm says {shown.slurm}{reason}{silent}"
 
 
-def _record(shown: Json) -> str:
-    if shown["record"] is None:
+def _record(shown: NodeShown) -> str:
+    if shown.record is None:
         return "it has not pinged"
-    ping = shown["last_ping_seconds"]
-    return f"node record {shown['record']}" + ("" if ping is None else f", last ping {span(ping)} ago")
+    ping = shown.last_ping_seconds
+    return f"node record {shown.record}" + ("" if ping is None else f", last ping {span(ping)} ago")
 
 
-def _operation(shown: Json) -> str:
-    told = f"{shown['kind']}, {shown['stage']}, for {span(shown['seconds'])}"
-    if shown["trouble"] is not None:
-        told += f"; waits {span(shown['next_attempt_seconds'] or 0)} after: {shown['trouble']}"
+def _operation(shown: OperationShown) -> str:
+    told = f"{shown.kind}, {shown.stage}, for {span(shown.seconds)}"
+    if shown.trouble is not None:
+        told += f"; waits {span(shown.next_attempt_seconds or 0)} after: {shown.trouble}"
     return told
 
 
-def job(shown: Json) -> Iterator[str]:
+def job(shown: JobShown) -> Iterator[str]:
     """What stands in a job's way."""
-    if not shown.get("waits_for_nodes", True):
-        yield f"Job {shown['id']}: waits, and not for nodes"
-        yield f"  {shown['why']}."
-        return
-    waited = "" if shown["waiting_seconds"] is None else f" for {span(shown['waiting_seconds'])}"
-    yield f"Job {shown['id']}: waits{waited}, at place {shown['place']} with priority {shown['priority']}"
-    many = f"{shown['nodes']} nodes, each with " if shown["nodes"] > 1 else ""
-    named = f"; it names the size {shown['named_size']}" if shown["named_size"] else ""
-    wants = f"{shown['cores']:g} core(s), {shown['ram']:g} MB RAM, {shown['scratch']:g} MB scratch"
-    wants += f", GRES {shown['gres']}" if shown["gres"] else ""
-    named += f"; in the partition {' or '.join(shown['partitions'])}" if shown["partitions"] else ""
+    waited = "" if shown.waiting_seconds is None else f" for {span(shown.waiting_seconds)}"
+    yield f"Job {shown.id}: waits{waited}, at place {shown.place} with priority {shown.priority}"
+    many = f"{shown.nodes} nodes, each with " if shown.nodes > 1 else ""
+    named = f"; it names the size {shown.named_size}" if shown.named_size else ""
+    wants = f"{shown.cores:g} core(s), {shown.ram:g} MB RAM, {shown.scratch:g} MB scratch"
+    wants += f", GRES {shown.gres}" if shown.gres else ""
+    named += f"; in the partition {' or '.join(shown.partitions)}" if shown.partitions else ""
     yield f"  it wants {many}{wants}{named}"
-    yield f"  its group, of jobs like it: {shown['group']}"
-    yield f"  sizes that fit: {', '.join(shown['sizes']) or 'none'}"
-    if shown["in_slurm"]:
-        yield f"  Slurm's reason: {shown['slurm_reason'] or 'none'}"
-    if shown["container"]:
-        container = shown["container"]
-        unwanted = "" if container["priority"] else ": nobody wants it any more"
-        yield f"  Arvados: the container is {container['state']}, with priority {container['priority']}{unwanted}"
-    yield f"  {'Node' if shown['served'] else 'No node yet'}: {shown['why']}."
+    yield f"  its group, of jobs like it: {shown.group}"
+    yield f"  sizes that fit: {', '.join(shown.sizes) or 'none'}"
+    if shown.in_slurm:
+        yield f"  Slurm's reason: {shown.slurm_reason or 'none'}"
+    if shown.container:
+        container = shown.container
+        unwanted = "" if container.priority else ": nobody wants it any more"
+        yield f"  Arvados: the container is {container.state}, with priority {container.priority}{unwanted}"
+    yield f"  {'Node' if shown.served else 'No node yet'}: {shown.why}."
 
 
-def size(shown: Json, limits: Json) -> Iterator[str]:
+def other_job(shown: OtherJobShown) -> Iterator[str]:
+    """A job that more nodes would not help."""
+    yield f"Job {shown.id}: waits, and not for nodes"
+    yield f"  {shown.why}."
+
+
+def size(shown: SizeShown, limits: StatusShown) -> Iterator[str]:
     """What is booted of a size, and what is in the way."""
-    if shown["missing"]:
-        yield f"Size {shown['id']}: the cloud does not offer it; it is looked for again every 10 minutes"
+    if shown.missing:
+        yield f"Size {shown.id}: the cloud does not offer it; it is looked for again every 10 minutes"
     else:
-        spot = ", preemptible" if shown["preemptible"] else ""
-        kind = f" ({shown['instance_type']})" if shown["instance_type"] != shown["id"] else ""
-        gres = f", GRES {shown['gres']}" if shown["gres"] else ""
-        bound = f"; for the partition {' or '.join(shown['partitions'])} alone" if shown["partitions"] else ""
+        spot = ", preemptible" if shown.preemptible else ""
+        kind = f" ({shown.instance_type})" if shown.instance_type != shown.id else ""
+        gres = f", GRES {shown.gres}" if shown.gres else ""
+        bound = f"; for the partition {' or '.join(shown.partitions)} alone" if shown.partitions else ""
         yield (
-            f"Size {shown['id']}{kind}: {shown['cores']} core(s), {shown['ram']:g} MB RAM, "
-            f"{shown['scratch']:g} MB scratch{gres}, ${shown['price']:g}/hour{spot}{bound}"
+            f"Size {shown.id}{kind}: {shown.cores} core(s), {shown.ram:g} MB RAM, "
+            f"{shown.scratch:g} MB scratch{gres}, ${shown.price:g}/hour{spot}{bound}"
         )
-    counts = [f"{count} {state}" for state, count in shown["nodes"].items() if count]
-    yield f"  nodes: {', '.join(counts) or 'none'}; jobs wish for {shown['wanted']}"
-    if shown["trouble"]:
-        yield f"  Its newest boot did not go well: {shown['trouble']}."
-    yield f"  It rests: {shown['rests']}." if shown["rests"] else "  It does not rest."
-    cap = f"max_total_price {limits['max_total_price']:g} (now {limits['price']:g})"
+    counts = [f"{count} {state}" for state, count in shown.nodes.items() if count]
+    yield f"  nodes: {', '.join(counts) or 'none'}; jobs wish for {shown.wanted}"
+    if shown.trouble:
+        yield f"  Its newest boot did not go well: {shown.trouble}."
+    yield f"  It rests: {shown.rests}." if shown.rests else "  It does not rest."
+    cap = f"max_total_price {limits.max_total_price:g} (now {limits.price:g})"
     yield (
-        f"  limits: {sum(limits['nodes'].values())} nodes of max_nodes {limits['max_nodes']}, quota "
-        f"{limits['node_quota']}, slots {limits['slot_quota']}; "
-        f"{cap if limits['max_total_price'] else 'no price limit'}"
+        f"  limits: {sum(limits.nodes.values())} nodes of max_nodes {limits.max_nodes}, quota "
+        f"{limits.node_quota}, slots {limits.slot_quota}; "
+        f"{cap if limits.max_total_price else 'no price limit'}"
     )
 
 
-def decision(shown: Json) -> str:
+def decision(shown: DecisionShown) -> str:
     """One decision in a line."""
-    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(shown["time"]))
-    return f"{at}  {shown['kind']:<12}  {shown['subject'] or '-'}  {shown['words']}"
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(shown.time))
+    return f"{at}  {shown.kind:<12}  {shown.subject or '-'}  {shown.words}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from arvnodeman.history.money import Costs, Money
 from arvnodeman.history.samples import STEP, Ring, Sample
-from arvnodeman.history.series import series
+from arvnodeman.history.series import Series, series
 
 
 @dataclass(slots=True)
@@ -24,7 +23,7 @@ class Chronicle:
     dropped: int = 0  # rows that were never written
     bytes: int = 0  # of the file
 
-    def series(self, now: float, hours: float) -> dict[str, Any]:
+    def series(self, now: float, hours: float) -> Series:
         """The last hours as lines."""
         samples = self.recent.since(now - hours * 3600 - self.step)
         if self.newest is not None:

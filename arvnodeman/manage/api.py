@@ -1,50 +1,67 @@
-"""The API under /v1: what there is, why it is so, and an operator's word on a node."""
+"""The API under /v1: what there is, why it is so, and an operator's word on a node.
+
+Each page is a line of ENDPOINTS, which /v1/openapi.json is made of, too; what it answers is said by its method's type.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+import msgspec
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
 from arvnodeman.fleet.values.model import Word
-from arvnodeman.manage import openapi, shapes
+from arvnodeman.manage import shapes
 from arvnodeman.manage.access import Right
+from arvnodeman.manage.answers import (
+    LONGEST_REASON,
+    DecisionsShown,
+    GroupsShown,
+    HistoryShown,
+    JobShown,
+    JobsShown,
+    LinesShown,
+    NodeShown,
+    NodesShown,
+    OperationsShown,
+    OtherJobShown,
+    PollsShown,
+    ReasonGiven,
+    RetriedShown,
+    SizeShown,
+    SizesShown,
+    StatusShown,
+    WordShown,
+)
 from arvnodeman.manage.app import Page, Route, json_response
 from arvnodeman.manage.kept import Kept
 from arvnodeman.manage.source import Source
 
-PAGE = 100  # jobs on a page, when nobody asks for another number
-LARGEST_PAGE = 1000
-HOURS, LEAST_HOURS, MOST_HOURS = 6.0, 0.1, 168.0  # of history
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
-LONGEST_REASON = 180  # characters: what a tag of any cloud holds
 
 
-def routes(source: Source) -> list[Route]:
-    """All pages under /v1."""
-    api = Api(source)
-    read: dict[str, Page] = {
-        "/v1/openapi.json": lambda _request: json_response(openapi.document()),
-        "/v1/status": api.status,
-        "/v1/nodes": Kept(api.nodes, source, tagged=True),
-        "/v1/nodes/<name>": api.node,
-        "/v1/jobs": api.jobs,
-        "/v1/jobs/<name>": api.job,
-        "/v1/sizes": Kept(api.sizes, source),
-        "/v1/sizes/<name>": api.size,
-        "/v1/groups": api.groups,
-        "/v1/operations": api.operations,
-        "/v1/polls": api.polls,
-        "/v1/decisions": api.decisions,
-        "/v1/history": api.history,
-    }
-    pages = [Route(rule, page, Right.READ) for rule, page in read.items()]
-    pages.append(Route("/v1/retry/<name>", api.retry, Right.CHANGE, "POST"))
-    return pages + [Route(f"/v1/nodes/<name>/{word.value}", api.say(word), Right.CHANGE, "POST") for word in Word]
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A number that may follow the question mark."""
+
+    name: str
+    description: str
+    least: float
+    most: float
+    default: float
+    whole: bool = True
+
+
+OFFSET = Query("offset", "jobs to leave out", 0, 10**9, 0)
+LIMIT = Query("limit", "jobs to show, 100 by default", 1, 1000, 100)
+AFTER = Query("after", "only those with a higher serial number", 0, 10**15, 0)
+HOURS = Query("hours", "how far back, 6 by default", 0.1, 168, 6, whole=False)
 
 
 class Api:
@@ -55,150 +72,218 @@ class Api:
         clock = source.vitals.clock
         self._run = f"{clock.now() - (clock.monotonic() - source.vitals.began):.0f}"  # when this run began
 
-    def status(self, request: Request) -> Response:
+    def status(self, request: Request) -> StatusShown:
         """The daemon in one object."""
-        return json_response(shapes.status(self._source))
+        return shapes.status(self._source)
 
-    def nodes(self, request: Request) -> Response:
+    def nodes(self, request: Request) -> NodesShown:
         """All nodes."""
         now = self._source.look()
-        return json_response({"nodes": [shapes.node(status, now) for status in now.view.nodes.values()]})
+        return NodesShown([shapes.node(status, now) for status in now.view.nodes.values()])
 
-    def node(self, request: Request, name: str) -> Response:
+    def node(self, request: Request, name: str) -> NodeShown:
         """One node by cloud id, cloud name or hostname, with the operations on it."""
         now = self._source.look()
         found = now.find(name)
         if found is None:
             raise NotFound
         works = [shapes.operation(each, now) for each in now.view.operations if each.node == found.id]
-        return json_response({**shapes.node(found, now), "operations": works})
+        return shapes.node(found, now, works)
 
-    def jobs(self, request: Request) -> Response:
+    def jobs(self, request: Request) -> JobsShown:
         """The waiting jobs in the order of service, a page of them."""
-        _only(request, "offset", "limit")
-        offset = _whole(request, "offset", 0, 0, 10**9)
-        limit = _whole(request, "limit", PAGE, 1, LARGEST_PAGE)
+        _only(request, OFFSET, LIMIT)
+        offset, limit = _whole(request, OFFSET), _whole(request, LIMIT)
         now = self._source.look()
         jobs = now.view.jobs
         page = [
             shapes.job(waiting, place, self._source, now)
             for place, waiting in enumerate(jobs[offset : offset + limit], offset)
         ]
-        return json_response({"jobs": page, "offset": offset, "total": len(jobs)})
+        return JobsShown(page, offset, len(jobs))
 
-    def job(self, request: Request, name: str) -> Response:
+    def job(self, request: Request, name: str) -> JobShown | OtherJobShown:
         """One waiting job, or one that waits for something else than nodes."""
         now = self._source.look()
         for place, waiting in enumerate(now.view.jobs):
             if waiting.id == name:
-                return json_response(shapes.job(waiting, place, self._source, now))
+                return shapes.job(waiting, place, self._source, now)
         if (reason := self._source.waits.others.get(name)) is not None:
-            return json_response(shapes.other_job(name, reason, now))
+            return shapes.other_job(name, reason, now)
         raise NotFound
 
-    def sizes(self, request: Request) -> Response:
+    def sizes(self, request: Request) -> SizesShown:
         """All sizes."""
-        return json_response({"sizes": shapes.sizes(self._source.look())})
+        return SizesShown(shapes.sizes(self._source.look()))
 
-    def size(self, request: Request, name: str) -> Response:
+    def size(self, request: Request, name: str) -> SizeShown:
         """One size."""
         for found in shapes.sizes(self._source.look()):
-            if found["id"] == name:
-                return json_response(found)
+            if found.id == name:
+                return found
         raise NotFound
 
-    def groups(self, request: Request) -> Response:
+    def groups(self, request: Request) -> GroupsShown:
         """The groups of waiting jobs for which a node was up in vain."""
-        return json_response({"groups": shapes.groups(self._source.look())})
+        return GroupsShown(shapes.groups(self._source.look()))
 
-    def retry(self, request: Request, name: str) -> Response:
+    def retry(self, request: Request, name: str) -> RetriedShown:
         """Nodes are tried again at once: for a group, a job's group, or the groups that a size may serve."""
         reason, now = _reason(request), self._source.look()
         meant = shapes.groups_meant(name, now)
         known = name in self._source.waits.others or any(job.id == name for job in now.view.jobs)
-        if not meant and not known and name not in {size["id"] for size in shapes.sizes(now)}:
+        if not meant and not known and name not in {size.id for size in shapes.sizes(now)}:
             raise NotFound
         heard = self._source.say(RetryAsked(name, reason))
-        return json_response({"name": name, "groups": meant, "reason": reason, "heard": heard}, 200 if heard else 202)
+        return RetriedShown(name, meant, reason, heard)
 
-    def operations(self, request: Request) -> Response:
+    def operations(self, request: Request) -> OperationsShown:
         """What is under way."""
         now = self._source.look()
-        return json_response({"operations": [shapes.operation(each, now) for each in now.view.operations]})
+        return OperationsShown([shapes.operation(each, now) for each in now.view.operations])
 
-    def polls(self, request: Request) -> Response:
+    def polls(self, request: Request) -> PollsShown:
         """The three lists."""
-        return json_response({"polls": shapes.polls(self._source)})
+        return PollsShown(shapes.polls(self._source))
 
-    def decisions(self, request: Request) -> Response:
+    def decisions(self, request: Request) -> DecisionsShown:
         """The newest decisions; with `after`, those with a higher serial number. `run` tells one daemon from the
         next, which counts from 1 again."""
-        _only(request, "after")
-        after = _whole(request, "after", 0, 0, 10**15)
+        _only(request, AFTER)
+        after = _whole(request, AFTER)
         decisions = self._source.published.decisions
         found = [shapes.decision(each) for each in decisions.after(after)]
-        return json_response({"run": self._run, "last": decisions.last, "decisions": found})
+        return DecisionsShown(self._run, decisions.last, found)
 
-    def history(self, request: Request) -> Response:
+    def history(self, request: Request) -> HistoryShown:
         """The last hours as lines: nodes by state, queue, capacity, cost."""
-        _only(request, "hours")
-        hours = _number(request, "hours", HOURS, LEAST_HOURS, MOST_HOURS)
-        return json_response(self._source.history.series(self._source.vitals.clock.now(), hours))
+        _only(request, HOURS)
+        lines = self._source.history.series(self._source.vitals.clock.now(), _number(request, HOURS))
+        return HistoryShown(
+            step=lines.step,
+            since=lines.since,
+            until=lines.until,
+            times=lines.times,
+            nodes=LinesShown(**lines.nodes),
+            queue=lines.queue,
+            capacity=lines.capacity,
+            cost_per_hour=lines.cost_per_hour,
+        )
 
-    def say(self, word: Word) -> Callable[..., Response]:
-        """The page that takes this word on a node."""
-
-        def page(request: Request, name: str) -> Response:
-            reason = _reason(request)
-            found = self._source.look().find(name)
-            if found is None:
-                raise NotFound
-            heard = self._source.say(OperatorSaid(found.id, word, reason))
-            answer = {"node": found.name, "word": word.value, "reason": reason, "heard": heard}
-            return json_response(answer, 200 if heard else 202)
-
-        return page
+    def say(self, request: Request, name: str, *, word: Word) -> WordShown:
+        """An operator says this of a node."""
+        reason = _reason(request)
+        found = self._source.look().find(name)
+        if found is None:
+            raise NotFound
+        heard = self._source.say(OperatorSaid(found.id, word, reason))
+        return WordShown(found.name, word.value, reason, heard)
 
 
-def _only(request: Request, *names: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One page under /v1, and how /v1/openapi.json tells of it."""
+
+    path: str  # as OpenAPI has it
+    page: Callable[..., Any]  # a method of Api
+    summary: str
+    codes: tuple[int, ...] = ()  # of answers that say what is wrong, beside 401 and 403
+    name: str = ""  # what the {name} in the path is
+    queries: tuple[Query, ...] = ()
+    posted: bool = False  # a reason may come with it
+    kept: bool = False  # made once a second at most
+    tagged: bool = False  # kept, and with an ETag
+
+
+NODE = "cloud id, cloud name or hostname"
+ENDPOINTS = (
+    Endpoint("/v1/status", Api.status, "The daemon in one object"),
+    Endpoint("/v1/nodes", Api.nodes, "All nodes", tagged=True),
+    Endpoint("/v1/nodes/{name}", Api.node, "One node and the operations on it", (404,), NODE),
+    Endpoint("/v1/jobs", Api.jobs, "Waiting jobs in the order of service", (400,), queries=(OFFSET, LIMIT)),
+    Endpoint("/v1/jobs/{name}", Api.job, "One waiting job", (404,), "as Slurm names it"),
+    Endpoint("/v1/sizes", Api.sizes, "All sizes", kept=True),
+    Endpoint("/v1/sizes/{name}", Api.size, "One size", (404,), "NAME of [Size NAME]"),
+    Endpoint("/v1/groups", Api.groups, "Groups of jobs for which a node was up in vain"),
+    Endpoint(
+        "/v1/retry/{name}", Api.retry, "Nodes are tried again for a group of jobs", (400, 404),
+        "a group, a job, or NAME of [Size NAME]", posted=True,
+    ),
+    Endpoint("/v1/operations", Api.operations, "What is under way"),
+    Endpoint("/v1/polls", Api.polls, "The three lists"),
+    Endpoint("/v1/decisions", Api.decisions, "The newest decisions, oldest first", (400,), queries=(AFTER,)),
+    Endpoint("/v1/history", Api.history, "The last hours as lines", (400,), queries=(HOURS,)),
+    *(
+        Endpoint(
+            f"/v1/nodes/{{name}}/{word.value}", partial(Api.say, word=word), f"An operator says {word.value}",
+            (400, 404), NODE, posted=True,
+        )
+        for word in Word
+    ),
+)  # fmt: skip
+
+
+def routes(source: Source) -> list[Route]:
+    """All pages of the table."""
+    api = Api(source)
+    return [_route(endpoint, partial(endpoint.page, api), source) for endpoint in ENDPOINTS]
+
+
+def _route(endpoint: Endpoint, page: Page, source: Source) -> Route:
+    rule = endpoint.path.replace("{name}", "<name>")
+    if endpoint.posted:
+        return Route(rule, partial(_taken, page), Right.CHANGE, "POST")
+    if endpoint.kept or endpoint.tagged:
+        page = Kept(page, source, tagged=endpoint.tagged)
+    return Route(rule, page, Right.READ)
+
+
+def _taken(page: Callable[..., WordShown | RetriedShown], request: Request, name: str) -> Response:
+    """202: taken, and not heard yet."""
+    answer = page(request, name)
+    return json_response(answer, 200 if answer.heard else 202)
+
+
+def _only(request: Request, *queries: Query) -> None:
     """A query that means something else than it says is no query."""
+    names = [query.name for query in queries]
     unknown = sorted(set(request.args) - set(names))
     if unknown:
         raise BadRequest(f"there is no {unknown[0][:40]!r} in the query of this page, but {' and '.join(names)}")
 
 
-def _whole(request: Request, name: str, default: int, least: int, most: int) -> int:
+def _whole(request: Request, query: Query) -> int:
     """A whole number of the query."""
-    text = request.args.get(name)
+    text = request.args.get(query.name)
     if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-        raise BadRequest(f"{name} must be a whole number from {least} to {most}")
+        return int(query.default)
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and query.least <= int(text) <= query.most):
+        raise BadRequest(f"{query.name} must be a whole number from {query.least} to {query.most}")
     return int(text)
 
 
-def _number(request: Request, name: str, default: float, least: float, most: float) -> float:
+def _number(request: Request, query: Query) -> float:
     """A number of the query, written with digits and at most one point."""
-    text = request.args.get(name)
+    text = request.args.get(query.name)
     if text is None:
-        return default
-    if not (len(text) < 30 and _DECIMAL.fullmatch(text) and least <= float(text) <= most):
-        raise BadRequest(f"{name} must be a number from {least:g} to {most:g}")
+        return query.default
+    if not (len(text) < 30 and _DECIMAL.fullmatch(text) and query.least <= float(text) <= query.most):
+        raise BadRequest(f"{query.name} must be a number from {query.least:g} to {query.most:g}")
     return float(text)
 
 
 def _reason(request: Request) -> str:
     """The reason in the body, `{"reason": TEXT}`; no body is no reason."""
-    body = request.get_data()
+    wrong = f"reason must be a text of one line and at most {LONGEST_REASON} characters"
     try:
-        given = json.loads(body) if body else {}
-    except ValueError:
+        reason = msgspec.json.decode(request.get_data() or b"{}", type=ReasonGiven).reason
+    except msgspec.ValidationError as error:
+        no_object = 'the body must be a JSON object, {"reason": TEXT}'
+        raise BadRequest(wrong if "$.reason" in str(error) else no_object) from None
+    except msgspec.DecodeError:
         raise BadRequest("the body is not JSON") from None
     except RecursionError:
         raise BadRequest("the body is nested too deeply") from None
-    if not isinstance(given, dict) or set(given) - {"reason"}:
-        raise BadRequest('the body must be a JSON object, {"reason": TEXT}')
-    reason = given.get("reason", "")
-    if not isinstance(reason, str) or len(reason) > LONGEST_REASON or not (reason.isprintable() or not reason):
-        raise BadRequest(f"reason must be a text of one line and at most {LONGEST_REASON} characters")
+    if not (reason.isprintable() or not reason):
+        raise BadRequest(wrong)
     return reason.strip()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
@@ -14,23 +13,30 @@ from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage.access import Gate, Refusal, Right
+from arvnodeman.manage.answers import ErrorShown, encode
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-Page = Callable[..., Response]  # (request, the parts of the path that its rule names)
+# (request, the parts of the path that its rule names) -> a Response, or a value that goes out as JSON
+Page = Callable[..., Any]
 
 logger = logging.getLogger("status.Handler")
 
 
 def json_response(value: object, status: int = 200) -> Response:
     """An answer in JSON."""
-    return Response(json.dumps(value) + "\n", status, content_type="application/json")
+    return Response(encode(value) + b"\n", status, content_type="application/json")
+
+
+def response_of(answer: object) -> Response:
+    """What a page answers, as a response."""
+    return answer if isinstance(answer, Response) else json_response(answer)
 
 
 def error_response(status: int, text: str) -> Response:
     """An answer that says in JSON what is wrong."""
-    response = json_response({"error": text}, status)
+    response = json_response(ErrorShown(text), status)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
@@ -71,7 +77,7 @@ class Application:
             route = self._routes[number]
             self._gate.check(request, route.right)
             page: Page = route.page
-            return page(request, **parts)
+            return response_of(page(request, **parts))
         except Refusal as refusal:
             return error_response(refusal.status, refusal.text)
         except HTTPException as error:

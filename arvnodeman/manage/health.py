@@ -10,6 +10,7 @@ from werkzeug.wrappers import Request, Response
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage.access import Refusal, check_token
+from arvnodeman.manage.answers import HealthShown
 from arvnodeman.manage.app import json_response
 from arvnodeman.supervision.vitals import Vitals
 
@@ -63,9 +64,8 @@ class HealthPage:
         except Refusal as refusal:
             return _ill(refusal.status, refusal.text)
         wrong = ailments(self._vitals, self._limits())
-        return _ill(503, "; ".join(wrong)) if wrong else json_response({"health": "OK"})
+        return _ill(503, "; ".join(wrong)) if wrong else json_response(HealthShown("OK"))
 
 
 def _ill(status: int, text: str) -> Response:
-    """As Arvados' services say it."""
-    return json_response({"health": "ERROR", "error": text}, status)
+    return json_response(HealthShown("ERROR", text), status)

@@ -11,7 +11,7 @@ from functools import cached_property
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.view.view import View
-from arvnodeman.manage.app import Page
+from arvnodeman.manage.app import Page, response_of
 from arvnodeman.manage.source import Source
 
 KEPT_FOR = 1.0  # seconds
@@ -61,7 +61,7 @@ class Kept:
                 return self._label(Response(status=304), tag)
             made = self._made.get(accepts)
             if made is None or made.view is not view or not 0 <= now - made.at < KEPT_FOR:
-                response = self._page(request)
+                response = response_of(self._page(request))
                 if response.status_code != 200:
                     return response
                 if len(self._made) >= MOST_KEPT:

@@ -1,13 +1,12 @@
-"""The values that the API under /v1 shows, as JSON. Durations are seconds, moments seconds since the epoch.
-
-openapi.py describes these shapes; a test holds one against the other.
-"""
+"""How the answers under /v1 (answers.py) are made of what the daemon publishes."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+
+from msgspec import UNSET, UnsetType
 
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.plan.vain import group_name
@@ -17,186 +16,201 @@ from arvnodeman.fleet.values.causes_of_use import InVain
 from arvnodeman.fleet.values.decisions import Decision
 from arvnodeman.fleet.values.model import Job, NodeSize, NodeState
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Waiting
+from arvnodeman.manage.answers import (
+    BootTroubleShown,
+    ContainerShown,
+    CostShown,
+    DecisionShown,
+    GroupShown,
+    JobShown,
+    NodeShown,
+    NodeWordShown,
+    OperationShown,
+    OtherJobShown,
+    PollShown,
+    SizeShown,
+    StatusShown,
+)
 from arvnodeman.manage.source import Moment, Source
 from arvnodeman.version import __version__
 
-Json = dict[str, Any]
-WORD_KEYS = ("word", "reason")
 
-
-def seconds(value: float | None) -> float | None:
+def seconds(value: float) -> float:
     """A duration as it is shown; never below 0."""
-    return None if value is None else round(max(0.0, value), 1)
+    return round(max(0.0, value), 1)
 
 
-def status(source: Source) -> Json:
+def states(counts: Mapping[str, int]) -> dict[str, int]:
+    """Nodes by state, all states."""
+    return {state.value: counts.get(state.value, 0) for state in NodeState}
+
+
+def status(source: Source) -> StatusShown:
     """The daemon in one object: what `arvados-node-manager status` tells first."""
     now = source.look()
     view, policy = now.view, now.view.policy
     wrong = source.ailments()
     oldest = source.waits.oldest
-    return {
-        "version": __version__,
-        "dry_run": source.dry_run,
-        "safe_mode": view.safe_mode,
-        "stopping": view.stopping,
-        "healthy": not wrong,
-        "wrong": wrong,
-        "remarks": list(source.vitals.remarks.values()),
-        "blocked": view.blocked,
-        "up_seconds": seconds(source.vitals.clock.monotonic() - source.vitals.began),
-        "nodes": {state.value: view.states.get(state.value, 0) for state in NodeState},
-        "price": round(view.price, 6),
-        "max_total_price": policy.max_total_price,
-        "cost": cost(source),
-        "min_nodes": policy.min_nodes,
-        "max_nodes": policy.max_nodes,
-        "node_quota": view.quota,
-        "slot_quota": view.slots,
-        "nodes_wish": view.wish,
-        "jobs_waiting": len(view.jobs),
-        "jobs_served": sum(group.served for group in view.waiting.values()),
-        "boot_troubles": [
-            {"size": size, "words": trouble.words, "seconds": seconds(now.t - trouble.at)}
+    return StatusShown(
+        version=__version__,
+        dry_run=source.dry_run,
+        safe_mode=view.safe_mode,
+        stopping=view.stopping,
+        healthy=not wrong,
+        wrong=wrong,
+        remarks=list(source.vitals.remarks.values()),
+        blocked=view.blocked,
+        up_seconds=seconds(source.vitals.clock.monotonic() - source.vitals.began),
+        nodes=states(view.states),
+        price=round(view.price, 6),
+        max_total_price=policy.max_total_price,
+        cost=cost(source),
+        min_nodes=policy.min_nodes,
+        max_nodes=policy.max_nodes,
+        node_quota=view.quota,
+        slot_quota=view.slots,
+        nodes_wish=view.wish,
+        jobs_waiting=len(view.jobs),
+        jobs_served=sum(group.served for group in view.waiting.values()),
+        boot_troubles=[
+            BootTroubleShown(size=size, words=trouble.words, seconds=seconds(now.t - trouble.at))
             for size, trouble in view.troubles.items()
         ],
-        "groups_in_vain": sum(isinstance(group.cause, InVain) for group in view.vain.values()),
-        "longest_wait_seconds": None if oldest is None else seconds(source.vitals.clock.now() - oldest),
-        "decisions": source.published.decisions.last,
-        "words_over_tcp": bool(source.settings().manage.management_token),
-        "polls": polls(source),
-    }
+        groups_in_vain=sum(isinstance(group.cause, InVain) for group in view.vain.values()),
+        longest_wait_seconds=None if oldest is None else seconds(source.vitals.clock.now() - oldest),
+        decisions=source.published.decisions.last,
+        words_over_tcp=bool(source.settings().manage.management_token),
+        polls=polls(source),
+    )
 
 
-def cost(source: Source) -> Json:
+def cost(source: Source) -> CostShown:
     """What the nodes have cost so far, in $. Not `complete`: nodes that ended before `since` are not in it."""
     so_far = source.history.costs(source.vitals.clock.now())
-    return {
-        "hour": round(so_far.hour, 4),
-        "day": round(so_far.day, 4),
-        "month": round(so_far.month, 4),
-        "complete": so_far.complete,
-        "since": round(so_far.since, 3),
-    }
+    return CostShown(
+        hour=round(so_far.hour, 4),
+        day=round(so_far.day, 4),
+        month=round(so_far.month, 4),
+        complete=so_far.complete,
+        since=round(so_far.since, 3),
+    )
 
 
-def polls(source: Source) -> list[Json]:
+def polls(source: Source) -> list[PollShown]:
     """The three lists: how old, how long the last attempt took, what went wrong."""
     now = source.vitals.clock.monotonic()
     ages = source.vitals.polls.all()
-    found: list[Json] = []
+    found: list[PollShown] = []
     for poll in Poll:
         age = ages.get(poll)
         found.append(
-            {
-                "list": poll.value,
-                "age_seconds": seconds(age.since_success(now)) if age and age.succeeded is not None else None,
-                "duration_seconds": round(age.took, 3) if age and age.attempt_ended is not None else None,
-                "items": age.items if age else 0,
-                "errors": age.errors if age else 0,
-                "error": age.error if age else "",
-            }
+            PollShown(
+                list=poll.value,
+                age_seconds=seconds(age.since_success(now)) if age and age.succeeded is not None else None,
+                duration_seconds=round(age.took, 3) if age and age.attempt_ended is not None else None,
+                items=age.items if age else 0,
+                errors=age.errors if age else 0,
+                error=age.error if age else "",
+            )
         )
     return found
 
 
-def node(status: NodeStatus, now: Moment) -> Json:
-    """One node, with the reason why it is there or goes."""
-    view = now.view
-    cause = status.why
-    word = status.cloud.word
+def node(status: NodeStatus, now: Moment, operations: list[OperationShown] | UnsetType = UNSET) -> NodeShown:
+    """One node, with the reason why it is there or goes; where it alone is asked for, with the operations on it."""
+    sight, cause, word = now.view.sight, status.why, status.cloud.word
     ping = status.record.last_ping_at if status.record is not None else None
-    shown = {
-        "id": status.id,
-        "name": status.name,
-        "hostname": status.hostname,
-        "size": status.size,
-        "instance_type": status.cloud.provider_size,
-        "preemptible": status.cloud.preemptible,
-        "price": round(status.price, 6),
-        "state": status.state.value,
-        "state_seconds": seconds(now.t - status.since),
-        "slurm": status.slurm,
-        "slurm_reason": status.slurm_node.reason if status.slurm_node is not None else "",
-        "answers_slurm": status.slurm_node.responding if status.slurm_node is not None else None,
-        "record": status.record.uuid if status.record is not None else None,
-        "last_ping_seconds": None,
-        "age_seconds": seconds(now.t - status.first_seen),
-        "idle_seconds": seconds(now.t - status.idle_since) if status.idle_since is not None else None,
-        "address": status.cloud.address,
-        "word": None if word is None else {"word": word.word.value, "reason": word.reason},
-        "doubtful": status.doubtful,
-        "goes": bool(status.doing),
-        "why": cause.words(now.t),
-        "until_seconds": seconds(cause.until - now.t) if cause.until is not None else None,
-    }
-    if view.sight is not None:
-        if ping is not None:
-            shown["last_ping_seconds"] = seconds(view.sight.record_now + now.age - ping)
-        if status.cloud.start_time is not None:
-            shown["age_seconds"] = seconds(view.sight.cloud_now + now.age - status.cloud.start_time)
-    return shown
+    born = status.cloud.start_time
+    return NodeShown(
+        id=status.id,
+        name=status.name,
+        hostname=status.hostname,
+        size=status.size,
+        instance_type=status.cloud.provider_size,
+        preemptible=status.cloud.preemptible,
+        price=round(status.price, 6),
+        state=status.state.value,
+        state_seconds=seconds(now.t - status.since),
+        slurm=status.slurm,
+        slurm_reason=status.slurm_node.reason if status.slurm_node is not None else "",
+        answers_slurm=status.slurm_node.responding if status.slurm_node is not None else None,
+        record=status.record.uuid if status.record is not None else None,
+        last_ping_seconds=seconds(sight.record_now + now.age - ping)
+        if sight is not None and ping is not None
+        else None,
+        age_seconds=seconds(
+            sight.cloud_now + now.age - born if sight is not None and born is not None else now.t - status.first_seen
+        ),
+        idle_seconds=seconds(now.t - status.idle_since) if status.idle_since is not None else None,
+        address=status.cloud.address,
+        word=None if word is None else NodeWordShown(word=word.word.value, reason=word.reason),
+        doubtful=status.doubtful,
+        goes=bool(status.doing),
+        why=cause.words(now.t),
+        until_seconds=seconds(cause.until - now.t) if cause.until is not None else None,
+        operations=operations,
+    )
 
 
-def job(waiting: Job, place: int, source: Source, now: Moment) -> Json:
+def job(waiting: Job, place: int, source: Source, now: Moment) -> JobShown:
     """One waiting job: its place in the order of service (from 1), and what stands in its way."""
     group = now.view.waiting.get(waiting.shape)
     served, cause = _standing(group, place, now)
     since = source.waits.since.get(waiting.id)
     shape = waiting.shape
     container = source.waits.containers.get(waiting.id)
-    return {
-        "id": waiting.id,
-        "place": place + 1,
-        "priority": waiting.priority,
-        "nodes": shape.nodes,
-        "cores": shape.cores,
-        "ram": shape.ram,
-        "scratch": shape.scratch,
-        "named_size": shape.size,
-        "gres": gres.words(shape.gres),
-        "partitions": list(shape.partitions),
-        "group": group_name(shape),
-        "sizes": [size.id for size in group.choices] if group is not None else [],
-        "slurm_reason": waiting.reason,
-        "in_slurm": waiting.in_slurm,
-        "container": container and {"state": container.state, "priority": container.priority},
-        "waiting_seconds": None if since is None else seconds(source.vitals.clock.now() - since),
-        "served": served,
-        "why": cause.words(now.t) if isinstance(cause, Cause) else cause,
-        "until_seconds": seconds(cause.until - now.t) if isinstance(cause, Cause) and cause.until else None,
-    }
+    return JobShown(
+        id=waiting.id,
+        place=place + 1,
+        priority=waiting.priority,
+        nodes=shape.nodes,
+        cores=shape.cores,
+        ram=shape.ram,
+        scratch=shape.scratch,
+        named_size=shape.size,
+        gres=gres.words(shape.gres),
+        partitions=list(shape.partitions),
+        group=group_name(shape),
+        sizes=[size.id for size in group.choices] if group is not None else [],
+        slurm_reason=waiting.reason,
+        in_slurm=waiting.in_slurm,
+        container=None if container is None else ContainerShown(container.state, container.priority),
+        waiting_seconds=None if since is None else seconds(source.vitals.clock.now() - since),
+        served=served,
+        why=cause.words(now.t) if isinstance(cause, Cause) else cause,
+        until_seconds=seconds(cause.until - now.t) if isinstance(cause, Cause) and cause.until else None,
+    )
 
 
-def other_job(name: str, reason: str, now: Moment) -> Json:
+def other_job(name: str, reason: str, now: Moment) -> OtherJobShown:
     """A job that waits in Slurm, and that more nodes would not help."""
     told = f"Slurm's reason is {reason}: more nodes would not help"
     for meant in groups_meant(name, now):
         if isinstance(cause := now.view.vain[meant].cause, InVain):
             told += f"; of jobs like it, {cause.words(now.t)}"
-    return {
-        "id": name,
-        "slurm_reason": reason,
-        "waits_for_nodes": False,
-        "why": "Slurm has not looked at it yet" if reason == "None" else told,
-    }
+    return OtherJobShown(
+        id=name,
+        slurm_reason=reason,
+        waits_for_nodes=False,
+        why="Slurm has not looked at it yet" if reason == "None" else told,
+    )
 
 
-def groups(now: Moment) -> list[Json]:
+def groups(now: Moment) -> list[GroupShown]:
     """The groups of waiting jobs for which a node was up in vain, or which Slurm refused while one was up."""
     view = now.view
     return [
-        {
-            "name": name,
-            "words": group.words,
-            "jobs": len(view.waiting[group.shape].places if group.shape in view.waiting else ())
+        GroupShown(
+            name=name,
+            words=group.words,
+            jobs=len(view.waiting[group.shape].places if group.shape in view.waiting else ())
             + len(view.refused.get(group.shape, ())),
-            "slurm_reason": group.said,
-            "node": group.node,
-            "idle_seconds": seconds(group.idle),
-            "why": group.cause.words(now.t),
-            "until_seconds": seconds(group.until - now.t) if group.until > now.t else None,
-        }
+            slurm_reason=group.said,
+            node=group.node,
+            idle_seconds=seconds(group.idle),
+            why=group.cause.words(now.t),
+            until_seconds=seconds(group.until - now.t) if group.until > now.t else None,
+        )
         for name, group in view.vain.items()
     ]
 
@@ -229,79 +243,81 @@ def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Cau
     return False, group.cause if group.cause is not None else "it is looked at with the next queue poll"
 
 
-def sizes(now: Moment) -> list[Json]:
+def sizes(now: Moment) -> list[SizeShown]:
     """All sizes: those that the cloud has, the cheapest first, then those that it lacks."""
-    states: dict[str | None, Counter[str]] = {}
+    counts: dict[str | None, Counter[str]] = {}
     for status in now.view.nodes.values():
-        states.setdefault(status.size, Counter())[status.state.value] += 1
+        counts.setdefault(status.size, Counter())[status.state.value] += 1
     coming = [boot.size for boot in now.view.operations if boot.kind == "boot" and boot.node is None]
     for name in (*coming, *now.view.phantoms):
-        states.setdefault(name, Counter())[NodeState.BOOTING.value] += 1
-    known = [_size(each, states.get(each.id, Counter()), now) for each in now.view.sizes]
-    return known + [_missing_size(name, states.get(name, Counter())) for name in now.view.missing_sizes]
+        counts.setdefault(name, Counter())[NodeState.BOOTING.value] += 1
+    known = [_size(each, counts.get(each.id, Counter()), now) for each in now.view.sizes]
+    return known + [_missing_size(name, counts.get(name, Counter())) for name in now.view.missing_sizes]
 
 
-def _size(each: NodeSize, states: Counter[str], now: Moment) -> Json:
+def _size(each: NodeSize, counts: Counter[str], now: Moment) -> SizeShown:
     rest, trouble = now.view.resting.get(each.id), now.view.troubles.get(each.id)
-    return {
-        "id": each.id,
-        "instance_type": each.instance_type,
-        "missing": False,
-        "cores": each.cores,
-        "ram": each.ram,
-        "scratch": each.scratch,
-        "price": each.price,
-        "preemptible": each.preemptible,
-        "gres": gres.words(each.gres),
-        "partitions": list(each.partitions),
-        "wanted": now.view.wanted.get(each.id, 0),
-        "nodes": {state.value: states[state.value] for state in NodeState},
-        "trouble": trouble.words if trouble is not None else None,
-        "rests": rest.words(now.t) if rest is not None else None,
-        "rest_seconds": seconds((rest.until or now.t) - now.t) if rest is not None else None,
-    }
-
-
-def _missing_size(name: str, states: Counter[str]) -> Json:
-    unknown = (
-        "instance_type",
-        "cores",
-        "ram",
-        "scratch",
-        "price",
-        "preemptible",
-        "gres",
-        "partitions",
-        "rests",
-        "trouble",
+    return SizeShown(
+        id=each.id,
+        instance_type=each.instance_type,
+        missing=False,
+        cores=each.cores,
+        ram=each.ram,
+        scratch=each.scratch,
+        price=each.price,
+        preemptible=each.preemptible,
+        gres=gres.words(each.gres),
+        partitions=list(each.partitions),
+        wanted=now.view.wanted.get(each.id, 0),
+        nodes=states(counts),
+        trouble=trouble.words if trouble is not None else None,
+        rests=rest.words(now.t) if rest is not None else None,
+        rest_seconds=seconds((rest.until or now.t) - now.t) if rest is not None else None,
     )
-    nothing = dict.fromkeys(unknown)
-    nodes = {state.value: states[state.value] for state in NodeState}
-    return {"id": name, **nothing, "missing": True, "wanted": 0, "nodes": nodes, "rest_seconds": None}
 
 
-def operation(each: OperationStatus, now: Moment) -> Json:
+def _missing_size(name: str, counts: Counter[str]) -> SizeShown:
+    return SizeShown(
+        id=name,
+        instance_type=None,
+        missing=True,
+        cores=None,
+        ram=None,
+        scratch=None,
+        price=None,
+        preemptible=None,
+        gres=None,
+        partitions=None,
+        wanted=0,
+        nodes=states(counts),
+        trouble=None,
+        rests=None,
+        rest_seconds=None,
+    )
+
+
+def operation(each: OperationStatus, now: Moment) -> OperationShown:
     """One operation under way."""
-    return {
-        "id": each.id,
-        "kind": each.kind,
-        "subject": each.subject,
-        "stage": each.stage,
-        "seconds": seconds(now.t - each.since),
-        "attempts": each.attempts,
-        "size": each.size,
-        "node": each.node,
-        "trouble": each.trouble.text if each.trouble is not None else None,
-        "next_attempt_seconds": seconds(each.until - now.t) if each.until is not None else None,
-    }
+    return OperationShown(
+        id=each.id,
+        kind=each.kind,
+        subject=each.subject,
+        stage=each.stage,
+        seconds=seconds(now.t - each.since),
+        attempts=each.attempts,
+        size=each.size,
+        node=each.node,
+        trouble=each.trouble.text if each.trouble is not None else None,
+        next_attempt_seconds=seconds(each.until - now.t) if each.until is not None else None,
+    )
 
 
-def decision(each: Decision) -> Json:
+def decision(each: Decision) -> DecisionShown:
     """One decision."""
-    return {
-        "serial": each.serial,
-        "time": round(each.at, 3),
-        "kind": each.kind.value,
-        "subject": each.subject,
-        "words": each.words,
-    }
+    return DecisionShown(
+        serial=each.serial,
+        time=round(each.at, 3),
+        kind=each.kind.value,
+        subject=each.subject,
+        words=each.words,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arvnodeman.manage import api
+from arvnodeman.manage import api, openapi
 from arvnodeman.manage.access import Gate, Right
 from arvnodeman.manage.app import Application, Route
 from arvnodeman.manage.health import HealthPage
@@ -21,6 +21,7 @@ def make_application(source: Source) -> Application:
         Route("/status.json", Kept(StatusPage(source), source)),
         Route("/_health/ping", HealthPage(source.vitals, source.limits, token)),
         Route("/metrics", Kept(MetricsPage(source), source), Right.READ),
+        Route("/v1/openapi.json", lambda _request: openapi.document(), Right.READ),
         *api.routes(source),
     ]
     return Application(routes, Gate(token))

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from werkzeug.wrappers import Request, Response
+from msgspec import UNSET
+from werkzeug.wrappers import Request
 
-from arvnodeman.fleet.values.model import NodeState
-from arvnodeman.fleet.view.view import View
-from arvnodeman.manage.app import json_response
+from arvnodeman.manage.answers import CountsShown
 from arvnodeman.manage.shapes import cost
 from arvnodeman.manage.source import Source
-from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
 
 CLOUD_ERRORS = ("list_nodes_errors", "create_node_errors", "destroy_node_errors")
-
-
-def status(vitals: Vitals, view: View, age: float = 0.0) -> dict[str, object]:
-    """The status as a JSON object. Reads, and takes no lock. `age`: seconds since the view was made."""
-    counters = view.counters
-    shown: dict[str, object] = {
-        "Version": __version__,
-        "config_max_nodes": view.policy.max_nodes,
-        "actor_exceptions": vitals.counted("actor_exceptions"),
-        "boot_failures": counters.get("boot_failures", 0),
-        "idle_times": {
-            node.hostname or node.name: round(view.t + age - node.idle_since, 3)
-            for node in view.nodes.values()
-            if node.idle_since is not None
-        },
-        "nodes_wish": view.wish,
-        "node_quota": view.quota,
-        **{name: counters.get(name, 0) for name in CLOUD_ERRORS},
-        **{f"nodes_{state.value}": view.states.get(state.value, 0) for state in NodeState},
-    }
-    cloud_errors = sum(counters.get(name, 0) for name in CLOUD_ERRORS)
-    return shown | ({"cloud_errors": cloud_errors} if cloud_errors else {})
 
 
 class StatusPage:
@@ -43,19 +19,40 @@ class StatusPage:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def __call__(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> CountsShown:
         """Answer one request."""
-        source = self._source
-        now = source.look()
-        shown = status(source.vitals, now.view, now.age)
-        shown["restarts"] = dict(source.restarts)
-        if source.vitals.past.last is not None:
-            shown["last_end"] = source.vitals.past.last.words
-        if source.vitals.remarks:
-            shown["remarks"] = list(source.vitals.remarks.values())
-        shown["cost"] = cost(source)
-        if now.view.safe_mode:
-            shown["safe_mode"] = True
-        if source.dry_run:
-            shown["dry_run"] = True
-        return json_response(shown)
+        source, now = self._source, self._source.look()
+        view, vitals = now.view, source.vitals
+        counters, states = view.counters, view.states
+        last = vitals.past.last
+        return CountsShown(
+            version=__version__,
+            config_max_nodes=view.policy.max_nodes,
+            actor_exceptions=vitals.counted("actor_exceptions"),
+            boot_failures=counters.get("boot_failures", 0),
+            idle_times={
+                node.hostname or node.name: round(now.t - node.idle_since, 3)
+                for node in view.nodes.values()
+                if node.idle_since is not None
+            },
+            nodes_wish=view.wish,
+            node_quota=view.quota,
+            list_nodes_errors=counters.get("list_nodes_errors", 0),
+            create_node_errors=counters.get("create_node_errors", 0),
+            destroy_node_errors=counters.get("destroy_node_errors", 0),
+            nodes_booting=states.get("booting", 0),
+            nodes_unpaired=states.get("unpaired", 0),
+            nodes_busy=states.get("busy", 0),
+            nodes_idle=states.get("idle", 0),
+            nodes_fail=states.get("fail", 0),
+            nodes_reserved=states.get("reserved", 0),
+            nodes_down=states.get("down", 0),
+            nodes_shutdown=states.get("shutdown", 0),
+            cloud_errors=sum(counters.get(name, 0) for name in CLOUD_ERRORS) or UNSET,
+            restarts=dict(source.restarts),
+            last_end=last.words if last is not None else UNSET,
+            remarks=list(vitals.remarks.values()) or UNSET,
+            cost=cost(source),
+            safe_mode=view.safe_mode or UNSET,
+            dry_run=source.dry_run or UNSET,
+        )

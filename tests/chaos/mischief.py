@@ -89,7 +89,7 @@ class Mischief:
                 self._slurm(node["hostname"], "State=FAIL", "Reason=bad disk")
             case "drain":
                 with contextlib.suppress(ClientError):  # the daemon is not there yet, or does not know the node yet
-                    self._daemon.post("nodes", node["id"], "drain", body={"reason": "chaos"})
+                    self._daemon.post("nodes", node["id"], "drain", reason="chaos")
             case "old drain":
                 self._slurm(node["hostname"], "State=DRAIN", "Reason=Node Manager shutdown (sb-0)")
 

@@ -7,19 +7,22 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from managed_world import CONFIG, Managed, jobs, policy
+from werkzeug.wrappers import Request, Response
 
 from arvnodeman.commands import client, operate, wording
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PolicyChanged
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values.model import JobShape, OperatorWord, Word
+from arvnodeman.manage import shapes
+from arvnodeman.manage.app import Application, Route, json_response
 from arvnodeman.manage.places import DRY_RUN_FOLDER, SOCKET_NAME, STATE_DIR
 from arvnodeman.manage.server import ManagementServer, bind, bind_unix
 
@@ -92,14 +95,15 @@ def test_status_as_sinfo(served: Managed, run: Any) -> None:
     ]
 
 
-def test_nodes_stand_in_the_order_of_their_numbers() -> None:
+def test_nodes_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     names = ("compute10", "compute9", "compute1")
-    shown = [
-        {"hostname": name, "name": f"n-{name}", "size": "small", "state": "idle", "state_seconds": 1.0}
-        | {"slurm": "idle", "word": None, "why": "it may"}
-        for name in names
-    ]
-    size = {"id": "small", "price": 0.1, "wanted": 0, "rests": None, "missing": False, "nodes": {"idle": 3}}
+    managed = Managed(tmp_path)
+    for name in names:
+        managed.world.node(name)
+    managed.begin()
+    now = managed.source.look()
+    shown = [shapes.node(status, now) for status in now.view.nodes.values()]
+    size = shapes.sizes(now)[0]
     assert list(wording.groups(shown, [size]))[1].endswith("compute1,compute9,compute10")
     assert [line.split()[0] for line in wording.nodes(shown)][1:] == ["compute1", "compute9", "compute10"]
 
@@ -328,6 +332,42 @@ def test_another_program_at_the_port_is_told(tmp_path: Path, folder: Path, run: 
         thread.join()
     assert code == 1
     assert "is no Arvados Node Manager of this kind" in err
+
+
+@pytest.fixture
+def other_build(folder: Path, managed: Managed) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A daemon whose answers are said by the test, by the end of their address."""
+    said: dict[str, Any] = {}
+
+    def page(request: Request, path: str) -> Response:
+        return json_response(said[path])
+
+    server = ManagementServer(Application([Route("/v1/<path:path>", page)]), bind_unix(folder / SOCKET_NAME))
+    server.start()
+    yield said.update
+    server.stop()
+
+
+def test_an_answer_of_another_kind_is_a_line_that_names_the_field(
+    other_build: Callable[[dict[str, Any]], None], folder: Path, run: Any
+) -> None:
+    other_build({"status": {"version": "9", "dry_run": "no"}, "decisions": {"run": "1", "last": 0}})
+    where = f"arvados-node-manager: what listens at {folder}/{SOCKET_NAME} is no Arvados Node Manager of this kind"
+    assert run("status") == (1, "", f"{where}: Expected `bool`, got `str` - at `$.dry_run`\n")
+    assert run("decisions") == (1, "", f"{where}: Object missing required field `decisions`\n")
+
+
+def test_what_a_newer_daemon_says_beside_is_left_out_and_printed_for_programs(
+    other_build: Callable[[dict[str, Any]], None], managed: Managed, run: Any
+) -> None:
+    told = {name: managed.ask(f"/v1/{name}") for name in ("status", "nodes", "sizes")}
+    told["status"] |= {"mood": "fine", "price": 1}
+    told["nodes"]["nodes"][0] |= {"state": "dreaming", "rack": 7}
+    other_build(told)
+    assert "compute1  compute1.zzzzz  small  dreaming" in run("status", "--nodes")[1]
+    shown = json.loads(run("status", "--json")[1])
+    assert shown == {name: told[name] if name == "status" else told[name][name] for name in told}
+    assert '"price": 1,' in run("status", "--json")[1]
 
 
 def test_ways(tmp_path: Path) -> None:

@@ -23,20 +23,20 @@ def test_a_point_is_the_mean_of_its_samples() -> None:
     hours = 2 * MOST_POINTS / 60  # two samples to a point
     samples = [taken(T0 - 240 + 60 * number, busy=number) for number in range(5)]
     shown = series(samples, T0, hours, 60)
-    assert shown["step"] == 120
-    assert shown["nodes"]["busy"][-3:] == [0.5, 2.5, 4]
+    assert shown.step == 120
+    assert shown.nodes["busy"][-3:] == [0.5, 2.5, 4]
 
 
 def test_what_was_not_recorded_is_null() -> None:
     shown = series([taken(T0 - 180), taken(T0, queue=None)], T0 + 5, 0.1, 60)
-    assert shown["nodes"]["busy"] == [None, None, 1, None, None, 1]
-    assert shown["queue"] == [None, None, 0, None, None, None]
-    assert shown["times"][-1] == T0
+    assert shown.nodes["busy"] == [None, None, 1, None, None, 1]
+    assert shown.queue == [None, None, 0, None, None, None]
+    assert shown.times[-1] == T0
 
 
 def test_samples_from_before_and_after_are_left_out() -> None:
     shown = series([taken(T0 - 90_000), taken(T0 + 90_000)], T0, 1, 60)
-    assert set(shown["nodes"]["busy"]) == {None}
+    assert set(shown.nodes["busy"]) == {None}
 
 
 def test_the_ring_keeps_the_newest() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from managed_world import Managed, jobs, policy
+from msgspec import structs
 from world import EPOCH
 
 from arvnodeman.commands import wording
@@ -15,6 +17,7 @@ from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values.model import Job, JobOwner, JobShape
 from arvnodeman.fleet.values.work import WaitKind
 from arvnodeman.manage.access import LOCAL
+from arvnodeman.manage.answers import GroupShown, JobShown
 
 SHAPE = JobShape(owner=JobOwner("ann", "lab", "spent"))
 GROUP = group_name(SHAPE)
@@ -39,17 +42,18 @@ def test_a_group_with_slurms_reason_the_node_and_the_next_try(site: Managed) -> 
         "compute1 stood idle for it for 3 min and Slurm did not use it: Slurm said Resources"
     )
     assert site.ask("/v1/status")["groups_in_vain"] == 1
-    assert list(wording.in_vain([group])) == [f"in vain: {GROUP} ({group['words']}; 2 jobs): {group['why']}"]
-    more = [*wording.in_vain([group] * 8)]
+    read = msgspec.convert(group, GroupShown)
+    assert list(wording.in_vain([read])) == [f"in vain: {GROUP} ({group['words']}; 2 jobs): {group['why']}"]
+    more = [*wording.in_vain([read] * 8)]
     assert (len(more), more[-1]) == (6, "in vain: 3 more groups")
-    assert not [*wording.in_vain([{**group, "until_seconds": None}])]
+    assert not [*wording.in_vain([structs.replace(read, until_seconds=None)])]
 
 
 def test_a_job_names_its_group_and_says_why_it_waits(site: Managed) -> None:
     job = site.ask("/v1/jobs")["jobs"][1]
     assert job["group"] == GROUP
     assert job["why"] == site.ask("/v1/groups")["groups"][0]["why"]
-    assert f"  its group, of jobs like it: {GROUP}" in [*wording.job(job)]
+    assert f"  its group, of jobs like it: {GROUP}" in [*wording.job(msgspec.convert(job, JobShown))]
 
 
 def test_a_job_that_slurm_refuses_says_what_came_of_its_nodes(site: Managed) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from managed_world import Managed, jobs, policy
 from schemathesis import GenerationMode
 
-from arvnodeman.fleet.values.model import JobShape
-from arvnodeman.manage.openapi import document
+from arvnodeman.fleet.values.model import JobShape, NodeState
+from arvnodeman.history.samples import SHOWN
+from arvnodeman.manage.answers import CountsShown, ErrorShown, HealthShown, LinesShown, encode
+from arvnodeman.manage.api import ENDPOINTS
+from arvnodeman.manage.openapi import answer_of, document
 
 TOKEN = {"Authorization": "Bearer tok"}
 NAMES = {"nodes": ("compute1", "i-compute2", "compute3.zzzzz"), "sizes": ("small", "lost"), "jobs": ()}
@@ -84,3 +90,96 @@ def test_a_word_is_of_the_described_shape(schema: Any) -> None:
         path_parameters={"name": "compute1"}, body={"reason": "a look"}, media_type="application/json"
     )
     assert case.call_and_validate(headers=TOKEN).status_code == 200
+
+
+# ---- the description is as it was ------------------------------------------------------------------------------------
+
+RECORD = Path(__file__).with_name("golden") / "openapi.json"
+
+
+def plain(schema: Any, schemas: Mapping[str, Any]) -> Any:
+    """A schema as what it allows: references followed, null as one more type, without what is for people alone."""
+    if isinstance(schema, list):
+        return [plain(each, schemas) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return plain(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    found = {key: plain(value, schemas) for key, value in schema.items() if key not in ("title", "default")}
+    kinds = found.get("anyOf", [])
+    if {"type": "null"} in kinds and len(kinds) == 2:
+        (kind,) = [each for each in kinds if each != {"type": "null"}]
+        found = kind | {key: value for key, value in found.items() if key != "anyOf"}
+        found["type"] = [found["type"], "null"]
+    if "properties" in found:
+        found["properties"] = {
+            name: {key: value for key, value in each.items() if key != "description" or isinstance(value, dict)}
+            for name, each in found["properties"].items()
+        }
+        found["required"] = sorted(found.get("required", []))
+    found.pop("description", None)
+    return found
+
+
+def described(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Each request, with its parameters and with what is allowed in each answer."""
+    schemas = document["components"]["schemas"]
+    found = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            parameters = sorted(
+                (each["name"], each["in"], str(each["schema"]), each["description"])
+                for each in operation.get("parameters", [])
+            )
+            answers = {
+                code: plain(answer["content"]["application/json"]["schema"], schemas)
+                for code, answer in operation["responses"].items()
+            }
+            body = operation.get("requestBody")
+            found[f"{method} {path}"] = {
+                "summary": operation["summary"],
+                "parameters": parameters,
+                "answers": answers,
+                "body": body and plain(body["content"]["application/json"]["schema"], schemas),
+            }
+    return found
+
+
+def test_what_is_described_is_as_on_record() -> None:
+    """The record is of the description that was written by hand; now it is drawn from the types of the answers."""
+    recorded, now = described(json.loads(RECORD.read_text())), described(document())
+    for request, was in recorded.items():
+        assert now[request] == was, request
+    assert now.keys() - recorded.keys() == {"get /status.json", "get /_health/ping"}
+
+
+def texts(document: Mapping[str, Any]) -> dict[str, str]:
+    """What each field is, for people."""
+    return {
+        f"{kind}.{name}": each["description"]
+        for kind, schema in document["components"]["schemas"].items()
+        for name, each in schema["properties"].items()
+        if "description" in each and each["description"] != "seconds"
+    }
+
+
+def test_fields_are_told_of_as_on_record() -> None:
+    now = texts(document())
+    changed = {name for name, text in texts(json.loads(RECORD.read_text())).items() if now[name] != text}
+    assert changed == {"Node.doubtful"}  # heard of; now heard from
+
+
+def test_every_state_is_in_every_answer_that_counts_nodes() -> None:
+    states = {state.value for state in NodeState}
+    assert {field.removeprefix("nodes_") for field in CountsShown.__struct_fields__ if field != "nodes_wish"} >= states
+    assert set(LinesShown.__struct_fields__) == set(SHOWN)
+    assert all(answer.__doc__ for endpoint in ENDPOINTS for answer in answer_of(endpoint))
+
+
+def test_half_a_character_from_outside_spoils_no_answer() -> None:
+    assert json.loads(encode(ErrorShown("disk \ud800 gone"))) == {"error": "disk ? gone"}
+    assert encode(HealthShown("OK")) == b'{"health": "OK"}'
+    assert json.loads(encode({"id": 2**70, "health": [HealthShown("ERROR", "\ud800")]})) == {
+        "id": 2**70,
+        "health": [{"health": "ERROR", "error": "?"}],
+    }

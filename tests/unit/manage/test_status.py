@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from managed_world import Managed, jobs
 
 from arvnodeman.fleet.values.model import CloudNode, NodeState, Policy
 from arvnodeman.fleet.view.view import NodeStatus, View
-from arvnodeman.manage.status import status
-from arvnodeman.supervision.vitals import Vitals
+from arvnodeman.supervision.past import Past
 from arvnodeman.version import __version__
 
 POLICY = Policy(sections=(), shutdown_windows=(54, 6), max_nodes=8)
@@ -24,11 +24,22 @@ def node(name: str, hostname: str | None, idle_since: float | None) -> NodeStatu
     return NodeStatus(**{**fields, "cloud": cloud, "hostname": hostname, "idle_since": idle_since, "state": state})  # type: ignore[arg-type]
 
 
-def test_all_keys_are_there_from_the_start() -> None:
+def status(folder: Path, view: View, *, exceptions: int = 0) -> dict[str, Any]:
+    """What the page says of a view, but for what it says of the process."""
+    site = Managed(folder)
+    site.world.published.view = view
+    site.vitals.past = Past()
+    for _ in range(exceptions):
+        site.vitals.count("actor_exceptions")
+    shown: dict[str, Any] = site.get("/status.json").get_json()
+    assert shown.pop("cost")["hour"] == 0.0
+    assert shown.pop("restarts") == {}
+    return shown
+
+
+def test_all_keys_are_there_from_the_start(tmp_path: Path) -> None:
     """Row N7: nodes_booting was documented and never there."""
-    vitals = Vitals()
-    vitals.count("actor_exceptions")
-    assert status(vitals, EMPTY) == {
+    assert status(tmp_path, EMPTY, exceptions=1) == {
         "Version": __version__,
         "config_max_nodes": 8,
         "list_nodes_errors": 0,
@@ -50,7 +61,7 @@ def test_all_keys_are_there_from_the_start() -> None:
     }
 
 
-def test_counts() -> None:
+def test_counts(tmp_path: Path) -> None:
     view = View(
         t=1000.0,
         policy=POLICY,
@@ -59,25 +70,25 @@ def test_counts() -> None:
         wish=3,
         quota=5,
     )
-    shown = status(Vitals(), view)
+    shown = status(tmp_path, view)
     assert (shown["nodes_booting"], shown["nodes_idle"], shown["nodes_busy"]) == (2, 1, 0)
     assert (shown["nodes_wish"], shown["node_quota"], shown["boot_failures"]) == (3, 5, 4)
     assert (shown["list_nodes_errors"], shown["create_node_errors"], shown["destroy_node_errors"]) == (1, 2, 3)
 
 
 @pytest.mark.parametrize("name", ["list_nodes_errors", "create_node_errors", "destroy_node_errors"])
-def test_cloud_errors_appears_with_the_first_error(name: str) -> None:
-    assert status(Vitals(), View(t=1.0, policy=POLICY, counters={name: 7}))["cloud_errors"] == 7
+def test_cloud_errors_appears_with_the_first_error(tmp_path: Path, name: str) -> None:
+    assert status(tmp_path, View(t=1.0, policy=POLICY, counters={name: 7}))["cloud_errors"] == 7
 
 
-def test_idle_times_are_seconds_by_hostname() -> None:
+def test_idle_times_are_seconds_by_hostname(tmp_path: Path) -> None:
     """Row N15: no key is null, and what is not idle is not there."""
     nodes = {
         "1": node("a", "compute1", 987.5),
         "2": node("b", None, 999.0),
         "3": node("c", "compute3", None),
     }
-    assert status(Vitals(), View(t=1000.0, policy=POLICY, nodes=nodes))["idle_times"] == {"compute1": 12.5, "b": 1.0}
+    assert status(tmp_path, View(t=1000.0, policy=POLICY, nodes=nodes))["idle_times"] == {"compute1": 12.5, "b": 1.0}
 
 
 def test_the_page_shows_the_newest_view_without_a_token(tmp_path: Path) -> None:

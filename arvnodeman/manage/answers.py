@@ -1,0 +1,394 @@
+"""What the management server says in JSON, each answer described once: the pages make these values, the commands for
+operators read them, and /v1/openapi.json is drawn from them.
+
+Durations are seconds, moments seconds since the epoch, prices $/hour. A client takes what it does not know for nothing:
+another build may say more, and may have words that are not in our lists.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from arvnodeman.fleet.messages import Decided, Poll
+from arvnodeman.fleet.values.model import NodeState, Word
+
+LONGEST_REASON = 180  # characters: what a tag of any cloud holds
+
+
+def encode(value: object) -> bytes:
+    """As JSON, on one line, with the blanks that scripts of all kinds have always found in it."""
+    try:
+        return msgspec.json.format(msgspec.json.encode(value), indent=0)
+    except UnicodeEncodeError:  # half a character in a text of the outside, which UTF-8 has no bytes for
+        return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode(errors="replace")
+
+
+def _one_of(words: Iterable[str]) -> Meta:
+    """A text that is one of these, as far as this build knows."""
+    return Meta(extra_json_schema={"enum": list(words)})
+
+
+def _each_of(words: Iterable[str], of: dict[str, Any]) -> Meta:
+    """An object that has all of these, and nothing else."""
+    names = list(words)
+    return Meta(extra_json_schema={"properties": dict.fromkeys(names, of), "required": names})
+
+
+Whole = Annotated[int, Meta(ge=0)]
+Number = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, description="seconds")]
+State = Annotated[str, _one_of(NodeState)]
+States = Annotated[
+    dict[str, int], Meta(description="nodes by state"), _each_of(NodeState, {"type": "integer", "minimum": 0})
+]
+Line = list[Number | None]
+
+
+class ErrorShown(Struct, frozen=True, gc=False):
+    """What is wrong."""
+
+    error: str
+
+
+class PollShown(Struct, frozen=True, gc=False):
+    """How one list fares."""
+
+    list: Annotated[str, _one_of(Poll)]
+    age_seconds: Seconds | None
+    duration_seconds: Seconds | None
+    items: Whole
+    errors: Whole
+    error: Annotated[str, Meta(description="of the last attempt; empty after a good one")]
+
+
+class CostShown(Struct, frozen=True, gc=False):
+    """What the nodes have cost so far."""
+
+    hour: Annotated[Number, Meta(description="$ so far this hour, of this machine's calendar")]
+    day: Annotated[Number, Meta(description="the same of this day")]
+    month: Annotated[Number, Meta(description="the same of this month")]
+    complete: Annotated[
+        bool, Meta(description="false: nodes that ended before `since` are not counted, for want of a history")
+    ]
+    since: Annotated[Number, Meta(description="when the account begins, in seconds since the epoch")]
+
+
+class BootTroubleShown(Struct, frozen=True, gc=False):
+    """What went wrong with the newest boot of a size."""
+
+    size: str
+    words: str
+    seconds: Annotated[Number, Meta(description="since then")]
+
+
+class StatusShown(Struct, frozen=True, gc=False):
+    """The daemon in one object."""
+
+    version: str
+    dry_run: bool
+    safe_mode: bool
+    stopping: bool
+    healthy: bool
+    wrong: Annotated[list[str], Meta(description="why it is not healthy")]
+    remarks: Annotated[list[str], Meta(description="what is well enough, and whoever runs this should know")]
+    blocked: Annotated[str, Meta(description="why nothing is decided at all now; empty when it is")]
+    up_seconds: Seconds
+    nodes: States
+    price: Annotated[Number, Meta(description="$/hour of everything that exists or is booting")]
+    max_total_price: Number
+    cost: CostShown
+    min_nodes: Whole
+    max_nodes: Whole
+    node_quota: Whole
+    slot_quota: Whole
+    nodes_wish: Whole
+    jobs_waiting: Whole
+    jobs_served: Annotated[Whole, Meta(description="of the waiting jobs: a node is there or on its way")]
+    boot_troubles: Annotated[
+        list[BootTroubleShown],
+        Meta(description="sizes whose newest boot did not go well, while none has come up since"),
+    ]
+    groups_in_vain: Annotated[
+        Whole, Meta(description="groups of jobs for which nothing is booted, as Slurm did not use a node for them")
+    ]
+    longest_wait_seconds: Seconds | None
+    decisions: Annotated[Whole, Meta(description="serial number of the newest decision")]
+    words_over_tcp: Annotated[
+        bool, Meta(description="a ManagementToken is configured: operators' words are taken here too")
+    ]
+    polls: list[PollShown]
+
+
+class OperationShown(Struct, frozen=True, gc=False):
+    """One operation under way."""
+
+    id: Whole
+    kind: Annotated[str, _one_of(("boot", "shutdown", "kill", "chore"))]
+    subject: str
+    stage: str
+    seconds: Seconds
+    attempts: Whole
+    size: str | None
+    node: str | None
+    trouble: Annotated[str | None, Meta(description="the error after which it waits for another attempt")]
+    next_attempt_seconds: Seconds | None
+
+
+class NodeWordShown(Struct, frozen=True, gc=False):
+    """An operator's word on a node."""
+
+    word: str
+    reason: str
+
+
+class NodeShown(Struct, frozen=True, gc=False):
+    """One node, and why it is there or goes."""
+
+    id: str
+    name: str
+    hostname: str | None
+    size: str | None
+    instance_type: str | None
+    preemptible: bool
+    price: Number
+    state: State
+    state_seconds: Seconds
+    slurm: Annotated[str, Meta(description="Slurm's word; empty for none")]
+    slurm_reason: str
+    answers_slurm: bool | None
+    record: str | None
+    last_ping_seconds: Seconds | None
+    age_seconds: Seconds
+    idle_seconds: Seconds | None
+    address: str | None
+    word: NodeWordShown | None
+    doubtful: Annotated[bool, Meta(description="not heard from for long, and kept all the same")]
+    goes: Annotated[bool, Meta(description="it is being shut down, or may be")]
+    why: Annotated[str, Meta(description="why it is kept, or goes")]
+    until_seconds: Seconds | None
+    operations: Annotated[list[OperationShown], Meta(description="on this node; when one node is asked for")] | (
+        UnsetType
+    ) = UNSET
+
+
+class ContainerShown(Struct, frozen=True, gc=False):
+    """What Arvados says of a job."""
+
+    state: str
+    priority: Annotated[int, Meta(description="0: nobody wants it any more")]
+
+
+class JobShown(Struct, frozen=True, gc=False):
+    """One waiting job, and what stands in its way."""
+
+    id: str
+    place: Annotated[int, Meta(ge=1, description="in the order of service")]
+    priority: int
+    nodes: Whole
+    cores: Number
+    ram: Annotated[Number, Meta(description="MB")]
+    scratch: Annotated[Number, Meta(description="MB")]
+    named_size: str | None
+    gres: Annotated[str, Meta(description="GPUs and the like that it asks of each node, as `gpu:1`; empty for none")]
+    partitions: Annotated[list[str], Meta(description="of Slurm, any of which will do")]
+    group: Annotated[str, Meta(description="the name of the jobs that are like it in what they ask for and for whom")]
+    sizes: Annotated[list[str], Meta(description="that fit it, in the order in which they are tried")]
+    slurm_reason: str
+    in_slurm: bool
+    container: Annotated[ContainerShown | None, Meta(description="what Arvados says of it, from 3.0 on")]
+    waiting_seconds: Seconds | None
+    served: Annotated[bool, Meta(description="a node is there or on its way")]
+    why: Annotated[str, Meta(description="what stands in its way")]
+    until_seconds: Seconds | None
+
+
+class OtherJobShown(Struct, frozen=True, gc=False):
+    """A waiting job that more nodes would not help."""
+
+    id: str
+    slurm_reason: str
+    waits_for_nodes: Annotated[bool, Meta(extra_json_schema={"enum": [False]})]
+    why: Annotated[str, Meta(description="what it waits for instead")]
+
+
+class GroupShown(Struct, frozen=True, gc=False):
+    """A group of jobs for which a node was up in vain, or which Slurm refused while one was up."""
+
+    name: str
+    words: Annotated[str, Meta(description="what its jobs are")]
+    jobs: Whole
+    slurm_reason: Annotated[str, Meta(description="while a node was up")]
+    node: Annotated[str, Meta(description="that stood idle for it; empty: none did")]
+    idle_seconds: Seconds
+    why: Annotated[str, Meta(description="why nothing, or little, is booted for it")]
+    until_seconds: Seconds | None
+
+
+class SizeShown(Struct, frozen=True, gc=False):
+    """One configured size."""
+
+    id: str
+    instance_type: str | None
+    missing: Annotated[bool, Meta(description="the cloud does not offer it")]
+    cores: Whole | None
+    ram: Annotated[Number | None, Meta(description="MB that jobs can count on")]
+    scratch: Annotated[Number | None, Meta(description="MB")]
+    price: Annotated[Number | None, Meta(description="$/hour")]
+    preemptible: bool | None
+    gres: Annotated[str | None, Meta(description="GPUs and the like, as `gpu:1`; empty for none")]
+    partitions: Annotated[list[str] | None, Meta(description="of Slurm, whose jobs alone it serves; empty for all")]
+    wanted: Whole
+    nodes: States
+    trouble: Annotated[
+        str | None, Meta(description="what went wrong with its newest boot, while none has come up since")
+    ]
+    rests: Annotated[str | None, Meta(description="why nothing of it is booted now")]
+    rest_seconds: Seconds | None
+
+
+class DecisionShown(Struct, frozen=True, gc=False):
+    """One decision."""
+
+    serial: Whole
+    time: Annotated[Number, Meta(description="seconds since the epoch")]
+    kind: Annotated[str, _one_of(Decided)]
+    subject: Annotated[str, Meta(description="node, size, job or list")]
+    words: str
+
+
+class LinesShown(Struct, frozen=True, gc=False):
+    """Nodes by state."""
+
+    booting: Annotated[Line, Meta(description="nodes that are booting")]
+    unpaired: Annotated[Line, Meta(description="nodes that are unpaired")]
+    idle: Annotated[Line, Meta(description="nodes that are idle")]
+    busy: Annotated[Line, Meta(description="nodes that are busy")]
+    other: Annotated[Line, Meta(description="nodes that are other")]
+
+
+class HistoryShown(Struct, frozen=True, gc=False):
+    """Lines with one figure for each point; null where nothing was recorded."""
+
+    step: Annotated[Number, Meta(description="seconds from one point to the next")]
+    since: Annotated[Number, Meta(description="seconds since the epoch")]
+    until: Annotated[Number, Meta(description="seconds since the epoch: now")]
+    times: Annotated[list[Number], Meta(description="where each point begins, in seconds since the epoch")]
+    nodes: LinesShown
+    queue: Annotated[Line, Meta(description="waiting jobs")]
+    capacity: Annotated[Line, Meta(description="nodes that may exist at most, by max_nodes and the limits learnt")]
+    cost_per_hour: Annotated[Line, Meta(description="$/hour of everything that exists or is booting")]
+
+
+# ---- whole answers ---------------------------------------------------------------------------------------------------
+
+
+class NodesShown(Struct, frozen=True, gc=False):
+    """All nodes."""
+
+    nodes: list[NodeShown]
+
+
+class JobsShown(Struct, frozen=True, gc=False):
+    """A page of the waiting jobs, in the order of service."""
+
+    jobs: list[JobShown]
+    offset: Whole
+    total: Whole
+
+
+class SizesShown(Struct, frozen=True, gc=False):
+    """All sizes."""
+
+    sizes: list[SizeShown]
+
+
+class GroupsShown(Struct, frozen=True, gc=False):
+    """All such groups."""
+
+    groups: list[GroupShown]
+
+
+class OperationsShown(Struct, frozen=True, gc=False):
+    """All operations."""
+
+    operations: list[OperationShown]
+
+
+class PollsShown(Struct, frozen=True, gc=False):
+    """The three lists."""
+
+    polls: list[PollShown]
+
+
+class DecisionsShown(Struct, frozen=True, gc=False):
+    """Decisions, oldest first."""
+
+    run: Annotated[str, Meta(description="serials count anew in each")]
+    last: Whole
+    decisions: list[DecisionShown]
+
+
+class WordShown(Struct, frozen=True, gc=False):
+    """An operator's word that was taken."""
+
+    node: str
+    word: Annotated[str, _one_of(Word)]
+    reason: str
+    heard: Annotated[bool, Meta(description="false: the daemon is busy, and will hear it in its turn")]
+
+
+class RetriedShown(Struct, frozen=True, gc=False):
+    """What is tried again."""
+
+    name: str
+    groups: Annotated[list[str], Meta(description="that are meant, of those for which a node was up in vain")]
+    reason: str
+    heard: Annotated[bool, Meta(description="false: the daemon is busy, and will hear it in its turn")]
+
+
+class ReasonGiven(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may come with a word."""
+
+    reason: Annotated[str, Meta(max_length=LONGEST_REASON, extra_json_schema={"pattern": "^[ -~]*$"})] = ""
+
+
+class HealthShown(Struct, frozen=True, gc=False):
+    """As Arvados' services say it."""
+
+    health: Annotated[str, _one_of(("OK", "ERROR"))]
+    error: str | UnsetType = UNSET
+
+
+class CountsShown(Struct, frozen=True, gc=False, kw_only=True):
+    """/status.json, under the keys that an existing installation's monitoring reads, in the order that it had."""
+
+    version: str = field(name="Version")
+    config_max_nodes: Whole
+    actor_exceptions: Whole
+    boot_failures: Whole
+    idle_times: Annotated[dict[str, float], Meta(description="seconds, by hostname")]
+    nodes_wish: Whole
+    node_quota: Whole
+    list_nodes_errors: Whole
+    create_node_errors: Whole
+    destroy_node_errors: Whole
+    nodes_booting: Whole
+    nodes_unpaired: Whole
+    nodes_busy: Whole
+    nodes_idle: Whole
+    nodes_fail: Whole
+    nodes_reserved: Whole
+    nodes_down: Whole
+    nodes_shutdown: Whole
+    cloud_errors: Annotated[Whole, Meta(description="of all three kinds; from the first one on")] | UnsetType = UNSET
+    restarts: Annotated[dict[str, int], Meta(description="ends of earlier runs by cause")]
+    last_end: Annotated[str, Meta(description="how the last run ended")] | UnsetType = UNSET
+    remarks: list[str] | UnsetType = UNSET
+    cost: CostShown
+    safe_mode: bool | UnsetType = UNSET
+    dry_run: bool | UnsetType = UNSET
