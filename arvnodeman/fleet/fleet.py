@@ -13,6 +13,7 @@ from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_recor
 from arvnodeman.fleet.decide.names import note_names
 from arvnodeman.fleet.decide.offers import after_offer, offer_sizes
 from arvnodeman.fleet.decide.planning import decide_boots, replan, take_back, wanted_again
+from arvnodeman.fleet.decide.quiet import let_rest
 from arvnodeman.fleet.decide.records import RecordKeeping, clean_orphans
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import after_shutdown, decide_nothing, decide_stops, departures
@@ -122,8 +123,7 @@ class Fleet:
     def _records_listed(self, event: RecordsListed) -> None:
         """A node poll: stops are decided here."""
         state = self._state
-        take_records(state, event)
-        note_names(state)
+        note_names(state, anew=take_records(state, event))
         state.check_gate()
         self._records.look(state)
         departures(state)
@@ -134,9 +134,11 @@ class Fleet:
                 take_back(state, plan)
             stop_unneeded(state)
             decide_stops(state)
+            let_rest(state)
             self._settle(*keep_up(state), *offer_sizes(state), *clean_orphans(state, self._records))
         else:
             decide_nothing(state)
+            let_rest(state)
         self._publish(everything=True)
 
     def _queue_listed(self, event: QueueListed) -> None:
@@ -252,7 +254,7 @@ class Fleet:
         state = self._state
         before = {missing.id for missing in state.table.missing} if state.table is not None else set()
         state.table = SizeTable(state.policy.sections, self._offers, state.policy.node_mem_scaling)
-        note_names(state)
+        note_names(state, anew=True)
         state.roster.resize(state.table)
         state.touched.update(state.roster.nodes)
         for size in state.table.cheapest_first:
@@ -278,6 +280,7 @@ class Fleet:
         state.vain.first_wait = policy.vain_retry_after
         state.vain.end_all(state.t)
         state.reloaded = state.t
+        state.roster.wake_all()
         if state.table is not None:
             self._build_table(report=True)
             self._sizes_at = state.t  # a new section may name a type that was not looked up yet

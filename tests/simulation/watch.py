@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
@@ -30,7 +30,32 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values.model import JobShape, Word
 from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.fleet.view.view import View
 from arvnodeman.foresight.simulation import Simulation
+
+VIEWED = [each.name for each in fields(View) if each.name != "sight"]  # which has no equal
+
+
+def _written_anew(event: Event) -> Event:
+    """The same list, of other objects."""
+    match event:
+        case CloudListed(nodes=nodes):
+            return replace(event, nodes=[replace(node) for node in nodes])
+        case RecordsListed(records=records, slurm=slurm):
+            words = {name: replace(node) for name, node in slurm.items()} if slurm is not None else None
+            return replace(event, records=[replace(record) for record in records], slurm=words)
+        case _:
+            return event
+
+
+def _differences(ours: object, twins: object) -> str:
+    """What is other where all rows are awake, for a failure."""
+    if isinstance(ours, Mapping) and isinstance(twins, Mapping):
+        keys = [key for key in ours.keys() | twins.keys() if ours.get(key) != twins.get(key)]
+        return "; ".join(f"{key}: {_differences(ours.get(key), twins.get(key))}" for key in keys)
+    if isinstance(ours, tuple) and hasattr(ours, "_asdict") and isinstance(twins, type(ours)):
+        return _differences(ours._asdict(), twins._asdict())
+    return f"{ours}, and with all rows awake {twins}"
 
 
 @dataclass(slots=True, repr=False)
@@ -43,28 +68,28 @@ class Watch:
     words: dict[str, Word] = field(default_factory=dict)  # operators' newest, by cloud id
     flying: dict[int, Step] = field(default_factory=dict)  # steps not answered, by operation
     sinfo: dict[str, NodeWork] = field(default_factory=dict)
-    history: list[tuple[Event, float, Sequence[Command]]] = field(default_factory=list)
-    began: float = 0.0
+    twin: Fleet = field(init=False)  # hears the same, and looks at every row at every event
     back_off: dict[JobShape, float] = field(default_factory=dict)  # groups that were booted for in vain, and until when
     _succeeded: dict[Poll, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.run.watch = self.look
-        self.began = self.run.wall()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.twin = Fleet(self.run.policy, self.run.wall())
 
     def restarted(self) -> None:
         """A new daemon knows nothing."""
-        self.replay()
         self.flying.clear()
         self._succeeded.clear()
         self.back_off.clear()
-        self.history.clear()
-        self.began = self.run.wall()
+        self._begin()
         self.seen.add("restart")
 
     def look(self, event: Event, now: float, commands: Sequence[Command]) -> None:
         """One event has been handled."""
-        self.history.append((event, now, commands))
+        self._hold_against_twin(event, now, commands)
         self._take_in(event)
         for command in commands:
             if isinstance(command, Step):
@@ -194,12 +219,18 @@ class Watch:
         node = self.run.site.clouds.nodes.get(identity)
         return self.run.site.keeper.hostname(node) if node is not None else ""
 
-    def replay(self) -> None:
-        """The same history gives the same commands."""
-        fleet = Fleet(self.run.policy, self.began)
-        for event, now, commands in self.history:
-            again = fleet.handle(event, now)
-            assert again == commands, f"{event} gave {commands}, and now {again}"
+    def _hold_against_twin(self, event: Event, now: float, commands: Sequence[Command]) -> None:
+        """The same history gives the same commands, also where no row is quiet and no list has a row of the last."""
+        self.twin._state.roster.wake_all()
+        again = self.twin.handle(_written_anew(event), now)
+        assert again == commands, f"{event} gave {commands}, and with all rows awake {again}"
+        ours, other = self.run.fleet, self.twin
+        assert ours.next_wakeup() == other.next_wakeup(), f"after {event}"
+        for name in VIEWED:
+            shown, expected = getattr(ours.view, name), getattr(other.view, name)
+            assert shown == expected, f"{name} after {type(event).__name__}: {_differences(shown, expected)}"
+        if ours._state.roster.quiet:
+            self.seen.add("quiet rows")
 
     def account(self, text: str) -> str:
         """What stands, for a failure."""

@@ -112,6 +112,7 @@ def after_boot(state: State, boot: Boot) -> None:
         if boot.row is None:
             row = state.roster.nodes.get(boot.node.id) or _new_row(state, boot)
             link(boot, row)
+            state.touch(row)
             state.milestones.created(row, state.t)
         _created(state, boot)
     if boot.trouble is not None:
@@ -127,7 +128,6 @@ def after_boot(state: State, boot: Boot) -> None:
 
 def _new_row(state: State, boot: Boot) -> Node:
     assert boot.node is not None
-    state.touched.add(boot.node.id)
     return state.roster.add(boot.node, state.t, state.table, listed=False)
 
 
@@ -150,7 +150,7 @@ def unlink(state: State, node: Node) -> bool:
     if boot is None or boot.node is not None:
         return False
     node.boot = None
-    state.touched.add(node.id)
+    state.touch(node)
     state.roster.drop(node)
     boot.abandon()
     after_boot(state, boot)

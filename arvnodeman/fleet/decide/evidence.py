@@ -56,9 +56,9 @@ class Standing:
 
 
 def look(state: State) -> Standing:
-    """One pass over the nodes."""
-    standing = Standing()
-    for node in state.roster.nodes.values():
+    """One pass over the nodes that are awake; of the others it is known that they work."""
+    standing = Standing(up=set(state.roster.sizes_at_work()))
+    for node in state.roster.awake():
         slurm, size = node.slurm, node.size
         if slurm is None or size is None or node.destroyed_at is not None or node.word in _GOING:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from arvnodeman.fleet.decide.boots import link
+from arvnodeman.fleet.decide.quiet import ring
 from arvnodeman.fleet.decide.state import OFFSET_NOISE, State
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
 from arvnodeman.fleet.nodes.node import (
@@ -36,15 +37,17 @@ def take_cloud(state: State, event: CloudListed) -> None:
     state.freshness.success(Poll.CLOUD, state.t, state.record_now)
     if first:
         _expect_pinging_nodes(state)
-    if not state.cloud_trust.look({node.report_id for node in event.nodes}):
+    change = state.roster.take_cloud(event.nodes, state.t, state.table)
+    came = [entry.report_id for entry in change.entries.came]
+    left = [entry.report_id for entry in change.entries.left]
+    if not state.cloud_trust.follow(came, left, state.roster.listed.report_ids):
         state.desk.warning(
             "The cloud's list lacks %d nodes that were there: it is not believed before a second one says the same",
             len(state.cloud_trust.doubted),
         )
-    change = state.roster.take_cloud(event.nodes, state.t, state.table)
     state.plan_outdated = True
     _revive(state)
-    for identity in change.duplicates:
+    for identity in change.entries.duplicates:
         state.desk.warning("The cloud lists node %s twice: the second is ignored", identity)
     for node in change.new:
         state.desk.info("Registering new cloud node %s", node.id)
@@ -52,7 +55,8 @@ def take_cloud(state: State, event: CloudListed) -> None:
         _find_boot(state, node)
     for node in (*change.new, *change.changed):
         _note_fault(state, node)
-    state.touched.update(node.id for nodes in (change.new, change.changed, change.delisted) for node in nodes)
+    for node in (*change.new, *change.changed, *change.delisted):
+        state.touch(node)
     for node in change.missing:
         node.missing += 1
         if node.missing == 2:
@@ -74,7 +78,7 @@ def _note_fault(state: State, node: Node) -> None:
 
 def _revive(state: State) -> None:
     """The cloud said yes to a destroy, and lists the node for ever: it is there, it costs, it has to go again."""
-    for node in state.roster.nodes.values():
+    for node in state.roster.awake():
         if node.destroyed_at is not None and state.t - node.destroyed_at > state.policy.boot_fail_after:
             node.destroyed_at = None
             node.down_cause = causes.IsDown(why="the cloud lists it still, long after it was destroyed")
@@ -125,26 +129,27 @@ def _note_pairing(state: State, node: Node) -> None:
         )
 
 
-def take_records(state: State, event: RecordsListed) -> None:
-    """A node record list, joined with what the scheduler says of nodes, has come: every node is judged."""
+def take_records(state: State, event: RecordsListed) -> bool:
+    """A node record list, joined with what the scheduler says of nodes, has come: every node is judged. True when names
+    came or went, or nodes have other features."""
     state.record_offset = _offset(state, event.clock_offset, state.record_offset, "node record server")
     first = Poll.RECORDS not in state.freshness.succeeded
     state.records_started = state.clock.steady(event.started)
     state.freshness.success(Poll.RECORDS, state.t, state.record_now)
     state.plan_outdated = True
-    known = state.roster.records
-    listed = {record.uuid: record for record in event.records}
-    believed = state.record_trust.look(set(listed))
-    if not believed:
+    ring(state)
+    joining = state.roster.take_records(event.records, event.slurm)
+    records = joining.records
+    if not state.record_trust.follow(records.came, records.before, lambda: set(state.roster.records)):
         state.desk.warning(
             "The list of node records lacks %d that were there: it is not believed before a second one says the same",
             len(state.record_trust.doubted),
         )
-    for uuid in listed if not listed.keys() <= known.keys() else ():
-        if uuid not in known:
-            state.desk.info("Registering new Arvados node %s", uuid)
-    for node in state.roster.take_records(listed, event.slurm):
+    for uuid in records.new:
+        state.desk.info("Registering new Arvados node %s", uuid)
+    for node in joining.paired:
         _note_pairing(state, node)
+    state.touched.update(node.id for node in joining.fresh)
     for node, resumed_at in state.resumed.values():
         if state.records_started <= resumed_at:
             undrained(node)
@@ -153,6 +158,7 @@ def take_records(state: State, event: RecordsListed) -> None:
         _check_first_cloud_list(state)
     _find_prepared(state)
     judge_all(state)
+    return joining.words or bool(records.new or records.gone)
 
 
 def _check_first_cloud_list(state: State) -> None:
@@ -173,9 +179,10 @@ def _find_prepared(state: State) -> None:
 
 
 def judge_all(state: State) -> None:
-    """What this node poll makes of every node."""
+    """What this node poll makes of every node that is awake."""
     sight = state.sight()
     polls = state.record_polls
+    state.roster.judged_at = state.t
     polls.append(state.t)
     while state.t - polls[0] > state.policy.boot_fail_after:
         polls.popleft()
@@ -204,7 +211,7 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
     turned: list[Node] = []
     unheard: list[Node] = []
     t, fresh, heard = sight.t, sight.record_now - sight.policy.node_stale_after, sight.heard
-    for node in state.roster.nodes.values():
+    for node in state.roster.awake():
         slurm, record = node.slurm, node.record
         if record is None:
             unheard.append(node)

@@ -36,10 +36,12 @@ class NameTraits:
         self._all = tuple(each.key for each in newest)
         self._known.clear()
 
-    def know(self, slurm: Mapping[str, NodeWork] | None, table: SizeTable | None) -> None:
-        """What Slurm shows of the names; None: which name a node will have is not ours to choose, or not known."""
+    def know(self, slurm: Mapping[str, NodeWork] | None, table: SizeTable | None, *, anew: bool) -> None:
+        """What Slurm shows of the names; None: which name a node will have is not ours to choose, or not known. `anew`:
+        some have other features than before."""
+        if anew or (slurm is None) is not (self._slurm is None) or table is not self._table:
+            self._known.clear()
         self._slurm, self._table = slurm, table
-        self._known.clear()
 
     def met_by(self, hostname: str | None) -> Zone:
         """The keys of the needs that a name meets: all, where that is not known."""
@@ -76,12 +78,13 @@ class _Wanted:
         return met
 
 
-def note_names(state: State) -> None:
+def note_names(state: State, *, anew: bool) -> None:
     """Records or sizes have come: which sets of features nodes can have by their names. Where records are names, nodes
-    get those alone; else any name that Slurm shows."""
+    get those alone; else any name that Slurm shows. `anew`: names came or went, or have other features, or the sizes
+    are others."""
     table, slurm = state.table, state.roster.slurm
-    state.names.know(slurm if state.has_names else None, table)
-    if table is None or slurm is None:
+    state.names.know(slurm if state.has_names else None, table, anew=anew)
+    if table is None or slurm is None or not anew:
         return
     shown: Iterable[NodeWork] = slurm.values()
     if state.has_names:

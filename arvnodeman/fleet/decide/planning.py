@@ -229,8 +229,7 @@ def _decide_held_back(state: State, plan: Plan) -> None:
 def _summarise(state: State, plan: Plan) -> None:
     """One line for each size: wishlist, nodes by state."""
     assert state.table is not None
-    nodes = [node for node in state.roster.nodes.values() if node.size is not None]
-    counts = Counter(zip([node.size.id for node in nodes if node.size], [node.state for node in nodes], strict=True))
+    counts = state.roster.census()
     counts.update((boot.size.id, NodeState.BOOTING) for boot in state.boots.values() if boot.row is None)
     for size in state.table.cheapest_first:
         booting, unpaired = counts[size.id, NodeState.BOOTING], counts[size.id, NodeState.UNPAIRED]

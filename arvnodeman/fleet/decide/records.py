@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from arvnodeman.fleet.decide.state import INTENT_COUNTS_FOR, State
 from arvnodeman.fleet.messages import Decided, Poll
-from arvnodeman.fleet.nodes.node import host_part
 from arvnodeman.fleet.operations.chores import CleanRecord
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.values.model import BootIntent, NodeRecord
@@ -78,22 +77,20 @@ class RecordKeeping:
     def _without_node(self, state: State) -> Iterator[NodeRecord]:
         """Records that belong to no node that we know, and to no operation."""
         roster = state.roster
-        unpaired = [record for uuid, record in roster.records.items() if uuid not in roster.paired]
-        if not unpaired:
+        if not roster.records.keys() - roster.paired.keys():
             return
-        made_for = {node.prepared.uuid for node in roster.nodes.values() if node.prepared is not None}
+        unpaired = [record for uuid, record in roster.records.items() if uuid not in roster.paired]
+        made_for = {node.prepared.uuid for node in roster.awake() if node.prepared is not None}
         busy = state.busy_records()
-        listed = {node.cloud.report_id for node in roster.nodes.values()}
-        carried = {host_part(node.cloud) for node in roster.nodes.values()}
         live_tokens = {boot.token for boot in state.boots.values()}
         for record in unpaired:
             if record.uuid in made_for or record.uuid in busy:
                 continue
             if record.intent is not None and record.intent.token in live_tokens:
                 continue  # a prepare that failed had worked
-            if record.instance_id in listed:
+            if roster.is_reported(record.instance_id):
                 continue  # it does not pair, and yet it is no orphan
-            if record.is_name and record.hostname in carried:
+            if record.is_name and roster.is_carried(record.hostname):
                 continue  # two nodes with one name: the one that has it goes first
             yield record
 
@@ -143,7 +140,7 @@ def _turned_up(state: State, chore: Operation) -> bool:
     """A cleaning waits for its next attempt, and its record has a node after all: it ends, or jobs would end there."""
     if not isinstance(chore, CleanRecord) or chore.step is not None:
         return False
-    uuid, nodes = chore.record.uuid, state.roster.nodes.values()
+    uuid, nodes = chore.record.uuid, state.roster.awake()
     made_for = any(node.prepared is not None and node.prepared.uuid == uuid for node in nodes)
     if made_for or uuid in state.roster.paired or state.roster.slurm_works(chore.record.hostname):
         chore.outcome = "failed"

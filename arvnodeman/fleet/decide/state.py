@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from arvnodeman.fleet.decide.names import NameTraits
 from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.nodes.alarms import Alarms
 from arvnodeman.fleet.nodes.milestones import Milestones
 from arvnodeman.fleet.nodes.node import Node, Sight, undrained
 from arvnodeman.fleet.nodes.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
@@ -44,6 +45,7 @@ class State:
         self.cloud_trust = Trust()
         self.record_trust = Trust()
         self.roster = Roster()
+        self.alarms = Alarms()
         self.queue = Queue()
         self.outlook = NOTHING_AHEAD  # of the newest queue poll
         self.names = NameTraits()
@@ -146,6 +148,11 @@ class State:
             shut.append(Shut(Bar.DOUBTED_RECORDS, text))
         self.desk.gate = Gate(tuple(shut), tuple(shut)) if shut else OPEN
         return self.desk.gate
+
+    def touch(self, node: Node) -> None:
+        """Something has been done to a node, or it is seen otherwise: its row is awake, and is shown anew."""
+        self.touched.add(node.id)
+        self.roster.wake(node)
 
     def health_of(self, size: NodeSize) -> SizeHealth:
         """How boots of a size have gone lately."""

@@ -27,7 +27,7 @@ def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = Fals
     if node.record is not None and state.roster.is_anothers(node.record, node):
         shutdown.record_uuid = None  # cleaned, it would halt the other
     node.shutdown = shutdown
-    state.touched.add(node.id)
+    state.touch(node)
     node.set_state(NodeState.SHUTDOWN, state.t)
     state.shutdowns[shutdown.id] = shutdown
     state.desk.shutdowns = len(state.shutdowns)
@@ -38,7 +38,7 @@ def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = Fals
 
 def after_shutdown(state: State, shutdown: Shutdown) -> None:
     """A shutdown has gone on: see whether it has ended."""
-    state.touched.add(shutdown.node.id)
+    state.touch(shutdown.node)
     if shutdown.past_return:  # its absence from the next list will be no surprise
         state.cloud_trust.forget(shutdown.node.cloud.report_id)
         if shutdown.kind is Kind.GONE:
@@ -101,10 +101,10 @@ def decide_stops(state: State) -> None:
     assert plan is not None
     sight, t = state.sight(), state.t
     spare: dict[str, list[Node]] = {}  # idle nodes by pool
-    up = len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
+    up = state.roster.quiet + len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
     room = plan.room_wanted
     kept: list[Node] = []  # without a job, by Slurm, for one that it does not start
-    for node in list(state.roster.nodes.values()):
+    for node in state.roster.awake():
         if node.destroyed_at is not None or node.shutdown is not None:
             room -= _leaves_room(node)
             continue
@@ -130,7 +130,7 @@ def decide_stops(state: State) -> None:
 def decide_nothing(state: State) -> None:
     """A node poll has come, and the lists are not such that anything may be begun."""
     sight = state.sight()
-    for node in state.roster.nodes.values():
+    for node in state.roster.awake():
         if node.shutdown is None and node.destroyed_at is None:
             node.reason = undecided(node, sight)
 
@@ -168,8 +168,7 @@ def _is_being_resumed(state: State, node: Node) -> bool:
 
 def adopt_drained(state: State) -> None:
     """A queue poll has come: what was drained before a restart is taken up before the plan, which may take it back."""
-    nodes = state.roster.nodes.values()
-    for node in [node for node in nodes if node.slurm is not None and node.slurm.state.kind.drained]:
+    for node in [node for node in state.roster.awake() if node.slurm is not None and node.slurm.state.kind.drained]:
         if node.destroyed_at is not None or node.shutdown is not None or node.boot is not None:
             continue
         if node.word is None and node.destroy_again_at <= state.t and not _is_being_resumed(state, node):

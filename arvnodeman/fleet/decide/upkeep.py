@@ -21,10 +21,10 @@ def keep_up(state: State) -> list[Operation]:
     """A node poll has come: one small thing for each node that needs one."""
     begun: list[Operation] = []
     first = _first_claims(state)
-    for node in state.roster.nodes.values():
+    for node in state.roster.awake():
         record = node.record
         if record is not None and _is_in_order(state, node, record) and not (record.is_name or node.word_unwritten):
-            continue  # nearly every node of every poll
+            continue
         if node.destroyed_at is not None:
             continue
         if node.word_unwritten and node.word_chore is None:
@@ -68,7 +68,7 @@ def _works_elsewhere(state: State, node: Node, name: NodeRecord) -> bool:
 def _first_claims(state: State) -> dict[str, Node]:
     """Of the nodes that may have a name, none of which has it yet: the one that Slurm finds there, else the oldest."""
     first: dict[str, Node] = {}
-    for node in state.roster.nodes.values():
+    for node in state.roster.awake():
         name = node.prepared
         if name is None or not name.is_name:
             continue
@@ -87,6 +87,12 @@ def _is_in_order(state: State, node: Node, record: NodeRecord) -> bool:
         return False
     domain = record.domain
     return node.cloud.fqdn == (record.hostname if domain == "" else f"{record.hostname}.{domain or DEFAULT_DOMAIN}")
+
+
+def has_all(state: State, node: Node, record: NodeRecord) -> bool:
+    """Does it need no small thing, and nobody be told where it is?"""
+    told = not record.is_name or node.cloud.address in (None, record.address)
+    return told and _is_in_order(state, node, record)
 
 
 def _warn_shared(state: State, node: Node) -> None:

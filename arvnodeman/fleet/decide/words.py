@@ -25,7 +25,7 @@ def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
     state.desk.decide(Decided.WORD, name, text, event.word.value, name, event.reason)
     word = None if event.word is Word.RUN else OperatorWord(event.word, event.reason)
     node.cloud = replace(node.cloud, word=word)
-    state.touched.add(node.id)
+    state.touch(node)
     node.reason = undecided(node, state.sight())
     if state.safe_until is None:  # else the tag is obeyed when safe mode is over
         _obey(state, node, event.word)

@@ -110,6 +110,9 @@ class Node:
     at_work_since: float | None = None  # Slurm's word for it is one of somebody's work, such as a reboot
     at_work_told: bool = False  # that this has lasted too long
     warned_at: float | None = None
+    turn: int = 0  # rows that came earlier have a lower one
+    quiet: tuple[str | None, NodeState] | None = None  # size and state, while nothing can happen to it
+    alarm: float | None = None  # when it is looked at all the same, in the record keeper's time
 
     def __post_init__(self) -> None:
         self.since = self.first_seen

@@ -7,7 +7,7 @@ figure and never goes back, whatever is done to the wall clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from arvnodeman.fleet.messages import Poll
@@ -99,14 +99,29 @@ class Trust:
     def __init__(self) -> None:
         self.doubted: frozenset[str] = frozenset()  # what the newest list lacked, while that is doubted
         self._believed: set[str] = set()
+        self._level = False  # that is what the newest list has, but for what was forgotten since
+        self._forgotten: set[str] = set()
 
     def expect(self, ids: Iterable[str]) -> None:
         """What must be there by other evidence, when there is no earlier list (after a start)."""
         self._believed.update(ids)
+        self._level = False
 
     def forget(self, identity: str) -> None:
         """We destroyed it: its absence is no surprise."""
-        self._believed.discard(identity)
+        if identity in self._believed:
+            self._believed.discard(identity)
+            self._forgotten.add(identity)
+
+    def follow(self, came: Iterable[str], left: Iterable[str], listed: Callable[[], set[str]]) -> bool:
+        """`look(listed())`, told by what a list changed: `came` is new or changed in it, `left` was in the one before.
+        Costs what changed, as long as nothing is gone."""
+        newest = set(came)
+        if not self._level or self.doubted or not newest.issuperset(left):
+            return self.look(listed())
+        self._believed |= newest | self._forgotten
+        self._forgotten.clear()
+        return True
 
     def look(self, listed: set[str]) -> bool:
         """Take a new list in. True when it is believed."""
@@ -114,7 +129,10 @@ class Trust:
         surprising = lacking - self.doubted  # what two polls in a row lack is believed to be gone
         if len(surprising) > DOUBT_AT_LEAST and 2 * len(surprising) > len(self._believed):
             self.doubted = frozenset(lacking)
+            self._level = False
             return False
         self.doubted = frozenset()
         self._believed = set(listed)
+        self._level = True
+        self._forgotten.clear()
         return True

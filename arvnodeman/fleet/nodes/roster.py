@@ -1,30 +1,43 @@
 """The table of nodes: what the cloud lists, joined with node records and Slurm's words; and the pairing of them.
 
-One pass for each list, in time that grows with the list. Nothing is decided here; what a list lacks is only counted.
+Nothing is decided here; what a list lacks is only counted. Rows to which nothing can happen before their entries change
+or a known time comes are *quiet*: no pass looks at them (see quiet.py). A list costs what it changes, and the rows that
+are awake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from arvnodeman.fleet.nodes.node import FIRST_PING_TOLERANCE, Node, host_part
+from arvnodeman.fleet.nodes.cloud_list import CloudChange, CloudList
+from arvnodeman.fleet.nodes.node import BUSY, FIRST_PING_TOLERANCE, Node, host_part
+from arvnodeman.fleet.nodes.record_index import RecordChange, RecordIndex, is_fresher
 from arvnodeman.fleet.sizes.table import SizeTable
-from arvnodeman.fleet.values.model import CloudNode, NodeRecord
+from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeState
 from arvnodeman.fleet.values.work import NodeWork
-
-UUID_TAIL = 15  # what GCE and Azure names carry of a record's uuid
 
 
 @dataclass(slots=True)
 class Listing:
     """What a cloud list changed."""
 
+    entries: CloudChange
     new: list[Node] = field(default_factory=list)
     missing: list[Node] = field(default_factory=list)  # known, and not in this list
     delisted: list[Node] = field(default_factory=list)  # destroyed by us, and now gone
-    duplicates: list[str] = field(default_factory=list)
     changed: list[Node] = field(default_factory=list)  # known, and listed otherwise than before
+
+
+@dataclass(slots=True)
+class Joining:
+    """What a list of records changed."""
+
+    records: RecordChange
+    paired: list[Node] = field(default_factory=list)  # that paired now
+    fresh: list[Node] = field(default_factory=list)  # quiet, and of which records show newer stamps
+    words: bool = True  # Slurm shows other names, or other features of one
 
 
 class Roster:
@@ -32,45 +45,132 @@ class Roster:
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
-        self.records: dict[str, NodeRecord] = {}
+        self.index = RecordIndex()
         self.slurm: Mapping[str, NodeWork] | None = None
-        self.hosts: dict[str, NodeRecord] = {}  # hostname -> record that has it
         self.paired: dict[str, Node] = {}  # record uuid -> node
-        self._by_instance: dict[str, NodeRecord] = {}
-        self._by_tail: dict[str, NodeRecord] | None = {}  # None: not made yet for these records
-        self._by_token: dict[str, NodeRecord] = {}
-        self._by_address: dict[str, NodeRecord] | None = {}  # likewise
+        self.listed = CloudList()
+        self.judged_at = 0.0  # t of the newest node poll
+        self._dropped: set[str] = set()  # ids of rows that went since the newest cloud list
+        self._reporting: dict[str, tuple[Node, ...]] = {}  # by the id that nodes report
+        self._carried: Counter[str | None] = Counter()  # the first parts of their names
+        self._last_turn = 0
+        self._awake: dict[int, Node] = {}
+        self._quiet: Counter[tuple[str | None, NodeState]] = Counter()
+
+    @property
+    def records(self) -> Mapping[str, NodeRecord]:
+        """All records by uuid."""
+        return self.index.records
+
+    @property
+    def hosts(self) -> Mapping[str, NodeRecord]:
+        """Hostname -> the record that has it."""
+        return self.index.hosts
+
+    # ---- awake and quiet --------------------------------------------------------------------------------------------
+
+    def awake(self) -> list[Node]:
+        """The rows to which something may happen, in the order in which they came."""
+        if len(self._awake) == len(self.nodes):
+            return list(self.nodes.values())
+        return [self._awake[turn] for turn in sorted(self._awake)]
+
+    @property
+    def quiet(self) -> int:
+        """How many rows are not awake: all of them are up."""
+        return len(self.nodes) - len(self._awake)
+
+    def census(self) -> Counter[tuple[str | None, NodeState]]:
+        """All nodes by size and state."""
+        counts = Counter([(node.size.id if node.size is not None else None, node.state) for node in self.awake()])
+        counts.update(self._quiet)
+        return counts
+
+    def sizes_at_work(self) -> Iterable[str]:
+        """The sizes of quiet rows."""
+        return [size for (size, _), count in self._quiet.items() if size is not None and count]
+
+    def rest(self, node: Node) -> None:
+        """Nothing can happen to this row for now."""
+        node.quiet = (node.size.id if node.size is not None else None, node.state)
+        self._quiet[node.quiet] += 1
+        del self._awake[node.turn]
+
+    def wake(self, node: Node) -> None:
+        """Something may happen to this row."""
+        if node.quiet is None or self.nodes.get(node.id) is not node:
+            return
+        self._quiet[node.quiet] -= 1
+        if node.quiet[1] is BUSY:
+            node.busy_at = self.judged_at  # it was that at each node poll so far
+        node.quiet = None
+        self._awake[node.turn] = node
+
+    def wake_all(self) -> list[Node]:
+        """What concerns all rows has changed. Those that were quiet."""
+        woken = [node for node in self.nodes.values() if node.quiet is not None]
+        for node in woken:
+            self.wake(node)
+        return woken
+
+    # ---- the cloud list ---------------------------------------------------------------------------------------------
 
     def take_cloud(self, listed: Sequence[CloudNode], t: float, table: SizeTable | None) -> Listing:
         """Take in a cloud list."""
-        change = Listing()
-        seen: set[str] = set()
-        for cloud in listed:
-            if cloud.id in seen:
-                change.duplicates.append(cloud.id)
-                continue
-            seen.add(cloud.id)
+        entries = self.listed.take(listed)
+        change, find = Listing(entries), self.listed.entries.get
+        for left in entries.left:
+            if find(left.id) is None and (lacking := self.nodes.get(left.id)) is not None:
+                self.wake(lacking)
+        again = [entry for name in sorted(self._dropped) if (entry := find(name)) is not None]
+        self._dropped.clear()
+        others: dict[int, tuple[Node, CloudNode]] = {}
+        for cloud in (*entries.came, *again):
             node = self.nodes.get(cloud.id)
             if node is None:
                 change.new.append(self.add(cloud, t, table, listed=True))
-            elif not node.listed or node.missing or node.word_unseen_until or node.cloud != cloud or _is_counted(cloud):
-                self._renew(node, cloud, t, table)
-                change.changed.append(node)
-        for identity in self.nodes.keys() - seen:
-            node = self.nodes[identity]
-            if node.destroyed_at is not None:
-                change.delisted.append(node)
-            else:
-                change.missing.append(node)
+            elif node.cloud != cloud:
+                self.wake(node)
+                others[node.turn] = node, cloud
+        for node in self.awake():
+            entry = find(node.id)
+            if entry is None:
+                (change.missing if node.destroyed_at is None else change.delisted).append(node)
+            elif not node.listed or node.missing or node.word_unseen_until or _is_counted(entry):
+                others[node.turn] = node, entry
+        fresh = {node.turn for node in change.new}
+        for turn in sorted(others.keys() - fresh):
+            node, entry = others[turn]
+            self._renew(node, entry, t, table)
+            change.changed.append(node)
         return change
 
     def add(self, cloud: CloudNode, t: float, table: SizeTable | None, *, listed: bool) -> Node:
         """A new row, paired at once where its record is known."""
         node = Node(cloud, table.of_node(cloud) if table is not None else None, t, listed)
         node.stop_polls, node.failed_polls = int(cloud.stopped), int(cloud.failed)
-        self.nodes[cloud.id] = node
+        self._last_turn += 1
+        node.turn = self._last_turn
+        self.nodes[cloud.id] = self._awake[node.turn] = node
+        self._note_names(node)
         self._pair(node)
         return node
+
+    def _note_names(self, node: Node) -> None:
+        report_id = node.cloud.report_id
+        self._reporting[report_id] = (*self._reporting.get(report_id, ()), node)
+        self._carried[host_part(node.cloud)] += 1
+
+    def _forget_names(self, node: Node) -> None:
+        report_id, host = node.cloud.report_id, host_part(node.cloud)
+        others = tuple(other for other in self._reporting[report_id] if other is not node)
+        if others:
+            self._reporting[report_id] = others
+        else:
+            del self._reporting[report_id]
+        self._carried[host] -= 1
+        if not self._carried[host]:
+            del self._carried[host]
 
     def _renew(self, node: Node, cloud: CloudNode, t: float, table: SizeTable | None) -> None:
         old = node.cloud
@@ -83,76 +183,109 @@ class Roster:
             if cloud.word == old.word:
                 node.word_unseen_until = 0.0
             cloud = replace(cloud, word=old.word)
+        self._forget_names(node)
         node.cloud = cloud
+        self._note_names(node)
         if table is not None and (old.size_tag, old.provider_size) != (cloud.size_tag, cloud.provider_size):
             node.size = table.of_node(cloud)
             node.reprice()
 
     def resize(self, table: SizeTable) -> None:
         """The sizes have changed."""
+        self.wake_all()
         for node in self.nodes.values():
             node.size = table.of_node(node.cloud)
             node.reprice()
 
     def drop(self, node: Node) -> None:
         """The node is gone; its record can pair again (row B2)."""
-        self.nodes.pop(node.id, None)
+        self.wake(node)
+        if self.nodes.get(node.id) is node:
+            del self.nodes[node.id]
+            del self._awake[node.turn]
+            self._forget_names(node)
+            self._dropped.add(node.id)
         self.unpair(node)
 
     def unpair(self, node: Node) -> None:
         """Its record has been given back."""
+        self.wake(node)
         if node.record is not None:
             self.paired.pop(node.record.uuid, None)
         node.record = node.prepared = None
 
-    def take_records(self, records: dict[str, NodeRecord], slurm: Mapping[str, NodeWork] | None) -> list[Node]:
-        """Take in a list of records, by uuid, with Slurm's answer. Returns the nodes that paired now."""
-        self.slurm = slurm
-        self.records = records
-        self.hosts = {record.hostname: record for record in records.values() if record.hostname}
-        self._by_token = {record.intent.token: record for record in records.values() if record.intent is not None}
-        self._by_tail = self._by_address = None
-        self._by_instance = self._index_instances()
-        paired: list[Node] = []
-        for node in self.nodes.values():
-            record = node.record
-            if record is not None:
-                newer = records.get(record.uuid)
-                # a record that another took, or that is missing, leaves the last one, whose age grows (row B15)
-                if newer is not None and newer.instance_id == node.cloud.report_id:
-                    intent, record, node.record = record.intent, newer, newer
-                    if newer.intent is not intent:
-                        node.reprice()
-                hostname = record.hostname
-            else:
-                if node.destroyed_at is None and self._pair(node):
-                    paired.append(node)
-                hostname = self.hostname(node)
-            node.slurm = slurm.get(hostname) if slurm is not None and hostname else None
-            node.namesake = None
-            if node.slurm is None and slurm is not None and (shared := self.shared_name(node)) is not None:
-                node.namesake = slurm.get(shared)
-        return paired
+    # ---- the records, and Slurm's words -----------------------------------------------------------------------------
 
-    def _index_instances(self) -> dict[str, NodeRecord]:
-        """The record of each instance; of several for one, that with the newest first ping."""
-        having = [record for record in self.records.values() if record.instance_id]
-        index = {record.instance_id: record for record in having if record.instance_id}
-        if len(index) == len(having):
-            return index
-        index.clear()
-        for record in having:
-            if not record.instance_id:
+    def take_records(self, listed: Sequence[NodeRecord], slurm: Mapping[str, NodeWork] | None) -> Joining:
+        """Take in a list of records with Slurm's answer."""
+        joining = Joining(self.index.take(listed))
+        before, self.slurm = self.slurm, slurm
+        if not self.index.one_for_each_host:
+            self.wake_all()
+        self._wake_for_records(joining)
+        joining.words = self._wake_for_words(before, slurm)
+        for node in self.awake():
+            self._join(node, joining)
+        return joining
+
+    def _wake_for_records(self, joining: Joining) -> None:
+        """Rows whose record is another, or gone, are awake; not those of which it shows newer stamps alone."""
+        came = joining.records.came
+        for uuid, before in joining.records.before.items():
+            node, newer = self.paired.get(uuid), came.get(uuid)
+            if node is None or node.quiet is None or newer is before:
                 continue
-            other = index.get(record.instance_id)
-            if other is None or (other.first_ping_at or 0) < (record.first_ping_at or 0):
-                index[record.instance_id] = record
-        return index
+            if newer is not None and is_fresher(newer, before):
+                node.record = newer
+                joining.fresh.append(node)
+            else:
+                self.wake(node)
+
+    def _wake_for_words(self, before: Mapping[str, NodeWork] | None, slurm: Mapping[str, NodeWork] | None) -> bool:
+        """Rows of which Slurm says something else are awake. True when it shows other names, or other features."""
+        if before is None or slurm is None:
+            self.wake_all()
+            return True
+        words = zip(slurm, slurm.values(), map(before.get, slurm), strict=True)
+        others = [name for name, word, old in words if word is not old]
+        new = [name for name in others if name not in before]
+        lost = before.keys() - slurm.keys() if len(before) + len(new) != len(slurm) else ()
+        features = bool(new or lost)
+        for name in (*others, *lost):
+            word, old = slurm.get(name), before.get(name)
+            if word == old:
+                continue
+            features = features or (word is not None and old is not None and word.features != old.features)
+            record = self.hosts.get(name)
+            node = self.paired.get(record.uuid) if record is not None else None
+            if node is not None:
+                self.wake(node)
+        return features
+
+    def _join(self, node: Node, joining: Joining) -> None:
+        """A row that is awake, with its newest record and Slurm's word."""
+        record, slurm = node.record, self.slurm
+        if record is not None:
+            newer = self.records.get(record.uuid)
+            # a record that another took, or that is missing, leaves the last one, whose age grows (row B15)
+            if newer is not None and newer.instance_id == node.cloud.report_id:
+                intent, record, node.record = record.intent, newer, newer
+                if newer.intent is not intent:
+                    node.reprice()
+            hostname = record.hostname
+        else:
+            if node.destroyed_at is None and self._pair(node):
+                joining.paired.append(node)
+            hostname = self.hostname(node)
+        node.slurm = slurm.get(hostname) if slurm is not None and hostname else None
+        node.namesake = None
+        if node.slurm is None and slurm is not None and (shared := self.shared_name(node)) is not None:
+            node.namesake = slurm.get(shared)
 
     def _pair(self, node: Node) -> bool:
         """Find the node's record (rows B3, B4, A18), or at least the one that was made for it."""
         cloud = node.cloud
-        record = self._by_instance.get(cloud.report_id)
+        record = self.index.of_instance(cloud.report_id)
         if record is not None and record.uuid not in self.paired and _pinged_by(record, cloud):
             node.record, node.prepared = record, None
             self.paired[record.uuid] = node
@@ -168,18 +301,12 @@ class Roster:
         host = host_part(cloud)
         if host is not None and (named := self.hosts.get(host)) is not None and named.is_name:
             return named if self._agrees(named, cloud) else None
-        found = self._by_token.get(cloud.token) if cloud.token is not None else None
+        found = self.index.of_token(cloud.token)
         if found is None and host is not None:
             found = self.hosts.get(host)
         if found is None or not self._agrees(found, cloud):
-            tails = self._tails()
-            found = next((tails[part] for part in cloud.name.split("-") if part in tails), None)
+            found = self.index.of_name(cloud.name)
         return found if found is not None and self._agrees(found, cloud) else None
-
-    def _tails(self) -> dict[str, NodeRecord]:
-        if self._by_tail is None:
-            self._by_tail = {uuid[-UUID_TAIL:]: record for uuid, record in self.records.items()}
-        return self._by_tail
 
     def _agrees(self, record: NodeRecord, cloud: CloudNode) -> bool:
         if record.uuid in self.paired:
@@ -190,7 +317,15 @@ class Roster:
 
     def is_left(self, record: NodeRecord) -> bool:
         """Is it a name whose instance no list shows any more? Then the node that carries the name has it."""
-        return record.is_name and all(node.cloud.report_id != record.instance_id for node in self.nodes.values())
+        return record.is_name and not self.is_reported(record.instance_id)
+
+    def is_reported(self, instance_id: str | None) -> bool:
+        """Is there a node with this id, which nodes report themselves?"""
+        return instance_id in self._reporting
+
+    def is_carried(self, hostname: str | None) -> bool:
+        """Is there a node with this name?"""
+        return hostname in self._carried
 
     def hostname(self, node: Node) -> str | None:
         """The name in Slurm that is this node's alone: one that a record has by now is that record's."""
@@ -207,14 +342,13 @@ class Roster:
         cloud, host = node.cloud, host_part(node.cloud)
         if node.record is not None or node.prepared is not None:
             return None
-        record = self._at(cloud.address) or self._by_instance.get(cloud.report_id)
-        if record is None and cloud.token is not None:
-            record = self._by_token.get(cloud.token)
+        record = self.index.at(cloud.address) or self.index.of_instance(cloud.report_id)
+        if record is None:
+            record = self.index.of_token(cloud.token)
         if record is None and host is not None:
             record = self.hosts.get(host)
         if record is None:
-            tails = self._tails()
-            record = next((tails[part] for part in cloud.name.split("-") if part in tails), None)
+            record = self.index.of_name(cloud.name)
         if record is None:
             return None
         other = self.paired.get(record.uuid)
@@ -222,18 +356,12 @@ class Roster:
             return None
         return record.hostname
 
-    def _at(self, address: str | None) -> NodeRecord | None:
-        """The name that Slurm looks for at this address."""
-        if self._by_address is None:
-            self._by_address = {record.address: record for record in self.records.values() if record.address}
-        return self._by_address.get(address) if address is not None else None
-
     def is_anothers(self, record: NodeRecord, node: Node) -> bool:
         """Has another listed node taken the record over that this one was paired with?"""
         now = self.records.get(record.uuid)
         if now is None or now.instance_id in (None, node.cloud.report_id):
             return False
-        return any(other.cloud.report_id == now.instance_id and not other.missing for other in self.nodes.values())
+        return any(not other.missing for other in self._reporting.get(now.instance_id or "", ()))
 
     def slurm_works(self, hostname: str | None) -> bool:
         """Does Slurm call this name busy, without the flag that it does not respond?"""

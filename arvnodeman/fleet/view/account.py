@@ -56,9 +56,10 @@ def _why(node: Node) -> Cause:
 def publish(state: State, before: View | None, *, everything: bool) -> View:
     """The account of this moment. Without `everything`, nodes not touched since the last one stay as they are."""
     nodes: Mapping[str, NodeStatus]
-    if everything or before is None:
+    if everything:
+        state.touched.update([node.id for node in state.roster.awake()])
+    if before is None or len(state.touched) >= len(state.roster.nodes):
         nodes = {identity: _status(state, node) for identity, node in state.roster.nodes.items()}
-        states = Counter([node.state for node in state.roster.nodes.values()])
     elif state.touched:
         nodes = dict(before.nodes)
         for identity in state.touched:
@@ -67,10 +68,11 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
                 nodes[identity] = _status(state, node)
             else:
                 nodes.pop(identity, None)
-        states = Counter([node.state for node in state.roster.nodes.values()])
     else:
         nodes = before.nodes
-        states = Counter([node.state for node in state.roster.nodes.values()])
+    states: Counter[NodeState] = Counter()
+    for (_, kind), count in state.roster.census().items():
+        states[kind] += count
     state.touched.clear()
     states[NodeState.BOOTING] += sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms)
     plan = state.plan

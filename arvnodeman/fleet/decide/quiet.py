@@ -1,0 +1,115 @@
+"""Which rows are quiet: nothing can happen to them before one of their entries changes or a known time comes.
+
+No pass looks at a quiet row: it counts by what it was when it came to rest. It is awake again when its entry in the
+cloud's list, its record or the scheduler's word is another one or gone (`Roster.take_cloud`, `take_records`); when an
+operation or an operator touches it (`State.touch`); when what concerns all rows changes: options, sizes, whether the
+scheduler answers; and when its alarm rings, since its pings or its record are about to be old. A row that is woken
+without need is judged, and rests again: whoever is in doubt wakes it.
+"""
+
+from __future__ import annotations
+
+from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.decide.upkeep import has_all
+from arvnodeman.fleet.nodes.node import BUSY, Node
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.work import WorkKind
+
+WORKS_ON = frozenset({WorkKind.WORKING, WorkKind.FINISHING})  # work that nothing is about to end
+EARLY = 1.0  # seconds before a stamp is old
+
+
+def ring(state: State) -> None:
+    """A node poll has come: rows whose stamps have become old are awake."""
+    for node in state.alarms.due(state.record_now):
+        if node.quiet is None:
+            continue
+        until = _fresh_until(state, node)
+        if until > state.record_now:
+            state.alarms.set(node, until)  # newer ones have come since
+        else:
+            state.roster.wake(node)
+
+
+def let_rest(state: State) -> None:
+    """A node poll has been decided on."""
+    roster = state.roster
+    if roster.slurm is None or state.table is None or not roster.index.one_for_each_host:
+        return
+    for node in roster.awake():
+        if node.state is BUSY and _works_steadily(state, node):
+            until = _fresh_until(state, node)
+            if until > state.record_now:
+                roster.rest(node)
+                state.touched.add(node.id)  # it is shown as it is now
+                state.alarms.set(node, until)
+
+
+def _fresh_until(state: State, node: Node) -> float:
+    """When its last ping, or its record, is old, in the record keeper's time."""
+    record = node.record
+    if record is None:
+        return 0.0
+    oldest = min(record.last_ping_at or 0.0, record.modified_at or 0.0)
+    return oldest + state.policy.node_stale_after - EARLY
+
+
+def _works_steadily(state: State, node: Node) -> bool:
+    """It works, answers, is what it should be everywhere, and nobody is about to do something to it."""
+    slurm, record = node.slurm, node.record
+    return (
+        slurm is not None
+        and record is not None
+        and slurm.responding
+        and slurm.state.kind in WORKS_ON
+        and node.reason is causes.working(slurm.state.said)
+        and _is_at_rest(node)
+        and _is_as_listed(node)
+        and not _is_in_hand(node)
+        and node.id not in state.resumed
+        and state.roster.records.get(record.uuid) is record
+        and state.roster.paired.get(record.uuid) is node
+        and record.instance_id == node.cloud.report_id
+        and has_all(state, node, record)
+    )
+
+
+def _is_at_rest(node: Node) -> bool:
+    """Nothing is being counted."""
+    return (
+        node.been_up
+        and node.slurm_down is False
+        and not node.down_polls
+        and not node.supply_until
+        and not node.doubtful
+        and node.shield_until is None
+        and node.use.kept_since is None
+        and node.use.ready_since is None
+        and node.at_work_since is None
+        and node.unresponsive_since is None
+    )
+
+
+def _is_as_listed(node: Node) -> bool:
+    """The newest cloud list shows it as it is, and as one that works."""
+    return (
+        node.listed
+        and not node.missing
+        and not node.stop_polls
+        and not node.failed_polls
+        and not node.word_unwritten
+        and not node.word_unseen_until
+        and node.cloud.word is None
+    )
+
+
+def _is_in_hand(node: Node) -> bool:
+    """Something is being done to it, or will be tried again."""
+    return (
+        node.boot is not None
+        or node.shutdown is not None
+        or node.chore is not None
+        or node.word_chore is not None
+        or node.destroyed_at is not None
+        or bool(node.destroy_again_at)
+    )
