@@ -67,6 +67,8 @@ class RecordsFetch:
         self._slurm = slurm
         self._check_rights = check_rights
         self._remarks = remarks
+        self._shown: Mapping[str, NodeWork] = {}  # by sinfo at the last poll
+        self._nodes: Mapping[str, NodeWork] = {}  # those of them that may be ours
         self._now = clock.now
 
     def __call__(self) -> RecordsListed:
@@ -96,7 +98,9 @@ class RecordsFetch:
         self._remarks = None
         if complaint:
             logging.getLogger("arvnodeman.slurm").error("%s", complaint)
-        return {name: node for name, node in nodes.items() if name != DUMMY_NODE}
+        if nodes is not self._shown:
+            self._shown, self._nodes = nodes, {name: node for name, node in nodes.items() if name != DUMMY_NODE}
+        return self._nodes
 
 
 class QueueFetch:

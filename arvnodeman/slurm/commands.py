@@ -33,6 +33,7 @@ from arvnodeman.slurm.errors import (
 from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL, shows_all
 from arvnodeman.slurm.foresee import Foresight
 from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
+from arvnodeman.slurm.sinfo import NodesReader
 from arvnodeman.slurm.squeue import QueueReader, QueueReading
 
 DUMMY_NODE = "compute0"
@@ -228,7 +229,7 @@ class Slurm(SlurmNodes):
             except Refused as refusal:
                 failures[hostname] = refusal
         asked = [hostname for hostname in hostnames if hostname not in failures]
-        nodes = self._sinfo(f"--nodes={','.join(asked)}")[0] if asked else {}
+        nodes = self._sinfo(NodesReader(), f"--nodes={','.join(asked)}").nodes if asked else {}
         alike: dict[frozenset[str], list[str]] = {}
         for hostname in asked:
             if hostname in nodes:

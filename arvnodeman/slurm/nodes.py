@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.errors import (
@@ -17,7 +17,7 @@ from arvnodeman.slurm.errors import (
     unknown_nodes,
 )
 from arvnodeman.slurm.run import run
-from arvnodeman.slurm.sinfo import SINFO_FORMAT, parse_sinfo
+from arvnodeman.slurm.sinfo import SINFO_FORMAT, NodesReader, NodesReading
 from arvnodeman.slurm.tried import remark_on
 from arvnodeman.slurm.words import node_work
 
@@ -36,11 +36,13 @@ class SlurmNodes:
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self._remark: str | None = None
+        self._reader = NodesReader()
         self._unknown: set[str] = set()  # fields of jobs that this squeue does not know
 
-    def nodes(self) -> dict[str, NodeWork]:
-        """Every node that Slurm shows, by name. No node at all is a failure: slurm.conf has at least one."""
-        nodes, _ = self._sinfo()
+    def nodes(self) -> Mapping[str, NodeWork]:
+        """Every node that Slurm shows, by name. No node at all is a failure: slurm.conf has at least one. A node of
+        which the last call said the same is the object that it was; so is the mapping, where all is the same."""
+        nodes = self._sinfo(self._reader).nodes
         if not nodes:
             raise ControllerAway("sinfo", "it lists no node")
         return nodes
@@ -73,7 +75,8 @@ class SlurmNodes:
         if not asked:
             return found
         which = [f"--nodes={','.join(asked if len(asked) > 1 else asked * 2)}"] if len(asked) <= _NAMES else []
-        listed, malformed = self._sinfo(*which)
+        read = self._sinfo(NodesReader(), *which)
+        listed, malformed = read.nodes, read.malformed
         found |= {hostname: listed[hostname] for hostname in asked if hostname in listed}
         unlisted = [hostname for hostname in asked if hostname not in listed]
         if unlisted and malformed:
@@ -100,14 +103,14 @@ class SlurmNodes:
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _sinfo(self, *which: str) -> tuple[dict[str, NodeWork], list[str]]:
-        """The nodes, and the lines that cannot be read."""
+    def _sinfo(self, reader: NodesReader, *which: str) -> NodesReading:
+        """What it says of all nodes, or of these."""
         text = self._run("sinfo", ALL, "--noheader", f"--format={SINFO_FORMAT}", *which)
-        nodes, malformed = parse_sinfo(text)
-        self._report("sinfo", malformed, _log, nothing=not nodes)
-        if malformed and not nodes:
+        read = reader.read(text)
+        self._report("sinfo", read.malformed, _log, nothing=not read.nodes)
+        if read.malformed and not read.nodes:
             raise ControllerAway("sinfo", f"no line of its output can be read, the first is {first_line(text)!r}")
-        return nodes, malformed
+        return read
 
     def _unlisted(self, hostnames: Sequence[str]) -> dict[str, NodeWork | SlurmFailure | None]:
         """Nodes that sinfo does not list, as nodes_now() gives them."""

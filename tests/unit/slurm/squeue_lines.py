@@ -1,11 +1,13 @@
-"""What squeue prints behind the first eight fields of a job."""
+"""What squeue prints behind the first eight fields of a job; and what first outputs of squeue and sinfo say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from arvnodeman.fleet.values.model import Job, JobShape
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.fields import BEHIND
+from arvnodeman.slurm.sinfo import NodesReader
 from arvnodeman.slurm.squeue import QueueReader
 
 PLAIN = {
@@ -56,3 +58,9 @@ def parse_squeue(
     if refused is not None:
         refused.update(read.refused)
     return list(read.jobs), list(read.malformed)
+
+
+def parse_sinfo(text: str) -> tuple[dict[str, NodeWork], list[str]]:
+    """What a first output of sinfo says: the nodes by name, and the lines that cannot be read."""
+    read = NodesReader().read(text)
+    return dict(read.nodes), list(read.malformed)

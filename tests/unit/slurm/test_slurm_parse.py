@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from squeue_lines import behind, parse_squeue
+from squeue_lines import behind, parse_sinfo, parse_squeue
 
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.model import Job, JobOwner, JobShape
 from arvnodeman.slurm.fields import LONG_TAIL, TAIL, shows_all
 from arvnodeman.slurm.job_reasons import waits_for_nodes
 from arvnodeman.slurm.job_shape import constraint, count, job_shape, megabytes
-from arvnodeman.slurm.sinfo import parse_sinfo
 from arvnodeman.slurm.words import node_work, shown_state
 
 UUID = "zzzzz-dz642-000000000000003"

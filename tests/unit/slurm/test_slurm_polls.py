@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 from squeue_lines import behind
 
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.fields import LONG_TAIL, TAIL
+from arvnodeman.slurm.sinfo import NodesReader
 from arvnodeman.slurm.squeue import QueueReader
 
 REASONS = ("Resources", "Priority", "BadConstraints", "Dependency", "QOSGrpCpuLimit", "None", "JobArrayTaskLimit")
@@ -128,3 +131,83 @@ def test_shapes_that_no_job_has_any_more_are_forgotten() -> None:
     for number in range(3000):
         reader.read(queue_of(Line(memory=f"{number}M"), Line()), LONG_TAIL)
     assert len(reader._shapes) <= 1010
+
+
+# ---- sinfo -----------------------------------------------------------------------------------------------------------
+
+sinfo_lines = st.one_of(
+    st.builds(
+        "|".join,
+        st.tuples(
+            st.sampled_from(["a", "n[1-3]", "n[2,4-6]", "n[1-6]", "a,n7", "n[3-1]", "", "rack[1-2]n[1-2]"]),
+            st.sampled_from(["idle", "alloc", "mix*", "drain", "down*", "drng@", "?"]),
+            st.sampled_from(["1", "7", "x"]),
+            st.sampled_from(["(null)", "instancetype=s1,b", "b"]),
+            st.sampled_from(["none", "Node Manager shutdown (i-1)", "Not responding", "a|b", "none "]),
+        ),
+    ),
+    st.sampled_from(["", "  ", "more of a reason", "a|b|c", "slurm_load_partitions error: no answer", "|||||"]),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(sinfo_lines, max_size=8), st.sampled_from(["as it was", "before", "behind", "alone"])),
+        max_size=6,
+    )
+)
+def test_sinfo_says_after_other_polls_what_it_says_alone(found: list[tuple[list[str], str]]) -> None:
+    reader = NodesReader()
+    shown: list[str] = []
+    for new, how in found:
+        shown = {"as it was": shown, "before": [*new, *shown], "behind": [*shown[1:], *new], "alone": new}[how]
+        text = "".join(f"{line}\n" for line in shown)
+        reader.read("".join(f"{line}\n" for line in shown[:-1]))
+        read = reader.read(text)
+        alone = NodesReader().read(text)
+        assert read == alone
+        assert list(read.nodes) == list(alone.nodes)
+        assert reader.read(text) is read
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["a", "b", "n1", "n2", "n3", "n4"]),
+            st.tuples(
+                st.sampled_from(["idle", "alloc", "down*"]),
+                st.sampled_from(["1|(null)", "7|b"]),
+                st.sampled_from(["none", "Not responding", "Node Manager shutdown (i-1) : Not responding"]),
+            ),
+        ),
+        max_size=6,
+    )
+)
+def test_a_node_of_which_sinfo_says_the_same_is_the_very_same(polls: list[dict[str, tuple[str, str, str]]]) -> None:
+    reader = NodesReader()
+    before: Mapping[str, NodeWork] = {}
+    for shown in polls:
+        together: dict[tuple[str, str, str], list[str]] = {}
+        for name, said in shown.items():
+            together.setdefault(said, []).append(name)
+        nodes = reader.read("".join(f"{','.join(names)}|{'|'.join(said)}\n" for said, names in together.items())).nodes
+        assert nodes.keys() == shown.keys()
+        assert all(node is before[name] for name, node in nodes.items() if before.get(name) == node)
+        before = nodes
+
+
+def test_nodes_that_are_as_they_were_are_the_very_same_though_their_line_has_changed() -> None:
+    reader = NodesReader()
+    behind_names = "50|instancetype=s1|none\n"
+    first = reader.read(f"n[1-5]|alloc|{behind_names}n[6-9]|idle|{behind_names}").nodes
+    second = reader.read(f"n[1-5,7]|alloc|{behind_names}n[6,8-9]|idle|{behind_names}").nodes
+    assert [name for name in second if second[name] is not first[name]] == ["n7"]
+    assert len({id(node.features) for node in second.values()}) == 1
+    assert second["n7"].features is first["n7"].features
+
+
+def test_of_what_sinfo_said_before_the_last_poll_nothing_is_kept() -> None:
+    reader = NodesReader()
+    for number in range(50):
+        reader.read(f"n[1-{number + 1}]|idle|{number}|f{number}|none\n")
+    assert (len(reader._lines), len(reader._alike), len(reader._features)) == (1, 1, 2)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from squeue_lines import parse_sinfo
 
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.errors import ControllerAway, NotNeeded, Refused, SlurmFailure, UnknownNode, failure_of
 from arvnodeman.slurm.show import ShownNode, parse_nodes
-from arvnodeman.slurm.sinfo import parse_sinfo
 
 FOLDER = Path(__file__).parent / "recorded"
 VERSIONS = ("22.05", "24.11", "26.05")
