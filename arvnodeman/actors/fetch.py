@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
-from arvnodeman.fleet.values.model import Job, JobShape, RemoteFailure
+from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.work import NodeWork
-from arvnodeman.loop.world import Listed, SlurmUnreachable
-from arvnodeman.slurm.commands import DUMMY_NODE
-from arvnodeman.slurm.errors import SlurmFailure
+from arvnodeman.loop.world import Listed
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from arvnodeman.cloud.base import CloudDriver
     from arvnodeman.fleet.values.waits import JobWaits
     from arvnodeman.records.keeper import RecordKeeper
-    from arvnodeman.slurm.commands import Slurm
+    from arvnodeman.scheduler.base import Scheduler
 
 Fetch = Callable[[], Listed]
 
@@ -49,12 +47,12 @@ class CloudFetch:
 
 
 class RecordsFetch:
-    """Lists the node records, and asks sinfo where Slurm is asked at all."""
+    """Lists the node records, and asks what nodes do where the scheduler is asked at all."""
 
     def __init__(
         self,
         make_keeper: Callable[[], RecordKeeper],
-        slurm: Slurm | None,
+        scheduler: Scheduler | None,
         clock: Clock,
         *,
         check_rights: bool = False,
@@ -64,7 +62,7 @@ class RecordsFetch:
         of a Slurm of a version that was not tried."""
         self._make_keeper = make_keeper
         self._keeper: RecordKeeper | None = None
-        self._slurm = slurm
+        self._scheduler = scheduler
         self._check_rights = check_rights
         self._remarks = remarks
         self._shown: Mapping[str, NodeWork] = {}  # by sinfo at the last poll
@@ -72,25 +70,20 @@ class RecordsFetch:
         self._now = clock.now
 
     def __call__(self) -> RecordsListed:
-        """Raises RemoteFailure; SlurmUnreachable when it was Slurm."""
+        """Raises RemoteFailure; SchedulerFailure when it was the scheduler."""
         started = self._now()
         if self._keeper is None:
             self._keeper = self._make_keeper()
-        try:
-            records = self._keeper.list_records()
-        except SlurmFailure as failure:
-            raise SlurmUnreachable(failure.error) from failure
-        return RecordsListed(records, self._ask_slurm(), started, self._keeper.clock_offset)
+        records = self._keeper.list_records()
+        return RecordsListed(records, self._ask_scheduler(), started, self._keeper.clock_offset)
 
-    def _ask_slurm(self) -> Mapping[str, NodeWork] | None:
-        if self._slurm is None:
+    def _ask_scheduler(self) -> Mapping[str, NodeWork] | None:
+        scheduler = self._scheduler
+        if scheduler is None:
             return None
-        try:
-            nodes = self._slurm.nodes()
-            complaint = self._slurm.check_rights() if self._check_rights else None
-            remark = self._slurm.remark() if self._remarks is not None else ""
-        except RemoteFailure as failure:
-            raise SlurmUnreachable(failure.error) from failure
+        nodes = scheduler.nodes()
+        complaint = scheduler.check_rights() if self._check_rights else None
+        remark = scheduler.remark() if self._remarks is not None else ""
         self._check_rights = False
         if remark and self._remarks is not None:
             logging.getLogger("arvnodeman.slurm").warning("%s", remark)
@@ -99,7 +92,8 @@ class RecordsFetch:
         if complaint:
             logging.getLogger("arvnodeman.slurm").error("%s", complaint)
         if nodes is not self._shown:
-            self._shown, self._nodes = nodes, {name: node for name, node in nodes.items() if name != DUMMY_NODE}
+            ours = {name: node for name, node in nodes.items() if name not in scheduler.never_ours}
+            self._shown, self._nodes = nodes, ours
         return self._nodes
 
 
@@ -108,7 +102,7 @@ class QueueFetch:
 
     def __init__(
         self,
-        slurm: Slurm | None,
+        scheduler: Scheduler | None,
         make_jobs: Callable[[], JobsQueue] | None,
         clock: Clock,
         waits: JobWaits | None = None,
@@ -117,24 +111,21 @@ class QueueFetch:
         """`waits` is told of each queue that was read, with what Arvados says of the `containers` in it."""
         self._containers = containers
         self._waits = waits
-        self._slurm = slurm
+        self._scheduler = scheduler
         self._make_jobs = make_jobs
         self._jobs: JobsQueue | None = None
         self._queue = Queue()
         self._now = clock.now
 
     def __call__(self) -> QueueListed:
-        """Raises RemoteFailure; SlurmUnreachable when it was Slurm."""
+        """Raises RemoteFailure; SchedulerFailure when it was the scheduler."""
         started = self._now()
         jobs: Sequence[Job] = Queue()
         others: Mapping[str, str] = {}
         refused: Mapping[JobShape, Sequence[Job]] = {}
         outlook = NOTHING_AHEAD
-        if self._slurm is not None:
-            try:
-                queue = self._slurm.queue()
-            except RemoteFailure as failure:
-                raise SlurmUnreachable(failure.error) from failure
+        if self._scheduler is not None:
+            queue = self._scheduler.queue()
             jobs = queue.jobs
             others, refused, outlook = queue.others, queue.refused, queue.outlook
         if self._make_jobs is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, singledispatchmethod
 from typing import TYPE_CHECKING
 
-from arvnodeman.actors.together import RECORD_STEPS, do_record_steps, do_slurm_steps
+from arvnodeman.actors.together import RECORD_STEPS, do_record_steps, do_scheduler_steps
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from arvnodeman.arvados.jobs import JobsQueue
     from arvnodeman.cloud.base import CloudDriver
     from arvnodeman.records.keeper import RecordKeeper
-    from arvnodeman.slurm.keeping import NamesInSlurm
+    from arvnodeman.scheduler.base import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Makers:
 
     driver: Callable[[], CloudDriver]
     keeper: Callable[[], RecordKeeper]
-    slurm: Callable[[], NamesInSlurm]
+    scheduler: Callable[[], Scheduler]
     jobs: Callable[[], JobsQueue] | None  # None: there is no Arvados
     ping_url: Callable[[str, Secret], Secret]  # record uuid, ping secret
 
@@ -48,8 +48,8 @@ class Hands:
         return self._makers.keeper()
 
     @cached_property
-    def _slurm(self) -> NamesInSlurm:
-        return self._makers.slurm()
+    def _scheduler(self) -> Scheduler:
+        return self._makers.scheduler()
 
     @cached_property
     def _jobs(self) -> JobsQueue:
@@ -65,7 +65,7 @@ class Hands:
         """Carry out several steps of one family: a result or an error for each. Raises RemoteFailure when all have
         failed."""
         if not isinstance(steps[0], RECORD_STEPS):
-            return do_slurm_steps(steps, self._slurm)
+            return do_scheduler_steps(steps, self._scheduler)
         if not isinstance(self._keeper, SlurmRecords):
             raise TypeError(f"the records are not names in Slurm, as {type(steps[0]).__name__} says")
         return do_record_steps(steps, self._keeper)
@@ -123,37 +123,37 @@ class Hands:
 
     @do.register
     def _(self, step: messages.DescribeNode) -> StepResult:
-        self._slurm.describe(step.hostname, step.size, step.weight, gives=step.gives, without=step.without)
+        self._scheduler.describe(step.hostname, step.size, step.weight, gives=step.gives, without=step.without)
         return None
 
     @do.register
     def _(self, step: OfferFeatures) -> StepResult:
-        self._slurm.offer(step.hostnames, step.features)
+        self._scheduler.offer(step.hostnames, step.features)
         return None
 
     @do.register
     def _(self, step: messages.DrainNode) -> StepResult:
-        self._slurm.drain(step.hostname, step.reason)
+        self._scheduler.drain(step.hostname, step.reason)
         return None
 
     @do.register
     def _(self, step: messages.ResumeNode) -> StepResult:
-        self._slurm.resume(step.hostname)
+        self._scheduler.resume(step.hostname)
         return None
 
     @do.register
     def _(self, step: messages.SetNodeDown) -> StepResult:
-        self._slurm.set_down(step.hostname, step.reason)
+        self._scheduler.set_down(step.hostname, step.reason)
         return None
 
     @do.register
     def _(self, step: messages.LookAtNode) -> StepResult:
-        node = self._slurm.node(step.hostname)
-        return NodeSeen(node, self._slurm.jobs_on(step.hostname) if step.jobs and node is not None else None)
+        node = self._scheduler.node(step.hostname)
+        return NodeSeen(node, self._scheduler.jobs_on(step.hostname) if step.jobs and node is not None else None)
 
     @do.register
     def _(self, step: messages.ExplainJob) -> StepResult:
-        self._slurm.note_on_job(step.job.id, step.reason)
+        self._scheduler.note_on_job(step.job.id, step.reason)
         return None
 
     @do.register
@@ -161,8 +161,8 @@ class Hands:
         """The reason first: a job that goes without one leaves its user in the dark. Then Arvados, then Slurm: what is
         cancelled in Slurm alone, Arvados' dispatcher queues again (row N6). Without Arvados Slurm keeps the reason."""
         if self._makers.jobs is None:
-            self._slurm.note_on_job(step.job.id, step.reason)
-            self._slurm.cancel(step.job.id)
+            self._scheduler.note_on_job(step.job.id, step.reason)
+            self._scheduler.cancel(step.job.id)
             return None
         self._jobs.explain(step.job.id, step.reason)
         try:
@@ -171,5 +171,5 @@ class Hands:
             if not (step.job.in_slurm and failure.error.kind is ErrorKind.GONE):
                 raise  # no such container: nobody queues it again
         if step.job.in_slurm:
-            self._slurm.cancel(step.job.id)
+            self._scheduler.cancel(step.job.id)
         return None

@@ -12,9 +12,9 @@ from typing import ClassVar
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision, tell
 from arvnodeman.actors.timer import Timer
 from arvnodeman.fleet.messages import CloudListed, Poll, PollFailed, QueueListed, RecordsListed
-from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, SchedulerFailure
 from arvnodeman.loop.polling import PollPlan, PollTimes
-from arvnodeman.loop.world import Listed, SlurmUnreachable, World
+from arvnodeman.loop.world import Listed, World
 from arvnodeman.supervision.clock import wall_time
 from arvnodeman.supervision.ending import is_fatal
 
@@ -92,7 +92,7 @@ class PollingActor(BaseNodeManagerActor):
         try:
             listed = self._world.list(self.poll)
         except RemoteFailure as failure:
-            self._failed_attempt(failure.error, start, isinstance(failure, SlurmUnreachable))
+            self._failed_attempt(failure.error, start, isinstance(failure, SchedulerFailure))
         except Exception as error:
             if is_fatal(error):
                 raise

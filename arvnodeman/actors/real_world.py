@@ -30,7 +30,7 @@ class RealWorld:
         self._hands = hands
 
     def list(self, poll: Poll) -> Listed:
-        """Fetch one list. Raises RemoteFailure; SlurmUnreachable when it was Slurm."""
+        """Fetch one list. Raises RemoteFailure; SchedulerFailure when it was the scheduler."""
         return self._fetches[poll]()
 
     def do(self, steps: Sequence[Step]) -> Sequence[Answer]:
@@ -44,7 +44,7 @@ def make_makers(settings: Settings) -> Makers:
     return Makers(
         driver=lambda: make_driver(settings),
         keeper=lambda: make_keeper(settings),
-        slurm=lambda: NamesInSlurm(
+        scheduler=lambda: NamesInSlurm(
             daemon.slurm_timeout, job_name_pattern=daemon.job_name_pattern, numbered=not arvados
         ),
         jobs=(lambda: JobsQueue(settings)) if arvados else None,
@@ -71,13 +71,13 @@ def make_fetches(
         Poll.CLOUD: CloudFetch(makers.driver, clock),
         Poll.RECORDS: RecordsFetch(
             makers.keeper,
-            makers.slurm() if policy.asks_scheduler else None,
+            makers.scheduler() if policy.asks_scheduler else None,
             clock,
             check_rights=check_rights and policy.slurm,
             remarks=remarks,
         ),
         Poll.QUEUE: QueueFetch(
-            makers.slurm() if arvados.slurm_queue else None,
+            makers.scheduler() if arvados.slurm_queue else None,
             makers.jobs if arvados.jobs_queue else None,
             clock,
             waits,

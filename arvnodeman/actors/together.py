@@ -22,7 +22,7 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, RemoteError, RemoteFailure
 
 if TYPE_CHECKING:
-    from arvnodeman.slurm.many import ManyNodes
+    from arvnodeman.scheduler.base import Scheduler
 
 RECORD_STEPS = (PrepareRecord, DescribeRecord, ReleaseRecord)
 Answer = StepResult | RemoteError
@@ -42,19 +42,19 @@ class ManyRecords(Protocol):
         """release() for each."""
 
 
-def do_slurm_steps(steps: Sequence[Step], slurm: ManyNodes) -> list[Answer]:
-    """Steps about nodes in Slurm. Raises RemoteFailure when all have failed."""
+def do_scheduler_steps(steps: Sequence[Step], scheduler: Scheduler) -> list[Answer]:
+    """Steps about nodes in the scheduler. Raises RemoteFailure when all have failed."""
     first = steps[0]
     match first:
         case LookAtNode():
-            seen = slurm.look_all({step.hostname: step.jobs for step in _of(LookAtNode, steps)})
+            seen = scheduler.look_all({step.hostname: step.jobs for step in _of(LookAtNode, steps)})
             answers = {
                 name: found.error if isinstance(found, RemoteFailure) else NodeSeen(*found)
                 for name, found in seen.items()
             }
             return [answers[step.hostname] for step in _of(LookAtNode, steps)]
         case DescribeNode():
-            failures = slurm.describe_all(
+            failures = scheduler.describe_all(
                 [step.hostname for step in _of(DescribeNode, steps)],
                 first.size,
                 first.weight,
@@ -63,13 +63,13 @@ def do_slurm_steps(steps: Sequence[Step], slurm: ManyNodes) -> list[Answer]:
             )
             return [_error(failures.get(step.hostname)) for step in _of(DescribeNode, steps)]
         case DrainNode():
-            failures = slurm.drain_all({step.hostname: step.reason for step in _of(DrainNode, steps)})
+            failures = scheduler.drain_all({step.hostname: step.reason for step in _of(DrainNode, steps)})
             return [_error(failures.get(step.hostname)) for step in _of(DrainNode, steps)]
         case ResumeNode():
-            failures = slurm.resume_all([step.hostname for step in _of(ResumeNode, steps)])
+            failures = scheduler.resume_all([step.hostname for step in _of(ResumeNode, steps)])
             return [_error(failures.get(step.hostname)) for step in _of(ResumeNode, steps)]
         case SetNodeDown():
-            failures = slurm.set_down_all({step.hostname: step.reason for step in _of(SetNodeDown, steps)})
+            failures = scheduler.set_down_all({step.hostname: step.reason for step in _of(SetNodeDown, steps)})
             return [_error(failures.get(step.hostname)) for step in _of(SetNodeDown, steps)]
     raise TypeError(f"no operator carries out several of the step {type(first).__name__}")
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from arvnodeman.fleet.messages import CloudListed, CreateNode, DestroyNode, Poll, RecordsListed, Step
-from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
-from arvnodeman.loop.world import Answer, Listed, SlurmUnreachable, World
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, SchedulerFailure
+from arvnodeman.loop.world import Answer, Listed, World
 from arvnodeman.slurm.words import state_of
 
 
@@ -37,7 +37,7 @@ class FaultyWorld:
         """One list, or a failure, or a lie. Raises RemoteFailure."""
         chances = self.chances
         if chances.poll_fails and self._rng.random() < chances.poll_fails:
-            failure = SlurmUnreachable if poll is Poll.RECORDS else RemoteFailure
+            failure = SchedulerFailure if poll is Poll.RECORDS else RemoteFailure
             raise failure(RemoteError(ErrorKind.TRANSIENT, "poll failed"))
         listed = self._world.list(poll)
         match listed:

@@ -20,21 +20,17 @@ from arvnodeman.fleet.messages import (
     StepFailed,
     StepResult,
 )
-from arvnodeman.fleet.values.model import RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import RemoteError, RemoteFailure, SchedulerFailure
 
 Listed = CloudListed | RecordsListed | QueueListed
 Answer = StepResult | RemoteError
-
-
-class SlurmUnreachable(RemoteFailure):
-    """It was Slurm that could not be reached, in a poll that asks others, too."""
 
 
 class World(Protocol):
     """What lists and steps come from and go to. For one thread."""
 
     def list(self, poll: Poll) -> Listed:
-        """Fetch one list. Raises RemoteFailure; SlurmUnreachable when it was Slurm."""
+        """Fetch one list. Raises RemoteFailure; SchedulerFailure when it was the scheduler."""
         ...
 
     def do(self, steps: Sequence[Step]) -> Sequence[Answer]:
@@ -48,7 +44,7 @@ def ask(world: World, poll: Poll) -> Listed | PollFailed:
     try:
         return world.list(poll)
     except RemoteFailure as failure:
-        return PollFailed(poll, failure.error, isinstance(failure, SlurmUnreachable))
+        return PollFailed(poll, failure.error, isinstance(failure, SchedulerFailure))
 
 
 def carry_out(world: World, steps: Sequence[Step]) -> list[StepDone | StepFailed]:

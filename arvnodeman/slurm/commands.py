@@ -11,13 +11,14 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from arvnodeman.config.settings import ARVADOS_CONTAINER
-from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook, Placing
+from arvnodeman.fleet.outlook.ahead import Placing
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.queue import Queue
+from arvnodeman.scheduler.base import WaitingJobs
 from arvnodeman.slurm.accounting import Ledger
 from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks, grouped, told_apart
 from arvnodeman.slurm.errors import (
@@ -50,17 +51,6 @@ _queue_log = logging.getLogger("arvnodeman.jobqueue")
 _log = logging.getLogger("arvnodeman.slurm")
 
 
-@dataclass(frozen=True, slots=True)
-class SlurmQueue:
-    """What waits in Slurm's queue. What is as it was at the last poll is the object that it was then."""
-
-    jobs: Queue  # that more nodes would help
-    others: Mapping[str, str]  # name -> Slurm's reason, of those that it would not
-    refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
-    """Those of them of which Slurm says so only while a node is up."""
-    outlook: Outlook = NOTHING_AHEAD
-
-
 class Slurm(SlurmNodes):
     """Slurm, as its commands on PATH reach it. Keeps nothing but what squeue can show: one serves all threads.
 
@@ -68,6 +58,8 @@ class Slurm(SlurmNodes):
     job_name_pattern: only jobs whose name contains this are seen; '' for all.
     numbered: a job's id is its number in Slurm; else its name, which is the container's uuid.
     """
+
+    never_ours = frozenset({DUMMY_NODE})
 
     def __init__(
         self, timeout: float = 20.0, *, job_name_pattern: str = ARVADOS_CONTAINER, numbered: bool = False
@@ -79,14 +71,14 @@ class Slurm(SlurmNodes):
         self._each_array: tuple[str, ...] = (_EACH_ARRAY,)  # none, if this squeue does not know it
         self._arrays = RunningTasks()
         self._squeue = QueueReader(job_name_pattern, numbered=numbered)
-        self._read, self._last = Queue(), SlurmQueue(Queue(), {})
+        self._read, self._last = Queue(), WaitingJobs(Queue(), {})
         self._places, self._places_refused = Placing(), Placing()
         self._foresight = Foresight(lambda what: self._run("scontrol", ALL, "show", what), [DUMMY_NODE])
         self._ledger = Ledger(self._run)
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
-    def queue(self) -> SlurmQueue:
+    def queue(self) -> WaitingJobs:
         """The jobs that wait, those for nodes in the order of the queue; a malformed line is skipped with a warning.
 
         Output without one line that can be read is a failure: taken for an empty queue, it would stop nodes."""
@@ -113,7 +105,7 @@ class Slurm(SlurmNodes):
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
         return self._with_outlook(read)
 
-    def _with_outlook(self, read: QueueReading) -> SlurmQueue:
+    def _with_outlook(self, read: QueueReading) -> WaitingJobs:
         """The queue, each job with the place that it may have its nodes at."""
         last, self._read = self._last, self._read.following(read.jobs)
         shapes = self._read.places.keys()
@@ -128,7 +120,7 @@ class Slurm(SlurmNodes):
             for job in self._places_refused.of((job for alike in refused.values() for job in alike), outlook, now):
                 refused_there.setdefault(job.shape, []).append(job)
             refused = last.refused if refused_there == last.refused else refused_there
-        self._last = SlurmQueue(jobs, read.others, refused, outlook)
+        self._last = WaitingJobs(jobs, read.others, refused, outlook)
         return self._last
 
     def _tell_apart(self, text: str, form: Sequence[str]) -> str:

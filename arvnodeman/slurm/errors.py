@@ -1,6 +1,6 @@
 """What Slurm's commands say when they fail, told apart once.
 
-Every class here is a `RemoteFailure`, so a caller that looks only at `error.kind` misses nothing. Slurm's commands
+Every class here is a `SchedulerFailure`, so a caller that looks only at `error.kind` misses nothing. Slurm's commands
 answer 1 for nearly everything; only the text on stdout or stderr tells. The texts are those of Slurm 22.05 to
 26.05.
 """
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 
-from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, RemoteError, SchedulerFailure
 
 _TEXT_LIMIT = 300  # characters of Slurm's own words that an error repeats
 
 
-class SlurmFailure(RemoteFailure):
+class SlurmFailure(SchedulerFailure):
     """A Slurm command failed. `command` is its name, `said` Slurm's own line."""
 
     kind = ErrorKind.TRANSIENT

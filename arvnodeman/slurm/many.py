@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.scheduler.base import Seen
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import ControllerAway, NotInstalled, NotNeeded, NotPermitted, SlurmFailure
 from arvnodeman.slurm.nodes import ALL
@@ -22,9 +23,6 @@ SECONDS_EACH = 0.1  # that one of them adds to the time-out
 Item = TypeVar("Item")
 _FEW = 2  # for which a script does not pay
 _LISTED = 500  # names in one argument
-
-Seen = tuple[NodeWork | None, int | None]
-"""A node (None: Slurm does not know it) and how many jobs are on it (None: not asked)."""
 
 
 class ManyNodes(Slurm):

@@ -23,6 +23,7 @@ LAYERS = (
     {"fleet"},
     {"loop"},
     {"config"},
+    {"scheduler"},
     {"cloud", "arvados", "slurm"},
     {"records"},
     {"supervision"},

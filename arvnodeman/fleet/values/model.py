@@ -105,6 +105,11 @@ class RemoteFailure(Exception):
         self.error = error
 
 
+class SchedulerFailure(RemoteFailure):
+    """A request to the scheduler failed, whoever made it. `error.kind`: GONE, it does not know the node; REFUSED, it
+    does not let us, or not this; TRANSIENT, it did not answer, or with what cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderSize:
     """A node size as the cloud provider lists it. 0 or None: the provider does not say."""

@@ -14,14 +14,14 @@ from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.real_world import make_fetches
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
-from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure, SchedulerFailure
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.waits import JobWaits
-from arvnodeman.loop.world import SlurmUnreachable
-from arvnodeman.slurm.commands import SlurmQueue
+from arvnodeman.scheduler.base import WaitingJobs
 from arvnodeman.slurm.words import node_work
 
 AWAY = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no answer"))
+SILENT = SchedulerFailure(AWAY.error)
 SINFO = {"compute1": node_work("compute1", "idle")}
 CLOCK = HandClock()
 NOW = CLOCK.clock.now()
@@ -41,6 +41,7 @@ def test_cloud() -> None:
 
 def test_records_are_joined_with_sinfo() -> None:
     keeper, slurm = Mock(clock_offset=None), Mock()
+    slurm.never_ours = frozenset[str]()
     slurm.nodes.return_value = SINFO
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock)
     assert fetch() == RecordsListed(keeper.list_records.return_value, SINFO, NOW, None)
@@ -70,14 +71,14 @@ def test_each_queue_has_its_switch(tmp_path: Path, slurm_queue: bool, jobs_queue
         "[Cloud]\nprovider = dummy\nshutdown_windows = 54, 5, 1\n[Size small]\ncores = 1\n"
     )
     slurm, jobs = Mock(), Mock()
-    slurm.queue.return_value = SlurmQueue(Queue([Job("s", JobShape())]), {})
+    slurm.queue.return_value = WaitingJobs(Queue([Job("s", JobShape())]), {})
     jobs.waiting.return_value = (Job("j", JobShape(), in_slurm=False),)
-    makers = Mock(slurm=Mock(return_value=slurm), jobs=Mock(return_value=jobs))
+    makers = Mock(scheduler=Mock(return_value=slurm), jobs=Mock(return_value=jobs))
     fetch = make_fetches(load(str(path)), makers, CLOCK.clock)[Poll.QUEUE]
     listed = fetch()
     assert isinstance(listed, QueueListed)
     assert [job.id for job in listed.jobs] == found
-    assert (makers.slurm.called, makers.jobs.called) == (slurm_queue, jobs_queue)
+    assert (makers.scheduler.called, makers.jobs.called) == (slurm_queue, jobs_queue)
     assert slurm.mock_calls == ([call.queue()] if slurm_queue else [])
 
 
@@ -95,9 +96,9 @@ def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_rights_that_could_not_be_checked_are_checked_again() -> None:
     keeper, slurm = Mock(clock_offset=None), Mock()
     slurm.nodes.return_value = {}
-    slurm.check_rights.side_effect = [AWAY, None]
+    slurm.check_rights.side_effect = [SILENT, None]
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
-    with pytest.raises(SlurmUnreachable):
+    with pytest.raises(SchedulerFailure):
         fetch()
     fetch()
     fetch()
@@ -119,22 +120,22 @@ def test_a_slurm_that_was_not_tried_is_a_warning_once_and_a_remark(caplog: pytes
 
 def test_it_shows_when_it_was_slurm_that_is_away() -> None:
     slurm = Mock()
-    slurm.nodes.side_effect = AWAY
-    slurm.queue.side_effect = AWAY
-    with pytest.raises(SlurmUnreachable):
+    slurm.nodes.side_effect = SILENT
+    slurm.queue.side_effect = SILENT
+    with pytest.raises(SchedulerFailure):
         RecordsFetch(lambda: Mock(clock_offset=None), slurm, CLOCK.clock)()
-    with pytest.raises(SlurmUnreachable):
+    with pytest.raises(SchedulerFailure):
         QueueFetch(slurm, None, CLOCK.clock)()
     keeper = Mock(clock_offset=None)
     keeper.list_records.side_effect = AWAY
     with pytest.raises(RemoteFailure) as raised:
         RecordsFetch(lambda: keeper, slurm, CLOCK.clock)()
-    assert not isinstance(raised.value, SlurmUnreachable)
+    assert not isinstance(raised.value, SchedulerFailure)
 
 
 def test_slurms_jobs_come_before_those_of_arvados() -> None:
     slurm, jobs = Mock(), Mock()
-    slurm.queue.return_value = SlurmQueue(Queue([Job("s", JobShape())]), {})
+    slurm.queue.return_value = WaitingJobs(Queue([Job("s", JobShape())]), {})
     jobs.waiting.return_value = (Job("j", JobShape(), in_slurm=False),)
     make = Mock(return_value=jobs)
     fetch = QueueFetch(slurm, make, CLOCK.clock)
@@ -146,7 +147,7 @@ def test_slurms_jobs_come_before_those_of_arvados() -> None:
 def test_jobs_that_wait_for_something_else_keep_their_reason() -> None:
     """They are no jobs to the brain, and whoever asks for one is told why it waits; one that is gone is forgotten."""
     slurm, waits = Mock(), JobWaits()
-    slurm.queue.side_effect = [SlurmQueue(Queue(), {"held": "JobHeldUser"}), SlurmQueue(Queue(), {})]
+    slurm.queue.side_effect = [WaitingJobs(Queue(), {"held": "JobHeldUser"}), WaitingJobs(Queue(), {})]
     fetch = QueueFetch(slurm, None, CLOCK.clock, waits)
     assert list(fetch().jobs) == []
     assert dict(waits.others) == {"held": "JobHeldUser"}

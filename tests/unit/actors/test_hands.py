@@ -54,7 +54,7 @@ def hands(site: Mock) -> Hands:
         Makers(
             driver=lambda: site.driver,
             keeper=lambda: site.keeper,
-            slurm=lambda: site.slurm,
+            scheduler=lambda: site.slurm,
             jobs=lambda: site.jobs,
             ping_url=site.ping_url,
         )
@@ -176,7 +176,7 @@ def test_nodes_are_changed_together_and_each_has_its_answer(
 def test_names_are_taken_told_and_given_back_together() -> None:
     names = Mock(spec=SlurmRecords)
     unused = Mock(side_effect=AssertionError("not needed"))
-    hands = Hands(Makers(driver=unused, keeper=lambda: names, slurm=unused, jobs=None, ping_url=unused))
+    hands = Hands(Makers(driver=unused, keeper=lambda: names, scheduler=unused, jobs=None, ping_url=unused))
     prepared = m.RecordPrepared(RECORD, Secret(""))
     names.prepare_all.return_value = [prepared, REFUSED]
     names.describe_all.return_value = names.release_all.return_value = [None, REFUSED]
@@ -234,7 +234,7 @@ def test_a_client_is_made_once_and_again_after_a_making_that_failed() -> None:
     driver = Mock()
     make = Mock(side_effect=[RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no route")), driver])
     unused = Mock(side_effect=AssertionError("not needed"))
-    hands = Hands(Makers(driver=make, keeper=unused, slurm=unused, jobs=unused, ping_url=unused))
+    hands = Hands(Makers(driver=make, keeper=unused, scheduler=unused, jobs=unused, ping_url=unused))
     with pytest.raises(RemoteFailure):
         hands.do(m.ListSizes(1))
     hands.do(m.ListSizes(1))

@@ -23,9 +23,9 @@ from arvnodeman.actors.pollers import (
 )
 from arvnodeman.actors.timer import Timer
 from arvnodeman.fleet.messages import CloudListed, Poll, PollFailed, QueueListed, RecordsListed, Step
-from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure, SchedulerFailure
 from arvnodeman.loop.polling import PollTimes
-from arvnodeman.loop.world import Answer, Listed, SlurmUnreachable
+from arvnodeman.loop.world import Answer, Listed
 
 TIMES = PollTimes(interval=10.0, max_wait=60.0)
 NODE = CloudNode(id="i-1", name="n", report_id="i-1")
@@ -299,7 +299,7 @@ def test_each_poller_knows_its_list_and_counts_its_items(caplog: pytest.LogCaptu
     ]
     for poller, listed in answers:
         with caplog.at_level(logging.INFO), Site(poller).open() as site:
-            site.answers = [listed, SlurmUnreachable(RemoteError(ErrorKind.TRANSIENT, "squeue is not installed"))]
+            site.answers = [listed, SchedulerFailure(RemoteError(ErrorKind.TRANSIENT, "squeue is not installed"))]
             site.due()
             site.due()
             wait_for(lambda site=site: len(site.told) == 2)  # type: ignore[misc]

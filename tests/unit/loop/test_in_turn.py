@@ -22,11 +22,11 @@ from arvnodeman.fleet.messages import (
     StepFailed,
     Tick,
 )
-from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError, RemoteFailure, SchedulerFailure
 from arvnodeman.fleet.view.view import View
 from arvnodeman.loop.in_turn import InTurn
 from arvnodeman.loop.polling import PollTimes
-from arvnodeman.loop.world import Answer, Listed, SlurmUnreachable, ask, carry_out
+from arvnodeman.loop.world import Answer, Listed, ask, carry_out
 
 AWAY = RemoteError(ErrorKind.TRANSIENT, "it is away")
 
@@ -63,7 +63,7 @@ class ScriptedWorld:
         """An empty list."""
         self.asked.append(poll)
         if poll in self.failing:
-            raise SlurmUnreachable(AWAY)
+            raise SchedulerFailure(AWAY)
         match poll:
             case Poll.CLOUD:
                 return CloudListed((), 0.0)

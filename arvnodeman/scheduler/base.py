@@ -1,0 +1,153 @@
+"""The port to the scheduler: whose queue is read, and whose nodes are booted and destroyed.
+
+Who implements it maps the scheduler's words to the values of fleet/values/work.py, in one table, and hides its commands
+or its API. A scheduler decides nothing here, never retries and never sleeps: a request that fails raises
+SchedulerFailure at once, and what follows is the Fleet's to decide. What each method must do is held by a conformance
+suite that runs over every scheduler there is (tests/conformance, doc/scheduler-conformance.md).
+
+One object serves one thread. Making one asks the scheduler nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, SchedulerFailure
+from arvnodeman.fleet.values.queue import Queue
+from arvnodeman.fleet.values.work import NodeWork
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJobs:
+    """What waits in the scheduler's queue. What is as it was at the last poll is, where that is cheap, the object that
+    it was then: a promise of cost."""
+
+    jobs: Queue  # that more nodes would help, in the order of the queue
+    others: Mapping[str, str]  # id -> the scheduler's reason, of those that they would not
+    refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
+    """Those of the others of which the scheduler says so only while a node is up."""
+    outlook: Outlook = NOTHING_AHEAD
+
+
+Seen = tuple[NodeWork | None, int | None]
+"""A node (None: the scheduler does not know it) and how many jobs are on it (None: not asked)."""
+
+
+class Scheduler(Protocol):
+    """The contract. Every method may raise SchedulerFailure; none retries.
+
+    The methods about many nodes answer for each by itself: what one is refused costs only that one, and is returned.
+    They raise what fails for all, such as that the scheduler does not answer."""
+
+    never_ours: frozenset[str]
+    """Names that nodes() may show, and that are booted in no case."""
+
+    # ---- asking ----------------------------------------------------------------------------------------------------
+
+    def queue(self) -> WaitingJobs:
+        """The jobs that wait, in the order of the queue. Never a part of it: what cannot be read as a whole is a
+        failure, since an empty queue stops nodes."""
+
+    def nodes(self) -> dict[str, NodeWork]:
+        """Every node that it shows, by name. None at all is a failure."""
+
+    def node(self, hostname: str) -> NodeWork | None:
+        """One node, as it is now and not as some list said. None: the scheduler says in so many words that it does not
+        know it; that it shows nothing is not enough, since a node may be destroyed for this answer."""
+
+    def jobs_on(self, hostname: str) -> int:
+        """How many jobs are on a node, suspended ones and such as are being cleared away included."""
+
+    def check_rights(self) -> str | None:
+        """One line when this account may not change nodes, else None. Changes nothing."""
+
+    def remark(self) -> str:
+        """A line on a version of the scheduler that was not tried; '' for none."""
+
+    # ---- changing --------------------------------------------------------------------------------------------------
+
+    def drain(self, hostname: str, reason: str) -> None:
+        """Jobs on it go on, none begins. The reason is kept, and listed with the node. Twice is the same as once."""
+
+    def resume(self, hostname: str) -> None:
+        """Jobs may begin again, on a node that was drained or set down. Success, too, where there is nothing to take
+        back."""
+
+    def set_down(self, hostname: str, reason: str) -> None:
+        """The node is gone: its jobs end at once, and may be queued again. Twice is the same as once."""
+
+    def describe(
+        self, hostname: str, size: str, weight: int, *, gives: Sequence[str] = (), without: Collection[str] = ()
+    ) -> None:
+        """Give a node the feature `instancetype=SIZE` in place of any other size's, those that the size `gives` in
+        place of those in `without`, and its weight: nodes of less weight are filled first. Others that it has stay."""
+
+    def offer(self, hostnames: Sequence[str], features: Collection[str]) -> None:
+        """Give these nodes all these features and no others."""
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job. That there is none is success."""
+
+    def note_on_job(self, job_id: str, comment: str) -> None:
+        """Write on a job, for its owner, why it will never run. That the job is gone is success."""
+
+    # ---- many nodes at a time: each by itself, unless a scheduler can do better -----------------------------------
+
+    def look_all(self, hostnames: Mapping[str, bool]) -> Mapping[str, Seen | SchedulerFailure]:
+        """node() of each name; of those with True jobs_on(), too, asked after that."""
+
+        def look(name: str) -> Seen:
+            node = self.node(name)
+            return node, self.jobs_on(name) if node is not None and hostnames[name] else None
+
+        return _each(hostnames, look)
+
+    def drain_all(self, reasons: Mapping[str, str]) -> Mapping[str, SchedulerFailure]:
+        """drain() for each name with its reason. The failures by name."""
+        return _failures(_each(reasons, lambda name: self.drain(name, reasons[name])))
+
+    def resume_all(self, hostnames: Iterable[str]) -> Mapping[str, SchedulerFailure]:
+        """resume() for each name. The failures by name."""
+        return _failures(_each(hostnames, self.resume))
+
+    def set_down_all(self, reasons: Mapping[str, str]) -> Mapping[str, SchedulerFailure]:
+        """set_down() for each name with its reason. The failures by name."""
+        return _failures(_each(reasons, lambda name: self.set_down(name, reasons[name])))
+
+    def describe_all(
+        self,
+        hostnames: Sequence[str],
+        size: str,
+        weight: int,
+        *,
+        gives: Sequence[str] = (),
+        without: Collection[str] = (),
+    ) -> Mapping[str, SchedulerFailure]:
+        """describe() for many nodes of one size. The failures by name."""
+
+        def describe(name: str) -> None:
+            self.describe(name, size, weight, gives=gives, without=without)
+
+        return _failures(_each(hostnames, describe))
+
+
+def _each(hostnames: Iterable[str], act: Callable[[str], Item]) -> dict[str, Item | SchedulerFailure]:
+    """What came of each. Raises the failure of one that does not answer: then none of the others would be answered."""
+    found: dict[str, Item | SchedulerFailure] = {}
+    for name in hostnames:
+        try:
+            found[name] = act(name)
+        except SchedulerFailure as failure:
+            if failure.error.kind is ErrorKind.TRANSIENT:
+                raise
+            found[name] = failure
+    return found
+
+
+def _failures(found: Mapping[str, object]) -> dict[str, SchedulerFailure]:
+    return {name: each for name, each in found.items() if isinstance(each, SchedulerFailure)}
