@@ -53,7 +53,7 @@ class Scheduler(Protocol):
         """The jobs that wait, in the order of the queue. Never a part of it: what cannot be read as a whole is a
         failure, since an empty queue stops nodes."""
 
-    def nodes(self) -> dict[str, NodeWork]:
+    def nodes(self) -> Mapping[str, NodeWork]:
         """Every node that it shows, by name. None at all is a failure."""
 
     def node(self, hostname: str) -> NodeWork | None:
