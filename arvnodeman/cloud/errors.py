@@ -27,7 +27,7 @@ from libcloud.common.types import InvalidCredsError, LibcloudError
 from libcloud.compute.types import KeyPairDoesNotExistError
 
 from arvnodeman.cloud.redaction import Hidden, one_line, without_secrets
-from arvnodeman.cloud.retry import asked_to_wait
+from arvnodeman.cloud.retry_after import asked_to_wait
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 CREDENTIALS = "[Cloud Credentials] key"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from arvnodeman.cloud.retry import date_seconds, retry_after_seconds
+from arvnodeman.cloud.retry_after import date_seconds, retry_after_seconds
 
 
 class Listener:

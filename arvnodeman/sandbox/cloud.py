@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from arvnodeman.sandbox.catalogue import Size
 from arvnodeman.sandbox.clock import Clock
 from arvnodeman.sandbox.faults import Faults, chance
-from arvnodeman.sandbox.happenings import Happenings
 from arvnodeman.sandbox.past import Past
+from arvnodeman.sandbox.site_events import SiteEvents
 
 PAGE = 100
 ALIVE = frozenset({"pending", "running", "stopped", "preempted"})
@@ -147,7 +147,7 @@ class Cloud:
         self,
         clock: Clock,
         faults: Faults,
-        happenings: Happenings,
+        events: SiteEvents,
         sizes: tuple[Size, ...],
         *,
         seed: int = 0,
@@ -166,7 +166,7 @@ class Cloud:
         self._page = page
         self._past = Past(clock, self._list)
         self._faults = faults
-        self._happenings = happenings
+        self._events = events
         self._seed = seed
         self._jitter = jitter
         self._linger = linger
@@ -240,7 +240,7 @@ class Cloud:
         if self._strikes("create-invalid", request.name, size.id):
             raise CloudError("InvalidParameter", "the request is not valid for this account")
         if len(self.alive()) >= self.quota or self._strikes("create-quota", request.name):
-            self._happenings.add("quota-refused", request.name)
+            self._events.add("quota-refused", request.name)
             raise CloudError("QuotaExceeded", "the account may have no more nodes")
         if self._strikes("create-capacity", request.name, size.id):
             raise CloudError("InsufficientCapacity", f"no capacity for size {size.id}")
@@ -251,7 +251,7 @@ class Cloud:
         if self._strikes("destroy-fails", node_id):
             raise CloudError("Unavailable", "the service is not available")
         if node.state != "shutting-down":
-            self._happenings.add("node-destroyed", node.id, f"{node.name} ({node.size.id})")
+            self._events.add("node-destroyed", node.id, f"{node.name} ({node.size.id})")
             self._end(node, "shutting-down", "destroyed")
             self._clock.after(_SHUTTING_DOWN, lambda: self._terminated(node))
         if self._strikes("destroy-lost", node_id):
@@ -275,14 +275,14 @@ class Cloud:
     def vanish(self, node: SandboxNode, cause: str) -> None:
         """The node is gone, without anybody having asked for it."""
         if node.state in ALIVE:
-            self._happenings.add("node-vanished", node.id, cause)
+            self._events.add("node-vanished", node.id, cause)
             self._end(node, "terminated", cause)
             self._clock.after(self._linger, lambda: self.nodes.pop(node.id, None))
 
     def stop(self, node: SandboxNode, state: str) -> None:
         """The cloud takes the node's computer; it stays listed as `stopped` or `preempted` until it is destroyed."""
         if node.state in ("pending", "running"):
-            self._happenings.add(f"node-{state}", node.id)
+            self._events.add(f"node-{state}", node.id)
             self._end(node, state, state)
 
     # ---- figures -----------------------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ class Cloud:
         if node.token:
             self._by_token[node.token] = node
         self.most_at_once = max(self.most_at_once, len(self.alive()))
-        self._happenings.add("node-created", node.id, f"{node.name} ({size.id})")
+        self._events.add("node-created", node.id, f"{node.name} ({size.id})")
         self._clock.after(node.boot / 5, lambda: self._running(node))
         self.on_create(node)
         return node
@@ -352,7 +352,7 @@ class Cloud:
     def _strikes(self, name: str, subject: str, scope: str = "") -> bool:
         hit = self._faults.strikes(name, scope)
         if hit:
-            self._happenings.add("fault", subject, name)
+            self._events.add("fault", subject, name)
         return hit
 
 

@@ -4,7 +4,7 @@
     GET  /site/state?with=nodes,slurm,jobs,records   figures always, lists on demand
     GET  /site/verdict
     GET  /site/ec2       with a cloud of moto's: {"made", "live", "instances": [...]}
-    GET  /site/happenings?after=SEQ&kind=KIND        {"happenings": [{"seq", "at", "kind", "subject", "text"}, ...]}
+    GET  /site/events?after=SEQ&kind=KIND        {"events": [{"seq", "at", "kind", "subject", "text"}, ...]}
     POST /site/jobs      {"jobs": [JOB, ...]} or {"workload": {"seed", "jobs", "window", "duration", "named"}}
                          JOB: {"name", "cores", "ram", "scratch", "size", "nodes", "duration", "priority", "arrives",
                          "held", "old_queue"}, all optional (workload.JobSpec) -> {"names": [...]}
@@ -51,11 +51,11 @@ class Control:
                     return self._state(arguments.get("with", "").split(","))
                 case "verdict":
                     return self._site.verdict().as_dict()
-                case "happenings":
+                case "events":
                     after = arguments.get("after", "0")
                     if not after.isdigit():
                         raise ValueError("after must be a whole number")
-                    return {"happenings": self._site.happenings.since(int(after), arguments.get("kind", ""))}
+                    return {"events": self._site.events.since(int(after), arguments.get("kind", ""))}
                 case _ if what in self._site.views:
                     shown: dict[str, object] = self._site.views[what]()
                     return shown
@@ -105,7 +105,7 @@ class Control:
             "slots": len(verdict.slots_left),
             "cost": cloud.cost(),
             "most_at_once": cloud.most_at_once,
-            "counts": dict(site.happenings.counts),
+            "counts": dict(site.events.counts),
             "faults": site.faults.as_dict(),
             "quiet": verdict.quiet,
         }
@@ -158,7 +158,7 @@ class Control:
         faults = self._site.faults
         if body.get("end") is True:
             faults.end()
-            self._site.weather.clear_up()
+            self._site.site_faults.end_outages()
         faults.set_rates(_of(body, "rates", dict, {}))
         faults.set_values(_of(body, "values", dict, {}))
         for key, times in _of(body, "arm", dict, {}).items():
@@ -202,24 +202,24 @@ class Control:
                 self._site.cloud.stop(node, "preempted")
             case "break" | "mend" as word:
                 node.broken = word == "break"
-            case str(deed) if deed in self._site.misfortunes.deeds:
+            case str(deed) if deed in self._site.node_faults.deeds:
                 machine = self._site.machines.machines.get(node_id)
                 if machine is not None:
-                    self._site.misfortunes.deeds[deed](machine)
+                    self._site.node_faults.deeds[deed](machine)
             case word:
-                deeds = ", ".join(self._site.misfortunes.deeds)
+                deeds = ", ".join(self._site.node_faults.deeds)
                 raise ValueError(f"do must be vanish, halt, stop, preempt, break, mend, {deeds}, not {word!r}")
         return node.as_dict()
 
     def _do_to_service(self, name: str, body: Mapping[str, Any]) -> dict[str, object]:
-        weather = self._site.weather
+        site_faults = self._site.site_faults
         match dict(body):
             case {"away": int() | float() as seconds}:
-                weather.take_away(name, seconds)
-            case {"clock": int() | float() as offset} if name in weather.clocks:
-                weather.clocks[name].offset = float(offset)
+                site_faults.take_away(name, seconds)
+            case {"clock": int() | float() as offset} if name in site_faults.clocks:
+                site_faults.clocks[name].offset = float(offset)
             case {"restart": True} if name == "slurm":
-                weather.restart_slurm()
+                site_faults.restart_slurm()
             case _:
                 raise ValueError("one of: away, clock (cloud, arvados), restart (slurm)")
         return {}

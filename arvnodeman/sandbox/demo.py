@@ -264,9 +264,9 @@ def _watch(
             if stream is not None:
                 stream.flow(time.time())
             state = site.state("nodes")
-            happenings: list[dict[str, Any]] = site.get(f"happenings?after={seen}")["happenings"]
-            seen = happenings[-1]["seq"] if happenings else seen
-            screen.show(state, happenings)
+            events: list[dict[str, Any]] = site.get(f"events?after={seen}")["events"]
+            seen = events[-1]["seq"] if events else seen
+            screen.show(state, events)
             if interrupted:
                 return _INTERRUPTED
             if state["quiet"] and stream is None:

@@ -34,19 +34,19 @@ _STYLES = {"idle": "green", "alloc": "bold cyan", "comp": "cyan", "drng": "yello
 class Screen(Protocol):
     """Where the demo shows what happens."""
 
-    def show(self, state: Mapping[str, Any], happenings: Iterable[Mapping[str, Any]]) -> None:
+    def show(self, state: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> None:
         """A new look at the site (with its list of nodes), and what has happened since the last one."""
 
     def close(self) -> None:
         """Nothing more will be shown."""
 
 
-def sentence(happening: Mapping[str, Any], start: float) -> str:
+def sentence(event: Mapping[str, Any], start: float) -> str:
     """What happened, in words, with real seconds since the start; empty for what is not told."""
-    form = _SENTENCES.get(str(happening["kind"]), "")
+    form = _SENTENCES.get(str(event["kind"]), "")
     if not form:
         return ""
-    return f"{happening['at'] - start:6.1f} s  " + form.format(subject=happening["subject"], text=happening["text"])
+    return f"{event['at'] - start:6.1f} s  " + form.format(subject=event["subject"], text=event["text"])
 
 
 class PlainScreen:
@@ -57,10 +57,10 @@ class PlainScreen:
         self._start = start
         self._counted = start
 
-    def show(self, state: Mapping[str, Any], happenings: Iterable[Mapping[str, Any]]) -> None:
+    def show(self, state: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> None:
         """Write the lines."""
-        for happening in happenings:
-            text = sentence(happening, self._start)
+        for event in events:
+            text = sentence(event, self._start)
             if text:
                 self._out.write(text + "\n")
         if state["at"] - self._counted >= 10:
@@ -73,7 +73,7 @@ class PlainScreen:
 
 
 class LiveScreen:
-    """A table of the nodes, the queue, a progress bar of the jobs, and the newest happenings."""
+    """A table of the nodes, the queue, a progress bar of the jobs, and the newest events."""
 
     def __init__(self, out: TextIO, start: float, jobs: int) -> None:
         self._start = start
@@ -87,9 +87,9 @@ class LiveScreen:
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
 
-    def show(self, state: Mapping[str, Any], happenings: Iterable[Mapping[str, Any]]) -> None:
+    def show(self, state: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> None:
         """Draw it anew."""
-        self._recent.extend(filter(None, (sentence(happening, self._start) for happening in happenings)))
+        self._recent.extend(filter(None, (sentence(event, self._start) for event in events)))
         done = state["jobs"].get("completed", 0) + state["jobs"].get("cancelled", 0)
         self._progress.update(self._task, completed=done, total=max(self._jobs, sum(state["jobs"].values())))
         rows = max(3, self._console.height - _RECENT - 8)

@@ -9,8 +9,8 @@ from typing import Any
 from arvnodeman.sandbox.arvados_query import ApiFailure
 from arvnodeman.sandbox.arvados_store import ArvadosStore
 from arvnodeman.sandbox.clock import Clock
-from arvnodeman.sandbox.happenings import Happenings
 from arvnodeman.sandbox.nodes import Machines
+from arvnodeman.sandbox.site_events import SiteEvents
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, Computer
 from arvnodeman.sandbox.slurm_side import SlurmSide
@@ -56,7 +56,7 @@ class Dispatcher:
     def __init__(
         self,
         clock: Clock,
-        happenings: Happenings,
+        events: SiteEvents,
         store: ArvadosStore,
         slurm: SlurmSide,
         machines: Machines,
@@ -64,7 +64,7 @@ class Dispatcher:
         resubmit_cancelled: bool = True,
     ) -> None:
         self._clock = clock
-        self._happenings = happenings
+        self._events = events
         self._store = store
         self._slurm = slurm
         self._machines = machines
@@ -125,7 +125,7 @@ class Dispatcher:
         self._slurm.submit(spec.name, need, feature, turn, held=spec.held, seconds=spec.duration)
         work.state = "pending"
         self._container(work, "Locked")
-        self._happenings.add("job-submitted", spec.name, feature)
+        self._events.add("job-submitted", spec.name, feature)
 
     def _started(self, job: SlurmJob, computers: list[Computer]) -> None:
         work = self.work[job.name]
@@ -134,7 +134,7 @@ class Dispatcher:
         if work.first_start is None:
             work.first_start = self._clock.elapsed()
         self._container(work, "Running")
-        self._happenings.add("job-started", job.name, ",".join(job.nodes))
+        self._events.add("job-started", job.name, ",".join(job.nodes))
         self._machines.run(job.name, computers, work.spec.duration, lambda: self._slurm.finish_job(job))
 
     def _ended(self, job: SlurmJob, cause: str) -> None:
@@ -151,14 +151,14 @@ class Dispatcher:
     def _final(self, work: Work, state: str, container: str) -> None:
         work.state, work.ended = state, self._clock.elapsed()
         self._container(work, container)
-        self._happenings.add(f"job-{state}", work.spec.name)
+        self._events.add(f"job-{state}", work.spec.name)
 
     def _again(self, work: Work, job: SlurmJob, cause: str) -> None:
         """The job has left Slurm without having run: its container is queued again, as by the real dispatcher."""
         cause = next((self._machines.causes[i] for i in self._ids_of(job) if i in self._machines.causes), cause)
         work.requeues[cause] += 1
         work.state = "coming"
-        self._happenings.add("job-requeued", work.spec.name, cause)
+        self._events.add("job-requeued", work.spec.name, cause)
         self._container(work, "Queued")
         self._clock.after(_RESUBMIT, lambda: self._submit(work))
 

@@ -17,7 +17,7 @@ from arvnodeman.sandbox.arvados_query import ApiFailure
 from arvnodeman.sandbox.clock import Clock, Timer
 from arvnodeman.sandbox.cloud import Cloud, SandboxNode
 from arvnodeman.sandbox.faults import Faults, chance
-from arvnodeman.sandbox.happenings import Happenings
+from arvnodeman.sandbox.site_events import SiteEvents
 from arvnodeman.sandbox.slurm_nodes import Computer
 from arvnodeman.sandbox.slurm_side import SlurmSide
 
@@ -66,7 +66,7 @@ class Machines:
         self,
         clock: Clock,
         faults: Faults,
-        happenings: Happenings,
+        events: SiteEvents,
         cloud: Cloud,
         slurm: SlurmSide,
         desk: PingDesk,
@@ -77,7 +77,7 @@ class Machines:
     ) -> None:
         self._clock = clock
         self._faults = faults
-        self._happenings = happenings
+        self._events = events
         self._cloud = cloud
         self._slurm = slurm
         self._desk = desk
@@ -134,7 +134,7 @@ class Machines:
                 },
             )
         except ApiFailure as failure:
-            self._happenings.add("ping-refused", machine.node.id, failure.text)
+            self._events.add("ping-refused", machine.node.id, failure.text)
             if "Incorrect ping_secret" in failure.text:
                 self._halt(machine, "ping secret refused")
                 return
@@ -147,7 +147,7 @@ class Machines:
         """The record has come back; the time to the next ping."""
         if not machine.pinged:
             machine.pinged = True
-            self._happenings.add("first-ping", machine.node.id, str(record.get("hostname") or ""))
+            self._events.add("first-ping", machine.node.id, str(record.get("hostname") or ""))
         if machine.hostname:
             return self._ping_interval
         hostname = record.get("hostname")
@@ -166,9 +166,9 @@ class Machines:
         if not machine.alive:
             return
         if not self._slurm.slurmd_started(machine.hostname, machine.computer):
-            self._happenings.add("slurmd-refused", machine.node.id, f"slurm.conf has no node {machine.hostname!r}")
+            self._events.add("slurmd-refused", machine.node.id, f"slurm.conf has no node {machine.hostname!r}")
             return
-        self._happenings.add("slurmd-started", machine.node.id, machine.hostname)
+        self._events.add("slurmd-started", machine.node.id, machine.hostname)
         if self.self_resume:
             self._clock.after(self._slurm.joining + 1.0, lambda: self._resume(machine))
 
@@ -182,14 +182,14 @@ class Machines:
             self._halt(self.machines[node_id], "halted")
 
     def _halt(self, machine: Machine, cause: str) -> None:
-        self._happenings.add("node-halted", machine.node.id, cause)
+        self._events.add("node-halted", machine.node.id, cause)
         machine.halted = True
         self._stop(machine, cause)
 
     def _ended(self, node: SandboxNode, cause: str) -> None:
         machine = self.machines.pop(node.id)
         if cause == "destroyed" and machine.alive and machine.job:
-            self._happenings.add("busy-node-destroyed", node.id, f"{machine.hostname} was running {machine.job}")
+            self._events.add("busy-node-destroyed", node.id, f"{machine.hostname} was running {machine.job}")
         self._stop(machine, cause)
 
     def _stop(self, machine: Machine, cause: str) -> None:
@@ -259,7 +259,7 @@ class Machines:
     def _strikes(self, name: str, machine: Machine) -> bool:
         hit = self._faults.strikes(name, machine.node.size.id)
         if hit:
-            self._happenings.add("fault", machine.node.id, name)
+            self._events.add("fault", machine.node.id, name)
         return hit
 
     def _dice(self, what: str, node_id: str, low: float, high: float) -> float:

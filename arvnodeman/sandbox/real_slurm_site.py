@@ -187,7 +187,7 @@ class RealSlurm:
         except SlurmFailed as error:
             raise ValueError(str(error)) from None
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Be up to date, if slurmctld answers soon."""
         with contextlib.suppress(SlurmFailed):
             self._apply(self._list(_HASTE))

@@ -60,7 +60,7 @@ class SiteApplication:
         request.max_content_length = _LARGEST_BODY
         response = self._answer(request)
         if path.startswith("/cloud"):
-            response.headers["Date"] = http_date(self._site.weather.clocks["cloud"].wall())
+            response.headers["Date"] = http_date(self._site.site_faults.clocks["cloud"].wall())
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
@@ -98,7 +98,7 @@ class SiteApplication:
 
     def _cloud_destroy(self, request: Request, node_id: str) -> Response:
         self._authorize(request)
-        self._site.slurm_side.look()  # has its work really ended? (a listing of a real Slurm takes a while)
+        self._site.slurm_side.refresh()  # has its work really ended? (a listing of a real Slurm takes a while)
         with self._site.clock.lock:
             self._site.cloud.destroy(node_id)
         return _json({})

@@ -30,9 +30,9 @@ from arvnodeman.sandbox.faults import FAULTS, Faults, UnknownFault
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, Shape, SlurmMissing
 from arvnodeman.sandbox.real_slurm_site import RealSlurm
+from arvnodeman.sandbox.request_faults import FaultyApplication
 from arvnodeman.sandbox.routes import SiteApplication
 from arvnodeman.sandbox.settings import SiteAddress, write_config
-from arvnodeman.sandbox.trouble import TroubledApplication
 from arvnodeman.sandbox.wiring import RECORDS, Site, SiteOptions
 from arvnodeman.sandbox.workload import make_workload
 
@@ -166,8 +166,8 @@ def _rate(text: str) -> tuple[str, float]:
 def _serve(site: Site, given: argparse.Namespace, folder: Path, slurm_conf: str, ec2: Ec2Site | None) -> int:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # for the threads: signals are the main thread's alone
     try:
-        application = TroubledApplication(
-            SiteApplication(site, _stop_soon), site.clock.lock, site.faults, site.happenings, site.weather
+        application = FaultyApplication(
+            SiteApplication(site, _stop_soon), site.clock.lock, site.faults, site.events, site.site_faults
         )
         server = create_server(
             application,

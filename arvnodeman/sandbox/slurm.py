@@ -154,7 +154,7 @@ class Slurm:
         """Raises ValueError: the double has no such process."""
         raise ValueError(f"this site's Slurm is a double, which cannot {do} slurmctld: see /site/services/slurm")
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """It is always up to date."""
 
     # ---- scontrol update ---------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ class SlurmSide(Protocol):
     def slurmctld(self, do: str) -> None:
         """stop, start or restart slurmctld, without the site's lock. Raises ValueError where that cannot be."""
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Be up to date now: a node is about to be destroyed. Without the site's lock."""
 
     def counts(self) -> Mapping[str, int]:

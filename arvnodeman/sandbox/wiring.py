@@ -14,15 +14,15 @@ from arvnodeman.sandbox.clock import Clock
 from arvnodeman.sandbox.cloud import PAGE, Cloud
 from arvnodeman.sandbox.dispatcher import Dispatcher
 from arvnodeman.sandbox.faults import Faults
-from arvnodeman.sandbox.happenings import Happenings
-from arvnodeman.sandbox.misfortunes import Misfortunes
+from arvnodeman.sandbox.node_faults import NodeFaults
 from arvnodeman.sandbox.nodes import Machines
 from arvnodeman.sandbox.past import Past
+from arvnodeman.sandbox.site_events import SiteEvents
+from arvnodeman.sandbox.site_faults import SiteFaults
 from arvnodeman.sandbox.slurm import Slurm, SlurmTimes
 from arvnodeman.sandbox.slurm_nodes import DUMMY
 from arvnodeman.sandbox.slurm_side import SlurmSide
 from arvnodeman.sandbox.verdict import OUR_REASON, Verdict, judge_jobs
-from arvnodeman.sandbox.weather import Weather
 
 # Who keeps the node records: Arvados up to 2.7; Slurm, without any Arvados; Slurm, with an Arvados from 3.0 on.
 RECORDS = ("arvados", "slurm", "arvados-3")
@@ -70,12 +70,12 @@ class Site:
         self.options = options
         self.clock = clock
         self.views: dict[str, Callable[[], dict[str, object]]] = {}  # more that GET /site/NAME shows
-        self.happenings = Happenings(clock)
+        self.events = SiteEvents(clock)
         self.faults = Faults(options.seed)
-        self.weather = Weather(
-            clock, self.faults, self.happenings, seed=options.seed, restart_slurm=self._slurm_restarted
+        self.site_faults = SiteFaults(
+            clock, self.faults, self.events, seed=options.seed, restart_slurm=self._slurm_restarted
         )
-        records_clock = self.weather.clocks["arvados"].wall
+        records_clock = self.site_faults.clocks["arvados"].wall
         self.store = ArvadosStore(
             records_clock,
             cluster=options.cluster,
@@ -90,14 +90,14 @@ class Site:
         self.cloud = Cloud(
             clock,
             self.faults,
-            self.happenings,
+            self.events,
             options.sizes,
             seed=options.seed,
             quota=options.quota,
             jitter=options.jitter,
             linger=options.linger,
             page=options.page,
-            wall=self.weather.clocks["cloud"].wall,
+            wall=self.site_faults.clocks["cloud"].wall,
             address=options.address,
         )
         names = (f"compute{number}" for number in range(options.slots + 1))
@@ -109,7 +109,7 @@ class Site:
         self.machines = Machines(
             clock,
             self.faults,
-            self.happenings,
+            self.events,
             self.cloud,
             self.slurm_side,
             self.store,
@@ -117,9 +117,9 @@ class Site:
             ping_interval=options.ping_interval,
             self_resume=options.self_resume and not options.named,
         )
-        self.misfortunes = Misfortunes(clock, self.faults, self.happenings, self.cloud, self.machines, options.seed)
+        self.node_faults = NodeFaults(clock, self.faults, self.events, self.cloud, self.machines, options.seed)
         self.dispatcher = Dispatcher(
-            clock, self.happenings, self.store, self.slurm_side, self.machines, resubmit_cancelled=not options.alone
+            clock, self.events, self.store, self.slurm_side, self.machines, resubmit_cancelled=not options.alone
         )
 
     @property
@@ -136,7 +136,7 @@ class Site:
         with self.clock.lock:
             hit = self.faults.strikes("records-forget")
             if hit:
-                self.happenings.add("fault", uuid, "records-forget")
+                self.events.add("fault", uuid, "records-forget")
         return hit
 
     def _listed_nodes(self) -> Mapping[str, Row]:
@@ -145,7 +145,7 @@ class Site:
             self._past_nodes.keep()
             if not self.faults.strikes("records-old"):
                 return self.store.nodes
-            self.happenings.add("fault", "the list of records", "records-old")
+            self.events.add("fault", "the list of records", "records-old")
             return self._past_nodes.ago(self.faults.values["lag"])
 
     def _slurm_restarted(self) -> None:
@@ -174,7 +174,7 @@ class Site:
         """How it stands. Under the clock's lock."""
         work = list(self.dispatcher.work.values())
         in_slurm = frozenset(job.name for job in self.slurm_side.jobs.values())
-        busy = [h["subject"] for h in self.happenings.since(0, "busy-node-destroyed")]
+        busy = [h["subject"] for h in self.events.since(0, "busy-node-destroyed")]
         drained = [
             node.name
             for node in self.slurm_side.nodes.values()

@@ -173,6 +173,6 @@ def _keep(site: SiteProcess, folder: Path, plan: Plan) -> None:
     lines = [
         f"{time.strftime('%H:%M:%S', time.localtime(each['at']))}.{int(each['at'] % 1 * 1000):03d} "
         f"{each['kind']} {each['subject']} {each['text']}\n"
-        for each in site.get("happenings")["happenings"]
+        for each in site.get("events")["events"]
     ]
-    (folder / "happenings.txt").write_text("".join(lines))
+    (folder / "events.txt").write_text("".join(lines))

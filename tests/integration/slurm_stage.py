@@ -54,7 +54,7 @@ class Stage:
         self.site = site
         self.folder = folder
         self.daemons: list[DaemonProcess] = []
-        self._seen = self.happening_number()
+        self._seen = self.event_number()
 
     # ---- the daemon ------------------------------------------------------------------------------------------------
 
@@ -154,19 +154,19 @@ class Stage:
         assert "Traceback" not in self.logs()
         return verdict
 
-    def happening_number(self) -> int:
-        """The number of the newest happening."""
-        happenings = self.site.get("happenings?after=0")["happenings"]
-        return int(happenings[-1]["seq"]) if happenings else 0
+    def event_number(self) -> int:
+        """The number of the newest event."""
+        events = self.site.get("events?after=0")["events"]
+        return int(events[-1]["seq"]) if events else 0
 
     def happened(self, kind: str = "") -> list[Job]:
         """What has happened since this test began."""
-        found: list[Job] = self.site.get(f"happenings?after={self._seen}&kind={kind}")["happenings"]
+        found: list[Job] = self.site.get(f"events?after={self._seen}&kind={kind}")["events"]
         return found
 
     def subjects(self, kind: str) -> list[str]:
         """To whom this has happened since this test began."""
-        return [happening["subject"] for happening in self.happened(kind)]
+        return [event["subject"] for event in self.happened(kind)]
 
     def account(self) -> str:
         """All that one needs to find out why a test failed."""

@@ -47,7 +47,7 @@ def test_slurmctld_away_for_thirty_seconds_destroys_nothing_and_work_goes_on(rea
     assert set(described.values()) == {"instancetype=small|50"}
     real.node_of(before)
     real.site.post("slurm/slurmctld", {"do": "stop"})
-    away = real.happening_number()
+    away = real.event_number()
     meanwhile = real.job(size="small", duration=seconds(1))
     end = real.site.state()["elapsed"] + seconds(OUTAGE)
     real.until(lambda: real.site.state()["elapsed"] >= end, "the outage to be over")
@@ -93,7 +93,7 @@ def test_a_drain_lets_the_running_job_finish_also_across_a_restart_of_the_daemon
     real.daemon()
     real.until_quiet()
     assert real.completed()[job] == 1
-    kinds = [happening["kind"] for happening in real.happened() if happening["subject"] in (job, node["id"])]
+    kinds = [event["kind"] for event in real.happened() if event["subject"] in (job, node["id"])]
     assert kinds.index("job-completed") < kinds.index("node-destroyed")
     assert kinds.count("job-started") == 1
 
@@ -146,7 +146,7 @@ def test_a_slurmd_killed_under_a_job_costs_the_node_and_the_job_runs_on_another(
     real.site.post(f"nodes/{node['id']}", {"do": "node-loses-slurmd"})
     real.until_quiet()
     assert real.completed()[job] == 1
-    kinds = [happening["kind"] for happening in real.happened() if happening["subject"] in (job, node["id"])]
+    kinds = [event["kind"] for event in real.happened() if event["subject"] in (job, node["id"])]
     assert kinds.index("job-requeued") < kinds.index("node-destroyed")
     assert kinds.count("job-started") == 2
 

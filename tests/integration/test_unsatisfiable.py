@@ -37,11 +37,11 @@ def test_no_container_is_cancelled_twice_and_none_comes_back(tmp_path: Path) -> 
         finally:
             daemon.end()
         jobs = {job["name"]: job for job in site.state("jobs")["job_list"]}
-        happenings = site.get("happenings?after=0")["happenings"]
+        events = site.get("events?after=0")["events"]
         containers = {name: arvados(site, f"containers/{name}")["state"] for name in jobs}
         logs = [row["object_uuid"] for row in arvados(site, "logs")["items"]]
     for kind in ("job-submitted", "job-cancelled"):
-        subjects = [h["subject"] for h in happenings if h["kind"] == kind and h["subject"] in hopeless]
+        subjects = [h["subject"] for h in events if h["kind"] == kind and h["subject"] in hopeless]
         assert sorted(subjects) == sorted(hopeless), kind
     assert sorted(logs) == sorted(hopeless)
     assert not any(jobs[name]["requeues"] for name in hopeless)

@@ -352,7 +352,7 @@ def test_the_token_is_asked_for_and_stays_in_this_tab(stage: Stage, make_site: C
     assert shown.page.evaluate("Object.values(sessionStorage)") == []
 
 
-# ---- misfortunes -----------------------------------------------------------------------------------------------------
+# ---- node_faults -----------------------------------------------------------------------------------------------------
 
 
 def test_it_tells_that_the_daemon_is_away_and_recovers_by_itself(

@@ -56,7 +56,7 @@ class Play:
 
     def kinds(self) -> list[str]:
         """The kinds of all that has happened, in order."""
-        return [str(happening["kind"]) for happening in self.site.happenings.since(0)]
+        return [str(event["kind"]) for event in self.site.events.since(0)]
 
 
 def new_play(**options: object) -> Play:

@@ -66,7 +66,7 @@ class Mirror:
             (job.name, f"on {','.join(computer.id for computer in computers)}")
         )
         self.real.on_end = lambda job, cause: self.events.append((job.name, cause))
-        self.real.look()
+        self.real.refresh()
         computer = Computer("sb-1", 2, 4000, 50_000, "127.0.0.1", 0.0)
         assert self.real.slurmd_started("compute1", computer)
 
@@ -83,7 +83,7 @@ class Mirror:
     def see(self, *lines: str) -> None:
         """squeue shows these: id, state, nodes, name."""
         self.slurm.squeue = "".join(f"{line}\n" for line in lines)
-        self.real.look()
+        self.real.refresh()
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_an_sbatch_that_failed_is_repeated_once_a_listing_lacks_the_job(mirror: 
 
 def test_nodes_are_as_sinfo_shows_them(mirror: Mirror) -> None:
     mirror.slurm.sinfo = "compute0|unk*|(null)|none\ncompute1|drng*|a,b|Node Manager shutdown (sb-1) | more\n"
-    mirror.real.look()
+    mirror.real.refresh()
     node = mirror.real.nodes["compute1"]
     assert (node.short(), node.drain, node.features) == ("drng*", True, ("a", "b"))
     assert node.reason == "Node Manager shutdown (sb-1) | more"

@@ -25,8 +25,8 @@ class Terminal(io.StringIO):
 def look(play: Play) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     client = Client(SiteApplication(play.site, lambda: None))
     state: Any = client.get("/site/state?with=nodes").json
-    happenings: Any = client.get("/site/happenings").json
-    return state, happenings["happenings"]
+    events: Any = client.get("/site/events").json
+    return state, events["events"]
 
 
 def test_plain_lines_tell_what_happens_and_the_counts_now_and_then(play: Play) -> None:

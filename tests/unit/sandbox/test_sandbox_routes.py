@@ -139,15 +139,15 @@ def test_the_state_tells_all(client: Client, play: Play) -> None:
     assert "ping_secret" not in json.dumps(state)
 
 
-def test_happenings_can_be_read_on_from_where_one_was(client: Client, play: Play) -> None:
+def test_events_can_be_read_on_from_where_one_was(client: Client, play: Play) -> None:
     play.up()
-    first = client.get("/site/happenings").json["happenings"]  # type: ignore[index]
+    first = client.get("/site/events").json["events"]  # type: ignore[index]
     last = first[-1]["seq"]
     play.up()
-    more = client.get(f"/site/happenings?after={last}&kind=first-ping").json["happenings"]  # type: ignore[index]
+    more = client.get(f"/site/events?after={last}&kind=first-ping").json["events"]  # type: ignore[index]
     assert [h["kind"] for h in more] == ["first-ping"]
     assert more[0]["seq"] > last
-    assert client.get("/site/happenings?after=x").status_code == 400
+    assert client.get("/site/events?after=x").status_code == 400
 
 
 def test_jobs_come_singly_or_as_a_workload(client: Client, play: Play) -> None:

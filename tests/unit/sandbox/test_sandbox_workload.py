@@ -63,7 +63,7 @@ def history(seed: int) -> list[tuple[str, str, str]]:
             if row["info"].get("ec2_instance_id") not in {n.id for n in play.site.cloud.alive()} and row["ip_address"]:
                 play.site.store.delete_node(row["uuid"])
         play.clock.advance(30)
-    return [(str(h["kind"]), str(h["subject"]), str(h["text"])) for h in play.site.happenings.since(0)]
+    return [(str(h["kind"]), str(h["subject"]), str(h["text"])) for h in play.site.events.since(0)]
 
 
 def test_the_same_seed_gives_the_same_history() -> None:

@@ -15,7 +15,7 @@ def test_priority_comes_first_then_the_order_of_submission(play: Play) -> None:
         play.job(name, priority=priority, duration=100)
     play.boot()
     play.clock.advance(600)
-    starts = [h["subject"] for h in play.site.happenings.since(0, "job-started")]
+    starts = [h["subject"] for h in play.site.events.since(0, "job-started")]
     assert starts == ["b", "c", "a"]
 
 
@@ -76,7 +76,7 @@ def test_a_job_of_many_nodes_keeps_those_that_are_free_from_the_jobs_behind_it(p
     assert (wide.starts, behind.starts) == (0, 0)
     play.clock.advance(300)
     assert (wide.completions, behind.completions) == (1, 1)
-    started = {h["subject"]: h["text"] for h in play.site.happenings.since(0, "job-started")}
+    started = {h["subject"]: h["text"] for h in play.site.events.since(0, "job-started")}
     assert started["wide"] == f"{first},{second}"
 
 

@@ -1,4 +1,4 @@
-"""What befalls a whole site: services that are away for a while, a slurmctld that is restarted, clocks that differ.
+"""Faults of the whole site: services that are away for a while, a slurmctld that is restarted, clocks that differ.
 
 Each fault of the place `site` is looked at once in each simulated minute.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from arvnodeman.sandbox.clock import Clock
 from arvnodeman.sandbox.faults import Faults, chance
-from arvnodeman.sandbox.happenings import Happenings
+from arvnodeman.sandbox.site_events import SiteEvents
 
 SERVICES = ("cloud", "arvados", "slurm")
 _BEAT = 60.0  # simulated seconds
@@ -28,21 +28,21 @@ class ServerClock:
         return self._clock.wall() + self.offset
 
 
-class Weather:
+class SiteFaults:
     """Used under the site's lock. `restart_slurm` is called when slurmctld starts anew."""
 
     def __init__(
         self,
         clock: Clock,
         faults: Faults,
-        happenings: Happenings,
+        events: SiteEvents,
         *,
         seed: int = 0,
         restart_slurm: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._faults = faults
-        self._happenings = happenings
+        self._events = events
         self._seed = seed
         self._restart_slurm = restart_slurm
         self._away_until: dict[str, float] = {}
@@ -58,10 +58,10 @@ class Weather:
         """Let a service answer nobody for so many simulated seconds; 0: it is back. Raises KeyError."""
         if service not in SERVICES:
             raise KeyError(f"service {service}")
-        self._happenings.add("service-away", service, f"{seconds:g} s")
+        self._events.add("service-away", service, f"{seconds:g} s")
         self._away_until[service] = self._clock.elapsed() + seconds
 
-    def clear_up(self) -> None:
+    def end_outages(self) -> None:
         """Every service is back. Clocks stay as they are: to set them right would be one more jump."""
         self._away_until.clear()
 
@@ -86,5 +86,5 @@ class Weather:
     def _strikes(self, name: str, scope: str = "") -> bool:
         hit = self._faults.strikes(name, scope)
         if hit:
-            self._happenings.add("fault", scope or "the site", name)
+            self._events.add("fault", scope or "the site", name)
         return hit

@@ -152,7 +152,7 @@ def test_an_old_list_of_records_is_as_it_was(play: Play) -> None:
 
 
 def befall(play: Play, deed: str, node_id: str) -> None:
-    play.site.misfortunes.deeds[deed](play.site.machines.machines[node_id])
+    play.site.node_faults.deeds[deed](play.site.machines.machines[node_id])
 
 
 def test_a_node_that_reboots_loses_its_job_and_comes_back(play: Play) -> None:
@@ -191,7 +191,7 @@ def test_a_node_that_loses_its_slurmd_pings_on(play: Play) -> None:
     assert row_of(play)["last_ping_at"] > before
 
 
-def test_a_misfortune_is_had_by_its_name(play: Play) -> None:
+def test_a_fault_of_a_node_is_had_by_its_name(play: Play) -> None:
     node, name = play.up()
     client = nodes_client(play)
     assert client.post(f"/site/nodes/{node.id}", json={"do": "node-loses-slurmd"}).status_code == 200
@@ -228,12 +228,12 @@ def test_a_restart_of_slurm_loses_features_and_weights_but_the_dummys(play: Play
     _, name = play.up()
     play.slurm("scontrol", "update", f"NodeName={name}", "Weight=50")
     assert play.sinfo(name, "%w %f") == "50 instancetype=small"
-    play.site.weather.restart_slurm()
+    play.site.site_faults.restart_slurm()
     assert play.sinfo(name, "%w %f") == "1 (null)"
     assert "instancetype=small" in play.sinfo("compute0", "%f")
-    assert play.site.weather.is_away("slurm")
+    assert play.site.site_faults.is_away("slurm")
     play.clock.advance(6)
-    assert not play.site.weather.is_away("slurm")
+    assert not play.site.site_faults.is_away("slurm")
 
 
 @pytest.mark.parametrize("service", ["cloud", "arvados", "slurm"])
@@ -241,17 +241,17 @@ def test_a_service_is_away_for_a_while(play: Play, service: str) -> None:
     play.site.faults.set_values({"outage": 30})
     play.site.faults.arm(f"{service}-away")
     play.clock.advance(61)
-    assert play.site.weather.is_away(service)
+    assert play.site.site_faults.is_away(service)
     play.clock.advance(30)
-    assert not play.site.weather.is_away(service)
+    assert not play.site.site_faults.is_away(service)
 
 
 def test_a_clock_that_jumps_shows_in_dates_and_stamps(play: Play) -> None:
     play.site.faults.arm("clock-jumps:cloud")
     play.clock.advance(61)
-    offset = play.site.weather.clocks["cloud"].offset
+    offset = play.site.site_faults.clocks["cloud"].offset
     assert offset != 0.0
-    assert play.site.weather.clocks["arvados"].offset == 0.0
+    assert play.site.site_faults.clocks["arvados"].offset == 0.0
     node = play.site.cloud.create(NodeRequest("n", "small"))
     assert node.created == pytest.approx(play.clock.wall() + offset)
     date = nodes_client(play).get("/cloud/sizes").headers["Date"]
@@ -277,5 +277,5 @@ def test_faults_end_all_at_once_and_clocks_stay(play: Play) -> None:
     answer = client.post("/site/faults", json={"end": True}).json
     assert answer is not None
     assert (answer["rates"], answer["armed"]) == ({}, {})
-    assert not play.site.weather.is_away("cloud")
-    assert play.site.weather.clocks["cloud"].offset == 5
+    assert not play.site.site_faults.is_away("cloud")
+    assert play.site.site_faults.clocks["cloud"].offset == 5

@@ -1,7 +1,7 @@
-"""Connections that go wrong: requests of the daemon that are slow, hang, are cut or refused, whatever they ask for.
+"""Faults of connections: requests of the daemon that are slow, hang, are cut or refused, whatever they ask for.
 
 It stands between the HTTP server and the site's application. A request that hangs holds one of the server's threads for
-as long, and no lock. What runs the site itself, /site, is never in trouble.
+as long, and no lock. What runs the site itself, /site, is never struck.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from waitress.channel import ClientDisconnected  # type: ignore[import-untyped] 
 from werkzeug.wrappers import Response
 
 from arvnodeman.sandbox.faults import Faults, Place, names_of
-from arvnodeman.sandbox.happenings import Happenings
-from arvnodeman.sandbox.weather import Weather
+from arvnodeman.sandbox.site_events import SiteEvents
+from arvnodeman.sandbox.site_faults import SiteFaults
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -29,7 +29,7 @@ class HangUp(ClientDisconnected):  # type: ignore[misc]  # see above
     """The connection ends without an answer: so does waitress when an application raises this."""
 
 
-class TroubledApplication:
+class FaultyApplication:
     """The WSGI application of a site with its faults of the place `request`, and its outages."""
 
     def __init__(
@@ -37,21 +37,21 @@ class TroubledApplication:
         application: WSGIApplication,
         lock: RLock,
         faults: Faults,
-        happenings: Happenings,
-        weather: Weather,
+        events: SiteEvents,
+        site_faults: SiteFaults,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._application = application
         self._lock = lock
         self._faults = faults
-        self._happenings = happenings
-        self._weather = weather
+        self._events = events
+        self._site_faults = site_faults
         self._sleep = sleep
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, in the caller's thread, well or badly. Raises HangUp."""
         service = service_of(environ.get("PATH_INFO", ""))
-        fault, times = self._look(service)
+        fault, times = self._fault_of(service)
         match fault:
             case "":
                 return self._application(environ, start_response)
@@ -77,16 +77,16 @@ class TroubledApplication:
         response.headers["Content-Length"] = str(length)
         return response(environ, start_response)
 
-    def _look(self, service: str) -> tuple[str, int]:
+    def _fault_of(self, service: str) -> tuple[str, int]:
         """The fault that strikes this request, and how many times it has struck by now."""
         if not service:
             return "", 0
         with self._lock:
-            if self._weather.is_away(service):
+            if self._site_faults.is_away(service):
                 return "away", 0
             for fault in _FAULTS:
                 if self._faults.strikes(fault, service):
-                    self._happenings.add("fault", service, fault)
+                    self._events.add("fault", service, fault)
                     return fault, self._faults.struck[fault]
         return "", 0
 

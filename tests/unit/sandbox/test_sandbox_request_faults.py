@@ -11,7 +11,7 @@ import pytest
 
 from arvnodeman.sandbox.faults import Place, names_of
 from arvnodeman.sandbox.process import SiteProcess
-from arvnodeman.sandbox.trouble import service_of
+from arvnodeman.sandbox.request_faults import service_of
 
 VALUES = {"hang": 0.4, "slow": 0.4}
 

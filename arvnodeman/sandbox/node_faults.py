@@ -1,4 +1,4 @@
-"""What befalls a node that is up: its computer reboots, loses its pings or its slurmd, or the cloud takes it back.
+"""Faults of a node that is up: its computer reboots, loses its pings or its slurmd, or the cloud takes it back.
 
 Each fault is looked at once in the life of a node, when its slurmd first starts, and strikes at some time after.
 """
@@ -10,27 +10,27 @@ from collections.abc import Callable, Mapping
 from arvnodeman.sandbox.clock import Clock
 from arvnodeman.sandbox.cloud import Cloud
 from arvnodeman.sandbox.faults import Faults, chance
-from arvnodeman.sandbox.happenings import Happenings
 from arvnodeman.sandbox.nodes import Machine, Machines
+from arvnodeman.sandbox.site_events import SiteEvents
 
 _WITHIN = 300.0  # simulated seconds after its slurmd's first start
 
 
-class Misfortunes:
+class NodeFaults:
     """Used under the site's lock. `deeds`: what one may also do to a node by name, at once."""
 
     def __init__(
         self,
         clock: Clock,
         faults: Faults,
-        happenings: Happenings,
+        events: SiteEvents,
         cloud: Cloud,
         machines: Machines,
         seed: int = 0,
     ) -> None:
         self._clock = clock
         self._faults = faults
-        self._happenings = happenings
+        self._events = events
         self._cloud = cloud
         self._seed = seed
         self.deeds: Mapping[str, Callable[[Machine], None]] = {
@@ -39,19 +39,19 @@ class Misfortunes:
             "node-loses-slurmd": machines.lose_slurmd,
             "node-reclaimed": self._reclaim,
         }
-        machines.on_up = self._look
+        machines.on_up = self._schedule
 
-    def _look(self, machine: Machine) -> None:
+    def _schedule(self, machine: Machine) -> None:
         for name in self.deeds:
             if name == "node-reclaimed" and not machine.node.preemptible:
                 continue
             if self._faults.strikes(name, machine.node.size.id):
                 wait = chance(self._seed, name, machine.node.id).uniform(0.0, _WITHIN)
-                self._clock.after(wait, lambda name=name: self._befall(name, machine))  # type: ignore[misc]
+                self._clock.after(wait, lambda name=name: self._strike(name, machine))  # type: ignore[misc]
 
-    def _befall(self, name: str, machine: Machine) -> None:
+    def _strike(self, name: str, machine: Machine) -> None:
         if machine.alive:
-            self._happenings.add("fault", machine.node.id, name)
+            self._events.add("fault", machine.node.id, name)
             self.deeds[name](machine)
 
     def _reclaim(self, machine: Machine) -> None:
