@@ -28,7 +28,8 @@ class _Run(NamedTuple, Generic[Item]):
 
 class Lines(Generic[Item]):
     """What each line of a text says. A line that was in the last text, too, says the very thing that it said there, and
-    is not read. Of texts before that nothing is kept.
+    is not read; but where not one part of a long text stands in the new one, all lines are read. Of texts before that
+    nothing is kept.
 
     The last text is kept in runs of lines. A run that stands in the new text where it is looked for, behind the one
     before it, costs one comparison; else the next run that is there is looked for, and the lines between are compared
@@ -44,32 +45,38 @@ class Lines(Generic[Item]):
             text += "\n"
         kept, spans, lost = _aligned(self._runs, text)
         before: dict[str, object] = {}
-        for run in lost:
+        for run in lost if len(kept) > 1 or len(lost) < _FEW_RUNS else ():  # else all is new
             before.update(zip(run.text.split("\n"), run.items, strict=False))
         lost.clear()
         self._runs = ()  # so the two texts are not in memory together, where all has changed
         runs: list[_Run[Item]] = []
         for found, (begin, end) in zip(kept, spans, strict=True):
             if begin < end:
-                lines = text[begin:end].split("\n")
+                span = text[begin:end]
+                lines = span.split("\n")
                 lines.pop()
                 items = list(map(before.get, lines, repeat(_NEW)))
                 for place, item in enumerate(items):
                     if item is _NEW:
                         items[place] = say(lines[place])
-                runs += _cut(lines, cast("list[Item]", items))
+                runs += _cut(span, lines, cast("list[Item]", items))
             if found is not None:
                 runs.append(found)
         said = list(chain.from_iterable(run.items for run in runs))
         if len(runs) > _FEW_RUNS + 2 * len(said) // _LINES:
-            runs = list(_cut("".join([run.text for run in runs]).split("\n")[:-1], said))
+            runs = list(_cut(text, text.split("\n"), said))
         self._runs = runs
         return said
 
 
-def _cut(lines: Sequence[str], items: Sequence[Item]) -> Iterator[_Run[Item]]:
-    for first in range(0, len(lines), _LINES):
-        yield _Run("\n".join([*lines[first : first + _LINES], ""]), items[first : first + _LINES])
+def _cut(text: str, lines: Sequence[str], items: Sequence[Item]) -> Iterator[_Run[Item]]:
+    """Runs of these lines of a text, and what they say."""
+    begin = 0
+    for first in range(0, len(items), _LINES):
+        some = items[first : first + _LINES]
+        end = begin + sum(map(len, lines[first : first + _LINES])) + len(some)
+        yield _Run(text[begin:end], some)
+        begin = end
 
 
 def _aligned(

@@ -99,12 +99,12 @@ class QueueReader:
         if said == last.said and left == last.at_once:
             return last.reading
         joined: dict[str, Job | _Row] = {}
-        others = [row for row in said if type(row) is not Job]
-        if not others and not left:
+        kinds = set(map(type, said))
+        if kinds <= {Job} and not left:
             reading = QueueReading(cast("list[Job]", said))
         else:
             rows: Iterable[Job | _Row] = cast("list[Job | _Row]", said)
-            if any(isinstance(row, _Part) for row in others):
+            if _Part in kinds:
                 rows = _joined(said, tail, lambda row: joined.setdefault(row, parser.again(row)))
             reading = _reading(rows, left, last.reading.refused)
         if reading.malformed:

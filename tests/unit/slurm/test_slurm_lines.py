@@ -98,3 +98,13 @@ def test_only_new_lines_are_read_wherever_they_stand() -> None:
     lines = [*lines[1500:], *(f"more {number}" for number in range(700)), *lines[:1500]]
     assert memory.read(text_of(lines), say) == lines
     assert len(read) == len(set(read)) == 740
+
+
+def test_a_long_text_of_which_nothing_is_where_it_was_is_read_anew() -> None:
+    memory: Lines[Said] = Lines()
+    lines = [f"line {number}" for number in range(2000)]
+    memory.read(text_of(lines), Said)
+    other = [line if number % 7 == 0 else f"{line}!" for number, line in enumerate(lines)]
+    said = memory.read(text_of(other), Said)
+    assert [each.line for each in said] == other
+    assert memory.read(text_of(other), Said) == said
