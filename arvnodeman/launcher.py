@@ -50,7 +50,7 @@ from arvnodeman.version import __version__
 BAD_CONFIGURATION = 2
 CANNOT_START = 1
 ALREADY_RUNNING = 3
-LOOK = 0.1  # seconds between looks at whether a start or a stop is over
+CHECK_EVERY = 0.1  # seconds between checks whether a start or a stop is over
 HANGING = 2.0  # seconds that actors have to stop when the process ends
 
 logger = logging.getLogger()
@@ -245,7 +245,7 @@ class Daemon:
     def _wait_for_stop(self) -> Signal:
         """Obey signals until one says stop; that one."""
         while True:
-            came = self._signals.next(None if self._ready else LOOK)
+            came = self._signals.next(None if self._ready else CHECK_EVERY)
             if not self._ready and self._vitals.polls.first_round_over:
                 self._notifier.ready()
                 self._ready = True
@@ -295,7 +295,7 @@ class Daemon:
             if left <= 0:
                 logger.warning("Operations were still under way after stop_timeout; the next run finishes them")
                 break
-            if _is_second_stop(self._signals.next(min(LOOK, left))):
+            if _is_second_stop(self._signals.next(min(CHECK_EVERY, left))):
                 logger.warning("Stopping all actors after a second signal")
                 break
         if self._crew.stop(HANGING):

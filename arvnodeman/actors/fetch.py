@@ -135,6 +135,6 @@ class QueueFetch:
         self._queue = self._queue.following(jobs)
         if self._waits is not None:
             names = [job.id for job in jobs if job.in_slurm]
-            containers = self._containers.look(names) if self._containers is not None else {}
-            self._waits.look(jobs, started, others, containers)
+            containers = self._containers.fetch(names) if self._containers is not None else {}
+            self._waits.update(jobs, started, others, containers)
         return QueueListed(self._queue, started, refused, outlook=outlook)

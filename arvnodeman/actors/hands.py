@@ -119,7 +119,7 @@ class Hands:
 
     @do.register
     def _(self, step: messages.LookForNode) -> StepResult:
-        return self._driver.look_for(step.node)
+        return self._driver.fetch_node(step.node)
 
     @do.register
     def _(self, step: messages.DescribeNode) -> StepResult:

@@ -47,7 +47,7 @@ def do_scheduler_steps(steps: Sequence[Step], scheduler: Scheduler) -> list[Answ
     first = steps[0]
     match first:
         case LookAtNode():
-            seen = scheduler.look_all({step.hostname: step.jobs for step in _of(LookAtNode, steps)})
+            seen = scheduler.observe_all({step.hostname: step.jobs for step in _of(LookAtNode, steps)})
             answers = {
                 name: found.error if isinstance(found, RemoteFailure) else NodeSeen(*found)
                 for name, found in seen.items()

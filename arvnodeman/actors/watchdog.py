@@ -16,8 +16,8 @@ from arvnodeman.supervision.ending import Cause, CauseKind
 from arvnodeman.supervision.vitals import PollAges
 
 POLL_MARGIN = 60.0  # seconds that an attempt may take beyond twice the poller's longest wait
-FIRST_LOOK = 0.005  # seconds after which answers are looked for; doubled each time
-LONGEST_LOOK = 0.25
+FIRST_CHECK = 0.005  # seconds after which answers are checked; doubled each time
+LONGEST_CHECK = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,10 @@ class WatchdogActor(BaseNodeManagerActor):
         began = time.monotonic()  # how long a wait really lasts, whatever clock was injected for the ages
         pings = {ref: ref.ask(Ping(), block=False) for ref in self._watched}
         dead: list[Ref] = []
-        look, told = FIRST_LOOK, False
+        wait, told = FIRST_CHECK, False
         while True:
             for ref in list(pings):
-                answer = _look(pings[ref])
+                answer = _has_answered(pings[ref])
                 if answer is not None:
                     del pings[ref]
                     self._vitals.slowest_ping = time.monotonic() - began
@@ -132,9 +132,9 @@ class WatchdogActor(BaseNodeManagerActor):
             if not told and waited >= self._times.watchdog / 2:
                 told = True
                 self._half_way("; ".join(self._warning(ref, waited) for ref in pings))
-            if self._stopping.wait(look):
+            if self._stopping.wait(wait):
                 return []
-            look = min(2 * look, LONGEST_LOOK, max(0.0, self._times.watchdog - waited) + FIRST_LOOK)
+            wait = min(2 * wait, LONGEST_CHECK, max(0.0, self._times.watchdog - waited) + FIRST_CHECK)
 
     def _warning(self, ref: Ref, waited: float) -> str:
         activity = self._vitals.activity(name_of(ref))
@@ -142,7 +142,7 @@ class WatchdogActor(BaseNodeManagerActor):
         return f"Actor {ref} has not answered its watchdog ping for {waited:.3g} seconds{doing}"
 
 
-def _look(ping: pykka.Future[object]) -> bool | None:
+def _has_answered(ping: pykka.Future[object]) -> bool | None:
     """True: answered. False: the actor is dead. None: not yet."""
     try:
         ping.get(timeout=0)

@@ -37,7 +37,7 @@ class Containers:
         self._complaint = ""
         self._not_before = float("-inf")
 
-    def look(self, names: Collection[str]) -> Mapping[str, Container]:
+    def fetch(self, names: Collection[str]) -> Mapping[str, Container]:
         """The containers among these waiting jobs, by name; without a request when none is one, or the server keeps a
         queue of its own (up to 2.7)."""
         if self._monotonic() < self._not_before or not any(CONTAINER in name for name in names):

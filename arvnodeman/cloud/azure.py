@@ -116,7 +116,7 @@ class AzureDriver(LibcloudDriver):
                 raise LookupError(f"the network has no subnet {wanted}; it has {', '.join(listed) or 'none'}")
             return wanted
 
-        yield "ex_subnet", self._looking("ex_subnet", subnet)
+        yield "ex_subnet", self._lookup("ex_subnet", subnet)
 
     # ---- for LibcloudDriver ------------------------------------------------------------------------------------------
 

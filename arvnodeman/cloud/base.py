@@ -80,11 +80,11 @@ class CloudDriver(ABC):
     @abstractmethod
     def destroy_node(self, node: CloudNode) -> None:
         """Destroy a node. A libcloud driver that answers False is a failure (row E1). When this raises, it may have
-        worked: see look_for (row E11). Raises GONE for one that the compute service, by its own code, does not know;
+        worked: see fetch_node (row E11). Raises GONE for one that the compute service, by its own code, does not know;
         whether that is true a list tells, too."""
 
     @abstractmethod
-    def look_for(self, node: CloudNode) -> CloudNode | None:
+    def fetch_node(self, node: CloudNode) -> CloudNode | None:
         """The node as a fresh listing shows it, or None when it is not listed any more."""
 
     @abstractmethod

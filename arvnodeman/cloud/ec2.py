@@ -112,7 +112,7 @@ class EC2Driver(LibcloudDriver):
     def lookups(self) -> Iterator[tuple[str, Callable[[], str]]]:
         """See CloudDriver."""
         for option, look in self._setup.lookups(self._driver):
-            yield option, self._looking(option, look)
+            yield option, self._lookup(option, look)
 
     # ---- create ------------------------------------------------------------------------------------------------------
 

@@ -97,13 +97,13 @@ class GCEDriver(LibcloudDriver):
         """See CloudDriver."""
         create = self._settings.cloud.create
         network, subnetwork = create.get("network") or "default", create.get("subnetwork")
-        yield "image", self._looking("image", self._image)
+        yield "image", self._lookup("image", self._image)
         if create.get("network") or not subnetwork:
-            yield "network", self._looking("network", lambda: str(self._driver.ex_get_network(network).name))
+            yield "network", self._lookup("network", lambda: str(self._driver.ex_get_network(network).name))
         if subnetwork:
             region = self._zone.rpartition("-")[0]
             look = lambda: str(self._driver.ex_get_subnetwork(subnetwork, region).name)  # noqa: E731
-            yield "subnetwork", self._looking("subnetwork", look)
+            yield "subnetwork", self._lookup("subnetwork", look)
 
     # ---- for LibcloudDriver ------------------------------------------------------------------------------------------
 

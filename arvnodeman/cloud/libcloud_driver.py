@@ -156,7 +156,7 @@ class LibcloudDriver(Listener, CloudDriver):
         if not destroyed:
             raise cloud_failure(ErrorKind.TRANSIENT, f"the cloud did not destroy {node.id}: it answered {destroyed}")
 
-    def look_for(self, node: CloudNode) -> CloudNode | None:
+    def fetch_node(self, node: CloudNode) -> CloudNode | None:
         """See CloudDriver."""
         return next((listed for listed in self.list_nodes() if listed.id == node.id), None)
 
@@ -303,18 +303,18 @@ class LibcloudDriver(Listener, CloudDriver):
     def _write_tags(self, node: CloudNode, changes: Mapping[str, str | None]) -> None:
         """Set tags of a node; None takes one away. The others stay."""
 
-    def _looking(self, option: str, look: Callable[[], str]) -> Callable[[], str]:
-        """A look-up of what an option names, its errors translated. LookupError of `look`: it is not there."""
+    def _lookup(self, option: str, ask: Callable[[], str]) -> Callable[[], str]:
+        """A look-up of what an option names, its errors translated. LookupError of `ask`: it is not there."""
 
-        def looked() -> str:
+        def asked() -> str:
             with self._translating():
                 try:
-                    return look()
+                    return ask()
                 except LookupError as error:
                     known = RemoteError(ErrorKind.REFUSED, str(error), hint=f"[Cloud Create] {option}")
             raise RemoteFailure(known)
 
-        return looked
+        return asked
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 

@@ -84,12 +84,12 @@ class OpenStackDriver(LibcloudDriver):
     def lookups(self) -> Iterator[tuple[str, Callable[[], str]]]:
         """See CloudDriver."""
         create = self._settings.cloud.create
-        yield "image", self._looking("image", lambda: str(self._driver.get_image(self._image()).name))
+        yield "image", self._lookup("image", lambda: str(self._driver.get_image(self._image()).name))
         for network in words(create.get("networks")):
-            yield "networks", self._looking("networks", lambda name=network: self._network(name))  # type: ignore[misc]
+            yield "networks", self._lookup("networks", lambda name=network: self._network(name))  # type: ignore[misc]
         if create.get("ex_keyname"):
             look = lambda: str(self._driver.get_key_pair(create["ex_keyname"]).name)  # noqa: E731
-            yield "ex_keyname", self._looking("ex_keyname", look)
+            yield "ex_keyname", self._lookup("ex_keyname", look)
 
     # ---- for LibcloudDriver ------------------------------------------------------------------------------------------
 

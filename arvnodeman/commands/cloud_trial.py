@@ -51,7 +51,7 @@ class Failed(Exception):
 class Patience:
     """How long the trial waits, in seconds, and how."""
 
-    look: float = 2.0  # between two looks
+    poll_time: float = 2.0  # between two questions
     listed: float = 120.0  # for a change to show in the cloud's list
     built: float = 1800.0  # until the cloud has made the node
     ping: float = 1800.0
@@ -81,8 +81,8 @@ class Trial:
         """Play it with a node of this [Size NAME], or of the cheapest. True when every step went well."""
         good = False
         try:
-            self._step("credentials", self._look_at_credentials)
-            self._look_things_up()
+            self._step("credentials", self._check_credentials)
+            self._check_lookups()
             self._step("sizes", lambda: self._choose(size))
             self._step("record", self._take_record)
             self._step("create", self._create)
@@ -99,16 +99,16 @@ class Trial:
 
     # ---- steps: each answers what it has found, in words -------------------------------------------------------------
 
-    def _look_at_credentials(self) -> str:
+    def _check_credentials(self) -> str:
         return f"{len(self._patiently(self.driver.list_nodes))} node(s) with our tags"
 
-    def _look_things_up(self) -> None:
-        for option, look in self.driver.lookups():
-            self._step(option, lambda look=look: self._looked_up(look))  # type: ignore[misc]  # bound now
+    def _check_lookups(self) -> None:
+        for option, lookup in self.driver.lookups():
+            self._step(option, lambda lookup=lookup: self._checked(lookup))  # type: ignore[misc]  # bound now
 
-    def _looked_up(self, look: Callable[[], str]) -> str:
+    def _checked(self, lookup: Callable[[], str]) -> str:
         try:
-            return self._patiently(look)
+            return self._patiently(lookup)
         except RemoteFailure as failure:
             error = failure.error
             if error.kind is ErrorKind.REFUSED and not error.hint.startswith("[Cloud Create]"):
@@ -241,13 +241,13 @@ class Trial:
         """Destroy what was made. True when nothing is left, or what was to be kept."""
         try:
             if self._asked and self._node is None:
-                self._step("clean-up", self._look_for_lost)
+                self._step("clean-up", self._find_lost)
             if self._node is not None and self.keep:
                 self.say(f"kept: {self._node.id}; destroy it yourself, its word `{_WORD.word}` keeps a daemon from it")
                 return True
             if self._node is not None:
                 self._step("destroy", self._destroy)
-                self._step("nothing left", self._look_for_rest)
+                self._step("nothing left", self._find_left_over)
             if self.keeper is not None and self._prepared is not None:
                 self._step("release", self._release)
         except Failed:
@@ -256,13 +256,13 @@ class Trial:
             return False
         return True
 
-    def _look_for_lost(self) -> str:
+    def _find_lost(self) -> str:
         """The create request failed; it may have made a node that shows late."""
         for _ in range(_TRIES):
             self._node = self._listed()
             if self._node is not None:
                 return f"the failed request had made {self._node.id}"
-            self.patience.sleep(self.patience.look)
+            self.patience.sleep(self.patience.poll_time)
         return "the failed request has made no node"
 
     def _destroy(self) -> str:
@@ -276,7 +276,7 @@ class Trial:
                 self.driver.destroy_node(node)
                 break
             except RemoteFailure as failure:
-                if self._patiently(lambda: self.driver.look_for(node)) is None:
+                if self._patiently(lambda: self.driver.fetch_node(node)) is None:
                     break
                 if failure.error.kind not in _PASSES or not left:
                     raise
@@ -295,7 +295,7 @@ class Trial:
                 self._patiently(lambda: slurm.resume(hostname))
             raise Failed(f"Slurm runs {jobs} job(s) on {hostname}: take the word away and leave the node to the daemon")
 
-    def _look_for_rest(self) -> str:
+    def _find_left_over(self) -> str:
         def gone() -> bool:
             return self._listed() is None
 
@@ -344,15 +344,15 @@ class Trial:
         return ask()
 
     def _wait(self, error: RemoteError) -> None:
-        self.patience.sleep(error.retry_after or self.patience.look)
+        self.patience.sleep(error.retry_after or self.patience.poll_time)
 
-    def _until(self, look: Callable[[], _T | None], longest: float, otherwise: str) -> _T:
+    def _until(self, ask: Callable[[], _T | None], longest: float, otherwise: str) -> _T:
         """Look until there is something. Raises Failed after so many seconds."""
         end = self.patience.clock() + longest
-        while not (found := look()):
+        while not (found := ask()):
             if self.patience.clock() >= end:
                 raise Failed(f"{otherwise} after {longest:g} s")
-            self.patience.sleep(self.patience.look)
+            self.patience.sleep(self.patience.poll_time)
         return found
 
 

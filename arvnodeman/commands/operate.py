@@ -35,7 +35,7 @@ from arvnodeman.manage.places import CONFIG
 
 PROGRAM = "arvados-node-manager"
 BAD_CONFIGURATION, NOT_WELL = 2, 5
-LOOK = 1.0  # seconds between two looks when decisions are followed
+POLL_EVERY = 1.0  # seconds between two polls while decisions are followed
 COMPLETION_TIME = 1.0  # seconds that a TAB may take to ask the daemon
 
 Options = argparse.Namespace
@@ -205,7 +205,7 @@ def _decisions(options: Options, client: DaemonClient, out: TextIO) -> int:
         return 0
     run, last, told = shown.run, shown.last, False
     while True:
-        sleep(LOOK)
+        sleep(POLL_EVERY)
         try:
             answer = client.get("decisions", after=last)
             if answer.read(DecisionsShown).run != run:  # another daemon: its numbers begin anew

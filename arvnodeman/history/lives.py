@@ -73,7 +73,7 @@ class Lives:
             if known is None or known.began <= life.began:
                 self._past[life.id] = life
 
-    def look(self, view: View, now: float) -> list[Life]:
+    def observe(self, view: View, now: float) -> list[Life]:
         """A view of this moment. The lives that have begun, changed or ended."""
         changed: list[Life] = []
         for status in view.nodes.values():

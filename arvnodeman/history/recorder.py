@@ -26,7 +26,7 @@ from arvnodeman.history.writer import Writer
 from arvnodeman.supervision.ending import is_fatal
 from arvnodeman.supervision.vitals import Vitals
 
-LOOK = 1.0  # seconds between two looks
+OBSERVE_EVERY = 1.0  # seconds
 LOADING = 60.0  # seconds that the file gets at the start; after that the account goes on without what is in it
 SHORT_ABSENCE = 600.0  # seconds: jobs that left the queue in a longer one have waited nobody knows how long
 LONGEST_WORDS = 1000  # characters of a decision
@@ -87,9 +87,9 @@ class Recorder:
         if self._writer is not None:
             self._begin(self._writer)
         while True:
-            last = self._stopping.wait(LOOK)
+            last = self._stopping.wait(OBSERVE_EVERY)
             try:
-                self.look(last=last)
+                self.observe(last=last)
                 self._failing = False
             except Exception as error:
                 if is_fatal(error):
@@ -119,7 +119,7 @@ class Recorder:
         self.chronicle.recent.put_before(kept.samples)
         self.chronicle.money.goes_back_to(kept.began if kept.began is not None else now)
 
-    def look(self, *, last: bool = False) -> None:
+    def observe(self, *, last: bool = False) -> None:
         """One look at everything. The last one closes the step that has begun."""
         now, view = self._clock.now(), self._published.view
         self._keep(self._decided())
@@ -128,12 +128,12 @@ class Recorder:
         self._usage.pass_to(self._clock.monotonic())
         if view is not self._seen:
             self._seen = view
-            self._usage.look(view)
-            self._keep(map(life_row, self._lives.look(view, now)))
-            self._keep(self._prices.look(view, now))
+            self._usage.observe(view)
+            self._keep(map(life_row, self._lives.observe(view, now)))
+            self._keep(self._prices.observe(view, now))
         if view.poll_ages.get(Poll.QUEUE) is not None and self._queue.since is not self._seen_queue:
             self._seen_queue = self._queue.since
-            self._keep(self._waits.look(self._queue.since, now))
+            self._keep(self._waits.observe(self._queue.since, now))
         self.chronicle.money.count(self._lives.open.values(), self._lives.take_spans(), now)
         self._sample(sample(view, now), view, last=last)
 

@@ -27,7 +27,7 @@ class Usage:
         self._seconds: dict[str, dict[str, float]] = {}
         self._counted: float | None = None  # monotonic
 
-    def look(self, view: View) -> None:
+    def observe(self, view: View) -> None:
         """From now on it is so."""
         self._counts = Counter((status.size or "", shown_as(status.state)) for status in view.nodes.values())
 
@@ -60,7 +60,7 @@ class Waits:
         """What an earlier run has left, before the first look. Not `known`: nobody knows when jobs left meanwhile."""
         self._since, self._known = since, known
 
-    def look(self, since: Mapping[str, float], now: float) -> Iterator[Row]:
+    def observe(self, since: Mapping[str, float], now: float) -> Iterator[Row]:
         """The queue of this moment: jobs, and since when they wait."""
         before, self._since = self._since, since
         for job in since.keys() - before.keys():
@@ -104,7 +104,7 @@ class Prices:
         """What an earlier run has left."""
         self._known = dict(prices)
 
-    def look(self, view: View, at: float) -> Iterator[Row]:
+    def observe(self, view: View, at: float) -> Iterator[Row]:
         """Rows of those that are new or changed."""
         for size in view.sizes:
             if self._known.get(size.id) != size.price:

@@ -78,12 +78,12 @@ class Api:
 
     def nodes(self, request: Request) -> NodesShown:
         """All nodes."""
-        now = self._source.look()
+        now = self._source.moment()
         return NodesShown([shapes.node(status, now) for status in now.view.nodes.values()])
 
     def node(self, request: Request, name: str) -> NodeShown:
         """One node by cloud id, cloud name or hostname, with the operations on it."""
-        now = self._source.look()
+        now = self._source.moment()
         found = now.find(name)
         if found is None:
             raise NotFound
@@ -94,7 +94,7 @@ class Api:
         """The waiting jobs in the order of service, a page of them."""
         _only(request, OFFSET, LIMIT)
         offset, limit = _whole(request, OFFSET), _whole(request, LIMIT)
-        now = self._source.look()
+        now = self._source.moment()
         jobs = now.view.jobs
         page = [
             shapes.job(waiting, place, self._source, now)
@@ -104,7 +104,7 @@ class Api:
 
     def job(self, request: Request, name: str) -> JobShown | OtherJobShown:
         """One waiting job, or one that waits for something else than nodes."""
-        now = self._source.look()
+        now = self._source.moment()
         for place, waiting in enumerate(now.view.jobs):
             if waiting.id == name:
                 return shapes.job(waiting, place, self._source, now)
@@ -114,22 +114,22 @@ class Api:
 
     def sizes(self, request: Request) -> SizesShown:
         """All sizes."""
-        return SizesShown(shapes.sizes(self._source.look()))
+        return SizesShown(shapes.sizes(self._source.moment()))
 
     def size(self, request: Request, name: str) -> SizeShown:
         """One size."""
-        for found in shapes.sizes(self._source.look()):
+        for found in shapes.sizes(self._source.moment()):
             if found.id == name:
                 return found
         raise NotFound
 
     def groups(self, request: Request) -> GroupsShown:
         """The groups of waiting jobs for which a node was up in vain."""
-        return GroupsShown(shapes.groups(self._source.look()))
+        return GroupsShown(shapes.groups(self._source.moment()))
 
     def retry(self, request: Request, name: str) -> RetriedShown:
         """Nodes are tried again at once: for a group, a job's group, or the groups that a size may serve."""
-        reason, now = _reason(request), self._source.look()
+        reason, now = _reason(request), self._source.moment()
         meant = shapes.groups_meant(name, now)
         known = name in self._source.waits.others or any(job.id == name for job in now.view.jobs)
         if not meant and not known and name not in {size.id for size in shapes.sizes(now)}:
@@ -139,7 +139,7 @@ class Api:
 
     def operations(self, request: Request) -> OperationsShown:
         """What is under way."""
-        now = self._source.look()
+        now = self._source.moment()
         return OperationsShown([shapes.operation(each, now) for each in now.view.operations])
 
     def polls(self, request: Request) -> PollsShown:
@@ -173,7 +173,7 @@ class Api:
     def say(self, request: Request, name: str, *, word: Word) -> WordShown:
         """An operator says this of a node."""
         reason = _reason(request)
-        found = self._source.look().find(name)
+        found = self._source.moment().find(name)
         if found is None:
             raise NotFound
         heard = self._source.say(OperatorSaid(found.id, word, reason))

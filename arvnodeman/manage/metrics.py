@@ -31,7 +31,7 @@ class TableCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """prometheus_client's hook: one scrape."""
         source = self._source
-        reading = Reading(source, source.look(), source.vitals.clock.monotonic())
+        reading = Reading(source, source.moment(), source.vitals.clock.monotonic())
         for metric in table.METRICS:
             family = _family(metric)
             for labels, figure in metric.read(reading):

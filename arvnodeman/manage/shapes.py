@@ -47,7 +47,7 @@ def states(counts: Mapping[str, int]) -> dict[str, int]:
 
 def status(source: Source) -> StatusShown:
     """The daemon in one object: what `arvados-node-manager status` tells first."""
-    now = source.look()
+    now = source.moment()
     view, policy = now.view, now.view.policy
     wrong = source.ailments()
     oldest = source.waits.oldest

@@ -39,7 +39,7 @@ class Source:
         """Ends of earlier runs by cause."""
         return self.vitals.past.counts
 
-    def look(self) -> Moment:
+    def moment(self) -> Moment:
         """Everything as it is now."""
         view, at = self.published.view, self.published.at
         passed = max(0.0, self.vitals.clock.monotonic() - at) if at else 0.0

@@ -21,7 +21,7 @@ class StatusPage:
 
     def __call__(self, request: Request) -> CountsShown:
         """Answer one request."""
-        source, now = self._source, self._source.look()
+        source, now = self._source, self._source.moment()
         view, vitals = now.view, source.vitals
         counters, states = view.counters, view.states
         last = vitals.past.last

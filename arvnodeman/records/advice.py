@@ -39,7 +39,7 @@ class Advice:
         self._said: frozenset[str] = frozenset()
         self._seen: set[str] = set()
 
-    def look(self, shown: Mapping[str, ShownNode], names: Sequence[str]) -> None:
+    def check(self, shown: Mapping[str, ShownNode], names: Sequence[str]) -> None:
         """Warn of what is new. Raises RemoteFailure, REFUSED, while it would be wrong to touch a node."""
         config = self._configuration()
         refusal = next(refusals(config, shown, names, self._partitions), None)

@@ -72,7 +72,7 @@ class SlurmRecords:
         now = time.time()
         shown = self._slurm.shown()
         names = names_of(self._settings, shown)
-        self._advice.look(shown, names)
+        self._advice.check(shown, names)
         records = []
         contacts: dict[str, Contact] = {}
         for name in names:

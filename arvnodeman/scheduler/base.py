@@ -98,14 +98,14 @@ class Scheduler(Protocol):
 
     # ---- many nodes at a time: each by itself, unless a scheduler can do better -----------------------------------
 
-    def look_all(self, hostnames: Mapping[str, bool]) -> Mapping[str, Seen | SchedulerFailure]:
+    def observe_all(self, hostnames: Mapping[str, bool]) -> Mapping[str, Seen | SchedulerFailure]:
         """node() of each name; of those with True jobs_on(), too, asked after that."""
 
-        def look(name: str) -> Seen:
+        def observe(name: str) -> Seen:
             node = self.node(name)
             return node, self.jobs_on(name) if node is not None and hostnames[name] else None
 
-        return _each(hostnames, look)
+        return _each(hostnames, observe)
 
     def drain_all(self, reasons: Mapping[str, str]) -> Mapping[str, SchedulerFailure]:
         """drain() for each name with its reason. The failures by name."""

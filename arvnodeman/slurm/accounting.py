@@ -151,7 +151,7 @@ class Ledger:
         self._known: set[JobOwner] = set()  # whose jobs waited when it was asked last
         self._troubles: dict[str, str] = {}
 
-    def look(self, shapes: Iterable[JobShape]) -> Accounting:
+    def fetch(self, shapes: Iterable[JobShape]) -> Accounting:
         """What limits jobs of these shapes."""
         waiting = [shape for shape in shapes if shape.owner.qos]
         if not waiting:

@@ -109,8 +109,8 @@ class Slurm(SlurmNodes):
         """The queue, each job with the place that it may have its nodes at."""
         last, self._read = self._last, self._read.following(read.jobs)
         shapes = self._read.places.keys()
-        outlook, now = self._foresight.look([*shapes, *read.refused]), time.time()
-        outlook = replace(outlook, accounting=self._ledger.look(shapes) or None)
+        outlook, now = self._foresight.fetch([*shapes, *read.refused]), time.time()
+        outlook = replace(outlook, accounting=self._ledger.fetch(shapes) or None)
         if outlook == last.outlook:
             outlook = last.outlook
         jobs, refused = self._read, read.refused

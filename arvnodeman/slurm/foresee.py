@@ -142,7 +142,7 @@ class Foresight:
         self._answers = {"reservations": _Answer(), "licenses": _Answer()}
         self._read: tuple[str, Mapping[str, Reservation]] = ("", {})
 
-    def look(self, shapes: Iterable[JobShape]) -> Outlook:
+    def fetch(self, shapes: Iterable[JobShape]) -> Outlook:
         """What is ahead of jobs of these shapes."""
         waiting = list(shapes)
         reservations, licences = self._read[1], {}

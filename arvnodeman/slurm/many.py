@@ -45,7 +45,7 @@ class ManyNodes(Slurm):
             [(name, ("State=DOWN", f"Reason={self.one_line(why)}")) for name, why in reasons.items()]
         )
 
-    def look_all(self, hostnames: Mapping[str, bool]) -> dict[str, Seen | SlurmFailure]:
+    def observe_all(self, hostnames: Mapping[str, bool]) -> dict[str, Seen | SlurmFailure]:
         """node() of each name, asked now with one command for all; and jobs_on() of those with True, after that."""
         nodes = self.nodes_now(hostnames)
         asked = [name for name, jobs in hostnames.items() if jobs and isinstance(nodes[name], NodeWork)]

@@ -27,7 +27,7 @@ _CAUSES: dict[str, tuple[str, ...]] = {
         "cloud.list_sizes",
     ),
     "create-lost": ("cloud.find_node",),
-    "destroy-fails": ("cloud.look_for",),
+    "destroy-fails": ("cloud.fetch_node",),
     "unsatisfiable": ("jobs.explain", "jobs.cancel", "slurm.cancel", "notes.note_on_job"),
     "untag": ("cloud.sync_fqdn",),
     "fail": ("slurm.jobs_on",),

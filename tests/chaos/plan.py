@@ -22,8 +22,8 @@ POINT_WAIT = 3.5  # real seconds after which one that has not reached its point 
 STRIDES = (7, 11, 13)
 HURRY = 40.0  # real seconds of a run of 25 kills after which the rest come quickly
 HASTE = 1.0  # real seconds that a daemon lives at most from then on
-RARE: tuple[str, ...] = ("find_node", "look_for", "sync_fqdn", "explain", "cancel", "jobs_on", "resume")
-RARE += ("look_all", "drain_all", "set_down_all")  # that want several nodes at one time
+RARE: tuple[str, ...] = ("find_node", "fetch_node", "sync_fqdn", "explain", "cancel", "jobs_on", "resume")
+RARE += ("observe_all", "drain_all", "set_down_all")  # that want several nodes at one time
 RARE_WAIT = 5.0  # the same for calls that need several polls, or the failure of another, to be made
 
 

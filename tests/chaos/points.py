@@ -23,7 +23,7 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "find_node",
             "finish_node",
             "destroy_node",
-            "look_for",
+            "fetch_node",
             "sync_fqdn",
             "set_word",
         ),
@@ -45,7 +45,7 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "check_rights",
         ),
     ),
-    "many": ("arvnodeman.slurm.many:ManyNodes", ("look_all", "drain_all", "set_down_all")),
+    "many": ("arvnodeman.slurm.many:ManyNodes", ("observe_all", "drain_all", "set_down_all")),
 }
 
 # Where names in Slurm are the records: other rooms, in the place of records; without Arvados in that of jobs, too.

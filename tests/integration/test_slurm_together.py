@@ -36,7 +36,7 @@ def slurm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 def test_changes_of_many_nodes_are_made_by_one_command_and_answered_one_by_one(slurm: NamesInSlurm) -> None:
     failures = slurm.drain_all({"nosuch": "why", **REASONS, "compute0": "why"})
     assert {name: type(failure) for name, failure in failures.items()} == {"nosuch": UnknownNode, "compute0": Refused}
-    seen = slurm.look_all(dict.fromkeys([*NAMES, "nosuch"], True))
+    seen = slurm.observe_all(dict.fromkeys([*NAMES, "nosuch"], True))
     nodes = {name: row[0] for name, row in seen.items() if isinstance(row, tuple)}
     assert nodes.pop("nosuch") is None
     assert {name: (node.state.said, node.reason) for name, node in nodes.items() if node is not None} == {

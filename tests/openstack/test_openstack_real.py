@@ -147,12 +147,12 @@ def test_a_nodes_life(site: Site) -> None:
     assert (node.provider_size, node.broken, node.stopped) == ("m1.tiny", False, False)
     driver.set_word(node, HOLD)
     driver.sync_fqdn(node, "compute9.zzzzz.example.com")
-    seen = driver.look_for(node)
+    seen = driver.fetch_node(node)
     assert seen is not None
     assert (seen.word, seen.fqdn) == (HOLD, "compute9.zzzzz.example.com")
     driver.set_word(node, None)
     driver.destroy_node(node)
-    until(lambda: driver.look_for(node) is None)
+    until(lambda: driver.fetch_node(node) is None)
     until(lambda: not site.there.servers(site.project))
     for act in (
         lambda: driver.destroy_node(node),
@@ -286,7 +286,7 @@ def test_a_list_without_the_servers_of_a_cell_that_is_away_is_none(site: Site) -
     node = site.built(driver)
     site.there.knob("cells", away=True)
     try:
-        errors = [failure(driver.list_nodes), failure(lambda: driver.look_for(node))]
+        errors = [failure(driver.list_nodes), failure(lambda: driver.fetch_node(node))]
     finally:
         site.there.knob("cells", away=False)
     assert [(each.kind, each.text) for each in errors] == [

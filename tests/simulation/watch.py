@@ -73,7 +73,7 @@ class Watch:
     _succeeded: dict[Poll, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.run.watch = self.look
+        self.run.watch = self.observe
         self._begin()
 
     def _begin(self) -> None:
@@ -87,7 +87,7 @@ class Watch:
         self._begin()
         self.seen.add("restart")
 
-    def look(self, event: Event, now: float, commands: Sequence[Command]) -> None:
+    def observe(self, event: Event, now: float, commands: Sequence[Command]) -> None:
         """One event has been handled."""
         self._hold_against_twin(event, now, commands)
         self._take_in(event)

@@ -37,7 +37,7 @@ class JobWaits:
         """What an earlier run has seen: a job of it that the next queue has waits since then. Any thread."""
         self._earlier = since
 
-    def look(
+    def update(
         self,
         jobs: Iterable[Job],
         now: float,

@@ -54,9 +54,9 @@ class Site:
         self.world = DryRunWorld(
             self.real, self.overlay, lambda _step, subject, words: self.written.append((subject, words))
         )
-        self.look()
+        self.observe()
 
-    def look(self) -> None:
+    def observe(self) -> None:
         """All lists come, the records last: they tell who stands behind a name."""
         self.shown_nodes = {node.id: node for node in self._list(CloudListed(self.nodes, self.now)).nodes}
         records: RecordsListed = self._list(RecordsListed(self.records, self.slurm, self.now))
@@ -160,14 +160,14 @@ def test_several_changes_are_each_pretended(site: Site) -> None:
 
 def test_a_boot_is_listed_so_that_it_is_not_asked_for_again_and_comes_up_after_a_while(site: Site) -> None:
     node, record = site.boot()
-    site.look()
+    site.observe()
     assert site.shown_nodes[node.id].size_tag == "small"
     assert site.shown_records[record.uuid].intent == BootIntent("small", 0.25, "token", 1000.0)
     assert site.shown_records[record.uuid].first_ping_at is None
     assert record.hostname is not None
     assert site.shown_slurm[record.hostname].state.said == "down"
     site.now += 60.0
-    site.look()
+    site.observe()
     up = site.shown_records[record.uuid]
     assert (up.instance_id, up.first_ping_at, up.last_ping_at) == (node.report_id, 1060.0, 1060.0)
     assert site.shown_slurm[record.hostname].state.said == "idle"
@@ -189,7 +189,7 @@ def test_the_same_token_makes_the_same_node(site: Site) -> None:
 
 def test_a_stale_record_that_is_used_again_is_shown_in_use(site: Site) -> None:
     _, record = site.boot(reuse=STALE.uuid)
-    site.look()
+    site.observe()
     assert record.uuid == STALE.uuid
     assert len(site.shown_records) == 2
     assert site.shown_records[STALE.uuid].hostname == record.hostname
@@ -206,7 +206,7 @@ def test_a_pretended_node_can_go_again(site: Site) -> None:
     assert site.do(m.LookForNode(1, node)) is None
     site.do(m.SetNodeDown(1, record.hostname, "why"))
     site.do(m.ReleaseRecord(1, record.uuid, "why"))
-    site.look()
+    site.observe()
     assert set(site.shown_nodes) == {NODE.id}
     assert set(site.shown_records) == {RECORD.uuid, STALE.uuid}
     assert set(site.shown_slurm) == {"compute1"}
@@ -217,7 +217,7 @@ def test_a_real_node_that_would_be_gone_is_left_out(site: Site) -> None:
     assert site.do(m.LookForNode(1, NODE)) is None
     site.do(m.SetNodeDown(1, "compute1", "why"))
     site.do(m.ReleaseRecord(1, RECORD.uuid, "why"))
-    site.look()
+    site.observe()
     assert site.shown_nodes == {}
     assert site.shown_records[RECORD.uuid].instance_id is None
     assert site.shown_slurm["compute1"].state.said == "down"
@@ -226,14 +226,14 @@ def test_a_real_node_that_would_be_gone_is_left_out(site: Site) -> None:
 def test_a_drained_node_is_shown_draining_while_it_works(site: Site) -> None:
     site.do(m.DrainNode(1, "compute1", "why"))
     site.slurm = {"compute1": node_work("compute1", "alloc")}
-    site.look()
+    site.observe()
     assert (site.shown_slurm["compute1"].state.said, site.shown_slurm["compute1"].reason) == ("drng", "why")
     site.slurm = {"compute1": node_work("compute1", "idle")}
-    site.look()
+    site.observe()
     assert site.shown_slurm["compute1"].state.said == "drain"
     site.do(m.ResumeNode(1, "compute1"))
     site.slurm = {"compute1": node_work("compute1", "drain", reason="somebody's")}
-    site.look()
+    site.observe()
     assert (site.shown_slurm["compute1"].state.said, site.shown_slurm["compute1"].reason) == ("idle", "")
 
 
@@ -241,12 +241,12 @@ def test_features_names_and_words_are_shown_as_written(site: Site) -> None:
     site.do(m.DescribeNode(1, "compute1", "small", 250))
     site.do(m.SyncFqdn(1, NODE, "new.zzzzz"))
     site.do(m.SetWord(1, NODE, OperatorWord(Word.HOLD, "why")))
-    site.look()
+    site.observe()
     slurm, node = site.shown_slurm["compute1"], site.shown_nodes[NODE.id]
     assert (slurm.features, slurm.weight) == (frozenset({"gpu", "instancetype=small"}), 250)
     assert (node.fqdn, node.word) == ("new.zzzzz", OperatorWord(Word.HOLD, "why"))
     site.do(m.SetWord(1, NODE, None))
-    site.look()
+    site.observe()
     assert site.shown_nodes[NODE.id].word is None
 
 
@@ -257,7 +257,7 @@ def test_reality_wins_when_another_instance_stands_there(site: Site) -> None:
     site.do(m.ReleaseRecord(1, RECORD.uuid, "why"))
     site.nodes = [CloudNode(id="i-2", name="compute1.zzzzz", report_id="i-2")]
     site.records = [NodeRecord(RECORD.uuid, "compute1", "zzzzz", 1, "i-2", first_ping_at=900.0)]
-    site.look()
+    site.observe()
     assert set(site.shown_nodes) == {"i-2"}
     assert site.shown_records[RECORD.uuid].instance_id == "i-2"
     assert site.shown_slurm["compute1"] == IDLE
@@ -265,12 +265,12 @@ def test_reality_wins_when_another_instance_stands_there(site: Site) -> None:
 
 def test_a_cancelled_job_is_left_out_until_it_has_really_gone(site: Site) -> None:
     site.do(m.CancelJob(1, JOB, "too big"))
-    site.look()
+    site.observe()
     assert site.shown_jobs == []
     site.jobs = []
-    site.look()
+    site.observe()
     site.jobs = [JOB]
-    site.look()
+    site.observe()
     assert site.shown_jobs == [JOB]
 
 

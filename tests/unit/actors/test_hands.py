@@ -80,7 +80,7 @@ STEPS: list[tuple[m.Step, list[Any], str | None]] = [
     (m.SyncFqdn(1, NODE, "a.b"), [call.driver.sync_fqdn(NODE, "a.b")], None),
     (m.SetWord(1, NODE, WORD), [call.driver.set_word(NODE, WORD)], None),
     (m.DestroyNode(1, NODE), [call.driver.destroy_node(NODE)], None),
-    (m.LookForNode(1, NODE), [call.driver.look_for(NODE)], "driver.look_for"),
+    (m.LookForNode(1, NODE), [call.driver.fetch_node(NODE)], "driver.fetch_node"),
     (
         m.DescribeNode(1, "compute1", "small", 7),
         [call.slurm.describe("compute1", "small", 7, gives=(), without=frozenset())],
@@ -148,11 +148,11 @@ def test_nodes_of_one_size_are_described_together_and_each_has_its_answer(hands:
 def test_nodes_are_looked_at_together_and_each_has_its_answer(hands: Hands, site: Mock) -> None:
     unknown = UnknownNode("sinfo", "it does not know the node b")
     drained = node_work("a", "drain")
-    site.slurm.look_all.return_value = {"a": (drained, 2), "b": unknown, "c": (None, None)}
+    site.slurm.observe_all.return_value = {"a": (drained, 2), "b": unknown, "c": (None, None)}
     steps = [m.LookAtNode(number, host, jobs=True) for number, host in enumerate("abca")]
     seen = m.NodeSeen(drained, 2)
     assert hands.do_all(steps) == [seen, unknown.error, m.NodeSeen(None, None), seen]
-    assert site.mock_calls == [call.slurm.look_all({"a": True, "b": True, "c": True})]
+    assert site.mock_calls == [call.slurm.observe_all({"a": True, "b": True, "c": True})]
 
 
 REFUSED = UnknownNode("scontrol", "no such node")

@@ -214,7 +214,7 @@ def test_destroys_a_node(peer: Peer) -> None:
     (other,) = peer.add(1)
     driver = peer.driver()
     driver.destroy_node(made)
-    assert driver.look_for(made) is None
+    assert driver.fetch_node(made) is None
     assert [node.id for node in peer.nodes()] == [other]
 
 
@@ -226,7 +226,7 @@ def test_destroy_of_a_vanished_node_says_that_it_is_gone(peer: Peer) -> None:
     assert node.id == added
     peer.vanish(added)
     assert failure(lambda: driver.destroy_node(node)).kind is ErrorKind.GONE
-    assert driver.look_for(node) is None
+    assert driver.fetch_node(node) is None
 
 
 @pytest.mark.parametrize("page", ["", "<html><head><title>404 Not Found</title></head></html>", "{}", "null", "[]"])
@@ -247,7 +247,7 @@ def test_a_destroy_that_times_out_but_works_is_seen(peer: Peer) -> None:
     peer.lose_answer(Verb.DESTROY)
     assert failure(lambda: peer.driver(timeout=HURRIED).destroy_node(made)).kind is ErrorKind.TRANSIENT
     peer.wait_until_it_worked()
-    assert peer.driver().look_for(made) is None
+    assert peer.driver().fetch_node(made) is None
 
 
 def test_a_destroy_that_fails_leaves_the_node_to_be_seen(peer: Peer) -> None:
@@ -256,7 +256,7 @@ def test_a_destroy_that_fails_leaves_the_node_to_be_seen(peer: Peer) -> None:
     peer.fail(Verb.DESTROY, peer.errors[ErrorKind.TRANSIENT][0])
     driver = peer.driver()
     assert failure(lambda: driver.destroy_node(made)).kind is ErrorKind.TRANSIENT
-    seen = driver.look_for(made)
+    seen = driver.fetch_node(made)
     assert seen is not None
     assert seen.id == made.id
 

@@ -69,7 +69,7 @@ def life(peer: EC2Peer, driver: CloudDriver) -> None:
     driver.set_word(node, OperatorWord(Word.HOLD, "why"))
     driver.set_word(node, None)
     driver.destroy_node(node)
-    assert driver.look_for(node) is None
+    assert driver.fetch_node(node) is None
 
 
 def test_the_policy_of_the_page_is_enough(peer: EC2Peer) -> None:

@@ -113,10 +113,10 @@ def test_answers_that_are_lost(play: Play) -> None:
     (node,) = play.driver.list_nodes()
     play.site.faults.arm("destroy-fails")
     assert failure(lambda: play.driver.destroy_node(node)).kind is ErrorKind.TRANSIENT
-    assert play.driver.look_for(node) is not None
+    assert play.driver.fetch_node(node) is not None
     play.site.faults.arm("destroy-lost")
     assert failure(lambda: play.driver.destroy_node(node)).kind is ErrorKind.TRANSIENT
-    assert play.driver.look_for(node) is None
+    assert play.driver.fetch_node(node) is None
     assert moto().live() == []
 
 

@@ -68,7 +68,7 @@ def forgets(peer: Peer, spoil: Callable[[Peer], None]) -> bool:
 def carry_out(driver: CloudDriver, step: DestroyNode | LookForNode, node: CloudNode) -> CloudNode | None:
     """The step, on the node of the peer that stands for the world's."""
     if isinstance(step, LookForNode):
-        return driver.look_for(node)
+        return driver.fetch_node(node)
     driver.destroy_node(node)
     return None
 

@@ -278,7 +278,7 @@ def test_a_list_that_lacks_what_a_cell_has_is_none(peer: OpenStackPeer) -> None:
     peer.away = {first}
     told = failure(driver.list_nodes)
     assert (told.kind, "cannot tell of 1 server" in told.text) == (ErrorKind.TRANSIENT, True)
-    assert failure(lambda: driver.look_for(one)).kind is ErrorKind.TRANSIENT
+    assert failure(lambda: driver.fetch_node(one)).kind is ErrorKind.TRANSIENT
     assert failure(lambda: driver.find_node(peer.size, peer.record(), "token-1")).kind is ErrorKind.TRANSIENT
     peer.away = set()
     assert {node.id for node in driver.list_nodes()} == {first, second}

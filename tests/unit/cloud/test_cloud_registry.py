@@ -131,14 +131,14 @@ def test_the_life_of_a_dummy_node(dummy_settings: Settings) -> None:
     assert driver.find_node(SIZE, RECORD, "token-1") == node
     driver.set_word(node, OperatorWord(Word.HOLD, "mine"))
     driver.sync_fqdn(node, "other.example.com")
-    seen = driver.look_for(node)
+    seen = driver.fetch_node(node)
     assert seen is not None
     assert (seen.word, seen.fqdn) == (OperatorWord(Word.HOLD, "mine"), "other.example.com")
     driver.destroy_node(node)
     with pytest.raises(RemoteFailure) as caught:
         driver.destroy_node(node)
     assert caught.value.error.kind is ErrorKind.GONE
-    assert driver.look_for(node) is None
+    assert driver.fetch_node(node) is None
 
 
 def test_dummy_ids_never_come_twice(dummy_settings: Settings) -> None:

@@ -323,7 +323,7 @@ def test_destroy(cloud: FakeCloud, driver: SandboxDriver) -> None:
     (node,) = driver.list_nodes()
     driver.destroy_node(node)
     assert cloud.nodes == {}
-    assert driver.look_for(node) is None
+    assert driver.fetch_node(node) is None
 
 
 def test_destroy_of_a_vanished_node_says_that_it_is_gone(driver: SandboxDriver) -> None:
@@ -343,7 +343,7 @@ def test_a_destroy_that_times_out_but_works_is_seen(cloud: FakeCloud, make: Make
     (node,) = driver.list_nodes()
     cloud.work_then = cloud.hang
     assert failure(lambda: hurried.destroy_node(node)).kind is ErrorKind.TRANSIENT
-    assert driver.look_for(node) is None
+    assert driver.fetch_node(node) is None
 
 
 def test_a_destroy_that_fails_leaves_the_node_in_the_list(cloud: FakeCloud, driver: SandboxDriver) -> None:
@@ -352,7 +352,7 @@ def test_a_destroy_that_fails_leaves_the_node_in_the_list(cloud: FakeCloud, driv
     (node,) = driver.list_nodes()
     cloud.answer = lambda request: error(503, "Unavailable", "later") if request.method == "DELETE" else None
     assert failure(lambda: driver.destroy_node(node)).kind is ErrorKind.TRANSIENT
-    assert driver.look_for(node) == node
+    assert driver.fetch_node(node) == node
 
 
 def test_fqdn_and_word_are_written_and_read_back(cloud: FakeCloud, driver: SandboxDriver) -> None:

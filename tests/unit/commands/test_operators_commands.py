@@ -101,7 +101,7 @@ def test_nodes_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for name in names:
         managed.world.node(name)
     managed.begin()
-    now = managed.source.look()
+    now = managed.source.moment()
     shown = [shapes.node(status, now) for status in now.view.nodes.values()]
     size = shapes.sizes(now)[0]
     assert list(wording.groups(shown, [size]))[1].endswith("compute1,compute9,compute10")
@@ -147,7 +147,7 @@ def test_explain_a_job_that_waits_for_something_else_than_nodes(
     served: Managed, run: Any, reason: str, why: str
 ) -> None:
     """No job waits without a stated reason, also where the reason is none of ours."""
-    served.waits.look(served.world.jobs, served.world.now, {"zzzzz-dz642-00000000000held": reason})
+    served.waits.update(served.world.jobs, served.world.now, {"zzzzz-dz642-00000000000held": reason})
     code, out, _ = run("explain", "zzzzz-dz642-00000000000held")
     assert (code, out) == (0, f"Job zzzzz-dz642-00000000000held: waits, and not for nodes\n  {why}\n")
 

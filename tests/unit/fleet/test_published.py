@@ -69,19 +69,19 @@ def test_cycles_add_up() -> None:
 def test_a_job_waits_since_it_was_first_seen() -> None:
     waits = JobWaits()
     one, two = (Job(name, JobShape()) for name in ("1", "2"))
-    waits.look([one], 10.0, {"3": "JobHeldUser"}, {"1": Container("Queued", 5)})
-    waits.look([one, two], 20.0)
+    waits.update([one], 10.0, {"3": "JobHeldUser"}, {"1": Container("Queued", 5)})
+    waits.update([one, two], 20.0)
     assert (dict(waits.since), waits.oldest, dict(waits.others), dict(waits.containers)) == (
         {"1": 10.0, "2": 20.0}, 10.0, {}, {},
     )  # fmt: skip
-    waits.look([two], 30.0)
-    waits.look([one, two], 40.0)
+    waits.update([two], 30.0)
+    waits.update([one, two], 40.0)
     assert dict(waits.since) == {"1": 40.0, "2": 20.0}
 
 
 def test_what_an_earlier_run_has_seen_counts_for_the_next_queue_alone() -> None:
     waits = JobWaits()
     waits.remember({"1": 3.0, "2": 4.0})
-    waits.look([Job("1", JobShape())], 10.0)
-    waits.look([Job("1", JobShape()), Job("2", JobShape())], 20.0)
+    waits.update([Job("1", JobShape())], 10.0)
+    waits.update([Job("1", JobShape()), Job("2", JobShape())], 20.0)
     assert dict(waits.since) == {"1": 3.0, "2": 20.0}

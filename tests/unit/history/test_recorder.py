@@ -80,11 +80,11 @@ class Site:
         for note in notes:
             if note.kind is not None:
                 self.published.decisions.add(self.world.now, note.kind, note.subject, note.text, note.args)
-        self.waits.look(self.world.jobs, self.world.now)
-        self.recorder.look()
+        self.waits.update(self.world.jobs, self.world.now)
+        self.recorder.observe()
 
     def stop(self) -> None:
-        self.recorder.look(last=True)
+        self.recorder.observe(last=True)
         if self.recorder._writer is not None:
             self.recorder._writer.stop(BOUND)
 
@@ -164,7 +164,7 @@ def test_a_node_that_went_before_a_restart_is_still_paid_for(site: Site) -> None
     gone = site.published.view.nodes
     name = next(node.name for node in gone.values() if node.size == "large")
     site.published.decisions.add(site.world.now, Decided.DESTROYED, name, "Shutdown success")
-    site.recorder.look()
+    site.recorder.observe()
     before = site.recorder.chronicle.costs(site.world.now).day
     identity = next(key for key, node in site.world.cloud.items() if node.name == name)
     del site.world.cloud[identity]
@@ -241,14 +241,14 @@ def test_jobs_that_left_in_a_long_absence_have_waited_nobody_knows_how_long(site
 def test_decisions_that_come_too_fast_are_counted_as_missed(site: Site) -> None:
     for number in range(1500):
         site.published.decisions.add(site.world.now, Decided.BOOT, "small", "number %d", (number,))
-    site.recorder.look()
+    site.recorder.observe()
     assert site.recorder.chronicle.missed == 500
 
 
 def test_a_clock_that_is_set_back_stops_nothing(site: Site) -> None:
     site.cycle(times=3)
     site.world.now -= 10 * MINUTE
-    site.recorder.look()
+    site.recorder.observe()
     site.cycle(times=15)
     assert site.recorder.chronicle.costs(site.world.now).day > 0
 

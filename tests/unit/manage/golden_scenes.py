@@ -74,7 +74,7 @@ def busy(folder: Path) -> Managed:
     site.world.now += 41.5
     site.cycle(times=2)
     site.vitals.polls.failed(Poll.CLOUD, site.vitals.clock.monotonic(), "HTTP 503", 1.5)
-    site.waits.look(
+    site.waits.update(
         site.world.jobs, site.world.now - 30.0, {"held": "JobHeldUser", "new": "None"},
         {site.world.jobs[0].id: Container()},  # type: ignore[dict-item]
     )  # fmt: skip
@@ -89,7 +89,7 @@ def in_vain(folder: Path) -> Managed:
     site.begin(*jobs(2, SPENT))
     site.cycle(times=4)
     refused = Job("zzzzz-dz642-refused", SPENT, 0, "QOSGrpCpuLimit")
-    site.waits.look(site.world.jobs, site.world.now, {refused.id: refused.reason})
+    site.waits.update(site.world.jobs, site.world.now, {refused.id: refused.reason})
     site.world.tell(QueueListed(site.world.jobs, site.world.now, {SPENT: [refused]}))
     site.vitals.remarks["rights"] = "Slurm does not let us drain nodes"
     site.vitals.count("actor_exceptions")
@@ -119,7 +119,7 @@ SCENES: dict[str, Callable[[Path], Managed]] = {each.__name__: each for each in 
 
 def answers(site: Managed, get: Callable[[str], TestResponse], post: Callable[[str], TestResponse]) -> Iterator[str]:
     """Each answer: a line with the request, code and type, and the body below it."""
-    view = site.source.look().view
+    view = site.source.moment().view
     paths = [f"/v1/{name}" for name in LISTS]
     paths += [f"/v1/nodes/{node.id}" for node in view.nodes.values()]
     paths += [f"/v1/jobs/{name}" for name in (*(job.id for job in view.jobs), *site.waits.others)]
@@ -138,7 +138,7 @@ def commands(site: Managed, folder: Path) -> Iterator[str]:
     config.write_text(CONFIG.format(token="").replace("[Manage]", f"[Daemon]\nstate_dir = {folder}\n[Manage]"))
     server = ManagementServer(site.application, bind_unix(folder / "manage.sock"))
     server.start()
-    view = site.source.look().view
+    view = site.source.moment().view
     names = [node.name for node in view.nodes.values()][:4]
     names += (
         [job.id for job in (*view.jobs[:1], *view.jobs[-1:])] + [*site.waits.others] + [size.id for size in view.sizes]

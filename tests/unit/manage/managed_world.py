@@ -123,11 +123,11 @@ class Managed:
         """The account is of this moment."""
         now = self.vitals.clock.monotonic()
         self.world.published.at = now
-        self.waits.look(self.world.jobs, self.world.now)
+        self.waits.update(self.world.jobs, self.world.now)
         for poll in Poll:
             self.vitals.polls.succeeded(poll, now, 3, 0.25)
         self.vitals.good_round = now
-        self.recorder.look()
+        self.recorder.observe()
 
     def get(self, path: str, **headers: str) -> TestResponse:
         """GET from loopback."""

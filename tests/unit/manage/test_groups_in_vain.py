@@ -58,7 +58,7 @@ def test_a_job_names_its_group_and_says_why_it_waits(site: Managed) -> None:
 
 def test_a_job_that_slurm_refuses_says_what_came_of_its_nodes(site: Managed) -> None:
     job = site.world.jobs[0]
-    site.waits.look((), EPOCH, {job.id: "QOSGrpCpuLimit"})
+    site.waits.update((), EPOCH, {job.id: "QOSGrpCpuLimit"})
     site.world.tell(
         QueueListed((), site.world.now, {SHAPE: [Job(job.id, SHAPE, 0, "QOSGrpCpuLimit", waits=WaitKind.RULES)]})
     )

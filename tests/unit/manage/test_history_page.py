@@ -33,7 +33,7 @@ def test_lines_have_a_point_for_each_step_and_gaps_where_nothing_was_recorded(si
     assert shown["nodes"]["busy"][-1] == 1
     assert shown["queue"][-1] == 3
     assert shown["capacity"][-1] == 5
-    assert shown["cost_per_hour"][-1] == pytest.approx(site.source.look().view.price)
+    assert shown["cost_per_hour"][-1] == pytest.approx(site.source.moment().view.price)
     known = [value for value in shown["nodes"]["busy"] if value is not None]
     assert len(known) == shown["nodes"]["busy"][::-1].index(None), "no holes"
 
@@ -68,7 +68,7 @@ def test_it_needs_the_right_to_read(tmp_path: Path) -> None:
 
 def test_before_the_first_list_there_is_nothing_to_draw(tmp_path: Path) -> None:
     site = Managed(tmp_path)
-    site.recorder.look()
+    site.recorder.observe()
     assert set(site.ask("/v1/history")["nodes"]["idle"]) == {None}
 
 

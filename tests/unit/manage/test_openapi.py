@@ -32,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Managed:
     managed.world.node("compute3", "large", slurm="down", record=False)
     managed.begin(*jobs(5, JobShape(size="small")), *jobs(2, JobShape(cores=64), name="big"))
     managed.cycle(times=2)
-    assert managed.source.look().view.operations
+    assert managed.source.moment().view.operations
     return managed
 
 

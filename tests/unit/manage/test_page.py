@@ -47,7 +47,7 @@ class Stage:
         self.stack.callback(server.stop)
         return server
 
-    def look(self, server: ManagementServer, token: str = "", **options: object) -> Tab:
+    def open(self, server: ManagementServer, token: str = "", **options: object) -> Tab:
         host = f"127.0.0.1:{server.port}"
         shown = self.stack.enter_context(tab(self.browser, host, **{"viewport": WIDE, **options}))
         self.tabs.append(shown)
@@ -96,7 +96,7 @@ def test_it_shows_nodes_by_size_the_queue_and_the_cost_against_the_cap(
     stage: Stage, make_site: Callable[..., Managed]
 ) -> None:
     site = make_site(waiting=9)
-    shown = stage.look(stage.serve(site))
+    shown = stage.open(stage.serve(site))
     group = shown.page.get_by_role("group", name="small: 3 nodes")
     expect(group.get_by_role("option")).to_have_count(3)
     expect(tile(shown, "compute1, busy")).to_be_visible()
@@ -117,7 +117,7 @@ def test_it_shows_nodes_by_size_the_queue_and_the_cost_against_the_cap(
 def test_a_node_tells_its_reason_on_hover_on_focus_and_on_click(
     stage: Stage, make_site: Callable[..., Managed]
 ) -> None:
-    shown = stage.look(stage.serve(make_site()))
+    shown = stage.open(stage.serve(make_site()))
     tip = shown.page.get_by_role("tooltip")
     tile(shown, "compute1").hover()
     expect(tip).to_contain_text("It stays: it works: Slurm says alloc.")
@@ -137,7 +137,7 @@ def test_a_node_tells_its_reason_on_hover_on_focus_and_on_click(
 
 def test_it_follows_the_daemon_without_being_asked(stage: Stage, make_site: Callable[..., Managed]) -> None:
     site = make_site()
-    shown = stage.look(stage.serve(site))
+    shown = stage.open(stage.serve(site))
     tile(shown, "compute2, idle").click()
     site.world.says("compute2", "alloc")
     site.world.node("compute4", "large")
@@ -155,7 +155,7 @@ def test_it_follows_the_daemon_without_being_asked(stage: Stage, make_site: Call
 def test_a_list_of_nodes_that_has_not_changed_is_not_sent_again(
     stage: Stage, make_site: Callable[..., Managed]
 ) -> None:
-    shown = stage.look(stage.serve(make_site()))
+    shown = stage.open(stage.serve(make_site()))
     tile(shown, "compute1").wait_for()
     with shown.page.expect_response(lambda answer: answer.url.endswith("/v1/nodes") and answer.status == 304):
         pass
@@ -166,7 +166,7 @@ def test_what_is_wrong_stands_at_the_top(stage: Stage, make_site: Callable[..., 
     site = make_site()
     site.vitals.polls.failed(Poll.QUEUE, site.vitals.clock.monotonic(), "squeue: no such host")
     site.world.now += 100_000
-    shown = stage.look(stage.serve(site))
+    shown = stage.open(stage.serve(site))
     expect(shown.page.locator("#health")).to_have_text("Not well")
     expect(notices(shown)).to_contain_text("The queue list is")
     expect(notices(shown)).to_contain_text("squeue: no such host")
@@ -174,7 +174,7 @@ def test_what_is_wrong_stands_at_the_top(stage: Stage, make_site: Callable[..., 
 
 
 def test_the_nodes_can_be_found_and_told_apart(stage: Stage, make_site: Callable[..., Managed]) -> None:
-    shown = stage.look(stage.serve(make_site()))
+    shown = stage.open(stage.serve(make_site()))
     options = shown.page.get_by_role("option", name="compute")
     expect(options).to_have_count(3)
     shown.page.get_by_role("button", name="idle 2").click()
@@ -193,7 +193,7 @@ def test_decisions_are_there_newest_first_and_by_kind_and_node(stage: Stage, mak
     site = make_site()
     site.world.say("i-compute1", Word.HOLD, "first")
     site.world.say("i-compute2", Word.HOLD, "second")
-    shown = stage.look(stage.serve(site))
+    shown = stage.open(stage.serve(site))
     rows = shown.page.locator("#decisions > li")
     expect(rows.first).to_contain_text("second")
     held = rows.count()
@@ -221,7 +221,7 @@ def test_the_last_hours_are_lines_with_gaps_where_nothing_is_known(
     stage: Stage, make_site: Callable[..., Managed]
 ) -> None:
     server = stage.serve(make_site())
-    shown = stage.look(server)
+    shown = stage.open(server)
     shown.page.route("**/v1/history*", lambda route: route.fulfill(json=lines()))
     shown.page.reload()
     charts = shown.page.locator("#hours figure")
@@ -238,7 +238,7 @@ def test_the_last_hours_are_lines_with_gaps_where_nothing_is_known(
 
 
 def test_without_a_history_the_page_says_so(stage: Stage, make_site: Callable[..., Managed]) -> None:
-    shown = stage.look(stage.serve(make_site()))
+    shown = stage.open(stage.serve(make_site()))
     shown.page.route("**/v1/history*", lambda route: route.fulfill(status=404, json={"error": "Not Found"}))
     shown.page.reload()
     expect(shown.page.get_by_text("This daemon keeps no history")).to_be_visible()
@@ -249,7 +249,7 @@ def test_without_a_history_the_page_says_so(stage: Stage, make_site: Callable[..
 
 def test_the_keyboard_alone_holds_a_node_with_a_reason(stage: Stage, make_site: Callable[..., Managed]) -> None:
     site = make_site(token=TOKEN)
-    shown = stage.look(stage.serve(site), TOKEN)
+    shown = stage.open(stage.serve(site), TOKEN)
     tile(shown, "compute1").wait_for()
     keys = shown.page.keyboard
     for _ in range(30):
@@ -282,7 +282,7 @@ def test_the_keyboard_alone_holds_a_node_with_a_reason(stage: Stage, make_site: 
 
 def test_kill_asks_first_and_tells_what_it_costs(stage: Stage, make_site: Callable[..., Managed]) -> None:
     site = make_site(token=TOKEN)
-    shown = stage.look(stage.serve(site), TOKEN)
+    shown = stage.open(stage.serve(site), TOKEN)
     tile(shown, "compute1").click()
     kill = shown.page.get_by_role("button", name="Kill …")
     dialog = shown.page.get_by_role("dialog", name="Kill compute1?")
@@ -311,7 +311,7 @@ def test_kill_asks_first_and_tells_what_it_costs(stage: Stage, make_site: Callab
 def test_a_word_that_is_not_heard_yet_is_told_so(stage: Stage, make_site: Callable[..., Managed]) -> None:
     site = make_site(token=TOKEN)
     site.hears = False
-    shown = stage.look(stage.serve(site), TOKEN)
+    shown = stage.open(stage.serve(site), TOKEN)
     tile(shown, "compute1").click()
     shown.page.get_by_role("button", name="Run").click()
     shown.page.get_by_role("dialog").get_by_role("button", name="Run").click()
@@ -321,7 +321,7 @@ def test_a_word_that_is_not_heard_yet_is_told_so(stage: Stage, make_site: Callab
 def test_without_a_token_configured_it_shows_all_and_says_why_it_takes_no_words(
     stage: Stage, make_site: Callable[..., Managed]
 ) -> None:
-    shown = stage.look(stage.serve(make_site()))
+    shown = stage.open(stage.serve(make_site()))
     tile(shown, "compute1").click()
     expect(shown.page.get_by_text("Words are not taken from here, since no [Manage] ManagementToken")).to_be_visible()
     shown.page.get_by_role("button", name="Kill …").click(force=True)
@@ -332,7 +332,7 @@ def test_without_a_token_configured_it_shows_all_and_says_why_it_takes_no_words(
 
 
 def test_the_token_is_asked_for_and_stays_in_this_tab(stage: Stage, make_site: Callable[..., Managed]) -> None:
-    shown = stage.look(stage.serve(make_site(token=TOKEN)), "a-wrong-one")
+    shown = stage.open(stage.serve(make_site(token=TOKEN)), "a-wrong-one")
     dialog = shown.page.get_by_role("dialog", name="The management token")
     expect(dialog.get_by_role("alert")).to_have_text("This token is not the right one.")
     dialog.get_by_role("button", name="Not now").click()
@@ -359,7 +359,7 @@ def test_it_tells_that_the_daemon_is_away_and_recovers_by_itself(
     stage: Stage, make_site: Callable[..., Managed]
 ) -> None:
     server = stage.serve(make_site(nodes=2))
-    shown = stage.look(server)
+    shown = stage.open(server)
     tile(shown, "compute1").click()
     shown.page.evaluate("document.mark = 'the same page'")
     port = server.port
@@ -379,7 +379,7 @@ def test_it_tells_that_the_daemon_is_away_and_recovers_by_itself(
 
 def test_a_page_that_nobody_sees_does_not_ask(stage: Stage, make_site: Callable[..., Managed]) -> None:
     site = make_site()
-    shown = stage.look(stage.serve(site))
+    shown = stage.open(stage.serve(site))
     tile(shown, "compute1").wait_for()
     hide = """hidden => {
         Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
@@ -408,7 +408,7 @@ def test_markup_in_names_reasons_and_errors_stays_text(stage: Stage, make_site: 
     site.cycle(replace(jobs(1)[0], id=EVIL, reason=EVIL))
     site.world.say("i-compute1", Word.HOLD, EVIL)
     site.vitals.polls.failed(Poll.CLOUD, site.vitals.clock.monotonic(), EVIL)
-    shown = stage.look(stage.serve(site))
+    shown = stage.open(stage.serve(site))
     tile(shown, "compute1").hover()
     expect(shown.page.get_by_role("tooltip")).to_contain_text(EVIL)
     tile(shown, "compute1").click()
@@ -439,7 +439,7 @@ def test_it_fits_the_window_and_can_be_read(
     site.world.node("anamemuchlongerthananytilecouldeverbewide8")
     site.cycle(times=2)
     site.vitals.polls.failed(Poll.CLOUD, site.vitals.clock.monotonic(), "an error of the cloud")
-    shown = stage.look(stage.serve(site), viewport=width, color_scheme=theme)
+    shown = stage.open(stage.serve(site), viewport=width, color_scheme=theme)
     tile(shown, "compute7").click()
     shown.page.get_by_role("region", name="compute7").get_by_text("hold: to be looked at").wait_for()
     assert shown.page.evaluate("[document.documentElement.scrollWidth > innerWidth]") == [False]
@@ -455,7 +455,7 @@ def test_many_nodes_are_small_squares_that_keys_walk_over(
         site.world.says(f"compute{number}", word)
     site.world.node("compute200", slurm=None, record=False, age=60.0)
     site.cycle()
-    shown = stage.look(stage.serve(site), color_scheme=theme)
+    shown = stage.open(stage.serve(site), color_scheme=theme)
     first = tile(shown, "compute1, busy")
     first.wait_for()
     assert shown.page.evaluate(CONTRASTS) == []
@@ -475,7 +475,7 @@ def test_many_nodes_are_small_squares_that_keys_walk_over(
 
 
 def test_the_theme_is_the_systems_until_one_is_chosen(stage: Stage, make_site: Callable[..., Managed]) -> None:
-    shown = stage.look(stage.serve(make_site()), color_scheme="dark", reduced_motion="reduce")
+    shown = stage.open(stage.serve(make_site()), color_scheme="dark", reduced_motion="reduce")
     ground = "getComputedStyle(document.body).backgroundColor"
     dark = shown.page.evaluate(ground)
     shown.page.get_by_label("Theme").select_option("Light")

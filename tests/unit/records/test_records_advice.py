@@ -177,34 +177,34 @@ def test_slurm_conf_is_asked_for_again_by_and_by_and_at_once_after_a_refusal(set
     now, slurm = [0.0], Conf()
     advice = Advice(settings, slurm, lambda: now[0])
     for _ in range(3):
-        advice.look(shown(), NAMES)
+        advice.check(shown(), NAMES)
     assert slurm.asked == 1
     slurm.values = SAVING
-    advice.look(shown(), NAMES)
+    advice.check(shown(), NAMES)
     now[0] += CONFIG_AGE
     for number in (2, 3):
         with pytest.raises(RemoteFailure, match="two masters kill nodes"):
-            advice.look(shown(), NAMES)
+            advice.check(shown(), NAMES)
         assert slurm.asked == number
     slurm.values = {}
-    advice.look(shown(), NAMES)
-    advice.look(shown(), NAMES)
+    advice.check(shown(), NAMES)
+    advice.check(shown(), NAMES)
     assert slurm.asked == 4
     with pytest.raises(RemoteFailure, match="declared State=CLOUD"):
-        advice.look(shown("CLOUD"), NAMES)
+        advice.check(shown("CLOUD"), NAMES)
 
 
 def test_names_that_are_gone_are_named_once_also_where_slurm_conf_alone_says_which_are_ours(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     advice = Advice(settings, Conf())
-    advice.look(shown(), NAMES)
+    advice.check(shown(), NAMES)
     fewer = {name: node for name, node in shown().items() if name != "cloud2"}
     for _ in range(3):
-        advice.look(fewer, tuple(fewer))
+        advice.check(fewer, tuple(fewer))
     (record,) = caplog.records
     assert record.getMessage().startswith(
         "Slurm does not show cloud2, which should be ours: they are not in slurm.conf"
     )
     with pytest.raises(RemoteFailure, match="it shows none of the names that are ours"):
-        advice.look({}, ())
+        advice.check({}, ())

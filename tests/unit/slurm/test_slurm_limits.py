@@ -151,7 +151,7 @@ def of(qos: str, user: str = "root", account: str = "lab") -> JobShape:
 def test_nothing_is_asked_for_where_no_job_has_a_qos(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers(monkeypatch)
     ledger = Ledger(answers)
-    assert ledger.look([]) == ledger.look([JobShape()]) == NOTHING_ENFORCED
+    assert ledger.fetch([]) == ledger.fetch([JobShape()]) == NOTHING_ENFORCED
     assert answers.news() == []
 
 
@@ -162,23 +162,23 @@ def test_a_slurm_that_enforces_no_limits_is_asked_once_in_ten_minutes(
     answers = Answers(monkeypatch, config=config)
     ledger = Ledger(answers)
     for _ in range(100):
-        assert ledger.look([of("spent")]) == NOTHING_ENFORCED
+        assert ledger.fetch([of("spent")]) == NOTHING_ENFORCED
         answers.now += 5.9
     assert answers.news() == ["config"]
     answers.now += 10
-    ledger.look([of("spent")])
+    ledger.fetch([of("spent")])
     assert answers.news() == ["config"]
 
 
 def test_limits_of_waiting_jobs_are_asked_for_in_each_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers(monkeypatch)
     ledger = Ledger(answers)
-    found = ledger.look([of("spent")])
+    found = ledger.fetch([of("spent")])
     assert found.qos == {"spent": Qos({}, {0: {"MaxJobsPU": Use(2, 0)}})}  # no more than concerns who waits
     assert answers.news() == ["config", "partition", "assoc_mgr", "qos"]
     answers.said["assoc_mgr"] = SHOWN.replace("MaxJobsPU=2(0)", "MaxJobsPU=2(1)")
     answers.now += 1
-    assert ledger.look([of("spent")]).qos["spent"].by_user == {0: {"MaxJobsPU": Use(2, 1)}}
+    assert ledger.fetch([of("spent")]).qos["spent"].by_user == {0: {"MaxJobsPU": Use(2, 1)}}
     assert answers.news() == ["assoc_mgr"]
 
 
@@ -189,17 +189,17 @@ def test_where_nobody_who_waits_is_limited_it_is_asked_for_each_minute_or_for_so
     answers = Answers(monkeypatch, assoc_mgr=text)
     ledger = Ledger(answers)
     for _ in range(10):
-        assert ledger.look([of("spent", "anna", "free")]) == NOTHING_ENFORCED
+        assert ledger.fetch([of("spent", "anna", "free")]) == NOTHING_ENFORCED
         answers.now += 5
     assert answers.news() == ["config", "partition", "assoc_mgr", "qos"]
-    assert ledger.look([of("spent", "anna", "free"), of("capped")]).qos.keys() == {"capped"}
+    assert ledger.fetch([of("spent", "anna", "free"), of("capped")]).qos.keys() == {"capped"}
     assert answers.news() == ["assoc_mgr"]
 
 
 def test_without_limits_of_associations_no_factors_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     text = SHOWN.partition("Association Records")[0] + "\nQOS Records" + SHOWN.partition("\nQOS Records")[2]
     answers = Answers(monkeypatch, assoc_mgr=text)
-    assert Ledger(answers).look([of("capped")]).qos.keys() == {"capped"}
+    assert Ledger(answers).fetch([of("capped")]).qos.keys() == {"capped"}
     assert answers.news() == ["config", "partition", "assoc_mgr"]
 
 
@@ -207,11 +207,11 @@ def test_a_long_answer_is_not_asked_for_in_each_poll(monkeypatch: pytest.MonkeyP
     """A twentieth of the time at most."""
     answers = Answers(monkeypatch)
     ledger = Ledger(answers)
-    ledger.look([of("spent")])
+    ledger.fetch([of("spent")])
     answers.takes = 2.0
     answers.news()
     for number in range(100):
-        ledger.look([of("spent", f"user{number}")])  # somebody new each time
+        ledger.fetch([of("spent", f"user{number}")])  # somebody new each time
         answers.now += 1
     assert 2 <= answers.news().count("assoc_mgr") <= 4
 
@@ -224,7 +224,7 @@ def test_what_cannot_be_had_limits_nobody_and_costs_one_line(
     ledger = Ledger(answers)
     with caplog.at_level(logging.INFO):
         for _ in range(100):
-            assert ledger.look([of("spent")]) == NOTHING_ENFORCED
+            assert ledger.fetch([of("spent")]) == NOTHING_ENFORCED
             answers.now += 10
     assert [record.getMessage().split(",")[0] for record in caplog.records] == ["Slurm's limits are not known"]
     assert answers.news().count(what) in (3, 4)  # in 1,000 s
@@ -234,7 +234,7 @@ def test_without_factors_the_limits_of_qos_are_known(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers = Answers(monkeypatch, qos="")
-    found = Ledger(answers).look([of("spent")])
+    found = Ledger(answers).fetch([of("spent")])
     assert set(found.qos) == {"spent"}
     assert not found.factors
     assert "Slurm's limit factors of QOS are not known" in caplog.text
@@ -244,10 +244,10 @@ def test_changed_settings_count_with_the_same_answer(monkeypatch: pytest.MonkeyP
     answers = Answers(monkeypatch)
     ledger = Ledger(answers)
     shape = JobShape(owner=JobOwner("root", "lab", "spent"), partitions=("shared",))
-    assert ledger.look([shape]).partitions == {"shared": "capped"}
+    assert ledger.fetch([shape]).partitions == {"shared": "capped"}
     answers.said["partition"] = PARTITIONS.replace("QoS=capped", "QoS=N/A")
     answers.now += 601
-    assert ledger.look([shape]).partitions == {"shared": ""}
+    assert ledger.fetch([shape]).partitions == {"shared": ""}
 
 
 def test_nothing_of_nobody() -> None:

@@ -135,7 +135,7 @@ def line(name: str, state: str = "drain") -> str:
 def test_nodes_are_looked_at_together_and_then_their_jobs(commands: Commands) -> None:
     commands.listing = "".join(line(name) for name in NAMES)
     commands.jobs = "compute[1-2]\ncompute2\n\ncompute9\n"
-    found = NamesInSlurm().look_all({name: name != "compute6" for name in NAMES})
+    found = NamesInSlurm().observe_all({name: name != "compute6" for name in NAMES})
     counts = {name: seen[1] for name, seen in found.items() if isinstance(seen, tuple)}
     assert counts == {"compute1": 1, "compute2": 2, "compute3": 0, "compute4": 0, "compute5": 0, "compute6": None}
     assert [argv[0] for argv in commands.asked] == ["sinfo", "squeue"]  # the state before the jobs, never after
@@ -144,7 +144,7 @@ def test_nodes_are_looked_at_together_and_then_their_jobs(commands: Commands) ->
 def test_a_look_that_is_refused_for_a_list_is_taken_at_each(commands: Commands) -> None:
     commands.listing = "".join(line(name) for name in NAMES)
     commands.refusals = {"compute2": "squeue: error: Invalid node name compute2\n"}
-    found = NamesInSlurm().look_all(dict.fromkeys(NAMES, True))
+    found = NamesInSlurm().observe_all(dict.fromkeys(NAMES, True))
     assert isinstance(found["compute2"], UnknownNode)
     assert [seen[1] for seen in found.values() if isinstance(seen, tuple)] == [0] * 5
 
