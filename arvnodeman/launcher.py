@@ -39,7 +39,7 @@ from arvnodeman.manage.source import Source
 from arvnodeman.records.keeper import check_keeper
 from arvnodeman.slurm.run import kill_descendants
 from arvnodeman.supervision import logs
-from arvnodeman.supervision.ending import Cause, CauseKind, is_fatal
+from arvnodeman.supervision.ending import ExitCause, ExitKind, is_fatal
 from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, cluster_of
 from arvnodeman.supervision.run import Run, longest_silence, open_state_dir
 from arvnodeman.supervision.service import ServiceNotifier
@@ -207,17 +207,17 @@ class Daemon:
             doors.close(HANGING)
         except Exception as error:  # noqa: BLE001 (it is logged there, and ends the process)
             return self._failed(error)
-        self._run.close(CauseKind.CLEAN, number.name, hanging=hanging)
+        self._run.close(ExitKind.CLEAN, number.name, hanging=hanging)
         return 0
 
     def _failed(self, error: Exception) -> int:
         """An exception in the main thread, at the start or later (rows J7, N11)."""
         if is_fatal(error):
             self._run.ending.now(
-                Cause(CauseKind.FATAL, f"main thread: {type(error).__name__}", FATAL_TEXT, error=error)
+                ExitCause(ExitKind.FATAL, f"main thread: {type(error).__name__}", FATAL_TEXT, error=error)
             )
         logger.error("Uncaught exception %s", "in the main thread" if self._ready else "during setup", exc_info=error)
-        self._run.close(CauseKind.FAILED, f"{type(error).__name__}: {error}", hanging=True)
+        self._run.close(ExitKind.FAILED, f"{type(error).__name__}: {error}", hanging=True)
         return CANNOT_START
 
     def _deadlines(self) -> str:
@@ -255,7 +255,7 @@ class Daemon:
             if number == SIGHUP:
                 self._reload()
             elif number == SIGUSR1:
-                self._run.ending.words(Cause(CauseKind.ASKED, "SIGUSR1", "Last words were asked for by SIGUSR1"))
+                self._run.ending.words(ExitCause(ExitKind.ASKED, "SIGUSR1", "Last words were asked for by SIGUSR1"))
             else:
                 logger.info("Shutting down after signal.")
                 return number

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pykka
 
-from arvnodeman.supervision.ending import Cause, CauseKind, Ending, is_fatal
+from arvnodeman.supervision.ending import Ending, ExitCause, ExitKind, is_fatal
 from arvnodeman.supervision.inbox import Inbox
 from arvnodeman.supervision.vitals import Vitals
 
@@ -152,11 +152,11 @@ class BaseNodeManagerActor(pykka.ThreadingActor):
         """End the process where it is not to outlive this error."""
         if is_fatal(error):
             self._ending.now(
-                Cause(CauseKind.FATAL, f"{self.name}: {type(error).__name__}", FATAL_TEXT, self.name, error)
+                ExitCause(ExitKind.FATAL, f"{self.name}: {type(error).__name__}", FATAL_TEXT, self.name, error)
             )
         elif self.critical and not self._vitals.stopping.is_set():
             self._ending.now(self._death(error), self._vitals.stopping.is_set)
 
-    def _death(self, error: BaseException) -> Cause:
+    def _death(self, error: BaseException) -> ExitCause:
         """A critical actor's, as the watchdog would tell it at its next round."""
-        return Cause(CauseKind.WATCHDOG, self.name, no_answer(self.actor_ref), error=error)
+        return ExitCause(ExitKind.WATCHDOG, self.name, no_answer(self.actor_ref), error=error)

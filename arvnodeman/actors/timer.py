@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from arvnodeman.actors.base import Ref, tell
 from arvnodeman.supervision.clock import Clock
-from arvnodeman.supervision.ending import Cause, CauseKind, Ending
+from arvnodeman.supervision.ending import Ending, ExitCause, ExitKind
 
 LONGEST_SLEEP = 3600.0  # seconds; the C library's waits have an upper limit
 
@@ -104,7 +104,7 @@ class Timer:
                     tell(delivery.receiver, delivery.message)
         except BaseException as error:
             self._ending.now(
-                Cause(CauseKind.FATAL, "Timer", "The timer has failed, killing Node Manager", "Timer", error)
+                ExitCause(ExitKind.FATAL, "Timer", "The timer has failed, killing Node Manager", "Timer", error)
             )
             raise
 

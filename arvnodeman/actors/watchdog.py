@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pykka
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Ping, Ref, Supervision, name_of, no_answer
-from arvnodeman.supervision.ending import Cause, CauseKind
+from arvnodeman.supervision.ending import ExitCause, ExitKind
 from arvnodeman.supervision.vitals import PollAges
 
 POLL_MARGIN = 60.0  # seconds that an attempt may take beyond twice the poller's longest wait
@@ -86,8 +86,8 @@ class WatchdogActor(BaseNodeManagerActor):
             case _:
                 super().receive(message)
 
-    def _death(self, error: BaseException) -> Cause:
-        return Cause(CauseKind.WATCHDOG, self.name, "Watchdog exception", error=error)
+    def _death(self, error: BaseException) -> ExitCause:
+        return ExitCause(ExitKind.WATCHDOG, self.name, "Watchdog exception", error=error)
 
     def _patrol(self) -> None:
         while not self._stopping.is_set():
@@ -103,13 +103,13 @@ class WatchdogActor(BaseNodeManagerActor):
             self._good_round()
             self._stopping.wait(self._times.interval)
 
-    def _judge(self, silent: Sequence[Ref]) -> Cause | None:
+    def _judge(self, silent: Sequence[Ref]) -> ExitCause | None:
         if silent:
-            return Cause(CauseKind.WATCHDOG, ", ".join(name_of(ref) for ref in silent), no_answer(silent[0]))
+            return ExitCause(ExitKind.WATCHDOG, ", ".join(name_of(ref) for ref in silent), no_answer(silent[0]))
         hopeless = hopeless_poll(self._vitals.polls, self._monotonic(), self._times.poll_hopeless_after)
         if hopeless is not None:
             poll, why = hopeless
-            return Cause(CauseKind.HOPELESS, poll, f"The poll of the {poll} list {why}, killing Node Manager")
+            return ExitCause(ExitKind.HOPELESS, poll, f"The poll of the {poll} list {why}, killing Node Manager")
         return None
 
     def _round(self) -> list[Ref]:

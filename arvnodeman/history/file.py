@@ -23,7 +23,7 @@ logger = logging.getLogger("arvnodeman.history")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class EarlierRuns:
     """What earlier runs have left."""
 
     lives: Sequence[Life] = ()  # that go on, or ended in the time asked for
@@ -58,7 +58,7 @@ class HistoryFile:
             self._set_aside(str(error))
             self._open()
 
-    def kept(self, since: float) -> Kept:
+    def earlier_runs(self, since: float) -> EarlierRuns:
         """What is in it: all lives that go on or ended since this moment. Raises sqlite3.Error."""
         ask = self._open_connection().execute
         life = f"SELECT {schema.LIFE} FROM life WHERE ended"  # noqa: S608 (names of our own)
@@ -68,7 +68,7 @@ class HistoryFile:
         samples.reverse()
         first = ask("SELECT min(at) FROM sample").fetchone()[0]
         prices = ask("SELECT size, price FROM price ORDER BY at")
-        return Kept(
+        return EarlierRuns(
             lives=[life_of(row) for row in lives],
             samples=samples,
             waiting=dict(ask("SELECT job, since FROM waiting")),

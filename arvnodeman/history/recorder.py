@@ -16,7 +16,7 @@ from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import View
 from arvnodeman.history.chronicle import Chronicle
-from arvnodeman.history.file import Kept, life_row
+from arvnodeman.history.file import EarlierRuns, life_row
 from arvnodeman.history.lives import Lives
 from arvnodeman.history.money import Money
 from arvnodeman.history.samples import Sample, is_known, sample
@@ -105,11 +105,11 @@ class Recorder:
         """Go on where the last run ended."""
         if not writer.loaded.wait(LOADING):
             logger.warning("The history cannot be read in %.0f s: costs are counted since the start", LOADING)
-        kept = writer.take_kept()
+        kept = writer.take_earlier()
         if kept is not None and kept.began is not None:
             self.remember(kept)
 
-    def remember(self, kept: Kept) -> None:
+    def remember(self, kept: EarlierRuns) -> None:
         """What earlier runs have left, before the first look."""
         now, last = self._clock.now(), kept.last if kept.last is not None else 0.0
         self._lives.remember(kept.lives, last)

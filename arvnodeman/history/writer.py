@@ -9,7 +9,7 @@ from pathlib import Path
 
 from arvnodeman.history import schema
 from arvnodeman.history.chronicle import Chronicle
-from arvnodeman.history.file import HistoryFile, Kept
+from arvnodeman.history.file import EarlierRuns, HistoryFile
 from arvnodeman.history.money import starts
 from arvnodeman.history.outbox import Outbox
 from arvnodeman.supervision.clock import Clock
@@ -27,7 +27,7 @@ class Writer:
     def __init__(self, folder: Path, days: int, clock: Clock, chronicle: Chronicle) -> None:
         """`days`: how long rows are kept."""
         self.outbox = Outbox()
-        self._kept: Kept | None = None
+        self._earlier: EarlierRuns | None = None
         self._alone = False  # lives that an earlier run left open are not known to the recorder
         self.loaded = threading.Event()
         self._file = HistoryFile(folder / schema.FILE_NAME)
@@ -44,9 +44,9 @@ class Writer:
         """Begin: what earlier runs have left is read first."""
         self._thread.start()
 
-    def take_kept(self) -> Kept | None:
+    def take_earlier(self) -> EarlierRuns | None:
         """What earlier runs have left; None when it is not known (yet). Then this run's lives stand alone."""
-        kept, self._kept = self._kept, Kept()
+        kept, self._earlier = self._earlier, EarlierRuns()
         self._alone = kept is None
         return kept
 
@@ -99,7 +99,7 @@ class Writer:
 
     def _load(self) -> None:
         self._file.open()
-        self._kept = self._file.kept(since=starts(self._clock.now())["month"])
+        self._earlier = self._file.earlier_runs(since=starts(self._clock.now())["month"])
 
     def _write(self) -> None:
         if self._alone:

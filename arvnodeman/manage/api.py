@@ -40,7 +40,7 @@ from arvnodeman.manage.answers import (
     WordShown,
 )
 from arvnodeman.manage.app import Page, Route, json_response
-from arvnodeman.manage.kept import Kept
+from arvnodeman.manage.cached_page import CachedPage
 from arvnodeman.manage.source import Source
 
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
@@ -191,8 +191,8 @@ class Endpoint:
     name: str = ""  # what the {name} in the path is
     queries: tuple[Query, ...] = ()
     posted: bool = False  # a reason may come with it
-    kept: bool = False  # made once a second at most
-    tagged: bool = False  # kept, and with an ETag
+    cached: bool = False  # made once a second at most
+    tagged: bool = False  # cached, and with an ETag
 
 
 NODE = "cloud id, cloud name or hostname"
@@ -202,7 +202,7 @@ ENDPOINTS = (
     Endpoint("/v1/nodes/{name}", Api.node, "One node and the operations on it", (404,), NODE),
     Endpoint("/v1/jobs", Api.jobs, "Waiting jobs in the order of service", (400,), queries=(OFFSET, LIMIT)),
     Endpoint("/v1/jobs/{name}", Api.job, "One waiting job", (404,), "as Slurm names it"),
-    Endpoint("/v1/sizes", Api.sizes, "All sizes", kept=True),
+    Endpoint("/v1/sizes", Api.sizes, "All sizes", cached=True),
     Endpoint("/v1/sizes/{name}", Api.size, "One size", (404,), "NAME of [Size NAME]"),
     Endpoint("/v1/groups", Api.groups, "Groups of jobs for which a node was up in vain"),
     Endpoint(
@@ -233,8 +233,8 @@ def _route(endpoint: Endpoint, page: Page, source: Source) -> Route:
     rule = endpoint.path.replace("{name}", "<name>")
     if endpoint.posted:
         return Route(rule, partial(_taken, page), Right.CHANGE, "POST")
-    if endpoint.kept or endpoint.tagged:
-        page = Kept(page, source, tagged=endpoint.tagged)
+    if endpoint.cached or endpoint.tagged:
+        page = CachedPage(page, source, tagged=endpoint.tagged)
     return Route(rule, page, Right.READ)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from arvnodeman.manage import api, openapi
 from arvnodeman.manage.access import Gate, Right
 from arvnodeman.manage.app import Application, Route
+from arvnodeman.manage.cached_page import CachedPage
 from arvnodeman.manage.health import HealthPage
-from arvnodeman.manage.kept import Kept
 from arvnodeman.manage.metrics import MetricsPage
 from arvnodeman.manage.page import FrontPage
 from arvnodeman.manage.source import Source
@@ -18,9 +18,9 @@ def make_application(source: Source) -> Application:
     token = source.settings().manage.management_token  # another one needs a restart
     routes = [
         Route("/", FrontPage()),
-        Route("/status.json", Kept(StatusPage(source), source)),
+        Route("/status.json", CachedPage(StatusPage(source), source)),
         Route("/_health/ping", HealthPage(source.vitals, source.limits, token)),
-        Route("/metrics", Kept(MetricsPage(source), source), Right.READ),
+        Route("/metrics", CachedPage(MetricsPage(source), source), Right.READ),
         Route("/v1/openapi.json", lambda _request: openapi.document(), Right.READ),
         *api.routes(source),
     ]

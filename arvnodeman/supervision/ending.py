@@ -18,7 +18,7 @@ LAST_WORDS_LIMIT = 5.0  # seconds that last words may take, whatever hangs
 LAST_RESORT_MARGIN = 1.0  # seconds after that, in which a kill from Python has come
 
 
-class CauseKind(StrEnum):
+class ExitKind(StrEnum):
     """Why a run ended."""
 
     WATCHDOG = "watchdog"  # an actor did not answer its ping, or was dead
@@ -34,10 +34,10 @@ class CauseKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class ExitCause:
     """Why the process ends, and whose fault it is."""
 
-    kind: CauseKind
+    kind: ExitKind
     subject: str  # the actor, the list or the error
     text: str  # the line for the log
     logger: str = ""  # under whose name the line is logged
@@ -104,7 +104,7 @@ class Ending:
 
     def __init__(
         self,
-        write: Sequence[Callable[[Cause], None]],
+        write: Sequence[Callable[[ExitCause], None]],
         kill: Callable[[], None] = kill_process_group,
         limit: float = LAST_WORDS_LIMIT,
         last_resort: Callable[[float | None], None] = lambda _seconds: None,
@@ -118,7 +118,7 @@ class Ending:
         self._last_resort = last_resort
         self._once = threading.Lock()
 
-    def now(self, cause: Cause, called_off: Callable[[], bool] = lambda: False) -> None:
+    def now(self, cause: ExitCause, called_off: Callable[[], bool] = lambda: False) -> None:
         """Last words in at most `limit` seconds, then the kill, always; unless `called_off` says otherwise at the last
         moment. Only the first of several callers kills."""
         if not self._once.acquire(blocking=False):
@@ -134,7 +134,7 @@ class Ending:
             else:
                 self._kill()
 
-    def words(self, cause: Cause, limit: float | None = None) -> None:
+    def words(self, cause: ExitCause, limit: float | None = None) -> None:
         """Write last words and return after `limit` seconds at the latest; what hangs is left hanging."""
         deadline = time.monotonic() + (self._limit if limit is None else limit)
         over = [scribe.begin(lambda writer=writer: writer(cause)) for scribe, writer in self._writers]  # type: ignore[misc]

@@ -18,7 +18,7 @@ from typing import Protocol, cast
 
 from arvnodeman.fleet.view.view import View
 from arvnodeman.supervision.clock import wall_time
-from arvnodeman.supervision.ending import Cause, CauseKind
+from arvnodeman.supervision.ending import ExitCause, ExitKind
 from arvnodeman.supervision.ready_file import ReadyFile
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
@@ -76,7 +76,7 @@ def _calls(frame: FrameType | None) -> list[str]:
     return calls
 
 
-def collect(cause: Cause, vitals: Vitals, mind: Mind | None = None) -> LastWords:
+def collect(cause: ExitCause, vitals: Vitals, mind: Mind | None = None) -> LastWords:
     """Look at everything, now. Waits for nobody."""
     monotonic = vitals.clock.monotonic()
     return LastWords(
@@ -152,12 +152,12 @@ def lines(words: LastWords) -> list[str]:
     return told
 
 
-def log_writer(vitals: Vitals, mind: Mind) -> Callable[[Cause], None]:
+def log_writer(vitals: Vitals, mind: Mind) -> Callable[[ExitCause], None]:
     """A writer that puts the cause and the last words into the log."""
 
-    def write(cause: Cause) -> None:
+    def write(cause: ExitCause) -> None:
         logger = logging.getLogger(cause.logger)
-        level = logging.WARNING if cause.kind is CauseKind.ASKED else logging.CRITICAL
+        level = logging.WARNING if cause.kind is ExitKind.ASKED else logging.CRITICAL
         logger.log(level, "%s", cause.text)
         for line in lines(collect(cause, vitals, mind)):
             logger.log(level, "%s", line)
@@ -169,11 +169,11 @@ def log_writer(vitals: Vitals, mind: Mind) -> Callable[[Cause], None]:
     return write
 
 
-def file_writer(vitals: Vitals, mind: Mind, file: ReadyFile) -> Callable[[Cause], None]:
+def file_writer(vitals: Vitals, mind: Mind, file: ReadyFile) -> Callable[[ExitCause], None]:
     """A writer that puts the last words into the state directory, in one step: a reader sees the whole or nothing.
     What does not fit into the room that was taken beforehand is tried, and left out when the disk is full."""
 
-    def write(cause: Cause) -> None:
+    def write(cause: ExitCause) -> None:
         words = collect(cause, vitals, mind)
         try:
             file.replace(_json(words))

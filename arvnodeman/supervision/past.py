@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from arvnodeman.supervision.clock import wall_time
-from arvnodeman.supervision.ending import CauseKind
+from arvnodeman.supervision.ending import ExitKind
 
 SAFE_AFTER = 3  # quick ends of one kind in a row
 SHORTEST_SAFE_MODE = 60.0  # seconds; doubled with each further quick end
 LONGEST_SAFE_MODE = 900.0
 QUICK = 1800.0  # seconds that a run lasts at least, to be no quick end
 # Their causes lie outside: to be careful would not help.
-NOT_COUNTED = frozenset({CauseKind.HOPELESS, CauseKind.OUTSIDE})
+NOT_COUNTED = frozenset({ExitKind.HOPELESS, ExitKind.OUTSIDE})
 
 WORDS = {
-    CauseKind.CLEAN: "in order",
-    CauseKind.WATCHDOG: "by its own watchdog",
-    CauseKind.HOPELESS: "by its own watchdog, for a list that was hopelessly stale",
-    CauseKind.FATAL: "by a fatal error",
-    CauseKind.STUCK: "by the C timer or the service manager, since its watchdog came round no more",
-    CauseKind.CRASH: "by a crash of the interpreter",
-    CauseKind.FAILED: "by an error of its main thread",
-    CauseKind.OUTSIDE: "killed from outside",
+    ExitKind.CLEAN: "in order",
+    ExitKind.WATCHDOG: "by its own watchdog",
+    ExitKind.HOPELESS: "by its own watchdog, for a list that was hopelessly stale",
+    ExitKind.FATAL: "by a fatal error",
+    ExitKind.STUCK: "by the C timer or the service manager, since its watchdog came round no more",
+    ExitKind.CRASH: "by a crash of the interpreter",
+    ExitKind.FAILED: "by an error of its main thread",
+    ExitKind.OUTSIDE: "killed from outside",
 }
 
 
@@ -32,7 +32,7 @@ WORDS = {
 class End:
     """How one run ended."""
 
-    kind: CauseKind
+    kind: ExitKind
     subject: str  # which actor, list, error or signal
     at: float | None = None  # seconds since the epoch
     lasted: float | None = None  # seconds; None: nobody knows
@@ -62,7 +62,7 @@ def quick_ends(ends: Sequence[End], watchdog: float) -> int:
     enough = max(3 * watchdog, QUICK)
     found: list[End] = []
     for end in reversed(ends):
-        if end.kind is CauseKind.CLEAN or (end.lasted is not None and end.lasted > enough):
+        if end.kind is ExitKind.CLEAN or (end.lasted is not None and end.lasted > enough):
             break
         if end.kind in NOT_COUNTED:
             continue

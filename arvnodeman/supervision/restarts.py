@@ -18,7 +18,7 @@ from typing import Any
 
 from arvnodeman.supervision import last_resort
 from arvnodeman.supervision.clock import Clock
-from arvnodeman.supervision.ending import CauseKind
+from arvnodeman.supervision.ending import ExitKind
 from arvnodeman.supervision.last_words import FILE_NAME as LAST_WORDS
 from arvnodeman.supervision.past import End, Past, quick_ends, safe_mode
 from arvnodeman.supervision.ready_file import ReadyFile, read_object, read_text
@@ -50,7 +50,7 @@ class Book:
 
     run: Run | None = None
     ends: list[End] = field(default_factory=list)  # the newest, oldest first
-    counts: dict[str, int] = field(default_factory=dict)  # by CauseKind
+    counts: dict[str, int] = field(default_factory=dict)  # by ExitKind
 
 
 class Restarts:
@@ -83,7 +83,7 @@ class Restarts:
             self._book.run.stopping = True
             self._write()
 
-    def ended(self, kind: CauseKind, subject: str) -> None:
+    def ended(self, kind: ExitKind, subject: str) -> None:
         """The run ends, and can say so itself."""
         if self._book.run is not None:
             self._add(End(kind, subject, self._clock.now(), self._clock.monotonic() - self._began))
@@ -139,8 +139,8 @@ def _from_words(run: Run, path: Path) -> End | None:
         words = read_object(path) or {}
         if words.get("pid") != run.pid or words.get("began") != run.began:
             return None
-        kind = CauseKind(words["cause"])
-        if kind is CauseKind.ASKED:
+        kind = ExitKind(words["cause"])
+        if kind is ExitKind.ASKED:
             return None
         return End(kind, str(words["subject"])[:LONGEST_SUBJECT], _figure(words["at"]), _figure(words["uptime"]))
     except (OSError, ValueError, KeyError):
@@ -157,18 +157,18 @@ def _from_stacks(run: Run, path: Path) -> End | None:
     first = text.partition("\n")[0][:LONGEST_SUBJECT]
     lasted = max(0.0, at - run.began)
     if first.startswith("Timeout"):
-        return End(CauseKind.STUCK, "the interpreter" + (" while it stopped" if run.stopping else ""), at, lasted)
+        return End(ExitKind.STUCK, "the interpreter" + (" while it stopped" if run.stopping else ""), at, lasted)
     if "Aborted" in first:
-        return End(CauseKind.STUCK, "SIGABRT, as the service manager's watchdog sends it", at, lasted)
-    return End(CauseKind.CRASH, first, at, lasted) if first else None
+        return End(ExitKind.STUCK, "SIGABRT, as the service manager's watchdog sends it", at, lasted)
+    return End(ExitKind.CRASH, first, at, lasted) if first else None
 
 
 def _from_outside(run: Run) -> End:
     if run.stopping:
-        return End(CauseKind.OUTSIDE, "while it stopped")
+        return End(ExitKind.OUTSIDE, "while it stopped")
     if run.machine and _machine() not in ("", run.machine):
-        return End(CauseKind.OUTSIDE, "its machine went down")
-    return End(CauseKind.OUTSIDE, "by SIGKILL, or for want of memory on its machine")
+        return End(ExitKind.OUTSIDE, "its machine went down")
+    return End(ExitKind.OUTSIDE, "by SIGKILL, or for want of memory on its machine")
 
 
 def _machine() -> str:
@@ -187,7 +187,7 @@ def _book(content: dict[str, Any]) -> Book:
         return Book(
             run=None if run is None else _run(run),
             ends=[_end(end) for end in content["ends"]][-KEPT:],
-            counts={CauseKind(kind).value: _count(number) for kind, number in content["counts"].items()},
+            counts={ExitKind(kind).value: _count(number) for kind, number in content["counts"].items()},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
@@ -200,7 +200,7 @@ def _run(run: dict[str, Any]) -> Run:
 def _end(end: dict[str, Any]) -> End:
     at, lasted = end["at"], end["lasted"]
     return End(
-        CauseKind(end["kind"]),
+        ExitKind(end["kind"]),
         str(end["subject"])[:LONGEST_SUBJECT],
         None if at is None else _figure(at),
         None if lasted is None else _figure(lasted),

@@ -13,9 +13,9 @@ from arvnodeman.supervision import last_words
 from arvnodeman.supervision.ending import (
     LAST_RESORT_MARGIN,
     LAST_WORDS_LIMIT,
-    Cause,
-    CauseKind,
     Ending,
+    ExitCause,
+    ExitKind,
     Scribe,
     is_fatal,
     kill_process_group,
@@ -111,7 +111,7 @@ class Run:
         """Half of the watchdog's time is over: tell what every thread does, without waiting for the log."""
 
         def warn() -> None:
-            cause = Cause(CauseKind.ASKED, "watchdog", text)
+            cause = ExitCause(ExitKind.ASKED, "watchdog", text)
             logger.warning("%s", text)
             for line in last_words.lines(last_words.collect(cause, self._vitals, self._mind)):
                 logger.warning("%s", line)
@@ -125,7 +125,7 @@ class Run:
         if self._restarts is not None:
             self._restarts.stopping()
 
-    def close(self, kind: CauseKind, subject: str, *, hanging: bool = False) -> None:
+    def close(self, kind: ExitKind, subject: str, *, hanging: bool = False) -> None:
         """The run ends, and can say why. `hanging`: there may be children that still run, and are to be killed."""
         if self._restarts is not None:
             self._restarts.ended(kind, subject)
@@ -148,7 +148,7 @@ class Run:
         error = failed.exc_value
         if error is not None and is_fatal(error):
             text = "Unhandled exception is a fatal error, killing Node Manager"
-            self.ending.now(Cause(CauseKind.FATAL, f"{name}: {type(error).__name__}", text, error=error))
+            self.ending.now(ExitCause(ExitKind.FATAL, f"{name}: {type(error).__name__}", text, error=error))
         if error is not None:
             logger.error("Unhandled exception in thread %s", name, exc_info=(type(error), error, failed.exc_traceback))
 
@@ -158,7 +158,7 @@ def _tell(past: Past) -> None:
     if past.last is None:
         logger.info("No earlier run is known")
         return
-    level = logging.INFO if past.last.kind is CauseKind.CLEAN else logging.WARNING
+    level = logging.INFO if past.last.kind is ExitKind.CLEAN else logging.WARNING
     logger.log(level, "The last run ended %s", past.last.words)
     counts = ", ".join(f"{number} {kind}" for kind, number in sorted(past.counts.items()))
     logger.log(level, "Ends of runs so far: %s", counts)

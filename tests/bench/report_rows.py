@@ -74,7 +74,7 @@ def main() -> None:
         file.close()
         start = time.perf_counter()
         file.open()
-        kept = file.kept(time.time() - 31 * DAY)
+        kept = file.earlier_runs(time.time() - 31 * DAY)
         print(f"read at a start, with {len(kept.lives):,} lives of a month, in {time.perf_counter() - start:.2f} s")
         file.close()
         for arguments in (["--since", f"{given.days}d"], ["--since", "7d"], ["--since", f"{given.days}d", "--plot"]):

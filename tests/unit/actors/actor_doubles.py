@@ -12,7 +12,7 @@ import pykka
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Ref, Supervision
 from arvnodeman.supervision.clock import Clock
-from arvnodeman.supervision.ending import Cause, Ending
+from arvnodeman.supervision.ending import Ending, ExitCause
 from arvnodeman.supervision.vitals import Vitals
 
 BOUND = 10.0  # seconds that a condition may take to come true on a busy machine
@@ -40,7 +40,7 @@ class End:
     """Supervision whose end kills nobody."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self.causes: list[Cause] = []
+        self.causes: list[ExitCause] = []
         self.kills = 0
         self.killed = threading.Event()
         self.ending = Ending([self.causes.append], self._kill, limit=BOUND)

@@ -17,7 +17,7 @@ from arvnodeman.actors.daemon import NodeManagerDaemonActor
 from arvnodeman.actors.operators import OperatorActor
 from arvnodeman.actors.pollers import ArvadosNodeListMonitorActor, CloudNodeListMonitorActor, JobQueueMonitorActor
 from arvnodeman.actors.watchdog import WatchdogActor
-from arvnodeman.supervision.ending import CauseKind
+from arvnodeman.supervision.ending import ExitKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def test_fatal_errors_end_the_process(error: Exception) -> None:
     assert end.killed.wait(BOUND)
     wait_for(lambda: not ref.is_alive())
     assert end.kills == 1
-    assert [cause.kind for cause in end.causes] == [CauseKind.FATAL]
+    assert [cause.kind for cause in end.causes] == [ExitKind.FATAL]
     assert end.causes[0].text == FATAL_TEXT
     assert end.causes[0].logger.startswith("DoingActor.")
 
@@ -144,7 +144,7 @@ def test_the_process_ends_with_a_critical_actor_at_once(
     tell(ref, raising(error))
     assert end.killed.wait(BOUND)
     (cause,) = end.causes
-    assert cause.kind is CauseKind.WATCHDOG
+    assert cause.kind is ExitKind.WATCHDOG
     assert cause.subject == name_of(ref)
     assert cause.text == f"Actor {ref} watchdog ping time out, killing Node Manager"
     assert repr(error) in (repr(cause.error), repr(cause.error.__cause__ if cause.error else None))

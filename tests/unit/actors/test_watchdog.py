@@ -17,7 +17,7 @@ from arvnodeman.actors.base import BaseNodeManagerActor, Ref, name_of
 from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes, hopeless_poll
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.supervision.clock import Clock
-from arvnodeman.supervision.ending import CauseKind
+from arvnodeman.supervision.ending import ExitKind
 from arvnodeman.supervision.vitals import PollAges
 
 QUICK = WatchdogTimes(watchdog=0.3, interval=0.01, poll_hopeless_after=1000.0)
@@ -103,7 +103,7 @@ def test_an_actor_that_hangs_ends_the_process(number: int) -> None:
         yard.watch()
         assert yard.end.killed.wait(BOUND)
         (cause,) = yard.end.causes
-        assert cause.kind is CauseKind.WATCHDOG
+        assert cause.kind is ExitKind.WATCHDOG
         assert cause.text == f"Actor {yard.actors[number]} watchdog ping time out, killing Node Manager"
 
 
@@ -220,7 +220,7 @@ def test_no_thread_for_the_c_timer_is_a_fatal_error_and_no_hang() -> None:
         yard.good_round = fail  # type: ignore[method-assign]
         yard.watch()
         assert yard.end.killed.wait(BOUND)
-        assert yard.end.causes[0].kind is CauseKind.FATAL
+        assert yard.end.causes[0].kind is ExitKind.FATAL
         assert yard.end.causes[0].subject.endswith(": RuntimeError")
 
 
@@ -248,7 +248,7 @@ def test_a_hopeless_list_ends_the_process() -> None:
         hand.time += 2 * 60.0 + 61.0
         assert yard.end.killed.wait(BOUND)
         (cause,) = yard.end.causes
-        assert (cause.kind, cause.subject) == (CauseKind.HOPELESS, "queue")
+        assert (cause.kind, cause.subject) == (ExitKind.HOPELESS, "queue")
         assert "has not finished an attempt for 181 seconds" in cause.text
 
 

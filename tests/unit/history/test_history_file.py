@@ -59,7 +59,7 @@ def test_what_was_written_is_there_for_the_next_run(path: Path) -> None:
     rows = [*map(life_row, lives), sample(T0), sample(T0 + 60), ("waiting", ("job1", T0 - 5.5)), decision(T0)]
     file.write([*rows, ("price", (T0, "small", 0.2)), ("price", (T0 + 60, "small", 0.25))])
     file.close()
-    kept = opened(path).kept(since=T0)
+    kept = opened(path).earlier_runs(since=T0)
     assert sorted(kept.lives, key=lambda each: each.id) == lives
     assert [one.at for one in kept.samples] == [T0, T0 + 60]
     assert (kept.began, kept.last) == (T0, T0 + 60)
@@ -70,7 +70,7 @@ def test_what_was_written_is_there_for_the_next_run(path: Path) -> None:
 def test_only_lives_of_the_time_asked_for_are_read(path: Path) -> None:
     file = opened(path)
     file.write(map(life_row, [life("n1", T0), life("n2", T0, T0 + 600, "gone"), life("n3", T0, T0 + 60, "gone")]))
-    assert {each.name for each in file.kept(since=T0 + 100).lives} == {"n1", "n2"}
+    assert {each.name for each in file.earlier_runs(since=T0 + 100).lives} == {"n1", "n2"}
 
 
 def test_the_newest_account_of_a_life_stands_and_figures_of_a_step_add_up(path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_file_that_cannot_be_used_is_set_aside_with_one_line(
     assert "\n" not in caplog.messages[0]
     assert path.with_name("history.sqlite.set-aside").stat().st_ino == was
     file.write([sample(T0)])
-    assert opened(path).kept(0).last == T0
+    assert opened(path).earlier_runs(0).last == T0
 
 
 def test_a_version_that_never_was_is_named(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -217,8 +217,8 @@ def test_an_older_build_goes_on_with_the_file_of_a_newer_one(
     opened(path).close()
     newer.undo()
     file = full(path)
-    assert [kept.id for kept in file.kept(0).lives] == ["i-n1"]
-    assert file.kept(0).last == T0
+    assert [kept.id for kept in file.earlier_runs(0).lives] == ["i-n1"]
+    assert file.earlier_runs(0).last == T0
     with reading(path) as connection:
         assert connection.execute("SELECT count FROM tally").fetchall() == [(4,)]
     assert not caplog.messages
@@ -272,7 +272,7 @@ def test_a_file_that_is_damaged_while_in_use_is_set_aside(path: Path, caplog: py
         file.write([decision(T0), life_row(life("n1", T0)), ("tally", (T0, "x", 1))])
     file.write([sample(T0)])
     assert "set aside" in caplog.text
-    assert opened(path).kept(0).last == T0
+    assert opened(path).earlier_runs(0).last == T0
 
 
 def test_a_file_that_was_taken_away_is_made_anew(path: Path) -> None:

@@ -23,7 +23,7 @@ from arvnodeman.fleet.values.model import Job
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.history import schema, writer
-from arvnodeman.history.file import HistoryFile, Kept
+from arvnodeman.history.file import EarlierRuns, HistoryFile
 from arvnodeman.history.outbox import Outbox
 from arvnodeman.history.recorder import Recorder
 from arvnodeman.supervision.clock import Clock
@@ -361,11 +361,11 @@ def test_lives_that_an_earlier_run_left_open_are_not_counted_twice_when_they_cou
     site.stop()
     site.world.restart()
 
-    def unreadable(_self: HistoryFile, since: float) -> Kept:
+    def unreadable(_self: HistoryFile, since: float) -> EarlierRuns:
         raise sqlite3.OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(HistoryFile, "kept", unreadable)
+        patch.setattr(HistoryFile, "earlier_runs", unreadable)
         site.start()
     site.world.now += 30
     site.world.begin()
@@ -392,7 +392,7 @@ from pathlib import Path
 from arvnodeman.history.file import HistoryFile
 file = HistoryFile(Path(sys.argv[1]))
 file.open()
-last = file.kept(0).last
+last = file.earlier_runs(0).last
 number = 0 if last is None else int(last)
 print("ready", flush=True)
 while True:
@@ -418,7 +418,7 @@ def test_a_writer_may_be_killed_at_any_instant(tmp_path: Path, caplog: pytest.Lo
         file = HistoryFile(path)
         file.open()
         assert torn(path) == 0
-        lasts.append(file.kept(0).last or 0.0)
+        lasts.append(file.earlier_runs(0).last or 0.0)
         file.close()
     assert lasts == sorted(lasts)
     assert lasts[-1] > 12

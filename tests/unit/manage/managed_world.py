@@ -21,7 +21,7 @@ from arvnodeman.manage.app import Application
 from arvnodeman.manage.site import make_application
 from arvnodeman.manage.source import Source
 from arvnodeman.supervision.clock import Clock
-from arvnodeman.supervision.ending import CauseKind
+from arvnodeman.supervision.ending import ExitKind
 from arvnodeman.supervision.past import End, Past
 from arvnodeman.supervision.vitals import Vitals
 
@@ -84,7 +84,7 @@ class Managed:
     ) -> None:
         self.world = PublishedWorld(policy or make_policy(), now=now)
         self.vitals = Vitals(Clock(now=lambda: self.world.now, monotonic=lambda: self.world.now - 1_000_000_000.0))
-        self.vitals.past = Past(End(CauseKind.WATCHDOG, "a poller"), {"watchdog": 2})
+        self.vitals.past = Past(End(ExitKind.WATCHDOG, "a poller"), {"watchdog": 2})
         self.waits = JobWaits()
         self.hears = True
         self.recorder = Recorder(self.world.published, self.vitals, step=60.0)

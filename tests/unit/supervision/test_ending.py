@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from arvnodeman.supervision.ending import Cause, CauseKind, Ending, is_fatal
+from arvnodeman.supervision.ending import Ending, ExitCause, ExitKind, is_fatal
 
-CAUSE = Cause(CauseKind.WATCHDOG, "an actor", "it hangs")
+CAUSE = ExitCause(ExitKind.WATCHDOG, "an actor", "it hangs")
 BOUND = 10.0
 
 
@@ -55,9 +55,9 @@ def test_last_words_come_before_the_kill() -> None:
 
 def test_a_writer_that_fails_holds_up_nothing() -> None:
     kill = Kill()
-    written: list[Cause] = []
+    written: list[ExitCause] = []
 
-    def fail(_cause: Cause) -> None:
+    def fail(_cause: ExitCause) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     Ending([fail, written.append], kill, limit=BOUND).now(CAUSE)
@@ -68,7 +68,7 @@ def test_a_writer_that_fails_holds_up_nothing() -> None:
 def test_a_writer_that_hangs_holds_up_neither_the_kill_nor_the_others() -> None:
     kill = Kill()
     release = threading.Event()
-    written: list[Cause] = []
+    written: list[ExitCause] = []
     ending = Ending([lambda _cause: _hang(release), written.append], kill, limit=0.2)
     ending.now(CAUSE)
     assert written == [CAUSE]
@@ -155,7 +155,7 @@ def test_the_c_timer_is_set_before_the_words_and_longer_than_they_may_take() -> 
 def test_a_c_timer_that_cannot_be_set_prevents_nothing() -> None:
     """It needs a thread, and there may be none."""
     kill = Kill()
-    written: list[Cause] = []
+    written: list[ExitCause] = []
 
     def fail(_seconds: float | None) -> None:
         raise RuntimeError("unable to start watchdog thread")

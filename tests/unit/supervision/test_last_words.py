@@ -15,14 +15,14 @@ from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.model import Policy
 from arvnodeman.fleet.view.view import OperationStatus, View
 from arvnodeman.supervision.clock import Clock
-from arvnodeman.supervision.ending import Cause, CauseKind
+from arvnodeman.supervision.ending import ExitCause, ExitKind
 from arvnodeman.supervision.inbox import Inbox
 from arvnodeman.supervision.last_words import FILE_NAME, collect, file_writer, lines, log_writer
 from arvnodeman.supervision.ready_file import ReadyFile
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
 
-CAUSE = Cause(CauseKind.WATCHDOG, "JobQueueMonitorActor", "Actor X watchdog ping time out, killing Node Manager")
+CAUSE = ExitCause(ExitKind.WATCHDOG, "JobQueueMonitorActor", "Actor X watchdog ping time out, killing Node Manager")
 TIME = [100.0]
 
 
@@ -119,7 +119,7 @@ def test_the_log_gets_the_cause_first_at_critical(vitals: Vitals, caplog: pytest
 def test_a_fatal_error_is_logged_under_its_actors_name_with_its_traceback(
     vitals: Vitals, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cause = Cause(CauseKind.FATAL, "X.1: MemoryError", "fatal", "X.1", MemoryError("all gone"))
+    cause = ExitCause(ExitKind.FATAL, "X.1: MemoryError", "fatal", "X.1", MemoryError("all gone"))
     log_writer(vitals, MIND)(cause)
     assert {record.name for record in caplog.records} == {"X.1"}
     assert caplog.records[-1].exc_info
@@ -127,14 +127,14 @@ def test_a_fatal_error_is_logged_under_its_actors_name_with_its_traceback(
 
 
 def test_words_that_were_asked_for_are_no_alarm(vitals: Vitals, caplog: pytest.LogCaptureFixture) -> None:
-    log_writer(vitals, MIND)(Cause(CauseKind.ASKED, "SIGUSR1", "asked"))
+    log_writer(vitals, MIND)(ExitCause(ExitKind.ASKED, "SIGUSR1", "asked"))
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
 def test_the_file_is_whole_and_alone(vitals: Vitals, tmp_path: Path) -> None:
     write = file_writer(vitals, MIND, ReadyFile(tmp_path / FILE_NAME, 1000))
     write(CAUSE)
-    write(Cause(CauseKind.HOPELESS, "cloud", "hopeless"))
+    write(ExitCause(ExitKind.HOPELESS, "cloud", "hopeless"))
     assert sorted(path.name for path in tmp_path.iterdir()) == [FILE_NAME, f"{FILE_NAME}.draft"]
     read = json.loads((tmp_path / FILE_NAME).read_text())
     assert (read["cause"], read["subject"]) == ("hopeless", "cloud")

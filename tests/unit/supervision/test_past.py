@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from arvnodeman.supervision.ending import CauseKind
+from arvnodeman.supervision.ending import ExitKind
 from arvnodeman.supervision.past import End, Past, quick_ends, safe_mode
 
-W, F, S = CauseKind.WATCHDOG, CauseKind.FATAL, CauseKind.STUCK
-HOPELESS, OUTSIDE, CLEAN = CauseKind.HOPELESS, CauseKind.OUTSIDE, CauseKind.CLEAN
+W, F, S = ExitKind.WATCHDOG, ExitKind.FATAL, ExitKind.STUCK
+HOPELESS, OUTSIDE, CLEAN = ExitKind.HOPELESS, ExitKind.OUTSIDE, ExitKind.CLEAN
 
 
-def ends(*kinds: CauseKind, lasted: float | None = 100.0) -> list[End]:
+def ends(*kinds: ExitKind, lasted: float | None = 100.0) -> list[End]:
     return [End(kind, "x", 1e9, lasted) for kind in kinds]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from arvnodeman.supervision import last_resort, last_words, restarts
 from arvnodeman.supervision.clock import Clock
-from arvnodeman.supervision.ending import CauseKind
+from arvnodeman.supervision.ending import ExitKind
 from arvnodeman.supervision.past import End, Past
 from arvnodeman.supervision.restarts import FILE_NAME, Restarts
 
@@ -66,10 +66,10 @@ def test_an_orderly_end_is_told_by_the_run_itself(world: World) -> None:
     accounts, _ = world.start()
     world.passes(50.0)
     accounts.stopping()
-    accounts.ended(CauseKind.CLEAN, "SIGTERM")
+    accounts.ended(ExitKind.CLEAN, "SIGTERM")
     world.passes(10.0)
     _, past = world.start()
-    assert past.last == End(CauseKind.CLEAN, "SIGTERM", NOW + 50, 50.0)
+    assert past.last == End(ExitKind.CLEAN, "SIGTERM", NOW + 50, 50.0)
     assert past.counts == {"clean": 1}
     assert [path.name for path in world.folder.iterdir() if "draft" not in path.name] == [FILE_NAME]
 
@@ -88,7 +88,7 @@ def test_a_run_that_killed_itself_is_known_by_its_last_words(world: World, cause
     world.says(cause, subject, uptime=7.0)
     world.passes(1.0)
     _, past = world.start()
-    assert past.last == End(CauseKind(cause), subject, NOW + 7, 7.0)
+    assert past.last == End(ExitKind(cause), subject, NOW + 7, 7.0)
 
 
 def test_last_words_of_another_run_are_not_this_ones(world: World) -> None:
@@ -99,7 +99,7 @@ def test_last_words_of_another_run_are_not_this_ones(world: World) -> None:
     world.passes(1.0)
     _, past = world.start()
     assert past.last is not None
-    assert past.last.kind is CauseKind.OUTSIDE
+    assert past.last.kind is ExitKind.OUTSIDE
     assert past.counts == {"watchdog": 1, "outside": 1}
 
 
@@ -110,7 +110,7 @@ def test_words_that_were_asked_for_are_no_end(world: World) -> None:
     _, past = world.start()
     assert past.last is not None
     assert (past.last.kind, past.last.subject) == (
-        CauseKind.OUTSIDE,
+        ExitKind.OUTSIDE,
         "by SIGKILL, or for want of memory on its machine",
     )
 
@@ -118,16 +118,16 @@ def test_words_that_were_asked_for_are_no_end(world: World) -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "subject"),
     [
-        ("Timeout (0:00:12)!\nThread 0x1:\n", CauseKind.STUCK, "the interpreter"),
+        ("Timeout (0:00:12)!\nThread 0x1:\n", ExitKind.STUCK, "the interpreter"),
         (
             "Fatal Python error: Aborted\n\nThread",
-            CauseKind.STUCK,
+            ExitKind.STUCK,
             "SIGABRT, as the service manager's watchdog sends it",
         ),
-        ("Fatal Python error: Segmentation fault\n\n", CauseKind.CRASH, "Fatal Python error: Segmentation fault"),
+        ("Fatal Python error: Segmentation fault\n\n", ExitKind.CRASH, "Fatal Python error: Segmentation fault"),
     ],
 )
-def test_an_end_without_python_is_known_by_the_stacks(world: World, text: str, kind: CauseKind, subject: str) -> None:
+def test_an_end_without_python_is_known_by_the_stacks(world: World, text: str, kind: ExitKind, subject: str) -> None:
     world.start()
     world.passes(30.0)
     world.stacks(text)
@@ -139,14 +139,14 @@ def test_a_clock_that_was_set_back_makes_no_run_last_less_than_nothing(world: Wo
     accounts, _ = world.start()
     world.now -= 86_400
     world.monotonic += 40
-    accounts.ended(CauseKind.FAILED, "ZeroDivisionError")
+    accounts.ended(ExitKind.FAILED, "ZeroDivisionError")
     _, past = world.start()
-    assert past.last == End(CauseKind.FAILED, "ZeroDivisionError", NOW - 86_400, 40.0)
+    assert past.last == End(ExitKind.FAILED, "ZeroDivisionError", NOW - 86_400, 40.0)
     world.now -= 86_400
     world.stacks("Timeout (0:00:12)!\n")
     _, past = world.start()
     assert past.last is not None
-    assert (past.last.kind, past.last.lasted) == (CauseKind.STUCK, 0.0)
+    assert (past.last.kind, past.last.lasted) == (ExitKind.STUCK, 0.0)
 
 
 def test_a_machine_that_went_down_is_told_from_a_kill(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,14 +154,14 @@ def test_a_machine_that_went_down_is_told_from_a_kill(world: World, monkeypatch:
     (world.folder / "boot_id").write_text("another")
     monkeypatch.setattr(restarts, "BOOT_ID", world.folder / "boot_id")
     _, past = world.start()
-    assert past.last == End(CauseKind.OUTSIDE, "its machine went down")
+    assert past.last == End(ExitKind.OUTSIDE, "its machine went down")
 
 
 def test_a_kill_in_an_orderly_stop_is_nobodys_fault(world: World) -> None:
     accounts, _ = world.start()
     accounts.stopping()
     _, past = world.start()
-    assert past.last == End(CauseKind.OUTSIDE, "while it stopped")
+    assert past.last == End(ExitKind.OUTSIDE, "while it stopped")
 
 
 def test_quick_ends_lead_to_safe_mode_and_a_clean_one_out_of_it(world: World) -> None:
@@ -174,7 +174,7 @@ def test_quick_ends_lead_to_safe_mode_and_a_clean_one_out_of_it(world: World) ->
     assert found == [(0, 0.0), (1, 0.0), (2, 0.0), (3, 60.0), (4, 120.0)]
     accounts, past = world.start()
     assert past.safe_for == 240.0
-    accounts.ended(CauseKind.CLEAN, "SIGTERM")
+    accounts.ended(ExitKind.CLEAN, "SIGTERM")
     _, past = world.start()
     assert (past.quick, past.safe_for) == (0, 0.0)
     assert past.counts == {"watchdog": 5, "clean": 1}
@@ -183,7 +183,7 @@ def test_quick_ends_lead_to_safe_mode_and_a_clean_one_out_of_it(world: World) ->
 def test_the_file_does_not_grow(world: World) -> None:
     for _ in range(25):
         accounts, _ = world.start()
-        accounts.ended(CauseKind.FAILED, "x" * 10_000)
+        accounts.ended(ExitKind.FAILED, "x" * 10_000)
     assert len(world.file()["ends"]) == 20
     _, past = world.start()
     assert past.counts == {"failed": 25}
@@ -232,7 +232,7 @@ def test_last_words_that_are_rubbish_say_nothing(world: World, text: str) -> Non
     (world.folder / last_words.FILE_NAME).write_text(text)
     _, past = world.start()
     assert past.last is not None
-    assert past.last.kind is CauseKind.OUTSIDE
+    assert past.last.kind is ExitKind.OUTSIDE
 
 
 def test_last_words_of_the_run_with_strange_figures_say_nothing(world: World) -> None:
@@ -240,7 +240,7 @@ def test_last_words_of_the_run_with_strange_figures_say_nothing(world: World) ->
     world.says("watchdog", uptime=float("inf"))
     _, past = world.start()
     assert past.last is not None
-    assert past.last.kind is CauseKind.OUTSIDE
+    assert past.last.kind is ExitKind.OUTSIDE
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_directory_that_takes_nothing_is_one_line_and_the_run_goes_on(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int, text: str
 ) -> None:
     accounts, _ = world.start()
-    accounts.ended(CauseKind.CLEAN, "SIGTERM")
+    accounts.ended(ExitKind.CLEAN, "SIGTERM")
     real = os.open
 
     def refuse(path: str, flags: int, mode: int = 0o777) -> int:
@@ -261,7 +261,7 @@ def test_a_directory_that_takes_nothing_is_one_line_and_the_run_goes_on(
     monkeypatch.setattr(os, "open", refuse)
     accounts, past = world.start()
     accounts.stopping()
-    accounts.ended(CauseKind.CLEAN, "SIGTERM")
+    accounts.ended(ExitKind.CLEAN, "SIGTERM")
     assert past.counts == {"clean": 1}, "what was there is read"
     (record,) = caplog.records
     assert record.getMessage() == (
@@ -276,7 +276,7 @@ def test_a_full_disk_takes_the_end_of_a_run_that_began_before(world: World, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    accounts.ended(CauseKind.CLEAN, "SIGTERM")
+    accounts.ended(ExitKind.CLEAN, "SIGTERM")
     monkeypatch.undo()
     _, past = world.start()
     assert past.counts == {"clean": 1}

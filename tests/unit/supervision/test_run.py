@@ -16,7 +16,7 @@ from arvnodeman.config.settings import DaemonSettings
 from arvnodeman.fleet.values.model import Policy
 from arvnodeman.fleet.view.view import View
 from arvnodeman.supervision import run as run_module
-from arvnodeman.supervision.ending import CauseKind
+from arvnodeman.supervision.ending import ExitKind
 from arvnodeman.supervision.run import Run, longest_silence, open_state_dir, silence_allowed
 from arvnodeman.supervision.vitals import Vitals
 
@@ -101,7 +101,7 @@ def test_the_c_timer_is_armed_from_the_start_to_the_end(resort: Played, daemon: 
     run.begin()
     run.good_round()
     run.stopping(60.0)
-    run.close(CauseKind.CLEAN, "SIGTERM")
+    run.close(ExitKind.CLEAN, "SIGTERM")
     assert resort.done == ["open", 122.0, 122.0, 75.0, "close"]
 
 
@@ -113,7 +113,7 @@ def test_the_reaper_is_left_to_its_work_when_something_hangs(
         monkeypatch.setattr(run_module, "Reaper", reaper)
         run, _ = make(daemon, None)
         run.begin()
-        run.close(CauseKind.CLEAN, "SIGTERM", hanging=hanging)
+        run.close(ExitKind.CLEAN, "SIGTERM", hanging=hanging)
         assert reaper.done == done
 
 
@@ -123,7 +123,7 @@ def test_without_a_state_directory_one_line_says_what_is_missed(
     run, _ = make(daemon, None)
     with caplog.at_level(logging.INFO):
         past = run.begin()
-    run.close(CauseKind.CLEAN, "SIGTERM")
+    run.close(ExitKind.CLEAN, "SIGTERM")
     assert (past.last, past.safe_for) == (None, 0.0)
     assert [record.getMessage() for record in caplog.records] == [
         "Without a state directory, why a run ends is not kept for the next one"
@@ -135,11 +135,11 @@ def test_the_next_run_says_how_the_last_one_ended(
 ) -> None:
     run, _ = make(daemon, tmp_path)
     run.begin()
-    run.close(CauseKind.CLEAN, "SIGTERM")
+    run.close(ExitKind.CLEAN, "SIGTERM")
     run, _ = make(daemon, tmp_path)
     with caplog.at_level(logging.INFO):
         run.begin()
-    run.close(CauseKind.CLEAN, "SIGTERM")
+    run.close(ExitKind.CLEAN, "SIGTERM")
     first, second = (record.getMessage() for record in caplog.records)
     assert first.startswith("The last run ended in order: SIGTERM, at ")
     assert second == "Ends of runs so far: 1 clean"
@@ -153,7 +153,7 @@ def test_a_series_of_quick_ends_begins_safe_mode(
     (tmp_path / "restarts.json").write_text(json.dumps(content))
     run, _ = make(daemon, tmp_path)
     past = run.begin()
-    run.close(CauseKind.CLEAN, "SIGTERM")
+    run.close(ExitKind.CLEAN, "SIGTERM")
     assert past.safe_for == 120.0
     assert "The last 4 runs ended early, all in this way: safe mode for 120 s" in caplog.text
 
@@ -178,7 +178,7 @@ def test_a_fatal_error_in_any_thread_ends_the_process(
     assert "Unhandled exception in thread a-thread" in caplog.text
     fail_in_a_thread(MemoryError())
     assert killed == [1]
-    run.close(CauseKind.CLEAN, "SIGTERM")
+    run.close(ExitKind.CLEAN, "SIGTERM")
     words = json.loads((tmp_path / "last_words.json").read_text())
     assert (words["cause"], words["subject"]) == ("fatal", "a-thread: MemoryError")
     assert threading.excepthook is threading.__excepthook__
@@ -190,7 +190,7 @@ def test_room_for_the_last_words_is_taken_at_the_start_and_given_back(
     run, _ = make(daemon, tmp_path)
     run.begin()
     assert (tmp_path / "last_words.json.draft").stat().st_size > 100_000
-    run.close(CauseKind.CLEAN, "SIGTERM")
+    run.close(ExitKind.CLEAN, "SIGTERM")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["restarts.json", "site.cfg"]
 
 

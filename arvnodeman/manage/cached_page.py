@@ -14,8 +14,8 @@ from arvnodeman.fleet.view.view import View
 from arvnodeman.manage.app import Page, response_of
 from arvnodeman.manage.source import Source
 
-KEPT_FOR = 1.0  # seconds
-MOST_KEPT = 8  # forms of one page; clients that are honest accept one or two
+CACHED_FOR = 1.0  # seconds
+MOST_FORMS = 8  # forms of one page; clients that are honest accept one or two
 WORTH_PACKING = 16_384  # bytes: a smaller page is one packet or a few anyway
 EFFORT = 3  # of gzip: the list of 5,000 nodes in 8 ms, to a fortieth
 
@@ -33,7 +33,7 @@ class _Made:
         return gzip.compress(self.body, EFFORT, mtime=0)
 
 
-class Kept:
+class CachedPage:
     """Such a page. While one thread makes it, others that ask for it wait for that one."""
 
     def __init__(self, page: Page, source: Source, *, tagged: bool = False) -> None:
@@ -60,11 +60,11 @@ class Kept:
             if self._tagged and request.if_none_match.contains_weak(tag):
                 return self._label(Response(status=304), tag)
             made = self._made.get(accepts)
-            if made is None or made.view is not view or not 0 <= now - made.at < KEPT_FOR:
+            if made is None or made.view is not view or not 0 <= now - made.at < CACHED_FOR:
                 response = response_of(self._page(request))
                 if response.status_code != 200:
                     return response
-                if len(self._made) >= MOST_KEPT:
+                if len(self._made) >= MOST_FORMS:
                     self._made.clear()
                 made = self._made[accepts] = _Made(view, now, response.get_data(), response.content_type or "")
             packed = made.packed if packs and len(made.body) >= WORTH_PACKING else None
