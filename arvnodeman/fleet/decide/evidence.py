@@ -5,7 +5,7 @@ It costs what there are groups of jobs, and one look at each node where jobs are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.decide.state import State
@@ -43,16 +43,41 @@ class Standing:
     planned: dict[str, list[Node]] = field(default_factory=dict)  # kept for a job
     silent: dict[str, list[Node]] = field(default_factory=dict)  # idle, but not answering, or going since none wants it
     up: set[str] = field(default_factory=set)
+    _left_idle: dict[tuple[int, str], list[Node]] = field(default_factory=dict)
 
     def fitting(self, sizes: Sequence[NodeSize], *, planned: bool) -> list[Node]:
         """Nodes of these sizes, as far as they could take work; with `planned`, also those kept for some."""
-        found = [node for size in sizes for node in self.ready.get(size.id, ())]
-        return found + [node for size in sizes for node in self.planned.get(size.id, ())] if planned else found
+        return [node for table in self._tables(planned) for size in sizes for node in table.get(size.id, ())]
+
+    def _tables(self, planned: bool) -> Sequence[dict[str, list[Node]]]:
+        return (self.ready, self.planned) if planned else (self.ready,)
+
+    def number(self, sizes: Sequence[NodeSize], *, planned: bool) -> int:
+        """How many are fitting."""
+        return sum(len(table.get(size.id, ())) for table in self._tables(planned) for size in sizes)
+
+    def left_idle(self, sizes: Sequence[NodeSize], t: float, within: float, *, planned: bool) -> list[Node]:
+        """Those of the fitting that Slurm could have used for so long, and has not. However many groups a node fits, it
+        is looked at once."""
+        found: list[Node] = []
+        for place, table in enumerate(self._tables(planned)):
+            for size in sizes:
+                idle = self._left_idle.get((place, size.id))
+                if idle is None:
+                    idle = [node for node in table.get(size.id, ()) if is_left_idle(node, t, within)]
+                    self._left_idle[place, size.id] = idle
+                found += idle
+        return found
 
     def unused(self, sizes: Sequence[NodeSize]) -> list[Node]:
         """All nodes of these sizes on which there is no work."""
         silent = [node for size in sizes for node in self.silent.get(size.id, ())]
         return self.fitting(sizes, planned=True) + silent
+
+
+def is_left_idle(node: Node, t: float, within: float) -> bool:
+    """Could Slurm have used it for so long, and has not?"""
+    return node.use.unused(t, within) or node.use.kept(t, within)
 
 
 def look(state: State) -> Standing:
@@ -148,10 +173,13 @@ def _longest(nodes: Iterable[Node]) -> Idle | None:
     return best
 
 
-def _ids(state: State, shape: JobShape) -> list[str]:
+def _ids(state: State, shape: JobShape) -> Iterator[str]:
     """The ids of a group's jobs, those that wait for nodes first."""
-    jobs = [state.queue.jobs[place] for place in state.queue.places.get(shape, ())]
-    return [job.id for job in (*jobs, *state.refused.get(shape, ()))]
+    jobs = state.queue.jobs
+    for place in state.queue.places.get(shape, ()):
+        yield jobs[place].id
+    for job in state.refused.get(shape, ()):
+        yield job.id
 
 
 def _first(state: State, shape: JobShape) -> tuple[str, ...]:
@@ -199,16 +227,20 @@ def judge(state: State, plan: Plan) -> bool:
             continue
         # what Slurm plans counts as the probe of a group that is remembered: then it is evidence, too
         kept = shape in vain.groups or not reserved.isdisjoint(size.id for size in group.choices)
-        fitting = _that_it_may_have(state, shape, standing.fitting(group.choices, planned=kept))
-        if len(fitting) < shape.nodes:
+        within = state.policy.use_within
+        if shape.place is ANYWHERE:
+            number = standing.number(group.choices, planned=kept)
+            unused = standing.left_idle(group.choices, t, within, planned=kept)
+        else:
+            fitting = _that_it_may_have(state, shape, standing.fitting(group.choices, planned=kept))
+            number, unused = len(fitting), [node for node in fitting if is_left_idle(node, t, within)]
+        if number < shape.nodes:
             continue
         ids = tuple(state.queue.jobs[place].id for place in group.places[:SAMPLE])
         watch = vain.watches.get(shape)
         if watch is None or (watch.sample != ids[: len(watch.sample)] and has_moved(watch, _ids(state, shape))):
             watch = Watch(t, ids)
         watched[shape] = watch
-        within = state.policy.use_within
-        unused = [node for node in fitting if node.use.unused(t, within) or node.use.kept(t, within)]
         idle = _longest(unused)
         if t - watch.since >= within and idle is not None and len(unused) >= shape.nodes:
             job = state.queue.jobs[group.places[0]]

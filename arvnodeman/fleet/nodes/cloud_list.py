@@ -37,6 +37,8 @@ class CloudList:
             self.entries.update((cloud.id, cloud) for cloud in change.came)
         else:
             self.entries = {cloud.id: cloud for cloud in newest}
+        if not single:
+            change.came = list(self.entries.values())  # that of two entries may count which did not
         if len(self.entries) != len(newest):
             self._take_first(newest, change)
         return change

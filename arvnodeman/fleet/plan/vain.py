@@ -223,8 +223,13 @@ def follow(memory: Memory, first: tuple[str, ...], others: Callable[[], Iterable
 
 
 def has_moved(watch: Watch, ids: Iterable[str]) -> bool:
-    """Has one of the jobs left the queue?"""
-    return not frozenset(watch.sample) <= frozenset(ids)
+    """Has one of the jobs left the queue? `ids`: of those that wait, as far as they are needed."""
+    sought = set(watch.sample)
+    for each in ids:
+        sought.discard(each)
+        if not sought:
+            return False
+    return bool(sought)
 
 
 def words_of(shape: JobShape) -> str:
