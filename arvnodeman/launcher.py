@@ -31,7 +31,7 @@ from arvnodeman.history.recorder import Recorder
 from arvnodeman.history.samples import step_of
 from arvnodeman.journal.brain import JournalledBrain
 from arvnodeman.journal.writer import Journal
-from arvnodeman.manage.doors import Doors, open_doors
+from arvnodeman.manage.listeners import Listeners, open_listeners
 from arvnodeman.manage.places import DRY_RUN_FOLDER
 from arvnodeman.manage.server import CannotListen
 from arvnodeman.manage.site import make_application
@@ -86,7 +86,7 @@ def _start(path: str, signals: Signals, *, foreground: bool, dry_run: bool) -> i
     try:
         logs.check(settings.logging)
         writer = OneWriter(cluster_of(settings) + (" (dry run)" if dry_run else ""), state_dir)
-        doors = open_doors(settings.manage, state_dir, dry_run=dry_run)
+        listeners = open_listeners(settings.manage, state_dir, dry_run=dry_run)
     except logs.CannotLog as error:
         return _complain([f"{path}: {error}"], BAD_CONFIGURATION)
     except AlreadyRunning as error:
@@ -95,16 +95,16 @@ def _start(path: str, signals: Signals, *, foreground: bool, dry_run: bool) -> i
         return _complain([f"{path}: {error}"], CANNOT_START)
     try:
         if not foreground:
-            _go_into_background(settings, [*signals.descriptors, *writer.descriptors, *doors.sockets])
+            _go_into_background(settings, [*signals.descriptors, *writer.descriptors, *listeners.sockets])
         _lead_own_group()
         writer.settle()
         logs.set_up(settings.logging)
         if signals.stop_came:
             logger.info("Shutting down after signal.")
             return 0
-        return Daemon(settings, signals, writer, state_dir, dry_run=dry_run).run(doors, complaint)
+        return Daemon(settings, signals, writer, state_dir, dry_run=dry_run).run(listeners, complaint)
     finally:
-        doors.close(HANGING)
+        listeners.close(HANGING)
         writer.release()
 
 
@@ -183,7 +183,7 @@ class Daemon:
         days = settings.daemon.history_days
         self._recorder = Recorder(self._published, self._vitals, step_of(shortest), self._crew.waits, state_dir, days)
 
-    def run(self, doors: Doors, complaint: str = "") -> int:
+    def run(self, listeners: Listeners, complaint: str = "") -> int:
         """Start everything, wait for signals, stop everything. Returns the exit code. `complaint`: a line for the log
         from before there was one."""
         settings = self._crew.settings
@@ -197,14 +197,14 @@ class Daemon:
             self._recorder.start()
             if self._journal is not None:
                 self._journal.start()
-            doors.serve(make_application(self._source()))
+            listeners.serve(make_application(self._source()))
             self._crew.start(good_round=self._good_round, half_way=self._run.half_way)
             number = self._wait_for_stop()
             hanging = not self._stop()
             self._recorder.stop(HANGING)
             if self._journal is not None:
                 self._journal.stop(HANGING)
-            doors.close(HANGING)
+            listeners.close(HANGING)
         except Exception as error:  # noqa: BLE001 (it is logged there, and ends the process)
             return self._failed(error)
         self._run.close(ExitKind.CLEAN, number.name, hanging=hanging)

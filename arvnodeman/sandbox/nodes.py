@@ -26,7 +26,7 @@ _HASTY = 10.0  # simulated seconds between pings until a hostname is known
 _SLURMD_START = 2.0  # simulated seconds
 
 
-class PingDesk(Protocol):
+class PingReceiver(Protocol):
     """Where nodes ping: `ArvadosStore`."""
 
     def ping(
@@ -69,7 +69,7 @@ class Machines:
         events: SiteEvents,
         cloud: Cloud,
         slurm: SlurmSide,
-        desk: PingDesk,
+        desk: PingReceiver,
         *,
         seed: int = 0,
         ping_interval: float = 60.0,

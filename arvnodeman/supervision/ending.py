@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-LAST_WORDS_LIMIT = 5.0  # seconds that last words may take, whatever hangs
+CRASH_REPORT_LIMIT = 5.0  # seconds that last words may take, whatever hangs
 LAST_RESORT_MARGIN = 1.0  # seconds after that, in which a kill from Python has come
 
 
@@ -106,7 +106,7 @@ class Ending:
         self,
         write: Sequence[Callable[[ExitCause], None]],
         kill: Callable[[], None] = kill_process_group,
-        limit: float = LAST_WORDS_LIMIT,
+        limit: float = CRASH_REPORT_LIMIT,
         last_resort: Callable[[float | None], None] = lambda _seconds: None,
     ) -> None:
         """`write`: the writers of last words (log, file), each of which may hang without holding up the others.

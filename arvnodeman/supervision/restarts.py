@@ -18,8 +18,8 @@ from typing import Any
 
 from arvnodeman.supervision import last_resort
 from arvnodeman.supervision.clock import Clock
+from arvnodeman.supervision.crash_report import FILE_NAME as CRASH_REPORT
 from arvnodeman.supervision.ending import ExitKind
-from arvnodeman.supervision.last_words import FILE_NAME as LAST_WORDS
 from arvnodeman.supervision.past import End, Past, quick_ends, safe_mode
 from arvnodeman.supervision.ready_file import ReadyFile, read_object, read_text
 
@@ -127,13 +127,13 @@ class Restarts:
     def _unsaid(self, run: Run) -> End:
         """How a run ended that did not say so itself."""
         return (
-            _from_words(run, self._folder / LAST_WORDS)
+            _from_crash_report(run, self._folder / CRASH_REPORT)
             or _from_stacks(run, self._folder / last_resort.FILE_NAME)
             or _from_outside(run)
         )
 
 
-def _from_words(run: Run, path: Path) -> End | None:
+def _from_crash_report(run: Run, path: Path) -> End | None:
     """By its last words, if they are that run's and were its last: some are written on demand."""
     try:
         words = read_object(path) or {}

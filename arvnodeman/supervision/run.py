@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from arvnodeman.config.settings import DaemonSettings
-from arvnodeman.supervision import last_words
+from arvnodeman.supervision import crash_report
 from arvnodeman.supervision.ending import (
+    CRASH_REPORT_LIMIT,
     LAST_RESORT_MARGIN,
-    LAST_WORDS_LIMIT,
     Ending,
     ExitCause,
     ExitKind,
@@ -52,7 +52,7 @@ def silence_allowed(daemon: DaemonSettings) -> float:
 
 def longest_silence(daemon: DaemonSettings) -> float:
     """Seconds after a good round in which there has been another one, or the process is gone, whatever hangs in it."""
-    return silence_allowed(daemon) + LAST_WORDS_LIMIT + LAST_RESORT_MARGIN
+    return silence_allowed(daemon) + CRASH_REPORT_LIMIT + LAST_RESORT_MARGIN
 
 
 class Run:
@@ -63,7 +63,7 @@ class Run:
         daemon: DaemonSettings,
         state_dir: Path | None,
         vitals: Vitals,
-        mind: last_words.Mind,
+        mind: crash_report.Mind,
         kill: Callable[[], None] = kill_process_group,
     ) -> None:
         self._daemon = daemon
@@ -75,11 +75,11 @@ class Run:
         self._warner = Scribe("scribe-half-way")
         self._restarts: Restarts | None = None
         self._words: ReadyFile | None = None
-        writers = [last_words.log_writer(vitals, mind)]
+        writers = [crash_report.log_writer(vitals, mind)]
         if state_dir is not None:
             self._restarts = Restarts(state_dir, vitals.clock, vitals.began_at)
-            self._words = ReadyFile(state_dir / last_words.FILE_NAME, last_words.ROOM)
-            writers.append(last_words.file_writer(vitals, mind, self._words))
+            self._words = ReadyFile(state_dir / crash_report.FILE_NAME, crash_report.ROOM)
+            writers.append(crash_report.file_writer(vitals, mind, self._words))
         self.ending = Ending(writers, kill, last_resort=self._dying)
 
     def begin(self) -> Past:
@@ -113,7 +113,7 @@ class Run:
         def warn() -> None:
             cause = ExitCause(ExitKind.ASKED, "watchdog", text)
             logger.warning("%s", text)
-            for line in last_words.lines(last_words.collect(cause, self._vitals, self._mind)):
+            for line in crash_report.lines(crash_report.collect(cause, self._vitals, self._mind)):
                 logger.warning("%s", line)
 
         self._warner.begin(warn)

@@ -459,7 +459,9 @@ def test_an_end_is_told_to_the_next_run(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
-@pytest.mark.parametrize("at", ["load", "check_driver", "check_keeper", "open_state_dir", "OneWriter", "open_doors"])
+@pytest.mark.parametrize(
+    "at", ["load", "check_driver", "check_keeper", "open_state_dir", "OneWriter", "open_listeners"]
+)
 def test_a_stop_at_any_step_of_a_start_exits_0_and_starts_nothing(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, number: signal.Signals
 ) -> None:

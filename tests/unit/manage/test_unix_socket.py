@@ -19,7 +19,7 @@ from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage import server
 from arvnodeman.manage.access import LOCAL
 from arvnodeman.manage.app import Application, Route, json_response
-from arvnodeman.manage.doors import open_doors
+from arvnodeman.manage.listeners import open_listeners
 from arvnodeman.manage.places import SOCKET_NAME
 from arvnodeman.manage.server import AnotherDaemon, CannotListen, ManagementServer, bind_unix
 
@@ -134,7 +134,7 @@ def test_after_a_stop_the_file_is_gone(path: Path) -> None:
     assert not path.exists()
 
 
-# ---- doors -----------------------------------------------------------------------------------------------------------
+# ---- listeners -------------------------------------------------------------------------------------------------------
 
 
 def manage(port: int = -1) -> ManageSettings:
@@ -142,27 +142,28 @@ def manage(port: int = -1) -> ManageSettings:
 
 
 def test_both_doors(tmp_path: Path) -> None:
-    doors = open_doors(manage(port=0), tmp_path)
-    assert [each.family for each in doors.sockets] == [socket.AF_INET, socket.AF_UNIX]
-    doors.serve(APPLICATION)
+    listeners = open_listeners(manage(port=0), tmp_path)
+    assert [each.family for each in listeners.sockets] == [socket.AF_INET, socket.AF_UNIX]
+    listeners.serve(APPLICATION)
     assert ask(tmp_path / SOCKET_NAME)["local"] is True
-    doors.close(5)
+    listeners.close(5)
     assert not (tmp_path / SOCKET_NAME).exists()
 
 
 def test_without_a_port_only_the_socket_and_a_line_that_says_so(tmp_path: Path) -> None:
     """Row K3."""
-    doors = open_doors(manage(), tmp_path)
-    assert [each.family for each in doors.sockets] == [socket.AF_UNIX]
-    assert doors.complaints == ["Management server disabled. Use [Manage] config section to enable."]
-    doors.close(0)
+    listeners = open_listeners(manage(), tmp_path)
+    assert [each.family for each in listeners.sockets] == [socket.AF_UNIX]
+    assert listeners.complaints == ["Management server disabled. Use [Manage] config section to enable."]
+    listeners.close(0)
 
 
 def test_without_a_port_and_a_state_directory_a_line_says_that_nobody_can_ask() -> None:
     """Row K3."""
-    doors = open_doors(manage(), None)
-    assert doors.sockets == []
-    assert "cannot reach this daemon: there is neither a [Manage] port nor a state directory" in doors.complaints[-1]
+    listeners = open_listeners(manage(), None)
+    assert listeners.sockets == []
+    told = "cannot reach this daemon: there is neither a [Manage] port nor a state directory"
+    assert told in listeners.complaints[-1]
 
 
 def test_a_port_in_use_ends_the_start_but_not_that_of_a_dry_run(tmp_path: Path) -> None:
@@ -172,18 +173,18 @@ def test_a_port_in_use_ends_the_start_but_not_that_of_a_dry_run(tmp_path: Path) 
         with pytest.raises(
             CannotListen, match=rf"^\[Manage\] port: cannot listen on 127.0.0.1:{port}: Address already"
         ):
-            open_doors(manage(port), tmp_path)
-        doors = open_doors(manage(port), tmp_path, dry_run=True)
-        assert "the dry run goes without it" in doors.complaints[0]
-        doors.close(0)
+            open_listeners(manage(port), tmp_path)
+        listeners = open_listeners(manage(port), tmp_path, dry_run=True)
+        assert "the dry run goes without it" in listeners.complaints[0]
+        listeners.close(0)
 
 
 def test_a_directory_that_cannot_be_written_costs_the_socket_alone(tmp_path: Path) -> None:
-    doors = open_doors(manage(), tmp_path / "away")
-    assert doors.sockets == []
-    assert "No such file or directory" in doors.complaints[1]
+    listeners = open_listeners(manage(), tmp_path / "away")
+    assert listeners.sockets == []
+    assert "No such file or directory" in listeners.complaints[1]
 
 
 def test_another_daemon_at_the_socket_ends_the_start(served: Path) -> None:
     with pytest.raises(CannotListen, match=r"^\[Daemon\] state_dir: cannot listen on .*: another daemon does$"):
-        open_doors(manage(), served.parent)
+        open_listeners(manage(), served.parent)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from arvnodeman.supervision import last_resort, last_words, restarts
+from arvnodeman.supervision import crash_report, last_resort, restarts
 from arvnodeman.supervision.clock import Clock
 from arvnodeman.supervision.ending import ExitKind
 from arvnodeman.supervision.past import End, Past
@@ -41,7 +41,7 @@ class World:
         run = self.file()["run"]
         words = {"cause": cause, "subject": subject, "pid": run["pid"], "began": run["began"]}
         words |= {"at": self.now, "uptime": uptime}
-        (self.folder / last_words.FILE_NAME).write_text(json.dumps(words))
+        (self.folder / crash_report.FILE_NAME).write_text(json.dumps(words))
 
     def stacks(self, text: str) -> None:
         (self.folder / last_resort.FILE_NAME).write_text(text + "\0" * 1000)
@@ -229,7 +229,7 @@ def test_rubbish_is_set_aside_with_one_line(world: World, content: object, caplo
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}', '{"cause": "boredom"}'])
 def test_last_words_that_are_rubbish_say_nothing(world: World, text: str) -> None:
     world.start()
-    (world.folder / last_words.FILE_NAME).write_text(text)
+    (world.folder / crash_report.FILE_NAME).write_text(text)
     _, past = world.start()
     assert past.last is not None
     assert past.last.kind is ExitKind.OUTSIDE

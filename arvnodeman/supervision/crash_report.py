@@ -43,7 +43,7 @@ class Mind(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LastWords:
+class CrashReport:
     """Everything that is worth knowing about a run that ends. Durations are seconds."""
 
     cause: str
@@ -76,10 +76,10 @@ def _calls(frame: FrameType | None) -> list[str]:
     return calls
 
 
-def collect(cause: ExitCause, vitals: Vitals, mind: Mind | None = None) -> LastWords:
+def collect(cause: ExitCause, vitals: Vitals, mind: Mind | None = None) -> CrashReport:
     """Look at everything, now. Waits for nobody."""
     monotonic = vitals.clock.monotonic()
-    return LastWords(
+    return CrashReport(
         cause=cause.kind.value,
         subject=cause.subject,
         text=cause.text,
@@ -127,33 +127,33 @@ def _operations(view: View) -> list[dict[str, object]]:
     ]
 
 
-def lines(words: LastWords) -> list[str]:
-    """The last words as lines for the log."""
-    told = [f"Last words: {words.cause}: {words.subject} (up for {words.uptime:.0f} s)"]
-    if words.error:
-        told.append(f"error: {words.error}")
-    for poll, age in words.polls.items():
+def lines(report: CrashReport) -> list[str]:
+    """The report as lines for the log."""
+    told = [f"Last words: {report.cause}: {report.subject} (up for {report.uptime:.0f} s)"]
+    if report.error:
+        told.append(f"error: {report.error}")
+    for poll, age in report.polls.items():
         success = "never" if age["since_success"] is None else f"{age['since_success']} s ago"
         told.append(
             f"poll {poll}: last attempt {age['since_attempt']} s ago, last success {success}"
             + (f", error: {age['error']}" if age["error"] else "")
         )
-    for actor, doing in words.actors.items():
+    for actor, doing in report.actors.items():
         told.append(f"actor {actor}: {doing['words']}")
-    for operation in words.operations:
+    for operation in report.operations:
         told.append(
             f"operation {operation['id']}: {operation['kind']} of {operation['subject']}, {operation['stage']}, "
             f"under way for {operation['for']} s, {operation['attempts']} failed attempts"
         )
-    for decision in words.decisions:
+    for decision in report.decisions:
         told.append(f"decided at {wall_time(cast('float', decision['at']))}: {decision['text']}")
-    for thread, calls in words.stacks.items():
+    for thread, calls in report.stacks.items():
         told.append(f"thread {thread}: " + " < ".join(calls))
     return told
 
 
 def log_writer(vitals: Vitals, mind: Mind) -> Callable[[ExitCause], None]:
-    """A writer that puts the cause and the last words into the log."""
+    """A writer that puts the cause and the report into the log."""
 
     def write(cause: ExitCause) -> None:
         logger = logging.getLogger(cause.logger)
@@ -170,19 +170,19 @@ def log_writer(vitals: Vitals, mind: Mind) -> Callable[[ExitCause], None]:
 
 
 def file_writer(vitals: Vitals, mind: Mind, file: ReadyFile) -> Callable[[ExitCause], None]:
-    """A writer that puts the last words into the state directory, in one step: a reader sees the whole or nothing.
+    """A writer that puts the report into the state directory, in one step: a reader sees the whole or nothing.
     What does not fit into the room that was taken beforehand is tried, and left out when the disk is full."""
 
     def write(cause: ExitCause) -> None:
-        words = collect(cause, vitals, mind)
+        report = collect(cause, vitals, mind)
         try:
-            file.replace(_json(words))
+            file.replace(_json(report))
         except OSError:
-            calls = {thread: calls[:SHALLOW_STACK] for thread, calls in words.stacks.items()}
-            file.replace(_json(replace(words, stacks=calls, decisions=words.decisions[-10:])))
+            calls = {thread: calls[:SHALLOW_STACK] for thread, calls in report.stacks.items()}
+            file.replace(_json(replace(report, stacks=calls, decisions=report.decisions[-10:])))
 
     return write
 
 
-def _json(words: LastWords) -> str:
-    return json.dumps(asdict(words), indent=1) + "\n"
+def _json(report: CrashReport) -> str:
+    return json.dumps(asdict(report), indent=1) + "\n"

@@ -15,9 +15,9 @@ from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.model import Policy
 from arvnodeman.fleet.view.view import OperationStatus, View
 from arvnodeman.supervision.clock import Clock
+from arvnodeman.supervision.crash_report import FILE_NAME, collect, file_writer, lines, log_writer
 from arvnodeman.supervision.ending import ExitCause, ExitKind
 from arvnodeman.supervision.inbox import Inbox
-from arvnodeman.supervision.last_words import FILE_NAME, collect, file_writer, lines, log_writer
 from arvnodeman.supervision.ready_file import ReadyFile
 from arvnodeman.supervision.vitals import Vitals
 from arvnodeman.version import __version__
@@ -159,7 +159,7 @@ def test_on_a_full_disk_the_room_taken_beforehand_is_used_and_the_stacks_are_cut
         return real(descriptor, content, offset)
 
     monkeypatch.setattr(os, "pwrite", full)
-    monkeypatch.setattr("arvnodeman.supervision.last_words.stacks", lambda: {"a": ["x" * 1000] * 50})
+    monkeypatch.setattr("arvnodeman.supervision.crash_report.stacks", lambda: {"a": ["x" * 1000] * 50})
     file_writer(vitals, MIND, file)(CAUSE)
     read = json.loads((tmp_path / FILE_NAME).read_text())
     assert read["cause"] == "watchdog"

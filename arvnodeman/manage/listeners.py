@@ -20,7 +20,7 @@ logger = logging.getLogger("status.Handler")
 
 
 @dataclass(slots=True)
-class Doors:
+class Listeners:
     """Sockets that are bound, and what is to be said of those that could not be."""
 
     sockets: list[socket.socket] = field(default_factory=list)
@@ -50,32 +50,32 @@ NOBODY = (
 )
 
 
-def open_doors(manage: ManageSettings, state_dir: Path | None, *, dry_run: bool = False) -> Doors:
+def open_listeners(manage: ManageSettings, state_dir: Path | None, *, dry_run: bool = False) -> Listeners:
     """Bind what the configuration asks for. To be called before the fork, where somebody still reads stderr.
 
     Raises CannotListen for a port that cannot be had (a dry run goes without: the daemon that it runs beside has it),
     and for a unix socket on which another daemon listens. Any other trouble with the socket is a complaint: without it
     only the command line is deaf.
     """
-    doors = Doors()
+    listeners = Listeners()
     if manage.port < 0:
-        doors.complaints.append("Management server disabled. Use [Manage] config section to enable.")
+        listeners.complaints.append("Management server disabled. Use [Manage] config section to enable.")
     else:
         try:
-            doors.sockets.append(bind(manage.address, manage.port))
+            listeners.sockets.append(bind(manage.address, manage.port))
         except CannotListen as error:
             if not dry_run:
                 raise CannotListen(f"[Manage] port: {error}") from error
-            doors.complaints.append(f"[Manage] port: {error}; the dry run goes without it")
+            listeners.complaints.append(f"[Manage] port: {error}; the dry run goes without it")
     if state_dir is None:
-        if not doors.sockets:
-            doors.complaints.append(NOBODY)
-        return doors
+        if not listeners.sockets:
+            listeners.complaints.append(NOBODY)
+        return listeners
     try:
-        doors.sockets.append(bind_unix(state_dir / SOCKET_NAME))
+        listeners.sockets.append(bind_unix(state_dir / SOCKET_NAME))
     except AnotherDaemon as error:
-        doors.close(0)
+        listeners.close(0)
         raise CannotListen(f"[Daemon] state_dir: {error}") from error
     except CannotListen as error:
-        doors.complaints.append(f"[Daemon] state_dir: {error}; the command line cannot reach the daemon by it")
-    return doors
+        listeners.complaints.append(f"[Daemon] state_dir: {error}; the command line cannot reach the daemon by it")
+    return listeners
