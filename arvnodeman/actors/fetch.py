@@ -115,6 +115,7 @@ class QueueFetch:
         self._make_jobs = make_jobs
         self._jobs: JobsQueue | None = None
         self._queue = Queue()
+        self._names: Sequence[str] = ()  # of those of its jobs that are in Slurm, where containers are asked for
         self._now = clock.now
 
     def __call__(self) -> QueueListed:
@@ -131,10 +132,12 @@ class QueueFetch:
         if self._make_jobs is not None:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
-            jobs = [*jobs, *self._jobs.waiting()]
-        self._queue = self._queue.following(jobs)
+            if waiting := self._jobs.waiting():
+                jobs = [*jobs, *waiting]
+        before, self._queue = self._queue, self._queue.following(jobs)
         if self._waits is not None:
-            names = [job.id for job in jobs if job.in_slurm]
-            containers = self._containers.fetch(names) if self._containers is not None else {}
-            self._waits.update(jobs, started, others, containers)
+            if self._containers is not None and self._queue is not before:
+                self._names = [job.id for job in jobs if job.in_slurm]
+            containers = self._containers.fetch(self._names) if self._containers is not None else {}
+            self._waits.update(self._queue, started, others, containers)
         return QueueListed(self._queue, started, refused, outlook=outlook)

@@ -3,8 +3,9 @@ deciding does not pay."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from types import MappingProxyType
 
 from arvnodeman.fleet.values.model import Job
@@ -32,6 +33,8 @@ class JobWaits:
         self.others = _NO_OTHERS  # job id -> Slurm's reason, of those that wait for something else than nodes
         self.containers = _NO_CONTAINERS  # job id -> what Arvados says, where it does
         self._earlier: Mapping[str, float] = _NOTHING
+        self._jobs: Collection[Job] = ()  # the queue that was read last
+        self._since: dict[str, float] = {}
 
     def remember(self, since: Mapping[str, float]) -> None:
         """What an earlier run has seen: a job of it that the next queue has waits since then. Any thread."""
@@ -39,16 +42,20 @@ class JobWaits:
 
     def update(
         self,
-        jobs: Iterable[Job],
+        jobs: Collection[Job],
         now: float,
         others: Mapping[str, str] = _NO_OTHERS,
         containers: Mapping[str, Container] = _NO_CONTAINERS,
     ) -> None:
-        """A queue has been read at `now`. A job that was away is new again."""
-        before, earlier, self._earlier = self.since, self._earlier, _NOTHING
-        since = {job.id: before.get(job.id, now) for job in jobs}
-        since.update((job, min(since[job], earlier[job])) for job in earlier.keys() & since.keys())
-        self.since = MappingProxyType(since)
+        """A queue, which nobody changes, has been read at `now`: the same again costs nothing. A job that was away is
+        new again."""
+        earlier, self._earlier = self._earlier, _NOTHING
+        if jobs is not self._jobs or earlier:
+            ids = [job.id for job in jobs]
+            since = dict(zip(ids, map(self._since.get, ids, repeat(now)), strict=True))
+            since.update((job, min(since[job], earlier[job])) for job in earlier.keys() & since.keys())
+            self._jobs, self._since = jobs, since
+            self.since = MappingProxyType(since)
+            self.oldest = min(since.values(), default=None)
         self.others = MappingProxyType(others)
-        self.oldest = min(since.values(), default=None)
         self.containers = MappingProxyType(containers)

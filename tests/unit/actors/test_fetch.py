@@ -153,3 +153,23 @@ def test_jobs_that_wait_for_something_else_keep_their_reason() -> None:
     assert dict(waits.others) == {"held": "JobHeldUser"}
     fetch()
     assert dict(waits.others) == {}
+
+
+def test_what_is_the_same_again_is_handed_on_as_the_object_that_it_was() -> None:
+    slurm, keeper, jobs = Mock(never_ours={"compute0"}), Mock(clock_offset=None), Mock()
+    slurm.nodes.return_value = SINFO | {"compute0": node_work("compute0", "idle")}
+    slurm.check_rights.return_value = None
+    queue = Queue([Job("s", JobShape())])
+    slurm.queue.return_value = WaitingJobs(queue, {})
+    jobs.waiting.side_effect = [(), (), (Job("j", JobShape(), in_slurm=False),)]
+    records = RecordsFetch(lambda: keeper, slurm, CLOCK.clock)
+    first, second = records(), records()
+    assert first.slurm == SINFO
+    assert second.slurm is first.slurm
+    waits = JobWaits()
+    fetch = QueueFetch(slurm, lambda: jobs, CLOCK.clock, waits)
+    assert fetch().jobs is queue
+    since = waits.since
+    assert fetch().jobs is queue
+    assert waits.since is since
+    assert [job.id for job in fetch().jobs] == ["s", "j"]

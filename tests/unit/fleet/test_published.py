@@ -79,6 +79,18 @@ def test_a_job_waits_since_it_was_first_seen() -> None:
     assert dict(waits.since) == {"1": 40.0, "2": 20.0}
 
 
+def test_the_same_queue_again_leaves_what_was_seen_of_it() -> None:
+    waits, queue = JobWaits(), (Job("1", JobShape()), Job("2", JobShape()))
+    waits.update(queue, 10.0)
+    since = waits.since
+    waits.update(queue, 20.0, {"3": "JobHeldUser"})
+    assert (waits.since, waits.oldest, dict(waits.others)) == ({"1": 10.0, "2": 10.0}, 10.0, {"3": "JobHeldUser"})
+    assert waits.since is since
+    waits.remember({"2": 5.0})
+    waits.update(queue, 30.0)
+    assert (dict(waits.since), waits.oldest) == ({"1": 10.0, "2": 5.0}, 5.0)
+
+
 def test_what_an_earlier_run_has_seen_counts_for_the_next_queue_alone() -> None:
     waits = JobWaits()
     waits.remember({"1": 3.0, "2": 4.0})
