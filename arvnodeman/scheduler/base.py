@@ -42,7 +42,7 @@ class Scheduler(Protocol):
     """The contract. Every method may raise SchedulerFailure; none retries.
 
     The methods about many nodes answer for each by itself: what one is refused costs only that one, and is returned.
-    They raise what fails for all, such as that the scheduler does not answer."""
+    That the scheduler does not answer is raised, or the answer for each."""
 
     never_ours: frozenset[str]
     """Names that nodes() may show, and that are booted in no case."""
