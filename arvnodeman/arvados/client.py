@@ -19,19 +19,20 @@ _own = threading.local()
 
 
 def client(settings: Settings) -> Session:
-    """This thread's client; a new one when [Arvados] has other options than before (a reload).
+    """This thread's client; a new one when [Arvados] or the certificates are others than before.
 
     RemoteFailure when the server's discovery document is not to be had, for which the first client of a process asks.
     """
     from arvnodeman.arvados.session import Session
 
     session: Session | None = getattr(_own, "session", None)
-    if session is not None and session.options == settings.arvados and not session.outdated:
+    options, certs_file = settings.arvados, settings.daemon.certs_file
+    if session is not None and (session.options, session.certs_file) == (options, certs_file) and not session.outdated:
         return session
     if session is not None:
         session.close()
         _own.session = None
-    _own.session = session = Session(settings.arvados)
+    _own.session = session = Session(options, certs_file)
     return session
 
 

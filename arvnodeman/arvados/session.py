@@ -52,8 +52,8 @@ class Session:
     `clock_offset`: the server's clock less ours in seconds, from the last answer; None before the first.
     """
 
-    def __init__(self, options: ArvadosSettings) -> None:
-        self.options = options
+    def __init__(self, options: ArvadosSettings, certs_file: str) -> None:
+        self.options, self.certs_file = options, certs_file
         self._token = options.token.reveal()
         host = options.host.rstrip("/")
         base = host if host.startswith(("http://", "https://")) else f"https://{host}"
@@ -63,9 +63,7 @@ class Session:
         self.outdated = False
         self._methods: dict[tuple[str, str], Any] = {}
         _quieten_loggers()
-        self._http = ArvadosHttp(
-            base, timeout=options.timeout, insecure=options.insecure, certs_file=options.certs_file
-        )
+        self._http = ArvadosHttp(base, timeout=options.timeout, insecure=options.insecure, certs_file=certs_file)
         try:
             self._sdk = arvados.api.api_client(
                 "v1", self._http.document_url, self._token, cache=False, http=self._http, num_retries=0

@@ -1,10 +1,10 @@
 """The configuration: the ini file, each option declared once, and the frozen settings that are made of them."""
 
+from arvnodeman.config.daemon import DaemonSettings
 from arvnodeman.config.loading import ConfigError, Findings, examine, load
 from arvnodeman.config.settings import (
     ArvadosSettings,
     CloudSettings,
-    DaemonSettings,
     LoggingSettings,
     ManageSettings,
     Settings,

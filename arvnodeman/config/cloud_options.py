@@ -1,8 +1,9 @@
-"""The options of the sections of the cloud, a part of the table in table.py."""
+"""The clouds, and the options of the three sections whose names they decide."""
 
 from __future__ import annotations
 
-from arvnodeman.config.option import CLOUD, CREATE, CREDENTIALS, LISTING, Kind, Option
+from arvnodeman.config.kinds import HOST, JSON, NUMBER, SECRET, TEXT, WHOLE, YES_NO, choice
+from arvnodeman.config.option import CREATE, CREDENTIALS, LISTING, Option
 
 # The clouds that `[Cloud] provider` can name, each with its driver, as MODULE:CLASS. To add one, copy
 # arvnodeman/cloud/template.py, and add a line here.
@@ -16,25 +17,22 @@ DRIVERS = {
 }
 PROVIDERS = tuple(DRIVERS)
 
-TEXT, SECRET, WHOLE, NUMBER, YES_NO = Kind.TEXT, Kind.SECRET, Kind.WHOLE, Kind.NUMBER, Kind.YES_NO
 EC2, GCE, AZURE, OPENSTACK = ("ec2",), ("gce",), ("azure",), ("openstack",)
 REAL = ("sandbox", "ec2", "gce", "azure", "openstack")
-S, MIN = "seconds", "minutes"
+S = "seconds"
 
+WITHOUT_PREEMPTIBLE = (*AZURE, *OPENSTACK)  # these clouds' drivers have no preemptible nodes
+
+PING_HOST = Option(
+    CREATE,
+    "ping_host",
+    HOST,
+    "",
+    "The Arvados API server as the nodes reach it; they send their pings there.",
+    example="zyxwv.example.com",
+    required_for=REAL,
+)
 CLOUD_OPTIONS: tuple[Option, ...] = (
-    Option(CLOUD, "provider", Kind.CHOICE, None, "The cloud.", choices=PROVIDERS, example="ec2"),
-    Option(
-        CLOUD,
-        "shutdown_windows",
-        Kind.WINDOWS,
-        None,
-        "When an idle node may be shut down, counted from its start: so long not, then so long yes, and so on for "
-        "ever. `54, 5, 1` is minutes 54 to 59 of each hour, for clouds that bill by the hour. With an odd count the "
-        "first number is merged into the last closed one.",
-        MIN,
-        example="54, 5, 1",
-    ),
-    Option(CLOUD, "driver_class", Kind.DOTTED, "", "A class that replaces the cloud's libcloud driver. Empty: none."),
     Option(CREDENTIALS, "timeout", NUMBER, "", "The longest wait for one answer. Empty: libcloud's.", S, above=0),
     Option(
         CREDENTIALS,
@@ -65,15 +63,7 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
     Option(CREDENTIALS, "ex_force_service_region", TEXT, "", "Region. Empty: libcloud's.", providers=OPENSTACK),
     Option(LISTING, "tags", TEXT, "", "Tags with commas between: ours carry them all.", providers=GCE),
     Option(LISTING, "ex_resource_group", TEXT, "", "Resource group of the nodes.", providers=AZURE, required_for=AZURE),
-    Option(
-        CREATE,
-        "ping_host",
-        Kind.HOST,
-        "",
-        "The Arvados API server as the nodes reach it; they send their pings there.",
-        example="zyxwv.example.com",
-        required_for=REAL,
-    ),
+    PING_HOST,
     Option(CREATE, "ssh_key", TEXT, "", "A file with a public ssh key for the nodes.", providers=(*EC2, *GCE, *AZURE)),
     Option(
         CREATE,
@@ -100,11 +90,10 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
     Option(
         CREATE,
         "imds",
-        Kind.CHOICE,
+        choice("optional", "required"),
         "optional",
         "Must a node show a session token (IMDSv2) to read its metadata? Images that fetch their ping URL without one "
         "need `optional`.",
-        choices=("optional", "required"),
         providers=EC2,
     ),
     Option(
@@ -122,7 +111,7 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
     Option(
         CREATE,
         "service_accounts",
-        Kind.JSON,
+        JSON,
         "",
         "Service accounts of the nodes with their scopes, a JSON list.",
         providers=GCE,

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arvnodeman.config.option import FREE_CLOUD_SECTIONS, LOGGING, Kind
+from arvnodeman.config.kinds import SECRET
+from arvnodeman.config.option import FREE_CLOUD_SECTIONS, LOGGING
 from arvnodeman.config.table import find
 
 SIZE_LIMIT = 1_000_000  # bytes; a file above it is something else, and is not read into memory
@@ -148,7 +149,7 @@ def _key(section: str, name: str) -> str:
 def _without_comment(section: str, name: str, value: str) -> str:
     """The value without comments behind it; each line of a value of several lines may have one."""
     option = find(section, name)
-    may_hold_hash = section in FREE_CLOUD_SECTIONS and (option is None or option.kind is Kind.SECRET)
+    may_hold_hash = section in FREE_CLOUD_SECTIONS and (option is None or option.kind is SECRET)
     comment = _CLASSIC_COMMENT if may_hold_hash else _COMMENT
     return "\n".join(comment.sub("", line) for line in value.split("\n")).strip()
 

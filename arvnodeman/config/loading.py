@@ -6,49 +6,47 @@ and errors for `check-config`. No line quotes the value of a secret.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from arvnodeman.config import ini
+from arvnodeman.config.cloud_options import PING_HOST, WITHOUT_PREEMPTIBLE
+from arvnodeman.config.daemon import DaemonSettings
+from arvnodeman.config.kinds import LEVEL, value_of
 from arvnodeman.config.option import (
-    ARVADOS,
-    CLOUD,
     CREATE,
     CREDENTIALS,
     DAEMON,
     FREE_CLOUD_SECTIONS,
     LISTING,
     LOGGING,
-    MANAGE,
     SECTIONS,
     SIZE,
-    Kind,
     Option,
     nearest,
+    option_of,
+    settings_of,
+    with_values,
 )
 from arvnodeman.config.settings import (
-    ARVADOS_CONTAINER,
     KEPT_BY_ARVADOS,
     KEPT_BY_SLURM,
     ArvadosSettings,
     CloudSettings,
-    DaemonSettings,
     LoggingSettings,
     ManageSettings,
     Settings,
+    SizeSettings,
 )
-from arvnodeman.config.table import LEVELS, OPTIONS, WITHOUT_PREEMPTIBLE, find, of_section
-from arvnodeman.config.values import Value, value_of
+from arvnodeman.config.table import OPTIONS, find, of_section
 from arvnodeman.fleet.values.gres import NoGres
 from arvnodeman.fleet.values.model import Secret, SizeSection
 
-HOPELESS_POLLS = 10  # poll_hopeless_after is so many times poll_stale_after when the file does not say
-WATCHDOG_ROUNDS = 10  # watchdog_interval is this part of watchdog when the file does not say, within these bounds
-SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.5, 20.0  # seconds
 TYPO_LIKENESS = 0.8  # names in a size section are free, but one this like a known name is taken for a slip
 NOT_IN_SLURM = " \t,&|*()[]=\"'\\"  # characters that a Slurm feature cannot hold
+
+SectionT = TypeVar("SectionT")
 
 
 class ConfigError(Exception):
@@ -98,45 +96,43 @@ class _Reading:
         self.file = file
         self.problems: list[str] = []
         self.warnings: list[str] = []
-        self.provider = file.sections.get(CLOUD, {}).get("provider", "")
+        self._unread: set[Option] = set()  # options whose values could not be read; something stands in for them
+        self.provider = self._text(option_of(CloudSettings.provider)) or ""
         for problem in file.problems:
             self._add(self.problems, problem)
 
     def settings(self) -> Settings | None:
         """The settings, or None when there are problems that nothing can stand in for."""
         self._warn_of_unknown()
-        values = {section: self._section(section, section) for section in SECTIONS if section != SIZE}
-        loggers = self._loggers()
+        manage = self._section(ManageSettings)
+        daemon = self._section(DaemonSettings)
+        logging = self._section(LoggingSettings)
+        arvados = self._section(ArvadosSettings)
+        cloud = self._section(CloudSettings)
+        for section in FREE_CLOUD_SECTIONS:
+            self._look_at_free(section)
+        logging = replace(logging, loggers=self._loggers())
         sizes = self._sizes()
-        self._check_together(values[DAEMON], sizes)
-        self._check_keeper(values[DAEMON], values[ARVADOS])
-        if self.problems and not (self._fill_in and self._filled(values)):
+        self._check_together(daemon, sizes)
+        self._check_keeper(daemon, arvados)
+        if self.problems and not (self._fill_in and self._was_read(CloudSettings.provider)):
             return None
-        manage, daemon, arvados, cloud = (values[name] for name in (MANAGE, DAEMON, ARVADOS, CLOUD))
-        return Settings(
+        given = Settings(
             path=self.path,
             warnings=tuple(self.warnings),
-            manage=ManageSettings(
-                address=manage["address"], port=manage["port"], management_token=manage["managementtoken"]
-            ),
-            daemon=_daemon(daemon, with_arvados=bool(arvados["host"])),
-            logging=LoggingSettings(**values[LOGGING], loggers=loggers),
-            arvados=_arvados(arvados, daemon["certs_file"]),
-            cloud=CloudSettings(
-                **cloud,
+            manage=manage,
+            daemon=daemon,
+            logging=logging,
+            arvados=replace(arvados, jobs_queue=arvados.jobs_queue and bool(arvados.host)),
+            cloud=replace(
+                cloud,
                 credentials={name: Secret(text) for name, text in self._free(CREDENTIALS).items()},
                 listing=self._free(LISTING),
                 create=self._free(CREATE),
             ),
             sizes=tuple(sizes),
         )
-
-    def _filled(self, values: dict[str, dict[str, Any]]) -> bool:
-        """Put defaults, or examples, in place of what cannot be read. Not for the cloud: nothing stands in for it."""
-        for section, found in values.items():
-            if section not in FREE_CLOUD_SECTIONS:
-                _fill(found, section)
-        return "provider" in values[CLOUD]
+        return _settled(given)
 
     def _add(self, lines: list[str], text: str) -> None:
         """One line, whatever characters are in names and values."""
@@ -145,40 +141,64 @@ class _Reading:
     def _problem(self, section: str, name: str, text: str) -> None:
         self._add(self.problems, f"[{section}] {name}: {text}")
 
-    def _section(self, section: str, declared_in: str) -> dict[str, Any]:
-        """The values of the known options of one section, by lower-case name; bad ones are left out."""
-        texts = self.file.sections.get(section, {})
-        values: dict[str, Any] = {}
-        for option in of_section(declared_in):
-            if option.providers and self.provider not in option.providers:
-                continue  # with this cloud the name is as free as any
-            if (section, option.key) in self.file.spoilt:
-                continue  # told already
-            text = texts.get(option.key, option.default)
-            if not text and option.default is None:
-                self._problem(section, option.name, f"missing; required: {option.allowed}")
-            elif text is not None:
-                self._read(section, option, text, values)
-        return values
+    def _wrong(self, option: Option, text: str) -> None:
+        self._problem(option.section, option.name, text)
 
-    def _read(self, section: str, option: Option, text: str, values: dict[str, Any]) -> None:
+    def _text(self, option: Option, header: str = "") -> str | None:
+        """The option's text in the file; None where the file has none. `header`: of its section, for a size."""
+        return self.file.sections.get(header or option.section, {}).get(option.key)
+
+    def _was_read(self, *settings: object) -> bool:
+        """Could these options be read? Each is given as an attribute of its class."""
+        return self._unread.isdisjoint(map(option_of, settings))
+
+    def _section(self, section: type[SectionT], header: str = "") -> SectionT:
+        """The settings of one section, with stand-ins for what cannot be read. `header`: of a size's section."""
+        values: dict[str, Any] = {}
+        for setting in settings_of(section):
+            values[setting.attribute] = {} if setting.option is None else self._value(setting.option, header)
+        return section(**values)
+
+    def _value(self, option: Option, header: str = "") -> object:
+        """The value of one option; its default, or the example, where it cannot be read."""
+        read: list[object] = []
+        section = header or option.section
+        text = self._text(option, header)
+        if (section, option.key) in self.file.spoilt:
+            pass  # told already
+        elif not text and option.default is None:
+            self._problem(section, option.name, f"missing; required: {option.allowed}")
+        else:
+            read = self._read(section, option, option.default or "" if text is None else text)
+        if read:
+            return read[0]
+        self._unread.add(option)
+        return value_of(option, option.example if option.default is None else option.default)
+
+    def _look_at_free(self, section: str) -> None:
+        """Options of the cloud are passed on as text; those that this cloud knows must be good."""
+        for option in of_section(section):
+            if not option.providers or self.provider in option.providers:  # else the name is as free as any
+                self._value(option)
+
+    def _read(self, section: str, option: Option, text: str) -> list[object]:
+        """The value; nothing for a bad one, which is told of."""
         try:
-            values[option.key] = value_of(option, text)
+            return [value_of(option, text)]
         except NoGres as error:
             for mistake in error.mistakes:
                 self._problem(section, option.name, f"{mistake}; allowed: {option.allowed}")
         except ValueError as error:
             self._problem(section, option.name, f"{error}; allowed: {option.allowed}")
+        return []
 
     def _loggers(self) -> dict[str, str]:
         """Every name under [Logging] that is no option of ours is a logger."""
-        levels: dict[str, Any] = {}
+        levels: dict[str, str] = {}
         for name, text in self.file.sections.get(LOGGING, {}).items():
             if find(LOGGING, name) is None:
-                logger = Option(LOGGING, name, Kind.LEVEL, None, "", choices=LEVELS)
-                self._read(LOGGING, logger, text, levels)
-                if logger.key in levels:
-                    levels[name] = levels.pop(logger.key)
+                logger = Option(LOGGING, name, LEVEL, None, "")
+                levels.update((name, str(level)) for level in self._read(LOGGING, logger, text))
         return levels
 
     def _sizes(self) -> list[SizeSection]:
@@ -201,15 +221,12 @@ class _Reading:
 
     def _size(self, section: str, name: str) -> SizeSection | None:
         before = len(self.problems)
-        values = self._section(section, SIZE)
+        size = self._section(SizeSettings, section)
         spoilt = any(section == each for each, _ in self.file.spoilt)
         if (spoilt or len(self.problems) > before) and not self._fill_in:
             return None
-        if self._fill_in:
-            _fill(values, SIZE)
-        values["instance_type"] = values["instance_type"] or name
-        free = {key: text for key, text in self.file.sections[section].items() if find(SIZE, key) is None}
-        return SizeSection(id=name, **values, extra=tuple(free.items()))
+        texts = self.file.sections[section]
+        return size.section(name, {key: text for key, text in texts.items() if find(SIZE, key) is None})
 
     def _free(self, section: str) -> dict[str, str]:
         """What goes to the cloud's driver: the section as it is written, with the defaults of that cloud's options."""
@@ -248,60 +265,67 @@ class _Reading:
             place += ", which the file does not set: there is NO LIMIT"
         self._add(self.warnings, f"[{section}] {name}: unknown option; the nearest known one is {place}")
 
-    def _check_keeper(self, daemon: Mapping[str, Value], arvados: Mapping[str, Value]) -> None:
+    def _check_keeper(self, daemon: DaemonSettings, arvados: ArvadosSettings) -> None:
         """Who keeps the node records, and whether there is an Arvados at all."""
-        slurm, kept_by = daemon.get("dispatcher") == "slurm", arvados.get("node_records")
-        spoilt = any(
-            (section, name) in self.file.spoilt for section, name in ((ARVADOS, "host"), (DAEMON, "dispatcher"))
-        )
-        if spoilt or "host" not in arvados or "dispatcher" not in daemon:
+        if not self._was_read(ArvadosSettings.host, DaemonSettings.dispatcher):
             return
-        host = find(ARVADOS, "host")
-        assert host is not None
-        if arvados["host"] and not arvados.get("token", "told"):
-            self._problem(ARVADOS, "token", "missing; required with host: one word, kept secret")
-        if not arvados["host"] and kept_by == KEPT_BY_ARVADOS:
-            self._problem(ARVADOS, "node_records", f"arvados needs [Arvados] host; allowed: {host.allowed}")
-        elif not arvados["host"] and not slurm:
+        slurm, kept_by = daemon.dispatcher == "slurm", arvados.node_records
+        host, token = option_of(ArvadosSettings.host), option_of(ArvadosSettings.token)
+        records = option_of(ArvadosSettings.node_records)
+        if arvados.host and not arvados.token and self._was_read(ArvadosSettings.token):
+            self._wrong(token, "missing; required with host: one word, kept secret")
+        if not arvados.host and kept_by == KEPT_BY_ARVADOS:
+            self._wrong(records, f"arvados needs [Arvados] host; allowed: {host.allowed}")
+        elif not arvados.host and not slurm:
             alone = "or none, where Slurm is alone, with [Daemon] dispatcher = slurm"
-            self._problem(ARVADOS, "host", f"missing; required: {host.allowed}, {alone}")
+            self._wrong(host, f"missing; required: {host.allowed}, {alone}")
         if kept_by == KEPT_BY_SLURM and not slurm:
-            self._problem(ARVADOS, "node_records", "slurm needs [Daemon] dispatcher = slurm; allowed: auto, arvados")
+            self._wrong(records, "slurm needs [Daemon] dispatcher = slurm; allowed: auto, arvados")
 
-    def _check_together(self, daemon: Mapping[str, Value], sizes: list[SizeSection]) -> None:
+    def _check_together(self, daemon: DaemonSettings, sizes: list[SizeSection]) -> None:
         """What no option can be blamed for alone."""
-        low, high = daemon.get("min_nodes"), daemon.get("max_nodes")
-        if isinstance(low, int) and isinstance(high, int) and low > high:
-            self._problem(DAEMON, "min_nodes", f"{low} is above max_nodes, {high}; allowed: 0 to {high}")
-        arvados = self.file.sections.get(ARVADOS, {})
-        pinged = bool(arvados.get("host")) and arvados.get("node_records") != KEPT_BY_SLURM
-        for option in OPTIONS:
-            there = self.file.sections.get(option.section, {}).get(option.key)
-            spoilt = (option.section, option.key) in self.file.spoilt
-            needed = pinged or option.key != "ping_host"
-            if self.provider in option.required_for and needed and not there and not spoilt:
-                wrong = f"missing; required with {self.provider}: {option.allowed}"
-                self._problem(option.section, option.name, wrong)
+        low, high = daemon.min_nodes, daemon.max_nodes
+        if low > high and self._was_read(DaemonSettings.min_nodes, DaemonSettings.max_nodes):
+            self._wrong(option_of(DaemonSettings.min_nodes), f"{low} is above max_nodes, {high}; allowed: 0 to {high}")
+        self._check_required()
         for size in sizes:
             if size.preemptible and self.provider in WITHOUT_PREEMPTIBLE:
                 wrong = f"the {self.provider} driver has no such nodes; allowed: no"
-                self._problem(f"Size {size.id}", "preemptible", wrong)
-            if daemon.get("dispatcher") == "slurm" and not set(NOT_IN_SLURM).isdisjoint(size.id):
+                self._problem(f"Size {size.id}", option_of(SizeSettings.preemptible).name, wrong)
+            if daemon.dispatcher == "slurm" and not set(NOT_IN_SLURM).isdisjoint(size.id):
                 allowed = f"no blanks and none of {NOT_IN_SLURM.strip()}"
                 self._add(self.problems, f"[Size {size.id}]: cannot be a feature of Slurm nodes; allowed: {allowed}")
 
+    def _check_required(self) -> None:
+        """What this cloud cannot do without."""
+        kept_by_slurm = self._text(option_of(ArvadosSettings.node_records)) == KEPT_BY_SLURM
+        pinged = bool(self._text(option_of(ArvadosSettings.host))) and not kept_by_slurm
+        for option in OPTIONS:
+            spoilt = (option.section, option.key) in self.file.spoilt
+            needed = pinged or option is not PING_HOST
+            if self.provider in option.required_for and needed and not self._text(option) and not spoilt:
+                self._wrong(option, f"missing; required with {self.provider}: {option.allowed}")
 
-def _arvados(values: Mapping[str, Any], certs_file: str) -> ArvadosSettings:
-    resolved = dict(values)
-    resolved["jobs_queue"] = resolved["jobs_queue"] and bool(resolved["host"])
-    return ArvadosSettings(**resolved, certs_file=certs_file)
 
+def _settled(given: Settings) -> Settings:
+    """The same, with what depends on other settings where the file does not say it."""
 
-def _fill(values: dict[str, Any], section: str) -> None:
-    """Put defaults, or examples, in place of what is not there. `section`: where the options are declared."""
-    for option in of_section(section):
-        if option.key not in values and option.key != "provider":
-            values[option.key] = value_of(option, option.example if option.default is None else option.default)
+    def settled(section: SectionT) -> SectionT:
+        found: dict[str, Any] = {}
+        for setting in settings_of(type(section)):
+            empty = setting.option is not None and getattr(section, setting.attribute) == setting.option.kind.empty
+            if empty and setting.otherwise is not None:
+                found[setting.attribute] = setting.otherwise(given)
+        return with_values(section, found)
+
+    return replace(
+        given,
+        manage=settled(given.manage),
+        daemon=settled(given.daemon),
+        logging=settled(given.logging),
+        arvados=settled(given.arvados),
+        cloud=settled(given.cloud),
+    )
 
 
 def _is_size(section: str) -> bool:
@@ -310,19 +334,3 @@ def _is_size(section: str) -> bool:
 
 def _nearest_section(section: str) -> str:
     return nearest(section, SECTIONS) or DAEMON
-
-
-def _daemon(values: Mapping[str, Any], *, with_arvados: bool) -> DaemonSettings:
-    resolved = dict(values)
-    resolved["partitions"] = tuple(filter(None, (name.strip() for name in resolved["partitions"].split(","))))
-    resolved["job_name_pattern"] = resolved["job_name_pattern"] or (ARVADOS_CONTAINER if with_arvados else "")
-    if resolved["cancel_unsatisfiable"] is None:
-        resolved["cancel_unsatisfiable"] = with_arvados
-    if resolved["poll_hopeless_after"] is None:
-        resolved["poll_hopeless_after"] = HOPELESS_POLLS * resolved["poll_stale_after"]
-    if resolved["watchdog_interval"] is None:
-        interval = resolved["watchdog"] / WATCHDOG_ROUNDS
-        resolved["watchdog_interval"] = min(max(interval, SHORTEST_INTERVAL), LONGEST_INTERVAL)
-    if not resolved["state_dir"]:  # systemd gives several, with colons between, when the unit names several
-        resolved["state_dir"] = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    return DaemonSettings(**resolved)

@@ -9,8 +9,9 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from arvnodeman.config.option import CREATE, CREDENTIALS, LISTING, SECTIONS, SIZE, Option
-from arvnodeman.config.table import find, of_section
+from arvnodeman.config.option import CREATE, CREDENTIALS, LISTING, SECTIONS, SIZE, Option, option_of
+from arvnodeman.config.settings import CloudSettings
+from arvnodeman.config.table import of_section
 
 EXAMPLE = "nodemanager.cfg.example"
 PAGE = "doc/configuration.md"
@@ -79,9 +80,8 @@ def _comment(text: str) -> Iterator[str]:
 
 
 def _line(option: Option) -> str:
-    provider = find("Cloud", "provider")
-    live = option.default is None or option.live or (provider is not None and provider.example in option.required_for)
-    if live:
+    cloud = option_of(CloudSettings.provider).example
+    if option.default is None or option.live or cloud in option.required_for:
         return f"{option.name} = {option.example}"
     return f"#{option.name} = {option.default}".rstrip()
 

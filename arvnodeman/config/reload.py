@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from arvnodeman.config.option import Setting, settings_of, with_values
 from arvnodeman.config.settings import Settings
-from arvnodeman.config.table import find
-from arvnodeman.fleet.values.model import Policy
 
-SECTIONS = {"manage": "Manage", "daemon": "Daemon", "logging": "Logging", "arvados": "Arvados", "cloud": "Cloud"}
-POLL_TIMES = {"poll_time", "cloudlist_poll_time", "nodelist_poll_time", "wishlist_poll_time"}
-LIVE = (
-    {("daemon", each.name) for each in fields(Policy)}
-    | {("daemon", name) for name in POLL_TIMES | {"stop_timeout"}}
-    | {("logging", "level"), ("logging", "loggers"), ("cloud", "shutdown_windows")}
-)
+SectionT = TypeVar("SectionT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +29,42 @@ def changes(old: Settings, new: Settings) -> list[Change]:
 def reloaded(old: Settings, new: Settings) -> Settings:
     """The settings in force after a reload: those of `new` where that needs no restart, else those of `old`. So the
     next reload tells again what still waits for a restart."""
-    sections = {}
-    for attribute in SECTIONS:
-        before, after = getattr(old, attribute), getattr(new, attribute)
-        live = [each.name for each in fields(before) if (attribute, each.name) in LIVE]
-        sections[attribute] = replace(before, **{name: getattr(after, name) for name in live})
-    return replace(old, warnings=new.warnings, sizes=new.sizes, **sections)
+    return replace(
+        old,
+        warnings=new.warnings,
+        manage=_mixed(old.manage, new.manage),
+        daemon=_mixed(old.daemon, new.daemon),
+        logging=_mixed(old.logging, new.logging),
+        arvados=_mixed(old.arvados, new.arvados),
+        cloud=_mixed(old.cloud, new.cloud),
+        sizes=new.sizes,
+    )
+
+
+def _mixed(old: SectionT, new: SectionT) -> SectionT:
+    """One section: what is in force at once from `new`, all else from `old`."""
+    at_once = [each.attribute for each in settings_of(type(old)) if each.at_once]
+    return with_values(old, {name: getattr(new, name) for name in at_once})
 
 
 def _options(old: Settings, new: Settings) -> Iterator[Change]:
-    for attribute, section in SECTIONS.items():
-        before, after = getattr(old, attribute), getattr(new, attribute)
-        for each in fields(before):
-            if getattr(before, each.name) != getattr(after, each.name):
-                option = find(section, each.name)
-                unlimited = option is not None and option.no_limit == getattr(after, each.name)
-                yield Change(f"[{section}] {each.name}", (attribute, each.name) in LIVE, unlimited)
+    pairs: tuple[tuple[object, object], ...] = (
+        (old.manage, new.manage),
+        (old.daemon, new.daemon),
+        (old.logging, new.logging),
+        (old.arvados, new.arvados),
+        (old.cloud, new.cloud),
+    )
+    for before, after in pairs:
+        for setting in settings_of(type(before)):
+            value = getattr(after, setting.attribute)
+            if getattr(before, setting.attribute) != value:
+                yield _change(setting, value)
+
+
+def _change(setting: Setting, value: object) -> Change:
+    unlimited = setting.option is not None and setting.option.no_limit == value
+    return Change(f"[{setting.section}] {setting.name}", setting.at_once, unlimited)
 
 
 def _sizes(old: Settings, new: Settings) -> Iterator[Change]:

@@ -1,4 +1,4 @@
-"""The configuration as values: what config.load() makes of a file.
+"""The configuration as values: what load() makes of a file, and the options of all sections but [Daemon].
 
 Plain frozen dataclasses, compared field by field, so that a reload can tell what has changed. Secrets are `Secret`s and
 show nothing in a repr.
@@ -7,111 +7,167 @@ show nothing in a repr.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Final, Literal
 
+from arvnodeman.config.cloud_options import PROVIDERS
+from arvnodeman.config.daemon import DaemonSettings
+from arvnodeman.config.kinds import (
+    DOTTED,
+    FEATURES,
+    GRES,
+    HOST,
+    LEVEL,
+    NAMES,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    WINDOWS,
+    WORD,
+    YES_NO,
+    choice,
+)
+from arvnodeman.config.option import ARVADOS, CLOUD, LOGGING, MANAGE, SIZE, free, option, optional, section
 from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
 
-KEPT_BY_AUTO, KEPT_BY_ARVADOS, KEPT_BY_SLURM = "auto", "arvados", "slurm"
-ARVADOS_CONTAINER = "-dz642-"
-"""Part of the name of every job that Arvados' dispatcher submits: the type code of container uuids (row F16)."""
-SLURM_TIMEOUT = 20.0  # seconds that one of Slurm's commands may take
+KEPT_BY_AUTO: Final = "auto"
+KEPT_BY_ARVADOS: Final = "arvados"
+KEPT_BY_SLURM: Final = "slurm"
+
+S, MIN, MB, GB, USD = "seconds", "minutes", "MB", "GB", "$/hour"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section(MANAGE)
 class ManageSettings:
     """[Manage]."""
 
-    address: str
-    port: int  # below 0: no TCP server; 0: any free port
-    management_token: Secret
+    address: str = option(TEXT, "127.0.0.1", "The address to listen on; 0.0.0.0 is all of this machine's.")
+    port: int = option(WHOLE, "-1", "The TCP port to listen on. Below 0: none; 0: any free one.", high=65535)
+    management_token: Secret = option(
+        WORD,
+        "",
+        "What requests must show as `Authorization: Bearer TOKEN`. Empty: /_health/ping is turned off, and what else "
+        "needs a token is served to this machine only.",
+        name="ManagementToken",
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DaemonSettings:
-    """[Daemon]: each option under its own name, explained in the table of options. Times are seconds."""
-
-    dispatcher: str  # "" or "slurm"
-    min_nodes: int
-    max_nodes: int
-    max_total_price: float  # $/hour; 0: no limit
-    max_price_factor: float
-    poll_time: float
-    cloudlist_poll_time: float  # 0: poll_time; see Settings.poll_time_of()
-    nodelist_poll_time: float
-    wishlist_poll_time: float
-    max_poll_time: float
-    poll_stale_after: float
-    poll_hopeless_after: float  # resolved: 10 × poll_stale_after when the file does not say; 0: never
-    boot_fail_after: float
-    node_stale_after: float
-    consecutive_idle_count: int
-    node_mem_scaling: float
-    boot_attempts: int
-    quota_retry_after: float
-    size_retry_after: float
-    use_within: float
-    vain_retry_after: float
-    drain_poll_time: float
-    max_concurrent_cloud_ops: int
-    max_cloud_ops_per_second: float  # 0: no limit
-    cancel_unsatisfiable: bool
-    keep_drained: bool
-    node_names: str  # a hostlist that can be read; "": those of `partitions`
-    partitions: tuple[str, ...]  # (): all
-    job_name_pattern: str  # resolved: that of Arvados where there is one; "": every job counts
-    watchdog: float
-    watchdog_interval: float  # resolved: a tenth of watchdog, within bounds, when the file does not say
-    stop_timeout: float
-    certs_file: str  # "": the system's certificates
-    state_dir: str  # resolved: $STATE_DIRECTORY when the file does not say; "": none
-    history_days: int  # 0: no history file
-    journal: bool
-
-    @property
-    def slurm_timeout(self) -> float:
-        """Seconds that a Slurm command may take: a poller's calls end well within the watchdog's time."""
-        return min(SLURM_TIMEOUT, self.watchdog / 4)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section(LOGGING)
 class LoggingSettings:
     """[Logging]. Levels are the upper-case names of the logging module."""
 
-    file: str
-    level: str
-    loggers: Mapping[str, str]  # name of a logger, its case kept -> level
-    format: str = "text"  # or "json"
+    file: str = option(TEXT, "/dev/stderr", "The file that log lines are added to.")
+    format: Literal["text", "json"] = option(
+        choice("text", "json"),
+        "text",
+        "`json`: each line is an object with time, level, logger, pid and message, and with error for a traceback.",
+    )
+    level: str = option(LEVEL, "WARNING", "The level of all loggers that have none of their own.", at_once=True)
+    loggers: Mapping[str, str] = free(at_once=True)  # name of a logger, its case kept -> level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section(ARVADOS)
 class ArvadosSettings:
     """[Arvados]. `host` is HOST or HOST:PORT, spoken to over https, unless `http://` stands before it; "" where there
     is no Arvados."""
 
-    host: str
-    token: Secret
-    timeout: float  # seconds
-    insecure: bool
-    jobs_queue: bool
-    slurm_queue: bool
-    node_records: str  # auto, arvados or slurm
-    certs_file: str  # that of [Daemon]
+    host: str = option(
+        HOST,
+        "",
+        "The API server. Empty: there is no Arvados, Slurm is alone (dispatcher = slurm).",
+        example="zyxwv.example.com",
+        live=True,
+    )
+    token: Secret = option(
+        WORD,
+        "",
+        "A token that may read and change all nodes and jobs: an administrator's. Required with `host`.",
+        example="replace-with-an-administrator-token",
+        live=True,
+    )
+    timeout: float = option(NUMBER, "15", "The longest wait for one answer.", S, above=0)
+    insecure: bool = option(YES_NO, "no", "Do not check the server's certificate.")
+    jobs_queue: bool = option(YES_NO, "yes", "Read waiting jobs from Arvados' own jobs queue.")
+    slurm_queue: bool = option(YES_NO, "yes", "Read waiting jobs from Slurm's queue, and nodes' states from Slurm.")
+    node_records: Literal["auto", "arvados", "slurm"] = option(
+        choice("auto", "arvados", "slurm"),
+        "auto",
+        "Who keeps the node records: `arvados`, the API server (up to 2.7), or `slurm`, whose node names are the "
+        "records. `auto`: the API server where it still does, else Slurm.",
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section(CLOUD)
 class CloudSettings:
     """[Cloud] and the three free sections of the cloud, their names in lower case.
 
     A known option that is left empty is not in the mappings; one with a default is there for the clouds that have it.
     """
 
-    provider: str
-    shutdown_windows: tuple[float, ...]  # minutes: closed, open, closed ...
-    driver_class: str  # dotted path; "": the provider's own
-    credentials: Mapping[str, Secret]
-    listing: Mapping[str, str]
-    create: Mapping[str, str]
+    provider: str = option(choice(*PROVIDERS), None, "The cloud.", example="ec2")
+    shutdown_windows: tuple[float, ...] = option(
+        WINDOWS,
+        None,
+        "When an idle node may be shut down, counted from its start: so long not, then so long yes, and so on for "
+        "ever. `54, 5, 1` is minutes 54 to 59 of each hour, for clouds that bill by the hour. With an odd count the "
+        "first number is merged into the last closed one.",
+        MIN,
+        example="54, 5, 1",
+        at_once=True,
+    )
+    driver_class: str = option(DOTTED, "", "A class that replaces the cloud's libcloud driver. Empty: none.")
+    credentials: Mapping[str, Secret] = free()
+    listing: Mapping[str, str] = free()
+    create: Mapping[str, str] = free()
+
+
+@section(SIZE)
+class SizeSettings:
+    """One [Size NAME]. None: take the provider's value."""
+
+    cores: int = option(WHOLE, None, "Cores that jobs can count on.", low=1, example="2")
+    instance_type: str = option(TEXT, "", "The provider's type, by id or name. Empty: NAME.")
+    price: float | None = optional(NUMBER, "Price of a node. Empty: the provider's.", USD, above=0)
+    ram: float | None = optional(NUMBER, "RAM before node_mem_scaling; 0: unknown. Empty: the provider's.", MB, low=0)
+    disk: float | None = optional(NUMBER, "Disk; 0: unknown. Empty: the provider's.", GB, low=0)
+    scratch: float | None = optional(NUMBER, "Scratch space; 0: unknown. Empty: disk × 1000.", MB, low=0)
+    bandwidth: float | None = optional(NUMBER, "Network bandwidth. Empty: the provider's.", low=0)
+    preemptible: bool = option(YES_NO, "no", "Boot spot or preemptible nodes (ec2, gce).")
+    gres: Gres = option(
+        GRES,
+        "",
+        "What a node has of the things that Slurm counts beside cores, memory and disk: `gpu:1`, or "
+        "`gpu:tesla:2, license:4`. A job that asks for such things, by --gres or --gpus, gets a size that has them.",
+    )
+    partitions: tuple[str, ...] = option(
+        NAMES, "", "The partitions of Slurm whose jobs this size serves: `gpu, debug`. Empty: all."
+    )
+    features: tuple[str, ...] = option(
+        FEATURES,
+        "",
+        "Features of Slurm that nodes of this size have beside `instancetype=NAME`: `avx512, ib`. A job that asks for "
+        "one by --constraint gets a size, or a name in slurm.conf, that has it. Nodes of other sizes lose it.",
+    )
+
+    def section(self, name: str, extra: Mapping[str, str]) -> SizeSection:
+        """As the Fleet knows it. `extra`: free overrides of what the provider says."""
+        return SizeSection(
+            id=name,
+            cores=self.cores,
+            instance_type=self.instance_type or name,
+            price=self.price,
+            ram=self.ram,
+            disk=self.disk,
+            scratch=self.scratch,
+            bandwidth=self.bandwidth,
+            preemptible=self.preemptible,
+            gres=self.gres,
+            partitions=self.partitions,
+            features=self.features,
+            extra=tuple(extra.items()),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,17 +184,33 @@ class Settings:
     sizes: tuple[SizeSection, ...]  # in the order of the file
 
     def policy(self) -> Policy:
-        """What the Fleet decides by. Fields of Policy that are not named here are [Daemon] options of that name."""
-        slurm = self.daemon.dispatcher == "slurm"
-        elsewhere = {"sections", "shutdown_windows", "slurm", "asks_scheduler", "explain_unsatisfiable"}
-        names = [each.name for each in fields(Policy) if each.name not in elsewhere]
+        """What the Fleet decides by."""
+        daemon = self.daemon
+        slurm = daemon.dispatcher == "slurm"
         return Policy(
             sections=self.sizes,
             shutdown_windows=self.cloud.shutdown_windows,
-            slurm=slurm,
+            min_nodes=daemon.min_nodes,
+            max_nodes=daemon.max_nodes,
+            max_total_price=daemon.max_total_price,
+            max_price_factor=daemon.max_price_factor,
+            max_poll_time=daemon.max_poll_time,
+            poll_stale_after=daemon.poll_stale_after,
+            boot_fail_after=daemon.boot_fail_after,
+            node_stale_after=daemon.node_stale_after,
+            node_mem_scaling=daemon.node_mem_scaling,
+            consecutive_idle_count=daemon.consecutive_idle_count,
+            boot_attempts=daemon.boot_attempts,
+            quota_retry_after=daemon.quota_retry_after,
+            size_retry_after=daemon.size_retry_after,
+            use_within=daemon.use_within,
+            vain_retry_after=daemon.vain_retry_after,
+            drain_poll_time=daemon.drain_poll_time,
+            cancel_unsatisfiable=daemon.cancel_unsatisfiable,
             explain_unsatisfiable=not self.arvados.host,
+            keep_drained=daemon.keep_drained,
+            slurm=slurm,
             asks_scheduler=slurm or self.arvados.slurm_queue,  # else no Slurm command is ever run (row N5)
-            **{name: getattr(self.daemon, name) for name in names},
         )
 
     def poll_time_of(self, poll: Poll) -> float:

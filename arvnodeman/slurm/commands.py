@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from arvnodeman.config.settings import ARVADOS_CONTAINER
+from arvnodeman.config.daemon import ARVADOS_CONTAINER
 from arvnodeman.fleet.outlook.ahead import Placing
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.queue import Queue

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from arvnodeman.config.settings import DaemonSettings
+from arvnodeman.config import DaemonSettings
 from arvnodeman.supervision import crash_report
 from arvnodeman.supervision.ending import (
     CRASH_REPORT_LIMIT,

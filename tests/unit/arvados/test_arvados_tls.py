@@ -71,8 +71,9 @@ def test_records_are_kept_over_https(tmp_path: Path, way: str) -> None:
     with serving_tls(public, private) as host:
         settings = settings_for(tmp_path, host)
         certs_file = str(public) if way == "certs_file" else ""
-        arvados = dataclasses.replace(settings.arvados, certs_file=certs_file, insecure=way == "insecure")
-        keeper = make_keeper(dataclasses.replace(settings, arvados=arvados))
+        arvados = dataclasses.replace(settings.arvados, insecure=way == "insecure")
+        daemon = dataclasses.replace(settings.daemon, certs_file=certs_file)
+        keeper = make_keeper(dataclasses.replace(settings, arvados=arvados, daemon=daemon))
         prepared = keeper.prepare(BootIntent("small", 0.1, "boot-1", 1.0), None)
         assert keeper.list_records() == (prepared.record,)
 
@@ -81,8 +82,8 @@ def test_records_are_kept_over_https(tmp_path: Path, way: str) -> None:
 def test_a_certificate_that_nobody_vouches_for_is_refused_in_one_line(tmp_path: Path, certs_file: str) -> None:
     with serving_tls(*certificate(tmp_path)) as host:
         settings = settings_for(tmp_path, host)
-        arvados = dataclasses.replace(settings.arvados, certs_file=certs_file)
+        daemon = dataclasses.replace(settings.daemon, certs_file=certs_file)
         with pytest.raises(RemoteFailure) as caught:
-            make_keeper(dataclasses.replace(settings, arvados=arvados)).list_records()
+            make_keeper(dataclasses.replace(settings, daemon=daemon)).list_records()
         error = caught.value.error
         assert (error.kind, error.hint, "\n" in error.text) == (ErrorKind.REFUSED, "[Daemon] certs_file", False)

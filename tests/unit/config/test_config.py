@@ -10,9 +10,8 @@ import pytest
 
 from arvnodeman.config import Settings, load
 from arvnodeman.config.cloud_options import PROVIDERS
-from arvnodeman.config.option import DAEMON
-from arvnodeman.config.settings import DaemonSettings, ManageSettings
-from arvnodeman.config.table import OPTIONS, of_section
+from arvnodeman.config.settings import ManageSettings
+from arvnodeman.config.table import OPTIONS
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
 
@@ -60,18 +59,6 @@ def test_small_file_has_the_classic_defaults(loaded: Loader) -> None:
     assert settings.arvados.slurm_queue
     assert list(settings.cloud.shutdown_windows) == [54, 5, 1]
     assert settings.sizes == (SizeSection(id="small", cores=2, instance_type="small"),)
-
-
-def test_daemon_settings_and_table_have_the_same_names() -> None:
-    assert [field.name for field in dataclasses.fields(DaemonSettings)] == [option.key for option in of_section(DAEMON)]
-
-
-@pytest.mark.parametrize("field", dataclasses.fields(DaemonSettings), ids=lambda field: field.name)
-def test_daemon_defaults_have_the_types_that_the_dataclass_declares(
-    loaded: Loader, field: dataclasses.Field[object]
-) -> None:
-    """Row C29."""
-    assert type(getattr(loaded(GOOD).daemon, field.name)).__name__ == str(field.type).partition("[")[0]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -342,7 +329,7 @@ def test_classic_file_loads_unchanged(loaded: Loader) -> None:
         8,
         14400,
     )
-    assert settings.arvados.certs_file == settings.daemon.certs_file == "/etc/ssl/certs/ca-certificates.crt"
+    assert settings.daemon.certs_file == "/etc/ssl/certs/ca-certificates.crt"
     assert settings.arvados.jobs_queue
     assert settings.arvados.slurm_queue
     assert settings.cloud.credentials["secret"].reveal() == "50% off # not a comment"

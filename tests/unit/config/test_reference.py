@@ -9,9 +9,9 @@ import pytest
 
 import arvnodeman
 from arvnodeman.config import Settings, load, reference
+from arvnodeman.config.kinds import value_of
 from arvnodeman.config.option import CREDENTIALS, SECTIONS, SIZE, Option, nearest
 from arvnodeman.config.table import OPTIONS, find
-from arvnodeman.config.values import value_of
 
 ROOT = Path(arvnodeman.__file__).parent.parent
 EXAMPLE = ROOT / reference.EXAMPLE

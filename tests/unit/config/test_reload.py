@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.config import load
-from arvnodeman.config.reload import LIVE, Change, changes, reloaded
+from arvnodeman.config.reload import Change, changes, reloaded
 from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.values.model import Secret
 
@@ -119,10 +119,3 @@ def test_after_a_reload_what_needs_a_restart_is_as_it_was_and_is_told_again(old:
         "[Cloud] provider",
     }
     assert not any(change.live for change in left)
-
-
-def test_every_option_that_counts_as_live_exists(old: Settings) -> None:
-    """But for those that are made of several: `sections` is the sizes, the others need a restart."""
-    made = {"sections", "shutdown_windows", "slurm", "asks_scheduler", "explain_unsatisfiable"}
-    missing = {name for section, name in LIVE if not hasattr(getattr(old, section), name)}
-    assert missing <= made

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -28,8 +29,10 @@ def _root_as_before() -> Iterator[None]:
     root.handlers, root.level = handlers, level
 
 
-def settings(file: Path | str, level: str = "INFO", **loggers: str) -> LoggingSettings:
-    return LoggingSettings(file=str(file), level=level, loggers=loggers)
+def settings(
+    file: Path | str, level: str = "INFO", form: Literal["text", "json"] = "text", **loggers: str
+) -> LoggingSettings:
+    return LoggingSettings(file=str(file), level=level, loggers=loggers, format=form)
 
 
 def test_a_line_as_operators_grep_it(tmp_path: Path) -> None:
@@ -40,7 +43,7 @@ def test_a_line_as_operators_grep_it(tmp_path: Path) -> None:
 
 
 def test_a_line_in_json(tmp_path: Path) -> None:
-    logs.set_up(LoggingSettings(file=str(tmp_path / "log"), level="INFO", loggers={}, format="json"))
+    logs.set_up(settings(tmp_path / "log", form="json"))
     logging.getLogger("ComputeNodeSetupActor.7").warning('it is "%s"\nand more', "sö")
     try:
         raise KeyError("node")
@@ -70,9 +73,9 @@ def test_under_systemd_no_line_has_two_time_stamps(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_line_like_the_one_before_is_written_again(tmp_path: Path, form: str) -> None:
+def test_a_line_like_the_one_before_is_written_again(tmp_path: Path, form: Literal["text", "json"]) -> None:
     """Row K2: held back, it would hide that something goes on; whoever counts lines would count wrong."""
-    logs.set_up(LoggingSettings(file=str(tmp_path / "log"), level="INFO", loggers={}, format=form))
+    logs.set_up(settings(tmp_path / "log", form=form))
     for _ in range(50):
         logging.getLogger("JobQueueMonitorActor.7").warning("got error: %s", "HTTP 503")
     lines = (tmp_path / "log").read_text().splitlines()

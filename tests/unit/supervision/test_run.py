@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from arvnodeman.config import load
-from arvnodeman.config.settings import DaemonSettings
+from arvnodeman.config import DaemonSettings, load
 from arvnodeman.fleet.values.model import Policy
 from arvnodeman.fleet.view.view import View
 from arvnodeman.supervision import run as run_module

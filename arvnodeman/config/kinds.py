@@ -1,14 +1,13 @@
-"""From an option's text to its value."""
+"""The kinds of options: from a text to its value."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Callable
 from configparser import RawConfigParser
 from pathlib import PurePosixPath
-from typing import TypeAlias
+from typing import TypeVar
 
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.config.option import FREE_CLOUD_SECTIONS, Kind, Option, nearest
@@ -16,8 +15,9 @@ from arvnodeman.fleet.values.features import SIZE_FEATURE
 from arvnodeman.fleet.values.gres import Gres, offered
 from arvnodeman.fleet.values.model import Secret
 
-Value: TypeAlias = str | int | float | bool | Secret | tuple[float, ...] | tuple[str, ...] | Gres | None
+Word = TypeVar("Word", bound=str)
 
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 SHOWN = 60  # characters of a bad value that an error line shows
 PORT_LIMIT = 65535
 
@@ -31,8 +31,9 @@ _DOTTED_RANGE = re.compile(r"([A-Za-z0-9_-]*[A-Za-z_-])\{?([0-9]+)\.\.([0-9]+)\}
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", re.ASCII)
 
 
-def value_of(option: Option, text: str) -> Value:
-    """The value that the text means; None for a number left empty where the default is empty, too.
+def value_of(option: Option, text: str) -> object:
+    """The value that the text means, of the type of the option's kind; None for a number, or for yes and no, left empty
+    where the default is empty, too.
 
     Raises ValueError with words on what is wrong; they never quote the value of a secret. (NoGres, which is one, has
     several.)
@@ -40,14 +41,11 @@ def value_of(option: Option, text: str) -> Value:
     if not text:
         if option.default != "" and option.section not in FREE_CLOUD_SECTIONS:
             raise ValueError("is empty")
-        empty: dict[Kind, Value] = dict.fromkeys((Kind.WHOLE, Kind.NUMBER, Kind.YES_NO))
-        empty |= {Kind.WORD: Secret(""), Kind.SECRET: Secret("")}
-        empty |= {Kind.GRES: (), Kind.NAMES: (), Kind.FEATURES: ()}
-        return empty.get(option.kind, "")
-    may_have_lines = option.kind is Kind.WINDOWS or option.section in FREE_CLOUD_SECTIONS
+        return option.kind.empty
+    may_have_lines = option.kind.has_lines or option.section in FREE_CLOUD_SECTIONS
     if "\n" in text and not may_have_lines:
         raise ValueError("has more than one line (an indented line belongs to the option above it)")
-    return _READERS[option.kind](option, text)
+    return option.kind.read(option, text)
 
 
 def _shown(option: Option, text: str) -> str:
@@ -105,9 +103,9 @@ def _yes_no(option: Option, text: str) -> bool:
 
 
 def _choice(option: Option, text: str) -> str:
-    if text in option.choices:
+    if text in option.kind.choices:
         return text
-    like = nearest(text, option.choices, cutoff=0.6)
+    like = nearest(text, option.kind.choices, cutoff=0.6)
     raise ValueError(f"{_shown(option, text)} is unknown" + (f" (like {like!r}?)" if like else ""))
 
 
@@ -172,6 +170,10 @@ def _gres(_option: Option, text: str) -> Gres:
     return offered(text)
 
 
+def _texts(_option: Option, text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
 def _names(option: Option, text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
@@ -188,22 +190,26 @@ def _features(option: Option, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-_READERS: dict[Kind, Callable[[Option, str], Value]] = {
-    Kind.TEXT: lambda _option, text: text,
-    Kind.SECRET: lambda _option, text: Secret(text),
-    Kind.WORD: _word,
-    Kind.WHOLE: _whole,
-    Kind.NUMBER: _number,
-    Kind.YES_NO: _yes_no,
-    Kind.CHOICE: _choice,
-    Kind.LEVEL: _level,
-    Kind.WINDOWS: _windows,
-    Kind.HOST: _host,
-    Kind.FOLDER: _folder,
-    Kind.JSON: _json,
-    Kind.DOTTED: _dotted,
-    Kind.HOSTLIST: _hostlist,
-    Kind.GRES: _gres,
-    Kind.NAMES: _names,
-    Kind.FEATURES: _features,
-}
+TEXT = Kind("text", lambda _option, text: text)
+SECRET = Kind("secret text", lambda _option, text: Secret(text), Secret(""), secret=True)
+WORD = Kind("one word, kept secret", _word, Secret(""), secret=True)
+WHOLE = Kind("a whole number", _whole, None)
+NUMBER = Kind("a number", _number, None)
+YES_NO = Kind("yes or no", _yes_no, None)
+LEVEL = Kind("the name of a log level", _level, choices=LEVELS)
+WINDOWS = Kind("at least two numbers with commas between, none negative, not all 0", _windows, has_lines=True)
+HOST = Kind("HOST or HOST:PORT; https unless http:// stands before it", _host)
+FOLDER = Kind("an absolute path", _folder)
+JSON = Kind("JSON", _json)
+DOTTED = Kind("a dotted path, package.module.Class", _dotted)
+HOSTLIST = Kind("names of Slurm nodes, as cloud[1-20,31]", _hostlist)
+GRES: Kind[Gres] = Kind("NAME:COUNT or NAME:TYPE:COUNT, several with commas between", _gres, ())
+TEXTS = Kind("text", _texts, ())
+NAMES = Kind("names with commas between", _names, ())
+FEATURES = Kind("names of features with commas between, without instancetype=", _features, ())
+
+
+def choice(*words: Word) -> Kind[Word]:
+    """One of these words; an empty one is read as nothing."""
+    by_text = {str(word): word for word in words}
+    return Kind("one of a few words", lambda option, text: by_text[_choice(option, text)], choices=tuple(words))

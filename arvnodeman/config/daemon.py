@@ -1,0 +1,268 @@
+"""The options of [Daemon]."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal
+
+from arvnodeman.config.kinds import FOLDER, HOSTLIST, NUMBER, TEXT, TEXTS, WHOLE, YES_NO, choice
+from arvnodeman.config.option import DAEMON, option, section
+
+if TYPE_CHECKING:
+    from arvnodeman.config.settings import Settings
+
+ARVADOS_CONTAINER = "-dz642-"
+"""Part of the name of every job that Arvados' dispatcher submits: the type code of container uuids (row F16)."""
+SLURM_TIMEOUT = 20.0  # seconds that one of Slurm's commands may take
+HOPELESS_POLLS = 10  # poll_hopeless_after is so many times poll_stale_after when the file does not say
+WATCHDOG_ROUNDS = 10  # watchdog_interval is this part of watchdog when the file does not say, within these bounds
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.5, 20.0  # seconds
+
+S, USD = "seconds", "$/hour"
+
+
+def _hopeless_after(given: Settings) -> float:
+    return HOPELESS_POLLS * given.daemon.poll_stale_after
+
+
+def _watchdog_interval(given: Settings) -> float:
+    return min(max(given.daemon.watchdog / WATCHDOG_ROUNDS, SHORTEST_INTERVAL), LONGEST_INTERVAL)
+
+
+def _with_arvados(given: Settings) -> bool:
+    return bool(given.arvados.host)
+
+
+def _job_name_pattern(given: Settings) -> str:
+    return ARVADOS_CONTAINER if given.arvados.host else ""
+
+
+def _state_directory(_given: Settings) -> str:
+    """systemd gives several, with colons between, when the unit names several."""
+    return os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+
+
+@section(DAEMON)
+class DaemonSettings:
+    """[Daemon]: each option under its own name. Times are seconds."""
+
+    dispatcher: Literal["", "slurm"] = option(
+        choice("", "slurm"),
+        "",
+        "`slurm` drains nodes in Slurm before they are destroyed and keeps their features and weights. Empty: Slurm's "
+        "nodes are never touched.",
+    )
+    min_nodes: int = option(
+        WHOLE, "0", "Keep at least so many nodes, filled with the cheapest size.", low=0, at_once=True
+    )
+    max_nodes: int = option(
+        WHOLE, "1", "Never more nodes than this, counting all that exist or are booting.", low=0, at_once=True
+    )
+    max_total_price: float = option(
+        NUMBER,
+        "0",
+        "Never boot a node with which all that exist or are booting would cost more than this. 0: no limit.",
+        USD,
+        low=0,
+        no_limit=0,
+        at_once=True,
+    )
+    max_price_factor: float = option(
+        NUMBER,
+        "1.5",
+        "While the cheapest size that fits a job cannot be had, take a dearer one up to so many times its price.",
+        low=1,
+        at_once=True,
+    )
+    poll_time: float = option(NUMBER, "60", "The time between two polls of one list.", S, above=0, at_once=True)
+    cloudlist_poll_time: float = option(
+        NUMBER, "0", "The same for the cloud's nodes. 0: poll_time.", S, low=0, at_once=True
+    )
+    nodelist_poll_time: float = option(
+        NUMBER, "0", "The same for node records and Slurm. 0: poll_time.", S, low=0, at_once=True
+    )
+    wishlist_poll_time: float = option(NUMBER, "0", "The same for the job queue. 0: poll_time.", S, low=0, at_once=True)
+    max_poll_time: float = option(
+        NUMBER,
+        "300",
+        "The longest wait after a failed poll or request; waits double up to it.",
+        S,
+        above=0,
+        at_once=True,
+    )
+    poll_stale_after: float = option(
+        NUMBER,
+        "600",
+        "While any list is older than this, nothing is booted, stopped or cancelled.",
+        S,
+        above=0,
+        at_once=True,
+    )
+    poll_hopeless_after: float = option(
+        NUMBER,
+        "",
+        "When a list has not been read for so long, the daemon ends itself, to be restarted. 0: never. Empty: 10 times "
+        "poll_stale_after.",
+        S,
+        otherwise=_hopeless_after,
+        low=0,
+    )
+    boot_fail_after: float = option(
+        NUMBER,
+        "1800",
+        "A node that has not come up so long after its start is taken for broken and may be shut down.",
+        S,
+        above=0,
+        at_once=True,
+    )
+    node_stale_after: float = option(
+        NUMBER,
+        "7200",
+        "A ping or a node record older than this says nothing any more; a record so old may be used again.",
+        S,
+        above=0,
+        at_once=True,
+    )
+    consecutive_idle_count: int = option(
+        WHOLE,
+        "2",
+        "Polls in a row that must find a node idle before it may be shut down.",
+        "polls",
+        low=0,
+        at_once=True,
+    )
+    node_mem_scaling: float = option(
+        NUMBER, "0.95", "The share of a node's advertised RAM that jobs can count on.", above=0, high=2, at_once=True
+    )
+    boot_attempts: int = option(WHOLE, "10", "Tries of one boot before it is given up.", "tries", low=1, at_once=True)
+    quota_retry_after: float = option(
+        NUMBER,
+        "60",
+        "After the cloud refused a node for quota, wait so long before one more is tried; doubles up to 15 minutes.",
+        S,
+        above=0,
+        at_once=True,
+    )
+    size_retry_after: float = option(
+        NUMBER,
+        "60",
+        "A size that cannot be had rests so long before one node of it is tried; doubles up to 15 minutes.",
+        S,
+        above=0,
+        at_once=True,
+    )
+    use_within: float = option(
+        NUMBER,
+        "180",
+        "A node that Slurm has not used for so long, and for three node polls, is kept no longer for the jobs that "
+        "wait for it; should be two of Slurm's scheduling cycles (`bf_interval`, `sched_interval`) at least.",
+        S,
+        above=0,
+        at_once=True,
+    )
+    vain_retry_after: float = option(
+        NUMBER,
+        "300",
+        "When Slurm did not use a node for the jobs that it was up for, none is booted for jobs like them so long, "
+        "then one as a probe; doubles up to 48 times that.",
+        S,
+        above=0,
+        at_once=True,
+    )
+    drain_poll_time: float = option(
+        NUMBER, "10", "How often Slurm is asked whether a node has drained.", S, above=0, at_once=True
+    )
+    max_concurrent_cloud_ops: int = option(
+        WHOLE,
+        "16",
+        "Boots and shutdowns whose requests may run at once; one place is kept for shutdowns.",
+        low=2,
+        high=1000,
+    )
+    max_cloud_ops_per_second: float = option(
+        NUMBER,
+        "10",
+        "Requests to the cloud that create or destroy a node, all together; destroys come first. 0: no limit.",
+        "requests/second",
+        low=0,
+        high=10_000,
+        no_limit=0,
+    )
+    cancel_unsatisfiable: bool = option(
+        YES_NO,
+        "",
+        "Cancel a job that no configured size can ever run, with the reason logged on it. Empty: yes where there is an "
+        "[Arvados] host. Without one the reason goes into the job's AdminComment in any case.",
+        otherwise=_with_arvados,
+        at_once=True,
+    )
+    keep_drained: bool = option(
+        YES_NO,
+        "no",
+        "Leave nodes alone that somebody else drained in Slurm. With `no` they are taken for broken and go.",
+        at_once=True,
+    )
+    node_names: str = option(
+        HOSTLIST,
+        "",
+        "Where Slurm keeps the node records: the names in slurm.conf that new nodes may get, as `cloud[1-20]`. Empty: "
+        "all nodes of `partitions`, but compute0.",
+    )
+    partitions: tuple[str, ...] = option(
+        TEXTS,
+        "",
+        "The partitions of Slurm whose nodes are ours where node_names is empty, with commas between. Empty: all.",
+    )
+    job_name_pattern: str = option(
+        TEXT,
+        "",
+        "Only jobs in Slurm whose name contains this count. Empty: `-dz642-`, as Arvados names its jobs, where there "
+        "is an [Arvados] host; else every job counts.",
+        otherwise=_job_name_pattern,
+    )
+    watchdog: float = option(
+        NUMBER,
+        "600",
+        "A part of the daemon that does not answer for so long ends the process, to be restarted.",
+        S,
+        above=0,
+    )
+    watchdog_interval: float = option(
+        NUMBER,
+        "",
+        "How often the watchdog asks. Empty: a tenth of watchdog, at least 0.5 and at most 20.",
+        S,
+        otherwise=_watchdog_interval,
+        above=0,
+    )
+    stop_timeout: float = option(
+        NUMBER, "60", "When told to stop, wait so long for boots that are under way.", S, low=0, at_once=True
+    )
+    certs_file: str = option(TEXT, "", "A file of CA certificates to check the API server with. Empty: the system's.")
+    state_dir: str = option(
+        FOLDER,
+        "",
+        "A directory for what the daemon leaves to its next run and to people: why it ended, and a socket for the "
+        "command line. Empty: $STATE_DIRECTORY, as systemd sets it; when that is empty too, none.",
+        otherwise=_state_directory,
+    )
+    history_days: int = option(
+        WHOLE,
+        "90",
+        "How long the history file in the state directory goes back: lives of nodes, costs, waits, decisions. 0: none "
+        "is written.",
+        "days",
+        low=0,
+        high=3660,
+    )
+    journal: bool = option(
+        YES_NO,
+        "yes",
+        "Keep what the daemon was told, at most 64 MB of it and without secrets, in the state directory: with it what "
+        "was decided can be looked into, and decided again.",
+    )
+
+    @property
+    def slurm_timeout(self) -> float:
+        """Seconds that a Slurm command may take: a poller's calls end well within the watchdog's time."""
+        return min(SLURM_TIMEOUT, self.watchdog / 4)
