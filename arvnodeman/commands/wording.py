@@ -156,7 +156,7 @@ def node(shown: NodeShown) -> Iterator[str]:
     if shown.word:
         yield f"  an operator said {shown.word.word}: {shown.word.reason or 'no reason given'}"
     if shown.doubtful:
-        yield "  it has not been heard of for long, and is kept since it may be working"
+        yield "  it has not been heard from for long, and is kept since it may be working"
     yield f"  It {'goes' if shown.goes else 'stays'}: {shown.why}."
     for operation in shown.operations if shown.operations is not UNSET else ():
         yield f"  under way: {_operation(operation)}"

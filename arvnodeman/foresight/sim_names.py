@@ -1,4 +1,4 @@
-"""The keeper of a simulated site of Slurm alone: names are the records, nodes are heard of through their slurmd.
+"""The keeper of a simulated site of Slurm alone: names are the records, nodes are heard from through their slurmd.
 
 What the lists say of a name is put together by the real keeper's own functions, from what Slurm would show.
 """
@@ -123,7 +123,7 @@ class SimNames:
         if node.reason_at is not None and now < node.reason_at + REST:
             until = node.reason_at + REST if now >= node.reason_at else node.reason_at
         if contact is not None and contact.last == now:
-            until = now  # heard of anew each time
+            until = now  # heard from anew each time
         self._kept[name.name] = _Kept(record, name.version, self.skew, until)
         return record
 

@@ -50,7 +50,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "doubtful_nodes",
         G,
-        "1 for each node that has not been heard of for long and is kept, since it may be working.",
+        "1 for each node that has not been heard from for long and is kept, since it may be working.",
         read.doubtful,
         ("node", "hostname"),
     ),

@@ -2,7 +2,7 @@
 
 A name is given to one cloud node after the other. What has to outlast this process is in Slurm itself, in the name's
 Comment: first the intent of a boot, then, from the first list that shows the node, the instance that has the name.
-There is no ping: a node has made contact when Slurm knows of a slurmd under its name, and is heard of while that
+There is no ping: a node has made contact when Slurm knows of a slurmd under its name, and is heard from while that
 answers.
 """
 
@@ -47,7 +47,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """When the node that has a name was first and last heard of, as far as this process knows."""
+    """When the node that has a name was first and last heard from, as far as this process knows."""
 
     instance_id: str
     first: float | None

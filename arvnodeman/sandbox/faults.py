@@ -57,7 +57,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("list-loses-page", Place.LIST, "a page of a list is empty"),
         Fault("records-old", Place.RECORD, "a list of node records is as it was `lag` seconds ago"),
         Fault("records-forget", Place.RECORD, "a change of a node record is answered well, and forgotten"),
-        Fault("node-never-pings", Place.NODE, "a node boots, costs, and is never heard of"),
+        Fault("node-never-pings", Place.NODE, "a node boots, costs, and is never heard from"),
         Fault("node-dies-booting", Place.NODE, "a node vanishes while it boots"),
         Fault("node-dies-working", Place.NODE, "a node vanishes while it runs a job (looked at for each job)"),
         Fault("node-reboots", Place.NODE, "a node's computer starts anew; its job is lost"),
