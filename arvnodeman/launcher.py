@@ -135,7 +135,7 @@ def _lead_own_group() -> None:
         return  # it leads one already
 
 
-class Mind:
+class PublishedMind:
     """The brain, as last words ask it."""
 
     def __init__(self, published: Published) -> None:
@@ -176,7 +176,7 @@ class Daemon:
             self._journal = Journal(state_dir, policy, now)
             brain = JournalledBrain(brain, self._journal)
         self._published = Published(brain.view)
-        self._run = Run(settings.daemon, state_dir, self._vitals, Mind(self._published))
+        self._run = Run(settings.daemon, state_dir, self._vitals, PublishedMind(self._published))
         supervision = Supervision(self._vitals, self._run.ending)
         self._crew = Crew(settings, supervision, brain, self._published, dry_run=dry_run)
         shortest = min(map(settings.poll_time_of, Poll))

@@ -32,7 +32,7 @@ class SimNode:
 
 
 @dataclass(slots=True)
-class Tally:
+class SimTally:
     """What must not happen, and what is worth knowing."""
 
     busy_destroyed: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Tally:
 class SimCloud:
     """Nodes by id. The list is made anew only where it has changed, and is the same object else."""
 
-    def __init__(self, tally: Tally, *, addresses: bool) -> None:
+    def __init__(self, tally: SimTally, *, addresses: bool) -> None:
         """`addresses`: nodes have some, and their tags tell their price."""
         self.nodes: dict[str, SimNode] = {}
         self.quota: int | None = None

@@ -16,7 +16,7 @@ Kind = tuple[str, frozenset[str]]  # of a node: size at the cloud, features in S
 
 
 @dataclass(slots=True, eq=False)
-class Group:
+class SimGroup:
     """Jobs of one shape: when the first cannot start, none of them can."""
 
     shape: JobShape
@@ -40,7 +40,7 @@ class SimJob:
     done: bool = False
     cancelled: str = ""
     started: float | None = None
-    group: Group | None = None
+    group: SimGroup | None = None
 
     @property
     def waits(self) -> bool:
@@ -62,19 +62,19 @@ class SimQueue:
     """What waits. The list is made anew only where it has changed."""
 
     def __init__(self) -> None:
-        self.groups: dict[JobShape, Group] = {}  # of which some job waits
-        self._known: dict[JobShape, Group] = {}
+        self.groups: dict[JobShape, SimGroup] = {}  # of which some job waits
+        self._known: dict[JobShape, SimGroup] = {}
         self._turns: list[Turn] = []
         self._jobs: dict[Turn, SimJob] = {}
         self._listed: dict[Turn, Job] = {}
         self._changed = False
         self._list = Queue()
 
-    def add(self, job: SimJob) -> Group:
+    def add(self, job: SimJob) -> SimGroup:
         """It waits, for the first time or again, with the others of its group."""
         turn, group = job.turn, job.group
         if group is None:
-            group = job.group = self._known.setdefault(job.shape, Group(job.shape))
+            group = job.group = self._known.setdefault(job.shape, SimGroup(job.shape))
         if not group.waiting:
             self.groups[job.shape] = group
         group.waiting += 1
@@ -96,7 +96,7 @@ class SimQueue:
         self._listed.pop(turn, None)
         self._changed = True
 
-    def first(self, group: Group) -> SimJob | None:
+    def first(self, group: SimGroup) -> SimJob | None:
         """Whose turn it is."""
         turns, jobs = group.turns, self._jobs
         while turns and turns[0] not in jobs:

@@ -18,7 +18,7 @@ from arvnodeman.fleet.values.model import (
     Secret,
 )
 from arvnodeman.foresight.agenda import Agenda
-from arvnodeman.foresight.sim_cloud import SimCloud, SimNode, Tally
+from arvnodeman.foresight.sim_cloud import SimCloud, SimNode, SimTally
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +82,7 @@ class SimRecords:
     """Arvados' nodes. Each of them pings every `ping` seconds; that is worked out when somebody reads its record."""
 
     def __init__(
-        self, agenda: Agenda, cloud: SimCloud, tally: Tally, slots: int, halt: Callable[[SimNode], None]
+        self, agenda: Agenda, cloud: SimCloud, tally: SimTally, slots: int, halt: Callable[[SimNode], None]
     ) -> None:
         """`halt` is told of nodes that are told to halt."""
         self.ping = 60.0

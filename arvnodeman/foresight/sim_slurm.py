@@ -19,7 +19,7 @@ from arvnodeman.fleet.values.model import (
 )
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.foresight.sim_cloud import SimNode
-from arvnodeman.foresight.sim_jobs import Group, Kind, SimJob, SimQueue
+from arvnodeman.foresight.sim_jobs import Kind, SimGroup, SimJob, SimQueue
 from arvnodeman.slurm.words import node_work
 
 MAINTENANCE = "Reserved for maintenance"
@@ -214,7 +214,7 @@ class SimSlurm:
         """Start what can start, by turn; what has to wait keeps nobody else from it."""
         self._start_of(self.queue.groups.values())
 
-    def _start_of(self, groups: Iterable[Group]) -> None:
+    def _start_of(self, groups: Iterable[SimGroup]) -> None:
         if not self._free or not self.queue:
             return
         heads = []
@@ -244,12 +244,12 @@ class SimSlurm:
             self.changed(name)
         self._start(job)
 
-    def _fitting(self, group: Group) -> list[SimName]:
+    def _fitting(self, group: SimGroup) -> list[SimName]:
         """As many free names as one job of it has, the first of them."""
         kinds = [numbers for kind, numbers in self._free.items() if self._fits(group, kind)]
         return [self._by_number[number - 1] for number in islice(heapq.merge(*kinds), group.shape.nodes)]
 
-    def _fits(self, group: Group, kind: Kind) -> bool:
+    def _fits(self, group: SimGroup, kind: Kind) -> bool:
         known = group.fits.get(kind)
         if known is None:
             known = group.fits[kind] = self._may_have(group.shape, kind)

@@ -39,7 +39,7 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
 from arvnodeman.fleet.values.model import CloudNode, JobShape, ProviderSize
 from arvnodeman.foresight.agenda import Agenda
-from arvnodeman.foresight.sim_cloud import SimCloud, SimNode, Tally
+from arvnodeman.foresight.sim_cloud import SimCloud, SimNode, SimTally
 from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.sim_names import SimNames
 from arvnodeman.foresight.sim_records import SimKeeper, SimRecords
@@ -73,7 +73,7 @@ class SimulatedSite:
         self.nature = Nature()
         self.skew = 0.0
         self.jobs: dict[str, SimJob] = {}
-        self.tally = Tally()
+        self.tally = SimTally()
         self.killed_on_request: set[str] = set()  # cloud ids that an operator's kill may destroy while busy
         self.clouds = SimCloud(self.tally, addresses=names)
         self.slurms = SimSlurm(sizes, slots, self._job_started)

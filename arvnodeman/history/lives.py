@@ -38,7 +38,7 @@ class Life:
     owed_from: float = 0.0  # what it cost before is added up already
 
 
-class Span(NamedTuple):
+class PaidSpan(NamedTuple):
     """A time that has been, and is to be paid for."""
 
     price: float  # $/hour
@@ -56,7 +56,7 @@ class Lives:
 
     def __init__(self) -> None:
         self.open: dict[str, Life] = {}
-        self.spans: list[Span] = []  # of lives that have ended, until somebody takes them
+        self.spans: list[PaidSpan] = []  # of lives that have ended, until somebody takes them
         self._past: dict[str, Life] = {}  # ended lately, by id: the newest life of each
         self._names: dict[str, str] = {}  # cloud name -> id
         self._unsaid: list[Life] = []  # ends that happened while nobody looked
@@ -106,7 +106,7 @@ class Lives:
             return life
         return None
 
-    def take_spans(self) -> list[Span]:
+    def take_spans(self) -> list[PaidSpan]:
         """The spans since the last call."""
         spans, self.spans = self.spans, []
         return spans
@@ -155,7 +155,7 @@ class Lives:
     def _pay(self, life: Life) -> None:
         assert life.ended is not None
         since = max(life.began, life.owed_from)
-        self.spans.append(Span(life.price, since, life.ended))
+        self.spans.append(PaidSpan(life.price, since, life.ended))
         life.owed_from = max(since, life.ended)
 
     def _forget(self, view: View, now: float) -> None:

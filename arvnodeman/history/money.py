@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from arvnodeman.history.lives import Life, Span, cost
+from arvnodeman.history.lives import Life, PaidSpan, cost
 
 PERIODS = ("hour", "day", "month")
 
@@ -44,7 +44,7 @@ class Money:
         self._rate = 0.0
         self._before = dict.fromkeys(PERIODS, 0.0)  # $/hour × moment, from which each open life counts
 
-    def count(self, running: Iterable[Life], spans: Iterable[Span], now: float) -> None:
+    def count(self, running: Iterable[Life], spans: Iterable[PaidSpan], now: float) -> None:
         """The lives that go on, all of them, and the times since the last call that are to be paid for."""
         with self._lock:
             self._roll(now)

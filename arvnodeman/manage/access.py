@@ -36,7 +36,7 @@ class Refusal(Exception):
         self.text = text
 
 
-class Gate:
+class AccessControl:
     """Checks each request. Any thread."""
 
     def __init__(self, token: Secret) -> None:

@@ -12,7 +12,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.values.model import Secret
-from arvnodeman.manage.access import Gate, Refusal, Right
+from arvnodeman.manage.access import AccessControl, Refusal, Right
 from arvnodeman.manage.answers import ErrorShown, encode
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class Route:
 class Application:
     """A WSGI application. A page that fails is a 500 and a line in the log, and nothing worse (row K7)."""
 
-    def __init__(self, routes: Sequence[Route], gate: Gate | None = None) -> None:
+    def __init__(self, routes: Sequence[Route], gate: AccessControl | None = None) -> None:
         """Without a gate only open pages are served."""
-        self._gate = gate or Gate(Secret(""))
+        self._gate = gate or AccessControl(Secret(""))
         self._routes = routes
         rules = [Rule(route.rule, methods=[route.method], endpoint=number) for number, route in enumerate(routes)]
         self._map = Map(rules, merge_slashes=False, redirect_defaults=False)

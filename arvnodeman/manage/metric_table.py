@@ -17,7 +17,7 @@ from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS, Labels, R
 PREFIX = "arvados_node_manager_"
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """Of a metric, as Prometheus has them."""
 
     GAUGE = "gauge"
@@ -30,7 +30,7 @@ class Metric:
     """One metric. `name` without prefix; a counter's without `_total`, which the text format adds."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     meaning: str
     read: Read
     labels: Labels = ()
@@ -38,10 +38,10 @@ class Metric:
     @property
     def full_name(self) -> str:
         """As people query it; a histogram's stem."""
-        return PREFIX + self.name + ("_total" if self.kind is Kind.COUNTER else "")
+        return PREFIX + self.name + ("_total" if self.kind is MetricKind.COUNTER else "")
 
 
-G, C, H = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM
+G, C, H = MetricKind.GAUGE, MetricKind.COUNTER, MetricKind.HISTOGRAM
 METRICS: tuple[Metric, ...] = (
     Metric(
         "nodes", G, "Nodes by state and size; size is empty for one that no section has.", read.nodes, ("state", "size")

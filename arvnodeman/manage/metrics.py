@@ -42,11 +42,11 @@ class TableCollector(Collector):
 def _family(metric: table.Metric) -> Family:
     name = table.PREFIX + metric.name
     match metric.kind:
-        case table.Kind.GAUGE:
+        case table.MetricKind.GAUGE:
             return GaugeMetricFamily(name, metric.meaning, labels=metric.labels)
-        case table.Kind.COUNTER:
+        case table.MetricKind.COUNTER:
             return CounterMetricFamily(name, metric.meaning, labels=metric.labels)
-        case table.Kind.HISTOGRAM:
+        case table.MetricKind.HISTOGRAM:
             return HistogramMetricFamily(name, metric.meaning, labels=metric.labels)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arvnodeman.manage import api, openapi
-from arvnodeman.manage.access import Gate, Right
+from arvnodeman.manage.access import AccessControl, Right
 from arvnodeman.manage.app import Application, Route
 from arvnodeman.manage.cached_page import CachedPage
 from arvnodeman.manage.health import HealthPage
@@ -24,4 +24,4 @@ def make_application(source: Source) -> Application:
         Route("/v1/openapi.json", lambda _request: openapi.document(), Right.READ),
         *api.routes(source),
     ]
-    return Application(routes, Gate(token))
+    return Application(routes, AccessControl(token))

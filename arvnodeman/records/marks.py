@@ -18,7 +18,7 @@ _MARK = re.compile(rf"{_BOOTING} (\S+) (\S+) ([0-9.e+-]+) ([0-9.]+)|{_NODE} (\S+
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class NameMark:
     """A name's Comment, where it is ours: a boot under way, or the instance that has the name."""
 
     intent: BootIntent | None = None
@@ -35,7 +35,7 @@ def mark_of_node(instance_id: str) -> str:
     return f"{_NODE} {instance_id}"
 
 
-def read_mark(comment: str) -> Mark | None:
+def read_mark(comment: str) -> NameMark | None:
     """The mark in a Comment; None for one that is empty or somebody else's. One that was written with many others has
     quotation marks around it."""
     match = _MARK.fullmatch(comment.strip().removeprefix('"').removesuffix('"'))
@@ -43,9 +43,9 @@ def read_mark(comment: str) -> Mark | None:
         return None
     token, size, price, at, instance_id = match.groups()
     if instance_id is not None:
-        return Mark(instance_id=instance_id)
+        return NameMark(instance_id=instance_id)
     try:
         intent = BootIntent(size, float(price), token, float(at))
     except ValueError:
         return None
-    return Mark(intent=intent) if math.isfinite(intent.price) and intent.price >= 0 else None
+    return NameMark(intent=intent) if math.isfinite(intent.price) and intent.price >= 0 else None

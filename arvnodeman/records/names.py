@@ -28,7 +28,7 @@ from arvnodeman.fleet.values.model import (
 )
 from arvnodeman.fleet.values.work import OUR_BOOT, OURS, drain_of, reason_for
 from arvnodeman.records.advice import Advice
-from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark
+from arvnodeman.records.marks import NOBODYS_ADDRESS, NameMark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.errors import UnknownNode
 from arvnodeman.slurm.keeping import NameNote, NamesInSlurm
@@ -113,7 +113,7 @@ class SlurmRecords:
             elif name in failures:
                 found.append(failures[name])
             else:
-                record = record_of(shown[name], Mark(intent=intent), None, free=False)
+                record = record_of(shown[name], NameMark(intent=intent), None, free=False)
                 found.append(RecordPrepared(record, Secret("")))
         return found
 
@@ -233,7 +233,7 @@ def _set_down_since(node: ShownNode) -> bool:
     )
 
 
-def is_free(node: ShownNode, mark: Mark | None, rest: float, now: float) -> bool:
+def is_free(node: ShownNode, mark: NameMark | None, rest: float, now: float) -> bool:
     """May a new node have this name? What the cloud lists under it, and what we are doing with it, the Fleet knows."""
     ours = node.reason.startswith(OURS)
     if mark is not None or node.works or answers(node) or not _NOT_FREE.isdisjoint(node.flags):
@@ -247,7 +247,7 @@ def is_free(node: ShownNode, mark: Mark | None, rest: float, now: float) -> bool
     return not (ours and node.reason_at is not None and 0 <= now - node.reason_at < rest)
 
 
-def record_of(node: ShownNode, mark: Mark | None, contact: Contact | None, *, free: bool) -> NodeRecord:
+def record_of(node: ShownNode, mark: NameMark | None, contact: Contact | None, *, free: bool) -> NodeRecord:
     """A name as a record."""
     return NodeRecord(
         uuid=node.name,

@@ -17,7 +17,7 @@ from typing import Protocol
 _log = logging.getLogger("sandbox.clock")
 
 
-class Timer:
+class SiteTimer:
     """A coming event. `cancel()` takes it back; both under the clock's lock."""
 
     __slots__ = ("action",)
@@ -30,7 +30,7 @@ class Timer:
         self.action = None
 
 
-class Clock(Protocol):
+class SiteClock(Protocol):
     """What the parts of the site need of a clock."""
 
     speed: float
@@ -42,7 +42,7 @@ class Clock(Protocol):
     def elapsed(self) -> float:
         """Simulated seconds since the start of the site."""
 
-    def after(self, seconds: float, action: Callable[[], object]) -> Timer:
+    def after(self, seconds: float, action: Callable[[], object]) -> SiteTimer:
         """Let `action` happen in so many simulated seconds, in the clock's thread, under the lock."""
 
 
@@ -51,10 +51,10 @@ class _Heap:
 
     def __init__(self) -> None:
         self._order = itertools.count()
-        self._entries: list[tuple[float, int, Timer]] = []
+        self._entries: list[tuple[float, int, SiteTimer]] = []
 
-    def push(self, due: float, action: Callable[[], object]) -> Timer:
-        timer = Timer(action)
+    def push(self, due: float, action: Callable[[], object]) -> SiteTimer:
+        timer = SiteTimer(action)
         heapq.heappush(self._entries, (due, next(self._order), timer))
         return timer
 
@@ -63,7 +63,7 @@ class _Heap:
             heapq.heappop(self._entries)
         return self._entries[0][0] if self._entries else None
 
-    def pop(self) -> Timer:
+    def pop(self) -> SiteTimer:
         return heapq.heappop(self._entries)[2]
 
 
@@ -86,7 +86,7 @@ class LiveClock:
         """Simulated seconds since the start of the site."""
         return (time.monotonic() - self._start) * self.speed
 
-    def after(self, seconds: float, action: Callable[[], object]) -> Timer:
+    def after(self, seconds: float, action: Callable[[], object]) -> SiteTimer:
         """Let `action` happen in so many simulated seconds."""
         with self._changed:
             due = self.elapsed() + max(seconds, 0.0)
@@ -139,7 +139,7 @@ class VirtualClock:
         """Simulated seconds since the start."""
         return self._now
 
-    def after(self, seconds: float, action: Callable[[], object]) -> Timer:
+    def after(self, seconds: float, action: Callable[[], object]) -> SiteTimer:
         """Let `action` happen in so many simulated seconds."""
         return self._heap.push(self._now + max(seconds, 0.0), action)
 

@@ -25,9 +25,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from arvnodeman.sandbox.catalogue import Size
-from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.faults import Faults, chance
-from arvnodeman.sandbox.past import Past
+from arvnodeman.sandbox.past import DelayedCopy
 from arvnodeman.sandbox.site_events import SiteEvents
 
 PAGE = 100
@@ -145,7 +145,7 @@ class Cloud:
 
     def __init__(
         self,
-        clock: Clock,
+        clock: SiteClock,
         faults: Faults,
         events: SiteEvents,
         sizes: tuple[Size, ...],
@@ -164,7 +164,7 @@ class Cloud:
         self._clock = clock
         self._wall = wall or clock.wall
         self._page = page
-        self._past = Past(clock, self._list)
+        self._past = DelayedCopy(clock, self._list)
         self._faults = faults
         self._events = events
         self._seed = seed

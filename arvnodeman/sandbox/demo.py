@@ -98,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
         return 1
     seconds = given.seconds or _SECONDS * (_SLURM_FACTOR if given.slurm == "real" else 1)
     return demo(
-        Plan(
+        DemoPlan(
             seconds=math.inf if given.open_ended else seconds,
             speed=CALM_SPEED if given.open_ended else _PACE * _SECONDS / seconds,
             jobs=given.jobs or _JOBS,
@@ -113,7 +113,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class DemoPlan:
     """What is to be played. `seconds`: the longest that it may take; infinite: jobs go on coming until Ctrl-C."""
 
     seconds: float
@@ -146,7 +146,7 @@ def _jobs(text: str) -> int:
     return number
 
 
-def demo(plan: Plan, out: TextIO | None = None) -> int:
+def demo(plan: DemoPlan, out: TextIO | None = None) -> int:
     """Play it. 0: every job has run once and nothing is left, or one without an end was interrupted; 130: another was;
     1: it did not end so, or not within its time."""
     stream = sys.stdout if out is None else out
@@ -175,7 +175,7 @@ def demo(plan: Plan, out: TextIO | None = None) -> int:
             return 1
 
 
-def _play(site: SiteProcess, folder: Path, log_path: Path, plan: Plan, out: TextIO, interrupted: list[int]) -> int:
+def _play(site: SiteProcess, folder: Path, log_path: Path, plan: DemoPlan, out: TextIO, interrupted: list[int]) -> int:
     door = FrontDoor.choose()
     most = NODES if plan.open_ended else max(6, plan.jobs * 3 // 10)
     config = site.write_config(
@@ -209,7 +209,7 @@ def _play(site: SiteProcess, folder: Path, log_path: Path, plan: Plan, out: Text
     return max(code, _sum_up_ec2(site.get("ec2"), out) if site.address.cloud else 0)
 
 
-def _introduction(site: SiteProcess, plan: Plan, slurm_folder: Path | None) -> str:
+def _introduction(site: SiteProcess, plan: DemoPlan, slurm_folder: Path | None) -> str:
     """Where it is played."""
     jobs = "jobs come until Ctrl-C" if plan.open_ended else f"{plan.jobs} jobs come"
     text = f"A made-up site at {site.address.url}, {site.address.speed:g} times faster than life; {jobs}.\n"
@@ -247,7 +247,7 @@ def _farewell(verdict: Mapping[str, Any]) -> str:
 def _watch(
     site: SiteProcess,
     daemon: subprocess.Popen[bytes],
-    plan: Plan,
+    plan: DemoPlan,
     out: TextIO,
     interrupted: list[int],
     stream: JobStream | None,

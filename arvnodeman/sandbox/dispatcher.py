@@ -8,7 +8,7 @@ from typing import Any
 
 from arvnodeman.sandbox.arvados_query import ApiFailure
 from arvnodeman.sandbox.arvados_store import ArvadosStore
-from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.nodes import Machines
 from arvnodeman.sandbox.site_events import SiteEvents
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
@@ -55,7 +55,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        clock: Clock,
+        clock: SiteClock,
         events: SiteEvents,
         store: ArvadosStore,
         slurm: SlurmSide,

@@ -27,7 +27,7 @@ _SHORT_NAMESPACE = re.compile(r'xmlns="(http://ec2\.amazonaws\.com/doc/[\d-]+)"'
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Ec2Error:
     """An error as EC2 words it."""
 
     code: str
@@ -45,7 +45,7 @@ class Account:
     page: int = 1000  # the most items in one answer
 
 
-Look = Callable[[Mapping[str, str]], Refusal | None]
+Look = Callable[[Mapping[str, str]], Ec2Error | None]
 
 
 class Ec2Layer:
@@ -78,7 +78,7 @@ class Ec2Layer:
         try:
             check_signature(request, self.account.keys, time.time())
         except BadSignature as bad:
-            return error_response(Refusal(bad.code, bad.message, bad.status))(environ, start_response)
+            return error_response(Ec2Error(bad.code, bad.message, bad.status))(environ, start_response)
         refusal = self._before(params) or self._not_there(params)
         if refusal is not None:
             return error_response(refusal)(environ, start_response)
@@ -96,14 +96,14 @@ class Ec2Layer:
         """Has a RunInstances with this client token made an instance?"""
         return params.get("ClientToken", "") in self._by_token
 
-    def _not_there(self, params: Mapping[str, str]) -> Refusal | None:
+    def _not_there(self, params: Mapping[str, str]) -> Ec2Error | None:
         """moto tags an instance that it does not know."""
         resource = params.get("ResourceId.1", "")
         if params.get("Action") not in ("CreateTags", "DeleteTags") or not resource.startswith("i-"):
             return None
         if resource in {each.id for each in self._moto.instances()}:
             return None
-        return Refusal("InvalidInstanceID.NotFound", f"The instance ID '{resource}' does not exist")
+        return Ec2Error("InvalidInstanceID.NotFound", f"The instance ID '{resource}' does not exist")
 
     # ---- RunInstances ------------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class Ec2Layer:
                 text = (
                     "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
                 )
-                return error_response(Refusal("IdempotentParameterMismatch", text))
+                return error_response(Ec2Error("IdempotentParameterMismatch", text))
             return Response(self._with_state_of_now(answer), content_type="text/xml")
         refusal = self._wrong_with(params)
         if refusal is not None:
@@ -127,15 +127,15 @@ class Ec2Layer:
                 self._by_token[token] = (params, response.get_data(as_text=True))
         return response
 
-    def _wrong_with(self, params: Mapping[str, str]) -> Refusal | None:
+    def _wrong_with(self, params: Mapping[str, str]) -> Ec2Error | None:
         """What EC2 would refuse and moto does not."""
         pair = params.get("KeyName", "")
         if pair and pair not in self._moto.key_pairs():
-            return Refusal("InvalidKeyPair.NotFound", f"The key pair '{pair}' does not exist")
+            return Ec2Error("InvalidKeyPair.NotFound", f"The key pair '{pair}' does not exist")
         wanted = int(params.get("MaxCount", "1"))
         if self._moto.live_count() + wanted > self.account.quota:
             text = f"You have requested more instances ({wanted}) than your current instance limit allows."
-            return Refusal("InstanceLimitExceeded", text)
+            return Ec2Error("InstanceLimitExceeded", text)
         return None
 
     def _with_state_of_now(self, answer: str) -> str:
@@ -160,7 +160,7 @@ class Ec2Layer:
         return response
 
 
-def error_response(refusal: Refusal) -> Response:
+def error_response(refusal: Ec2Error) -> Response:
     """The error as EC2 sends it: without a namespace."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from arvnodeman.sandbox.cloud import ALIVE, CloudError, NodeRequest, SandboxNode
-from arvnodeman.sandbox.ec2_layer import Account, Ec2Layer, Refusal
+from arvnodeman.sandbox.ec2_layer import Account, Ec2Error, Ec2Layer
 from arvnodeman.sandbox.ec2_moto import LIVE, Instance, Moto
 from arvnodeman.sandbox.wiring import Site
 
@@ -127,7 +127,7 @@ class Ec2Site:
 
     # ---- requests ----------------------------------------------------------------------------------------------------
 
-    def _before(self, params: Mapping[str, str]) -> Refusal | None:
+    def _before(self, params: Mapping[str, str]) -> Ec2Error | None:
         """Before moto is asked: the site's faults, limits and refusals. A destroy ends the computer."""
         self._lost.pop(threading.get_ident(), None)
         try:
@@ -144,7 +144,7 @@ class Ec2Site:
         except CloudError as error:
             code, status = _CODES[error.code]
             wait = "" if error.retry_after is None else f"{error.retry_after:g}"
-            return Refusal(code, error.message, status, wait)
+            return Ec2Error(code, error.message, status, wait)
         return None
 
     def _destroy(self, instance: str) -> None:
@@ -158,7 +158,7 @@ class Ec2Site:
                 raise
             self._lost[threading.get_ident()] = error.hang
 
-    def _after(self, params: Mapping[str, str]) -> Refusal | None:
+    def _after(self, params: Mapping[str, str]) -> Ec2Error | None:
         """After moto has worked: new instances get their computers. Answers a refusal when the answer is lost."""
         if params.get("Action") == "RunInstances":
             self._follow()
@@ -166,7 +166,7 @@ class Ec2Site:
         if not hang:
             return None
         time.sleep(hang)
-        return Refusal("Unavailable", "the answer was lost", 503)
+        return Ec2Error("Unavailable", "the answer was lost", 503)
 
     def _follow(self) -> None:
         with self._site.clock.lock:

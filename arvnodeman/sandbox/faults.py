@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Place(StrEnum):
+class Where(StrEnum):
     """Where a fault strikes, and when it is looked at."""
 
     REQUEST = "request"  # each HTTP request of the daemon; scope: cloud, arvados or slurm
@@ -30,45 +30,45 @@ class Fault:
     """One kind of fault: its name, where it strikes, and what the daemon sees of it."""
 
     name: str
-    place: Place
+    place: Where
     meaning: str
 
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
-        Fault("http-slow", Place.REQUEST, "the answer trickles in, over `slow` seconds"),
-        Fault("http-hangs", Place.REQUEST, "no answer for `hang` seconds, then none; every other time it was obeyed"),
-        Fault("http-stalls", Place.REQUEST, "half of the answer, then nothing for `hang` seconds"),
-        Fault("http-cut", Place.REQUEST, "half of the answer, then the end of the connection"),
-        Fault("http-closed", Place.REQUEST, "the connection ends without an answer; every other time it was obeyed"),
-        Fault("http-unavailable", Place.REQUEST, "503, and nothing is done"),
-        Fault("create-quota", Place.CREATE, "create answers QuotaExceeded"),
-        Fault("create-capacity", Place.CREATE, "create answers InsufficientCapacity; scope: the size"),
-        Fault("create-invalid", Place.CREATE, "create answers InvalidParameter; scope: the size"),
-        Fault("create-throttled", Place.CREATE, "create answers Throttled with Retry-After"),
-        Fault("create-lost", Place.CREATE, "create works, but its answer is lost: it hangs, then 503"),
-        Fault("tags-late", Place.CREATE, "the node is listed without its tags for `lag` seconds"),
-        Fault("destroy-fails", Place.DESTROY, "destroy answers 503 and does nothing"),
-        Fault("destroy-lost", Place.DESTROY, "destroy works, but its answer is lost: it hangs, then 503"),
-        Fault("list-unavailable", Place.LIST, "a list of nodes answers 503"),
-        Fault("list-lags", Place.LIST, "a list of nodes is as it was `lag` seconds ago"),
-        Fault("list-repeats", Place.LIST, "a page of a list shows each node twice"),
-        Fault("list-loses-page", Place.LIST, "a page of a list is empty"),
-        Fault("records-old", Place.RECORD, "a list of node records is as it was `lag` seconds ago"),
-        Fault("records-forget", Place.RECORD, "a change of a node record is answered well, and forgotten"),
-        Fault("node-never-pings", Place.NODE, "a node boots, costs, and is never heard from"),
-        Fault("node-dies-booting", Place.NODE, "a node vanishes while it boots"),
-        Fault("node-dies-working", Place.NODE, "a node vanishes while it runs a job (looked at for each job)"),
-        Fault("node-reboots", Place.NODE, "a node's computer starts anew; its job is lost"),
-        Fault("node-loses-ping", Place.NODE, "a node pings no more, and works on"),
-        Fault("node-loses-slurmd", Place.NODE, "a node's slurmd ends, its job with it; it pings on"),
-        Fault("node-reclaimed", Place.NODE, "the cloud takes a preemptible node: terminated, or listed as preempted"),
-        Fault("cloud-away", Place.SITE, "the cloud answers nobody for `outage` seconds"),
-        Fault("arvados-away", Place.SITE, "the API server answers nobody for `outage` seconds"),
-        Fault("slurm-away", Place.SITE, "slurmctld answers nobody for `outage` seconds"),
-        Fault("slurm-restarts", Place.SITE, "slurmctld is away for a moment; features and weights are lost"),
-        Fault("clock-jumps", Place.SITE, "a server's clock is up to `clock` seconds off; scope: cloud or arvados"),
+        Fault("http-slow", Where.REQUEST, "the answer trickles in, over `slow` seconds"),
+        Fault("http-hangs", Where.REQUEST, "no answer for `hang` seconds, then none; every other time it was obeyed"),
+        Fault("http-stalls", Where.REQUEST, "half of the answer, then nothing for `hang` seconds"),
+        Fault("http-cut", Where.REQUEST, "half of the answer, then the end of the connection"),
+        Fault("http-closed", Where.REQUEST, "the connection ends without an answer; every other time it was obeyed"),
+        Fault("http-unavailable", Where.REQUEST, "503, and nothing is done"),
+        Fault("create-quota", Where.CREATE, "create answers QuotaExceeded"),
+        Fault("create-capacity", Where.CREATE, "create answers InsufficientCapacity; scope: the size"),
+        Fault("create-invalid", Where.CREATE, "create answers InvalidParameter; scope: the size"),
+        Fault("create-throttled", Where.CREATE, "create answers Throttled with Retry-After"),
+        Fault("create-lost", Where.CREATE, "create works, but its answer is lost: it hangs, then 503"),
+        Fault("tags-late", Where.CREATE, "the node is listed without its tags for `lag` seconds"),
+        Fault("destroy-fails", Where.DESTROY, "destroy answers 503 and does nothing"),
+        Fault("destroy-lost", Where.DESTROY, "destroy works, but its answer is lost: it hangs, then 503"),
+        Fault("list-unavailable", Where.LIST, "a list of nodes answers 503"),
+        Fault("list-lags", Where.LIST, "a list of nodes is as it was `lag` seconds ago"),
+        Fault("list-repeats", Where.LIST, "a page of a list shows each node twice"),
+        Fault("list-loses-page", Where.LIST, "a page of a list is empty"),
+        Fault("records-old", Where.RECORD, "a list of node records is as it was `lag` seconds ago"),
+        Fault("records-forget", Where.RECORD, "a change of a node record is answered well, and forgotten"),
+        Fault("node-never-pings", Where.NODE, "a node boots, costs, and is never heard from"),
+        Fault("node-dies-booting", Where.NODE, "a node vanishes while it boots"),
+        Fault("node-dies-working", Where.NODE, "a node vanishes while it runs a job (looked at for each job)"),
+        Fault("node-reboots", Where.NODE, "a node's computer starts anew; its job is lost"),
+        Fault("node-loses-ping", Where.NODE, "a node pings no more, and works on"),
+        Fault("node-loses-slurmd", Where.NODE, "a node's slurmd ends, its job with it; it pings on"),
+        Fault("node-reclaimed", Where.NODE, "the cloud takes a preemptible node: terminated, or listed as preempted"),
+        Fault("cloud-away", Where.SITE, "the cloud answers nobody for `outage` seconds"),
+        Fault("arvados-away", Where.SITE, "the API server answers nobody for `outage` seconds"),
+        Fault("slurm-away", Where.SITE, "slurmctld answers nobody for `outage` seconds"),
+        Fault("slurm-restarts", Where.SITE, "slurmctld is away for a moment; features and weights are lost"),
+        Fault("clock-jumps", Where.SITE, "a server's clock is up to `clock` seconds off; scope: cloud or arvados"),
     )
 }
 
@@ -82,7 +82,7 @@ DEFAULT_VALUES: Mapping[str, float] = {
 }
 
 
-def names_of(*places: Place) -> tuple[str, ...]:
+def names_of(*places: Where) -> tuple[str, ...]:
     """The faults of these places."""
     return tuple(fault.name for fault in FAULTS.values() if fault.place in places)
 

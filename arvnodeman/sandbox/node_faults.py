@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.cloud import Cloud
 from arvnodeman.sandbox.faults import Faults, chance
 from arvnodeman.sandbox.nodes import Machine, Machines
@@ -21,7 +21,7 @@ class NodeFaults:
 
     def __init__(
         self,
-        clock: Clock,
+        clock: SiteClock,
         faults: Faults,
         events: SiteEvents,
         cloud: Cloud,

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from arvnodeman.cloud.sandbox import NODE_NAME
 from arvnodeman.sandbox.arvados_query import ApiFailure
-from arvnodeman.sandbox.clock import Clock, Timer
+from arvnodeman.sandbox.clock import SiteClock, SiteTimer
 from arvnodeman.sandbox.cloud import Cloud, SandboxNode
 from arvnodeman.sandbox.faults import Faults, chance
 from arvnodeman.sandbox.site_events import SiteEvents
@@ -56,7 +56,7 @@ class Machine:
     job: str = ""  # name of the job that it runs
     lives: int = 0  # grows when what ran on it was lost, though its node is still there
     mute: bool = False  # it pings no more
-    next_ping: Timer | None = None
+    next_ping: SiteTimer | None = None
 
 
 class Machines:
@@ -64,7 +64,7 @@ class Machines:
 
     def __init__(
         self,
-        clock: Clock,
+        clock: SiteClock,
         faults: Faults,
         events: SiteEvents,
         cloud: Cloud,

@@ -6,17 +6,17 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.clock import SiteClock
 
 _T = TypeVar("_T")
 _KEEP = 600.0  # simulated seconds
 _APART = 1.0  # simulated seconds between two that are kept
 
 
-class Past(Generic[_T]):
+class DelayedCopy(Generic[_T]):
     """Keeps what `copy` gave whenever it was asked to. Used under the site's lock."""
 
-    def __init__(self, clock: Clock, copy: Callable[[], _T]) -> None:
+    def __init__(self, clock: SiteClock, copy: Callable[[], _T]) -> None:
         self._clock = clock
         self._copy = copy
         self._kept: deque[tuple[float, _T]] = deque()

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob
@@ -69,7 +69,7 @@ class RealSlurm:
     """The SlurmSide of a private Slurm. `start()` after the callbacks are in place; `stop()` ends its threads, then
     Slurm."""
 
-    def __init__(self, clock: Clock, slurm: PrivateSlurm) -> None:
+    def __init__(self, clock: SiteClock, slurm: PrivateSlurm) -> None:
         self._clock = clock
         self._slurm = slurm
         self.nodes: dict[str, RealNode] = {}

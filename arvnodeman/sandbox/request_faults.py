@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from waitress.channel import ClientDisconnected  # type: ignore[import-untyped]  # waitress has no types
 from werkzeug.wrappers import Response
 
-from arvnodeman.sandbox.faults import Faults, Place, names_of
+from arvnodeman.sandbox.faults import Faults, Where, names_of
 from arvnodeman.sandbox.site_events import SiteEvents
 from arvnodeman.sandbox.site_faults import SiteFaults
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _PIECES = 8  # of an answer that trickles in
-_FAULTS = names_of(Place.REQUEST)
+_FAULTS = names_of(Where.REQUEST)
 
 
 class HangUp(ClientDisconnected):  # type: ignore[misc]  # see above

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request, Response
 
 from arvnodeman.sandbox.cloud import CloudError, node_request
 from arvnodeman.sandbox.control import Control
-from arvnodeman.sandbox.slurm_commands import Output, run_command
+from arvnodeman.sandbox.slurm_commands import CommandOutput, run_command
 from arvnodeman.sandbox.wiring import Site
 
 if TYPE_CHECKING:
@@ -127,12 +127,12 @@ class SiteApplication:
         output = self._run(words)
         return _json({"stdout": output.stdout, "stderr": output.stderr, "returncode": output.returncode})
 
-    def _run(self, argv: list[str]) -> Output:
+    def _run(self, argv: list[str]) -> CommandOutput:
         with self._site.clock.lock:
             try:
                 slurm = self._site.slurm
             except ValueError as error:
-                return Output("", f"{error}\n", 1)
+                return CommandOutput("", f"{error}\n", 1)
             return run_command(slurm, argv)
 
     # ---- /site -----------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def _json(answer: Mapping[str, object], status: int = 200) -> Response:
     return Response(json.dumps(answer), status, content_type="application/json")
 
 
-def _plain(output: Output) -> Response:
+def _plain(output: CommandOutput) -> Response:
     response = Response(output.stdout, content_type="text/plain; charset=utf-8")
     response.headers["X-Returncode"] = str(output.returncode)
     for text in output.stderr.splitlines():

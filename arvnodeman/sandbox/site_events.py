@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import asdict, dataclass
 
-from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.clock import SiteClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class SiteEvent:
 class SiteEvents:
     """The newest events, and counts of all by kind. Used under the site's lock."""
 
-    def __init__(self, clock: Clock, keep: int = 20_000) -> None:
+    def __init__(self, clock: SiteClock, keep: int = 20_000) -> None:
         self._clock = clock
         self._newest: deque[SiteEvent] = deque(maxlen=keep)
         self._seq = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.faults import Faults, chance
 from arvnodeman.sandbox.site_events import SiteEvents
 
@@ -19,7 +19,7 @@ _RESTART = 5.0  # simulated seconds that a restart takes
 class ServerClock:
     """The clock of one server: what it stamps, and the Date of its answers. `offset`: real seconds that it is fast."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: SiteClock) -> None:
         self._clock = clock
         self.offset = 0.0
 
@@ -33,7 +33,7 @@ class SiteFaults:
 
     def __init__(
         self,
-        clock: Clock,
+        clock: SiteClock,
         faults: Faults,
         events: SiteEvents,
         *,

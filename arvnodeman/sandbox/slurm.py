@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob, explain, place
 from arvnodeman.sandbox.slurm_nodes import (
@@ -37,7 +37,7 @@ class SlurmTimes:
     unknown_silent: float = 13.0  # unk becomes unk*, and stays it
 
 
-class Slurm:
+class SlurmDouble:
     """The controller. Used under the site's lock.
 
     `partitions`: those besides `compute`, which has all nodes, with their hostlists, or ALL.
@@ -47,7 +47,7 @@ class Slurm:
 
     def __init__(
         self,
-        clock: Clock,
+        clock: SiteClock,
         names: Iterable[str],
         times: SlurmTimes | None = None,
         partitions: Mapping[str, str] | None = None,

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from arvnodeman.sandbox import slurm_format as forms
 from arvnodeman.sandbox.hostlist import expand
-from arvnodeman.sandbox.slurm import Slurm
+from arvnodeman.sandbox.slurm import SlurmDouble
 from arvnodeman.sandbox.slurm_jobs import SHORT, SlurmJob, in_turn
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, INVALID_NODE, SlurmError, SlurmNode
 
@@ -41,7 +41,7 @@ _AWAY_PREFIX = {
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class CommandOutput:
     """What a command printed, and its return code."""
 
     stdout: str = ""
@@ -49,9 +49,9 @@ class Output:
     returncode: int = 0
 
 
-def away(command: str) -> Output:
+def away(command: str) -> CommandOutput:
     """What a command (or `show`, for scontrol show) says when slurmctld does not answer; scontrol: an update."""
-    return Output("", f"{_AWAY_PREFIX.get(command, 'slurm_update error')}: {AWAY}\n", 1)
+    return CommandOutput("", f"{_AWAY_PREFIX.get(command, 'slurm_update error')}: {AWAY}\n", 1)
 
 
 class _Refused(Exception):
@@ -73,23 +73,23 @@ class _Options(argparse.ArgumentParser):
         raise _Refused(f'{self.prog}: {message}\nTry "{self.prog} --help" for more information\n')
 
 
-def run_command(slurm: Slurm, argv: Sequence[str]) -> Output:
+def run_command(slurm: SlurmDouble, argv: Sequence[str]) -> CommandOutput:
     """Run one command; `argv[0]` is its name. Under the site's lock. Never raises for what the arguments say."""
     name = argv[0].rpartition("/")[2] if argv else ""
     command = {"squeue": _squeue, "sinfo": _sinfo, "scontrol": _scontrol_or_script, "scancel": _scancel}.get(name)
     if command is None:
-        return Output("", f"{name}: command not found\n", 127)
+        return CommandOutput("", f"{name}: command not found\n", 127)
     try:
         said = command(slurm, list(argv[1:]))
-        return said if isinstance(said, Output) else Output(said)
+        return said if isinstance(said, CommandOutput) else CommandOutput(said)
     except _Refused as refusal:
-        return Output(str(refusal), "", 1) if refusal.on_stdout else Output("", str(refusal), 1)
+        return CommandOutput(str(refusal), "", 1) if refusal.on_stdout else CommandOutput("", str(refusal), 1)
 
 
 # ---- squeue ----------------------------------------------------------------------------------------------------------
 
 
-def _squeue(slurm: Slurm, argv: list[str]) -> str | Output:
+def _squeue(slurm: SlurmDouble, argv: list[str]) -> str | CommandOutput:
     options = _Options("squeue")
     options.add_argument("-a", "--all", action="store_true")
     options.add_argument("-r", "--array", "--array-unique", action="store_true")  # there are no arrays here
@@ -122,7 +122,7 @@ def _squeue(slurm: Slurm, argv: list[str]) -> str | Output:
     titles = forms.SQUEUE_TITLES | {key: key.upper() for key in forms.SQUEUE_LONG}
     table = _table(given, titles, (forms.squeue_line(given.format, job) for job in jobs))
     complaints = (f"squeue: error: Invalid job format specification: {name}\n" for name in unknown)
-    return Output(table, "".join(complaints)) if unknown else table
+    return CommandOutput(table, "".join(complaints)) if unknown else table
 
 
 def _job_states(text: str) -> set[str]:
@@ -137,14 +137,14 @@ def _job_states(text: str) -> set[str]:
     return found
 
 
-def _job_ids(slurm: Slurm, text: str) -> set[int]:
+def _job_ids(slurm: SlurmDouble, text: str) -> set[int]:
     ids = {int(word) for word in text.split(",") if word.isdigit()}
     if not ids & set(slurm.jobs):
         raise _Refused("slurm_load_jobs error: Invalid job id specified\n")
     return ids
 
 
-def _hosts(slurm: Slurm, text: str, complaint: str) -> set[str]:
+def _hosts(slurm: SlurmDouble, text: str, complaint: str) -> set[str]:
     try:
         names = expand(text)
     except ValueError:
@@ -163,7 +163,7 @@ def _table(given: argparse.Namespace, titles: dict[str, str], lines: Iterable[st
 # ---- sinfo -----------------------------------------------------------------------------------------------------------
 
 
-def _sinfo(slurm: Slurm, argv: list[str]) -> str:
+def _sinfo(slurm: SlurmDouble, argv: list[str]) -> str:
     options = _Options("sinfo")
     options.add_argument("-a", "--all", action="store_true")
     options.add_argument("-h", "--noheader", action="store_true")
@@ -195,7 +195,7 @@ def _sinfo(slurm: Slurm, argv: list[str]) -> str:
 # ---- scontrol --------------------------------------------------------------------------------------------------------
 
 
-def _read_by_scontrol(slurm: Slurm, text: str) -> Output:
+def _read_by_scontrol(slurm: SlurmDouble, text: str) -> CommandOutput:
     """Commands, a line each. Quotation marks hold words together; those of a Comment stay."""
     shown: list[str] = []
     said: list[str] = []
@@ -206,14 +206,14 @@ def _read_by_scontrol(slurm: Slurm, text: str) -> Output:
             shown.append(_scontrol(slurm, words))
         except _Refused as refusal:
             (shown if refusal.on_stdout else said).append(str(refusal).replace(" \n", "\n"))
-    return Output("".join([*shown, "scontrol: \n"]), "".join(said), 1 if said else 0)
+    return CommandOutput("".join([*shown, "scontrol: \n"]), "".join(said), 1 if said else 0)
 
 
-def _scontrol_or_script(slurm: Slurm, argv: list[str]) -> str | Output:
+def _scontrol_or_script(slurm: SlurmDouble, argv: list[str]) -> str | CommandOutput:
     return _read_by_scontrol(slurm, argv[1]) if argv[:1] == [FROM_STDIN] else _scontrol(slurm, argv)
 
 
-def _scontrol(slurm: Slurm, argv: list[str]) -> str:
+def _scontrol(slurm: SlurmDouble, argv: list[str]) -> str:
     oneliner = False
     while argv and argv[0].startswith("-"):
         oneliner |= argv.pop(0) in ("-o", "--oneliner")
@@ -233,7 +233,7 @@ def _scontrol(slurm: Slurm, argv: list[str]) -> str:
     raise _Refused(f"invalid keyword: {verb}\n")
 
 
-def _show(slurm: Slurm, argv: list[str], oneliner: bool) -> str:
+def _show(slurm: SlurmDouble, argv: list[str], oneliner: bool) -> str:
     words = [word for word in argv if not word.startswith("-")]
     kind, _, name = words[0].partition("=") if words else ("", "", "")
     name = name or (words[1] if len(words) > 1 else "")
@@ -258,7 +258,7 @@ def _show(slurm: Slurm, argv: list[str], oneliner: bool) -> str:
     return "".join(shown)
 
 
-def _update(slurm: Slurm, argv: list[str]) -> str:
+def _update(slurm: SlurmDouble, argv: list[str]) -> str:
     given: dict[str, str] = {}
     if argv and argv[0].lower().startswith("jobid="):
         return _update_job(slurm, argv)
@@ -285,7 +285,7 @@ def _update(slurm: Slurm, argv: list[str]) -> str:
     return ""
 
 
-def _update_job(slurm: Slurm, argv: list[str]) -> str:
+def _update_job(slurm: SlurmDouble, argv: list[str]) -> str:
     """The AdminComment is all that can be changed here."""
     (_, number), *changes = (word.split("=", 1) for word in argv)
     job = slurm.jobs.get(int(number)) if number.isdigit() else None
@@ -298,7 +298,7 @@ def _update_job(slurm: Slurm, argv: list[str]) -> str:
     return ""
 
 
-def _update_nodes(slurm: Slurm, names: Sequence[str], state: str, reason: str, given: dict[str, str]) -> str:
+def _update_nodes(slurm: SlurmDouble, names: Sequence[str], state: str, reason: str, given: dict[str, str]) -> str:
     """A name that is unknown, or a node that is refused, costs the others of the list nothing but the weight."""
     complaint = "" if names and all(name in slurm.nodes for name in names) else INVALID_NODE
     if complaint:
@@ -326,7 +326,7 @@ def _check(state: str, reason: str | None, given: dict[str, str]) -> None:
         raise _Refused("No changes specified\n")
 
 
-def _update_node(slurm: Slurm, node: SlurmNode, state: str, reason: str, given: dict[str, str]) -> None:
+def _update_node(slurm: SlurmDouble, node: SlurmNode, state: str, reason: str, given: dict[str, str]) -> None:
     available, active = given.get("availablefeatures"), given.get("activefeatures")
     if available is not None or active is not None:
         node.set_features(_words(available), _words(active))
@@ -371,7 +371,7 @@ _UPDATES: dict[str, Callable[[SlurmNode, str], None]] = {
 # ---- scancel ---------------------------------------------------------------------------------------------------------
 
 
-def _scancel(slurm: Slurm, argv: list[str]) -> str:
+def _scancel(slurm: SlurmDouble, argv: list[str]) -> str:
     options = _Options("scancel")
     options.add_argument("-n", "--name", "--jobname", default="")
     options.add_argument("-t", "--state", default="")

@@ -14,7 +14,7 @@ OUR_DOING = ("destroyed", "node set down", "ping secret refused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class SiteVerdict:
     """The account of a site's life so far. Waits are simulated seconds from the submit to the first start."""
 
     jobs: int

@@ -10,19 +10,19 @@ from arvnodeman.sandbox.arvados_api import ArvadosApi
 from arvnodeman.sandbox.arvados_query import Row
 from arvnodeman.sandbox.arvados_store import ArvadosStore
 from arvnodeman.sandbox.catalogue import SIZES, Size
-from arvnodeman.sandbox.clock import Clock
+from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.cloud import PAGE, Cloud
 from arvnodeman.sandbox.dispatcher import Dispatcher
 from arvnodeman.sandbox.faults import Faults
 from arvnodeman.sandbox.node_faults import NodeFaults
 from arvnodeman.sandbox.nodes import Machines
-from arvnodeman.sandbox.past import Past
+from arvnodeman.sandbox.past import DelayedCopy
 from arvnodeman.sandbox.site_events import SiteEvents
 from arvnodeman.sandbox.site_faults import SiteFaults
-from arvnodeman.sandbox.slurm import Slurm, SlurmTimes
+from arvnodeman.sandbox.slurm import SlurmDouble, SlurmTimes
 from arvnodeman.sandbox.slurm_nodes import DUMMY
 from arvnodeman.sandbox.slurm_side import SlurmSide
-from arvnodeman.sandbox.verdict import OUR_REASON, Verdict, judge_jobs
+from arvnodeman.sandbox.verdict import OUR_REASON, SiteVerdict, judge_jobs
 
 # Who keeps the node records: Arvados up to 2.7; Slurm, without any Arvados; Slurm, with an Arvados from 3.0 on.
 RECORDS = ("arvados", "slurm", "arvados-3")
@@ -66,7 +66,7 @@ class SiteOptions:
 class Site:
     """All parts of the site, wired up. Whoever touches them holds `clock.lock`. `slurm`: None for a double."""
 
-    def __init__(self, options: SiteOptions, clock: Clock, slurm: SlurmSide | None = None) -> None:
+    def __init__(self, options: SiteOptions, clock: SiteClock, slurm: SlurmSide | None = None) -> None:
         self.options = options
         self.clock = clock
         self.views: dict[str, Callable[[], dict[str, object]]] = {}  # more that GET /site/NAME shows
@@ -86,7 +86,7 @@ class Site:
         self.arvados = ArvadosApi(self.store, records_clock, nodes_api=options.nodes_api and not options.named)
         self.arvados.listed_nodes = self._listed_nodes
         self.arvados.forgets = self._forgets
-        self._past_nodes: Past[dict[str, Row]] = Past(clock, lambda: dict(self.store.nodes))
+        self._past_nodes: DelayedCopy[dict[str, Row]] = DelayedCopy(clock, lambda: dict(self.store.nodes))
         self.cloud = Cloud(
             clock,
             self.faults,
@@ -101,7 +101,7 @@ class Site:
             address=options.address,
         )
         names = (f"compute{number}" for number in range(options.slots + 1))
-        self.slurm_side: SlurmSide = slurm or Slurm(
+        self.slurm_side: SlurmSide = slurm or SlurmDouble(
             clock, names, options.slurm_times, options.partitions, told=options.named
         )
         for size in options.sizes:
@@ -123,9 +123,9 @@ class Site:
         )
 
     @property
-    def slurm(self) -> Slurm:
+    def slurm(self) -> SlurmDouble:
         """The Slurm double. Raises ValueError where the site has a real Slurm."""
-        if not isinstance(self.slurm_side, Slurm):
+        if not isinstance(self.slurm_side, SlurmDouble):
             raise ValueError("this site's Slurm is a real one: use Slurm's own commands")
         return self.slurm_side
 
@@ -150,7 +150,7 @@ class Site:
 
     def _slurm_restarted(self) -> None:
         """Features and weights are slurm.conf's; there the dummy's are."""
-        if not isinstance(self.slurm_side, Slurm):
+        if not isinstance(self.slurm_side, SlurmDouble):
             threading.Thread(target=self.slurm_side.slurmctld, args=("restart",), daemon=True).start()
             return
         for node in self.slurm.nodes.values():
@@ -170,7 +170,7 @@ class Site:
             rows = [row for row in self.store.nodes.values() if row["slot_number"] is not None]
         return sorted(str(row["hostname"] or row["uuid"]) for row in rows)
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> SiteVerdict:
         """How it stands. Under the clock's lock."""
         work = list(self.dispatcher.work.values())
         in_slurm = frozenset(job.name for job in self.slurm_side.jobs.values())
@@ -180,7 +180,7 @@ class Site:
             for node in self.slurm_side.nodes.values()
             if node.drain and node.computer is not None and not node.lost and node.reason.startswith(OUR_REASON)
         ]
-        return Verdict(
+        return SiteVerdict(
             **judge_jobs(work, in_slurm),  # type: ignore[arg-type]  # a dict of its fields
             nodes_booted=self.cloud.created,
             nodes_left=tuple(node.id for node in self.cloud.alive()),

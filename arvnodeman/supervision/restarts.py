@@ -35,7 +35,7 @@ logger = logging.getLogger("arvnodeman.restarts")
 
 
 @dataclass(slots=True)
-class Run:
+class UnfinishedRun:
     """A run that has begun and has written no end."""
 
     pid: int
@@ -48,7 +48,7 @@ class Run:
 class Book:
     """The content of the file."""
 
-    run: Run | None = None
+    run: UnfinishedRun | None = None
     ends: list[End] = field(default_factory=list)  # the newest, oldest first
     counts: dict[str, int] = field(default_factory=dict)  # by ExitKind
 
@@ -71,7 +71,7 @@ class Restarts:
         self._book = book = self._read()
         if book.run is not None:
             self._add(self._unsaid(book.run))
-        book.run = Run(os.getpid(), self._began_at, _machine())
+        book.run = UnfinishedRun(os.getpid(), self._began_at, _machine())
         self._write()
         quick = quick_ends(book.ends, watchdog)
         last = book.ends[-1] if book.ends else None
@@ -124,7 +124,7 @@ class Restarts:
                 )
             self._complained = True
 
-    def _unsaid(self, run: Run) -> End:
+    def _unsaid(self, run: UnfinishedRun) -> End:
         """How a run ended that did not say so itself."""
         return (
             _from_crash_report(run, self._folder / CRASH_REPORT)
@@ -133,7 +133,7 @@ class Restarts:
         )
 
 
-def _from_crash_report(run: Run, path: Path) -> End | None:
+def _from_crash_report(run: UnfinishedRun, path: Path) -> End | None:
     """By its last words, if they are that run's and were its last: some are written on demand."""
     try:
         words = read_object(path) or {}
@@ -147,7 +147,7 @@ def _from_crash_report(run: Run, path: Path) -> End | None:
         return None
 
 
-def _from_stacks(run: Run, path: Path) -> End | None:
+def _from_stacks(run: UnfinishedRun, path: Path) -> End | None:
     """By what the C timer or the handler of fatal signals has written."""
     try:
         text = (read_text(path) or "").strip("\0\n ")
@@ -163,7 +163,7 @@ def _from_stacks(run: Run, path: Path) -> End | None:
     return End(ExitKind.CRASH, first, at, lasted) if first else None
 
 
-def _from_outside(run: Run) -> End:
+def _from_outside(run: UnfinishedRun) -> End:
     if run.stopping:
         return End(ExitKind.OUTSIDE, "while it stopped")
     if run.machine and _machine() not in ("", run.machine):
@@ -193,8 +193,8 @@ def _book(content: dict[str, Any]) -> Book:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
-def _run(run: dict[str, Any]) -> Run:
-    return Run(_count(run["pid"]), _figure(run["began"]), str(run["machine"])[:100], run["stopping"] is True)
+def _run(run: dict[str, Any]) -> UnfinishedRun:
+    return UnfinishedRun(_count(run["pid"]), _figure(run["began"]), str(run["machine"])[:100], run["stopping"] is True)
 
 
 def _end(end: dict[str, Any]) -> End:

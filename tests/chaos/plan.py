@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 from arvnodeman.sandbox.catalogue import SIZES
-from arvnodeman.sandbox.faults import FAULTS, Place, names_of
+from arvnodeman.sandbox.faults import FAULTS, Where, names_of
 from arvnodeman.sandbox.workload import make_workload
 from chaos.points import points_of
 
@@ -94,9 +94,9 @@ def rates(rate: float) -> dict[str, float]:
     changes of records and minutes. A poll or a step makes two requests or more: each of them meets half as many. Each
     kind that befalls nodes befalls half of `rate` of them: that is the lot of every other node."""
     found: dict[str, float] = {}
-    for place in Place:
+    for place in Where:
         kinds = names_of(place)
-        whole = rate / 2 if place is Place.REQUEST else rate
-        each = rate / 2 if place is Place.NODE else 1 - (1 - whole) ** (1 / len(kinds))
+        whole = rate / 2 if place is Where.REQUEST else rate
+        each = rate / 2 if place is Where.NODE else 1 - (1 - whole) ** (1 / len(kinds))
         found |= dict.fromkeys(kinds, each)
     return found

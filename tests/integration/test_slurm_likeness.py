@@ -14,7 +14,7 @@ from slurm_stage import need_slurm
 from arvnodeman.sandbox.clock import VirtualClock
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
-from arvnodeman.sandbox.slurm import Slurm
+from arvnodeman.sandbox.slurm import SlurmDouble
 from arvnodeman.sandbox.slurm_commands import run_command
 from arvnodeman.sandbox.slurm_jobs import Need
 from arvnodeman.sandbox.slurm_nodes import Computer
@@ -34,7 +34,7 @@ class Twins:
         self.real = real
         self.clock = VirtualClock()
         names = [f"compute{number}" for number in range(7)]
-        self.double = Slurm(self.clock, names, partitions=dict(real.shape.partitions))
+        self.double = SlurmDouble(self.clock, names, partitions=dict(real.shape.partitions))
         for feature in FEATURES:
             self.double.offer(feature)
         for name in UP:

@@ -8,7 +8,7 @@ import pytest
 from slurm_stage import need_slurm
 
 from arvnodeman.fleet.values.model import BootIntent
-from arvnodeman.records.marks import Mark, mark_of_boot, mark_of_node, read_mark
+from arvnodeman.records.marks import NameMark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.sandbox.process import SiteProcess
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
@@ -57,8 +57,8 @@ def test_notes_on_many_names_are_read_as_they_were_written(slurm: NamesInSlurm) 
     assert slurm.note_all(notes) == {}
     shown = slurm.shown_nodes(NAMES)
     marks = {name: read_mark(shown[name].comment) for name in NAMES}
-    assert marks == {name: Mark(intent=intent) for name, intent in intents.items()} | {
-        name: Mark(instance_id=f"i-{name}") for name in NAMES[20:]
+    assert marks == {name: NameMark(intent=intent) for name, intent in intents.items()} | {
+        name: NameMark(instance_id=f"i-{name}") for name in NAMES[20:]
     }
     assert {shown[name].address for name in NAMES[20:]} == {"127.0.0.1"}
     assert slurm.note_all([NameNote(name, "", "192.0.2.1") for name in NAMES]) == {}

@@ -13,7 +13,7 @@ from chaos.points import POINTS, arm, points_of
 from chaos.run import line_of, seeds_of, summary
 from chaos.soak import Sample, report, slope, unit_environment
 
-from arvnodeman.sandbox.faults import FAULTS, Place, names_of
+from arvnodeman.sandbox.faults import FAULTS, Where, names_of
 from arvnodeman.slurm.commands import Slurm
 
 CLEAN = {
@@ -39,12 +39,12 @@ def test_twenty_seeds_aim_at_every_point_and_favour_every_fault() -> None:
     assert {name for seed in range(1, 21) for name in favourites(seed)} == set(FAULTS)
 
 
-@pytest.mark.parametrize("place", [place for place in Place if place is not Place.NODE])
-def test_the_kinds_of_a_place_share_its_rate(place: Place) -> None:
+@pytest.mark.parametrize("place", [place for place in Where if place is not Where.NODE])
+def test_the_kinds_of_a_place_share_its_rate(place: Where) -> None:
     well = 1.0
     for name in names_of(place):
         well *= 1 - rates(0.2)[name]
-    assert 1 - well == pytest.approx(0.1 if place is Place.REQUEST else 0.2)
+    assert 1 - well == pytest.approx(0.1 if place is Where.REQUEST else 0.2)
 
 
 def test_seeds_are_ranges_and_lists() -> None:

@@ -19,7 +19,7 @@ from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.ec2_subnets import subnets_of_process
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.fleet.values.model import ErrorKind, NodeSize
-from arvnodeman.sandbox.ec2_layer import Account, Ec2Layer, Refusal, error_response
+from arvnodeman.sandbox.ec2_layer import Account, Ec2Error, Ec2Layer, error_response
 from arvnodeman.sandbox.ec2_moto import Moto
 
 KEY, SECRET = "AKIAEXAMPLEEXAMPLE01", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -33,54 +33,56 @@ _ACTIONS = {
     "DeleteTags": Verb.TAG,
 }
 # Code: message and HTTP status, as EC2 documents and sends them.
-ERRORS: Mapping[str, Refusal] = {
+ERRORS: Mapping[str, Ec2Error] = {
     refusal.code: refusal
     for refusal in (
-        Refusal("RequestLimitExceeded", "Request limit exceeded.", 503),
-        Refusal("Throttling", "Rate exceeded", 400),
-        Refusal("InstanceLimitExceeded", "Your quota allows for 0 more running instance(s)."),
-        Refusal(
+        Ec2Error("RequestLimitExceeded", "Request limit exceeded.", 503),
+        Ec2Error("Throttling", "Rate exceeded", 400),
+        Ec2Error("InstanceLimitExceeded", "Your quota allows for 0 more running instance(s)."),
+        Ec2Error(
             "VcpuLimitExceeded",
             "You have requested more vCPU capacity than your current vCPU limit of 32 allows for the instance bucket "
             "that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to "
             "request an adjustment to this limit.",
         ),
-        Refusal("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded"),
-        Refusal(
+        Ec2Error("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded"),
+        Ec2Error(
             "InsufficientFreeAddressesInSubnet",
             "There are not enough free addresses in subnet 'subnet-0a' to satisfy the requested number of instances.",
         ),
-        Refusal("VolumeLimitExceeded", "You have exceeded the maximum gp3 storage limit of 50 TiB in this region."),
-        Refusal(
+        Ec2Error("VolumeLimitExceeded", "You have exceeded the maximum gp3 storage limit of 50 TiB in this region."),
+        Ec2Error(
             "InsufficientInstanceCapacity",
             "We currently do not have sufficient m5.large capacity in the Availability Zone you requested "
             "(us-east-1a). Our system will be working on provisioning additional capacity.",
             500,
         ),
-        Refusal(
+        Ec2Error(
             "Unsupported",
             "Your requested instance type (m5.large) is not supported in your requested Availability Zone "
             "(us-east-1e).",
         ),
-        Refusal("SpotMaxPriceTooLow", "Your Spot request price of 0.01 is lower than the minimum required Spot price."),
-        Refusal(
+        Ec2Error(
+            "SpotMaxPriceTooLow", "Your Spot request price of 0.01 is lower than the minimum required Spot price."
+        ),
+        Ec2Error(
             "UnauthorizedOperation",
             "You are not authorized to perform this operation. Encoded authorization failure message: xZ3v",
             403,
         ),
-        Refusal("InvalidParameterValue", "Invalid IAM Instance Profile name", 400),
-        Refusal("InvalidInstanceID.NotFound", "The instance ID 'i-0123456789abcdef0' does not exist"),
-        Refusal("InternalError", "An internal error has occurred", 500),
-        Refusal("Unavailable", "The service is unavailable. Please try again shortly.", 503),
-        Refusal(
+        Ec2Error("InvalidParameterValue", "Invalid IAM Instance Profile name", 400),
+        Ec2Error("InvalidInstanceID.NotFound", "The instance ID 'i-0123456789abcdef0' does not exist"),
+        Ec2Error("InternalError", "An internal error has occurred", 500),
+        Ec2Error("Unavailable", "The service is unavailable. Please try again shortly.", 503),
+        Ec2Error(
             "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
             "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances.",
             403,
         ),
-        Refusal("OptInRequired", "You are not subscribed to this service.", 401),
-        Refusal("InvalidClientTokenId", "The security token included in the request is invalid", 403),
-        Refusal("ExpiredToken", "The provided token has expired.", 400),
-        Refusal("RequestExpired", "Request has expired.", 400),
+        Ec2Error("OptInRequired", "You are not subscribed to this service.", 401),
+        Ec2Error("InvalidClientTokenId", "The security token included in the request is invalid", 403),
+        Ec2Error("ExpiredToken", "The provided token has expired.", 400),
+        Ec2Error("RequestExpired", "Request has expired.", 400),
     )
 }
 
@@ -158,7 +160,7 @@ class EC2Peer(Peer):
         super().__init__(folder)
         self.account = Account(keys={KEY: SECRET}, page=self.page)
         self.seen: list[Mapping[str, str]] = []  # parameters of all signed requests
-        self.refuse: Callable[[Mapping[str, str]], Refusal | None] = lambda _params: None
+        self.refuse: Callable[[Mapping[str, str]], Ec2Error | None] = lambda _params: None
         self.layer = Ec2Layer(moto(), self.account, self._look)
         self.trouble = Trouble(self.layer, _verb_of)
         self._stack = ExitStack()
@@ -202,7 +204,7 @@ class EC2Peer(Peer):
         made = "[Cloud Create]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
         return make_driver(settings_in(self.folder, made + text, **given))
 
-    def _look(self, params: Mapping[str, str]) -> Refusal | None:
+    def _look(self, params: Mapping[str, str]) -> Ec2Error | None:
         self.seen.append(params)
         return self.refuse(params)
 

@@ -16,7 +16,7 @@ from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup
 from arvnodeman.config.option import SIZE
 from arvnodeman.config.table import find
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
-from arvnodeman.sandbox.ec2_layer import Refusal, error_response
+from arvnodeman.sandbox.ec2_layer import Ec2Error, error_response
 
 CLUSTER_TAG = "arvados:node:manager"
 PUBLIC_KEY = (
@@ -209,7 +209,7 @@ def test_spot_without_its_role_names_what_to_look_at(peer: EC2Peer) -> None:
 )
 def test_the_instance_profile(peer: EC2Peer, profile: str, name: str) -> None:
     """Row G6: by name or ARN, of any partition."""
-    peer.refuse = lambda params: Refusal("Unavailable", "later", 503)
+    peer.refuse = lambda params: Ec2Error("Unavailable", "later", 503)
     failure(lambda: boot(peer, made(peer, ex_iamprofile=profile)))
     sent = {key: value for key, value in request_of(peer).items() if key.startswith("IamInstanceProfile")}
     assert sent == {name: profile}
@@ -284,7 +284,7 @@ def test_a_size_that_changed_meanwhile_is_no_second_instance(peer: EC2Peer) -> N
 # ---- subnets ---------------------------------------------------------------------------------------------------------
 
 
-def refusing(subnets: Mapping[str, str]) -> Callable[[Mapping[str, str]], Refusal | None]:
+def refusing(subnets: Mapping[str, str]) -> Callable[[Mapping[str, str]], Ec2Error | None]:
     """Refuse RunInstances in these subnets, with the error of that code."""
     return lambda params: ERRORS.get(subnets.get(params.get("SubnetId", ""), ""))
 

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from arvnodeman.cloud.ec2 import EC2Driver
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
-from arvnodeman.sandbox.ec2_layer import Refusal
+from arvnodeman.sandbox.ec2_layer import Ec2Error
 
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 TAGS = {"arvados:node:manager": "zzzzz", "arvados_node_size": "small"}
@@ -208,7 +208,7 @@ def test_a_type_that_nobody_knows_is_not_there(peer: EC2Peer) -> None:
 
 
 def test_an_account_that_may_not_ask_for_types_keeps_the_table(peer: EC2Peer, caplog: pytest.LogCaptureFixture) -> None:
-    peer.refuse = lambda _params: Refusal("UnauthorizedOperation", "You are not authorized", 403)
+    peer.refuse = lambda _params: Ec2Error("UnauthorizedOperation", "You are not authorized", 403)
     assert len(made(peer, NEW).list_sizes()) > 500
     assert "x99.large" in caplog.text
 

@@ -26,7 +26,7 @@ from arvnodeman.fleet.values.model import (
     Secret,
 )
 from arvnodeman.fleet.values.model import SizeSection as Section
-from arvnodeman.sandbox.ec2_layer import Refusal
+from arvnodeman.sandbox.ec2_layer import Ec2Error
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import UnknownNode
 
@@ -383,7 +383,7 @@ def test_what_does_not_exist_is_named_before_anything_is_made(ec2: EC2Peer, mist
 
 def test_what_may_not_be_looked_at_is_no_failure(ec2: EC2Peer) -> None:
     """The least policy of doc/clouds/ec2.md has no DescribeImages."""
-    refusal = Refusal("UnauthorizedOperation", "You are not authorized to perform this operation.", 403)
+    refusal = Ec2Error("UnauthorizedOperation", "You are not authorized to perform this operation.", 403)
     ec2.refuse = lambda params: refusal if params["Action"] == "DescribeImages" else None
     played = Played(ec2)
     assert played.run(), played.lines

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from arvnodeman.history.lives import Life, Span
+from arvnodeman.history.lives import Life, PaidSpan
 from arvnodeman.history.money import Money, starts
 
 HOUR = 3600.0
@@ -55,7 +55,7 @@ def test_what_runs_costs_from_its_beginning_or_the_periods() -> None:
 def test_what_has_ended_is_added_as_far_as_it_lies_in_the_period() -> None:
     now = moment(*NOON)
     money = Money(now)
-    money.count([], [Span(2.0, moment(2025, 5, 13, 22), moment(2025, 5, 14, 2))], now)
+    money.count([], [PaidSpan(2.0, moment(2025, 5, 13, 22), moment(2025, 5, 14, 2))], now)
     so_far = money.costs(now)
     assert (so_far.hour, so_far.day, so_far.month) == pytest.approx((0.0, 4.0, 8.0))
 
@@ -63,7 +63,7 @@ def test_what_has_ended_is_added_as_far_as_it_lies_in_the_period() -> None:
 def test_a_period_that_begins_begins_at_nothing() -> None:
     now = moment(2025, 5, 31, 23, 59)
     money = Money(now)
-    money.count([life(now - HOUR, 6.0)], [Span(5.0, now - 2 * HOUR, now - HOUR)], now)
+    money.count([life(now - HOUR, 6.0)], [PaidSpan(5.0, now - 2 * HOUR, now - HOUR)], now)
     assert money.costs(now).month == pytest.approx(11.0)
     so_far = money.costs(now + 120)
     assert (so_far.hour, so_far.day, so_far.month) == pytest.approx((0.1, 0.1, 0.1))

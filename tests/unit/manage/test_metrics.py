@@ -20,7 +20,7 @@ from arvnodeman.fleet.messages import CreateNode, PrepareRecord, Step
 from arvnodeman.fleet.values.model import ErrorKind, JobShape
 from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS
 from arvnodeman.manage.metric_reference import PAGE, page_text
-from arvnodeman.manage.metric_table import METRICS, PREFIX, Kind
+from arvnodeman.manage.metric_table import METRICS, PREFIX, MetricKind
 
 ROOT = Path(__file__).resolve().parents[3]
 OPS = ROOT / "doc/ops"
@@ -150,7 +150,7 @@ def test_each_metric_of_the_table_is_on_the_page_with_its_labels(site: Managed) 
 def test_units_are_suffixes() -> None:
     for metric in METRICS:
         assert re.fullmatch(r"[a-z][a-z_]*[a-z]", metric.name)
-        if metric.kind is Kind.HISTOGRAM or "how long" in metric.meaning.lower():
+        if metric.kind is MetricKind.HISTOGRAM or "how long" in metric.meaning.lower():
             assert metric.name.endswith("_seconds"), metric.name
         assert not metric.name.endswith("_total")
 
@@ -163,7 +163,7 @@ def test_the_page_of_metrics_is_made_from_the_table() -> None:
 def known_names() -> set[str]:
     names = {metric.full_name for metric in METRICS}
     for metric in METRICS:
-        if metric.kind is Kind.HISTOGRAM:
+        if metric.kind is MetricKind.HISTOGRAM:
             names |= {f"{metric.full_name}_{suffix}" for suffix in ("bucket", "sum", "count")}
     process = ("resident_memory_bytes", "open_fds", "max_fds", "cpu_seconds_total", "virtual_memory_bytes")
     return names | {f"{PREFIX}process_{name}" for name in process}

@@ -10,7 +10,7 @@ import pytest
 
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, RemoteFailure
-from arvnodeman.records.marks import NOBODYS_ADDRESS, Mark, mark_of_boot, mark_of_node, read_mark
+from arvnodeman.records.marks import NOBODYS_ADDRESS, NameMark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.records.names import Contact, SlurmRecords, answers, contact_of, is_free, record_of
 from arvnodeman.slurm.errors import Refused, UnknownNode
 from arvnodeman.slurm.keeping import NameNote, NamesInSlurm
@@ -60,8 +60,8 @@ SILENT = "NOT_RESPONDING"
 )
 def test_which_names_are_free(node: ShownNode, free: bool) -> None:
     assert is_free(node, None, REST, NOW) is free
-    assert not is_free(node, Mark(INTENT), REST, NOW)
-    assert not is_free(node, Mark(instance_id="i-2"), REST, NOW)
+    assert not is_free(node, NameMark(INTENT), REST, NOW)
+    assert not is_free(node, NameMark(instance_id="i-2"), REST, NOW)
 
 
 def test_a_clock_that_went_back_makes_no_name_rest_for_ever() -> None:
@@ -110,10 +110,10 @@ def test_a_slurmd_that_starts_anew_leaves_the_first_contact() -> None:
 
 def test_marks_are_read_as_written() -> None:
     assert mark_of_boot(INTENT) == "Node Manager booting 1a2b-3 small 0.05 9990.250"
-    assert read_mark(mark_of_boot(INTENT)) == Mark(INTENT)
+    assert read_mark(mark_of_boot(INTENT)) == NameMark(INTENT)
     cheap = replace(INTENT, price=1e-07)
-    assert read_mark(mark_of_boot(cheap)) == Mark(cheap)
-    assert read_mark(mark_of_node("i-0123")) == Mark(instance_id="i-0123")
+    assert read_mark(mark_of_boot(cheap)) == NameMark(cheap)
+    assert read_mark(mark_of_node("i-0123")) == NameMark(instance_id="i-0123")
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_what_is_no_mark_of_ours_is_none(comment: str) -> None:
 
 
 def test_a_mark_that_was_written_with_many_others_has_quotation_marks() -> None:
-    assert read_mark(f'"{mark_of_boot(INTENT)}"') == Mark(intent=INTENT)
-    assert read_mark(f'"{mark_of_node("i-1")}"') == Mark(instance_id="i-1")
+    assert read_mark(f'"{mark_of_boot(INTENT)}"') == NameMark(intent=INTENT)
+    assert read_mark(f'"{mark_of_node("i-1")}"') == NameMark(instance_id="i-1")
 
 
 # ---- records ---------------------------------------------------------------------------------------------------------
@@ -153,16 +153,16 @@ def test_a_free_name_holds_nothing() -> None:
 
 
 def test_a_name_that_is_given_says_to_whom() -> None:
-    booting = record_of(shown(), Mark(INTENT), None, free=False)
+    booting = record_of(shown(), NameMark(INTENT), None, free=False)
     assert (booting.slot, booting.intent, booting.instance_id) == (1, INTENT, None)
-    given = record_of(shown("IDLE"), Mark(instance_id="i-1"), Contact("i-1", 9_000.0, NOW), free=False)
+    given = record_of(shown("IDLE"), NameMark(instance_id="i-1"), Contact("i-1", 9_000.0, NOW), free=False)
     assert (given.slot, given.intent, given.instance_id) == (1, None, "i-1")
     assert (given.first_ping_at, given.last_ping_at, given.modified_at) == (9_000.0, NOW, NOW)
 
 
 def test_a_name_that_has_not_answered_yet_was_heard_of_when_its_slurmd_began() -> None:
     """Slurm says idle* for seconds: its last ping must not look as old as the daemon."""
-    given = record_of(shown("IDLE"), Mark(instance_id="i-1"), Contact("i-1", 9_000.0, None), free=False)
+    given = record_of(shown("IDLE"), NameMark(instance_id="i-1"), Contact("i-1", 9_000.0, None), free=False)
     assert (given.first_ping_at, given.last_ping_at, given.modified_at) == (9_000.0, 9_000.0, 9_000.0)
 
 

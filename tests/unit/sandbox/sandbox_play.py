@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from arvnodeman.sandbox.clock import VirtualClock
 from arvnodeman.sandbox.cloud import NodeRequest, SandboxNode
 from arvnodeman.sandbox.dispatcher import Work
-from arvnodeman.sandbox.slurm_commands import Output, run_command
+from arvnodeman.sandbox.slurm_commands import CommandOutput, run_command
 from arvnodeman.sandbox.wiring import Site, SiteOptions
 from arvnodeman.sandbox.workload import JobSpec
 
@@ -40,7 +40,7 @@ class Play:
         assert self.sinfo(name) == "idle"
         return node, name
 
-    def slurm(self, *argv: str) -> Output:
+    def slurm(self, *argv: str) -> CommandOutput:
         """Run a Slurm command."""
         return run_command(self.site.slurm, argv)
 

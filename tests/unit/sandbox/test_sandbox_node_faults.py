@@ -11,7 +11,7 @@ from werkzeug.test import Client
 
 from arvnodeman.sandbox.arvados_store import ArvadosStore
 from arvnodeman.sandbox.cloud import NodeRequest
-from arvnodeman.sandbox.past import Past
+from arvnodeman.sandbox.past import DelayedCopy
 from arvnodeman.sandbox.routes import SiteApplication
 
 
@@ -107,7 +107,7 @@ def test_tags_that_come_late_are_in_the_answer_and_in_no_list_for_a_while() -> N
 
 def test_what_was_is_kept_for_a_while_only() -> None:
     play = new_play()
-    past = Past(play.clock, play.clock.elapsed)
+    past = DelayedCopy(play.clock, play.clock.elapsed)
     assert past.ago(10) == 0.0
     for _ in range(1000):
         past.keep()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from arvnodeman.sandbox.faults import Place, names_of
+from arvnodeman.sandbox.faults import Where, names_of
 from arvnodeman.sandbox.process import SiteProcess
 from arvnodeman.sandbox.request_faults import service_of
 
@@ -107,7 +107,7 @@ def test_a_scope_names_the_service(site: SiteProcess) -> None:
     assert ask(site, "/arvados/v1/nodes")[0] == 503
 
 
-@pytest.mark.parametrize("fault", [name for name in names_of(Place.REQUEST) if name != "http-slow"])
+@pytest.mark.parametrize("fault", [name for name in names_of(Where.REQUEST) if name != "http-slow"])
 def test_a_slurm_command_that_is_in_trouble_fails_as_without_slurmctld(site: SiteProcess, fault: str) -> None:
     """Never with half of its output and return code 0."""
     site.post("faults", {"arm": {f"{fault}:slurm": 1}})
@@ -128,7 +128,7 @@ def test_a_service_that_is_away_answers_nobody_and_comes_back(site: SiteProcess)
 
 
 def test_what_runs_the_site_is_never_in_trouble(site: SiteProcess) -> None:
-    site.post("faults", {"rates": dict.fromkeys(names_of(Place.REQUEST), 1.0)})
+    site.post("faults", {"rates": dict.fromkeys(names_of(Where.REQUEST), 1.0)})
     assert site.get("ready") == {"ready": True}
 
 
