@@ -6,17 +6,17 @@ this room; the same history gives the same commands. See doc/architecture.md for
 
 from __future__ import annotations
 
-from arvnodeman.fleet.decide.boots import after_boot, let_through, stop_unneeded
+from arvnodeman.fleet.decide.boots import after_boot, let_through
 from arvnodeman.fleet.decide.cancels import Cancelling
 from arvnodeman.fleet.decide.evidence import retry
 from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
 from arvnodeman.fleet.decide.names import note_names
 from arvnodeman.fleet.decide.offers import after_offer, offer_sizes
-from arvnodeman.fleet.decide.planning import decide_boots, replan, take_back, wanted_again
+from arvnodeman.fleet.decide.planning import decide_boots, stop_by_plan
 from arvnodeman.fleet.decide.quiet import let_rest
 from arvnodeman.fleet.decide.records import RecordKeeping, clean_orphans
 from arvnodeman.fleet.decide.state import State
-from arvnodeman.fleet.decide.stops import after_shutdown, decide_nothing, decide_stops, departures
+from arvnodeman.fleet.decide.stops import after_shutdown, decide_nothing, departures
 from arvnodeman.fleet.decide.upkeep import after_chore, keep_up
 from arvnodeman.fleet.decide.words import after_word, operator_said
 from arvnodeman.fleet.messages import (
@@ -58,7 +58,6 @@ class Fleet:
 
     def __init__(self, policy: Policy, now: float) -> None:
         self._state = State(policy, now)
-        self._state.desk.wanted = lambda node: wanted_again(self._state, node)
         self._records = RecordKeeping()
         self._cancelling = Cancelling()
         self._offers: tuple[ProviderSize, ...] = ()
@@ -129,11 +128,7 @@ class Fleet:
         departures(state)
         if state.desk.gate.lets_boots:
             state.look_again_at = None
-            plan = replan(state)
-            if plan is not None:
-                take_back(state, plan)
-            stop_unneeded(state)
-            decide_stops(state)
+            stop_by_plan(state)
             let_rest(state)
             self._settle(*keep_up(state), *offer_sizes(state), *clean_orphans(state, self._records))
         else:
@@ -144,7 +139,7 @@ class Fleet:
     def _queue_listed(self, event: QueueListed) -> None:
         """A queue poll: boots and cancellations are decided here."""
         state = self._state
-        state.plan_outdated = True
+        state.news += 1
         state.freshness.success(Poll.QUEUE, state.t, state.record_now)
         state.check_gate()
         plan = decide_boots(state, event)
@@ -256,7 +251,8 @@ class Fleet:
         state.table = SizeTable(state.policy.sections, self._offers, state.policy.node_mem_scaling)
         note_names(state, anew=True)
         state.roster.resize(state.table)
-        state.touched.update(state.roster.nodes)
+        for node in state.roster.nodes.values():
+            state.touch(node)
         for size in state.table.cheapest_first:
             state.health_of(size)
             if report and not before:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from arvnodeman.fleet.decide.picturing import refresh
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
 from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.operations.boot import Boot, Stage
 from arvnodeman.fleet.outlook.ahead import serves
-from arvnodeman.fleet.plan.wishlist import BOOTING, pool_of
+from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import Rest
 from arvnodeman.fleet.values import causes
 from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, ErrorKind, NodeSize, Place
@@ -68,24 +69,23 @@ def let_through(state: State) -> None:
     ]
     if not ready:
         return
-    existing = state.existing()
     bounds = replace(state.bounds(), slots=NO_LIMIT)  # they have their slots
-    price = _price(state) if bounds.price_cap > 0 else 0.0
+    room = Room(bounds, state.existing(), _price(state) if bounds.price_cap > 0 else 0.0)
+    coming = len(state.phantoms)  # what an earlier run began may yet appear
     for boot in ready:
-        stop = bounds.forbid(boot.size, 1, existing, price, wanted=1, over=int(boot.probes))
-        expected = existing + len(state.phantoms)  # what an earlier run began may yet appear
+        over = int(boot.probes)
+        stop = room.forbid(boot.size, 1, wanted=1, over=over)
         if boot.row is not None:
             boot.adopt_node()
         elif (unread := _unread(state, boot.size)) is not None:
             boot.stop(unread)
         elif stop is not None:
             boot.stop(stop.words(state.t))
-        elif expected > existing and bounds.forbid(boot.size, 1, expected, price, wanted=1, over=int(boot.probes)):
+        elif coming and room.forbid(boot.size, 1, wanted=1, over=over, beside=coming):
             continue
         else:
             boot.create()
-            existing += 1
-            price += boot.size.price
+            room.take(boot.size, 1)
         after_boot(state, boot)
 
 
@@ -99,7 +99,8 @@ def _unread(state: State, size: NodeSize) -> str | None:
 
 def _price(state: State) -> float:
     """What exists, and what the cloud is asked for now, in $/hour."""
-    nodes = sum(node.price for node in state.roster.nodes.values())
+    refresh(state)
+    nodes = state.stock.price
     flying = sum(boot.size.price for boot in state.boots.values() if boot.in_flight and boot.row is None)
     unlisted = sum(record.intent.price for record in state.unlisted.values() if record.intent is not None)
     return nodes + flying + unlisted
@@ -111,8 +112,7 @@ def after_boot(state: State, boot: Boot) -> None:
         boot.counted = True
         if boot.row is None:
             row = state.roster.nodes.get(boot.node.id) or _new_row(state, boot)
-            link(boot, row)
-            state.touch(row)
+            link(state, boot, row)
             state.milestones.created(row, state.t)
         _created(state, boot)
     if boot.trouble is not None:
@@ -131,9 +131,10 @@ def _new_row(state: State, boot: Boot) -> Node:
     return state.roster.add(boot.node, state.t, state.table, listed=False)
 
 
-def link(boot: Boot, node: Node) -> None:
+def link(state: State, boot: Boot, node: Node) -> None:
     """This node is what the boot made, whether its create request has answered or not."""
     boot.row = node
+    state.touch(node)
     node.booted = True
     if boot.outcome is None:
         node.boot = boot
@@ -268,19 +269,3 @@ def _what_failed(node: Node) -> tuple[Rest | None, str]:
         said = causes.CloudFailed(fault=cloud.fault).words(0)
         return (FAULTS.get(cloud.fault_kind) if cloud.fault_kind else None), said
     return (Rest.NO_ADDRESS, causes.NO_ADDRESS) if node.lacks_address else (None, "")
-
-
-def stop_unneeded(state: State) -> None:
-    """Boots that nobody needs any more end, as long as the cloud has not been asked. The youngest first."""
-    if state.plan is None:
-        return
-    surplus = {pool: counts[BOOTING] for pool, counts in state.plan.supply.counts.items() if counts[BOOTING]}
-    spare = state.plan.up - state.policy.min_nodes
-    for boot in sorted(state.boots.values(), key=lambda boot: -boot.id):
-        if spare <= 0 or not surplus:
-            return
-        pool = pool_of(boot.size.id, state.zone(boot.hostname))
-        if surplus.get(pool, 0) > 0 and boot.stop("nobody needs the node any more"):
-            surplus[pool] -= 1
-            spare -= 1
-            after_boot(state, boot)

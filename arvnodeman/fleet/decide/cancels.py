@@ -10,8 +10,7 @@ from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import WARNING, CancelJob, Decided, ExplainJob
 from arvnodeman.fleet.operations.chores import Chore
 from arvnodeman.fleet.operations.operation import Operation
-from arvnodeman.fleet.plan.demand import Plan
-from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.values.model import ErrorKind, Job, RemoteError
 
 POLLS_BEFORE = 3
@@ -34,14 +33,14 @@ class Cancelling:
         found: dict[str, int] = {}
         due: dict[str, tuple[Job, str]] = {}  # by id: a queue may show a job twice
         jobs = state.queue.jobs
-        for group in plan.groups.values():
-            if not isinstance(group.cause, causes.Unsatisfiable):
+        for group in plan.shares.values():
+            if not group.never:
                 continue
             for place in group.places:
                 job = jobs[place]
                 polls = found[job.id] = self._found.get(job.id, 0) + 1
                 if polls >= POLLS_BEFORE and job.id not in self._begun and not self._may_run(state, job):
-                    due[job.id] = job, group.cause.text
+                    due[job.id] = job, group.never
         self._found = found
         self._begun &= {job.id for job in jobs} if self._begun else set()
         if not due or not self._may_cancel(state, len(found)):

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import WARNING, Decided
 from arvnodeman.fleet.nodes.node import BUSY, IDLE, RESERVED, Node
-from arvnodeman.fleet.operations.shutdown_stages import Kind
-from arvnodeman.fleet.plan.demand import Plan
+from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.plan.vain import (
     SAMPLE,
     USED_SOON,
@@ -28,6 +27,7 @@ from arvnodeman.fleet.plan.vain import (
 )
 from arvnodeman.fleet.values.causes import span
 from arvnodeman.fleet.values.causes_of_use import InVain
+from arvnodeman.fleet.values.leaving import Kind
 from arvnodeman.fleet.values.model import ANYWHERE, Job, JobShape, NodeSize, Word
 from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind
 
@@ -215,14 +215,14 @@ def judge(state: State, plan: Plan) -> bool:
     """The plan has been made. Are there nodes that Slurm could have used for waiting jobs, for long enough, and has
     not? True when a group was found that nodes do not help: then the plan is another."""
     vain, t = state.vain, state.t
-    if not plan.supply.unused and not (plan.supply.planned and (state.refused or vain.groups)):
+    if not plan.tally.unused and not (plan.tally.planned and (state.refused or vain.groups)):
         vain.watches.clear()
         return False
     standing = look(state)
     reserved = _sizes_of_reserved(state)
     watched: dict[JobShape, Watch] = {}
     verdicts: list[Verdict] = []
-    for shape, group in plan.groups.items():
+    for shape, group in plan.shares.items():
         if not group.choices or isinstance(group.cause, InVain) or not state.queue.jobs[group.places[0]].in_slurm:
             continue
         # what Slurm plans counts as the probe of a group that is remembered: then it is evidence, too
@@ -290,7 +290,7 @@ def _ended(state: State, shape: JobShape, why: str) -> None:
 
 def note_boots(state: State, plan: Plan) -> None:
     """Boots begin: which groups they are for."""
-    for shape, group in plan.groups.items():
+    for shape, group in plan.shares.items():
         if group.booting or group.partly:
             state.vain.asked[shape] = state.t
 

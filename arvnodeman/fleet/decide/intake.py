@@ -45,7 +45,7 @@ def take_cloud(state: State, event: CloudListed) -> None:
             "The cloud's list lacks %d nodes that were there: it is not believed before a second one says the same",
             len(state.cloud_trust.doubted),
         )
-    state.plan_outdated = True
+    state.news += 1
     _revive(state)
     for identity in change.entries.duplicates:
         state.desk.warning("The cloud lists node %s twice: the second is ignored", identity)
@@ -83,6 +83,7 @@ def _revive(state: State) -> None:
             node.destroyed_at = None
             node.down_cause = causes.IsDown(why="the cloud lists it still, long after it was destroyed")
             node.set_state(NodeState.DOWN, state.t)
+            state.touch(node)
             state.desk.warning("Cloud node %s is still listed, long after it was destroyed", node.cloud.name)
 
 
@@ -114,7 +115,7 @@ def _find_boot(state: State, node: Node) -> None:
         if boot.row is not None or boot.record is None or not boot.tried:
             continue
         if node.cloud.token == boot.token or (made is not None and made.uuid == boot.record.uuid):
-            link(boot, node)
+            link(state, boot, node)
             state.milestones.created(node, state.t)
             return
 
@@ -136,7 +137,7 @@ def take_records(state: State, event: RecordsListed) -> bool:
     first = Poll.RECORDS not in state.freshness.succeeded
     state.records_started = state.clock.steady(event.started)
     state.freshness.success(Poll.RECORDS, state.t, state.record_now)
-    state.plan_outdated = True
+    state.news += 1
     ring(state)
     joining = state.roster.take_records(event.records, event.slurm)
     records = joining.records
@@ -158,6 +159,8 @@ def take_records(state: State, event: RecordsListed) -> bool:
         _check_first_cloud_list(state)
     _find_prepared(state)
     judge_all(state)
+    for node in state.roster.awake():
+        state.stock.touch(node.id)
     return joining.words or bool(records.new or records.gone)
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from arvnodeman.fleet.decide.names import NameTraits
+from arvnodeman.fleet.decide.stock import Stock
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.alarms import Alarms
 from arvnodeman.fleet.nodes.milestones import Milestones
@@ -18,7 +19,7 @@ from arvnodeman.fleet.operations.chores import Chore, CleanRecord
 from arvnodeman.fleet.operations.operation import Desk, Operation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
-from arvnodeman.fleet.plan.demand import Plan
+from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.plan.vain import VainBoots
 from arvnodeman.fleet.sizes.bounds import Bounds
 from arvnodeman.fleet.sizes.limits import Quota, SizeHealth
@@ -55,7 +56,8 @@ class State:
         self.vain = VainBoots(policy.vain_retry_after)
         self.table: SizeTable | None = None
         self.plan: Plan | None = None
-        self.plan_outdated = True  # a list has come since
+        self.news = 0  # how often something has come that a plan must know
+        self.stock = Stock()
         self.quota = Quota(policy.max_nodes, policy.quota_retry_after)
         self.slots = Quota(policy.max_nodes, policy.quota_retry_after)
         self.health: dict[str, SizeHealth] = {}
@@ -152,6 +154,7 @@ class State:
     def touch(self, node: Node) -> None:
         """Something has been done to a node, or it is seen otherwise: its row is awake, and is shown anew."""
         self.touched.add(node.id)
+        self.stock.touch(node.id)
         self.roster.wake(node)
 
     def health_of(self, size: NodeSize) -> SizeHealth:
@@ -220,6 +223,11 @@ class State:
     def has_names(self) -> bool:
         """Are records names, so that it is known beforehand which name a boot takes?"""
         return next((record.is_name for record in self.roster.records.values()), False)
+
+    @property
+    def is_zoned(self) -> bool:
+        """May nodes of one size be in several pools?"""
+        return bool(self.zones or self.names.needs)
 
     def is_taken(self, name: NodeRecord) -> bool:
         """Is a free name in a reservation that we do not know of?"""

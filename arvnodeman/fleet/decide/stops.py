@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from arvnodeman.fleet.decide.boots import boot_failed, unlink
+from arvnodeman.fleet.decide.cases import adopted, resumed_now
+from arvnodeman.fleet.decide.picturing import refresh, taken_back, wanted_again
 from arvnodeman.fleet.decide.state import State
-from arvnodeman.fleet.messages import DEBUG, WARNING, Decided, ResumeNode
-from arvnodeman.fleet.nodes.eligible import eligible, undecided
-from arvnodeman.fleet.nodes.node import BUSY, HOLD, NOT_UP, Node, Sight, drained_by_us
+from arvnodeman.fleet.messages import DEBUG, WARNING, Decided
+from arvnodeman.fleet.nodes.eligible import undecided
+from arvnodeman.fleet.nodes.node import Node, drained_by_us
 from arvnodeman.fleet.operations.shutdown import Shutdown
-from arvnodeman.fleet.operations.shutdown_stages import Kind, Stage
-from arvnodeman.fleet.plan.wishlist import IDLE, pool_of
+from arvnodeman.fleet.operations.shutdown_stages import Stage
+from arvnodeman.fleet.plan.picture import Keep, Stop
+from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.values import causes
 from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.causes_of_use import KeptInVain
+from arvnodeman.fleet.values.leaving import Kind
 from arvnodeman.fleet.values.model import NodeState, Word
-from arvnodeman.fleet.values.work import OUR_SHUTDOWN
 
+_FAILED = frozenset({NodeState.UNPAIRED, NodeState.DOWN})  # a node that goes so has not come up
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
 
 
@@ -37,8 +40,13 @@ def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = Fals
 
 
 def after_shutdown(state: State, shutdown: Shutdown) -> None:
-    """A shutdown has gone on: see whether it has ended."""
+    """A shutdown has gone on: answer what it asks, and see whether it has ended."""
     state.touch(shutdown.node)
+    if shutdown.stage is Stage.ASK:
+        wanted = wanted_again(state, shutdown.node)
+        if wanted:
+            taken_back(state, shutdown.node.id)
+        shutdown.answer(wanted=wanted)
     if shutdown.past_return:  # its absence from the next list will be no surprise
         state.cloud_trust.forget(shutdown.node.cloud.report_id)
         if shutdown.kind is Kind.GONE:
@@ -95,36 +103,28 @@ def _destroyed(state: State, node: Node, shutdown: Shutdown) -> None:
         state.roster.drop(node)
 
 
-def decide_stops(state: State) -> None:
-    """A node poll has come, and all lists are fresh: begin the shutdowns that are due."""
-    plan = state.plan
-    assert plan is not None
-    sight, t = state.sight(), state.t
-    spare: dict[str, list[Node]] = {}  # idle nodes by pool
-    up = state.roster.quiet + len(state.phantoms) + sum(boot.row is None for boot in state.boots.values())
-    room = plan.room_wanted
-    kept: list[Node] = []  # without a job, by Slurm, for one that it does not start
-    for node in state.roster.awake():
-        if node.destroyed_at is not None or node.shutdown is not None:
-            room -= _leaves_room(node)
+def carry_out(state: State, plan: Plan) -> None:
+    """A node poll has come, and the gate is open: what the plan says of nodes, with its reasons."""
+    _note_busy(state)
+    for verdict in plan.verdicts:
+        node = state.roster.nodes.get(verdict.id)
+        if node is None:
             continue
-        slurm = node.slurm
-        told = node.cloud.word is not None or (slurm is not None and slurm.state.kind.drained)
-        if node.state is BUSY and node.size is not None and not told:
-            up += 1  # nearly every node of every poll
-            shielded = node.shield_until is not None
-            node.reason = eligible(node, sight) if shielded else causes.working(slurm.state.said if slurm else "")
-            if node.use.kept_since is not None and node.use.kept(t, state.policy.use_within):
-                kept.append(node)
-            continue
-        busy = node.boot is not None or node.destroy_again_at > t or _is_being_resumed(state, node)
-        if busy:
-            node.reason = undecided(node, sight, node.destroy_again_at if node.destroy_again_at > t else None)
-        elif (told and (_by_word(state, node) or _adopt(state, node))) or _remove(state, node, sight, spare):
-            room -= _leaves_room(node)
-            continue
-        up += node.state not in NOT_UP
-    _stop_unwanted(state, sight, spare, up, room, _kept_in_vain(state, sight, kept))
+        if isinstance(verdict, Keep):
+            _stays(state, node, verdict.reason, told=verdict.told)
+        elif node.shutdown is None:
+            _goes(state, node, verdict)
+    for nodes, reason in plan.wanted_idle:
+        rows = [state.roster.nodes[idle.id] for idle in nodes]
+        for row in sorted((row for row in rows if row.reason is not reason), key=lambda row: row.turn):
+            _stays(state, row, reason)
+
+
+def _note_busy(state: State) -> None:
+    """Nodes that plainly work: the reason is that."""
+    for node in state.stock.newly_busy.values():
+        _give_reason(state, node, causes.working(node.slurm.state.said if node.slurm is not None else ""))
+    state.stock.newly_busy.clear()
 
 
 def decide_nothing(state: State) -> None:
@@ -132,141 +132,54 @@ def decide_nothing(state: State) -> None:
     sight = state.sight()
     for node in state.roster.awake():
         if node.shutdown is None and node.destroyed_at is None:
-            node.reason = undecided(node, sight)
+            _give_reason(state, node, undecided(node, sight))
 
 
-def _kept_in_vain(state: State, sight: Sight, kept: list[Node]) -> list[tuple[Node, Cause]]:
-    """Nodes that Slurm plans for a job which more nodes would not help, such as one that has to wait for the end of a
-    maintenance: nobody who can have them wants them. They are drained first, and the last look must find no job there.
-    """
-    plan = state.plan
-    assert plan is not None
-    if not kept or not state.policy.slurm:
-        return []
-    found: list[tuple[Node, Cause]] = []
-    for node in kept:
-        if node.size is None or node.boot is not None or node.destroy_again_at > state.t:
-            continue
-        if plan.seeks(node.size.id, state.zone(node.hostname)):
-            continue
-        open_now = sight.windows.is_open(node.start(sight), sight.cloud_now, sight.clock_margin)
-        if open_now and node.word is None:
-            found.append((node, KeptInVain(seconds=state.t - (node.use.kept_since or state.t))))
-    return found
+def _give_reason(state: State, node: Node, reason: Cause) -> bool:
+    """Why it stays, from now on. False when that is what it was."""
+    if node.reason is reason or node.reason == reason:
+        return False
+    node.reason = reason
+    state.touch(node)
+    return True
 
 
-def _leaves_room(node: Node) -> bool:
-    """It is going, and soon: not one whose work has to end first, nor one that is being taken back."""
-    return node.shutdown is None or not (node.slurm_busy or node.shutdown.cancelling)
+def _stays(state: State, node: Node, reason: Cause, *, told: bool = True) -> None:
+    """A node is not shut down, for a reason that may end by itself; a line when that becomes another."""
+    new = _give_reason(state, node, reason)
+    if not told:
+        return
+    state.look_again(reason.until)
+    if new:
+        why = causes.InWords(reason, state.t)
+        state.desk.debug("Not eligible for shut down: %s because %s", node.cloud.name, why)
 
 
-def _is_being_resumed(state: State, node: Node) -> bool:
-    """A resume of ours that comes late must not undo the drain of a shutdown."""
-    chore = state.chores.get(node.chore) if node.chore is not None else None
-    return chore is not None and isinstance(chore.last_step, ResumeNode)
+def _goes(state: State, node: Node, stop: Stop) -> None:
+    name = node.cloud.name
+    if stop.reason is not None:
+        node.ending = stop.reason
+        text = "Suggesting shutdown of %s because %s"
+        state.desk.decide(Decided.SHUTDOWN, name, text, name, stop.reason.words(state.t), level=DEBUG)
+        if stop.kind is Kind.REMOVAL and (node.state in _FAILED or isinstance(stop.reason, causes.CloudFailed)):
+            boot_failed(state, node)
+    elif stop.drained and stop.kind is not Kind.OPERATOR:
+        text = "Going on with the shutdown of %s, which Slurm shows drained by us"
+        state.desk.decide(Decided.SHUTDOWN, name, text, name)
+        state.news += 1  # its size may be wanted: asked before it is destroyed
+    begin_shutdown(state, node, stop.kind, drained=stop.drained)
 
 
 def adopt_drained(state: State) -> None:
     """A queue poll has come: what was drained before a restart is taken up before the plan, which may take it back."""
-    for node in [node for node in state.roster.awake() if node.slurm is not None and node.slurm.state.kind.drained]:
+    refresh(state)
+    for node in state.stock.odd_in_turn():
         if node.destroyed_at is not None or node.shutdown is not None or node.boot is not None:
             continue
-        if node.word is None and node.destroy_again_at <= state.t and not _is_being_resumed(state, node):
-            _adopt(state, node)
-
-
-def _adopt(state: State, node: Node) -> bool:
-    """Drained by us before a restart: its shutdown goes on. True when it does."""
-    kind = drained_by_us(node) if node.word is not Word.HOLD else None
-    if kind is None:
-        return False
-    text = "Going on with the shutdown of %s, which Slurm shows drained by us"
-    state.desk.decide(Decided.SHUTDOWN, node.cloud.name, text, node.cloud.name)
-    begin_shutdown(state, node, Kind.UNWANTED if kind == OUR_SHUTDOWN else Kind.REMOVAL, drained=True)
-    state.plan_outdated = True  # its size may be wanted: asked before it is destroyed
-    return True
-
-
-def _remove(state: State, node: Node, sight: Sight, spare: dict[str, list[Node]]) -> bool:
-    """What does not work, or is of no known size, goes. True when it does; idle nodes are put into `spare`."""
-    if node.state is BUSY and node.size is not None:
-        node.reason = eligible(node, sight)
-        return False
-    if node.state is NodeState.IDLE and node.size is not None and node.shield_until is None and not node.has_failed:
-        spare.setdefault(pool_of(node.size.id, state.zone(node.hostname)), []).append(node)
-        return False
-    cause = eligible(node, sight)
-    if node.size is None and node.state is NodeState.BUSY and state.policy.slurm and node.word is not Word.HOLD:
-        cause = causes.SizeUnknown(tag=node.cloud.size_tag or "")  # drained at once
-    if not cause.goes:
-        _stays(state, node, cause)
-        return False
-    _decide_shutdown(state, node, cause)
-    if node.state in (NodeState.UNPAIRED, NodeState.DOWN) or isinstance(cause, causes.CloudFailed):
-        boot_failed(state, node)
-    begin_shutdown(state, node, Kind.REMOVAL)
-    return True
-
-
-def _by_word(state: State, node: Node) -> bool:
-    """Operators' words that a restart found in the tags. True when one began something."""
-    if node.word is Word.KILL:
-        begin_shutdown(state, node, Kind.KILL)
-        return True
-    if node.word is Word.DRAIN and (state.policy.slurm or node.state is not NodeState.BUSY):
-        begin_shutdown(state, node, Kind.OPERATOR, drained=drained_by_us(node) is not None)
-        return True
-    return False
-
-
-def _stop_unwanted(
-    state: State, sight: Sight, spare: dict[str, list[Node]], up: int, room: int, candidates: list[tuple[Node, Cause]]
-) -> None:
-    """Idle nodes that were matched to nothing: the dearest first, then the longest idle, min_nodes kept. `room`: nodes
-    that are to make room for jobs which a limit stops; `candidates`: others that nobody wants."""
-    plan = state.plan
-    assert plan is not None
-    for pool, nodes in spare.items():
-        unmatched = min(plan.supply.left(pool, IDLE), len(nodes))
-        if unmatched:
-            nodes.sort(key=lambda node: (node.word is HOLD, node.idle_since or state.t))
-            candidates.extend((node, eligible(node, sight)) for node in nodes[:unmatched])
-        wanted = causes.Wanted(size=nodes[0].size.id if nodes[0].size is not None else "")
-        for node in nodes[unmatched:]:
-            _stays(state, node, wanted)
-    candidates.sort(key=lambda row: (-row[0].price, row[0].idle_since or state.t))
-    for node, why in candidates:
-        cause = why
-        if not (cause.goes and up > state.policy.min_nodes) and room > 0 and _makes_room(state, node, cause):
-            cause = causes.IdleExceeded(polls=node.idle_polls, makes_room=True)
-        elif not (cause.goes and up > state.policy.min_nodes):
-            _stays(state, node, causes.KeepsMinimum(min_nodes=state.policy.min_nodes) if cause.goes else cause)
-            continue
-        up -= 1
-        room -= 1
-        _decide_shutdown(state, node, cause)
-        begin_shutdown(state, node, Kind.UNWANTED)
-
-
-def _decide_shutdown(state: State, node: Node, cause: Cause) -> None:
-    node.ending = cause
-    text = "Suggesting shutdown of %s because %s"
-    name = node.cloud.name
-    state.desk.decide(Decided.SHUTDOWN, name, text, name, cause.words(state.t), level=DEBUG)
-
-
-def _stays(state: State, node: Node, cause: Cause) -> None:
-    """A node is not shut down, for a cause that may end by itself."""
-    node.reason = cause
-    state.look_again(cause.until)
-    why = causes.InWords(cause, state.t)
-    state.desk.debug("Not eligible for shut down: %s because %s", node.cloud.name, why)
-
-
-def _makes_room(state: State, node: Node, cause: Cause) -> bool:
-    """At a limit: may a node that nobody wants go for a job of another size, whatever window and min_nodes say?"""
-    enough = node.idle_polls >= state.policy.consecutive_idle_count
-    return enough and not isinstance(cause, causes.Held)
+        if node.word is None and node.destroy_again_at <= state.t and not resumed_now(state, node):
+            stop = adopted(node)
+            if stop is not None:
+                _goes(state, node, stop)
 
 
 def departures(state: State) -> None:

@@ -110,6 +110,7 @@ def _begin(state: State, node: Node, step: Step) -> Operation:
     chore = Chore(state.desk, "ComputeNodeUpdateActor", node.cloud.name)
     state.chores[chore.id] = chore
     node.chore, chore.node = chore.id, node
+    state.touch(node)
     if isinstance(step, ResumeNode):
         node.resumes += 1
     chore.begin(replace(step, op=chore.id, logger=chore.logger))

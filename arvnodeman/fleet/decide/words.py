@@ -11,7 +11,7 @@ from arvnodeman.fleet.nodes.eligible import undecided
 from arvnodeman.fleet.nodes.node import Node, drained_by_us
 from arvnodeman.fleet.operations.chores import Chore, WriteWord
 from arvnodeman.fleet.operations.operation import Operation
-from arvnodeman.fleet.operations.shutdown_stages import Kind
+from arvnodeman.fleet.values.leaving import Kind
 from arvnodeman.fleet.values.model import NodeState, OperatorWord, Word
 
 

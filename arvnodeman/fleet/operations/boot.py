@@ -113,6 +113,16 @@ class Boot(Operation):
         """Nothing is under way at the cloud, for all that can be known: a stop need not wait for it."""
         return self.stage is Stage.UNREAD
 
+    @property
+    def stoppable(self) -> bool:
+        """Can it end without a node?"""
+        return not self.asked and self.stage is not Stage.RELEASE
+
+    @property
+    def ends_at_once(self) -> bool:
+        """Stopped now, it is over: nothing is under way, and no record has to be given back."""
+        return self.step is None and self.record is None
+
     def begin(self) -> None:
         """Take a record."""
         self.send(PrepareRecord(self.id, self.intent, self.reuse, self.of_names, logger=self.logger))
@@ -139,7 +149,7 @@ class Boot(Operation):
 
     def stop(self, why: str) -> bool:
         """It is not needed any more. True when it ends without a node: so long as the cloud was not asked."""
-        if self.asked or self.stage is Stage.RELEASE:
+        if not self.stoppable:
             return False
         self.desk.decide(Decided.BOOT_STOPPED, self.size.id, "Boot stopped: %s", why, logger=self.logger)
         self._end("stopped")

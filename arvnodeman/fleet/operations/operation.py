@@ -7,7 +7,6 @@ set itself (`due`) has come. It ends by setting `outcome`; the Fleet looks at th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,11 +16,7 @@ from arvnodeman.fleet.values.gate import AT_FIRST, Gate
 from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError
 
 if TYPE_CHECKING:
-    from arvnodeman.fleet.nodes.node import Node
-
-
-def _never(_node: Node) -> bool:
-    return False
+    pass
 
 
 @dataclass(slots=True)
@@ -31,7 +26,6 @@ class Desk:
     policy: Policy
     clock: Clock
     gate: Gate = AT_FIRST  # what may go out now
-    wanted: Callable[[Node], bool] = _never  # is such a node wanted again?
     out: list[Command] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     last_id: int = 0

@@ -1,7 +1,7 @@
 """One shutdown: drain, wait for the work to end, ask again, destroy, set DOWN, give the record back.
 
-    DRAIN ─▶ WAIT ─▶ DESTROY ─▶ SET_DOWN ─▶ RELEASE ─▶ destroyed
-               │         └─▶ LOOK (an error that may hide a success, row E11; also GONE: only a list forgets a node)
+    DRAIN ─▶ WAIT ─▶ ASK ─▶ DESTROY ─▶ SET_DOWN ─▶ RELEASE ─▶ destroyed
+               │               └─▶ LOOK (an error that may hide a success, row E11; GONE: only a list forgets a node)
                └─▶ UNDO ─▶ cancelled          a shutdown of kind UNWANTED, when the node is wanted again
 
 The destroy request leaves only in the same breath in which Slurm, asked now, said that nothing runs on the node, with
@@ -23,69 +23,18 @@ from arvnodeman.fleet.messages import (
     Step,
     StepResult,
 )
-from arvnodeman.fleet.nodes.node import Node, reason_of
 from arvnodeman.fleet.operations.answers import hides_jobs, nothing_runs
-from arvnodeman.fleet.operations.operation import Desk, Operation
-from arvnodeman.fleet.operations.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, Kind, Stage
+from arvnodeman.fleet.operations.shutdown_facts import ShutdownFacts
+from arvnodeman.fleet.operations.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, Stage
+from arvnodeman.fleet.values.leaving import Kind
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, Word
-from arvnodeman.fleet.values.work import FREE, OUR_REMOVAL, OUR_SHUTDOWN, WorkKind
+from arvnodeman.fleet.values.work import FREE, WorkKind
 
 SHUT_DOWN = "Shut down by Node Manager"
 
 
-class Shutdown(Operation):
+class Shutdown(ShutdownFacts):
     """The end of one node. `outcome` is destroyed, cancelled or failed."""
-
-    role = "ComputeNodeShutdownActor"
-
-    def __init__(self, desk: Desk, node: Node, kind: Kind, hostname: str | None, *, drained: bool = False) -> None:
-        super().__init__(desk)
-        self.node = node
-        self.kind = kind
-        self.hostname = hostname  # None: no name in Slurm that this node may have
-        self.shared = False  # the name is another's: it is looked at, and never drained or set down
-        record = node.record or node.prepared
-        self.record_uuid = record.uuid if record is not None else None
-        self._is_name = record is not None and record.is_name
-        self.stage = Stage.DRAIN
-        self.ours = drained  # the drain in Slurm is ours
-        self.drain_reason = node.slurm.reason if drained and node.slurm is not None else ""  # as Slurm has it
-        self.failure: RemoteError | None = None
-        self._undrained = 0
-        self._kill = kind is Kind.KILL  # or asked for later, while a step was under way
-        self._cancel = ""  # likewise
-
-    @property
-    def subject(self) -> str:
-        """The operation's number and the cloud node's name."""
-        return f"{self.id}.{self.node.cloud.name}"
-
-    @property
-    def reason(self) -> str:
-        """The reason in Slurm: of the first kind it may be resumed, of the second never while the instance lives."""
-        return reason_of(OUR_SHUTDOWN if self.kind is Kind.UNWANTED else OUR_REMOVAL, self.node.cloud)
-
-    @property
-    def cancelling(self) -> bool:
-        """It is being taken back: the node is as good as there."""
-        return self.stage is Stage.UNDO or bool(self._cancel)
-
-    @property
-    def cancellable(self) -> bool:
-        """Can it still be taken back for want of the node?"""
-        return self.kind is Kind.UNWANTED and self.stage in (Stage.DRAIN, Stage.WAIT) and not self._kill
-
-    @property
-    def past_return(self) -> bool:
-        """A destroy request has left, or it is gone anyway."""
-        if self.stage is Stage.SET_DOWN and self.node.destroyed_at is None and self.step is None:
-            return False  # DOWN is to be said once more, and meanwhile the node may turn up
-        return self.stage not in (Stage.DRAIN, Stage.WAIT, Stage.UNDO)
-
-    @property
-    def goes_anyway(self) -> bool:
-        """It needs no telling that the node is gone."""
-        return self.past_return or self.kind in (Kind.GONE, Kind.KILL)
 
     def begin(self) -> None:
         """The first step for the kind."""
@@ -255,9 +204,21 @@ class Shutdown(Operation):
         self.desk.info("Checking that node is still eligible for shutdown", logger=self.logger)
         if self.node.word is Word.HOLD:
             self.cancel("No longer eligible: held by an operator")
-        elif self.kind is Kind.UNWANTED and self.node.size is not None and self.desk.wanted(self.node):
+        elif self.kind is Kind.UNWANTED and self.node.size is not None:
+            self.stage = Stage.ASK
+        else:
+            self._go()
+
+    def answer(self, *, wanted: bool) -> None:
+        """ASK: whether the node is wanted again, which the Fleet says in the same breath."""
+        self.stage = Stage.WAIT
+        if wanted:
             self.cancel("Node size is in wishlist")
-        elif not self.desk.gate.lets_requests or self._works_by_record():
+        else:
+            self._go()
+
+    def _go(self) -> None:
+        if not self.desk.gate.lets_requests or self._works_by_record():
             self._later()
         else:
             self._destroy()

@@ -148,6 +148,10 @@ class Names:
         self._names = names
         self._counted = counted
 
+    def copy(self) -> Names:
+        """The same names, of which a plan may take some."""
+        return Names(Counter(self._names), counted=self._counted)
+
     def left(self, place: Place, partitions: tuple[str, ...] = ()) -> int:
         """How many more nodes for jobs of these partitions could be booted at a place."""
         there = sum(self._names[kind] for kind in self._of(place, partitions))

@@ -114,7 +114,7 @@ class VainBoots:
         """The groups among these whose boots are held back."""
         if not self.groups:
             return {}
-        return {shape: self.groups[shape] for shape in self.groups.keys() & shapes}
+        return {shape: self.groups[shape] for shape in shapes if shape in self.groups}
 
     def next_end(self, t: float) -> float | None:
         """When the next back-off ends."""

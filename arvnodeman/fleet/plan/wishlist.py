@@ -7,31 +7,14 @@ end, so they cost what there are nodes, not what there are jobs.
 from __future__ import annotations
 
 import heapq
-from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from arvnodeman.fleet.plan.picture import IDLE, KINDS, NOTHING, SHIELDED, size_of, zone_of
 from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize, Place, Zone
+from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize, Place
 
 Turns = Generator["Group", bool | None, None]
-IDLE, UNPAIRED, BOOTING, SHIELDED = range(4)  # kinds of supply, in the order in which they are taken
-KINDS = (IDLE, UNPAIRED, BOOTING, SHIELDED)
-
-
-def pool_of(size: str, zone: Zone) -> str:
-    """Nodes of one size whose names are in the same reservations are alike for every job: a pool."""
-    return "\n".join((size, *zone))
-
-
-def size_of(pool: str) -> str:
-    """The size of a pool's nodes."""
-    return pool.split("\n", 1)[0]
-
-
-def zone_of(pool: str) -> Zone:
-    """The reservations that the names of a pool are in."""
-    return tuple(pool.split("\n")[1:])
 
 
 @dataclass(slots=True)
@@ -93,30 +76,14 @@ class Group:
         return (min(len(self.places), self.limit) - self.served) * self.shape.nodes - self.partly
 
 
-@dataclass(slots=True)
 class Supply:
-    """Nodes that are up or coming, by pool and kind: counts, taken from as jobs are matched.
+    """Nodes that are up or coming, by pool and kind: counts, taken from as jobs are matched."""
 
-    The same pass over the nodes counts what stands, for the limits: everything that exists or is booting."""
-
-    counts: dict[str, list[int]] = field(default_factory=dict)
-    pools: dict[str, list[str]] = field(default_factory=dict)  # by size
-    nodes: int = 0
-    price: float = 0.0  # $/hour
-    up: int = 0  # booting, unpaired, idle, busy and reserved nodes; shutdowns not counted
-    creating: Counter[str] = field(default_factory=Counter)  # boots that the cloud has not answered, by size
-    coming: Counter[str] = field(default_factory=Counter)  # those, and nodes that have not come up, by size
-    unused: bool = False  # there is a node on which Slurm could start something
-    planned: Counter[str] = field(default_factory=Counter)  # nodes without a job that Slurm keeps for one, by size
-
-    def add(self, size: str, kind: int, zone: Zone = ()) -> None:
-        """One more node."""
-        pool = pool_of(size, zone) if zone else size
-        counts = self.counts.get(pool)
-        if counts is None:
-            counts = self.counts[pool] = [0, 0, 0, 0]
-            self.pools.setdefault(size, []).append(pool)
-        counts[kind] += 1
+    def __init__(self, counts: Mapping[str, Sequence[int]]) -> None:
+        self.counts = {pool: list(of_kinds) for pool, of_kinds in counts.items()}
+        self.pools: dict[str, list[str]] = {}  # by size, in order
+        for pool in sorted(counts):
+            self.pools.setdefault(size_of(pool), []).append(pool)
 
     def take(self, pool: str, kind: int, wanted: int) -> int:
         """Take up to so many nodes of one kind."""
@@ -133,8 +100,7 @@ class Supply:
 
     def left(self, pool: str, kind: int) -> int:
         """Nodes that are matched to nothing."""
-        counts = self.counts.get(pool)
-        return counts[kind] if counts is not None else 0
+        return self.counts.get(pool, NOTHING)[kind]
 
     def find(self, size: str, kind: int, place: Place) -> str | None:
         """A pool of this size that has a node left which may be at that place."""

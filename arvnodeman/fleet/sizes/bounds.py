@@ -40,3 +40,21 @@ class Bounds:
         if self.price_cap > 0 and price + more * size.price > self.price_cap + 1e-9:
             return causes.AtPriceCap(wanted=wanted, size=size.id, price=size.price, total=price, cap=self.price_cap)
         return None
+
+
+@dataclass(slots=True)
+class Room:
+    """What stands, held against its bounds; each boot that is let through stands from then on."""
+
+    bounds: Bounds
+    nodes: int
+    price: float  # $/hour
+
+    def forbid(self, size: NodeSize, more: int, *, wanted: int, over: int = 0, beside: int = 0) -> Cause | None:
+        """The limit that forbids so many more nodes of a size; None: none does. `beside`: so many that may be there."""
+        return self.bounds.forbid(size, more, self.nodes + beside, self.price, wanted=wanted, over=over)
+
+    def take(self, size: NodeSize, nodes: int) -> None:
+        """So many begin."""
+        self.nodes += nodes
+        self.price += nodes * size.price

@@ -149,6 +149,12 @@ class Wanted(Cause):
         return f"a waiting job wants a node of {self.size}"
 
 
+@cache
+def wanted(size: str) -> Cause:
+    """The queue wants nodes of a size: one value for each."""
+    return Wanted(size=size)
+
+
 @dataclass(frozen=True, slots=True)
 class KeepsMinimum(Cause):
     """min_nodes."""

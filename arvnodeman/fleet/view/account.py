@@ -10,11 +10,11 @@ from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.operations.operation import Operation
-from arvnodeman.fleet.operations.shutdown_stages import Kind
-from arvnodeman.fleet.plan.demand import Plan
+from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.plan.vain import group_name, words_of
 from arvnodeman.fleet.values import causes
 from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.leaving import Kind
 from arvnodeman.fleet.values.model import JobShape, NodeState
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Trouble, VainGroup, View, Waiting
 
@@ -84,7 +84,7 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         operations=tuple(_operations(state)),
         counters=MappingProxyType(dict(state.desk.counters)),
         states=MappingProxyType({kind.value: count for kind, count in states.items()}),
-        price=plan.supply.price if plan is not None else 0.0,
+        price=plan.tally.price if plan is not None else 0.0,
         quota=min(state.quota.value, state.policy.max_nodes),
         wish=sum(plan.wanted.values()) if plan is not None else 0,
         wanted=MappingProxyType(plan.wanted if plan is not None else {}),
@@ -121,7 +121,7 @@ def _waiting(plan: Plan, *, blocked: bool) -> dict[JobShape, Waiting]:
             group.cause,
             group.choices,
         )
-        for shape, group in plan.groups.items()
+        for shape, group in plan.shares.items()
     }
 
 
@@ -173,7 +173,7 @@ def _vain(state: State) -> dict[str, VainGroup]:
 
 def _resting(state: State) -> dict[str, Cause]:
     found: dict[str, Cause] = {}
-    standing = state.plan.supply.nodes if state.plan is not None else 0
+    standing = state.plan.tally.nodes if state.plan is not None else 0
     for size, health in state.health.items():
         if health.resting is not None and health.is_resting(state.t, standing):
             cause = causes.Resting(until=health.until, size=size, why=health.resting.value, detail=health.detail)

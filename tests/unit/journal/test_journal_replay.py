@@ -75,8 +75,7 @@ def test_a_run_that_was_killed_before_its_first_line_is_passed_over(tmp_path: Pa
 
 def test_another_brain_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journalled(tmp_path, lively_site(3), 1.0)
-    monkeypatch.setattr("arvnodeman.fleet.decide.stops.decide_stops", lambda *_: None)
-    monkeypatch.setattr("arvnodeman.fleet.fleet.decide_stops", lambda *_: None)
+    monkeypatch.setattr("arvnodeman.fleet.decide.planning.carry_out", lambda *_: None)
     outcome = Replay().play(files_of(tmp_path / "journal"))
     assert outcome.differences
     assert outcome.differences[0].event == "RecordsListed"

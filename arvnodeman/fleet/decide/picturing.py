@@ -1,0 +1,175 @@
+"""Taking the picture that a plan is made of, and having the plan of now at hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from arvnodeman.fleet.decide.cases import case_of, resumed_now
+from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.nodes.eligible import eligible
+from arvnodeman.fleet.nodes.node import Node, Sight
+from arvnodeman.fleet.outlook.ahead import Names
+from arvnodeman.fleet.plan.picture import (
+    BOOTING,
+    NOTHING,
+    Case,
+    Chance,
+    Ends,
+    Idle,
+    Leaving,
+    Pending,
+    Picture,
+    Tally,
+    pool_of,
+)
+from arvnodeman.fleet.plan.plan import Plan, plan
+
+
+def replan(state: State, *, ends: bool = False, asking: str = "") -> Plan | None:
+    """The plan of now; None before the sizes are known. `ends`: nodes may go by it; `asking`: a node at its last
+    look."""
+    if state.table is None:
+        return None
+    for size in state.table.cheapest_first:
+        state.health_of(size)
+    state.plan = plan(picture_of(state, ends=ends, asking=asking))
+    state.table.forget_others(state.plan.shares)
+    return state.plan
+
+
+def wanted_again(state: State, node: Node) -> bool:
+    """Just before a destroy: is the node to be taken back, by the newest lists?"""
+    now = state.plan
+    if now is None or now.news != state.news or (now.take_back and node.id not in now.take_back):
+        now = replan(state, asking=node.id)
+    return now is not None and node.id in now.take_back
+
+
+def taken_back(state: State, identity: str) -> None:
+    """What the plan asks for has been done."""
+    if state.plan is not None and identity in state.plan.take_back:
+        left = [each for each in state.plan.take_back if each != identity]
+        state.plan = replace(state.plan, take_back=left)
+
+
+def refresh(state: State) -> None:
+    """Bring the stock up to date."""
+    state.stock.refresh(state.roster.nodes, state.sight(), state.zone, zoned=state.is_zoned)
+
+
+def picture_of(state: State, *, ends: bool = False, asking: str = "") -> Picture:
+    """All that is known now."""
+    assert state.table is not None
+    refresh(state)
+    return Picture(
+        policy=state.policy,
+        t=state.t,
+        now=state.clock.now,
+        news=state.news,
+        gate=state.desk.gate,
+        table=state.table,
+        bounds=state.bounds(),
+        other_size_may_try=state.quota.other_size_may_try,
+        health=state.health,
+        demand=state.queue.places,
+        tally=_with_unseen(state, state.stock.tally()),
+        leaving=[
+            Leaving(each.node.id, each.id, _pool(state, each.node), each.ends_at_once)
+            for each in state.shutdowns.values()
+            if each.cancellable and not each.cancelling and each.node.size is not None
+        ],
+        pending=[
+            Pending(boot.id, pool_of(boot.size.id, state.zone(boot.hostname)), boot.stoppable, boot.ends_at_once)
+            for boot in state.boots.values()
+            if boot.row is None and boot.outcome is None
+        ],
+        outlook=state.outlook,
+        names=_names(state),
+        vain=state.vain.limits(state.queue.places),
+        asking=asking,
+        ends=_ends(state) if ends else None,
+    )
+
+
+def _pool(state: State, node: Node) -> str:
+    return pool_of(node.size.id, state.zone(node.hostname)) if node.size is not None else ""
+
+
+def _with_unseen(state: State, tally: Tally) -> Tally:
+    """And what no list shows yet, or any more."""
+    boots = [boot for boot in state.boots.values() if boot.row is None and boot.outcome is None]
+    comes = [(boot.size.id, boot.size.price, state.zone(boot.hostname)) for boot in boots]
+    comes += [(intent.size, intent.price, state.zone(uuid)) for uuid, intent in state.phantoms.items()]
+    prices = [record.intent.price for record in state.unlisted.values() if record.intent is not None]
+    supply = dict(tally.supply)
+    for size, _, zone in comes:
+        pool = pool_of(size, zone)
+        kinds = supply[pool] = list(supply.get(pool, NOTHING))
+        kinds[BOOTING] += 1
+    return replace(
+        tally,
+        supply=supply,
+        nodes=tally.nodes + len(comes) + len(state.unlisted),
+        price=tally.price + sum(price for _, price, _ in comes) + sum(prices),
+        up=tally.up + len(comes),
+        creating=Counter(boot.size.id for boot in boots),
+        coming=tally.coming + Counter(size for size, _, _ in comes),
+    )
+
+
+def _ends(state: State) -> Ends:
+    """What may go."""
+    sight, stock = state.sight(), state.stock
+    cases: list[Case] = []
+    spare = {pool: list(nodes.values()) for pool, nodes in stock.spare.items()}
+    for node in stock.odd_in_turn():
+        case = case_of(node, sight, resumed_now(state, node), lambda node: _pool(state, node))
+        if isinstance(case, Idle):
+            spare.setdefault(_pool(state, node), []).append(case)
+        else:
+            cases.append(case)
+    return Ends(
+        cases=cases,
+        spare=spare,
+        chances=_Chances(state.roster.nodes, sight),
+        busy=stock.plainly_busy,
+        unlisted=len(state.phantoms) + sum(boot.row is None for boot in state.boots.values()),
+        may_unplan=state.policy.slurm,
+    )
+
+
+class _Chances(Mapping[str, Chance]):
+    """Of each node, judged when it is asked about: few are."""
+
+    def __init__(self, nodes: Mapping[str, Node], sight: Sight) -> None:
+        self._nodes, self._sight = nodes, sight
+
+    def __getitem__(self, identity: str) -> Chance:
+        node = self._nodes[identity]
+        enough = node.idle_polls >= self._sight.policy.consecutive_idle_count
+        return Chance(eligible(node, self._sight), node.idle_polls, enough)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+
+def _names(state: State) -> Names | None:
+    """The names that a boot could have, where reservations are in the way of some, or jobs ask for some; None: that
+    does not matter."""
+    outlook, roster = state.outlook, state.roster
+    if state.has_names and (outlook.reservations or state.names.needs):
+        records = [roster.records[uuid] for uuid in state.stale_records if uuid in roster.records]
+        free = (record for record in records if not state.is_taken(record))
+        return Names(Counter((state.zone(record.hostname), record.partitions) for record in free))
+    if not outlook.reservations or roster.slurm is None:
+        return None
+    taken = {node.hostname for node in roster.nodes.values()} | outlook.never_ours
+    reserved = outlook.zones()
+    beside = state.names.met_by(None)
+    zones = Counter((*reserved.get(name, ()), *beside) for name in roster.slurm if name not in taken)
+    return Names(Counter({(zone, ()): number for zone, number in zones.items()}), counted=False)

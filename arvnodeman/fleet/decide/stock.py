@@ -1,0 +1,235 @@
+"""The nodes as the plan counts them: kept up to date row by row, so that a picture costs what has changed.
+
+Nodes that count alike are one `Lot`, and only their number is kept. A row is *plain* when nothing but a change of it
+can change what it counts for: it works, or it is idle, and nobody has a hand on it. All others are *odd*: looked at
+each time, for time alone may change what they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from arvnodeman.fleet.nodes.node import (
+    BUSY,
+    HOLD,
+    IDLE,
+    NOT_UP,
+    RESERVED,
+    Node,
+    Sight,
+    drained_by_us,
+)
+from arvnodeman.fleet.plan import picture
+from arvnodeman.fleet.plan.picture import NO_SUPPLY, NOTHING, Idle, Tally, pool_of
+from arvnodeman.fleet.values.model import NodeState, Word, Zone
+
+GOING_WORDS = frozenset({Word.DRAIN, Word.KILL})
+SUPPLY_KIND = {
+    NodeState.IDLE: picture.IDLE,
+    NodeState.UNPAIRED: picture.UNPAIRED,
+    NodeState.BOOTING: picture.BOOTING,
+}
+ZoneOf = Callable[[str | None], Zone]
+
+
+class Lot(NamedTuple):
+    """What nodes have in common that count alike."""
+
+    size: str  # '': not recognisable
+    state: NodeState
+    price: float
+    pool: str = ""  # of its supply
+    kind: int = NO_SUPPLY
+    up: bool = True
+    coming: bool = False  # booted by this run, and not up yet
+    planned: bool = False  # without a job, and kept for one by Slurm
+
+
+def is_plainly_busy(node: Node) -> bool:
+    """It works, and there is nothing to it."""
+    slurm, cloud = node.slurm, node.cloud
+    return (
+        node.state is BUSY
+        and node.been_up
+        and node.size is not None
+        and cloud.word is None
+        and (slurm is None or not slurm.state.kind.drained)
+        and node.shield_until is None
+        and node.use.kept_since is None
+        and node.boot is None
+        and node.shutdown is None
+        and node.destroyed_at is None
+    )
+
+
+def is_plainly_idle(node: Node) -> bool:
+    """It waits for work, and there is nothing to it."""
+    slurm, word = node.slurm, node.word
+    return (
+        node.state is IDLE
+        and node.been_up
+        and node.size is not None
+        and (word is None or word is HOLD)
+        and (slurm is None or not slurm.state.kind.drained)
+        and node.shield_until is None
+        and node.shutdown is None
+        and node.destroyed_at is None
+        and node.boot is None
+        and node.chore is None
+        and not node.destroy_wait
+        and not node.has_failed
+    )
+
+
+def supply_kind(node: Node, sight: Sight) -> int:
+    """What a node is to a waiting job."""
+    if node.size is None or node.destroyed_at is not None or node.word in GOING_WORDS:
+        return NO_SUPPLY
+    if node.shutdown is not None:
+        return picture.IDLE if node.shutdown.cancelling else NO_SUPPLY
+    if drained_by_us(node) is not None:
+        return NO_SUPPLY
+    if node.shield_until is not None:  # many turned down at once: nothing is booted in its place for a while
+        return picture.SHIELDED if node.supply_until > sight.t else NO_SUPPLY
+    if node.state is RESERVED:
+        return picture.UNPAIRED if not node.been_up and not node.boot_exceeded(sight) else NO_SUPPLY
+    return SUPPLY_KIND.get(node.state, NO_SUPPLY)
+
+
+def lot_of(node: Node, sight: Sight, zone: Zone) -> Lot:
+    """What a node counts for, of the row alone."""
+    size = node.size.id if node.size is not None else ""
+    if node.shutdown is not None:
+        up, coming = node.shutdown.cancelling, False
+    elif node.destroyed_at is not None:
+        up = coming = False
+    else:
+        up = node.state not in NOT_UP
+        coming = node.booted and not node.been_up and node.size is not None and not node.boot_exceeded(sight)
+    if node.state is BUSY and node.supply_until <= sight.t:
+        planned = node.use.kept_since is not None and node.size is not None
+        return Lot(size, node.state, node.price, up=up, coming=coming, planned=planned)
+    kind = supply_kind(node, sight)
+    pool = pool_of(size, zone) if kind != NO_SUPPLY else ""
+    return Lot(size, node.state, node.price, pool, kind, up, coming)
+
+
+def bin_of(node: Node) -> Idle:
+    """An idle node as one that may go, of the row alone."""
+    size = node.size.id if node.size is not None else ""
+    return Idle(node.id, node.turn, size, node.price, node.word is HOLD, node.idle_since)
+
+
+class Stock:
+    """Changed by the Fleet alone."""
+
+    def __init__(self) -> None:
+        self.odd: dict[str, Node] = {}  # rows that are looked at each time, by id
+        self.spare: dict[str, dict[str, Idle]] = {}  # plainly idle nodes, by pool and id
+        self.newly_busy: dict[str, Node] = {}  # plainly busy rows that changed since somebody has looked at them
+        self._lots: dict[str, Lot] = {}  # by id
+        self._counts: Counter[Lot] = Counter()
+        self._touched: set[str] = set()
+        self._all = True  # each row has to be read anew
+        self._zoned = False
+
+    def touch(self, identity: str) -> None:
+        """A row has changed, has come or has gone."""
+        self._touched.add(identity)
+
+    def touch_all(self) -> None:
+        """All rows may have changed."""
+        self._all = True
+
+    def refresh(self, nodes: Mapping[str, Node], sight: Sight, zone: ZoneOf, *, zoned: bool) -> None:
+        """Read what may count otherwise than before. `zoned`: nodes of one size may be in several pools."""
+        if self._all or zoned or self._zoned:
+            identities: Iterable[str] = {**self._lots, **nodes}
+        else:
+            identities = [*self._touched, *(each for each in self.odd if each not in self._touched)]
+        self._all, self._zoned = False, zoned
+        for identity in identities:
+            node = nodes.get(identity)
+            if node is None:
+                self._forget(identity)
+            elif is_plainly_busy(node):
+                assert node.size is not None
+                self._put(identity, Lot(node.size.id, BUSY, node.price))
+                self.odd.pop(identity, None)
+                self.newly_busy[identity] = node
+            else:
+                lot = lot_of(node, sight, zone(node.hostname) if zoned else ())
+                self._put(identity, lot)
+                self.newly_busy.pop(identity, None)
+                if is_plainly_idle(node):
+                    self.spare.setdefault(lot.pool, {})[identity] = bin_of(node)
+                    self.odd.pop(identity, None)
+                else:
+                    self.odd[identity] = node
+        self._touched.clear()
+
+    def _put(self, identity: str, lot: Lot) -> None:
+        before = self._lots.get(identity)
+        if before is not None:
+            if before.kind == picture.IDLE:
+                self._spare_no_more(identity, before)
+            if before == lot:
+                return
+            self._counts[before] -= 1
+        self._lots[identity] = lot
+        self._counts[lot] += 1
+
+    def _spare_no_more(self, identity: str, lot: Lot) -> None:
+        pool = self.spare.get(lot.pool)
+        if pool is not None and pool.pop(identity, None) is not None and not pool:
+            del self.spare[lot.pool]
+
+    def _forget(self, identity: str) -> None:
+        self.odd.pop(identity, None)
+        self.newly_busy.pop(identity, None)
+        lot = self._lots.pop(identity, None)
+        if lot is not None:
+            self._spare_no_more(identity, lot)
+            self._counts[lot] -= 1
+
+    @property
+    def price(self) -> float:
+        """Of all nodes, in $/hour."""
+        return math.fsum(lot.price * count for lot, count in self._counts.items())
+
+    def odd_in_turn(self) -> list[Node]:
+        """The odd rows, in the order in which they came."""
+        return sorted(self.odd.values(), key=lambda node: node.turn)
+
+    def tally(self) -> Tally:
+        """All nodes that there are, counted."""
+        self._counts = +self._counts
+        supply: dict[str, list[int]] = {}
+        coming: Counter[str] = Counter()
+        planned: Counter[str] = Counter()
+        up = 0
+        for lot, count in self._counts.items():
+            up += count * lot.up
+            if lot.kind != NO_SUPPLY:
+                supply.setdefault(lot.pool, list(NOTHING))[lot.kind] += count
+            if lot.coming:
+                coming[lot.size] += count
+            if lot.planned:
+                planned[lot.size] += count
+        return Tally(
+            supply=supply,
+            nodes=sum(self._counts.values()),
+            price=self.price,
+            up=up,
+            coming=coming,
+            planned=planned,
+            unused=bool(supply),
+        )
+
+    @property
+    def plainly_busy(self) -> int:
+        """How many nodes plainly work."""
+        return len(self._lots) - len(self.odd) - sum(map(len, self.spare.values()))

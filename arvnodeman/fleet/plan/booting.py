@@ -1,0 +1,205 @@
+"""The third pass of the plan: what no node is there or coming for is booted, in the order of service.
+
+Supply comes before demand: only what is left after matching (see wishlist.py) is booted, as far as the limits allow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arvnodeman.fleet.plan.picture import IDLE, Picture, size_of, zone_of
+from arvnodeman.fleet.plan.wishlist import Group, Supply, following, in_turn, next_supply
+from arvnodeman.fleet.sizes.bounds import Room
+from arvnodeman.fleet.sizes.limits import Rest, SizeHealth
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.features import SIZE_FEATURE
+from arvnodeman.fleet.values.model import ANYWHERE, JobShape, NodeSize, Place
+
+
+@dataclass(frozen=True, slots=True)
+class NewNode:
+    """One node that is to be booted. `shape`: the jobs that it is for; None: it fills up min_nodes."""
+
+    size: NodeSize
+    place: Place = ANYWHERE
+    shape: JobShape | None = None
+
+
+class Booting:
+    """Boots, and shutdowns taken back in preference to them (row E15)."""
+
+    def __init__(self, picture: Picture, supply: Supply) -> None:
+        self.boots: list[NewNode] = []
+        self.backs: dict[str, int] = {}  # shutdowns to take back, by pool
+        self.stopped: Cause | None = None  # the limit that stops a job
+        self.stopped_size: NodeSize | None = None
+        self.room_wanted = 0  # nodes that jobs stopped by a limit wait for
+        self._picture = picture
+        self._supply = supply
+        self._groups: Sequence[Group] = ()
+        self._over = int(picture.other_size_may_try)  # the refused size rests: this is for another
+        self._room = Room(picture.bounds, picture.tally.nodes, picture.tally.price)
+        self._begun: dict[str, int] = {}  # boots of this plan, by size
+        self._names = picture.names.copy() if picture.names is not None else None
+        self._cancellable: dict[str, int] = {}
+        for node in picture.leaving:
+            self._cancellable[node.pool] = self._cancellable.get(node.pool, 0) + 1
+
+    def walk(self, groups: Sequence[Group]) -> None:
+        """Serve jobs until a limit stops one; nothing is booted for a job behind that, nor to fill up min_nodes."""
+        self._groups = groups
+        turns = in_turn(groups)
+        group = next(turns, None)
+        while group is not None:
+            has_to_wait = self._serve(group)
+            if self.stopped is not None:
+                self._stop_behind()
+                return
+            group = following(turns, drop=has_to_wait)
+        self._count_room()
+        self._fill_minimum()
+
+    def _serve(self, group: Group) -> bool:
+        """Boot for one job. True when its group has to wait."""
+        shape = group.shape
+        names_sizes = SIZE_FEATURE in shape.features  # several, and each will do, whatever it costs
+        size, room, cause = self.choose(group.choices, shape.place, any_price=names_sizes)
+        if size is None:
+            group.cause = cause
+            return True
+        wanted = min(group.lacking, room)
+        back = min(self._can_be_taken_back(size, shape.place), wanted)
+        if self._lacks_names(size, shape.place, group.lacking - back):
+            group.cause = self._picture.outlook.in_the_way(shape.place, self._picture.t, self._picture.now)
+            return True
+        stop = self._forbid(size, group.lacking - back, group.nodes_lacking)  # all of a job's nodes, or none
+        if stop is None:
+            self._take(NewNode(size, shape.place, shape), wanted, back)
+            served = group.served
+            group.book(wanted)
+            group.booting += group.served - served
+            return False
+        if self._take_from_behind(group):
+            return False
+        group.cause = self.stopped = stop
+        self.stopped_size = size
+        return True
+
+    def _take_from_behind(self, group: Group) -> bool:
+        """Jobs of several nodes behind a stopped one must not sit on a part of theirs.
+
+        Two such jobs would wait for each other for ever. True when that gave the stopped job a node: one of these, or
+        one that an earlier stopped job left of what was given back to it."""
+        for other in self._groups:
+            if other.open and other.place > group.place:
+                other.give_back(self._supply)
+        group.cursor = (IDLE, 0)
+        found = next_supply(group, self._supply)
+        if found is None:
+            return False
+        group.take(self._supply, found[1], found[0])
+        return True
+
+    def _lacks_names(self, size: NodeSize, place: Place, nodes: int) -> bool:
+        """Are there too few names for these boots, for the reservations in the way? (Where there are none in the way,
+        and no name is free, the one who keeps them says so.)"""
+        if self._names is None or place is ANYWHERE or nodes <= 0:
+            return False
+        return self._names.left(place, size.partitions) < nodes
+
+    def _can_be_taken_back(self, size: NodeSize, place: Place) -> int:
+        """Shutdowns of nodes of this size, at this place."""
+        return sum(self._cancellable.get(pool, 0) for pool in self._pools(size, place))
+
+    def _pools(self, size: NodeSize, place: Place) -> list[str]:
+        return sorted(pool for pool in self._cancellable if size_of(pool) == size.id and place.has(zone_of(pool)))
+
+    def choose(
+        self, choices: Sequence[NodeSize], place: Place = ANYWHERE, *, any_price: bool = False
+    ) -> tuple[NodeSize | None, int, Cause | None]:
+        """The first size that does not rest, within max_price_factor; how many of it; else why none."""
+        picture, tally = self._picture, self._picture.tally
+        dearest = math.inf if any_price else choices[0].price * picture.policy.max_price_factor
+        cause: Cause | None = None
+        too_dear = ""
+        for size in choices:
+            if size.price > dearest and size is not choices[0]:
+                too_dear = size.id
+                break
+            health = picture.health[size.id]
+            begun = self._begun.get(size.id, 0)
+            coming = tally.coming[size.id] + begun
+            room = health.room(picture.t, tally.nodes, tally.creating[size.id] + begun, coming)
+            room = max(room, self._can_be_taken_back(size, place))
+            if room > 0:
+                return size, room, None
+            if health.resting is None:
+                return None, 0, causes.Unproven(size=size.id, coming=coming)
+            cause = cause or _rest_cause(size, health, picture.t, tally.nodes, coming)
+        if isinstance(cause, causes.Resting) and too_dear:
+            cause = causes.Resting(
+                until=cause.until, size=cause.size, why=cause.why, detail=cause.detail, too_dear=too_dear
+            )
+        return None, 0, cause
+
+    def _forbid(self, size: NodeSize, nodes: int, wanted: int) -> Cause | None:
+        """The limit that forbids so many more nodes, if one does. `wanted` is for the words."""
+        return self._room.forbid(size, nodes, wanted=wanted, over=self._over)
+
+    def _take(self, new: NewNode, nodes: int, back: int) -> None:
+        """Book boots, and shutdowns taken back in preference to them."""
+        boots, size = nodes - back, new.size
+        for pool in self._pools(size, new.place) if back else ():
+            taken = min(back, self._cancellable[pool])
+            self._cancellable[pool] -= taken
+            self.backs[pool] = self.backs.get(pool, 0) + taken
+            back -= taken
+        if self._names is not None:
+            self._names.take(new.place, boots, size.partitions)
+        self.boots.extend([new] * boots)
+        self._begun[size.id] = self._begun.get(size.id, 0) + boots
+        self._room.take(size, boots)
+
+    def _stop_behind(self) -> None:
+        """A limit stops a job: those behind it wait for the same, except where their own size rests."""
+        behind = causes.Behind(limit=self.stopped)
+        for group in self._groups:
+            if not group.open:
+                continue
+            if group.cause is None:
+                group.cause = behind
+            if isinstance(group.cause, causes.Behind) or group.cause is self.stopped:
+                self.room_wanted += group.nodes_lacking
+
+    def _count_room(self) -> None:
+        """A job whose size was refused for quota waits for a place: a node that nobody wants can make it."""
+        for group in self._groups:
+            if group.open and group.choices and self._picture.health[group.choices[0].id].resting is Rest.QUOTA:
+                self.room_wanted += group.nodes_lacking
+
+    def _fill_minimum(self) -> None:
+        """After all wishes: fewer nodes than min_nodes are filled up with the cheapest size that does not rest."""
+        coming = self._picture.tally.up + len(self.boots) + sum(self.backs.values())
+        lacking = self._picture.policy.min_nodes - coming
+        while lacking > 0:
+            for size in self._picture.table.cheapest_first:
+                _, room, _ = self.choose((size,))
+                if room > 0:
+                    break
+            else:
+                return
+            back = min(1, self._can_be_taken_back(size, ANYWHERE))
+            if self._forbid(size, 1 - back, lacking) is not None:
+                return
+            self._take(NewNode(size), 1, back)
+            lacking -= 1
+
+
+def _rest_cause(size: NodeSize, health: SizeHealth, t: float, standing: int, coming: int) -> Cause:
+    if health.is_resting(t, standing):
+        why = str(health.resting.value) if health.resting is not None else ""
+        return causes.Resting(until=health.until, size=size.id, why=why, detail=health.detail)
+    return causes.Unproven(size=size.id, coming=coming, probe=True)

@@ -1,0 +1,93 @@
+"""The last pass of the plan: which nodes go and which stay, each by its id and with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from arvnodeman.fleet.plan.picture import IDLE, Ends, Going, Idle, Keep, Kept, Picture, Stop, size_of
+from arvnodeman.fleet.plan.wishlist import Supply
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.leaving import Kind
+
+
+class Ending:
+    """Goes through what may go."""
+
+    def __init__(self, picture: Picture, ends: Ends, supply: Supply) -> None:
+        self.verdicts: list[Keep | Stop] = []
+        self.wanted: list[tuple[Sequence[Idle], Cause]] = []  # idle nodes that jobs have, and why they stay
+        self._picture = picture
+        self._ends = ends
+        self._supply = supply
+        self._up = 0
+        self._room = 0
+        self._candidates: list[tuple[float, float, str, Cause]] = []  # less the price, since, id, reason
+
+    def walk(self, taken_back: Collection[str], ended: int, room: int, seeks: Callable[[str], bool]) -> None:
+        """`taken_back`: nodes whose shutdown is; `ended`: boots that are gone at once; `room`: nodes that are to make
+        room for jobs which a limit stops; `seeks`: may a waiting job get a node of this pool?"""
+        at_once = [node for node in self._picture.leaving if node.at_once and node.id in taken_back]
+        self._up = self._ends.unlisted - ended + self._ends.busy + len(at_once)
+        self._up += sum(len(nodes) for nodes in self._ends.spare.values())
+        self._room = room
+        for case in self._ends.cases:
+            match case:
+                case Keep():
+                    self.verdicts.append(case)
+                    self._up += case.up
+                case Stop():
+                    self.verdicts.append(case)
+                    self._room -= not case.works
+                case Kept():
+                    self._up += 1
+                    if self._ends.may_unplan and not seeks(case.pool):
+                        self._candidates.append((-case.price, self._picture.t, case.id, case.reason))
+                    else:
+                        self.verdicts.append(Keep(case.id, case.meanwhile, told=False))
+                case Going():
+                    self._room -= case.makes_room and case.id not in taken_back
+        self._choose_spare()
+        for node in at_once:
+            self.verdicts.append(Keep(node.id, causes.wanted(size_of(node.pool))))
+        self._stop_unwanted()
+
+    def _choose_spare(self) -> None:
+        """Of the idle nodes of a pool so many may go as were matched to nothing: those idle for longest, held ones
+        last."""
+        t = self._picture.t
+        for pool in sorted(self._ends.spare):
+            nodes = self._ends.spare[pool]
+            unmatched = min(self._supply.left(pool, IDLE), len(nodes))
+            if not unmatched:
+                self.wanted.append((nodes, causes.wanted(size_of(pool))))
+                continue
+            turns = sorted(nodes, key=lambda node: (node.held, t if node.since is None else node.since, node.turn))
+            for node in turns[:unmatched]:
+                since = t if node.since is None else node.since
+                self._candidates.append((-node.price, since, node.id, self._ends.chances[node.id].reason))
+            if unmatched < len(turns):
+                self.wanted.append((turns[unmatched:], causes.wanted(size_of(pool))))
+
+    def _stop_unwanted(self) -> None:
+        """The dearest first, then the longest idle; min_nodes are kept."""
+        least = self._picture.policy.min_nodes
+        for _, _, identity, reason in sorted(self._candidates, key=lambda row: row[:2]):
+            if reason.goes and self._up > least:
+                self._let_go(identity, reason)
+            elif self._room > 0 and self._makes_room(identity, reason):
+                polls = self._ends.chances[identity].polls
+                self._let_go(identity, causes.IdleExceeded(polls=polls, makes_room=True))
+            else:
+                why = causes.KeepsMinimum(min_nodes=least) if reason.goes else reason
+                self.verdicts.append(Keep(identity, why))
+
+    def _let_go(self, identity: str, reason: Cause) -> None:
+        self._up -= 1
+        self._room -= 1
+        self.verdicts.append(Stop(identity, Kind.UNWANTED, reason))
+
+    def _makes_room(self, identity: str, reason: Cause) -> bool:
+        """At a limit: may a node that nobody wants go for a job of another size, whatever window and min_nodes say?"""
+        chance = self._ends.chances.get(identity)
+        return chance is not None and chance.enough and not isinstance(reason, causes.Held)

@@ -1,0 +1,215 @@
+"""The plan: what follows from a picture of all that is known. Pure: a value in, a value out.
+
+Which jobs a node is there or coming for, what is booted and for whom, which shutdowns are taken back and which boots
+end before the cloud is asked, which nodes go and which stay, and why each job waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from arvnodeman.fleet.plan import account_limits, licences
+from arvnodeman.fleet.plan.booting import Booting, NewNode
+from arvnodeman.fleet.plan.ends import Ending
+from arvnodeman.fleet.plan.picture import BOOTING, Idle, Keep, Picture, Stop, Tally, size_of, zone_of
+from arvnodeman.fleet.plan.wishlist import Group, Supply, match_any, match_exact
+from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values.causes_of_use import ProbeFirst
+from arvnodeman.fleet.values.gate import OPEN, Gate
+from arvnodeman.fleet.values.model import JobShape, NodeSize, Policy
+
+TOO_MANY_NODES = "Job's min_nodes constraint is greater than the configured max_nodes ({max_nodes})"
+TOO_DEAR = "Job's price ({price:g}) is above system's max_price limit ({cap:g})"
+
+
+class Share(NamedTuple):
+    """What the plan has for the jobs of one shape."""
+
+    shape: JobShape
+    places: Sequence[int]  # their turns
+    choices: Sequence[NodeSize] = ()  # the sizes that fit them, in the order in which they are tried
+    served: int = 0  # so many of the first jobs have all their nodes, there or coming
+    partly: int = 0  # nodes that the next one has
+    booting: int = 0  # jobs among the served for which boots begin now
+    cause: Cause | None = None  # why the next one waits; its `until`, when that may end by itself
+    limit: int = 0  # so many of the first jobs may want nodes
+
+    @property
+    def waits(self) -> bool:
+        """Is there a job that is not served, and may be?"""
+        return self.served < min(len(self.places), self.limit)
+
+    @property
+    def never(self) -> str:
+        """Why none of them can ever be served, in the words that their users read: they are to be cancelled."""
+        return self.cause.text if isinstance(self.cause, causes.Unsatisfiable) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What follows from one picture. Nodes are named by id, boots by their numbers."""
+
+    shares: Mapping[JobShape, Share] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)  # of the picture
+    gate: Gate = OPEN  # likewise
+    news: int = 0  # likewise
+    in_force: bool = False  # its boots have begun
+    boots: Sequence[NewNode] = ()
+    take_back: Sequence[str] = ()  # nodes whose shutdown is to be taken back, in turn
+    end_boots: Sequence[int] = ()  # that nobody needs, and of which the cloud knows nothing
+    verdicts: Sequence[Keep | Stop] = ()  # at a node poll: nodes that go, or that something keeps, in turn
+    wanted_idle: Sequence[tuple[Sequence[Idle], Cause]] = ()  # at a node poll: idle nodes that jobs have
+    stopped: Cause | None = None  # the limit that stops a job
+    stopped_size: NodeSize | None = None
+    wanted: Mapping[str, int] = field(default_factory=dict)  # wished nodes by size
+
+
+def plan(picture: Picture) -> Plan:
+    """Match supply to demand, then see what is to be booted, and what goes."""
+    groups = {shape: Group(shape, places) for shape, places in picture.demand.items()}
+    supply = Supply(picture.tally.supply)
+    servable = _servable(groups.values(), picture)
+    wanted: dict[str, int] = {}
+    for group in servable:
+        size = group.choices[0].id
+        wanted[size] = wanted.get(size, 0) + group.nodes_lacking
+    match_exact(servable, supply)
+    match_any(servable, supply)
+    booting = Booting(picture, supply)
+    booting.walk(servable)
+    for group in groups.values():
+        if group.cause is None and group.short_of is not None:
+            group.cause = group.short_of
+    for shape, memory in picture.vain.items():
+        if groups[shape].cause is None:
+            groups[shape].cause = memory.probing()
+    shares = {shape: _share(group) for shape, group in groups.items()}
+    take_back = _taken_back(picture, booting.backs)
+    end_boots = _unneeded(picture, supply)
+    ending = None
+    if picture.ends is not None:
+        ending = Ending(picture, picture.ends, supply)
+        ended = sum(boot.at_once and boot.id in end_boots for boot in picture.pending)
+        ending.walk(take_back, ended, booting.room_wanted, lambda pool: _seeks(shares.values(), pool))
+    return Plan(
+        shares=shares,
+        tally=picture.tally,
+        gate=picture.gate,
+        news=picture.news,
+        boots=booting.boots,
+        take_back=take_back,
+        end_boots=end_boots,
+        verdicts=ending.verdicts if ending is not None else (),
+        wanted_idle=ending.wanted if ending is not None else (),
+        stopped=booting.stopped,
+        stopped_size=booting.stopped_size,
+        wanted=wanted,
+    )
+
+
+def _share(group: Group) -> Share:
+    return Share(
+        group.shape, group.places, group.choices, group.served, group.partly, group.booting, group.cause, group.limit
+    )
+
+
+# ---- which jobs may have nodes ---------------------------------------------------------------------------------------
+
+
+def unsatisfiable(shape: JobShape, table: SizeTable, policy: Policy) -> str | None:
+    """Why a job can never be served, in the words that its user reads; None when it can."""
+    choices = table.choices(shape)
+    if not choices:
+        return table.why_none(shape)
+    if shape.nodes > policy.max_nodes > 0:  # with max_nodes = 0 nothing is booted, and nobody's job is to blame
+        return TOO_MANY_NODES.format(max_nodes=policy.max_nodes)
+    price = choices[0].price * shape.nodes
+    if 0 < policy.max_total_price < price:
+        return TOO_DEAR.format(price=price, cap=policy.max_total_price)
+    return None
+
+
+def _servable(groups: Iterable[Group], picture: Picture) -> list[Group]:
+    """The groups of which any job may have nodes; the others' causes say why not."""
+    servable = [group for group in groups if _is_servable(group, picture)]
+    if picture.vain:
+        servable = [group for group in servable if not _is_held_back(group, picture)]
+    if picture.outlook.licences:
+        licences.share(servable, picture.outlook)
+        servable = [group for group in servable if group.limit]
+    if picture.outlook.accounting:
+        account_limits.share(servable, picture.outlook.accounting)
+        servable = [group for group in servable if group.limit]
+    return servable
+
+
+def _is_servable(group: Group, picture: Picture) -> bool:
+    """May any job of a group have nodes? Else its cause says why not."""
+    group.choices = picture.table.choices(group.shape)
+    text = unsatisfiable(group.shape, picture.table, picture.policy)
+    if text is None:
+        return True
+    if group.shape.size is not None and picture.table.is_missing(group.shape.size):
+        group.cause = causes.Plain(text=f"size {group.shape.size} cannot be booted now: the provider lacks it")
+    else:
+        group.cause = causes.Unsatisfiable(text=text)
+    return False
+
+
+def _is_held_back(group: Group, picture: Picture) -> bool:
+    """How many jobs of a group that nodes did not help may want some, those that Slurm plans for it included. True when
+    it is none."""
+    memory = picture.vain.get(group.shape)
+    if memory is None:
+        return False
+    group.cause = memory.cause(picture.t)
+    planned = sum(picture.tally.planned[size.id] for size in group.choices) // group.shape.nodes
+    group.limit = 0 if group.cause is not None else max(0, memory.at_once - planned)
+    if group.limit == 0:
+        group.cause = group.cause or memory.probing()
+    return group.limit == 0
+
+
+def _seeks(shares: Iterable[Share], pool: str) -> bool:
+    """May a waiting job get a node of this pool? What Slurm plans may be the probe of a group."""
+    size, zone = size_of(pool), zone_of(pool)
+    return any(
+        (share.limit > 0 or isinstance(share.cause, ProbeFirst))
+        and not share.never
+        and share.shape.place.has(zone)
+        and any(size == each.id for each in share.choices)
+        for share in shares
+    )
+
+
+# ---- what is taken back, and what need not come ----------------------------------------------------------------------
+
+
+def _taken_back(picture: Picture, backs: Mapping[str, int]) -> list[str]:
+    """The newest shutdowns of each pool; before them that of a node at its last look."""
+    left = dict(backs)
+    found = []
+    for node in sorted(picture.leaving, key=lambda node: (node.id != picture.asking, -node.begun)):
+        if left.get(node.pool, 0) > 0:
+            left[node.pool] -= 1
+            found.append(node.id)
+    return found
+
+
+def _unneeded(picture: Picture, supply: Supply) -> list[int]:
+    """Boots that nobody needs any more, of those that the cloud has not been asked for. The youngest first."""
+    surplus = {pool: kinds[BOOTING] for pool, kinds in supply.counts.items() if kinds[BOOTING]}
+    spare = picture.tally.up - picture.policy.min_nodes
+    found: list[int] = []
+    for boot in sorted(picture.pending, key=lambda boot: -boot.id) if surplus else ():
+        if spare <= 0:
+            break
+        if boot.stoppable and surplus.get(boot.pool, 0) > 0:
+            surplus[boot.pool] -= 1
+            spare -= 1
+            found.append(boot.id)
+    return found
