@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
-from arvnodeman.fleet.values.model import Job, JobShape
+from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord
 from arvnodeman.fleet.values.queue import Queue
+from arvnodeman.fleet.values.rows import Rows
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.loop.world import Listed
 from arvnodeman.supervision.clock import Clock
@@ -35,6 +37,7 @@ class CloudFetch:
     def __init__(self, make_driver: Callable[[], CloudDriver], clock: Clock) -> None:
         self._make_driver = make_driver
         self._driver: CloudDriver | None = None
+        self._nodes: Rows[CloudNode] = Rows(attrgetter("id"))
         self._now = clock.now
 
     def __call__(self) -> CloudListed:
@@ -42,7 +45,7 @@ class CloudFetch:
         if self._driver is None:
             self._driver = self._make_driver()
         started = self._now()
-        nodes = self._driver.list_nodes()
+        nodes = self._nodes.renewed(self._driver.list_nodes())
         return CloudListed(nodes, started, self._driver.clock_offset)
 
 
@@ -62,6 +65,7 @@ class RecordsFetch:
         of a Slurm of a version that was not tried."""
         self._make_keeper = make_keeper
         self._keeper: RecordKeeper | None = None
+        self._records: Rows[NodeRecord] = Rows(attrgetter("uuid"))
         self._scheduler = scheduler
         self._check_rights = check_rights
         self._remarks = remarks
@@ -74,7 +78,7 @@ class RecordsFetch:
         started = self._now()
         if self._keeper is None:
             self._keeper = self._make_keeper()
-        records = self._keeper.list_records()
+        records = self._records.renewed(self._keeper.list_records())
         return RecordsListed(records, self._ask_scheduler(), started, self._keeper.clock_offset)
 
     def _ask_scheduler(self) -> Mapping[str, NodeWork] | None:
@@ -114,6 +118,7 @@ class QueueFetch:
         self._scheduler = scheduler
         self._make_jobs = make_jobs
         self._jobs: JobsQueue | None = None
+        self._jobs_rows: Rows[Job] = Rows(attrgetter("id"))
         self._queue = Queue()
         self._names: Sequence[str] = ()  # of those of its jobs that are in Slurm, where containers are asked for
         self._now = clock.now
@@ -132,7 +137,7 @@ class QueueFetch:
         if self._make_jobs is not None:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
-            if waiting := self._jobs.waiting():
+            if waiting := self._jobs_rows.renewed(self._jobs.waiting()):
                 jobs = [*jobs, *waiting]
         before, self._queue = self._queue, self._queue.following(jobs)
         if self._waits is not None:

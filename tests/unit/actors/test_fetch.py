@@ -14,7 +14,16 @@ from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.real_world import make_fetches
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
-from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure, SchedulerFailure
+from arvnodeman.fleet.values.model import (
+    CloudNode,
+    ErrorKind,
+    Job,
+    JobShape,
+    NodeRecord,
+    RemoteError,
+    RemoteFailure,
+    SchedulerFailure,
+)
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.scheduler.base import WaitingJobs
@@ -27,9 +36,17 @@ CLOCK = HandClock()
 NOW = CLOCK.clock.now()
 
 
+def keeper_of(*records: NodeRecord) -> Mock:
+    """A keeper of these."""
+    keeper = Mock(clock_offset=None)
+    keeper.list_records.side_effect = lambda: tuple(replace(record) for record in records)
+    return keeper
+
+
 def test_cloud() -> None:
     """Row A9: a driver that could not be made is made at the next try, and then kept."""
     driver = Mock(clock_offset=1.5)
+    driver.list_nodes.return_value = (CloudNode("i-1", "one", "i-1"),)
     make = Mock(side_effect=[AWAY, driver])
     fetch = CloudFetch(make, CLOCK.clock)
     with pytest.raises(RemoteFailure):
@@ -40,17 +57,17 @@ def test_cloud() -> None:
 
 
 def test_records_are_joined_with_sinfo() -> None:
-    keeper, slurm = Mock(clock_offset=None), Mock()
+    keeper, slurm = keeper_of(NodeRecord("zzzzz-7ekkf-000000000000001")), Mock()
     slurm.never_ours = frozenset[str]()
     slurm.nodes.return_value = SINFO
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock)
-    assert fetch() == RecordsListed(keeper.list_records.return_value, SINFO, NOW, None)
+    assert fetch() == RecordsListed(keeper.list_records(), SINFO, NOW, None)
     assert slurm.mock_calls == [call.nodes()]
 
 
 def test_without_slurm_no_slurm_command_is_run() -> None:
     """Row N5."""
-    keeper = Mock(clock_offset=None)
+    keeper = keeper_of()
     assert RecordsFetch(lambda: keeper, None, CLOCK.clock)().slurm is None
     jobs = Mock()
     jobs.waiting.return_value = (Job("a", JobShape(), in_slurm=False),)
@@ -83,7 +100,7 @@ def test_each_queue_has_its_switch(tmp_path: Path, slurm_queue: bool, jobs_queue
 
 
 def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    keeper, slurm = Mock(clock_offset=None), Mock()
+    keeper, slurm = keeper_of(), Mock()
     slurm.nodes.return_value = {}
     slurm.check_rights.return_value = "Slurm does not let this account update nodes"
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
@@ -94,7 +111,7 @@ def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_rights_that_could_not_be_checked_are_checked_again() -> None:
-    keeper, slurm = Mock(clock_offset=None), Mock()
+    keeper, slurm = keeper_of(), Mock()
     slurm.nodes.return_value = {}
     slurm.check_rights.side_effect = [SILENT, None]
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
@@ -110,7 +127,7 @@ def test_a_slurm_that_was_not_tried_is_a_warning_once_and_a_remark(caplog: pytes
     slurm.nodes.return_value = {}
     slurm.remark.return_value = "Slurm 99.05 is newer than tried"
     remarks: dict[str, str] = {}
-    fetch = RecordsFetch(lambda: Mock(clock_offset=None), slurm, CLOCK.clock, remarks=remarks)
+    fetch = RecordsFetch(keeper_of, slurm, CLOCK.clock, remarks=remarks)
     fetch()
     fetch()
     assert list(remarks.values()) == ["Slurm 99.05 is newer than tried"]
@@ -123,10 +140,10 @@ def test_it_shows_when_it_was_slurm_that_is_away() -> None:
     slurm.nodes.side_effect = SILENT
     slurm.queue.side_effect = SILENT
     with pytest.raises(SchedulerFailure):
-        RecordsFetch(lambda: Mock(clock_offset=None), slurm, CLOCK.clock)()
+        RecordsFetch(keeper_of, slurm, CLOCK.clock)()
     with pytest.raises(SchedulerFailure):
         QueueFetch(slurm, None, CLOCK.clock)()
-    keeper = Mock(clock_offset=None)
+    keeper = keeper_of()
     keeper.list_records.side_effect = AWAY
     with pytest.raises(RemoteFailure) as raised:
         RecordsFetch(lambda: keeper, slurm, CLOCK.clock)()
@@ -156,20 +173,28 @@ def test_jobs_that_wait_for_something_else_keep_their_reason() -> None:
 
 
 def test_what_is_the_same_again_is_handed_on_as_the_object_that_it_was() -> None:
-    slurm, keeper, jobs = Mock(never_ours={"compute0"}), Mock(clock_offset=None), Mock()
+    slurm, jobs = Mock(never_ours={"compute0"}), Mock()
+    keeper = keeper_of(NodeRecord("zzzzz-7ekkf-000000000000001"))
+    cloud = Mock(clock_offset=None)
+    cloud.list_nodes.side_effect = lambda: (CloudNode("i-1", "one", "i-1"),)
     slurm.nodes.return_value = SINFO | {"compute0": node_work("compute0", "idle")}
     slurm.check_rights.return_value = None
     queue = Queue([Job("s", JobShape())])
     slurm.queue.return_value = WaitingJobs(queue, {})
-    jobs.waiting.side_effect = [(), (), (Job("j", JobShape(), in_slurm=False),)]
+    jobs.waiting.side_effect = [(), (), *[(Job("j", JobShape(), in_slurm=False),) for _ in range(2)]]
     records = RecordsFetch(lambda: keeper, slurm, CLOCK.clock)
     first, second = records(), records()
     assert first.slurm == SINFO
     assert second.slurm is first.slurm
+    assert second.records is first.records
+    nodes = CloudFetch(lambda: cloud, CLOCK.clock)
+    assert nodes().nodes is nodes().nodes
     waits = JobWaits()
     fetch = QueueFetch(slurm, lambda: jobs, CLOCK.clock, waits)
     assert fetch().jobs is queue
     since = waits.since
     assert fetch().jobs is queue
     assert waits.since is since
-    assert [job.id for job in fetch().jobs] == ["s", "j"]
+    both = fetch().jobs
+    assert [job.id for job in both] == ["s", "j"]
+    assert fetch().jobs is both

@@ -1,0 +1,37 @@
+"""Rows that come again are the objects that they were."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from operator import attrgetter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arvnodeman.fleet.values.model import CloudNode
+from arvnodeman.fleet.values.rows import Rows
+
+nodes = st.lists(st.builds(CloudNode, st.sampled_from("abcdef"), st.sampled_from("xy"), st.just("r")), max_size=8)
+
+
+@given(st.lists(nodes, max_size=8))
+def test_lists_are_as_they_come_and_rows_that_are_equal_are_the_same(lists: list[list[CloudNode]]) -> None:
+    rows: Rows[CloudNode] = Rows(attrgetter("id"))
+    before: dict[str, CloudNode] = {}
+    for listed in lists:
+        found = rows.renewed(listed)
+        assert list(found) == listed
+        assert all(row is before[row.id] for row in found if before.get(row.id) == row)
+        assert rows.renewed([replace(row) for row in found]) == found
+        before = {row.id: row for row in found}
+
+
+def test_the_same_list_again_is_the_same_list() -> None:
+    rows: Rows[CloudNode] = Rows(attrgetter("id"))
+    listed = [CloudNode(name, name, name) for name in "abc"]
+    first = rows.renewed(listed)
+    assert rows.renewed([replace(node) for node in listed]) is first
+    other = rows.renewed([replace(listed[0], name="other"), *map(replace, listed[:0:-1])])
+    assert [row is old for row, old in zip(other, (first[0], first[2], first[1]), strict=True)] == [False, True, True]
+    assert rows.renewed(listed[:2]) == tuple(listed[:2])
+    assert rows.renewed(()) == ()
