@@ -52,6 +52,9 @@ NO_ADMIN = "Arvados: the API server hides what only administrators may see: the 
 _UUID = re.compile(r"[a-z0-9]{5}-7ekkf-[a-z0-9]{15}")
 # Slurm reads brackets and commas in a name as many nodes: a record must not be able to say that.
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_TEXTS = ("hostname", "domain", "created_at", "modified_at", "first_ping_at", "last_ping_at", "crunch_worker_state")
+_INTENT = ("size", "price", "token", "at", "name")
+_Source = tuple[Any, ...]
 _log = logging.getLogger(__name__)
 
 
@@ -65,15 +68,24 @@ class ArvadosRecords:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.clock_offset: float | None = None
+        self._read: dict[str, tuple[_Source, NodeRecord]] = {}  # by uuid: the last list, as it came and as read
 
     def list_records(self) -> tuple[NodeRecord, ...]:
-        """All records, page by page (row A20). One that is malformed is left out, with a warning that names it."""
+        """All records, page by page (row A20). One that is malformed is left out, with a warning that names it. What is
+        as it was in the last list is the record that it was, and is not read."""
         records = []
+        read: dict[str, tuple[_Source, NodeRecord]] = {}
         for item in self._items():
             try:
-                records.append(record_of(item))
+                source = _source_of(item)
+                known = self._read.get(source[0]) if source is not None else None
+                record = known[1] if known is not None and known[0] == source else record_of(item)
+                records.append(record)
+                if source is not None:
+                    read[record.uuid] = source, record
             except ValueError as error:
                 _log.warning("Arvados: node record %.40s is left out: %s", _name_of(item), error)
+        self._read = read
         return tuple(records)
 
     def prepare(self, intent: BootIntent, reuse: str | None) -> RecordPrepared:
@@ -181,6 +193,21 @@ def properties_of(intent: BootIntent) -> dict[str, Any]:
     """The intent of a boot, as it is kept in `properties.cloud_node`."""
     at = datetime.fromtimestamp(intent.at, UTC).isoformat()
     return {"size": intent.size, "price": intent.price, "token": intent.token, "at": at}
+
+
+def _source_of(item: object) -> _Source | None:
+    """All that a record is made of, its uuid first: two items of one source make equal records. None where the item is
+    strange."""
+    if not isinstance(item, dict):
+        return None
+    uuid, info, properties = item.get("uuid"), item.get("info"), item.get("properties")
+    if not (isinstance(uuid, str) and isinstance(info, dict) and isinstance(properties, dict)):
+        return None
+    cloud_node, slot = properties.get("cloud_node"), item.get("slot_number")
+    source = (uuid, *map(item.get, _TEXTS), slot, type(slot), info.get("ec2_instance_id"))
+    if not isinstance(cloud_node, dict):
+        return source
+    return (*source, type(cloud_node.get("price")), *map(cloud_node.get, _INTENT))
 
 
 def record_of(item: object) -> NodeRecord:
