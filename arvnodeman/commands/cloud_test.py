@@ -15,11 +15,12 @@ import time
 from collections.abc import Sequence
 
 from arvnodeman.cloud.registry import make_driver
-from arvnodeman.commands.cloud_trial import Patience, Trial, in_words, orphans
+from arvnodeman.commands.cloud_trial import Trial, in_words, orphans
+from arvnodeman.commands.trial_daemon import Patience
 from arvnodeman.config import ConfigError, Settings, load
 from arvnodeman.fleet.values.model import RemoteFailure
 from arvnodeman.records.keeper import make_keeper
-from arvnodeman.slurm.commands import Slurm
+from arvnodeman.slurm.keeping import NamesInSlurm
 
 GOOD, FAILED, BAD, SOME = 0, 1, 2, 3
 
@@ -74,7 +75,9 @@ def _try_out(settings: Settings, given: argparse.Namespace) -> int:
         make_driver(settings),
         _say,
         keeper=make_keeper(settings) if given.wait_ping else None,
-        slurm=Slurm() if given.wait_ping and settings.daemon.dispatcher == "slurm" else None,
+        slurm=NamesInSlurm(settings.daemon.slurm_timeout)
+        if given.wait_ping and settings.daemon.dispatcher == "slurm"
+        else None,
         keep=given.keep,
         patience=Patience(built=settings.daemon.boot_fail_after, ping=settings.daemon.boot_fail_after),
     )

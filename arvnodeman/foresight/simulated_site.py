@@ -83,7 +83,7 @@ class SimulatedSite:
         self._names = SimNames(agenda, self.slurms) if names else None
         self.keeper: SimKeeper = self._names or SimRecords(agenda, self.clouds, self.tally, slots, self._halt)
         self._serial = 0
-        self._looked: dict[str, float] = {}  # when Slurm was last asked about a node, by hostname
+        self._observed: dict[str, float] = {}  # when Slurm was last asked about a node, by hostname
 
     # ---- the World ---------------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class SimulatedSite:
             case SetNodeDown():
                 self.tally.requeued += slurm.set_down(step.hostname, step.reason, now)
             case LookAtNode():
-                self._looked[step.hostname] = now
+                self._observed[step.hostname] = now
                 name = slurm.names.get(step.hostname)
                 jobs = None if name is None or not step.jobs else int(name.job is not None)
                 return NodeSeen(slurm.show(name) if name is not None else None, jobs)
@@ -226,17 +226,17 @@ class SimulatedSite:
         node = self.clouds.node(identity)
         name = self.slurms.names.get(self.keeper.hostname(node))
         if name is not None and name.node is node and name.job is not None:
-            if self._came_since_the_look(node, name.name):
+            if self._came_meanwhile(node, name.name):
                 self.tally.resumed_meanwhile += 1
             elif identity not in self.killed_on_request and not node.stopped:
                 self.tally.busy_destroyed.append(identity)
         self.tally.destroyed += 1
         self.vanish(identity)
 
-    def _came_since_the_look(self, node: SimNode, hostname: str) -> bool:
+    def _came_meanwhile(self, node: SimNode, hostname: str) -> bool:
         """Its image joined and took our drain back between Slurm's answer and this request: nobody could know."""
-        looked = self._looked.get(hostname, 0.0)
-        return node.up and node.up_since > looked >= self._agenda.now - ON_THE_WAY
+        observed = self._observed.get(hostname, 0.0)
+        return node.up and node.up_since > observed >= self._agenda.now - ON_THE_WAY
 
     def vanish(self, identity: str) -> None:
         """The cloud node is gone; its job sits there until Slurm is told, or finds out."""

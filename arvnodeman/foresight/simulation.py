@@ -11,17 +11,15 @@ from functools import partial
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import WARNING, Command, Event, Note, Poll, Step
 from arvnodeman.fleet.values.model import Policy, ProviderSize
-from arvnodeman.fleet.view.view import View
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.faults import FaultyWorld
 from arvnodeman.foresight.simulated_site import SimulatedSite
 from arvnodeman.loop.in_turn import InTurn
 from arvnodeman.loop.polling import PollTimes
+from arvnodeman.loop.watched import WatchedBrain, Watcher
 from arvnodeman.loop.world import World, carry_out
 
 EPOCH = 1_700_000_000.0
-
-Watcher = Callable[[Event, float, Sequence[Command]], None]
 
 
 @dataclass(slots=True)
@@ -31,31 +29,6 @@ class Pace:
     poll: float = 60.0
     max_wait: float = 300.0  # between polls that fail
     step: float = 1.0  # there and back
-
-
-class WatchedBrain:
-    """A Fleet, and who looks on."""
-
-    def __init__(self, fleet: Fleet, told: Watcher) -> None:
-        self._fleet = fleet
-        self._told = told
-        self.next_wakeup = fleet.next_wakeup
-
-    def handle(self, event: Event, now: float) -> Sequence[Command]:
-        """Take in one event and say what is to be done."""
-        commands = self._fleet.handle(event, now)
-        self._told(event, now, commands)
-        return commands
-
-    @property
-    def view(self) -> View:
-        """The newest account."""
-        return self._fleet.view
-
-    @property
-    def boots_at_the_cloud(self) -> int:
-        """Boots that have reached the cloud."""
-        return self._fleet.boots_at_the_cloud
 
 
 @dataclass(slots=True, repr=False)

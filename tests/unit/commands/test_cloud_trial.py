@@ -14,7 +14,8 @@ from peer_openstack import OpenStackPeer
 from peer_sandbox import SandboxPeer
 
 from arvnodeman.cloud.base import CloudDriver
-from arvnodeman.commands.cloud_trial import Patience, Trial, orphans
+from arvnodeman.commands.cloud_trial import Trial, orphans
+from arvnodeman.commands.trial_daemon import Patience
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -26,9 +27,11 @@ from arvnodeman.fleet.values.model import (
     Secret,
 )
 from arvnodeman.fleet.values.model import SizeSection as Section
+from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.sandbox.ec2_layer import Ec2Error
-from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import UnknownNode
+from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.words import node_work
 
 CLASSES = peer_classes()
 
@@ -72,13 +75,14 @@ class Keeper:
         self.released.append((uuid, action))
 
 
-class JoinedSlurm(Slurm):
+class JoinedSlurm(NamesInSlurm):
     """Slurm, with so many jobs on its nodes; one that is not there it does not know."""
 
     def __init__(self, jobs: dict[str, int]) -> None:
         super().__init__()
         self.jobs = jobs
         self.done: list[str] = []
+        self.reason = ""  # of its drain
 
     def _does(self, what: str, hostname: str) -> None:
         if hostname not in self.jobs:
@@ -86,8 +90,17 @@ class JoinedSlurm(Slurm):
         self.done.append(f"{what} {hostname}")
 
     def drain(self, hostname: str, reason: str) -> None:
-        assert reason.startswith("Node Manager shutdown (")
+        assert reason.startswith("Node Manager ")
         self._does("drain", hostname)
+        self.reason = reason
+
+    def node(self, hostname: str) -> NodeWork | None:
+        if hostname not in self.jobs:
+            return None
+        word = "idle" if not self.reason else "drain"
+        if self.jobs[hostname]:
+            word = "alloc" if not self.reason else "drng"
+        return node_work(hostname, word, reason=self.reason)
 
     def jobs_on(self, hostname: str) -> int:
         self._does("look", hostname)
@@ -95,6 +108,7 @@ class JoinedSlurm(Slurm):
 
     def resume(self, hostname: str) -> None:
         self._does("resume", hostname)
+        self.reason = ""
 
     def set_down(self, hostname: str, reason: str) -> None:
         self._does("down", hostname)
