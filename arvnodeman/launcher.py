@@ -44,7 +44,7 @@ from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, cluster
 from arvnodeman.supervision.run import Run, longest_silence, open_state_dir
 from arvnodeman.supervision.service import ServiceNotifier
 from arvnodeman.supervision.signals import Signals, StopCame
-from arvnodeman.supervision.vitals import Vitals
+from arvnodeman.supervision.vitals import RefusedReload, Vitals
 from arvnodeman.version import __version__
 
 BAD_CONFIGURATION = 2
@@ -271,14 +271,19 @@ class Daemon:
                 raise ConfigError((), settings.warnings)
             logs.set_levels(settings.logging, before=self._crew.settings.logging)
             self._crew.reload(settings)
+            self._vitals.refused_reload = None
         except ConfigError as error:
-            for problem in (*error.problems, *error.warnings):
+            problems = (*error.problems, *error.warnings)
+            for problem in problems:
                 logger.error("%s", problem)
             logger.error("The configuration in force stays as it was")
+            self._vitals.refused_reload = RefusedReload(self._vitals.clock.now(), problems)
         except Exception as error:
             if is_fatal(error):
                 raise
             logger.exception("while reading the configuration anew; the one in force stays as it was")
+            problem = f"{type(error).__name__}: an error of the program, with a traceback in its log"
+            self._vitals.refused_reload = RefusedReload(self._vitals.clock.now(), (problem,))
         if self._ready:
             self._notifier.ready()
 

@@ -24,6 +24,7 @@ from arvnodeman.manage.answers import (
 from arvnodeman.supervision.clock import wall_time
 
 GROUPS_SHOWN = 5  # of those for which nodes were up in vain
+PROBLEMS_SHOWN = 5  # of a configuration that was refused
 NAMES_SHOWN = 6  # in a list of nodes
 STATES = ("busy", "idle", "unpaired", "booting", "reserved", "down", "fail", "shutdown")
 
@@ -58,9 +59,19 @@ def status(shown: StatusShown) -> Iterator[str]:
     for trouble in shown.boot_troubles:
         yield f"boots of {trouble.size} fail: {trouble.words} ({span(trouble.seconds)} ago)"
     yield from shown.remarks
+    if shown.reload_refused is not UNSET:
+        yield from _reload_refused(shown.reload_refused, shown.reload_problems or ())
     yield "lists: " + ", ".join(_poll(poll) for poll in shown.polls)
     if shown.blocked:
         yield f"Nothing is decided now: {shown.blocked}"
+
+
+def _reload_refused(at: float, problems: Sequence[str]) -> Iterator[str]:
+    """Why the configuration that was read last is not in force."""
+    yield f"The configuration of {wall_time(at)} was refused; the one before it is in force:"
+    yield from (f"  {problem}" for problem in problems[:PROBLEMS_SHOWN])
+    if len(problems) > PROBLEMS_SHOWN:
+        yield f"  and {len(problems) - PROBLEMS_SHOWN} more"
 
 
 def in_vain(groups: Sequence[GroupShown]) -> Iterator[str]:

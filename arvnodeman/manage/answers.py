@@ -122,6 +122,8 @@ class StatusShown(Struct, frozen=True, gc=False):
         bool, Meta(description="a ManagementToken is configured: operators' words are taken here too")
     ]
     polls: list[PollShown]
+    reload_refused: Annotated[Number, Meta(description="when the newest reload was refused")] | UnsetType = UNSET
+    reload_problems: Annotated[list[str], Meta(description="why, a line each, as in the log")] | UnsetType = UNSET
 
 
 class OperationShown(Struct, frozen=True, gc=False):
@@ -389,6 +391,7 @@ class CountsShown(Struct, frozen=True, gc=False, kw_only=True):
     restarts: Annotated[dict[str, int], Meta(description="ends of earlier runs by cause")]
     last_end: Annotated[str, Meta(description="how the last run ended")] | UnsetType = UNSET
     remarks: list[str] | UnsetType = UNSET
+    reload_refused: Annotated[Number, Meta(description="when; /v1/status says why")] | UnsetType = UNSET
     cost: CostShown
     safe_mode: bool | UnsetType = UNSET
     dry_run: bool | UnsetType = UNSET

@@ -50,7 +50,7 @@ def status(source: Source) -> StatusShown:
     now = source.moment()
     view, policy = now.view, now.view.policy
     wrong = source.ailments()
-    oldest = source.waits.oldest
+    oldest, refused = source.waits.oldest, source.vitals.refused_reload
     return StatusShown(
         version=__version__,
         dry_run=source.dry_run,
@@ -81,6 +81,8 @@ def status(source: Source) -> StatusShown:
         decisions=source.published.decisions.last,
         words_over_tcp=bool(source.settings().manage.management_token),
         polls=polls(source),
+        reload_refused=UNSET if refused is None else round(refused.at, 3),
+        reload_problems=UNSET if refused is None else list(refused.problems),
     )
 
 

@@ -52,6 +52,7 @@ class StatusPage:
             restarts=dict(source.restarts),
             last_end=last.words if last is not None else UNSET,
             remarks=list(vitals.remarks.values()) or UNSET,
+            reload_refused=UNSET if vitals.refused_reload is None else round(vitals.refused_reload.at, 3),
             cost=cost(source),
             safe_mode=view.safe_mode or UNSET,
             dry_run=source.dry_run or UNSET,

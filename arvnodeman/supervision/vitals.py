@@ -119,6 +119,14 @@ class Activity:
         return told + (f", {self.waiting} more wait" if self.waiting else "")
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedReload:
+    """A configuration that was read anew and not put into force: the one before still is."""
+
+    at: float  # seconds since the epoch
+    problems: tuple[str, ...]  # lines for people, as in the log
+
+
 @dataclass(slots=True)
 class Vitals:
     """All signs of life of this process."""
@@ -133,6 +141,7 @@ class Vitals:
     began: float = 0.0  # monotonic
     began_at: float = 0.0  # seconds since the epoch
     past: Past = field(default_factory=Past)  # how earlier runs ended
+    refused_reload: RefusedReload | None = None  # the newest reload, where it was refused
     remarks: dict[str, str] = field(default_factory=dict)  # what whoever runs this should know, by what it is about
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)

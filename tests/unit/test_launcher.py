@@ -20,6 +20,7 @@ from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.supervision.one_writer import OneWriter, cluster_of
 from arvnodeman.supervision.signals import Signals
+from arvnodeman.supervision.vitals import RefusedReload
 from arvnodeman.version import __version__
 
 GOOD = """\
@@ -216,6 +217,19 @@ def test_a_reload_of_a_bad_file_changes_nothing(path: Path, tmp_path: Path) -> N
     log = (tmp_path / "log").read_text()
     assert "[Daemon] max_nodes" in log
     assert "The configuration in force stays as it was" in log
+    assert crew.vitals.refused_reload.problems == (
+        f"{path}: [Daemon] max_nodes: 'many' is not a whole number; allowed: a whole number, at least 0",
+    )
+
+
+def test_a_reload_that_goes_well_ends_that_one_was_refused(path: Path) -> None:
+    def started(crew: PlayedCrew) -> None:
+        crew.vitals.refused_reload = RefusedReload(1.0, ("a mistake",))
+        send(signal.SIGHUP, signal.SIGTERM)
+
+    _, crew = run(path, started)
+    assert crew.done[1] == "reload 1"
+    assert crew.vitals.refused_reload is None
 
 
 @pytest.mark.parametrize(
@@ -239,6 +253,7 @@ def test_a_reload_with_a_name_that_is_not_known_changes_nothing(
     assert crew.done == ["start", "begin_stop", "stop"]
     log = (tmp_path / "log").read_text()
     assert [each for each in log.splitlines() if complaint in each and "ERROR" in each]
+    assert [complaint in each for each in crew.vitals.refused_reload.problems] == [True]
     assert "The configuration in force stays as it was" in log
 
 
@@ -407,6 +422,9 @@ def test_whatever_goes_wrong_in_a_reload_the_daemon_goes_on(
     code, crew = run(path, started)
     assert (code, crew.done) == (0, ["start", "begin_stop", "stop"])
     assert "while reading the configuration anew; the one in force stays as it was" in (tmp_path / "log").read_text()
+    assert crew.vitals.refused_reload.problems == (
+        "ZeroDivisionError: an error of the program, with a traceback in its log",
+    )
 
 
 def test_a_second_daemon_of_the_cluster_is_a_line_and_exit_3(

@@ -25,6 +25,7 @@ from arvnodeman.manage import shapes
 from arvnodeman.manage.app import Application, Route, json_response
 from arvnodeman.manage.places import DRY_RUN_FOLDER, SOCKET_NAME, STATE_DIR
 from arvnodeman.manage.server import ManagementServer, bind, bind_unix
+from arvnodeman.supervision.vitals import RefusedReload
 
 Capture = pytest.CaptureFixture[str]
 
@@ -93,6 +94,19 @@ def test_status_as_sinfo(served: Managed, run: Any) -> None:
         "large  0.4    booting  1      -",
         "large  0.4    wanted   3",
     ]
+
+
+def test_status_says_why_a_reload_was_refused(served: Managed, run: Any) -> None:
+    assert "refused" not in run("status")[1]
+    served.vitals.refused_reload = RefusedReload(1700000000.0, tuple(f"a.cfg: mistake {number}" for number in range(7)))
+    code, out, _ = run("status")
+    lines = out.splitlines()
+    (first,) = (number for number, line in enumerate(lines) if "was refused" in line)
+    assert code == 0  # the daemon is well, by the configuration before it
+    assert re.fullmatch(
+        r"The configuration of 2023-11-1\d \d\d:\d\d:\d\d was refused; the one before it is in force:", lines[first]
+    )
+    assert lines[first + 1 : first + 7] == [*(f"  a.cfg: mistake {number}" for number in range(5)), "  and 2 more"]
 
 
 def test_nodes_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from managed_world import Managed, jobs
 from arvnodeman.fleet.values.model import CloudNode, NodeState, Policy
 from arvnodeman.fleet.view.view import NodeStatus, View
 from arvnodeman.supervision.past import Past
+from arvnodeman.supervision.vitals import RefusedReload
 from arvnodeman.version import __version__
 
 POLICY = Policy(sections=(), shutdown_windows=(54, 6), max_nodes=8)
@@ -103,3 +104,17 @@ def test_the_page_shows_the_newest_view_without_a_token(tmp_path: Path) -> None:
     assert shown["restarts"] == {"watchdog": 2}
     assert shown["last_end"] == "by its own watchdog: a poller"
     assert "dry_run" not in shown
+
+
+def test_a_refused_reload_is_told_of_until_one_goes_well(tmp_path: Path) -> None:
+    """Who has no token hears when; what is wrong may hold more of the file than is for everybody."""
+    site = Managed(tmp_path, token="tok")
+    assert "reload_refused" not in site.get("/status.json").get_json()
+    assert "reload_refused" not in site.get("/v1/status", Authorization="Bearer tok").get_json()
+    site.world.now += 2.0  # pages are made once a second at most
+    site.vitals.refused_reload = RefusedReload(1700000000.25, ("a.cfg: a mistake", "a.cfg: another"))
+    assert site.get("/status.json").get_json()["reload_refused"] == 1700000000.25
+    assert "a.cfg" not in site.get("/status.json").text
+    shown = site.get("/v1/status", Authorization="Bearer tok").get_json()
+    assert shown["reload_refused"] == 1700000000.25
+    assert shown["reload_problems"] == ["a.cfg: a mistake", "a.cfg: another"]
