@@ -8,13 +8,17 @@ the new list. No code at all: the same list again. A list that is none (None) is
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any
 
 from arvnodeman.journal.codec import Codec
 
 Items = Collection[Any] | Mapping[str, Any] | None
+_Pair = tuple[int, Any, Any]  # a place, the item of its key before, and now
+_SOME = 16  # items that are compared at once
 
 
 class ListCoder:
@@ -25,60 +29,86 @@ class ListCoder:
         self._codec = codec
         self._item = item
         self._fields = () if item is str else codec.encoders(item)
-        self._key = "" if item is str else dataclasses.fields(item)[0].name
-        self._keys: list[Any] = []
+        self._key: Callable[[Any], Any] = str if item is str else attrgetter(dataclasses.fields(item)[0].name)
+        self._last: Items = None
         self._items: list[Any] = []
-        self._places: dict[Any, int] = {}
+        self._keys: list[Any] = []  # of a mapping
 
     def code(self, new: Items) -> dict[str, Any] | None:
-        """The code of the next list; {} when it equals the one before."""
+        """The code of the next list, which nobody changes; {} when it equals the one before. Items that are the very
+        objects that they were cost next to nothing."""
         if new is None:
-            self._keys, self._items, self._places = [], [], {}
+            self._last, self._items, self._keys = None, [], []
             return None
-        mapping = isinstance(new, Mapping)
+        if new is self._last:
+            return {}
         items = list(new.values()) if isinstance(new, Mapping) else list(new)
+        keys = list(new) if isinstance(new, Mapping) else []
         if isinstance(new, AbstractSet):
             items.sort()
-        if isinstance(new, Mapping):
-            keys = list(new)
-        else:
-            keys = [getattr(item, self._key) for item in items] if self._key else items
         coded: dict[str, Any] = {}
-        if keys == self._keys:
-            places = self._places
-            changes = dict(self._changes(enumerate(zip(self._items, items, strict=True))))
-        else:
-            order, changes = self._order(keys, items, mapping=mapping)
-            places = {key: place for place, key in enumerate(keys)}
-            coded["o"] = order
-        if changes:
+        pairs = self._in_place(items, keys)
+        if pairs is None:
+            coded["o"], pairs = self._order(items, keys)
+        if changes := dict(self._changes(pairs)):
             coded["c"] = changes
-        self._keys, self._items, self._places = keys, items, places
+        self._last, self._items, self._keys = new, items, keys
         return coded
 
-    def _order(
-        self, keys: list[Any], items: list[Any], *, mapping: bool
-    ) -> tuple[list[list[int] | dict[str, Any]], dict[int, Any]]:
-        order: list[list[int] | dict[str, Any]] = []
-        pairs: list[tuple[int, tuple[Any, Any]]] = []
-        run = [0, 0]
-        for place, (key, item) in enumerate(zip(keys, items, strict=True)):
-            before = self._places.get(key)
-            if before is None or type(self._items[before]) is not type(item):
-                order.append({"+": self._plain(item), **({"k": key} if mapping else {})})
-                run = [0, 0]
-                continue
-            pairs.append((place, (self._items[before], item)))
-            if run[1] and before == run[0] + run[1]:
-                run[1] += 1
-            else:
-                run = [before, 1]
-                order.append(run)
-        return order, dict(self._changes(iter(pairs)))
+    def _in_place(self, items: list[Any], keys: list[Any]) -> Iterable[_Pair] | None:
+        """Items that are other objects than those in their places before, by place; None where keys have moved."""
+        if len(items) != len(self._items) or keys != self._keys:
+            return None
+        others = list(compress(range(len(items)), map(is_not, self._items, items)))
+        old, new = [self._items[place] for place in others], [items[place] for place in others]
+        if not keys and list(map(self._key, old)) != list(map(self._key, new)):
+            return None
+        return zip(others, old, new, strict=True)
 
-    def _changes(self, pairs: Iterator[tuple[int, tuple[Any, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
-        for place, (old, new) in pairs:
-            if old is new or old == new:
+    def _order(self, items: list[Any], keys: list[Any]) -> tuple[list[list[int] | dict[str, Any]], list[_Pair]]:
+        """The order, by runs and new items; and those that were there, but are other objects."""
+        places = {key: place for place, key in enumerate(self._keys or map(self._key, self._items))}
+        order: list[list[int] | dict[str, Any]] = []
+        pairs: list[_Pair] = []
+        run = [0, 0]
+        place = 0
+        named = keys or list(map(self._key, items))
+        while place < len(items):
+            item, before = items[place], places.get(named[place])
+            if before is None or type(self._items[before]) is not type(item):
+                order.append({"+": self._plain(item), **({"k": named[place]} if keys else {})})
+                run = [0, 0]
+                place += 1
+                continue
+            count = self._alike(before, items, place, keys)
+            if not count:
+                pairs.append((place, self._items[before], item))
+                count = 1
+            if run[1] and before == run[0] + run[1]:
+                run[1] += count
+            else:
+                run = [before, count]
+                order.append(run)
+            place += count
+        return order, pairs
+
+    def _alike(self, before: int, items: list[Any], place: int, keys: list[Any]) -> int:
+        """How many items, from these places on, are the same one after the other."""
+        count, most = 0, min(len(self._items) - before, len(items) - place)
+        if keys:  # of a mapping each is looked for by its key
+            return int(self._items[before] is items[place])
+        while count < most:
+            first, second, some = before + count, place + count, min(_SOME, most - count)
+            if self._items[first : first + some] != items[second : second + some]:
+                break
+            count += some
+        while count < most and self._items[before + count] is items[place + count]:
+            count += 1
+        return count
+
+    def _changes(self, pairs: Iterable[_Pair]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for place, old, new in pairs:
+            if old == new:
                 continue
             yield (
                 place,

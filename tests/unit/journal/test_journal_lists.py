@@ -38,6 +38,34 @@ def test_lists_come_out_as_they_went_in(told: list[tuple[list[CloudNode], dict[s
             assert list(slurm or ()) == list(getattr(event, "slurm", None) or ()), "the order is kept, too"
 
 
+POOL = [CloudNode(key, name, "r") for key in "abcdefghijklmnopqrst" for name in ("x", "x", "y")]  # some equal, not same
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["again", "cut", "turned", "other"]), st.lists(st.sampled_from(POOL), max_size=70)),
+        max_size=8,
+    )
+)
+def test_lists_of_which_items_are_the_same_objects_come_out_as_they_went_in(
+    told: list[tuple[str, list[CloudNode]]],
+) -> None:
+    codec = Codec()
+    writer, reader = RecordWriter(codec), RecordReader(codec)
+    listed: tuple[CloudNode, ...] = ()
+    for how, more in told:
+        half = len(listed) // 2
+        listed = {
+            "again": listed,
+            "cut": (*listed[:half], *more[:2], *listed[half + 1 :]),
+            "turned": (*listed[half:], *listed[:half]),
+            "other": tuple(more),
+        }[how]
+        event = CloudListed(listed, 1.5)
+        assert reader.entry(json.loads(writer.record(event, 3.5, []))) == Told(event, 3.5)
+
+
 def coded(*lists: Any) -> list[Any]:
     coder = ListCoder(Codec(), CloudNode)
     return [coder.code(each) for each in lists]
