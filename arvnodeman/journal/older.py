@@ -5,10 +5,12 @@ A class that is not named here, or a value that is as today, is left as it is. N
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from arvnodeman.fleet.values.work import WorkState
+from arvnodeman.slurm.accounting import limit_kind
 from arvnodeman.slurm.foresee import kinds_of
 from arvnodeman.slurm.job_reasons import wait_kind
 from arvnodeman.slurm.words import state_of
@@ -45,6 +47,20 @@ def _reservation(plain: Plain) -> Plain:
     return {**{name: each for name, each in plain.items() if name != "flags"}, **kinds_of(plain["flags"])}
 
 
+def _qos(plain: Plain) -> Plain:
+    parts = {name: [[key, _rules(rules)] for key, rules in plain.get(name, ())] for name in ("by_user", "by_account")}
+    return {**plain, "rules": _rules(plain.get("rules", ())), **parts}
+
+
+def _association(plain: Plain) -> Plain:
+    return {**plain, "rules": _rules(plain.get("rules", ()))}
+
+
+def _rules(plain: Iterable[Any]) -> list[Any]:
+    """What a limit means was read from its name by the brain."""
+    return [[name, use if "of" in use else {**use, "of": asdict(limit_kind(name))}] for name, use in plain]
+
+
 def _queue_listed(plain: Plain) -> Plain:
     """There was a field for the jobs that run, which nobody filled."""
     return {name: each for name, each in plain.items() if name != "running"}
@@ -54,5 +70,7 @@ _CHANGES: Mapping[str, Callable[[Plain], Plain]] = {
     "NodeWork": _node_work,
     "Job": _job,
     "Reservation": _reservation,
+    "Qos": _qos,
+    "Association": _association,
     "QueueListed": _queue_listed,
 }

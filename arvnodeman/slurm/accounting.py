@@ -14,8 +14,19 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
-from arvnodeman.fleet.outlook.accounting import NO_RULES, NOTHING_ENFORCED, Accounting, Association, Qos, Rules, Use
+from arvnodeman.fleet.outlook.accounting import (
+    NO_RULES,
+    NOTHING_ENFORCED,
+    Accounting,
+    Association,
+    Counted,
+    LimitKind,
+    Qos,
+    Rules,
+    Use,
+)
 from arvnodeman.fleet.values.model import JobOwner, JobShape
 from arvnodeman.slurm.errors import SlurmFailure
 
@@ -42,6 +53,10 @@ _ONE = re.compile(rf"\b(GrpJobs|GrpWall|MaxJobs|MaxJobsP[UA])=({_NUMBER})\((-?{_
 _LIST = re.compile(r"^\s*(GrpTRES|GrpTRESMins|MaxTRESPJ|MaxTRESPU|MaxTRESPA)=(\S+)", re.MULTILINE)
 _OF_LIST = re.compile(rf"([a-z][^=,]*)=({_NUMBER})(?:\((-?{_NUMBER})\))?(?:,|$)")
 _LIMITED = re.compile(r"=\d")
+_COUNTED = dict.fromkeys(("GrpJobs", "MaxJobsPU", "MaxJobsPA", "MaxJobs"), Counted.JOBS)
+_COUNTED |= dict.fromkeys(("GrpTRESMins", "GrpWall"), Counted.SPENT)
+_COUNTED_TRES = {"node": Counted.NODES, "cpu": Counted.CPUS, "mem": Counted.MEMORY}
+_GRES = "gres/"
 _PART = re.compile(r"^ {4}(Account|User) Limits\s*$", re.MULTILINE)
 _OF_WHOM = re.compile(r"^ {6}(?=\S)", re.MULTILINE)
 _log = logging.getLogger("arvnodeman.slurm")
@@ -118,12 +133,35 @@ def _qos(text: str) -> Qos:
 
 
 def _rules(text: str) -> Rules:
-    found = {name: Use(float(limit), float(used)) for name, limit, used in _ONE.findall(text)}
+    found = {name: _use(name, limit, used) for name, limit, used in _ONE.findall(text)}
     for name, items in _LIST.findall(text):
         if _LIMITED.search(items) is not None:
             for tres, limit, used in _OF_LIST.findall(items):
-                found[f"{name} {tres}"] = Use(float(limit), float(used or 0))
+                found[f"{name} {tres}"] = _use(f"{name} {tres}", limit, used)
     return found or NO_RULES
+
+
+def _use(name: str, limit: str, used: str) -> Use:
+    return Use(float(limit), float(used or 0), limit_kind(name))
+
+
+@lru_cache(maxsize=1024)
+def limit_kind(name: str) -> LimitKind:
+    """What a limit means, by Slurm's name for it: `GrpJobs`, `GrpTRES cpu`, `MaxTRESPU gres/gpu:tesla`. Source: the
+    limits in sacctmgr(1) and the hierarchy in Slurm's page on resource limits, tried on 22.05, 24.11 and 26.05."""
+    kind, _, tres = name.partition(" ")
+    counts = _COUNTED.get(kind) or _COUNTED_TRES.get(tres, Counted.OTHER)
+    gres = ""
+    if kind not in _COUNTED and tres.startswith(_GRES):
+        counts, gres = Counted.GRES, tres.removeprefix(_GRES)
+    return LimitKind(
+        counts=counts,
+        gres=gres,
+        of_each_job=kind == "MaxTRESPJ",
+        of_all=kind.startswith("Grp"),
+        scaled=kind in ("GrpTRES", "MaxTRESPJ"),
+        behind=frozenset({"MaxJobsPU", "MaxJobsPA"}) if kind == "MaxJobs" else frozenset(),
+    )
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------------
@@ -194,7 +232,7 @@ class Ledger:
         if text != self._parsed[0]:
             self._parsed = text, parse_used(text)
         read, settings = self._parsed[1], self._settings
-        if settings.factors is None and any(each.limits_tres for each in read.associations.values()):
+        if settings.factors is None and any(each.is_scaled for each in read.associations.values()):
             settings.factors = self._ask_factors()
         self._read = replace(read, partitions=settings.partitions, factors=settings.factors or {})
         ended = time.monotonic()

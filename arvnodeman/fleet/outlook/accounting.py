@@ -11,27 +11,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from arvnodeman.fleet.values.model import JobOwner, JobShape
 from arvnodeman.fleet.values.obstacles import LimitReached
 
-_INEXACT = 0.99  # squeue rounds an amount of memory
-_OF_TRES = ("GrpTRES ", "MaxTRESPJ ")
+_INEXACT = 0.99  # amounts of memory come rounded
 _DEPTH = 64  # accounts above each other
+
+
+class Counted(StrEnum):
+    """What a limit counts."""
+
+    JOBS = "jobs"
+    NODES = "nodes"
+    CPUS = "cpus"
+    MEMORY = "memory"  # MB
+    GRES = "gres"
+    SPENT = "spent"  # minutes, of what has run: a job waits when all are used
+    OTHER = "other"  # what a job needs of it is not known
+
+
+@dataclass(frozen=True, slots=True)
+class LimitKind:
+    """What a limit of the scheduler's means."""
+
+    counts: Counted = Counted.OTHER
+    gres: str = ""  # of GRES: which
+    of_each_job: bool = False  # it is one of each job by itself; else jobs use it up together
+    of_all: bool = False  # of an account it holds for all below; else it is only what a user has who has none
+    scaled: bool = False  # an association's is multiplied by the factor of a QOS
+    behind: frozenset[str] = (
+        frozenset()
+    )  # names of limits: an association's does not count where a QOS has one of these
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A limit and what is used of it: jobs, CPUs, MB, nodes, GRES, or minutes of these."""
+    """A limit and what is used of it. What it means follows from its name."""
 
     limit: float
     used: float = 0.0
+    of: LimitKind = field(default=LimitKind(), compare=False)
 
 
 Rules = Mapping[str, Use]
-"""By Slurm's name for them: `GrpJobs`, `GrpTRES cpu`, `MaxTRESPU gres/gpu:tesla`. Those with a limit alone."""
+"""By the scheduler's name for them, which is for people. Those with a limit alone."""
 NO_RULES: Rules = {}
 
 
@@ -56,9 +83,9 @@ class Association:
     parent: str = ""  # the account above an account; '': none, or it is a user's
 
     @property
-    def limits_tres(self) -> bool:
-        """Does it limit CPUs, memory and the like?"""
-        return any(name.startswith(_OF_TRES) for name in self.rules)
+    def is_scaled(self) -> bool:
+        """Is a limit of it multiplied by a factor?"""
+        return any(use.of.scaled for use in self.rules.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +133,14 @@ class Bound(NamedTuple):
     """One limit that a job is under, and what it needs of that."""
 
     of: str  # QOS spent
-    name: str  # GrpTRES cpu
+    name: str  # the scheduler's
     use: Use
     need: float
 
     @property
     def is_shared(self) -> bool:
         """Do jobs use it up together? Else it is one of each job by itself."""
-        return not self.name.startswith("MaxTRESPJ")
+        return not self.use.of.of_each_job
 
     @property
     def left(self) -> float:
@@ -157,7 +184,7 @@ def bounds_of(shape: JobShape, accounting: Accounting) -> list[Bound]:
     return [
         bound._replace(need=need)
         for bound in (*found.values(), *_of_associations(shape, accounting, found, factor))
-        if (need := needed(shape, bound.name)) is not None
+        if (need := needed(shape, bound.use.of)) is not None
     ]
 
 
@@ -180,14 +207,12 @@ def _of_associations(
         whose = f"user {user} of account {account}" if user else f"account {account}"
         whose += f" in partition {partition}" if partition else ""
         for name, use in accounting.associations[key].rules.items():
-            if name in of_qos or not (user or name.startswith("Grp")):
-                continue  # of an account Max... is only what its users have where they have none
-            if name == "MaxJobs" and ("MaxJobsPU" in of_qos or "MaxJobsPA" in of_qos):
+            if name in of_qos or not (user or use.of.of_all) or not use.of.behind.isdisjoint(of_qos):
                 continue
-            if not name.startswith(_OF_TRES):
+            if not use.of.scaled:
                 yield Bound(whose, name, use, 0.0)
             elif factor is not None:
-                yield Bound(whose, name, Use(use.limit * factor, use.used), 0.0)
+                yield Bound(whose, name, replace(use, limit=use.limit * factor), 0.0)
 
 
 def _chain(shape: JobShape, known: Mapping[AssociationKey, Association]) -> Iterable[AssociationKey]:
@@ -211,25 +236,25 @@ def _chain(shape: JobShape, known: Mapping[AssociationKey, Association]) -> Iter
 # ---- what a job needs of a limit -------------------------------------------------------------------------------------
 
 
-def needed(shape: JobShape, name: str) -> float | None:
-    """The least that a job of this shape counts for in a limit of this name; None: nothing is known of it."""
-    kind, _, tres = name.partition(" ")
-    if kind in ("GrpJobs", "MaxJobsPU", "MaxJobsPA", "MaxJobs"):
-        return 1.0
-    if kind in ("GrpTRESMins", "GrpWall"):
-        return 0.0  # it waits when all are used
-    if tres == "node":
-        return float(shape.nodes)
-    cpus = _on_all(shape.cores, shape)
-    if tres == "cpu":
-        return cpus
-    if tres == "mem":
-        return math.floor(shape.ram * cpus / max(shape.cores, 1.0) * _INEXACT) if shape.ram else None
-    if tres.startswith("gres/"):
-        wanted = tres.removeprefix("gres/")
-        of_kind = [count for each, count in shape.gres if each == wanted or each.startswith(f"{wanted}:")]
-        return _on_all(float(sum(of_kind)), shape) if of_kind else None
-    return None
+def needed(shape: JobShape, kind: LimitKind) -> float | None:
+    """The least that a job of this shape counts for in a limit of this kind; None: nothing is known of it."""
+    match kind.counts:
+        case Counted.JOBS:
+            return 1.0
+        case Counted.SPENT:
+            return 0.0
+        case Counted.NODES:
+            return float(shape.nodes)
+        case Counted.CPUS:
+            return _on_all(shape.cores, shape)
+        case Counted.MEMORY:
+            cpus = _on_all(shape.cores, shape)
+            return math.floor(shape.ram * cpus / max(shape.cores, 1.0) * _INEXACT) if shape.ram else None
+        case Counted.GRES:
+            of_kind = [count for each, count in shape.gres if each == kind.gres or each.startswith(f"{kind.gres}:")]
+            return _on_all(float(sum(of_kind)), shape) if of_kind else None
+        case Counted.OTHER:
+            return None
 
 
 def _on_all(each: float, shape: JobShape) -> float:

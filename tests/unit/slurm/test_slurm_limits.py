@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arvnodeman.fleet.outlook.accounting import NOTHING_ENFORCED, Accounting, Association, Qos, Use
+from arvnodeman.fleet.outlook.accounting import NOTHING_ENFORCED, Accounting, Association, Counted, LimitKind, Qos, Use
 from arvnodeman.fleet.values.model import JobOwner, JobShape
-from arvnodeman.slurm.accounting import Ledger, enforces_limits, parse_factors, parse_partitions, parse_used
+from arvnodeman.slurm.accounting import Ledger, enforces_limits, limit_kind, parse_factors, parse_partitions, parse_used
 from arvnodeman.slurm.errors import ControllerAway
 
 SHOWN = (Path(__file__).parent / "shown" / "assoc_mgr.txt").read_text()  # some lines and columns of it
@@ -252,3 +252,26 @@ def test_changed_settings_count_with_the_same_answer(monkeypatch: pytest.MonkeyP
 
 def test_nothing_of_nobody() -> None:
     assert Accounting().concerning([of("spent")]) == NOTHING_ENFORCED
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("GrpJobs", LimitKind(Counted.JOBS, of_all=True)),
+        ("MaxJobs", LimitKind(Counted.JOBS, behind=frozenset({"MaxJobsPU", "MaxJobsPA"}))),
+        ("MaxJobsPU", LimitKind(Counted.JOBS)),
+        ("GrpWall", LimitKind(Counted.SPENT, of_all=True)),
+        ("GrpTRESMins gres/gpu", LimitKind(Counted.SPENT, of_all=True)),
+        ("GrpTRES cpu", LimitKind(Counted.CPUS, of_all=True, scaled=True)),
+        ("GrpTRES mem", LimitKind(Counted.MEMORY, of_all=True, scaled=True)),
+        ("GrpTRES billing", LimitKind(Counted.OTHER, of_all=True, scaled=True)),
+        ("MaxTRESPJ node", LimitKind(Counted.NODES, of_each_job=True, scaled=True)),
+        ("MaxTRESPU gres/gpu:tesla", LimitKind(Counted.GRES, "gpu:tesla")),
+    ],
+)
+def test_what_a_limit_means_by_its_name(name: str, kind: LimitKind) -> None:
+    assert limit_kind(name) == kind
+    assert (
+        parse_used(f"\nQOS Records\nQOS=spent(1)\n    {name.replace(' ', '=')}=4(1)\n").qos["spent"].rules[name].of
+        == kind
+    )
