@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from arvnodeman.slurm.errors import SlurmFailure
 from arvnodeman.slurm.fields import BEHIND
@@ -49,7 +49,8 @@ def limits_of(text: str, before: Mapping[str, int] | None = None) -> dict[str, i
 
     `before`: what was known. The limit is shown with tasks that have not been told apart; of those that have, it is
     remembered while one of them waits."""
-    limits = {array: int(limit) for array, limit in _LIMITED.findall(text) if int(limit)}
+    limited = _LIMITED.findall("\n".join(_lines_with("%", text)))
+    limits = {array: int(limit) for array, limit in limited if int(limit)}
     if before and not before.keys() <= limits.keys():
         limits = {array: before[array] for array in _TASK.findall(text) if array in before} | limits
     return limits
@@ -59,11 +60,21 @@ def grouped(text: str, limits: Mapping[str, int]) -> list[str]:
     """The arrays of which a line of squeue stands for tasks that are not alike: it lists several reasons, or hides the
     limit that is known. `--array-unique`, which has a line for each of these, is not there any more in 24.11."""
     found: list[str] = []
-    for line in text.split("\n"):
+    for line in _lines_with("[", text):
         match = _GROUP.match(line)
         if match is not None and (_REASONS.search(match[1]) or (match[2] in limits and "%" not in match[3])):
             found.append(match[2])
     return found
+
+
+def _lines_with(mark: str, text: str) -> Iterator[str]:
+    """The lines that have this character, which few have: no other is looked at."""
+    place = text.find(mark)
+    while place >= 0:
+        end = text.find("\n", place)
+        end = len(text) if end < 0 else end
+        yield text[text.rfind("\n", 0, place) + 1 : end]
+        place = text.find(mark, end)
 
 
 def told_apart(text: str, each: str) -> str:
@@ -74,7 +85,7 @@ def told_apart(text: str, each: str) -> str:
             lines.setdefault(task[1], []).append(line)
     found: list[str] = []
     for line in text.split("\n"):
-        match = _GROUP.match(line)
+        match = _GROUP.match(line) if "[" in line else None
         found += [line] if match is None else lines.get(match[2], [line])
     return "\n".join(found)
 
