@@ -3,7 +3,7 @@
 # make check   ruff (lint and format) and mypy --strict
 # make properties   hold the brain against many thousand random histories (HISTORIES=20000)
 # make months   let the brain live for months of virtual time, checked at every command (EVENTS=1000000)
-# make mutants   change the brain in one small thing at a time, and see whether its tests notice (MUTANTS="arvnodeman.fleet.values.windows*")
+# make mutants   change the brain in one small thing at a time, and see what its tests notice (MUTANTS="*.plan.*" ARGS="--sample 200")
 # make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
 # make bench BASE=COMMIT   hold the brain and the pollers of this build against an earlier one (ARGS="--rows some,all")
 # make bench-idle   let 5,000 idle nodes go, and 300 nodes live, by an earlier build and by this one (ARGS="--nodes 500")
@@ -49,7 +49,7 @@ months: $(VENV)/.installed
 	@EVENTS=$(EVENTS) $(BIN)/python -m pytest -q -s tests/properties/test_months_of_operation.py $(ARGS)
 
 mutants: $(VENV)/.installed
-	$(BIN)/mutmut run --max-children 1 $(MUTANTS)
+	$(BIN)/python tests/mutants.py $(MUTANTS) $(ARGS)
 
 BASE ?=
 bench: $(VENV)/.installed
