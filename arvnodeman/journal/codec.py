@@ -244,19 +244,12 @@ def _not_compared(message: type) -> frozenset[str]:
 
 
 def list_of(hint: Any) -> type | None:
-    """What a field with this hint holds many of, as a sequence, a set, or the values of a mapping of texts: a
-    dataclass, or text; None for other hints."""
+    """The dataclass that a field with this hint holds many of, as a sequence or the values of a mapping of texts; None
+    for other hints."""
     hint = _without_none(hint)
     parts = typing.get_args(hint)
     item = parts[1] if is_mapping(hint) and parts[0] is str else _item_hint(hint)
-    if item is None and is_set(hint):
-        item = parts[0]
-    return item if isinstance(item, type) and (item is str or dataclasses.is_dataclass(item)) else None
-
-
-def is_set(hint: Any) -> bool:
-    """frozenset[X], or None."""
-    return typing.get_origin(_without_none(hint)) in _SETS
+    return item if isinstance(item, type) and dataclasses.is_dataclass(item) else None
 
 
 def is_mapping(hint: Any) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import compress
 from operator import attrgetter, is_not
 from typing import Any
@@ -28,8 +27,8 @@ class ListCoder:
     def __init__(self, codec: Codec, item: type) -> None:
         self._codec = codec
         self._item = item
-        self._fields = () if item is str else codec.encoders(item)
-        self._key: Callable[[Any], Any] = str if item is str else attrgetter(dataclasses.fields(item)[0].name)
+        self._fields = codec.encoders(item)
+        self._key: Callable[[Any], Any] = attrgetter(dataclasses.fields(item)[0].name)
         self._last: Items = None
         self._items: list[Any] = []
         self._keys: list[Any] = []  # of a mapping
@@ -44,8 +43,6 @@ class ListCoder:
             return {}
         items = list(new.values()) if isinstance(new, Mapping) else list(new)
         keys = list(new) if isinstance(new, Mapping) else []
-        if isinstance(new, AbstractSet):
-            items.sort()
         coded: dict[str, Any] = {}
         pairs = self._in_place(items, keys)
         if pairs is None:
@@ -120,8 +117,6 @@ class ListCoder:
             )
 
     def _plain(self, item: Any) -> Any:
-        if self._item is str:
-            return item
         return self._codec.fields(item) if type(item) is self._item else self._codec.plain(item)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from arvnodeman.fleet.messages import Event
 from arvnodeman.fleet.values.model import Policy
-from arvnodeman.journal.codec import Codec, NotUnderstood, hints_of, is_mapping, is_set, list_of
+from arvnodeman.journal.codec import Codec, NotUnderstood, hints_of, is_mapping, list_of
 from arvnodeman.journal.lists import ListReader
 from arvnodeman.journal.records import FORMAT
 from arvnodeman.journal.wire import fields_of
@@ -116,7 +116,6 @@ class _ListField:
         self._codec = codec
         self._item = item
         self._mapping = is_mapping(hint)
-        self._made_of: type[tuple[Any, ...]] | type[frozenset[Any]] = frozenset if is_set(hint) else tuple
         self._plain = ListReader()
         self._made: dict[int, tuple[Any, Any]] = {}  # by the identity of the plain item, which is kept with it
 
@@ -132,7 +131,7 @@ class _ListField:
             values.append(known[1])
         if self._mapping:
             return dict(zip((key for key, _ in items), values, strict=True))
-        return self._made_of(values)
+        return tuple(values)
 
 
 def _head(path: Path, text: str, codec: Codec) -> Head:

@@ -17,9 +17,10 @@ from typing import TypedDict
 
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
-from arvnodeman.fleet.values.gres import NONE, Gres
+from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.slurm.errors import SlurmFailure
+from arvnodeman.slurm.gres import NONE
 
 NO_RESERVATIONS = "No reservations in the system"
 NO_LICENCES = "No licenses configured in Slurm"

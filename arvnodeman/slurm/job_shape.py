@@ -7,10 +7,10 @@ import math
 import re
 
 from arvnodeman.config.hostlist import hostlist
-from arvnodeman.fleet.values import gres
 from arvnodeman.fleet.values.features import SIZE_FEATURE, NoFeatures, named, size_needed
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import ANYWHERE, JobOwner, JobShape, Needs, Place
+from arvnodeman.slurm import gres
 
 COUNT = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,6})?)([KM]?)(?:-[0-9]+[KM]?)?", re.IGNORECASE)
 NOTHING_NEEDED = Needs()

@@ -6,7 +6,7 @@ Both are written NAME[:TYPE][:COUNT], with commas between: `gpu:1`, `gpu:tesla:2
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import TypeAlias
 
 Gres: TypeAlias = tuple[tuple[str, int], ...]
@@ -18,10 +18,7 @@ _ITEM = re.compile(
     r"(?:[:=](?P<count>[0-9]{1,12})(?P<unit>[kmgtp]?))?",
     re.IGNORECASE,
 )
-_NO_GRES = ("cpu", "mem", "node", "billing", "energy", "pages", "vmem")  # other things that Slurm counts
-_PREFIX = re.compile(r"gres[:/]", re.IGNORECASE)
 _TIMES = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
-NONE = ("", "N/A", "(null)", "none")  # how Slurm writes that nothing is asked for
 
 
 class NoGres(ValueError):
@@ -38,11 +35,11 @@ def offered(text: str) -> Gres:
     mistakes: list[str] = []
     for item in (part.strip() for part in text.split(",")):
         shown = repr(item if len(item) <= 40 else item[:40] + "…")
-        match = _ITEM.fullmatch(item)
-        if match is None or match["name"].lower() == "gres":
+        read = read_item(item)
+        if read is None or read[0].partition(":")[0].lower() == "gres":
             mistakes.append(f"{shown} is not NAME, NAME:COUNT or NAME:TYPE:COUNT")
             continue
-        name, number = _read(match)
+        name, number = read
         if not number:
             mistakes.append(f"{shown} offers nothing")
         elif name in found:
@@ -54,35 +51,11 @@ def offered(text: str) -> Gres:
     return tuple(sorted(found.items()))
 
 
-def asked(text: str, times: Callable[[int], int] = lambda count: count) -> dict[str, int]:
-    """What a job asks for, as squeue writes it: `gres:gpu:tesla:2,gres:license:1`, `gres/gpu:1`, `gpu:1`, `N/A`.
-
-    times: from a count to that of each node. Things that are no GRES (`cpu=2`, as newer Slurms list them, too) and
-    counts of 0 are left out. Raises NoGres.
-    """
-    if text in NONE:
-        return {}
-    wanted: dict[str, int] = {}
-    for item in text.split(","):
-        bare = _PREFIX.sub("", item, count=1)
-        match = _ITEM.fullmatch(bare)
-        if match is None:
-            raise NoGres([f"not a GRES: {item[:80]!r}"])
-        name, number = _read(match)
-        if number and not (bare == item and match["name"].lower() in _NO_GRES):
-            wanted[name] = wanted.get(name, 0) + times(number)
-    return wanted
-
-
-def with_each(text: str, wanted: Mapping[str, int]) -> int:
-    """What comes with the GRES that are wanted, as squeue writes it for one of them: `gpu:4`. Raises NoGres."""
-    most = 0
-    for name, each in asked(text).items():
-        most = max(most, each * sum(wanted[of] for of in wanted if of == name or of.startswith(f"{name}:")))
-    return most
-
-
-def _read(match: re.Match[str]) -> tuple[str, int]:
+def read_item(text: str) -> tuple[str, int] | None:
+    """`gpu:tesla:2` as NAME or NAME:TYPE with the count; None for what is none."""
+    match = _ITEM.fullmatch(text)
+    if match is None:
+        return None
     name, kind, count, unit = match["name"], match["kind"], match["count"], match["unit"] or ""
     return f"{name}:{kind}" if kind else name, int(count) * _TIMES[unit.lower()] if count else 1
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from arvnodeman.fleet.values.gres import Gres, NoGres, asked, meets, offered, words
+from arvnodeman.fleet.values.gres import Gres, NoGres, meets, offered, words
+from arvnodeman.slurm.gres import asked
 
 
 @pytest.mark.parametrize(
