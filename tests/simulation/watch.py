@@ -48,6 +48,11 @@ def _written_anew(event: Event) -> Event:
             return event
 
 
+def _only(ours: Sequence[Command], others: Sequence[Command]) -> list[Command]:
+    """For a failure."""
+    return [command for command in ours if command not in others]
+
+
 def _differences(ours: object, twins: object) -> str:
     """What is other where all rows are awake, for a failure."""
     if isinstance(ours, Mapping) and isinstance(twins, Mapping):
@@ -223,7 +228,7 @@ class Watch:
         """The same history gives the same commands, also where no row is quiet and no list has a row of the last."""
         self.twin._state.roster.wake_all()
         again = self.twin.handle(_written_anew(event), now)
-        assert again == commands, f"{event} gave {commands}, and with all rows awake {again}"
+        assert again == commands, f"{type(event).__name__} gave {_only(commands, again)}, else {_only(again, commands)}"
         ours, other = self.run.fleet, self.twin
         assert ours.next_wakeup() == other.next_wakeup(), f"after {event}"
         for name in VIEWED:

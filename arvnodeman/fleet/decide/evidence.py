@@ -81,8 +81,8 @@ def is_left_idle(node: Node, t: float, within: float) -> bool:
 
 
 def look(state: State) -> Standing:
-    """One pass over the nodes that are awake; of the others it is known that they work."""
-    standing = Standing(up=set(state.roster.sizes_at_work()))
+    """One pass over the nodes that are awake; of the others it is known that they work, or could."""
+    standing = Standing(ready=state.roster.quiet_idle(), up=set(state.roster.quiet_sizes()))
     for node in state.roster.awake():
         slurm, size = node.slurm, node.size
         if slurm is None or size is None or node.destroyed_at is not None or node.word in _GOING:

@@ -185,7 +185,7 @@ def judge_all(state: State) -> None:
     """What this node poll makes of every node that is awake."""
     sight = state.sight()
     polls = state.record_polls
-    state.roster.judged_at = state.t
+    state.roster.polled(state.t)
     polls.append(state.t)
     while state.t - polls[0] > state.policy.boot_fail_after:
         polls.popleft()

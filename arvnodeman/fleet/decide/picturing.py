@@ -10,6 +10,7 @@ from arvnodeman.fleet.decide.cases import case_of, resumed_now
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.nodes.eligible import eligible
 from arvnodeman.fleet.nodes.node import Node, Sight
+from arvnodeman.fleet.nodes.roster import Roster
 from arvnodeman.fleet.outlook.ahead import Names
 from arvnodeman.fleet.plan.picture import (
     BOOTING,
@@ -133,7 +134,7 @@ def _ends(state: State) -> Ends:
     return Ends(
         cases=cases,
         spare=spare,
-        chances=_Chances(state.roster.nodes, sight),
+        chances=_Chances(state.roster, sight),
         busy=stock.plainly_busy,
         unlisted=len(state.phantoms) + sum(boot.row is None for boot in state.boots.values()),
         may_unplan=state.policy.slurm,
@@ -143,19 +144,20 @@ def _ends(state: State) -> Ends:
 class _Chances(Mapping[str, Chance]):
     """Of each node, judged when it is asked about: few are."""
 
-    def __init__(self, nodes: Mapping[str, Node], sight: Sight) -> None:
-        self._nodes, self._sight = nodes, sight
+    def __init__(self, roster: Roster, sight: Sight) -> None:
+        self._roster, self._sight = roster, sight
 
     def __getitem__(self, identity: str) -> Chance:
-        node = self._nodes[identity]
+        node = self._roster.nodes[identity]
+        self._roster.wake(node)  # as long as a job wants it, its polls are not counted
         enough = node.idle_polls >= self._sight.policy.consecutive_idle_count
         return Chance(eligible(node, self._sight), node.idle_polls, enough)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._nodes)
+        return iter(self._roster.nodes)
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return len(self._roster.nodes)
 
 
 def _names(state: State) -> Names | None:

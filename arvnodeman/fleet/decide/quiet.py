@@ -1,19 +1,21 @@
 """Which rows are quiet: nothing can happen to them before one of their entries changes or a known time comes.
 
-No pass looks at a quiet row: it counts by what it was when it came to rest. It is awake again when its entry in the
-cloud's list, its record or the scheduler's word is another one or gone (`Roster.take_cloud`, `take_records`); when an
-operation or an operator touches it (`State.touch`); when what concerns all rows changes: options, sizes, whether the
-scheduler answers; and when its alarm rings, since its pings or its record are about to be old. A row that is woken
-without need is judged, and rests again: whoever is in doubt wakes it.
+Those are nodes that work, and idle nodes that waiting jobs want. No pass looks at a quiet row: it counts by what it was
+when it came to rest. It is awake again when its entry in the cloud's list, its record or the scheduler's word is
+another one or gone (`Roster.take_cloud`, `take_records`); when an operation, an operator or the plan touches it
+(`State.touch`); when what concerns all rows changes: options, sizes, whether the scheduler answers, for idle ones the
+gate; and when its alarm rings, since its pings or its record are about to be old. A row that is woken without need is
+judged, and rests again: whoever is in doubt wakes it.
 """
 
 from __future__ import annotations
 
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.upkeep import has_all
-from arvnodeman.fleet.nodes.node import BUSY, Node
+from arvnodeman.fleet.nodes.node import BUSY, IDLE, Node
+from arvnodeman.fleet.nodes.use import LEAST_POLLS
 from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.work import WorkKind
+from arvnodeman.fleet.values.work import FREE, NodeWork, WorkKind
 
 WORKS_ON = frozenset({WorkKind.WORKING, WorkKind.FINISHING})  # work that nothing is about to end
 EARLY = 1.0  # seconds before a stamp is old
@@ -37,7 +39,7 @@ def let_rest(state: State) -> None:
     if roster.slurm is None or state.table is None or not roster.index.one_for_each_host:
         return
     for node in roster.awake():
-        if node.state is BUSY and _works_steadily(state, node):
+        if (node.state is BUSY or node.state is IDLE) and _is_steady(state, node):
             until = _fresh_until(state, node)
             if until > state.record_now:
                 roster.rest(node)
@@ -54,15 +56,15 @@ def _fresh_until(state: State, node: Node) -> float:
     return oldest + state.policy.node_stale_after - EARLY
 
 
-def _works_steadily(state: State, node: Node) -> bool:
-    """It works, answers, is what it should be everywhere, and nobody is about to do something to it."""
+def _is_steady(state: State, node: Node) -> bool:
+    """It works, or a job wants it; it answers, is what it should be everywhere, and nobody is about to do something to
+    it."""
     slurm, record = node.slurm, node.record
     return (
         slurm is not None
         and record is not None
         and slurm.responding
-        and slurm.state.kind in WORKS_ON
-        and node.reason is causes.working(slurm.state.said)
+        and (_works_on(node, slurm) if node.state is BUSY else _is_wanted(state, node, slurm))
         and _is_at_rest(node)
         and _is_as_listed(node)
         and not _is_in_hand(node)
@@ -71,6 +73,25 @@ def _works_steadily(state: State, node: Node) -> bool:
         and state.roster.paired.get(record.uuid) is node
         and record.instance_id == node.cloud.report_id
         and has_all(state, node, record)
+    )
+
+
+def _works_on(node: Node, slurm: NodeWork) -> bool:
+    """It works, and nothing is about to end that."""
+    at_work = slurm.state.kind in WORKS_ON and node.reason is causes.working(slurm.state.said)
+    return at_work and node.use.ready_since is None
+
+
+def _is_wanted(state: State, node: Node, slurm: NodeWork) -> bool:
+    """It is idle, a job wants it, and it has been so for as many polls as count."""
+    size, policy = node.size, state.policy
+    return (
+        size is not None
+        and node.reason is causes.wanted(size.id)
+        and slurm.state.kind is FREE
+        and node.idle_polls >= policy.consecutive_idle_count
+        and node.use.ready_polls >= LEAST_POLLS
+        and node.down_cause is None
     )
 
 
@@ -84,7 +105,6 @@ def _is_at_rest(node: Node) -> bool:
         and not node.doubtful
         and node.shield_until is None
         and node.use.kept_since is None
-        and node.use.ready_since is None
         and node.at_work_since is None
         and node.unresponsive_since is None
     )

@@ -130,6 +130,7 @@ def _note_busy(state: State) -> None:
 def decide_nothing(state: State) -> None:
     """A node poll has come, and the lists are not such that anything may be begun."""
     sight = state.sight()
+    state.roster.wake_idle()
     for node in state.roster.awake():
         if node.shutdown is None and node.destroyed_at is None:
             _give_reason(state, node, undecided(node, sight))

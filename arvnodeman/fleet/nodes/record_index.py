@@ -112,8 +112,8 @@ class RecordIndex:
         for uuid in known.keys() - records.keys():
             change.before[uuid] = known[uuid]
         self.records, self._by_tail = records, None
-        named = [record for record in listed if record.hostname]
-        sought = [record for record in listed if record.intent is not None]
+        named = [record for record in records.values() if record.hostname]
+        sought = [record for record in records.values() if record.intent is not None]
         self.hosts = {record.hostname: record for record in records.values() if record.hostname}
         self._by_token = {record.intent.token: record for record in records.values() if record.intent is not None}
         self._by_instance, having = self._index_instances()

@@ -9,35 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from arvnodeman.fleet.nodes.cloud_list import CloudChange, CloudList
-from arvnodeman.fleet.nodes.node import BUSY, FIRST_PING_TOLERANCE, Node, host_part
-from arvnodeman.fleet.nodes.record_index import RecordChange, RecordIndex, is_fresher
+from arvnodeman.fleet.nodes.changes import Joining, Listing
+from arvnodeman.fleet.nodes.cloud_list import CloudList
+from arvnodeman.fleet.nodes.node import BUSY, FIRST_PING_TOLERANCE, IDLE, Node, host_part
+from arvnodeman.fleet.nodes.record_index import RecordIndex, is_fresher
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeState
 from arvnodeman.fleet.values.work import NodeWork
-
-
-@dataclass(slots=True)
-class Listing:
-    """What a cloud list changed."""
-
-    entries: CloudChange
-    new: list[Node] = field(default_factory=list)
-    missing: list[Node] = field(default_factory=list)  # known, and not in this list
-    delisted: list[Node] = field(default_factory=list)  # destroyed by us, and now gone
-    changed: list[Node] = field(default_factory=list)  # known, and listed otherwise than before
-
-
-@dataclass(slots=True)
-class Joining:
-    """What a list of records changed."""
-
-    records: RecordChange
-    paired: list[Node] = field(default_factory=list)  # that paired now
-    fresh: list[Node] = field(default_factory=list)  # quiet, and of which records show newer stamps
-    words: bool = True  # Slurm shows other names, or other features of one
 
 
 class Roster:
@@ -50,12 +30,14 @@ class Roster:
         self.paired: dict[str, Node] = {}  # record uuid -> node
         self.listed = CloudList()
         self.judged_at = 0.0  # t of the newest node poll
+        self.polls = 0  # node polls so far
         self._dropped: set[str] = set()  # ids of rows that went since the newest cloud list
         self._reporting: dict[str, tuple[Node, ...]] = {}  # by the id that nodes report
         self._carried: Counter[str | None] = Counter()  # the first parts of their names
         self._last_turn = 0
         self._awake: dict[int, Node] = {}
         self._quiet: Counter[tuple[str | None, NodeState]] = Counter()
+        self._idle: dict[str, dict[int, Node]] = {}  # quiet and idle, by size and turn
 
     @property
     def records(self) -> Mapping[str, NodeRecord]:
@@ -86,32 +68,54 @@ class Roster:
         counts.update(self._quiet)
         return counts
 
-    def sizes_at_work(self) -> Iterable[str]:
+    def quiet_sizes(self) -> Iterable[str]:
         """The sizes of quiet rows."""
         return [size for (size, _), count in self._quiet.items() if size is not None and count]
 
+    def quiet_idle(self) -> dict[str, list[Node]]:
+        """The quiet rows that are idle, by size, in the order in which they came."""
+        return {size: [rows[turn] for turn in sorted(rows)] for size, rows in self._idle.items() if rows}
+
+    def polled(self, t: float) -> None:
+        """Nodes are judged now."""
+        self.judged_at = t
+        self.polls += 1
+
     def rest(self, node: Node) -> None:
         """Nothing can happen to this row for now."""
-        node.quiet = (node.size.id if node.size is not None else None, node.state)
+        size = node.size.id if node.size is not None else None
+        node.quiet = (size, node.state)
+        node.rested = self.polls
         self._quiet[node.quiet] += 1
+        if node.state is IDLE and size is not None:
+            self._idle.setdefault(size, {})[node.turn] = node
         del self._awake[node.turn]
 
     def wake(self, node: Node) -> None:
         """Something may happen to this row."""
         if node.quiet is None or self.nodes.get(node.id) is not node:
             return
+        size, state = node.quiet
         self._quiet[node.quiet] -= 1
-        if node.quiet[1] is BUSY:
+        if state is BUSY:
             node.busy_at = self.judged_at  # it was that at each node poll so far
+        elif size is not None:
+            node.idle_polls += self.polls - node.rested
+            node.use.ready_polls += self.polls - node.rested
+            del self._idle[size][node.turn]
         node.quiet = None
         self._awake[node.turn] = node
 
-    def wake_all(self) -> list[Node]:
-        """What concerns all rows has changed. Those that were quiet."""
-        woken = [node for node in self.nodes.values() if node.quiet is not None]
-        for node in woken:
+    def wake_all(self) -> None:
+        """What concerns all rows has changed."""
+        for node in self.nodes.values():
             self.wake(node)
-        return woken
+
+    def wake_idle(self) -> None:
+        """What concerns all idle rows has changed."""
+        for rows in self._idle.values():
+            for node in list(rows.values()):
+                self.wake(node)
 
     # ---- the cloud list ---------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ end, so they cost what there are nodes, not what there are jobs.
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -57,6 +58,22 @@ class Group:
             self.held.append((pool, kind, taken))
             self.book(taken)
         return taken
+
+    def take_many(self, supply: Supply, pool: str, kind: int, nodes: int) -> None:
+        """Take so many nodes at once for the next jobs, one after the other."""
+        whole, self.partly = divmod(self.partly + nodes, self.shape.nodes)
+        supply.take(pool, kind, nodes)
+        if whole:
+            self.served += whole
+            self.held.clear()
+        if self.partly and nodes:
+            self.held.append((pool, kind, min(nodes, self.partly)))
+
+    def lacking_up_to(self, place: int) -> int:
+        """Nodes that its jobs lack which stand no later than that, and may be served."""
+        last = min(len(self.places), self.limit)
+        jobs = bisect_right(self.places, place, self.served, last) - self.served if last > self.served else 0
+        return jobs * self.shape.nodes - self.partly if jobs else 0
 
     def give_back(self, supply: Supply) -> None:
         """The next job gives back what it holds so far."""
@@ -139,27 +156,75 @@ def match_exact(groups: Sequence[Group], supply: Supply) -> None:
         by_size.setdefault(group.choices[0].id, []).append(group)
     for size, wishers in by_size.items():
         pools = sorted(supply.pools.get(size, ()), key=lambda pool: len(zone_of(pool)))  # those that suit few go first
-        for kind, pool in [(kind, pool) for kind in KINDS for pool in pools]:
-            left = supply.left(pool, kind)
-            turns = in_turn([wisher for wisher in wishers if wisher.shape.place.has(zone_of(pool))] if left else ())
-            wisher = next(turns, None)
-            while left and wisher is not None:
-                left -= wisher.take(supply, pool, kind)
-                wisher = following(turns)
+        for kind, pool in [(kind, pool) for kind in KINDS for pool in pools if supply.left(pool, kind)]:
+            zone = zone_of(pool)
+            _share_out([each for each in wishers if each.open and each.shape.place.has(zone)], supply, pool, kind)
+
+
+def _share_out(wishers: Sequence[Group], supply: Supply, pool: str, kind: int) -> None:
+    """Give the nodes of a pool to jobs in the order of service: to all that stand no later than the last for which
+    there are enough, and what is left to the one after it."""
+    left = supply.left(pool, kind)
+    if sum(wisher.nodes_lacking for wisher in wishers) > left:
+        behind, place = -1, max(wisher.places[-1] for wisher in wishers)
+        while place - behind > 1:  # up to `behind` there are enough, up to `place` there are not
+            middle = (behind + place) // 2
+            if sum(wisher.lacking_up_to(middle) for wisher in wishers) <= left:
+                behind = middle
+            else:
+                place = middle
+        shares = [wisher.lacking_up_to(behind) for wisher in wishers]
+    else:
+        shares = [wisher.nodes_lacking for wisher in wishers]
+    for wisher, nodes in zip(wishers, shares, strict=True):
+        wisher.take_many(supply, pool, kind, nodes)
+    following = min((wisher for wisher in wishers if wisher.open), key=lambda wisher: wisher.place, default=None)
+    if following is not None:
+        following.take(supply, pool, kind)
 
 
 def match_any(groups: Sequence[Group], supply: Supply) -> None:
     """Second pass: for jobs that named no size, any node up that meets their constraints."""
-    turns = in_turn([group for group in groups if group.shape.size is None])
-    group = next(turns, None)
-    while group is not None:
-        found = next_supply(group, supply)
-        if found is None:
-            group = following(turns, drop=True)
+    seekers = [group for group in groups if group.shape.size is None and group.open]
+    sources = [_Source(group, supply) for group in seekers]
+    heap = [(group.place, index) for index, group in enumerate(seekers)]
+    heapq.heapify(heap)
+    while heap:
+        index = heap[0][1]
+        group, source = seekers[index], sources[index]
+        if not source.counts[source.kind] and not source.find():
+            heapq.heappop(heap)
             continue
-        kind, pool = found
-        group.take(supply, pool, kind)
-        group = following(turns)
+        if group.shape.nodes == 1:  # nearly every job: one of thousands
+            source.counts[source.kind] -= 1
+            group.served += 1
+        else:
+            group.take(supply, source.pool, source.kind)
+        if group.served < source.end:
+            heapq.heapreplace(heap, (group.places[group.served], index))
+        else:
+            heapq.heappop(heap)
+
+
+class _Source:
+    """Where the nodes of one group come from now."""
+
+    __slots__ = ("_group", "_supply", "counts", "end", "kind", "pool")
+
+    def __init__(self, group: Group, supply: Supply) -> None:
+        self._group, self._supply = group, supply
+        self.counts: list[int] = list(NOTHING)
+        self.kind, self.pool = IDLE, ""
+        self.end = min(len(group.places), group.limit)  # so many of its jobs may have some
+
+    def find(self) -> bool:
+        """The next pool that has some; False where none has."""
+        found = next_supply(self._group, self._supply)
+        if found is None:
+            return False
+        self.kind, self.pool = found
+        self.counts = self._supply.counts[self.pool]
+        return True
 
 
 def next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:

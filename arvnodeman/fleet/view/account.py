@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from types import MappingProxyType
 
 from arvnodeman.fleet.decide.state import State
@@ -32,7 +31,6 @@ def _status(state: State, node: Node) -> NodeStatus:
         node.price,
         node.state,
         node.since,
-        node.idle_polls,
         node.idle_since,
         shutdown.stage.value if shutdown is not None else "",
         node.first_seen,
@@ -55,21 +53,19 @@ def _why(node: Node) -> Cause:
 
 def publish(state: State, before: View | None, *, everything: bool) -> View:
     """The account of this moment. Without `everything`, nodes not touched since the last one stay as they are."""
-    nodes: Mapping[str, NodeStatus]
+    nodes: dict[str, NodeStatus] | None = None  # None: they are as they were
     if everything:
         state.touched.update([node.id for node in state.roster.awake()])
     if before is None or len(state.touched) >= len(state.roster.nodes):
         nodes = {identity: _status(state, node) for identity, node in state.roster.nodes.items()}
     elif state.touched:
-        nodes = dict(before.nodes)
+        nodes = before.nodes.copy()
         for identity in state.touched:
             node = state.roster.nodes.get(identity)
             if node is not None:
                 nodes[identity] = _status(state, node)
             else:
                 nodes.pop(identity, None)
-    else:
-        nodes = before.nodes
     states: Counter[NodeState] = Counter()
     for (_, kind), count in state.roster.census().items():
         states[kind] += count
@@ -80,7 +76,7 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         t=state.t,
         policy=state.policy,
         sight=state.sight(),
-        nodes=MappingProxyType(nodes) if isinstance(nodes, dict) else nodes,
+        nodes=before.nodes if nodes is None and before is not None else MappingProxyType(nodes or {}),
         operations=tuple(_operations(state)),
         counters=MappingProxyType(dict(state.desk.counters)),
         states=MappingProxyType({kind.value: count for kind, count in states.items()}),

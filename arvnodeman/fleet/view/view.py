@@ -27,7 +27,6 @@ class NodeStatus(NamedTuple):
     price: float
     state: NodeState
     since: float
-    idle_polls: int
     idle_since: float | None
     doing: str  # the stage of its shutdown, '' for none
     first_seen: float
@@ -115,7 +114,7 @@ class View:
     t: float
     policy: Policy
     sight: Sight | None = None  # what nodes are judged by
-    nodes: Mapping[str, NodeStatus] = field(default_factory=lambda: MappingProxyType({}))
+    nodes: MappingProxyType[str, NodeStatus] = field(default_factory=lambda: MappingProxyType({}))
     operations: Sequence[OperationStatus] = ()
     counters: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     states: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # nodes by state

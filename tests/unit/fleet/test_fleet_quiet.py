@@ -165,3 +165,67 @@ def test_a_job_that_needs_a_new_node_gets_one_beside_quiet_rows() -> None:
     world = at_work(2)
     world.cycle(*jobs(1))
     assert world.prepared() == ["small"]
+
+
+def waiting_for_work() -> World:
+    """Two idle nodes that waiting jobs want, for some polls."""
+    world = World(policy(shutdown_windows=NEVER))
+    world.node("compute1")
+    world.node("compute2")
+    world.begin(*jobs(2))
+    world.cycle(times=5)
+    return world
+
+
+def test_idle_nodes_that_jobs_want_are_quiet() -> None:
+    world = waiting_for_work()
+    assert quiet(world) == 2
+    assert world.state() is NodeState.IDLE
+    assert "a waiting job wants a node" in world.why()
+
+
+def test_an_idle_node_that_no_job_wants_any_more_is_awake() -> None:
+    world = waiting_for_work()
+    world.poll_queue(*jobs(1))
+    world.now += MINUTE
+    world.poll_records()
+    assert quiet(world) == 1
+
+
+def test_polls_in_which_it_was_quiet_count_as_idle() -> None:
+    """Its last reason says for how many polls it was idle."""
+    world = World(policy())
+    world.node("compute1")
+    world.begin(*jobs(1))
+    world.cycle(times=9)
+    assert quiet(world) == 1
+    world.jobs = ()
+    world.cycle()
+    world.cycle()
+    assert "idle for 12 node polls in a row and not wanted" in "\n".join(world.log()).replace("poll(s)", "polls")
+
+
+def test_when_nothing_may_be_begun_idle_nodes_say_so() -> None:
+    world = waiting_for_work()
+    world.now += HOUR
+    world.poll_records()  # the other lists are too old
+    assert "a waiting job wants" not in world.why()
+
+
+def test_a_job_gets_no_second_node_while_one_waits_quietly_for_it() -> None:
+    world = waiting_for_work()
+    world.cycle(times=5)
+    assert not world.prepared()
+    world.cycle(*jobs(3))
+    assert len(world.prepared()) == 1
+
+
+def test_a_quiet_idle_node_that_slurm_does_not_use_is_evidence() -> None:
+    """Its polls are counted, though nobody looks at it."""
+    world = World(policy(shutdown_windows=NEVER, use_within=20 * MINUTE))
+    world.node("compute1")
+    world.begin(*jobs(1))
+    world.cycle(times=10)
+    assert quiet(world) == 1
+    world.cycle(times=15)
+    assert any("stood idle" in line for line in world.log())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -89,7 +90,8 @@ def test_idle_times_are_seconds_by_hostname(tmp_path: Path) -> None:
         "2": node("b", None, 999.0),
         "3": node("c", "compute3", None),
     }
-    assert status(tmp_path, View(t=1000.0, policy=POLICY, nodes=nodes))["idle_times"] == {"compute1": 12.5, "b": 1.0}
+    view = View(t=1000.0, policy=POLICY, nodes=MappingProxyType(nodes))
+    assert status(tmp_path, view)["idle_times"] == {"compute1": 12.5, "b": 1.0}
 
 
 def test_the_page_shows_the_newest_view_without_a_token(tmp_path: Path) -> None:
