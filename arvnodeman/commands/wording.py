@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import UNSET
 
-from arvnodeman.fleet.values.causes import span
+from arvnodeman.fleet.values.reasons import span
 from arvnodeman.manage.answers import (
     CostShown,
     DecisionShown,

@@ -6,7 +6,7 @@ this room; the same history gives the same commands. See doc/architecture.md for
 
 from __future__ import annotations
 
-from arvnodeman.fleet.decide.boots import after_boot, let_through
+from arvnodeman.fleet.decide.boot_lifecycle import after_boot, let_through
 from arvnodeman.fleet.decide.cancels import Cancelling
 from arvnodeman.fleet.decide.evidence import retry
 from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
@@ -46,7 +46,7 @@ from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import Policy, ProviderSize, RemoteError
 from arvnodeman.fleet.values.windows import ShutdownWindows
-from arvnodeman.fleet.view.account import publish
+from arvnodeman.fleet.view.snapshot import publish
 from arvnodeman.fleet.view.view import View
 
 MOST_UNLISTED = 200  # errors in no table that are logged
@@ -86,7 +86,7 @@ class Fleet:
                 self._publish()
             case RetryAsked():
                 retry(state, event.target, event.reason)
-                state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))
+                state.context.out.append(PollNow(frozenset({Poll.QUEUE})))
                 self._publish()
             case PolicyChanged():
                 self._policy_changed(event.policy)
@@ -97,7 +97,7 @@ class Fleet:
             case Tick():
                 pass
         self._go_on()
-        return state.desk.take()
+        return state.context.take()
 
     def next_wakeup(self) -> float | None:
         """The wall clock time at which a Tick is wanted; None: an event will come anyway."""
@@ -126,7 +126,7 @@ class Fleet:
         state.check_gate()
         self._records.look(state)
         departures(state)
-        if state.desk.gate.lets_boots:
+        if state.context.gate.lets_boots:
             state.look_again_at = None
             stop_by_plan(state)
             let_rest(state)
@@ -143,7 +143,7 @@ class Fleet:
         state.freshness.success(Poll.QUEUE, state.t, state.record_now)
         state.check_gate()
         plan = decide_boots(state, event)
-        if plan is not None and state.desk.gate.lets_boots:
+        if plan is not None and state.context.gate.lets_boots:
             self._settle(*self._cancelling.look(state, plan))
         self._publish()
 
@@ -151,19 +151,19 @@ class Fleet:
         """An error of the cloud that is in no table of ours: counted, and logged once, so that it can be put there."""
         if not error.unlisted:
             return
-        desk = self._state.desk
-        desk.counters["unknown_cloud_errors"] += 1
+        context = self._state.context
+        context.counters["unknown_cloud_errors"] += 1
         if error.unlisted not in self._unlisted and len(self._unlisted) < MOST_UNLISTED:
             self._unlisted.add(error.unlisted)
             text = "The cloud's error %r is in no table of ours, and is taken for %s: %s"
-            desk.warning(text, error.unlisted, error.kind.value, error.text)
+            context.warning(text, error.unlisted, error.kind.value, error.text)
 
     def _poll_failed(self, event: PollFailed) -> None:
         self._note_unlisted(event.error)
         self._state.freshness.failed[event.poll] = event.error.text
-        self._state.desk.counters[f"{event.poll.value}_poll_errors"] += 1
+        self._state.context.counters[f"{event.poll.value}_poll_errors"] += 1
         if event.poll is Poll.CLOUD:
-            self._state.desk.counters["list_nodes_errors"] += 1
+            self._state.context.counters["list_nodes_errors"] += 1
         if event.slurm:
             self._state.slurm_back = CAREFUL_POLLS
             self._state.vain.be_careful()
@@ -178,7 +178,7 @@ class Fleet:
         operation = self._state.operation(step.op)
         if operation is None or operation.step != step:
             text = "An answer to %s that nothing waits for any more"
-            self._state.desk.debug(text, type(step).__name__, logger=step.logger)
+            self._state.context.debug(text, type(step).__name__, logger=step.logger)
             return
         if isinstance(event, StepDone):
             operation.done(step, event.result)
@@ -198,13 +198,13 @@ class Fleet:
         let_through(state)
         if self._sizes_at is not None and state.t >= self._sizes_at and not state.stopping:
             self._sizes_at = None
-            fetch = FetchSizes(state.desk)
+            fetch = FetchSizes(state.context)
             state.chores[fetch.id] = fetch
             fetch.ask()
             self._settle(fetch)
         if state.look_again_at is not None and state.t >= state.look_again_at:
             state.look_again_at = None
-            state.desk.out.append(PollNow(frozenset(Poll)))
+            state.context.out.append(PollNow(frozenset(Poll)))
 
     def _settle(self, *operations: Operation) -> None:
         """Operations have gone on: keep the books."""
@@ -228,7 +228,7 @@ class Fleet:
             self._sizes_listed(chore.result)
         elif isinstance(chore, CleanRecord):
             if chore.outcome == "done":
-                state.desk.counters["records_cleaned"] += 1
+                state.context.counters["records_cleaned"] += 1
         elif isinstance(chore.last_step, CancelJob | ExplainJob):
             self._cancelling.ended(state, chore, chore.last_step.job)
         elif isinstance(chore, OfferNames):
@@ -243,7 +243,7 @@ class Fleet:
         first = self._state.table is None
         self._build_table(report=True)
         if first:
-            self._state.desk.out.append(PollNow(frozenset(Poll)))
+            self._state.context.out.append(PollNow(frozenset(Poll)))
 
     def _build_table(self, *, report: bool) -> None:
         state = self._state
@@ -256,11 +256,11 @@ class Fleet:
         for size in state.table.cheapest_first:
             state.health_of(size)
             if report and not before:
-                state.desk.info("Using cloud node sizes: %s", size, logger="arvnodeman.jobqueue")
+                state.context.info("Using cloud node sizes: %s", size, logger="arvnodeman.jobqueue")
         for missing in state.table.missing:
             if missing.id not in before:
                 nearest = f"; the nearest are {', '.join(missing.nearest)}" if missing.nearest else ""
-                state.desk.error(
+                state.context.error(
                     "[Size %s] instance_type %s: %s%s", missing.id, missing.instance_type, missing.problem, nearest
                 )
         self._sizes_at = state.t + SIZES_AGAIN_AFTER if state.table.missing else None
@@ -268,7 +268,7 @@ class Fleet:
     def _policy_changed(self, policy: Policy) -> None:
         """New options; what is under way goes on."""
         state = self._state
-        state.desk.policy = policy
+        state.context.policy = policy
         state.windows = ShutdownWindows(policy.shutdown_windows)
         state.freshness.stale_after = policy.poll_stale_after
         state.quota.set_ceiling(policy.max_nodes, policy.quota_retry_after)
@@ -285,13 +285,13 @@ class Fleet:
         """From the start on, for a while: decisions that killed earlier runs are not made at once again."""
         state = self._state
         state.safe_until = state.t + max(0.0, until - state.clock.now)
-        state.desk.warning("Safe mode: lists are polled and reported, nothing is created or destroyed")
+        state.context.warning("Safe mode: lists are polled and reported, nothing is created or destroyed")
         self._publish()
 
     def _safe_mode_over(self) -> None:
         self._state.safe_until = None
-        self._state.desk.warning("Safe mode is over")
-        self._state.desk.out.append(PollNow(frozenset(Poll)))
+        self._state.context.warning("Safe mode is over")
+        self._state.context.out.append(PollNow(frozenset(Poll)))
         self._publish()
 
     def _stop_asked(self) -> None:

@@ -167,8 +167,8 @@ class Lives:
 
 def _began(status: NodeStatus, view: View, now: float) -> float:
     """When a node began, by our clock: by the cloud's word, else when it was first seen."""
-    if status.cloud.start_time is not None and view.sight is not None:
-        age = view.sight.cloud_now - status.cloud.start_time
+    if status.cloud.start_time is not None and view.basis is not None:
+        age = view.basis.cloud_now - status.cloud.start_time
         if 0 <= age <= LONGEST:
             return now - age
     return now - max(0.0, view.t - status.first_seen)

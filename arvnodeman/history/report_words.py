@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from arvnodeman.fleet.values.causes import span
+from arvnodeman.fleet.values.reasons import span
 from arvnodeman.history.dates import shown
 from arvnodeman.history.report import Report, SizeReport
 

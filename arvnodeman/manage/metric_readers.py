@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.nodes.milestones import BOUNDS, Span, Spread
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
-from arvnodeman.fleet.values.causes import Resting, Unsatisfiable
 from arvnodeman.fleet.values.model import NodeState, Word
+from arvnodeman.fleet.values.reasons import BackingOff, Unsatisfiable
 from arvnodeman.history.money import PERIODS
 from arvnodeman.manage.source import Moment, Source
 from arvnodeman.version import __version__
@@ -207,10 +207,10 @@ def boots(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
             yield (name.removeprefix("boots_"),), count
 
 
-def resting(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+def backing_off(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     """By size and reason."""
-    for size, cause in reading.now.view.resting.items():
-        why = cause.why if isinstance(cause, Resting) else ""
+    for size, cause in reading.now.view.backing_off.items():
+        why = cause.why if isinstance(cause, BackingOff) else ""
         yield (size, why), max(0.0, (cause.until or reading.now.t) - reading.now.t)
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from arvnodeman.cloud import throttle
 from arvnodeman.fleet.nodes.milestones import Span
-from arvnodeman.fleet.values.causes_of_use import InVain
+from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.manage import metric_readers as read
 from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS, Labels, Read, count, one
 
@@ -188,7 +188,7 @@ METRICS: tuple[Metric, ...] = (
         "size_rest_seconds",
         G,
         "For each size that rests: how long it will, and why.",
-        read.resting,
+        read.backing_off,
         ("size", "why"),
     ),
     Metric(

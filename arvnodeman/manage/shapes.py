@@ -11,10 +11,10 @@ from msgspec import UNSET, UnsetType
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values import gres
-from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.causes_of_use import InVain
 from arvnodeman.fleet.values.decisions import Decision
 from arvnodeman.fleet.values.model import Job, NodeSize, NodeState
+from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Waiting
 from arvnodeman.manage.answers import (
     BootTroubleShown,
@@ -120,7 +120,7 @@ def polls(source: Source) -> list[PollShown]:
 
 def node(status: NodeStatus, now: Moment, operations: list[OperationShown] | UnsetType = UNSET) -> NodeShown:
     """One node, with the reason why it is there or goes; where it alone is asked for, with the operations on it."""
-    sight, cause, word = now.view.sight, status.why, status.cloud.word
+    basis, cause, word = now.view.basis, status.why, status.cloud.word
     ping = status.record.last_ping_at if status.record is not None else None
     born = status.cloud.start_time
     return NodeShown(
@@ -137,11 +137,11 @@ def node(status: NodeStatus, now: Moment, operations: list[OperationShown] | Uns
         slurm_reason=status.slurm_node.reason if status.slurm_node is not None else "",
         answers_slurm=status.slurm_node.responding if status.slurm_node is not None else None,
         record=status.record.uuid if status.record is not None else None,
-        last_ping_seconds=seconds(sight.record_now + now.age - ping)
-        if sight is not None and ping is not None
+        last_ping_seconds=seconds(basis.record_now + now.age - ping)
+        if basis is not None and ping is not None
         else None,
         age_seconds=seconds(
-            sight.cloud_now + now.age - born if sight is not None and born is not None else now.t - status.first_seen
+            basis.cloud_now + now.age - born if basis is not None and born is not None else now.t - status.first_seen
         ),
         idle_seconds=seconds(now.t - status.idle_since) if status.idle_since is not None else None,
         address=status.cloud.address,
@@ -179,8 +179,8 @@ def job(waiting: Job, place: int, source: Source, now: Moment) -> JobShown:
         container=None if container is None else ContainerShown(container.state, container.priority),
         waiting_seconds=None if since is None else seconds(source.vitals.clock.now() - since),
         served=served,
-        why=cause.words(now.t) if isinstance(cause, Cause) else cause,
-        until_seconds=seconds(cause.until - now.t) if isinstance(cause, Cause) and cause.until else None,
+        why=cause.words(now.t) if isinstance(cause, Reason) else cause,
+        until_seconds=seconds(cause.until - now.t) if isinstance(cause, Reason) and cause.until else None,
     )
 
 
@@ -229,7 +229,7 @@ def groups_meant(name: str, now: Moment) -> list[str]:
     return [group for group, vain in view.vain.items() if name in vain.sizes]
 
 
-def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Cause | str]:
+def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Reason | str]:
     """Is a node there or coming for the job at this place, and else why not?"""
     blocked = f"nothing is decided now: {now.view.blocked}"
     if group is None:
@@ -258,7 +258,7 @@ def sizes(now: Moment) -> list[SizeShown]:
 
 
 def _size(each: NodeSize, counts: Counter[str], now: Moment) -> SizeShown:
-    rest, trouble = now.view.resting.get(each.id), now.view.troubles.get(each.id)
+    rest, trouble = now.view.backing_off.get(each.id), now.view.troubles.get(each.id)
     return SizeShown(
         id=each.id,
         instance_type=each.instance_type,

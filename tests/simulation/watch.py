@@ -244,11 +244,11 @@ class Watch:
         words = [
             (node.name, node.state.value, node.slurm, view.why(node.id).words(view.t)) for node in view.nodes.values()
         ]
-        causes = [(shape, w.served, w.jobs, w.cause and w.cause.words(view.t)) for shape, w in view.waiting.items()]
+        reasons = [(shape, w.served, w.jobs, w.cause and w.cause.words(view.t)) for shape, w in view.waiting.items()]
         slots = [record for record in site.keeper.listed() if record.slot is not None]
         slurm = [name for name in site.slurms.names.values() if name.node is not None and not name.node.gone]
         return (
-            f"{text}\njobs {waiting}\nnodes {words}\ncauses {causes}\nslots {slots}\nslurm {slurm}\n"
+            f"{text}\njobs {waiting}\nnodes {words}\nreasons {reasons}\nslots {slots}\nslurm {slurm}\n"
             f"cloud {list(site.clouds.nodes.values())}\noperations {view.operations}\nblocked {view.blocked!r}"
-            f" resting {view.resting}\n{self.run.notes[-10:]}"
+            f" backing off {view.backing_off}\n{self.run.notes[-10:]}"
         )

@@ -66,7 +66,7 @@ class Cancelling:
             return True
         if state.t - self._complained >= SETTLING:
             self._complained = state.t
-            state.desk.error(
+            state.context.error(
                 "%d of %d waiting jobs look unsatisfiable: this looks like a mistake in the configuration, and none is"
                 " cancelled for now",
                 unsatisfiable,
@@ -76,15 +76,17 @@ class Cancelling:
         return False
 
     def _cancel(self, state: State, job: Job, why: str) -> Operation:
-        chore = Chore(state.desk, DRIVER, job.id)
+        chore = Chore(state.context, DRIVER, job.id)
         state.chores[chore.id] = chore
         self._begun.add(job.id)
         if not state.policy.cancel_unsatisfiable:
             text = "Job '%s' is unsatisfiable, and is left in the queue: %s"
-            state.desk.decide(Decided.CANCEL, job.id, text, job.id, why, level=WARNING, logger=DRIVER)
+            state.context.decide(Decided.CANCEL, job.id, text, job.id, why, level=WARNING, logger=DRIVER)
             chore.begin(ExplainJob(chore.id, job, why, logger=DRIVER))
             return chore
-        state.desk.decide(Decided.CANCEL, job.id, "Cancelling unsatisfiable job '%s': %s", job.id, why, logger=DRIVER)
+        state.context.decide(
+            Decided.CANCEL, job.id, "Cancelling unsatisfiable job '%s': %s", job.id, why, logger=DRIVER
+        )
         chore.begin(CancelJob(chore.id, job, why, logger=DRIVER))
         return chore
 
@@ -93,10 +95,10 @@ class Cancelling:
         if isinstance(chore.last_step, ExplainJob):
             if chore.error is not None:
                 self._begun.discard(job.id)
-                state.desk.error("Trying to write on job '%s': %s", job.id, chore.error.text, logger=DRIVER)
+                state.context.error("Trying to write on job '%s': %s", job.id, chore.error.text, logger=DRIVER)
         elif chore.outcome == "done":
-            state.desk.debug("Cancelled unsatisfiable job '%s'", job.id, logger=DRIVER)
-            state.desk.counters["jobs_cancelled"] += 1
+            state.context.debug("Cancelled unsatisfiable job '%s'", job.id, logger=DRIVER)
+            state.context.counters["jobs_cancelled"] += 1
         else:
             self._begun.discard(job.id)
             self._complain(state, job, chore.error)
@@ -106,9 +108,9 @@ class Cancelling:
         text = error.text if error is not None else ""
         refused = error is not None and error.kind is ErrorKind.REFUSED
         if refused and state.t - self._refused < SETTLING:
-            state.desk.debug("Trying to cancel job '%s': %s", job.id, text, logger=DRIVER)
+            state.context.debug("Trying to cancel job '%s': %s", job.id, text, logger=DRIVER)
             return
         if refused and error is not None and error.hint:
             text += f" (look at {error.hint})"
         self._refused = state.t if refused else self._refused
-        state.desk.error("Trying to cancel job '%s': %s", job.id, text, logger=DRIVER)
+        state.context.error("Trying to cancel job '%s': %s", job.id, text, logger=DRIVER)

@@ -13,15 +13,15 @@ from arvnodeman.fleet.nodes.node import (
     HOLD,
     IDLE,
     NOT_UP,
+    Basis,
     Node,
-    Sight,
     drained_by_us,
 )
-from arvnodeman.fleet.plan.picture import Case, Going, Idle, Keep, Kept, Stop
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes_of_use import KeptInVain
-from arvnodeman.fleet.values.leaving import Kind
+from arvnodeman.fleet.plan.picture import Case, Going, IdleBin, Keep, Kept, Stop
+from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import Word
+from arvnodeman.fleet.values.reasons_of_use import KeptInVain
 from arvnodeman.fleet.values.work import OUR_SHUTDOWN
 
 
@@ -31,26 +31,26 @@ def resumed_now(state: State, node: Node) -> bool:
     return chore is not None and isinstance(chore.last_step, ResumeNode)
 
 
-def case_of(node: Node, sight: Sight, resumed: bool, pool: Callable[[Node], str]) -> Case | Idle:
+def case_of(node: Node, basis: Basis, resumed: bool, pool: Callable[[Node], str]) -> Case | IdleBin:
     """Of the row alone, and of whether a drain of it is being taken back."""
     if node.destroyed_at is not None or node.shutdown is not None:
         return Going(node.id, _makes_room(node))
     told = node.cloud.word is not None or (node.slurm is not None and node.slurm.state.kind.drained)
     if node.state is BUSY and node.size is not None and not told:
-        return _at_work(node, sight, pool)
+        return _at_work(node, basis, pool)
     up = node.state not in NOT_UP
-    if node.boot is not None or node.destroy_again_at > sight.t or resumed:
-        until = node.destroy_again_at if node.destroy_again_at > sight.t else None
-        return Keep(node.id, undecided(node, sight, until), up, told=False)
+    if node.boot is not None or node.destroy_again_at > basis.t or resumed:
+        until = node.destroy_again_at if node.destroy_again_at > basis.t else None
+        return Keep(node.id, undecided(node, basis, until), up, told=False)
     if told:
-        stop = _by_word(node, sight) or adopted(node)
+        stop = _by_word(node, basis) or adopted(node)
         if stop is not None:
             return stop
     if node.state is BUSY and node.size is not None:
-        return Keep(node.id, eligible(node, sight), up, told=False)
-    if node.state is IDLE and node.size is not None and node.shield_until is None and not node.has_failed:
+        return Keep(node.id, eligible(node, basis), up, told=False)
+    if node.state is IDLE and node.size is not None and node.grace_until is None and not node.has_failed:
         return bin_of(node)
-    return _of_itself(node, sight, up)
+    return _of_itself(node, basis, up)
 
 
 def _makes_room(node: Node) -> bool:
@@ -58,29 +58,29 @@ def _makes_room(node: Node) -> bool:
     return node.shutdown is None or not (node.slurm_busy or node.shutdown.cancelling)
 
 
-def _at_work(node: Node, sight: Sight, pool: Callable[[Node], str]) -> Case:
+def _at_work(node: Node, basis: Basis, pool: Callable[[Node], str]) -> Case:
     """It works, or Slurm keeps it for a job: in vain for one which more nodes would not help, such as one that has to
     wait for the end of a maintenance. It is drained first, and the last look must find no job there."""
-    shielded = node.shield_until is not None
+    in_grace = node.grace_until is not None
     slurm = node.slurm.state.said if node.slurm is not None else ""
-    reason = eligible(node, sight) if shielded else causes.working(slurm)
-    if node.use.kept_since is None or not node.use.kept(sight.t, sight.policy.use_within):
+    reason = eligible(node, basis) if in_grace else reasons.working(slurm)
+    if node.use.kept_since is None or not node.use.kept(basis.t, basis.policy.use_within):
         return Keep(node.id, reason, told=False)
-    if node.boot is not None or node.destroy_again_at > sight.t:
+    if node.boot is not None or node.destroy_again_at > basis.t:
         return Keep(node.id, reason, told=False)
-    if not sight.windows.is_open(node.start(sight), sight.cloud_now, sight.clock_margin):
+    if not basis.windows.is_open(node.start(basis), basis.cloud_now, basis.clock_margin):
         return Keep(node.id, reason, told=False)
-    in_vain = KeptInVain(seconds=sight.t - node.use.kept_since)
+    in_vain = KeptInVain(seconds=basis.t - node.use.kept_since)
     return Kept(node.id, in_vain, reason, node.price, pool(node))
 
 
-def _by_word(node: Node, sight: Sight) -> Stop | None:
+def _by_word(node: Node, basis: Basis) -> Stop | None:
     """Operators' words that a restart found in the tags."""
     if node.word is Word.KILL:
-        return Stop(node.id, Kind.KILL)
-    if node.word is Word.DRAIN and (sight.policy.slurm or node.state is not BUSY):
+        return Stop(node.id, ShutdownKind.KILL)
+    if node.word is Word.DRAIN and (basis.policy.slurm or node.state is not BUSY):
         drained = drained_by_us(node) is not None
-        return Stop(node.id, Kind.OPERATOR, drained=drained, works=node.slurm_busy)
+        return Stop(node.id, ShutdownKind.OPERATOR, drained=drained, works=node.slurm_busy)
     return None
 
 
@@ -89,15 +89,15 @@ def adopted(node: Node) -> Stop | None:
     kind = drained_by_us(node) if node.word is not HOLD else None
     if kind is None:
         return None
-    going = Kind.UNWANTED if kind == OUR_SHUTDOWN else Kind.REMOVAL
+    going = ShutdownKind.UNWANTED if kind == OUR_SHUTDOWN else ShutdownKind.REMOVAL
     return Stop(node.id, going, drained=True, works=node.slurm_busy)
 
 
-def _of_itself(node: Node, sight: Sight, up: bool) -> Case:
+def _of_itself(node: Node, basis: Basis, up: bool) -> Case:
     """What does not work, or is of no known size, goes."""
-    reason = eligible(node, sight)
-    if node.size is None and node.state is BUSY and sight.policy.slurm and node.word is not HOLD:
-        reason = causes.SizeUnknown(tag=node.cloud.size_tag or "")  # drained at once
+    reason = eligible(node, basis)
+    if node.size is None and node.state is BUSY and basis.policy.slurm and node.word is not HOLD:
+        reason = reasons.SizeUnknown(tag=node.cloud.size_tag or "")  # drained at once
     if reason.goes:
-        return Stop(node.id, Kind.REMOVAL, reason, works=node.slurm_busy)
+        return Stop(node.id, ShutdownKind.REMOVAL, reason, works=node.slurm_busy)
     return Keep(node.id, reason, up)

@@ -15,7 +15,7 @@ from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.plan.vain import (
     SAMPLE,
     USED_SOON,
-    Idle,
+    IdleNode,
     Mark,
     Memory,
     Verdict,
@@ -25,10 +25,10 @@ from arvnodeman.fleet.plan.vain import (
     has_moved,
     words_of,
 )
-from arvnodeman.fleet.values.causes import span
-from arvnodeman.fleet.values.causes_of_use import InVain
-from arvnodeman.fleet.values.leaving import Kind
+from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import ANYWHERE, Job, JobShape, NodeSize, Word
+from arvnodeman.fleet.values.reasons import span
+from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind
 
 AFTER_BOOTS = 2  # times boot_fail_after, in which a boot may yet bring a node
@@ -88,7 +88,7 @@ def look(state: State) -> Standing:
         if slurm is None or size is None or node.destroyed_at is not None or node.word in _GOING:
             continue
         if node.shutdown is not None or not slurm.responding:
-            going = node.shutdown is not None and node.shutdown.kind is Kind.UNWANTED
+            going = node.shutdown is not None and node.shutdown.kind is ShutdownKind.UNWANTED
             if going or (node.shutdown is None and slurm.state.kind is FREE):
                 standing.silent.setdefault(size.id, []).append(node)
             continue
@@ -163,13 +163,13 @@ def _that_it_may_have(state: State, shape: JobShape, nodes: list[Node]) -> list[
     return [node for node, zone in zip(nodes, zones, strict=True) if good[zone]]
 
 
-def _longest(nodes: Iterable[Node]) -> Idle | None:
+def _longest(nodes: Iterable[Node]) -> IdleNode | None:
     """The node that has stood there for longest without being used."""
-    best: Idle | None = None
+    best: IdleNode | None = None
     for node in nodes:
         since = next((at for at in (node.use.ready_since, node.use.kept_since) if at is not None), node.since)
         if best is None or since < best.since:
-            best = Idle(node.hostname or node.cloud.name, since)
+            best = IdleNode(node.hostname or node.cloud.name, since)
     return best
 
 
@@ -266,10 +266,10 @@ def _sizes_of_reserved(state: State) -> set[str]:
 def _decide(state: State, verdict: Verdict) -> None:
     """Once for each group and back-off."""
     memory, name = verdict.memory, group_name(verdict.shape)
-    state.desk.counters["boots_in_vain"] += 1
+    state.context.counters["boots_in_vain"] += 1
     state.look_again(memory.until)
     text = "Node %s stood idle for %s for jobs of the group %s (%s), and Slurm did not use it: it says %s."
-    state.desk.decide(
+    state.context.decide(
         Decided.IN_VAIN,
         name,
         text + " None is booted for them for %s, then one as a probe",
@@ -285,7 +285,7 @@ def _decide(state: State, verdict: Verdict) -> None:
 
 def _ended(state: State, shape: JobShape, why: str) -> None:
     name = group_name(shape)
-    state.desk.decide(Decided.TRIED_AGAIN, name, "Nodes are tried again for the group %s: %s", name, why)
+    state.context.decide(Decided.TRIED_AGAIN, name, "Nodes are tried again for the group %s: %s", name, why)
 
 
 def note_boots(state: State, plan: Plan) -> None:
@@ -299,14 +299,14 @@ def retry(state: State, target: str, reason: str) -> int:
     """An operator wants it tried again: a group by its name, a job by its id, or a size. How many groups waited."""
     shapes = [shape for shape in state.vain.groups if _is_meant(state, shape, target)]
     text = "An operator said retry of %s: %s"
-    state.desk.decide(Decided.WORD, target, text, target, reason)
+    state.context.decide(Decided.WORD, target, text, target, reason)
     ended = 0
     for shape in shapes:
         if state.vain.end(state.vain.groups[shape], state.t):
             ended += 1
             _ended(state, shape, "an operator said retry")
     health = state.health.get(target)
-    if health is not None and health.resting is not None:
+    if health is not None and health.backing_off is not None:
         health.until = min(health.until, state.t)
     state.vain.watches.clear()
     return ended

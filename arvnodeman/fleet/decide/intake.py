@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arvnodeman.fleet.decide.boots import link
+from arvnodeman.fleet.decide.boot_lifecycle import link
 from arvnodeman.fleet.decide.quiet import ring
 from arvnodeman.fleet.decide.state import OFFSET_NOISE, State
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
@@ -10,8 +10,8 @@ from arvnodeman.fleet.nodes.node import (
     BUSY,
     DOWN,
     LONG_STALE,
+    Basis,
     Node,
-    Sight,
     at_work_too_long,
     judge,
     note_work,
@@ -19,15 +19,15 @@ from arvnodeman.fleet.nodes.node import (
     undrained,
 )
 from arvnodeman.fleet.nodes.polls import CLOCKS_DIFFER
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeState
+from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.work import FREE
 
 MASS = 3  # nodes that must turn down at once, at least, to be more than bad luck
 ADDRESS_LATE = 1 / 4  # of boot_fail_after: a node without an address for so long is worth a warning
 CAREFUL_POLLS = 2  # node polls after Slurm was away
-Verdict = tuple[Node, NodeState, Cause | None]  # what a node poll makes of a node, before any counting
+Verdict = tuple[Node, NodeState, Reason | None]  # what a node poll makes of a node, before any counting
 
 
 def take_cloud(state: State, event: CloudListed) -> None:
@@ -41,16 +41,16 @@ def take_cloud(state: State, event: CloudListed) -> None:
     came = [entry.report_id for entry in change.entries.came]
     left = [entry.report_id for entry in change.entries.left]
     if not state.cloud_trust.follow(came, left, state.roster.listed.report_ids):
-        state.desk.warning(
+        state.context.warning(
             "The cloud's list lacks %d nodes that were there: it is not believed before a second one says the same",
             len(state.cloud_trust.doubted),
         )
     state.news += 1
     _revive(state)
     for identity in change.entries.duplicates:
-        state.desk.warning("The cloud lists node %s twice: the second is ignored", identity)
+        state.context.warning("The cloud lists node %s twice: the second is ignored", identity)
     for node in change.new:
-        state.desk.info("Registering new cloud node %s", node.id)
+        state.context.info("Registering new cloud node %s", node.id)
         _note_pairing(state, node)
         _find_boot(state, node)
     for node in (*change.new, *change.changed):
@@ -73,7 +73,7 @@ def _note_fault(state: State, node: Node) -> None:
     """Once, what the cloud says of a node that it calls failed."""
     if node.failed_polls == 1 and node.destroyed_at is None:
         fault = node.cloud.fault or "it does not say why"
-        state.desk.warning("The cloud calls node %s failed: %s", node.cloud.name, fault)
+        state.context.warning("The cloud calls node %s failed: %s", node.cloud.name, fault)
 
 
 def _revive(state: State) -> None:
@@ -81,10 +81,10 @@ def _revive(state: State) -> None:
     for node in state.roster.awake():
         if node.destroyed_at is not None and state.t - node.destroyed_at > state.policy.boot_fail_after:
             node.destroyed_at = None
-            node.down_cause = causes.IsDown(why="the cloud lists it still, long after it was destroyed")
+            node.down_cause = reasons.IsDown(why="the cloud lists it still, long after it was destroyed")
             node.set_state(NodeState.DOWN, state.t)
             state.touch(node)
-            state.desk.warning("Cloud node %s is still listed, long after it was destroyed", node.cloud.name)
+            state.context.warning("Cloud node %s is still listed, long after it was destroyed", node.cloud.name)
 
 
 def _offset(state: State, told: float | None, before: float, whose: str) -> float:
@@ -93,7 +93,7 @@ def _offset(state: State, told: float | None, before: float, whose: str) -> floa
         return before
     offset = told if abs(told) > OFFSET_NOISE else 0.0
     if abs(offset) > CLOCKS_DIFFER >= abs(before):
-        state.desk.warning("The clock of the %s differs from ours by %.0f seconds", whose, offset)
+        state.context.warning("The clock of the %s differs from ours by %.0f seconds", whose, offset)
     return offset
 
 
@@ -122,7 +122,7 @@ def _find_boot(state: State, node: Node) -> None:
 
 def _note_pairing(state: State, node: Node) -> None:
     if node.record is not None:
-        state.desk.info(
+        state.context.info(
             "Cloud node %s is now paired with Arvados node %s with hostname %s",
             node.cloud.name,
             node.record.uuid,
@@ -142,12 +142,12 @@ def take_records(state: State, event: RecordsListed) -> bool:
     joining = state.roster.take_records(event.records, event.slurm)
     records = joining.records
     if not state.record_trust.follow(records.came, records.before, lambda: set(state.roster.records)):
-        state.desk.warning(
+        state.context.warning(
             "The list of node records lacks %d that were there: it is not believed before a second one says the same",
             len(state.record_trust.doubted),
         )
     for uuid in records.new:
-        state.desk.info("Registering new Arvados node %s", uuid)
+        state.context.info("Registering new Arvados node %s", uuid)
     for node in joining.paired:
         _note_pairing(state, node)
     state.touched.update(node.id for node in joining.fresh)
@@ -168,7 +168,7 @@ def _check_first_cloud_list(state: State) -> None:
     """The records came after the first cloud list: hold that against them now."""
     _expect_pinging_nodes(state)
     if not state.cloud_trust.look({node.cloud.report_id for node in state.roster.nodes.values()}):
-        state.desk.warning("The first cloud list lacks nodes that ping: it is not believed before a second one")
+        state.context.warning("The first cloud list lacks nodes that ping: it is not believed before a second one")
 
 
 def _find_prepared(state: State) -> None:
@@ -183,42 +183,42 @@ def _find_prepared(state: State) -> None:
 
 def judge_all(state: State) -> None:
     """What this node poll makes of every node that is awake."""
-    sight = state.sight()
+    basis = state.basis()
     polls = state.record_polls
     state.roster.polled(state.t)
     polls.append(state.t)
     while state.t - polls[0] > state.policy.boot_fail_after:
         polls.popleft()
     watched = state.t - state.began >= state.policy.boot_fail_after
-    judged, turned, unheard = _judge_each(state, sight)
-    _shield(state, turned)
-    lifted = _lift_shields(state, judged)
+    judged, turned, unheard = _judge_each(state, basis)
+    _give_grace(state, turned)
+    lifted = _end_graces(state, judged)
     for node, verdict, cause in judged:
         if not node.been_up and node.record is not None:
             _note_up(state, node, verdict)
         if node.at_work_since is not None:
             _warn_at_work(state, node)
-        if node.shield_until is not None and (verdict is not DOWN or node.id in lifted):
-            node.shield_until, node.supply_until = None, 0.0
+        if node.grace_until is not None and (verdict is not DOWN or node.id in lifted):
+            node.grace_until, node.supply_until = None, 0.0
         if node.destroyed_at is None and node.shutdown is None:
-            settle(node, verdict, cause, sight, len(polls) if watched else None)
+            settle(node, verdict, cause, basis, len(polls) if watched else None)
     for node in unheard:
-        _warn_protected(state, node, sight)
+        _warn_protected(state, node, basis)
         _warn_no_address(state, node)
 
 
-def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], list[Node]]:
+def _judge_each(state: State, basis: Basis) -> tuple[list[Verdict], list[Node], list[Node]]:
     """The verdict on each node that is not as busy as it was; nodes that Slurm calls down now, and did not before;
     nodes that have not been heard of lately."""
     judged: list[Verdict] = []
     turned: list[Node] = []
     unheard: list[Node] = []
-    t, fresh, heard = sight.t, sight.record_now - sight.policy.node_stale_after, sight.heard
+    t, fresh, heard = basis.t, basis.record_now - basis.policy.node_stale_after, basis.heard
     for node in state.roster.awake():
         slurm, record = node.slurm, node.record
         if record is None:
             unheard.append(node)
-            judged.append((node, *judge(node, sight)))
+            judged.append((node, *judge(node, basis)))
             continue
         if (
             slurm is not None
@@ -233,7 +233,7 @@ def _judge_each(state: State, sight: Sight) -> tuple[list[Verdict], list[Node], 
             node.slurm_down, node.busy_at, node.at_work_since = False, t, None  # nearly every node of every poll
             continue
         note_work(node, t)
-        judged.append((node, *judge(node, sight)))
+        judged.append((node, *judge(node, basis)))
         if heard:
             down = slurm is None or slurm.state.kind.down
             if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:
@@ -257,44 +257,44 @@ def _note_up(state: State, node: Node, verdict: NodeState) -> None:
     if not up:
         return
     node.been_up = True
-    state.desk.counters["nodes_came_up"] += 1
-    state.desk.counters["boots_up"] += node.booted
+    state.context.counters["nodes_came_up"] += 1
+    state.context.counters["boots_up"] += node.booted
     if node.size is not None:
         state.health_of(node.size).came_up()
 
 
-def _shield(state: State, turned: list[Node]) -> None:
+def _give_grace(state: State, turned: list[Node]) -> None:
     """Many nodes turn down at once, or right after Slurm was away: that is Slurm's trouble rather than theirs."""
     careful = state.slurm_back > 0
     state.slurm_back = max(0, state.slurm_back - 1)
     if not turned or not (careful or (len(turned) > MASS and 2 * len(turned) > len(state.roster.paired))):
         return
-    state.desk.warning("%d nodes turned down at once in Slurm: they keep their state for now", len(turned))
+    state.context.warning("%d nodes turned down at once in Slurm: they keep their state for now", len(turned))
     for node in turned:
-        node.shield_until = state.t + state.policy.boot_fail_after
+        node.grace_until = state.t + state.policy.boot_fail_after
         node.supply_until = state.t + state.policy.poll_stale_after
 
 
-def _lift_shields(state: State, judged: list[Verdict]) -> set[str]:
+def _end_graces(state: State, judged: list[Verdict]) -> set[str]:
     """Those that are still down when the shield's time is over are down: a few in each node poll."""
     over = [
         node
         for node, verdict, _ in judged
-        if node.shield_until is not None and state.t >= node.shield_until and verdict is DOWN
+        if node.grace_until is not None and state.t >= node.grace_until and verdict is DOWN
     ]
     return {node.id for node in over[: max(MASS, len(over) // 4)]}
 
 
-def _warn_namesake(state: State, node: Node, sight: Sight) -> None:
+def _warn_namesake(state: State, node: Node, basis: Basis) -> None:
     """Once an hour, name a node that would have gone by now, but for the work under a name that may be its."""
     namesake = node.namesake
-    node.doubtful = namesake is not None and namesake.state.kind.busy and node.boot_exceeded(sight)
+    node.doubtful = namesake is not None and namesake.state.kind.busy and node.boot_exceeded(basis)
     if namesake is None or not node.doubtful:
         return
     if node.warned_at is None or state.t - node.warned_at >= LONG_STALE:
         node.warned_at = state.t
         text = "Cloud node %s (%s) is kept though it never paired: Slurm says %s of %s, which may be this node"
-        state.desk.warning(text, node.cloud.name, node.id, namesake.state.said, namesake.name)
+        state.context.warning(text, node.cloud.name, node.id, namesake.state.said, namesake.name)
 
 
 def _warn_no_address(state: State, node: Node) -> None:
@@ -305,7 +305,7 @@ def _warn_no_address(state: State, node: Node) -> None:
         node.address_warned = True
         text = "Cloud node %s (%s) has been listed for %.0f seconds, and %s"
         waited = state.t - node.first_seen
-        state.desk.warning(text, node.cloud.name, node.id, waited, causes.NO_ADDRESS)
+        state.context.warning(text, node.cloud.name, node.id, waited, reasons.NO_ADDRESS)
 
 
 def _warn_at_work(state: State, node: Node) -> None:
@@ -316,10 +316,10 @@ def _warn_at_work(state: State, node: Node) -> None:
     text = (
         "Cloud node %s (%s) counts as down from now on: Slurm has said %s of it for longer than boot_fail_after (%d s)"
     )
-    state.desk.warning(text, node.cloud.name, node.hostname, node.slurm.state.said, state.policy.boot_fail_after)
+    state.context.warning(text, node.cloud.name, node.hostname, node.slurm.state.said, state.policy.boot_fail_after)
 
 
-def _warn_protected(state: State, node: Node, sight: Sight) -> None:
+def _warn_protected(state: State, node: Node, basis: Basis) -> None:
     """Once an hour, name a node that may be leaking money: busy with an old ping or without an answer for an hour, or
     protected since its record is old."""
     slurm = node.slurm
@@ -331,18 +331,18 @@ def _warn_protected(state: State, node: Node, sight: Sight) -> None:
     if node.shutdown is not None or node.destroyed_at is not None:
         return
     if node.record is None:
-        _warn_namesake(state, node, sight)
+        _warn_namesake(state, node, basis)
         return
     silent = node.unresponsive_since is not None and state.t - node.unresponsive_since >= LONG_STALE
     if node.slurm_busy:
-        doubtful = silent or sight.too_old(node.record.last_ping_at)
+        doubtful = silent or basis.too_old(node.record.last_ping_at)
     else:
-        doubtful = sight.too_old(node.record.modified_at)
+        doubtful = basis.too_old(node.record.modified_at)
     node.doubtful = doubtful
     if not doubtful or (node.warned_at is not None and state.t - node.warned_at < LONG_STALE):
         return
     node.warned_at = state.t
-    state.desk.warning(
+    state.context.warning(
         "Cloud node %s (%s) is kept though it has not been heard of for long: Slurm says %s",
         node.cloud.name,
         node.hostname,

@@ -31,7 +31,7 @@ def offer_sizes(state: State) -> list[Operation]:
     begun: list[Operation] = []
     for features, names in lacking.items():
         for first in range(0, len(names), MOST):
-            chore = OfferNames(state.desk, tuple(names[first : first + MOST]), features)
+            chore = OfferNames(state.context, tuple(names[first : first + MOST]), features)
             state.chores[chore.id] = chore
             begun.append(chore)
     return begun
@@ -42,4 +42,4 @@ def after_offer(state: State, chore: OfferNames) -> None:
     if chore.error is not None:
         state.offers_at = state.t + AGAIN_AFTER
         text = "Slurm cannot be told which sizes free names offer, and refuses jobs that name one: %s"
-        state.desk.error(text, chore.error.text, logger=chore.logger)
+        state.context.error(text, chore.error.text, logger=chore.logger)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from arvnodeman.fleet.decide.cases import case_of, resumed_now
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.nodes.eligible import eligible
-from arvnodeman.fleet.nodes.node import Node, Sight
+from arvnodeman.fleet.nodes.node import Basis, Node
 from arvnodeman.fleet.nodes.roster import Roster
 from arvnodeman.fleet.outlook.ahead import Names
 from arvnodeman.fleet.plan.picture import (
@@ -18,11 +18,11 @@ from arvnodeman.fleet.plan.picture import (
     Case,
     Chance,
     Ends,
-    Idle,
+    IdleBin,
     Leaving,
+    NodeTally,
     Pending,
     Picture,
-    Tally,
     pool_of,
 )
 from arvnodeman.fleet.plan.plan import Plan, plan
@@ -57,7 +57,7 @@ def taken_back(state: State, identity: str) -> None:
 
 def refresh(state: State) -> None:
     """Bring the stock up to date."""
-    state.stock.refresh(state.roster.nodes, state.sight(), state.zone, zoned=state.is_zoned)
+    state.stock.refresh(state.roster.nodes, state.basis(), state.zone, zoned=state.is_zoned)
 
 
 def picture_of(state: State, *, ends: bool = False, asking: str = "") -> Picture:
@@ -69,7 +69,7 @@ def picture_of(state: State, *, ends: bool = False, asking: str = "") -> Picture
         t=state.t,
         now=state.clock.now,
         news=state.news,
-        gate=state.desk.gate,
+        gate=state.context.gate,
         table=state.table,
         bounds=state.bounds(),
         other_size_may_try=state.quota.other_size_may_try,
@@ -98,7 +98,7 @@ def _pool(state: State, node: Node) -> str:
     return pool_of(node.size.id, state.zone(node.hostname)) if node.size is not None else ""
 
 
-def _with_unseen(state: State, tally: Tally) -> Tally:
+def _with_unseen(state: State, tally: NodeTally) -> NodeTally:
     """And what no list shows yet, or any more."""
     boots = [boot for boot in state.boots.values() if boot.row is None and boot.outcome is None]
     comes = [(boot.size.id, boot.size.price, state.zone(boot.hostname)) for boot in boots]
@@ -122,19 +122,19 @@ def _with_unseen(state: State, tally: Tally) -> Tally:
 
 def _ends(state: State) -> Ends:
     """What may go."""
-    sight, stock = state.sight(), state.stock
+    basis, stock = state.basis(), state.stock
     cases: list[Case] = []
     spare = {pool: list(nodes.values()) for pool, nodes in stock.spare.items()}
     for node in stock.odd_in_turn():
-        case = case_of(node, sight, resumed_now(state, node), lambda node: _pool(state, node))
-        if isinstance(case, Idle):
+        case = case_of(node, basis, resumed_now(state, node), lambda node: _pool(state, node))
+        if isinstance(case, IdleBin):
             spare.setdefault(_pool(state, node), []).append(case)
         else:
             cases.append(case)
     return Ends(
         cases=cases,
         spare=spare,
-        chances=_Chances(state.roster, sight),
+        chances=_Chances(state.roster, basis),
         busy=stock.plainly_busy,
         unlisted=len(state.phantoms) + sum(boot.row is None for boot in state.boots.values()),
         may_unplan=state.policy.slurm,
@@ -144,8 +144,8 @@ def _ends(state: State) -> Ends:
 class _Chances(Mapping[str, Chance]):
     """Of each node, judged when it is asked about: few are."""
 
-    def __init__(self, roster: Roster, sight: Sight) -> None:
-        self._roster, self._sight = roster, sight
+    def __init__(self, roster: Roster, basis: Basis) -> None:
+        self._roster, self._sight = roster, basis
 
     def __getitem__(self, identity: str) -> Chance:
         node = self._roster.nodes[identity]

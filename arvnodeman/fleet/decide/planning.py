@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from arvnodeman.fleet.decide.boots import after_boot, begin_boot
+from arvnodeman.fleet.decide.boot_lifecycle import after_boot, begin_boot
 from arvnodeman.fleet.decide.evidence import heed, judge, note_boots
 from arvnodeman.fleet.decide.picturing import replan, taken_back
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import adopt_drained, after_shutdown, carry_out
 from arvnodeman.fleet.messages import DEBUG, Decided, QueueListed
 from arvnodeman.fleet.plan.plan import Plan
-from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeState
 from arvnodeman.fleet.values.queue import Queue
 
@@ -26,9 +26,9 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)
     state.foresee(event.outlook)
     heed(state, event.refused)
-    if state.desk.gate.lets_boots:
+    if state.context.gate.lets_boots:
         if state.quota.probe_due(state.t):
-            state.desk.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)
+            state.context.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)
         state.slots.probe_due(state.t)
         adopt_drained(state)
     plan = replan(state)
@@ -49,7 +49,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
 
 def _begin_boots(state: State, plan: Plan) -> None:
     for size, count in Counter(new.size.id for new in plan.boots).items():
-        state.desk.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
+        state.context.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
     standing = plan.tally.nodes
     for new in plan.boots:
         boot = begin_boot(state, new.size, new.place)
@@ -84,8 +84,8 @@ def _note_stop(state: State, plan: Plan) -> None:
     """What a limit stopped, and when to look again."""
     stop, size = plan.stopped, plan.stopped_size
     _decide_held_back(state, plan)
-    if isinstance(stop, causes.AtPriceCap) and size is not None:
-        state.desk.info(
+    if isinstance(stop, reasons.AtPriceCap) and size is not None:
+        state.context.info(
             "Not booting %s (price %g) because with it would exceed max_total_price of %g (current total_price is %g)",
             size.id,
             size.price,
@@ -104,7 +104,7 @@ def _decide_held_back(state: State, plan: Plan) -> None:
     stop, size = plan.stopped, plan.stopped_size.id if plan.stopped_size is not None else ""
     key = None if stop is None else (type(stop).__name__, size)
     if stop is not None and key != state.held_back:
-        state.desk.decide(Decided.HELD_BACK, size, "Not booting: %s", stop.words(state.t), level=DEBUG)
+        state.context.decide(Decided.HELD_BACK, size, "Not booting: %s", stop.words(state.t), level=DEBUG)
     state.held_back = key
 
 
@@ -116,7 +116,7 @@ def _summarise(state: State, plan: Plan) -> None:
     for size in state.table.cheapest_first:
         booting, unpaired = counts[size.id, NodeState.BOOTING], counts[size.id, NodeState.UNPAIRED]
         idle, busy = counts[size.id, NodeState.IDLE], counts[size.id, NodeState.BUSY]
-        state.desk.info(
+        state.context.info(
             "%s: wishlist %d, up %d (booting %d, unpaired %d, idle %d, busy %d), down %d, shutdown %d",
             size.id,
             plan.wanted.get(size.id, 0),

@@ -14,7 +14,7 @@ from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.upkeep import has_all
 from arvnodeman.fleet.nodes.node import BUSY, IDLE, Node
 from arvnodeman.fleet.nodes.use import LEAST_POLLS
-from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.work import FREE, NodeWork, WorkKind
 
 WORKS_ON = frozenset({WorkKind.WORKING, WorkKind.FINISHING})  # work that nothing is about to end
@@ -78,7 +78,7 @@ def _is_steady(state: State, node: Node) -> bool:
 
 def _works_on(node: Node, slurm: NodeWork) -> bool:
     """It works, and nothing is about to end that."""
-    at_work = slurm.state.kind in WORKS_ON and node.reason is causes.working(slurm.state.said)
+    at_work = slurm.state.kind in WORKS_ON and node.reason is reasons.working(slurm.state.said)
     return at_work and node.use.ready_since is None
 
 
@@ -87,7 +87,7 @@ def _is_wanted(state: State, node: Node, slurm: NodeWork) -> bool:
     size, policy = node.size, state.policy
     return (
         size is not None
-        and node.reason is causes.wanted(size.id)
+        and node.reason is reasons.wanted(size.id)
         and slurm.state.kind is FREE
         and node.idle_polls >= policy.consecutive_idle_count
         and node.use.ready_polls >= LEAST_POLLS
@@ -103,7 +103,7 @@ def _is_at_rest(node: Node) -> bool:
         and not node.down_polls
         and not node.supply_until
         and not node.doubtful
-        and node.shield_until is None
+        and node.grace_until is None
         and node.use.kept_since is None
         and node.at_work_since is None
         and node.unresponsive_since is None

@@ -72,7 +72,7 @@ class RecordKeeping:
         if not first_list and record.uuid not in self._warned:
             self._warned.add(record.uuid)
             text = "The node of record %s (%s, %s) is not listed, but gives signs of life: it counts for the limits"
-            state.desk.warning(text, record.uuid, record.hostname, record.instance_id)
+            state.context.warning(text, record.uuid, record.hostname, record.instance_id)
 
     def _without_node(self, state: State) -> Iterator[NodeRecord]:
         """Records that belong to no node that we know, and to no operation."""
@@ -111,7 +111,7 @@ class RecordKeeping:
     def orphans(self, state: State) -> list[NodeRecord]:
         """Records whose slot is given back now: no node in two lists in a row, and nothing has moved for
         boot_fail_after; at once, when a boot of this run left it behind."""
-        if not state.desk.gate.lets_boots:
+        if not state.context.gate.lets_boots:
             return []
         lists = state.freshness.counts[Poll.CLOUD]
         found = []
@@ -153,13 +153,13 @@ def clean_orphans(state: State, keeping: RecordKeeping) -> list[Operation]:
     orphans = keeping.orphans(state)
     names = {state.roster.hostname(node) for node in state.roster.nodes.values()} if orphans else set()
     for record in orphans:
-        chore = CleanRecord(state.desk, record)
+        chore = CleanRecord(state.context, record)
         state.chores[chore.id] = chore
         known = state.policy.slurm and state.roster.slurm is not None and record.hostname in state.roster.slurm
         shared = record.hostname in names  # another node goes by that name
         reason = reason_for(OUR_REMOVAL, record.instance_id or record.uuid)
         text = "Cleaning node record %s (%s): it has no node"
-        state.desk.decide(Decided.CLEAN, record.hostname or record.uuid, text, record.uuid, record.hostname)
+        state.context.decide(Decided.CLEAN, record.hostname or record.uuid, text, record.uuid, record.hostname)
         chore.clean(set_down=reason if known and not shared else None, action=CLEANED)
         begun.append(chore)
     return begun

@@ -11,12 +11,12 @@ from arvnodeman.fleet.decide.stock import Stock
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.alarms import Alarms
 from arvnodeman.fleet.nodes.milestones import Milestones
-from arvnodeman.fleet.nodes.node import Node, Sight, undrained
-from arvnodeman.fleet.nodes.polls import CLOCKS_DIFFER, Clock, Freshness, Trust
+from arvnodeman.fleet.nodes.node import Basis, Node, undrained
+from arvnodeman.fleet.nodes.polls import CLOCKS_DIFFER, BrainClock, Freshness, Trust
 from arvnodeman.fleet.nodes.roster import Roster
 from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.operations.chores import Chore, CleanRecord
-from arvnodeman.fleet.operations.operation import Desk, Operation
+from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.plan.plan import Plan
@@ -38,9 +38,9 @@ class State:
     """The Fleet's memory. Only the Fleet's own modules touch it, one event at a time."""
 
     def __init__(self, policy: Policy, now: float) -> None:
-        self.clock = Clock(now)
+        self.clock = BrainClock(now)
         self.began = self.clock.t
-        self.desk = Desk(policy, self.clock)
+        self.context = OperationContext(policy, self.clock)
         self.windows = ShutdownWindows(policy.shutdown_windows)
         self.freshness = Freshness(policy.poll_stale_after)
         self.cloud_trust = Trust()
@@ -88,7 +88,7 @@ class State:
     @property
     def policy(self) -> Policy:
         """The options that decide."""
-        return self.desk.policy
+        return self.context.policy
 
     @property
     def t(self) -> float:
@@ -100,10 +100,10 @@ class State:
         """Slurm answered the newest node poll."""
         return self.roster.slurm is not None
 
-    def sight(self) -> Sight:
+    def basis(self) -> Basis:
         """What nodes are judged by now."""
         differ = max(abs(self.cloud_offset), abs(self.record_offset))
-        return Sight(
+        return Basis(
             policy=self.policy,
             windows=self.windows,
             ages=self.freshness.ages,
@@ -148,8 +148,8 @@ class State:
         if doubted := len(self.record_trust.doubted):
             text = f"the list of node records is not believed: it lacks {doubted} that were there"
             shut.append(Shut(Bar.DOUBTED_RECORDS, text))
-        self.desk.gate = Gate(tuple(shut), tuple(shut)) if shut else OPEN
-        return self.desk.gate
+        self.context.gate = Gate(tuple(shut), tuple(shut)) if shut else OPEN
+        return self.context.gate
 
     def touch(self, node: Node) -> None:
         """Something has been done to a node, or it is seen otherwise: its row is awake, and is shown anew."""

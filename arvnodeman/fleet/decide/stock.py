@@ -18,12 +18,12 @@ from arvnodeman.fleet.nodes.node import (
     IDLE,
     NOT_UP,
     RESERVED,
+    Basis,
     Node,
-    Sight,
     drained_by_us,
 )
 from arvnodeman.fleet.plan import picture
-from arvnodeman.fleet.plan.picture import NO_SUPPLY, NOTHING, Idle, Tally, pool_of
+from arvnodeman.fleet.plan.picture import NO_SUPPLY, NOTHING, IdleBin, NodeTally, pool_of
 from arvnodeman.fleet.values.model import NodeState, Word, Zone
 
 GOING_WORDS = frozenset({Word.DRAIN, Word.KILL})
@@ -57,7 +57,7 @@ def is_plainly_busy(node: Node) -> bool:
         and node.size is not None
         and cloud.word is None
         and (slurm is None or not slurm.state.kind.drained)
-        and node.shield_until is None
+        and node.grace_until is None
         and node.use.kept_since is None
         and node.boot is None
         and node.shutdown is None
@@ -74,7 +74,7 @@ def is_plainly_idle(node: Node) -> bool:
         and node.size is not None
         and (word is None or word is HOLD)
         and (slurm is None or not slurm.state.kind.drained)
-        and node.shield_until is None
+        and node.grace_until is None
         and node.shutdown is None
         and node.destroyed_at is None
         and node.boot is None
@@ -84,7 +84,7 @@ def is_plainly_idle(node: Node) -> bool:
     )
 
 
-def supply_kind(node: Node, sight: Sight) -> int:
+def supply_kind(node: Node, basis: Basis) -> int:
     """What a node is to a waiting job."""
     if node.size is None or node.destroyed_at is not None or node.word in GOING_WORDS:
         return NO_SUPPLY
@@ -92,14 +92,14 @@ def supply_kind(node: Node, sight: Sight) -> int:
         return picture.IDLE if node.shutdown.cancelling else NO_SUPPLY
     if drained_by_us(node) is not None:
         return NO_SUPPLY
-    if node.shield_until is not None:  # many turned down at once: nothing is booted in its place for a while
-        return picture.SHIELDED if node.supply_until > sight.t else NO_SUPPLY
+    if node.grace_until is not None:  # many turned down at once: nothing is booted in its place for a while
+        return picture.SHIELDED if node.supply_until > basis.t else NO_SUPPLY
     if node.state is RESERVED:
-        return picture.UNPAIRED if not node.been_up and not node.boot_exceeded(sight) else NO_SUPPLY
+        return picture.UNPAIRED if not node.been_up and not node.boot_exceeded(basis) else NO_SUPPLY
     return SUPPLY_KIND.get(node.state, NO_SUPPLY)
 
 
-def lot_of(node: Node, sight: Sight, zone: Zone) -> Lot:
+def lot_of(node: Node, basis: Basis, zone: Zone) -> Lot:
     """What a node counts for, of the row alone."""
     size = node.size.id if node.size is not None else ""
     if node.shutdown is not None:
@@ -108,19 +108,19 @@ def lot_of(node: Node, sight: Sight, zone: Zone) -> Lot:
         up = coming = False
     else:
         up = node.state not in NOT_UP
-        coming = node.booted and not node.been_up and node.size is not None and not node.boot_exceeded(sight)
-    if node.state is BUSY and node.supply_until <= sight.t:
+        coming = node.booted and not node.been_up and node.size is not None and not node.boot_exceeded(basis)
+    if node.state is BUSY and node.supply_until <= basis.t:
         planned = node.use.kept_since is not None and node.size is not None
         return Lot(size, node.state, node.price, up=up, coming=coming, planned=planned)
-    kind = supply_kind(node, sight)
+    kind = supply_kind(node, basis)
     pool = pool_of(size, zone) if kind != NO_SUPPLY else ""
     return Lot(size, node.state, node.price, pool, kind, up, coming)
 
 
-def bin_of(node: Node) -> Idle:
+def bin_of(node: Node) -> IdleBin:
     """An idle node as one that may go, of the row alone."""
     size = node.size.id if node.size is not None else ""
-    return Idle(node.id, node.turn, size, node.price, node.word is HOLD, node.idle_since)
+    return IdleBin(node.id, node.turn, size, node.price, node.word is HOLD, node.idle_since)
 
 
 class Stock:
@@ -128,7 +128,7 @@ class Stock:
 
     def __init__(self) -> None:
         self.odd: dict[str, Node] = {}  # rows that are looked at each time, by id
-        self.spare: dict[str, dict[str, Idle]] = {}  # plainly idle nodes, by pool and id
+        self.spare: dict[str, dict[str, IdleBin]] = {}  # plainly idle nodes, by pool and id
         self.newly_busy: dict[str, Node] = {}  # plainly busy rows that changed since somebody has looked at them
         self._lots: dict[str, Lot] = {}  # by id
         self._counts: Counter[Lot] = Counter()
@@ -144,7 +144,7 @@ class Stock:
         """All rows may have changed."""
         self._all = True
 
-    def refresh(self, nodes: Mapping[str, Node], sight: Sight, zone: ZoneOf, *, zoned: bool) -> None:
+    def refresh(self, nodes: Mapping[str, Node], basis: Basis, zone: ZoneOf, *, zoned: bool) -> None:
         """Read what may count otherwise than before. `zoned`: nodes of one size may be in several pools."""
         if self._all or zoned or self._zoned:
             identities: Iterable[str] = {**self._lots, **nodes}
@@ -161,7 +161,7 @@ class Stock:
                 self.odd.pop(identity, None)
                 self.newly_busy[identity] = node
             else:
-                lot = lot_of(node, sight, zone(node.hostname) if zoned else ())
+                lot = lot_of(node, basis, zone(node.hostname) if zoned else ())
                 self._put(identity, lot)
                 self.newly_busy.pop(identity, None)
                 if is_plainly_idle(node):
@@ -204,7 +204,7 @@ class Stock:
         """The odd rows, in the order in which they came."""
         return sorted(self.odd.values(), key=lambda node: node.turn)
 
-    def tally(self) -> Tally:
+    def tally(self) -> NodeTally:
         """All nodes that there are, counted."""
         self._counts = +self._counts
         supply: dict[str, list[int]] = {}
@@ -219,7 +219,7 @@ class Stock:
                 coming[lot.size] += count
             if lot.planned:
                 planned[lot.size] += count
-        return Tally(
+        return NodeTally(
             supply=supply,
             nodes=sum(self._counts.values()),
             price=self.price,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arvnodeman.fleet.decide.boots import boot_failed, unlink
+from arvnodeman.fleet.decide.boot_lifecycle import boot_failed, unlink
 from arvnodeman.fleet.decide.cases import adopted, resumed_now
 from arvnodeman.fleet.decide.picturing import refresh, taken_back, wanted_again
 from arvnodeman.fleet.decide.state import State
@@ -10,22 +10,24 @@ from arvnodeman.fleet.messages import DEBUG, WARNING, Decided
 from arvnodeman.fleet.nodes.eligible import undecided
 from arvnodeman.fleet.nodes.node import Node, drained_by_us
 from arvnodeman.fleet.operations.shutdown import Shutdown
-from arvnodeman.fleet.operations.shutdown_stages import Stage
+from arvnodeman.fleet.operations.shutdown_stages import ShutdownStage
 from arvnodeman.fleet.plan.picture import Keep, Stop
 from arvnodeman.fleet.plan.plan import Plan
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.leaving import Kind
+from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import NodeState, Word
+from arvnodeman.fleet.values.reasons import Reason
 
 _FAILED = frozenset({NodeState.UNPAIRED, NodeState.DOWN})  # a node that goes so has not come up
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
 
 
-def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = False) -> Shutdown:
+def begin_shutdown(state: State, node: Node, kind: ShutdownKind, *, drained: bool = False) -> Shutdown:
     """Begin the end of one node."""
-    shutdown = Shutdown(state.desk, node, kind, state.roster.hostname(node), drained=drained)
-    if node.namesake is not None and (kind is not Kind.GONE or not node.listed):  # of those no destroy is asked for
+    shutdown = Shutdown(state.context, node, kind, state.roster.hostname(node), drained=drained)
+    if node.namesake is not None and (
+        kind is not ShutdownKind.GONE or not node.listed
+    ):  # of those no destroy is asked for
         shutdown.hostname, shutdown.shared = node.namesake.name, True
     if node.record is not None and state.roster.is_anothers(node.record, node):
         shutdown.record_uuid = None  # cleaned, it would halt the other
@@ -33,7 +35,7 @@ def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = Fals
     state.touch(node)
     node.set_state(NodeState.SHUTDOWN, state.t)
     state.shutdowns[shutdown.id] = shutdown
-    state.desk.shutdowns = len(state.shutdowns)
+    state.context.shutdowns = len(state.shutdowns)
     shutdown.begin()
     after_shutdown(state, shutdown)
     return shutdown
@@ -42,21 +44,21 @@ def begin_shutdown(state: State, node: Node, kind: Kind, *, drained: bool = Fals
 def after_shutdown(state: State, shutdown: Shutdown) -> None:
     """A shutdown has gone on: answer what it asks, and see whether it has ended."""
     state.touch(shutdown.node)
-    if shutdown.stage is Stage.ASK:
+    if shutdown.stage is ShutdownStage.ASK:
         wanted = wanted_again(state, shutdown.node)
         if wanted:
             taken_back(state, shutdown.node.id)
         shutdown.answer(wanted=wanted)
     if shutdown.past_return:  # its absence from the next list will be no surprise
         state.cloud_trust.forget(shutdown.node.cloud.report_id)
-        if shutdown.kind is Kind.GONE:
+        if shutdown.kind is ShutdownKind.GONE:
             _disappeared(state, shutdown.node)
     if shutdown.outcome is None:
         state.schedule(shutdown)
         return
     if state.shutdowns.pop(shutdown.id, None) is None:
         return
-    state.desk.shutdowns = len(state.shutdowns)
+    state.context.shutdowns = len(state.shutdowns)
     node = shutdown.node
     node.shutdown = None
     match shutdown.outcome:
@@ -68,16 +70,16 @@ def after_shutdown(state: State, shutdown: Shutdown) -> None:
             node.restart_idle_count()
             node.use.forget()
             node.ending = None
-            node.reason = causes.Plain(text="its shutdown was taken back")
+            node.reason = reasons.Plain(text="its shutdown was taken back")
             node.set_state(NodeState.IDLE if node.record is not None else NodeState.UNPAIRED, state.t)
         case _:
             wait = max(FIRST_DESTROY_WAIT, node.destroy_wait * 2)
             node.destroy_wait = min(wait, state.policy.max_poll_time)
             node.destroy_again_at = state.t + node.destroy_wait
-            done = {Stage.DRAIN: "drained", Stage.UNDO: "resumed"}.get(shutdown.stage, "destroyed")
+            done = {ShutdownStage.DRAIN: "drained", ShutdownStage.UNDO: "resumed"}.get(shutdown.stage, "destroyed")
             why = f" ({shutdown.failure.text})" if shutdown.failure is not None else ""
-            node.down_cause = causes.IsDown(why=f"it could not be {done}{why}")
-            node.reason = causes.NotYet(until=node.destroy_again_at, cause=node.down_cause)
+            node.down_cause = reasons.IsDown(why=f"it could not be {done}{why}")
+            node.reason = reasons.NotYet(until=node.destroy_again_at, cause=node.down_cause)
             node.set_state(NodeState.DOWN, state.t)
 
 
@@ -88,8 +90,8 @@ def _disappeared(state: State, node: Node) -> None:
     node.gone = True
     how = "stopped" if node.stop_polls > 1 and not node.missing else "not listed any more"
     text = "Cloud node %s is gone without us (%s)"
-    state.desk.decide(Decided.GONE, node.cloud.name, text, node.cloud.name, how, level=WARNING)
-    state.desk.counters["nodes_disappeared"] += 1
+    state.context.decide(Decided.GONE, node.cloud.name, text, node.cloud.name, how, level=WARNING)
+    state.context.counters["nodes_disappeared"] += 1
     boot_failed(state, node)
 
 
@@ -97,9 +99,9 @@ def _destroyed(state: State, node: Node, shutdown: Shutdown) -> None:
     """Its record is free again; the row stays until the cloud does not list it any more."""
     state.roster.unpair(node)
     node.destroyed_at = state.t
-    if shutdown.kind is not Kind.GONE:
+    if shutdown.kind is not ShutdownKind.GONE:
         state.milestones.destroyed(node, shutdown.began, state.t)
-    if node.missing or not node.listed or (shutdown.kind is Kind.GONE and not node.stop_polls):
+    if node.missing or not node.listed or (shutdown.kind is ShutdownKind.GONE and not node.stop_polls):
         state.roster.drop(node)
 
 
@@ -123,20 +125,20 @@ def carry_out(state: State, plan: Plan) -> None:
 def _note_busy(state: State) -> None:
     """Nodes that plainly work: the reason is that."""
     for node in state.stock.newly_busy.values():
-        _give_reason(state, node, causes.working(node.slurm.state.said if node.slurm is not None else ""))
+        _give_reason(state, node, reasons.working(node.slurm.state.said if node.slurm is not None else ""))
     state.stock.newly_busy.clear()
 
 
 def decide_nothing(state: State) -> None:
     """A node poll has come, and the lists are not such that anything may be begun."""
-    sight = state.sight()
+    basis = state.basis()
     state.roster.wake_idle()
     for node in state.roster.awake():
         if node.shutdown is None and node.destroyed_at is None:
-            _give_reason(state, node, undecided(node, sight))
+            _give_reason(state, node, undecided(node, basis))
 
 
-def _give_reason(state: State, node: Node, reason: Cause) -> bool:
+def _give_reason(state: State, node: Node, reason: Reason) -> bool:
     """Why it stays, from now on. False when that is what it was."""
     if node.reason is reason or node.reason == reason:
         return False
@@ -145,15 +147,15 @@ def _give_reason(state: State, node: Node, reason: Cause) -> bool:
     return True
 
 
-def _stays(state: State, node: Node, reason: Cause, *, told: bool = True) -> None:
+def _stays(state: State, node: Node, reason: Reason, *, told: bool = True) -> None:
     """A node is not shut down, for a reason that may end by itself; a line when that becomes another."""
     new = _give_reason(state, node, reason)
     if not told:
         return
     state.look_again(reason.until)
     if new:
-        why = causes.InWords(reason, state.t)
-        state.desk.debug("Not eligible for shut down: %s because %s", node.cloud.name, why)
+        why = reasons.InWords(reason, state.t)
+        state.context.debug("Not eligible for shut down: %s because %s", node.cloud.name, why)
 
 
 def _goes(state: State, node: Node, stop: Stop) -> None:
@@ -161,12 +163,14 @@ def _goes(state: State, node: Node, stop: Stop) -> None:
     if stop.reason is not None:
         node.ending = stop.reason
         text = "Suggesting shutdown of %s because %s"
-        state.desk.decide(Decided.SHUTDOWN, name, text, name, stop.reason.words(state.t), level=DEBUG)
-        if stop.kind is Kind.REMOVAL and (node.state in _FAILED or isinstance(stop.reason, causes.CloudFailed)):
+        state.context.decide(Decided.SHUTDOWN, name, text, name, stop.reason.words(state.t), level=DEBUG)
+        if stop.kind is ShutdownKind.REMOVAL and (
+            node.state in _FAILED or isinstance(stop.reason, reasons.CloudFailed)
+        ):
             boot_failed(state, node)
-    elif stop.drained and stop.kind is not Kind.OPERATOR:
+    elif stop.drained and stop.kind is not ShutdownKind.OPERATOR:
         text = "Going on with the shutdown of %s, which Slurm shows drained by us"
-        state.desk.decide(Decided.SHUTDOWN, name, text, name)
+        state.context.decide(Decided.SHUTDOWN, name, text, name)
         state.news += 1  # its size may be wanted: asked before it is destroyed
     begin_shutdown(state, node, stop.kind, drained=stop.drained)
 
@@ -187,7 +191,7 @@ def departures(state: State) -> None:
     """Nodes that are gone without us: two lists in a row lack them and they give no sign of life, or the cloud lists
     them as stopped twice in a row."""
     _keep_returned(state)
-    if not state.desk.gate.lets_boots:
+    if not state.context.gate.lets_boots:
         return
     for node in [node for node in state.absent if node.missing > 1 or node.stop_polls > 1]:
         if (
@@ -211,14 +215,14 @@ def departures(state: State) -> None:
             node.shutdown.vanished()
             after_shutdown(state, node.shutdown)
         else:
-            begin_shutdown(state, node, Kind.GONE)
+            begin_shutdown(state, node, ShutdownKind.GONE)
 
 
 def _keep_returned(state: State) -> None:
     """What the cloud lists again, or Slurm calls busy, is not gone, and DOWN would end its jobs."""
     for shutdown in list(state.shutdowns.values()):
         node = shutdown.node
-        if shutdown.kind is not Kind.GONE or node.cloud.goes_stopped:
+        if shutdown.kind is not ShutdownKind.GONE or node.cloud.goes_stopped:
             continue
         there = node.listed and not node.missing
         works = not shutdown.shared and state.roster.slurm_works(shutdown.hostname)
@@ -239,7 +243,7 @@ def _is_gone(state: State, node: Node) -> bool:
     if ping != node.missing_ping or state.roster.slurm_works(state.roster.hostname(node)):
         if node.warned_at is None or state.t - node.warned_at >= 3600:
             node.warned_at = state.t
-            state.desk.warning("Cloud node %s is not listed, but gives signs of life: it is kept", node.cloud.name)
+            state.context.warning("Cloud node %s is not listed, but gives signs of life: it is kept", node.cloud.name)
         node.missing, node.missing_since, node.missing_ping = 1, state.t, ping
         return False
     return True

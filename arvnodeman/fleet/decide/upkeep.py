@@ -103,11 +103,11 @@ def _warn_shared(state: State, node: Node) -> None:
         return
     node.warned_at = state.t
     text = "Cloud node %s (%s) has the name of another, which Slurm knows as %s: it will get no work"
-    state.desk.warning(text, node.cloud.name, node.id, record.instance_id)
+    state.context.warning(text, node.cloud.name, node.id, record.instance_id)
 
 
 def _begin(state: State, node: Node, step: Step) -> Operation:
-    chore = Chore(state.desk, "ComputeNodeUpdateActor", node.cloud.name)
+    chore = Chore(state.context, "ComputeNodeUpdateActor", node.cloud.name)
     state.chores[chore.id] = chore
     node.chore, chore.node = chore.id, node
     state.touch(node)
@@ -159,4 +159,4 @@ def after_chore(state: State, chore: Chore) -> None:
     wait = min(max(FIRST_CHORE_WAIT, before * 2), state.policy.max_poll_time)
     node.chore_waits[kind] = (wait, state.t + wait)
     if chore.error is not None:
-        state.desk.error("%s", chore.error.text, logger=chore.logger)
+        state.context.error("%s", chore.error.text, logger=chore.logger)

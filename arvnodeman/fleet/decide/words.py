@@ -11,7 +11,7 @@ from arvnodeman.fleet.nodes.eligible import undecided
 from arvnodeman.fleet.nodes.node import Node, drained_by_us
 from arvnodeman.fleet.operations.chores import Chore, WriteWord
 from arvnodeman.fleet.operations.operation import Operation
-from arvnodeman.fleet.values.leaving import Kind
+from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import NodeState, OperatorWord, Word
 
 
@@ -19,14 +19,14 @@ def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
     """An operator spoke on a node."""
     node = state.find(event.node)
     if node is None:
-        state.desk.warning("An operator said %s of %s, which is no node", event.word.value, event.node)
+        state.context.warning("An operator said %s of %s, which is no node", event.word.value, event.node)
         return []
     text, name = "An operator said %s of %s: %s", node.cloud.name
-    state.desk.decide(Decided.WORD, name, text, event.word.value, name, event.reason)
+    state.context.decide(Decided.WORD, name, text, event.word.value, name, event.reason)
     word = None if event.word is Word.RUN else OperatorWord(event.word, event.reason)
     node.cloud = replace(node.cloud, word=word)
     state.touch(node)
-    node.reason = undecided(node, state.sight())
+    node.reason = undecided(node, state.basis())
     if state.safe_until is None:  # else the tag is obeyed when safe mode is over
         _obey(state, node, event.word)
     if node.destroyed_at is not None:
@@ -41,7 +41,7 @@ def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
 
 def write_again(state: State, node: Node) -> Operation:
     """Write the word that is not in the tag yet."""
-    chore = WriteWord(state.desk, "ComputeNodeUpdateActor", node.cloud.name)
+    chore = WriteWord(state.context, "ComputeNodeUpdateActor", node.cloud.name)
     state.chores[chore.id] = chore
     node.word_chore, chore.node = chore.id, node
     chore.begin(SetWord(chore.id, node.cloud, node.cloud.word, logger=chore.logger))
@@ -57,7 +57,7 @@ def after_word(state: State, chore: Chore) -> None:
         node.word_unwritten = False
         node.word_unseen_until = state.t + state.policy.boot_fail_after
     elif chore.error is not None:
-        state.desk.error("%s", chore.error.text, logger=chore.logger)
+        state.context.error("%s", chore.error.text, logger=chore.logger)
 
 
 def _obey(state: State, node: Node, word: Word) -> None:
@@ -65,11 +65,11 @@ def _obey(state: State, node: Node, word: Word) -> None:
         return
     shutdown = node.shutdown
     if shutdown is None and word in (Word.HOLD, Word.RUN) and drained_by_us(node) is not None:
-        shutdown = begin_shutdown(state, node, Kind.OPERATOR, drained=True)  # so that it can be taken back
+        shutdown = begin_shutdown(state, node, ShutdownKind.OPERATOR, drained=True)  # so that it can be taken back
     if shutdown is not None:
         shutdown.obey()
         after_shutdown(state, shutdown)
     elif word is Word.KILL:
-        begin_shutdown(state, node, Kind.KILL)
+        begin_shutdown(state, node, ShutdownKind.KILL)
     elif word is Word.DRAIN and state.table is not None and (state.policy.slurm or node.state is not NodeState.BUSY):
-        begin_shutdown(state, node, Kind.OPERATOR)
+        begin_shutdown(state, node, ShutdownKind.OPERATOR)

@@ -2,75 +2,75 @@
 
 from __future__ import annotations
 
-from arvnodeman.fleet.nodes.node import BOOTING, BUSY, FAIL, HOLD, IDLE, RESERVED, UNPAIRED, Node, Sight
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.nodes.node import BOOTING, BUSY, FAIL, HOLD, IDLE, RESERVED, UNPAIRED, Basis, Node
+from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.reasons import Reason
 
 
-def eligible(node: Node, sight: Sight) -> Cause:
+def eligible(node: Node, basis: Basis) -> Reason:
     """May it be shut down? The cause's `goes` says so; whether it is needed is not asked here."""
     if node.word is HOLD:
-        return causes.Held(reason=node.cloud.word.reason if node.cloud.word else "")
-    if node.shield_until is not None:
-        return causes.Plain(text="many nodes turned down at once: it keeps its state for now", until=node.shield_until)
+        return reasons.Held(reason=node.cloud.word.reason if node.cloud.word else "")
+    if node.grace_until is not None:
+        return reasons.Plain(text="many nodes turned down at once: it keeps its state for now", until=node.grace_until)
     if node.state is BUSY or node.slurm_busy:
-        return causes.working(node.slurm.state.said if node.slurm is not None else "")
+        return reasons.working(node.slurm.state.said if node.slurm is not None else "")
     if node.state is BOOTING:
-        return causes.BOOTS
+        return reasons.BOOTS
     if node.namesake is not None and node.namesake.state.kind.busy:
-        return causes.MayWork(hostname=node.namesake.name, slurm=node.namesake.state.said)
-    if node.has_failed and _protected(node, sight) is None:
-        return causes.CloudFailed(fault=node.cloud.fault)
+        return reasons.MayWork(hostname=node.namesake.name, slurm=node.namesake.state.said)
+    if node.has_failed and _protected(node, basis) is None:
+        return reasons.CloudFailed(fault=node.cloud.fault)
     if node.state is RESERVED and (node.size is not None or node.slurm is None):
-        return causes.Plain(
+        return reasons.Plain(
             text=f"reserved: Slurm says {node.slurm.state.said}" if node.slurm else "its state is not known"
         )
-    if (stale := _protected(node, sight)) is not None:
+    if (stale := _protected(node, basis)) is not None:
         return stale
     if node.size is None:
-        return causes.SizeUnknown(tag=node.cloud.size_tag or "")
-    return causes.HasFailed() if node.state is FAIL else _by_state(node, sight)
+        return reasons.SizeUnknown(tag=node.cloud.size_tag or "")
+    return reasons.HasFailed() if node.state is FAIL else _by_state(node, basis)
 
 
-def undecided(node: Node, sight: Sight, until: float | None = None) -> Cause:
+def undecided(node: Node, basis: Basis, until: float | None = None) -> Reason:
     """What it shows while nothing may be begun about it; `until`: for so long, in steady time."""
-    cause = eligible(node, sight)
-    return causes.NotYet(until=until, cause=cause) if cause.goes else cause
+    cause = eligible(node, basis)
+    return reasons.NotYet(until=until, cause=cause) if cause.goes else cause
 
 
-def _protected(node: Node, sight: Sight) -> Cause | None:
+def _protected(node: Node, basis: Basis) -> Reason | None:
     """A paired node with an old record may be working and only cut off, unless Slurm answers for it."""
     record = node.record
-    if record is None or not sight.too_old(record.modified_at):
+    if record is None or not basis.too_old(record.modified_at):
         return None
-    if sight.heard and (node.slurm is None or node.slurm.state.kind.vouched):
+    if basis.heard and (node.slurm is None or node.slurm.state.kind.vouched):
         return None
-    return causes.RecordStale(age=sight.ages.age_of(record.modified_at, sight.record_now))
+    return reasons.RecordStale(age=basis.ages.age_of(record.modified_at, basis.record_now))
 
 
-def _by_state(node: Node, sight: Sight) -> Cause:
+def _by_state(node: Node, basis: Basis) -> Reason:
     """The table for idle, down and unpaired nodes."""
     if node.state is IDLE:
-        needed = sight.policy.consecutive_idle_count
+        needed = basis.policy.consecutive_idle_count
         if node.idle_polls < needed:
-            return causes.IdleWait(polls=node.idle_polls, needed=needed)
-        if _window_open(node, sight):
-            return causes.IdleExceeded(polls=node.idle_polls)
-        return causes.WindowShut(until=_opens_at(node, sight))
-    exceeded = node.boot_exceeded(sight) and (node.record is not None or sight.never_paired_known)
-    boot_ends = sight.t + sight.policy.boot_fail_after - node.age(sight)
+            return reasons.IdleWait(polls=node.idle_polls, needed=needed)
+        if _window_open(node, basis):
+            return reasons.IdleExceeded(polls=node.idle_polls)
+        return reasons.WindowShut(until=_opens_at(node, basis))
+    exceeded = node.boot_exceeded(basis) and (node.record is not None or basis.never_paired_known)
+    boot_ends = basis.t + basis.policy.boot_fail_after - node.age(basis)
     if node.state is UNPAIRED:
         if exceeded:
-            return causes.NoAddress() if node.lacks_address else causes.NeverPaired(age=node.age(sight))
-        return causes.BootWait(until=boot_ends, lacks_address=node.lacks_address)
-    if exceeded or _window_open(node, sight):
-        return node.down_cause if node.down_cause is not None else causes.IsDown(why="it is down")
-    return causes.BootWait(until=min(boot_ends, _opens_at(node, sight)), lacks_address=node.lacks_address)
+            return reasons.NoAddress() if node.lacks_address else reasons.NeverPaired(age=node.age(basis))
+        return reasons.BootWait(until=boot_ends, lacks_address=node.lacks_address)
+    if exceeded or _window_open(node, basis):
+        return node.down_cause if node.down_cause is not None else reasons.IsDown(why="it is down")
+    return reasons.BootWait(until=min(boot_ends, _opens_at(node, basis)), lacks_address=node.lacks_address)
 
 
-def _window_open(node: Node, sight: Sight) -> bool:
-    return sight.windows.is_open(node.start(sight), sight.cloud_now, sight.clock_margin)
+def _window_open(node: Node, basis: Basis) -> bool:
+    return basis.windows.is_open(node.start(basis), basis.cloud_now, basis.clock_margin)
 
 
-def _opens_at(node: Node, sight: Sight) -> float:
-    return sight.t + sight.windows.next_opening(node.start(sight), sight.cloud_now) - sight.cloud_now
+def _opens_at(node: Node, basis: Basis) -> float:
+    return basis.t + basis.windows.next_opening(node.start(basis), basis.cloud_now) - basis.cloud_now

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.nodes.polls import Ages
-from arvnodeman.fleet.nodes.use import Use
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.nodes.use import NodeUse
+from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, NodeState, Policy, Word
+from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.fleet.values.work import FREE, OUR_BOOT, NodeWork, OurDrain, WorkKind, reason_for
 
@@ -34,7 +34,7 @@ NOT_UP = frozenset({DOWN, FAIL, SHUTDOWN})
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Basis:
     """What one node poll is judged by: the same for all nodes."""
 
     policy: Policy
@@ -76,15 +76,15 @@ class Node:
     been_up: bool = False  # Slurm has called it idle or busy in this run
     idle_polls: int = 0  # node polls in a row that found it idle
     idle_since: float | None = None
-    use: Use = field(default_factory=Use)
+    use: NodeUse = field(default_factory=NodeUse)
     down_polls: int = 0  # node polls in a row that found it down
     down_times: deque[float] | None = None  # node polls that found it down since it was last busy
-    down_cause: Cause | None = None
-    reason: Cause | None = None  # why it stays, as decided last; None: nothing has been decided yet
+    down_cause: Reason | None = None
+    reason: Reason | None = None  # why it stays, as decided last; None: nothing has been decided yet
     doubtful: bool = False  # not heard of for long, and kept all the same
-    ending: Cause | None = None  # why its shutdown was begun
+    ending: Reason | None = None  # why its shutdown was begun
     slurm_down: bool | None = None  # what Slurm alone says; None: not asked yet
-    shield_until: float | None = None  # mass-down: it keeps its state
+    grace_until: float | None = None  # mass-down: it keeps its state
     supply_until: float = 0.0  # mass-down: nothing is booted in its place
     missing: int = 0  # lists in a row that lacked it
     missing_since: float | None = None
@@ -174,24 +174,24 @@ class Node:
         """Slurm's newest word is that it works."""
         return self.slurm is not None and self.slurm.state.kind.busy
 
-    def age(self, sight: Sight) -> float:
+    def age(self, basis: Basis) -> float:
         """Seconds since its start at the cloud, or since we first saw it: also while its keeper does not know that it
         has its name, for nothing can be heard of it before."""
         name = self.prepared
         if name is not None and name.is_name and name.instance_id != self.cloud.report_id:
-            return sight.t - self.first_seen
-        return max(0.0, sight.cloud_now - self.start(sight))
+            return basis.t - self.first_seen
+        return max(0.0, basis.cloud_now - self.start(basis))
 
-    def start(self, sight: Sight) -> float:
+    def start(self, basis: Basis) -> float:
         """Its start at the cloud; when we first saw it, where the cloud gives none or one that is long to come."""
         start = self.cloud.start_time
-        if start is None or start - sight.cloud_now > FIRST_PING_TOLERANCE:
-            return sight.cloud_now - (sight.t - self.first_seen)
+        if start is None or start - basis.cloud_now > FIRST_PING_TOLERANCE:
+            return basis.cloud_now - (basis.t - self.first_seen)
         return start
 
-    def boot_exceeded(self, sight: Sight) -> bool:
+    def boot_exceeded(self, basis: Basis) -> bool:
         """Is it older than boot_fail_after?"""
-        return self.age(sight) >= sight.policy.boot_fail_after
+        return self.age(basis) >= basis.policy.boot_fail_after
 
     def set_state(self, state: NodeState, t: float) -> None:
         """Enter a state; the same again keeps the time of entry."""
@@ -261,56 +261,56 @@ def at_work_too_long(node: Node, policy: Policy, t: float) -> bool:
     return node.at_work_since is not None and t - node.at_work_since >= policy.boot_fail_after
 
 
-def _at_work(node: Node, slurm: NodeWork, sight: Sight) -> bool:
+def _at_work(node: Node, slurm: NodeWork, basis: Basis) -> bool:
     """Somebody is at work on it, such as who has Slurm reboot it: it is not for us, for as long as a boot may take."""
-    return not slurm.state.kind.known and not at_work_too_long(node, sight.policy, sight.t)
+    return not slurm.state.kind.known and not at_work_too_long(node, basis.policy, basis.t)
 
 
-def judge(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
+def judge(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
     """What this node poll makes of a node, before any counting. Slurm's word on work comes first."""
     slurm = node.slurm
     if slurm is not None and slurm.state.kind.busy:
         return BUSY, None
     record = node.record
     if record is None or node.is_out_of_reach:
-        return _judge_unpaired(node, sight)
-    if not sight.heard:
-        return _judge_by_record(record, sight)
+        return _judge_unpaired(node, basis)
+    if not basis.heard:
+        return _judge_by_record(record, basis)
     if slurm is None:
-        return DOWN, causes.IsDown(why="Slurm does not know it")
+        return DOWN, reasons.IsDown(why="Slurm does not know it")
     kind = slurm.state.kind
     if kind is WorkKind.FAILED:
         return FAIL, None
-    if kind is WorkKind.RESERVED or _kept_drained(slurm, sight.policy) or _at_work(node, slurm, sight):
+    if kind is WorkKind.RESERVED or _kept_drained(slurm, basis.policy) or _at_work(node, slurm, basis):
         return RESERVED, None
     if kind is FREE:
-        if sight.too_old(record.last_ping_at):
-            return DOWN, causes.IsDown(why="its last ping is old")
-        if sight.too_old(record.modified_at):
-            return DOWN, causes.IsDown(why="its record is old")
+        if basis.too_old(record.last_ping_at):
+            return DOWN, reasons.IsDown(why="its last ping is old")
+        if basis.too_old(record.modified_at):
+            return DOWN, reasons.IsDown(why="its record is old")
         return IDLE, None
-    if kind in (WorkKind.DOWN, WorkKind.UNHEARD) and _in_boot_grace(node, sight):
+    if kind in (WorkKind.DOWN, WorkKind.UNHEARD) and _in_boot_grace(node, basis):
         return IDLE, None
-    if drained_for_another(node) and _will_be_resumed(node, slurm, sight):
+    if drained_for_another(node) and _will_be_resumed(node, slurm, basis):
         return IDLE, None
-    return DOWN, causes.IsDown(why=f"Slurm says {slurm.state.said}" + (f" ({slurm.reason})" if slurm.reason else ""))
+    return DOWN, reasons.IsDown(why=f"Slurm says {slurm.state.said}" + (f" ({slurm.reason})" if slurm.reason else ""))
 
 
-def _judge_unpaired(node: Node, sight: Sight) -> tuple[NodeState, Cause | None]:
+def _judge_unpaired(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
     if not node.listed:
         return BOOTING, None  # until it counts as gone
-    if node.boot_exceeded(sight) and sight.never_paired_known:
-        return DOWN, causes.NoAddress() if node.lacks_address else causes.NeverPaired(age=node.age(sight))
+    if node.boot_exceeded(basis) and basis.never_paired_known:
+        return DOWN, reasons.NoAddress() if node.lacks_address else reasons.NeverPaired(age=node.age(basis))
     return UNPAIRED, None
 
 
-def _judge_by_record(record: NodeRecord, sight: Sight) -> tuple[NodeState, Cause | None]:
+def _judge_by_record(record: NodeRecord, basis: Basis) -> tuple[NodeState, Reason | None]:
     """Without Slurm: crunch_worker_state, whose `down` means nothing on servers since 2.0."""
     if record.worker_state == "busy":
         return BUSY, None
     if record.worker_state == "idle":
-        if sight.too_old(record.last_ping_at) or sight.too_old(record.modified_at):
-            return DOWN, causes.IsDown(why="its last ping or record is old")
+        if basis.too_old(record.last_ping_at) or basis.too_old(record.modified_at):
+            return DOWN, reasons.IsDown(why="its last ping or record is old")
         return IDLE, None
     return RESERVED, None
 
@@ -320,59 +320,59 @@ def _kept_drained(slurm: NodeWork, policy: Policy) -> bool:
     return policy.keep_drained and slurm.state.kind is WorkKind.DRAINED and slurm.drain is None
 
 
-def _will_be_resumed(node: Node, slurm: NodeWork, sight: Sight) -> bool:
+def _will_be_resumed(node: Node, slurm: NodeWork, basis: Basis) -> bool:
     """A drain of ours for an earlier node of that name: about to be taken back, or waiting for slurmd to come up."""
-    return _in_boot_grace(node, sight) or (slurm.responding and node.resumes < RESUMES)
+    return _in_boot_grace(node, basis) or (slurm.responding and node.resumes < RESUMES)
 
 
-def _in_boot_grace(node: Node, sight: Sight) -> bool:
+def _in_boot_grace(node: Node, basis: Basis) -> bool:
     """It has pinged, and slurmd may need a moment yet (row C14). For `down` alone, never for a drain."""
     return (
         node.record is not None
         and node.record.first_ping_at is not None
         and not node.been_up
         and not node.cloud.broken
-        and not node.boot_exceeded(sight)
+        and not node.boot_exceeded(basis)
     )
 
 
-def settle(node: Node, judged: NodeState, cause: Cause | None, sight: Sight, polls_in_window: int | None) -> None:
+def settle(node: Node, judged: NodeState, cause: Reason | None, basis: Basis, polls_in_window: int | None) -> None:
     """Count, and give the node its state. `polls_in_window`: in the last boot_fail_after, None before that."""
-    node.use.note(node.slurm, sight.t, idle=judged is IDLE)
+    node.use.note(node.slurm, basis.t, idle=judged is IDLE)
     if judged is not DOWN:
         node.down_polls, node.down_cause = 0, None
         if judged is BUSY:
-            node.down_times, node.busy_at = None, sight.t
+            node.down_times, node.busy_at = None, basis.t
         if judged is IDLE:
             node.idle_polls += 1
             if node.idle_since is None:
-                node.idle_since = sight.t
+                node.idle_since = basis.t
         else:
             node.restart_idle_count()
-        node.set_state(judged, sight.t)
+        node.set_state(judged, basis.t)
         return
     node.restart_idle_count()
     node.down_polls += 1
     node.down_cause = cause
     if node.down_times is None:
         node.down_times = deque()
-    node.down_times.append(sight.t)
-    while sight.t - node.down_times[0] > sight.policy.boot_fail_after:
+    node.down_times.append(basis.t)
+    while basis.t - node.down_times[0] > basis.policy.boot_fail_after:
         node.down_times.popleft()
-    if node.shield_until is not None:
+    if node.grace_until is not None:
         return
-    if _is_settled_down(node, sight, polls_in_window):
-        node.set_state(DOWN, sight.t)
+    if _is_settled_down(node, basis, polls_in_window):
+        node.set_state(DOWN, basis.t)
     elif node.state in (BOOTING, UNPAIRED) and node.record is not None:
-        pings = node.record.last_ping_at is not None and not sight.too_old(node.record.last_ping_at)
-        node.set_state(IDLE if pings else UNPAIRED, sight.t)
+        pings = node.record.last_ping_at is not None and not basis.too_old(node.record.last_ping_at)
+        node.set_state(IDLE if pings else UNPAIRED, basis.t)
 
 
-def _is_settled_down(node: Node, sight: Sight, polls_in_window: int | None) -> bool:
-    if node.state is DOWN or node.down_polls >= sight.policy.consecutive_idle_count:
+def _is_settled_down(node: Node, basis: Basis, polls_in_window: int | None) -> bool:
+    if node.state is DOWN or node.down_polls >= basis.policy.consecutive_idle_count:
         return True
-    window = sight.policy.boot_fail_after
-    if node.busy_at is not None and sight.t - node.busy_at <= window:
+    window = basis.policy.boot_fail_after
+    if node.busy_at is not None and basis.t - node.busy_at <= window:
         return False
-    watched = sight.t - node.first_seen >= window
+    watched = basis.t - node.first_seen >= window
     return polls_in_window is not None and watched and 3 * len(node.down_times or ()) >= polls_in_window

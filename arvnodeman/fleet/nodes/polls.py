@@ -17,7 +17,7 @@ OUTAGES_KEPT = 16
 CLOCKS_DIFFER = 30.0  # seconds, before it is worth a warning
 
 
-class Clock:
+class BrainClock:
     """The time of the newest event. `now` as given, `t` steady."""
 
     def __init__(self, now: float) -> None:

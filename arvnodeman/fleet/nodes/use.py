@@ -10,7 +10,7 @@ LEAST_POLLS = 3  # node polls in a row, at least, before a node that was not use
 
 
 @dataclass(slots=True)
-class Use:
+class NodeUse:
     """Of one node, counted at each node poll. Times are steady seconds."""
 
     ready_since: float | None = None  # idle in Slurm, and Slurm may put work on it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.messages import NodeSeen
 from arvnodeman.fleet.nodes.node import Node, at_work_too_long
-from arvnodeman.fleet.operations.operation import Desk
+from arvnodeman.fleet.operations.operation import OperationContext
 from arvnodeman.fleet.values.work import FREE, WorkKind
 
 
@@ -14,7 +14,7 @@ def hides_jobs(seen: NodeSeen) -> bool:
     return node is not None and seen.jobs is None and (node.state.kind.hides_jobs or not node.state.kind.known)
 
 
-def nothing_runs(node: Node, seen: NodeSeen, desk: Desk, *, undrained: bool) -> bool:
+def nothing_runs(node: Node, seen: NodeSeen, context: OperationContext, *, undrained: bool) -> bool:
     """Nothing runs there, for certain: an error is no answer, nor is a node not heard from, or in a state that we do
     not know. But one that is rebooted, or in such a state, for longer than boot_fail_after is as good as down when no
     job is on it. `undrained`: it need not be drained."""
@@ -24,5 +24,5 @@ def nothing_runs(node: Node, seen: NodeSeen, desk: Desk, *, undrained: bool) -> 
     kind = shown.state.kind
     if kind is FREE:
         return undrained and seen.jobs == 0
-    lost = not kind.known and at_work_too_long(node, desk.policy, desk.clock.t)
+    lost = not kind.known and at_work_too_long(node, context.policy, context.clock.t)
     return (lost or kind.hides_jobs) and seen.jobs == 0

@@ -32,14 +32,14 @@ from arvnodeman.fleet.messages import (
     StepResult,
 )
 from arvnodeman.fleet.nodes.node import Node, slurm_weight
-from arvnodeman.fleet.operations.operation import Desk, Operation
+from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
 
 UNCERTAIN = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})
 PREPARED = "Prepared by Node Manager"
 
 
-class Stage(StrEnum):
+class BootStage(StrEnum):
     """Where a boot is, in words."""
 
     PREPARE = "taking a node record"
@@ -57,13 +57,13 @@ class Boot(Operation):
 
     role = "ComputeNodeSetupActor"
 
-    def __init__(self, desk: Desk, size: NodeSize, token: str, reuse: str | None) -> None:
-        super().__init__(desk)
+    def __init__(self, context: OperationContext, size: NodeSize, token: str, reuse: str | None) -> None:
+        super().__init__(context)
         self.size = size
-        self.intent = BootIntent(size.id, size.price, token, desk.clock.now)
+        self.intent = BootIntent(size.id, size.price, token, context.clock.now)
         self.reuse = reuse
         self.of_names = False  # its record is a name in Slurm
-        self.stage = Stage.PREPARE
+        self.stage = BootStage.PREPARE
         self.record: NodeRecord | None = None
         self.node: CloudNode | None = None
         self.row: Node | None = None  # its row in the roster, once it is listed or created
@@ -111,12 +111,12 @@ class Boot(Operation):
     @property
     def waits_for_a_list(self) -> bool:
         """Nothing is under way at the cloud, for all that can be known: a stop need not wait for it."""
-        return self.stage is Stage.UNREAD
+        return self.stage is BootStage.UNREAD
 
     @property
     def stoppable(self) -> bool:
         """Can it end without a node?"""
-        return not self.asked and self.stage is not Stage.RELEASE
+        return not self.asked and self.stage is not BootStage.RELEASE
 
     @property
     def ends_at_once(self) -> bool:
@@ -129,16 +129,16 @@ class Boot(Operation):
 
     def adopt_record(self, uuid: str) -> None:
         """A prepare that failed had worked: the record list shows one with our token. It is used again."""
-        if self.stage is Stage.PREPARE:
+        if self.stage is BootStage.PREPARE:
             self.reuse = uuid
 
     def create(self) -> None:
         """READY, and the Fleet lets it through: ask the cloud."""
         assert self.record is not None
-        self.stage = Stage.CREATE
+        self.stage = BootStage.CREATE
         self._creates += 1
         self._create_pending = True
-        self.desk.info("Sending create_node request for node size %s.", self.size.id, logger=self.logger)
+        self.context.info("Sending create_node request for node size %s.", self.size.id, logger=self.logger)
         self.send(
             CreateNode(self.id, self.size, self.record, self.token, self._secret, self._creates, logger=self.logger)
         )
@@ -151,7 +151,7 @@ class Boot(Operation):
         """It is not needed any more. True when it ends without a node: so long as the cloud was not asked."""
         if not self.stoppable:
             return False
-        self.desk.decide(Decided.BOOT_STOPPED, self.size.id, "Boot stopped: %s", why, logger=self.logger)
+        self.context.decide(Decided.BOOT_STOPPED, self.size.id, "Boot stopped: %s", why, logger=self.logger)
         self._end("stopped")
         return True
 
@@ -163,7 +163,7 @@ class Boot(Operation):
 
     def _look(self) -> None:
         assert self.record is not None
-        self.stage = Stage.FIND
+        self.stage = BootStage.FIND
         self.send(FindNode(self.id, self.size, self.record, self.token, logger=self.logger))
 
     def done(self, step: Step, result: StepResult) -> None:
@@ -180,7 +180,7 @@ class Boot(Operation):
                 self._found(result if isinstance(result, CloudNode) else None)
             case FinishNode():
                 assert self.node is not None
-                self.desk.info("%s post-create work done.", self.node.id, logger=self.logger)
+                self.context.info("%s post-create work done.", self.node.id, logger=self.logger)
                 self._finished()
             case ReleaseRecord():
                 self.outcome = self._ending
@@ -189,14 +189,14 @@ class Boot(Operation):
 
     def _prepared(self, prepared: RecordPrepared) -> None:
         self.record, self._secret = prepared.record, prepared.ping_secret
-        self.desk.info("%s updated properties.", self.record.uuid, logger=self.logger)
+        self.context.info("%s updated properties.", self.record.uuid, logger=self.logger)
         self.fresh_attempts()
         if self._ending:
             self._release()
-        elif self.desk.policy.slurm and self.record.hostname:
-            self.stage = Stage.DESCRIBE
+        elif self.context.policy.slurm and self.record.hostname:
+            self.stage = BootStage.DESCRIBE
             weight = slurm_weight(self.size.price)
-            given = {feature for section in self.desk.policy.sections for feature in section.features}
+            given = {feature for section in self.context.policy.sections for feature in section.features}
             gives, without = self.size.features, frozenset(given.difference(self.size.features))
             hostname, size = self.record.hostname, self.size.id
             self.send(DescribeNode(self.id, hostname, size, weight, gives, without, logger=self.logger))
@@ -209,14 +209,14 @@ class Boot(Operation):
         elif self.row is not None:  # a list shows its node: no second one is asked for
             self._created(self.row.cloud)
         else:
-            self.stage, self.due = Stage.READY, None
+            self.stage, self.due = BootStage.READY, None
 
     def _created(self, node: CloudNode) -> None:
         self.node = node
         self._create_pending, self._ending = False, ""
-        self.stage = Stage.FINISH
+        self.stage = BootStage.FINISH
         self.fresh_attempts()
-        self.desk.decide(Decided.CREATED, node.name, "Cloud node %s created.", node.id, logger=self.logger)
+        self.context.decide(Decided.CREATED, node.name, "Cloud node %s created.", node.id, logger=self.logger)
         assert self.record is not None
         self.send(FinishNode(self.id, node, self.record, logger=self.logger))
 
@@ -234,12 +234,12 @@ class Boot(Operation):
 
     def _wait_for_a_list(self) -> None:
         """No search has found what the cloud has made, if it has: the lists to come may show it."""
-        self.stage, self.due = Stage.UNREAD, self._unread_until
+        self.stage, self.due = BootStage.UNREAD, self._unread_until
         if self.row is not None:
             self._ready()
 
     def _finished(self) -> None:
-        self.desk.info("finished", logger=self.logger)
+        self.context.info("finished", logger=self.logger)
         self.outcome = "created"
 
     def failed(self, step: Step, error: RemoteError) -> None:
@@ -249,7 +249,7 @@ class Boot(Operation):
             case PrepareRecord():
                 self._prepare_failed(error)
             case DescribeNode():  # the features are applied again when Slurm lacks them (row F19)
-                self.desk.error("SLURM update %s failed: %s", step.hostname, error.text, logger=self.logger)
+                self.context.error("SLURM update %s failed: %s", step.hostname, error.text, logger=self.logger)
                 self._ready()
             case CreateNode():
                 self._create_failed(error)
@@ -270,9 +270,9 @@ class Boot(Operation):
             self.again(error)
 
     def _create_failed(self, error: RemoteError) -> None:
-        self.desk.counters["create_node_errors"] += 1
+        self.context.counters["create_node_errors"] += 1
         if error.kind is ErrorKind.UNREADABLE:
-            self._unread_until = self.desk.clock.t + self.desk.policy.boot_fail_after
+            self._unread_until = self.context.clock.t + self.context.policy.boot_fail_after
             self._refuse(error, "cloud")
             self.fresh_attempts()
             self._look()
@@ -309,17 +309,17 @@ class Boot(Operation):
         if self._may_try_again(error):
             self.again(error)
             return
-        self.desk.error("Actor error %s", error.text, logger=self.logger)
+        self.context.error("Actor error %s", error.text, logger=self.logger)
         self._finished()
 
     def _may_try_again(self, error: RemoteError) -> bool:
         """As ever; and a fresh node may not be known everywhere yet (row D11)."""
-        unknown = error.kind is ErrorKind.GONE and self.attempts + 1 < self.desk.policy.boot_attempts
+        unknown = error.kind is ErrorKind.GONE and self.attempts + 1 < self.context.policy.boot_attempts
         return unknown or not self.give_up_on(error)
 
     def _release_failed(self, error: RemoteError) -> None:
         if self.give_up_on(error):
-            self.desk.error("Actor error %s", error.text, logger=self.logger)
+            self.context.error("Actor error %s", error.text, logger=self.logger)
             self.outcome = self._ending  # the record is cleaned later, as an orphan
         else:
             self.again(error)
@@ -331,7 +331,7 @@ class Boot(Operation):
             self._decide_failed("Actor error %s%s", error.text, hint, level=ERROR)
 
     def _decide_failed(self, text: str, *args: object, level: int) -> None:
-        self.desk.decide(Decided.BOOT_FAILED, self.size.id, text, *args, level=level, logger=self.logger)
+        self.context.decide(Decided.BOOT_FAILED, self.size.id, text, *args, level=level, logger=self.logger)
 
     def _end(self, outcome: str) -> None:
         """Give the record back, then end; a step under way is waited for."""
@@ -348,7 +348,7 @@ class Boot(Operation):
         if self.record is None:
             self.outcome = self._ending
             return
-        self.stage = Stage.RELEASE
+        self.stage = BootStage.RELEASE
         self.fresh_attempts()
         self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, self.record.is_name, logger=self.logger))
 
@@ -356,22 +356,22 @@ class Boot(Operation):
         """The next attempt of the present stage."""
         self.due = None
         match self.stage:
-            case Stage.PREPARE:
+            case BootStage.PREPARE:
                 self.begin()
-            case Stage.CREATE if self._create_pending:
+            case BootStage.CREATE if self._create_pending:
                 self._look()
-            case Stage.CREATE:
+            case BootStage.CREATE:
                 self._ready()
-            case Stage.FIND:
+            case BootStage.FIND:
                 self._look()
-            case Stage.UNREAD:  # no list has shown it
+            case BootStage.UNREAD:  # no list has shown it
                 self._create_pending = False
                 self._end(ErrorKind.UNREADABLE.value)
-            case Stage.FINISH:
+            case BootStage.FINISH:
                 assert self.node is not None
                 assert self.record is not None
                 self.send(FinishNode(self.id, self.node, self.record, logger=self.logger))
-            case Stage.RELEASE:
+            case BootStage.RELEASE:
                 assert self.record is not None
                 self.send(ReleaseRecord(self.id, self.record.uuid, PREPARED, self.record.is_name, logger=self.logger))
             case _:

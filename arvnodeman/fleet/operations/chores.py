@@ -5,7 +5,7 @@ from __future__ import annotations
 from arvnodeman.fleet.messages import ListSizes, ReleaseRecord, SetNodeDown, SetWord, Step, StepResult
 from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
-from arvnodeman.fleet.operations.operation import Desk, Operation
+from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.values.model import ErrorKind, NodeRecord, RemoteError
 
 
@@ -14,8 +14,8 @@ class Chore(Operation):
 
     retried: frozenset[ErrorKind] = frozenset()
 
-    def __init__(self, desk: Desk, role: str, subject: str) -> None:
-        super().__init__(desk)
+    def __init__(self, context: OperationContext, role: str, subject: str) -> None:
+        super().__init__(context)
         self.role = role
         self._subject = subject
         self.steps: list[Step] = []
@@ -56,7 +56,7 @@ class Chore(Operation):
         self.step = None
         if error.kind is ErrorKind.GONE and self.skips_what_is_gone:
             self.done(step, None)
-        elif error.kind in self.retried and self.attempts + 1 < self.desk.policy.boot_attempts:
+        elif error.kind in self.retried and self.attempts + 1 < self.context.policy.boot_attempts:
             self.again(error)
         else:
             self.error = error
@@ -83,8 +83,8 @@ class CleanRecord(Chore):
 
     retried = frozenset({ErrorKind.TRANSIENT, ErrorKind.THROTTLED})
 
-    def __init__(self, desk: Desk, record: NodeRecord) -> None:
-        super().__init__(desk, "ComputeNodeUpdateActor", record.uuid)
+    def __init__(self, context: OperationContext, record: NodeRecord) -> None:
+        super().__init__(context, "ComputeNodeUpdateActor", record.uuid)
         self.record = record
 
     @property
@@ -104,22 +104,22 @@ class CleanRecord(Chore):
 class OfferNames(Chore):
     """Features that Slurm is to show of names that nobody has."""
 
-    def __init__(self, desk: Desk, hostnames: tuple[str, ...], features: frozenset[str]) -> None:
-        super().__init__(desk, "ComputeNodeUpdateActor", f"{len(hostnames)} free names")
+    def __init__(self, context: OperationContext, hostnames: tuple[str, ...], features: frozenset[str]) -> None:
+        super().__init__(context, "ComputeNodeUpdateActor", f"{len(hostnames)} free names")
         self.hostnames = frozenset(hostnames)
         self.begin(OfferFeatures(self.id, hostnames, features, logger=self.logger))
 
     @staticmethod
-    def number(desk: Desk) -> int:
+    def number(context: OperationContext) -> int:
         """Its own kind, so that what an earlier build has written down of nodes can be played again."""
-        return desk.next_offer_id()
+        return context.next_offer_id()
 
 
 class FetchSizes(Chore):
     """The provider's list of sizes: tried again for ever, with waits that double."""
 
-    def __init__(self, desk: Desk) -> None:
-        super().__init__(desk, "ComputeNodeDriver", "sizes")
+    def __init__(self, context: OperationContext) -> None:
+        super().__init__(context, "ComputeNodeDriver", "sizes")
 
     @property
     def logger(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Decided, Note, Step, StepResult
-from arvnodeman.fleet.nodes.polls import Clock
+from arvnodeman.fleet.nodes.polls import BrainClock
 from arvnodeman.fleet.values.gate import AT_FIRST, Gate
 from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Desk:
+class OperationContext:
     """What operations share with the Fleet: the clock, the options, and the way out."""
 
     policy: Policy
-    clock: Clock
+    clock: BrainClock
     gate: Gate = AT_FIRST  # what may go out now
     out: list[Command] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
@@ -88,10 +88,10 @@ class Operation:
 
     role = "ComputeNodeUpdateActor"
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.id = self.number(desk)
-        self.began = desk.clock.t
+    def __init__(self, context: OperationContext) -> None:
+        self.context = context
+        self.id = self.number(context)
+        self.began = context.clock.t
         self.step: Step | None = None  # sent, not answered yet
         self.due: float | None = None  # steady time at which wake() is called
         self.outcome: str | None = None
@@ -101,9 +101,9 @@ class Operation:
         self.scheduled: float | None = None  # the `due` that the Fleet has taken note of
 
     @staticmethod
-    def number(desk: Desk) -> int:
+    def number(context: OperationContext) -> int:
         """By which its steps are known."""
-        return desk.next_id()
+        return context.next_id()
 
     @property
     def subject(self) -> str:
@@ -118,7 +118,7 @@ class Operation:
     def send(self, step: Step) -> None:
         """Give a step to the operators."""
         self.step, self.due, self.trouble = step, None, None
-        self.desk.out.append(step)
+        self.context.out.append(step)
 
     def done(self, step: Step, result: StepResult) -> None:
         """The step under way has been carried out."""
@@ -134,19 +134,21 @@ class Operation:
 
     def again(self, error: RemoteError) -> None:
         """Set the time of the next attempt: doubling from 1 s to max_poll_time, or what the server asked for."""
-        longest = max(1.0, self.desk.policy.max_poll_time)
+        longest = max(1.0, self.context.policy.max_poll_time)
         self._wait = min(max(1.0, self._wait * 2), longest)
         wait = self._wait
         if error.retry_after:  # 0 or nothing keeps the doubling (row A12)
             wait = min(max(1.0, error.retry_after), longest)
         self.trouble = error
         if error.kind is ErrorKind.THROTTLED:
-            self.desk.counters["throttled"] += 1
-            self.desk.counters["throttled_seconds"] += round(wait)
+            self.context.counters["throttled"] += 1
+            self.context.counters["throttled_seconds"] += round(wait)
         else:
             self.attempts += 1
-        self.due = self.desk.clock.t + wait
-        self.desk.warning("Client error: %s - scheduling retry in %.3g seconds", error.text, wait, logger=self.logger)
+        self.due = self.context.clock.t + wait
+        self.context.warning(
+            "Client error: %s - scheduling retry in %.3g seconds", error.text, wait, logger=self.logger
+        )
 
     def fresh_attempts(self) -> None:
         """A new stage: its attempts are counted anew."""
@@ -155,5 +157,5 @@ class Operation:
     def give_up_on(self, error: RemoteError) -> bool:
         """Is there no point in trying this step again? Throttling uses up no attempts, nor does it end any."""
         if error.kind is ErrorKind.TRANSIENT:
-            return self.attempts + 1 >= self.desk.policy.boot_attempts
+            return self.attempts + 1 >= self.context.policy.boot_attempts
         return error.kind is not ErrorKind.THROTTLED

@@ -25,8 +25,8 @@ from arvnodeman.fleet.messages import (
 )
 from arvnodeman.fleet.operations.answers import hides_jobs, nothing_runs
 from arvnodeman.fleet.operations.shutdown_facts import ShutdownFacts
-from arvnodeman.fleet.operations.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, Stage
-from arvnodeman.fleet.values.leaving import Kind
+from arvnodeman.fleet.operations.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, ShutdownStage
+from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, Word
 from arvnodeman.fleet.values.work import FREE, WorkKind
 
@@ -38,12 +38,12 @@ class Shutdown(ShutdownFacts):
 
     def begin(self) -> None:
         """The first step for the kind."""
-        if self.kind is Kind.KILL:
+        if self.kind is ShutdownKind.KILL:
             self._destroy()
-        elif self.kind is Kind.GONE and self.node.cloud.goes_stopped:
+        elif self.kind is ShutdownKind.GONE and self.node.cloud.goes_stopped:
             self._wait_for_work()
-        elif self.desk.policy.slurm and self.hostname and not self.ours and not self._is_not_drained():
-            self.desk.info("Draining SLURM node %s", self.hostname, logger=self.logger)
+        elif self.context.policy.slurm and self.hostname and not self.ours and not self._is_not_drained():
+            self.context.info("Draining SLURM node %s", self.hostname, logger=self.logger)
             self._drain()
         else:
             self._wait_for_work()
@@ -59,25 +59,25 @@ class Shutdown(ShutdownFacts):
         return self.shared or (slurm is not None and slurm.state.kind.drained)
 
     def _wait_for_work(self) -> None:
-        self.stage = Stage.WAIT
+        self.stage = ShutdownStage.WAIT
         self.fresh_attempts()
         if self._kill:
             self._destroy()
         elif self._cancel:
             self._undo()
-        elif not self.desk.gate.lets_requests:  # nothing may be destroyed now
+        elif not self.context.gate.lets_requests:  # nothing may be destroyed now
             self._later()
-        elif self.kind is Kind.GONE and self.node.cloud.goes_stopped:
+        elif self.kind is ShutdownKind.GONE and self.node.cloud.goes_stopped:
             self._destroy()
-        elif self.desk.policy.asks_scheduler and self.hostname:
+        elif self.context.policy.asks_scheduler and self.hostname:
             self._look(jobs=not self.node.slurm_busy)
-        elif self.kind is Kind.GONE:
+        elif self.kind is ShutdownKind.GONE:
             self._clear_traces(busy=False)
         else:
             self._may_destroy()
 
     def _later(self) -> None:
-        self.due = self.desk.in_round(self.desk.policy.drain_poll_time)
+        self.due = self.context.in_round(self.context.policy.drain_poll_time)
 
     def _look(self, *, jobs: bool) -> None:
         assert self.hostname is not None
@@ -87,7 +87,7 @@ class Shutdown(ShutdownFacts):
         """Take it back. False when it is too late (a second cancel is none; row E16)."""
         if self.past_return or self.cancelling or self._kill:
             return False
-        self.desk.decide(Decided.KEPT, self.node.cloud.name, "Shutdown cancelled: %s.", why, logger=self.logger)
+        self.context.decide(Decided.KEPT, self.node.cloud.name, "Shutdown cancelled: %s.", why, logger=self.logger)
         self._cancel = why
         if self.step is None:
             self._undo()
@@ -99,24 +99,24 @@ class Shutdown(ShutdownFacts):
         if self.past_return or (word is Word.KILL and self._kill):
             return
         if word is Word.KILL:
-            self.kind, self._kill, self._cancel = Kind.KILL, True, ""
+            self.kind, self._kill, self._cancel = ShutdownKind.KILL, True, ""
             if self.step is None:
                 self._destroy()
-        elif self.kind is Kind.KILL or (self.kind is Kind.UNWANTED and word is Word.DRAIN):
-            self.kind, self._kill = Kind.OPERATOR, False
-        if word is Word.HOLD or (word is None and self.kind is Kind.OPERATOR):
+        elif self.kind is ShutdownKind.KILL or (self.kind is ShutdownKind.UNWANTED and word is Word.DRAIN):
+            self.kind, self._kill = ShutdownKind.OPERATOR, False
+        if word is Word.HOLD or (word is None and self.kind is ShutdownKind.OPERATOR):
             self.cancel(f"an operator said {(word or Word.RUN).value}")
 
     def vanished(self) -> None:
         """The node is gone without us (row E3): only its traces are left to clear."""
         if not self.goes_anyway:
-            self.kind, self._cancel = Kind.GONE, ""
+            self.kind, self._cancel = ShutdownKind.GONE, ""
             if self.step is None:
                 self.begin()
 
     def _undo(self) -> None:
         """Resume the node, when the drain is still ours."""
-        self.stage = Stage.UNDO
+        self.stage = ShutdownStage.UNDO
         if self.ours and self.hostname:
             self.send(LookAtNode(self.id, self.hostname, logger=self.logger))
         else:
@@ -128,7 +128,7 @@ class Shutdown(ShutdownFacts):
         match step:
             case DrainNode():
                 self.ours = True
-                self.desk.info("Waiting for SLURM node %s to drain", self.hostname, logger=self.logger)
+                self.context.info("Waiting for SLURM node %s to drain", self.hostname, logger=self.logger)
                 self._wait_for_work()
             case LookAtNode() if isinstance(result, NodeSeen):
                 self._seen(result)
@@ -155,17 +155,17 @@ class Shutdown(ShutdownFacts):
             self._destroy()
             return
         kind = seen.node.state.kind if seen.node is not None else None
-        if self.stage is Stage.UNDO or self._cancel:
+        if self.stage is ShutdownStage.UNDO or self._cancel:
             self._undo_seen(seen)
         elif hides_jobs(seen):
             self._look(jobs=True)
-        elif self.kind is Kind.GONE:
+        elif self.kind is ShutdownKind.GONE:
             self._gone_seen(seen)
-        elif nothing_runs(self.node, seen, self.desk, undrained=not self.desk.policy.slurm or self.shared):
+        elif nothing_runs(self.node, seen, self.context, undrained=not self.context.policy.slurm or self.shared):
             self._may_destroy()
-        elif self.desk.policy.slurm and kind in (FREE, WorkKind.WORKING) and not self.shared:
+        elif self.context.policy.slurm and kind in (FREE, WorkKind.WORKING) and not self.shared:
             self._undrained_seen()
-        elif kind is not None and kind.busy and not (self.desk.policy.slurm or self.shared):
+        elif kind is not None and kind.busy and not (self.context.policy.slurm or self.shared):
             self.cancel("it works again")
         else:
             self._undrained = 0
@@ -174,7 +174,7 @@ class Shutdown(ShutdownFacts):
     def _gone_seen(self, seen: NodeSeen) -> None:
         """No list shows it. Is it really gone? A list may lack it twice while it works."""
         busy = seen.node is not None and (seen.node.state.kind.busy or bool(seen.jobs))
-        if not self.desk.gate.lets_requests:
+        if not self.context.gate.lets_requests:
             self._later()
         elif self.node.cloud.goes_stopped:  # it is listed as that: it cannot be working, and it is still paid for
             self._destroy()
@@ -201,60 +201,60 @@ class Shutdown(ShutdownFacts):
 
     def _may_destroy(self) -> None:
         """The last question before the irreversible step."""
-        self.desk.info("Checking that node is still eligible for shutdown", logger=self.logger)
+        self.context.info("Checking that node is still eligible for shutdown", logger=self.logger)
         if self.node.word is Word.HOLD:
             self.cancel("No longer eligible: held by an operator")
-        elif self.kind is Kind.UNWANTED and self.node.size is not None:
-            self.stage = Stage.ASK
+        elif self.kind is ShutdownKind.UNWANTED and self.node.size is not None:
+            self.stage = ShutdownStage.ASK
         else:
             self._go()
 
     def answer(self, *, wanted: bool) -> None:
         """ASK: whether the node is wanted again, which the Fleet says in the same breath."""
-        self.stage = Stage.WAIT
+        self.stage = ShutdownStage.WAIT
         if wanted:
             self.cancel("Node size is in wishlist")
         else:
             self._go()
 
     def _go(self) -> None:
-        if not self.desk.gate.lets_requests or self._works_by_record():
+        if not self.context.gate.lets_requests or self._works_by_record():
             self._later()
         else:
             self._destroy()
 
     def _works_by_record(self) -> bool:
         record = self.node.record  # without Slurm, its word is all there is
-        return not self.desk.policy.asks_scheduler and record is not None and record.worker_state == "busy"
+        return not self.context.policy.asks_scheduler and record is not None and record.worker_state == "busy"
 
     def _destroy(self) -> None:
-        self.stage = Stage.DESTROY
+        self.stage = ShutdownStage.DESTROY
         self.fresh_attempts()
-        self.desk.info("Starting shutdown", logger=self.logger)
+        self.context.info("Starting shutdown", logger=self.logger)
         self.send(DestroyNode(self.id, self.node.cloud, logger=self.logger))
 
     def _destroyed(self) -> None:
-        self.desk.decide(Decided.DESTROYED, self.node.cloud.name, "Shutdown success", logger=self.logger)
-        self.node.destroyed_at = self.desk.clock.t
-        self._set_down(together=self.desk.shutdowns > MANY)
+        self.context.decide(Decided.DESTROYED, self.node.cloud.name, "Shutdown success", logger=self.logger)
+        self.node.destroyed_at = self.context.clock.t
+        self._set_down(together=self.context.shutdowns > MANY)
 
     def _set_down(self, *, together: bool = False) -> None:
         """`together`: with the others that go in the same second."""
-        self.stage = Stage.SET_DOWN
+        self.stage = ShutdownStage.SET_DOWN
         self.fresh_attempts()
         if together:
-            self.due = self.desk.in_round(1.0)
+            self.due = self.context.in_round(1.0)
         else:
             self._say_down()
 
     def _say_down(self) -> None:
-        if self.desk.policy.slurm and self.hostname and not self.shared:
+        if self.context.policy.slurm and self.hostname and not self.shared:
             self.send(SetNodeDown(self.id, self.hostname, self.reason, logger=self.logger))
         else:
             self._release()
 
     def _release(self) -> None:
-        self.stage = Stage.RELEASE
+        self.stage = ShutdownStage.RELEASE
         self.fresh_attempts()
         self._say_release()
 
@@ -265,7 +265,7 @@ class Shutdown(ShutdownFacts):
             self.outcome = "destroyed"
 
     def _undo_seen(self, seen: NodeSeen) -> None:
-        self.stage = Stage.UNDO
+        self.stage = ShutdownStage.UNDO
         node = seen.node
         if node is not None and node.state.kind.drained and node.reason == self.drain_reason:
             assert self.hostname is not None
@@ -294,26 +294,28 @@ class Shutdown(ShutdownFacts):
         elif isinstance(step, LookAtNode) or error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
             self.ours = self.ours or isinstance(step, DrainNode)  # it may have worked
             self.again(error)
-            self.stage = Stage.UNDO if self._cancel else self.stage
+            self.stage = ShutdownStage.UNDO if self._cancel else self.stage
         elif isinstance(step, ResumeNode) and gone:
             self.outcome = "cancelled"
         else:
             self.failure = error
-            self.desk.error("Actor error %s", error.text, logger=self.logger)
+            self.context.error("Actor error %s", error.text, logger=self.logger)
             self.outcome = "failed"
 
     def _destroy_failed(self, step: Step, error: RemoteError) -> None:
-        self.desk.counters["destroy_node_errors"] += error.kind is not ErrorKind.GONE  # no error if it is true
+        self.context.counters["destroy_node_errors"] += error.kind is not ErrorKind.GONE  # no error if it is true
         self.failure = error
         if error.kind is ErrorKind.THROTTLED:
             self.again(error)
-            if self.stage is Stage.DESTROY:  # not done, for certain: everything is asked again before the next attempt
-                self.stage = Stage.WAIT
+            if (
+                self.stage is ShutdownStage.DESTROY
+            ):  # not done, for certain: everything is asked again before the next attempt
+                self.stage = ShutdownStage.WAIT
                 self.obey()
         elif isinstance(step, LookForNode) and error.kind is ErrorKind.TRANSIENT:
             self.again(error)
         elif isinstance(step, DestroyNode) and error.kind in MAY_HAVE_WORKED:
-            self.stage = Stage.LOOK
+            self.stage = ShutdownStage.LOOK
             self.send(LookForNode(self.id, self.node.cloud, logger=self.logger))
         else:
             self._fail()
@@ -321,9 +323,9 @@ class Shutdown(ShutdownFacts):
     def _fail(self) -> None:
         """The attempt ends; the node counts as down, and is proposed again later (row E4)."""
         error = self.failure
-        self.desk.counters["destroy_node_errors"] += error is not None and error.kind is ErrorKind.GONE
+        self.context.counters["destroy_node_errors"] += error is not None and error.kind is ErrorKind.GONE
         hint = f" (look at {error.hint})" if error is not None and error.hint else ""
-        self.desk.error(
+        self.context.error(
             "Shutdown cancelled: destroy_node failed: %s%s.",
             error.text if error else "it is still there",
             hint,
@@ -335,7 +337,7 @@ class Shutdown(ShutdownFacts):
         """The node is gone; what is not cleared now is cleared later, as an orphan."""
         if error.kind is ErrorKind.GONE or self.give_up_on(error):
             if error.kind is not ErrorKind.GONE:
-                self.desk.error("Actor error %s", error.text, logger=self.logger)
+                self.context.error("Actor error %s", error.text, logger=self.logger)
             if isinstance(step, SetNodeDown):
                 self._release()
             else:
@@ -347,15 +349,15 @@ class Shutdown(ShutdownFacts):
         """The next look, or the next attempt of the present stage."""
         self.due = None
         match self.stage:
-            case Stage.DRAIN:  # the drain did not answer: again, which changes nothing when it had worked
+            case ShutdownStage.DRAIN:  # the drain did not answer: again, which changes nothing when it had worked
                 self._drain()
-            case Stage.WAIT:
+            case ShutdownStage.WAIT:
                 self._wait_for_work()
-            case Stage.UNDO:
+            case ShutdownStage.UNDO:
                 self._undo()
-            case Stage.LOOK:
+            case ShutdownStage.LOOK:
                 self.send(LookForNode(self.id, self.node.cloud, logger=self.logger))
-            case Stage.SET_DOWN:
+            case ShutdownStage.SET_DOWN:
                 self._say_down()
-            case Stage.RELEASE:
+            case ShutdownStage.RELEASE:
                 self._say_release()

@@ -11,7 +11,7 @@ MANY = 8  # shutdowns under way
 RESUMED_AFTER = 2  # looks in a row that find a drained node undrained: somebody resumed it
 
 
-class Stage(StrEnum):
+class ShutdownStage(StrEnum):
     """Where a shutdown is, in words."""
 
     DRAIN = "draining it in Slurm"

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from arvnodeman.fleet.outlook.accounting import Accounting
-from arvnodeman.fleet.values.causes import Cause
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import NO_LIMIT, Job, JobOwner, JobShape, Place, Zone
 from arvnodeman.fleet.values.obstacles import NoSuchName, NotInside, Reserved
+from arvnodeman.fleet.values.reasons import Reason
 
 UNLIMITED = 365 * 86400.0  # seconds: what Slurm takes a job without a time limit for
 
@@ -98,7 +98,7 @@ class Outlook:
                 found[node] = (*found.get(node, ()), name)
         return found
 
-    def in_the_way(self, place: Place, t: float, now: float) -> Cause:
+    def in_the_way(self, place: Place, t: float, now: float) -> Reason:
         """Why no name is left for a job that may have its nodes at this place alone."""
         others = [self.reservations[name] for name in place.outside if name in self.reservations]
         if place.needs is not None and not place.inside and not others:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from arvnodeman.fleet.plan.picture import IDLE, Picture, size_of, zone_of
 from arvnodeman.fleet.plan.wishlist import Group, Supply, following, in_turn, next_supply
 from arvnodeman.fleet.sizes.bounds import Room
-from arvnodeman.fleet.sizes.limits import Rest, SizeHealth
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
+from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.features import SIZE_FEATURE
 from arvnodeman.fleet.values.model import ANYWHERE, JobShape, NodeSize, Place
+from arvnodeman.fleet.values.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Booting:
     def __init__(self, picture: Picture, supply: Supply) -> None:
         self.boots: list[NewNode] = []
         self.backs: dict[str, int] = {}  # shutdowns to take back, by pool
-        self.stopped: Cause | None = None  # the limit that stops a job
+        self.stopped: Reason | None = None  # the limit that stops a job
         self.stopped_size: NodeSize | None = None
         self.room_wanted = 0  # nodes that jobs stopped by a limit wait for
         self._picture = picture
@@ -119,11 +119,11 @@ class Booting:
 
     def choose(
         self, choices: Sequence[NodeSize], place: Place = ANYWHERE, *, any_price: bool = False
-    ) -> tuple[NodeSize | None, int, Cause | None]:
+    ) -> tuple[NodeSize | None, int, Reason | None]:
         """The first size that does not rest, within max_price_factor; how many of it; else why none."""
         picture, tally = self._picture, self._picture.tally
         dearest = math.inf if any_price else choices[0].price * picture.policy.max_price_factor
-        cause: Cause | None = None
+        cause: Reason | None = None
         too_dear = ""
         for size in choices:
             if size.price > dearest and size is not choices[0]:
@@ -136,16 +136,16 @@ class Booting:
             room = max(room, self._can_be_taken_back(size, place))
             if room > 0:
                 return size, room, None
-            if health.resting is None:
-                return None, 0, causes.Unproven(size=size.id, coming=coming)
+            if health.backing_off is None:
+                return None, 0, reasons.Unproven(size=size.id, coming=coming)
             cause = cause or _rest_cause(size, health, picture.t, tally.nodes, coming)
-        if isinstance(cause, causes.Resting) and too_dear:
-            cause = causes.Resting(
+        if isinstance(cause, reasons.BackingOff) and too_dear:
+            cause = reasons.BackingOff(
                 until=cause.until, size=cause.size, why=cause.why, detail=cause.detail, too_dear=too_dear
             )
         return None, 0, cause
 
-    def _forbid(self, size: NodeSize, nodes: int, wanted: int) -> Cause | None:
+    def _forbid(self, size: NodeSize, nodes: int, wanted: int) -> Reason | None:
         """The limit that forbids so many more nodes, if one does. `wanted` is for the words."""
         return self._room.forbid(size, nodes, wanted=wanted, over=self._over)
 
@@ -165,19 +165,19 @@ class Booting:
 
     def _stop_behind(self) -> None:
         """A limit stops a job: those behind it wait for the same, except where their own size rests."""
-        behind = causes.Behind(limit=self.stopped)
+        behind = reasons.Behind(limit=self.stopped)
         for group in self._groups:
             if not group.open:
                 continue
             if group.cause is None:
                 group.cause = behind
-            if isinstance(group.cause, causes.Behind) or group.cause is self.stopped:
+            if isinstance(group.cause, reasons.Behind) or group.cause is self.stopped:
                 self.room_wanted += group.nodes_lacking
 
     def _count_room(self) -> None:
         """A job whose size was refused for quota waits for a place: a node that nobody wants can make it."""
         for group in self._groups:
-            if group.open and group.choices and self._picture.health[group.choices[0].id].resting is Rest.QUOTA:
+            if group.open and group.choices and self._picture.health[group.choices[0].id].backing_off is BackOff.QUOTA:
                 self.room_wanted += group.nodes_lacking
 
     def _fill_minimum(self) -> None:
@@ -198,8 +198,8 @@ class Booting:
             lacking -= 1
 
 
-def _rest_cause(size: NodeSize, health: SizeHealth, t: float, standing: int, coming: int) -> Cause:
-    if health.is_resting(t, standing):
-        why = str(health.resting.value) if health.resting is not None else ""
-        return causes.Resting(until=health.until, size=size.id, why=why, detail=health.detail)
-    return causes.Unproven(size=size.id, coming=coming, probe=True)
+def _rest_cause(size: NodeSize, health: SizeHealth, t: float, standing: int, coming: int) -> Reason:
+    if health.is_backing_off(t, standing):
+        why = str(health.backing_off.value) if health.backing_off is not None else ""
+        return reasons.BackingOff(until=health.until, size=size.id, why=why, detail=health.detail)
+    return reasons.Unproven(size=size.id, coming=coming, probe=True)

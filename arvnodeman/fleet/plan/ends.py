@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from arvnodeman.fleet.plan.picture import IDLE, Ends, Going, Idle, Keep, Kept, Picture, Stop, size_of
+from arvnodeman.fleet.plan.picture import IDLE, Ends, Going, IdleBin, Keep, Kept, Picture, Stop, size_of
 from arvnodeman.fleet.plan.wishlist import Supply
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.leaving import Kind
+from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.leaving import ShutdownKind
+from arvnodeman.fleet.values.reasons import Reason
 
 
-class Ending:
+class NodeEnding:
     """Goes through what may go."""
 
     def __init__(self, picture: Picture, ends: Ends, supply: Supply) -> None:
         self.verdicts: list[Keep | Stop] = []
-        self.wanted: list[tuple[Sequence[Idle], Cause]] = []  # idle nodes that jobs have, and why they stay
+        self.wanted: list[tuple[Sequence[IdleBin], Reason]] = []  # idle nodes that jobs have, and why they stay
         self._picture = picture
         self._ends = ends
         self._supply = supply
         self._up = 0
         self._room = 0
-        self._candidates: list[tuple[float, float, str, Cause]] = []  # less the price, since, id, reason
+        self._candidates: list[tuple[float, float, str, Reason]] = []  # less the price, since, id, reason
 
     def walk(self, taken_back: Collection[str], ended: int, room: int, seeks: Callable[[str], bool]) -> None:
         """`taken_back`: nodes whose shutdown is; `ended`: boots that are gone at once; `room`: nodes that are to make
@@ -49,7 +49,7 @@ class Ending:
                     self._room -= case.makes_room and case.id not in taken_back
         self._choose_spare()
         for node in at_once:
-            self.verdicts.append(Keep(node.id, causes.wanted(size_of(node.pool))))
+            self.verdicts.append(Keep(node.id, reasons.wanted(size_of(node.pool))))
         self._stop_unwanted()
 
     def _choose_spare(self) -> None:
@@ -60,14 +60,14 @@ class Ending:
             nodes = self._ends.spare[pool]
             unmatched = min(self._supply.left(pool, IDLE), len(nodes))
             if not unmatched:
-                self.wanted.append((nodes, causes.wanted(size_of(pool))))
+                self.wanted.append((nodes, reasons.wanted(size_of(pool))))
                 continue
             turns = sorted(nodes, key=lambda node: (node.held, t if node.since is None else node.since, node.turn))
             for node in turns[:unmatched]:
                 since = t if node.since is None else node.since
                 self._candidates.append((-node.price, since, node.id, self._ends.chances[node.id].reason))
             if unmatched < len(turns):
-                self.wanted.append((turns[unmatched:], causes.wanted(size_of(pool))))
+                self.wanted.append((turns[unmatched:], reasons.wanted(size_of(pool))))
 
     def _stop_unwanted(self) -> None:
         """The dearest first, then the longest idle; min_nodes are kept."""
@@ -77,17 +77,17 @@ class Ending:
                 self._let_go(identity, reason)
             elif self._room > 0 and self._makes_room(identity, reason):
                 polls = self._ends.chances[identity].polls
-                self._let_go(identity, causes.IdleExceeded(polls=polls, makes_room=True))
+                self._let_go(identity, reasons.IdleExceeded(polls=polls, makes_room=True))
             else:
-                why = causes.KeepsMinimum(min_nodes=least) if reason.goes else reason
+                why = reasons.KeepsMinimum(min_nodes=least) if reason.goes else reason
                 self.verdicts.append(Keep(identity, why))
 
-    def _let_go(self, identity: str, reason: Cause) -> None:
+    def _let_go(self, identity: str, reason: Reason) -> None:
         self._up -= 1
         self._room -= 1
-        self.verdicts.append(Stop(identity, Kind.UNWANTED, reason))
+        self.verdicts.append(Stop(identity, ShutdownKind.UNWANTED, reason))
 
-    def _makes_room(self, identity: str, reason: Cause) -> bool:
+    def _makes_room(self, identity: str, reason: Reason) -> bool:
         """At a limit: may a node that nobody wants go for a job of another size, whatever window and min_nodes say?"""
         chance = self._ends.chances.get(identity)
-        return chance is not None and chance.enough and not isinstance(reason, causes.Held)
+        return chance is not None and chance.enough and not isinstance(reason, reasons.Held)

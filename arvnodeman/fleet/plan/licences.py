@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from arvnodeman.fleet.outlook.ahead import Outlook
 from arvnodeman.fleet.plan.wishlist import Group
-from arvnodeman.fleet.values.causes import Cause
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.fleet.values.obstacles import NoLicence
+from arvnodeman.fleet.values.reasons import Reason
 
 
 def share(groups: Iterable[Group], outlook: Outlook) -> None:
@@ -44,6 +44,6 @@ def _is_known(shape: JobShape, outlook: Outlook) -> bool:
     return all(name in outlook.licences for choice in shape.licences for name, _ in choice)
 
 
-def _short_of(choice: Gres, free: dict[str, int], outlook: Outlook) -> Cause:
+def _short_of(choice: Gres, free: dict[str, int], outlook: Outlook) -> Reason:
     name = next(name for name, number in choice if free[name] < number)
     return NoLicence(licence=name, free=outlook.licences[name])

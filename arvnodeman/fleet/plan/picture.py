@@ -16,10 +16,10 @@ from arvnodeman.fleet.plan.vain import Memory
 from arvnodeman.fleet.sizes.bounds import Bounds
 from arvnodeman.fleet.sizes.limits import SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
-from arvnodeman.fleet.values.causes import Cause
 from arvnodeman.fleet.values.gate import OPEN, Gate
-from arvnodeman.fleet.values.leaving import Kind
+from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape, Policy, Zone
+from arvnodeman.fleet.values.reasons import Reason
 
 IDLE, UNPAIRED, BOOTING, SHIELDED = range(4)  # kinds of supply, in the order in which they are taken
 KINDS = (IDLE, UNPAIRED, BOOTING, SHIELDED)
@@ -43,7 +43,7 @@ def zone_of(pool: str) -> Zone:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class NodeTally:
     """Everything that exists or is coming, counted. Prices are $/hour."""
 
     supply: Mapping[str, Sequence[int]] = field(default_factory=dict)  # by pool, of each kind of supply
@@ -74,7 +74,7 @@ class Pending(NamedTuple):
     at_once: bool = False  # when stopped it is gone, and nothing has to be given back
 
 
-class Idle(NamedTuple):
+class IdleBin(NamedTuple):
     """A node that waits for work: a bin that is free whole."""
 
     id: str
@@ -88,7 +88,7 @@ class Idle(NamedTuple):
 class Chance(NamedTuple):
     """May an idle node go? `reason.goes` says so; its `until`, when that may change by itself."""
 
-    reason: Cause
+    reason: Reason
     polls: int = 0  # node polls in a row that found it idle
     enough: bool = False  # of these
 
@@ -97,7 +97,7 @@ class Keep(NamedTuple):
     """A node that stays, whatever the queue wants."""
 
     id: str
-    reason: Cause
+    reason: Reason
     up: bool = True
     told: bool = True  # in the log, and looked at again when the reason may end
 
@@ -106,8 +106,8 @@ class Stop(NamedTuple):
     """A node that goes. `reason` None: an operator's word; `drained`: in Slurm, by us, and its shutdown goes on."""
 
     id: str
-    kind: Kind
-    reason: Cause | None = None
+    kind: ShutdownKind
+    reason: Reason | None = None
     drained: bool = False
     works: bool = False  # its work ends first: it makes no room now
 
@@ -116,8 +116,8 @@ class Kept(NamedTuple):
     """A node that Slurm keeps for a job which it does not start: it goes, where nobody who may have it wants it."""
 
     id: str
-    reason: Cause
-    meanwhile: Cause  # why it stays, else
+    reason: Reason
+    meanwhile: Reason  # why it stays, else
     price: float
     pool: str
 
@@ -137,7 +137,7 @@ class Ends:
     """What may go, at a node poll."""
 
     cases: Sequence[Case] = ()  # in turn
-    spare: Mapping[str, Sequence[Idle]] = field(default_factory=dict)  # idle nodes that nothing keeps, by pool
+    spare: Mapping[str, Sequence[IdleBin]] = field(default_factory=dict)  # idle nodes that nothing keeps, by pool
     chances: Mapping[str, Chance] = field(default_factory=dict)  # of spare nodes; asked of few
     busy: int = 0  # nodes that plainly work
     unlisted: int = 0  # nodes that no list shows, and that are coming
@@ -154,7 +154,7 @@ class Picture:
     bounds: Bounds
     health: Mapping[str, SizeHealth]  # by size
     demand: Mapping[JobShape, Sequence[int]] = field(default_factory=dict)  # groups of jobs: their turns
-    tally: Tally = field(default_factory=Tally)
+    tally: NodeTally = field(default_factory=NodeTally)
     leaving: Sequence[Leaving] = ()
     pending: Sequence[Pending] = ()
     gate: Gate = OPEN

@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from arvnodeman.fleet.plan import account_limits, licences
 from arvnodeman.fleet.plan.booting import Booting, NewNode
-from arvnodeman.fleet.plan.ends import Ending
-from arvnodeman.fleet.plan.picture import BOOTING, Idle, Keep, Picture, Stop, Tally, size_of, zone_of
+from arvnodeman.fleet.plan.ends import NodeEnding
+from arvnodeman.fleet.plan.picture import BOOTING, IdleBin, Keep, NodeTally, Picture, Stop, size_of, zone_of
 from arvnodeman.fleet.plan.wishlist import Group, Supply, match_any, match_exact
 from arvnodeman.fleet.sizes.table import SizeTable
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.causes_of_use import ProbeFirst
+from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.gate import OPEN, Gate
 from arvnodeman.fleet.values.model import JobShape, NodeSize, Policy
+from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_use import ProbeFirst
 
 TOO_MANY_NODES = "Job's min_nodes constraint is greater than the configured max_nodes ({max_nodes})"
 TOO_DEAR = "Job's price ({price:g}) is above system's max_price limit ({cap:g})"
@@ -35,7 +35,7 @@ class Share(NamedTuple):
     served: int = 0  # so many of the first jobs have all their nodes, there or coming
     partly: int = 0  # nodes that the next one has
     booting: int = 0  # jobs among the served for which boots begin now
-    cause: Cause | None = None  # why the next one waits; its `until`, when that may end by itself
+    cause: Reason | None = None  # why the next one waits; its `until`, when that may end by itself
     limit: int = 0  # so many of the first jobs may want nodes
 
     @property
@@ -46,7 +46,7 @@ class Share(NamedTuple):
     @property
     def never(self) -> str:
         """Why none of them can ever be served, in the words that their users read: they are to be cancelled."""
-        return self.cause.text if isinstance(self.cause, causes.Unsatisfiable) else ""
+        return self.cause.text if isinstance(self.cause, reasons.Unsatisfiable) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Plan:
     """What follows from one picture. Nodes are named by id, boots by their numbers."""
 
     shares: Mapping[JobShape, Share] = field(default_factory=dict)
-    tally: Tally = field(default_factory=Tally)  # of the picture
+    tally: NodeTally = field(default_factory=NodeTally)  # of the picture
     gate: Gate = OPEN  # likewise
     news: int = 0  # likewise
     in_force: bool = False  # its boots have begun
@@ -62,8 +62,8 @@ class Plan:
     take_back: Sequence[str] = ()  # nodes whose shutdown is to be taken back, in turn
     end_boots: Sequence[int] = ()  # that nobody needs, and of which the cloud knows nothing
     verdicts: Sequence[Keep | Stop] = ()  # at a node poll: nodes that go, or that something keeps, in turn
-    wanted_idle: Sequence[tuple[Sequence[Idle], Cause]] = ()  # at a node poll: idle nodes that jobs have
-    stopped: Cause | None = None  # the limit that stops a job
+    wanted_idle: Sequence[tuple[Sequence[IdleBin], Reason]] = ()  # at a node poll: idle nodes that jobs have
+    stopped: Reason | None = None  # the limit that stops a job
     stopped_size: NodeSize | None = None
     wanted: Mapping[str, int] = field(default_factory=dict)  # wished nodes by size
 
@@ -92,7 +92,7 @@ def plan(picture: Picture) -> Plan:
     end_boots = _unneeded(picture, supply)
     ending = None
     if picture.ends is not None:
-        ending = Ending(picture, picture.ends, supply)
+        ending = NodeEnding(picture, picture.ends, supply)
         ended = sum(boot.at_once and boot.id in end_boots for boot in picture.pending)
         ending.walk(take_back, ended, booting.room_wanted, lambda pool: _seeks(shares.values(), pool))
     return Plan(
@@ -154,9 +154,9 @@ def _is_servable(group: Group, picture: Picture) -> bool:
     if text is None:
         return True
     if group.shape.size is not None and picture.table.is_missing(group.shape.size):
-        group.cause = causes.Plain(text=f"size {group.shape.size} cannot be booted now: the provider lacks it")
+        group.cause = reasons.Plain(text=f"size {group.shape.size} cannot be booted now: the provider lacks it")
     else:
-        group.cause = causes.Unsatisfiable(text=text)
+        group.cause = reasons.Unsatisfiable(text=text)
     return False
 
 

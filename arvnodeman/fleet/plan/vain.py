@@ -15,9 +15,9 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.causes_of_use import InVain, ProbeFirst
 from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_use import InVain, ProbeFirst
 
 LONGEST = 48  # times the first back-off
 REMEMBERED = 86400.0  # seconds: so long after it was vain, or refused, a group's boots begin with a probe
@@ -54,13 +54,13 @@ class Memory:
     left_after: float | None = None  # a job has left the queue since this moment: was it started?
     left_at: float = 0.0
 
-    def cause(self, t: float) -> Cause | None:
+    def cause(self, t: float) -> Reason | None:
         """Why nothing is booted for it now; None when something may be."""
         if t >= self.until:
             return None
         return InVain(until=self.until, said=self.reason, node=self.node, idle=self.idle)
 
-    def probing(self) -> Cause:
+    def probing(self) -> Reason:
         """Why no more than a few nodes are booted for it."""
         return ProbeFirst(said=self.reason, jobs=self.at_once)
 
@@ -74,7 +74,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Idle:
+class IdleNode:
     """A node that Slurm does not use."""
 
     node: str
@@ -86,7 +86,7 @@ class Mark:
     """Slurm refused a group for which a node had been booted, and that was idle. Told by the next queue poll: is it so
     still, by the jobs of its sample?"""
 
-    idle: Idle
+    idle: IdleNode
     at: float
     sample: tuple[str, ...]
 
@@ -151,7 +151,7 @@ class VainBoots:
         memory.heeded = self.end(memory, t)
         return memory.heeded
 
-    def in_vain(self, shape: JobShape, reason: str, idle: Idle, t: float, *, useless: bool = False) -> Verdict:
+    def in_vain(self, shape: JobShape, reason: str, idle: IdleNode, t: float, *, useless: bool = False) -> Verdict:
         """A node was up for this group, and was not used. `useless`: see welcome()."""
         memory = self.groups.get(shape)
         if memory is None:

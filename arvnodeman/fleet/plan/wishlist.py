@@ -12,8 +12,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.plan.picture import IDLE, KINDS, NOTHING, SHIELDED, size_of, zone_of
-from arvnodeman.fleet.values.causes import Cause
 from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize, Place
+from arvnodeman.fleet.values.reasons import Reason
 
 Turns = Generator["Group", bool | None, None]
 
@@ -29,10 +29,10 @@ class Group:
     partly: int = 0  # nodes that the next one has
     held: list[tuple[str, int, int]] = field(default_factory=list)  # those of them from the supply: pool, kind, nodes
     booting: int = 0  # jobs among the served for which boots begin now
-    cause: Cause | None = None  # why the next one waits
+    cause: Reason | None = None  # why the next one waits
     cursor: tuple[int, int] = (IDLE, 0)  # second pass: kind and choice that may still have something
     limit: int = NO_LIMIT  # so many of the first jobs may want nodes
-    short_of: Cause | None = None  # why not more of them
+    short_of: Reason | None = None  # why not more of them
 
     @property
     def place(self) -> int:

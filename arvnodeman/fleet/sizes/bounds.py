@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeSize
+from arvnodeman.fleet.values.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Bounds:
 
     def forbid(
         self, size: NodeSize, more: int, nodes: int, price: float, *, wanted: int, over: int = 0
-    ) -> Cause | None:
+    ) -> Reason | None:
         """The limit that forbids so many `more` nodes of a size beside `nodes` that cost `price`; None: none does.
 
         `over`: so many above the quota may be tried. `wanted` is for the words."""
@@ -30,15 +30,15 @@ class Bounds:
         if more == 0:
             return None
         if after > self.max_nodes:
-            return causes.AtMaxNodes(wanted=wanted, size=size.id, nodes=nodes, max_nodes=self.max_nodes)
+            return reasons.AtMaxNodes(wanted=wanted, size=size.id, nodes=nodes, max_nodes=self.max_nodes)
         if after > self.quota + over:
             until = self.quota_until
-            return causes.AtQuota(until=until, wanted=wanted, size=size.id, nodes=nodes, quota=self.quota)
+            return reasons.AtQuota(until=until, wanted=wanted, size=size.id, nodes=nodes, quota=self.quota)
         if after > self.slots:
             until, of = self.slots_until, "slot quota (MaxComputeVMs)"
-            return causes.AtQuota(until=until, wanted=wanted, size=size.id, nodes=nodes, quota=self.slots, of=of)
+            return reasons.AtQuota(until=until, wanted=wanted, size=size.id, nodes=nodes, quota=self.slots, of=of)
         if self.price_cap > 0 and price + more * size.price > self.price_cap + 1e-9:
-            return causes.AtPriceCap(wanted=wanted, size=size.id, price=size.price, total=price, cap=self.price_cap)
+            return reasons.AtPriceCap(wanted=wanted, size=size.id, price=size.price, total=price, cap=self.price_cap)
         return None
 
 
@@ -50,7 +50,7 @@ class Room:
     nodes: int
     price: float  # $/hour
 
-    def forbid(self, size: NodeSize, more: int, *, wanted: int, over: int = 0, beside: int = 0) -> Cause | None:
+    def forbid(self, size: NodeSize, more: int, *, wanted: int, over: int = 0, beside: int = 0) -> Reason | None:
         """The limit that forbids so many more nodes of a size; None: none does. `beside`: so many that may be there."""
         return self.bounds.forbid(size, more, self.nodes + beside, self.price, wanted=wanted, over=over)
 

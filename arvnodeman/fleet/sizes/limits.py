@@ -69,7 +69,7 @@ class Quota:
             self.retry_at = None
 
 
-class Rest(StrEnum):
+class BackOff(StrEnum):
     """Why a size rests."""
 
     CAPACITY = "the cloud has no capacity for it"
@@ -88,7 +88,7 @@ class SizeHealth:
 
     first_wait: float = 60.0
     proven: bool = False  # a node of it has come up
-    resting: Rest | None = None
+    backing_off: BackOff | None = None
     until: float = 0.0
     detail: str = ""  # the other side's words
     quota_nodes: int = 0  # Rest.QUOTA: how many nodes stood when it was refused
@@ -99,18 +99,18 @@ class SizeHealth:
     _wait: float = 0.0
 
     def rest(
-        self, why: Rest, t: float, detail: str = "", standing: int = 0, *, late: bool = False, least: float = 0.0
+        self, why: BackOff, t: float, detail: str = "", standing: int = 0, *, late: bool = False, least: float = 0.0
     ) -> None:
         """Let the size rest, twice as long as the last time unless something succeeded since, and `least` seconds."""
-        if self.resting is not None and t < self.until:  # an echo of the same refusal
+        if self.backing_off is not None and t < self.until:  # an echo of the same refusal
             self.detail = detail or self.detail
             self.quota_nodes = min(self.quota_nodes, standing)
             self.late = self.late or late
             if t + least > self.until:
-                self.resting, self.until = why, t + least
+                self.backing_off, self.until = why, t + least
             return
         self._wait = min(self._wait * 2, LONGEST_WAIT) if self._wait else self.first_wait
-        self.resting, self.until, self.detail, self.quota_nodes = why, t + max(self._wait, least), detail, standing
+        self.backing_off, self.until, self.detail, self.quota_nodes = why, t + max(self._wait, least), detail, standing
         self.late = late
 
     def troubled(self, why: str, t: float) -> None:
@@ -135,27 +135,27 @@ class SizeHealth:
         self.boot_failures += 1
         if self.boot_failures < FAILED_BOOTS:
             return False
-        began = self.resting is None or t >= self.until
-        self.rest(Rest.BOOT_FAILURES, t, f"{self.boot_failures} boots in a row", late=True)
+        began = self.backing_off is None or t >= self.until
+        self.rest(BackOff.BOOT_FAILURES, t, f"{self.boot_failures} boots in a row", late=True)
         return began
 
     def _recover(self) -> None:
-        self.resting, self.until, self.detail, self._wait, self.late = None, 0.0, "", 0.0, False
+        self.backing_off, self.until, self.detail, self._wait, self.late = None, 0.0, "", 0.0, False
 
-    def is_resting(self, t: float, standing: int) -> bool:
+    def is_backing_off(self, t: float, standing: int) -> bool:
         """True while no boot of it may begin. A refusal for quota is over as soon as nodes have gone since."""
-        if self.resting is None or t >= self.until:
+        if self.backing_off is None or t >= self.until:
             return False
-        return self.resting is not Rest.QUOTA or standing >= self.quota_nodes
+        return self.backing_off is not BackOff.QUOTA or standing >= self.quota_nodes
 
     def room(self, t: float, standing: int, creating: int, coming: int) -> int:
         """How many more boots of this size may begin.
 
         `creating`: its boots that the cloud has not answered yet; `coming`: those, and its nodes that have not come up.
         """
-        if self.is_resting(t, standing):
+        if self.is_backing_off(t, standing):
             return 0
-        if self.resting is not None:  # rested: one node as a probe
+        if self.backing_off is not None:  # rested: one node as a probe
             return max(0, 1 - (coming if self.late else creating))
         if not self.proven:
             return max(0, UNPROVEN_AT_ONCE - coming)

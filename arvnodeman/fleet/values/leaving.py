@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class ShutdownKind(StrEnum):
     """Of a shutdown."""
 
     UNWANTED = "unwanted"  # cancelled as soon as it is wanted

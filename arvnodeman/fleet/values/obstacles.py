@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from arvnodeman.fleet.values.causes import Cause, span
+from arvnodeman.fleet.values.reasons import Reason, span
 
 
 @dataclass(frozen=True, slots=True)
-class Reserved(Cause):
+class Reserved(Reason):
     """Every name that could be booted is in reservations that are in its way."""
 
     reservation: str = ""  # the one that ends first
@@ -30,7 +30,7 @@ class Reserved(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class NotInside(Cause):
+class NotInside(Reason):
     """It is to run in a reservation, of whose nodes none can be booted."""
 
     reservation: str = ""
@@ -41,7 +41,7 @@ class NotInside(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class NoSuchName(Cause):
+class NoSuchName(Reason):
     """It asks for names in Slurm, or for features that only some names have, and none of these is free."""
 
     needs: str = ""
@@ -52,7 +52,7 @@ class NoSuchName(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class NoLicence(Cause):
+class NoLicence(Reason):
     """All licences are used, or for jobs before it."""
 
     licence: str = ""
@@ -65,7 +65,7 @@ class NoLicence(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class LimitReached(Cause):
+class LimitReached(Reason):
     """A limit of a QOS or an association is used up, or will be by jobs before it."""
 
     of: str = ""  # QOS spent

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.milestones import Span, Spread
-from arvnodeman.fleet.nodes.node import Sight
-from arvnodeman.fleet.values.causes import Cause
+from arvnodeman.fleet.nodes.node import Basis
 from arvnodeman.fleet.values.gate import OPEN, Bar, Gate
 from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord, NodeSize, NodeState, Policy, RemoteError
+from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.work import NodeWork
 
 
@@ -32,8 +32,8 @@ class NodeStatus(NamedTuple):
     first_seen: float
     been_up: bool
     doubtful: bool  # not heard of for long, and kept all the same
-    ending: Cause | None  # why its shutdown was begun; an operator's is in his word
-    why: Cause  # why it stays, or what is being done about it: as decided, by the one who decides
+    ending: Reason | None  # why its shutdown was begun; an operator's is in his word
+    why: Reason  # why it stays, or what is being done about it: as decided, by the one who decides
 
     @property
     def id(self) -> str:
@@ -75,7 +75,7 @@ class Waiting(NamedTuple):
     jobs: int
     served: int  # so many of the first have all their nodes, there or coming
     places: Sequence[int]  # where they stand in `View.jobs`
-    cause: Cause | None  # why the next one waits
+    cause: Reason | None  # why the next one waits
     choices: Sequence[NodeSize] = ()  # the sizes that fit them, in the order in which they are tried
 
 
@@ -89,7 +89,7 @@ class VainGroup(NamedTuple):
     node: str  # that stood idle for it; '': none did
     idle: float  # seconds that it did
     until: float  # steady time at which it is tried again; a probe comes first
-    cause: Cause
+    cause: Reason
 
 
 class OperationStatus(NamedTuple):
@@ -113,7 +113,7 @@ class View:
 
     t: float
     policy: Policy
-    sight: Sight | None = None  # what nodes are judged by
+    basis: Basis | None = None  # what nodes are judged by
     nodes: MappingProxyType[str, NodeStatus] = field(default_factory=lambda: MappingProxyType({}))
     operations: Sequence[OperationStatus] = ()
     counters: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -130,7 +130,7 @@ class View:
     waiting: Mapping[JobShape, Waiting] = field(default_factory=lambda: MappingProxyType({}))
     refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=lambda: MappingProxyType({}))  # by Slurm
     vain: Mapping[str, VainGroup] = field(default_factory=lambda: MappingProxyType({}))  # by the group's name
-    resting: Mapping[str, Cause] = field(default_factory=lambda: MappingProxyType({}))  # size -> why
+    backing_off: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))  # size -> why
     troubles: Mapping[str, Trouble] = field(default_factory=lambda: MappingProxyType({}))  # by size
     missing_sizes: Sequence[str] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
@@ -151,6 +151,6 @@ class View:
         """An orderly stop has begun."""
         return self.gate.is_shut_by(Bar.STOPPING)
 
-    def why(self, node: str) -> Cause:
+    def why(self, node: str) -> Reason:
         """Why a node (by cloud id) stays, or goes. KeyError for an unknown one."""
         return self.nodes[node].why

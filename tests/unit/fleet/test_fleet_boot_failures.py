@@ -133,7 +133,7 @@ def test_throttling_ends_no_boot_where_one_attempt_is_all(kind: type[Step], befo
     world.fail(world.one(kind), ErrorKind.THROTTLED, retry_after=2.0)
     world.wait(2)
     assert world.one(kind)
-    assert not world.fleet.view.resting
+    assert not world.fleet.view.backing_off
 
 
 @pytest.mark.parametrize("kind", [PrepareRecord, CreateNode])
@@ -153,7 +153,7 @@ def test_after_boot_attempts_it_is_given_up_released_and_counted(kind: type[Step
     assert world.fleet.view.states["booting"] == 0
     assert world.fleet.view.counters["boots_refused_transient"] == 1
     assert all(record.slot is None for record in world.records.values())
-    assert "small" in world.fleet.view.resting
+    assert "small" in world.fleet.view.backing_off
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.REFUSED, ErrorKind.UNEXPECTED, ErrorKind.SLOTS, ErrorKind.QUOTA])

@@ -10,7 +10,7 @@ import pytest
 from world import EPOCH, HOUR, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.nodes.eligible import eligible
-from arvnodeman.fleet.nodes.node import Node, Sight
+from arvnodeman.fleet.nodes.node import Basis, Node
 from arvnodeman.fleet.nodes.polls import Ages
 from arvnodeman.fleet.values.model import (
     CloudNode,
@@ -36,11 +36,11 @@ SLURM = {
 }
 
 
-def sight(*, window: bool = True, **fields: Any) -> Sight:
+def basis(*, window: bool = True, **fields: Any) -> Basis:
     windows = OPEN if window else SHUT
     rules = Policy(sections=(), shutdown_windows=windows)
     return replace(
-        Sight(rules, ShutdownWindows(windows), Ages(EPOCH - 99 * HOUR), EPOCH, record_now=EPOCH, cloud_now=EPOCH),
+        Basis(rules, ShutdownWindows(windows), Ages(EPOCH - 99 * HOUR), EPOCH, record_now=EPOCH, cloud_now=EPOCH),
         **fields,
     )
 
@@ -81,7 +81,7 @@ def goes(state: NodeState, window: bool, exceeded: bool, idle: int) -> bool:
 )
 def test_the_table(state: NodeState, window: bool, exceeded: bool, idle: int) -> None:
     """Rows E5, E6, E14 and E17: state, window, boot grace and idle count decide, and every answer has its reason."""
-    cause = eligible(node(state, age=1800 if exceeded else 1799, idle_polls=idle), sight(window=window))
+    cause = eligible(node(state, age=1800 if exceeded else 1799, idle_polls=idle), basis(window=window))
     assert cause.goes is goes(state, window, exceeded, idle)
     assert cause.words(EPOCH)
 
@@ -104,13 +104,13 @@ def test_the_table(state: NodeState, window: bool, exceeded: bool, idle: int) ->
 )
 def test_the_reasons(state: NodeState, situation: dict[str, Any], window: bool, words: str) -> None:
     """Row K1."""
-    assert eligible(node(state, **situation), sight(window=window)).words(EPOCH).startswith(words)
+    assert eligible(node(state, **situation), basis(window=window)).words(EPOCH).startswith(words)
 
 
 @pytest.mark.parametrize("state", list(SLURM))
 def test_a_hold_forbids_every_shutdown(state: NodeState) -> None:
     held = node(state, age=9 * HOUR, idle_polls=9, word=OperatorWord(Word.HOLD, "mine"))
-    cause = eligible(held, sight())
+    cause = eligible(held, basis())
     assert not cause.goes
     assert cause.words(EPOCH) == "held by an operator (mine)"
 
@@ -130,7 +130,7 @@ def test_a_node_with_an_old_record_is_kept_unless_slurm_vouches(
     """It may be working, and only cut off."""
     old = node(state, age=9 * HOUR, idle_polls=9, record_age=3 * HOUR)
     old.slurm = node_work("compute1", said) if said is not None else None
-    cause = eligible(old, sight())
+    cause = eligible(old, basis())
     assert cause.goes is vouched
     if not vouched:
         assert cause.words(EPOCH) == "node state is stale (record 3.0 h old), it may be working and cut off"
@@ -139,21 +139,21 @@ def test_a_node_with_an_old_record_is_kept_unless_slurm_vouches(
 def test_without_an_answer_of_slurm_an_old_record_protects() -> None:
     old = node(NodeState.IDLE, age=9 * HOUR, idle_polls=9, record_age=3 * HOUR)
     old.slurm = None
-    assert not eligible(old, sight(heard=False)).goes
+    assert not eligible(old, basis(heard=False)).goes
 
 
 def test_a_window_that_ends_within_the_difference_of_the_clocks_counts_as_shut() -> None:
     ripe = node(NodeState.IDLE, age=58 * MINUTE, idle_polls=2)
     windows = ShutdownWindows((54, 5))
-    assert eligible(ripe, sight(windows=windows)).goes
-    assert not eligible(ripe, sight(windows=windows, clock_margin=61.0)).goes
+    assert eligible(ripe, basis(windows=windows)).goes
+    assert not eligible(ripe, basis(windows=windows, clock_margin=61.0)).goes
 
 
 def test_windows_follow_the_clouds_clock() -> None:
     ripe = node(NodeState.IDLE, age=50 * MINUTE, idle_polls=2)
     windows = ShutdownWindows((54, 5))
-    assert not eligible(ripe, sight(windows=windows)).goes
-    assert eligible(ripe, sight(windows=windows, cloud_now=EPOCH + 5 * MINUTE)).goes
+    assert not eligible(ripe, basis(windows=windows)).goes
+    assert eligible(ripe, basis(windows=windows, cloud_now=EPOCH + 5 * MINUTE)).goes
 
 
 # ---- a size that is not configured -----------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_a_node_of_no_known_size_goes_whatever_its_window(state: NodeState) -> N
     """Row C25."""
     strange = node(state, age=60, size_tag="gone")
     strange.size = None
-    cause = eligible(strange, sight(window=False))
+    cause = eligible(strange, basis(window=False))
     assert cause.goes
     assert cause.words(EPOCH) == "node's size tag 'gone' not recognizable"
 
@@ -173,21 +173,21 @@ def test_a_busy_node_of_no_known_size_is_not_eligible_yet() -> None:
     """Row C25."""
     strange = node(NodeState.BUSY, size_tag="gone")
     strange.size = None
-    assert not eligible(strange, sight()).goes
+    assert not eligible(strange, basis()).goes
 
 
 def test_without_slurm_a_node_of_no_known_size_whose_state_is_unknown_is_not_eligible() -> None:
     """Rows B13 and C25: `down` from the record is unknown, and so perhaps busy."""
     strange = node(NodeState.RESERVED, size_tag="gone")
     strange.size, strange.slurm = None, None
-    assert not eligible(strange, sight(heard=False)).goes
+    assert not eligible(strange, basis(heard=False)).goes
 
 
 def test_a_node_of_no_known_size_with_an_old_record_is_kept_unless_slurm_vouches() -> None:
     """Row C25."""
     strange = node(NodeState.DOWN, size_tag="gone", record_age=3 * HOUR)
     strange.size, strange.slurm = None, node_work("compute1", "unk")
-    assert not eligible(strange, sight()).goes
+    assert not eligible(strange, basis()).goes
 
 
 def test_a_busy_node_of_no_known_size_is_drained_at_once_and_goes_when_its_work_has_ended() -> None:

@@ -45,7 +45,7 @@ def test_it_is_destroyed_after_two_lists_and_the_next_size_is_tried() -> None:
     world.cycle(every=10)
     world.obey()
     assert world.destroyed() == ["i-new2"]
-    assert "small" in world.fleet.view.resting
+    assert "small" in world.fleet.view.backing_off
     world.poll_queue()
     world.obey()
     assert world.created() == ["small", "large"]
@@ -101,12 +101,12 @@ def test_a_fault_that_says_nothing_counts_as_a_failed_boot_like_any_other() -> N
     fails(world)
     rounds(world, 3)
     assert world.destroyed() == ["i-new2"]
-    assert "small" not in world.fleet.view.resting
+    assert "small" not in world.fleet.view.backing_off
     for _ in range(20):
         fails(world)
         rounds(world, 1)
     assert world.fleet.view.counters["boot_failures"] >= 5
-    assert "small" in world.fleet.view.resting
+    assert "small" in world.fleet.view.backing_off
 
 
 def test_one_that_recovers_in_between_stays() -> None:
@@ -150,7 +150,7 @@ def test_one_that_was_up_goes_and_is_no_failed_boot(state: str) -> None:
     rounds(world, 2)
     assert world.destroyed()[:1] == ["i-compute1"]
     assert "boot_failures" not in world.fleet.view.counters
-    assert not world.fleet.view.resting
+    assert not world.fleet.view.backing_off
 
 
 def test_after_a_restart_it_goes_too() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arvnodeman.fleet.sizes.limits import LONGEST_WAIT, UNPROVEN_AT_ONCE, Quota, Rest, SizeHealth
+from arvnodeman.fleet.sizes.limits import LONGEST_WAIT, UNPROVEN_AT_ONCE, BackOff, Quota, SizeHealth
 from arvnodeman.fleet.values.model import NO_LIMIT
 
 
@@ -110,14 +110,14 @@ def test_a_new_max_nodes_moves_a_quota_that_was_not_learnt(learnt: int | None, c
 
 def test_a_size_rests_and_is_then_probed_with_one_node() -> None:
     health = SizeHealth(60, proven=True)
-    health.rest(Rest.CAPACITY, 0, "no room")
+    health.rest(BackOff.CAPACITY, 0, "no room")
     assert health.room(59, 3, 0, 0) == 0
     assert health.room(60, 3, 0, 0) == 1
     assert health.room(60, 3, 1, 1) == 0  # it is on its way
 
 
-@pytest.mark.parametrize("why", [Rest.CAPACITY, Rest.QUOTA, Rest.REFUSED, Rest.GAVE_UP])
-def test_rests_double_to_15_minutes_until_a_create_succeeds(why: Rest) -> None:
+@pytest.mark.parametrize("why", [BackOff.CAPACITY, BackOff.QUOTA, BackOff.REFUSED, BackOff.GAVE_UP])
+def test_rests_double_to_15_minutes_until_a_create_succeeds(why: BackOff) -> None:
     health = SizeHealth(60)
     t, waits = 0.0, []
     for _ in range(7):
@@ -126,22 +126,22 @@ def test_rests_double_to_15_minutes_until_a_create_succeeds(why: Rest) -> None:
         t = health.until
     assert waits == [60, 120, 240, 480, 900, 900, 900]
     health.create_succeeded()
-    assert health.resting is None
+    assert health.backing_off is None
     health.rest(why, t)
     assert health.until - t == 60
 
 
 def test_the_echo_of_a_refusal_does_not_lengthen_the_rest() -> None:
     health = SizeHealth(60)
-    health.rest(Rest.CAPACITY, 0, "first")
-    health.rest(Rest.CAPACITY, 5, "second")
+    health.rest(BackOff.CAPACITY, 0, "first")
+    health.rest(BackOff.CAPACITY, 5, "second")
     assert health.until == 60
     assert health.detail == "second"
 
 
 def test_a_rest_for_quota_is_over_as_soon_as_nodes_have_gone() -> None:
     health = SizeHealth(60, proven=True)
-    health.rest(Rest.QUOTA, 0, standing=5)
+    health.rest(BackOff.QUOTA, 0, standing=5)
     assert health.room(1, 5, 0, 0) == 0
     assert health.room(1, 4, 0, 0) == 1
 
@@ -149,7 +149,7 @@ def test_a_rest_for_quota_is_over_as_soon_as_nodes_have_gone() -> None:
 def test_five_failed_boots_in_a_row_make_a_size_rest() -> None:
     health = SizeHealth(60, proven=True)
     assert [health.boot_failed(0) for _ in range(5)] == [False, False, False, False, True]
-    assert health.resting is Rest.BOOT_FAILURES
+    assert health.backing_off is BackOff.BOOT_FAILURES
     assert not health.boot_failed(10)  # said once
 
 
@@ -159,7 +159,7 @@ def test_a_node_that_comes_up_ends_the_row_of_failed_boots() -> None:
         health.boot_failed(0)
     health.came_up()
     assert not health.boot_failed(0)
-    assert health.resting is None
+    assert health.backing_off is None
 
 
 def test_after_a_rest_for_failed_boots_one_node_is_tried_until_it_comes_up() -> None:
@@ -169,7 +169,7 @@ def test_after_a_rest_for_failed_boots_one_node_is_tried_until_it_comes_up() -> 
     assert health.room(60, 0, 0, 0) == 1
     assert health.room(60, 0, 0, 1) == 0  # made, and not up yet
     health.create_succeeded()  # says nothing of whether it comes up
-    assert health.resting is Rest.BOOT_FAILURES
+    assert health.backing_off is BackOff.BOOT_FAILURES
     health.boot_failed(100)
     assert health.until == 100 + 120
     health.came_up()
@@ -187,20 +187,20 @@ def test_a_proven_size_has_no_such_limit() -> None:
 
 def test_what_a_rest_remembers_and_what_ends_it_forgets() -> None:
     health = SizeHealth()
-    health.rest(Rest.QUOTA, 100.0, "InstanceLimitExceeded", 7)
+    health.rest(BackOff.QUOTA, 100.0, "InstanceLimitExceeded", 7)
     assert (health.detail, health.quota_nodes, health.until) == ("InstanceLimitExceeded", 7, 160.0)
-    health.rest(Rest.QUOTA, 110.0, "", 5)  # an echo, with nothing to say but that fewer stood
+    health.rest(BackOff.QUOTA, 110.0, "", 5)  # an echo, with nothing to say but that fewer stood
     assert (health.detail, health.quota_nodes, health.until) == ("InstanceLimitExceeded", 5, 160.0)
-    health.rest(Rest.QUOTA, 120.0, "again", 9)
+    health.rest(BackOff.QUOTA, 120.0, "again", 9)
     assert (health.detail, health.quota_nodes) == ("again", 5)
     health.create_succeeded()
-    assert (health.resting, health.until, health.detail) == (None, 0.0, "")
+    assert (health.backing_off, health.until, health.detail) == (None, 0.0, "")
 
 
 def test_failed_boots_are_told_of_when_the_rest_for_them_begins_and_counted_in_it() -> None:
     health = SizeHealth()
     assert [health.boot_failed(100.0) for _ in range(6)] == [False] * 4 + [True, False]
-    assert (health.resting, health.detail, health.until) == (Rest.BOOT_FAILURES, "6 boots in a row", 160.0)
+    assert (health.backing_off, health.detail, health.until) == (BackOff.BOOT_FAILURES, "6 boots in a row", 160.0)
     assert health.boot_failed(160.0)  # its rest was over
     assert (health.until, health.detail) == (280.0, "7 boots in a row")
     health.came_up()
@@ -209,7 +209,7 @@ def test_failed_boots_are_told_of_when_the_rest_for_them_begins_and_counted_in_i
 
 def test_a_rest_for_another_cause_goes_on_when_boots_fail_meanwhile() -> None:
     health = SizeHealth()
-    health.rest(Rest.CAPACITY, 100.0, "full")
+    health.rest(BackOff.CAPACITY, 100.0, "full")
     assert not any(health.boot_failed(110.0) for _ in range(6))
 
 

@@ -55,10 +55,10 @@ def served(accounting: Accounting, of: JobShape, count: int = 5) -> tuple[int, s
     made = World(policy(max_nodes=20)).begin()
     made.outlook = Outlook(accounting=accounting.concerning([of]))
     made.cycle(*jobs(count, of), times=2)
-    causes = [waiting.cause for waiting in made.fleet.view.waiting.values() if waiting.cause is not None]
+    reasons = [waiting.cause for waiting in made.fleet.view.waiting.values() if waiting.cause is not None]
     made.obey()
     made.cycle(times=2)
-    return booted(made), causes[0].words(0.0) if causes else ""
+    return booted(made), reasons[0].words(0.0) if reasons else ""
 
 
 PER_USER = Qos({}, {7: rule("MaxJobsPU", 2, 0), 8: rule("MaxJobsPU", 2, 2)})

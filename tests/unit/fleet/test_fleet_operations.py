@@ -15,16 +15,16 @@ from arvnodeman.fleet.messages import (
     SetNodeDown,
     SetWord,
 )
-from arvnodeman.fleet.nodes.polls import Clock
+from arvnodeman.fleet.nodes.polls import BrainClock
 from arvnodeman.fleet.operations.chores import Chore, CleanRecord
-from arvnodeman.fleet.operations.operation import Desk
+from arvnodeman.fleet.operations.operation import OperationContext
 from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeRecord, RemoteError, Word
 
 BROKEN = RemoteError(ErrorKind.TRANSIENT, "it broke")
 
 
-def desk(**options: float) -> Desk:
-    return Desk(policy(**options), Clock(1000.0))
+def context(**options: float) -> OperationContext:
+    return OperationContext(policy(**options), BrainClock(1000.0))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def desk(**options: float) -> Desk:
     [(300.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]), (10.0, [1, 2, 4, 8, 10, 10]), (0.5, [1, 1, 1])],
 )
 def test_waits_double_from_one_second_to_max_poll_time(longest: float, waits: list[float]) -> None:
-    chore = Chore(desk(max_poll_time=longest), "Role", "thing")
+    chore = Chore(context(max_poll_time=longest), "Role", "thing")
     found = []
     for _ in waits:
         chore.again(BROKEN)
@@ -47,13 +47,13 @@ def test_waits_double_from_one_second_to_max_poll_time(longest: float, waits: li
 
 @pytest.mark.parametrize(("asked", "wait"), [(0.0, 1.0), (None, 1.0), (0.25, 1.0), (17.0, 17.0), (900.0, 300.0)])
 def test_a_server_that_says_when_is_asked_again_then(asked: float | None, wait: float) -> None:
-    chore = Chore(desk(), "Role", "thing")
+    chore = Chore(context(), "Role", "thing")
     chore.again(RemoteError(ErrorKind.TRANSIENT, "it broke", asked))
     assert chore.due == 1000.0 + wait
 
 
 def test_too_many_requests_are_no_failed_attempts_and_their_seconds_are_counted() -> None:
-    mine = desk()
+    mine = context()
     chore = Chore(mine, "Role", "thing")
     chore.again(RemoteError(ErrorKind.THROTTLED, "slow down", 7.4))
     chore.again(RemoteError(ErrorKind.THROTTLED, "slow down", 20.0))
@@ -72,7 +72,7 @@ def test_too_many_requests_are_no_failed_attempts_and_their_seconds_are_counted(
     ],
 )
 def test_a_record_is_cleaned_in_boot_attempts(kind: ErrorKind, attempts: int, outcome: str | None) -> None:
-    chore = CleanRecord(desk(boot_attempts=3), NodeRecord("r-1", "compute1"))
+    chore = CleanRecord(context(boot_attempts=3), NodeRecord("r-1", "compute1"))
     chore.clean(set_down="gone", action="cleaned")
     tried = 0
     while isinstance(step := chore.step, SetNodeDown):
@@ -85,7 +85,7 @@ def test_a_record_is_cleaned_in_boot_attempts(kind: ErrorKind, attempts: int, ou
 
 
 def test_a_chore_of_one_thing_after_the_other_is_done_after_the_last() -> None:
-    chore = CleanRecord(desk(), NodeRecord("r-1", "compute1"))
+    chore = CleanRecord(context(), NodeRecord("r-1", "compute1"))
     chore.clean(set_down="gone", action="cleaned")
     for kind in (SetNodeDown, ReleaseRecord):
         assert chore.outcome is None

@@ -152,7 +152,7 @@ def test_slots_are_a_quota_of_their_own_that_names_max_compute_vms() -> None:
     world.cycle(every=1)
     assert any("MaxComputeVMs" in line for line in world.log(30))
     assert world.fleet.view.quota == 20
-    assert not world.fleet.view.resting
+    assert not world.fleet.view.backing_off
     assert "slot quota (MaxComputeVMs) of 3 reached" in world.reason(SMALL)
     assert not world.open(PrepareRecord)
 
@@ -174,7 +174,7 @@ def test_a_refusal_is_learnt_at_once_though_arvados_is_away(kind: ErrorKind) -> 
     world.fail(world.one(CreateNode), kind)
     world.fail(world.one(ReleaseRecord), ErrorKind.TRANSIENT)
     world.cycle(every=1)
-    assert list(world.fleet.view.resting) == ["small"]
+    assert list(world.fleet.view.backing_off) == ["small"]
 
 
 def test_creates_of_one_size_that_are_refused_together_are_not_tried_again_at_once() -> None:

@@ -8,12 +8,12 @@ import pytest
 from world import EPOCH, HOUR, MINUTE, World, jobs, policy
 
 from arvnodeman.fleet.messages import CancelJob, CreateNode, DestroyNode, DrainNode, LookAtNode, Poll, PrepareRecord
-from arvnodeman.fleet.nodes.polls import Ages, Clock, Freshness, Trust
+from arvnodeman.fleet.nodes.polls import Ages, BrainClock, Freshness, Trust
 from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeState
 
 
 def test_the_steady_clock_never_goes_back() -> None:
-    clock = Clock(100.0)
+    clock = BrainClock(100.0)
     seen = []
     for now in (110.0, 50.0, 60.0, 60.0, 1000.0):
         clock.advance(now)
@@ -23,7 +23,7 @@ def test_the_steady_clock_never_goes_back() -> None:
 
 @pytest.mark.parametrize(("stamp", "steady"), [(60.0, 110.0), (50.0, 100.0), (70.0, 110.0)])
 def test_a_stamp_of_our_own_becomes_steady_time(stamp: float, steady: float) -> None:
-    clock = Clock(100.0)
+    clock = BrainClock(100.0)
     clock.advance(110.0)
     clock.advance(60.0)  # somebody set the wall clock back
     assert clock.steady(stamp) == steady

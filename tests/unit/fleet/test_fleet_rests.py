@@ -155,7 +155,7 @@ def test_throttling_changes_no_limit() -> None:
     world.fail(world.one(CreateNode), ErrorKind.THROTTLED, retry_after=5.0)
     world.cycle(*jobs(3), every=1)
     assert world.fleet.view.quota == 20
-    assert not world.fleet.view.resting
+    assert not world.fleet.view.backing_off
     assert len(world.prepared()) == 3
 
 

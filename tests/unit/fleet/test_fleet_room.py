@@ -94,12 +94,12 @@ def test_a_size_refused_for_quota_is_not_said_to_rest_when_a_node_has_gone() -> 
     world.fail(world.one(CreateNode), ErrorKind.QUOTA)
     world.obey()
     world.cycle(every=1)
-    assert "small" in world.fleet.view.resting
+    assert "small" in world.fleet.view.backing_off
     world.cloud.clear()
     world.silent.add("r-compute1")
     world.says("compute1", "alloc", responding=False)
     world.say("compute1", Word.KILL)
     world.obey()
     world.cycle(every=1)
-    assert "small" not in world.fleet.view.resting
+    assert "small" not in world.fleet.view.backing_off
     assert world.prepared() == ["small", "small"]

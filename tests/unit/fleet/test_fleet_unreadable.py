@@ -71,7 +71,7 @@ def test_it_is_said_everywhere() -> None:
     assert decided >= {(Decided.BOOT_FAILED, "small"), (Decided.REST, "small")}
     view = world.fleet.view
     assert view.troubles["small"].words == SAID
-    assert REST in view.resting["small"].words(view.t)
+    assert REST in view.backing_off["small"].words(view.t)
     (boot,) = view.operations
     assert "cannot be read" in boot.stage
     assert view.counters["boots_refused_unreadable"] == view.counters["create_node_errors"] == 1
@@ -115,7 +115,7 @@ def test_a_list_that_shows_its_node_ends_the_wait() -> None:
     world.obey()
     world.cycle()
     assert not world.fleet.view.operations
-    assert not world.fleet.view.resting
+    assert not world.fleet.view.backing_off
     assert world.created() == ["small"]
 
 
@@ -129,7 +129,7 @@ def test_a_search_that_finds_its_node_is_as_good_as_an_answer() -> None:
     world.done(world.one(FindNode), made)
     world.obey()
     world.cycle()
-    assert not world.fleet.view.resting
+    assert not world.fleet.view.backing_off
     assert world.created() == ["small"]
 
 

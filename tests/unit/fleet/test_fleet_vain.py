@@ -17,9 +17,9 @@ from arvnodeman.fleet.messages import (
     QueueListed,
     RetryAsked,
 )
-from arvnodeman.fleet.plan.vain import MOST, REMEMBERED, Idle, Memory, VainBoots, follow, group_name, words_of
-from arvnodeman.fleet.values.causes_of_use import InVain, ProbeFirst
+from arvnodeman.fleet.plan.vain import MOST, REMEMBERED, IdleNode, Memory, VainBoots, follow, group_name, words_of
 from arvnodeman.fleet.values.model import Job, JobOwner, JobShape, Policy, ProviderSize
+from arvnodeman.fleet.values.reasons_of_use import InVain, ProbeFirst
 from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.sim_slurm import MAINTENANCE
 from arvnodeman.foresight.simulation import Pace, Simulation
@@ -333,18 +333,18 @@ def test_back_offs_double_up_to_four_hours_and_begin_anew_after_a_start() -> Non
     vain, shape, t = VainBoots(FIRST), asks("x"), EPOCH
     waits = []
     for _ in range(8):
-        verdict = vain.in_vain(shape, "Licenses", Idle("compute1", t - 60), t)
+        verdict = vain.in_vain(shape, "Licenses", IdleNode("compute1", t - 60), t)
         waits.append(verdict.memory.until - t)
         t = verdict.memory.until
     assert waits == [300, 600, 1200, 2400, 4800, 9600, 14400, 14400]
     vain.started(shape, t)
     assert vain.groups[shape].at_once == 4
-    assert vain.in_vain(shape, "Licenses", Idle("compute1", t), t).memory.until == t + FIRST
+    assert vain.in_vain(shape, "Licenses", IdleNode("compute1", t), t).memory.until == t + FIRST
 
 
 def test_after_a_day_all_its_nodes_may_be_booted_at_once_again() -> None:
     vain, shape = VainBoots(FIRST), asks("x")
-    vain.in_vain(shape, "", Idle("compute1", EPOCH), EPOCH)
+    vain.in_vain(shape, "", IdleNode("compute1", EPOCH), EPOCH)
     vain.forget_old({shape}, EPOCH + FIRST + REMEMBERED - 1, HOUR)
     assert vain.limits({shape})
     vain.forget_old({shape}, EPOCH + FIRST + REMEMBERED + 1, HOUR)

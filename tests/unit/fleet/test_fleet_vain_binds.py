@@ -10,7 +10,7 @@ from world import DAY, EPOCH, HOUR, MINUTE, ONE, World, jobs, policy
 
 from arvnodeman.fleet.messages import QueueListed
 from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
-from arvnodeman.fleet.plan.vain import MISLED, Idle, VainBoots
+from arvnodeman.fleet.plan.vain import MISLED, IdleNode, VainBoots
 from arvnodeman.fleet.values.model import JobOwner, JobShape, Word
 from arvnodeman.slurm.foresee import kinds_of
 from arvnodeman.slurm.words import node_work
@@ -52,7 +52,7 @@ def test_a_reason_that_goes_back_and_forth_does_not_end_each_back_off() -> None:
 
 
 def test_such_a_reason_ends_it_later_each_time_and_at_once_after_a_start() -> None:
-    vain, idle = VainBoots(first_wait=300.0), Idle("compute1", 0.0)
+    vain, idle = VainBoots(first_wait=300.0), IdleNode("compute1", 0.0)
     t = 1000.0
     heard = []
     for _ in range(MISLED + 3):
@@ -129,7 +129,7 @@ def test_nodes_that_are_held_and_never_came_up_do_not_stop_their_size_for_ever(s
 
 def test_a_job_that_may_have_been_cancelled_ends_a_back_off_with_a_probe() -> None:
     """It left the queue, and a node turned busy for somebody else: four times as many nodes came for each such job."""
-    vain, idle = VainBoots(first_wait=300.0), Idle("compute1", 0.0)
+    vain, idle = VainBoots(first_wait=300.0), IdleNode("compute1", 0.0)
     vain.in_vain(ONE, "Resources", idle, 1000.0)
     memory = vain.groups[ONE]
     vain.started(ONE, 1010.0)

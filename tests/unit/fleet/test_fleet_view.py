@@ -14,8 +14,8 @@ from arvnodeman.fleet.messages import (
     PrepareRecord,
     ResumeNode,
 )
-from arvnodeman.fleet.values.causes import span
 from arvnodeman.fleet.values.model import NodeState, Word
+from arvnodeman.fleet.values.reasons import span
 
 # ---- the view --------------------------------------------------------------------------------------------------------
 

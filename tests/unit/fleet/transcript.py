@@ -39,7 +39,7 @@ class Written(World):
             sizes = " or ".join(size.id for size in group.choices) or "no size"
             jobs = f"{group.jobs} jobs of {shape.cores} cores for {sizes}"
             found.append(f"{jobs}, {group.served} served; the next waits for: {why}")
-        found += [f"size {size} rests: {cause.words(view.t)}" for size, cause in view.resting.items()]
+        found += [f"size {size} rests: {cause.words(view.t)}" for size, cause in view.backing_off.items()]
         for one in view.operations:
             trouble = f"; {one.trouble.text}" if one.trouble is not None else ""
             again = f"; again in {one.until - view.t:g} s" if one.until is not None else ""

@@ -22,7 +22,7 @@ def span(seconds: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class Reason:
     """The base of all causes. `until`, where a cause has one, is the steady time at which it may end by itself."""
 
     goes: ClassVar[bool] = False  # of a node: it may be shut down for this cause
@@ -39,7 +39,7 @@ class Cause:
 class InWords(NamedTuple):
     """A cause as an argument of a line of the log: put into words, as of steady time `t`, when that is written."""
 
-    cause: Cause
+    cause: Reason
     t: float
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class InWords(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Plain(Cause):
+class Plain(Reason):
     """A cause that is all said by its text."""
 
     text: str = ""
@@ -61,7 +61,7 @@ class Plain(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class Held(Cause):
+class Held(Reason):
     """An operator's hold forbids it."""
 
     reason: str = ""
@@ -72,7 +72,7 @@ class Held(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class Working(Cause):
+class Working(Reason):
     """Slurm calls it busy."""
 
     slurm: str = ""
@@ -83,7 +83,7 @@ class Working(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class MayWork(Cause):
+class MayWork(Reason):
     """Slurm calls a name busy that is another node's, and under which it may find this one."""
 
     hostname: str = ""
@@ -95,7 +95,7 @@ class MayWork(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class WindowShut(Cause):
+class WindowShut(Reason):
     """No shutdown window is open."""
 
     def words(self, t: float) -> str:
@@ -104,7 +104,7 @@ class WindowShut(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class BootWait(Cause):
+class BootWait(Reason):
     """It is younger than boot_fail_after, and gets time to come up."""
 
     lacks_address: bool = False
@@ -116,7 +116,7 @@ class BootWait(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class IdleWait(Cause):
+class IdleWait(Reason):
     """It has not been idle for enough node polls in a row."""
 
     polls: int = 0
@@ -128,7 +128,7 @@ class IdleWait(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordStale(Cause):
+class RecordStale(Reason):
     """Its record is old and Slurm does not vouch: it may be working and only cut off."""
 
     age: float = 0.0
@@ -139,7 +139,7 @@ class RecordStale(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted(Cause):
+class Wanted(Reason):
     """The queue wants it."""
 
     size: str = ""
@@ -150,13 +150,13 @@ class Wanted(Cause):
 
 
 @cache
-def wanted(size: str) -> Cause:
+def wanted(size: str) -> Reason:
     """The queue wants nodes of a size: one value for each."""
     return Wanted(size=size)
 
 
 @dataclass(frozen=True, slots=True)
-class KeepsMinimum(Cause):
+class KeepsMinimum(Reason):
     """min_nodes."""
 
     min_nodes: int = 0
@@ -167,11 +167,11 @@ class KeepsMinimum(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class UnderWay(Cause):
+class UnderWay(Reason):
     """An operation of ours works on it."""
 
     what: str = ""
-    because: Cause | None = None  # why it was begun
+    because: Reason | None = None  # why it was begun
 
     def words(self, t: float) -> str:
         """waiting for its work to end; begun because its size is unknown."""
@@ -179,10 +179,10 @@ class UnderWay(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class NotYet(Cause):
+class NotYet(Reason):
     """It may go, and nothing is begun now. `until`: no earlier than then."""
 
-    cause: Cause | None = None  # why it may go
+    cause: Reason | None = None  # why it may go
 
     def words(self, t: float) -> str:
         """idle for 3 node poll(s) in a row and not wanted; decided at the next node poll."""
@@ -195,7 +195,7 @@ NOT_JUDGED = Plain(text="it is new: the next node poll tells what it is")
 
 
 @cache
-def working(slurm: str) -> Cause:
+def working(slurm: str) -> Reason:
     """Slurm calls it busy: one value for each of its few words."""
     return Working(slurm=slurm)
 
@@ -204,7 +204,7 @@ def working(slurm: str) -> Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class IdleExceeded(Cause):
+class IdleExceeded(Reason):
     """Nobody wants it, and it was idle long enough."""
 
     goes: ClassVar[bool] = True
@@ -218,7 +218,7 @@ class IdleExceeded(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class NeverPaired(Cause):
+class NeverPaired(Reason):
     """It did not come up within boot_fail_after (row D1)."""
 
     goes: ClassVar[bool] = True
@@ -230,7 +230,7 @@ class NeverPaired(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class CloudFailed(Cause):
+class CloudFailed(Reason):
     """The cloud itself calls it failed, and Slurm does not call it busy."""
 
     goes: ClassVar[bool] = True
@@ -242,7 +242,7 @@ class CloudFailed(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class NoAddress(Cause):
+class NoAddress(Reason):
     """The cloud shows no address of it, and without one Slurm cannot reach it."""
 
     goes: ClassVar[bool] = True
@@ -253,7 +253,7 @@ class NoAddress(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class IsDown(Cause):
+class IsDown(Reason):
     """It is down."""
 
     goes: ClassVar[bool] = True
@@ -265,7 +265,7 @@ class IsDown(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class HasFailed(Cause):
+class HasFailed(Reason):
     """Slurm says fail (row E17)."""
 
     goes: ClassVar[bool] = True
@@ -276,7 +276,7 @@ class HasFailed(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class SizeUnknown(Cause):
+class SizeUnknown(Reason):
     """Its size tag names no configured size (row C25)."""
 
     goes: ClassVar[bool] = True
@@ -291,7 +291,7 @@ class SizeUnknown(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class AtMaxNodes(Cause):
+class AtMaxNodes(Reason):
     """max_nodes stops it."""
 
     wanted: int = 0
@@ -305,7 +305,7 @@ class AtMaxNodes(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class AtQuota(Cause):
+class AtQuota(Reason):
     """The soft quota stops it."""
 
     wanted: int = 0
@@ -323,7 +323,7 @@ class AtQuota(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class AtPriceCap(Cause):
+class AtPriceCap(Reason):
     """max_total_price stops it."""
 
     wanted: int = 0
@@ -341,7 +341,7 @@ class AtPriceCap(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class Resting(Cause):
+class BackingOff(Reason):
     """Every size that it could have rests."""
 
     size: str = ""
@@ -357,7 +357,7 @@ class Resting(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class Unproven(Cause):
+class Unproven(Reason):
     """No node of the size has come up yet, and enough are on their way to find out."""
 
     size: str = ""
@@ -372,10 +372,10 @@ class Unproven(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class Behind(Cause):
+class Behind(Reason):
     """A job before it is stopped by a limit."""
 
-    limit: Cause | None = None
+    limit: Reason | None = None
 
     def words(self, t: float) -> str:
         """behind a job that waits: quota …"""
@@ -383,7 +383,7 @@ class Behind(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class Unsatisfiable(Cause):
+class Unsatisfiable(Reason):
     """No configuration of ours can serve it."""
 
     text: str = ""

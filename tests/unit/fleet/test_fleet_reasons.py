@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause, InWords, span
+from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, Secret
 from arvnodeman.fleet.values.obstacles import LimitReached, NoLicence, Reserved
+from arvnodeman.fleet.values.reasons import InWords, Reason, span
 
-LIMIT = causes.AtMaxNodes(wanted=2, size="small", nodes=8, max_nodes=8)
+LIMIT = reasons.AtMaxNodes(wanted=2, size="small", nodes=8, max_nodes=8)
 
 
 @pytest.mark.parametrize(
@@ -38,19 +38,19 @@ def test_durations_for_people(seconds: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("cause", "words"),
     [
-        (causes.Plain(text="so it is"), "so it is"),
-        (causes.Held(reason="mine"), "held by an operator (mine)"),
-        (causes.Held(), "held by an operator (no reason given)"),
-        (causes.Working(slurm="alloc"), "it works: Slurm says alloc"),
-        (causes.Working(), "it works"),
-        (causes.WindowShut(until=143.0), "shutdown window closed, next in 43 s"),
-        (causes.BootWait(until=143.0), "it has 43 s yet to come up"),
-        (causes.BootWait(), "it has 0 s yet to come up"),
-        (causes.IdleWait(polls=1, needed=2), "idle for 1 node poll(s) in a row of 2 needed"),
-        (causes.RecordStale(age=7200), "node state is stale (record 2.0 h old), it may be working and cut off"),
-        (causes.Wanted(size="small"), "a waiting job wants a node of small"),
-        (causes.KeepsMinimum(min_nodes=2), "min_nodes keeps 2 node(s)"),
-        (causes.UnderWay(what="draining"), "draining"),
+        (reasons.Plain(text="so it is"), "so it is"),
+        (reasons.Held(reason="mine"), "held by an operator (mine)"),
+        (reasons.Held(), "held by an operator (no reason given)"),
+        (reasons.Working(slurm="alloc"), "it works: Slurm says alloc"),
+        (reasons.Working(), "it works"),
+        (reasons.WindowShut(until=143.0), "shutdown window closed, next in 43 s"),
+        (reasons.BootWait(until=143.0), "it has 43 s yet to come up"),
+        (reasons.BootWait(), "it has 0 s yet to come up"),
+        (reasons.IdleWait(polls=1, needed=2), "idle for 1 node poll(s) in a row of 2 needed"),
+        (reasons.RecordStale(age=7200), "node state is stale (record 2.0 h old), it may be working and cut off"),
+        (reasons.Wanted(size="small"), "a waiting job wants a node of small"),
+        (reasons.KeepsMinimum(min_nodes=2), "min_nodes keeps 2 node(s)"),
+        (reasons.UnderWay(what="draining"), "draining"),
         (
             Reserved(until=3700.0, reservation="window", maintenance=True, begins=700.0, ends="2026-11-29 18:46"),
             "every name that could be booted is in the reservation 'window' (maintenance), which begins in 10 min,"
@@ -64,43 +64,43 @@ def test_durations_for_people(seconds: float, words: str) -> None:
         (NoLicence(licence="solver"), "no licence of solver is free for it"),
         (NoLicence(licence="solver", free=1), "no licence of solver is free for it: 1 is, for jobs before it"),
         (LimitReached(of="QOS x", rule="GrpJobs", limit=3, used=3, wanted=1), "QOS x: GrpJobs=3 reached (3 used)"),
-        (causes.IdleExceeded(polls=3), "idle for 3 node poll(s) in a row and not wanted"),
+        (reasons.IdleExceeded(polls=3), "idle for 3 node poll(s) in a row and not wanted"),
         (
-            causes.IdleExceeded(polls=3, makes_room=True),
+            reasons.IdleExceeded(polls=3, makes_room=True),
             "idle for 3 node poll(s) in a row and not wanted, and a job of another size waits for its place",
         ),
-        (causes.NeverPaired(age=1800), "never paired in 30 min"),
-        (causes.IsDown(why="Slurm says drain"), "down: Slurm says drain"),
-        (causes.HasFailed(), "Slurm says fail"),
-        (causes.SizeUnknown(tag="x"), "node's size tag 'x' not recognizable"),
+        (reasons.NeverPaired(age=1800), "never paired in 30 min"),
+        (reasons.IsDown(why="Slurm says drain"), "down: Slurm says drain"),
+        (reasons.HasFailed(), "Slurm says fail"),
+        (reasons.SizeUnknown(tag="x"), "node's size tag 'x' not recognizable"),
         (LIMIT, "2 of small wanted, max_nodes of 8 reached with 8 node(s)"),
         (
-            causes.AtQuota(until=143.0, wanted=2, size="small", nodes=8, quota=8),
+            reasons.AtQuota(until=143.0, wanted=2, size="small", nodes=8, quota=8),
             "2 of small wanted, quota of 8 reached with 8 node(s); tried again in 43 s",
         ),
         (
-            causes.AtQuota(wanted=2, size="small", nodes=8, quota=8, of="slots"),
+            reasons.AtQuota(wanted=2, size="small", nodes=8, quota=8, of="slots"),
             "2 of small wanted, slots of 8 reached with 8 node(s)",
         ),
         (
-            causes.AtPriceCap(wanted=1, size="small", price=0.1, total=7.95, cap=8.0),
+            reasons.AtPriceCap(wanted=1, size="small", price=0.1, total=7.95, cap=8.0),
             "1 of small (price 0.1) wanted, would exceed max_total_price of 8 (now 7.95)",
         ),
-        (causes.Resting(until=143.0, size="small", why="quota"), "small rests for 43 s: quota"),
-        (causes.Resting(size="small", why="quota"), "small rests for 0 s: quota"),
+        (reasons.BackingOff(until=143.0, size="small", why="quota"), "small rests for 43 s: quota"),
+        (reasons.BackingOff(size="small", why="quota"), "small rests for 0 s: quota"),
         (
-            causes.Resting(until=143.0, size="small", why="quota", detail="403", too_dear="large"),
+            reasons.BackingOff(until=143.0, size="small", why="quota", detail="403", too_dear="large"),
             "small rests for 43 s: quota (403); large would fit, but max_price_factor forbids it",
         ),
-        (causes.Unproven(size="small", coming=5), "no node of small has come up yet, 5 on their way"),
-        (causes.Unproven(size="s", coming=1, probe=True), "1 node(s) of s on their way as a probe after its rest"),
-        (causes.Behind(limit=causes.AtQuota(until=143.0, quota=1)),
+        (reasons.Unproven(size="small", coming=5), "no node of small has come up yet, 5 on their way"),
+        (reasons.Unproven(size="s", coming=1, probe=True), "1 node(s) of s on their way as a probe after its rest"),
+        (reasons.Behind(limit=reasons.AtQuota(until=143.0, quota=1)),
          "behind a job that waits: 0 of  wanted, quota of 1 reached with 0 node(s); tried again in 43 s"),
-        (causes.Behind(), "behind a job that waits"),
-        (causes.Unsatisfiable(text="too large"), "too large"),
+        (reasons.Behind(), "behind a job that waits"),
+        (reasons.Unsatisfiable(text="too large"), "too large"),
     ],
 )  # fmt: skip
-def test_causes_in_words(cause: Cause, words: str) -> None:
+def test_causes_in_words(cause: Reason, words: str) -> None:
     assert cause.words(100.0) == words
     assert str(InWords(cause, 100.0)) == words
 

@@ -8,21 +8,21 @@ from arvnodeman.fleet.decide.picturing import refresh
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
 from arvnodeman.fleet.nodes.node import Node
-from arvnodeman.fleet.operations.boot import Boot, Stage
+from arvnodeman.fleet.operations.boot import Boot, BootStage
 from arvnodeman.fleet.outlook.ahead import serves
 from arvnodeman.fleet.sizes.bounds import Room
-from arvnodeman.fleet.sizes.limits import Rest
-from arvnodeman.fleet.values import causes
+from arvnodeman.fleet.sizes.limits import BackOff
+from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, ErrorKind, NodeSize, Place
 
-BLIND = frozenset({Rest.UNREADABLE, Rest.UNSEEN})  # a node may be there, paid for, that nobody can see
+BLIND = frozenset({BackOff.UNREADABLE, BackOff.UNSEEN})  # a node may be there, paid for, that nobody can see
 
 
 def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE) -> Boot:
     """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7)."""
     reuse = _record_for(state, size, place)
-    token = f"{int(state.began * 1000):x}-{state.desk.last_id + 1}"
-    boot = Boot(state.desk, size, token, reuse)
+    token = f"{int(state.began * 1000):x}-{state.context.last_id + 1}"
+    boot = Boot(state.context, size, token, reuse)
     boot.of_names = reuse is not None and reuse in state.roster.records and state.roster.records[reuse].is_name
     state.boots[boot.id] = boot
     boot.begin()
@@ -60,12 +60,13 @@ def _names_are_left(state: State) -> bool:
 
 def let_through(state: State) -> None:
     """Boots that wait for the cloud's turn go on while lists are fresh and there is room under the limits."""
-    if not state.desk.gate.lets_requests:
+    if not state.context.gate.lets_requests:
         return
     ready = [
         boot
         for boot in state.boots.values()
-        if boot.outcome is None and (boot.stage is Stage.READY or (boot.stage is Stage.UNREAD and boot.row is not None))
+        if boot.outcome is None
+        and (boot.stage is BootStage.READY or (boot.stage is BootStage.UNREAD and boot.row is not None))
     ]
     if not ready:
         return
@@ -92,9 +93,9 @@ def let_through(state: State) -> None:
 def _unread(state: State, size: NodeSize) -> str | None:
     """Why no node of this size may be asked for, where one may be there that nobody shows."""
     health = state.health_of(size)
-    if health.resting not in BLIND or state.t >= health.until:
+    if health.backing_off not in BLIND or state.t >= health.until:
         return None
-    return f"{health.resting.value} ({health.detail})"
+    return f"{health.backing_off.value} ({health.detail})"
 
 
 def _price(state: State) -> float:
@@ -163,7 +164,7 @@ def _created(state: State, boot: Boot) -> None:
     standing = state.existing()
     if state.quota.created(standing):
         text = "After successful boot setting node quota to %d"
-        state.desk.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
+        state.context.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
     state.slots.created(standing)
 
 
@@ -173,9 +174,9 @@ def _ended(state: State, boot: Boot) -> None:
         return
     state.ended_tokens[boot.token] = state.t
     if boot.outcome == "stopped" or boot.refusal is None:
-        state.desk.counters["boots_stopped"] += boot.outcome == "stopped"
+        state.context.counters["boots_stopped"] += boot.outcome == "stopped"
         return
-    state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
+    state.context.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
 
 
 def _learn(state: State, boot: Boot) -> None:
@@ -183,37 +184,37 @@ def _learn(state: State, boot: Boot) -> None:
     assert boot.refusal is not None
     error = boot.refusal
     standing = state.existing()
-    state.desk.counters["boots_refused_" + error.kind.value] += 1
+    state.context.counters["boots_refused_" + error.kind.value] += 1
     state.health_of(boot.size).troubled(error.text, state.t)
     match error.kind:
         case ErrorKind.QUOTA:
             _over_quota(state, boot.size, error.text, standing)
         case ErrorKind.SLOTS if _names_are_left(state):  # of other partitions: their sizes go on
-            _rest(state, boot.size, Rest.CAPACITY, error.text)
+            _rest(state, boot.size, BackOff.CAPACITY, error.text)
         case ErrorKind.SLOTS:
             state.slots.refused(len(state.roster.nodes), state.t)
             text = "No free slot for a node record, at %d nodes: %s"
-            state.desk.decide(Decided.QUOTA, "slots", text, state.slots.value, error.text, level=WARNING)
+            state.context.decide(Decided.QUOTA, "slots", text, state.slots.value, error.text, level=WARNING)
         case ErrorKind.CAPACITY:
-            _rest(state, boot.size, Rest.CAPACITY, error.text)
+            _rest(state, boot.size, BackOff.CAPACITY, error.text)
         case ErrorKind.REFUSED if boot.refused_by == "cloud":
-            _rest(state, boot.size, Rest.REFUSED, error.text)
+            _rest(state, boot.size, BackOff.REFUSED, error.text)
         case ErrorKind.UNREADABLE:
-            _rest(state, boot.size, Rest.UNREADABLE, error.text)
+            _rest(state, boot.size, BackOff.UNREADABLE, error.text)
             state.look_again(state.health_of(boot.size).until)
         case _:  # gave up: the other side is sick, for this size or for all
-            _rest(state, boot.size, Rest.GAVE_UP, error.text)
+            _rest(state, boot.size, BackOff.GAVE_UP, error.text)
 
 
 def _over_quota(state: State, size: NodeSize, detail: str, standing: int, *, late: bool = False) -> None:
     """The cloud allows no more than `standing` nodes now; this size waits for a place."""
     state.quota.refused(standing, state.t)
-    _rest(state, size, Rest.QUOTA, detail, standing, late=late)
+    _rest(state, size, BackOff.QUOTA, detail, standing, late=late)
     text = "After quota exceeded error setting node quota to %d"
-    state.desk.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
+    state.context.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
 
 
-def _rest(state: State, size: NodeSize, why: Rest, detail: str, standing: int = 0, *, late: bool = False) -> None:
+def _rest(state: State, size: NodeSize, why: BackOff, detail: str, standing: int = 0, *, late: bool = False) -> None:
     """Let a size rest; one line when that begins."""
     health = state.health_of(size)
     before = health.until
@@ -224,7 +225,7 @@ def _rest(state: State, size: NodeSize, why: Rest, detail: str, standing: int = 
         text = "Size %s rests for %.0f seconds: %s (%s)"
         seconds = health.until - state.t
         level = ERROR if blind else WARNING
-        state.desk.decide(Decided.REST, size.id, text, size.id, seconds, why.value, detail, level=level)
+        state.context.decide(Decided.REST, size.id, text, size.id, seconds, why.value, detail, level=level)
 
 
 def boot_failed(state: State, node: Node) -> None:
@@ -233,39 +234,39 @@ def boot_failed(state: State, node: Node) -> None:
     if not node.booted or node.been_up:
         return
     node.booted = False  # counted once
-    state.desk.counters["boot_failures"] += 1
+    state.context.counters["boot_failures"] += 1
     name = node.cloud.name
     rest, why = _what_failed(node)
     text, after = "Cloud node %s did not come up%s", f": {why}" if why else ""
-    level = ERROR if rest is Rest.UNSEEN else WARNING if why else INFO
-    state.desk.decide(Decided.BOOT_FAILED, name, text, name, after, level=level)
+    level = ERROR if rest is BackOff.UNSEEN else WARNING if why else INFO
+    state.context.decide(Decided.BOOT_FAILED, name, text, name, after, level=level)
     if node.size is None:
         return
     health = state.health_of(node.size)
     health.troubled(text % (name, after), state.t)
     if rest is not None:
         if node.cloud.fault_kind is not None:
-            state.desk.counters["boots_failed_" + node.cloud.fault_kind.value] += 1
+            state.context.counters["boots_failed_" + node.cloud.fault_kind.value] += 1
         standing = state.existing() - 1  # it goes
-        if rest is Rest.QUOTA:
+        if rest is BackOff.QUOTA:
             _over_quota(state, node.size, why, standing, late=True)
         else:
             _rest(state, node.size, rest, why, late=True)
-        state.desk.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
+        state.context.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
     elif health.boot_failed(state.t):
         text = "Nodes of size %s fail to come up: it rests for a while"
-        state.desk.decide(Decided.REST, node.size.id, text, node.size.id, level=ERROR)
+        state.context.decide(Decided.REST, node.size.id, text, node.size.id, level=ERROR)
 
 
-FAULTS = {ErrorKind.CAPACITY: Rest.CAPACITY, ErrorKind.QUOTA: Rest.QUOTA, ErrorKind.REFUSED: Rest.REFUSED}
+FAULTS = {ErrorKind.CAPACITY: BackOff.CAPACITY, ErrorKind.QUOTA: BackOff.QUOTA, ErrorKind.REFUSED: BackOff.REFUSED}
 
 
-def _what_failed(node: Node) -> tuple[Rest | None, str]:
+def _what_failed(node: Node) -> tuple[BackOff | None, str]:
     """Why the size is to rest for this one node, None where more have to fail; and what is known, in words."""
     cloud = node.cloud
     if not node.listed:
-        return Rest.UNSEEN, f"no list of the cloud has shown {cloud.id}; is it as [Cloud List] asks for?"
+        return BackOff.UNSEEN, f"no list of the cloud has shown {cloud.id}; is it as [Cloud List] asks for?"
     if cloud.failed:
-        said = causes.CloudFailed(fault=cloud.fault).words(0)
+        said = reasons.CloudFailed(fault=cloud.fault).words(0)
         return (FAULTS.get(cloud.fault_kind) if cloud.fault_kind else None), said
-    return (Rest.NO_ADDRESS, causes.NO_ADDRESS) if node.lacks_address else (None, "")
+    return (BackOff.NO_ADDRESS, reasons.NO_ADDRESS) if node.lacks_address else (None, "")

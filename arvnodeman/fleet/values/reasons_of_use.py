@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from arvnodeman.fleet.values.causes import Cause, span
+from arvnodeman.fleet.values.reasons import Reason, span
 
 
 @dataclass(frozen=True, slots=True)
-class InVain(Cause):
+class InVain(Reason):
     """A node was up for jobs like it, and Slurm did not use it."""
 
     said: str = ""  # Slurm's reason then
@@ -24,7 +24,7 @@ class InVain(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeFirst(Cause):
+class ProbeFirst(Reason):
     """Slurm has not used nodes for jobs like it lately: few are booted until it does."""
 
     said: str = ""
@@ -38,7 +38,7 @@ class ProbeFirst(Cause):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptInVain(Cause):
+class KeptInVain(Reason):
     """Slurm keeps it for a job that cannot begin for a reason which nodes do not mend."""
 
     goes: ClassVar[bool] = True

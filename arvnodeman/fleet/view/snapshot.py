@@ -11,10 +11,10 @@ from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.plan.vain import group_name, words_of
-from arvnodeman.fleet.values import causes
-from arvnodeman.fleet.values.causes import Cause
-from arvnodeman.fleet.values.leaving import Kind
+from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape, NodeState
+from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Trouble, VainGroup, View, Waiting
 
 TROUBLE_COUNTS_FOR = 7200.0  # seconds that a boot's trouble is news, where no other boot follows
@@ -42,13 +42,13 @@ def _status(state: State, node: Node) -> NodeStatus:
     return tuple.__new__(NodeStatus, facts)  # in half the time of NodeStatus(), for every node of every node poll
 
 
-def _why(node: Node) -> Cause:
+def _why(node: Node) -> Reason:
     """The reason that was decided on, or what is being done about the node."""
     if node.shutdown is not None:
-        return causes.UnderWay(what=node.shutdown.stage.value, because=node.ending)
+        return reasons.UnderWay(what=node.shutdown.stage.value, because=node.ending)
     if node.state is NodeState.SHUTDOWN:
-        return causes.UnderWay(what="destroyed, and listed by the cloud still", because=node.ending)
-    return node.reason or (causes.BOOTS if node.state is NodeState.BOOTING else causes.NOT_JUDGED)
+        return reasons.UnderWay(what="destroyed, and listed by the cloud still", because=node.ending)
+    return node.reason or (reasons.BOOTS if node.state is NodeState.BOOTING else reasons.NOT_JUDGED)
 
 
 def publish(state: State, before: View | None, *, everything: bool) -> View:
@@ -75,10 +75,10 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
     return View(
         t=state.t,
         policy=state.policy,
-        sight=state.sight(),
+        basis=state.basis(),
         nodes=before.nodes if nodes is None and before is not None else MappingProxyType(nodes or {}),
         operations=tuple(_operations(state)),
-        counters=MappingProxyType(dict(state.desk.counters)),
+        counters=MappingProxyType(dict(state.context.counters)),
         states=MappingProxyType({kind.value: count for kind, count in states.items()}),
         price=plan.tally.price if plan is not None else 0.0,
         quota=min(state.quota.value, state.policy.max_nodes),
@@ -89,10 +89,10 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         phantoms=tuple(intent.size for intent in state.phantoms.values()),
         spreads=MappingProxyType(state.milestones.spreads()),
         jobs=state.queue.jobs,
-        waiting=MappingProxyType(_waiting(plan, blocked=not state.desk.gate.lets_boots) if plan is not None else {}),
+        waiting=MappingProxyType(_waiting(plan, blocked=not state.context.gate.lets_boots) if plan is not None else {}),
         refused=state.refused,
         vain=MappingProxyType(_vain(state)),
-        resting=MappingProxyType(_resting(state)),
+        backing_off=MappingProxyType(_resting(state)),
         troubles=MappingProxyType(
             {
                 size: Trouble(health.trouble, health.trouble_at)
@@ -102,7 +102,7 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         ),
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
-        gate=state.desk.gate,
+        gate=state.context.gate,
     )
 
 
@@ -127,7 +127,7 @@ def _operations(state: State) -> list[OperationStatus]:
         for boot in state.boots.values()
     ]
     for shutdown in state.shutdowns.values():
-        kind = "kill" if shutdown.kind is Kind.KILL else "shutdown"
+        kind = "kill" if shutdown.kind is ShutdownKind.KILL else "shutdown"
         node = shutdown.node
         size = node.size.id if node.size is not None else None
         found.append(_operation(shutdown, kind, shutdown.subject, shutdown.stage.value, size, node))
@@ -167,11 +167,13 @@ def _vain(state: State) -> dict[str, VainGroup]:
     return found
 
 
-def _resting(state: State) -> dict[str, Cause]:
-    found: dict[str, Cause] = {}
+def _resting(state: State) -> dict[str, Reason]:
+    found: dict[str, Reason] = {}
     standing = state.plan.tally.nodes if state.plan is not None else 0
     for size, health in state.health.items():
-        if health.resting is not None and health.is_resting(state.t, standing):
-            cause = causes.Resting(until=health.until, size=size, why=health.resting.value, detail=health.detail)
+        if health.backing_off is not None and health.is_backing_off(state.t, standing):
+            cause = reasons.BackingOff(
+                until=health.until, size=size, why=health.backing_off.value, detail=health.detail
+            )
             found[size] = cause
     return found
