@@ -298,7 +298,7 @@ def _as_said(real: NodeWork, said: _Said) -> NodeWork:
     if said.down:
         shown, reason, responding = state_of("down"), said.reason, False
     elif said.drained:
-        shown, reason = state_of("drng" if shown.kind.busy else "drain"), said.reason
+        shown, reason = state_of("drng" if shown.busy else "drain"), said.reason
     elif said.resumed:
         shown, reason = state_of("idle") if shown.kind is WorkKind.DOWN else shown.undrained, ""
     features, weight = real.features if said.offered is None else said.offered, real.weight

@@ -234,10 +234,10 @@ class TrialWorld:
         if work is None:
             return seen
         jobs = seen.jobs
-        if jobs is None and work.state.kind.busy:
+        if jobs is None and work.state.busy:
             jobs = self._in_slurm().jobs_on(step.hostname)
         self.jobs = jobs or 0
-        if self._undrained and not self.jobs and not work.state.kind.busy:
+        if self._undrained and not self.jobs and not work.state.busy:
             return replace(seen, node=replace(work, state=state_of("drain")))
         return seen
 

@@ -70,7 +70,7 @@ def shown_state(text: str) -> tuple[WorkState, bool]:
         raise ValueError(f"not a node state: {text!r}")
     word, flags = match.groups()
     found = state_of(word)
-    if not found.kind.busy and any(flag in flags for flag in _REBOOTS):
+    if not found.busy and any(flag in flags for flag in _REBOOTS):
         found = _REBOOT
     return found, "*" not in flags
 

@@ -115,8 +115,8 @@ def a_node_with_a_job_is_working(stage: Stage) -> None:
     """The first promise stands on this."""
     scheduler = stage.scheduler()
     begin(stage, ONE)
-    assert node(scheduler, ONE).state.kind.busy
-    assert scheduler.nodes()[ONE].state.kind.busy
+    assert node(scheduler, ONE).state.busy
+    assert scheduler.nodes()[ONE].state.busy
     assert (scheduler.jobs_on(ONE), scheduler.jobs_on(TWO)) == (1, 0)
 
 
@@ -126,7 +126,7 @@ def what_is_asked_now_is_newer_than_the_last_list(stage: Stage) -> None:
     scheduler.nodes()
     assert node(scheduler, ONE).state.kind is FREE
     job = begin(stage, ONE)
-    assert node(scheduler, ONE).state.kind.busy
+    assert node(scheduler, ONE).state.busy
     scheduler.nodes()
     scheduler.cancel(job)
     until_kind(stage, ONE, FREE)
@@ -196,7 +196,7 @@ def draining_lets_jobs_go_on_and_none_begin(stage: Stage) -> None:
     scheduler = stage.scheduler()
     job = begin(stage, ONE)
     scheduler.drain(ONE, REASON)
-    assert until_kind(stage, ONE, WorkKind.DRAINING).state.kind.works
+    assert until_kind(stage, ONE, WorkKind.DRAINING).state.works
     late = stage.submit("a")
     for _ in range(20):
         stage.wait()
@@ -256,7 +256,7 @@ def a_node_set_down_has_no_jobs(stage: Stage) -> None:
     scheduler.set_down(ONE, REASON)
     stage.until(lambda: scheduler.jobs_on(ONE) == 0, "the job to be gone")
     seen = node(scheduler, ONE)
-    assert not seen.state.kind.busy
+    assert not seen.state.busy
     assert seen.state.kind in (WorkKind.DOWN, WorkKind.DRAINED)
     assert seen.drain is not None
     scheduler.cancel(job)
@@ -305,7 +305,7 @@ def many_nodes_are_set_down(stage: Stage) -> None:
         stage.lose(name)
     failures = scheduler.set_down_all({ONE: REASON, TWO: REASON, UNKNOWN: REASON})
     assert {name: each.error.kind for name, each in failures.items()} == {UNKNOWN: ErrorKind.GONE}
-    assert not any(scheduler.nodes()[name].state.kind.busy for name in (ONE, TWO))
+    assert not any(scheduler.nodes()[name].state.busy for name in (ONE, TWO))
     for name in (ONE, TWO):
         stage.start(name)
         scheduler.resume(name)

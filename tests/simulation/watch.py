@@ -211,7 +211,7 @@ class Watch:
         if step.node.stopped:
             return
         slurm = self.sinfo.get(self._hostname(step.node.id))
-        if slurm is not None and slurm.state.kind.busy:
+        if slurm is not None and slurm.state.busy:
             self._blame(f"{step.node.id} is destroyed while sinfo says {slurm.state.said}")
 
     def _check_down(self, step: SetNodeDown) -> None:

@@ -35,7 +35,7 @@ def case_of(node: Node, basis: Basis, resumed: bool, pool: Callable[[Node], str]
     """Of the row alone, and of whether a drain of it is being taken back."""
     if node.destroyed_at is not None or node.shutdown is not None:
         return Going(node.id, _makes_room(node))
-    told = node.cloud.word is not None or (node.slurm is not None and node.slurm.state.kind.drained)
+    told = node.cloud.word is not None or (node.slurm is not None and node.slurm.state.drained)
     if node.state is BUSY and node.size is not None and not told:
         return _at_work(node, basis, pool)
     up = node.state not in NOT_UP

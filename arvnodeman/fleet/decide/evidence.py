@@ -97,7 +97,7 @@ def look(state: State) -> Standing:
             standing.ready.setdefault(size.id, []).append(node)
         elif slurm.state.kind is WorkKind.PLANNED:
             standing.planned.setdefault(size.id, []).append(node)
-        elif not slurm.state.kind.busy:
+        elif not slurm.state.busy:
             continue
         standing.up.add(size.id)
     return standing

@@ -229,13 +229,13 @@ def _judge_each(state: State, basis: Basis) -> tuple[list[Verdict], list[Node], 
             node.doubtful, node.unresponsive_since = False, None
         else:
             unheard.append(node)
-        if slurm is not None and slurm.state.kind.works and node.state is BUSY and _is_steady(node):
+        if slurm is not None and slurm.state.works and node.state is BUSY and _is_steady(node):
             node.slurm_down, node.busy_at, node.at_work_since = False, t, None  # nearly every node of every poll
             continue
         note_work(node, t)
         judged.append((node, *judge(node, basis)))
         if heard:
-            down = slurm is None or slurm.state.kind.down
+            down = slurm is None or slurm.state.down
             if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:
                 turned.append(node)
             node.slurm_down = down
@@ -251,7 +251,7 @@ def _note_up(state: State, node: Node, verdict: NodeState) -> None:
     """The first time that Slurm calls it idle or busy proves that its size comes up."""
     slurm = node.slurm
     if slurm is not None:
-        up = slurm.state.kind.busy or (slurm.state.kind is FREE and slurm.responding)
+        up = slurm.state.busy or (slurm.state.kind is FREE and slurm.responding)
     else:  # without Slurm, by its record; one that Slurm does not know is down
         up = verdict in (NodeState.IDLE, NodeState.BUSY)
     if not up:
@@ -288,7 +288,7 @@ def _end_graces(state: State, judged: list[Verdict]) -> set[str]:
 def _warn_namesake(state: State, node: Node, basis: Basis) -> None:
     """Once an hour, name a node that would have gone by now, but for the work under a name that may be its."""
     namesake = node.namesake
-    node.doubtful = namesake is not None and namesake.state.kind.busy and node.boot_exceeded(basis)
+    node.doubtful = namesake is not None and namesake.state.busy and node.boot_exceeded(basis)
     if namesake is None or not node.doubtful:
         return
     if node.warned_at is None or state.t - node.warned_at >= LONG_STALE:

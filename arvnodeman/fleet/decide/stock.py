@@ -56,7 +56,7 @@ def is_plainly_busy(node: Node) -> bool:
         and node.been_up
         and node.size is not None
         and cloud.word is None
-        and (slurm is None or not slurm.state.kind.drained)
+        and (slurm is None or not slurm.state.drained)
         and node.grace_until is None
         and node.use.kept_since is None
         and node.boot is None
@@ -73,7 +73,7 @@ def is_plainly_idle(node: Node) -> bool:
         and node.been_up
         and node.size is not None
         and (word is None or word is HOLD)
-        and (slurm is None or not slurm.state.kind.drained)
+        and (slurm is None or not slurm.state.drained)
         and node.grace_until is None
         and node.shutdown is None
         and node.destroyed_at is None

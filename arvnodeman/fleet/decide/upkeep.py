@@ -60,7 +60,7 @@ def _works_elsewhere(state: State, node: Node, name: NodeRecord) -> bool:
     """Is the name busy, and looked for at another node? Its jobs are there, and would be lost: slurmctld drops what the
     slurmd at the new address does not know of."""
     slurm = node.slurm
-    if slurm is None or not slurm.state.kind.busy:
+    if slurm is None or not slurm.state.busy:
         return False
     return any(other.cloud.address == name.address and other is not node for other in state.roster.nodes.values())
 

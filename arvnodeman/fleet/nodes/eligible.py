@@ -17,7 +17,7 @@ def eligible(node: Node, basis: Basis) -> Reason:
         return reasons.working(node.slurm.state.said if node.slurm is not None else "")
     if node.state is BOOTING:
         return reasons.BOOTS
-    if node.namesake is not None and node.namesake.state.kind.busy:
+    if node.namesake is not None and node.namesake.state.busy:
         return reasons.MayWork(hostname=node.namesake.name, slurm=node.namesake.state.said)
     if node.has_failed and _protected(node, basis) is None:
         return reasons.CloudFailed(fault=node.cloud.fault)
@@ -43,7 +43,7 @@ def _protected(node: Node, basis: Basis) -> Reason | None:
     record = node.record
     if record is None or not basis.too_old(record.modified_at):
         return None
-    if basis.heard and (node.slurm is None or node.slurm.state.kind.vouched):
+    if basis.heard and (node.slurm is None or node.slurm.state.vouched):
         return None
     return reasons.RecordStale(age=basis.ages.age_of(record.modified_at, basis.record_now))
 

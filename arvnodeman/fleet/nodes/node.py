@@ -172,7 +172,7 @@ class Node:
     @property
     def slurm_busy(self) -> bool:
         """Slurm's newest word is that it works."""
-        return self.slurm is not None and self.slurm.state.kind.busy
+        return self.slurm is not None and self.slurm.state.busy
 
     def age(self, basis: Basis) -> float:
         """Seconds since its start at the cloud, or since we first saw it: also while its keeper does not know that it
@@ -222,7 +222,7 @@ def reason_of(kind: str, node: CloudNode) -> str:
 
 def drained_by_us(node: Node) -> str | None:
     """OUR_SHUTDOWN or OUR_REMOVAL when Slurm shows it drained by us, for this very instance; else None."""
-    if node.slurm is None or not node.slurm.state.kind.drained:
+    if node.slurm is None or not node.slurm.state.drained:
         return None
     drain = node.slurm.drain
     return drain.kind if drain is not None and _is_for(drain, node) else None
@@ -242,7 +242,7 @@ def undrained(node: Node) -> None:
 def drained_for_another(node: Node) -> bool:
     """Slurm shows it drained or down by us, but for an earlier node under its name."""
     slurm = node.slurm
-    if slurm is None or not (slurm.state.kind.drained or slurm.state.kind is WorkKind.DOWN):
+    if slurm is None or not (slurm.state.drained or slurm.state.kind is WorkKind.DOWN):
         return False
     drain = slurm.drain
     return drain is not None and not _is_for(drain, node)
@@ -250,7 +250,7 @@ def drained_for_another(node: Node) -> bool:
 
 def note_work(node: Node, t: float) -> None:
     """Note since when Slurm's newest word is one of somebody's work on the node: a reboot, or one that is not known."""
-    if node.slurm is None or node.slurm.state.kind.known:
+    if node.slurm is None or node.slurm.state.known:
         node.at_work_since, node.at_work_told = None, False
     elif node.at_work_since is None:
         node.at_work_since = t
@@ -263,13 +263,13 @@ def at_work_too_long(node: Node, policy: Policy, t: float) -> bool:
 
 def _at_work(node: Node, slurm: NodeWork, basis: Basis) -> bool:
     """Somebody is at work on it, such as who has Slurm reboot it: it is not for us, for as long as a boot may take."""
-    return not slurm.state.kind.known and not at_work_too_long(node, basis.policy, basis.t)
+    return not slurm.state.known and not at_work_too_long(node, basis.policy, basis.t)
 
 
 def judge(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
     """What this node poll makes of a node, before any counting. Slurm's word on work comes first."""
     slurm = node.slurm
-    if slurm is not None and slurm.state.kind.busy:
+    if slurm is not None and slurm.state.busy:
         return BUSY, None
     record = node.record
     if record is None or node.is_out_of_reach:

@@ -372,7 +372,7 @@ class Roster:
         if self.slurm is None or hostname is None:
             return False
         slurm = self.slurm.get(hostname)
-        return slurm is not None and slurm.state.kind.busy and slurm.responding
+        return slurm is not None and slurm.state.busy and slurm.responding
 
 
 def _is_counted(cloud: CloudNode) -> bool:

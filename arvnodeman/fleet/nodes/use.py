@@ -26,7 +26,7 @@ class NodeUse:
                 self.ready_since = t
         elif self.ready_since is not None:
             self.ready_since, self.ready_polls = None, 0
-        if slurm is not None and slurm.state.kind.kept:
+        if slurm is not None and slurm.state.kept:
             self.kept_polls += 1
             if self.kept_since is None:
                 self.kept_since = t

@@ -11,7 +11,7 @@ from arvnodeman.fleet.values.work import FREE, WorkKind
 def hides_jobs(seen: NodeSeen) -> bool:
     """Has it to be asked how many jobs are on the node? The state does not tell, and nobody has asked yet."""
     node = seen.node
-    return node is not None and seen.jobs is None and (node.state.kind.hides_jobs or not node.state.kind.known)
+    return node is not None and seen.jobs is None and (node.state.hides_jobs or not node.state.known)
 
 
 def nothing_runs(node: Node, seen: NodeSeen, context: OperationContext, *, undrained: bool) -> bool:
@@ -21,8 +21,7 @@ def nothing_runs(node: Node, seen: NodeSeen, context: OperationContext, *, undra
     shown = seen.node
     if shown is None or shown.state.kind is WorkKind.DOWN:
         return True
-    kind = shown.state.kind
-    if kind is FREE:
+    if shown.state.kind is FREE:
         return undrained and seen.jobs == 0
-    lost = not kind.known and at_work_too_long(node, context.policy, context.clock.t)
-    return (lost or kind.hides_jobs) and seen.jobs == 0
+    lost = not shown.state.known and at_work_too_long(node, context.policy, context.clock.t)
+    return (lost or shown.state.hides_jobs) and seen.jobs == 0

@@ -56,7 +56,7 @@ class Shutdown(ShutdownFacts):
     def _is_not_drained(self) -> bool:
         """A drain of somebody else keeps its reason: ours would overwrite it. A name of another's works on."""
         slurm = self.node.slurm
-        return self.shared or (slurm is not None and slurm.state.kind.drained)
+        return self.shared or (slurm is not None and slurm.state.drained)
 
     def _wait_for_work(self) -> None:
         self.stage = ShutdownStage.WAIT
@@ -154,7 +154,8 @@ class Shutdown(ShutdownFacts):
         if self._kill:
             self._destroy()
             return
-        kind = seen.node.state.kind if seen.node is not None else None
+        state = seen.node.state if seen.node is not None else None
+        undrained = state is not None and state.kind in (FREE, WorkKind.WORKING)
         if self.stage is ShutdownStage.UNDO or self._cancel:
             self._undo_seen(seen)
         elif hides_jobs(seen):
@@ -163,9 +164,9 @@ class Shutdown(ShutdownFacts):
             self._gone_seen(seen)
         elif nothing_runs(self.node, seen, self.context, undrained=not self.context.policy.slurm or self.shared):
             self._may_destroy()
-        elif self.context.policy.slurm and kind in (FREE, WorkKind.WORKING) and not self.shared:
+        elif self.context.policy.slurm and undrained and not self.shared:
             self._undrained_seen()
-        elif kind is not None and kind.busy and not (self.context.policy.slurm or self.shared):
+        elif state is not None and state.busy and not (self.context.policy.slurm or self.shared):
             self.cancel("it works again")
         else:
             self._undrained = 0
@@ -173,7 +174,7 @@ class Shutdown(ShutdownFacts):
 
     def _gone_seen(self, seen: NodeSeen) -> None:
         """No list shows it. Is it really gone? A list may lack it twice while it works."""
-        busy = seen.node is not None and (seen.node.state.kind.busy or bool(seen.jobs))
+        busy = seen.node is not None and (seen.node.state.busy or bool(seen.jobs))
         if not self.context.gate.lets_requests:
             self._later()
         elif self.node.cloud.goes_stopped:  # it is listed as that: it cannot be working, and it is still paid for
@@ -267,7 +268,7 @@ class Shutdown(ShutdownFacts):
     def _undo_seen(self, seen: NodeSeen) -> None:
         self.stage = ShutdownStage.UNDO
         node = seen.node
-        if node is not None and node.state.kind.drained and node.reason == self.drain_reason:
+        if node is not None and node.state.drained and node.reason == self.drain_reason:
             assert self.hostname is not None
             self.send(ResumeNode(self.id, self.hostname, logger=self.logger))
         else:

@@ -16,10 +16,8 @@ OUR_BOOT = "Node Manager boot"  # of a name, until the scheduler is told where i
 OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT)  # how the reasons of our drains begin
 
 
-class WorkKind(StrEnum):
-    """What a node does. A node that the scheduler does not know has none of these: its NodeWork is None.
-
-    What is asked of a kind for each node at each poll is an attribute of its member."""
+class Traits:
+    """What follows from what a node does."""
 
     works: bool  # a job is on it, or what a job has left is cleared away
     busy: bool  # it works, or is kept for a job: it is never destroyed
@@ -29,6 +27,12 @@ class WorkKind(StrEnum):
     vouched: bool  # with a stale record, too: the scheduler answers for it that it does not work
     hides_jobs: bool  # it is shown also for a node with jobs on it: suspended or, where it failed, running ones
     known: bool  # not TAKEN
+
+
+class WorkKind(StrEnum):
+    """What a node does. A node that the scheduler does not know has none of these: its NodeWork is None."""
+
+    traits: frozenset[str]
 
     WORKING = "working", ("works", "busy")
     FINISHING = "finishing", ("works", "busy")  # what a job has left there is cleared away
@@ -45,25 +49,28 @@ class WorkKind(StrEnum):
     TAKEN = "taken", ()  # somebody is at work on it, such as who has it rebooted; or it is a word that nobody knows
 
     def __new__(cls, value: str, traits: tuple[str, ...] = ()) -> Self:
-        """A member with its attributes."""
+        """A member, and what follows from it."""
         member = str.__new__(cls, value)
         member._value_ = value
-        for name in ("works", "busy", "kept", "drained", "down", "vouched", "hides_jobs"):
-            setattr(member, name, name in traits)
-        member.known = value != "taken"
+        member.traits = frozenset(traits)
         return member
 
 
 FREE = WorkKind.FREE  # Python 3.11 is slow to find a member of an enumeration, and this is asked of every node
 
 
-@dataclass(frozen=True, slots=True)
-class WorkState:
+@dataclass(frozen=True)
+class WorkState(Traits):
     """What the scheduler says of a node: one value for each of its few words."""
 
     kind: WorkKind
     said: str  # its word, for people
     resumed: WorkState | None = None  # what it says once a drain is taken back; None: it would say the same
+
+    def __post_init__(self) -> None:
+        for name in Traits.__annotations__:
+            object.__setattr__(self, name, name in self.kind.traits)
+        object.__setattr__(self, "known", self.kind is not WorkKind.TAKEN)
 
     @property
     def undrained(self) -> WorkState:

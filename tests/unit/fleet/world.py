@@ -343,7 +343,7 @@ class World:
                 for hostname in step.hostnames:
                     self.slurm[hostname] = replace(self.slurm[hostname], features=step.features)
             case DrainNode():
-                busy = self.slurm[step.hostname].state.kind.works
+                busy = self.slurm[step.hostname].state.works
                 responding = self.slurm[step.hostname].responding
                 self.says(step.hostname, "drng" if busy else "drain", reason=step.reason, responding=responding)
             case ResumeNode():

@@ -16,7 +16,7 @@ SOMEBODYS = {"boot", "futr", "npc", "block", "pow_up", "pow_dn"}
 
 
 def those(trait: str) -> set[str]:
-    return {word for word, state in WORDS.items() if getattr(state.kind, trait)}
+    return {word for word, state in WORDS.items() if getattr(state, trait)}
 
 
 def test_each_word_says_of_itself_what_follows_from_it() -> None:
