@@ -28,6 +28,7 @@ from libcloud.compute.types import KeyPairDoesNotExistError
 
 from arvnodeman.cloud.redaction import Hidden, one_line, without_secrets
 from arvnodeman.cloud.retry_after import asked_to_wait
+from arvnodeman.config import ConfigError
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 CREDENTIALS = "[Cloud Credentials] key"
@@ -131,7 +132,7 @@ def translating(
     secrets = tuple(secrets)
     try:
         yield
-    except RemoteFailure:
+    except (RemoteFailure, ConfigError):  # a mistake is told by an option's name, never by a secret's value
         raise
     except Exception as error:
         fatal = fatal_cause(error)

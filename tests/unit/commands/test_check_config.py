@@ -104,6 +104,13 @@ def all_said(path: Path, text: str) -> tuple[int, list[str]]:
     return code, out.getvalue().replace(f"{path}: ", "").splitlines()
 
 
+def test_a_secret_that_is_part_of_the_files_name_hides_no_mistake(tmp_path: Path) -> None:
+    """The line names the file, and so shows the text of the secret; it was taken for one that must not be shown."""
+    code, said = check(tmp_path / "a.cfg", EC2.replace("key = AKIAEXAMPLEEXAMPLE01\n", "").replace("abc", "cfg"))
+    assert code == 2
+    assert said.startswith(f"{tmp_path / 'a.cfg'}: [Cloud Credentials] key: missing; required here\n")
+
+
 def test_every_mistake_is_told_at_once_whoever_finds_it(tmp_path: Path) -> None:
     """Form, values, names that are not known, the driver, placeholders, types of nodes: a line each, and no more."""
     text = (
