@@ -96,7 +96,9 @@ class RecordsFetch:
         if complaint:
             logging.getLogger("arvnodeman.slurm").error("%s", complaint)
         if nodes is not self._shown:
-            ours = {name: node for name, node in nodes.items() if name not in scheduler.never_ours}
+            ours = dict(nodes)
+            for name in scheduler.never_ours:
+                ours.pop(name, None)
             self._shown, self._nodes = nodes, ours
         return self._nodes
 

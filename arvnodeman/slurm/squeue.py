@@ -70,6 +70,7 @@ class _Poll:
     tail: tuple[str, ...] = ()
     lines: Lines[_Said] = field(default_factory=Lines)
     said: Sequence[_Said] = ()
+    kinds: frozenset[type] = frozenset({Job})  # that are in there, at most
     joined: Mapping[str, Job | _Row] = field(default_factory=dict)  # by the lines of one job that has several
     at_once: Mapping[str, int] = field(default_factory=dict)
     reading: QueueReading = QueueReading()
@@ -99,7 +100,7 @@ class QueueReader:
         if said == last.said and left == last.at_once:
             return last.reading
         joined: dict[str, Job | _Row] = {}
-        kinds = set(map(type, said))
+        kinds = frozenset(map(type, said)) if last.kinds - {Job} or parser.others else frozenset({Job})
         if kinds <= {Job} and not left:
             reading = QueueReading(cast("list[Job]", said))
         else:
@@ -110,7 +111,7 @@ class QueueReader:
         if reading.malformed:
             lines = sum(1 for line in text.split("\n") if line.strip())
             reading = replace(reading, nothing=len(reading.malformed) >= lines)
-        self._last = _Poll(last.tail, last.lines, said, joined, left, reading)
+        self._last = _Poll(last.tail, last.lines, said, kinds, joined, left, reading)
         self._forget_shapes()
         return reading
 
@@ -178,6 +179,7 @@ class _Parser:
     def __init__(self, pattern: str, last: _Poll, shapes: dict[JobShape, JobShape], *, numbered: bool) -> None:
         self._pattern, self._last, self._shapes, self._numbered = pattern, last, shapes, numbered
         self._tail = last.tail
+        self.others = False  # may a line have said anything else than one job that waits for nodes?
         self._names = tuple(name for name in last.tail if name not in ("number", "time_limit"))
         self._waits: dict[str, WaitKind] = {}
         self._known: dict[tuple[tuple[str, ...], str], tuple[JobShape, str]] = {}
@@ -189,7 +191,11 @@ class _Parser:
         if len(behind) == 3 and behind[2].count(BEHIND) == len(self._tail) - 3:
             fields = first.split("|")
             if len(fields) == FIRST + 1 and fields[FIRST - 1].isdigit() and not fields.pop(FIRST - 3):
-                return self._job(line, fields, *behind)  # nearly all are so
+                row = self._job(line, fields, *behind)  # nearly all are so
+                if type(row) is not Job:
+                    self.others = True
+                return row
+        self.others = True
         return self._row(line) if _is_whole(line, self._tail) else _Part(line)
 
     def again(self, lines: str) -> Job | _Row:

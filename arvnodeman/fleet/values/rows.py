@@ -20,6 +20,8 @@ class Rows(Generic[Row]):
 
     def renewed(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows of the next list."""
+        if len(rows) == len(self._rows) and all(map(is_, rows, self._rows)):
+            return self._rows
         before, keys = self._by_key.get, list(map(self._key, rows))
         found = [
             old if old is not None and (old is row or old == row) else row

@@ -101,7 +101,7 @@ def test_each_queue_has_its_switch(tmp_path: Path, slurm_queue: bool, jobs_queue
 
 def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
     keeper, slurm = keeper_of(), Mock()
-    slurm.nodes.return_value = {}
+    slurm.never_ours, slurm.nodes.return_value = frozenset[str](), {}
     slurm.check_rights.return_value = "Slurm does not let this account update nodes"
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
     with caplog.at_level(logging.ERROR):
@@ -112,7 +112,7 @@ def test_missing_rights_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_rights_that_could_not_be_checked_are_checked_again() -> None:
     keeper, slurm = keeper_of(), Mock()
-    slurm.nodes.return_value = {}
+    slurm.never_ours, slurm.nodes.return_value = frozenset[str](), {}
     slurm.check_rights.side_effect = [SILENT, None]
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock, check_rights=True)
     with pytest.raises(SchedulerFailure):
@@ -124,7 +124,7 @@ def test_rights_that_could_not_be_checked_are_checked_again() -> None:
 
 def test_a_slurm_that_was_not_tried_is_a_warning_once_and_a_remark(caplog: pytest.LogCaptureFixture) -> None:
     slurm = Mock()
-    slurm.nodes.return_value = {}
+    slurm.never_ours, slurm.nodes.return_value = frozenset[str](), {}
     slurm.remark.return_value = "Slurm 99.05 is newer than tried"
     remarks: dict[str, str] = {}
     fetch = RecordsFetch(keeper_of, slurm, CLOCK.clock, remarks=remarks)
