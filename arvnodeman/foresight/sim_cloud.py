@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.messages import CreateNode
@@ -38,6 +39,7 @@ class SimTally:
     busy_destroyed: list[str] = field(default_factory=list)
     records_stolen: list[str] = field(default_factory=list)  # record of a live node cleaned
     created: int = 0
+    made: Counter[str] = field(default_factory=Counter)  # by size
     destroyed: int = 0
     requeued: int = 0
     resumed_meanwhile: int = 0  # nodes that came up while the request to destroy them was on its way
@@ -88,6 +90,7 @@ class SimCloud:
         self.nodes[identity] = self._by_token[node.token] = node
         self.changed(node)
         self._tally.created += 1
+        self._tally.made[node.size] += 1
         self._tally.most_nodes = max(self._tally.most_nodes, len(self.nodes))
         return node
 
