@@ -1,4 +1,4 @@
-"""A cluster that lives steadily, as its cloud, Arvados and Slurm would tell of it: the same to every build.
+"""A cluster that lives steadily, full and busy, as cloud, Arvados and Slurm would tell of it: the same to every build.
 
 Everything is a function of the seed and of the number of the cycle. Four of five nodes work. In each cycle so many
 nodes, records and jobs differ from the cycle before as `changed` says (1.0: all of them).
@@ -188,9 +188,14 @@ class Cluster:
             for state in (True, False):
                 alike = [node + 1 for node in of_size if self.working[node] is state]
                 if alike:
-                    weight, word = 50 + 10 * size, "alloc" if state else "idle"
+                    weight, word = int(price_of(size) * 1000), "alloc" if state else "idle"
                     lines.append(f"compute[{_ranges(alike)}]|{word}|{weight}|instancetype=s{size}|none")
         return "\n".join([*lines, ""])
+
+
+def price_of(size: int) -> float:
+    """Dollars an hour."""
+    return 0.05 + 0.01 * size
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from builds import Names
-from cluster_texts import EPOCH, SIZES, Cluster
+from cluster_texts import EPOCH, SIZES, Cluster, price_of
 
 WARMUPS = 3  # the first cycles take everything in
 
@@ -33,13 +33,13 @@ class Daemon:
     def __init__(self, names: Names, cluster: Cluster) -> None:
         self._names, self._cluster = names, cluster
         offers = tuple(
-            names.ProviderSize(f"s{n}", f"s{n}", 2000 + 500 * n, 10 + n, 0, 0.05 + 0.01 * n, 1 + n % 16)
+            names.ProviderSize(f"s{n}", f"s{n}", 2000 + 500 * n, 10 + n, 0, price_of(n), 1 + n % 16)
             for n in range(SIZES)
         )
         policy = names.policy(
             sections=tuple(names.SizeSection(offer.id, int(offer.cores), offer.id) for offer in offers),
-            shutdown_windows=(54, 5, 1),
-            max_nodes=cluster.nodes + 100,
+            shutdown_windows=(1e6, 5, 1),
+            max_nodes=cluster.nodes + 100,  # boots that never end: nothing has to make room
             slurm=True,
             use_within=1e9,
         )
