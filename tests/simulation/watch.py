@@ -33,7 +33,7 @@ from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.fleet.view.view import View
 from arvnodeman.foresight.simulation import Simulation
 
-VIEWED = [each.name for each in fields(View) if each.name != "sight"]  # which has no equal
+VIEWED = [each.name for each in fields(View) if each.name != "basis"]  # which has no equal
 
 
 def _written_anew(event: Event) -> Event:

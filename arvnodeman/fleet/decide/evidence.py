@@ -52,9 +52,14 @@ class Standing:
     def _tables(self, planned: bool) -> Sequence[dict[str, list[Node]]]:
         return (self.ready, self.planned) if planned else (self.ready,)
 
-    def number(self, sizes: Sequence[NodeSize], *, planned: bool) -> int:
-        """How many are fitting."""
-        return sum(len(table.get(size.id, ())) for table in self._tables(planned) for size in sizes)
+    def has(self, number: int, sizes: Sequence[NodeSize], *, planned: bool) -> bool:
+        """Are so many fitting?"""
+        for table in self._tables(planned):
+            for size in sizes:
+                number -= len(table.get(size.id, ()))
+                if number <= 0:
+                    return True
+        return False
 
     def left_idle(self, sizes: Sequence[NodeSize], t: float, within: float, *, planned: bool) -> list[Node]:
         """Those of the fitting that Slurm could have used for so long, and has not. However many groups a node fits, it
@@ -211,6 +216,31 @@ def _follow(state: State, shape: JobShape, memory: Memory, last: float) -> None:
             _ended(state, shape, "Slurm has started a job of it")
 
 
+class _Fitting:
+    """The nodes that a group could have, counted as far as it is asked."""
+
+    def __init__(
+        self, state: State, shape: JobShape, standing: Standing, sizes: Sequence[NodeSize], *, planned: bool
+    ) -> None:
+        self._state, self._standing, self._sizes, self._planned = state, standing, sizes, planned
+        self._nodes: list[Node] | None = None  # None: those of all names alike
+        if shape.place is not ANYWHERE:
+            self._nodes = _that_it_may_have(state, shape, standing.fitting(sizes, planned=planned))
+
+    def has(self, number: int) -> bool:
+        """Are there so many?"""
+        if self._nodes is not None:
+            return len(self._nodes) >= number
+        return self._standing.has(number, self._sizes, planned=self._planned)
+
+    def left_idle(self) -> list[Node]:
+        """Those that Slurm could have used for long enough, and has not."""
+        t, within = self._state.t, self._state.policy.use_within
+        if self._nodes is not None:
+            return [node for node in self._nodes if is_left_idle(node, t, within)]
+        return self._standing.left_idle(self._sizes, t, within, planned=self._planned)
+
+
 def judge(state: State, plan: Plan) -> bool:
     """The plan has been made. Are there nodes that Slurm could have used for waiting jobs, for long enough, and has
     not? True when a group was found that nodes do not help: then the plan is another."""
@@ -227,22 +257,19 @@ def judge(state: State, plan: Plan) -> bool:
             continue
         # what Slurm plans counts as the probe of a group that is remembered: then it is evidence, too
         kept = shape in vain.groups or not reserved.isdisjoint(size.id for size in group.choices)
-        within = state.policy.use_within
-        if shape.place is ANYWHERE:
-            number = standing.number(group.choices, planned=kept)
-            unused = standing.left_idle(group.choices, t, within, planned=kept)
-        else:
-            fitting = _that_it_may_have(state, shape, standing.fitting(group.choices, planned=kept))
-            number, unused = len(fitting), [node for node in fitting if is_left_idle(node, t, within)]
-        if number < shape.nodes:
+        fits = _Fitting(state, shape, standing, group.choices, planned=kept)
+        if not fits.has(shape.nodes):
             continue
         ids = tuple(state.queue.jobs[place].id for place in group.places[:SAMPLE])
         watch = vain.watches.get(shape)
         if watch is None or (watch.sample != ids[: len(watch.sample)] and has_moved(watch, _ids(state, shape))):
             watch = Watch(t, ids)
         watched[shape] = watch
+        if t - watch.since < state.policy.use_within:
+            continue
+        unused = fits.left_idle()
         idle = _longest(unused)
-        if t - watch.since >= within and idle is not None and len(unused) >= shape.nodes:
+        if idle is not None and len(unused) >= shape.nodes:
             job = state.queue.jobs[group.places[0]]
             useless = job.waits is WaitKind.CONSTRAINTS
             verdicts.append(vain.in_vain(shape, job.reason, idle, t, useless=useless))

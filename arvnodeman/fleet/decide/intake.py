@@ -173,11 +173,9 @@ def _check_first_cloud_list(state: State) -> None:
 
 def _find_prepared(state: State) -> None:
     """A prepare that failed may have worked: its record carries the boot's token, and is used at the next try."""
-    waiting = {boot.token: boot for boot in state.boots.values() if boot.record is None}
-    if not waiting:
-        return
-    for record in state.roster.records.values():
-        if record.intent is not None and (boot := waiting.get(record.intent.token)) is not None:
+    for boot in state.boots.values():
+        record = state.roster.index.of_token(boot.token) if boot.record is None else None
+        if record is not None:
             boot.adopt_record(record.uuid)
 
 

@@ -77,7 +77,7 @@ class RecordKeeping:
     def _without_node(self, state: State) -> Iterator[NodeRecord]:
         """Records that belong to no node that we know, and to no operation."""
         roster = state.roster
-        if not roster.records.keys() - roster.paired.keys():
+        if roster.records.keys() <= roster.paired.keys():
             return
         unpaired = [record for uuid, record in roster.records.items() if uuid not in roster.paired]
         made_for = {node.prepared.uuid for node in roster.awake() if node.prepared is not None}

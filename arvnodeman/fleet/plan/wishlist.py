@@ -99,6 +99,7 @@ class Supply:
     def __init__(self, counts: Mapping[str, Sequence[int]]) -> None:
         self.counts = {pool: list(of_kinds) for pool, of_kinds in counts.items()}
         self.pools: dict[str, list[str]] = {}  # by size, in order
+        self.kinds = [any(of_kinds[kind] for of_kinds in counts.values()) for kind in KINDS]  # is there any?
         for pool in sorted(counts):
             self.pools.setdefault(size_of(pool), []).append(pool)
 
@@ -231,7 +232,7 @@ def next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:
     """Kind and pool of what a group can still take; supply only shrinks, so its cursor only goes on."""
     kind, index = group.cursor
     while kind <= SHIELDED:
-        while index < len(group.choices):
+        while supply.kinds[kind] and index < len(group.choices):
             pool = supply.find(group.choices[index].id, kind, group.shape.place)
             if pool is not None:
                 group.cursor = (kind, index)

@@ -15,6 +15,7 @@ from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape, NodeState
 from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.view.node_table import NodeTable
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Trouble, VainGroup, View, Waiting
 
 TROUBLE_COUNTS_FOR = 7200.0  # seconds that a boot's trouble is news, where no other boot follows
@@ -53,19 +54,20 @@ def _why(node: Node) -> Reason:
 
 def publish(state: State, before: View | None, *, everything: bool) -> View:
     """The account of this moment. Without `everything`, nodes not touched since the last one stay as they are."""
-    nodes: dict[str, NodeStatus] | None = None  # None: they are as they were
+    rows = state.roster.nodes
     if everything:
         state.touched.update([node.id for node in state.roster.awake()])
-    if before is None or len(state.touched) >= len(state.roster.nodes):
-        nodes = {identity: _status(state, node) for identity, node in state.roster.nodes.items()}
+    if before is None or 2 * len(state.touched) >= len(rows):
+        nodes = NodeTable({identity: _status(state, node) for identity, node in rows.items()})
     elif state.touched:
-        nodes = before.nodes.copy()
-        for identity in state.touched:
-            node = state.roster.nodes.get(identity)
-            if node is not None:
-                nodes[identity] = _status(state, node)
-            else:
-                nodes.pop(identity, None)
+        nodes = before.nodes.following(
+            {
+                identity: _status(state, node) if (node := rows.get(identity)) is not None else None
+                for identity in state.touched
+            }
+        )
+    else:
+        nodes = before.nodes
     states: Counter[NodeState] = Counter()
     for (_, kind), count in state.roster.census().items():
         states[kind] += count
@@ -76,7 +78,7 @@ def publish(state: State, before: View | None, *, everything: bool) -> View:
         t=state.t,
         policy=state.policy,
         basis=state.basis(),
-        nodes=before.nodes if nodes is None and before is not None else MappingProxyType(nodes or {}),
+        nodes=nodes,
         operations=tuple(_operations(state)),
         counters=MappingProxyType(dict(state.context.counters)),
         states=MappingProxyType({kind.value: count for kind, count in states.items()}),

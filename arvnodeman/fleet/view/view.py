@@ -14,6 +14,7 @@ from arvnodeman.fleet.values.gate import OPEN, Bar, Gate
 from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord, NodeSize, NodeState, Policy, RemoteError
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.fleet.view.node_table import NodeTable
 
 
 class NodeStatus(NamedTuple):
@@ -114,7 +115,7 @@ class View:
     t: float
     policy: Policy
     basis: Basis | None = None  # what nodes are judged by
-    nodes: MappingProxyType[str, NodeStatus] = field(default_factory=lambda: MappingProxyType({}))
+    nodes: NodeTable = field(default_factory=lambda: NodeTable({}))
     operations: Sequence[OperationStatus] = ()
     counters: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     states: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # nodes by state

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import pytest
 from world import EPOCH, HOUR, World, policy
 
 from arvnodeman.fleet.messages import Decided
 from arvnodeman.fleet.values.model import NodeState
+from arvnodeman.fleet.view.node_table import NodeTable
 from arvnodeman.fleet.view.view import View
 from arvnodeman.history.lives import AWAY, DESTROYED, GONE, REPRICED, Life, Lives
 
@@ -31,11 +31,11 @@ def view_of(world: World) -> View:
 def priced(view: View, name: str, price: float) -> View:
     """The same with another price of one node."""
     nodes = {key: node._replace(price=price) if node.name == name else node for key, node in view.nodes.items()}
-    return replace(view, nodes=MappingProxyType(nodes))
+    return replace(view, nodes=NodeTable(nodes))
 
 
 def without(view: View, name: str) -> View:
-    return replace(view, nodes=MappingProxyType({key: node for key, node in view.nodes.items() if node.name != name}))
+    return replace(view, nodes=NodeTable({key: node for key, node in view.nodes.items() if node.name != name}))
 
 
 def seconds(lives: Lives) -> float:
@@ -81,7 +81,7 @@ def test_a_destroyed_node_that_lists_still_show_does_not_begin_anew(world: World
     lives.observe(view_of(world), world.now)
     node = next(iter(view_of(world).nodes.values()))
     lives.decided(Decided.DESTROYED, node.name, world.now + 10)
-    going = replace(view_of(world), nodes=MappingProxyType({node.id: node._replace(state=NodeState.SHUTDOWN)}))
+    going = replace(view_of(world), nodes=NodeTable({node.id: node._replace(state=NodeState.SHUTDOWN)}))
     assert node.id not in {life.id for life in lives.observe(going, world.now + 20)}
     before = seconds(lives)
     again = lives.decided(Decided.DESTROYED, node.name, world.now + 70)
@@ -172,7 +172,7 @@ def test_another_node_under_an_id_that_was_used_is_another_life(world: World) ->
 def test_what_has_ended_is_forgotten_in_time(world: World) -> None:
     lives = Lives()
     lives.observe(view_of(world), world.now)
-    empty = replace(view_of(world), nodes=MappingProxyType({}))
+    empty = replace(view_of(world), nodes=NodeTable({}))
     lives.observe(empty, world.now)
     lives.observe(empty, world.now + 2 * 86_400)
     assert not lives._past

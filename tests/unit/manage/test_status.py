@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 from managed_world import Managed, jobs
 
 from arvnodeman.fleet.values.model import CloudNode, NodeState, Policy
+from arvnodeman.fleet.view.node_table import NodeTable
 from arvnodeman.fleet.view.view import NodeStatus, View
 from arvnodeman.supervision.past import Past
 from arvnodeman.supervision.vitals import RefusedReload
@@ -90,7 +90,7 @@ def test_idle_times_are_seconds_by_hostname(tmp_path: Path) -> None:
         "2": node("b", None, 999.0),
         "3": node("c", "compute3", None),
     }
-    view = View(t=1000.0, policy=POLICY, nodes=MappingProxyType(nodes))
+    view = View(t=1000.0, policy=POLICY, nodes=NodeTable(nodes))
     assert status(tmp_path, view)["idle_times"] == {"compute1": 12.5, "b": 1.0}
 
 
