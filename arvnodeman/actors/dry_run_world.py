@@ -120,9 +120,9 @@ class DryRunWorld:
 
     @_pretend.register
     def _(self, step: messages.SetWord) -> StepResult:
-        word = step.word.word.value if step.word is not None else "no word"
-        self._report(step, step.node.name, f"keep {word} in a tag of cloud node {step.node.name}")
-        self._overlay.set_word(step.node, step.word)
+        directive = step.directive.directive.value if step.directive is not None else "no word"
+        self._report(step, step.node.name, f"keep {directive} in a tag of cloud node {step.node.name}")
+        self._overlay.set_directive(step.node, step.directive)
         return None
 
     @_pretend.register

@@ -109,7 +109,7 @@ class Hands:
 
     @do.register
     def _(self, step: messages.SetWord) -> StepResult:
-        self._driver.set_word(step.node, step.word)
+        self._driver.set_directive(step.node, step.directive)
         return None
 
     @do.register

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from arvnodeman.fleet.values.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorWord
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorDirective
 from arvnodeman.fleet.values.work import NodeWork, WorkKind
 from arvnodeman.slurm.words import node_work, state_of
 
@@ -56,7 +56,7 @@ class Overlay:
         self._made_for: dict[str, _Made] = {}  # hostname, uuid of the record, token
         self._destroyed: set[str] = set()  # cloud ids of real nodes
         self._fqdns: dict[str, str] = {}  # cloud id
-        self._words: dict[str, OperatorWord | None] = {}  # cloud id
+        self._words: dict[str, OperatorDirective | None] = {}  # cloud id
         self._records: dict[str, tuple[NodeRecord, str | None]] = {}  # uuid -> ours, and the instance of the real one
         self._said: dict[str, _Said] = {}  # hostname
         self._cancelled: set[str] = set()  # job ids
@@ -78,7 +78,7 @@ class Overlay:
         if node.id in self._fqdns:
             node = replace(node, fqdn=self._fqdns[node.id])
         if node.id in self._words:
-            node = replace(node, word=self._words[node.id])
+            node = replace(node, directive=self._words[node.id])
         return node
 
     def records(self, listed: Sequence[NodeRecord]) -> tuple[NodeRecord, ...]:
@@ -252,10 +252,10 @@ class Overlay:
         with self._lock:
             self._fqdns[node.id] = fqdn
 
-    def set_word(self, node: CloudNode, word: OperatorWord | None) -> None:
+    def set_directive(self, node: CloudNode, directive: OperatorDirective | None) -> None:
         """An operator's word is kept."""
         with self._lock:
-            self._words[node.id] = word
+            self._words[node.id] = directive
 
     def describe(self, hostname: str, size: str, weight: int) -> None:
         """Feature and weight in Slurm."""

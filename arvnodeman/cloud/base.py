@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.values.model import (
     CloudNode,
+    Directive,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     ProviderSize,
     Secret,
-    Word,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SIZE_TAG = "arvados_node_size"
 """The size section's NAME, on each node of ours."""
-WORD_TAG = "arvados_node_word"
+DIRECTIVE_TAG = "arvados_node_word"
 """An operator's word, as `hold: reason`."""
 TOKEN_TAG = "arvados_node_token"  # noqa: S105 (the name of a tag)
 """The token of the boot that made the node: tells it from another of the same name."""
@@ -92,7 +92,7 @@ class CloudDriver(ABC):
         """Write the record's FQDN to the node at the cloud. Idempotent."""
 
     @abstractmethod
-    def set_word(self, node: CloudNode, word: OperatorWord | None) -> None:
+    def set_directive(self, node: CloudNode, directive: OperatorDirective | None) -> None:
         """Keep an operator's word in the node's tag; None takes it away. Idempotent."""
 
     def lookups(self) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -134,14 +134,14 @@ def tag_filters(listing: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix("tag_"): value for name, value in listing.items() if name.startswith("tag_")}
 
 
-def word_text(word: OperatorWord) -> str:
+def directive_text(directive: OperatorDirective) -> str:
     """An operator's word as a tag value, on one line and short enough for every cloud. Letters beyond U+FFFF are left
     out: some clouds keep tags where there is no room for them, and fail."""
-    reason = " ".join("".join(letter for letter in word.reason if letter <= "\uffff").split())[:_REASON_LIMIT]
-    return f"{word.word.value}: {reason}" if reason else word.word.value
+    reason = " ".join("".join(letter for letter in directive.reason if letter <= "\uffff").split())[:_REASON_LIMIT]
+    return f"{directive.directive.value}: {reason}" if reason else directive.directive.value
 
 
-def read_word(text: str) -> OperatorWord | None:
+def read_directive(text: str) -> OperatorDirective | None:
     """The word in a tag value; None for an empty one. Raises ValueError for one that is no word."""
-    word, _, reason = text.strip().partition(":")
-    return OperatorWord(Word(word.strip().lower()), reason.strip()) if text.strip() else None
+    directive, _, reason = text.strip().partition(":")
+    return OperatorDirective(Directive(directive.strip().lower()), reason.strip()) if text.strip() else None

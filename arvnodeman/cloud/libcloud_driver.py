@@ -18,16 +18,16 @@ from libcloud.utils.iso8601 import ParseError
 
 from arvnodeman.cloud.addresses import best_address
 from arvnodeman.cloud.base import (
+    DIRECTIVE_TAG,
     FQDN_TAG,
     PRICE_TAG,
     SIZE_TAG,
     TOKEN_TAG,
-    WORD_TAG,
     CloudDriver,
+    directive_text,
+    read_directive,
     read_price,
-    read_word,
     tag_filters,
-    word_text,
 )
 from arvnodeman.cloud.create_options import free_options
 from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, cloud_failure, fatal_cause, kind_of_fault, translating
@@ -43,7 +43,7 @@ from arvnodeman.fleet.values.model import (
     ErrorKind,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     ProviderSize,
     RemoteError,
     RemoteFailure,
@@ -165,10 +165,10 @@ class LibcloudDriver(Listener, CloudDriver):
         with self._translating():
             self._write_tags(node, {FQDN_TAG: fqdn})
 
-    def set_word(self, node: CloudNode, word: OperatorWord | None) -> None:
+    def set_directive(self, node: CloudNode, directive: OperatorDirective | None) -> None:
         """See CloudDriver."""
         with self._translating():
-            self._write_tags(node, {WORD_TAG: word_text(word) if word else None})
+            self._write_tags(node, {DIRECTIVE_TAG: directive_text(directive) if directive else None})
 
     # ---- for the drivers -------------------------------------------------------------------------------------------
 
@@ -352,7 +352,9 @@ class LibcloudDriver(Listener, CloudDriver):
             fault=fault,
             fault_kind=kind_of_fault(fault, self.errors),
             stopped=self._of(node, "state", self._is_stopped, False),
-            word=self._of(node, f"tag {WORD_TAG}", lambda _: read_word(tags.get(WORD_TAG, "")), None),
+            directive=self._of(
+                node, f"tag {DIRECTIVE_TAG}", lambda _: read_directive(tags.get(DIRECTIVE_TAG, "")), None
+            ),
             address=self._address(node),
         )
 

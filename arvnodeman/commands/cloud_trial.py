@@ -21,19 +21,19 @@ from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
+    Directive,
     ErrorKind,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     Policy,
     RemoteFailure,
-    Word,
 )
 from arvnodeman.records.keeper import RecordKeeper
 from arvnodeman.slurm.keeping import NamesInSlurm
 
 _T = TypeVar("_T")
-_WORD = OperatorWord(Word.HOLD, "cloud-test")  # a daemon that runs leaves the node alone
+_KEEP = OperatorDirective(Directive.HOLD, "cloud-test")  # a daemon that runs leaves the node alone
 LONGEST_WAIT = 30.0  # seconds between two tries of the brain
 FOR_EVER = 1e9  # seconds
 
@@ -195,11 +195,11 @@ class Trial:
         assert prepared is not None
         fqdn = prepared.record.fqdn or ""
         self._patiently(lambda: self.driver.sync_fqdn(node, fqdn))
-        self._patiently(lambda: self.driver.set_word(node, _WORD))
+        self._patiently(lambda: self.driver.set_directive(node, _KEEP))
 
         def written() -> bool:
             seen = self._world.listed
-            return seen is not None and seen.word == _WORD and seen.fqdn == fqdn
+            return seen is not None and seen.directive == _KEEP and seen.fqdn == fqdn
 
         self._live(written, self.patience.listed, "what was written is not in the cloud's list")
         return "FQDN and an operator's word written and read back"
@@ -229,7 +229,9 @@ class Trial:
         self._daemon.begin()
         try:
             if world.node is not None and self.keep:
-                self.say(f"kept: {world.node.id}; destroy it yourself, its word `{_WORD.word}` keeps a daemon from it")
+                self.say(
+                    f"kept: {world.node.id}; destroy it yourself, its word `{_KEEP.directive}` keeps a daemon from it"
+                )
                 return True
             world.ending = True
             if world.asked and world.node is None:
@@ -258,7 +260,7 @@ class Trial:
         assert node is not None
         assert daemon is not None
         self._live(lambda: daemon.knows(node.id), self.patience.listed, "the brain does not know it")
-        daemon.say(node.id, Word.DRAIN)
+        daemon.say(node.id, Directive.DRAIN)
         self._live(lambda: self._world.destroyed or self._world.jobs, self.patience.destroyed, "it is still there")
         if self._world.jobs:
             self._leave(node)
@@ -269,7 +271,7 @@ class Trial:
         daemon, prepared = self._daemon, self._world.prepared
         assert daemon is not None
         assert prepared is not None
-        daemon.say(node.id, Word.HOLD)
+        daemon.say(node.id, Directive.HOLD)
         self._live(lambda: daemon.rests, self.patience.listed, "its drain is not taken back")
         jobs, hostname = self._world.jobs, prepared.record.hostname
         raise Failed(f"Slurm runs {jobs} job(s) on {hostname}: take the word away and leave the node to the daemon")

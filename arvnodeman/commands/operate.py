@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from arvnodeman.commands import wording
 from arvnodeman.commands.client import Answer, ClientError, DaemonClient, Unknown, Unreachable, ways
 from arvnodeman.config import ConfigError, load
-from arvnodeman.fleet.values.model import Word
+from arvnodeman.fleet.values.model import Directive
 from arvnodeman.manage.answers import (
     DecisionsShown,
     GroupsShown,
@@ -81,14 +81,14 @@ def add_commands(commands: Any) -> None:
     explain = _command(commands, "explain", _explain, "why a node is there, why a job waits, what a size may")
     explain.add_argument("name", metavar="NODE|JOB|SIZE").completer = _names  # type: ignore[attr-defined]  # argcomplete's
     texts = {
-        Word.HOLD: "keep nodes, whatever happens",
-        Word.DRAIN: "let nodes finish their work, then shut them down",
-        Word.RUN: "take hold or drain back",
-        Word.KILL: "destroy nodes now, busy or not",
+        Directive.HOLD: "keep nodes, whatever happens",
+        Directive.DRAIN: "let nodes finish their work, then shut them down",
+        Directive.RUN: "take hold or drain back",
+        Directive.KILL: "destroy nodes now, busy or not",
     }
-    for word, text in texts.items():
-        say = _command(commands, word.value, _say, text)
-        say.set_defaults(word=word)
+    for directive, text in texts.items():
+        say = _command(commands, directive.value, _say, text)
+        say.set_defaults(directive=directive)
         nodes = say.add_argument("nodes", metavar="NODE", nargs="+", help="by hostname, cloud name or cloud id")
         nodes.completer = _node_names  # type: ignore[attr-defined]  # argcomplete's
         say.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept with the node and shown")
@@ -165,7 +165,7 @@ def _say(options: Options, client: DaemonClient, out: TextIO) -> int:
     answers: list[Answer] = []
     for node in options.nodes:
         try:
-            answers.append(client.post("nodes", node, options.word.value, reason=options.reason))
+            answers.append(client.post("nodes", node, options.directive.value, reason=options.reason))
         except Unknown:
             raise Unknown(f"no node is called {node}") from None
         if not options.json:

@@ -23,7 +23,7 @@ from arvnodeman.fleet.messages import (
     SetNodeDown,
     StepFailed,
 )
-from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError, RemoteFailure, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, Policy, RemoteError, RemoteFailure
 from arvnodeman.loop.in_turn import InTurn
 from arvnodeman.loop.polling import PollTimes
 from arvnodeman.loop.watched import WatchedBrain
@@ -94,7 +94,7 @@ class TrialDaemon:
         """Nothing is under way."""
         return not self._fleet.view.operations
 
-    def say(self, identity: str, word: Word) -> None:
+    def say(self, identity: str, word: Directive) -> None:
         """An operator's word on the node."""
         self._turns.tell(OperatorSaid(identity, word, "cloud-test"))
 

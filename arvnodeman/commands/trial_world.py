@@ -44,7 +44,7 @@ from arvnodeman.fleet.values.model import (
     JobShape,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     RemoteError,
     RemoteFailure,
     Secret,
@@ -112,7 +112,7 @@ class TrialWorld:
         self.jobs = 0  # that Slurm runs on it, by its last answer
         self.ending = False  # no node is wanted any more, and its tag is nobody's business
         self.destroyed = self.released = False
-        self._word: OperatorWord | None = None  # said at the end, and in no tag
+        self._directive: OperatorDirective | None = None  # said at the end, and in no tag
         self._driver = driver
         self._keeper = keeper
         self._slurm = slurm
@@ -154,7 +154,7 @@ class TrialWorld:
         shown = self.listed or (None if self.destroyed else self.node)
         if shown is None:
             return ()
-        return (replace(shown, word=self._word) if self._word is not None else shown,)
+        return (replace(shown, directive=self._directive) if self._directive is not None else shown,)
 
     def _records(self) -> tuple[NodeRecord, ...]:
         if self.prepared is None:
@@ -196,7 +196,7 @@ class TrialWorld:
                 self.released = True
                 return None
             case SetWord():
-                self._word = step.word
+                self._directive = step.directive
                 return None
             case DescribeNode() | OfferFeatures():
                 return None  # no jobs are invited

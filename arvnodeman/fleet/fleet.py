@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, let_through
 from arvnodeman.fleet.decide.cancels import Cancelling
+from arvnodeman.fleet.decide.directives import after_directive, operator_said
 from arvnodeman.fleet.decide.evidence import retry
 from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
 from arvnodeman.fleet.decide.names import note_names
@@ -18,7 +19,6 @@ from arvnodeman.fleet.decide.records import RecordKeeping, clean_orphans
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import after_shutdown, decide_nothing, departures
 from arvnodeman.fleet.decide.upkeep import after_chore, keep_up
-from arvnodeman.fleet.decide.words import after_word, operator_said
 from arvnodeman.fleet.messages import (
     CancelJob,
     CloudListed,
@@ -40,7 +40,7 @@ from arvnodeman.fleet.messages import (
     Tick,
 )
 from arvnodeman.fleet.operations.boot import Boot
-from arvnodeman.fleet.operations.chores import Chore, CleanRecord, FetchSizes, OfferNames, WriteWord
+from arvnodeman.fleet.operations.chores import Chore, CleanRecord, FetchSizes, OfferNames, WriteDirective
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.sizes.table import SizeTable
@@ -233,8 +233,8 @@ class Fleet:
             self._cancelling.ended(state, chore, chore.last_step.job)
         elif isinstance(chore, OfferNames):
             after_offer(state, chore)
-        elif isinstance(chore, WriteWord):
-            after_word(state, chore)
+        elif isinstance(chore, WriteDirective):
+            after_directive(state, chore)
         else:
             after_chore(state, chore)
 

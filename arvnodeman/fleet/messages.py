@@ -17,16 +17,16 @@ from arvnodeman.fleet.values.decisions import Decided as Decided
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
+    Directive,
     Job,
     JobShape,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     Policy,
     ProviderSize,
     RemoteError,
     Secret,
-    Word,
 )
 from arvnodeman.fleet.values.work import NodeWork
 
@@ -97,7 +97,7 @@ class OperatorSaid:
     """An operator spoke a word on a node, named by cloud id, cloud name or hostname."""
 
     node: str
-    word: Word
+    directive: Directive
     reason: str = ""
 
 
@@ -216,7 +216,7 @@ class SetWord(Step):
     """Keep an operator's word (None: no word any more) in the cloud node's tag. Result: None."""
 
     node: CloudNode
-    word: OperatorWord | None
+    directive: OperatorDirective | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.messages import CreateNode
-from arvnodeman.fleet.values.model import CloudNode, ErrorKind, OperatorWord, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, OperatorDirective, RemoteError, RemoteFailure
 
 
 @dataclass(slots=True, eq=False)
@@ -23,7 +23,7 @@ class SimNode:
     fqdn: str | None = None
     price: float = 0.0
     address: str | None = None
-    word: OperatorWord | None = None
+    directive: OperatorDirective | None = None
     up: bool = False  # it has made contact, and works
     up_since: float = 0.0
     dead: bool = False  # listed, and does nothing for ever
@@ -106,7 +106,7 @@ class SimCloud:
             tagged_price=node.price if self._addresses else None,
             start_time=node.created,
             stopped=node.stopped,
-            word=node.word,
+            directive=node.directive,
             address=node.address,
             token=node.token,
         )

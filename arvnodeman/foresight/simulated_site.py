@@ -138,7 +138,7 @@ class SimulatedSite:
                 self.clouds.changed(node)
             case SetWord():
                 node = self.clouds.node(step.node.id)
-                node.word = step.word
+                node.directive = step.directive
                 self.clouds.changed(node)
             case DestroyNode():
                 self._destroy(step.node.id)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-CLASSES: Mapping[str, str] = {}  # name in journals: name of the class
+CLASSES: Mapping[str, str] = {"OperatorWord": "OperatorDirective"}  # name in journals: name of the class
 FIELDS: Mapping[str, Mapping[str, str]] = {  # name of the class: name in journals: name of the field
     "Policy": {"sinfo": "asks_scheduler"},
+    "CloudNode": {"word": "directive"},
+    "OperatorDirective": {"word": "directive"},
+    "OperatorSaid": {"word": "directive"},
+    "SetWord": {"word": "directive"},
 }
 
 _IN_JOURNALS = {name: there for there, name in CLASSES.items()}

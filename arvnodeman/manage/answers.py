@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from arvnodeman.fleet.messages import Decided, Poll
-from arvnodeman.fleet.values.model import NodeState, Word
+from arvnodeman.fleet.values.model import Directive, NodeState
 
 LONGEST_REASON = 180  # characters: what a tag of any cloud holds
 
@@ -339,7 +339,7 @@ class WordShown(Struct, frozen=True, gc=False):
     """An operator's word that was taken."""
 
     node: str
-    word: Annotated[str, _one_of(Word)]
+    word: Annotated[str, _one_of(Directive)]
     reason: str
     heard: Annotated[bool, Meta(description="false: the daemon is busy, and will hear it in its turn")]
 

@@ -16,7 +16,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
-from arvnodeman.fleet.values.model import Word
+from arvnodeman.fleet.values.model import Directive
 from arvnodeman.manage import shapes
 from arvnodeman.manage.access import Right
 from arvnodeman.manage.answers import (
@@ -170,14 +170,14 @@ class Api:
             cost_per_hour=lines.cost_per_hour,
         )
 
-    def say(self, request: Request, name: str, *, word: Word) -> WordShown:
+    def say(self, request: Request, name: str, *, directive: Directive) -> WordShown:
         """An operator says this of a node."""
         reason = _reason(request)
         found = self._source.moment().find(name)
         if found is None:
             raise NotFound
-        heard = self._source.say(OperatorSaid(found.id, word, reason))
-        return WordShown(found.name, word.value, reason, heard)
+        heard = self._source.say(OperatorSaid(found.id, directive, reason))
+        return WordShown(found.name, directive.value, reason, heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +215,10 @@ ENDPOINTS = (
     Endpoint("/v1/history", Api.history, "The last hours as lines", (400,), queries=(HOURS,)),
     *(
         Endpoint(
-            f"/v1/nodes/{{name}}/{word.value}", partial(Api.say, word=word), f"An operator says {word.value}",
+            f"/v1/nodes/{{name}}/{each.value}", partial(Api.say, directive=each), f"An operator says {each.value}",
             (400, 404), NODE, posted=True,
         )
-        for word in Word
+        for each in Directive
     ),
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.nodes.milestones import BOUNDS, Span, Spread
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
-from arvnodeman.fleet.values.model import NodeState, Word
+from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import BackingOff, Unsatisfiable
 from arvnodeman.history.money import PERIODS
 from arvnodeman.manage.source import Moment, Source
@@ -89,9 +89,11 @@ def costs(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
 
 def words(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     """By operator's word."""
-    counts = Counter(status.cloud.word.word.value for status in reading.now.view.nodes.values() if status.cloud.word)
-    for word in (Word.HOLD, Word.DRAIN, Word.KILL):
-        yield (word.value,), counts[word.value]
+    counts = Counter(
+        status.cloud.directive.directive.value for status in reading.now.view.nodes.values() if status.cloud.directive
+    )
+    for directive in (Directive.HOLD, Directive.DRAIN, Directive.KILL):
+        yield (directive.value,), counts[directive.value]
 
 
 def doubtful(reading: Reading) -> Iterator[tuple[Labels, Figure]]:

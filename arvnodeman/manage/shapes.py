@@ -120,7 +120,7 @@ def polls(source: Source) -> list[PollShown]:
 
 def node(status: NodeStatus, now: Moment, operations: list[OperationShown] | UnsetType = UNSET) -> NodeShown:
     """One node, with the reason why it is there or goes; where it alone is asked for, with the operations on it."""
-    basis, cause, word = now.view.basis, status.why, status.cloud.word
+    basis, cause, directive = now.view.basis, status.why, status.cloud.directive
     ping = status.record.last_ping_at if status.record is not None else None
     born = status.cloud.start_time
     return NodeShown(
@@ -145,7 +145,7 @@ def node(status: NodeStatus, now: Moment, operations: list[OperationShown] | Uns
         ),
         idle_seconds=seconds(now.t - status.idle_since) if status.idle_since is not None else None,
         address=status.cloud.address,
-        word=None if word is None else NodeWordShown(word=word.word.value, reason=word.reason),
+        word=None if directive is None else NodeWordShown(directive.directive.value, directive.reason),
         doubtful=status.doubtful,
         goes=bool(status.doing),
         why=cause.words(now.t),

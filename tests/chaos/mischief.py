@@ -31,7 +31,14 @@ _CAUSES: dict[str, tuple[str, ...]] = {
     "unsatisfiable": ("jobs.explain", "jobs.cancel", "slurm.cancel", "notes.note_on_job"),
     "untag": ("cloud.sync_fqdn",),
     "fail": ("slurm.jobs_on",),
-    "drain": ("cloud.set_word", "cloud.destroy_node", "slurm.drain", "slurm.node", "slurm.set_down", "records.release"),
+    "drain": (
+        "cloud.set_directive",
+        "cloud.destroy_node",
+        "slurm.drain",
+        "slurm.node",
+        "slurm.set_down",
+        "records.release",
+    ),
     "old drain": ("slurm.resume",),
 }
 _BYGONE = "bygone"

@@ -25,7 +25,7 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "destroy_node",
             "fetch_node",
             "sync_fqdn",
-            "set_word",
+            "set_directive",
         ),
     ),
     "records": ("arvnodeman.arvados.nodes:ArvadosRecords", ("list_records", "prepare", "release")),

@@ -22,14 +22,14 @@ from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import load
 from arvnodeman.fleet.values.model import (
     CloudNode,
+    Directive,
     ErrorKind,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     RemoteError,
     RemoteFailure,
     Secret,
-    Word,
 )
 
 REFUSED, TRANSIENT, GONE, QUOTA = ErrorKind.REFUSED, ErrorKind.TRANSIENT, ErrorKind.GONE, ErrorKind.QUOTA
@@ -37,7 +37,7 @@ KEY, URL = "[Cloud Credentials] key", "[Cloud Credentials] ex_force_auth_url"
 SIZE = NodeSize("small", "m1.tiny", "1", "m1.tiny", 1, 512, 1, 1000, 0.1)
 PING_SECRET = "hush-hush-hush-ping"
 PING = Secret(f"https://ping.example.com/arvados/v1/nodes/zzzzz-7ekkf-0/ping?ping_secret={PING_SECRET}")
-HOLD = OperatorWord(Word.HOLD, "look at its disk")
+HOLD = OperatorDirective(Directive.HOLD, "look at its disk")
 LONGEST = 120.0  # seconds, on a busy machine
 _T = TypeVar("_T")
 _numbers = itertools.count(1)
@@ -145,19 +145,19 @@ def test_a_nodes_life(site: Site) -> None:
     node = until(lambda: next((each for each in driver.list_nodes() if not each.building), None))
     assert (node.id, node.name, node.token, node.size_tag) == (made.id, made.name, made.token, "small")
     assert (node.provider_size, node.broken, node.stopped) == ("m1.tiny", False, False)
-    driver.set_word(node, HOLD)
+    driver.set_directive(node, HOLD)
     driver.sync_fqdn(node, "compute9.zzzzz.example.com")
     seen = driver.fetch_node(node)
     assert seen is not None
-    assert (seen.word, seen.fqdn) == (HOLD, "compute9.zzzzz.example.com")
-    driver.set_word(node, None)
+    assert (seen.directive, seen.fqdn) == (HOLD, "compute9.zzzzz.example.com")
+    driver.set_directive(node, None)
     driver.destroy_node(node)
     until(lambda: driver.fetch_node(node) is None)
     until(lambda: not site.there.servers(site.project))
     for act in (
         lambda: driver.destroy_node(node),
         lambda: driver.sync_fqdn(node, "x"),
-        lambda: driver.set_word(node, HOLD),
+        lambda: driver.set_directive(node, HOLD),
     ):
         told = failure(act)
         assert (told.kind, "could not be found" in told.text) == (GONE, True)
@@ -176,14 +176,14 @@ def test_a_word_to_a_server_that_is_being_built_waits(site: Site) -> None:
     site.there.knob("builds", go_on=False)
     try:
         made = site.create(driver)
-        told = failure(lambda: driver.set_word(made, HOLD))
+        told = failure(lambda: driver.set_directive(made, HOLD))
     finally:
         site.there.knob("builds", go_on=True)
     assert (told.kind, told.hint) == (TRANSIENT, "")
     assert "Cannot 'update metadata' instance" in told.text
     assert "while it is in vm_state building" in told.text
     until(lambda: not any(node.building for node in driver.list_nodes()))
-    driver.set_word(made, HOLD)
+    driver.set_directive(made, HOLD)
 
 
 def test_a_server_that_no_host_takes_is_told_in_novas_words(site: Site) -> None:
@@ -194,7 +194,7 @@ def test_a_server_that_no_host_takes_is_told_in_novas_words(site: Site) -> None:
     node = until(lambda: next((each for each in driver.list_nodes() if each.broken), None))
     assert node.fault.startswith("No valid host was found.")
     assert not node.building
-    told = failure(lambda: driver.set_word(node, HOLD))
+    told = failure(lambda: driver.set_directive(node, HOLD))
     assert told.kind is REFUSED  # it does not pass
     driver.destroy_node(node)
 

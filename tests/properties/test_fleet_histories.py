@@ -17,7 +17,7 @@ from simulation.watch import Watch
 
 from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord
 from arvnodeman.fleet.values.gres import Gres
-from arvnodeman.fleet.values.model import JobOwner, JobShape, Policy, ProviderSize, SizeSection, Word
+from arvnodeman.fleet.values.model import Directive, JobOwner, JobShape, Policy, ProviderSize, SizeSection
 from arvnodeman.foresight.faults import Chances
 from arvnodeman.foresight.sim_slurm import MAINTENANCE, Rules
 from arvnodeman.foresight.simulated_site import Nature
@@ -149,15 +149,17 @@ class FleetHistories(RuleBasedStateMachine):
     @rule()
     def the_daemon_is_killed(self) -> None:
         event(f"killed with {len(self.watch.flying)} steps under way" if self.watch.flying else "killed at rest")
-        writing = {step.node.id: step.word for step in self.watch.flying.values() if isinstance(step, SetWord)}
+        writing = {step.node.id: step.directive for step in self.watch.flying.values() if isinstance(step, SetWord)}
         self.watch.restarted()
         self.watch.words = {
-            identity: node.word.word for identity, node in self.run.site.clouds.nodes.items() if node.word
+            identity: node.directive.directive
+            for identity, node in self.run.site.clouds.nodes.items()
+            if node.directive
         }
-        for identity, word in writing.items():  # it may come to the tag yet, and then that is the word
-            if word is not None and word.word is Word.KILL:
-                self.watch.words[identity] = Word.KILL
-            elif self.watch.words.get(identity) is not Word.KILL:
+        for identity, directive in writing.items():  # it may come to the tag yet, and then that is the word
+            if directive is not None and directive.directive is Directive.KILL:
+                self.watch.words[identity] = Directive.KILL
+            elif self.watch.words.get(identity) is not Directive.KILL:
                 self.watch.words.pop(identity, None)
         self.run.restart()
 
@@ -166,20 +168,20 @@ class FleetHistories(RuleBasedStateMachine):
         self.run.site.skew += seconds
 
     @precondition(lambda self: self.run.site.clouds.nodes)
-    @rule(data=st.data(), word=st.sampled_from(list(Word)))
-    def an_operator_speaks(self, data: st.DataObject, word: Word) -> None:
+    @rule(data=st.data(), directive=st.sampled_from(list(Directive)))
+    def an_operator_speaks(self, data: st.DataObject, directive: Directive) -> None:
         identity = data.draw(st.sampled_from(sorted(self.run.site.clouds.nodes)))
-        if word is Word.KILL:
+        if directive is Directive.KILL:
             self.run.site.killed_on_request.add(identity)
         before = self.watch.words.get(identity)
-        self.watch.words[identity] = word
-        heard = self.run.tell(OperatorSaid(identity, word, "a test"))
+        self.watch.words[identity] = directive
+        heard = self.run.tell(OperatorSaid(identity, directive, "a test"))
         if not any(isinstance(command, Note) and command.kind is Decided.WORD for command in heard):
             self.watch.words.pop(identity)  # not listed yet: the operator is told so
             if before is not None:
                 self.watch.words[identity] = before
             return
-        event(f"an operator says {word.value}")
+        event(f"an operator says {directive.value}")
 
     # ---- what must hold ---------------------------------------------------------------------------------------------
 
@@ -198,8 +200,8 @@ class FleetHistories(RuleBasedStateMachine):
         self.nothing_forbidden_happened()
         run.advance(1200)  # what was under way ends, and new daemons know their nodes
         for identity in sorted(run.site.clouds.nodes):  # a kill of the daemon may have left an older word in the tag
-            self.watch.words[identity] = Word.RUN
-            run.tell(OperatorSaid(identity, Word.RUN, "the end"))
+            self.watch.words[identity] = Directive.RUN
+            run.tell(OperatorSaid(identity, Directive.RUN, "the end"))
         poll = run.pace.poll
         work = sum(job.duration * job.shape.nodes for job in run.site.jobs.values())
         served = run.until(self._all_served, BOUND * poll + 3 * work)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from arvnodeman.fleet.messages import Command, Event, OperatorSaid, PolicyChanged, RetryAsked, SafeMode, StopAsked
 from arvnodeman.fleet.values.gres import Gres
-from arvnodeman.fleet.values.model import JobOwner, JobShape, Policy, ProviderSize, SizeSection, Word
+from arvnodeman.fleet.values.model import Directive, JobOwner, JobShape, Policy, ProviderSize, SizeSection
 from arvnodeman.foresight.faults import Chances
 from arvnodeman.foresight.sim_slurm import MAINTENANCE, Rules
 from arvnodeman.foresight.simulated_site import Nature
@@ -176,7 +176,7 @@ def the_clock_is_set(at: Recording) -> None:
 
 def an_operator_speaks(at: Recording) -> None:
     identity = _a_node(at)
-    word = at.dice.choice(list(Word))
+    word = at.dice.choice(list(Directive))
     at.run.tell(OperatorSaid(identity or "nobody", word, at.dice.choice(["", "to look at it"])))
 
 

@@ -28,7 +28,7 @@ from arvnodeman.fleet.messages import (
     StepFailed,
 )
 from arvnodeman.fleet.plan.vain import group_name
-from arvnodeman.fleet.values.model import JobShape, Word
+from arvnodeman.fleet.values.model import Directive, JobShape
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.fleet.view.view import View
 from arvnodeman.foresight.simulation import Simulation
@@ -70,7 +70,7 @@ class Watch:
     run: Simulation
     wrong: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)  # interesting things that happened
-    words: dict[str, Word] = field(default_factory=dict)  # operators' newest, by cloud id
+    words: dict[str, Directive] = field(default_factory=dict)  # operators' newest, by cloud id
     flying: dict[int, Step] = field(default_factory=dict)  # steps not answered, by operation
     sinfo: dict[str, NodeWork] = field(default_factory=dict)
     twin: Fleet = field(init=False)  # hears the same, and looks at every row at every event
@@ -203,10 +203,10 @@ class Watch:
                 self._blame(f"two operations at once: {other} and {step}")
 
     def _check_destroy(self, step: DestroyNode) -> None:
-        if self.words.get(step.node.id) is Word.KILL:
+        if self.words.get(step.node.id) is Directive.KILL:
             return
         self._must_be_fresh(step)
-        if self.words.get(step.node.id) is Word.HOLD:
+        if self.words.get(step.node.id) is Directive.HOLD:
             self._blame(f"a held node is destroyed: {step.node.id}")
         if step.node.stopped:
             return

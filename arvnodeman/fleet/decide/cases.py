@@ -20,7 +20,7 @@ from arvnodeman.fleet.nodes.node import (
 from arvnodeman.fleet.plan.picture import Case, Going, IdleBin, Keep, Kept, Stop
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import Word
+from arvnodeman.fleet.values.model import Directive
 from arvnodeman.fleet.values.reasons_of_use import KeptInVain
 from arvnodeman.fleet.values.work import OUR_SHUTDOWN
 
@@ -35,7 +35,7 @@ def case_of(node: Node, basis: Basis, resumed: bool, pool: Callable[[Node], str]
     """Of the row alone, and of whether a drain of it is being taken back."""
     if node.destroyed_at is not None or node.shutdown is not None:
         return Going(node.id, _makes_room(node))
-    told = node.cloud.word is not None or (node.slurm is not None and node.slurm.state.drained)
+    told = node.cloud.directive is not None or (node.slurm is not None and node.slurm.state.drained)
     if node.state is BUSY and node.size is not None and not told:
         return _at_work(node, basis, pool)
     up = node.state not in NOT_UP
@@ -43,7 +43,7 @@ def case_of(node: Node, basis: Basis, resumed: bool, pool: Callable[[Node], str]
         until = node.destroy_again_at if node.destroy_again_at > basis.t else None
         return Keep(node.id, undecided(node, basis, until), up, told=False)
     if told:
-        stop = _by_word(node, basis) or adopted(node)
+        stop = _by_directive(node, basis) or adopted(node)
         if stop is not None:
             return stop
     if node.state is BUSY and node.size is not None:
@@ -74,11 +74,11 @@ def _at_work(node: Node, basis: Basis, pool: Callable[[Node], str]) -> Case:
     return Kept(node.id, in_vain, reason, node.price, pool(node))
 
 
-def _by_word(node: Node, basis: Basis) -> Stop | None:
+def _by_directive(node: Node, basis: Basis) -> Stop | None:
     """Operators' words that a restart found in the tags."""
-    if node.word is Word.KILL:
+    if node.directive is Directive.KILL:
         return Stop(node.id, ShutdownKind.KILL)
-    if node.word is Word.DRAIN and (basis.policy.slurm or node.state is not BUSY):
+    if node.directive is Directive.DRAIN and (basis.policy.slurm or node.state is not BUSY):
         drained = drained_by_us(node) is not None
         return Stop(node.id, ShutdownKind.OPERATOR, drained=drained, works=node.slurm_busy)
     return None
@@ -86,7 +86,7 @@ def _by_word(node: Node, basis: Basis) -> Stop | None:
 
 def adopted(node: Node) -> Stop | None:
     """Drained by us before a restart: its shutdown goes on."""
-    kind = drained_by_us(node) if node.word is not HOLD else None
+    kind = drained_by_us(node) if node.directive is not HOLD else None
     if kind is None:
         return None
     going = ShutdownKind.UNWANTED if kind == OUR_SHUTDOWN else ShutdownKind.REMOVAL
@@ -96,7 +96,7 @@ def adopted(node: Node) -> Stop | None:
 def _of_itself(node: Node, basis: Basis, up: bool) -> Case:
     """What does not work, or is of no known size, goes."""
     reason = eligible(node, basis)
-    if node.size is None and node.state is BUSY and basis.policy.slurm and node.word is not HOLD:
+    if node.size is None and node.state is BUSY and basis.policy.slurm and node.directive is not HOLD:
         reason = reasons.SizeUnknown(tag=node.cloud.size_tag or "")  # drained at once
     if reason.goes:
         return Stop(node.id, ShutdownKind.REMOVAL, reason, works=node.slurm_busy)

@@ -26,13 +26,13 @@ from arvnodeman.fleet.plan.vain import (
     words_of,
 )
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import ANYWHERE, Job, JobShape, NodeSize, Word
+from arvnodeman.fleet.values.model import ANYWHERE, Directive, Job, JobShape, NodeSize
 from arvnodeman.fleet.values.reasons import span
 from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind
 
 AFTER_BOOTS = 2  # times boot_fail_after, in which a boot may yet bring a node
-_GOING = frozenset({Word.DRAIN, Word.KILL})
+_GOING = frozenset({Directive.DRAIN, Directive.KILL})
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ def look(state: State) -> Standing:
     standing = Standing(ready=state.roster.quiet_idle(), up=set(state.roster.quiet_sizes()))
     for node in state.roster.awake():
         slurm, size = node.slurm, node.size
-        if slurm is None or size is None or node.destroyed_at is not None or node.word in _GOING:
+        if slurm is None or size is None or node.destroyed_at is not None or node.directive in _GOING:
             continue
         if node.shutdown is not None or not slurm.responding:
             going = node.shutdown is not None and node.shutdown.kind is ShutdownKind.UNWANTED

@@ -117,9 +117,9 @@ def _is_as_listed(node: Node) -> bool:
         and not node.missing
         and not node.stop_polls
         and not node.failed_polls
-        and not node.word_unwritten
-        and not node.word_unseen_until
-        and node.cloud.word is None
+        and not node.directive_unwritten
+        and not node.directive_unseen_until
+        and node.cloud.directive is None
     )
 
 
@@ -129,7 +129,7 @@ def _is_in_hand(node: Node) -> bool:
         node.boot is not None
         or node.shutdown is not None
         or node.chore is not None
-        or node.word_chore is not None
+        or node.directive_chore is not None
         or node.destroyed_at is not None
         or bool(node.destroy_again_at)
     )

@@ -24,9 +24,9 @@ from arvnodeman.fleet.nodes.node import (
 )
 from arvnodeman.fleet.plan import picture
 from arvnodeman.fleet.plan.picture import NO_SUPPLY, NOTHING, IdleBin, NodeTally, pool_of
-from arvnodeman.fleet.values.model import NodeState, Word, Zone
+from arvnodeman.fleet.values.model import Directive, NodeState, Zone
 
-GOING_WORDS = frozenset({Word.DRAIN, Word.KILL})
+GOING = frozenset({Directive.DRAIN, Directive.KILL})
 SUPPLY_KIND = {
     NodeState.IDLE: picture.IDLE,
     NodeState.UNPAIRED: picture.UNPAIRED,
@@ -55,7 +55,7 @@ def is_plainly_busy(node: Node) -> bool:
         node.state is BUSY
         and node.been_up
         and node.size is not None
-        and cloud.word is None
+        and cloud.directive is None
         and (slurm is None or not slurm.state.drained)
         and node.grace_until is None
         and node.use.kept_since is None
@@ -67,12 +67,12 @@ def is_plainly_busy(node: Node) -> bool:
 
 def is_plainly_idle(node: Node) -> bool:
     """It waits for work, and there is nothing to it."""
-    slurm, word = node.slurm, node.word
+    slurm, directive = node.slurm, node.directive
     return (
         node.state is IDLE
         and node.been_up
         and node.size is not None
-        and (word is None or word is HOLD)
+        and (directive is None or directive is HOLD)
         and (slurm is None or not slurm.state.drained)
         and node.grace_until is None
         and node.shutdown is None
@@ -86,7 +86,7 @@ def is_plainly_idle(node: Node) -> bool:
 
 def supply_kind(node: Node, basis: Basis) -> int:
     """What a node is to a waiting job."""
-    if node.size is None or node.destroyed_at is not None or node.word in GOING_WORDS:
+    if node.size is None or node.destroyed_at is not None or node.directive in GOING:
         return NO_SUPPLY
     if node.shutdown is not None:
         return picture.IDLE if node.shutdown.cancelling else NO_SUPPLY
@@ -120,7 +120,7 @@ def lot_of(node: Node, basis: Basis, zone: Zone) -> Lot:
 def bin_of(node: Node) -> IdleBin:
     """An idle node as one that may go, of the row alone."""
     size = node.size.id if node.size is not None else ""
-    return IdleBin(node.id, node.turn, size, node.price, node.word is HOLD, node.idle_since)
+    return IdleBin(node.id, node.turn, size, node.price, node.directive is HOLD, node.idle_since)
 
 
 class Stock:

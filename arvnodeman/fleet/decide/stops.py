@@ -15,7 +15,7 @@ from arvnodeman.fleet.plan.picture import Keep, Stop
 from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import NodeState, Word
+from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import Reason
 
 _FAILED = frozenset({NodeState.UNPAIRED, NodeState.DOWN})  # a node that goes so has not come up
@@ -181,7 +181,7 @@ def adopt_drained(state: State) -> None:
     for node in state.stock.odd_in_turn():
         if node.destroyed_at is not None or node.shutdown is not None or node.boot is not None:
             continue
-        if node.word is None and node.destroy_again_at <= state.t and not resumed_now(state, node):
+        if node.directive is None and node.destroy_again_at <= state.t and not resumed_now(state, node):
             stop = adopted(node)
             if stop is not None:
                 _goes(state, node, stop)
@@ -203,7 +203,7 @@ def departures(state: State) -> None:
         if node.boot is not None and node.boot.node is not None:
             continue  # its last touches end first: they hold its record
         stopped = node.stop_polls > 1 and not node.missing
-        if stopped and node.word is Word.HOLD:
+        if stopped and node.directive is Directive.HOLD:
             continue
         if not stopped and (node.missing <= 1 or not _is_gone(state, node)):
             continue

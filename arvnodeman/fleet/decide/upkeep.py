@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from arvnodeman.fleet.decide.directives import write_again
 from arvnodeman.fleet.decide.state import State
-from arvnodeman.fleet.decide.words import write_again
 from arvnodeman.fleet.messages import DescribeNode, DescribeRecord, ResumeNode, Step, SyncFqdn
 from arvnodeman.fleet.nodes.node import RESUMES, Node, drained_by_us, drained_for_another, host_part
 from arvnodeman.fleet.operations.chores import Chore
 from arvnodeman.fleet.operations.operation import Operation
-from arvnodeman.fleet.values.model import DEFAULT_DOMAIN, NodeRecord, Word
+from arvnodeman.fleet.values.model import DEFAULT_DOMAIN, Directive, NodeRecord
 
 FIRST_CHORE_WAIT = 30.0  # seconds before a small thing that failed is tried again; doubles up to max_poll_time
 RESUMES_WITHOUT_ANSWER = 2  # of a node whose slurmd does not answer
@@ -23,11 +23,15 @@ def keep_up(state: State) -> list[Operation]:
     first = _first_claims(state)
     for node in state.roster.awake():
         record = node.record
-        if record is not None and _is_in_order(state, node, record) and not (record.is_name or node.word_unwritten):
+        if (
+            record is not None
+            and _is_in_order(state, node, record)
+            and not (record.is_name or node.directive_unwritten)
+        ):
             continue
         if node.destroyed_at is not None:
             continue
-        if node.word_unwritten and node.word_chore is None:
+        if node.directive_unwritten and node.directive_chore is None:
             begun.append(write_again(state, node))
         record = record or (node.prepared if node.listed else None)
         if record is None and node.warned_at is None and node.namesake is None:
@@ -128,7 +132,7 @@ def _needed(state: State, node: Node, record: NodeRecord, *, untold: bool) -> It
     if state.policy.slurm and slurm is not None and record.hostname is not None:
         tries = RESUMES if slurm.responding else RESUMES_WITHOUT_ANSWER
         old_drain = drained_for_another(node) and node.resumes < tries
-        if old_drain or (node.word is Word.HOLD and drained_by_us(node) is not None):
+        if old_drain or (node.directive is Directive.HOLD and drained_by_us(node) is not None):
             yield ResumeNode(0, record.hostname)
         size, table = node.size, state.table
         if size is None or table is None:

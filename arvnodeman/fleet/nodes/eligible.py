@@ -9,8 +9,8 @@ from arvnodeman.fleet.values.reasons import Reason
 
 def eligible(node: Node, basis: Basis) -> Reason:
     """May it be shut down? The cause's `goes` says so; whether it is needed is not asked here."""
-    if node.word is HOLD:
-        return reasons.Held(reason=node.cloud.word.reason if node.cloud.word else "")
+    if node.directive is HOLD:
+        return reasons.Held(reason=node.cloud.directive.reason if node.cloud.directive else "")
     if node.grace_until is not None:
         return reasons.Plain(text="many nodes turned down at once: it keeps its state for now", until=node.grace_until)
     if node.state is BUSY or node.slurm_busy:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from arvnodeman.fleet.nodes.polls import Ages
 from arvnodeman.fleet.nodes.use import NodeUse
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, NodeState, Policy, Word
+from arvnodeman.fleet.values.model import CloudNode, Directive, NodeRecord, NodeSize, NodeState, Policy
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.fleet.values.work import FREE, OUR_BOOT, NodeWork, OurDrain, WorkKind, reason_for
@@ -29,7 +29,7 @@ FAILED_LISTS = 2  # in a row that call a node failed: some faults pass
 LONG_STALE = 3600.0  # seconds that a node may be busy with a `*` before it is worth a warning
 # Short names for what is asked of every node at every poll: Python 3.11 is slow to find a member of an enumeration.
 BOOTING, UNPAIRED, BUSY, IDLE, FAIL, RESERVED, DOWN, SHUTDOWN = NodeState
-HOLD = Word.HOLD
+HOLD = Directive.HOLD
 NOT_UP = frozenset({DOWN, FAIL, SHUTDOWN})
 
 
@@ -97,9 +97,9 @@ class Node:
     shutdown: Shutdown | None = None  # our shutdown of it, while that is under way
     chore: int | None = None  # the operation that does some small thing to it
     chore_waits: dict[type, tuple[float, float]] | None = None  # by kind of step: the last wait, and until when
-    word_chore: int | None = None  # the operation that writes an operator's word
-    word_unwritten: bool = False  # the word is not in the cloud's tag yet, for all we know
-    word_unseen_until: float = 0.0  # until a list shows what was written, or so long, lists may show an older one
+    directive_chore: int | None = None  # the operation that writes an operator's word
+    directive_unwritten: bool = False  # the word is not in the cloud's tag yet, for all we know
+    directive_unseen_until: float = 0.0  # until a list shows what was written, or so long, lists may show an older one
     gone: bool = False  # without us, for certain: counted once
     destroyed_at: float | None = None
     destroy_wait: float = 0.0
@@ -148,9 +148,9 @@ class Node:
         self.feature = f"instancetype={self.size.id}" if self.size is not None else ""
 
     @property
-    def word(self) -> Word | None:
+    def directive(self) -> Directive | None:
         """The operator's word on it."""
-        return self.cloud.word.word if self.cloud.word is not None else None
+        return self.cloud.directive.directive if self.cloud.directive is not None else None
 
     @property
     def has_failed(self) -> bool:

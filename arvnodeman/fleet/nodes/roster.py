@@ -140,7 +140,7 @@ class Roster:
             entry = find(node.id)
             if entry is None:
                 (change.missing if node.destroyed_at is None else change.delisted).append(node)
-            elif not node.listed or node.missing or node.word_unseen_until or _is_counted(entry):
+            elif not node.listed or node.missing or node.directive_unseen_until or _is_counted(entry):
                 others[node.turn] = node, entry
         fresh = {node.turn for node in change.new}
         for turn in sorted(others.keys() - fresh):
@@ -183,10 +183,11 @@ class Roster:
         node.missing, node.missing_since, node.missing_ping = 0, None, None
         node.stop_polls = node.stop_polls + 1 if cloud.stopped else 0
         node.failed_polls = node.failed_polls + 1 if cloud.failed else 0
-        if node.word_unwritten or t < node.word_unseen_until:  # the list may be older than the operator's word
-            if cloud.word == old.word:
-                node.word_unseen_until = 0.0
-            cloud = replace(cloud, word=old.word)
+        # the list may be older than the operator's directive
+        if node.directive_unwritten or t < node.directive_unseen_until:
+            if cloud.directive == old.directive:
+                node.directive_unseen_until = 0.0
+            cloud = replace(cloud, directive=old.directive)
         self._forget_names(node)
         node.cloud = cloud
         self._note_names(node)

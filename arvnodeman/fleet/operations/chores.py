@@ -68,7 +68,7 @@ class Chore(Operation):
         return False
 
 
-class WriteWord(Chore):
+class WriteDirective(Chore):
     """An operator's word, kept in the node's tag: tried again, since it must survive a restart."""
 
     retried = frozenset({ErrorKind.TRANSIENT, ErrorKind.THROTTLED})

@@ -27,7 +27,7 @@ from arvnodeman.fleet.operations.answers import hides_jobs, nothing_runs
 from arvnodeman.fleet.operations.shutdown_facts import ShutdownFacts
 from arvnodeman.fleet.operations.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, ShutdownStage
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, Word
+from arvnodeman.fleet.values.model import CloudNode, Directive, ErrorKind, RemoteError
 from arvnodeman.fleet.values.work import FREE, WorkKind
 
 SHUT_DOWN = "Shut down by Node Manager"
@@ -95,17 +95,17 @@ class Shutdown(ShutdownFacts):
 
     def obey(self) -> None:
         """An operator's newest word on the node. One that comes too late is obeyed if the cloud refuses the destroy."""
-        word = self.node.word
-        if self.past_return or (word is Word.KILL and self._kill):
+        directive = self.node.directive
+        if self.past_return or (directive is Directive.KILL and self._kill):
             return
-        if word is Word.KILL:
+        if directive is Directive.KILL:
             self.kind, self._kill, self._cancel = ShutdownKind.KILL, True, ""
             if self.step is None:
                 self._destroy()
-        elif self.kind is ShutdownKind.KILL or (self.kind is ShutdownKind.UNWANTED and word is Word.DRAIN):
+        elif self.kind is ShutdownKind.KILL or (self.kind is ShutdownKind.UNWANTED and directive is Directive.DRAIN):
             self.kind, self._kill = ShutdownKind.OPERATOR, False
-        if word is Word.HOLD or (word is None and self.kind is ShutdownKind.OPERATOR):
-            self.cancel(f"an operator said {(word or Word.RUN).value}")
+        if directive is Directive.HOLD or (directive is None and self.kind is ShutdownKind.OPERATOR):
+            self.cancel(f"an operator said {(directive or Directive.RUN).value}")
 
     def vanished(self) -> None:
         """The node is gone without us (row E3): only its traces are left to clear."""
@@ -186,7 +186,7 @@ class Shutdown(ShutdownFacts):
 
     def _clear_traces(self, *, busy: bool) -> None:
         """One that was never listed may exist all the same: it is destroyed, so that it cannot leak; not when held."""
-        if not self.node.listed and not busy and self.node.word is not Word.HOLD:
+        if not self.node.listed and not busy and self.node.directive is not Directive.HOLD:
             self._destroy()
         else:
             self._set_down()
@@ -203,7 +203,7 @@ class Shutdown(ShutdownFacts):
     def _may_destroy(self) -> None:
         """The last question before the irreversible step."""
         self.context.info("Checking that node is still eligible for shutdown", logger=self.logger)
-        if self.node.word is Word.HOLD:
+        if self.node.directive is Directive.HOLD:
             self.cancel("No longer eligible: held by an operator")
         elif self.kind is ShutdownKind.UNWANTED and self.node.size is not None:
             self.stage = ShutdownStage.ASK

@@ -36,7 +36,7 @@ class NodeState(StrEnum):
     SHUTDOWN = "shutdown"
 
 
-class Word(StrEnum):
+class Directive(StrEnum):
     """What an operator can say of a node; kept in a tag of the cloud node, so it survives a restart."""
 
     HOLD = "hold"
@@ -164,10 +164,10 @@ class NodeSize:
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorWord:
+class OperatorDirective:
     """An operator's word on one node, with the reason given."""
 
-    word: Word
+    directive: Directive
     reason: str = ""
 
 
@@ -191,14 +191,14 @@ class CloudNode:
     fault: str = ""  # why it is broken, in the cloud's words: one line, cut, without secrets; '' where it does not say
     fault_kind: ErrorKind | None = None  # what those words mean: CAPACITY, QUOTA or REFUSED; None: nothing that we know
     stopped: bool = False  # listed as stopped or preempted: it cannot be working
-    word: OperatorWord | None = None
+    directive: OperatorDirective | None = None
     address: str | None = None
     token: str | None = None  # of the boot that made it, as tagged
 
     @property
     def goes_stopped(self) -> bool:
         """Listed as stopped, and held by nobody: it may be destroyed, whatever else is known of it."""
-        return self.stopped and (self.word is None or self.word.word is not Word.HOLD)
+        return self.stopped and (self.directive is None or self.directive.directive is not Directive.HOLD)
 
 
 @dataclass(frozen=True, slots=True)

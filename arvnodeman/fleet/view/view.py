@@ -57,10 +57,10 @@ class NodeStatus(NamedTuple):
         return self.slurm_node.state.said if self.slurm_node is not None else ""
 
     @property
-    def word(self) -> str:
+    def directive(self) -> str:
         """The operator's word with its reason, '' for none."""
-        word = self.cloud.word
-        return f"{word.word.value}: {word.reason}" if word is not None else ""
+        directive = self.cloud.directive
+        return f"{directive.directive.value}: {directive.reason}" if directive is not None else ""
 
 
 class Trouble(NamedTuple):

@@ -15,15 +15,15 @@ from arvnodeman.fleet.operations.name_steps import OfferFeatures
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
+    Directive,
     ErrorKind,
     Job,
     JobShape,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     RemoteError,
     Secret,
-    Word,
 )
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.words import node_work
@@ -95,7 +95,7 @@ CHANGES: list[Step] = [
     m.CreateNode(1, SIZE, RECORD, "token", Secret("s")),
     m.FinishNode(1, NODE, RECORD),
     m.SyncFqdn(1, NODE, "a.b"),
-    m.SetWord(1, NODE, OperatorWord(Word.HOLD, "why")),
+    m.SetWord(1, NODE, OperatorDirective(Directive.HOLD, "why")),
     m.DestroyNode(1, NODE),
     m.DescribeNode(1, "compute1", "small", 7),
     OfferFeatures(1, ("compute1", "compute2"), frozenset({"instancetype=small"})),
@@ -240,14 +240,14 @@ def test_a_drained_node_is_shown_draining_while_it_works(site: Site) -> None:
 def test_features_names_and_words_are_shown_as_written(site: Site) -> None:
     site.do(m.DescribeNode(1, "compute1", "small", 250))
     site.do(m.SyncFqdn(1, NODE, "new.zzzzz"))
-    site.do(m.SetWord(1, NODE, OperatorWord(Word.HOLD, "why")))
+    site.do(m.SetWord(1, NODE, OperatorDirective(Directive.HOLD, "why")))
     site.observe()
     slurm, node = site.shown_slurm["compute1"], site.shown_nodes[NODE.id]
     assert (slurm.features, slurm.weight) == (frozenset({"gpu", "instancetype=small"}), 250)
-    assert (node.fqdn, node.word) == ("new.zzzzz", OperatorWord(Word.HOLD, "why"))
+    assert (node.fqdn, node.directive) == ("new.zzzzz", OperatorDirective(Directive.HOLD, "why"))
     site.do(m.SetWord(1, NODE, None))
     site.observe()
-    assert site.shown_nodes[NODE.id].word is None
+    assert site.shown_nodes[NODE.id].directive is None
 
 
 def test_reality_wins_when_another_instance_stands_there(site: Site) -> None:

@@ -14,16 +14,16 @@ from arvnodeman.fleet.operations.name_steps import OfferFeatures
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
+    Directive,
     ErrorKind,
     Job,
     JobShape,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     RemoteError,
     RemoteFailure,
     Secret,
-    Word,
 )
 from arvnodeman.records.names import SlurmRecords
 from arvnodeman.slurm.errors import UnknownNode
@@ -33,7 +33,7 @@ NODE = CloudNode(id="i-1", name="compute1", report_id="i-1")
 RECORD = NodeRecord(uuid="zzzzz-7ekkf-000000000000001", hostname="compute1")
 SIZE = NodeSize("small", "t", "t", "t", cores=1, ram=1, disk=1, scratch=1, price=1.0)
 INTENT = BootIntent("small", 1.0, "token", 5.0)
-WORD = OperatorWord(Word.HOLD, "why")
+WORD = OperatorDirective(Directive.HOLD, "why")
 SECRET = Secret("hush")
 URL = Secret("https://ping/hush")
 
@@ -78,7 +78,7 @@ STEPS: list[tuple[m.Step, list[Any], str | None]] = [
     (m.FindNode(1, SIZE, RECORD, "token"), [call.driver.find_node(SIZE, RECORD, "token")], "driver.find_node"),
     (m.FinishNode(1, NODE, RECORD), [call.driver.finish_node(NODE, RECORD)], None),
     (m.SyncFqdn(1, NODE, "a.b"), [call.driver.sync_fqdn(NODE, "a.b")], None),
-    (m.SetWord(1, NODE, WORD), [call.driver.set_word(NODE, WORD)], None),
+    (m.SetWord(1, NODE, WORD), [call.driver.set_directive(NODE, WORD)], None),
     (m.DestroyNode(1, NODE), [call.driver.destroy_node(NODE)], None),
     (m.LookForNode(1, NODE), [call.driver.fetch_node(NODE)], "driver.fetch_node"),
     (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cloud_peer import HURRIED, Mistake, Peer, Verb, peer_classes
 
-from arvnodeman.fleet.values.model import CloudNode, ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
+from arvnodeman.fleet.values.model import CloudNode, Directive, ErrorKind, OperatorDirective, RemoteError, RemoteFailure
 
 CLASSES = peer_classes()
 KINDS = [kind for kind in ErrorKind if kind not in (ErrorKind.SLOTS, ErrorKind.UNEXPECTED, ErrorKind.UNREADABLE)]
@@ -269,15 +269,15 @@ def test_fqdn_and_our_tags_are_written_and_read_back(peer: Peer) -> None:
     made = create(peer)
     driver = peer.driver()
     driver.sync_fqdn(made, "compute77.zzzzz.example.com")
-    driver.set_word(made, OperatorWord(Word.HOLD, "look at its disk"))
+    driver.set_directive(made, OperatorDirective(Directive.HOLD, "look at its disk"))
     driver.sync_fqdn(made, "compute78.zzzzz.example.com")
     (seen,) = driver.list_nodes()
     assert seen.fqdn == "compute78.zzzzz.example.com"
-    assert seen.word == OperatorWord(Word.HOLD, "look at its disk")
+    assert seen.directive == OperatorDirective(Directive.HOLD, "look at its disk")
     assert (seen.size_tag, seen.token) == (peer.size.id, "token-1")
-    driver.set_word(seen, None)
+    driver.set_directive(seen, None)
     (seen,) = driver.list_nodes()
-    assert seen.word is None
+    assert seen.directive is None
     assert seen.fqdn == "compute78.zzzzz.example.com"
 
 

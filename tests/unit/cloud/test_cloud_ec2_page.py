@@ -17,7 +17,7 @@ from peer_ec2 import EC2Peer
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.user_data import NAMES, Template, values_for
-from arvnodeman.fleet.values.model import ErrorKind, OperatorWord, RemoteFailure, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, OperatorDirective, RemoteFailure
 from arvnodeman.sandbox.ec2_moto import ACCOUNT
 
 DOC = Path(__file__).resolve().parents[3] / "doc"
@@ -66,8 +66,8 @@ def life(peer: EC2Peer, driver: CloudDriver) -> None:
     node = driver.create_node(peer.size, peer.record(), "token-1", peer.ping_url())
     assert driver.find_node(peer.size, peer.record(), "token-1") is not None
     driver.sync_fqdn(node, "other.example.com")
-    driver.set_word(node, OperatorWord(Word.HOLD, "why"))
-    driver.set_word(node, None)
+    driver.set_directive(node, OperatorDirective(Directive.HOLD, "why"))
+    driver.set_directive(node, None)
     driver.destroy_node(node)
     assert driver.fetch_node(node) is None
 

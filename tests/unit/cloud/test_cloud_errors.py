@@ -21,11 +21,11 @@ from libcloud.common.google import (
 from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError, ProviderError
 from libcloud.compute.types import KeyPairDoesNotExistError
 
-from arvnodeman.cloud.base import read_word, word_text
+from arvnodeman.cloud.base import directive_text, read_directive
 from arvnodeman.cloud.error_tables import AZURE, EC2, GCE, OPENSTACK
 from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, fatal_cause, translating
 from arvnodeman.cloud.redaction import one_line
-from arvnodeman.fleet.values.model import ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, OperatorDirective, RemoteError, RemoteFailure
 
 
 def kind(error: Exception, errors: ErrorTable = COMMON) -> ErrorKind | None:
@@ -395,6 +395,6 @@ def test_a_ping_secret_is_starred_wherever_it_came_from() -> None:
 
 def test_an_operators_word_has_no_letter_that_some_databases_cannot_keep() -> None:
     """Nova's may be utf8mb3: a letter beyond U+FFFF is a 500 there, for ever."""
-    text = word_text(OperatorWord(Word.HOLD, "Gerät \U0001f525 brennt – weg \U0001f600"))
+    text = directive_text(OperatorDirective(Directive.HOLD, "Gerät \U0001f525 brennt – weg \U0001f600"))
     assert text == "hold: Gerät brennt – weg"
-    assert read_word(text) == OperatorWord(Word.HOLD, "Gerät brennt – weg")
+    assert read_directive(text) == OperatorDirective(Directive.HOLD, "Gerät brennt – weg")

@@ -16,7 +16,15 @@ from recorded_answers import reply
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.gce_libcloud import LateGCEConnection
-from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeSize, OperatorWord, RemoteError, RemoteFailure, Word
+from arvnodeman.fleet.values.model import (
+    CloudNode,
+    Directive,
+    ErrorKind,
+    NodeSize,
+    OperatorDirective,
+    RemoteError,
+    RemoteFailure,
+)
 
 API = f"https://www.googleapis.com/compute/v1/projects/{PROJECT}"
 
@@ -368,8 +376,8 @@ def test_metadata_is_read_before_it_is_written(peer: GCEPeer) -> None:
     instance = peer._of(made.id)
     instance["metadata"]["items"].append({"key": "theirs", "value": "kept"})
     instance["metadata"]["fingerprint"] = "another"
-    peer.driver().set_word(made, OperatorWord(Word.HOLD, "look"))
+    peer.driver().set_directive(made, OperatorDirective(Directive.HOLD, "look"))
     written = metadata(instance)
     assert (written["theirs"], written["arvados_node_word"]) == ("kept", "hold: look")
     peer.fail(Verb.TAG, "conditionNotMet")
-    assert failure(lambda: peer.driver().set_word(made, None)).kind is ErrorKind.TRANSIENT
+    assert failure(lambda: peer.driver().set_directive(made, None)).kind is ErrorKind.TRANSIENT

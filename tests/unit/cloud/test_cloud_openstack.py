@@ -21,7 +21,7 @@ from recorded_answers import recorded, reply
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import ConfigError
-from arvnodeman.fleet.values.model import CloudNode, ErrorKind, OperatorWord, RemoteError, RemoteFailure, Word
+from arvnodeman.fleet.values.model import CloudNode, Directive, ErrorKind, OperatorDirective, RemoteError, RemoteFailure
 
 
 @pytest.fixture
@@ -407,9 +407,9 @@ def test_metadata_of_others_stays(peer: OpenStackPeer) -> None:
     metadata = peer.servers[made.id]["metadata"]
     metadata["theirs"] = "kept"
     driver = peer.driver()
-    driver.set_word(made, OperatorWord(Word.HOLD, "look"))
-    driver.set_word(made, None)
-    driver.set_word(made, None)
+    driver.set_directive(made, OperatorDirective(Directive.HOLD, "look"))
+    driver.set_directive(made, None)
+    driver.set_directive(made, None)
     driver.sync_fqdn(made, "x.example.com")
     assert (metadata["theirs"], metadata["hostname"]) == ("kept", "x.example.com")
     assert "arvados_node_word" not in metadata

@@ -16,14 +16,14 @@ from arvnodeman.cloud.registry import make_driver, providers
 from arvnodeman.cloud.sandbox import SandboxDriver, SandboxNodeDriver
 from arvnodeman.config import ConfigError, Settings
 from arvnodeman.fleet.values.model import (
+    Directive,
     ErrorKind,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     RemoteError,
     RemoteFailure,
     Secret,
-    Word,
 )
 
 SIZE = NodeSize("small", "1", "1", "Small", 1, 128, 4, 4000, 4.0)
@@ -129,11 +129,11 @@ def test_the_life_of_a_dummy_node(dummy_settings: Settings) -> None:
     assert node.start_time is not None
     assert driver.list_nodes() == (node,)
     assert driver.find_node(SIZE, RECORD, "token-1") == node
-    driver.set_word(node, OperatorWord(Word.HOLD, "mine"))
+    driver.set_directive(node, OperatorDirective(Directive.HOLD, "mine"))
     driver.sync_fqdn(node, "other.example.com")
     seen = driver.fetch_node(node)
     assert seen is not None
-    assert (seen.word, seen.fqdn) == (OperatorWord(Word.HOLD, "mine"), "other.example.com")
+    assert (seen.directive, seen.fqdn) == (OperatorDirective(Directive.HOLD, "mine"), "other.example.com")
     driver.destroy_node(node)
     with pytest.raises(RemoteFailure) as caught:
         driver.destroy_node(node)

@@ -21,15 +21,15 @@ from arvnodeman.cloud.sandbox import SandboxDriver
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.values.model import (
     CloudNode,
+    Directive,
     ErrorKind,
     NodeRecord,
     NodeSize,
-    OperatorWord,
+    OperatorDirective,
     ProviderSize,
     RemoteError,
     RemoteFailure,
     Secret,
-    Word,
 )
 
 UUID = "zzzzz-7ekkf-0123456789abcde"
@@ -120,7 +120,7 @@ def test_a_node_with_all_that_it_has(cloud: FakeCloud, driver: SandboxDriver) ->
             preemptible=True,
             broken=True,
             failed=True,
-            word=OperatorWord(Word.HOLD, "look at it: now"),
+            directive=OperatorDirective(Directive.HOLD, "look at it: now"),
             address="10.0.0.1",
         ),
     )
@@ -210,7 +210,7 @@ def test_a_strange_word_costs_only_itself(
     cloud: FakeCloud, driver: SandboxDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
     cloud.add("a", tags={**OURS, "arvados_node_word": "dance: now"})
-    assert [node.word for node in driver.list_nodes()] == [None]
+    assert [node.directive for node in driver.list_nodes()] == [None]
     assert "arvados_node_word" in caplog.text
 
 
@@ -359,23 +359,23 @@ def test_fqdn_and_word_are_written_and_read_back(cloud: FakeCloud, driver: Sandb
     cloud.add("a")
     (node,) = driver.list_nodes()
     driver.sync_fqdn(node, "compute9.example.com")
-    driver.set_word(node, OperatorWord(Word.DRAIN, "disk\nis odd " + "x" * 500))
+    driver.set_directive(node, OperatorDirective(Directive.DRAIN, "disk\nis odd " + "x" * 500))
     (seen,) = driver.list_nodes()
     assert (seen.fqdn, seen.size_tag) == ("compute9.example.com", "small")
-    assert seen.word is not None
-    assert (seen.word.word, seen.word.reason[:16]) == (Word.DRAIN, "disk is odd xxxx")
+    assert seen.directive is not None
+    assert (seen.directive.directive, seen.directive.reason[:16]) == (Directive.DRAIN, "disk is odd xxxx")
     assert len(cloud.nodes["n-1"]["tags"]["arvados_node_word"]) < 256
-    driver.set_word(node, OperatorWord(Word.HOLD))
-    assert [listed.word for listed in driver.list_nodes()] == [OperatorWord(Word.HOLD)]
-    driver.set_word(node, None)
-    assert [listed.word for listed in driver.list_nodes()] == [None]
+    driver.set_directive(node, OperatorDirective(Directive.HOLD))
+    assert [listed.directive for listed in driver.list_nodes()] == [OperatorDirective(Directive.HOLD)]
+    driver.set_directive(node, None)
+    assert [listed.directive for listed in driver.list_nodes()] == [None]
     assert "arvados_node_word" not in cloud.nodes["n-1"]["tags"]
 
 
 def test_writing_to_a_vanished_node_says_so(driver: SandboxDriver) -> None:
     node = CloudNode("n-99", "gone", "n-99")
     assert failure(lambda: driver.sync_fqdn(node, "x")).kind is ErrorKind.GONE
-    assert failure(lambda: driver.set_word(node, None)).kind is ErrorKind.GONE
+    assert failure(lambda: driver.set_directive(node, None)).kind is ErrorKind.GONE
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

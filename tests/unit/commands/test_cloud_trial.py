@@ -266,7 +266,7 @@ def test_whatever_happens_the_node_is_destroyed(sandbox: SandboxPeer) -> None:
     def interrupted(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    driver.set_word = interrupted  # type: ignore[method-assign,assignment]
+    driver.set_directive = interrupted  # type: ignore[method-assign,assignment]
     with pytest.raises(KeyboardInterrupt):
         Played(sandbox, driver).run()
     assert sandbox.nodes() == []

@@ -20,7 +20,7 @@ from arvnodeman.commands import client, operate, wording
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PolicyChanged
 from arvnodeman.fleet.plan.vain import group_name
-from arvnodeman.fleet.values.model import JobShape, OperatorWord, Word
+from arvnodeman.fleet.values.model import Directive, JobShape, OperatorDirective
 from arvnodeman.manage import shapes
 from arvnodeman.manage.app import Application, Route, json_response
 from arvnodeman.manage.places import DRY_RUN_FOLDER, SOCKET_NAME, STATE_DIR
@@ -180,7 +180,7 @@ def test_words(served: Managed, run: Any) -> None:
         "",
     )
     served.world.obey()
-    assert served.world.cloud["i-compute2"].word == OperatorWord(Word.HOLD, "a look")
+    assert served.world.cloud["i-compute2"].directive == OperatorDirective(Directive.HOLD, "a look")
     assert "an operator said hold: a look" in run("explain", "compute2")[1]
     run("run", "compute2")
     run("drain", "compute1")

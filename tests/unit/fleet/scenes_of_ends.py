@@ -17,7 +17,7 @@ from arvnodeman.fleet.messages import (
     SafeMode,
     SetNodeDown,
 )
-from arvnodeman.fleet.values.model import ErrorKind, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind
 from arvnodeman.slurm.words import node_work
 
 HINT = "[Cloud Credentials] key"
@@ -148,7 +148,7 @@ def nodes_that_stop_by_themselves() -> Written:
     world.begin()
     world.forget()
     world.change_cloud("compute1", stopped=True)
-    world.change_cloud("compute2", stopped=True, word=HELD)
+    world.change_cloud("compute2", stopped=True, directive=HELD)
     world.cycle(times=2)
     world.obey()
     del world.cloud["i-compute3"]
@@ -163,7 +163,7 @@ def nodes_that_stop_by_themselves() -> Written:
 def a_node_held_by_its_tag_at_the_last_moment() -> Written:
     world = going()
     world.obey(DrainNode)
-    world.change_cloud("compute1", word=HELD)
+    world.change_cloud("compute1", directive=HELD)
     world.poll_cloud()
     world.obey(LookAtNode, ResumeNode)
     world.cycle(times=2)
@@ -193,11 +193,11 @@ def a_resume_that_finds_no_node() -> Written:
 
 def a_hold_a_drain_and_a_kill_one_after_the_other() -> Written:
     world = going()
-    world.say("compute1", Word.HOLD, "mine")
+    world.say("compute1", Directive.HOLD, "mine")
     world.obey()
     world.cycle()
-    world.say("compute1", Word.DRAIN, "yours")
-    world.say("compute1", Word.KILL, "nobody's")
+    world.say("compute1", Directive.DRAIN, "yours")
+    world.say("compute1", Directive.KILL, "nobody's")
     world.obey()
     world.cycle(times=2)
     return world
@@ -233,7 +233,7 @@ def a_kill_while_a_drain_is_taken_back() -> Written:
     world.obey(DrainNode)
     world.poll_queue(*jobs(1))
     world.obey(LookAtNode)
-    world.say("compute1", Word.KILL, "smoke")
+    world.say("compute1", Directive.KILL, "smoke")
     world.obey(ResumeNode, DestroyNode)
     return world
 

@@ -14,7 +14,7 @@ from arvnodeman.fleet.messages import (
     SetWord,
     SyncFqdn,
 )
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, SizeSection, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, JobShape, SizeSection
 
 HINT = "[Cloud Credentials] key"
 
@@ -25,16 +25,16 @@ def operators_words() -> Written:
         world.node(f"compute{number}", slurm="alloc")
     world.begin()
     world.forget()
-    world.say("compute1", Word.HOLD, "mine")
-    world.say("compute2", Word.DRAIN, "a disk")
-    world.say("compute3", Word.KILL, "smoke")
-    world.say("compute9", Word.RUN)
+    world.say("compute1", Directive.HOLD, "mine")
+    world.say("compute2", Directive.DRAIN, "a disk")
+    world.say("compute3", Directive.KILL, "smoke")
+    world.say("compute9", Directive.RUN)
     for step in world.open(SetWord):
         world.fail(step, ErrorKind.REFUSED, "no tags for you: 100 %s")
     world.cycle()
     world.obey()
-    world.say("compute2", Word.RUN)
-    world.say("compute1", Word.RUN)
+    world.say("compute2", Directive.RUN)
+    world.say("compute1", Directive.RUN)
     world.cycle()
     world.obey()
     return world
@@ -96,7 +96,7 @@ def records_without_nodes() -> Written:
 
 def nodes_not_heard_of() -> Written:
     world = Written(policy(shutdown_windows=NEVER))
-    world.node("compute1", slurm="alloc", word=HELD)
+    world.node("compute1", slurm="alloc", directive=HELD)
     world.node("compute2", slurm="mix")
     world.begin()
     world.forget()

@@ -26,7 +26,15 @@ from arvnodeman.fleet.messages import (
     StopAsked,
     Tick,
 )
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeState, ProviderSize, RemoteError, SizeSection, Word
+from arvnodeman.fleet.values.model import (
+    Directive,
+    ErrorKind,
+    JobShape,
+    NodeState,
+    ProviderSize,
+    RemoteError,
+    SizeSection,
+)
 
 RARE = SizeSection("rare", cores=8, instance_type="m5.rar", price=2.0)
 RARE_OFFER = ProviderSize("m5.rare", "m5.rare", ram=9000, price=2.0)
@@ -183,7 +191,7 @@ def test_one_wait_wakes_an_operation_once() -> None:
     world.obey(DrainNode)
     world.fail(world.one(LookAtNode))
     for _ in range(3):
-        world.say("compute1", Word.DRAIN)
+        world.say("compute1", Directive.DRAIN)
     world.obey()
     world.wait(5)
     assert len([step for step in world.asked if isinstance(step, LookAtNode)]) == 2
@@ -283,7 +291,7 @@ def test_a_word_said_in_safe_mode_is_obeyed_when_it_is_over() -> None:
     world.node()
     world.tell(SafeMode(EPOCH + 5 * MINUTE))
     world.begin()
-    world.say("compute1", Word.DRAIN)
+    world.say("compute1", Directive.DRAIN)
     world.obey()
     assert not world.drained()
     world.wait(6 * MINUTE)

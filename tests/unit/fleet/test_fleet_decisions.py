@@ -14,7 +14,7 @@ from arvnodeman.fleet.messages import (
     Note,
     PrepareRecord,
 )
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, JobShape
 
 
 def decided(world: World) -> list[tuple[Decided, str, str]]:
@@ -91,7 +91,7 @@ def test_what_operators_say_and_jobs_that_can_never_run() -> None:
     world.node("compute1")
     hopeless = jobs(1, JobShape(cores=99))
     world.begin(*hopeless, *jobs(4))
-    world.say("compute1", Word.HOLD, "a look")
+    world.say("compute1", Directive.HOLD, "a look")
     world.cycle(times=3)
     assert (Decided.WORD, "compute1.zzzzz", "An operator said hold of compute1.zzzzz: a look") in decided(world)
     (cancel,) = [subject for kind, subject, _ in decided(world) if kind is Decided.CANCEL]

@@ -66,7 +66,7 @@ def test_down_nodes_are_no_supply_and_no_busy_ones() -> None:
     """Row C3."""
     world = fleet(("small", "idle"))
     world.begin()
-    world.change_cloud("compute1", word=HELD)
+    world.change_cloud("compute1", directive=HELD)
     world.says("compute1", "down")
     world.cycle(times=2)
     world.cycle(*jobs(1))
@@ -75,7 +75,7 @@ def test_down_nodes_are_no_supply_and_no_busy_ones() -> None:
 
 def test_held_nodes_are_supply() -> None:
     world = fleet(("small", "idle"))
-    world.change_cloud("compute1", word=HELD)
+    world.change_cloud("compute1", directive=HELD)
     assert boots(world, *jobs(1)) == {}
 
 

@@ -14,13 +14,13 @@ from arvnodeman.fleet.nodes.node import Basis, Node
 from arvnodeman.fleet.nodes.polls import Ages
 from arvnodeman.fleet.values.model import (
     CloudNode,
+    Directive,
     NodeRecord,
     NodeSize,
     NodeState,
-    OperatorWord,
+    OperatorDirective,
     Policy,
     SizeSection,
-    Word,
 )
 from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.slurm.words import node_work
@@ -109,7 +109,7 @@ def test_the_reasons(state: NodeState, situation: dict[str, Any], window: bool, 
 
 @pytest.mark.parametrize("state", list(SLURM))
 def test_a_hold_forbids_every_shutdown(state: NodeState) -> None:
-    held = node(state, age=9 * HOUR, idle_polls=9, word=OperatorWord(Word.HOLD, "mine"))
+    held = node(state, age=9 * HOUR, idle_polls=9, directive=OperatorDirective(Directive.HOLD, "mine"))
     cause = eligible(held, basis())
     assert not cause.goes
     assert cause.words(EPOCH) == "held by an operator (mine)"

@@ -133,7 +133,7 @@ def test_one_that_slurm_calls_busy_stays(state: str) -> None:
 
 def test_one_that_is_held_stays() -> None:
     world = World()
-    world.node(failed=True, word=HELD)
+    world.node(failed=True, directive=HELD)
     world.begin()
     rounds(world, 5)
     assert not world.destroyed()

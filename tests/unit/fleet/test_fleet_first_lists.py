@@ -12,7 +12,7 @@ def started(nodes: int, *, pinged: float | None = 0.0) -> World:
     """A daemon that has just begun, among busy nodes that pinged so many seconds ago; nothing polled yet."""
     world = World()
     for number in range(1, nodes + 1):
-        world.node(f"compute{number}", slurm="alloc", word=HELD)
+        world.node(f"compute{number}", slurm="alloc", directive=HELD)
         ping = None if pinged is None else world.now - pinged
         world.change_record(f"compute{number}", last_ping_at=ping)
     world.silent.update(world.records)

@@ -236,7 +236,7 @@ def test_one_that_comes_back_stopped_is_destroyed() -> None:
 def test_one_that_comes_back_stopped_and_held_is_kept_with_its_record() -> None:
     """A hold forbids every shutdown, of whatever cause."""
     world = ending()
-    world.change_cloud("compute1", stopped=True, word=HELD)
+    world.change_cloud("compute1", stopped=True, directive=HELD)
     world.poll_cloud()
     world.obey()
     world.cycle(times=3)
@@ -303,7 +303,7 @@ def test_one_list_that_shows_it_stopped_spares_no_question() -> None:
 def test_one_that_was_stopped_under_hold_is_drained_and_asked_for_when_no_list_shows_it() -> None:
     """A list may lie, and it may have been started again."""
     world = lost("idle")
-    world.change_cloud("compute1", stopped=True, word=HELD)
+    world.change_cloud("compute1", stopped=True, directive=HELD)
     world.cycle()
     without(world, times=2)
     assert world.one(DrainNode)

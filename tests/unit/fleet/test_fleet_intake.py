@@ -206,7 +206,7 @@ def test_a_node_that_is_listed_as_stopped_twice_in_a_row_is_destroyed_and_cleare
 def test_one_that_is_held_is_not_destroyed_when_no_list_shows_it_any_more() -> None:
     """Lists may be wrong; its traces are cleared as those of any other."""
     world = lost("alloc", responding=False)
-    world.change_cloud("compute1", stopped=True, word=HELD)
+    world.change_cloud("compute1", stopped=True, directive=HELD)
     world.cycle()
     without(world, times=3)
     world.obey()

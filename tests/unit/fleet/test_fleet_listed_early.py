@@ -16,7 +16,7 @@ from arvnodeman.fleet.messages import (
     ReleaseRecord,
     SetNodeDown,
 )
-from arvnodeman.fleet.values.model import ErrorKind, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind
 
 
 def asked(**options: object) -> World:
@@ -80,7 +80,7 @@ def test_one_that_an_operator_kills_is_not_made_again() -> None:
     world = asked()
     node = made(world)
     world.cycle()
-    world.say(node, Word.KILL)
+    world.say(node, Directive.KILL)
     world.obey(DestroyNode, SetNodeDown, ReleaseRecord)
     world.fail(world.one(CreateNode))
     world.wait(2)

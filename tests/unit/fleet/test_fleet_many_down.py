@@ -15,7 +15,7 @@ from arvnodeman.fleet.values.model import NodeState
 def held(**node: Any) -> World:
     """A world with one held node, which has been idle for a while."""
     world = World()
-    world.node(word=HELD, **node)
+    world.node(directive=HELD, **node)
     world.begin()
     world.cycle(times=2)
     return world
@@ -156,7 +156,7 @@ def test_without_slurm_the_record_tells_and_its_down_is_unknown(worker_state: st
 def test_without_slurm_the_ages_decide() -> None:
     world = World(policy(slurm=False, asks_scheduler=False))
     world.slurm = None
-    world.node(slurm=None, word=HELD)
+    world.node(slurm=None, directive=HELD)
     world.change_record("compute1", worker_state="idle")
     world.silent.add("r-compute1")
     world.begin()

@@ -10,7 +10,7 @@ from test_fleet_names import cloud, given, name, world
 from world import EPOCH, HOUR, NEVER, World, policy
 
 from arvnodeman.fleet.messages import DescribeRecord, DrainNode, LookAtNode, NodeSeen, ReleaseRecord, SetNodeDown
-from arvnodeman.fleet.values.model import NodeRecord, Policy, Word
+from arvnodeman.fleet.values.model import Directive, NodeRecord, Policy
 from arvnodeman.slurm.words import node_work, state_of
 
 BOTH = ("10.0.0.1", "10.0.0.2")  # of i-1, which has the name, and of i-2
@@ -91,12 +91,12 @@ def test_slurm_is_not_led_away_from_a_node_where_jobs_of_the_name_are(
 def test_operators_words_on_it() -> None:
     """A drain waits for the work under the name, a kill does not."""
     made = named("10.0.0.2")
-    made.say("i-2", Word.DRAIN)
+    made.say("i-2", Directive.DRAIN)
     made.obey()
     made.cycle(times=3)
     assert made.destroyed() == []
     assert made.drained() == []
-    made.say("i-2", Word.KILL)
+    made.say("i-2", Directive.KILL)
     made.obey()
     assert made.destroyed() == ["i-2"]
 
@@ -142,7 +142,7 @@ def test_the_record_of_a_node_that_goes_is_not_cleaned_when_another_has_it_by_no
     made.records["r-compute1"] = replace(record, instance_id="i-2", first_ping_at=EPOCH + 60)
     made.cloud["i-2"] = replace(made.cloud[first], id="i-2", report_id="i-2", start_time=EPOCH)
     made.cycle()
-    made.say(first, Word.DRAIN)
+    made.say(first, Directive.DRAIN)
     made.obey()
     assert made.destroyed() == [first]
     assert not [step for step in made.asked if isinstance(step, ReleaseRecord)]

@@ -19,7 +19,7 @@ DOWN = ("down", "drain", "inval", "unk")
 def held(**node: Any) -> World:
     """A world with one held node, which has been idle for a while."""
     world = World()
-    world.node(word=HELD, **node)
+    world.node(directive=HELD, **node)
     world.begin()
     world.cycle(times=2)
     return world
@@ -57,7 +57,7 @@ def test_a_node_that_slurm_answers_without_is_down() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_down_must_be_said_by_some_polls_in_a_row_and_until_then_the_state_stays(count: int) -> None:
     world = World(policy(consecutive_idle_count=count))
-    world.node(word=HELD)
+    world.node(directive=HELD)
     world.begin()
     world.says("compute1", "down")
     for _ in range(count - 1):
@@ -103,7 +103,7 @@ def test_a_busy_poll_within_boot_fail_after_keeps_it() -> None:
 
 def test_after_a_start_a_node_that_pings_is_idle_until_down_is_settled() -> None:
     world = World()
-    world.node(slurm="down", word=HELD)
+    world.node(slurm="down", directive=HELD)
     world.begin()
     assert world.state() is NodeState.IDLE
     world.cycle()
@@ -202,7 +202,7 @@ def test_a_young_node_that_has_pinged_counts_as_idle_while_slurm_says_down() -> 
 def test_the_grace_is_for_down_alone_and_for_whole_young_nodes(said: str, node: dict[str, Any]) -> None:
     """Rows C14 and C16."""
     world = World()
-    world.node(**{"slurm": said, "age": 600, "word": HELD, **node})
+    world.node(**{"slurm": said, "age": 600, "directive": HELD, **node})
     world.begin()
     world.cycle(times=2)
     assert world.state() is NodeState.DOWN
@@ -210,7 +210,7 @@ def test_the_grace_is_for_down_alone_and_for_whole_young_nodes(said: str, node: 
 
 def test_a_name_that_no_slurmd_has_registered_yet_has_the_grace_too() -> None:
     """Row C14: a real slurmctld calls a new node `unk` until its slurmd registers, not down."""
-    world = young("unk", word=HELD).begin()
+    world = young("unk", directive=HELD).begin()
     world.cycle(times=3)
     assert world.state() is NodeState.IDLE
 
@@ -218,7 +218,7 @@ def test_a_name_that_no_slurmd_has_registered_yet_has_the_grace_too() -> None:
 @pytest.mark.parametrize("was", ["idle", "alloc"])
 def test_the_grace_ends_when_the_node_has_been_up(was: str) -> None:
     """Row C14."""
-    world = young(was, word=HELD).begin()
+    world = young(was, directive=HELD).begin()
     world.says("compute1", "down")
     world.cycle(times=2)
     assert world.state() is NodeState.DOWN
@@ -228,7 +228,7 @@ def test_a_broken_flag_alone_stops_no_node_that_works() -> None:
     """Row C16."""
     world = World()
     world.node(slurm="alloc", broken=True)
-    world.node("compute2", slurm="idle", broken=True, word=HELD)
+    world.node("compute2", slurm="idle", broken=True, directive=HELD)
     world.begin()
     world.cycle(times=3)
     assert [world.state("compute1"), world.state("compute2")] == [NodeState.BUSY, NodeState.IDLE]
@@ -241,7 +241,7 @@ def test_a_broken_flag_alone_stops_no_node_that_works() -> None:
 def test_a_node_that_never_paired_is_unpaired_and_then_down(age: float, state: NodeState) -> None:
     """Rows C17, D1 and D3: its age counts from its start at the cloud."""
     world = World(policy(consecutive_idle_count=1))
-    world.node(record=False, slurm=None, age=age, word=HELD)
+    world.node(record=False, slurm=None, age=age, directive=HELD)
     world.begin()
     world.cycle()
     assert world.state() is state
@@ -250,7 +250,7 @@ def test_a_node_that_never_paired_is_unpaired_and_then_down(age: float, state: N
 def test_a_start_that_the_cloud_does_not_tell_is_when_it_was_first_seen() -> None:
     """Rows N18 and H3."""
     world = World(policy(consecutive_idle_count=1))
-    world.node(record=False, slurm=None, start_time=None, word=HELD)
+    world.node(record=False, slurm=None, start_time=None, directive=HELD)
     world.begin()
     world.cycle(times=29)
     assert world.state() is NodeState.UNPAIRED
@@ -261,7 +261,7 @@ def test_a_start_that_the_cloud_does_not_tell_is_when_it_was_first_seen() -> Non
 def test_after_a_start_nothing_is_never_paired_before_two_record_lists() -> None:
     """Row D3."""
     world = World(policy(consecutive_idle_count=1))
-    world.node(record=False, slurm=None, word=HELD)
+    world.node(record=False, slurm=None, directive=HELD)
     world.begin()
     assert world.state() is NodeState.UNPAIRED
     world.cycle()
@@ -295,7 +295,7 @@ def test_a_drain_of_somebody_else_is_down_or_with_keep_drained_reserved(
     reason: str, keep: bool, state: NodeState
 ) -> None:
     world = World(policy(keep_drained=keep))
-    world.node(word=HELD)
+    world.node(directive=HELD)
     world.begin()
     world.says("compute1", "drain", reason=reason)
     world.cycle(times=2)
@@ -364,7 +364,7 @@ def test_a_node_that_slurm_does_not_know_has_no_drain_to_be_taken_back() -> None
 def test_without_slurm_the_record_says_what_a_node_does(worker: str | None, stale: str, state: NodeState) -> None:
     """A ping or a record alone that is old is enough."""
     world = World(policy(asks_scheduler=False, slurm=False), slurm=None)
-    world.node(word=HELD, slurm=None)
+    world.node(directive=HELD, slurm=None)
     world.begin()
     for _ in range(20):
         world.now += 10 * MINUTE

@@ -18,7 +18,7 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.nodes.polls import BrainClock
 from arvnodeman.fleet.operations.chores import Chore, CleanRecord
 from arvnodeman.fleet.operations.operation import OperationContext
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeRecord, RemoteError, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, JobShape, NodeRecord, RemoteError
 
 BROKEN = RemoteError(ErrorKind.TRANSIENT, "it broke")
 
@@ -99,7 +99,7 @@ def test_a_word_is_written_in_boot_attempts_and_then_at_the_next_poll() -> None:
     world = World(policy(shutdown_windows=NEVER, boot_attempts=3))
     world.node(slurm="alloc")
     world.begin()
-    world.say("compute1", Word.HOLD, "mine")
+    world.say("compute1", Directive.HOLD, "mine")
     for _ in range(3):
         world.fail(world.one(SetWord), ErrorKind.TRANSIENT)
         world.wait(10)

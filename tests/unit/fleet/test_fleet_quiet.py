@@ -9,7 +9,7 @@ import pytest
 from world import HELD, HOUR, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import PolicyChanged
-from arvnodeman.fleet.values.model import NodeState, OperatorWord, Word
+from arvnodeman.fleet.values.model import Directive, NodeState, OperatorDirective
 from arvnodeman.fleet.values.work import NodeWork
 
 
@@ -63,7 +63,7 @@ CHANGES: dict[str, Callable[[World], object]] = {
     "a failure": lambda world: world.change_cloud("compute1", failed=True),
     "stopped": lambda world: world.change_cloud("compute1", stopped=True),
     "not listed": lambda world: world.cloud.pop("i-compute1"),
-    "held by its tag": lambda world: world.change_cloud("compute1", word=HELD),
+    "held by its tag": lambda world: world.change_cloud("compute1", directive=HELD),
     "its name again": lambda world: world.records.update(x=replace(world.records["r-compute1"], uuid="x")),
 }  # fmt: skip
 
@@ -118,9 +118,9 @@ def test_pings_that_come_again_in_time_put_the_alarm_off() -> None:
 
 def test_an_operators_word_wakes_it_at_once() -> None:
     world = at_work()
-    world.say("compute1", Word.HOLD, "mine")
+    world.say("compute1", Directive.HOLD, "mine")
     assert quiet(world) == 1
-    assert world.status().cloud.word == OperatorWord(Word.HOLD, "mine")
+    assert world.status().cloud.directive == OperatorDirective(Directive.HOLD, "mine")
 
 
 def test_other_options_wake_all() -> None:

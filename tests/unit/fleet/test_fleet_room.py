@@ -6,7 +6,7 @@ import pytest
 from world import BIG, HELD, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, DrainNode, LookAtNode, PolicyChanged, PrepareRecord
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, OperatorWord, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, JobShape, OperatorDirective
 
 
 def full(nodes: int) -> World:
@@ -20,7 +20,7 @@ def full(nodes: int) -> World:
 def test_one_whose_work_has_to_end_first_makes_no_room_now() -> None:
     """Its job may run for days: an idle node goes instead."""
     world = full(2)
-    world.node("compute1", slurm="alloc", word=OperatorWord(Word.DRAIN))
+    world.node("compute1", slurm="alloc", directive=OperatorDirective(Directive.DRAIN))
     world.begin(*jobs(1, BIG))
     world.obey()
     world.cycle(times=3)
@@ -80,7 +80,7 @@ def test_the_price_cap_may_be_reached() -> None:
 def test_a_price_that_is_none_lifts_no_cap_and_stops_nobody(price: float) -> None:
     """Of a node of no known size, as the provider says."""
     world = World(policy(max_total_price=0.15, shutdown_windows=NEVER))
-    world.node(size="odd", slurm="alloc", price=price, word=HELD)
+    world.node(size="odd", slurm="alloc", price=price, directive=HELD)
     world.begin(*jobs(4))
     assert world.prepared() == ["small"]
     assert world.fleet.view.price == 0.0
@@ -98,7 +98,7 @@ def test_a_size_refused_for_quota_is_not_said_to_rest_when_a_node_has_gone() -> 
     world.cloud.clear()
     world.silent.add("r-compute1")
     world.says("compute1", "alloc", responding=False)
-    world.say("compute1", Word.KILL)
+    world.say("compute1", Directive.KILL)
     world.obey()
     world.cycle(every=1)
     assert "small" not in world.fleet.view.backing_off

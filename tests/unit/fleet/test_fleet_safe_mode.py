@@ -24,7 +24,7 @@ from arvnodeman.fleet.messages import (
     StepDone,
     Tick,
 )
-from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, Policy, ProviderSize, SizeSection, Word
+from arvnodeman.fleet.values.model import CloudNode, Directive, Job, JobShape, Policy, ProviderSize, SizeSection
 
 START = 1_800_000_000.0
 POLICY = Policy(
@@ -104,7 +104,7 @@ def test_a_clock_that_is_set_back_makes_it_no_longer(site: Site) -> None:
 
 def test_an_operators_kill_is_kept_and_obeyed_afterwards(site: Site) -> None:
     site.poll(NODE)
-    assert steps(site.handle(OperatorSaid("compute1", Word.KILL, "smoke"))) == [SetWord]
+    assert steps(site.handle(OperatorSaid("compute1", Directive.KILL, "smoke"))) == [SetWord]
     assert steps(site.poll(site.fleet.view.nodes["i-1"].cloud)) == []
     site.now = START + 61
     site.handle(Tick())

@@ -54,7 +54,7 @@ def test_the_second_kind_has_its_own_reason() -> None:
 @pytest.mark.parametrize("reason", ["disk full", "Node Manager shutdown (i-older)"])
 def test_a_node_drained_by_somebody_else_keeps_its_reason(reason: str) -> None:
     world = World(policy(shutdown_windows=NEVER))
-    world.node(slurm="drain", reason=reason, word=None, responding=False)
+    world.node(slurm="drain", reason=reason, directive=None, responding=False)
     world.begin()
     world.cycle(times=9)
     assert not world.drained()
@@ -231,7 +231,7 @@ def test_a_hold_is_asked_again() -> None:
     """Row E2."""
     world = going()
     world.obey(DrainNode)
-    world.change_cloud("compute1", word=HELD)
+    world.change_cloud("compute1", directive=HELD)
     world.poll_cloud()
     looks(world, "drain")
     assert not world.destroyed()
@@ -286,7 +286,7 @@ def test_a_destroy_that_was_throttled_asks_everything_again(meanwhile: str) -> N
     world.obey(DrainNode, LookAtNode)
     world.fail(world.one(DestroyNode), ErrorKind.THROTTLED, retry_after=100.0)
     if meanwhile == "hold":
-        world.change_cloud("compute1", word=HELD)
+        world.change_cloud("compute1", directive=HELD)
     else:
         world.says("compute1", "alloc")
     world.cycle()

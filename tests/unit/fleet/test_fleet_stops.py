@@ -18,7 +18,7 @@ from arvnodeman.fleet.messages import (
     PrepareRecord,
     ReleaseRecord,
 )
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeState, OperatorWord, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, JobShape, NodeState, OperatorDirective
 
 LARGE = JobShape(size="large")
 
@@ -144,7 +144,7 @@ def test_no_stop_goes_below_min_nodes(said: list[str], min_nodes: int, stopped: 
 @pytest.mark.parametrize(
     "third",
     [
-        pytest.param({"word": OperatorWord(Word.DRAIN)}, id="an operator said drain"),
+        pytest.param({"directive": OperatorDirective(Directive.DRAIN)}, id="an operator said drain"),
         pytest.param({"size": "unknown"}, id="of no known size"),
         pytest.param({"slurm": None, "record": False, "age": 1740.0}, id="never paired"),
     ],
@@ -211,7 +211,7 @@ def test_a_node_makes_no_room_while(case: str) -> None:
     world = idle("small", shutdown_windows=NEVER, max_nodes=1)
     waiting = jobs(1, LARGE)
     if case == "held":
-        world.change_cloud("compute1", word=HELD)
+        world.change_cloud("compute1", directive=HELD)
     if case == "wanted by another job":
         waiting = [*waiting, *jobs(1, JobShape(size="small"))]
     world.begin(*waiting)

@@ -15,7 +15,7 @@ from arvnodeman.fleet.values.model import NodeState
 def quiet(said: str = "alloc") -> World:
     """A node that no rule shuts down, seen twice."""
     world = World()
-    world.node(slurm=said, word=HELD)
+    world.node(slurm=said, directive=HELD)
     world.begin()
     world.cycle()
     return world
@@ -90,7 +90,7 @@ def test_one_that_comes_back_from_a_shield_has_none() -> None:
     """When many had turned down at once: the next time it is down for itself."""
     world = World()
     for number in range(1, 6):
-        world.node(f"compute{number}", slurm="alloc", word=HELD)
+        world.node(f"compute{number}", slurm="alloc", directive=HELD)
     world.begin()
     world.cycle()
     for said, times in (("down", 1), ("alloc", 1), ("alloc", 1)):
@@ -151,7 +151,7 @@ def test_without_slurm_it_is_up_when_its_record_calls_it_idle_or_busy(worker: st
     world.slurm = None
     world.begin()
     world.cycle(every=5 * MINUTE, times=36)
-    world.node(slurm=None, word=HELD, age=4 * HOUR)
+    world.node(slurm=None, directive=HELD, age=4 * HOUR)
     world.silent.add("r-compute1")
     world.change_record("compute1", worker_state=worker, last_ping_at=world.now - hours * HOUR)
     world.cycle(times=3)
@@ -187,7 +187,7 @@ def test_until_down_is_settled_a_new_node_is_idle_when_it_pings_else_unpaired(
     world = World(policy(shutdown_windows=NEVER, consecutive_idle_count=3))
     world.begin()
     world.cycle(every=5 * MINUTE, times=36)
-    world.node(slurm="inval", age=3 * HOUR, word=HELD)
+    world.node(slurm="inval", age=3 * HOUR, directive=HELD)
     world.silent.add("r-compute1")
     ping = None if pinged is None else world.now + MINUTE - pinged
     world.change_record("compute1", last_ping_at=ping)

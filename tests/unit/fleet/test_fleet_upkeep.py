@@ -134,7 +134,7 @@ def test_the_weight_follows_the_price_in_the_record() -> None:
     [
         pytest.param({"slurm": False}, {}, id="without the slurm dispatcher, row N5"),
         pytest.param({}, {"record": False, "age": 60.0}, id="unpaired"),
-        pytest.param({}, {"size": "strange", "word": HELD}, id="of no known size"),
+        pytest.param({}, {"size": "strange", "directive": HELD}, id="of no known size"),
     ],
 )
 def test_nothing_is_applied(options: dict[str, Any], node: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ def test_not_a_drain(node: dict[str, Any]) -> None:
 
 def test_a_name_whose_slurmd_does_not_answer_is_resumed_twice_at_most() -> None:
     """RESUME of a node without slurmd shows `idle*`, then `down*` again."""
-    world = kept("down", reason=OLD_REASONS[0], responding=False, age=60.0, word=HELD).begin()
+    world = kept("down", reason=OLD_REASONS[0], responding=False, age=60.0, directive=HELD).begin()
     for _ in range(9):
         world.cycle()
         for step in world.open(ResumeNode):

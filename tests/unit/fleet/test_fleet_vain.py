@@ -122,7 +122,7 @@ def test_a_planned_node_goes_only_by_the_ordinary_rules(option: str) -> None:
     world.node(slurm="plnd")
     world.begin()
     if option == "held":
-        world.change_cloud("compute1", word=HELD)
+        world.change_cloud("compute1", directive=HELD)
     world.cycle(times=20)
     assert not world.steps or not world.drained()
     assert not world.destroyed()

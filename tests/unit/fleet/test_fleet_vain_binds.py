@@ -11,7 +11,7 @@ from world import DAY, EPOCH, HOUR, MINUTE, ONE, World, jobs, policy
 from arvnodeman.fleet.messages import QueueListed
 from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
 from arvnodeman.fleet.plan.vain import MISLED, IdleNode, VainBoots
-from arvnodeman.fleet.values.model import JobOwner, JobShape, Word
+from arvnodeman.fleet.values.model import Directive, JobOwner, JobShape
 from arvnodeman.slurm.foresee import kinds_of
 from arvnodeman.slurm.words import node_work
 
@@ -114,7 +114,7 @@ def test_nodes_that_are_held_and_never_came_up_do_not_stop_their_size_for_ever(s
     held = list(world.cloud)
     assert len(held) == 5
     for node in held:
-        world.say(node, Word.HOLD, "to be looked at")
+        world.say(node, Directive.HOLD, "to be looked at")
     world.obey()
     for _ in range(20):
         world.cycle()

@@ -14,7 +14,7 @@ from arvnodeman.fleet.messages import (
     PrepareRecord,
     ResumeNode,
 )
-from arvnodeman.fleet.values.model import NodeState, Word
+from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import span
 
 # ---- the view --------------------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def test_the_view_names_operations_with_their_stage() -> None:
         ("shutdown", "draining it in Slurm"),
         ("chore", "SyncFqdn"),
     }
-    world.say("compute2", Word.KILL)
+    world.say("compute2", Directive.KILL)
     assert "kill" in {op.kind for op in world.fleet.view.operations}
 
 
@@ -114,25 +114,25 @@ def test_times_are_told_in_the_units_of_people(seconds: float, words: str) -> No
 
 def test_a_held_node_says_so() -> None:
     world = World()
-    world.node(word=HELD)
+    world.node(directive=HELD)
     world.begin()
     assert world.why() == "held by an operator (to be looked at)"
-    assert world.status().word == "hold: to be looked at"
+    assert world.status().directive == "hold: to be looked at"
 
 
 def test_a_hold_is_told_of_a_node_that_works() -> None:
     world = World()
-    world.node(slurm="alloc", word=HELD)
+    world.node(slurm="alloc", directive=HELD)
     world.begin()
     assert world.why() == "held by an operator (to be looked at)"
 
 
 def test_a_hold_that_is_taken_back_says_what_is_next() -> None:
     world = World()
-    world.node(word=HELD)
+    world.node(directive=HELD)
     world.begin()
     world.cycle(times=3)
-    world.say("compute1", Word.RUN)
+    world.say("compute1", Directive.RUN)
     because = "idle for 4 node poll(s) in a row and not wanted"
     assert world.why() == f"{because}; decided at the next node poll"
     world.cycle()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from world import World
 
 from arvnodeman.fleet.messages import Command, Event, Note, PollNow, Step
-from arvnodeman.fleet.values.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorWord
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorDirective
 
 
 @dataclass
@@ -76,8 +76,8 @@ def _short(value: object) -> str:
             return value.uuid
         case BootIntent():
             return f"{value.size} at {value.price:g} as {value.token}"
-        case OperatorWord():
-            return f"{value.word.value} ({value.reason})"
+        case OperatorDirective():
+            return f"{value.directive.value} ({value.reason})"
         case _:
             return str(value)
 

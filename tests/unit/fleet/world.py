@@ -50,18 +50,18 @@ from arvnodeman.fleet.operations.name_steps import OfferFeatures
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook, Placing
 from arvnodeman.fleet.values.model import (
     CloudNode,
+    Directive,
     ErrorKind,
     Job,
     JobShape,
     NodeRecord,
     NodeState,
-    OperatorWord,
+    OperatorDirective,
     Policy,
     ProviderSize,
     RemoteError,
     Secret,
     SizeSection,
-    Word,
 )
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.fleet.view.view import NodeStatus
@@ -85,7 +85,7 @@ SECTIONS = (
     SizeSection("small", cores=1, instance_type="small"),
     SizeSection("large", cores=4, instance_type="large"),
 )
-HELD = OperatorWord(Word.HOLD, "to be looked at")  # a node that no rule shuts down
+HELD = OperatorDirective(Directive.HOLD, "to be looked at")  # a node that no rule shuts down
 ONE = JobShape()  # a job that every size serves
 BIG = JobShape(cores=4)  # one that only the large size serves
 
@@ -257,9 +257,9 @@ class World:
             raise AssertionError("the Fleet asks to be woken without end")
         self.now = end
 
-    def say(self, name: str, word: Word, reason: str = "") -> None:
+    def say(self, name: str, directive: Directive, reason: str = "") -> None:
         """An operator speaks."""
-        self.tell(OperatorSaid(name, word, reason))
+        self.tell(OperatorSaid(name, directive, reason))
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 
@@ -323,7 +323,7 @@ class World:
             case SyncFqdn():
                 self.cloud[step.node.id] = replace(self.cloud[step.node.id], fqdn=step.fqdn)
             case SetWord():
-                self.cloud[step.node.id] = replace(self.cloud[step.node.id], word=step.word)
+                self.cloud[step.node.id] = replace(self.cloud[step.node.id], directive=step.directive)
             case ReleaseRecord():
                 self.records[step.uuid] = NodeRecord(step.uuid, created_at=0.0, modified_at=self.now)
             case CancelJob():

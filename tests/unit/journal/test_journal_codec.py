@@ -115,7 +115,7 @@ ListedStep = next(each for each in STEPS if each.__name__ == "ListSizes")(1)
         ({"@": "Wish"}, Job, "no class is called Wish"),
         ({"@": "NodeRecord", "uuid": "u"}, Job, "NodeRecord is no Job"),
         (7, Job, "'7' is no Job"),
-        ({"node": "n", "word": "sing"}, get_args(Event)[5], "'sing' is no Word"),
+        ({"node": "n", "word": "sing"}, get_args(Event)[5], "'sing' is no Directive"),
         ({"step": {"@": "ListSizes", "op": 1}, "result": 5}, StepDone, "'5' is none of "),
         ({"step": {"@": "ListSizes", "op": 1}, "result": {"@": "Job"}}, StepDone, "Job is none of "),
         ({"nodes": 7, "started": 1.0}, CloudListed, "'7' is no Sequence"),

@@ -29,7 +29,7 @@ from arvnodeman.fleet.messages import (
     QueueListed,
     SafeMode,
 )
-from arvnodeman.fleet.values.model import ErrorKind, Job, JobOwner, JobShape, ProviderSize, SizeSection, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, Job, JobOwner, JobShape, ProviderSize, SizeSection
 from arvnodeman.manage.server import ManagementServer, bind_unix
 from arvnodeman.version import __version__
 
@@ -64,8 +64,8 @@ def busy(folder: Path) -> Managed:
     node("compute6", slurm=None, first_ping=None, record=False, age=60.0)
     node("compute7", "huge", slurm="idle")
     site.begin(*jobs(4, JobShape(size="small"), priority=7), *jobs(2, WIDE, name="wide"))
-    site.world.tell(OperatorSaid("i-compute2", Word.HOLD, "größer"))
-    site.world.tell(OperatorSaid("i-compute5", Word.DRAIN, ""))
+    site.world.tell(OperatorSaid("i-compute2", Directive.HOLD, "größer"))
+    site.world.tell(OperatorSaid("i-compute5", Directive.DRAIN, ""))
     for step in site.world.open(PrepareRecord)[:1]:
         site.world.done(step, site.world._carry_out(step))
     site.world.obey(DescribeNode)

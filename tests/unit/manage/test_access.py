@@ -82,7 +82,7 @@ def test_changes_always_need_a_token(open_site: Managed, site: Managed) -> None:
     assert code(open_site, path, method="POST", Authorization="Bearer ") == 403
     assert code(site, path, method="POST") == 401
     assert code(site, path, method="POST", Authorization="Bearer wrong") == 403
-    assert site.world.cloud["i-compute1"].word is None
+    assert site.world.cloud["i-compute1"].directive is None
     assert code(site, path, "192.0.2.1", method="POST", Authorization="Bearer tok") == 200
 
 

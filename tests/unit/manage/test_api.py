@@ -10,7 +10,7 @@ from managed_world import Managed, jobs, policy
 from world import BIG, HOUR, NEVER
 
 from arvnodeman.fleet.messages import CreateNode, DescribeNode, DestroyNode, DrainNode, PrepareRecord
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, OperatorWord, Word
+from arvnodeman.fleet.values.model import Directive, ErrorKind, JobShape, OperatorDirective
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_hold_keeps_a_node_and_is_shown_everywhere(site: Managed) -> None:
         {"node": "compute1.zzzzz", "word": "hold", "reason": "looking at it", "heard": True},
     )
     site.world.obey()
-    assert site.world.cloud["i-compute1"].word == OperatorWord(Word.HOLD, "looking at it")
+    assert site.world.cloud["i-compute1"].directive == OperatorDirective(Directive.HOLD, "looking at it")
     site.cycle(times=3)
     node = site.ask("/v1/nodes/compute1")
     assert node["word"] == {"word": "hold", "reason": "looking at it"}

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Error, Locator, expect
 from world import BIG, HELD, NEVER
 
 from arvnodeman.fleet.messages import Poll, SetWord
-from arvnodeman.fleet.values.model import OperatorWord, Word
+from arvnodeman.fleet.values.model import Directive, OperatorDirective
 from arvnodeman.manage.server import ManagementServer, bind
 
 TOKEN = "let-me-in"
@@ -191,13 +191,13 @@ def test_the_nodes_can_be_found_and_told_apart(stage: Stage, make_site: Callable
 
 def test_decisions_are_there_newest_first_and_by_kind_and_node(stage: Stage, make_site: Callable[..., Managed]) -> None:
     site = make_site()
-    site.world.say("i-compute1", Word.HOLD, "first")
-    site.world.say("i-compute2", Word.HOLD, "second")
+    site.world.say("i-compute1", Directive.HOLD, "first")
+    site.world.say("i-compute2", Directive.HOLD, "second")
     shown = stage.open(stage.serve(site))
     rows = shown.page.locator("#decisions > li")
     expect(rows.first).to_contain_text("second")
     held = rows.count()
-    site.world.say("i-compute3", Word.DRAIN, "third")
+    site.world.say("i-compute3", Directive.DRAIN, "third")
     expect(rows.first).to_contain_text("third")
     expect(rows).to_have_count(held + 1)
     shown.page.get_by_label("Show only decisions with these words").fill("compute1")
@@ -271,7 +271,7 @@ def test_the_keyboard_alone_holds_a_node_with_a_reason(stage: Stage, make_site: 
     keys.press("Enter")
     expect(shown.page.get_by_role("status")).to_have_text("compute3: hold is heard.")
     (step,) = site.world.open(SetWord)
-    assert step.word == OperatorWord(Word.HOLD, "its fan is loud")
+    assert step.directive == OperatorDirective(Directive.HOLD, "its fan is loud")
     site.world.obey()
     site.cycle()
     expect(tile(shown, "compute3, idle, hold")).to_be_visible()
@@ -368,7 +368,7 @@ def test_it_tells_that_the_daemon_is_away_and_recovers_by_itself(
     expect(notices(shown)).to_contain_text("The daemon has been away since")
     expect(tile(shown, "compute1")).to_be_visible()  # what was known is shown on
     site = make_site(nodes=5)
-    site.world.say("i-compute4", Word.HOLD, "of the new run")
+    site.world.say("i-compute4", Directive.HOLD, "of the new run")
     stage.serve(site, port)
     expect(shown.page.locator("#health")).to_have_text("All is well")
     expect(tile(shown, "compute5")).to_be_visible()
@@ -400,13 +400,13 @@ def test_markup_in_names_reasons_and_errors_stays_text(stage: Stage, make_site: 
     site = make_site(waiting=1)
     for identity in ("i-compute1", "i-compute2"):
         site.world.cloud[identity] = replace(
-            site.world.cloud[identity], name=EVIL, address=EVIL, word=OperatorWord(Word.HOLD, EVIL)
+            site.world.cloud[identity], name=EVIL, address=EVIL, directive=OperatorDirective(Directive.HOLD, EVIL)
         )
     site.world.says("compute1", "alloc", reason=EVIL)
     site.world.node("compute9", slurm=None, record=False, age=60.0)
     site.world.cloud["i-compute9"] = replace(site.world.cloud["i-compute9"], name=EVIL, fqdn=None, provider_size=EVIL)
     site.cycle(replace(jobs(1)[0], id=EVIL, reason=EVIL))
-    site.world.say("i-compute1", Word.HOLD, EVIL)
+    site.world.say("i-compute1", Directive.HOLD, EVIL)
     site.vitals.polls.failed(Poll.CLOUD, site.vitals.clock.monotonic(), EVIL)
     shown = stage.open(stage.serve(site))
     tile(shown, "compute1").hover()
@@ -435,7 +435,7 @@ def test_it_fits_the_window_and_can_be_read(
     site = make_site(waiting=9)
     site.world.node("compute5", slurm="down")
     site.world.node("compute6", slurm=None, record=False, age=60.0)
-    site.world.node("compute7", word=HELD)
+    site.world.node("compute7", directive=HELD)
     site.world.node("anamemuchlongerthananytilecouldeverbewide8")
     site.cycle(times=2)
     site.vitals.polls.failed(Poll.CLOUD, site.vitals.clock.monotonic(), "an error of the cloud")
@@ -451,8 +451,8 @@ def test_many_nodes_are_small_squares_that_keys_walk_over(
     stage: Stage, make_site: Callable[..., Managed], theme: str
 ) -> None:
     site = make_site(nodes=150)
-    for number, word in enumerate(("alloc", "down", "fail", "resv", "drain"), 1):
-        site.world.says(f"compute{number}", word)
+    for number, directive in enumerate(("alloc", "down", "fail", "resv", "drain"), 1):
+        site.world.says(f"compute{number}", directive)
     site.world.node("compute200", slurm=None, record=False, age=60.0)
     site.cycle()
     shown = stage.open(stage.serve(site), color_scheme=theme)
