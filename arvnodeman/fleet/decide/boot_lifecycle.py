@@ -8,7 +8,8 @@ from arvnodeman.fleet.decide.picturing import refresh
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
 from arvnodeman.fleet.nodes.node import Node
-from arvnodeman.fleet.operations.boot import Boot, BootStage
+from arvnodeman.fleet.operations.boot import Boot
+from arvnodeman.fleet.operations.moves_of_boots import BootStage
 from arvnodeman.fleet.outlook.ahead import serves
 from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import BackOff

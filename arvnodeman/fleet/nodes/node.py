@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.nodes.polls import Ages
+from arvnodeman.fleet.nodes.states import NODE_MOVES
 from arvnodeman.fleet.nodes.use import NodeUse
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import CloudNode, Directive, NodeRecord, NodeSize, NodeState, Policy
@@ -196,6 +197,7 @@ class Node:
     def set_state(self, state: NodeState, t: float) -> None:
         """Enter a state; the same again keeps the time of entry."""
         if state is not self.state:
+            assert NODE_MOVES.may(self.state, state), f"a node goes from {self.state.value} to {state.value}"
             self.state, self.since = state, t
 
     def restart_idle_count(self) -> None:

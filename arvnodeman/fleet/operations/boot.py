@@ -14,8 +14,6 @@ lets it through: lists fresh, room under the limits.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from arvnodeman.fleet.messages import (
     DEBUG,
     ERROR,
@@ -32,24 +30,12 @@ from arvnodeman.fleet.messages import (
     StepResult,
 )
 from arvnodeman.fleet.nodes.node import Node, slurm_weight
+from arvnodeman.fleet.operations.moves_of_boots import BOOT_MOVES, BootStage
 from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
 
 UNCERTAIN = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})
 PREPARED = "Prepared by Node Manager"
-
-
-class BootStage(StrEnum):
-    """Where a boot is, in words."""
-
-    PREPARE = "taking a node record"
-    DESCRIBE = "telling Slurm its feature"
-    READY = "waiting for fresh lists and room"
-    CREATE = "waiting for the cloud"
-    FIND = "looking whether a failed create request worked"
-    UNREAD = "the cloud's answer cannot be read: waiting for a list to show what it has made"
-    FINISH = "last touches"
-    RELEASE = "giving the node record back"
 
 
 class Boot(Operation):
@@ -63,7 +49,7 @@ class Boot(Operation):
         self.intent = BootIntent(size.id, size.price, token, context.clock.now)
         self.reuse = reuse
         self.of_names = False  # its record is a name in Slurm
-        self.stage = BootStage.PREPARE
+        self._stage = BootStage.PREPARE
         self.record: NodeRecord | None = None
         self.node: CloudNode | None = None
         self.row: Node | None = None  # its row in the roster, once it is listed or created
@@ -77,6 +63,16 @@ class Boot(Operation):
         self._create_pending = False  # a create was sent and not answered for certain
         self._unread_until: float | None = None  # a create was answered, and nobody knows how
         self._creates = 0
+
+    @property
+    def stage(self) -> BootStage:
+        """Where it is."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: BootStage) -> None:
+        assert BOOT_MOVES.may(self._stage, stage), f"a boot goes from {self._stage.name} to {stage.name}"
+        self._stage = stage
 
     @property
     def subject(self) -> str:

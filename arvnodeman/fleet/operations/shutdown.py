@@ -212,7 +212,6 @@ class Shutdown(ShutdownFacts):
 
     def answer(self, *, wanted: bool) -> None:
         """ASK: whether the node is wanted again, which the Fleet says in the same breath."""
-        self.stage = ShutdownStage.WAIT
         if wanted:
             self.cancel("Node size is in wishlist")
         else:
@@ -220,6 +219,7 @@ class Shutdown(ShutdownFacts):
 
     def _go(self) -> None:
         if not self.context.gate.lets_requests or self._works_by_record():
+            self.stage = ShutdownStage.WAIT
             self._later()
         else:
             self._destroy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.nodes.node import Node, reason_of
 from arvnodeman.fleet.operations.operation import Operation, OperationContext
-from arvnodeman.fleet.operations.shutdown_stages import ShutdownStage
+from arvnodeman.fleet.operations.shutdown_stages import SHUTDOWN_MOVES, ShutdownStage
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import RemoteError
 from arvnodeman.fleet.values.work import OUR_REMOVAL, OUR_SHUTDOWN
@@ -26,13 +26,23 @@ class ShutdownFacts(Operation):
         record = node.record or node.prepared
         self.record_uuid = record.uuid if record is not None else None
         self._is_name = record is not None and record.is_name
-        self.stage = ShutdownStage.DRAIN
+        self._stage = ShutdownStage.DRAIN
         self.ours = drained  # the drain in Slurm is ours
         self.drain_reason = node.slurm.reason if drained and node.slurm is not None else ""  # as Slurm has it
         self.failure: RemoteError | None = None
         self._undrained = 0
         self._kill = kind is ShutdownKind.KILL  # or asked for later, while a step was under way
         self._cancel = ""  # likewise
+
+    @property
+    def stage(self) -> ShutdownStage:
+        """How far it has come."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: ShutdownStage) -> None:
+        assert SHUTDOWN_MOVES.may(self._stage, stage), f"a shutdown goes from {self._stage.name} to {stage.name}"
+        self._stage = stage
 
     @property
     def subject(self) -> str:

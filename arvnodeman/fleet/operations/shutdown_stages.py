@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from arvnodeman.fleet.values.model import ErrorKind
+from arvnodeman.fleet.values.moves import Move, Moves
 
 MAY_HAVE_WORKED = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})  # a list tells (row E11)
 MANY = 8  # shutdowns under way
@@ -22,3 +23,26 @@ class ShutdownStage(StrEnum):
     SET_DOWN = "setting it DOWN in Slurm"
     RELEASE = "giving its node record back"
     UNDO = "resuming it in Slurm"
+
+
+DRAIN, WAIT, ASK, DESTROY, LOOK, SET_DOWN, RELEASE, UNDO = ShutdownStage
+
+SHUTDOWN_MOVES = Moves(
+    "A shutdown",
+    [DRAIN],
+    [
+        Move([DRAIN], WAIT, "it is drained, or there is nothing to drain"),
+        Move([WAIT], ASK, "nothing runs on it, by the scheduler's word of this moment: is it wanted after all?"),
+        Move([WAIT, ASK], DESTROY, "nothing runs on it, and nobody wants it"),
+        Move([ASK], WAIT, "the gate is shut meanwhile, or its record says that it works: asked again"),
+        Move([DRAIN, WAIT, UNDO, SET_DOWN], DESTROY, "an operator said kill; none has left yet"),
+        Move([WAIT], SET_DOWN, "it is gone without us: its traces are cleared"),
+        Move([DRAIN, WAIT, ASK], UNDO, "it is wanted again, an operator took his word back, or it works on"),
+        Move([SET_DOWN], UNDO, "it was called gone, turns up again, and DOWN has not been said"),
+        Move([UNDO], WAIT, "it has vanished while it was taken back"),
+        Move([DESTROY], WAIT, "the cloud was asked too much: everything is asked again first"),
+        Move([DESTROY], LOOK, "the request failed and may have worked: a list tells"),
+        Move([DESTROY, LOOK], SET_DOWN, "the cloud has destroyed it"),
+        Move([SET_DOWN], RELEASE, "the scheduler has been told, or need not be"),
+    ],
+)
