@@ -29,7 +29,7 @@ from arvnodeman.fleet.values.model import (
 from arvnodeman.fleet.values.model import SizeSection as Section
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.sandbox.ec2_layer import Ec2Error
-from arvnodeman.slurm.errors import UnknownNode
+from arvnodeman.slurm.errors import NotPermitted, UnknownNode
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.words import node_work
 
@@ -272,6 +272,24 @@ def test_whatever_happens_the_node_is_destroyed(sandbox: SandboxPeer) -> None:
     assert sandbox.nodes() == []
 
 
+def test_a_create_that_is_interrupted_is_cleaned_up_by_a_new_brain(sandbox: SandboxPeer) -> None:
+    """What the one before had asked for is in the cloud's list."""
+    driver = sandbox.driver()
+    made = driver.create_node
+
+    def create(*arguments: object) -> CloudNode:
+        made(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    driver.create_node = create  # type: ignore[method-assign,assignment]
+    played = Played(sandbox, driver)
+    with pytest.raises(KeyboardInterrupt):
+        played.run()
+    assert played.steps["clean-up"] == "ok the failed request had made sb-000001"
+    assert list(played.steps)[-2:] == ["destroy", "nothing left"]
+    assert sandbox.nodes() == []
+
+
 def test_keep_leaves_it_and_says_so(sandbox: SandboxPeer) -> None:
     played = Played(sandbox, keep=True)
     assert played.run()
@@ -379,6 +397,22 @@ def test_a_node_that_has_joined_slurm_is_drained_and_set_down(sandbox: SandboxPe
     assert Played(sandbox, keeper=keeper, slurm=slurm).run()
     assert slurm.done == (["drain compute9", "look compute9", "down compute9"] if known else [])
     assert sandbox.nodes() == []
+
+
+@pytest.mark.parametrize("jobs", [0, 2])
+def test_where_it_is_not_ours_to_drain_slurm_is_asked_all_the_same(
+    sandbox: SandboxPeer, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    def refused(hostname: str, reason: str) -> None:
+        raise NotPermitted("scontrol", "Access/permission denied")
+
+    slurm = JoinedSlurm({"compute9": jobs})
+    monkeypatch.setattr(slurm, "drain", refused)
+    keeper = Keeper(lambda: next((node.id for node in sandbox.nodes()), None))
+    played = Played(sandbox, keeper=keeper, slurm=slurm)
+    assert played.run() is (jobs == 0)
+    assert len(sandbox.nodes()) == (1 if jobs else 0)
+    assert slurm.done[0] == "look compute9"
 
 
 # ---- EC2 -------------------------------------------------------------------------------------------------------------
