@@ -74,8 +74,8 @@ def nodes(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
             counts[state.value, size.id] = 0
     for status in view.nodes.values():
         counts[status.state.value, status.size or ""] += 1
-    coming = [boot.size or "" for boot in view.operations if boot.kind == "boot" and boot.node is None]
-    for name in (*coming, *view.phantoms):
+    pending = [boot.size or "" for boot in view.operations if boot.kind == "boot" and boot.node is None]
+    for name in (*pending, *view.phantoms):
         counts[NodeState.BOOTING.value, name] += 1
     yield from counts.items()
 

@@ -250,8 +250,8 @@ def sizes(now: Moment) -> list[SizeShown]:
     counts: dict[str | None, Counter[str]] = {}
     for status in now.view.nodes.values():
         counts.setdefault(status.size, Counter())[status.state.value] += 1
-    coming = [boot.size for boot in now.view.operations if boot.kind == "boot" and boot.node is None]
-    for name in (*coming, *now.view.phantoms):
+    pending = [boot.size for boot in now.view.operations if boot.kind == "boot" and boot.node is None]
+    for name in (*pending, *now.view.phantoms):
         counts.setdefault(name, Counter())[NodeState.BOOTING.value] += 1
     known = [_size(each, counts.get(each.id, Counter()), now) for each in now.view.sizes]
     return known + [_missing_size(name, counts.get(name, Counter())) for name in now.view.missing_sizes]

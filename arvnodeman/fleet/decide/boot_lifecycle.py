@@ -73,7 +73,7 @@ def let_through(state: State) -> None:
         return
     bounds = replace(state.bounds(), slots=NO_LIMIT)  # they have their slots
     room = Room(bounds, state.existing(), _price(state) if bounds.price_cap > 0 else 0.0)
-    coming = len(state.phantoms)  # what an earlier run began may yet appear
+    pending = len(state.phantoms)  # what an earlier run began may yet appear
     for boot in ready:
         over = int(boot.probes)
         stop = room.forbid(boot.size, 1, wanted=1, over=over)
@@ -83,7 +83,7 @@ def let_through(state: State) -> None:
             boot.stop(unread)
         elif stop is not None:
             boot.stop(stop.words(state.t))
-        elif coming and room.forbid(boot.size, 1, wanted=1, over=over, beside=coming):
+        elif pending and room.forbid(boot.size, 1, wanted=1, over=over, beside=pending):
             continue
         else:
             boot.create()

@@ -116,7 +116,7 @@ def _with_unseen(state: State, tally: NodeTally) -> NodeTally:
         price=tally.price + sum(price for _, price, _ in comes) + sum(prices),
         up=tally.up + len(comes),
         creating=Counter(boot.size.id for boot in boots),
-        coming=tally.coming + Counter(size for size, _, _ in comes),
+        pending=tally.pending + Counter(size for size, _, _ in comes),
     )
 
 

@@ -36,7 +36,7 @@ class RecordKeeping:
         self._nodeless.clear()
         lists = state.freshness.counts[Poll.CLOUD]
         for record in self._without_node(state):
-            intent = self._coming(record, state)
+            intent = self._pending(record, state)
             if intent is not None:
                 state.phantoms[record.uuid] = intent
                 continue
@@ -94,7 +94,7 @@ class RecordKeeping:
                 continue  # two nodes with one name: the one that has it goes first
             yield record
 
-    def _coming(self, record: NodeRecord, state: State) -> BootIntent | None:
+    def _pending(self, record: NodeRecord, state: State) -> BootIntent | None:
         """A boot that an earlier run began, and that may still bring a node."""
         intent = record.intent
         if intent is None or record.first_ping_at is not None or intent.token in state.ended_tokens:

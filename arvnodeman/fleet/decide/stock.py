@@ -44,7 +44,7 @@ class Lot(NamedTuple):
     pool: str = ""  # of its supply
     kind: int = NO_SUPPLY
     up: bool = True
-    coming: bool = False  # booted by this run, and not up yet
+    pending: bool = False  # booted by this run, and not up yet
     planned: bool = False  # without a job, and kept for one by Slurm
 
 
@@ -103,18 +103,18 @@ def lot_of(node: Node, basis: Basis, zone: Zone) -> Lot:
     """What a node counts for, of the row alone."""
     size = node.size.id if node.size is not None else ""
     if node.shutdown is not None:
-        up, coming = node.shutdown.cancelling, False
+        up, pending = node.shutdown.cancelling, False
     elif node.destroyed_at is not None:
-        up = coming = False
+        up = pending = False
     else:
         up = node.state not in NOT_UP
-        coming = node.booted and not node.been_up and node.size is not None and not node.boot_exceeded(basis)
+        pending = node.booted and not node.been_up and node.size is not None and not node.boot_exceeded(basis)
     if node.state is BUSY and node.supply_until <= basis.t:
         planned = node.use.kept_since is not None and node.size is not None
-        return Lot(size, node.state, node.price, up=up, coming=coming, planned=planned)
+        return Lot(size, node.state, node.price, up=up, pending=pending, planned=planned)
     kind = supply_kind(node, basis)
     pool = pool_of(size, zone) if kind != NO_SUPPLY else ""
-    return Lot(size, node.state, node.price, pool, kind, up, coming)
+    return Lot(size, node.state, node.price, pool, kind, up, pending)
 
 
 def bin_of(node: Node) -> IdleBin:
@@ -208,15 +208,15 @@ class Stock:
         """All nodes that there are, counted."""
         self._counts = +self._counts
         supply: dict[str, list[int]] = {}
-        coming: Counter[str] = Counter()
+        pending: Counter[str] = Counter()
         planned: Counter[str] = Counter()
         up = 0
         for lot, count in self._counts.items():
             up += count * lot.up
             if lot.kind != NO_SUPPLY:
                 supply.setdefault(lot.pool, list(NOTHING))[lot.kind] += count
-            if lot.coming:
-                coming[lot.size] += count
+            if lot.pending:
+                pending[lot.size] += count
             if lot.planned:
                 planned[lot.size] += count
         return NodeTally(
@@ -224,7 +224,7 @@ class Stock:
             nodes=sum(self._counts.values()),
             price=self.price,
             up=up,
-            coming=coming,
+            pending=pending,
             planned=planned,
             unused=bool(supply),
         )

@@ -131,14 +131,14 @@ class Booting:
                 break
             health = picture.health[size.id]
             begun = self._begun.get(size.id, 0)
-            coming = tally.coming[size.id] + begun
-            room = health.room(picture.t, tally.nodes, tally.creating[size.id] + begun, coming)
+            pending = tally.pending[size.id] + begun
+            room = health.room(picture.t, tally.nodes, tally.creating[size.id] + begun, pending)
             room = max(room, self._can_be_taken_back(size, place))
             if room > 0:
                 return size, room, None
             if health.backing_off is None:
-                return None, 0, reasons.Unproven(size=size.id, coming=coming)
-            cause = cause or _rest_cause(size, health, picture.t, tally.nodes, coming)
+                return None, 0, reasons.Unproven(size=size.id, pending=pending)
+            cause = cause or _back_off_reason(size, health, picture.t, tally.nodes, pending)
         if isinstance(cause, reasons.BackingOff) and too_dear:
             cause = reasons.BackingOff(
                 until=cause.until, size=cause.size, why=cause.why, detail=cause.detail, too_dear=too_dear
@@ -182,8 +182,8 @@ class Booting:
 
     def _fill_minimum(self) -> None:
         """After all wishes: fewer nodes than min_nodes are filled up with the cheapest size that does not rest."""
-        coming = self._picture.tally.up + len(self.boots) + sum(self.backs.values())
-        lacking = self._picture.policy.min_nodes - coming
+        pending = self._picture.tally.up + len(self.boots) + sum(self.backs.values())
+        lacking = self._picture.policy.min_nodes - pending
         while lacking > 0:
             for size in self._picture.table.cheapest_first:
                 _, room, _ = self.choose((size,))
@@ -198,8 +198,8 @@ class Booting:
             lacking -= 1
 
 
-def _rest_cause(size: NodeSize, health: SizeHealth, t: float, standing: int, coming: int) -> Reason:
+def _back_off_reason(size: NodeSize, health: SizeHealth, t: float, standing: int, pending: int) -> Reason:
     if health.is_backing_off(t, standing):
         why = str(health.backing_off.value) if health.backing_off is not None else ""
         return reasons.BackingOff(until=health.until, size=size.id, why=why, detail=health.detail)
-    return reasons.Unproven(size=size.id, coming=coming, probe=True)
+    return reasons.Unproven(size=size.id, pending=pending, probe=True)

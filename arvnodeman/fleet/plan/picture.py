@@ -51,7 +51,7 @@ class NodeTally:
     price: float = 0.0
     up: int = 0  # booting, unpaired, idle, busy and reserved nodes; shutdowns not counted
     creating: Counter[str] = field(default_factory=Counter)  # boots that the cloud has not answered, by size
-    coming: Counter[str] = field(default_factory=Counter)  # those, and nodes that have not come up, by size
+    pending: Counter[str] = field(default_factory=Counter)  # those, and nodes that have not come up, by size
     planned: Counter[str] = field(default_factory=Counter)  # nodes without a job that Slurm keeps for one, by size
     unused: bool = False  # there is a node on which Slurm could start something
 

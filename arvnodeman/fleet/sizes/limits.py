@@ -148,15 +148,15 @@ class SizeHealth:
             return False
         return self.backing_off is not BackOff.QUOTA or standing >= self.quota_nodes
 
-    def room(self, t: float, standing: int, creating: int, coming: int) -> int:
+    def room(self, t: float, standing: int, creating: int, pending: int) -> int:
         """How many more boots of this size may begin.
 
-        `creating`: its boots that the cloud has not answered yet; `coming`: those, and its nodes that have not come up.
+        `creating`: its boots that the cloud has not answered yet; `pending`: those, and its nodes not up yet.
         """
         if self.is_backing_off(t, standing):
             return 0
         if self.backing_off is not None:  # rested: one node as a probe
-            return max(0, 1 - (coming if self.late else creating))
+            return max(0, 1 - (pending if self.late else creating))
         if not self.proven:
-            return max(0, UNPROVEN_AT_ONCE - coming)
+            return max(0, UNPROVEN_AT_ONCE - pending)
         return NO_LIMIT

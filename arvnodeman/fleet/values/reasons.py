@@ -361,14 +361,14 @@ class Unproven(Reason):
     """No node of the size has come up yet, and enough are on their way to find out."""
 
     size: str = ""
-    coming: int = 0
+    pending: int = 0
     probe: bool = False
 
     def words(self, t: float) -> str:
         """no node of m5.large has come up yet, 5 are on their way."""
         if self.probe:
-            return f"{self.coming} node(s) of {self.size} on their way as a probe after its rest"
-        return f"no node of {self.size} has come up yet, {self.coming} on their way"
+            return f"{self.pending} node(s) of {self.size} on their way as a probe after its rest"
+        return f"no node of {self.size} has come up yet, {self.pending} on their way"
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,9 +176,9 @@ def test_after_a_rest_for_failed_boots_one_node_is_tried_until_it_comes_up() -> 
     assert health.room(101, 0, 0, 0) == NO_LIMIT
 
 
-@pytest.mark.parametrize(("coming", "room"), [(0, UNPROVEN_AT_ONCE), (3, 2), (5, 0), (9, 0)])
-def test_of_a_size_without_a_success_at_most_five_are_booted_at_once(coming: int, room: int) -> None:
-    assert SizeHealth(60).room(0, 0, 0, coming) == room
+@pytest.mark.parametrize(("pending", "room"), [(0, UNPROVEN_AT_ONCE), (3, 2), (5, 0), (9, 0)])
+def test_of_a_size_without_a_success_at_most_five_are_booted_at_once(pending: int, room: int) -> None:
+    assert SizeHealth(60).room(0, 0, 0, pending) == room
 
 
 def test_a_proven_size_has_no_such_limit() -> None:
