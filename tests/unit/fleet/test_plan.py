@@ -187,10 +187,10 @@ def test_a_size_that_rests_is_passed_over_within_the_price_factor() -> None:
 
 def test_few_nodes_of_a_size_come_before_one_is_up() -> None:
     health = {"small": SizeHealth(), "large": SizeHealth()}
-    tally = replace(NodeTally(), coming=Counter(small=3))
+    tally = replace(NodeTally(), pending=Counter(small=3))
     made = plan(picture({ONE: [0, 1, 2, 3]}, tally, health=health))
     assert len(made.boots) == 2
-    assert made.shares[ONE].cause == reasons.Unproven(size="small", coming=5)
+    assert made.shares[ONE].cause == reasons.Unproven(size="small", pending=5)
 
 
 def test_min_nodes_are_filled_up_after_all_wishes_with_the_cheapest() -> None:
