@@ -396,3 +396,14 @@ def test_a_node_kept_in_vain_goes_where_no_job_that_may_have_it_waits() -> None:
     assert gone(plan(picture({inside: [0]}, ends=ends))) == ["p"]
     least = plan(picture({}, ends=ends, policy=policy(min_nodes=1)))
     assert least.verdicts == [Keep("p", reasons.KeepsMinimum(min_nodes=1))]
+
+
+def test_each_node_that_goes_counts_no_more_and_makes_its_room() -> None:
+    shut = Chance(reasons.WindowShut(until=T + 60), 3, enough=True)
+    nodes = [idle(name, since=T - age) for name, age in (("a", 900), ("b", 600), ("c", 300), ("d", 60))]
+    tally = supply(small=(4, 0, 0, 0))
+    all_may = Ends(spare={"small": nodes}, chances=dict.fromkeys("abcd", IDLE_LONG))
+    assert gone(plan(picture({}, tally, ends=all_may, policy=policy(min_nodes=2)))) == ["a", "b"]
+    some = Ends(spare={"small": nodes}, chances={"a": IDLE_LONG, "b": shut, "c": shut, "d": shut})
+    two = plan(picture({BIG: [0, 1]}, tally, ends=some, bounds=bounds(max_nodes=4)))
+    assert gone(two) == ["a", "b"]
