@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from operator import is_
+from collections.abc import Callable, Hashable, Sequence
+from itertools import compress
+from operator import is_, is_not
 from typing import Generic, TypeVar
 
 Row = TypeVar("Row")
@@ -16,18 +17,25 @@ class Rows(Generic[Row]):
     def __init__(self, key: Callable[[Row], Hashable]) -> None:
         self._key = key
         self._rows: Sequence[Row] = ()
-        self._by_key: Mapping[Hashable, Row] = {}
+        self._by_key: dict[Hashable, Row] = {}
 
     def renewed(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows of the next list."""
-        if len(rows) == len(self._rows) and all(map(is_, rows, self._rows)):
+        last = self._rows
+        others = list(compress(range(len(rows)), map(is_not, rows, last))) if len(rows) == len(last) else None
+        if others is None or any(self._key(rows[place]) != self._key(last[place]) for place in others):
+            keys = list(map(self._key, rows))
+            self._rows = tuple(map(_known, map(self._by_key.get, keys), rows))
+            self._by_key = dict(zip(keys, self._rows, strict=True))
             return self._rows
-        before, keys = self._by_key.get, list(map(self._key, rows))
-        found = [
-            old if old is not None and (old is row or old == row) else row
-            for old, row in zip(map(before, keys), rows, strict=True)
-        ]
-        if len(found) != len(self._rows) or not all(map(is_, found, self._rows)):
+        found = list(last)
+        for place in others:
+            row = found[place] = _known(last[place], rows[place])
+            self._by_key[self._key(row)] = row
+        if not all(map(is_, found, last)):
             self._rows = tuple(found)
-            self._by_key = dict(zip(keys, found, strict=True))
         return self._rows
+
+
+def _known(old: Row | None, row: Row) -> Row:
+    return old if old is not None and (old is row or old == row) else row

@@ -21,9 +21,12 @@ def test_lists_are_as_they_come_and_rows_that_are_equal_are_the_same(lists: list
     for listed in lists:
         found = rows.renewed(listed)
         assert list(found) == listed
-        assert all(row is before[row.id] for row in found if before.get(row.id) == row)
-        assert rows.renewed([replace(row) for row in found]) == found
-        before = {row.id: row for row in found}
+        once = {row.id for row in found if [each.id for each in found].count(row.id) == 1}
+        assert all(row is before[row.id] for row in found if row.id in once and before.get(row.id) == row)
+        again = rows.renewed([replace(row) for row in found])
+        assert again == found
+        assert again is found or len(once) < len(found)
+        before = {row.id: row for row in found if row.id in once}
 
 
 def test_the_same_list_again_is_the_same_list() -> None:
