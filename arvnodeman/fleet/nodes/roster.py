@@ -188,9 +188,12 @@ class Roster:
             if cloud.directive == old.directive:
                 node.directive_unseen_until = 0.0
             cloud = replace(cloud, directive=old.directive)
-        self._forget_names(node)
-        node.cloud = cloud
-        self._note_names(node)
+        if (old.report_id, old.fqdn, old.name) == (cloud.report_id, cloud.fqdn, cloud.name):
+            node.cloud = cloud
+        else:
+            self._forget_names(node)
+            node.cloud = cloud
+            self._note_names(node)
         if table is not None and (old.size_tag, old.provider_size) != (cloud.size_tag, cloud.provider_size):
             node.size = table.of_node(cloud)
             node.reprice()
