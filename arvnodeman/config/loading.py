@@ -110,7 +110,7 @@ class _Reading:
         arvados = self._section(ArvadosSettings)
         cloud = self._section(CloudSettings)
         for section in FREE_CLOUD_SECTIONS:
-            self._look_at_free(section)
+            self._check_free(section)
         logging = replace(logging, loggers=self._loggers())
         sizes = self._sizes()
         self._check_together(daemon, sizes)
@@ -175,7 +175,7 @@ class _Reading:
         self._unread.add(option)
         return value_of(option, option.example if option.default is None else option.default)
 
-    def _look_at_free(self, section: str) -> None:
+    def _check_free(self, section: str) -> None:
         """Options of the cloud are passed on as text; those that this cloud knows must be good."""
         for option in of_section(section):
             if not option.providers or self.provider in option.providers:  # else the name is as free as any

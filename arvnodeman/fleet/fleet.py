@@ -102,7 +102,7 @@ class Fleet:
     def next_wakeup(self) -> float | None:
         """The wall clock time at which a Tick is wanted; None: an event will come anyway."""
         state = self._state
-        times = [state.next_due(), state.look_again_at, state.safe_until, None if state.stopping else self._sizes_at]
+        times = [state.next_due(), state.poll_again_at, state.safe_until, None if state.stopping else self._sizes_at]
         earliest = min((at for at in times if at is not None), default=None)
         return None if earliest is None else state.clock.now + max(0.0, earliest - state.t)
 
@@ -124,10 +124,10 @@ class Fleet:
         state = self._state
         note_names(state, anew=take_records(state, event))
         state.check_gate()
-        self._records.look(state)
+        self._records.observe(state)
         departures(state)
         if state.context.gate.lets_boots:
-            state.look_again_at = None
+            state.poll_again_at = None
             stop_by_plan(state)
             let_rest(state)
             self._settle(*keep_up(state), *offer_sizes(state), *clean_orphans(state, self._records))
@@ -144,7 +144,7 @@ class Fleet:
         state.check_gate()
         plan = decide_boots(state, event)
         if plan is not None and state.context.gate.lets_boots:
-            self._settle(*self._cancelling.look(state, plan))
+            self._settle(*self._cancelling.observe(state, plan))
         self._publish()
 
     def _note_unlisted(self, error: RemoteError) -> None:
@@ -202,8 +202,8 @@ class Fleet:
             state.chores[fetch.id] = fetch
             fetch.ask()
             self._settle(fetch)
-        if state.look_again_at is not None and state.t >= state.look_again_at:
-            state.look_again_at = None
+        if state.poll_again_at is not None and state.t >= state.poll_again_at:
+            state.poll_again_at = None
             state.context.out.append(PollNow(frozenset(Poll)))
 
     def _settle(self, *operations: Operation) -> None:
@@ -305,5 +305,5 @@ class Fleet:
 
     def _publish(self, *, everything: bool = False) -> None:
         self._state.check_gate()
-        self._state.milestones.look(self._state.roster.nodes, self._state.t)
+        self._state.milestones.observe(self._state.roster.nodes, self._state.t)
         self.view = publish(self._state, self.view, everything=everything)

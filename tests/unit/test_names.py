@@ -82,8 +82,15 @@ def test_what_is_excepted_is_there() -> None:
     assert {name for term in dropped() for name in term.excepted} <= there
 
 
+def test_no_function_looks() -> None:
+    """It says what it does: fetch, observe, judge, update or check."""
+    looks = re.compile(r"def (_?look(?:_\w+)?)\(")
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "arvnodeman").rglob("*.py")}
+    assert not [f"{path}: {name}" for path, text in texts.items() for name in looks.findall(text)]
+
+
 def test_no_two_classes_have_one_name() -> None:
-    """But private ones, and the two stages of boots and shutdowns, which are never in one file."""
+    """But private ones, which are of their file alone."""
     found = Counter(name for name, where in names() if not name.startswith("_") and name != Path(where).stem)
     assert [name for name, count in found.items() if count > 1] == []
 

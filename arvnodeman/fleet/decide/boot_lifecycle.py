@@ -202,7 +202,7 @@ def _learn(state: State, boot: Boot) -> None:
             _rest(state, boot.size, BackOff.REFUSED, error.text)
         case ErrorKind.UNREADABLE:
             _rest(state, boot.size, BackOff.UNREADABLE, error.text)
-            state.look_again(state.health_of(boot.size).until)
+            state.poll_again(state.health_of(boot.size).until)
         case _:  # gave up: the other side is sick, for this size or for all
             _rest(state, boot.size, BackOff.GAVE_UP, error.text)
 

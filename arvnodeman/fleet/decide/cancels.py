@@ -28,7 +28,7 @@ class Cancelling:
         self._complained = -SETTLING
         self._refused = -SETTLING  # when a refusal was told of
 
-    def look(self, state: State, plan: Plan) -> list[Operation]:
+    def observe(self, state: State, plan: Plan) -> list[Operation]:
         """A queue poll has come. Begins the cancellation of what is due."""
         found: dict[str, int] = {}
         due: dict[str, tuple[Job, str]] = {}  # by id: a queue may show a job twice

@@ -85,7 +85,7 @@ def is_left_idle(node: Node, t: float, within: float) -> bool:
     return node.use.unused(t, within) or node.use.kept(t, within)
 
 
-def look(state: State) -> Standing:
+def observe(state: State) -> Standing:
     """One pass over the nodes that are awake; of the others it is known that they work, or could."""
     standing = Standing(ready=state.roster.quiet_idle(), up=set(state.roster.quiet_sizes()))
     for node in state.roster.awake():
@@ -123,7 +123,7 @@ def heed(state: State, refused: Mapping[JobShape, Sequence[Job]]) -> None:
         vain.forget_old(waiting, t, AFTER_BOOTS * state.policy.boot_fail_after)
     if state.table is None or not (refused or vain.groups):
         return
-    standing = look(state)
+    standing = observe(state)
     for shape, memory in list(vain.groups.items()):
         _follow(state, shape, memory, last)
     _confirm(state, standing)
@@ -248,7 +248,7 @@ def judge(state: State, plan: Plan) -> bool:
     if not plan.tally.unused and not (plan.tally.planned and (state.refused or vain.groups)):
         vain.watches.clear()
         return False
-    standing = look(state)
+    standing = observe(state)
     reserved = _sizes_of_reserved(state)
     watched: dict[JobShape, Watch] = {}
     verdicts: list[Verdict] = []
@@ -294,7 +294,7 @@ def _decide(state: State, verdict: Verdict) -> None:
     """Once for each group and back-off."""
     memory, name = verdict.memory, group_name(verdict.shape)
     state.context.counters["boots_in_vain"] += 1
-    state.look_again(memory.until)
+    state.poll_again(memory.until)
     text = "Node %s stood idle for %s for jobs of the group %s (%s), and Slurm did not use it: it says %s."
     state.context.decide(
         Decided.IN_VAIN,

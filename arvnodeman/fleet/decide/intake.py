@@ -167,7 +167,7 @@ def take_records(state: State, event: RecordsListed) -> bool:
 def _check_first_cloud_list(state: State) -> None:
     """The records came after the first cloud list: hold that against them now."""
     _expect_pinging_nodes(state)
-    if not state.cloud_trust.look({node.cloud.report_id for node in state.roster.nodes.values()}):
+    if not state.cloud_trust.judge({node.cloud.report_id for node in state.roster.nodes.values()}):
         state.context.warning("The first cloud list lacks nodes that ping: it is not believed before a second one")
 
 

@@ -39,7 +39,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
         assert plan is not None
     state.plan = plan = replace(plan, in_force=True)
     note_boots(state, plan)
-    state.look_again(state.vain.next_end(state.t))
+    state.poll_again(state.vain.next_end(state.t))
     take_back(state, plan)
     _begin_boots(state, plan)
     _note_stop(state, plan)
@@ -93,10 +93,10 @@ def _note_stop(state: State, plan: Plan) -> None:
             stop.total,
         )
     if stop is not None:
-        state.look_again(stop.until)
+        state.poll_again(stop.until)
     for share in plan.shares.values():
         if share.cause is not None and share.waits:
-            state.look_again(share.cause.until)
+            state.poll_again(share.cause.until)
 
 
 def _decide_held_back(state: State, plan: Plan) -> None:

@@ -25,7 +25,7 @@ class RecordKeeping:
         self._ahead: dict[str, tuple[float, float]] = {}  # uuid -> newest stamp, of a time to come, and when we saw it
         self._pings: dict[str, float] = {}  # uuid -> last ping of a record whose node is not listed, when that was seen
 
-    def look(self, state: State) -> None:
+    def observe(self, state: State) -> None:
         """A record list has come: sort out those without a node."""
         self._forget_tokens(state)
         state.phantoms.clear()

@@ -76,7 +76,7 @@ class State:
         self.resumed: dict[str, tuple[Node, float]] = {}  # by id, nodes whose drain Slurm took back, and when
         self.absent: list[Node] = []  # that the newest cloud list lacks, or shows as stopped once more
         self.touched: set[str] = set()  # nodes that changed since the last account, by id
-        self.look_again_at: float | None = None  # t at which the polls are brought forward
+        self.poll_again_at: float | None = None  # t at which the polls are brought forward
         self.safe_until: float | None = None  # t at which safe mode ends; None: it is not on
         self.held_back: tuple[str, str] | None = None  # the limit and the size that it stops, as noted last
         self.milestones = Milestones()
@@ -203,10 +203,10 @@ class State:
             heapq.heappop(self._due)  # it went on, or ended, by itself
         return None
 
-    def look_again(self, at: float | None) -> None:
+    def poll_again(self, at: float | None) -> None:
         """The polls are to be brought forward at this time, if not earlier."""
-        if at is not None and at > self.t and (self.look_again_at is None or at < self.look_again_at):
-            self.look_again_at = at
+        if at is not None and at > self.t and (self.poll_again_at is None or at < self.poll_again_at):
+            self.poll_again_at = at
 
     def drain_taken_back(self, node: Node) -> None:
         """Slurm has taken a drain of ours back: what lists from before say of it counts no more."""

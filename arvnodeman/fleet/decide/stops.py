@@ -152,7 +152,7 @@ def _stays(state: State, node: Node, reason: Reason, *, told: bool = True) -> No
     new = _give_reason(state, node, reason)
     if not told:
         return
-    state.look_again(reason.until)
+    state.poll_again(reason.until)
     if new:
         why = reasons.InWords(reason, state.t)
         state.context.debug("Not eligible for shut down: %s because %s", node.cloud.name, why)

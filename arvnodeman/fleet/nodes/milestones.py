@@ -73,7 +73,7 @@ class Milestones:
         self._tallies[Span.DESTROYED].add(t - decided)
         self._going[node.id] = decided
 
-    def look(self, nodes: Mapping[str, Node], t: float) -> None:
+    def observe(self, nodes: Mapping[str, Node], t: float) -> None:
         """A list has been taken in. Costs what there are young and going nodes."""
         for identity, youth in list(self._young.items()):
             node = youth.node

@@ -114,16 +114,16 @@ class Trust:
             self._forgotten.add(identity)
 
     def follow(self, came: Iterable[str], left: Iterable[str], listed: Callable[[], set[str]]) -> bool:
-        """`look(listed())`, told by what a list changed: `came` is new or changed in it, `left` was in the one before.
+        """`judge(listed())`, told by what a list changed: `came` is new or changed in it, `left` was in the one before.
         Costs what changed, as long as nothing is gone."""
         newest = set(came)
         if not self._level or self.doubted or not newest.issuperset(left):
-            return self.look(listed())
+            return self.judge(listed())
         self._believed |= newest | self._forgotten
         self._forgotten.clear()
         return True
 
-    def look(self, listed: set[str]) -> bool:
+    def judge(self, listed: set[str]) -> bool:
         """Take a new list in. True when it is believed."""
         lacking = self._believed - listed
         surprising = lacking - self.doubted  # what two polls in a row lack is believed to be gone

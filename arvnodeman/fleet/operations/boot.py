@@ -157,7 +157,7 @@ class Boot(Operation):
         self.row = None
         self._end("vanished")
 
-    def _look(self) -> None:
+    def _find(self) -> None:
         assert self.record is not None
         self.stage = BootStage.FIND
         self.send(FindNode(self.id, self.size, self.record, self.token, logger=self.logger))
@@ -271,7 +271,7 @@ class Boot(Operation):
             self._unread_until = self.context.clock.t + self.context.policy.boot_fail_after
             self._refuse(error, "cloud")
             self.fresh_attempts()
-            self._look()
+            self._find()
             return
         uncertain = error.kind in UNCERTAIN
         self._create_pending = uncertain
@@ -285,7 +285,7 @@ class Boot(Operation):
         self._refuse(error, "cloud")
         if uncertain:
             self._ending = error.kind.value
-            self._look()
+            self._find()
         else:
             self._end(error.kind.value)
 
@@ -355,11 +355,11 @@ class Boot(Operation):
             case BootStage.PREPARE:
                 self.begin()
             case BootStage.CREATE if self._create_pending:
-                self._look()
+                self._find()
             case BootStage.CREATE:
                 self._ready()
             case BootStage.FIND:
-                self._look()
+                self._find()
             case BootStage.UNREAD:  # no list has shown it
                 self._create_pending = False
                 self._end(ErrorKind.UNREADABLE.value)

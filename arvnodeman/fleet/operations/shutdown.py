@@ -70,7 +70,7 @@ class Shutdown(ShutdownFacts):
         elif self.kind is ShutdownKind.GONE and self.node.cloud.goes_stopped:
             self._destroy()
         elif self.context.policy.asks_scheduler and self.hostname:
-            self._look(jobs=not self.node.slurm_busy)
+            self._observe(jobs=not self.node.slurm_busy)
         elif self.kind is ShutdownKind.GONE:
             self._clear_traces(busy=False)
         else:
@@ -79,7 +79,7 @@ class Shutdown(ShutdownFacts):
     def _later(self) -> None:
         self.due = self.context.in_round(self.context.policy.drain_poll_time)
 
-    def _look(self, *, jobs: bool) -> None:
+    def _observe(self, *, jobs: bool) -> None:
         assert self.hostname is not None
         self.send(LookAtNode(self.id, self.hostname, jobs=jobs, logger=self.logger))
 
@@ -159,7 +159,7 @@ class Shutdown(ShutdownFacts):
         if self.stage is ShutdownStage.UNDO or self._cancel:
             self._undo_seen(seen)
         elif hides_jobs(seen):
-            self._look(jobs=True)
+            self._observe(jobs=True)
         elif self.kind is ShutdownKind.GONE:
             self._gone_seen(seen)
         elif nothing_runs(self.node, seen, self.context, undrained=not self.context.policy.slurm or self.shared):

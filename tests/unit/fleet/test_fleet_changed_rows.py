@@ -94,7 +94,7 @@ def test_trust_that_follows_what_changed_is_that_which_looks_at_all(
         for number in forgotten:
             looking.forget(str(number))
             following.forget(str(number))
-        believed = looking.look(set(listed))
+        believed = looking.judge(set(listed))
         assert following.follow(listed - before, before - listed, listed.copy) is believed
         assert following.doubted == looking.doubted
         before = listed

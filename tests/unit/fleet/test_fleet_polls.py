@@ -92,39 +92,39 @@ def some(count: int) -> set[str]:
 )
 def test_a_list_that_shrinks_by_more_than_half_and_three_is_doubted(before: int, now: int, believed: bool) -> None:
     trust = Trust()
-    trust.look(some(before))
-    assert trust.look(some(now)) is believed
+    trust.judge(some(before))
+    assert trust.judge(some(now)) is believed
     assert bool(trust.doubted) is not believed
 
 
 def test_a_second_list_that_lacks_the_same_is_believed() -> None:
     trust = Trust()
-    trust.look(IDS)
-    assert not trust.look(some(2))
-    assert trust.look(some(2))
+    trust.judge(IDS)
+    assert not trust.judge(some(2))
+    assert trust.judge(some(2))
 
 
 def test_a_list_is_compared_with_the_last_one_believed() -> None:
     """One bad list is no measure for the next."""
     trust = Trust()
-    trust.look(IDS)
-    assert not trust.look(some(2))
-    assert trust.look(IDS)
-    assert not trust.look(some(2))
+    trust.judge(IDS)
+    assert not trust.judge(some(2))
+    assert trust.judge(IDS)
+    assert not trust.judge(some(2))
 
 
 def test_nodes_that_we_destroyed_are_not_counted() -> None:
     trust = Trust()
-    trust.look(IDS)
+    trust.judge(IDS)
     for identity in some(7):
         trust.forget(identity)
-    assert trust.look(IDS - some(7))
+    assert trust.judge(IDS - some(7))
 
 
 def test_after_a_start_other_evidence_stands_for_the_earlier_list() -> None:
     trust = Trust()
     trust.expect(IDS)
-    assert not trust.look(some(1))
+    assert not trust.judge(some(1))
 
 
 # ---- what the Fleet makes of it --------------------------------------------------------------------------------------
