@@ -27,6 +27,7 @@ from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.user_data import node_data_script
+from arvnodeman.config.cloud_options import options_of_create
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteFailure, Secret
 
 if TYPE_CHECKING:
@@ -48,18 +49,7 @@ class AzureDriver(LibcloudDriver):
     errors = AZURE
     gone_states = frozenset({NodeState.TERMINATED, NodeState.STOPPING})
     broken_states = frozenset({NodeState.ERROR, NodeState.UNKNOWN})  # row I4
-    create_options = frozenset(
-        {
-            "ping_host",
-            "user_data",
-            "ssh_key",
-            "image",
-            "ex_user_name",
-            "ex_storage_account",
-            "ex_network",
-            "ex_subnet",
-        }
-    )
+    create_options = options_of_create("azure")
     own_arguments = frozenset(
         {"name", "size", "auth", "location", "ex_resource_group", "ex_tags", "ex_customdata", "ex_use_managed_disks"}
     )

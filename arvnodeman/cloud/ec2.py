@@ -28,6 +28,7 @@ from arvnodeman.cloud.libcloud_driver import STRANGE, LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.throttle import Op
+from arvnodeman.config.cloud_options import options_of_create
 from arvnodeman.config.option import nearest
 from arvnodeman.fleet.values.model import (
     CloudNode,
@@ -52,10 +53,7 @@ class EC2Driver(LibcloudDriver):
     """See the module. Raises ConfigError for a region, an ssh key or a template that cannot be used."""
 
     errors = EC2
-    create_options = frozenset(
-        {"ping_host", "user_data", "ssh_key", "image_id", "subnet_id", "security_groups", "ex_keyname"}
-        | {"ex_iamprofile", "volume_type", "imds"}
-    )
+    create_options = options_of_create("ec2")
     own_arguments = frozenset(
         {"name", "size", "image", "location", "auth", "ex_userdata", "ex_metadata", "ex_clienttoken", "ex_subnet"}
         | {"ex_security_group_ids", "ex_spot", "ex_blockdevicemappings", "ex_terminate_on_shutdown"}

@@ -26,13 +26,13 @@ class Setup:
     """The options, checked as far as they can be without asking EC2."""
 
     image: str
-    subnets: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    key_pair: str = ""
-    public_key: str = ""
-    profile: str = ""
-    volume_type: str = "gp3"
-    imds: str = "optional"
+    subnets: tuple[str, ...]
+    groups: tuple[str, ...]
+    key_pair: str
+    public_key: str
+    profile: str
+    volume_type: str
+    imds: str
 
     @classmethod
     def read(cls, settings: Settings, wrong: Callable[[str, str], Exception]) -> Setup:
@@ -52,8 +52,8 @@ class Setup:
             key_pair=options.get("ex_keyname", ""),
             public_key=key,
             profile=options.get("ex_iamprofile", ""),
-            volume_type=options.get("volume_type", "gp3"),
-            imds=options.get("imds", "optional"),
+            volume_type=options["volume_type"],
+            imds=options["imds"],
         )
 
     def volume(self, scratch: float, disk: float) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from arvnodeman.cloud.gce_libcloud import GCENodes, metadata_of
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require, words
 from arvnodeman.config import ConfigError
+from arvnodeman.config.cloud_options import options_of_create
 from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
@@ -48,9 +49,7 @@ class GCEDriver(LibcloudDriver):
 
     errors = GCE
     gone_states = frozenset({NodeState.TERMINATED, NodeState.STOPPING})
-    create_options = frozenset(
-        {"ping_host", "user_data", "ssh_key", "image", "network", "subnetwork", "service_accounts"}
-    )
+    create_options = options_of_create("gce")
     own_arguments = frozenset(
         {
             "name",

@@ -19,6 +19,7 @@ from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.openstack_libcloud import OpenStackNodes
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.user_data import NODE_DATA, node_data_script
+from arvnodeman.config.cloud_options import options_of_create
 from arvnodeman.fleet.values.model import (
     CloudNode,
     ErrorKind,
@@ -47,9 +48,7 @@ class OpenStackDriver(LibcloudDriver):
 
     errors = OPENSTACK
     broken_states = frozenset({NodeState.ERROR})
-    create_options = frozenset(
-        {"ping_host", "user_data", "image", "networks", "ex_security_groups", "ex_keyname", "ex_availability_zone"}
-    )
+    create_options = options_of_create("openstack")
     own_arguments = frozenset({"name", "size", "ex_metadata", "ex_userdata"})
     secret_credentials = frozenset({"secret", "ex_force_auth_token"})
     secret_options = frozenset({"ex_admin_pass"})

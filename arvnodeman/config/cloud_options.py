@@ -133,3 +133,9 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
     Option(CREATE, "ex_security_groups", TEXT, "", "Security groups, with commas between.", providers=OPENSTACK),
     Option(CREATE, "ex_availability_zone", TEXT, "", "Availability zone.", providers=OPENSTACK),
 )
+
+
+def options_of_create(provider: str) -> frozenset[str]:
+    """What this cloud's driver understands of [Cloud Create], `tag_NAME` aside; all else goes to libcloud."""
+    mine = (option.key for option in CLOUD_OPTIONS if option.section == CREATE and provider in option.providers)
+    return frozenset({PING_HOST.key, *mine})

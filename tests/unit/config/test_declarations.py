@@ -23,9 +23,19 @@ from arvnodeman.config import (
     load,
 )
 from arvnodeman.config.kinds import value_of
-from arvnodeman.config.option import FREE_CLOUD_SECTIONS, SECTIONS, Setting, option_of, settings_of, with_values
+from arvnodeman.config.option import (
+    CREATE,
+    CREDENTIALS,
+    FREE_CLOUD_SECTIONS,
+    LISTING,
+    SECTIONS,
+    Setting,
+    option_of,
+    settings_of,
+    with_values,
+)
 from arvnodeman.config.settings import SizeSettings
-from arvnodeman.config.table import OPTIONS, of_section
+from arvnodeman.config.table import OPTIONS, find, of_section
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "arvnodeman"
@@ -129,6 +139,25 @@ def test_no_setting_is_looked_up_by_a_text() -> None:
         and not name.startswith("config/")
     ]
     assert not looked_up
+
+
+def test_what_a_driver_reads_of_a_clouds_sections_is_declared() -> None:
+    """A misspelt name is no mistake to mypy there: names of these sections are free."""
+    sections = {"create": CREATE, "listing": LISTING, "credentials": CREDENTIALS}
+    read = set()
+    for name, node in nodes():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            of, key = node.func.value, node.args[0]  # as create.get("image")
+        elif isinstance(node, ast.Subscript):
+            of, key = node.value, node.slice
+        else:
+            continue
+        section = sections.get(ast.unparse(of).rpartition(".")[2])
+        if section is not None and name.startswith("cloud/") and isinstance(key, ast.Constant):
+            read.add((section, str(key.value)))
+    assert len(read) > 20
+    read.remove((CREDENTIALS, "url"))  # of the sandbox and of the driver to be copied
+    assert {(section, key) for section, key in read if find(section, key) is None} == set()
 
 
 @pytest.mark.parametrize(("section", "setting"), SETTINGS, ids=NAMES)
