@@ -63,7 +63,16 @@ class Fleet:
         self._offers: tuple[ProviderSize, ...] = ()
         self._unlisted: set[str] = set()  # errors that are in no table, and were logged
         self._sizes_at: float | None = self._state.t  # when the sizes are asked for next
-        self.view: View = publish(self._state, None, everything=True)
+        self._view: View = publish(self._state, None)
+        self._is_outdated = False  # the view
+
+    @property
+    def view(self) -> View:
+        """What is to be shown, as of the newest list. Made when it is asked for: who only decides pays nothing."""
+        if self._is_outdated:
+            self._view = publish(self._state, self._view)
+            self._is_outdated = False
+        return self._view
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one event in, at wall clock time `now`, and return what is to be done about it."""
@@ -304,6 +313,10 @@ class Fleet:
         self._publish()
 
     def _publish(self, *, everything: bool = False) -> None:
-        self._state.check_gate()
-        self._state.milestones.observe(self._state.roster.nodes, self._state.t)
-        self.view = publish(self._state, self.view, everything=everything)
+        """There is something new to show. `everything`: of all rows that are awake."""
+        state = self._state
+        state.check_gate()
+        state.milestones.observe(state.roster.nodes, state.t)
+        if everything:
+            state.touched.update([node.id for node in state.roster.awake()])
+        self._is_outdated = True

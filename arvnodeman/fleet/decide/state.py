@@ -132,7 +132,14 @@ class State:
         )
 
     def check_gate(self) -> Gate:
-        """What may go out by now? Kept on the desk, for operations and for all who tell of it."""
+        """What may go out by now? Kept in the context, for operations and for all who tell of it."""
+        doubted = self.cloud_trust.doubted or self.record_trust.doubted
+        closes = self.safe_until is not None or self.stopping or self.table is None or doubted
+        shut = tuple(self._what_shuts()) if closes or not self.freshness.is_fresh(self.t) else ()
+        self.context.gate = Gate(shut, shut) if shut else OPEN
+        return self.context.gate
+
+    def _what_shuts(self) -> list[Shut]:
         shut: list[Shut] = []
         if self.safe_until is not None:
             shut.append(Shut(Bar.SAFE_MODE, "safe mode, after a series of quick ends"))
@@ -148,8 +155,7 @@ class State:
         if doubted := len(self.record_trust.doubted):
             text = f"the list of node records is not believed: it lacks {doubted} that were there"
             shut.append(Shut(Bar.DOUBTED_RECORDS, text))
-        self.context.gate = Gate(tuple(shut), tuple(shut)) if shut else OPEN
-        return self.context.gate
+        return shut
 
     def touch(self, node: Node) -> None:
         """Something has been done to a node, or it is seen otherwise: its row is awake, and is shown anew."""

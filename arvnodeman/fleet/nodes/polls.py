@@ -64,6 +64,7 @@ class Freshness:
         self.failed: dict[Poll, str] = {}  # text of the newest failure, while it is newer than the newest success
         self.counts: dict[Poll, int] = dict.fromkeys(Poll, 0)
         self.ages = Ages()
+        self._oldest: float | None = None  # t of the oldest of the newest successes, once each poll has one
 
     def success(self, poll: Poll, t: float, record_now: float) -> None:
         """A poll has succeeded at steady time `t`, which the record server calls `record_now`."""
@@ -71,6 +72,8 @@ class Freshness:
         self.succeeded[poll] = t
         self.failed.pop(poll, None)
         self.counts[poll] += 1
+        if len(self.succeeded) == len(Poll):
+            self._oldest = min(self.succeeded.values())
         if poll is not Poll.RECORDS:
             return
         if last is None:
@@ -83,6 +86,10 @@ class Freshness:
         """Seconds since the newest success of a poll; None before the first."""
         last = self.succeeded.get(poll)
         return None if last is None else t - last
+
+    def is_fresh(self, t: float) -> bool:
+        """Have all lists come, and is none too old? `not stale(t)`, and asked at every event."""
+        return self._oldest is not None and t - self._oldest <= self.stale_after
 
     def stale(self, t: float) -> tuple[Poll, ...]:
         """The lists that are missing or too old to act upon (row A22)."""

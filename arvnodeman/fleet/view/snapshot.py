@@ -52,11 +52,9 @@ def _why(node: Node) -> Reason:
     return node.reason or (reasons.BOOTS if node.state is NodeState.BOOTING else reasons.NOT_JUDGED)
 
 
-def publish(state: State, before: View | None, *, everything: bool) -> View:
-    """The account of this moment. Without `everything`, nodes not touched since the last one stay as they are."""
+def publish(state: State, before: View | None) -> View:
+    """The account of this moment. Nodes not touched since the last one stay as they are."""
     rows = state.roster.nodes
-    if everything:
-        state.touched.update([node.id for node in state.roster.awake()])
     if before is None or 2 * len(state.touched) >= len(rows):
         nodes = NodeTable({identity: _status(state, node) for identity, node in rows.items()})
     elif state.touched:

@@ -63,6 +63,7 @@ def test_from_a_shutdown_to_the_end() -> None:
     world.node("compute1")
     world.begin()
     world.cycle()
+    assert figures(world)[Span.DESTROYED] == (0, 0.0)
     world.now += 30.0
     world.obey(DrainNode, LookAtNode, DestroyNode, SetNodeDown, ReleaseRecord)
     assert figures(world)[Span.DESTROYED] == (0, 0.0), "nothing is published between polls"
