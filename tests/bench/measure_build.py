@@ -72,6 +72,7 @@ class Daemon:
         began = time.process_time()
         for event in events:
             self.fleet.handle(event, self._cluster.now)
+            _ = self.fleet.view  # the daemon actor shows it after each event
         return polled, time.process_time() - began
 
     def _printed(self, argv: list[str]) -> str:
