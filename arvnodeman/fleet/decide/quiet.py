@@ -34,12 +34,14 @@ def ring(state: State) -> None:
 
 
 def let_rest(state: State) -> None:
-    """A node poll has been decided on."""
+    """A node poll has been decided on. A row that has changed since the last one may change again: where all rows do,
+    each coming to rest would only be work."""
     roster = state.roster
+    roster.round += 1
     if roster.slurm is None or state.table is None or not roster.index.one_for_each_host:
         return
     for node in roster.awake():
-        if (node.state is BUSY or node.state is IDLE) and _is_steady(state, node):
+        if node.woken < roster.round - 1 and (node.state is BUSY or node.state is IDLE) and _is_steady(state, node):
             until = _fresh_until(state, node)
             if until > state.record_now:
                 roster.rest(node)

@@ -114,6 +114,7 @@ class Node:
     turn: int = 0  # rows that came earlier have a lower one
     quiet: tuple[str | None, NodeState] | None = None  # size and state, while nothing can happen to it
     rested: int = 0  # the number of the node poll since which it is quiet
+    woken: int = 0  # the number of times that rows could come to rest, when something happened to it last
     alarm: float | None = None  # when it is looked at all the same, in the record keeper's time
 
     def __post_init__(self) -> None:

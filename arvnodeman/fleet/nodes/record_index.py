@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from operator import attrgetter
+from operator import attrgetter, is_not
 
 from arvnodeman.fleet.nodes.rows import are_few, moved
 from arvnodeman.fleet.values.model import NodeRecord
@@ -50,19 +50,21 @@ class RecordIndex:
     def take(self, listed: Sequence[NodeRecord]) -> RecordChange:
         """Take a list in."""
         newest = tuple(listed)
-        came, left = moved(self._list, newest)
-        self._list = newest
-        if not came and not left:
+        before, self._list = self._list, newest
+        others = sum(map(is_not, before, newest)) if len(before) == len(newest) else None  # at the same places
+        if others == 0:
             return RecordChange()
+        came, left = moved(before, newest)
         self._by_address = None
         if self._single and are_few(came, newest) and are_few(left, newest):
-            change = self._patch(came, left)
+            change = self._patch(came, left, in_place=others == len(came))
             if change is not None:
                 return change
         return self._take_anew(newest)
 
-    def _patch(self, came: list[NodeRecord], left: list[NodeRecord]) -> RecordChange | None:
-        """Put what came in the place of what left; None where something stands twice then: all is to be made anew."""
+    def _patch(self, came: list[NodeRecord], left: list[NodeRecord], *, in_place: bool) -> RecordChange | None:
+        """Put what came in the place of what left; None where something stands twice then: all is to be made anew.
+        `in_place`: each of them stands where one of those did."""
         change = RecordChange({record.uuid: record for record in came})
         change.before = {record.uuid: record for record in left}
         if len(change.came) != len(came) or any(
@@ -77,7 +79,7 @@ class RecordIndex:
         for record in came:
             if not self._enter(record):
                 return None
-        if len(came) == len(left) and change.came.keys() == change.before.keys():
+        if in_place and all(new.uuid == old.uuid for new, old in zip(came, left, strict=True)):
             self.records.update(change.came)
         else:
             self.records = {record.uuid: record for record in self._list}

@@ -31,6 +31,7 @@ class Roster:
         self.listed = CloudList()
         self.judged_at = 0.0  # t of the newest node poll
         self.polls = 0  # node polls so far
+        self.round = 0  # times that rows could come to rest
         self._dropped: set[str] = set()  # ids of rows that went since the newest cloud list
         self._reporting: dict[str, tuple[Node, ...]] = {}  # by the id that nodes report
         self._carried: Counter[str | None] = Counter()  # the first parts of their names
@@ -93,6 +94,7 @@ class Roster:
 
     def wake(self, node: Node) -> None:
         """Something may happen to this row."""
+        node.woken = self.round
         if node.quiet is None or self.nodes.get(node.id) is not node:
             return
         size, state = node.quiet

@@ -68,6 +68,23 @@ def test_an_index_of_records_is_what_it_would_be_of_the_last_list_alone(lists: l
         assert others <= change.came.keys()
 
 
+def test_a_list_in_another_order_is_another_list() -> None:
+    """Of two records with one uuid the later one counts; all stand in the order of the list."""
+    first, second = NodeRecord(UUIDS[0], slot=1), NodeRecord(UUIDS[0], slot=2)
+    others = [NodeRecord(f"zzzzz-7ekkf-{number:015d}") for number in range(100, 120)]
+    for before, after in (
+        ([first, second], [second, first]),
+        (others, others[::-1]),
+        (others, [*others[1:], others[0]]),
+        (others, [others[1], others[0], *others[2:]]),
+    ):
+        index, anew = RecordIndex(), RecordIndex()
+        index.take(before)
+        index.take(after)
+        anew.take(after)
+        assert as_taken(index) == as_taken(anew)
+
+
 @given(st.lists(STEADY, min_size=2, max_size=6))
 def test_one_record_at_a_time(lists: list[list[NodeRecord]]) -> None:
     """Few are others than before: the indices are patched."""

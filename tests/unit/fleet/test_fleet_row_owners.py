@@ -16,7 +16,7 @@ from arvnodeman.fleet.nodes.node import Node
 FLEET = Path(__file__).parents[3] / "arvnodeman" / "fleet"
 ROWS = {"node", "row", "self.node", "boot.row", "shutdown.node"}  # what a row is called
 OBSERVED = {
-    "nodes.roster": "listed record namesake stop_polls failed_polls turn quiet rested",
+    "nodes.roster": "listed record namesake stop_polls failed_polls turn quiet rested woken",
     "decide.directives nodes.roster": "cloud directive_unseen_until",
     "decide.boot_lifecycle nodes.roster": "size prepared",
     "nodes.node nodes.roster": "slurm",
