@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
 
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import WARNING, Decided
@@ -32,6 +34,7 @@ from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind
 
 AFTER_BOOTS = 2  # times boot_fail_after, in which a boot may yet bring a node
+_ID = attrgetter("id")
 _GOING = frozenset({Directive.DRAIN, Directive.KILL})
 
 
@@ -180,11 +183,8 @@ def _longest(nodes: Iterable[Node]) -> IdleNode | None:
 
 def _ids(state: State, shape: JobShape) -> Iterator[str]:
     """The ids of a group's jobs, those that wait for nodes first."""
-    jobs = state.queue.jobs
-    for place in state.queue.places.get(shape, ()):
-        yield jobs[place].id
-    for job in state.refused.get(shape, ()):
-        yield job.id
+    places = state.queue.places.get(shape, ())
+    return map(_ID, chain(map(state.queue.jobs.__getitem__, places), state.refused.get(shape, ())))
 
 
 def _first(state: State, shape: JobShape) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ class Node:
     cloud: CloudNode
     size: NodeSize | None  # None: not recognisable
     first_seen: float
+    id: str = field(init=False)  # the cloud's
     listed: bool = True  # it has been in a list
     record: NodeRecord | None = None  # paired with it
     prepared: NodeRecord | None = None  # made for it, while it has not pinged
@@ -118,15 +119,11 @@ class Node:
     alarm: float | None = None  # when it is looked at all the same, in the record keeper's time
 
     def __post_init__(self) -> None:
+        self.id = self.cloud.id
         self.since = self.first_seen
         if not self.listed:
             self.state = NodeState.BOOTING
         self.reprice()
-
-    @property
-    def id(self) -> str:
-        """The cloud's id."""
-        return self.cloud.id
 
     @property
     def hostname(self) -> str | None:
