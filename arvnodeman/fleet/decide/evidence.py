@@ -34,7 +34,7 @@ from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind
 
 AFTER_BOOTS = 2  # times boot_fail_after, in which a boot may yet bring a node
-_ID = attrgetter("id")
+_ID, _TURN = attrgetter("id"), attrgetter("turn")
 _GOING = frozenset({Directive.DRAIN, Directive.KILL})
 
 
@@ -108,6 +108,8 @@ def observe(state: State) -> Standing:
         elif not slurm.state.busy:
             continue
         standing.up.add(size.id)
+    for nodes in standing.ready.values():
+        nodes.sort(key=_TURN)  # of nodes that are alike the first is named, whether its row is awake or not
     return standing
 
 

@@ -66,7 +66,7 @@ class Roster:
     def census(self) -> Counter[tuple[str | None, NodeState]]:
         """All nodes by size and state."""
         counts = Counter([(node.size.id if node.size is not None else None, node.state) for node in self.awake()])
-        counts.update(self._quiet)
+        counts.update(+self._quiet)  # only what there is
         return counts
 
     def quiet_sizes(self) -> Iterable[str]:

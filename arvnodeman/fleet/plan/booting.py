@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arvnodeman.fleet.plan.picture import IDLE, Picture, size_of, zone_of
 from arvnodeman.fleet.plan.wishlist import Group, Supply, following, in_turn, next_supply
@@ -36,6 +36,7 @@ class Booting:
         self.backs: dict[str, int] = {}  # shutdowns to take back, by pool
         self.stopped: Reason | None = None  # the limit that stops a job
         self.stopped_size: NodeSize | None = None
+        self._stopped_nodes = self._stopped_lacks = 0  # that the stopped job wants, and those of them that it lacks
         self.room_wanted = 0  # nodes that jobs stopped by a limit wait for
         self._picture = picture
         self._supply = supply
@@ -85,8 +86,16 @@ class Booting:
         if self._take_from_behind(group):
             return False
         group.cause = self.stopped = stop
-        self.stopped_size = size
+        self.stopped_size, self._stopped_nodes, self._stopped_lacks = size, shape.nodes, group.lacking - back
         return True
+
+    def would_have_room(self, prices: Sequence[float]) -> bool:
+        """Is there a stopped job that no limit would stop without the nodes that cost so much each, and that cannot run
+        on these alone?"""
+        if self.stopped_size is None or not 0 < len(prices) < self._stopped_nodes:
+            return False
+        room = replace(self._room, nodes=self._room.nodes - len(prices), price=self._room.price - math.fsum(prices))
+        return room.forbid(self.stopped_size, self._stopped_lacks, wanted=0, over=self._over) is None
 
     def _take_from_behind(self, group: Group) -> bool:
         """Jobs of several nodes behind a stopped one must not sit on a part of theirs.

@@ -24,9 +24,12 @@ class NodeEnding:
         self._room = 0
         self._candidates: list[tuple[float, float, str, Reason]] = []  # less the price, since, id, reason
 
-    def walk(self, taken_back: Collection[str], ended: int, room: int, seeks: Callable[[str], bool]) -> None:
+    def walk(
+        self, taken_back: Collection[str], ended: int, room: int, seeks: Callable[[str], bool], *, in_the_way: bool
+    ) -> None:
         """`taken_back`: nodes whose shutdown is; `ended`: boots that are gone at once; `room`: nodes that are to make
-        room for jobs which a limit stops; `seeks`: may a waiting job get a node of this pool?"""
+        room for jobs which a limit stops; `seeks`: may a waiting job get a node of this pool? `in_the_way`: a job that
+        a limit stops would have room without the nodes that Slurm keeps."""
         at_once = [node for node in self._picture.leaving if node.at_once and node.id in taken_back]
         self._up = self._ends.unlisted - ended + self._ends.busy + len(at_once)
         self._up += sum(len(nodes) for nodes in self._ends.spare.values())
@@ -41,7 +44,7 @@ class NodeEnding:
                     self._room -= not case.works
                 case Kept():
                     self._up += 1
-                    if self._ends.may_unplan and not seeks(case.pool):
+                    if self._ends.may_unplan and (in_the_way or not seeks(case.pool)):
                         self._candidates.append((-case.price, self._picture.t, case.id, case.reason))
                     else:
                         self.verdicts.append(Keep(case.id, case.meanwhile, told=False))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from arvnodeman.fleet.plan import account_limits, licences
 from arvnodeman.fleet.plan.booting import Booting, NewNode
 from arvnodeman.fleet.plan.ends import NodeEnding
-from arvnodeman.fleet.plan.picture import BOOTING, IdleBin, Keep, NodeTally, Picture, Stop, size_of, zone_of
+from arvnodeman.fleet.plan.picture import BOOTING, IdleBin, Keep, Kept, NodeTally, Picture, Stop, size_of, zone_of
 from arvnodeman.fleet.plan.wishlist import Group, Supply, match_any, match_exact
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values import reasons
@@ -94,7 +95,10 @@ def plan(picture: Picture) -> Plan:
     if picture.ends is not None:
         ending = NodeEnding(picture, picture.ends, supply)
         ended = sum(boot.at_once and boot.id in end_boots for boot in picture.pending)
-        ending.walk(take_back, ended, booting.room_wanted, lambda pool: _seeks(shares.values(), pool))
+        kept = [case.price for case in picture.ends.cases if isinstance(case, Kept)]
+        in_the_way = booting.would_have_room(kept)
+        seeks = partial(_seeks, shares.values())
+        ending.walk(take_back, ended, booting.room_wanted, seeks, in_the_way=in_the_way)
     return Plan(
         shares=shares,
         tally=picture.tally,

@@ -379,6 +379,20 @@ def test_a_node_taken_back_at_once_stays_since_it_is_wanted() -> None:
     assert (later.take_back, later.verdicts) == (["x"], [])
 
 
+def test_a_node_kept_in_vain_goes_where_a_job_would_have_room_without_it() -> None:
+    """Two nodes may be there, a job wants two, and Slurm keeps the one that is there for another job, for ever."""
+    in_vain, works = KeptInVain(seconds=300), reasons.working("plnd")
+    ends = Ends(cases=[Kept("p", in_vain, works, 0.1, "large")], may_unplan=True)
+    one, two = NodeTally(nodes=1, price=0.1), NodeTally(nodes=2, price=0.2)
+    assert gone(plan(picture({PAIR: [0]}, one, ends=ends, bounds=bounds(max_nodes=2)))) == ["p"]
+    assert gone(plan(picture({PAIR: [0]}, one, ends=ends, bounds=bounds(price_cap=2 * LARGE.price)))) == ["p"]
+    assert not gone(plan(picture({PAIR: [0]}, two, ends=ends, bounds=bounds(max_nodes=2)))), "the other works"
+    assert not gone(plan(picture({BIG: [0]}, one, ends=ends, bounds=bounds(max_nodes=1)))), "it may run there"
+    assert not gone(plan(picture({PAIR: [0]}, one, ends=ends, bounds=bounds(max_nodes=3)))), "there is room"
+    cautious = replace(ends, may_unplan=False)
+    assert not gone(plan(picture({PAIR: [0]}, one, ends=cautious, bounds=bounds(max_nodes=2))))
+
+
 def test_a_node_kept_in_vain_goes_where_no_job_that_may_have_it_waits() -> None:
     in_vain, works = KeptInVain(seconds=300), reasons.working("plnd")
     case = Kept("p", in_vain, works, 0.1, "small")
