@@ -37,6 +37,7 @@ class History:
 
     def finish(self) -> dict[str, Any]:
         """Wait until the site has come to rest, stop the daemon in order, and judge."""
+        self.daemon.wait_for_line("Daemon started")  # the site may be at rest before
         self.site.wait_for(lambda state: bool(state["quiet"]), timeout=LONG)
         verdict = self.site.verdict()
         assert self.daemon.stop() == 0
