@@ -100,7 +100,7 @@ class Watch:
             if isinstance(command, Step):
                 self._check(command)
         if isinstance(event, QueueListed):
-            self._check_vain(event, now, commands)
+            self._check_vain(event, commands)
         if isinstance(event, RecordsListed):
             self._check_reasons()
         site = self.run.site
@@ -163,9 +163,9 @@ class Watch:
             case _:
                 pass
 
-    def _check_vain(self, event: QueueListed, now: float, commands: Sequence[Command]) -> None:
+    def _check_vain(self, event: QueueListed, commands: Sequence[Command]) -> None:
         """Of groups that Slurm never starts: no boot in their back-off, then the nodes of one job."""
-        site = self.run.site
+        site, now = self.run.site, self.run.now  # steady: the clock may be set
         groups = {job.shape for job in event.jobs}
         shapes = {group_name(shape): shape for shape in groups | event.refused.keys()}
         for note in commands:
