@@ -92,7 +92,7 @@ class TrialDaemon:
     @property
     def rests(self) -> bool:
         """Nothing is under way."""
-        return not self._fleet.view.operations
+        return self._fleet.is_at_rest
 
     def say(self, identity: str, word: Directive) -> None:
         """An operator's word on the node."""

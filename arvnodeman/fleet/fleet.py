@@ -116,6 +116,11 @@ class Fleet:
         return None if earliest is None else state.clock.now + max(0.0, earliest - state.t)
 
     @property
+    def is_at_rest(self) -> bool:
+        """Nothing is under way, as of this moment."""
+        return not (self._state.boots or self._state.shutdowns or self._state.chores)
+
+    @property
     def boots_at_the_cloud(self) -> int:
         """Boots that have reached the cloud: an orderly stop waits for them."""
         return sum(boot.asked and not boot.waits_for_a_list for boot in self._state.boots.values())
