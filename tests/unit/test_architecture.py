@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -262,6 +263,17 @@ def test_nothing_names_the_folder_that_it_was_written_in() -> None:
     files += [path for top in ("arvnodeman", "doc", "tests") for path in (ROOT / top).rglob("*") if path.is_file()]
     texts = {path: path.read_bytes() for path in files if path.suffix != ".pyc"}
     assert not [str(path) for path, text in texts.items() if str(ROOT).encode() in text]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout of git")
+def test_nothing_is_in_the_repository_that_is_made_or_leads_out_of_it() -> None:
+    """A virtual environment that is a link to another checkout's is there for nobody else."""
+    git = ["git", "-c", "safe.directory=*", "-C", str(ROOT), "ls-files"]
+    tracked = subprocess.run([*git, "--stage"], check=True, capture_output=True, text=True).stdout.splitlines()
+    assert len(tracked) > 500
+    assert not [line for line in tracked if not line.startswith("100")]
+    ignored = subprocess.run([*git, "--cached", "--ignored", "--exclude-standard"], check=True, capture_output=True)
+    assert not ignored.stdout
 
 
 @pytest.mark.parametrize(
