@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 from arvnodeman.fleet.messages import Command, Event
@@ -59,4 +59,4 @@ class JournalInbox:
 
 def _weight(event: Event) -> int:
     values = (getattr(event, each.name) for each in fields(event))
-    return 1 + sum(len(value) for value in values if isinstance(value, tuple | list | Mapping))
+    return 1 + sum(len(value) for value in values if isinstance(value, Collection) and not isinstance(value, str))

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from journal_doubles import LONG, POLICY, journalled, lively_site, wait_for
 
-from arvnodeman.fleet.messages import CloudListed, Poll, PollFailed, Tick
-from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError
+from arvnodeman.fleet.messages import CloudListed, Event, Poll, PollFailed, QueueListed, RecordsListed, Tick
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, Job, JobShape, RemoteError
+from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.journal.codec import Codec
 from arvnodeman.journal.inbox import JournalInbox
 from arvnodeman.journal.reader import Entry, Gap, Head, NoJournal, Told, read
 from arvnodeman.journal.writer import GZIP, MOST_FILES, SUFFIX, Journal, files_of
+from arvnodeman.slurm.words import node_work
 
 NOW = 1_700_000_000.5
 FAILED = PollFailed(Poll.QUEUE, RemoteError(ErrorKind.TRANSIENT, "away"))
@@ -126,9 +128,17 @@ def test_what_finds_no_room_is_a_gap(tmp_path: Path) -> None:
     assert told[10] == Gap(15)
 
 
-def test_a_large_list_weighs_more() -> None:
+@pytest.mark.parametrize(
+    "large",
+    [
+        CloudListed(tuple(CloudNode(str(number), "n", "r") for number in range(99)), NOW),
+        QueueListed(Queue([Job(str(number), JobShape()) for number in range(99)]), NOW),
+        RecordsListed((), {str(number): node_work(str(number), "idle") for number in range(99)}, NOW),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_large_list_weighs_more(large: Event) -> None:
     inbox = JournalInbox(most=100)
-    large = CloudListed(tuple(CloudNode(str(number), "n", "r") for number in range(99)), NOW)
     for event in (large, Tick(), Tick()):
         inbox.put(event, NOW, [])
     taken = inbox.take()
