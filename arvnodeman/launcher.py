@@ -29,8 +29,8 @@ from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import View
 from arvnodeman.history.recorder import Recorder
 from arvnodeman.history.samples import step_of
-from arvnodeman.journal.brain import JournalledBrain
 from arvnodeman.journal.writer import Journal
+from arvnodeman.loop.watched import WatchedBrain
 from arvnodeman.manage.listeners import Listeners, open_listeners
 from arvnodeman.manage.places import DRY_RUN_FOLDER
 from arvnodeman.manage.server import CannotListen
@@ -174,7 +174,7 @@ class Daemon:
         self._journal: Journal | None = None
         if settings.daemon.journal and state_dir is not None:
             self._journal = Journal(state_dir, policy, now)
-            brain = JournalledBrain(brain, self._journal)
+            brain = WatchedBrain(brain, self._journal.note)
         self._published = Published(brain.view)
         self._run = Run(settings.daemon, state_dir, self._vitals, PublishedMind(self._published))
         supervision = Supervision(self._vitals, self._run.ending)

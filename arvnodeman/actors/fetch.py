@@ -128,7 +128,7 @@ class QueueFetch:
     def __call__(self) -> QueueListed:
         """Raises RemoteFailure; SchedulerFailure when it was the scheduler."""
         started = self._now()
-        jobs: Sequence[Job] = Queue()
+        jobs: Sequence[Job] = ()
         others: Mapping[str, str] = {}
         refused: Mapping[JobShape, Sequence[Job]] = {}
         outlook = NOTHING_AHEAD

@@ -84,10 +84,10 @@ class SimSlurm:
         if self.rules.never:
             self._changed.update(name.name for name in self.names.values() if name.state == "idle")
         if self._changed:
-            fresh = {name: self.show(self.names[name]) for name in self._changed}
+            shown = {name: self.show(self.names[name]) for name in self._changed}
             self._changed.clear()
-            if any(self._shown.get(name) != node for name, node in fresh.items()):
-                self._shown = {**self._shown, **fresh}
+            if others := {name: node for name, node in shown.items() if self._shown.get(name) != node}:
+                self._shown = {**self._shown, **others}
         return self._shown
 
     def show(self, name: SimName) -> NodeWork:

@@ -1,4 +1,5 @@
-"""A brain with somebody who looks on: what goes in and what comes out is told, nothing else is different."""
+"""A brain with somebody who looks on, such as a journal: what goes in and what comes out is told, nothing else is
+different."""
 
 from __future__ import annotations
 
@@ -20,9 +21,12 @@ class WatchedBrain:
         self.next_wakeup = fleet.next_wakeup
 
     def handle(self, event: Event, now: float) -> Sequence[Command]:
-        """Take in one event and say what is to be done."""
-        commands = self._fleet.handle(event, now)
-        self._told(event, now, commands)
+        """Take in one event and say what is to be done. One that the brain dies of is told, too."""
+        commands: Sequence[Command] = ()
+        try:
+            commands = self._fleet.handle(event, now)
+        finally:
+            self._told(event, now, commands)
         return commands
 
     @property

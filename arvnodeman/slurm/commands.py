@@ -52,7 +52,7 @@ _log = logging.getLogger("arvnodeman.slurm")
 
 
 class Slurm(SlurmNodes):
-    """Slurm, as its commands on PATH reach it. Keeps nothing but what squeue can show: one serves all threads.
+    """Slurm, as its commands on PATH reach it. It keeps what its last answers said: one serves one thread.
 
     timeout: seconds for each command; the commands themselves give up after 9 s when slurmctld is away.
     job_name_pattern: only jobs whose name contains this are seen; '' for all.

@@ -6,7 +6,7 @@ them, each with BEHIND before it.
 
 from __future__ import annotations
 
-import re
+from arvnodeman.slurm.tried import version_of
 
 _FIRST = (
     ("%c", "MinCpus"),
@@ -71,10 +71,9 @@ with several tasks in NumCPUs, and its memory on all nodes, where MinMemory may 
 letter of --format shows any of these. In this way from Slurm 20.02 on. Of a name that a squeue does not know it prints
 only what stands behind it."""
 LONG_FORMAT_SINCE = (20, 2)
-_VERSION = re.compile(r"slurm\S*\s+(\d+)\.(\d+)")
 
 
-def shows_all(version: str) -> bool | None:
+def shows_all(said: str) -> bool | None:
     """Can the squeue that gives this `--version` be asked for SQUEUE_LONG_FORMAT? None: it gives none."""
-    match = _VERSION.match(version)
-    return (int(match[1]), int(match[2])) >= LONG_FORMAT_SINCE if match else None
+    version = version_of(said)
+    return version >= LONG_FORMAT_SINCE if version is not None else None

@@ -289,7 +289,7 @@ def test_nothing_is_in_the_repository_that_is_made_or_leads_out_of_it() -> None:
         ("cloud.sandbox", "from arvnodeman.sandbox.cloud import Site", ["cloud.sandbox imports sandbox"]),
         ("manage.source", "from arvnodeman.actors.daemon import X", ["manage.source imports actors"]),
         ("manage.source", "from arvnodeman.history.chronicle import Chronicle", []),
-        ("actors.daemon", "from arvnodeman.journal.brain import X", ["actors.daemon imports journal"]),
+        ("actors.daemon", "from arvnodeman.journal.writer import X", ["actors.daemon imports journal"]),
         ("actors.daemon", "import libcloud", ["actors.daemon imports libcloud, which is at home in ['cloud']"]),
         ("actors.watchdog", "from arvnodeman.supervision import words", []),
         ("launcher", "from arvnodeman.sandbox import site", ["launcher imports sandbox"]),

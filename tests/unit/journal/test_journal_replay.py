@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from journal_doubles import POLICY, journalled, lively_site
+from journal_doubles import LONG, POLICY, journalled, lively_site
 
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import Tick
-from arvnodeman.journal.brain import JournalledBrain
 from arvnodeman.journal.replay import Replay, main
 from arvnodeman.journal.writer import Journal, files_of
+from arvnodeman.loop.watched import WatchedBrain
 
 
 @pytest.mark.parametrize("names", [False, True], ids=["arvados", "names"])
@@ -93,8 +93,23 @@ def test_the_command_says_what_came_of_it(tmp_path: Path, capsys: pytest.Capture
 
 def test_a_brain_with_a_journal_is_the_brain(tmp_path: Path) -> None:
     fleet = Fleet(POLICY, 1.0)
-    brain = JournalledBrain(fleet, Journal(tmp_path, POLICY, 1.0))
+    brain = WatchedBrain(fleet, Journal(tmp_path, POLICY, 1.0).note)
     assert brain.handle(Tick(), 2.0) == Fleet(POLICY, 1.0).handle(Tick(), 2.0)
     assert brain.view is fleet.view
     assert brain.next_wakeup() == fleet.next_wakeup()
     assert brain.boots_at_the_cloud == 0
+
+
+def test_the_event_that_the_brain_dies_of_is_noted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet, journal = Fleet(POLICY, 1.0), Journal(tmp_path, POLICY, 1.0)
+
+    def die(_event: object, _now: float) -> None:
+        raise KeyError("nobody foresaw it")
+
+    monkeypatch.setattr(fleet, "handle", die)
+    with pytest.raises(KeyError):
+        WatchedBrain(fleet, journal.note).handle(Tick(), 2.0)
+    journal.start()
+    journal.stop(LONG)
+    outcome = Replay().play(files_of(tmp_path / "journal"))
+    assert outcome.events == 1
