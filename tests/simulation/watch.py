@@ -241,9 +241,7 @@ class Watch:
         """What stands, for a failure."""
         view, site = self.run.fleet.view, self.run.site
         waiting = [job for job in site.jobs.values() if not job.done and not job.cancelled]
-        words = [
-            (node.name, node.state.value, node.slurm, view.why(node.id).words(view.t)) for node in view.nodes.values()
-        ]
+        words = [(node.name, node.state.value, node.slurm, node.why.words(view.t)) for node in view.nodes.values()]
         reasons = [(shape, w.served, w.jobs, w.cause and w.cause.words(view.t)) for shape, w in view.waiting.items()]
         slots = [record for record in site.keeper.listed() if record.slot is not None]
         slurm = [name for name in site.slurms.names.values() if name.node is not None and not name.node.gone]

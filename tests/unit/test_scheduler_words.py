@@ -44,7 +44,7 @@ STATES = (set(WORDS) | LONG_STATES | FLAGS) - ENGLISH
 LIMITS = re.compile(r"\b(?:Grp|Max)(?:TRES|Jobs|Wall|Submit)\w*|\bQOS\w*")
 REASONS = {each for each in (*WAITS_FOR_NODES, *ALWAYS_SAID, "JobHeldUser") if " " not in each}
 REASONS -= {"Resources", "Priority", "Cleaning"}  # English
-VALUES = FLEET / "values" / "work.py"  # whose own words these are
+KINDS = FLEET / "values" / "work.py"  # whose own words these are
 STAYS = {
     "QOS ": "plan and obstacles: whose limit it is, in a job's reason",
     "QOS": "words of a group of jobs: whose it is, in the log and on the page",
@@ -90,17 +90,47 @@ def test_the_brain_names_no_state_flag_reason_limit_or_command_of_slurm() -> Non
     assert {path: texts for path, texts in named.items() if texts} == {}
 
 
-def test_no_state_is_compared_with_a_text() -> None:
+def told_apart(tree: ast.AST) -> Iterator[str]:
+    """Where a state's text is compared, a case, a key, or one of a table's: English words, too."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare():
+                parts = list(ast.walk(node)) if "worker_state" not in ast.unparse(node) else []
+            case ast.MatchValue(value=value) | ast.Subscript(slice=value):
+                parts = [value]
+            case ast.Dict(keys=keys):
+                parts = [each for each in keys if each is not None]
+            case ast.Set(elts=parts) | ast.List(elts=parts) | ast.Tuple(elts=parts):
+                pass
+            case ast.Call(func=ast.Attribute(attr="startswith" | "endswith" | "get"), args=parts):
+                pass
+            case _:
+                continue
+        texts = {each.value for each in parts if isinstance(each, ast.Constant)}
+        if not texts.isdisjoint(set(WORDS) | LONG_STATES):
+            yield ast.unparse(node)
+
+
+def test_no_state_is_told_apart_by_a_text() -> None:
     """Where Slurm's word is English, too, it shows in how it is used: `slurm.state == "idle"`."""
-    compared = []
-    for path in sorted(FLEET.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            texts = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)} & (
-                set(WORDS) | LONG_STATES
-            )
-            if isinstance(node, ast.Compare) and texts and "worker_state" not in ast.unparse(node):
-                compared.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
-    assert compared == []
+    files = [path for path in sorted(FLEET.rglob("*.py")) if path != KINDS]
+    texts = {path.name: list(told_apart(ast.parse(path.read_text(encoding="utf-8")))) for path in files}
+    assert {name: found for name, found in texts.items() if found} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "busy = state == 'idle'",
+        "busy = state in ('idle', 'mix')",
+        "match state:\n    case 'idle':\n        busy = False",
+        "BUSY = {'mix': True, 'idle': False}",
+        "BUSY = frozenset({'mix', 'comp'})",
+        "drained = state.startswith('drain')",
+    ],
+)
+def test_a_state_that_is_told_apart_by_a_text_is_found(source: str) -> None:
+    assert list(told_apart(ast.parse(source)))
 
 
 def test_what_stays_is_there() -> None:

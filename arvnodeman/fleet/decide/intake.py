@@ -207,7 +207,7 @@ def judge_all(state: State) -> None:
 
 def _judge_each(state: State, basis: Basis) -> tuple[list[Verdict], list[Node], list[Node]]:
     """The verdict on each node that is not as busy as it was; nodes that Slurm calls down now, and did not before;
-    nodes that have not been heard of lately."""
+    nodes that nobody has heard from lately."""
     judged: list[Verdict] = []
     turned: list[Node] = []
     unheard: list[Node] = []

@@ -145,13 +145,13 @@ class _Chances(Mapping[str, Chance]):
     """Of each node, judged when it is asked about: few are."""
 
     def __init__(self, roster: Roster, basis: Basis) -> None:
-        self._roster, self._sight = roster, basis
+        self._roster, self._basis = roster, basis
 
     def __getitem__(self, identity: str) -> Chance:
         node = self._roster.nodes[identity]
         self._roster.wake(node)  # as long as a job wants it, its polls are not counted
-        enough = node.idle_polls >= self._sight.policy.consecutive_idle_count
-        return Chance(eligible(node, self._sight), node.idle_polls, enough)
+        enough = node.idle_polls >= self._basis.policy.consecutive_idle_count
+        return Chance(eligible(node, self._basis), node.idle_polls, enough)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._roster.nodes)

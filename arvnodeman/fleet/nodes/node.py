@@ -83,7 +83,7 @@ class Node:
     down_times: deque[float] | None = None  # node polls that found it down since it was last busy
     down_cause: Reason | None = None
     reason: Reason | None = None  # why it stays, as decided last; None: nothing has been decided yet
-    doubtful: bool = False  # not heard of for long, and kept all the same
+    doubtful: bool = False  # not heard from for long, and kept all the same
     ending: Reason | None = None  # why its shutdown was begun
     slurm_down: bool | None = None  # what Slurm alone says; None: not asked yet
     grace_until: float | None = None  # mass-down: it keeps its state

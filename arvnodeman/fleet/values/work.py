@@ -45,7 +45,7 @@ class WorkKind(StrEnum):
     FAILED = "failed", ("vouched", "hides_jobs")
     UNFIT = "unfit", ("down", "vouched", "hides_jobs")  # it has less than the scheduler is told that it has
     DOWN = "down", ("down", "vouched")
-    UNHEARD = "unheard", ("down",)  # nothing has been heard of it since the scheduler began
+    UNHEARD = "unheard", ("down",)  # nothing has been heard from it since the scheduler began
     TAKEN = "taken", ()  # somebody is at work on it, such as who has it rebooted; or it is a word that nobody knows
 
     def __new__(cls, value: str, traits: tuple[str, ...] = ()) -> Self:

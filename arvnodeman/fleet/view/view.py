@@ -1,4 +1,4 @@
-"""The Fleet as others see it: an immutable account, published after each poll, read from any thread without locks."""
+"""The Fleet as others see it: an immutable snapshot of what it knows, read from any thread without locks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NodeStatus(NamedTuple):
     doing: str  # the stage of its shutdown, '' for none
     first_seen: float
     been_up: bool
-    doubtful: bool  # not heard of for long, and kept all the same
+    doubtful: bool  # not heard from for long, and kept all the same
     ending: Reason | None  # why its shutdown was begun; an operator's is in his word
     why: Reason  # why it stays, or what is being done about it: as decided, by the one who decides
 
@@ -151,7 +151,3 @@ class View:
     def stopping(self) -> bool:
         """An orderly stop has begun."""
         return self.gate.is_shut_by(Bar.STOPPING)
-
-    def why(self, node: str) -> Reason:
-        """Why a node (by cloud id) stays, or goes. KeyError for an unknown one."""
-        return self.nodes[node].why

@@ -72,7 +72,7 @@ def test_that_the_address_is_missing_is_said_of_the_node_and_in_the_log(register
     world = begun(registers=registers)
     minutes(world, 10)
     (identity,) = world.cloud
-    assert SAID in world.fleet.view.why(identity).words(world.fleet.view.t)
+    assert SAID in world.fleet.view.nodes[identity].why.words(world.fleet.view.t)
     told = [line for line in world.log(30) if SAID in line]
     assert len(told) == 1
 
@@ -99,7 +99,7 @@ def test_an_address_that_comes_late_is_no_fault() -> None:
     world.cloud[identity] = replace(world.cloud[identity], address="10.0.0.7")
     minutes(world, 5)
     assert not [line for line in world.log(30) if SAID in line]
-    assert SAID not in world.fleet.view.why(identity).words(world.fleet.view.t)
+    assert SAID not in world.fleet.view.nodes[identity].why.words(world.fleet.view.t)
 
 
 def test_where_nodes_report_themselves_no_address_is_needed() -> None:

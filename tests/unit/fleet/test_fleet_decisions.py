@@ -116,7 +116,7 @@ def test_a_node_that_vanished_and_its_record() -> None:
 
 
 def why(world: World, name: str) -> str:
-    return world.fleet.view.why(f"i-{name}").words(world.fleet.view.t)
+    return world.fleet.view.nodes[f"i-{name}"].why.words(world.fleet.view.t)
 
 
 def test_an_idle_node_that_might_go_says_who_needs_it() -> None:

@@ -46,7 +46,8 @@ def test_a_second_node_of_a_busy_name_goes_only_where_slurm_finds_the_first(
     assert len(warned) <= 2  # once an hour
     assert made.fleet.view.nodes["i-2"].doubtful is not goes
     if not goes:
-        assert made.fleet.view.why("i-2").words(made.now).endswith("Slurm says alloc of cloud1, which may be this node")
+        why = made.fleet.view.nodes["i-2"].why.words(made.now)
+        assert why.endswith("Slurm says alloc of cloud1, which may be this node")
 
 
 def test_it_goes_when_the_name_works_no_more_and_the_name_is_left_alone() -> None:
@@ -131,7 +132,7 @@ def test_a_record_that_another_node_has_taken_over_keeps_that_node_while_slurm_c
     made.cycle(times=90)
     made.obey()
     assert "i-2" not in made.destroyed()
-    assert "which may be this node" in made.fleet.view.why("i-2").words(made.now)
+    assert "which may be this node" in made.fleet.view.nodes["i-2"].why.words(made.now)
 
 
 def test_the_record_of_a_node_that_goes_is_not_cleaned_when_another_has_it_by_now() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from arvnodeman.fleet.nodes.node import Node
 
 FLEET = Path(__file__).parents[3] / "arvnodeman" / "fleet"
-ROWS = {"node", "row", "self.node", "boot.row", "shutdown.node"}  # what a row is called
+NO_ROWS = {"self", "memory"}  # what has fields of the same names and is none: others' own, what is known of a group
 OBSERVED = {
     "nodes.roster": "listed record namesake stop_polls failed_polls turn quiet rested woken",
     "decide.directives nodes.roster": "cloud directive_unseen_until",
@@ -51,10 +51,15 @@ def written(name: str, source: str) -> Iterator[str]:
     own = [each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == "Node"]
     inside = {id(each) for row in own for each in ast.walk(row)}
     for each in ast.walk(tree):
-        if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store) and each.attr in known:
-            called = ast.unparse(each.value)
-            if called in ROWS or (called == "self" and id(each) in inside and name == "nodes.node"):
-                yield each.attr
+        match each:
+            case ast.Attribute(value=value, attr=attribute, ctx=ast.Store() | ast.Del()) if attribute in known:
+                its_own = id(each) in inside and name == "nodes.node"
+                if its_own or ast.unparse(value) not in NO_ROWS:
+                    yield attribute
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[_, field, *_]):
+                yield ast.unparse(field)
+            case _:
+                pass
 
 
 def table() -> Mapping[str, set[str]]:
@@ -81,5 +86,6 @@ def test_every_field_has_an_owner() -> None:
 
 
 def test_a_write_is_seen_however_it_is_written() -> None:
-    source = "node.price = 1\nrow.idle_polls += 1\nself.node.gone, other.gone = True, False\nnode.word = 2\n"
-    assert sorted(written("decide.x", source)) == ["gone", "idle_polls", "price"]
+    source = "node.price = 1\nrow.idle_polls += 1\nself.node.gone, found[0].gone = True, False\nnode.word = 2\n"
+    source += "self.price = 2\ndel other.size\nsetattr(node, 'use', 3)\n"
+    assert sorted(written("decide.x", source)) == ["'use'", "gone", "gone", "idle_polls", "price", "size"]

@@ -108,6 +108,8 @@ def test_what_no_node_is_there_for_is_booted_for_its_jobs() -> None:
     assert [share.served for share in made.shares.values()] == [2, 1]
     assert [share.booting for share in made.shares.values()] == [1, 1]
     assert not any(share.waits or share.cause for share in made.shares.values())
+    alike = plan(picture({ONE: [0, 1], JobShape(ram=500): [2]}, supply(small=(9, 0, 0, 0))))
+    assert alike.wanted == {"small": 3}
 
 
 def test_the_tally_gate_and_news_of_the_picture_go_with_the_plan() -> None:

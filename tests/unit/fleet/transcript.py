@@ -31,9 +31,7 @@ class Written(World):
     def account(self) -> list[str]:
         """How everything stands, as the newest view tells."""
         view = self.fleet.view
-        found = [
-            f"node {node.id} {node.state.value}: {view.why(node.id).words(view.t)}" for node in view.nodes.values()
-        ]
+        found = [f"node {node.id} {node.state.value}: {node.why.words(view.t)}" for node in view.nodes.values()]
         for shape, group in view.waiting.items():
             why = group.cause.words(view.t) if group.cause is not None else "nothing"
             sizes = " or ".join(size.id for size in group.choices) or "no size"

@@ -399,7 +399,7 @@ class World:
 
     def why(self, name: str = "compute1") -> str:
         """Why it is there, or goes."""
-        return self.fleet.view.why(f"i-{name}").words(self.fleet.view.t)
+        return self.fleet.view.nodes[f"i-{name}"].why.words(self.fleet.view.t)
 
     def reason(self, shape: JobShape = ONE) -> str:
         """Why the next job of a shape waits; '' when it has its nodes."""
