@@ -132,10 +132,11 @@ class RealSlurm:
             self._slurm.kill_node(name)
 
     def image_resumes(self, name: str) -> None:
-        """Soon, and by scontrol, as the image does it."""
+        """Soon, and by scontrol, as the image does it. One that has a job by then is in service, and whoever drains it
+        means that."""
 
         def resume() -> None:
-            if self._slurm.state(name).rstrip("*") in ("down", "drain", "drng"):
+            if self._slurm.state(name).rstrip("*") in ("down", "drain"):
                 self._slurm.run("scontrol", "update", f"NodeName={name}", "State=RESUME")
 
         self._errands.put(resume)

@@ -108,7 +108,7 @@ def test_a_drain_found_after_a_restart_is_taken_back_when_the_node_is_wanted(rea
     real.slurm("scontrol", "update", f"NodeName={node['hostname']}", "State=DRAIN", f"Reason={reason}")
     second = real.job(size="small", duration=seconds(1))
     daemon = real.daemon(max_nodes=1)
-    daemon.wait_for_line("Shutdown cancelled: ")
+    real.until(lambda: "Shutdown cancelled: " in daemon.text(), "the drain to be taken back")
     real.until(lambda: real.sinfo(node["hostname"]).rstrip("*") == "alloc", "the node to be resumed")
     assert real.job_state(first)["state"] in ("running", "completed")
     real.until_quiet()
