@@ -108,9 +108,12 @@ class PrivateSlurm:
             raise SlurmFailed("slurmctld did not end")
 
     def start_node(self, name: str) -> None:
-        """Start the slurmd of a node. Raises SlurmFailed, also when it runs already."""
+        """Start the slurmd of a node. Raises SlurmFailed, also when it runs already.
+
+        One of a name declared CLOUD says that its machine has just booted (-b), or slurmctld would wait on for that."""
         (self.folder / "spool" / name).mkdir(exist_ok=True)
-        self._start(f"slurmd.{name}", "slurmd", "-D", "-N", name)
+        booted = ["-b"] if name in self.shape.cloud_names else []
+        self._start(f"slurmd.{name}", "slurmd", "-D", *booted, "-N", name)
 
     def kill_node(self, name: str) -> None:
         """The machine of a node ends: its slurmd is killed, and all that its jobs are."""
@@ -164,7 +167,7 @@ class PrivateSlurm:
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(1024))
         key.chmod(0o400)
-        self._ports = Ports.take(self.shape.startable)
+        self._ports = Ports.take(self.shape.startable + len(self.shape.cloud_names))
         write_conf(self.folder, self._ports, self.shape)
         self._ward = subprocess.Popen(
             [sys.executable, "-m", "arvnodeman.sandbox.real_slurm_ward", str(self.folder)],

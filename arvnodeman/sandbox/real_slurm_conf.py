@@ -13,6 +13,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from arvnodeman.sandbox.hostlist import expand
+
 PACKAGES = "slurm-wlm slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge"
 APT = f"apt-get install --no-install-recommends {PACKAGES}"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo", "scontrol", "scancel")
@@ -66,11 +68,37 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CloudNames:
+    """Names declared State=CLOUD, on which slurmctld places jobs while they are off."""
+
+    names: str  # a host list
+    size: str  # the feature instancetype=SIZE
+    cores: int = 2
+    memory: int = 4_000  # MB
+    weight: int = 1
+
+
+POWER_SAVING = {
+    "SuspendTime": "-1",
+    "SuspendProgram": "/bin/true",
+    "ResumeProgram": "/bin/true",
+    "SuspendTimeout": "30",
+    "ResumeTimeout": "300",
+    "SuspendRate": "0",
+    "ResumeRate": "0",
+    "SlurmctldParameters": "power_save_interval=1",
+}
+"""Power saving in which Slurm resumes nodes and suspends none by itself, for names declared CLOUD."""
+YEARS = "SuspendTime=315360000"  # of their partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """What the nodes are like, and how patient slurmctld is (seconds).
 
     Every node has the same size in slurm.conf, that of the largest; a job has its nodes to itself in the partition
     `compute` and shares them in `shared`. `startable`: how many nodes have a port for a slurmd (all, if they are few).
+    Beside them are the names of `cloud`, in the partition of that name, with power saving.
     """
 
     nodes: int = 64  # compute1 to this, besides compute0
@@ -84,11 +112,20 @@ class Shape:
     gres_nodes: int = 0
     partitions: tuple[tuple[str, str], ...] = ()  # more of them: name and nodes
     state: str = "UNKNOWN"  # as which the nodes are declared; a plain restart kills the jobs on those declared DOWN
+    cloud: tuple[CloudNames, ...] = ()
+    power: tuple[tuple[str, str], ...] = ()  # in place of what POWER_SAVING says; '' leaves it out
+    cloud_partition: str = f"{YEARS} DefMemPerCPU=100"  # what stands there of the partition `cloud`
 
     @property
     def startable(self) -> int:
-        """Nodes that can have a slurmd, compute0 counted."""
-        return min(self.nodes, MOST_NODES) + 1
+        """Nodes that can have a slurmd, compute0 counted, but for those of `cloud`."""
+        return min(self.nodes, MOST_NODES - len(self.cloud_names)) + 1
+
+    @property
+    def cloud_names(self) -> list[str]:
+        """The names of `cloud` that can have a slurmd: those of a host list that is no longer than MOST_NODES."""
+        lists = [expand(each.names) for each in self.cloud]
+        return [name for names in lists if len(names) <= MOST_NODES for name in names]
 
 
 def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
@@ -111,6 +148,7 @@ def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
     if shape.nodes >= shape.startable:
         rest = f"compute[{shape.startable}-{shape.nodes}]"
         nodes.append(f"NodeName={rest} NodeAddr=127.0.0.1 Port={last} {size}")
+    nodes += _cloud(shape, last + 1)
     text = _CONF.format(
         d=folder, user=user, port=ports.controller, timeout=shape.slurmd_timeout, patience=shape.message_timeout
     )
@@ -119,8 +157,28 @@ def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
         f"PartitionName={name} Nodes={hosts} MaxTime=INFINITE State=UP OverSubscribe=EXCLUSIVE"
         for name, hosts in shape.partitions
     ]
-    path.write_text("\n".join([text.strip(), *nodes, *_PARTITIONS, *more, ""]), encoding="ascii")
+    others = f"compute[0-{shape.nodes}]" if shape.cloud else "ALL"
+    partitions = [each.format(nodes=others) for each in _PARTITIONS]
+    path.write_text("\n".join([text.strip(), *nodes, *partitions, *more, ""]), encoding="ascii")
     return path
+
+
+def _cloud(shape: Shape, port: int) -> list[str]:
+    """The names declared CLOUD, the first at this port, their partition, and power saving for it."""
+    if not shape.cloud:
+        return []
+    lines = [f"{name}={value}" for name, value in (POWER_SAVING | dict(shape.power)).items() if value]
+    for each in shape.cloud:
+        count = len(expand(each.names))
+        ports = f"[{port}-{port + count - 1}]" if count <= MOST_NODES else f"{port}"
+        lines.append(
+            f"NodeName={each.names} NodeAddr=127.0.0.1 Port={ports} CPUs={each.cores} "
+            f"RealMemory={each.memory} Weight={each.weight} Feature=instancetype={each.size} State=CLOUD"
+        )
+        port += count if count <= MOST_NODES else 0
+    names = ",".join(each.names for each in shape.cloud)
+    lines.append(f"PartitionName=cloud Nodes={names} State=UP {shape.cloud_partition}")
+    return lines
 
 
 def _gres_conf(shape: Shape) -> str:
@@ -176,6 +234,6 @@ KillWait=1
 TreeWidth=65533
 """
 _PARTITIONS = (
-    "PartitionName=compute Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=EXCLUSIVE",
-    "PartitionName=shared Nodes=ALL MaxTime=INFINITE State=UP OverSubscribe=NO",
+    "PartitionName=compute Nodes={nodes} Default=YES MaxTime=INFINITE State=UP OverSubscribe=EXCLUSIVE",
+    "PartitionName=shared Nodes={nodes} MaxTime=INFINITE State=UP OverSubscribe=NO",
 )

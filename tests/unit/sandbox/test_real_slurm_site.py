@@ -10,7 +10,7 @@ import pytest
 
 from arvnodeman.sandbox.clock import VirtualClock
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed, ended_jobs
-from arvnodeman.sandbox.real_slurm_conf import Ports, Shape, write_conf
+from arvnodeman.sandbox.real_slurm_conf import CloudNames, Ports, Shape, write_conf
 from arvnodeman.sandbox.real_slurm_site import RealSlurm, sbatch_command
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import Computer
@@ -238,6 +238,24 @@ def test_slurm_conf_names_every_node_once(tmp_path: Path) -> None:
     lines = [line for line in text.splitlines() if line.startswith("NodeName=")]
     assert [line.split()[0] for line in lines] == ["NodeName=compute[0-120]", "NodeName=compute[121-1000]"]
     assert all("CPUs=3 " in line and line.endswith("State=UNKNOWN") for line in lines)
+
+
+def test_names_that_slurm_powers_up_have_ports_and_a_partition_of_their_own(tmp_path: Path) -> None:
+    many = CloudNames(names="m-[1-500]", size="many", weight=9)
+    cloud = (CloudNames(names="s-[1-3]", size="small", cores=4), many)
+    shape = Shape(nodes=2, cloud=cloud, power=(("ResumeRate", "300"), ("SuspendProgram", "")))
+    ports = Ports.take(shape.startable + len(shape.cloud_names))
+    text = write_conf(tmp_path, ports, shape).read_text()
+    ports.holder.close()
+    first = ports.first_node + 3
+    assert shape.cloud_names == ["s-1", "s-2", "s-3"]
+    small, big = (line for line in text.splitlines() if line.endswith("State=CLOUD"))
+    assert small.startswith(f"NodeName=s-[1-3] NodeAddr=127.0.0.1 Port=[{first}-{first + 2}] CPUs=4 ")
+    assert big.startswith(f"NodeName=m-[1-500] NodeAddr=127.0.0.1 Port={first + 3} CPUs=2 ")
+    assert "PartitionName=compute Nodes=compute[0-2] " in text
+    assert "PartitionName=cloud Nodes=s-[1-3],m-[1-500] State=UP SuspendTime=315360000 " in text
+    assert "ResumeRate=300\n" in text
+    assert "SuspendProgram" not in text
 
 
 def test_the_account_of_ended_jobs_is_read(tmp_path: Path) -> None:
