@@ -18,8 +18,9 @@ from arvnodeman.fleet.messages import (
     Step,
     StepResult,
 )
-from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.model import Secret
+from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened
 from arvnodeman.loop.world import Answer, Listed, World
 
 Report = Callable[[Step, str, str], None]  # the step, what it is about, what would have been done
@@ -140,10 +141,37 @@ class DryRunWorld:
 
     @_pretend.register
     def _(self, step: OfferFeatures) -> StepResult:
-        names, features = ", ".join(step.hostnames[:5]), ",".join(sorted(step.features))
-        more = f" and {len(step.hostnames) - 5} more" if len(step.hostnames) > 5 else ""
-        self._report(step, step.hostnames[0], f"give the free names {names}{more} in Slurm the features {features}")
+        features = ",".join(sorted(step.features))
+        words = f"give the free names {_some(step.hostnames)} in Slurm the features {features}"
+        self._report(step, step.hostnames[0], words)
         self._overlay.offer(step.hostnames, step.features)
+        return None
+
+    @_pretend.register
+    def _(self, step: GiveBack) -> StepResult:
+        words = f"give the jobs placed on {_some(step.hostnames)} back to Slurm: {step.reason}"
+        self._report(step, step.hostnames[0], words)
+        return GivenBack()
+
+    @_pretend.register
+    def _(self, step: OpenNames) -> StepResult:
+        self._report(step, step.hostnames[0], f"open {_some(step.hostnames)} in Slurm")
+        return NamesOpened(step.hostnames)
+
+    @_pretend.register
+    def _(self, step: CloseNames) -> StepResult:
+        self._report(step, step.hostnames[0], f"close {_some(step.hostnames)} in Slurm, reason: {step.reason}")
+        return None
+
+    @_pretend.register
+    def _(self, step: ReleaseJobs) -> StepResult:
+        jobs = [job.id for job in step.jobs]
+        self._report(step, jobs[0], f"let Slurm place the jobs {_some(jobs)} at once")
+        return JobsReleased()
+
+    @_pretend.register
+    def _(self, step: PowerUp) -> StepResult:
+        self._report(step, step.hostnames[0], f"power up {_some(step.hostnames)} in Slurm")
         return None
 
     @_pretend.register
@@ -174,3 +202,8 @@ class DryRunWorld:
         self._report(step, step.job.id, f"cancel job {step.job.id}: {step.reason}")
         self._overlay.cancel(step.job)
         return None
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of some names."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

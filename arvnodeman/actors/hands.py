@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from arvnodeman.actors.together import RECORD_STEPS, do_record_steps, do_scheduler_steps
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
-from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, Secret
 from arvnodeman.records.names import SlurmRecords
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from arvnodeman.cloud.base import CloudDriver
     from arvnodeman.records.keeper import RecordKeeper
     from arvnodeman.scheduler.base import Scheduler
+    from arvnodeman.scheduler.placing import PlacingScheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Makers:
     scheduler: Callable[[], Scheduler]
     jobs: Callable[[], JobsQueue] | None  # None: there is no Arvados
     ping_url: Callable[[str, Secret], Secret]  # record uuid, ping secret
+    placing: Callable[[], PlacingScheduler] | None = None  # None: the scheduler places no jobs on names that are off
 
 
 class Hands:
@@ -55,6 +57,11 @@ class Hands:
     def _jobs(self) -> JobsQueue:
         assert self._makers.jobs is not None
         return self._makers.jobs()
+
+    @cached_property
+    def _placing(self) -> PlacingScheduler:
+        assert self._makers.placing is not None
+        return self._makers.placing()
 
     @singledispatchmethod
     def do(self, step: Step) -> StepResult:
@@ -129,6 +136,28 @@ class Hands:
     @do.register
     def _(self, step: OfferFeatures) -> StepResult:
         self._scheduler.offer(step.hostnames, step.features)
+        return None
+
+    @do.register
+    def _(self, step: GiveBack) -> StepResult:
+        return self._placing.give_back(step.hostnames, step.reason, interactive=step.interactive)
+
+    @do.register
+    def _(self, step: OpenNames) -> StepResult:
+        return self._placing.open_names(step.hostnames)
+
+    @do.register
+    def _(self, step: CloseNames) -> StepResult:
+        self._placing.close_names(step.hostnames, step.reason, step.resume_after)
+        return None
+
+    @do.register
+    def _(self, step: ReleaseJobs) -> StepResult:
+        return self._placing.release_jobs(step.jobs)
+
+    @do.register
+    def _(self, step: PowerUp) -> StepResult:
+        self._placing.power_up(step.hostnames)
         return None
 
     @do.register

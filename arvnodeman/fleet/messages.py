@@ -28,6 +28,7 @@ from arvnodeman.fleet.values.model import (
     RemoteError,
     Secret,
 )
+from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
 from arvnodeman.fleet.values.work import NodeWork
 
 
@@ -76,6 +77,7 @@ class QueueListed:
     started: float
     refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)  # for what is told while a node is up
     outlook: Outlook = NOTHING_AHEAD
+    returned: Sequence[PlacedJob] = ()  # that were given back, and are not released yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,9 @@ class NodeSeen:
     jobs: int | None = None
 
 
-StepResult = None | CloudNode | RecordPrepared | NodeSeen | tuple[ProviderSize, ...]
+StepResult = (
+    None | CloudNode | RecordPrepared | NodeSeen | GivenBack | NamesOpened | JobsReleased | tuple[ProviderSize, ...]
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,7 @@ class NodeRecord:
     free: bool | None = None  # may it be taken for a boot? None: its age tells
     partitions: tuple[str, ...] = ()  # of Slurm, that its name is in; empty: not known
     reserved: bool = False  # its name is in a reservation of Slurm's that has begun
+    size: str | None = None  # section NAME, where the name can have nodes of that size alone
 
     @property
     def fqdn(self) -> str | None:
@@ -346,6 +347,7 @@ class Job:
     in_slurm: bool = True  # False: from Arvados' own jobs queue
     time_limit: float | None = None  # seconds that it may run once it has begun, infinity for no limit; None: not known
     waits: WaitKind = field(default=WaitKind.NODES, compare=False)  # what its reason means
+    names: tuple[str, ...] = ()  # that the scheduler placed it on, where it has not begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,3 +377,4 @@ class Policy:
     keep_drained: bool = False
     slurm: bool = False  # the slurm dispatcher: drains, features, weights
     asks_scheduler: bool = True  # what nodes do is asked of it: its word on work comes first
+    places: bool = False  # the scheduler places jobs on names that are off, and the nodes for these are booted

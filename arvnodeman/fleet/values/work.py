@@ -13,7 +13,20 @@ from typing import Self
 OUR_SHUTDOWN = "Node Manager shutdown"
 OUR_REMOVAL = "Node Manager removal"
 OUR_BOOT = "Node Manager boot"  # of a name, until the scheduler is told where its new node is
-OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT)  # how the reasons of our drains begin
+OUR_RETURN = "Node Manager return"  # of a name whose jobs were given back to the scheduler
+OUR_CLOSING = "Node Manager closed"  # of a name without a machine, on which no job is to be placed for now
+OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT, OUR_RETURN, OUR_CLOSING)  # how the reasons of our drains begin
+
+
+class Power(StrEnum):
+    """Of a name that the scheduler has powered up and down by us: how far that is, as it says."""
+
+    ON = "on"  # there is nothing to say of it, as of every node that is not powered by us
+    OFF = "off"  # no machine is to be there, and nothing asks for one
+    WANTED = "wanted"  # off, and a job is placed on it or it is asked for: it is about to be STARTING
+    STARTING = "starting"  # a machine is to come, and has not registered
+    LEAVING = "leaving"  # it goes when no job is on it; jobs may begin there yet
+    GOING = "going"  # no job is on it, and none begins: its machine is to be destroyed
 
 
 class Traits:
@@ -45,6 +58,7 @@ class WorkKind(StrEnum):
     FAILED = "failed", ("vouched", "hides_jobs")
     UNFIT = "unfit", ("down", "vouched", "hides_jobs")  # it has less than the scheduler is told that it has
     DOWN = "down", ("down", "vouched")
+    OFF = "off", ("down", "vouched")  # it is powered off in good order: jobs may be placed on it all the same
     UNHEARD = "unheard", ("down",)  # nothing has been heard from it since the scheduler began
     TAKEN = "taken", ()  # somebody is at work on it, such as who has it rebooted; or it is a word that nobody knows
 
@@ -110,6 +124,13 @@ class NodeWork:
     weight: int = 0
     features: frozenset[str] = field(default_factory=frozenset)
     reason: str = ""  # of a drain, or why it is down: for people, but for what `drain` reads in it; '' for none
+    power: Power = Power.ON
+    placed: bool = False  # jobs are placed on it, begun or not
+
+    @property
+    def is_off(self) -> bool:
+        """No machine is to be there, and no job can be hit by the destroy of one that is."""
+        return self.power is Power.GOING or (self.power is Power.OFF and not self.placed)
 
     @property
     def drain(self) -> OurDrain | None:

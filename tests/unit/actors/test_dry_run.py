@@ -11,7 +11,7 @@ from arvnodeman.actors.dry_run_world import DryRunWorld
 from arvnodeman.actors.overlay import Overlay
 from arvnodeman.fleet import messages as m
 from arvnodeman.fleet.messages import CloudListed, NodeSeen, Poll, QueueListed, RecordPrepared, RecordsListed, Step
-from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
@@ -25,6 +25,7 @@ from arvnodeman.fleet.values.model import (
     RemoteError,
     Secret,
 )
+from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.words import node_work
 
@@ -99,6 +100,11 @@ CHANGES: list[Step] = [
     m.DestroyNode(1, NODE),
     m.DescribeNode(1, "compute1", "small", 7),
     OfferFeatures(1, ("compute1", "compute2"), frozenset({"instancetype=small"})),
+    GiveBack(1, ("compute1", "compute2"), "why"),
+    OpenNames(1, ("compute1",)),
+    CloseNames(1, ("compute1",), "why", 60.0),
+    ReleaseJobs(1, (PlacedJob("7"),)),
+    PowerUp(1, ("compute1",)),
     m.DrainNode(1, "compute1", "why"),
     m.ResumeNode(1, "compute1"),
     m.SetNodeDown(1, "compute1", "why"),

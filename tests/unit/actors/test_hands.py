@@ -10,7 +10,7 @@ import pytest
 from arvnodeman.actors.hands import Hands, Makers
 from arvnodeman.actors.waiting import family_of
 from arvnodeman.fleet import messages as m
-from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
@@ -25,6 +25,7 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
+from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.records.names import SlurmRecords
 from arvnodeman.slurm.errors import UnknownNode
 from arvnodeman.slurm.words import node_work
@@ -40,7 +41,7 @@ URL = Secret("https://ping/hush")
 
 @pytest.fixture
 def site() -> Mock:
-    """All clients as one recorder: site.driver, site.keeper, site.slurm, site.jobs."""
+    """All clients as one recorder: site.driver, site.keeper, site.slurm, site.jobs, site.placing."""
     site = Mock()
     site.slurm.node.return_value = node_work("compute1", "drain")
     site.slurm.jobs_on.return_value = 2
@@ -57,6 +58,7 @@ def hands(site: Mock) -> Hands:
             scheduler=lambda: site.slurm,
             jobs=lambda: site.jobs,
             ping_url=site.ping_url,
+            placing=lambda: site.placing,
         )
     )
 
@@ -87,6 +89,15 @@ STEPS: list[tuple[m.Step, list[Any], str | None]] = [
         None,
     ),
     (OfferFeatures(1, ("a", "b"), frozenset({"x"})), [call.slurm.offer(("a", "b"), frozenset({"x"}))], None),
+    (
+        GiveBack(1, ("a", "b"), "why"),
+        [call.placing.give_back(("a", "b"), "why", interactive=False)],
+        "placing.give_back",
+    ),
+    (OpenNames(1, ("a", "b")), [call.placing.open_names(("a", "b"))], "placing.open_names"),
+    (CloseNames(1, ("a",), "why", 60.0), [call.placing.close_names(("a",), "why", 60.0)], None),
+    (ReleaseJobs(1, (PlacedJob("7"),)), [call.placing.release_jobs((PlacedJob("7"),))], "placing.release_jobs"),
+    (PowerUp(1, ("a",)), [call.placing.power_up(("a",))], None),
     (m.DrainNode(1, "compute1", "why"), [call.slurm.drain("compute1", "why")], None),
     (m.ResumeNode(1, "compute1"), [call.slurm.resume("compute1")], None),
     (m.SetNodeDown(1, "compute1", "why"), [call.slurm.set_down("compute1", "why")], None),
