@@ -111,8 +111,10 @@ class Fleet:
     def next_wakeup(self) -> float | None:
         """The wall clock time at which a Tick is wanted; None: an event will come anyway."""
         state = self._state
-        times = [state.next_due(), state.poll_again_at, state.safe_until, None if state.stopping else self._sizes_at]
-        earliest = min((at for at in times if at is not None), default=None)
+        earliest = state.next_due()
+        for at in (state.poll_again_at, state.safe_until, None if state.stopping else self._sizes_at):
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
         return None if earliest is None else state.clock.now + max(0.0, earliest - state.t)
 
     @property

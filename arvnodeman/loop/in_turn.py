@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from arvnodeman.fleet.brain import Brain
 from arvnodeman.fleet.messages import Event, Note, Poll, PollFailed, PollNow, Step, StepDone, StepFailed, Tick
@@ -16,12 +16,13 @@ from arvnodeman.loop.polling import PollPlan, PollTimes
 from arvnodeman.loop.world import World, ask, carry_out
 
 
-@dataclass(order=True, slots=True)
-class _Due:
+class _Due(NamedTuple):
+    """In the order of the moments, then of the numbers, which differ."""
+
     at: float
     number: int
-    step: Step = field(compare=False)
-    answer: StepDone | StepFailed | None = field(default=None, compare=False)  # None: not carried out yet
+    step: Step
+    answer: StepDone | StepFailed | None = None  # None: not carried out yet
 
 
 class InTurn:
@@ -46,19 +47,23 @@ class InTurn:
         self._plans = {poll: PollPlan(each, now) for poll, each in times.items()}
         self._due: list[_Due] = []
         self._number = 0
+        self._next: float | None = None  # None: to be looked for
         self._loop.arm()
 
     def next(self) -> float:
         """When there is something to be done next."""
-        moment = min(plan.planned for plan in self._plans.values())
-        if self._due:
-            moment = min(moment, self._due[0].at)
-        wakeup = self._loop.wakeup
-        return moment if wakeup is None else min(moment, wakeup)
+        if self._next is None:
+            moment = min([plan.planned for plan in self._plans.values()])
+            if self._due:
+                moment = min(moment, self._due[0].at)
+            wakeup = self._loop.wakeup
+            self._next = moment if wakeup is None else min(moment, wakeup)
+        return self._next
 
     def turn(self) -> None:
         """Do what comes first. To be called when its moment has come."""
         moment = self.next()
+        self._next = None
         if self._due and self._due[0].at <= moment:
             self._go_on(heapq.heappop(self._due))
         elif self._loop.wakeup is not None and self._loop.wakeup <= moment:
@@ -68,6 +73,7 @@ class InTurn:
 
     def tell(self, event: Event) -> None:
         """Something else has happened, such as an operator's word."""
+        self._next = None
         for step in self._loop.tell(event):
             self._put(_Due(self._steady() + self._takes, self._following(), step))
         self._loop.arm()
@@ -87,9 +93,8 @@ class InTurn:
         if due.answer is not None:
             self.tell(due.answer)
             return
-        (due.answer,) = carry_out(self._world, (due.step,))
-        due.at, due.number = self._steady() + self._takes, self._following()
-        self._put(due)
+        (answer,) = carry_out(self._world, (due.step,))
+        self._put(_Due(self._steady() + self._takes, self._following(), due.step, answer))
 
     def _poll(self, poll: Poll) -> None:
         plan = self._plans[poll]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from itertools import compress
 from operator import attrgetter, is_not
 
 from arvnodeman.fleet.nodes.rows import are_few, moved
@@ -12,6 +13,7 @@ from arvnodeman.fleet.values.model import NodeRecord
 STAMPS = frozenset({"last_ping_at", "modified_at"})  # what changes while nothing else does
 UUID_TAIL = 15  # what GCE and Azure names carry of a record's uuid
 _but_stamps = attrgetter(*(each.name for each in fields(NodeRecord) if each.name not in STAMPS))
+_names = attrgetter("uuid", "hostname", "instance_id", "intent")  # what a record is looked for by
 
 
 @dataclass(slots=True)
@@ -51,9 +53,16 @@ class RecordIndex:
         """Take a list in."""
         newest = tuple(listed)
         before, self._list = self._list, newest
-        others = sum(map(is_not, before, newest)) if len(before) == len(newest) else None  # at the same places
-        if others == 0:
-            return RecordChange()
+        others = -1  # rows that are others than at the same places before
+        if len(before) == len(newest):
+            came = list(compress(newest, map(is_not, before, newest)))
+            if not came:
+                return RecordChange()
+            left = list(compress(before, map(is_not, before, newest)))
+            self._by_address = None
+            if self._single and list(map(_names, came)) == list(map(_names, left)):
+                return self._renew(came, left)
+            others = len(came)
         came, left = moved(before, newest)
         self._by_address = None
         if self._single and are_few(came, newest) and are_few(left, newest):
@@ -61,6 +70,15 @@ class RecordIndex:
             if change is not None:
                 return change
         return self._take_anew(newest)
+
+    def _renew(self, came: list[NodeRecord], left: list[NodeRecord]) -> RecordChange:
+        """Each has the names of the one that it replaces, as where nodes have only pinged."""
+        change = RecordChange({record.uuid: record for record in came}, {record.uuid: record for record in left})
+        self.records.update(change.came)
+        self.hosts.update([(record.hostname, record) for record in came if record.hostname])
+        self._by_instance.update([(record.instance_id, record) for record in came if record.instance_id])
+        self._by_token.update([(record.intent.token, record) for record in came if record.intent is not None])
+        return change
 
     def _patch(self, came: list[NodeRecord], left: list[NodeRecord], *, in_place: bool) -> RecordChange | None:
         """Put what came in the place of what left; None where something stands twice then: all is to be made anew.

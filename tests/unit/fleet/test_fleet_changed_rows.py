@@ -98,6 +98,28 @@ def test_one_record_at_a_time(lists: list[list[NodeRecord]]) -> None:
         assert as_taken(index) == as_taken(anew)
 
 
+@given(st.lists(st.lists(st.booleans(), min_size=len(UUIDS), max_size=len(UUIDS)), max_size=5), st.booleans())
+def test_records_of_which_any_number_have_only_pinged(lists: list[list[bool]], shared: bool) -> None:
+    """`shared`: two of them are looked for at one address."""
+    listed = [
+        NodeRecord(uuid, f"compute{place}", instance_id=str(place), address=f"10.0.0.{0 if shared else place}")
+        for place, uuid in enumerate(UUIDS)
+    ]
+    index = RecordIndex()
+    index.take(listed)
+    for now, pinged in enumerate(lists):
+        assert index.at("10.0.0.0") is not None
+        listed = [
+            replace(record, last_ping_at=float(now)) if ping else record
+            for record, ping in zip(listed, pinged, strict=True)
+        ]
+        change = index.take(listed)
+        anew = RecordIndex()
+        anew.take(listed)
+        assert as_taken(index) == as_taken(anew)
+        assert [*change.came] == [record.uuid for record, ping in zip(listed, pinged, strict=True) if ping]
+
+
 @given(st.lists(st.tuples(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)), st.booleans()), max_size=8))
 def test_trust_that_follows_what_changed_is_that_which_looks_at_all(
     lists: list[tuple[set[int], set[int], bool]],
