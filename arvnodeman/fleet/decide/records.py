@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 
 from arvnodeman.fleet.decide.state import INTENT_COUNTS_FOR, State
 from arvnodeman.fleet.messages import Decided, Poll
@@ -35,13 +34,14 @@ class RecordKeeping:
         lacked: dict[str, int] = {}
         self._nodeless.clear()
         lists = state.freshness.counts[Poll.CLOUD]
+        now, age_of, stale_after = state.record_now, state.freshness.ages.age_of, state.policy.node_stale_after
         for record in self._without_node(state):
-            intent = self._pending(record, state)
+            intent = self._pending(record, state) if record.intent is not None else None
             if intent is not None:
                 state.phantoms[record.uuid] = intent
                 continue
-            works = state.roster.slurm_works(record.hostname)
-            lacked[record.uuid] = self._lacked.get(record.uuid, max(1, lists))
+            works = record.hostname is not None and state.roster.slurm_works(record.hostname)
+            lacked[record.uuid] = self._lacked.get(record.uuid) or max(1, lists)
             if record.instance_id is not None and record.last_ping_at is not None:
                 ping = pings[record.uuid] = self._pings.get(record.uuid, record.last_ping_at)
                 first_list = lists <= lacked[record.uuid]
@@ -52,7 +52,8 @@ class RecordKeeping:
                 continue
             if record.slot is not None:
                 self._nodeless.append(record)
-            if self._is_stale(record, state):
+            # may it be taken for a boot? Not one that was modified, or that we used, lately (row B8)
+            if record.free if record.free is not None else age_of(record.modified_at, now) > stale_after:
                 stale.append((record.slot is None, len(record.uuid), record.uuid))
         self._lacked, self._pings = lacked, pings
         self._ahead = {uuid: row for uuid, row in self._ahead.items() if uuid in lacked}
@@ -74,25 +75,25 @@ class RecordKeeping:
             text = "The node of record %s (%s, %s) is not listed, but gives signs of life: it counts for the limits"
             state.context.warning(text, record.uuid, record.hostname, record.instance_id)
 
-    def _without_node(self, state: State) -> Iterator[NodeRecord]:
+    def _without_node(self, state: State) -> list[NodeRecord]:
         """Records that belong to no node that we know, and to no operation."""
         roster = state.roster
         if roster.records.keys() <= roster.paired.keys():
-            return
-        unpaired = [record for uuid, record in roster.records.items() if uuid not in roster.paired]
-        made_for = {node.prepared.uuid for node in roster.awake() if node.prepared is not None}
-        busy = state.busy_records()
+            return []
+        taken = {node.prepared.uuid for node in roster.awake() if node.prepared is not None} | state.busy_records()
         live_tokens = {boot.token for boot in state.boots.values()}
-        for record in unpaired:
-            if record.uuid in made_for or record.uuid in busy:
+        found: list[NodeRecord] = []
+        for uuid, record in roster.records.items():
+            if uuid in roster.paired or uuid in taken:
                 continue
             if record.intent is not None and record.intent.token in live_tokens:
                 continue  # a prepare that failed had worked
-            if roster.is_reported(record.instance_id):
+            if record.instance_id is not None and roster.is_reported(record.instance_id):
                 continue  # it does not pair, and yet it is no orphan
             if record.is_name and roster.is_carried(record.hostname):
                 continue  # two nodes with one name: the one that has it goes first
-            yield record
+            found.append(record)
+        return found
 
     def _pending(self, record: NodeRecord, state: State) -> BootIntent | None:
         """A boot that an earlier run began, and that may still bring a node."""
@@ -101,12 +102,6 @@ class RecordKeeping:
             return None
         age = max(state.clock.now - intent.at, state.t - state.began)  # by our clock, which may have been ahead then
         return intent if age < min(INTENT_COUNTS_FOR, state.policy.boot_fail_after) else None
-
-    def _is_stale(self, record: NodeRecord, state: State) -> bool:
-        """May it be taken for a boot? Not one that was modified, or that we used, within node_stale_after (row B8)."""
-        if record.free is not None:
-            return record.free
-        return state.freshness.ages.age_of(record.modified_at, state.record_now) > state.policy.node_stale_after
 
     def orphans(self, state: State) -> list[NodeRecord]:
         """Records whose slot is given back now: no node in two lists in a row, and nothing has moved for
