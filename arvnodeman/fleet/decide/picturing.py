@@ -28,14 +28,14 @@ from arvnodeman.fleet.plan.picture import (
 from arvnodeman.fleet.plan.plan import Plan, plan
 
 
-def replan(state: State, *, ends: bool = False, asking: str = "") -> Plan | None:
+def replan(state: State, *, ends: bool = False, asking: str = "", in_force: bool = False) -> Plan | None:
     """The plan of now; None before the sizes are known. `ends`: nodes may go by it; `asking`: a node at its last
-    look."""
+    look; `in_force`: its boots begin."""
     if state.table is None:
         return None
     for size in state.table.cheapest_first:
         state.health_of(size)
-    state.plan = plan(picture_of(state, ends=ends, asking=asking))
+    state.plan = plan(picture_of(state, ends=ends, asking=asking, in_force=in_force))
     state.table.forget_others(state.plan.shares)
     return state.plan
 
@@ -60,7 +60,7 @@ def refresh(state: State) -> None:
     state.stock.refresh(state.roster.nodes, state.basis(), state.zone, zoned=state.is_zoned)
 
 
-def picture_of(state: State, *, ends: bool = False, asking: str = "") -> Picture:
+def picture_of(state: State, *, ends: bool = False, asking: str = "", in_force: bool = False) -> Picture:
     """All that is known now."""
     assert state.table is not None
     refresh(state)
@@ -91,6 +91,7 @@ def picture_of(state: State, *, ends: bool = False, asking: str = "") -> Picture
         vain=state.vain.limits(state.queue.places),
         asking=asking,
         ends=_ends(state) if ends else None,
+        in_force=in_force,
     )
 
 
@@ -101,22 +102,26 @@ def _pool(state: State, node: Node) -> str:
 def _with_unseen(state: State, tally: NodeTally) -> NodeTally:
     """And what no list shows yet, or any more."""
     boots = [boot for boot in state.boots.values() if boot.row is None and boot.outcome is None]
+    if not (boots or state.phantoms or state.unlisted):
+        return tally
     comes = [(boot.size.id, boot.size.price, state.zone(boot.hostname)) for boot in boots]
     comes += [(intent.size, intent.price, state.zone(uuid)) for uuid, intent in state.phantoms.items()]
     prices = [record.intent.price for record in state.unlisted.values() if record.intent is not None]
-    supply = dict(tally.supply)
+    supply, pending = dict(tally.supply), dict(tally.pending)
     for size, _, zone in comes:
+        pending[size] = pending.get(size, 0) + 1
         pool = pool_of(size, zone)
         kinds = supply[pool] = list(supply.get(pool, NOTHING))
         kinds[BOOTING] += 1
-    return replace(
-        tally,
+    return NodeTally(
         supply=supply,
         nodes=tally.nodes + len(comes) + len(state.unlisted),
         price=tally.price + sum(price for _, price, _ in comes) + sum(prices),
         up=tally.up + len(comes),
         creating=Counter(boot.size.id for boot in boots),
-        pending=tally.pending + Counter(size for size, _, _ in comes),
+        pending=pending,
+        planned=tally.planned,
+        unused=tally.unused,
     )
 
 
@@ -164,7 +169,9 @@ def _names(state: State) -> Names | None:
     """The names that a boot could have, where reservations are in the way of some, or jobs ask for some; None: that
     does not matter."""
     outlook, roster = state.outlook, state.roster
-    if state.has_names and (outlook.reservations or state.names.needs):
+    if not (outlook.reservations or state.names.needs):
+        return None
+    if state.has_names:
         records = [roster.records[uuid] for uuid in state.stale_records if uuid in roster.records]
         free = (record for record in records if not state.is_taken(record))
         return Names(Counter((state.zone(record.hostname), record.partitions) for record in free))

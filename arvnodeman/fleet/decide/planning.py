@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, begin_boot
 from arvnodeman.fleet.decide.evidence import heed, judge, note_boots
@@ -31,13 +30,12 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
             state.context.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)
         state.slots.probe_due(state.t)
         adopt_drained(state)
-    plan = replan(state)
-    if plan is None or not plan.gate.lets_boots:
+    plan = replan(state, in_force=state.context.gate.lets_boots)
+    if plan is None or not plan.in_force:
         return plan
     if judge(state, plan):
-        plan = replan(state)
+        plan = replan(state, in_force=True)
         assert plan is not None
-    state.plan = plan = replace(plan, in_force=True)
     note_boots(state, plan)
     state.poll_again(state.vain.next_end(state.t))
     take_back(state, plan)

@@ -132,6 +132,7 @@ class Stock:
         self.newly_busy: dict[str, Node] = {}  # plainly busy rows that changed since somebody has looked at them
         self._lots: dict[str, Lot] = {}  # by id
         self._counts: Counter[Lot] = Counter()
+        self._tally: NodeTally | None = None  # of these counts
         self._touched: set[str] = set()
         self._all = True  # each row has to be read anew
         self._zoned = False
@@ -179,6 +180,7 @@ class Stock:
             if before == lot:
                 return
             self._counts[before] -= 1
+        self._tally = None
         self._lots[identity] = lot
         self._counts[lot] += 1
 
@@ -194,6 +196,7 @@ class Stock:
         if lot is not None:
             self._spare_no_more(identity, lot)
             self._counts[lot] -= 1
+            self._tally = None
 
     @property
     def price(self) -> float:
@@ -205,20 +208,25 @@ class Stock:
         return sorted(self.odd.values(), key=lambda node: node.turn)
 
     def tally(self) -> NodeTally:
-        """All nodes that there are, counted."""
+        """All nodes that there are, counted. The same object for as long as the counts are."""
+        if self._tally is None:
+            self._tally = self._count()
+        return self._tally
+
+    def _count(self) -> NodeTally:
         self._counts = +self._counts
         supply: dict[str, list[int]] = {}
-        pending: Counter[str] = Counter()
-        planned: Counter[str] = Counter()
+        pending: dict[str, int] = {}
+        planned: dict[str, int] = {}
         up = 0
         for lot, count in self._counts.items():
             up += count * lot.up
             if lot.kind != NO_SUPPLY:
                 supply.setdefault(lot.pool, list(NOTHING))[lot.kind] += count
             if lot.pending:
-                pending[lot.size] += count
+                pending[lot.size] = pending.get(lot.size, 0) + count
             if lot.planned:
-                planned[lot.size] += count
+                planned[lot.size] = planned.get(lot.size, 0) + count
         return NodeTally(
             supply=supply,
             nodes=sum(self._counts.values()),

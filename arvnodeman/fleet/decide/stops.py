@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.decide.boot_lifecycle import boot_failed, unlink
 from arvnodeman.fleet.decide.cases import adopted, resumed_now
-from arvnodeman.fleet.decide.picturing import refresh, taken_back, wanted_again
+from arvnodeman.fleet.decide.picturing import taken_back, wanted_again
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided
 from arvnodeman.fleet.nodes.eligible import undecided
@@ -177,8 +177,9 @@ def _goes(state: State, node: Node, stop: Stop) -> None:
 
 def adopt_drained(state: State) -> None:
     """A queue poll has come: what was drained before a restart is taken up before the plan, which may take it back."""
-    refresh(state)
-    for node in state.stock.odd_in_turn():
+    for node in state.roster.awake():
+        if node.slurm is None or not node.slurm.state.drained:
+            continue
         if node.destroyed_at is not None or node.shutdown is not None or node.boot is not None:
             continue
         if node.directive is None and node.destroy_again_at <= state.t and not resumed_now(state, node):

@@ -140,8 +140,8 @@ class Booting:
                 break
             health = picture.health[size.id]
             begun = self._begun.get(size.id, 0)
-            pending = tally.pending[size.id] + begun
-            room = health.room(picture.t, tally.nodes, tally.creating[size.id] + begun, pending)
+            pending = tally.pending.get(size.id, 0) + begun
+            room = health.room(picture.t, tally.nodes, tally.creating.get(size.id, 0) + begun, pending)
             room = max(room, self._can_be_taken_back(size, place))
             if room > 0:
                 return size, room, None

@@ -6,7 +6,6 @@ size, and names in the same reservations), and those that may go, or come back, 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -50,9 +49,9 @@ class NodeTally:
     nodes: int = 0
     price: float = 0.0
     up: int = 0  # booting, unpaired, idle, busy and reserved nodes; shutdowns not counted
-    creating: Counter[str] = field(default_factory=Counter)  # boots that the cloud has not answered, by size
-    pending: Counter[str] = field(default_factory=Counter)  # those, and nodes that have not come up, by size
-    planned: Counter[str] = field(default_factory=Counter)  # nodes without a job that Slurm keeps for one, by size
+    creating: Mapping[str, int] = field(default_factory=dict)  # boots that the cloud has not answered, by size
+    pending: Mapping[str, int] = field(default_factory=dict)  # those, and nodes that have not come up, by size
+    planned: Mapping[str, int] = field(default_factory=dict)  # nodes without a job that Slurm keeps for one, by size
     unused: bool = False  # there is a node on which Slurm could start something
 
 
@@ -166,3 +165,4 @@ class Picture:
     vain: Mapping[JobShape, Memory] = field(default_factory=dict)  # groups for which nodes came in vain
     asking: str = ""  # a node at its last look: of those alike it is taken back first
     ends: Ends | None = None  # None: nothing is stopped now
+    in_force: bool = False  # the boots of the plan begin

@@ -58,7 +58,7 @@ class Plan:
     tally: NodeTally = field(default_factory=NodeTally)  # of the picture
     gate: Gate = OPEN  # likewise
     news: int = 0  # likewise
-    in_force: bool = False  # its boots have begun
+    in_force: bool = False  # its boots begin
     boots: Sequence[NewNode] = ()
     take_back: Sequence[str] = ()  # nodes whose shutdown is to be taken back, in turn
     end_boots: Sequence[int] = ()  # that nobody needs, and of which the cloud knows nothing
@@ -104,6 +104,7 @@ def plan(picture: Picture) -> Plan:
         tally=picture.tally,
         gate=picture.gate,
         news=picture.news,
+        in_force=picture.in_force,
         boots=booting.boots,
         take_back=take_back,
         end_boots=end_boots,
@@ -171,7 +172,7 @@ def _is_held_back(group: Group, picture: Picture) -> bool:
     if memory is None:
         return False
     group.cause = memory.cause(picture.t)
-    planned = sum(picture.tally.planned[size.id] for size in group.choices) // group.shape.nodes
+    planned = sum(picture.tally.planned.get(size.id, 0) for size in group.choices) // group.shape.nodes
     group.limit = 0 if group.cause is not None else max(0, memory.at_once - planned)
     if group.limit == 0:
         group.cause = group.cause or memory.probing()

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arvnodeman.fleet.nodes.cloud_list import CloudList
@@ -98,6 +98,7 @@ def test_one_record_at_a_time(lists: list[list[NodeRecord]]) -> None:
         assert as_taken(index) == as_taken(anew)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.booleans(), min_size=len(UUIDS), max_size=len(UUIDS)), max_size=5), st.booleans())
 def test_records_of_which_any_number_have_only_pinged(lists: list[list[bool]], shared: bool) -> None:
     """`shared`: two of them are looked for at one address."""
