@@ -11,6 +11,7 @@ from typing import TypeVar
 from arvnodeman.commands.trial_world import TrialWorld
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
+    CloudListed,
     Command,
     DestroyNode,
     DrainNode,
@@ -19,8 +20,10 @@ from arvnodeman.fleet.messages import (
     OperatorSaid,
     Poll,
     PollFailed,
+    RecordsListed,
     ResumeNode,
     SetNodeDown,
+    StepDone,
     StepFailed,
 )
 from arvnodeman.fleet.values.model import Directive, ErrorKind, Policy, RemoteError, RemoteFailure
@@ -121,6 +124,12 @@ class TrialDaemon:
 
     def _told(self, event: Event, _now: float, _commands: Sequence[Command]) -> None:
         match event:
+            case CloudListed():
+                del self._failures[Poll.CLOUD]
+            case RecordsListed():
+                del self._failures[Poll.RECORDS]
+            case StepDone(step):
+                del self._failures[type(step)]
             case PollFailed(poll, error):
                 self._count(poll, error, PASSES)
             case StepFailed(DestroyNode() | FinishNode() as step, error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from peer_sandbox import SandboxPeer
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.commands.cloud_trial import Trial, orphans
-from arvnodeman.commands.trial_daemon import Patience
+from arvnodeman.commands.trial_daemon import TRIES, Patience
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -318,6 +319,23 @@ def test_throttling_is_waited_out(sandbox: SandboxPeer) -> None:
     played = Played(sandbox)
     assert played.run(), played.lines
     assert played.clock.slept[:2] == [2.0, 2.0]
+
+
+def test_failures_that_pass_end_it_only_in_a_row(sandbox: SandboxPeer) -> None:
+    """However many there are in the half hour that it may wait for a ping."""
+    driver = sandbox.driver()
+    listed, lists, pings = driver.list_nodes, count(), count()
+
+    def list_nodes() -> tuple[CloudNode, ...]:
+        if next(lists) % 2:
+            raise RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "away"))
+        return listed()
+
+    driver.list_nodes = list_nodes  # type: ignore[method-assign]
+    keeper = Keeper(lambda: next((node.id for node in sandbox.nodes() if next(pings) > 3 * TRIES), None))
+    played = Played(sandbox, driver, keeper=keeper)
+    assert played.run(), played.lines
+    assert next(lists) > 3 * TRIES
 
 
 def test_a_size_that_is_not_offered_names_the_nearest(sandbox: SandboxPeer) -> None:
