@@ -10,18 +10,21 @@ import logging
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arvnodeman.arvados.client import client, is_last
+from arvnodeman.config.daemon import ARVADOS_CONTAINER
 from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.values.model import ErrorKind, RemoteFailure
 from arvnodeman.fleet.values.waits import Container
+
+if TYPE_CHECKING:
+    from arvnodeman.arvados.session import Session
 
 PAGE = 1000
 PAGES = 10  # in one poll: those of the highest priority; more would keep the server busy for what few people ask
 REFUSED_FOR = 600.0  # seconds until a server that refused is asked again
 NAMED = 5  # malformed containers named in one poll
-CONTAINER = "-dz642-"
 _WAITING = [["state", "in", ["Queued", "Locked"]]]
 _SELECT = ["uuid", "state", "priority"]
 _REQUEST_ID = re.compile(r"\(req-[^)]*\)")
@@ -40,13 +43,13 @@ class Containers:
     def fetch(self, names: Collection[str]) -> Mapping[str, Container]:
         """The containers among these waiting jobs, by name; without a request when none is one, or the server keeps a
         queue of its own (up to 2.7)."""
-        if self._monotonic() < self._not_before or not any(CONTAINER in name for name in names):
+        if self._monotonic() < self._not_before or not any(ARVADOS_CONTAINER in name for name in names):
             return {}
         try:
             session = client(self._settings)
             if session.has("jobs") or not session.has("containers"):
                 return {}
-            found = self._waiting()
+            found = self._waiting(session)
         except RemoteFailure as failure:
             self._complain(failure)
             return {}
@@ -55,8 +58,7 @@ class Containers:
         self._complaint = ""
         return {name: found[name] for name in names if name in found}
 
-    def _waiting(self) -> dict[str, Container]:
-        session = client(self._settings)
+    def _waiting(self, session: Session) -> dict[str, Container]:
         found: dict[str, Container] = {}
         strange: list[str] = []
         order = ["priority desc", "uuid asc"]
@@ -102,7 +104,7 @@ class Containers:
 def container_of(item: Any) -> tuple[str, Container]:
     """The uuid, and the container. ValueError with a line that names it when it is malformed."""
     uuid = item.get("uuid") if isinstance(item, dict) else None
-    if not isinstance(uuid, str) or CONTAINER not in uuid:
+    if not isinstance(uuid, str) or ARVADOS_CONTAINER not in uuid:
         raise ValueError(f"no container: {item!r:.80}")
     state, priority = item.get("state"), item.get("priority")
     if not isinstance(state, str) or not state or not state.isprintable() or len(state) > 40:

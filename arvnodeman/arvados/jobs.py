@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from arvnodeman.arvados.client import client, is_last
+from arvnodeman.config.daemon import ARVADOS_CONTAINER
 from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, RemoteFailure
 
@@ -58,7 +59,7 @@ class JobsQueue:
 
         One that has ended by itself meanwhile is fine."""
         session = client(self._settings)
-        if "-dz642-" not in uuid:
+        if ARVADOS_CONTAINER not in uuid:
             session.call("jobs", "cancel", uuid=uuid)
             return
         if not session.has("containers"):

@@ -269,7 +269,7 @@ def _network_tags_of(node: Any) -> set[str]:
 def _service_accounts(settings: Settings, text: str | None) -> list[dict[str, Any]] | None:
     if not text:
         return None
-    accounts = json.loads(text)  # config.py has seen that it is JSON
+    accounts = json.loads(text)  # the configuration has seen that it is JSON
     if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
         wrong = 'no list of objects; allowed: [{"email": …, "scopes": […]}]'
         raise ConfigError((f"{settings.path}: [Cloud Create] service_accounts: {wrong}",))

@@ -34,6 +34,7 @@ class TemplateDriver(LibcloudDriver):
         gone=["NoSuchNode"],
     )
     # (3) The options of [Cloud Create] that this driver reads; all others go to libcloud's create_node as they are.
+    # Declare them for NAME in config/cloud_options.py, and write options_of_create("NAME") here.
     create_options = frozenset({"ping_host", "user_data"})
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = SandboxNodeDriver) -> None:
@@ -64,5 +65,5 @@ class TemplateDriver(LibcloudDriver):
         self._driver.ex_set_tags(node.id, changes)
 
     def _preemptible(self, node: Any) -> bool:
-        """Only for clouds that have such nodes; others belong into options.WITHOUT_PREEMPTIBLE."""
+        """Only for clouds that have such nodes; others belong into WITHOUT_PREEMPTIBLE (config/cloud_options.py)."""
         return bool(node.extra.get("preemptible"))

@@ -307,10 +307,7 @@ class Trial:
         try:
             found = act()
         except (RemoteFailure, Failed) as failure:
-            hint = (
-                f" (look at {failure.error.hint})" if isinstance(failure, RemoteFailure) and failure.error.hint else ""
-            )
-            self.say(_line(name, "FAILED", self.patience.clock() - start, f"{failure}{hint}"))
+            self.say(_line(name, "FAILED", self.patience.clock() - start, in_words(failure)))
             raise Failed(str(failure)) from None
         self.say(_line(name, "ok", self.patience.clock() - start, found))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import UNSET
@@ -250,5 +249,4 @@ def size(shown: SizeShown, limits: StatusShown) -> Iterator[str]:
 
 def decision(shown: DecisionShown) -> str:
     """One decision in a line."""
-    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(shown.time))
-    return f"{at}  {shown.kind:<12}  {shown.subject or '-'}  {shown.words}"
+    return f"{wall_time(shown.time)}  {shown.kind:<12}  {shown.subject or '-'}  {shown.words}"

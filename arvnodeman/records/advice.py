@@ -98,7 +98,7 @@ def _power_saved(
     excepted: set[str] = set()
     for item in _items(config.get("SuspendExcNodes", "")):
         try:
-            excepted.update(hostlist(item.partition(":")[0]))  # `name:2` keeps two of them: not these, for certain
+            excepted.update(hostlist(item))
         except ValueError:
             _log.warning("SuspendExcNodes in slurm.conf cannot be read: %s", item)
     parts = set(config.get("SuspendExcParts", "").split(","))
@@ -127,7 +127,8 @@ def _stops(config: Mapping[str, str], partitions: Sequence[Mapping[str, str]]) -
 
 
 def _items(text: str) -> list[str]:
-    """A list whose items may have brackets with commas in them."""
+    """A list whose items may have brackets with commas in them. `names:2` excepts two of these, nobody knows which: it
+    is left out."""
     items, depth = [""], 0
     for letter in text:
         depth += (letter == "[") - (letter == "]")

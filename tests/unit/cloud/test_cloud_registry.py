@@ -12,7 +12,7 @@ from libcloud.compute.drivers.dummy import DummyNodeDriver
 
 from arvnodeman.cloud import registry
 from arvnodeman.cloud.dummy import DummyCloud, DummyDriver
-from arvnodeman.cloud.registry import make_driver, providers
+from arvnodeman.cloud.registry import make_driver
 from arvnodeman.cloud.sandbox import SandboxDriver, SandboxNodeDriver
 from arvnodeman.config import ConfigError, Settings
 from arvnodeman.fleet.values.model import (
@@ -44,30 +44,6 @@ class Choosy:
 
 
 NOT_A_CLASS = 17
-
-
-def with_provider(settings: Settings, provider: str) -> Settings:
-    return replace(settings, cloud=replace(settings.cloud, provider=provider))
-
-
-def test_the_drivers_that_are_there() -> None:
-    assert {"dummy", "sandbox"} <= set(providers())
-    assert list(providers()) == sorted(providers())
-
-
-def test_a_provider_nobody_knows_is_one_line(tmp_path: Path) -> None:
-    settings = with_provider(settings_in(tmp_path, **SITE), "ec3")
-    with pytest.raises(ConfigError) as caught:
-        make_driver(settings)
-    (line,) = caught.value.problems
-    assert line.startswith(f"{settings.path}: [Cloud] provider: 'ec3' is no cloud that is known; allowed: ")
-    assert "dummy" in line
-
-
-def test_a_driver_that_is_not_installed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry._DRIVERS, "away", "arvnodeman.cloud.away:AwayDriver")
-    with pytest.raises(ConfigError, match="the driver of 'away' is not installed"):
-        make_driver(with_provider(settings_in(tmp_path, **SITE), "away"))
 
 
 def test_driver_class_replaces_the_libcloud_class(tmp_path: Path) -> None:
