@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from arvnodeman.cloud.create_options import yes_or_no
 from arvnodeman.config import ConfigError
+from arvnodeman.config.kinds import LARGEST
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
@@ -24,7 +25,7 @@ def credentials(settings: Settings) -> dict[str, Any]:
     """[Cloud Credentials] as arguments of a libcloud driver. There is always a `timeout`."""
     given: dict[str, Any] = {name: secret.reveal() for name, secret in settings.cloud.credentials.items()}
     try:
-        given["timeout"] = float(given.get("timeout", TIMEOUT))
+        given["timeout"] = min(float(given.get("timeout", TIMEOUT)), LARGEST)
     except ValueError:
         raise _wrong(settings, "Cloud Credentials", "timeout", "no number of seconds") from None
     if "port" in given:

@@ -21,8 +21,10 @@ from libcloud.compute.types import NodeState
 from arvnodeman.cloud.base import name_for_record
 from arvnodeman.cloud.error_tables import SANDBOX
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
+from arvnodeman.cloud.operator_options import TIMEOUT, credentials
 from arvnodeman.cloud.redaction import named
 from arvnodeman.config import ConfigError
+from arvnodeman.config.option import CREDENTIALS
 from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, Secret
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 NODE_NAME = "node_name="
 """The user data of a node that pings nobody: the name under which it starts its slurmd."""
-_TIMEOUT = 60.0  # seconds, where [Cloud Credentials] says nothing
 _MOST_PAGES = 10_000
 _STATES = {
     "pending": NodeState.PENDING,
@@ -96,7 +97,7 @@ class SandboxNodeDriver(lc.NodeDriver):  # type: ignore[misc]  # libcloud has no
     type = "sandbox"
     connectionCls = SandboxConnection  # noqa: N815 (libcloud's name)
 
-    def __init__(self, key: str, url: str, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, key: str, url: str, timeout: float = TIMEOUT) -> None:
         self._url = url
         super().__init__(key, timeout=timeout)
 
@@ -215,13 +216,11 @@ class SandboxDriver(LibcloudDriver):
         return name_for_record(record)
 
     def _connected(self, driver_class: Callable[..., Any]) -> Any:
-        credentials = self._settings.cloud.credentials
-        url = _api_url(self._settings, credentials.get("url", Secret("")).reveal())
-        timeout = float(credentials["timeout"].reveal()) if "timeout" in credentials else _TIMEOUT
-        key = credentials.get("key", Secret("")).reveal()
-        if not (key.isascii() and key.isprintable()):
-            raise ConfigError((f"{self._settings.path}: [Cloud Credentials] key: no HTTP header can hold it",))
-        return driver_class(key, url=url, timeout=timeout)
+        url = _api_url(self._settings, self._settings.cloud.credentials.get("url", Secret("")).reveal())
+        given = {"key": "", **credentials(self._settings), "url": url}
+        if not (given["key"].isascii() and given["key"].isprintable()):
+            raise self._mistake("key", "no HTTP header can hold it", CREDENTIALS)
+        return driver_class(**given)
 
     def _create_arguments(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> dict[str, Any]:
         return {

@@ -33,7 +33,7 @@ PING_HOST = Option(
     required_for=REAL,
 )
 CLOUD_OPTIONS: tuple[Option, ...] = (
-    Option(CREDENTIALS, "timeout", NUMBER, "", "The longest wait for one answer. Empty: libcloud's.", S, above=0),
+    Option(CREDENTIALS, "timeout", NUMBER, "", "The longest wait for one answer. Empty: 60.", S, above=0),
     Option(
         CREDENTIALS,
         "key",
@@ -43,11 +43,14 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
         "(openstack), or key of the site (sandbox).",
     ),
     Option(CREDENTIALS, "secret", SECRET, "", "Secret key or password.", providers=(*EC2, *AZURE, *OPENSTACK)),
-    Option(CREDENTIALS, "region", TEXT, "", "Region. Empty: libcloud's.", providers=(*EC2, *AZURE)),
+    Option(
+        CREDENTIALS, "region", TEXT, "", "Region. azure needs it; empty for ec2: libcloud's.", providers=(*EC2, *AZURE)
+    ),
     Option(CREDENTIALS, "token", SECRET, "", "Session token of temporary credentials.", providers=EC2),
     Option(CREDENTIALS, "host", TEXT, "", "Host of the EC2 API, where it is not the region's own.", providers=EC2),
     Option(CREDENTIALS, "port", WHOLE, "", "Its port. Empty: that of https or http.", low=1, high=65535, providers=EC2),
     Option(CREDENTIALS, "secure", YES_NO, "yes", "Speak https to it.", providers=EC2),
+    Option(CREDENTIALS, "url", TEXT, "", "Address of the site, http://HOST:PORT.", providers=("sandbox",)),
     Option(CREDENTIALS, "creds", TEXT, "", "Any word.", providers=("dummy",)),
     Option(CREDENTIALS, "user_id", SECRET, "", "Service account, as an address.", providers=GCE),
     Option(CREDENTIALS, "project", TEXT, "", "Project.", providers=GCE),

@@ -19,6 +19,7 @@ Word = TypeVar("Word", bound=str)
 
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 SHOWN = 60  # characters of a bad value that an error line shows
+LARGEST = 1e9  # what a larger number is taken for: 31 years as seconds; no wait, date or JSON ends at that
 PORT_LIMIT = 65535
 
 _LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}  # as the logging module has them
@@ -92,7 +93,7 @@ def _within(option: Option, number: float, text: str) -> float:
         raise ValueError(f"{_shown(option, text)} is too small")
     if option.high is not None and number > option.high:
         raise ValueError(f"{_shown(option, text)} is too large")
-    return number
+    return min(number, LARGEST)
 
 
 def _yes_no(option: Option, text: str) -> bool:
@@ -122,7 +123,7 @@ def _windows(option: Option, text: str) -> tuple[float, ...]:
         raise ValueError(f"{_shown(option, text)} has a negative number")
     if not sum(windows):
         raise ValueError("is nothing but zeros")
-    return windows
+    return tuple(min(window, LARGEST) for window in windows)
 
 
 def _host(option: Option, text: str) -> str:

@@ -44,7 +44,7 @@ own table of options by `python -m arvnodeman.config.reference`.
   such values out.
 * A percent sign is written `%%`. `%(NAME)s` stands for the value of option NAME of the same section.
 * yes, true, on and 1 mean yes; no, false, off and 0 mean no. Numbers may be fractions unless they must be whole; `nan`
-  and `inf` are refused.
+  and `inf` are refused; more than 1,000,000,000 is taken for that, which is never or no limit.
 * An unknown section or option is a warning at start, with the nearest known name; at a reload it is an error, which
   leaves the configuration in force as it was, and for `check-config`, too.
   Names are free in [{CREDENTIALS}], [{LISTING}] and [{CREATE}]; under [Logging] they are loggers; in a

@@ -252,6 +252,12 @@ METRICS: tuple[Metric, ...] = (
         one(lambda reading: reading.now.view.safe_mode),
     ),
     Metric(
+        "reload_refused",
+        G,
+        "1 while the newest reload was refused, and the configuration before it is in force; `status` says why.",
+        one(lambda reading: reading.source.vitals.refused_reload is not None),
+    ),
+    Metric(
         "history_writing",
         G,
         "1 while what is recorded reaches the history file; 0: it cannot be written, or there is none.",

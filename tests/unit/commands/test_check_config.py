@@ -51,6 +51,15 @@ def test_errors_and_warnings_one_a_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_mistake_in_the_credentials_is_told_once_and_without_its_value(tmp_path: Path) -> None:
+    path = tmp_path / "a.cfg"
+    site = "[Cloud Credentials]\nurl = http://127.0.0.1:1\nkey = sesame\ntimeout = presently\n"
+    ping = "[Cloud Create]\nping_host = zyxwv.example.com\n"
+    code, text = check(path, f"{GOOD.replace('dummy', 'sandbox')}{site}{ping}")
+    wrong = "the value (not shown) is not a finite number; allowed: a number, above 0"
+    assert (code, text) == (2, f"{path}: [Cloud Credentials] timeout: {wrong}\n")
+
+
 def test_missing_file_is_one_line(tmp_path: Path) -> None:
     out = io.StringIO()
     assert check_config(str(tmp_path / "none"), out) == 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +12,13 @@ import pytest
 
 from arvnodeman.config import Settings, load
 from arvnodeman.config.cloud_options import PROVIDERS
+from arvnodeman.config.kinds import LARGEST
 from arvnodeman.config.settings import ManageSettings
 from arvnodeman.config.table import OPTIONS
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
+from arvnodeman.manage.answers import encode
+from arvnodeman.supervision.clock import wall_time
 
 GOOD = """\
 [Arvados]
@@ -121,8 +126,17 @@ def test_option_names_in_any_case_and_fractions_where_time_is_meant(loaded: Load
     assert loaded(GOOD.replace("54, 5, 1", "0.05,.1")).cloud.shutdown_windows == (0.05, 0.1)
 
 
-def test_huge_whole_number_for_a_time_is_fine(loaded: Loader) -> None:
-    assert loaded(f"{GOOD}\n[Daemon]\nboot_fail_after = {2**63 - 1}\n").daemon.boot_fail_after == float(2**63 - 1)
+def test_a_huge_number_is_as_large_as_waits_and_dates_can_be(loaded: Loader) -> None:
+    """As in old files, for: never. A poll planned for a moment that has no date ended the daemon."""
+    daemon = f"[Daemon]\nboot_fail_after = {2**63 - 1}\npoll_time = 1e300\nmax_nodes = {10**25}\n"
+    found = loaded(f"{GOOD.replace('54, 5, 1', '1e308, 1e308')}\n{daemon}")
+    assert (found.daemon.boot_fail_after, found.daemon.poll_time) == (LARGEST, LARGEST)
+    assert found.daemon.max_nodes == LARGEST
+    assert isinstance(found.daemon.max_nodes, int)
+    assert found.cloud.shutdown_windows == (LARGEST, LARGEST)
+    assert wall_time(time.time() + LARGEST)
+    assert encode(10 * found.daemon.max_nodes)
+    assert 8 * LARGEST < threading.TIMEOUT_MAX
 
 
 def test_options_of_another_cloud_are_free(loaded: Loader) -> None:

@@ -82,6 +82,13 @@ def test_each_request_is_a_line_under_the_name_that_dashboards_know(ask: Ask, ca
     assert line == '127.0.0.1 - "GET /hello" 200'
 
 
+def test_no_path_puts_a_line_into_the_log(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="status.Handler"):
+        ask("/no%0Aroot[1]%20CRITICAL:%20made%20up%1B")
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "status.Handler"]
+    assert line == '127.0.0.1 - "GET /no%0Aroot%5B1%5D%20CRITICAL:%20made%20up%1B" 404'
+
+
 def test_garbage_is_answered_and_the_server_goes_on(port: int, ask: Ask) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"\x00\xff garbage\r\n\r\n")

@@ -21,6 +21,7 @@ from arvnodeman.fleet.values.model import ErrorKind, JobShape
 from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS
 from arvnodeman.manage.metric_reference import PAGE, page_text
 from arvnodeman.manage.metric_table import METRICS, PREFIX, MetricKind
+from arvnodeman.supervision.vitals import RefusedReload
 
 ROOT = Path(__file__).resolve().parents[3]
 OPS = ROOT / "doc/ops"
@@ -125,6 +126,16 @@ def test_requests_by_kind_and_outcome(site: Managed) -> None:
 def test_every_step_is_counted_somewhere() -> None:
     assert {kind.__name__ for kind in (*CLOUD_STEPS, *OTHER_STEPS)} == {kind.__name__ for kind in Step.__subclasses__()}
     assert not CLOUD_STEPS.keys() & OTHER_STEPS.keys()
+
+
+def test_a_refused_reload_is_1_until_one_goes_well(site: Managed) -> None:
+    assert at(scrape(site), "reload_refused") == 0
+    site.vitals.refused_reload = RefusedReload(1700000000.0, ("a.cfg: a mistake",))
+    site.world.now += 2.0  # the page is made once a second at most
+    assert at(scrape(site), "reload_refused") == 1
+    site.vitals.refused_reload = None
+    site.world.now += 2.0
+    assert at(scrape(site), "reload_refused") == 0
 
 
 def test_a_scrape_in_openmetrics(site: Managed) -> None:
