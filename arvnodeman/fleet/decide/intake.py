@@ -77,9 +77,12 @@ def _note_fault(state: State, node: Node) -> None:
 
 
 def _revive(state: State) -> None:
-    """The cloud said yes to a destroy, and lists the node for ever: it is there, it costs, it has to go again."""
+    """The cloud said yes to a destroy, and lists the node for ever: it is there, it costs, it has to go again. A
+    shutdown that is under way ends first."""
     for node in state.roster.awake():
-        if node.destroyed_at is not None and state.t - node.destroyed_at > state.policy.boot_fail_after:
+        if node.destroyed_at is None or node.shutdown is not None or node.id not in state.roster.listed.entries:
+            continue
+        if state.t - node.destroyed_at > state.policy.boot_fail_after:
             node.destroyed_at = None
             node.down_cause = reasons.IsDown(why="the cloud lists it still, long after it was destroyed")
             node.set_state(NodeState.DOWN, state.t)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from gone_world import lost, traces_cleared, without
-from world import jobs
+from shutdown_world import failed, going
+from world import World, jobs
 
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, LookAtNode, SetNodeDown
 from arvnodeman.fleet.values.model import ErrorKind, NodeState
@@ -69,3 +70,41 @@ def test_down_is_not_said_again_of_one_that_turns_up_while_slurm_was_away(listed
     world.poll_queue()
     assert not traces_cleared(world)
     assert world.state() is NodeState.IDLE
+
+
+def _destroyed(world: World) -> None:
+    """It is destroyed, and DOWN is being said of it; the cloud lists it still."""
+    listed = dict(world.cloud)
+    world.obey(DrainNode)
+    world.obey(LookAtNode)
+    world.obey(DestroyNode)
+    world.cloud = listed
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_one_that_is_listed_for_long_is_in_shutdown_while_that_goes_on(wanted: bool) -> None:
+    """Slurm hangs, and DOWN is said for as long as the cloud lists the node: then it is gone, by our own request."""
+    world = going(boot_fail_after=300.0) if wanted else failed(boot_fail_after=300.0)
+    _destroyed(world)
+    world.cycle(times=7)
+    assert world.state() is NodeState.SHUTDOWN
+    world.fail(world.one(SetNodeDown), retry_after=290)
+    without(world, times=3)
+    assert "i-compute1" not in world.fleet.view.nodes
+    world.wait(290)
+    world.obey()
+    assert traces_cleared(world)
+    assert world.destroyed() == ["i-compute1"]
+    assert "nodes_disappeared" not in world.fleet.view.counters
+
+
+def test_one_that_has_left_the_list_at_last_is_not_called_listed_still() -> None:
+    world = going(boot_fail_after=300.0)
+    listed = dict(world.cloud)
+    world.obey()
+    world.cloud = dict(listed)
+    world.cycle(times=4)
+    world.cloud.clear()
+    world.cycle(every=240)
+    assert "Cloud node compute1.zzzzz is still listed, long after it was destroyed" not in world.log()
+    assert not world.fleet.view.nodes
