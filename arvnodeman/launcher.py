@@ -142,7 +142,7 @@ class PublishedMind:
         self._published = published
 
     def view(self) -> View:
-        """Its newest account."""
+        """Its newest snapshot."""
         return self._published.view
 
     def decisions(self, newest: int) -> list[tuple[float, str]]:

@@ -109,9 +109,10 @@ class NodeManagerDaemonActor(BaseNodeManagerActor):
             self._vitals.stopped.set()
 
     def _publish(self, event: str, began: float) -> None:
-        published, now = self._published, self._clock.monotonic()
-        if published.view is not self._brain.view:
-            published.view, published.at = self._brain.view, now
+        published, view = self._published, self._brain.view  # which may be made now
+        now = self._clock.monotonic()
+        if published.view is not view:
+            published.view, published.at = view, now
         published.cycles[event] = published.cycles.get(event, Cycles()).plus(now - began)
 
     def _write(self, note: Note) -> None:

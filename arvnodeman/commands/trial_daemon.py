@@ -90,7 +90,7 @@ class TrialDaemon:
 
     def knows(self, identity: str) -> bool:
         """Is this one of its nodes?"""
-        return identity in self._fleet.view.nodes
+        return self._fleet.knows(identity)
 
     @property
     def rests(self) -> bool:

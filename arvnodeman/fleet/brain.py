@@ -22,7 +22,7 @@ class Brain(Protocol):
 
     @property
     def view(self) -> View:
-        """An immutable account of everything, made anew after each poll."""
+        """An immutable snapshot of everything, made when it is asked for after something has changed."""
         ...
 
     @property

@@ -68,7 +68,8 @@ class Fleet:
 
     @property
     def view(self) -> View:
-        """What is to be shown, as of the newest list. Made when it is asked for: who only decides pays nothing."""
+        """What is to be shown. Made when it is asked for, once after each event that there is something to see of: who
+        only decides pays nothing. Nothing is to be decided by it, for between lists it is old: ask the brain."""
         if self._is_outdated:
             self._view = publish(self._state, self._view)
             self._is_outdated = False
@@ -121,6 +122,10 @@ class Fleet:
     def is_at_rest(self) -> bool:
         """Nothing is under way, as of this moment."""
         return not (self._state.boots or self._state.shutdowns or self._state.chores)
+
+    def knows(self, node: str) -> bool:
+        """Is there such a node, by cloud id, cloud name or hostname?"""
+        return self._state.find(node) is not None
 
     @property
     def boots_at_the_cloud(self) -> int:
@@ -176,7 +181,6 @@ class Fleet:
 
     def _poll_failed(self, event: PollFailed) -> None:
         self._note_unlisted(event.error)
-        self._state.freshness.failed[event.poll] = event.error.text
         self._state.context.counters[f"{event.poll.value}_poll_errors"] += 1
         if event.poll is Poll.CLOUD:
             self._state.context.counters["list_nodes_errors"] += 1
@@ -292,6 +296,8 @@ class Fleet:
         state.vain.first_wait = policy.vain_retry_after
         state.vain.end_all(state.t)
         state.reloaded = state.t
+        for health in state.health.values():
+            health.first_wait = policy.size_retry_after
         state.roster.wake_all()
         if state.table is not None:
             self._build_table(report=True)

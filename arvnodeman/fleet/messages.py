@@ -367,7 +367,7 @@ class Note(NamedTuple):
     """One line for the log, put into words by the logging module only when its level is on.
 
     `logger` '' is the daemon actor's own; else a role with its subject, as ComputeNodeSetupActor.TOKEN. A line that
-    tells of a decision says of which kind, and goes into the account of decisions whatever its level."""
+    tells of a decision says of which kind, and goes into the list of decisions whatever its level."""
 
     level: int  # of the logging module
     text: str  # with % placeholders

@@ -31,7 +31,7 @@ class WatchedBrain:
 
     @property
     def view(self) -> View:
-        """The newest account."""
+        """The newest snapshot."""
         return self._fleet.view
 
     @property

@@ -5,12 +5,14 @@ It costs what there are groups of jobs, and one look at each node where jobs are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
 
 from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.decide.stock import GOING
 from arvnodeman.fleet.messages import WARNING, Decided
 from arvnodeman.fleet.nodes.node import BUSY, IDLE, RESERVED, Node
 from arvnodeman.fleet.plan.plan import Plan
@@ -28,14 +30,13 @@ from arvnodeman.fleet.plan.vain import (
     words_of,
 )
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import ANYWHERE, Directive, Job, JobShape, NodeSize
+from arvnodeman.fleet.values.model import ANYWHERE, Job, JobShape, NodeSize
 from arvnodeman.fleet.values.reasons import span
 from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind
 
 AFTER_BOOTS = 2  # times boot_fail_after, in which a boot may yet bring a node
 _ID, _TURN = attrgetter("id"), attrgetter("turn")
-_GOING = frozenset({Directive.DRAIN, Directive.KILL})
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ def observe(state: State) -> Standing:
     standing = Standing(ready=state.roster.quiet_idle(), up=set(state.roster.quiet_sizes()))
     for node in state.roster.awake():
         slurm, size = node.slurm, node.size
-        if slurm is None or size is None or node.destroyed_at is not None or node.directive in _GOING:
+        if slurm is None or size is None or node.destroyed_at is not None or node.directive in GOING:
             continue
         if node.shutdown is not None or not slurm.responding:
             going = node.shutdown is not None and node.shutdown.kind is ShutdownKind.UNWANTED
@@ -129,8 +130,9 @@ def heed(state: State, refused: Mapping[JobShape, Sequence[Job]]) -> None:
     if state.table is None or not (refused or vain.groups):
         return
     standing = observe(state)
+    busy = _BusySince(state)
     for shape, memory in list(vain.groups.items()):
-        _follow(state, shape, memory, last)
+        _follow(state, shape, memory, last, busy)
     _confirm(state, standing)
     for shape, jobs in refused.items():
         idle = _longest(_that_it_may_have(state, shape, standing.unused(state.table.choices(shape))))
@@ -195,7 +197,24 @@ def _first(state: State, shape: JobShape) -> tuple[str, ...]:
     return tuple(job.id for job in (*jobs, *state.refused.get(shape, ())[: SAMPLE - len(jobs)]))
 
 
-def _follow(state: State, shape: JobShape, memory: Memory, last: float) -> None:
+class _BusySince:
+    """Since when the node of a size works that began last. However many groups ask, each node is looked at once."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._newest: dict[str, float] | None = None
+
+    def of(self, size: NodeSize) -> float:
+        """Steady time; before all times, where none works."""
+        if self._newest is None:
+            self._newest = {}
+            for node in self._state.roster.nodes.values():
+                if node.size is not None and node.state is BUSY and node.use.kept_since is None:
+                    self._newest[node.size.id] = max(node.since, self._newest.get(node.size.id, node.since))
+        return self._newest.get(size.id, -math.inf)
+
+
+def _follow(state: State, shape: JobShape, memory: Memory, last: float, busy: _BusySince) -> None:
     """Has Slurm started a job of a group? It left the queue, and a node that fits became busy since."""
     vain, t = state.vain, state.t
     follow(memory, _first(state, shape), lambda: _ids(state, shape), last, t)
@@ -205,13 +224,7 @@ def _follow(state: State, shape: JobShape, memory: Memory, last: float) -> None:
         memory.left_after = None
         return
     assert state.table is not None
-    sizes = {size.id for size in state.table.choices(shape)}
-    started = any(
-        node.state is BUSY and node.since >= memory.left_after and node.use.kept_since is None
-        for node in state.roster.nodes.values()
-        if node.size is not None and node.size.id in sizes
-    )
-    if started:
+    if any(busy.of(size) >= memory.left_after for size in state.table.choices(shape)):
         waited = memory.until > t
         vain.started(shape, t)
         if waited:
@@ -324,21 +337,18 @@ def note_boots(state: State, plan: Plan) -> None:
             state.vain.asked[shape] = state.t
 
 
-def retry(state: State, target: str, reason: str) -> int:
-    """An operator wants it tried again: a group by its name, a job by its id, or a size. How many groups waited."""
+def retry(state: State, target: str, reason: str) -> None:
+    """An operator wants it tried again: a group by its name, a job by its id, or a size."""
     shapes = [shape for shape in state.vain.groups if _is_meant(state, shape, target)]
     text = "An operator said retry of %s: %s"
     state.context.decide(Decided.WORD, target, text, target, reason)
-    ended = 0
     for shape in shapes:
         if state.vain.end(state.vain.groups[shape], state.t):
-            ended += 1
             _ended(state, shape, "an operator said retry")
     health = state.health.get(target)
     if health is not None and health.backing_off is not None:
         health.until = min(health.until, state.t)
     state.vain.watches.clear()
-    return ended
 
 
 def _is_meant(state: State, shape: JobShape, target: str) -> bool:

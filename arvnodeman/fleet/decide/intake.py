@@ -244,7 +244,7 @@ def _judge_each(state: State, basis: Basis) -> tuple[list[Verdict], list[Node], 
 
 
 def _is_steady(node: Node) -> bool:
-    """Of a busy node: nothing is being counted. One with a shield is: the poll that gave it was down."""
+    """Of a busy node: nothing is being counted. One in its grace period is: the poll that gave it was down."""
     return node.been_up and not node.down_polls and node.use.kept_since is None
 
 
@@ -277,7 +277,7 @@ def _give_grace(state: State, turned: list[Node]) -> None:
 
 
 def _end_graces(state: State, judged: list[Verdict]) -> set[str]:
-    """Those that are still down when the shield's time is over are down: a few in each node poll."""
+    """Those that are still down when their grace period is over are down: a few in each node poll."""
     over = [
         node
         for node, verdict, _ in judged

@@ -33,8 +33,6 @@ def replan(state: State, *, ends: bool = False, asking: str = "", in_force: bool
     look; `in_force`: its boots begin."""
     if state.table is None:
         return None
-    for size in state.table.cheapest_first:
-        state.health_of(size)
     state.plan = plan(picture_of(state, ends=ends, asking=asking, in_force=in_force))
     state.table.forget_others(state.plan.shares)
     return state.plan
@@ -49,10 +47,16 @@ def wanted_again(state: State, node: Node) -> bool:
 
 
 def taken_back(state: State, identity: str) -> None:
-    """What the plan asks for has been done."""
+    """What the plan asks for has been done for one node."""
     if state.plan is not None and identity in state.plan.take_back:
         left = [each for each in state.plan.take_back if each != identity]
         state.plan = replace(state.plan, take_back=left)
+
+
+def all_taken_back(state: State) -> None:
+    """All that the plan asks for has been done."""
+    if state.plan is not None and state.plan.take_back:
+        state.plan = replace(state.plan, take_back=())
 
 
 def refresh(state: State) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, begin_boot
 from arvnodeman.fleet.decide.evidence import heed, judge, note_boots
-from arvnodeman.fleet.decide.picturing import replan, taken_back
+from arvnodeman.fleet.decide.picturing import all_taken_back, replan
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import adopt_drained, after_shutdown, carry_out
 from arvnodeman.fleet.messages import DEBUG, Decided, QueueListed
@@ -75,7 +75,7 @@ def take_back(state: State, plan: Plan) -> None:
         shutdown = node.shutdown if node is not None else None
         if shutdown is not None and shutdown.cancel("Node size is in wishlist"):
             after_shutdown(state, shutdown)
-        taken_back(state, identity)
+    all_taken_back(state)
 
 
 def _note_stop(state: State, plan: Plan) -> None:

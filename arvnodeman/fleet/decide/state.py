@@ -75,7 +75,7 @@ class State:
         self.records_started = 0.0  # t at which the newest record list was asked for
         self.resumed: dict[str, tuple[Node, float]] = {}  # by id, nodes whose drain Slurm took back, and when
         self.absent: list[Node] = []  # that the newest cloud list lacks, or shows as stopped once more
-        self.touched: set[str] = set()  # nodes that changed since the last account, by id
+        self.touched: set[str] = set()  # nodes that changed since the last snapshot, by id
         self.poll_again_at: float | None = None  # t at which the polls are brought forward
         self.safe_until: float | None = None  # t at which safe mode ends; None: it is not on
         self.held_back: tuple[str, str] | None = None  # the limit and the size that it stops, as noted last

@@ -93,7 +93,7 @@ def supply_kind(node: Node, basis: Basis) -> int:
     if drained_by_us(node) is not None:
         return NO_SUPPLY
     if node.grace_until is not None:  # many turned down at once: nothing is booted in its place for a while
-        return picture.SHIELDED if node.supply_until > basis.t else NO_SUPPLY
+        return picture.IN_GRACE if node.supply_until > basis.t else NO_SUPPLY
     if node.state is RESERVED:
         return picture.UNPAIRED if not node.been_up and not node.boot_exceeded(basis) else NO_SUPPLY
     return SUPPLY_KIND.get(node.state, NO_SUPPLY)
@@ -134,24 +134,19 @@ class Stock:
         self._counts: Counter[Lot] = Counter()
         self._tally: NodeTally | None = None  # of these counts
         self._touched: set[str] = set()
-        self._all = True  # each row has to be read anew
         self._zoned = False
 
     def touch(self, identity: str) -> None:
         """A row has changed, has come or has gone."""
         self._touched.add(identity)
 
-    def touch_all(self) -> None:
-        """All rows may have changed."""
-        self._all = True
-
     def refresh(self, nodes: Mapping[str, Node], basis: Basis, zone: ZoneOf, *, zoned: bool) -> None:
         """Read what may count otherwise than before. `zoned`: nodes of one size may be in several pools."""
-        if self._all or zoned or self._zoned:
+        if zoned or self._zoned:
             identities: Iterable[str] = {**self._lots, **nodes}
         else:
             identities = [*self._touched, *(each for each in self.odd if each not in self._touched)]
-        self._all, self._zoned = False, zoned
+        self._zoned = zoned
         for identity in identities:
             node = nodes.get(identity)
             if node is None:

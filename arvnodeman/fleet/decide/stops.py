@@ -25,9 +25,8 @@ FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a des
 def begin_shutdown(state: State, node: Node, kind: ShutdownKind, *, drained: bool = False) -> Shutdown:
     """Begin the end of one node."""
     shutdown = Shutdown(state.context, node, kind, state.roster.hostname(node), drained=drained)
-    if node.namesake is not None and (
-        kind is not ShutdownKind.GONE or not node.listed
-    ):  # of those no destroy is asked for
+    only_traces = kind is ShutdownKind.GONE and node.listed  # no destroy is asked for
+    if node.namesake is not None and not only_traces:
         shutdown.hostname, shutdown.shared = node.namesake.name, True
     if node.record is not None and state.roster.is_anothers(node.record, node):
         shutdown.record_uuid = None  # cleaned, it would halt the other

@@ -11,7 +11,7 @@ from arvnodeman.fleet.messages import DescribeNode, DescribeRecord, ResumeNode, 
 from arvnodeman.fleet.nodes.node import RESUMES, Node, drained_by_us, drained_for_another, host_part
 from arvnodeman.fleet.operations.chores import Chore
 from arvnodeman.fleet.operations.operation import Operation
-from arvnodeman.fleet.values.model import DEFAULT_DOMAIN, Directive, NodeRecord
+from arvnodeman.fleet.values.model import Directive, NodeRecord
 
 FIRST_CHORE_WAIT = 30.0  # seconds before a small thing that failed is tried again; doubles up to max_poll_time
 RESUMES_WITHOUT_ANSWER = 2  # of a node whose slurmd does not answer
@@ -23,11 +23,8 @@ def keep_up(state: State) -> list[Operation]:
     first = _first_claims(state)
     for node in state.roster.awake():
         record = node.record
-        if (
-            record is not None
-            and _is_in_order(state, node, record)
-            and not (record.is_name or node.directive_unwritten)
-        ):
+        in_order = record is not None and _is_in_order(state, node, record)
+        if record is not None and in_order and not (record.is_name or node.directive_unwritten):
             continue
         if node.destroyed_at is not None:
             continue
@@ -39,7 +36,7 @@ def keep_up(state: State) -> list[Operation]:
         if record is None or node.chore is not None or node.shutdown is not None:
             continue
         untold = record.is_name and first.get(record.uuid, node) is node and _untold(state, node, record)
-        if not untold and (node.record is None or _is_in_order(state, node, record)):
+        if not untold and (node.record is None or in_order):
             continue
         for step in _needed(state, node, record, untold=untold):
             if node.chore_waits is None or node.chore_waits.get(type(step), (0.0, 0.0))[1] <= state.t:
@@ -84,13 +81,10 @@ def _first_claims(state: State) -> dict[str, Node]:
 
 def _is_in_order(state: State, node: Node, record: NodeRecord) -> bool:
     """Has it nothing that Slurm or the cloud should be told?"""
-    slurm = node.slurm
-    if slurm is None or slurm.reason or slurm.weight != node.weight or node.feature not in slurm.features:
+    slurm, size, table = node.slurm, node.size, state.table
+    if slurm is None or size is None or table is None or slurm.reason or slurm.weight != node.weight:
         return False
-    if node.size is not None and state.table is not None and not state.table.is_described(node.size, slurm.features):
-        return False
-    domain = record.domain
-    return node.cloud.fqdn == (record.hostname if domain == "" else f"{record.hostname}.{domain or DEFAULT_DOMAIN}")
+    return table.is_described(size, slurm.features) and node.cloud.fqdn == record.fqdn
 
 
 def has_all(state: State, node: Node, record: NodeRecord) -> bool:

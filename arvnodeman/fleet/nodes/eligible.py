@@ -8,7 +8,7 @@ from arvnodeman.fleet.values.reasons import Reason
 
 
 def eligible(node: Node, basis: Basis) -> Reason:
-    """May it be shut down? The cause's `goes` says so; whether it is needed is not asked here."""
+    """May it be shut down? The reason's `goes` says so; whether it is needed is not asked here."""
     if node.directive is HOLD:
         return reasons.Held(reason=node.cloud.directive.reason if node.cloud.directive else "")
     if node.grace_until is not None:

@@ -73,7 +73,6 @@ class Node:
     since: float = 0.0  # in this state
     price: float = 0.0  # $/hour; see reprice()
     weight: int = 0  # in Slurm, for that price
-    feature: str = ""  # in Slurm, for its size
     booted: bool = False  # by this run
     been_up: bool = False  # Slurm has called it idle or busy in this run
     idle_polls: int = 0  # node polls in a row that found it idle
@@ -144,7 +143,6 @@ class Node:
             price = self.cloud.price or 0.0
             self.price = price if 0 < price < float("inf") else 0.0
         self.weight = slurm_weight(self.price)
-        self.feature = f"instancetype={self.size.id}" if self.size is not None else ""
 
     @property
     def directive(self) -> Directive | None:

@@ -61,7 +61,6 @@ class Freshness:
     def __init__(self, stale_after: float) -> None:
         self.stale_after = stale_after
         self.succeeded: dict[Poll, float] = {}  # t of the newest success
-        self.failed: dict[Poll, str] = {}  # text of the newest failure, while it is newer than the newest success
         self.counts: dict[Poll, int] = dict.fromkeys(Poll, 0)
         self.ages = Ages()
         self._oldest: float | None = None  # t of the oldest of the newest successes, once each poll has one
@@ -70,7 +69,6 @@ class Freshness:
         """A poll has succeeded at steady time `t`, which the record server calls `record_now`."""
         last = self.succeeded.get(poll)
         self.succeeded[poll] = t
-        self.failed.pop(poll, None)
         self.counts[poll] += 1
         if len(self.succeeded) == len(Poll):
             self._oldest = min(self.succeeded.values())

@@ -39,7 +39,7 @@ PREPARED = "Prepared by Node Manager"
 
 
 class Boot(Operation):
-    """The boot of one node. `outcome` is created, stopped, failed, or the kind of the refusal."""
+    """The boot of one node. `outcome` is created, stopped, vanished, or the kind of the refusal."""
 
     role = "ComputeNodeSetupActor"
 

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Decided, Note, Step, StepResult
 from arvnodeman.fleet.nodes.polls import BrainClock
 from arvnodeman.fleet.values.gate import AT_FIRST, Gate
 from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(slots=True)
@@ -74,7 +70,7 @@ class OperationContext:
     def decide(
         self, kind: Decided, subject: str, text: str, *args: object, level: int = INFO, logger: str = ""
     ) -> None:
-        """One line for the log and for the account of decisions."""
+        """One line for the log and for the list of decisions."""
         self.out.append(Note(level, text, args, logger, kind, subject))
 
     def take(self) -> list[Command]:

@@ -308,9 +308,7 @@ class Shutdown(ShutdownFacts):
         self.failure = error
         if error.kind is ErrorKind.THROTTLED:
             self.again(error)
-            if (
-                self.stage is ShutdownStage.DESTROY
-            ):  # not done, for certain: everything is asked again before the next attempt
+            if self.stage is ShutdownStage.DESTROY:  # not done, for certain: all is asked again before the next attempt
                 self.stage = ShutdownStage.WAIT
                 self.obey()
         elif isinstance(step, LookForNode) and error.kind is ErrorKind.TRANSIENT:

@@ -43,9 +43,7 @@ class LimitKind:
     of_each_job: bool = False  # it is one of each job by itself; else jobs use it up together
     of_all: bool = False  # of an account it holds for all below; else it is only what a user has who has none
     scaled: bool = False  # an association's is multiplied by the factor of a QOS
-    behind: frozenset[str] = (
-        frozenset()
-    )  # names of limits: an association's does not count where a QOS has one of these
+    behind: frozenset[str] = frozenset()  # limits: an association's does not count where a QOS has one of these
 
 
 @dataclass(frozen=True, slots=True)

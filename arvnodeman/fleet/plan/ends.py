@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from arvnodeman.fleet.plan.picture import IDLE, Ends, Going, IdleBin, Keep, Kept, Picture, Stop, size_of
 from arvnodeman.fleet.plan.wishlist import Supply
@@ -25,7 +25,7 @@ class NodeEnding:
         self._candidates: list[tuple[float, float, str, Reason]] = []  # less the price, since, id, reason
 
     def walk(
-        self, taken_back: Collection[str], ended: int, room: int, seeks: Callable[[str], bool], *, in_the_way: bool
+        self, taken_back: Set[str], ended: int, room: int, seeks: Callable[[str], bool], *, in_the_way: bool
     ) -> None:
         """`taken_back`: nodes whose shutdown is; `ended`: boots that are gone at once; `room`: nodes that are to make
         room for jobs which a limit stops; `seeks`: may a waiting job get a node of this pool? `in_the_way`: a job that

@@ -20,8 +20,8 @@ from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape, Policy, Zone
 from arvnodeman.fleet.values.reasons import Reason
 
-IDLE, UNPAIRED, BOOTING, SHIELDED = range(4)  # kinds of supply, in the order in which they are taken
-KINDS = (IDLE, UNPAIRED, BOOTING, SHIELDED)
+IDLE, UNPAIRED, BOOTING, IN_GRACE = range(4)  # kinds of supply, in the order in which they are taken
+KINDS = (IDLE, UNPAIRED, BOOTING, IN_GRACE)
 NO_SUPPLY = -1
 NOTHING = (0, 0, 0, 0)
 

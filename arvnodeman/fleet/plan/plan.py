@@ -94,11 +94,12 @@ def plan(picture: Picture) -> Plan:
     ending = None
     if picture.ends is not None:
         ending = NodeEnding(picture, picture.ends, supply)
-        ended = sum(boot.at_once and boot.id in end_boots for boot in picture.pending)
+        ending_boots = frozenset(end_boots)
+        ended = sum(boot.at_once and boot.id in ending_boots for boot in picture.pending)
         kept = [case.price for case in picture.ends.cases if isinstance(case, Kept)]
         in_the_way = booting.would_have_room(kept)
         seeks = partial(_seeks, shares.values())
-        ending.walk(take_back, ended, booting.room_wanted, seeks, in_the_way=in_the_way)
+        ending.walk(frozenset(take_back), ended, booting.room_wanted, seeks, in_the_way=in_the_way)
     return Plan(
         shares=shares,
         tally=picture.tally,

@@ -192,10 +192,11 @@ class VainBoots:
         memory.until = t
         return True
 
-    def end_all(self, t: float) -> int:
-        """Circumstances have changed: every group may be tried again. How many were waiting for that."""
+    def end_all(self, t: float) -> None:
+        """Circumstances have changed: every group may be tried again."""
         self.watches.clear()
-        return sum(self.end(memory, t) for memory in self.groups.values())
+        for memory in self.groups.values():
+            self.end(memory, t)
 
     def be_careful(self) -> None:
         """Slurm was away: that it used no node meanwhile tells nothing."""

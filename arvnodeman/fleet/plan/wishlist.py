@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from arvnodeman.fleet.plan.picture import IDLE, KINDS, NOTHING, SHIELDED, size_of, zone_of
+from arvnodeman.fleet.plan.picture import IDLE, IN_GRACE, KINDS, NOTHING, size_of, zone_of
 from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize, Place
 from arvnodeman.fleet.values.reasons import Reason
 
@@ -231,7 +231,7 @@ class _Source:
 def next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:
     """Kind and pool of what a group can still take; supply only shrinks, so its cursor only goes on."""
     kind, index = group.cursor
-    while kind <= SHIELDED:
+    while kind <= IN_GRACE:
         while supply.kinds[kind] and index < len(group.choices):
             pool = supply.find(group.choices[index].id, kind, group.shape.place)
             if pool is not None:

@@ -1,7 +1,7 @@
 """What holds boots back beside max_nodes and the price cap: the soft quota, and sizes that rest.
 
-Times are steady seconds (see `Clock`). Both kinds of limit end by themselves: nothing here stops booting for good (row
-N1).
+Times are steady seconds (see `BrainClock`). Both kinds of limit end by themselves: nothing here stops booting for good
+(row N1).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class SizeHealth:
     backing_off: BackOff | None = None
     until: float = 0.0
     detail: str = ""  # the other side's words
-    quota_nodes: int = 0  # Rest.QUOTA: how many nodes stood when it was refused
+    quota_nodes: int = 0  # BackOff.QUOTA: how many nodes stood when it was refused
     boot_failures: int = 0  # in a row
     late: bool = False  # it rests for what came after the cloud's yes to a create: another yes proves nothing
     trouble: str = ""  # what went wrong with its last boot, while none has come up since

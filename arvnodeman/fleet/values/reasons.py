@@ -1,7 +1,7 @@
-"""Why: the typed causes of decisions, and of decisions not to act. They are put into words only when somebody asks.
+"""Why: the typed reasons of decisions, and of decisions not to act. They are put into words only when somebody asks.
 
-Every cause is a frozen value with the figures in it. `words(t)` needs the steady time at which it is asked, since "in
-43 s" changes. Times in causes (`until`) are steady seconds.
+Every reason is a frozen value with the figures in it. `words(t)` needs the steady time at which it is asked, since "in
+43 s" changes. Times in reasons (`until`) are steady seconds.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def span(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """The base of all causes. `until`, where a cause has one, is the steady time at which it may end by itself."""
+    """The base of all reasons. `until`, where a reason has one, is the steady time at which it may end by itself."""
 
-    goes: ClassVar[bool] = False  # of a node: it may be shut down for this cause
+    goes: ClassVar[bool] = False  # of a node: it may be shut down for this reason
     until: float | None = None
 
     def words(self, t: float) -> str:
@@ -37,7 +37,7 @@ class Reason:
 
 
 class InWords(NamedTuple):
-    """A cause as an argument of a line of the log: put into words, as of steady time `t`, when that is written."""
+    """A reason as an argument of a line of the log: put into words, as of steady time `t`, when that is written."""
 
     cause: Reason
     t: float
@@ -48,7 +48,7 @@ class InWords(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plain(Reason):
-    """A cause that is all said by its text."""
+    """A reason that is all said by its text."""
 
     text: str = ""
 

@@ -1,4 +1,4 @@
-"""The account of what the Fleet knows, for others to read: a View is made after each poll, of references."""
+"""The snapshot of what the Fleet knows, for others to read: a View is made of references, when it is asked for."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _why(node: Node) -> Reason:
 
 
 def publish(state: State, before: View | None) -> View:
-    """The account of this moment. Nodes not touched since the last one stay as they are."""
+    """The snapshot of this moment. Nodes not touched since the last one stay as they are."""
     rows = state.roster.nodes
     if before is None or 2 * len(state.touched) >= len(rows):
         nodes = NodeTable({identity: _status(state, node) for identity, node in rows.items()})

@@ -33,7 +33,7 @@ class NodeStatus(NamedTuple):
     first_seen: float
     been_up: bool
     doubtful: bool  # not heard from for long, and kept all the same
-    ending: Reason | None  # why its shutdown was begun; an operator's is in his word
+    ending: Reason | None  # why its shutdown was begun; an operator's is in his directive
     why: Reason  # why it stays, or what is being done about it: as decided, by the one who decides
 
     @property
@@ -58,7 +58,7 @@ class NodeStatus(NamedTuple):
 
     @property
     def directive(self) -> str:
-        """The operator's word with its reason, '' for none."""
+        """The operator's directive with its reason, '' for none."""
         directive = self.cloud.directive
         return f"{directive.directive.value}: {directive.reason}" if directive is not None else ""
 

@@ -46,6 +46,7 @@ class FakeBrain:
         self.answer: Callable[[Event], Sequence[Command]] = lambda _event: ()
         self.wakeup: float | None = None
         self.views = 0
+        self.make_view: Callable[[], None] = lambda: None
         self.boots_at_the_cloud = 0
 
     def handle(self, event: Event, now: float) -> Sequence[Command]:
@@ -58,6 +59,7 @@ class FakeBrain:
 
     @property
     def view(self) -> View:
+        self.make_view()
         return View(t=float(self.views), policy=Policy(sections=(), shutdown_windows=(1, 1)))
 
 
@@ -115,6 +117,19 @@ def test_events_reach_the_brain_with_the_time_and_the_view_is_published() -> Non
         site.send(QUEUE)
         assert site.brain.heard == [(QUEUE, site.hand.clock.now())]
         assert site.published.view == site.brain.view
+
+
+def test_the_time_of_a_cycle_is_also_that_of_making_the_view() -> None:
+    """The brain makes it when somebody asks."""
+
+    def take_a_while() -> None:
+        site.hand.time += 3.0
+
+    with Site().open() as site:
+        site.brain.make_view = take_a_while
+        site.send(QUEUE)
+        assert site.published.cycles["QueueListed"].seconds == 3.0
+        assert site.published.at == site.hand.time
 
 
 def test_steps_go_to_the_operators_and_their_outcome_to_the_brain() -> None:

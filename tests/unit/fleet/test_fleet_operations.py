@@ -7,9 +7,11 @@ from world import NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import (
     CancelJob,
+    CreateNode,
     DescribeNode,
     PolicyChanged,
     Poll,
+    PrepareRecord,
     ReleaseRecord,
     SafeMode,
     SetNodeDown,
@@ -129,6 +131,16 @@ def test_a_new_wait_for_the_quota_counts_from_the_next_refusal_on() -> None:
     state.quota.refused(0, state.t)
     state.slots.refused(0, state.t)
     assert (state.quota.retry_at, state.slots.retry_at) == (state.t + 500.0, state.t + 500.0)
+
+
+def test_a_new_first_wait_of_sizes_counts_from_the_next_refusal_on() -> None:
+    world = World(policy(shutdown_windows=NEVER)).begin()
+    world.tell(PolicyChanged(policy(shutdown_windows=NEVER, size_retry_after=500.0)))
+    world.cycle(*jobs(1, JobShape(size="small")))
+    world.obey(PrepareRecord, DescribeNode)
+    world.fail(world.one(CreateNode), ErrorKind.CAPACITY)
+    world.poll_queue()
+    assert world.fleet.view.backing_off["small"].until == world.fleet.view.t + 500.0
 
 
 @pytest.mark.parametrize(("ahead", "lasts"), [(-60.0, False), (0.0, False), (0.5, True)])

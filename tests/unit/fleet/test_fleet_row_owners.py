@@ -23,7 +23,7 @@ OBSERVED = {
     "decide.intake decide.stops nodes.roster": "missing missing_since missing_ping",
 }
 JUDGED = {
-    "nodes.node": "id state since price weight feature idle_since down_polls down_times",
+    "nodes.node": "id state since price weight idle_since down_polls down_times",
     "nodes.alarms": "alarm",
     "nodes.node nodes.roster": "idle_polls",
     "decide.intake": "been_up doubtful slurm_down grace_until supply_until missing_again address_warned "

@@ -6,17 +6,20 @@ from itertools import pairwise
 
 import pytest
 from shutdown_world import SHUTDOWN, going, kinds, looks
+from world import MINUTE, World
 
 from arvnodeman.fleet.messages import (
+    WARNING,
     DestroyNode,
     DrainNode,
     LookAtNode,
     LookForNode,
     ReleaseRecord,
+    ResumeNode,
     SetNodeDown,
     Step,
 )
-from arvnodeman.fleet.values.model import ErrorKind, NodeState
+from arvnodeman.fleet.values.model import Directive, ErrorKind, NodeState
 
 # ---- the destroy itself ----------------------------------------------------------------------------------------------
 
@@ -129,6 +132,50 @@ def test_what_is_gone_already_is_cleared(kind: type[Step]) -> None:
     world.obey()
     world.cycle()
     assert not world.fleet.view.operations
+
+
+def listed_long_after_its_destroy() -> World:
+    """Destroyed, it is listed for longer than boot_fail_after; Slurm does not answer, and is told in a while that it is
+    down."""
+    world = going(boot_fail_after=300.0)
+    world.silent.add("r-compute1")
+    world.obey(DrainNode, LookAtNode)
+    world.done(world.one(DestroyNode))
+    for _ in range(7):
+        world.wait(MINUTE)
+        world.fail(world.one(SetNodeDown))
+        world.cycle(every=0)
+    assert not world.open(SetNodeDown)
+    return world
+
+
+def test_a_node_whose_traces_are_not_cleared_yet_is_not_there_again() -> None:
+    """It leaves the list at last, while Slurm is to be told once more: that is no news."""
+    world = listed_long_after_its_destroy()
+    assert not [line for line in world.log(WARNING) if "still listed" in line]
+    for _ in range(3):
+        world.wait(5)
+        world.poll_cloud(without=["i-compute1"])
+        world.poll_records()
+    assert not world.fleet.view.nodes
+    del world.cloud["i-compute1"]
+    world.wait(2 * MINUTE)
+    world.obey()
+    assert world.fleet.is_at_rest
+    assert world.destroyed() == ["i-compute1"]
+    assert world.records["r-compute1"].slot is None
+
+
+@pytest.mark.parametrize("directive", [Directive.HOLD, Directive.RUN, Directive.KILL])
+def test_a_word_on_a_node_that_is_destroyed_gives_its_name_no_work(directive: Directive) -> None:
+    world = listed_long_after_its_destroy()
+    world.say("compute1", directive)
+    world.wait(2 * MINUTE)
+    world.obey(SetNodeDown, LookAtNode)
+    assert not world.open(ResumeNode)
+    assert world.destroyed() == ["i-compute1"]
+    assert world.slurm is not None
+    assert world.slurm["compute1"].state.said == "down"
 
 
 # ---- drains that fail ------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def bounds(**limits: Any) -> Bounds:
 
 
 def supply(**pools: tuple[int, int, int, int]) -> NodeTally:
-    """IdleBin, unpaired, booting, shielded nodes by size."""
+    """IdleBin, unpaired, booting nodes, nodes in their grace period by size."""
     nodes = sum(map(sum, pools.values()))
     return NodeTally(supply=pools, nodes=nodes, up=nodes, price=0.1 * nodes, unused=True)
 
