@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.nodes.milestones import BOUNDS, Span, Spread
-from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import BackingOff, Unsatisfiable
 from arvnodeman.history.money import PERIODS
@@ -166,6 +166,11 @@ OTHER_STEPS = {
     messages.DescribeRecord: "describe_record",
     messages.DescribeNode: "describe_node",
     OfferFeatures: "offer_features",
+    CloseNames: "close_names",
+    GiveBack: "give_back",
+    OpenNames: "open_names",
+    PowerUp: "power_up",
+    ReleaseJobs: "release_jobs",
     messages.DrainNode: "drain_node",
     messages.ResumeNode: "resume_node",
     messages.SetNodeDown: "set_node_down",

@@ -206,6 +206,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     )
     assert (policy.sections, policy.shutdown_windows) == (settings.sizes, (54, 5, 1))
     assert not policy.explain_unsatisfiable
+    assert not policy.places
     named = {
         *options,
         "cancel_unsatisfiable",
@@ -213,6 +214,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "keep_drained",
         "slurm",
         "asks_scheduler",
+        "places",
         "sections",
         "shutdown_windows",
     }
