@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from arvnodeman.cloud.machine_names import why_refused
-from arvnodeman.config.hostlist import hostlist
 from arvnodeman.config.option import CREATE, CREDENTIALS, DAEMON, LISTING
 from arvnodeman.config.settings import KEPT_BY_ARVADOS, Settings
+from arvnodeman.config.size_names import names_in
 
 PLACEHOLDER = "replace-with-"  # how values begin in the examples that everybody has to fill in
 SHARED = ("ec2", "gce", "openstack")  # clouds whose list is that of a whole account or project, where nothing parts it
@@ -23,11 +23,12 @@ def mistakes(settings: Settings, sections: Mapping[str, Mapping[str, str]]) -> I
             if text.lower().startswith(PLACEHOLDER):
                 yield f"[{section}] {name}: is still the placeholder of the example; write your own value"
     provider = settings.cloud.provider
-    refused = [name for name in _names(settings) if why_refused(provider, name)]
-    if refused:
-        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
-        rule = why_refused(provider, refused[0])
-        yield f"[{DAEMON}] node_names: {provider} refuses a node of the name {refused[0][:80]!r}{more}; allowed: {rule}"
+    for section, names in _names(settings).items():
+        refused = [name for name in names if why_refused(provider, name)]
+        if refused:
+            more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+            wrong = f"{provider} refuses a node of the name {refused[0][:80]!r}{more}"
+            yield f"[{section}] node_names: {wrong}; allowed: {why_refused(provider, refused[0])}"
 
 
 def notes(settings: Settings) -> Iterator[str]:
@@ -39,7 +40,7 @@ def notes(settings: Settings) -> Iterator[str]:
             if " #" in text:
                 where = f"[{section}] {name}"
                 yield f"{where}: ' #' and what follows is part of the value here; a comment needs a line of its own"
-    names = _names(settings)
+    names = _names(settings).get(DAEMON, ())
     if names and daemon.max_nodes > len(names):
         yield (
             f"[{DAEMON}] max_nodes: {daemon.max_nodes} is more than the {len(names)} names of node_names: there will "
@@ -57,8 +58,9 @@ def _parts(name: str) -> bool:
     return name == "tags" or name.startswith("tag")
 
 
-def _names(settings: Settings) -> tuple[str, ...]:
-    """Names that nodes get at the cloud, as far as the file says them."""
-    if not settings.daemon.node_names or settings.arvados.node_records == KEPT_BY_ARVADOS:
-        return ()
-    return tuple(dict.fromkeys(hostlist(settings.daemon.node_names)))
+def _names(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Names that nodes get at the cloud, as far as the file says them, by the section that does."""
+    found = {f"Size {size.id}": names_in(size.node_names) for size in settings.sizes if size.node_names}
+    if settings.daemon.node_names and settings.arvados.node_records != KEPT_BY_ARVADOS:
+        found[DAEMON] = names_in(settings.daemon.node_names)
+    return found

@@ -31,7 +31,9 @@ from arvnodeman.config.option import (
 )
 from arvnodeman.config.settings import (
     KEPT_BY_ARVADOS,
+    KEPT_BY_AUTO,
     KEPT_BY_SLURM,
+    KEPT_BY_SLURM_CLOUD,
     ArvadosSettings,
     CloudSettings,
     LoggingSettings,
@@ -39,6 +41,7 @@ from arvnodeman.config.settings import (
     Settings,
     SizeSettings,
 )
+from arvnodeman.config.size_names import names_of_two
 from arvnodeman.config.table import OPTIONS, find, of_section
 from arvnodeman.fleet.values.gres import NoGres
 from arvnodeman.fleet.values.model import Secret, SizeSection
@@ -115,6 +118,7 @@ class _Reading:
         sizes = self._sizes()
         self._check_together(daemon, sizes)
         self._check_keeper(daemon, arvados)
+        self._check_names(daemon, arvados, sizes)
         if self.problems and not (self._fill_in and self._was_read(CloudSettings.provider)):
             return None
         given = Settings(
@@ -276,11 +280,38 @@ class _Reading:
             self._wrong(token, "missing; required with host: one word, kept secret")
         if not arvados.host and kept_by == KEPT_BY_ARVADOS:
             self._wrong(records, f"arvados needs [Arvados] host; allowed: {host.allowed}")
-        elif not arvados.host and not slurm:
+        elif not arvados.host and not slurm and kept_by != KEPT_BY_SLURM_CLOUD:
             alone = "or none, where Slurm is alone, with [Daemon] dispatcher = slurm"
             self._wrong(host, f"missing; required: {host.allowed}, {alone}")
-        if kept_by == KEPT_BY_SLURM and not slurm:
-            self._wrong(records, "slurm needs [Daemon] dispatcher = slurm; allowed: auto, arvados")
+        if kept_by in (KEPT_BY_SLURM, KEPT_BY_SLURM_CLOUD) and not slurm:
+            self._wrong(records, f"{kept_by} needs [Daemon] dispatcher = slurm; allowed: auto, arvados")
+
+    def _check_names(self, daemon: DaemonSettings, arvados: ArvadosSettings, sizes: list[SizeSection]) -> None:
+        """Names that belong to sizes, and what does not go with them."""
+        if not self._was_read(ArvadosSettings.host, ArvadosSettings.node_records):
+            return
+        names = option_of(SizeSettings.node_names).name
+        kept_by = arvados.node_records
+        if kept_by != KEPT_BY_SLURM_CLOUD and (kept_by != KEPT_BY_AUTO or arvados.host):
+            for size in sizes:
+                if size.node_names:
+                    wrong = "goes with [Arvados] node_records = slurm-cloud alone, and without a host; allowed: nothing"
+                    self._problem(f"Size {size.id}", names, wrong)
+        for name, wrong in names_of_two(sizes):
+            self._problem(f"Size {name}", names, wrong)
+        if kept_by != KEPT_BY_SLURM_CLOUD:
+            return
+        places = "with node_records = slurm-cloud"
+        if arvados.host:
+            self._wrong(option_of(ArvadosSettings.host), f"{places} Slurm is alone; allowed: nothing")
+        if not arvados.slurm_queue:
+            self._wrong(option_of(ArvadosSettings.slurm_queue), f"{places} Slurm's jobs are read; allowed: yes")
+        if daemon.node_names:
+            wrong = f"{places} each size has names of its own, [Size NAME] {names}; allowed: nothing"
+            self._wrong(option_of(DaemonSettings.node_names), wrong)
+        if daemon.job_name_pattern:
+            wrong = f"{places} every job that Slurm places on a name counts; allowed: nothing"
+            self._wrong(option_of(DaemonSettings.job_name_pattern), wrong)
 
     def _check_together(self, daemon: DaemonSettings, sizes: list[SizeSection]) -> None:
         """What no option can be blamed for alone."""
@@ -298,7 +329,7 @@ class _Reading:
 
     def _check_required(self) -> None:
         """What this cloud cannot do without."""
-        kept_by_slurm = self._text(option_of(ArvadosSettings.node_records)) == KEPT_BY_SLURM
+        kept_by_slurm = self._text(option_of(ArvadosSettings.node_records)) in (KEPT_BY_SLURM, KEPT_BY_SLURM_CLOUD)
         pinged = bool(self._text(option_of(ArvadosSettings.host))) and not kept_by_slurm
         for option in OPTIONS:
             spoilt = (option.section, option.key) in self.file.spoilt

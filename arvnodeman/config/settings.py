@@ -17,6 +17,7 @@ from arvnodeman.config.kinds import (
     FEATURES,
     GRES,
     HOST,
+    HOSTLIST,
     LEVEL,
     NAMES,
     NUMBER,
@@ -35,6 +36,7 @@ from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
 KEPT_BY_AUTO: Final = "auto"
 KEPT_BY_ARVADOS: Final = "arvados"
 KEPT_BY_SLURM: Final = "slurm"
+KEPT_BY_SLURM_CLOUD: Final = "slurm-cloud"
 
 S, MIN, MB, GB, USD = "seconds", "minutes", "MB", "GB", "$/hour"
 
@@ -91,11 +93,13 @@ class ArvadosSettings:
     insecure: bool = option(YES_NO, "no", "Do not check the server's certificate.")
     jobs_queue: bool = option(YES_NO, "yes", "Read waiting jobs from Arvados' own jobs queue.")
     slurm_queue: bool = option(YES_NO, "yes", "Read waiting jobs from Slurm's queue, and nodes' states from Slurm.")
-    node_records: Literal["auto", "arvados", "slurm"] = option(
-        choice("auto", "arvados", "slurm"),
+    node_records: Literal["auto", "arvados", "slurm", "slurm-cloud"] = option(
+        choice("auto", "arvados", "slurm", "slurm-cloud"),
         "auto",
         "Who keeps the node records: `arvados`, the API server (up to 2.7), or `slurm`, whose node names are the "
-        "records. `auto`: the API server where it still does, else Slurm.",
+        "records. `slurm-cloud`: these are declared State=CLOUD, and Slurm, from 24.11 on, decides itself which of "
+        "them its jobs need; not with an [Arvados] host. `auto`: the API server where it still does, else Slurm, "
+        "`slurm-cloud` where slurm.conf says so of `partitions`.",
     )
 
 
@@ -150,6 +154,12 @@ class SizeSettings:
         "Features of Slurm that nodes of this size have beside `instancetype=NAME`: `avx512, ib`. A job that asks for "
         "one by --constraint gets a size, or a name in slurm.conf, that has it. Nodes of other sizes lose it.",
     )
+    node_names: str = option(
+        HOSTLIST,
+        "",
+        "With node_records = slurm-cloud: the names in slurm.conf that nodes of this size get, as `m5l-[1-50]`. Empty: "
+        "those with the feature `instancetype=NAME`.",
+    )
 
     def section(self, name: str, extra: Mapping[str, str]) -> SizeSection:
         """As the Fleet knows it. `extra`: free overrides of what the provider says."""
@@ -166,6 +176,7 @@ class SizeSettings:
             gres=self.gres,
             partitions=self.partitions,
             features=self.features,
+            node_names=self.node_names,
             extra=tuple(extra.items()),
         )
 
@@ -211,6 +222,7 @@ class Settings:
             keep_drained=daemon.keep_drained,
             slurm=slurm,
             asks_scheduler=slurm or self.arvados.slurm_queue,  # else no Slurm command is ever run (row N5)
+            places=self.arvados.node_records == KEPT_BY_SLURM_CLOUD,
         )
 
     def poll_time_of(self, poll: Poll) -> float:

@@ -139,6 +139,7 @@ class SizeSection:
     gres: Gres = ()  # what Slurm counts beside cores, memory and disk, such as GPUs
     partitions: tuple[str, ...] = ()  # of Slurm: it serves jobs of these alone; empty: of any
     features: tuple[str, ...] = ()  # of Slurm, that its nodes have beside instancetype=NAME
+    node_names: str = ""  # a host list: the names that are its nodes' alone; '': as their features say
     extra: tuple[tuple[str, str], ...] = ()  # free overrides, passed on to the driver
 
 

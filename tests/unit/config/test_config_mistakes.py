@@ -356,3 +356,77 @@ def test_a_ping_host_is_needed_only_where_nodes_ping(path: Path, records: str, n
     except pytest.fail.Exception:
         problems = []
     assert any("ping_host: missing" in problem for problem in problems) is needed
+
+
+PLACES = """\
+[Arvados]
+node_records = slurm-cloud
+[Daemon]
+dispatcher = slurm
+[Cloud]
+provider = sandbox
+shutdown_windows = 54, 5, 1
+[Size small]
+cores = 2
+[Size big]
+cores = 4
+"""
+
+
+def test_where_slurm_places_jobs_names_belong_to_sizes(loaded: Loader) -> None:
+    many = PLACES.replace("cores = 2", "cores = 2\nnode_names = s-[1-10000]")
+    settings = loaded(many)
+    assert [size.node_names for size in settings.sizes] == ["s-[1-10000]", ""]
+    policy = settings.policy()
+    assert (policy.places, policy.slurm, policy.asks_scheduler) == (True, True, True)
+    without = many.replace("node_records = slurm-cloud", "node_records = auto")
+    assert not loaded(without).policy().places  # Slurm is asked for it at the start
+    assert loaded(without).sizes[0].node_names == "s-[1-10000]"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("dispatcher = slurm", "", "[Arvados] node_records: slurm-cloud needs [Daemon] dispatcher = slurm; allowed: "),
+        (
+            "dispatcher = slurm",
+            "dispatcher = slurm\nnode_names = a[1-3]",
+            "[Daemon] node_names: with node_records = slurm-cloud each size has names of its own, [Size NAME] ",
+        ),
+        (
+            "dispatcher = slurm",
+            "dispatcher = slurm\njob_name_pattern = x",
+            "[Daemon] job_name_pattern: with node_records = slurm-cloud every job that Slurm places on a name counts; ",
+        ),
+        (
+            "[Arvados]\n",
+            "[Arvados]\nhost = zyxwv.example.com\ntoken = s3same\n",
+            "[Arvados] host: with node_records = slurm-cloud Slurm is alone; allowed: nothing",
+        ),
+        (
+            "[Arvados]\n",
+            "[Arvados]\nslurm_queue = no\n",
+            "[Arvados] slurm_queue: with node_records = slurm-cloud Slurm's jobs are read; allowed: yes",
+        ),
+        (
+            "cores = 4",
+            "cores = 4\nnode_names = s-[1..3]",
+            "[Size big] node_names: 's-[1..3]' is no list of node names",
+        ),
+        (
+            "= slurm-cloud",
+            "= slurm",
+            "[Size small] node_names: goes with [Arvados] node_records = slurm-cloud alone, and without a host; ",
+        ),
+        (
+            "cores = 4",
+            "cores = 4\nnode_names = b-1,s-[2-9]",
+            "[Size big] node_names: s-2, s-3, s-4 and 5 more belong to [Size small]; allowed: names of no other size",
+        ),
+        ("cores = 4", "cores = 4\nnode_names = s-9", "[Size big] node_names: s-9 belongs to [Size small]; allowed: "),
+    ],
+)
+def test_what_does_not_go_with_names_of_sizes(path: Path, old: str, new: str, line: str) -> None:
+    text = PLACES.replace("cores = 2", "cores = 2\nnode_names = s-[1-9]").replace(old, new, 1)
+    (problem,) = problems_of(path, text)
+    assert problem.startswith(line)
