@@ -15,7 +15,7 @@ from typing import cast
 
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.work import WaitKind
-from arvnodeman.slurm.arrays import limits_of, tasks_of
+from arvnodeman.slurm.arrays import JOB_NUMBER, limits_of, tasks_of
 from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST
 from arvnodeman.slurm.job_reasons import ALWAYS_SAID, ARRAY_LIMIT, wait_kind
 from arvnodeman.slurm.job_shape import COUNT, job_shape, time_limit
@@ -50,6 +50,7 @@ class _Row:
     malformed: tuple[str, ...] = ()
 
 
+_UNREAD = -1.0  # no time limit
 _NOBODYS = _Row()  # of a job that is not looked for
 
 
@@ -61,6 +62,8 @@ class _Part:
 
 
 _Said = Job | _Row | _Part
+_Asked = dict[tuple[str, ...], tuple[JobShape, str]]
+"""Shape and least time of a job, by those of its first fields that tell them and the last of its tail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +91,17 @@ class QueueReader:
         self._last = _Poll()
         self._shapes: dict[JobShape, JobShape] = {}  # those of the jobs in there, and some of the polls before
         self._many_shapes = _FEW_SHAPES
+        self._asked: _Asked = {}  # what texts say is asked for, while they are few
 
     def read(self, text: str, tail: Sequence[str] = (), at_once: Mapping[str, int] | None = None) -> QueueReading:
         """`tail`: the fields behind the number of nodes. Tasks of an array beyond `at_once`, which has how many more of
         them may run now (without it, as many as may run at all), wait for something else than nodes. The same reading
         as last time where the output is the same."""
         last = self._last if self._last.tail == tuple(tail) else _Poll(tuple(tail))
+        if last is not self._last or len(self._asked) > _FEW_SHAPES:
+            self._asked = {}
         left = dict(limits_of(text) if at_once is None else at_once) if self._numbered else {}
-        parser = _Parser(self._pattern, last, self._shapes, numbered=self._numbered)
+        parser = _Parser(self._pattern, last, self._shapes, self._asked, numbered=self._numbered)
         said = last.lines.read(text, parser.line)
         if said == last.said and left == last.at_once:
             return last.reading
@@ -124,6 +130,7 @@ class QueueReader:
                     jobs = (row,) if isinstance(row, Job) else (*row.jobs, *row.refused)
                     shapes |= {id(job.shape): job.shape for job in jobs}
             self._shapes = {shape: shape for shape in shapes.values()}
+            self._asked = {}
             self._many_shapes = _FEW_SHAPES + 2 * len(self._shapes)
 
 
@@ -176,27 +183,46 @@ class _Parser:
     """Reads lines that were not there before. What texts mean is read once: 50,000 jobs have a few dozen shapes, though
     each may have a limit of its own."""
 
-    def __init__(self, pattern: str, last: _Poll, shapes: dict[JobShape, JobShape], *, numbered: bool) -> None:
+    def __init__(
+        self, pattern: str, last: _Poll, shapes: dict[JobShape, JobShape], asked: _Asked, *, numbered: bool
+    ) -> None:
         self._pattern, self._last, self._shapes, self._numbered = pattern, last, shapes, numbered
-        self._tail = last.tail
+        self._tail, self._behind = last.tail, len(last.tail) - 3
         self.others = False  # may a line have said anything else than one job that waits for nodes?
         self._names = tuple(name for name in last.tail if name not in ("number", "time_limit"))
         self._waits: dict[str, WaitKind] = {}
-        self._known: dict[tuple[tuple[str, ...], str], tuple[JobShape, str]] = {}
+        self._known = asked
         self._limits: dict[tuple[str, str], float | None] = {}
 
     def line(self, line: str) -> _Said:
         """What a line says."""
         first, *behind = line.split(BEHIND, 3)
-        if len(behind) == 3 and behind[2].count(BEHIND) == len(self._tail) - 3:
+        if len(behind) == 3 and behind[2].count(BEHIND) == self._behind:
             fields = first.split("|")
             if len(fields) == FIRST + 1 and fields[FIRST - 1].isdigit() and not fields.pop(FIRST - 3):
-                row = self._job(line, fields, *behind)  # nearly all are so
+                row = self._alike(fields, *behind) or self._job(line, fields, *behind)  # nearly all are so
                 if type(row) is not Job:
                     self.others = True
                 return row
         self.others = True
         return self._row(line) if _is_whole(line, self._tail) else _Part(line)
+
+    def _alike(self, fields: Sequence[str], number: str, most: str, behind: str) -> Job | None:
+        """What _job() says, where that is one job that waits for nodes, and all that it asks for has been read before
+        in the same words."""
+        cores, memory, disk, reason, name, features, priority, nodes = fields
+        waits = self._waits.get(reason)
+        asked = self._known.get((cores, memory, disk, features, nodes, behind))
+        if waits is None or asked is None or not waits.for_nodes or self._pattern not in name:
+            return None
+        shape, least = asked
+        limit = self._limits.get((most, least), _UNREAD)
+        if limit is _UNREAD or (self._numbered and not JOB_NUMBER.fullmatch(number)):
+            return None
+        try:
+            return Job(number if self._numbered else name, shape, int(priority), reason, True, limit, waits)
+        except ValueError:
+            return None
 
     def again(self, lines: str) -> Job | _Row:
         """What the lines of one job say, which may have been there before."""
@@ -248,11 +274,11 @@ class _Parser:
 
     def _asked(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, str]:
         """Shape and least time of a job, by its first fields and the last of its tail. Raises ValueError."""
-        known = self._known.get((first, behind))
+        known = self._known.get((*first, behind))
         if known is None:
             tail = dict(zip(self._names, behind.split(BEHIND), strict=True)) if behind else {}
             shape = job_shape(*first, **tail)
-            known = self._known[first, behind] = self._shapes.setdefault(shape, shape), tail.get("least_time", "")
+            known = self._known[(*first, behind)] = self._shapes.setdefault(shape, shape), tail.get("least_time", "")
         return known
 
     def _time_limit(self, most: str, least: str) -> float | None:

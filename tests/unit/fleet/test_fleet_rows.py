@@ -38,3 +38,16 @@ def test_the_same_list_again_is_the_same_list() -> None:
     assert [row is old for row, old in zip(other, (first[0], first[2], first[1]), strict=True)] == [False, True, True]
     assert rows.renewed(listed[:2]) == tuple(listed[:2])
     assert rows.renewed(()) == ()
+
+
+def test_of_a_long_list_some_rows_tell_whether_any_is_as_it_was() -> None:
+    """A few changed ones anywhere keep the others; where all are others, none is held against its last one."""
+    rows: Rows[CloudNode] = Rows(attrgetter("id"))
+    first = rows.renewed([CloudNode(f"i{number}", "n", "r") for number in range(1000)])
+    listed = [replace(row, name="other") if place % 50 == 0 else replace(row) for place, row in enumerate(first)]
+    second = rows.renewed(listed)
+    assert [row is old for row, old in zip(second, first, strict=True)] == [place % 50 != 0 for place in range(1000)]
+    others = [replace(row, name="new") for row in second]
+    third = rows.renewed(others)
+    assert all(row is other for row, other in zip(third, others, strict=True))
+    assert rows.renewed([*map(replace, third)]) is third

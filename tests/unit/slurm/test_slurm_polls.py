@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from squeue_lines import behind
 
+from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.fields import LONG_TAIL, TAIL
+from arvnodeman.slurm.job_shape import job_shape
 from arvnodeman.slurm.sinfo import NodesReader
-from arvnodeman.slurm.squeue import QueueReader
+from arvnodeman.slurm.squeue import QueueReader, QueueReading
 
 REASONS = ("Resources", "Priority", "BadConstraints", "Dependency", "QOSGrpCpuLimit", "None", "JobArrayTaskLimit")
 NAMES = ("a-dz642-b", "other", "x|y-dz642-", "-dz642-\nsecond", "a-dz642-\n|||||||||\x1f\nb", "\x1f-dz642-", "")
@@ -211,3 +214,33 @@ def test_of_what_sinfo_said_before_the_last_poll_nothing_is_kept() -> None:
     for number in range(50):
         reader.read(f"n[1-{number + 1}]|idle|{number}|f{number}|none\n")
     assert (len(reader._lines), len(reader._alike), len(reader._features)) == (1, 1, 2)
+
+
+@settings(deadline=None)
+@given(st.lists(lines.filter(lambda line: not set("\n\x1f") & set(line.name)), max_size=12), st.booleans())
+def test_lines_say_behind_others_alike_what_each_says_alone(waiting: list[Line], numbered: bool) -> None:
+    """What was read in a line before it is not read again."""
+
+    def read(*some: Line) -> QueueReading:
+        return QueueReader("-dz642-", numbered=numbered).read(queue_of(*some), LONG_TAIL, {})
+
+    twice = [*waiting, *waiting]
+    together, alone = read(*twice), list(map(read, twice))
+    jobs = [job for each in alone for job in each.jobs]
+    assert together.jobs == jobs
+    assert [job.waits for job in together.jobs] == [job.waits for job in jobs]
+    assert together.others == {name: reason for each in alone for name, reason in each.others.items()}
+    assert list(together.malformed) == [line for each in alone for line in each.malformed]
+
+
+def test_what_texts_ask_for_is_read_once_over_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, read = QueueReader(""), list[str]()
+
+    def counted(cores: str, *fields: str, **tail: str) -> JobShape:
+        read.append(cores)
+        return job_shape(cores, *fields, **tail)
+
+    monkeypatch.setattr("arvnodeman.slurm.squeue.job_shape", counted)
+    for number in range(5):
+        reader.read(queue_of(Line(name=f"job {number}"), Line(cores="2")), LONG_TAIL)
+    assert read == ["1", "2"]
