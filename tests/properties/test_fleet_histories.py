@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from simulation.watch import Watch
 
-from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord
+from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord, Step
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import Directive, JobOwner, JobShape, Policy, ProviderSize, SizeSection
 from arvnodeman.foresight.faults import Chances
@@ -89,6 +90,7 @@ class FleetHistories(RuleBasedStateMachine):
         self.run = Simulation(policy, OFFERS, seed=seed, slots=slots, names=names)
         self.run.site.slurms.rules = Rules(GRES, PARTITIONS, NEVER)
         self.watch = Watch(self.run)
+        self.coming: list[tuple[float, Step]] = []  # what daemons before this one have sent, and when it gets there
 
     # ---- what the world does ----------------------------------------------------------------------------------------
 
@@ -149,14 +151,17 @@ class FleetHistories(RuleBasedStateMachine):
     @rule()
     def the_daemon_is_killed(self) -> None:
         event(f"killed with {len(self.watch.flying)} steps under way" if self.watch.flying else "killed at rest")
-        writing = {step.node.id: step.directive for step in self.watch.flying.values() if isinstance(step, SetWord)}
+        sent = (*self.coming, *self.run._daemon.sent())
+        self.coming = [(moment, step) for moment, step in sent if moment >= self.run.now]
+        steps = (*(step for _, step in self.coming), *self.watch.flying.values())
+        writing = [(step.node.id, step.directive) for step in steps if isinstance(step, SetWord)]
         self.watch.restarted()
         self.watch.words = {
             identity: node.directive.directive
             for identity, node in self.run.site.clouds.nodes.items()
             if node.directive
         }
-        for identity, directive in writing.items():  # it may come to the tag yet, and then that is the word
+        for identity, directive in writing:  # it may come to the tag yet, and then that is the word
             if directive is not None and directive.directive is Directive.KILL:
                 self.watch.words[identity] = Directive.KILL
             elif self.watch.words.get(identity) is not Directive.KILL:
@@ -170,7 +175,10 @@ class FleetHistories(RuleBasedStateMachine):
     @precondition(lambda self: self.run.site.clouds.nodes)
     @rule(data=st.data(), directive=st.sampled_from(list(Directive)))
     def an_operator_speaks(self, data: st.DataObject, directive: Directive) -> None:
-        identity = data.draw(st.sampled_from(sorted(self.run.site.clouds.nodes)))
+        self.say(data.draw(st.sampled_from(sorted(self.run.site.clouds.nodes))), directive)
+
+    def say(self, identity: str, directive: Directive) -> None:
+        """An operator says this of a node."""
         if directive is Directive.KILL:
             self.run.site.killed_on_request.add(identity)
         before = self.watch.words.get(identity)
@@ -254,3 +262,26 @@ FleetHistories.TestCase.settings = settings(
     print_blob=True,
 )
 TestFleetHistories = FleetHistories.TestCase
+
+
+def test_a_word_on_its_way_through_two_kills_may_come_to_the_tag_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node is held by its tag, and no longer by what the first of the daemons has asked for."""
+    monkeypatch.setattr(f"{__name__}.event", lambda _: None)
+    history = FleetHistories()
+    history.begin(max_nodes=2, min_nodes=0, cap=0.0, windows=(0.0, 60.0), slots=6, names=False, seed=1)
+    history.jobs_come(JobShape(size="small"), 3000, 0, 1)
+    history.time_passes(10)
+    (identity,) = history.run.site.clouds.nodes
+    history.say(identity, Directive.HOLD)
+    history.time_passes(1)
+    history.the_daemon_is_killed()
+    assert history.watch.words == {identity: Directive.HOLD}
+    history.time_passes(10)
+    history.say(identity, Directive.RUN)
+    for _ in range(2):
+        history.the_daemon_is_killed()
+        assert history.watch.words == {}
+    history.time_passes(1)
+    history.the_daemon_is_killed()
+    assert not history.coming
+    assert history.run.site.clouds.nodes[identity].directive is None
