@@ -18,9 +18,9 @@ def share(groups: Iterable[Group], accounting: Accounting) -> None:
     for group, each in bounds:
         jobs = min(len(group.places), group.limit)
         for bound in each:
-            wanted[bound[:2]] = wanted.get(bound[:2], 0.0) + bound.need * (jobs if bound.is_shared else 1)
+            wanted[bound[:2]] = wanted.get(bound[:2], 0.0) + bound.need * jobs
     tight = [
-        (group, [bound for bound in each if not bound.is_shared or wanted[bound[:2]] > bound.left or bound.left <= 0])
+        (group, [bound for bound in each if wanted[bound[:2]] > bound.left or bound.left <= 0])
         for group, each in bounds
     ]
     _share_out([(group, each) for group, each in tight if each])

@@ -31,7 +31,7 @@ class NewNode:
 class Booting:
     """Boots, and shutdowns taken back in preference to them (row E15)."""
 
-    def __init__(self, picture: Picture, supply: Supply) -> None:
+    def __init__(self, picture: Picture, supply: Supply, groups: Sequence[Group]) -> None:
         self.boots: list[NewNode] = []
         self.backs: dict[str, int] = {}  # shutdowns to take back, by pool
         self.stopped: Reason | None = None  # the limit that stops a job
@@ -40,7 +40,7 @@ class Booting:
         self.room_wanted = 0  # nodes that jobs stopped by a limit wait for
         self._picture = picture
         self._supply = supply
-        self._groups: Sequence[Group] = ()
+        self._groups = groups
         self._over = int(picture.other_size_may_try)  # the refused size rests: this is for another
         self._room = Room(picture.bounds, picture.tally.nodes, picture.tally.price)
         self._begun: dict[str, int] = {}  # boots of this plan, by size
@@ -49,17 +49,16 @@ class Booting:
         for node in picture.leaving:
             self._cancellable[node.pool] = self._cancellable.get(node.pool, 0) + 1
 
-    def walk(self, groups: Sequence[Group]) -> None:
+    def walk(self) -> None:
         """Serve jobs until a limit stops one; nothing is booted for a job behind that, nor to fill up min_nodes."""
-        self._groups = groups
-        turns = in_turn(groups)
+        turns = in_turn(self._groups)
         group = next(turns, None)
         while group is not None:
             has_to_wait = self._serve(group)
             if self.stopped is not None:
                 self._stop_behind()
                 return
-            group = following(turns, drop=has_to_wait)
+            group = following(turns, has_to_wait)
         self._count_room()
         self._fill_minimum()
 
@@ -92,7 +91,7 @@ class Booting:
     def would_have_room(self, prices: Sequence[float]) -> bool:
         """Is there a stopped job that no limit would stop without the nodes that cost so much each, and that cannot run
         on these alone?"""
-        if self.stopped_size is None or not 0 < len(prices) < self._stopped_nodes:
+        if self.stopped_size is None or len(prices) >= self._stopped_nodes:
             return False
         room = replace(self._room, nodes=self._room.nodes - len(prices), price=self._room.price - math.fsum(prices))
         return room.forbid(self.stopped_size, self._stopped_lacks, wanted=0, over=self._over) is None
@@ -115,13 +114,13 @@ class Booting:
     def _lacks_names(self, size: NodeSize, place: Place, nodes: int) -> bool:
         """Are there too few names for these boots, for the reservations in the way? (Where there are none in the way,
         and no name is free, the one who keeps them says so.)"""
-        if self._names is None or place is ANYWHERE or nodes <= 0:
+        if self._names is None or place is ANYWHERE:
             return False
         return self._names.left(place, size.partitions) < nodes
 
     def _can_be_taken_back(self, size: NodeSize, place: Place) -> int:
         """Shutdowns of nodes of this size, at this place."""
-        return sum(self._cancellable.get(pool, 0) for pool in self._pools(size, place))
+        return sum(self._cancellable[pool] for pool in self._pools(size, place))
 
     def _pools(self, size: NodeSize, place: Place) -> list[str]:
         return sorted(pool for pool in self._cancellable if size_of(pool) == size.id and place.has(zone_of(pool)))
@@ -161,7 +160,7 @@ class Booting:
     def _take(self, new: NewNode, nodes: int, back: int) -> None:
         """Book boots, and shutdowns taken back in preference to them."""
         boots, size = nodes - back, new.size
-        for pool in self._pools(size, new.place) if back else ():
+        for pool in self._pools(size, new.place):
             taken = min(back, self._cancellable[pool])
             self._cancellable[pool] -= taken
             self.backs[pool] = self.backs.get(pool, 0) + taken
@@ -186,7 +185,7 @@ class Booting:
     def _count_room(self) -> None:
         """A job whose size was refused for quota waits for a place: a node that nobody wants can make it."""
         for group in self._groups:
-            if group.open and group.choices and self._picture.health[group.choices[0].id].backing_off is BackOff.QUOTA:
+            if group.open and self._picture.health[group.choices[0].id].backing_off is BackOff.QUOTA:
                 self.room_wanted += group.nodes_lacking
 
     def _fill_minimum(self) -> None:
@@ -208,7 +207,7 @@ class Booting:
 
 
 def _back_off_reason(size: NodeSize, health: SizeHealth, t: float, standing: int, pending: int) -> Reason:
-    if health.is_backing_off(t, standing):
-        why = str(health.backing_off.value) if health.backing_off is not None else ""
-        return reasons.BackingOff(until=health.until, size=size.id, why=why, detail=health.detail)
+    why = health.backing_off
+    if why is not None and health.is_backing_off(t, standing):
+        return reasons.BackingOff(until=health.until, size=size.id, why=why.value, detail=health.detail)
     return reasons.Unproven(size=size.id, pending=pending, probe=True)

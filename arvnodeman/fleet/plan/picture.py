@@ -28,12 +28,12 @@ NOTHING = (0, 0, 0, 0)
 
 def pool_of(size: str, zone: Zone) -> str:
     """Nodes of one size whose names are in the same reservations are alike for every job: a pool."""
-    return "\n".join((size, *zone)) if zone else size
+    return "\n".join((size, *zone))
 
 
 def size_of(pool: str) -> str:
     """The size of a pool's nodes."""
-    return pool.split("\n", 1)[0]
+    return pool.partition("\n")[0]
 
 
 def zone_of(pool: str) -> Zone:

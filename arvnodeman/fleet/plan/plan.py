@@ -80,8 +80,8 @@ def plan(picture: Picture) -> Plan:
         wanted[size] = wanted.get(size, 0) + group.nodes_lacking
     match_exact(servable, supply)
     match_any(servable, supply)
-    booting = Booting(picture, supply)
-    booting.walk(servable)
+    booting = Booting(picture, supply, servable)
+    booting.walk()
     for group in groups.values():
         if group.cause is None and group.short_of is not None:
             group.cause = group.short_of
@@ -175,8 +175,6 @@ def _is_held_back(group: Group, picture: Picture) -> bool:
     group.cause = memory.cause(picture.t)
     planned = sum(picture.tally.planned.get(size.id, 0) for size in group.choices) // group.shape.nodes
     group.limit = 0 if group.cause is not None else max(0, memory.at_once - planned)
-    if group.limit == 0:
-        group.cause = group.cause or memory.probing()
     return group.limit == 0
 
 
@@ -211,7 +209,7 @@ def _unneeded(picture: Picture, supply: Supply) -> list[int]:
     surplus = {pool: kinds[BOOTING] for pool, kinds in supply.counts.items() if kinds[BOOTING]}
     spare = picture.tally.up - picture.policy.min_nodes
     found: list[int] = []
-    for boot in sorted(picture.pending, key=lambda boot: -boot.id) if surplus else ():
+    for boot in sorted(picture.pending, key=lambda boot: -boot.id):
         if spare <= 0:
             break
         if boot.stoppable and surplus.get(boot.pool, 0) > 0:

@@ -51,28 +51,23 @@ class Group:
             self.served, self.partly = self.served + 1, 0
             self.held.clear()
 
-    def take(self, supply: Supply, pool: str, kind: int) -> int:
-        """Take nodes for the next job out of the supply; how many it took."""
+    def take(self, supply: Supply, pool: str, kind: int) -> None:
+        """Take nodes for the next job out of the supply."""
         taken = supply.take(pool, kind, self.lacking)
         if taken:
             self.held.append((pool, kind, taken))
             self.book(taken)
-        return taken
 
     def take_many(self, supply: Supply, pool: str, kind: int, nodes: int) -> None:
-        """Take so many nodes at once for the next jobs, one after the other."""
-        whole, self.partly = divmod(self.partly + nodes, self.shape.nodes)
+        """Take at once all nodes that the next jobs lack: so many, for one job or more."""
         supply.take(pool, kind, nodes)
-        if whole:
-            self.served += whole
-            self.held.clear()
-        if self.partly and nodes:
-            self.held.append((pool, kind, min(nodes, self.partly)))
+        self.served += (self.partly + nodes) // self.shape.nodes
+        self.partly = 0
+        self.held.clear()
 
     def lacking_up_to(self, place: int) -> int:
-        """Nodes that its jobs lack which stand no later than that, and may be served."""
-        last = min(len(self.places), self.limit)
-        jobs = bisect_right(self.places, place, self.served, last) - self.served if last > self.served else 0
+        """Nodes that its jobs lack which stand no later than that, and may be served. One at least may."""
+        jobs = bisect_right(self.places, place, self.served, min(len(self.places), self.limit)) - self.served
         return jobs * self.shape.nodes - self.partly if jobs else 0
 
     def give_back(self, supply: Supply) -> None:
@@ -105,9 +100,7 @@ class Supply:
 
     def take(self, pool: str, kind: int, wanted: int) -> int:
         """Take up to so many nodes of one kind."""
-        counts = self.counts.get(pool)
-        if counts is None:
-            return 0
+        counts = self.counts[pool]
         taken = min(counts[kind], wanted)
         counts[kind] -= taken
         return taken
@@ -142,7 +135,7 @@ def in_turn(groups: Sequence[Group]) -> Turns:
             heapq.heapreplace(heap, (group.place, index))
 
 
-def following(turns: Turns, drop: bool = False) -> Group | None:
+def following(turns: Turns, drop: bool) -> Group | None:
     """The group whose turn it is, after the last one was served, or is to be dropped."""
     try:
         return turns.send(drop)
@@ -178,7 +171,8 @@ def _share_out(wishers: Sequence[Group], supply: Supply, pool: str, kind: int) -
     else:
         shares = [wisher.nodes_lacking for wisher in wishers]
     for wisher, nodes in zip(wishers, shares, strict=True):
-        wisher.take_many(supply, pool, kind, nodes)
+        if nodes:
+            wisher.take_many(supply, pool, kind, nodes)
     following = min((wisher for wisher in wishers if wisher.open), key=lambda wisher: wisher.place, default=None)
     if following is not None:
         following.take(supply, pool, kind)
@@ -239,5 +233,4 @@ def next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:
                 return kind, pool
             index += 1
         kind, index = kind + 1, 0
-    group.cursor = (kind, 0)
     return None

@@ -35,7 +35,7 @@ def exact_by_turns(groups: list[Group], supply: Supply) -> None:
             wisher = next(turns, None)
             while supply.left(pool, kind) and wisher is not None:
                 wisher.take(supply, pool, kind)
-                wisher = following(turns)
+                wisher = following(turns, drop=False)
 
 
 def any_by_turns(groups: list[Group], supply: Supply) -> None:
