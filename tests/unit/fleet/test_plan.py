@@ -4,90 +4,50 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any
 
-from world import EPOCH, policy
+from pictures import (
+    BIG,
+    IDLE_LONG,
+    LARGE,
+    OFFERS,
+    ONE,
+    PAIR,
+    SECTIONS,
+    WAITS,
+    T,
+    booted,
+    bounds,
+    gone,
+    idle,
+    kept,
+    picture,
+    supply,
+)
+from world import policy
 
 from arvnodeman.fleet.plan.picture import (
     Chance,
     Ends,
     Going,
-    IdleBin,
     Keep,
     Kept,
     Leaving,
     NodeTally,
     Pending,
-    Picture,
     Stop,
     pool_of,
     size_of,
     zone_of,
 )
-from arvnodeman.fleet.plan.plan import Plan, plan
+from arvnodeman.fleet.plan.plan import plan
 from arvnodeman.fleet.plan.vain import Memory
-from arvnodeman.fleet.sizes.bounds import Bounds
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.gate import Bar, Gate, Shut
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import JobShape, NodeSize, Place, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import JobShape, Place
 from arvnodeman.fleet.values.reasons_of_use import InVain, KeptInVain, ProbeFirst
-
-T = EPOCH
-OFFERS = (ProviderSize("small", "small", ram=2000, price=0.1), ProviderSize("large", "large", ram=8000, price=0.4))
-SECTIONS = (SizeSection("small", 1, "small"), SizeSection("large", 4, "large"))
-TABLE = SizeTable(SECTIONS, OFFERS, 1.0)
-SMALL, LARGE = TABLE.by_id["small"], TABLE.by_id["large"]
-ONE, BIG = JobShape(), JobShape(cores=4)
-PAIR = JobShape(cores=4, nodes=2)
-IDLE_LONG = Chance(reasons.IdleExceeded(polls=5), 5, enough=True)
-WAITS = reasons.IdleWait(polls=1, needed=2)
-
-
-def bounds(**limits: Any) -> Bounds:
-    """No limit but those asked for."""
-    free = Bounds(max_nodes=99, quota=99, quota_until=None, slots=99, slots_until=None, price_cap=0.0)
-    return replace(free, **limits)
-
-
-def supply(**pools: tuple[int, int, int, int]) -> NodeTally:
-    """IdleBin, unpaired, booting nodes, nodes in their grace period by size."""
-    nodes = sum(map(sum, pools.values()))
-    return NodeTally(supply=pools, nodes=nodes, up=nodes, price=0.1 * nodes, unused=True)
-
-
-def picture(jobs: dict[JobShape, list[int]] | None = None, tally: NodeTally | None = None, **more: Any) -> Picture:
-    """Of these groups and nodes; every size has proved itself."""
-    known: dict[str, Any] = {
-        "policy": policy(),
-        "t": T,
-        "table": TABLE,
-        "bounds": bounds(),
-        "health": {size: SizeHealth(proven=True) for size in ("small", "large")},
-        "demand": jobs or {},
-        "tally": tally or NodeTally(),
-    }
-    return Picture(**(known | more))
-
-
-def idle(name: str, size: NodeSize = SMALL, *, turn: int = 0, since: float | None = T, held: bool = False) -> IdleBin:
-    return IdleBin(name, turn, size.id, size.price, held, since)
-
-
-def booted(made: Plan) -> list[tuple[str, JobShape | None]]:
-    return [(new.size.id, new.shape) for new in made.boots]
-
-
-def gone(made: Plan) -> list[str]:
-    return [verdict.id for verdict in made.verdicts if isinstance(verdict, Stop)]
-
-
-def kept(made: Plan) -> dict[str, reasons.Reason]:
-    found = {verdict.id: verdict.reason for verdict in made.verdicts if isinstance(verdict, Keep)}
-    return found | {node.id: reason for nodes, reason in made.wanted_idle for node in nodes}
-
 
 # ---- pools -----------------------------------------------------------------------------------------------------------
 
@@ -115,6 +75,7 @@ def test_what_no_node_is_there_for_is_booted_for_its_jobs() -> None:
 def test_the_tally_gate_and_news_of_the_picture_go_with_the_plan() -> None:
     shut = Gate((Shut(Bar.STOPPING, "the daemon stops"),))
     tally = supply(small=(1, 0, 0, 0))
+    assert plan(picture({}, in_force=True)).in_force
     made = plan(picture({}, tally, gate=shut, news=7))
     assert (made.tally, made.gate, made.news, made.in_force) == (tally, shut, 7, False)
 
