@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import compress
-from operator import attrgetter, is_not
+from operator import attrgetter, is_not, ne
 
 from arvnodeman.fleet.nodes.rows import are_few, moved
 from arvnodeman.fleet.values.model import NodeRecord
@@ -60,8 +60,11 @@ class RecordIndex:
                 return RecordChange()
             left = list(compress(before, map(is_not, before, newest)))
             self._by_address = None
-            if self._single and list(map(_names, came)) == list(map(_names, left)):
-                return self._renew(came, left)
+            if self._single:
+                named = list(map(ne, map(_names, came), map(_names, left)))
+                renamed, old = list(compress(came, named)), list(compress(left, named))
+                if are_few(renamed, newest) and self._patch(renamed, old, in_place=True) is not None:
+                    return self._renew(came, left)
             others = len(came)
         came, left = moved(before, newest)
         self._by_address = None
@@ -72,7 +75,7 @@ class RecordIndex:
         return self._take_anew(newest)
 
     def _renew(self, came: list[NodeRecord], left: list[NodeRecord]) -> RecordChange:
-        """Each has the names of the one that it replaces, as where nodes have only pinged."""
+        """Each stands in the place of the one that had its names, as where nodes have only pinged."""
         change = RecordChange({record.uuid: record for record in came}, {record.uuid: record for record in left})
         self.records.update(change.came)
         self.hosts.update([(record.hostname, record) for record in came if record.hostname])
