@@ -31,7 +31,18 @@ MOVING = "sid"
 STALE = 7 * 86400.0  # seconds after which the root of the suite that moves is made anew
 CHOSEN = tuple(
     f"tests/integration/test_slurm_{name}.py"
-    for name in ("conformance", "newest", "columns", "declared", "real", "together", "alone", "ahead", "features")
+    for name in (
+        "conformance",
+        "newest",
+        "columns",
+        "declared",
+        "real",
+        "together",
+        "alone",
+        "ahead",
+        "features",
+        "cloud_hands",
+    )
 )
 AT_ONCE = 3  # tests, which wait more than they work
 MORE = ("sacct", "srun", "salloc", "sacctmgr", "slurmdbd", "sdiag", "sprio")

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, SchedulerFailure
+from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.work import NodeWork
 
@@ -32,6 +33,7 @@ class WaitingJobs:
     refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)
     """Those of the others of which the scheduler says so only while a node is up."""
     outlook: Outlook = NOTHING_AHEAD
+    returned: Sequence[PlacedJob] = ()  # that were given back, and are not released yet
 
 
 Seen = tuple[NodeWork | None, int | None]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from arvnodeman.slurm.reasons import counted
 
@@ -21,7 +22,8 @@ _FIELD = re.compile(r"(?:^|\s)([A-Za-z]+)=(\S*)")
 _FREE_TEXT = ("Reason=", "Comment=", "OS=", "Extra=")
 _LAST = ("Reason=", "Comment=", "Extra=")  # behind all that is wanted; what follows may be their second line
 _NOTHING = "(null)"  # so older releases show a node without a Comment
-_WANTED = ("NodeName=", "NodeAddr=", "State=", "Partitions=", "SlurmdStartTime=")  # a line has several fields
+# Of lines, which have several fields.
+_WANTED = ("NodeName=", "NodeAddr=", "State=", "Partitions=", "SlurmdStartTime=", "CPUTot=", "AvailableF", "RealMem")
 WORKING = frozenset({"ALLOCATED", "MIXED"})
 _WELL = WORKING | {"IDLE"}
 _CLOSED = frozenset({"DRAIN", "FAIL"})
@@ -42,6 +44,11 @@ class ShownNode:
     reason: str = ""  # that counts: '' for a node that is well, whatever Slurm has kept of earlier times
     reason_at: float | None = None
     comment: str = ""
+    said: str = ""  # the reason as it stands there, whether it counts or not
+    features: frozenset[str] = field(default_factory=frozenset)
+    weight: int = 0
+    cpus: str = ""
+    memory: str = ""  # MB
 
     @property
     def responds(self) -> bool:
@@ -93,7 +100,8 @@ def _node(lines: list[str]) -> ShownNode:
     if not name or "State" not in values:
         raise ValueError("no name or no state")
     base, flags = _state(values["State"])
-    reason, at = _reason(texts.get("Reason", ""))
+    said, at = _reason(texts.get("Reason", ""))
+    reason = said
     if not _REBOOTS.isdisjoint(flags):  # whoever asked for it says why, and what he says stands as it is
         pass
     elif not _CLOSED.isdisjoint(flags) or base == "DOWN":
@@ -111,7 +119,17 @@ def _node(lines: list[str]) -> ShownNode:
         reason=reason,
         reason_at=at,
         comment=texts.get("Comment", ""),
+        said=said,
+        features=_features(values.get("AvailableFeatures", "")),
+        weight=int(values.get("Weight", "0")),
+        cpus=values.get("CPUTot", ""),
+        memory=values.get("RealMemory", ""),
     )
+
+
+@lru_cache(maxsize=256)
+def _features(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.split(","))) if text != _NOTHING else frozenset()
 
 
 def _state(text: str) -> tuple[str, frozenset[str]]:

@@ -1,0 +1,227 @@
+"""What is changed at a Slurm that places jobs on names that are off: jobs go back, names are opened and closed.
+
+Every method looks at what is to be changed just before, and is right twice as well as once. What one name or job is
+refused costs only that one. What each command really does was tried on Slurm 22.05, 24.11 and 26.05:
+
+* State=POWER_DOWN_FORCE ends jobs on a name at once, and takes a drain away; until it powers down, a second later, jobs
+  may be placed there. One with Requeue=0 would be lost by it, one that may be queued
+  again waits for two minutes (BeginTime) unless its start time is set anew.
+* State=DRAIN of a name that is off throws off a job that was placed there a moment ago; POWER_DOWN_ASAP closes such a
+  name as well, and lets the job have its node. Slurm takes that drain away once the name powers down.
+* State=RESUME of a name that powers down makes it free at once, before SuspendTimeout is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
+from arvnodeman.fleet.values.work import OURS, Power, WorkKind
+from arvnodeman.slurm.cloud import CloudNodesAndJobs, Words
+from arvnodeman.slurm.errors import Refused, SlurmFailure, UnknownNode
+from arvnodeman.slurm.job_marks import is_once, marked, unmarked
+from arvnodeman.slurm.placed import BEGUN, CONFIGURING, LEAVING, PENDING, JobLine, by_name
+from arvnodeman.slurm.power import GAVE_UP, work_of
+from arvnodeman.slurm.show import ShownNode
+
+_NOT_UP = frozenset({Power.WANTED, Power.STARTING})
+_NO_RESUME_AFTER = "not supported"  # so says 22.05 of that parameter
+_NAMES = 500  # in one argument
+
+
+class PlacingSlurm(CloudNodesAndJobs):
+    """Slurm, the scheduler that places."""
+
+    # ---- boots that do not come about --------------------------------------------------------------------------------
+
+    def give_back(self, hostnames: Sequence[str], reason: str, *, interactive: bool) -> GivenBack:
+        """Jobs placed on these names that have not begun go back to the queue, and the names are powered down. `kept`:
+        names that are up or off by now, those of an interactive job, and those where that was refused."""
+        waiting = [name for name, node in self._shown(hostnames).items() if work_of(node).power in _NOT_UP]
+        jobs = by_name(self._jobs_on(waiting, f"--states={CONFIGURING}"), waiting)
+        kept = {name for name, some in jobs.items() if not interactive and not all(job.batch for job in some)}
+        spared = {job.id for name in kept for job in jobs[name]}
+        back = {job.id: job for some in jobs.values() for job in some if job.batch and job.id not in spared}
+        failures = self.change_jobs(_alike((job.id, _going_back(job)) for job in back.values()))
+        self._tell(failures, "job %s cannot be given back: %s")
+        stay = spared | failures.keys()
+        given = [name for name, some in jobs.items() if not any(job.id in stay for job in some)]
+        why = self._reason(reason)
+        # The second takes care that nothing is placed there in the second until it does power down.
+        words = (("State=POWER_DOWN_FORCE", why), ("State=POWER_DOWN_ASAP", why))
+        refused = self.change_all([(name, each) for name in given for each in words])
+        self._tell(refused, "%s cannot be powered down: %s")
+        done = {name: tuple(job.placed for job in jobs[name]) for name in given if name not in refused}
+        return GivenBack(done, tuple(name for name in hostnames if name not in done))
+
+    def release_jobs(self, jobs: Sequence[PlacedJob]) -> JobsReleased:
+        """Jobs that were given back may be placed at once, and are as their users had them. Those that are not in the
+        queue yet are returned."""
+        wanted = {job.id: job for job in jobs}
+        waiting: list[str] = []
+        changes: list[tuple[str, Words]] = []
+        for line in self.lines_of(list(wanted)):
+            if line.id in wanted and line.state in LEAVING:
+                waiting.append(line.id)
+            elif line.id in wanted and (line.state == PENDING or line.state in BEGUN):
+                changes.append((line.id, _released(line, once=wanted[line.id].requeue_off)))
+        failures = self.change_jobs(_alike(changes))
+        self._tell(failures, "job %s cannot be released: %s")
+        return JobsReleased(tuple(wanted[number] for number in (*waiting, *failures)))
+
+    # ---- names -------------------------------------------------------------------------------------------------------
+
+    def open_names(self, hostnames: Sequence[str]) -> NamesOpened:
+        """State=RESUME for those that power down, are down or were closed by us. `opened`: also those that are not ours
+        to open, since somebody else closed them or Slurm does not know them."""
+        nodes = self._shown(hostnames)
+        shut = [name for name, node in nodes.items() if _is_ours_to_open(node)]
+        self._tell(self.resume_all(shut), "%s cannot be opened: %s")
+        if shut:
+            nodes |= self._shown(shut)
+        not_yet = {name for name, node in nodes.items() if _is_ours_to_open(node) or _is_about_to_go(node)}
+        return NamesOpened(tuple(name for name in hostnames if name not in not_yet))
+
+    def close_names(self, hostnames: Sequence[str], reason: str, resume_after: float) -> None:
+        """State=POWER_DOWN_ASAP for those that are off, and State=DRAIN for those that power down: so a name that is
+        off is closed at once, and for good by a second call within SuspendTimeout."""
+        nodes, why = self._shown(hostnames), self._reason(reason)
+        off = [name for name, node in nodes.items() if work_of(node).state.kind is WorkKind.OFF]
+        self._tell(self.change_all([(name, ("State=POWER_DOWN_ASAP", why)) for name in off]), "%s is not closed: %s")
+        idle = [name for name, node in nodes.items() if _may_be_drained(node)]
+        after = f"ResumeAfter={max(1, round(resume_after))}"
+        failures = self.change_all([(name, ("State=DRAIN", why, after)) for name in idle])
+        if any(_NO_RESUME_AFTER in failure.said for failure in failures.values()):
+            failures = self.change_all([(name, ("State=DRAIN", why)) for name in idle])
+        self._tell(failures, "%s is not closed: %s")
+
+    def power_up(self, hostnames: Sequence[str]) -> None:
+        """State=POWER_UP, for those that are off in good order. (One that is sent to a name whose node is up stays, and
+        after its next power-down it would be powered up again for nobody.)"""
+        off = [name for name, node in self._shown(hostnames).items() if work_of(node).state.kind is WorkKind.OFF]
+        self._tell(self.change_all([(name, ("State=POWER_UP",)) for name in off]), "%s cannot be powered up: %s")
+
+    # ---- as every scheduler ------------------------------------------------------------------------------------------
+
+    def drain(self, hostname: str, reason: str) -> None:
+        """drain_all() of one."""
+        _raise_any(self.drain_all({hostname: reason}))
+
+    def drain_all(self, reasons: Mapping[str, str]) -> dict[str, SlurmFailure]:
+        """State=POWER_DOWN_ASAP: no job begins, and when the last has ended Slurm powers the name down. It cannot be
+        taken back. One that is powered down, or about to be, is drained. One that is being powered up is refused: its
+        jobs would be thrown off. Returns the failures by name."""
+        nodes, failures = self._nodes_of(reasons)
+        for name, node in nodes.items():
+            if work_of(node).power in _NOT_UP:
+                failures[name] = Refused("scontrol", f"{name} is being powered up: it is given back, and not drained")
+        up = [name for name, node in nodes.items() if work_of(node).power is Power.ON]
+        changes = [(name, ("State=POWER_DOWN_ASAP", self._reason(reasons[name]))) for name in up]
+        return failures | self.change_all(changes)
+
+    def resume(self, hostname: str) -> None:
+        """resume_all() of one."""
+        _raise_any(self.resume_all([hostname]))
+
+    def set_down(self, hostname: str, reason: str) -> None:
+        """set_down_all() of one."""
+        _raise_any(self.set_down_all({hostname: reason}))
+
+    def set_down_all(self, reasons: Mapping[str, str]) -> dict[str, SlurmFailure]:
+        """The machines of these names are gone. State=DOWN ends the jobs of those that are up, of which those that may
+        be queued again need not wait; then the name is powered down. One that is off, or powers down, is left as it is.
+        One that is being powered up is refused, as give_back() is meant for it. Returns the failures by name."""
+        nodes, failures = self._nodes_of(reasons)
+        for name, node in nodes.items():
+            if work_of(node).power in _NOT_UP:
+                failures[name] = Refused("scontrol", f"{name} is being powered up: it is given back, and not set down")
+        up = [name for name, node in nodes.items() if work_of(node).power in (Power.ON, Power.LEAVING)]
+        jobs = [job for job in self._jobs_on(up) if job.batch and job.requeue]
+        self._tell(self.change_jobs(_alike((job.id, _going_back(job)) for job in jobs)), "job %s is not marked: %s")
+        failures |= self.change_all([(name, ("State=DOWN", self._reason(reasons[name]))) for name in up])
+        if jobs:  # those that are not in the queue yet have a mark
+            self.release_jobs([job.placed for job in jobs])
+        gone = [name for name in up if name not in failures]
+        changes = [(name, ("State=POWER_DOWN", self._reason(reasons[name]))) for name in gone]
+        return failures | self.change_all(changes)
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _shown(self, hostnames: Iterable[str]) -> dict[str, ShownNode]:
+        """These nodes as slurmctld counts them now, of those that it knows."""
+        return {name: node for name, node in self.shown_now(hostnames).items() if isinstance(node, ShownNode)}
+
+    def _nodes_of(self, hostnames: Iterable[str]) -> tuple[dict[str, ShownNode], dict[str, SlurmFailure]]:
+        """Likewise, and the failures of the others."""
+        nodes: dict[str, ShownNode] = {}
+        failures: dict[str, SlurmFailure] = {}
+        for name, node in self.shown_now(hostnames).items():
+            if isinstance(node, ShownNode):
+                nodes[name] = node
+            else:
+                failures[name] = node or UnknownNode("scontrol", f"it does not know the node {name}")
+        return nodes, failures
+
+    def _jobs_on(self, hostnames: Sequence[str], *which: str) -> list[JobLine]:
+        found: dict[str, JobLine] = {}
+        for first in range(0, len(hostnames), _NAMES):
+            names = ",".join(hostnames[first : first + _NAMES])
+            found |= {line.id: line for line in self.job_lines(*which, f"--nodelist={names}")}
+        return list(found.values())
+
+    def _reason(self, reason: str) -> str:
+        return f"Reason={self.one_line(reason)}"
+
+    def _tell(self, failures: Mapping[str, SlurmFailure], text: str) -> None:
+        for name, failure in failures.items():
+            self.log.warning(text, name, failure)
+
+
+def _going_back(job: JobLine) -> Words:
+    """What makes a job one that goes back to the queue when its node goes."""
+    comment = marked(job.comment, once=not job.requeue)
+    words = () if job.requeue else ("Requeue=1",)
+    return words if comment == job.comment else (*words, f"AdminComment={comment}")
+
+
+def _released(job: JobLine, *, once: bool) -> Words:
+    """What lets it be placed at once, and makes it what it was."""
+    words = ["StartTime=now"] if job.state == PENDING else []
+    if job.requeue and (once or is_once(job.comment)):
+        words.append("Requeue=0")
+    comment = unmarked(job.comment)
+    return tuple(words if comment == job.comment else [*words, f"AdminComment={comment}"])
+
+
+def _alike(changes: Iterable[tuple[str, Words]]) -> dict[Words, list[str]]:
+    """The jobs of each change; one that is none is left out."""
+    found: dict[Words, list[str]] = {}
+    for number, words in changes:
+        if words:
+            found.setdefault(words, []).append(number)
+    return found
+
+
+def _is_ours_to_open(node: ShownNode) -> bool:
+    """Does State=RESUME make it free, and may we?"""
+    power, closed = work_of(node).power, "DRAIN" in node.flags
+    if power not in (Power.OFF, Power.GOING) or not (closed or node.base == "DOWN"):
+        return power is Power.GOING
+    return node.said.startswith(OURS) or (not closed and node.reason.endswith(GAVE_UP))
+
+
+def _is_about_to_go(node: ShownNode) -> bool:
+    """Is it asked to power down, and does not yet?"""
+    return "POWER_DOWN" in node.flags and not node.works
+
+
+def _may_be_drained(node: ShownNode) -> bool:
+    """Can no job be on it, and is it not somebody else's drain?"""
+    if "DRAIN" in node.flags and work_of(node).power is Power.OFF:
+        return node.said.startswith(OURS)
+    return work_of(node).power is Power.GOING and ("DRAIN" not in node.flags or node.said.startswith(OURS))
+
+
+def _raise_any(failures: Mapping[str, SlurmFailure]) -> None:
+    for failure in failures.values():
+        raise failure
