@@ -11,8 +11,11 @@ from arvnodeman.fleet.decide.cancels import Cancelling
 from arvnodeman.fleet.decide.directives import after_directive, operator_said
 from arvnodeman.fleet.decide.evidence import retry
 from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
+from arvnodeman.fleet.decide.name_acts import after_name_operation
+from arvnodeman.fleet.decide.name_upkeep import keep_names
 from arvnodeman.fleet.decide.names import note_names
 from arvnodeman.fleet.decide.offers import after_offer, offer_sizes
+from arvnodeman.fleet.decide.placing import count_alone, decide_placed, take_placed
 from arvnodeman.fleet.decide.planning import decide_boots, stop_by_plan
 from arvnodeman.fleet.decide.quiet import let_rest
 from arvnodeman.fleet.decide.records import RecordKeeping, clean_orphans
@@ -42,6 +45,7 @@ from arvnodeman.fleet.messages import (
 from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.operations.chores import Chore, CleanRecord, FetchSizes, OfferNames, WriteDirective
 from arvnodeman.fleet.operations.operation import Operation
+from arvnodeman.fleet.operations.returning import NameOperation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import Policy, ProviderSize, RemoteError
@@ -121,7 +125,8 @@ class Fleet:
     @property
     def is_at_rest(self) -> bool:
         """Nothing is under way, as of this moment."""
-        return not (self._state.boots or self._state.shutdowns or self._state.chores)
+        state = self._state
+        return not (state.boots or state.shutdowns or state.chores or state.name_operations)
 
     def knows(self, node: str) -> bool:
         """Is there such a node, by cloud id, cloud name or hostname?"""
@@ -151,7 +156,13 @@ class Fleet:
             state.poll_again_at = None
             stop_by_plan(state)
             let_rest(state)
-            self._settle(*keep_up(state), *offer_sizes(state), *clean_orphans(state, self._records))
+            if state.policy.places:
+                self._settle(*keep_up(state))
+                count_alone(state)
+                keep_names(state)
+                decide_placed(state)
+            else:
+                self._settle(*keep_up(state), *offer_sizes(state), *clean_orphans(state, self._records))
         else:
             decide_nothing(state)
             let_rest(state)
@@ -163,9 +174,13 @@ class Fleet:
         state.news += 1
         state.freshness.success(Poll.QUEUE, state.t, state.record_now)
         state.check_gate()
-        plan = decide_boots(state, event)
-        if plan is not None and state.context.gate.lets_boots:
-            self._settle(*self._cancelling.observe(state, plan))
+        if state.policy.places:  # Slurm itself has found that its jobs can run
+            take_placed(state, event)
+            decide_placed(state)
+        else:
+            plan = decide_boots(state, event)
+            if plan is not None and state.context.gate.lets_boots:
+                self._settle(*self._cancelling.observe(state, plan))
         self._publish()
 
     def _note_unlisted(self, error: RemoteError) -> None:
@@ -216,6 +231,9 @@ class Fleet:
             operation.wake()
             self._settle(operation)
         let_through(state)
+        if state.placements.is_due:
+            decide_placed(state)
+            self._publish()
         if self._sizes_at is not None and state.t >= self._sizes_at and not state.stopping:
             self._sizes_at = None
             fetch = FetchSizes(state.context)
@@ -233,6 +251,8 @@ class Fleet:
                 after_boot(self._state, operation)
             elif isinstance(operation, Shutdown):
                 after_shutdown(self._state, operation)
+            elif isinstance(operation, NameOperation):
+                after_name_operation(self._state, operation)
             elif isinstance(operation, Chore):
                 self._after_chore(operation)
 

@@ -14,6 +14,7 @@ from arvnodeman.fleet.values import gres
 from arvnodeman.fleet.values.decisions import Decision
 from arvnodeman.fleet.values.model import Job, NodeSize, NodeState
 from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_placing import Comes
 from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Waiting
 from arvnodeman.manage.answers import (
@@ -157,7 +158,7 @@ def node(status: NodeStatus, now: Moment, operations: list[OperationShown] | Uns
 def job(waiting: Job, place: int, source: Source, now: Moment) -> JobShown:
     """One waiting job: its place in the order of service (from 1), and what stands in its way."""
     group = now.view.waiting.get(waiting.shape)
-    served, cause = _standing(group, place, now)
+    served, cause = _placed(waiting, now) if now.view.policy.places else _standing(group, place, now)
     since = source.waits.since.get(waiting.id)
     shape = waiting.shape
     container = source.waits.containers.get(waiting.id)
@@ -227,6 +228,16 @@ def groups_meant(name: str, now: Moment) -> list[str]:
     if shape is not None:
         return [group for group in (group_name(shape),) if group in view.vain]
     return [group for group, vain in view.vain.items() if name in vain.sizes]
+
+
+def _placed(waiting: Job, now: Moment) -> tuple[bool, Reason | str]:
+    """Of a job that Slurm places itself: are its nodes there or coming, and else why not?"""
+    if now.view.blocked:
+        return False, f"nothing is decided now: {now.view.blocked}"
+    cause = now.view.placed.get(waiting.id)
+    if cause is None:
+        return False, f"Slurm has not placed it: its reason is {waiting.reason or 'none'}"
+    return isinstance(cause, Comes), cause
 
 
 def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Reason | str]:

@@ -19,11 +19,14 @@ from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, ErrorKind, NodeSiz
 BLIND = frozenset({BackOff.UNREADABLE, BackOff.UNSEEN})  # a node may be there, paid for, that nobody can see
 
 
-def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE) -> Boot:
-    """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7)."""
-    reuse = _record_for(state, size, place)
+def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE, *, name: str | None = None) -> Boot:
+    """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7).
+    `name`: the node is to have this one; a boot that an earlier run began for it goes on under its token."""
+    reuse = name if name is not None else _record_for(state, size, place)
     token = f"{int(state.began * 1000):x}-{state.context.last_id + 1}"
-    boot = Boot(state.context, size, token, reuse)
+    earlier = state.phantoms.pop(name, None) if name is not None else None
+    boot = Boot(state.context, size, earlier.token if earlier is not None else token, reuse)
+    boot.looks_first = earlier is not None
     boot.of_names = reuse is not None and reuse in state.roster.records and state.roster.records[reuse].is_name
     state.boots[boot.id] = boot
     boot.begin()
@@ -85,6 +88,8 @@ def let_through(state: State) -> None:
             boot.stop(stop.words(state.t))
         elif pending and room.forbid(boot.size, 1, wanted=1, over=over, beside=pending):
             continue
+        elif boot.looks_first:
+            boot.find_first()
         else:
             boot.create()
             room.take(boot.size, 1)
@@ -170,6 +175,7 @@ def _created(state: State, boot: Boot) -> None:
 
 
 def _ended(state: State, boot: Boot) -> None:
+    state.placements.is_due = state.policy.places
     if boot.row is not None:
         boot.row.boot = None
         return

@@ -6,6 +6,7 @@ from arvnodeman.fleet.decide.boot_lifecycle import link
 from arvnodeman.fleet.decide.quiet import ring
 from arvnodeman.fleet.decide.state import OFFSET_NOISE, State
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
+from arvnodeman.fleet.nodes.by_power import judge_by_power
 from arvnodeman.fleet.nodes.node import (
     BUSY,
     DOWN,
@@ -215,11 +216,12 @@ def _judge_each(state: State, basis: Basis) -> tuple[list[Verdict], list[Node], 
     turned: list[Node] = []
     unheard: list[Node] = []
     t, fresh, heard = basis.t, basis.record_now - basis.policy.node_stale_after, basis.heard
+    judged_as = judge_by_power if basis.policy.places else judge
     for node in state.roster.awake():
         slurm, record = node.slurm, node.record
         if record is None:
             unheard.append(node)
-            judged.append((node, *judge(node, basis)))
+            judged.append((node, *judged_as(node, basis)))
             continue
         if (
             slurm is not None
@@ -234,7 +236,7 @@ def _judge_each(state: State, basis: Basis) -> tuple[list[Verdict], list[Node], 
             node.slurm_down, node.busy_at, node.at_work_since = False, t, None  # nearly every node of every poll
             continue
         note_work(node, t)
-        judged.append((node, *judge(node, basis)))
+        judged.append((node, *judged_as(node, basis)))
         if heard:
             down = slurm is None or slurm.state.down
             if down and node.slurm_down is False and node.destroyed_at is None and node.shutdown is None:

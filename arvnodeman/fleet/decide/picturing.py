@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from arvnodeman.fleet.decide.cases import case_of, resumed_now
+from arvnodeman.fleet.decide.cases_by_power import case_by_power
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.nodes.eligible import eligible
 from arvnodeman.fleet.nodes.node import Basis, Node
@@ -26,14 +27,19 @@ from arvnodeman.fleet.plan.picture import (
     pool_of,
 )
 from arvnodeman.fleet.plan.plan import Plan, plan
+from arvnodeman.fleet.values.model import JobShape
+
+Demand = Mapping[JobShape, Sequence[int]]
 
 
-def replan(state: State, *, ends: bool = False, asking: str = "", in_force: bool = False) -> Plan | None:
+def replan(
+    state: State, *, ends: bool = False, asking: str = "", in_force: bool = False, demand: Demand | None = None
+) -> Plan | None:
     """The plan of now; None before the sizes are known. `ends`: nodes may go by it; `asking`: a node at its last
-    look; `in_force`: its boots begin."""
+    look; `in_force`: its boots begin; `demand`: what is asked for, where that is not what waits in the queue."""
     if state.table is None:
         return None
-    state.plan = plan(picture_of(state, ends=ends, asking=asking, in_force=in_force))
+    state.plan = plan(picture_of(state, ends=ends, asking=asking, in_force=in_force, demand=demand))
     state.table.forget_others(state.plan.shares)
     return state.plan
 
@@ -64,8 +70,10 @@ def refresh(state: State) -> None:
     state.stock.refresh(state.roster.nodes, state.basis(), state.zone, zoned=state.is_zoned)
 
 
-def picture_of(state: State, *, ends: bool = False, asking: str = "", in_force: bool = False) -> Picture:
-    """All that is known now."""
+def picture_of(
+    state: State, *, ends: bool = False, asking: str = "", in_force: bool = False, demand: Demand | None = None
+) -> Picture:
+    """All that is known now. Boots for names that the scheduler chose are not the plan's to end."""
     assert state.table is not None
     refresh(state)
     return Picture(
@@ -78,7 +86,7 @@ def picture_of(state: State, *, ends: bool = False, asking: str = "", in_force: 
         bounds=state.bounds(),
         other_size_may_try=state.quota.other_size_may_try,
         health=state.health,
-        demand=state.queue.places,
+        demand=state.queue.places if demand is None else demand,
         tally=_with_unseen(state, state.stock.tally()),
         leaving=[
             Leaving(each.node.id, each.id, _pool(state, each.node), each.ends_at_once)
@@ -88,7 +96,7 @@ def picture_of(state: State, *, ends: bool = False, asking: str = "", in_force: 
         pending=[
             Pending(boot.id, pool_of(boot.size.id, state.zone(boot.hostname)), boot.stoppable, boot.ends_at_once)
             for boot in state.boots.values()
-            if boot.row is None and boot.outcome is None
+            if boot.row is None and boot.outcome is None and not state.policy.places
         ],
         outlook=state.outlook,
         names=_names(state),
@@ -135,7 +143,10 @@ def _ends(state: State) -> Ends:
     cases: list[Case] = []
     spare = {pool: list(nodes.values()) for pool, nodes in stock.spare.items()}
     for node in stock.odd_in_turn():
-        case = case_of(node, basis, resumed_now(state, node), lambda node: _pool(state, node))
+        if state.policy.places:
+            case = case_by_power(node, basis)
+        else:
+            case = case_of(node, basis, resumed_now(state, node), lambda node: _pool(state, node))
         if isinstance(case, IdleBin):
             spare.setdefault(_pool(state, node), []).append(case)
         else:
@@ -146,7 +157,7 @@ def _ends(state: State) -> Ends:
         chances=_Chances(state.roster, basis),
         busy=stock.plainly_busy,
         unlisted=len(state.phantoms) + sum(boot.row is None for boot in state.boots.values()),
-        may_unplan=state.policy.slurm,
+        may_unplan=state.policy.slurm and not state.policy.places,
     )
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, begin_boot
 from arvnodeman.fleet.decide.evidence import heed, judge, note_boots
 from arvnodeman.fleet.decide.picturing import all_taken_back, replan
+from arvnodeman.fleet.decide.placing import room_wanted
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import adopt_drained, after_shutdown, carry_out
 from arvnodeman.fleet.messages import DEBUG, Decided, QueueListed
@@ -58,7 +59,7 @@ def _begin_boots(state: State, plan: Plan) -> None:
 
 def stop_by_plan(state: State) -> None:
     """A node poll has come, and the gate is open: what the plan lets go, goes."""
-    plan = replan(state, ends=True)
+    plan = replan(state, ends=True, demand=room_wanted(state) if state.policy.places else None)
     assert plan is not None
     take_back(state, plan)
     for number in plan.end_boots:

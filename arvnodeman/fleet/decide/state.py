@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from arvnodeman.fleet.decide.names import NameTraits
+from arvnodeman.fleet.decide.placed import Placements
 from arvnodeman.fleet.decide.stock import Stock
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.alarms import Alarms
@@ -17,6 +18,7 @@ from arvnodeman.fleet.nodes.roster import Roster
 from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.operations.chores import Chore, CleanRecord
 from arvnodeman.fleet.operations.operation import Operation, OperationContext
+from arvnodeman.fleet.operations.returning import NameOperation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.plan.plan import Plan
@@ -64,6 +66,8 @@ class State:
         self.boots: dict[int, Boot] = {}
         self.shutdowns: dict[int, Shutdown] = {}
         self.chores: dict[int, Chore] = {}
+        self.name_operations: dict[int, NameOperation] = {}
+        self.placements = Placements()
         self.ended_tokens: dict[str, float] = {}  # boots of this run that have ended, with a node or without
         self.phantoms: dict[str, BootIntent] = {}  # record uuid -> boot that an earlier run began
         self.unlisted: dict[str, NodeRecord] = {}  # records of nodes that no list shows, and that seem to be there
@@ -172,7 +176,8 @@ class State:
 
     def operation(self, number: int) -> Operation | None:
         """A running operation."""
-        return self.boots.get(number) or self.shutdowns.get(number) or self.chores.get(number)
+        found = self.boots.get(number) or self.shutdowns.get(number) or self.chores.get(number)
+        return found or self.name_operations.get(number)
 
     def busy_records(self) -> set[str]:
         """Uuids of the records that an operation works on."""

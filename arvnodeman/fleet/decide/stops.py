@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from arvnodeman.fleet.decide.boot_lifecycle import boot_failed, unlink
 from arvnodeman.fleet.decide.cases import adopted, resumed_now
+from arvnodeman.fleet.decide.name_acts import after_name_shutdown
 from arvnodeman.fleet.decide.picturing import taken_back, wanted_again
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided
+from arvnodeman.fleet.nodes.by_power import is_from_before
 from arvnodeman.fleet.nodes.eligible import undecided
 from arvnodeman.fleet.nodes.node import Node, drained_by_us
+from arvnodeman.fleet.operations.name_shutdown import NameShutdown
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.operations.shutdown_stages import ShutdownStage
 from arvnodeman.fleet.plan.picture import Keep, Stop
@@ -17,6 +20,7 @@ from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_placing import FromBefore, PoweredOff
 
 _FAILED = frozenset({NodeState.UNPAIRED, NodeState.DOWN})  # a node that goes so has not come up
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
@@ -24,7 +28,11 @@ FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a des
 
 def begin_shutdown(state: State, node: Node, kind: ShutdownKind, *, drained: bool = False) -> Shutdown:
     """Begin the end of one node."""
-    shutdown = Shutdown(state.context, node, kind, state.roster.hostname(node), drained=drained)
+    made = NameShutdown if state.policy.places else Shutdown
+    shutdown = made(state.context, node, kind, state.roster.hostname(node), drained=drained)
+    if isinstance(shutdown, NameShutdown):
+        shutdown.lost_name = _has_lost_name(state, node)
+        shutdown.is_old = is_from_before(node)
     only_traces = kind is ShutdownKind.GONE and node.listed  # no destroy is asked for
     if node.namesake is not None and not only_traces:
         shutdown.hostname, shutdown.shared = node.namesake.name, True
@@ -40,9 +48,19 @@ def begin_shutdown(state: State, node: Node, kind: ShutdownKind, *, drained: boo
     return shutdown
 
 
+def _has_lost_name(state: State, node: Node) -> bool:
+    """Has another node, which the cloud lists, the name that this one goes by?"""
+    if node.record is not None:
+        return state.roster.is_anothers(node.record, node)
+    name = state.roster.hosts.get(node.namesake.name) if node.namesake is not None else None
+    return name is not None and name.instance_id != node.cloud.report_id and state.roster.is_reported(name.instance_id)
+
+
 def after_shutdown(state: State, shutdown: Shutdown) -> None:
     """A shutdown has gone on: answer what it asks, and see whether it has ended."""
     state.touch(shutdown.node)
+    if isinstance(shutdown, NameShutdown):
+        after_name_shutdown(state, shutdown)
     if shutdown.stage is ShutdownStage.ASK:
         wanted = wanted_again(state, shutdown.node)
         if wanted:
@@ -163,8 +181,9 @@ def _goes(state: State, node: Node, stop: Stop) -> None:
         node.ending = stop.reason
         text = "Suggesting shutdown of %s because %s"
         state.context.decide(Decided.SHUTDOWN, name, text, name, stop.reason.words(state.t), level=DEBUG)
+        had_its_time = isinstance(stop.reason, PoweredOff | FromBefore)
         if stop.kind is ShutdownKind.REMOVAL and (
-            node.state in _FAILED or isinstance(stop.reason, reasons.CloudFailed)
+            (node.state in _FAILED and not had_its_time) or isinstance(stop.reason, reasons.CloudFailed)
         ):
             boot_failed(state, node)
     elif stop.drained and stop.kind is not ShutdownKind.OPERATOR:

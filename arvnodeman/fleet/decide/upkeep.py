@@ -8,6 +8,7 @@ from dataclasses import replace
 from arvnodeman.fleet.decide.directives import write_again
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import DescribeNode, DescribeRecord, ResumeNode, Step, SyncFqdn
+from arvnodeman.fleet.nodes.by_power import is_from_before
 from arvnodeman.fleet.nodes.node import RESUMES, Node, drained_by_us, drained_for_another, host_part
 from arvnodeman.fleet.operations.chores import Chore
 from arvnodeman.fleet.operations.operation import Operation
@@ -51,6 +52,9 @@ def _untold(state: State, node: Node, record: NodeRecord) -> bool:
     current = state.roster.records.get(record.uuid)
     if current is None or not current.is_name:
         return False
+    if state.policy.places:  # where it is, it tells itself
+        goes = is_from_before(node) or (node.slurm is not None and node.slurm.is_off)
+        return not goes and (current.instance_id is None or state.roster.is_left(current))
     address = node.cloud.address
     if current.instance_id == node.cloud.report_id:
         return address not in (None, current.address) and not _works_elsewhere(state, node, current)
@@ -82,9 +86,13 @@ def _first_claims(state: State) -> dict[str, Node]:
 def _is_in_order(state: State, node: Node, record: NodeRecord) -> bool:
     """Has it nothing that Slurm or the cloud should be told?"""
     slurm, size, table = node.slurm, node.size, state.table
-    if slurm is None or size is None or table is None or slurm.reason or slurm.weight != node.weight:
+    if slurm is None or node.cloud.fqdn != record.fqdn:
         return False
-    return table.is_described(size, slurm.features) and node.cloud.fqdn == record.fqdn
+    if state.policy.places:  # features and weights are as they were declared
+        return True
+    if size is None or table is None or slurm.reason or slurm.weight != node.weight:
+        return False
+    return table.is_described(size, slurm.features)
 
 
 def has_all(state: State, node: Node, record: NodeRecord) -> bool:
@@ -123,7 +131,7 @@ def _needed(state: State, node: Node, record: NodeRecord, *, untold: bool) -> It
     if node.record is None:
         return
     slurm = node.slurm
-    if state.policy.slurm and slurm is not None and record.hostname is not None:
+    if state.policy.slurm and not state.policy.places and slurm is not None and record.hostname is not None:
         tries = RESUMES if slurm.responding else RESUMES_WITHOUT_ANSWER
         old_drain = drained_for_another(node) and node.resumes < tries
         if old_drain or (node.directive is Directive.HOLD and drained_by_us(node) is not None):

@@ -271,7 +271,7 @@ def judge(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
         return BUSY, None
     record = node.record
     if record is None or node.is_out_of_reach:
-        return _judge_unpaired(node, basis)
+        return judge_unpaired(node, basis)
     if not basis.heard:
         return _judge_by_record(record, basis)
     if slurm is None:
@@ -294,7 +294,8 @@ def judge(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
     return DOWN, reasons.IsDown(why=f"Slurm says {slurm.state.said}" + (f" ({slurm.reason})" if slurm.reason else ""))
 
 
-def _judge_unpaired(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
+def judge_unpaired(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
+    """Of a node that has not been heard from."""
     if not node.listed:
         return BOOTING, None  # until it counts as gone
     if node.boot_exceeded(basis) and basis.never_paired_known:

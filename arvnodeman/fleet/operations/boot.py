@@ -49,6 +49,7 @@ class Boot(Operation):
         self.intent = BootIntent(size.id, size.price, token, context.clock.now)
         self.reuse = reuse
         self.of_names = False  # its record is a name in Slurm
+        self.looks_first = False  # an earlier run may have asked the cloud under this token
         self._stage = BootStage.PREPARE
         self.record: NodeRecord | None = None
         self.node: CloudNode | None = None
@@ -139,6 +140,11 @@ class Boot(Operation):
             CreateNode(self.id, self.size, self.record, self.token, self._secret, self._creates, logger=self.logger)
         )
 
+    def find_first(self) -> None:
+        """READY, and an earlier run may have asked for it: is there a node already?"""
+        self.looks_first = False
+        self._find()
+
     def adopt_node(self) -> None:
         """READY or UNREAD, and a list shows its node: the request that seemed to fail had worked."""
         self._ready()
@@ -189,7 +195,7 @@ class Boot(Operation):
         self.fresh_attempts()
         if self._ending:
             self._release()
-        elif self.context.policy.slurm and self.record.hostname:
+        elif self.context.policy.slurm and not self.context.policy.places and self.record.hostname:
             self.stage = BootStage.DESCRIBE
             weight = slurm_weight(self.size.price)
             given = {feature for section in self.context.policy.sections for feature in section.features}

@@ -30,6 +30,7 @@ BOOT_MOVES = Moves(
         Move([PREPARE, DESCRIBE], READY, "the scheduler has been told, or need not be, or cannot be: it is told later"),
         Move([READY], CREATE, "the gate is open, and there is room under the limits"),
         Move([CREATE], FIND, "the request failed and may have worked, or its answer cannot be read"),
+        Move([READY], FIND, "an earlier run may have asked the cloud already"),
         Move([CREATE, FIND], READY, "there is no node, and the cloud is asked again"),
         Move([FIND], UNREAD, "an answer that cannot be read said yes, for all that is known: no second request"),
         Move([CREATE, FIND], FINISH, "the cloud has made the node, or has it"),

@@ -7,12 +7,14 @@ set itself (`due`) has come. It ends by setting `outcome`; the Fleet looks at th
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Decided, Note, Step, StepResult
 from arvnodeman.fleet.nodes.polls import BrainClock
 from arvnodeman.fleet.values.gate import AT_FIRST, Gate
 from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError
+from arvnodeman.fleet.values.reasons import Reason
 
 
 @dataclass(slots=True)
@@ -27,6 +29,8 @@ class OperationContext:
     last_id: int = 0
     last_offer_id: int = 0
     shutdowns: int = 0  # under way
+    closed: Mapping[str, Reason] = field(default_factory=dict)  # sizes on whose names no job is to be placed, and why
+    leave_open: Mapping[str, int] = field(default_factory=dict)  # sizes of which only so many free names may have jobs
     rounds: dict[float, float] = field(default_factory=dict)  # by their length: when the next one is
 
     def in_round(self, wait: float) -> float:
@@ -36,6 +40,10 @@ class OperationContext:
         if not t + wait / 2 <= self.rounds.get(wait, t) <= t + wait:
             self.rounds[wait] = t + wait
         return self.rounds[wait]
+
+    def opens(self, size: str) -> bool:
+        """May any free name of a size have jobs?"""
+        return size not in self.closed and size not in self.leave_open
 
     def next_id(self) -> int:
         """A number for a new operation."""

@@ -22,10 +22,11 @@ class ShutdownStage(StrEnum):
     LOOK = "looking whether a failed destroy request worked"
     SET_DOWN = "setting it DOWN in Slurm"
     RELEASE = "giving its node record back"
+    OPEN = "opening its name in Slurm again"
     UNDO = "resuming it in Slurm"
 
 
-DRAIN, WAIT, ASK, DESTROY, LOOK, SET_DOWN, RELEASE, UNDO = ShutdownStage
+DRAIN, WAIT, ASK, DESTROY, LOOK, SET_DOWN, RELEASE, OPEN, UNDO = ShutdownStage
 
 SHUTDOWN_MOVES = Moves(
     "A shutdown",
@@ -44,5 +45,6 @@ SHUTDOWN_MOVES = Moves(
         Move([DESTROY], LOOK, "the request failed and may have worked: a list tells"),
         Move([DESTROY, LOOK], SET_DOWN, "the cloud has destroyed it"),
         Move([SET_DOWN], RELEASE, "the scheduler has been told, or need not be"),
+        Move([RELEASE], OPEN, "the scheduler places jobs on names that are off: it may do so on this one"),
     ],
 )

@@ -89,7 +89,9 @@ def publish(state: State, before: View | None) -> View:
         phantoms=tuple(intent.size for intent in state.phantoms.values()),
         spreads=MappingProxyType(state.milestones.spreads()),
         jobs=state.queue.jobs,
-        waiting=MappingProxyType(_waiting(plan, blocked=not state.context.gate.lets_boots) if plan is not None else {}),
+        waiting=MappingProxyType(_groups(state)),
+        placed=MappingProxyType(state.placements.whys),
+        closed=MappingProxyType(state.context.closed),
         refused=state.refused,
         vain=MappingProxyType(_vain(state)),
         backing_off=MappingProxyType(_resting(state)),
@@ -104,6 +106,26 @@ def publish(state: State, before: View | None) -> View:
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
         gate=state.context.gate,
     )
+
+
+def _groups(state: State) -> dict[JobShape, Waiting]:
+    """What there is for each group of jobs."""
+    if state.plan is None:
+        return {}
+    if state.policy.places:
+        return _placed(state)
+    return _waiting(state.plan, blocked=not state.context.gate.lets_boots)
+
+
+def _placed(state: State) -> dict[JobShape, Waiting]:
+    """Where Slurm places jobs each stands by itself; of a group it is counted how many have their nodes."""
+    found: dict[JobShape, Waiting] = {}
+    whys, served = state.placements.whys, state.placements.served
+    for shape, places in state.queue.places.items():
+        ids = [state.queue.jobs[place].id for place in places]
+        cause = next((whys[job] for job in ids if job in whys and job not in served), None)
+        found[shape] = Waiting(len(places), sum(job in served for job in ids), places, cause)
+    return found
 
 
 def _waiting(plan: Plan, *, blocked: bool) -> dict[JobShape, Waiting]:

@@ -17,20 +17,24 @@ from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.nodes.states import NODE_MOVES
 from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.operations.moves_of_boots import BOOT_MOVES, BootStage
+from arvnodeman.fleet.operations.moves_of_returns import RETURN_MOVES, ReturnStage
+from arvnodeman.fleet.operations.returning import Return
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.operations.shutdown_stages import SHUTDOWN_MOVES, ShutdownStage
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import CloudNode, NodeState
 from arvnodeman.fleet.values.moves import Move, Moves
+from arvnodeman.fleet.values.reasons import Plain
 
 DRAWN = Path(__file__).parents[3] / "doc" / "moves.md"
-TABLES: list[Moves[Any]] = [NODE_MOVES, BOOT_MOVES, SHUTDOWN_MOVES]
+TABLES: list[Moves[Any]] = [NODE_MOVES, BOOT_MOVES, SHUTDOWN_MOVES, RETURN_MOVES]
 START = """# Moves
 
-From which state a node, a boot or a shutdown may come into which. The program holds each of its moves against these
-tables; this page is drawn from them (in `arvnodeman/fleet/`: `nodes/states.py`, `operations/moves_of_boots.py`,
-`operations/shutdown_stages.py`). A boot is over when its node is made or its record is given back; a shutdown when the
-record is given back, when the node has been resumed, or when it has failed.
+From which state a node, a boot, a shutdown or a return may come into which. The program holds each of its moves against
+these tables; this page is drawn from them (in `arvnodeman/fleet/`: `nodes/states.py`, `operations/moves_of_boots.py`,
+`operations/shutdown_stages.py`, `operations/moves_of_returns.py`). A boot is over when its node is made or its record
+is given back; a shutdown when the record is given back, when the node has been resumed, or when it has failed; a
+return, which there is only where Slurm places jobs itself, when its names are open or closed.
 """
 
 
@@ -101,3 +105,10 @@ def test_a_shutdown_never_goes_from_its_drain_to_set_down() -> None:
     shutdown = Shutdown(world.fleet._state.context, node, ShutdownKind.REMOVAL, None)
     with pytest.raises(AssertionError, match="from DRAIN to SET_DOWN"):
         shutdown.stage = ShutdownStage.SET_DOWN
+
+
+def test_a_return_never_opens_what_it_has_closed() -> None:
+    returning = Return(World().fleet._state.context, ["small-1"], "small", Plain(text="no capacity"))
+    returning.stage = ReturnStage.CLOSE
+    with pytest.raises(AssertionError, match="from CLOSE to OPEN"):
+        returning.stage = ReturnStage.OPEN

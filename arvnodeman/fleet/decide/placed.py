@@ -1,0 +1,167 @@
+"""What the scheduler's placing asks for: names whose nodes are to come, job by job, from the newest lists alone.
+
+Nothing is matched here as it is with jobs that wait: a job keeps the names that it was given, so an idle node elsewhere
+is none for it. A name that something is done with, or was since the newest list of names, counts for nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from arvnodeman.fleet.nodes.node import Node
+from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.model import Job, JobShape, NodeRecord, Place
+from arvnodeman.fleet.values.placed import PlacedJob
+from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind
+
+if TYPE_CHECKING:
+    from arvnodeman.fleet.decide.state import State
+    from arvnodeman.fleet.operations.boot import Boot
+
+BOOTING = (Power.WANTED, Power.STARTING)
+LIMITS = (reasons.AtMaxNodes, reasons.AtQuota, reasons.AtPriceCap, reasons.Unsatisfiable)
+NOWHERE = Place(inside=("\n",))
+"""No name of any node is in this: a job that is placed has its names, and takes no node that is there for others."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenJob:
+    """A job that was given back, until it is placed anew or gone."""
+
+    names: tuple[str, ...]
+    size: str
+    nodes: int  # of that size, that it lacked
+    cause: Reason
+    at: float
+
+
+@dataclass(slots=True)
+class Placements:
+    """What is remembered of placed jobs and their names. Times are steady."""
+
+    acted: dict[str, float] = field(default_factory=dict)  # names that something was done with, and when that ended
+    kept: dict[str, Reason] = field(default_factory=dict)  # names that were not given back, for a user at a terminal
+    given: dict[str, GivenJob] = field(default_factory=dict)  # jobs that were, by id
+    returned: tuple[PlacedJob, ...] = ()  # jobs of the newest queue that are to be released yet
+    whys: dict[str, Reason] = field(default_factory=dict)  # by job: where it stands
+    served: frozenset[str] = frozenset()  # jobs for all of whose names a node is there or coming
+    alone: Counter[str] = field(default_factory=Counter)  # names that wait for a node and for no job: lists in a row
+    nodeless: dict[str, int] = field(default_factory=dict)  # names without their node: the cloud list that lacked it
+    warned: set[str] = field(default_factory=set)  # names that work, and whose node no list shows
+    queue_started: float = 0.0  # when the newest queue was asked for
+    is_due: bool = False  # a boot has ended: what is placed is to be decided anew
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One job that is placed, or a name that is to come for nobody known."""
+
+    job: str  # its id; '': none that the newest queue shows
+    names: tuple[str, ...]  # that it is placed on and that are not up
+    lacking: Mapping[str, tuple[str, ...]]  # size -> those of them for which no node is there or coming
+
+    @property
+    def shapes(self) -> dict[str, JobShape]:
+        """What it lacks, as the plan is asked for it: by size."""
+        return {size: JobShape(size=size, nodes=len(names), place=NOWHERE) for size, names in self.lacking.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All that placing asks for now."""
+
+    wishes: Sequence[Wish]  # in the order of service
+    alone: Sequence[str]  # names that wait for a node, and for no job
+
+
+class PlacedNames:
+    """The names as of the newest lists, with what is there and under way for them."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.work: Mapping[str, NodeWork] = state.roster.slurm or {}
+        self.rows: dict[str, Node] = {}
+        self.in_hand: set[str] = set()
+        for node in state.roster.nodes.values():
+            record = node.record or node.prepared
+            if record is not None and node.destroyed_at is None:
+                self.rows.setdefault(record.uuid, node)
+        for shutdown in state.shutdowns.values():
+            if shutdown.hostname is not None:
+                self.in_hand.add(shutdown.hostname)
+        for operation in state.name_operations.values():
+            self.in_hand |= operation.hostnames
+        self.boots: dict[str, Boot] = {
+            boot.hostname: boot for boot in state.boots.values() if boot.hostname is not None and boot.outcome is None
+        }
+
+    def is_fresh(self, name: str) -> bool:
+        """Does the newest list tell of it as it is, with nothing under way that would change that?"""
+        acted = self._state.placements.acted.get(name)
+        return name not in self.in_hand and (acted is None or acted < self._state.records_started)
+
+    def has_node(self, name: str) -> bool:
+        """Is its node there or coming?"""
+        return name in self.rows or name in self.boots
+
+    def size_of(self, name: str) -> str | None:
+        """The size that it belongs to, where that can be booted at all."""
+        record, table = self._state.roster.records.get(name), self._state.table
+        if record is None or record.size is None or table is None or table.named(record.size) is None:
+            return None
+        return record.size
+
+    def is_to_come(self, name: str) -> bool:
+        """Does the scheduler wait for its node?"""
+        work = self.work.get(name)
+        return work is not None and work.power in BOOTING and work.state.kind is WorkKind.UNHEARD
+
+    def may_be_booted(self, name: str) -> bool:
+        """Has nobody a node for it, as far as marks and lists tell?"""
+        record = self._state.roster.records.get(name)
+        return record is not None and (bool(record.free) or name in self._state.phantoms)
+
+
+def read(state: State, names: PlacedNames) -> Asked:
+    """What is asked for, from the newest lists."""
+    coming = [name for name in names.work if names.is_to_come(name) and names.size_of(name) and names.is_fresh(name)]
+    left = dict.fromkeys(coming)  # in the scheduler's order
+    jobs = [job for job in state.queue.jobs if any(name in left for name in job.names)]
+    jobs.sort(key=lambda job: not any(names.has_node(name) for name in job.names))
+    wishes = [_wish(job, names, left) for job in jobs]
+    known = state.placements.queue_started >= state.records_started
+    unknown = [name for name in left if names.work[name].placed]
+    if unknown and known:  # jobs that the queue does not show
+        wishes += [Wish("", (name,), by_size([name], names)) for name in unknown if not names.has_node(name)]
+    alone = [name for name in left if not names.work[name].placed and not names.has_node(name)]
+    return Asked(wishes, alone)
+
+
+def _wish(job: Job, names: PlacedNames, left: dict[str, None]) -> Wish:
+    """What a job lacks, of names that no job before it has; nothing, while something is done with one of them."""
+    own = tuple(name for name in job.names if names.is_to_come(name))
+    lacking = [name for name in own if name in left and not names.has_node(name)]
+    if not all(names.is_fresh(name) for name in own):
+        lacking = []
+    for name in own:
+        left.pop(name, None)
+    return Wish(job.id, own, by_size(lacking, names))
+
+
+def by_size(lacking: Sequence[str], names: PlacedNames) -> dict[str, tuple[str, ...]]:
+    """Those of the names that may be booted, by size."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in lacking:
+        size = names.size_of(name)
+        if size is not None and names.may_be_booted(name):
+            found[size] = (*found.get(size, ()), name)
+    return found
+
+
+def has_machine(state: State, record: NodeRecord) -> bool:
+    """Does a list show a node that goes by this name, or that its mark names?"""
+    return state.roster.is_carried(record.hostname) or state.roster.is_reported(record.instance_id)

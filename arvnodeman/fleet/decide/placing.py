@@ -1,0 +1,227 @@
+"""Where the scheduler places jobs: nodes for exactly the names that it placed them on, and what cannot come given back.
+
+Decided anew at each list of names, at each queue, and when a boot has ended. The plan is the one of all modes, asked
+for what each placed job lacks: so limits, quota, price, rests and the gate are what they are everywhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from arvnodeman.fleet.decide.boot_lifecycle import begin_boot
+from arvnodeman.fleet.decide.name_acts import begin_chore, begin_release, begin_return, some
+from arvnodeman.fleet.decide.name_upkeep import note_closed, open_and_close
+from arvnodeman.fleet.decide.picturing import replan
+from arvnodeman.fleet.decide.placed import BOOTING, LIMITS, NOWHERE, Asked, GivenJob, PlacedNames, Wish, by_size, read
+from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.messages import Decided, Poll, PollNow, QueueListed
+from arvnodeman.fleet.operations.name_steps import PowerUp
+from arvnodeman.fleet.plan.plan import Plan, Share
+from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.model import JobShape, NodeSize
+from arvnodeman.fleet.values.queue import Queue
+from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_placing import Comes, Returned, StaysPlaced
+from arvnodeman.fleet.values.work import WorkKind
+
+ALONE_FOR = 2  # lists in a row in which a name waits for a node and for no job
+NOBODYS = reasons.Plain(text="no job is placed there any more")
+
+
+def take_placed(state: State, event: QueueListed) -> None:
+    """A queue has come."""
+    placements = state.placements
+    state.queue = Queue.of(event.jobs)
+    placements.queue_started = state.clock.steady(event.started)
+    placements.returned = tuple(event.returned)
+    there = {job.id: job for job in state.queue.jobs}
+    for job in [each for each in placements.given if each not in there or there[each].names]:
+        if placements.given[job].at < placements.queue_started:
+            del placements.given[job]
+
+
+def count_alone(state: State) -> None:
+    """A list of names has come: which of them wait for a node, and for no job."""
+    alone, placements = read(state, PlacedNames(state)).alone, state.placements
+    placements.alone = Counter({name: placements.alone[name] + 1 for name in alone})
+    words = state.roster.slurm or {}
+    waits = [name for name in placements.kept if name in words and words[name].placed and words[name].power in BOOTING]
+    placements.kept = {name: placements.kept[name] for name in waits}
+    old = [name for name, at in placements.acted.items() if at < state.records_started]
+    for name in old:
+        del placements.acted[name]
+
+
+def decide_placed(state: State) -> None:
+    """Begin boots, give back what cannot come, open and close names, as the newest lists ask for it."""
+    state.placements.is_due = False
+    if state.table is None or not state.context.gate.lets_boots or state.roster.slurm is None:
+        return
+    if state.quota.probe_due(state.t):
+        state.context.decide(Decided.QUOTA, "quota", "Raising node quota to %d, as a probe", state.quota.value)
+    state.slots.probe_due(state.t)
+    names = PlacedNames(state)
+    asked = read(state, names)
+    plan, refused = _plan(state, asked.wishes)
+    begun = _begin_boots(state, plan, asked.wishes, refused)
+    begun |= _fill_minimum(state, plan, asked, names)
+    _give_back(state, asked, refused)
+    _tell(state, plan, asked.wishes, refused, begun)
+    note_closed(state, plan, [size for name in begun if (size := state.table.named(names.size_of(name) or ""))])
+    open_and_close(state)
+    _release(state)
+    _ask_for_queue(state, names)
+
+
+# ---- what the plan has for each job ----------------------------------------------------------------------------------
+
+
+def _plan(state: State, wishes: Sequence[Wish]) -> tuple[Plan, dict[int, Reason]]:
+    """The plan without the jobs that are to be given back, and why each of these is. One that a limit stops makes way
+    for those behind it: it does not wait here."""
+    refused: dict[int, Reason] = {}
+    while True:
+        demand: dict[JobShape, list[int]] = {}
+        for place, wish in enumerate(wishes):
+            if place not in refused:
+                for shape in wish.shapes.values():
+                    demand.setdefault(shape, []).append(place)
+        plan = replan(state, demand=demand)
+        assert plan is not None
+        more = {
+            place: share.cause
+            for share in plan.shares.values()
+            if share.cause is not None and not isinstance(share.cause, reasons.Behind | reasons.Unproven)
+            for place in share.places[share.served :]
+        }
+        if not more:
+            return plan, refused
+        refused |= more
+
+
+def _shares(plan: Plan, wish: Wish) -> Iterable[tuple[str, tuple[str, ...], Share]]:
+    """Of each size that a job lacks: the names, and the share of its group."""
+    for size, shape in wish.shapes.items():
+        yield size, wish.lacking[size], plan.shares[shape]
+
+
+def _begin_boots(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapping[int, Reason]) -> set[str]:
+    """A boot for each name whose turn it is."""
+    due: list[tuple[str, str]] = []
+    for place, wish in enumerate(wishes):
+        if place in refused:
+            continue
+        for size, lacking, share in _shares(plan, wish):
+            following = share.places[share.served] if share.served < len(share.places) else len(wishes)
+            count = len(lacking) if place < following else share.partly if place == following else 0
+            due += [(size, name) for name in lacking[:count]]
+    _boot(state, plan, due)
+    return {name for _, name in due}
+
+
+def _boot(state: State, plan: Plan, due: Sequence[tuple[str, str]]) -> None:
+    assert state.table is not None
+    for size, count in Counter(size for size, _ in due).items():
+        state.context.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
+    standing = plan.tally.nodes
+    for size, name in due:
+        made_of = state.table.named(size)
+        assert made_of is not None
+        boot = begin_boot(state, made_of, name=name)
+        standing += 1
+        if standing > state.quota.value:
+            boot.probes, state.quota.other_size_may_try = True, False
+
+
+def _fill_minimum(state: State, plan: Plan, asked: Asked, names: PlacedNames) -> set[str]:
+    """What min_nodes lacks: names that wait for a node anyway, then others of the size that the plan says. What waits
+    for neither a job nor for this is given back."""
+    lacking = [new.size for new in plan.boots if new.shape is None]
+    waiting = [name for name in asked.alone if names.may_be_booted(name)][: len(lacking)]
+    due = [(size, name) for name in waiting if (size := names.size_of(name)) is not None]
+    _boot(state, plan, due)
+    _power_up(state, lacking[len(waiting) :], names)
+    rest = [name for name in asked.alone if name not in waiting and state.placements.alone[name] >= ALONE_FOR]
+    for size, those in by_size(rest, names).items():
+        begin_return(state, those, size, NOBODYS)
+    return set(waiting)
+
+
+def _power_up(state: State, sizes: Sequence[NodeSize], names: PlacedNames) -> None:
+    """Names that are off are asked for, so that the scheduler waits for their nodes."""
+    free = [name for name, work in names.work.items() if work.state.kind is WorkKind.OFF and names.is_fresh(name)]
+    for size, count in Counter(size.id for size in sizes).items():
+        mine = [name for name in free if names.size_of(name) == size and not names.has_node(name)][:count]
+        if mine:
+            text = "min_nodes wants %d more nodes of %s: powering %s up"
+            state.context.decide(Decided.BOOT, size, text, len(mine), size, some(mine))
+            begin_chore(state, mine, PowerUp(0, tuple(mine)))
+
+
+# ---- what cannot come ------------------------------------------------------------------------------------------------
+
+
+def _give_back(state: State, asked: Asked, refused: Mapping[int, Reason]) -> None:
+    """Names whose nodes cannot come, by size and cause. Those of which a job would be lost were asked for once."""
+    placements = state.placements
+    due: dict[tuple[str, Reason], list[str]] = {}
+    for place, cause in refused.items():
+        wish = asked.wishes[place]
+        state.poll_again(cause.until)
+        for size, lacking in wish.lacking.items():
+            names = [name for name in lacking if name not in placements.kept]
+            if names:
+                due.setdefault((size, cause), []).extend(names)
+                placements.given[wish.job] = GivenJob(wish.names, size, len(lacking), cause, state.t)
+    for (size, cause), names in due.items():
+        begin_return(state, names, size, cause)
+
+
+def _tell(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapping[int, Reason], begun: set[str]) -> None:
+    """Where each placed job stands; those that were given back are told of as long as they wait."""
+    placements = state.placements
+    whys: dict[str, Reason] = {
+        job: Returned(names=each.names, cause=each.cause) for job, each in placements.given.items()
+    }
+    served: set[str] = set()
+    for place, wish in enumerate(wishes):
+        lacking = {name for names in wish.lacking.values() for name in names}
+        if place in refused:
+            kind = StaysPlaced if any(name in placements.kept for name in lacking) else Returned
+            whys[wish.job] = kind(names=wish.names, cause=refused[place])
+        elif lacking <= begun:
+            served.add(wish.job)
+            whys[wish.job] = Comes(names=wish.names)
+        else:
+            causes = (share.cause for _, _, share in _shares(plan, wish))
+            whys[wish.job] = next((cause for cause in causes if cause is not None), Comes(names=wish.names))
+    whys.pop("", None)
+    placements.whys, placements.served = whys, frozenset(served - {""})
+
+
+def _release(state: State) -> None:
+    """Jobs that were given back, and that nobody has let go since: by an earlier run, above all."""
+    placements = state.placements
+    if placements.returned and not any(not each.hostnames for each in state.name_operations.values()):
+        begin_release(state, placements.returned)
+        placements.returned = ()
+
+
+def _ask_for_queue(state: State, names: PlacedNames) -> None:
+    """Jobs are placed that the queue, which is older, does not show: it is read anew."""
+    placements = state.placements
+    if placements.queue_started >= state.records_started:
+        return
+    known = {name for job in state.queue.jobs for name in job.names}
+    if any(names.is_to_come(name) and work.placed and name not in known for name, work in names.work.items()):
+        state.context.out.append(PollNow(frozenset({Poll.QUEUE})))
+
+
+def room_wanted(state: State) -> dict[JobShape, list[int]]:
+    """Jobs that a limit has sent back, as the plan is asked for them when it says which nodes go: they want room."""
+    demand: dict[JobShape, list[int]] = {}
+    for place, given in enumerate(state.placements.given.values()):
+        if isinstance(given.cause, LIMITS):
+            demand.setdefault(JobShape(size=given.size, nodes=given.nodes, place=NOWHERE), []).append(place)
+    return demand

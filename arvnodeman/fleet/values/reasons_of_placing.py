@@ -1,0 +1,95 @@
+"""Why, where the scheduler itself places jobs on names whose nodes are off: of these jobs, and of the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from arvnodeman.fleet.values.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Comes(Reason):
+    """The nodes for the names that it is placed on are there or on their way."""
+
+    names: tuple[str, ...] = ()
+
+    def words(self, t: float) -> str:
+        """placed on s-1, whose node is on its way."""
+        whose = "whose node is" if len(self.names) == 1 else "whose nodes are"
+        return f"placed on {', '.join(self.names)}, {whose} on the way"
+
+
+@dataclass(frozen=True, slots=True)
+class Returned(Reason):
+    """It was placed on names whose nodes cannot come, and was given back."""
+
+    names: tuple[str, ...] = ()
+    cause: Reason | None = None
+
+    def words(self, t: float) -> str:
+        """no node came for s-1, so it waits for another: m5.large rests for 43 s: the cloud has no capacity for it."""
+        why = f": {self.cause.words(t)}" if self.cause is not None else ""
+        return f"no node came for {', '.join(self.names)}, so it waits for another{why}"
+
+
+@dataclass(frozen=True, slots=True)
+class StaysPlaced(Reason):
+    """Its node cannot come now, and it would be lost if it was given back, since its user waits at a terminal."""
+
+    names: tuple[str, ...] = ()
+    cause: Reason | None = None
+
+    def words(self, t: float) -> str:
+        """no node comes for s-1 now, and giving it back would end it; tried again until Slurm gives up: ..."""
+        why = f": {self.cause.words(t)}" if self.cause is not None else ""
+        return f"no node comes for {', '.join(self.names)} now, and giving it back would end it; tried again{why}"
+
+
+@dataclass(frozen=True, slots=True)
+class PoweredOff(Reason):
+    """The scheduler has powered the name of a node down, and no job can be on it."""
+
+    goes: ClassVar[bool] = True
+    said: str = ""
+
+    def words(self, t: float) -> str:
+        """Slurm has powered its name down (idle~)."""
+        return "Slurm has powered its name down" + (f" ({self.said})" if self.said else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FromBefore(Reason):
+    """Its name waits for a newer node, or has one."""
+
+    goes: ClassVar[bool] = True
+    hostname: str = ""
+
+    def words(self, t: float) -> str:
+        """s-1 waits for a newer node, or has one."""
+        return f"{self.hostname} waits for a newer node, or has one"
+
+
+@dataclass(frozen=True, slots=True)
+class NotListed(Reason):
+    """The scheduler does not show the name: that may be a fault of its configuration, and tells nothing of the node."""
+
+    hostname: str = ""
+
+    def words(self, t: float) -> str:
+        """Slurm does not show its name s-1: nothing is done about it."""
+        named = f" {self.hostname}" if self.hostname else ""
+        return f"Slurm does not show its name{named}: nothing is done about it"
+
+
+@dataclass(frozen=True, slots=True)
+class InHands(Reason):
+    """Somebody else has drained it, set it down, or has work of his own with it."""
+
+    said: str = ""
+    reason: str = ""
+
+    def words(self, t: float) -> str:
+        """Slurm says drain (disk): it is in somebody's hands."""
+        why = f" ({self.reason})" if self.reason else ""
+        return f"Slurm says {self.said}{why}: it is in somebody's hands"
