@@ -4,6 +4,7 @@
 # make properties   hold the brain against many thousand random histories (HISTORIES=20000)
 # make months   let the brain live for months of virtual time, checked at every command (EVENTS=1000000)
 # make mutants   change the brain in one small thing at a time, and see what its tests notice (MUTANTS="*.plan.*" ARGS="--sample 200")
+# make mutants-of-plan   the same for the plan alone, whole, in a few minutes (MUTANTS="*.ends.*")
 # make bench   time a full cycle of the brain with 1,000 and 10,000 nodes, and 200 nodes' lives with the real daemon
 # make bench BASE=COMMIT   hold the brain and the pollers of this build against an earlier one (ARGS="--rows some,all")
 # make bench-idle   let 5,000 idle nodes go, and 300 nodes live, by an earlier build and by this one (ARGS="--nodes 500")
@@ -30,7 +31,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help openstack demo test properties months mutants bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-page slurms screenshots scenarios clean
+.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-page slurms screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -50,6 +51,9 @@ months: $(VENV)/.installed
 
 mutants: $(VENV)/.installed
 	$(BIN)/python tests/mutants.py $(MUTANTS) $(ARGS)
+
+mutants-of-plan: $(VENV)/.installed
+	$(BIN)/python tests/plan_mutants.py $(MUTANTS)
 
 BASE ?=
 bench: $(VENV)/.installed

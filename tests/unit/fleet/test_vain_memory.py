@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pictures import BIG, ONE, PAIR, T
 
 from arvnodeman.fleet.plan.vain import (
     LONGEST,
     MISLED,
+    MOST,
     REMEMBERED,
     IdleNode,
     Mark,
     Memory,
     VainBoots,
     Watch,
+    follow,
     group_name,
     has_moved,
+    words_of,
 )
+from arvnodeman.fleet.values.model import JobOwner, JobShape
 from arvnodeman.fleet.values.reasons_of_use import InVain, ProbeFirst
 
 FIRST_WAIT = 60.0
@@ -135,6 +141,7 @@ def test_what_slurm_said_of_a_group() -> None:
 def test_words_that_nodes_would_help_end_a_back_off(
     memory: Memory, useless: bool, ends: bool, refused: bool, turned: bool
 ) -> None:
+    memory = replace(memory)  # the table keeps its own
     vain = VainBoots(FIRST_WAIT, {ONE: memory})
     assert vain.welcome(ONE, T, useless=useless) is ends
     assert (memory.refused, memory.turned, memory.heeded) == (refused, turned, ends)
@@ -189,3 +196,63 @@ def test_what_is_old_is_forgotten() -> None:
 )
 def test_a_sample_has_moved_when_one_of_it_is_gone(sample: tuple[str, ...], ids: str, moved: bool) -> None:
     assert has_moved(Watch(T, sample), ids) is moved
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "others", "left"),
+    [
+        (("a", "b"), ("a", "b", "c"), "", False),  # nobody asks for the others
+        (("a", "b"), ("c", "a", "b"), "cab", False),
+        (("a", "b"), ("b", "c"), "bc", True),
+        (("a", "b"), ("b",), "b", True),
+        ((), ("a",), "", False),
+    ],
+)
+def test_a_job_of_the_sample_that_is_gone_has_left_since_the_last_poll(
+    before: tuple[str, ...], first: tuple[str, ...], others: str, left: bool
+) -> None:
+    memory = Memory(sample=before)
+    follow(memory, first, lambda: others, T - 10, T)
+    assert memory == Memory(sample=first, left_after=T - 10 if left else None, left_at=T if left else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (ONE, "1 core(s), 0 MB"),
+        (PAIR, "4 core(s), 0 MB, 2 nodes"),
+        (JobShape(size="large", ram=512, nodes=3), "size large, 3 nodes"),
+        (
+            JobShape(ram=512, owner=JobOwner("anna", "chem", "short"), reservation="course", partitions=("a", "b")),
+            "user anna, account chem, QOS short, reservation course, partition a or b, 1 core(s), 512 MB",
+        ),
+    ],
+)
+def test_what_a_group_is_called_for_people(shape: JobShape, words: str) -> None:
+    assert words_of(shape) == words
+
+
+def test_the_groups_whose_boots_are_held_back_are_those_that_are_remembered() -> None:
+    assert VainBoots(FIRST_WAIT).limits([ONE, BIG]) == {}
+    vain = VainBoots(FIRST_WAIT, {BIG: Memory(), PAIR: Memory()})
+    assert vain.limits([ONE, BIG]) == {BIG: vain.groups[BIG]}
+
+
+def test_what_was_told_of_longest_ago_makes_room_for_another_group() -> None:
+    told = {JobShape(ram=number + 1): Memory(told_at=T + number % 7) for number in range(MOST)}
+    told[JobShape(ram=4)].told_at = T - 1
+    vain = VainBoots(FIRST_WAIT, dict(told))
+    vain.refuse(ONE, "Licenses", T)
+    assert (len(vain.groups), JobShape(ram=4) in vain.groups, ONE in vain.groups) == (MOST, False, True)
+    vain = VainBoots(FIRST_WAIT, dict(told))
+    vain.in_vain(BIG, "Licenses", NODE, T)
+    assert (len(vain.groups), JobShape(ram=4) in vain.groups, BIG in vain.groups) == (MOST, False, True)
+
+
+def test_another_word_leaves_what_is_known_beside() -> None:
+    vain = VainBoots(FIRST_WAIT, {ONE: Memory(node="compute1", wait=120.0, misled=3, until=T + 60, vain_at=T - 400)})
+    vain.refuse(ONE, "Licenses", T)
+    assert (vain.groups[ONE].node, vain.groups[ONE].wait, vain.groups[ONE].until) == ("compute1", 120.0, T + 60)
+    assert not vain.welcome(ONE, T)  # seven times the first wait has not passed
+    assert vain.welcome(ONE, T + 20)
+    assert (vain.groups[ONE].refused, vain.groups[ONE].until) == (False, T + 20)
