@@ -23,6 +23,7 @@ class NodeEnding:
         self._up = 0
         self._room = 0
         self._candidates: list[tuple[float, float, str, Reason]] = []  # less the price, since, id, reason
+        self._in_the_way: set[str] = set()  # candidates that Slurm keeps for one job, and whose place another waits for
 
     def walk(
         self, taken_back: Set[str], ended: int, room: int, seeks: Callable[[str], bool], *, in_the_way: bool
@@ -46,6 +47,8 @@ class NodeEnding:
                     self._up += 1
                     if self._ends.may_unplan and (in_the_way or not seeks(case.pool)):
                         self._candidates.append((-case.price, self._picture.t, case.id, case.reason))
+                        if in_the_way:
+                            self._in_the_way.add(case.id)
                     else:
                         self.verdicts.append(Keep(case.id, case.meanwhile, told=False))
                 case Going():
@@ -73,10 +76,10 @@ class NodeEnding:
                 self.wanted.append((turns[unmatched:], reasons.wanted(size_of(pool))))
 
     def _stop_unwanted(self) -> None:
-        """The dearest first, then the longest idle; min_nodes are kept."""
+        """The dearest first, then the longest idle; min_nodes are kept, but for what is in the way at a limit."""
         least = self._picture.policy.min_nodes
         for _, _, identity, reason in sorted(self._candidates, key=lambda row: row[:2]):
-            if reason.goes and self._up > least:
+            if reason.goes and (self._up > least or (self._room > 0 and identity in self._in_the_way)):
                 self._let_go(identity, reason)
             elif self._room > 0 and self._makes_room(identity, reason):
                 polls = self._ends.chances[identity].polls

@@ -349,6 +349,9 @@ def test_a_node_kept_in_vain_goes_where_a_job_would_have_room_without_it() -> No
     one, two = NodeTally(nodes=1, price=0.1), NodeTally(nodes=2, price=0.2)
     assert gone(plan(picture({PAIR: [0]}, one, ends=ends, bounds=bounds(max_nodes=2)))) == ["p"]
     assert gone(plan(picture({PAIR: [0]}, one, ends=ends, bounds=bounds(price_cap=2 * LARGE.price)))) == ["p"]
+    least = policy(min_nodes=1)
+    assert gone(plan(picture({PAIR: [0]}, one, ends=ends, bounds=bounds(max_nodes=2), policy=least))) == ["p"]
+    assert not gone(plan(picture({PAIR: [0]}, one, ends=ends, bounds=bounds(max_nodes=3), policy=least)))
     assert not gone(plan(picture({PAIR: [0]}, two, ends=ends, bounds=bounds(max_nodes=2)))), "the other works"
     assert not gone(plan(picture({BIG: [0]}, one, ends=ends, bounds=bounds(max_nodes=1)))), "it may run there"
     assert not gone(plan(picture({PAIR: [0]}, one, ends=ends, bounds=bounds(max_nodes=3)))), "there is room"
