@@ -15,7 +15,7 @@ from arvnodeman.version import __version__
 
 PROGRAM = "arvados-node-manager"
 OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "decisions")
-COMMANDS = (*OPERATORS_COMMANDS, "report", "check-config", "cloud-test", "demo", "sandbox")
+COMMANDS = (*OPERATORS_COMMANDS, "wake", "report", "check-config", "cloud-test", "demo", "sandbox")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -25,7 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
         epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE, hold|drain|run|kill NODE, retry, "
-        "decisions. Others: report --since DATE (what was, and what it cost), check-config FILE (is the file good?), "
+        "decisions, wake. Others: report --since DATE (what was, and what it cost), check-config FILE (is it good?), "
         "cloud-test (try the cloud out with one node), demo (a whole site on this machine, for a minute), sandbox (the "
         "site alone). Each has a --help of its own.",
     )
@@ -57,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from arvnodeman.commands.report import main as report
 
                 return report(rest)
+            case ["wake", *rest]:
+                from arvnodeman.commands.wake import main as wake
+
+                return wake(rest)
             case ["demo", *rest]:
                 from arvnodeman.sandbox.demo import main as demo
 
@@ -87,7 +91,7 @@ def _complete() -> None:
     check = commands.add_parser("check-config")
     check.add_argument("file")
     check.add_argument("--config")
-    for name in ("cloud-test", "demo", "report", "sandbox"):
+    for name in ("cloud-test", "demo", "report", "sandbox", "wake"):
         commands.add_parser(name)
     argcomplete.autocomplete(parser)
 

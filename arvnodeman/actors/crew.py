@@ -25,6 +25,7 @@ from arvnodeman.actors.pollers import (
 )
 from arvnodeman.actors.real_world import RealWorld, make_fetches, make_makers
 from arvnodeman.actors.timer import Timer
+from arvnodeman.actors.wakes import CheckEvery, WakeActor
 from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
 from arvnodeman.config import Settings
 from arvnodeman.config.reload import changes, reloaded
@@ -34,6 +35,7 @@ from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.loop.polling import PollTimes
 from arvnodeman.loop.world import World
+from arvnodeman.slurm.poke import PokeFile
 
 POLLERS: tuple[type[PollingActor], ...] = (
     CloudNodeListMonitorActor,
@@ -69,6 +71,7 @@ class Crew:
         self._published = published
         self._pollers: dict[Poll, Ref] = {}
         self._daemon: Ref
+        self._wakes: Ref
         self._watchdog: Ref
 
     def start(self, good_round: Callable[[], None], half_way: Callable[[str], None]) -> None:
@@ -92,10 +95,11 @@ class Crew:
                 times=self._poll_times(poller.poll),
             )
         self._daemon.tell(PollersStarted(dict(self._pollers)))
+        self._wakes = self._start_wakes()
         daemon = self.settings.daemon
         self._watchdog = WatchdogActor.start(
             self._supervision,
-            watched=[self._daemon, *self._pollers.values()],
+            watched=[self._daemon, *self._pollers.values(), self._wakes],
             times=WatchdogTimes(daemon.watchdog, daemon.watchdog_interval, daemon.poll_hopeless_after),
             good_round=good_round,
             half_way=half_way,
@@ -118,6 +122,7 @@ class Crew:
         self.settings = in_force
         for poll, ref in self._pollers.items():
             tell(ref, Retime(self._poll_times(poll)))
+        tell(self._wakes, CheckEvery(in_force.daemon.wake_poll))
 
     def say(self, said: OperatorSaid | RetryAsked, timeout: float = 3.0) -> bool:
         """Pass an operator's word on. Any thread; it is heard when this returns True, else in its turn.
@@ -133,7 +138,7 @@ class Crew:
     def begin_stop(self) -> None:
         """Pollers and watchdog stop; the brain begins nothing new, and `Vitals.stopped` is set when all is done."""
         self._vitals.stopping.set()
-        for ref in (self._watchdog, *self._pollers.values()):
+        for ref in (self._watchdog, self._wakes, *self._pollers.values()):
             ref.stop(block=False)
         tell(self._daemon, StopAsked())
 
@@ -141,13 +146,25 @@ class Crew:
         """Stop all actors and the timer. False when some still live after `timeout` seconds: they hang."""
         self._vitals.stopping.set()
         self._timer.stop()
-        refs = [self._watchdog, *self._pollers.values(), self._daemon, *self._operators.refs]
+        refs = [self._watchdog, self._wakes, *self._pollers.values(), self._daemon, *self._operators.refs]
         for ref in refs:
             ref.stop(block=False)
         deadline = time.monotonic() + timeout
         for ref in refs:
             ref.actor_stopped.wait(max(0.0, deadline - time.monotonic()))
         return self._timer.join(max(0.0, deadline - time.monotonic())) and not any(ref.is_alive() for ref in refs)
+
+    def _start_wakes(self) -> Ref:
+        daemon, scheduler = self.settings.daemon, self._makers.scheduler()
+        path = daemon.poke_file
+        return WakeActor.start(
+            self._supervision,
+            poke_file=PokeFile(path, ours=self._overlay is None) if path else None,
+            submitted=scheduler.submitted if self.settings.arvados.slurm_queue else None,
+            interval=daemon.wake_poll,
+            pollers={poll: self._pollers[poll] for poll in self.settings.woken_polls},
+            timer=self._timer,
+        )
 
     def _start_operator(self, number: int, daemon: Ref) -> Ref:
         world = self._make_world(daemon)

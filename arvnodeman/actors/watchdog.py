@@ -1,4 +1,4 @@
-"""The watchdog: pings the four critical actors and ends the process when one of them does not answer.
+"""The watchdog: pings the critical actors and ends the process when one of them does not answer.
 
 The daemon would rather die than hang: the service manager starts it again, and a restart loses nothing.
 """

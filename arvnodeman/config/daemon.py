@@ -42,6 +42,11 @@ def _state_directory(_given: Settings) -> str:
     return os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
 
 
+def _poke_file(_given: Settings) -> str:
+    folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return f"{folder}/poke" if folder else ""
+
+
 @section(DAEMON)
 class DaemonSettings:
     """[Daemon]: each option under its own name. Times are seconds."""
@@ -82,6 +87,15 @@ class DaemonSettings:
         NUMBER, "0", "The same for node records and Slurm. 0: poll_time.", S, low=0, at_once=True
     )
     wishlist_poll_time: float = option(NUMBER, "0", "The same for the job queue. 0: poll_time.", S, low=0, at_once=True)
+    wake_poll: float = option(
+        NUMBER,
+        "5",
+        "Between two polls of the queue, ask Slurm so often whether jobs were submitted, by a command that costs it "
+        "little however long the queue is; if so, the queue is polled at once. 0: never.",
+        S,
+        low=0,
+        at_once=True,
+    )
     max_poll_time: float = option(
         NUMBER,
         "300",
@@ -245,6 +259,13 @@ class DaemonSettings:
         "A directory for what the daemon leaves to its next run and to people: why it ended, and a socket for the "
         "command line. Empty: $STATE_DIRECTORY, as systemd sets it; when that is empty too, none.",
         otherwise=_state_directory,
+    )
+    poke_file: str = option(
+        FOLDER,
+        "",
+        "A file that programs of Slurm touch to have Slurm polled at once; the daemon makes it. Empty: `poke` in "
+        "$RUNTIME_DIRECTORY, as systemd sets it; when that is empty too, none.",
+        otherwise=_poke_file,
     )
     history_days: int = option(
         WHOLE,

@@ -238,6 +238,12 @@ METRICS: tuple[Metric, ...] = (
         "Exceptions that nobody foresaw.",
         one(lambda reading: reading.source.vitals.counted("actor_exceptions")),
     ),
+    Metric(
+        "wakes",
+        C,
+        "Times that polls were brought forward by pokes or by jobs that were submitted.",
+        one(lambda reading: reading.source.vitals.counted("wakes")),
+    ),
     Metric("healthy", G, "1 while /_health/ping would say OK.", one(lambda reading: not reading.source.ailments())),
     Metric(
         "blocked",

@@ -1,4 +1,4 @@
-"""squeue, sinfo, scontrol and scancel as small programs that ask the site.
+"""squeue, sinfo, scontrol, scancel and sdiag as small programs that ask the site.
 
 They are bash scripts, since the daemon may call them hundreds of times: one starts in about a millisecond, where Python
 needs twenty. Arguments travel as they are, each ended by a NUL byte; see routes.py for the answer.
@@ -54,7 +54,7 @@ _PING = (
 
 
 def write_commands(folder: Path, port: int) -> None:
-    """Write the four commands into this folder, for a PATH. Raises OSError."""
+    """Write the commands into this folder, for a PATH. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in COMMANDS:
         script = _SCRIPT.format(

@@ -222,7 +222,7 @@ def greeting(address: SiteAddress, config: str | None) -> str:
         lines.append(f"Its Slurm is a real one: with {setting} in the environment, Slurm's commands reach it.")
     else:
         setting = f"PATH={address.bin}:$PATH"
-        lines.append(f"Its squeue, sinfo, scontrol and scancel are in {address.bin}.")
+        lines.append(f"Its squeue, sinfo, scontrol, scancel and sdiag are in {address.bin}.")
     if config:
         command = f"{setting} arvados-node-manager --config {config} --foreground"
         lines.append(f"Run the daemon on it with: {command}")

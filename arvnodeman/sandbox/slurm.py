@@ -72,6 +72,11 @@ class SlurmDouble:
         self._explained = False
         clock.after(self.times.unknown_silent, self._unknown_silent)
 
+    @property
+    def submitted(self) -> int:
+        """Jobs so far."""
+        return self._next_id - 1
+
     # ---- slurmd ------------------------------------------------------------------------------------------------------
 
     def slurmd_started(self, name: str, computer: Computer) -> bool:

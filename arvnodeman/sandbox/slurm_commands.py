@@ -1,4 +1,4 @@
-"""squeue, sinfo, scontrol and scancel on the Slurm double: argv in, output and return code out, as 22.05.8 gives."""
+"""squeue, sinfo, scontrol, scancel and sdiag on the Slurm double: argv in, output and code out, as 22.05.8."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, INVALID_NODE, Slur
 
 FROM_STDIN = "--from-stdin"  # of scontrol without a command: what it was given to read follows
 _WORDS = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
-COMMANDS = ("squeue", "sinfo", "scontrol", "scancel")
+COMMANDS = ("squeue", "sinfo", "scontrol", "scancel", "sdiag")
 _NO_REASON = "You must specify a reason when DOWNING or DRAINING a node. Request denied\n"
 _NO_ENTITY = (
     "No valid entity in update command\n"
@@ -36,6 +36,7 @@ _AWAY_PREFIX = {
     "squeue": "slurm_load_jobs error",
     "sinfo": "slurm_load_partitions",
     "scancel": "slurm_load_jobs error",
+    "sdiag": "slurm_get_statistics",
     "show": "slurm_load_node error",
 }
 
@@ -76,7 +77,8 @@ class _Options(argparse.ArgumentParser):
 def run_command(slurm: SlurmDouble, argv: Sequence[str]) -> CommandOutput:
     """Run one command; `argv[0]` is its name. Under the site's lock. Never raises for what the arguments say."""
     name = argv[0].rpartition("/")[2] if argv else ""
-    command = {"squeue": _squeue, "sinfo": _sinfo, "scontrol": _scontrol_or_script, "scancel": _scancel}.get(name)
+    commands = (_squeue, _sinfo, _scontrol_or_script, _scancel, forms.sdiag)
+    command = dict(zip(COMMANDS, commands, strict=True)).get(name)
     if command is None:
         return CommandOutput("", f"{name}: command not found\n", 127)
     try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from arvnodeman.sandbox.hostlist import compress
+from arvnodeman.sandbox.slurm import SlurmDouble
 from arvnodeman.sandbox.slurm_gres import tres
 from arvnodeman.sandbox.slurm_jobs import SHORT, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, Base, SlurmNode
@@ -305,3 +306,10 @@ def show_config() -> str:
         "SuspendTime": "INFINITE",
     }
     return "".join(f"{name:<23} = {value}\n" for name, value in shown.items())
+
+
+def sdiag(slurm: SlurmDouble, _argv: list[str]) -> str:
+    """Some of what sdiag shows."""
+    stars = "*" * 55
+    since = "Data since      Thu Jan 01 00:00:00 1970 (0)"
+    return f"{stars}\n{since}\n{stars}\nServer thread count:  1\n\nJobs submitted: {slurm.submitted}\n"

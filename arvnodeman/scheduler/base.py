@@ -55,6 +55,10 @@ class Scheduler(Protocol):
         """The jobs that wait, in the order of the queue. Never a part of it: what cannot be read as a whole is a
         failure, since an empty queue stops nodes."""
 
+    def submitted(self) -> str:
+        """Has something been submitted? A text that is another one once jobs were, and costs the scheduler next to
+        nothing, however long its queue is; '' where it has nothing of the kind. It may change for less, too."""
+
     def nodes(self) -> Mapping[str, NodeWork]:
         """Every node that it shows, by name. None at all is a failure."""
 

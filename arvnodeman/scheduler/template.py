@@ -90,6 +90,7 @@ class TemplateScheduler(Scheduler):
         self.jobs: dict[str, TemplateJob] = {}
         self.away = False  # it does not answer
         self.forbids = False  # this account may not change anything
+        self.submissions = 0
         self._numbers = itertools.count(1)
 
     # ---- (3) asking ------------------------------------------------------------------------------------------------
@@ -108,6 +109,11 @@ class TemplateScheduler(Scheduler):
             else:
                 others[job.id] = reason
         return WaitingJobs(Queue(jobs), others)
+
+    def submitted(self) -> str:
+        """See Scheduler."""
+        self._ask()
+        return str(self.submissions)
 
     def nodes(self) -> dict[str, NodeWork]:
         """See Scheduler."""
@@ -205,6 +211,7 @@ class TemplateScheduler(Scheduler):
         """A job; its id."""
         job = TemplateJob(str(next(self._numbers)), shape, held)
         self.jobs[job.id] = job
+        self.submissions += 1
         self.schedule()
         return job.id
 

@@ -145,7 +145,7 @@ class SlurmNodes:
             self._note_unknown(output.stderr)
         # A listing that has lines is judged by them (_report). Else a code of 0 is not trusted where an error is shown.
         blank = not output.stdout or output.stdout.isspace()  # strip() would copy all of it
-        if blank or not (command in ("squeue", "sinfo") or "show" in arguments[:2]):
+        if blank or not (command in ("squeue", "sinfo", "sdiag") or "show" in arguments[:2]):
             error = recognise(command, f"{output.stderr}\n{output.stdout}")
             if error is not None:
                 raise error

@@ -366,6 +366,20 @@ def a_job_that_no_node_serves_waits_for_nodes(stage: Stage) -> None:
     assert all(job.waits in (WaitKind.NODES, WaitKind.CONSTRAINTS) for job in scheduler.queue().jobs)
 
 
+def what_was_submitted_shows_at_once(stage: Stage) -> None:
+    """Where there is something that tells, and the jobs are not asked for."""
+    scheduler = stage.scheduler()
+    before = scheduler.submitted()
+    assert before == scheduler.submitted()
+    stage.submit("never")
+    after = scheduler.submitted()
+    assert after != before
+    stage.submit("never", held=True)
+    assert scheduler.submitted() != after
+    stage.silence()
+    failure(scheduler.submitted)
+
+
 def a_job_that_runs_does_not_wait(stage: Stage) -> None:
     """Of two for one node the other one does."""
     scheduler = stage.scheduler()
@@ -491,6 +505,7 @@ SUITE: dict[str, Test] = {
         what_cannot_be_a_feature_is_refused,
         an_empty_queue_is_an_answer,
         a_job_that_no_node_serves_waits_for_nodes,
+        what_was_submitted_shows_at_once,
         a_job_that_runs_does_not_wait,
         a_held_job_is_none_that_nodes_would_help,
         a_cancelled_job_is_gone_and_may_be_gone_already,

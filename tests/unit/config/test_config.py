@@ -242,6 +242,25 @@ def test_each_list_may_have_its_own_poll_time(loaded: Loader) -> None:
     assert [settings.poll_time_of(poll) for poll in (Poll.CLOUD, Poll.RECORDS, Poll.QUEUE)] == [5, 7, 0.5]
 
 
+@pytest.mark.parametrize(("records", "polls"), [("slurm", (Poll.QUEUE,)), ("slurm-cloud", (Poll.RECORDS, Poll.QUEUE))])
+def test_what_tells_of_new_jobs_is_polled_when_somebody_wakes(
+    loaded: Loader, records: str, polls: tuple[Poll, ...]
+) -> None:
+    text = "\n".join(line for line in GOOD.splitlines() if not line.startswith(("host", "token")))
+    text = text.replace("[Cloud]", f"node_records = {records}\n[Cloud]", 1) + "\n[Daemon]\ndispatcher = slurm\n"
+    assert loaded(text).woken_polls == polls
+
+
+def test_the_poke_file_is_in_the_runtime_directory_of_a_service(
+    loaded: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    assert loaded(GOOD).daemon.poke_file == ""
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/anm:/run/other")
+    assert loaded(GOOD).daemon.poke_file == "/run/anm/poke"
+    assert loaded(f"{GOOD}\n[Daemon]\npoke_file = /run/mine\n").daemon.poke_file == "/run/mine"
+
+
 def test_two_readings_of_one_file_are_equal_and_a_changed_one_differs_where_it_changed(loaded: Loader) -> None:
     first, again = loaded(GOOD), loaded(GOOD)
     assert first == again
