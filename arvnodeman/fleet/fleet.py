@@ -117,7 +117,8 @@ class Fleet:
         """The wall clock time at which a Tick is wanted; None: an event will come anyway."""
         state = self._state
         earliest = state.next_due()
-        for at in (state.poll_again_at, state.safe_until, None if state.stopping else self._sizes_at):
+        sizes_at = None if state.stopping else self._sizes_at
+        for at in (state.poll_again_at, state.placements.due, state.safe_until, sizes_at):
             if at is not None and (earliest is None or at < earliest):
                 earliest = at
         return None if earliest is None else state.clock.now + max(0.0, earliest - state.t)
@@ -231,7 +232,7 @@ class Fleet:
             operation.wake()
             self._settle(operation)
         let_through(state)
-        if state.placements.is_due:
+        if state.placements.due is not None and state.t >= state.placements.due:
             decide_placed(state)
             self._publish()
         if self._sizes_at is not None and state.t >= self._sizes_at and not state.stopping:

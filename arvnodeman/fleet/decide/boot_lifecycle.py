@@ -16,6 +16,7 @@ from arvnodeman.fleet.sizes.limits import BackOff
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, ErrorKind, NodeSize, Place
 
+TOGETHER = 0.1  # seconds in which boots that end are taken together, where their names go back
 BLIND = frozenset({BackOff.UNREADABLE, BackOff.UNSEEN})  # a node may be there, paid for, that nobody can see
 
 
@@ -175,10 +176,11 @@ def _created(state: State, boot: Boot) -> None:
 
 
 def _ended(state: State, boot: Boot) -> None:
-    state.placements.is_due = state.policy.places
     if boot.row is not None:
         boot.row.boot = None
         return
+    if state.policy.places and state.placements.due is None:
+        state.placements.due = state.context.in_round(TOGETHER)
     state.ended_tokens[boot.token] = state.t
     if boot.outcome == "stopped" or boot.refusal is None:
         state.context.counters["boots_stopped"] += boot.outcome == "stopped"

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from arvnodeman.fleet.decide.name_acts import begin_chore, begin_return, some
-from arvnodeman.fleet.decide.placed import BOOTING, LIMITS, PlacedNames, has_machine
+from arvnodeman.fleet.decide.placed import BOOTING, LIMITS, PlacedNames, has_machine, no_size
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Decided, Poll, ReleaseRecord, SetNodeDown
 from arvnodeman.fleet.operations.name_steps import OpenNames
@@ -53,6 +53,10 @@ def note_closed(state: State, plan: Plan, begun: Sequence[NodeSize]) -> None:
             most += 1
         if most < pressed.get(size.id, 0):
             leave_open[size.id] = most
+    for name in {record.size or "" for record in state.roster.records.values()} - closed.keys():
+        hopeless = no_size(state, name)
+        if hopeless is not None:
+            closed[name] = hopeless
     state.context.closed, state.context.leave_open = closed, leave_open
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BOOTING = (Power.WANTED, Power.STARTING)
 LIMITS = (reasons.AtMaxNodes, reasons.AtQuota, reasons.AtPriceCap, reasons.Unsatisfiable)
+NO_SIZE = reasons.Plain(text="its name belongs to no size that is configured")
 NOWHERE = Place(inside=("\n",))
 """No name of any node is in this: a job that is placed has its names, and takes no node that is there for others."""
 
@@ -53,7 +54,7 @@ class Placements:
     nodeless: dict[str, int] = field(default_factory=dict)  # names without their node: the cloud list that lacked it
     warned: set[str] = field(default_factory=set)  # names that work, and whose node no list shows
     queue_started: float = 0.0  # when the newest queue was asked for
-    is_due: bool = False  # a boot has ended: what is placed is to be decided anew
+    due: float | None = None  # a boot has ended without a node: then what is placed is decided anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +110,9 @@ class PlacedNames:
         return name in self.rows or name in self.boots
 
     def size_of(self, name: str) -> str | None:
-        """The size that it belongs to, where that can be booted at all."""
-        record, table = self._state.roster.records.get(name), self._state.table
-        if record is None or record.size is None or table is None or table.named(record.size) is None:
-            return None
-        return record.size
+        """The size that it belongs to, '' for none; None: the name is not ours."""
+        record = self._state.roster.records.get(name)
+        return None if record is None else record.size or ""
 
     def is_to_come(self, name: str) -> bool:
         """Does the scheduler wait for its node?"""
@@ -128,7 +127,7 @@ class PlacedNames:
 
 def read(state: State, names: PlacedNames) -> Asked:
     """What is asked for, from the newest lists."""
-    coming = [name for name in names.work if names.is_to_come(name) and names.size_of(name) and names.is_fresh(name)]
+    coming = [name for name in state.roster.records if names.is_to_come(name) and names.is_fresh(name)]
     left = dict.fromkeys(coming)  # in the scheduler's order
     jobs = [job for job in state.queue.jobs if any(name in left for name in job.names)]
     jobs.sort(key=lambda job: not any(names.has_node(name) for name in job.names))
@@ -160,6 +159,15 @@ def by_size(lacking: Sequence[str], names: PlacedNames) -> dict[str, tuple[str, 
         if size is not None and names.may_be_booted(name):
             found[size] = (*found.get(size, ()), name)
     return found
+
+
+def no_size(state: State, size: str) -> Reason | None:
+    """Why no name of this size can have a node at all; None: it can."""
+    if state.table is None or state.table.named(size) is not None:
+        return None
+    if not size:
+        return NO_SIZE
+    return reasons.Plain(text=f"size {size} cannot be booted now: the provider lacks it")
 
 
 def has_machine(state: State, record: NodeRecord) -> bool:

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from arvnodeman.fleet.decide.boot_lifecycle import begin_boot
 from arvnodeman.fleet.decide.name_acts import begin_chore, begin_release, begin_return, some
 from arvnodeman.fleet.decide.name_upkeep import note_closed, open_and_close
 from arvnodeman.fleet.decide.picturing import replan
-from arvnodeman.fleet.decide.placed import BOOTING, LIMITS, NOWHERE, Asked, GivenJob, PlacedNames, Wish, by_size, read
+from arvnodeman.fleet.decide.placed import (
+    BOOTING,
+    LIMITS,
+    NOWHERE,
+    Asked,
+    GivenJob,
+    PlacedNames,
+    Wish,
+    by_size,
+    no_size,
+    read,
+)
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Decided, Poll, PollNow, QueueListed
 from arvnodeman.fleet.operations.name_steps import PowerUp
@@ -55,7 +67,7 @@ def count_alone(state: State) -> None:
 
 def decide_placed(state: State) -> None:
     """Begin boots, give back what cannot come, open and close names, as the newest lists ask for it."""
-    state.placements.is_due = False
+    state.placements.due = None
     if state.table is None or not state.context.gate.lets_boots or state.roster.slurm is None:
         return
     if state.quota.probe_due(state.t):
@@ -81,6 +93,10 @@ def _plan(state: State, wishes: Sequence[Wish]) -> tuple[Plan, dict[int, Reason]
     """The plan without the jobs that are to be given back, and why each of these is. One that a limit stops makes way
     for those behind it: it does not wait here."""
     refused: dict[int, Reason] = {}
+    for place, wish in enumerate(wishes):
+        hopeless = [cause for size in wish.lacking if (cause := no_size(state, size)) is not None]
+        if hopeless:
+            refused[place] = hopeless[0]
     while True:
         demand: dict[JobShape, list[int]] = {}
         for place, wish in enumerate(wishes):
@@ -138,8 +154,10 @@ def _fill_minimum(state: State, plan: Plan, asked: Asked, names: PlacedNames) ->
     """What min_nodes lacks: names that wait for a node anyway, then others of the size that the plan says. What waits
     for neither a job nor for this is given back."""
     lacking = [new.size for new in plan.boots if new.shape is None]
-    waiting = [name for name in asked.alone if names.may_be_booted(name)][: len(lacking)]
-    due = [(size, name) for name in waiting if (size := names.size_of(name)) is not None]
+    sizes = {name: names.size_of(name) or "" for name in asked.alone if names.may_be_booted(name)}
+    fit = (name for name, size in sizes.items() if no_size(state, size) is None)
+    waiting = list(islice(fit, len(lacking)))
+    due = [(sizes[name], name) for name in waiting]
     _boot(state, plan, due)
     _power_up(state, lacking[len(waiting) :], names)
     rest = [name for name in asked.alone if name not in waiting and state.placements.alone[name] >= ALONE_FOR]

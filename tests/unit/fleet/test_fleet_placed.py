@@ -11,7 +11,7 @@ from world import EPOCH
 from arvnodeman.fleet.messages import CreateNode, FindNode, Poll, StopAsked
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, PowerUp
 from arvnodeman.fleet.values.model import Job, JobShape
-from arvnodeman.fleet.values.work import Power
+from arvnodeman.fleet.values.work import Power, WorkKind
 
 
 def test_a_node_is_created_for_the_name_that_a_job_is_placed_on() -> None:
@@ -190,14 +190,22 @@ def test_a_job_waits_whole_while_something_is_done_with_one_of_its_names() -> No
     assert sorted(world.given_back()) == ["large-1", "small-1"]
 
 
-def test_a_size_that_the_provider_lacks_is_never_booted() -> None:
+@pytest.mark.parametrize("size", ["large", None])
+def test_a_name_of_no_size_that_can_be_booted_is_given_back_and_closed_with_the_others(size: str | None) -> None:
     world = PlacedWorld(places())
     world.offers = world.offers[:1]
-    world.begin()
+    for name in ("large-1", "large-2", "large-3"):
+        world.records[name] = replace(world.records[name], size=size)
     world.place("1", "large-1")
-    world.cycle(times=2)
+    world.begin()
+    world.settle()
+    world.cycle()
     world.settle()
     assert world.booted() == []
+    assert world.given_back() == ["large-1"]
+    assert world.slurm is not None
+    assert {world.slurm[f"large-{number}"].state.kind for number in (1, 2, 3)} == {WorkKind.DRAINED}
+    assert "size" in world.why_job("1")
 
 
 def test_no_node_of_a_size_has_come_up_yet_and_the_others_wait_where_they_are() -> None:

@@ -33,6 +33,19 @@ def test_a_refusal_gives_the_job_back_and_closes_the_size_before_the_job_is_let_
     assert world.now - at < 3.0
 
 
+def test_what_is_refused_within_a_moment_goes_back_by_one_command() -> None:
+    world = begun()
+    for number in (1, 2, 3):
+        world.place(str(number), f"small-{number}")
+    world.cycle()
+    world.obey_up_to(CreateNode)
+    world.refuse()
+    world.settle()
+    (give,) = [step for step in world.asked if isinstance(step, GiveBack)]
+    assert sorted(give.hostnames) == ["small-1", "small-2", "small-3"]
+    assert world.held == set()
+
+
 def test_the_reasons_say_whose_they_are_and_why() -> None:
     world = begun()
     world.place("1", "small-1")
