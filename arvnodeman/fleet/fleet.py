@@ -349,7 +349,6 @@ class Fleet:
     def _publish(self, *, everything: bool = False) -> None:
         """There is something new to show. `everything`: of all rows that are awake."""
         state = self._state
-        state.check_gate()
         state.milestones.observe(state.roster.nodes, state.t)
         if everything:
             state.touched.update([node.id for node in state.roster.awake()])

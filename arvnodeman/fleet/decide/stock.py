@@ -8,7 +8,6 @@ each time, for time alone may change what they are.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -131,7 +130,7 @@ class Stock:
         self.spare: dict[str, dict[str, IdleBin]] = {}  # plainly idle nodes, by pool and id
         self.newly_busy: dict[str, Node] = {}  # plainly busy rows that changed since somebody has looked at them
         self._lots: dict[str, Lot] = {}  # by id
-        self._counts: Counter[Lot] = Counter()
+        self._counts: dict[Lot, int] = {}
         self._tally: NodeTally | None = None  # of these counts
         self._touched: set[str] = set()
         self._zoned = False
@@ -177,7 +176,7 @@ class Stock:
             self._counts[before] -= 1
         self._tally = None
         self._lots[identity] = lot
-        self._counts[lot] += 1
+        self._counts[lot] = self._counts.get(lot, 0) + 1
 
     def _spare_no_more(self, identity: str, lot: Lot) -> None:
         pool = self.spare.get(lot.pool)
@@ -209,7 +208,7 @@ class Stock:
         return self._tally
 
     def _count(self) -> NodeTally:
-        self._counts = +self._counts
+        self._counts = {lot: count for lot, count in self._counts.items() if count}
         supply: dict[str, list[int]] = {}
         pending: dict[str, int] = {}
         planned: dict[str, int] = {}

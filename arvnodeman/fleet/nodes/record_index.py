@@ -26,12 +26,16 @@ class RecordChange:
     @property
     def new(self) -> list[str]:
         """Records that the list before did not have."""
-        return [uuid for uuid in self.came if uuid not in self.before]
+        return [] if self._keeps_all else [uuid for uuid in self.came if uuid not in self.before]
 
     @property
     def gone(self) -> list[str]:
         """Records that only the list before had."""
-        return [uuid for uuid in self.before if uuid not in self.came]
+        return [] if self._keeps_all else [uuid for uuid in self.before if uuid not in self.came]
+
+    @property
+    def _keeps_all(self) -> bool:
+        return self.came.keys() == self.before.keys()
 
 
 class RecordIndex:

@@ -195,6 +195,8 @@ def _seeks(shares: Iterable[Share], pool: str) -> bool:
 
 def _taken_back(picture: Picture, backs: Mapping[str, int]) -> list[str]:
     """The newest shutdowns of each pool; before them that of a node at its last look."""
+    if not backs:
+        return []
     left = dict(backs)
     found = []
     for node in sorted(picture.leaving, key=lambda node: (node.id != picture.asking, -node.begun)):

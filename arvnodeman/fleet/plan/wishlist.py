@@ -94,7 +94,7 @@ class Supply:
     def __init__(self, counts: Mapping[str, Sequence[int]]) -> None:
         self.counts = {pool: list(of_kinds) for pool, of_kinds in counts.items()}
         self.pools: dict[str, list[str]] = {}  # by size, in order
-        self.kinds = [any(of_kinds[kind] for of_kinds in counts.values()) for kind in KINDS]  # is there any?
+        self.kinds = list(map(any, zip(NOTHING, *counts.values(), strict=True)))  # is there any?
         for pool in sorted(counts):
             self.pools.setdefault(size_of(pool), []).append(pool)
 
