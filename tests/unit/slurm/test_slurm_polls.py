@@ -66,6 +66,7 @@ polls = st.lists(
 )
 
 
+@settings(deadline=None)  # on a loaded machine an example may take long
 @given(polls, st.booleans(), st.sampled_from(["", "-dz642-"]))
 def test_a_reader_that_knows_the_last_poll_says_what_a_new_one_says(
     found: list[tuple[list[Line | str], str, bool, dict[str, int] | None]], numbered: bool, pattern: str
