@@ -78,7 +78,7 @@ def _start(path: str, signals: Signals, *, foreground: bool, dry_run: bool) -> i
         with signals.ending_at_once():
             settings = load(path)
             check_driver(settings)
-            check_keeper(settings)
+            settings = check_keeper(settings)
     except ConfigError as error:
         return 0 if signals.stop_came else _complain(error.problems, BAD_CONFIGURATION)
     folder = settings.daemon.state_dir

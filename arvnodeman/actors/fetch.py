@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
 from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord
+from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.rows import Rows
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.loop.world import Listed
+from arvnodeman.records.cloud_names import CloudNames
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
@@ -78,14 +80,21 @@ class RecordsFetch:
         started = self._now()
         if self._keeper is None:
             self._keeper = self._make_keeper()
-        records = self._records.renewed(self._keeper.list_records())
-        return RecordsListed(records, self._ask_scheduler(), started, self._keeper.clock_offset)
+        records: Sequence[NodeRecord]
+        listed: Mapping[str, NodeWork] | None = None
+        if isinstance(self._keeper, CloudNames):  # two looks of one moment may differ
+            records, listed = self._keeper.list_with_work()
+        else:
+            records = self._keeper.list_records()
+        records = self._records.renewed(records)
+        return RecordsListed(records, self._ask_scheduler(listed), started, self._keeper.clock_offset)
 
-    def _ask_scheduler(self) -> Mapping[str, NodeWork] | None:
+    def _ask_scheduler(self, listed: Mapping[str, NodeWork] | None) -> Mapping[str, NodeWork] | None:
+        """`listed`: what it has said of the nodes just now."""
         scheduler = self._scheduler
         if scheduler is None:
             return None
-        nodes = scheduler.nodes()
+        nodes = scheduler.nodes() if listed is None else listed
         complaint = scheduler.check_rights() if self._check_rights else None
         remark = scheduler.remark() if self._remarks is not None else ""
         self._check_rights = False
@@ -131,11 +140,13 @@ class QueueFetch:
         jobs: Sequence[Job] = ()
         others: Mapping[str, str] = {}
         refused: Mapping[JobShape, Sequence[Job]] = {}
+        returned: Sequence[PlacedJob] = ()
         outlook = NOTHING_AHEAD
         if self._scheduler is not None:
             queue = self._scheduler.queue()
             jobs = queue.jobs
             others, refused, outlook = queue.others, queue.refused, queue.outlook
+            returned = queue.returned
         if self._make_jobs is not None:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
@@ -147,4 +158,4 @@ class QueueFetch:
                 self._names = [job.id for job in jobs if job.in_slurm]
             containers = self._containers.fetch(self._names) if self._containers is not None else {}
             self._waits.update(self._queue, started, others, containers)
-        return QueueListed(self._queue, started, refused, outlook=outlook)
+        return QueueListed(self._queue, started, refused, outlook=outlook, returned=returned)

@@ -18,7 +18,9 @@ from arvnodeman.fleet.messages import Poll, Step
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.loop.world import Answer, Listed
 from arvnodeman.records.keeper import make_keeper
+from arvnodeman.scheduler.base import Scheduler
 from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.placing import PlacingSlurm
 from arvnodeman.supervision.clock import Clock
 
 
@@ -41,14 +43,23 @@ class RealWorld:
 def make_makers(settings: Settings) -> Makers:
     """The clients as this configuration describes them."""
     daemon, arvados = settings.daemon, bool(settings.arvados.host)
+
+    def placing() -> PlacingSlurm:
+        return PlacingSlurm(daemon.slurm_timeout)
+
+    def scheduler() -> Scheduler:
+        if settings.places:
+            return placing()
+        pattern = daemon.job_name_pattern
+        return NamesInSlurm(daemon.slurm_timeout, job_name_pattern=pattern, numbered=not arvados)
+
     return Makers(
         driver=lambda: make_driver(settings),
         keeper=lambda: make_keeper(settings),
-        scheduler=lambda: NamesInSlurm(
-            daemon.slurm_timeout, job_name_pattern=daemon.job_name_pattern, numbered=not arvados
-        ),
+        scheduler=scheduler,
         jobs=(lambda: JobsQueue(settings)) if arvados else None,
         ping_url=lambda uuid, secret: ping_url(settings, uuid, secret),
+        placing=placing if settings.places else None,
     )
 
 

@@ -193,6 +193,12 @@ class Settings:
     arvados: ArvadosSettings
     cloud: CloudSettings
     sizes: tuple[SizeSection, ...]  # in the order of the file
+    found_cloud: bool = False  # node_records is auto, and Slurm was found to place jobs on names declared CLOUD
+
+    @property
+    def places(self) -> bool:
+        """Does Slurm place jobs on names that are off, and say so which nodes are to be there?"""
+        return self.found_cloud or self.arvados.node_records == KEPT_BY_SLURM_CLOUD
 
     def policy(self) -> Policy:
         """What the Fleet decides by."""
@@ -222,7 +228,7 @@ class Settings:
             keep_drained=daemon.keep_drained,
             slurm=slurm,
             asks_scheduler=slurm or self.arvados.slurm_queue,  # else no Slurm command is ever run (row N5)
-            places=self.arvados.node_records == KEPT_BY_SLURM_CLOUD,
+            places=self.places,
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -42,23 +43,36 @@ class Advice:
     def check(self, shown: Mapping[str, ShownNode], names: Sequence[str]) -> None:
         """Warn of what is new. Raises RemoteFailure, REFUSED, while it would be wrong to touch a node."""
         config = self._configuration()
-        refusal = next(refusals(config, shown, names, self._partitions), None)
+        refusal = next(self._refusals(config, shown, names, self._partitions), None)
         if refusal is not None:
             self._fresh_until = float("-inf")  # it may be mended before the next poll
             raise RemoteFailure(RemoteError(ErrorKind.REFUSED, f"Slurm: {refusal}", hint=NAMES))
         self._seen |= shown.keys() & set(names)
         # names that were there are missed also where slurm.conf alone says which are ours
         wanted = tuple(dict.fromkeys([*names, *sorted(self._seen)]))
-        said = frozenset(warnings(shown, wanted, self._settings.sizes))
+        said = frozenset(self._warnings(config, shown, wanted))
         for line in sorted(said - self._said):
             _log.warning("%s", line)
         self._said = said
+
+    def _refusals(
+        self, config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Sequence[str], partitions: Partitions
+    ) -> Iterator[str]:
+        return refusals(config, shown, names, partitions)
+
+    def _warnings(
+        self, _config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Sequence[str]
+    ) -> Iterator[str]:
+        return warnings(shown, names, self._settings.sizes)
+
+    def _wants_partitions(self, config: Mapping[str, str]) -> bool:
+        return "SuspendProgram" in config
 
     def _configuration(self) -> Mapping[str, str]:
         now = self._monotonic()
         if now >= self._fresh_until:
             self._config = self._slurm.configuration()
-            self._partitions = self._slurm.partitions() if "SuspendProgram" in self._config else {}
+            self._partitions = self._slurm.partitions() if self._wants_partitions(self._config) else {}
             self._fresh_until = now + CONFIG_AGE
         return self._config
 
@@ -79,7 +93,7 @@ def refusals(
             "that they never wait for us; declare them State=UNKNOWN"
         )
     covered: dict[str, list[str]] = {}
-    for name, why in _power_saved(config, shown, known, partitions):
+    for name, why in power_saved(config, shown, known, partitions):
         covered.setdefault(why, []).append(name)
     for why, stopped in covered.items():
         yield (
@@ -89,10 +103,15 @@ def refusals(
         )
 
 
-def _power_saved(
-    config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Iterable[str], partitions: Partitions
+def power_saved(
+    config: Mapping[str, str],
+    shown: Mapping[str, ShownNode],
+    names: Iterable[str],
+    partitions: Partitions,
+    forever: float = math.inf,
 ) -> Iterator[tuple[str, str]]:
-    """The names that Slurm itself would stop, each with the line of slurm.conf that says so."""
+    """The names that Slurm itself would stop, each with the line of slurm.conf that says so. A SuspendTime of so many
+    seconds is as good as none."""
     if "SuspendProgram" not in config:
         return
     excepted: set[str] = set()
@@ -104,12 +123,13 @@ def _power_saved(
     parts = set(config.get("SuspendExcParts", "").split(","))
     for name in names:
         if name not in excepted and parts.isdisjoint(shown[name].partitions):
-            why = _stops(config, [partitions[each] for each in shown[name].partitions if each in partitions])
+            own = [partitions[each] for each in shown[name].partitions if each in partitions]
+            why = _stops(config, own, forever)
             if why:
                 yield name, why
 
 
-def _stops(config: Mapping[str, str], partitions: Sequence[Mapping[str, str]]) -> str:
+def _stops(config: Mapping[str, str], partitions: Sequence[Mapping[str, str]], forever: float) -> str:
     """What in slurm.conf lets Slurm stop an idle node of these partitions; '' for nothing. Of several partitions with a
     SuspendTime the longest counts, and the cluster's only where none has one."""
     for each in partitions:
@@ -117,13 +137,19 @@ def _stops(config: Mapping[str, str], partitions: Sequence[Mapping[str, str]]) -
             return f"PowerDownOnIdle=YES for the partition {each['PartitionName']}"
     waits = {each["PartitionName"]: each.get("SuspendTime", _GLOBAL) for each in partitions}
     own = {name: wait for name, wait in waits.items() if wait != _GLOBAL}
-    if _FOREVER in own.values():
+    if any(wait == _FOREVER or forever <= seconds_of(wait) < math.inf for wait in own.values()):
         return ""
     for name, wait in own.items():
         if wait not in _NEVER:
             return f"SuspendTime={wait} for the partition {name}"
     everywhere = config.get("SuspendTime", "")
-    return "" if own or everywhere.split(" ")[0] in _NEVER else f"SuspendTime={everywhere}"
+    return "" if own or seconds_of(everywhere) >= forever else f"SuspendTime={everywhere}"
+
+
+def seconds_of(wait: str) -> float:
+    """A time of slurm.conf, as scontrol shows it; infinity for none."""
+    number = wait.partition(" ")[0]
+    return float(number) if number.isdecimal() else math.inf
 
 
 def _items(text: str) -> list[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from arvnodeman.arvados.client import client
 from arvnodeman.arvados.nodes import ArvadosRecords
 from arvnodeman.config import ConfigError
-from arvnodeman.config.settings import KEPT_BY_ARVADOS, KEPT_BY_AUTO, KEPT_BY_SLURM, Settings
+from arvnodeman.config.settings import KEPT_BY_ARVADOS, KEPT_BY_AUTO, KEPT_BY_SLURM, KEPT_BY_SLURM_CLOUD, Settings
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord, RemoteFailure
 from arvnodeman.records.advice import refusals
+from arvnodeman.records.cloud_names import CloudNames
 from arvnodeman.records.marks import read_mark
 from arvnodeman.records.names import SlurmRecords, names_of
+from arvnodeman.records.power_saving import leaves_suspending_to_us, names_of_sizes, power_refusals
 from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.show import ShownNode
 
 
 class RecordKeeper(Protocol):
@@ -39,6 +44,8 @@ class RecordKeeper(Protocol):
 def make_keeper(settings: Settings) -> RecordKeeper:
     """The keeper that the configuration asks for. With `auto` the API server's discovery document decides:
     RemoteFailure when it is not to be had."""
+    if settings.places:
+        return CloudNames(settings)
     kept_by = settings.arvados.node_records
     if kept_by == KEPT_BY_AUTO:
         # without the slurm dispatcher there is nobody else, and the API server's own refusal says so
@@ -47,24 +54,45 @@ def make_keeper(settings: Settings) -> RecordKeeper:
     return ArvadosRecords(settings) if kept_by == KEPT_BY_ARVADOS else SlurmRecords(settings)
 
 
-def check_keeper(settings: Settings) -> None:
+def check_keeper(settings: Settings) -> Settings:
     """Where the configuration names Slurm as the keeper, ask it once whether it is set up for that. ConfigError, a line
-    for each reason, when it is not.
+    for each reason, when it is not. The same settings, with what Slurm is found to be where node_records is `auto`.
 
     No complaint when Slurm is away, for it may come; nor when a name is marked as given: then nodes may be alive, a
     process that ended would leave them to nobody, and the node poll says what is wrong until it is mended."""
     arvados = settings.arvados
-    if arvados.node_records != KEPT_BY_SLURM and (arvados.host or arvados.node_records != KEPT_BY_AUTO):
-        return
+    by_slurm = (KEPT_BY_SLURM, KEPT_BY_SLURM_CLOUD)
+    if arvados.node_records not in by_slurm and (arvados.host or arvados.node_records != KEPT_BY_AUTO):
+        return settings
     slurm = NamesInSlurm(settings.daemon.slurm_timeout)
     try:
         shown = slurm.shown()
         config = slurm.configuration()
-        partitions = slurm.partitions() if "SuspendProgram" in config else {}
+        by_size = names_of_sizes(settings.sizes, shown, settings.daemon.partitions)
+        may_be = settings.places or _may_be_cloud(settings, shown, by_size)
+        partitions = slurm.partitions() if may_be or "SuspendProgram" in config else {}
+        if may_be:
+            names = [name for some in by_size.values() for name in some]
+            found = not settings.places and leaves_suspending_to_us(config, shown, names, partitions)
+            settings = replace(settings, found_cloud=found)
+        complaint = slurm.check_rights() if settings.places else None
     except RemoteFailure:
-        return
+        return settings
     if any(read_mark(node.comment) is not None for node in shown.values()):
-        return
-    problems = tuple(refusals(config, shown, names_of(settings, shown), partitions))
+        return settings
+    if settings.places:
+        problems = [*power_refusals(settings, config, shown, by_size, partitions), *filter(None, [complaint])]
+    else:
+        problems = list(refusals(config, shown, names_of(settings, shown), partitions))
     if problems:
         raise ConfigError(tuple(f"{settings.path}: Slurm: {problem}" for problem in problems))
+    return settings
+
+
+def _may_be_cloud(settings: Settings, shown: Mapping[str, ShownNode], by_size: Mapping[str, Sequence[str]]) -> bool:
+    """Is node_records `auto`, has every name of a size been declared CLOUD, and does no option speak against it?"""
+    arvados, daemon = settings.arvados, settings.daemon
+    if arvados.node_records != KEPT_BY_AUTO or daemon.node_names or daemon.job_name_pattern or not arvados.slurm_queue:
+        return False
+    known = [name for names in by_size.values() for name in names if name in shown]
+    return bool(known) and all("CLOUD" in shown[name].flags for name in known)

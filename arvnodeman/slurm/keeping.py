@@ -20,12 +20,14 @@ _NONE = "No nodes in the system"  # what scontrol says where there are none, or 
 
 @dataclass(frozen=True, slots=True)
 class NameNote:
-    """What is to be written on a name: its Comment ('' takes it away), and where it is looked for, if that changes."""
+    """What is to be written on a name: its Comment ('' takes it away), and where it is looked for, if that changes. Its
+    NodeHostName then becomes the name, unless it keeps what it has."""
 
     name: str
     comment: str
     address: str | None = None
     resume: bool = False
+    keeps_hostname: bool = False
 
 
 class NamesInSlurm(ManyNodes):
@@ -72,7 +74,7 @@ class NamesInSlurm(ManyNodes):
         if address is not None:
             if not address or not address.isascii() or not address.isprintable() or " " in address:
                 raise Refused("scontrol", f"{address[:80]!r} is not the address of a node")
-            changes += [f"NodeAddr={address}", f"NodeHostName={note.name}"]
+            changes += [f"NodeAddr={address}", *([] if note.keeps_hostname else [f"NodeHostName={note.name}"])]
         return [*changes, *(["State=RESUME"] if note.resume else [])]
 
     def note_on_job(self, number: str, comment: str) -> None:

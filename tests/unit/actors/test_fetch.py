@@ -11,7 +11,7 @@ import pytest
 from actor_doubles import HandClock
 
 from arvnodeman.actors.fetch import CloudFetch, QueueFetch, RecordsFetch
-from arvnodeman.actors.real_world import make_fetches
+from arvnodeman.actors.real_world import make_fetches, make_makers
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import CloudListed, Poll, QueueListed, RecordsListed
 from arvnodeman.fleet.values.model import (
@@ -24,9 +24,12 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     SchedulerFailure,
 )
+from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.waits import JobWaits
+from arvnodeman.records.cloud_names import CloudNames
 from arvnodeman.scheduler.base import WaitingJobs
+from arvnodeman.slurm.placing import PlacingSlurm
 from arvnodeman.slurm.words import node_work
 
 AWAY = RemoteFailure(RemoteError(ErrorKind.TRANSIENT, "no answer"))
@@ -198,3 +201,35 @@ def test_what_is_the_same_again_is_handed_on_as_the_object_that_it_was() -> None
     both = fetch().jobs
     assert [job.id for job in both] == ["s", "j"]
     assert fetch().jobs is both
+
+
+def test_names_declared_cloud_and_what_their_nodes_do_come_from_one_answer(caplog: pytest.LogCaptureFixture) -> None:
+    keeper, scheduler = Mock(spec=CloudNames, clock_offset=None), Mock(never_ours=frozenset({"compute0"}))
+    works = {**SINFO, "compute0": node_work("compute0", "idle")}
+    keeper.list_with_work.return_value = ((NodeRecord("s-1"),), works)
+    scheduler.check_rights.return_value = "it may not"
+    fetch = RecordsFetch(lambda: keeper, scheduler, CLOCK.clock, check_rights=True)
+    assert fetch() == RecordsListed((NodeRecord("s-1"),), SINFO, NOW)
+    assert fetch().slurm is fetch().slurm
+    assert scheduler.nodes.call_count == keeper.list_records.call_count == 0
+    assert caplog.messages == ["it may not"]
+
+
+def test_jobs_that_were_given_back_are_handed_on() -> None:
+    scheduler, back = Mock(), (PlacedJob("17", requeue_off=True),)
+    scheduler.queue.return_value = WaitingJobs(Queue(), {}, returned=back)
+    assert QueueFetch(scheduler, None, CLOCK.clock)().returned == back
+
+
+@pytest.mark.parametrize(("records", "places"), [("slurm", False), ("slurm-cloud", True)])
+def test_a_slurm_that_places_jobs_has_hands_of_its_own(tmp_path: Path, records: str, places: bool) -> None:
+    path = tmp_path / "site.cfg"
+    path.write_text(
+        f"[Arvados]\nnode_records = {records}\n[Daemon]\ndispatcher = slurm\n[Cloud]\nprovider = sandbox\n"
+        "shutdown_windows = 0, 1\n[Cloud Credentials]\nurl = http://127.0.0.1:1\n[Size small]\ncores = 1\n"
+    )
+    makers = make_makers(load(str(path)))
+    assert isinstance(makers.scheduler(), PlacingSlurm) is places
+    assert isinstance(makers.keeper(), CloudNames) is places
+    assert (makers.placing is not None) is places
+    assert makers.placing is None or isinstance(makers.placing(), PlacingSlurm)
