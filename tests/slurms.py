@@ -42,6 +42,7 @@ CHOSEN = tuple(
         "ahead",
         "features",
         "cloud_hands",
+        "cloud_names",
     )
 )
 AT_ONCE = 3  # tests, which wait more than they work

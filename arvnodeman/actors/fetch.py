@@ -19,7 +19,7 @@ from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.rows import Rows
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.loop.world import Listed
-from arvnodeman.records.cloud_names import CloudNames
+from arvnodeman.records.cloud_names import CloudRecords
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class RecordsFetch:
             self._keeper = self._make_keeper()
         records: Sequence[NodeRecord]
         listed: Mapping[str, NodeWork] | None = None
-        if isinstance(self._keeper, CloudNames):  # two looks of one moment may differ
+        if isinstance(self._keeper, CloudRecords):  # two looks of one moment may differ
             records, listed = self._keeper.list_with_work()
         else:
             records = self._keeper.list_records()

@@ -12,7 +12,7 @@ from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, Secret
-from arvnodeman.records.cloud_names import CloudNames
+from arvnodeman.records.cloud_names import CloudRecords
 from arvnodeman.records.names import SlurmRecords
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Hands:
         failed."""
         if not isinstance(steps[0], RECORD_STEPS):
             return do_scheduler_steps(steps, self._scheduler)
-        if not isinstance(self._keeper, SlurmRecords | CloudNames):
+        if not isinstance(self._keeper, SlurmRecords | CloudRecords):
             raise TypeError(f"the records are not names in Slurm, as {type(steps[0]).__name__} says")
         return do_record_steps(steps, self._keeper)
 

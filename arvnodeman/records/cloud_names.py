@@ -40,7 +40,7 @@ _RESERVED = frozenset({"RESERVED", "MAINTENANCE"})  # free for the jobs of its r
 Found = TypeVar("Found")
 
 
-class CloudNames:
+class CloudRecords:
     """Records that are names declared CLOUD. `uuid` and `hostname` of a record are the name."""
 
     clock_offset: ClassVar[float | None] = None  # Slurm does not tell

@@ -13,7 +13,7 @@ from arvnodeman.config.settings import KEPT_BY_ARVADOS, KEPT_BY_AUTO, KEPT_BY_SL
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord, RemoteFailure
 from arvnodeman.records.advice import refusals
-from arvnodeman.records.cloud_names import CloudNames
+from arvnodeman.records.cloud_names import CloudRecords
 from arvnodeman.records.marks import read_mark
 from arvnodeman.records.names import SlurmRecords, names_of
 from arvnodeman.records.power_saving import leaves_suspending_to_us, names_of_sizes, power_refusals
@@ -45,7 +45,7 @@ def make_keeper(settings: Settings) -> RecordKeeper:
     """The keeper that the configuration asks for. With `auto` the API server's discovery document decides:
     RemoteFailure when it is not to be had."""
     if settings.places:
-        return CloudNames(settings)
+        return CloudRecords(settings)
     kept_by = settings.arvados.node_records
     if kept_by == KEPT_BY_AUTO:
         # without the slurm dispatcher there is nobody else, and the API server's own refusal says so

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind, WorkState
 from arvnodeman.slurm.reasons import counted
-from arvnodeman.slurm.show import ShownNode
+from arvnodeman.slurm.show import WORKING, ShownNode
 from arvnodeman.slurm.words import state_of
 
 GAVE_UP = "ResumeTimeout reached"
@@ -34,6 +34,7 @@ _WANTED, _WANTED_FOR_JOB = WorkState(WorkKind.UNHEARD, "idle~"), WorkState(WorkK
 _STARTING, _STARTING_FOR_JOB = WorkState(WorkKind.UNHEARD, "idle#"), WorkState(WorkKind.UNHEARD, "mix#")
 _STARTING_CLOSED, _STARTING_DOWN = WorkState(WorkKind.DRAINED, "drain#"), WorkState(WorkKind.DOWN, "down#")
 _LEAVING, _LEAVING_WITH_JOB = WorkState(WorkKind.DRAINING, "idle!"), WorkState(WorkKind.DRAINING, "mix!")
+_LEAVING_AT_LAST = WorkState(WorkKind.FINISHING, "comp!")
 _GOING = WorkState(WorkKind.DRAINED, "idle%")
 Meaning = tuple[WorkState, Power]
 
@@ -86,6 +87,8 @@ def _off(node: ShownNode) -> Meaning:
 
 
 def _leaving(node: ShownNode) -> Meaning:
+    if "COMPLETING" in node.flags and node.base not in WORKING:  # it hangs there where the machine is gone
+        return _LEAVING_AT_LAST, Power.LEAVING
     return _LEAVING_WITH_JOB if node.works else _LEAVING, Power.LEAVING
 
 

@@ -27,7 +27,7 @@ from arvnodeman.fleet.values.model import (
 from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.waits import JobWaits
-from arvnodeman.records.cloud_names import CloudNames
+from arvnodeman.records.cloud_names import CloudRecords
 from arvnodeman.scheduler.base import WaitingJobs
 from arvnodeman.slurm.placing import PlacingSlurm
 from arvnodeman.slurm.words import node_work
@@ -204,7 +204,7 @@ def test_what_is_the_same_again_is_handed_on_as_the_object_that_it_was() -> None
 
 
 def test_names_declared_cloud_and_what_their_nodes_do_come_from_one_answer(caplog: pytest.LogCaptureFixture) -> None:
-    keeper, scheduler = Mock(spec=CloudNames, clock_offset=None), Mock(never_ours=frozenset({"compute0"}))
+    keeper, scheduler = Mock(spec=CloudRecords, clock_offset=None), Mock(never_ours=frozenset({"compute0"}))
     works = {**SINFO, "compute0": node_work("compute0", "idle")}
     keeper.list_with_work.return_value = ((NodeRecord("s-1"),), works)
     scheduler.check_rights.return_value = "it may not"
@@ -230,6 +230,6 @@ def test_a_slurm_that_places_jobs_has_hands_of_its_own(tmp_path: Path, records: 
     )
     makers = make_makers(load(str(path)))
     assert isinstance(makers.scheduler(), PlacingSlurm) is places
-    assert isinstance(makers.keeper(), CloudNames) is places
+    assert isinstance(makers.keeper(), CloudRecords) is places
     assert (makers.placing is not None) is places
     assert makers.placing is None or isinstance(makers.placing(), PlacingSlurm)

@@ -9,7 +9,7 @@ import pytest
 
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, RemoteFailure
-from arvnodeman.records.cloud_names import CloudNames, contact_with, is_free, record_of
+from arvnodeman.records.cloud_names import CloudRecords, contact_with, is_free, record_of
 from arvnodeman.records.marks import NameMark, mark_of_boot, mark_of_node
 from arvnodeman.records.names import Contact
 from arvnodeman.slurm.errors import ControllerAway, UnknownNode
@@ -89,13 +89,13 @@ def slurm() -> Mock:
 
 
 @pytest.fixture
-def keeper(slurm: Mock) -> CloudNames:
+def keeper(slurm: Mock) -> CloudRecords:
     settings = Mock()
     settings.daemon.slurm_timeout = 20.0
-    return CloudNames(settings, slurm)
+    return CloudRecords(settings, slurm)
 
 
-def test_a_boot_is_noted_on_a_name_that_is_wanted_and_nothing_is_drained(keeper: CloudNames, slurm: Mock) -> None:
+def test_a_boot_is_noted_on_a_name_that_is_wanted_and_nothing_is_drained(keeper: CloudRecords, slurm: Mock) -> None:
     slurm.shown_now.return_value = {"s-1": shown(WANTED)}
     prepared = keeper.prepare(INTENT, "s-1")
     assert (prepared.record.intent, prepared.record.hostname, prepared.record.size) == (INTENT, "s-1", "small")
@@ -105,7 +105,7 @@ def test_a_boot_is_noted_on_a_name_that_is_wanted_and_nothing_is_drained(keeper:
     assert keeper.prepare(INTENT, "s-1").record.intent == INTENT  # twice
 
 
-def test_each_of_many_boots_has_an_answer_of_its_own(keeper: CloudNames, slurm: Mock) -> None:
+def test_each_of_many_boots_has_an_answer_of_its_own(keeper: CloudRecords, slurm: Mock) -> None:
     away = ControllerAway("scontrol", "it does not answer")
     slurm.shown_now.return_value = {
         "s-1": shown(WANTED),
@@ -124,7 +124,7 @@ def test_each_of_many_boots_has_an_answer_of_its_own(keeper: CloudNames, slurm: 
     assert kinds == [slots, slots, gone, away_kind, away_kind, gone, slots]
 
 
-def test_a_node_is_noted_and_told_where_it_is_until_it_is_up(keeper: CloudNames, slurm: Mock) -> None:
+def test_a_node_is_noted_and_told_where_it_is_until_it_is_up(keeper: CloudRecords, slurm: Mock) -> None:
     slurm.shown_now.return_value = {"s-1": shown(STARTING), "s-2": shown("IDLE", "s-2"), "s-3": None}
     nodes = [CloudNode(f"i-{n}", f"s-{n}", f"i-{n}", address=f"10.0.0.{n}") for n in (1, 2, 3)]
     found = keeper.describe_all([(node.name, node) for node in nodes])
@@ -140,7 +140,7 @@ def test_a_node_is_noted_and_told_where_it_is_until_it_is_up(keeper: CloudNames,
         keeper.describe("s-3", nodes[2])
 
 
-def test_a_name_is_released_by_taking_its_mark_away(keeper: CloudNames, slurm: Mock) -> None:
+def test_a_name_is_released_by_taking_its_mark_away(keeper: CloudRecords, slurm: Mock) -> None:
     keeper.release("s-1", "Shut down by Node Manager")
     slurm.note_all.assert_called_once_with([NameNote("s-1", "")])
     slurm.note_all.return_value = {"s-1": ControllerAway("scontrol", "it does not answer")}

@@ -1,0 +1,251 @@
+"""Which commands change names and jobs where Slurm places these by itself, with commands that answer as told."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, PlacedJob
+from arvnodeman.slurm.errors import ControllerAway, Refused, UnknownNode, failure_of
+from arvnodeman.slurm.fields import BEHIND
+from arvnodeman.slurm.job_marks import BACK, ONCE
+from arvnodeman.slurm.placing import PlacingSlurm
+
+OFF, WANTED, STARTING = "IDLE+CLOUD+POWERED_DOWN", "MIXED+CLOUD+POWERED_DOWN", "MIXED+CLOUD+POWERING_UP"
+GOING, UP, WORKING = "IDLE+CLOUD+POWERING_DOWN", "IDLE+CLOUD", "MIXED+CLOUD"
+WHY = "Node Manager return (x)"
+
+
+class ToldSlurm(PlacingSlurm):
+    """Its commands answer as told; what changes something is kept, but for the name of the command."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+        self.states: dict[str, tuple[str, str]] = {}  # State and Reason by name
+        self.after: dict[str, tuple[str, str]] = {}  # ... once a change was made
+        self.jobs: list[str] = []
+        self.refusals: dict[str, str] = {}  # by a part of the command
+        self.done: list[str] = []
+
+    def _run(self, command: str, *arguments: str) -> str:
+        words = " ".join(arguments)
+        for part, said in self.refusals.items():
+            if part in words:
+                raise failure_of(command, 1, "", said)
+        if command == "squeue":
+            return "".join(f"{line}\n" for line in self.jobs)
+        if "show" in arguments:
+            states = self.states | (self.after if self.done else {})
+            asked = arguments[-1].split(",") if arguments[-1] != "nodes" else states
+            if unknown := [name for name in asked if name not in states]:
+                raise UnknownNode("scontrol", f"Node {unknown[0]} not found")
+            return "".join(
+                f"NodeName={name} x\n   State={states[name][0]} Weight=1\n   Reason={states[name][1]}\n\n"
+                for name in asked
+            )
+        self.done.append(words.removeprefix("update "))
+        return ""
+
+    def change_all(self, changes):  # type: ignore[no-untyped-def]
+        return self._change_each(changes)
+
+
+@pytest.fixture
+def slurm() -> ToldSlurm:
+    return ToldSlurm()
+
+
+def job(
+    number: str, names: str, state: str = "CONFIGURING", requeue: int = 1, batch: int = 1, comment: str = ""
+) -> str:
+    fields = (
+        number,
+        state,
+        names,
+        str(requeue),
+        str(batch),
+        "1",
+        "100",
+        "1:00",
+        "None",
+        "cloud",
+        "ann",
+        "",
+        "",
+        comment,
+    )
+    return BEHIND.join(fields)
+
+
+def test_jobs_are_made_such_as_can_go_back_before_their_name_is_powered_down(slurm: ToldSlurm) -> None:
+    slurm.states = {"s-1": (STARTING, "")}
+    slurm.jobs = [job("1", "s-1"), job("2_7", "s-1", requeue=0), job("3", "s-1", comment="the admin's")]
+    given = slurm.give_back(["s-1"], WHY, interactive=False)
+    assert given == GivenBack({"s-1": (PlacedJob("1"), PlacedJob("2_7", requeue_off=True), PlacedJob("3"))})
+    assert slurm.done == [
+        f"JobId=1 AdminComment={BACK}",
+        f"JobId=2_7 Requeue=1 AdminComment={BACK}{ONCE}",
+        f"NodeName=s-1 State=POWER_DOWN_FORCE Reason={WHY}",
+        f"NodeName=s-1 State=POWER_DOWN_ASAP Reason={WHY}",
+    ]
+
+
+@pytest.mark.parametrize("state", [UP, WORKING, OFF, GOING])
+def test_a_name_that_is_not_being_powered_up_is_never_forced(slurm: ToldSlurm, state: str) -> None:
+    slurm.states = {"s-1": (state, "")}
+    slurm.jobs = []
+    assert slurm.give_back(["s-1", "nope"], WHY, interactive=True) == GivenBack({}, ("s-1", "nope"))
+    assert slurm.done == []
+
+
+def test_a_job_that_would_be_lost_keeps_its_name(slurm: ToldSlurm, caplog: pytest.LogCaptureFixture) -> None:
+    slurm.states = dict.fromkeys(("s-1", "s-2"), (STARTING, ""))
+    slurm.jobs = [job("1", "s-1", requeue=0), job("2", "s-2", requeue=0)]
+    slurm.refusals = {"JobId=1 ": "Access is odd", "JobId=1,2 ": "Access is odd"}
+    with caplog.at_level(logging.WARNING):
+        given = slurm.give_back(["s-1", "s-2"], WHY, interactive=False)
+    assert (list(given.jobs), given.kept) == (["s-2"], ("s-1",))
+    assert not any("NodeName=s-1" in each for each in slurm.done)
+    assert "job 1 cannot be given back" in caplog.text
+
+
+def test_a_job_at_a_terminal_keeps_all_its_names_and_those_who_share_them(slurm: ToldSlurm) -> None:
+    slurm.states = dict.fromkeys(("s-1", "s-2", "s-3"), (STARTING, ""))
+    slurm.jobs = [job("1", "s-[1-2]", batch=0), job("2", "s-2"), job("3", "s-3")]
+    given = slurm.give_back(["s-1", "s-2", "s-3"], WHY, interactive=False)
+    assert (list(given.jobs), given.kept) == (["s-3"], ("s-1", "s-2"))
+    assert not any("s-1" in each or "s-2" in each or "JobId=2" in each for each in slurm.done)
+    slurm.done.clear()
+    given = slurm.give_back(["s-1"], WHY, interactive=True)
+    assert given.jobs["s-1"] == (PlacedJob("1", batch=False),)
+    assert slurm.done == [
+        f"NodeName=s-1 State={state} Reason={WHY}" for state in ("POWER_DOWN_FORCE", "POWER_DOWN_ASAP")
+    ]
+
+
+def test_a_job_that_has_gone_meanwhile_holds_nothing_up(slurm: ToldSlurm) -> None:
+    slurm.states = {"s-1": (STARTING, "")}
+    slurm.jobs = [job("1", "s-1", requeue=0)]
+    slurm.refusals = {"JobId=1 ": "Invalid job id specified for job 1"}
+    assert list(slurm.give_back(["s-1"], WHY, interactive=False).jobs) == ["s-1"]
+
+
+def test_what_fails_for_all_is_raised(slurm: ToldSlurm) -> None:
+    slurm.states = {"s-1": (STARTING, "")}
+    slurm.jobs = [job("1", "s-1", requeue=0)]
+    slurm.refusals = {"JobId=1 ": "Unable to contact slurm controller"}
+    with pytest.raises(ControllerAway):
+        slurm.give_back(["s-1"], WHY, interactive=False)
+    assert slurm.done == []
+
+
+def test_jobs_are_released_as_they_were(slurm: ToldSlurm) -> None:
+    mark = BACK + ONCE
+    slurm.jobs = [
+        job("1", "", "PENDING", comment=BACK),
+        job("2", "", "PENDING", comment=mark),
+        job("3", "s-1", "CONFIGURING", comment=mark),
+        job("4", "", "COMPLETING", comment=mark),
+        job("5", "s-1", "RUNNING"),
+        job("6", "", "CANCELLED", comment=mark),
+        job("7", "", "PENDING", comment=f"Node Manager: no room{ONCE}"),
+        job("8", "", "PENDING", requeue=0),
+    ]
+    wanted = [PlacedJob(str(number), requeue_off=number in (2, 3, 4, 6)) for number in range(1, 10)]
+    assert slurm.release_jobs(wanted) == JobsReleased((PlacedJob("4", requeue_off=True),))
+    assert sorted(slurm.done) == [
+        "JobId=1 StartTime=now AdminComment=",
+        "JobId=2 StartTime=now Requeue=0 AdminComment=",
+        "JobId=3 Requeue=0 AdminComment=",
+        "JobId=7 StartTime=now Requeue=0 AdminComment=Node Manager: no room",
+        "JobId=8 StartTime=now",
+    ]
+
+
+def test_names_that_are_ours_are_opened_and_others_are_not_asked_for_again(slurm: ToldSlurm) -> None:
+    ours, theirs = "Node Manager closed (x)", "disk broken"
+    slurm.states = {
+        "s-1": (GOING, ""),
+        "s-2": ("IDLE+CLOUD+DRAIN+POWERED_DOWN", ours),
+        "s-3": ("IDLE+CLOUD+DRAIN+POWERED_DOWN", theirs),
+        "s-4": ("DOWN+CLOUD+POWERED_DOWN", "ResumeTimeout reached"),
+        "s-5": ("DOWN+CLOUD+POWERED_DOWN", theirs),
+        "s-6": ("IDLE+CLOUD+POWER_DOWN", ours),
+        "s-7": (OFF, ours),
+        "s-8": ("IDLE+CLOUD+DRAIN+POWERING_DOWN", theirs),
+        "s-9": ("DOWN+CLOUD+POWERED_DOWN", ours),
+    }
+    slurm.after = dict.fromkeys(("s-1", "s-4", "s-9"), (OFF, ""))
+    opened = slurm.open_names([*slurm.states, "nope"]).opened
+    assert slurm.done == [f"NodeName={name} State=RESUME" for name in ("s-1", "s-2", "s-4", "s-9")]
+    assert opened == ("s-1", "s-3", "s-4", "s-5", "s-7", "s-8", "s-9", "nope")
+
+
+def test_names_are_closed_in_two_steps_and_no_job_is_thrown_off(slurm: ToldSlurm) -> None:
+    ours, why = "Node Manager closed (x)", "Node Manager closed (y)"
+    slurm.states = {
+        "s-1": (OFF, ""),
+        "s-2": (WANTED, ""),
+        "s-3": (STARTING, ""),
+        "s-4": (GOING, ""),
+        "s-5": ("IDLE+CLOUD+DRAIN+POWERED_DOWN", ours),
+        "s-6": ("IDLE+CLOUD+DRAIN+POWERED_DOWN", "disk broken"),
+        "s-7": (UP, ""),
+        "s-8": ("MIXED+CLOUD+POWERING_DOWN", ""),
+    }
+    slurm.close_names(list(slurm.states), why, 59.6)
+    assert slurm.done == [
+        f"NodeName=s-1 State=POWER_DOWN_ASAP Reason={why}",
+        f"NodeName=s-4 State=DRAIN Reason={why} ResumeAfter=60",
+        f"NodeName=s-5 State=DRAIN Reason={why} ResumeAfter=60",
+    ]
+    slurm.done.clear()
+    slurm.refusals = {"ResumeAfter": "Update of this parameter is not supported: resumeafter"}
+    slurm.close_names(["s-4"], why, 60)
+    assert slurm.done == [f"NodeName=s-4 State=DRAIN Reason={why}"]
+
+
+def test_only_a_name_that_is_off_is_powered_up(slurm: ToldSlurm) -> None:
+    slurm.states = {"s-1": (OFF, ""), "s-2": (UP, ""), "s-3": (STARTING, ""), "s-4": (GOING, "")}
+    slurm.power_up(list(slurm.states))
+    assert slurm.done == ["NodeName=s-1 State=POWER_UP"]
+
+
+def test_a_drain_powers_down_what_is_up(slurm: ToldSlurm) -> None:
+    slurm.states = {"s-1": (UP, ""), "s-2": (WORKING, ""), "s-3": (GOING, ""), "s-4": (STARTING, ""), "s-5": (OFF, "")}
+    failures = slurm.drain_all(dict.fromkeys([*slurm.states, "nope"], WHY))
+    assert slurm.done == [f"NodeName={name} State=POWER_DOWN_ASAP Reason={WHY}" for name in ("s-1", "s-2")]
+    assert {name: type(failure) for name, failure in failures.items()} == {"s-4": Refused, "nope": UnknownNode}
+
+
+def test_a_machine_that_is_gone_is_set_down_and_its_jobs_need_not_wait(slurm: ToldSlurm) -> None:
+    slurm.states = {"s-1": (WORKING, ""), "s-2": (GOING, ""), "s-3": (STARTING, "")}
+    slurm.jobs = [
+        job("1", "s-1", "RUNNING"),
+        job("2", "s-1", "RUNNING", requeue=0),
+        job("3", "s-1", "RUNNING", batch=0),
+    ]
+    failures = slurm.set_down_all(dict.fromkeys(slurm.states, WHY))
+    assert list(failures) == ["s-3"]
+    assert [each for each in slurm.done if "JobId=2" in each or "JobId=3" in each] == []
+    assert slurm.done[:2] == [f"JobId=1 AdminComment={BACK}", f"NodeName=s-1 State=DOWN Reason={WHY}"]
+    assert slurm.done[-1] == f"NodeName=s-1 State=POWER_DOWN Reason={WHY}"
+
+
+def test_the_queue_looks_once_for_marks_on_any_job(slurm: ToldSlurm) -> None:
+    asked: list[str] = []
+    lines = [job("1", "s-1"), job("2", "s-2", "RUNNING", comment=BACK + ONCE), job("3", "", "PENDING", comment="x")]
+
+    def job_lines(*which: str) -> object:
+        asked.append(" ".join(which))
+        slurm.jobs = lines if "RUNNING" in which[0] else lines[:1]
+        return PlacingSlurm.job_lines(slurm, *which)
+
+    slurm.job_lines = job_lines  # type: ignore[method-assign, assignment]
+    slurm._new = False
+    queue = slurm.queue()
+    assert [each.names for each in queue.jobs if each.id == "1"] == [("s-1",)]
+    assert queue.returned == (PlacedJob("2", requeue_off=True),)
+    assert slurm.queue().returned == ()
+    assert asked == ["--states=CONFIGURING,PENDING,RUNNING,SUSPENDED", "--states=CONFIGURING"]
