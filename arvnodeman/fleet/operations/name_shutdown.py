@@ -80,6 +80,8 @@ class NameShutdown(Shutdown):
             self._later()
         elif self.hostname is not None:
             self._observe(jobs=False)
+        elif self.kind is ShutdownKind.GONE:
+            self._clear_traces(busy=False)
         elif self.lost_name:
             self._may_destroy()
         else:
