@@ -151,16 +151,19 @@ class DryRunWorld:
     def _(self, step: GiveBack) -> StepResult:
         words = f"give the jobs placed on {_some(step.hostnames)} back to Slurm: {step.reason}"
         self._report(step, step.hostnames[0], words)
+        self._overlay.give_back(step.hostnames)
         return GivenBack()
 
     @_pretend.register
     def _(self, step: OpenNames) -> StepResult:
         self._report(step, step.hostnames[0], f"open {_some(step.hostnames)} in Slurm")
+        self._overlay.open_names(step.hostnames)
         return NamesOpened(step.hostnames)
 
     @_pretend.register
     def _(self, step: CloseNames) -> StepResult:
         self._report(step, step.hostnames[0], f"close {_some(step.hostnames)} in Slurm, reason: {step.reason}")
+        self._overlay.close_names(step.hostnames, step.reason)
         return None
 
     @_pretend.register
@@ -172,6 +175,7 @@ class DryRunWorld:
     @_pretend.register
     def _(self, step: PowerUp) -> StepResult:
         self._report(step, step.hostnames[0], f"power up {_some(step.hostnames)} in Slurm")
+        self._overlay.power_up(step.hostnames)
         return None
 
     @_pretend.register

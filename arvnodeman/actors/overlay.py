@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, Job, NodeRecord, NodeSize, OperatorDirective
-from arvnodeman.fleet.values.work import NodeWork, WorkKind
+from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind, WorkState
 from arvnodeman.slurm.words import node_work, state_of
 
 BOOT_TIME = 60.0  # seconds from the pretended creation of a node to its first ping
 HOSTNAME = "dryrun"  # names of pretended nodes, so that no real node is meant
 SLOT = 100_000
+_OFF, _CLOSED = WorkState(WorkKind.OFF, "idle~"), WorkState(WorkKind.DRAINED, "drain~")
+_LEAVES = WorkState(WorkKind.DRAINING, "mix!")
+_DOWN, _COMES = WorkState(WorkKind.DOWN, "down~"), WorkState(WorkKind.UNHEARD, "idle#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class _Said:
     feature: str | None = None
     weight: int | None = None
     offered: frozenset[str] | None = None
+    given_back: bool = False  # with the jobs placed there
+    powered_up: bool = False
 
 
 class Overlay:
@@ -133,6 +138,8 @@ class Overlay:
     def _node(self, hostname: str, real: NodeWork | None) -> NodeWork | None:
         made = self._made_for.get(hostname)
         said = self._said.get(hostname)
+        if real is not None and self._is_placed_on(hostname):
+            return self._name(real, made, said)
         if made is not None:
             real = node_work(hostname, "idle") if self._is_up(made) else node_work(hostname, "down", responding=False)
         elif said is not None and said.instance != self._instance(hostname):
@@ -142,6 +149,22 @@ class Overlay:
             return real
         return _as_said(real, said)
 
+    def _is_placed_on(self, hostname: str) -> bool:
+        """Is it a name on which Slurm places jobs by itself?"""
+        record = self._hosts.get(hostname)
+        return record is not None and record.size is not None
+
+    def _name(self, real: NodeWork, made: _Made | None, said: _Said | None) -> NodeWork:
+        """A name on which Slurm places jobs, as it would be: Slurm waits for a node that is only pretended."""
+        if made is not None:
+            if said is not None and said.drained:
+                return replace(real, state=_OFF, power=Power.GOING, placed=False, reason=said.reason)
+            if not self._is_up(made):
+                return real
+            word = "mix" if real.placed else "idle"
+            return replace(real, state=state_of(word), responding=True, power=Power.ON)
+        return real if said is None else _name_as_said(real, said)
+
     def _instance(self, hostname: str) -> str | None:
         record = self._hosts.get(hostname)
         return record.instance_id if record is not None else None
@@ -149,10 +172,12 @@ class Overlay:
     def jobs(self, listed: Sequence[Job]) -> Sequence[Job]:
         """The queue."""
         with self._lock:
-            if not self._cancelled:
+            given = {name for name, said in self._said.items() if said.given_back}
+            if not self._cancelled and not given:
                 return listed
             self._cancelled &= {job.id for job in listed}
-            return tuple(job for job in listed if job.id not in self._cancelled)
+            kept = (job for job in listed if job.id not in self._cancelled)
+            return tuple(job if given.isdisjoint(job.names) else replace(job, names=()) for job in kept)
 
     # ---- what was done, or would have been --------------------------------------------------------------------------
 
@@ -166,6 +191,10 @@ class Overlay:
             self._count += 1
             real = self._real.get(reuse) if reuse is not None else None
             now = self._now()
+            if real is not None and real.size is not None:  # Slurm has chosen the name
+                named = replace(real, slot=SLOT + self._count, intent=intent, free=False)
+                self._records[real.uuid] = (named, real.instance_id)
+                return named
             record = NodeRecord(
                 uuid=reuse or f"dryrn-7ekkf-{self._count:015}",
                 hostname=f"{HOSTNAME}{self._count}",
@@ -187,7 +216,7 @@ class Overlay:
         with self._lock:
             real = self._real.get(uuid)
             self._told.pop(uuid, None)
-            if real is None:
+            if real is None or (real.size is not None and real.instance_id is None):
                 self._records.pop(uuid, None)
             elif real.is_name:
                 self._records[uuid] = (replace(real, instance_id=None, intent=None, slot=None), real.instance_id)
@@ -278,6 +307,26 @@ class Overlay:
         """Set DOWN in Slurm."""
         self._say(hostname, drained=False, down=True, resumed=False, reason=reason)
 
+    def give_back(self, hostnames: Sequence[str]) -> None:
+        """The jobs placed on these names are back in the queue."""
+        for hostname in hostnames:
+            self._say(hostname, given_back=True, powered_up=False)
+
+    def open_names(self, hostnames: Sequence[str]) -> None:
+        """Jobs can be placed there again."""
+        for hostname in hostnames:
+            self._say(hostname, drained=False, down=False, resumed=True, reason="")
+
+    def close_names(self, hostnames: Sequence[str], reason: str) -> None:
+        """No job is placed there any more."""
+        for hostname in hostnames:
+            self.drain(hostname, reason)
+
+    def power_up(self, hostnames: Sequence[str]) -> None:
+        """Slurm waits for nodes of these names."""
+        for hostname in hostnames:
+            self._say(hostname, powered_up=True)
+
     def _say(self, hostname: str, **words: object) -> None:
         with self._lock:
             instance = self._instance(hostname)
@@ -290,6 +339,33 @@ class Overlay:
         """A job is cancelled."""
         with self._lock:
             self._cancelled.add(job.id)
+
+
+def _name_as_said(real: NodeWork, said: _Said) -> NodeWork:
+    """A name without a node, on which Slurm places jobs, as it would be after what we said of it."""
+    waits = real.power in (Power.WANTED, Power.STARTING)
+    if waits and not said.given_back:
+        return real
+    if not (waits or real.power in (Power.OFF, Power.GOING)):
+        return _up_as_said(real, said)
+    if said.powered_up:
+        return replace(real, state=_COMES, power=Power.STARTING)
+    if said.drained:
+        return replace(real, state=_CLOSED, power=Power.OFF, placed=False, reason=said.reason)
+    if waits or said.resumed:
+        return replace(real, state=_OFF, power=Power.OFF, placed=False, reason="")
+    return real
+
+
+def _up_as_said(real: NodeWork, said: _Said) -> NodeWork:
+    """The same of one with a node."""
+    if said.down:
+        return replace(real, state=_DOWN, power=Power.OFF, placed=False, reason=said.reason)
+    if said.drained and real.state.busy:
+        return replace(real, state=_LEAVES, power=Power.LEAVING, reason=said.reason)
+    if said.drained:
+        return replace(real, state=_OFF, power=Power.GOING, placed=False, reason=said.reason)
+    return replace(real, state=_OFF, power=Power.OFF, placed=False, reason="") if said.resumed else real
 
 
 def _as_said(real: NodeWork, said: _Said) -> NodeWork:

@@ -26,7 +26,7 @@ from arvnodeman.fleet.values.model import (
     Secret,
 )
 from arvnodeman.fleet.values.placed import PlacedJob
-from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind, WorkState
 from arvnodeman.slurm.words import node_work
 
 SIZE = NodeSize("small", "t", "t", "t", cores=1, ram=1, disk=1, scratch=1, price=0.25)
@@ -288,3 +288,83 @@ def test_without_slurm_a_node_that_is_up_says_so_in_its_record(site: Site) -> No
     assert isinstance(listed, RecordsListed)
     assert listed.slurm is None
     assert {shown.uuid: shown.worker_state for shown in listed.records}[record.uuid] == "idle"
+
+
+# ---- names on which Slurm places jobs --------------------------------------------------------------------------------
+
+OFF = WorkState(WorkKind.OFF, "idle~")
+WAITS = WorkState(WorkKind.UNHEARD, "mix#")
+
+
+@pytest.fixture
+def placing(site: Site) -> Site:
+    """Slurm waits for a node of compute1, on which it has placed a job; compute2 is off."""
+    site.nodes = []
+    site.records = [
+        NodeRecord(name, name, "", address=name, size="small", free=True) for name in ("compute1", "compute2")
+    ]
+    site.slurm = {
+        "compute1": NodeWork("compute1", WAITS, power=Power.STARTING, placed=True),
+        "compute2": NodeWork("compute2", OFF, power=Power.OFF),
+    }
+    site.jobs = [Job("7", JobShape(), names=("compute1",))]
+    site.observe()
+    return site
+
+
+def test_a_pretended_node_has_the_name_that_slurm_chose_and_does_the_work(placing: Site) -> None:
+    node, record = placing.boot(reuse="compute1")
+    placing.observe()
+    assert (record.hostname, node.name) == ("compute1", "compute1")
+    assert not placing.shown_records["compute1"].free
+    assert placing.shown_slurm["compute1"].power is Power.STARTING
+    placing.now += 60
+    placing.observe()
+    work = placing.shown_slurm["compute1"]
+    assert (work.power, work.state.kind, work.placed) == (Power.ON, WorkKind.WORKING, True)
+
+
+def test_what_is_given_back_is_off_and_its_job_waits_until_slurm_has_done_so_itself(placing: Site) -> None:
+    placing.do(GiveBack(1, ("compute1",), "no capacity"))
+    placing.observe()
+    assert placing.shown_slurm["compute1"].is_off
+    assert placing.shown_jobs[0].names == ()
+    placing.do(OpenNames(1, ("compute1",)))
+    placing.observe()
+    assert placing.shown_slurm["compute1"].state.kind is WorkKind.OFF
+
+
+def test_closed_names_are_shown_closed_until_they_are_opened(placing: Site) -> None:
+    placing.do(CloseNames(1, ("compute2",), "Node Manager closed: no capacity", 60.0))
+    placing.observe()
+    work = placing.shown_slurm["compute2"]
+    assert (work.state.kind, work.drain is not None) == (WorkKind.DRAINED, True)
+    placing.do(OpenNames(1, ("compute2",)))
+    placing.observe()
+    assert placing.shown_slurm["compute2"].state.kind is WorkKind.OFF
+
+
+def test_a_name_that_is_powered_up_waits_for_its_node(placing: Site) -> None:
+    placing.do(PowerUp(1, ("compute2",)))
+    placing.observe()
+    assert placing.shown_slurm["compute2"].power is Power.STARTING
+
+
+@pytest.mark.parametrize(("busy", "power"), [(False, Power.GOING), (True, Power.LEAVING)])
+def test_a_node_that_is_powered_down_goes_when_it_is_idle(placing: Site, busy: bool, power: Power) -> None:
+    word = "mix" if busy else "idle"
+    placing.slurm["compute2"] = node_work("compute2", word)
+    placing.observe()
+    placing.do(m.DrainNode(1, "compute2", "Node Manager shutdown (i-2)"))
+    placing.observe()
+    assert placing.shown_slurm["compute2"].power is power
+    placing.do(OpenNames(1, ("compute2",)))
+    placing.observe()
+    assert placing.shown_slurm["compute2"].is_off
+
+
+def test_the_mark_of_a_pretended_boot_is_gone_when_it_is_given_back(placing: Site) -> None:
+    placing.do(m.PrepareRecord(1, INTENT, "compute1"))
+    placing.do(m.ReleaseRecord(1, "compute1", "why", is_name=True))
+    placing.observe()
+    assert placing.shown_records["compute1"].free
