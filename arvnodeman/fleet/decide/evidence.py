@@ -15,7 +15,8 @@ from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stock import GOING
 from arvnodeman.fleet.messages import WARNING, Decided
 from arvnodeman.fleet.nodes.node import BUSY, IDLE, RESERVED, Node
-from arvnodeman.fleet.plan.plan import Plan
+from arvnodeman.fleet.nodes.rows import FEW
+from arvnodeman.fleet.plan.plan import Plan, Share
 from arvnodeman.fleet.plan.vain import (
     SAMPLE,
     USED_SOON,
@@ -26,7 +27,7 @@ from arvnodeman.fleet.plan.vain import (
     Watch,
     follow,
     group_name,
-    has_moved,
+    not_first,
     words_of,
 )
 from arvnodeman.fleet.values.leaving import ShutdownKind
@@ -187,8 +188,12 @@ def _longest(nodes: Iterable[Node]) -> IdleNode | None:
 
 def _ids(state: State, shape: JobShape) -> Iterator[str]:
     """The ids of a group's jobs, those that wait for nodes first."""
+    return map(_ID, _jobs(state, shape))
+
+
+def _jobs(state: State, shape: JobShape) -> Iterator[Job]:
     places = state.queue.places.get(shape, ())
-    return map(_ID, chain(map(state.queue.jobs.__getitem__, places), state.refused.get(shape, ())))
+    return chain(map(state.queue.jobs.__getitem__, places), state.refused.get(shape, ()))
 
 
 def _first(state: State, shape: JobShape) -> tuple[str, ...]:
@@ -265,20 +270,23 @@ def judge(state: State, plan: Plan) -> bool:
         return False
     standing = observe(state)
     reserved = _sizes_of_reserved(state)
-    watched: dict[JobShape, Watch] = {}
-    verdicts: list[Verdict] = []
+    stood_for: list[tuple[Share, _Fitting]] = []
     for shape, group in plan.shares.items():
         if not group.choices or isinstance(group.cause, InVain) or not state.queue.jobs[group.places[0]].in_slurm:
             continue
         # what Slurm plans counts as the probe of a group that is remembered: then it is evidence, too
         kept = shape in vain.groups or not reserved.isdisjoint(size.id for size in group.choices)
         fits = _Fitting(state, shape, standing, group.choices, planned=kept)
-        if not fits.has(shape.nodes):
-            continue
-        ids = tuple(state.queue.jobs[place].id for place in group.places[:SAMPLE])
+        if fits.has(shape.nodes):
+            stood_for.append((group, fits))
+    watched: dict[JobShape, Watch] = {}
+    verdicts: list[Verdict] = []
+    moved = moved_on(state, [group.shape for group, _ in stood_for])
+    for group, fits in stood_for:
+        shape = group.shape
         watch = vain.watches.get(shape)
-        if watch is None or (watch.sample != ids[: len(watch.sample)] and has_moved(watch, _ids(state, shape))):
-            watch = Watch(t, ids)
+        if watch is None or shape in moved:
+            watch = Watch(t, tuple(state.queue.jobs[place].id for place in group.places[:SAMPLE]))
         watched[shape] = watch
         if t - watch.since < state.policy.use_within:
             continue
@@ -292,6 +300,26 @@ def judge(state: State, plan: Plan) -> bool:
     for verdict in verdicts:
         _decide(state, verdict)
     return bool(verdicts)
+
+
+def moved_on(state: State, shapes: Iterable[JobShape]) -> set[JobShape]:
+    """The groups of which a watched job has left. Nearly always the first jobs tell; else all jobs of such groups are
+    looked at where these are few, or those of the queue once, in order, which takes less time for each."""
+    sought: dict[str, list[JobShape]] = {}
+    for shape in shapes:
+        watch = state.vain.watches.get(shape)
+        if watch is not None:
+            for identity in not_first(watch, _ids(state, shape)):
+                sought.setdefault(identity, []).append(shape)
+    if sought:
+        unsure = dict.fromkeys(chain.from_iterable(sought.values()))
+        waiting: Iterable[Job] = chain(state.queue.jobs, *state.refused.values())
+        if FEW * len(unsure) < len(state.queue.places):
+            waiting = chain.from_iterable(_jobs(state, shape) for shape in unsure)
+        for job in [job for job in waiting if job.id in sought]:
+            if job.shape in sought[job.id]:
+                sought[job.id].remove(job.shape)
+    return set(chain.from_iterable(sought.values()))
 
 
 def _sizes_of_reserved(state: State) -> set[str]:

@@ -224,11 +224,13 @@ def follow(memory: Memory, first: tuple[str, ...], others: Callable[[], Iterable
         memory.left_after, memory.left_at = last, t
 
 
-def has_moved(watch: Watch, ids: Iterable[str]) -> bool:
-    """Has one of the jobs left the queue? `ids`: of those that wait, as far as they are needed."""
-    sought, rest = set(watch.sample), iter(ids)
-    sought.difference_update(islice(rest, 2 * len(sought)))  # nearly always they are the first
-    return bool(sought) and bool(sought.difference(rest))
+def not_first(watch: Watch, ids: Iterable[str]) -> frozenset[str]:
+    """The watched jobs that are not among the first that wait now. `ids`: of all, read as far as they are needed."""
+    rest = iter(ids)
+    first = tuple(islice(rest, SAMPLE))
+    if watch.sample == first[: len(watch.sample)]:  # nearly always
+        return frozenset()
+    return frozenset(watch.sample).difference(first, islice(rest, SAMPLE))
 
 
 def words_of(shape: JobShape) -> str:

@@ -19,7 +19,7 @@ from arvnodeman.fleet.plan.vain import (
     Watch,
     follow,
     group_name,
-    has_moved,
+    not_first,
     words_of,
 )
 from arvnodeman.fleet.values.model import JobOwner, JobShape
@@ -183,19 +183,21 @@ def test_what_is_old_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sample", "ids", "moved"),
+    ("sample", "ids", "sought"),
     [
-        (("a", "b"), "abc", False),
-        (("a", "b"), "bca", False),
-        (("a", "b"), "bcdefa", False),  # one stands far behind now
-        (("a", "b"), "bcdef", True),
-        (("a", "b"), "bcdefg", True),
-        (("a",), "", True),
-        ((), "a", False),
+        (("a", "b"), "abc", ""),
+        (("a", "b"), "bca", ""),
+        (("a", "b"), "b" + "c" * 30 + "a", ""),
+        (("a", "b"), "b" + "c" * 31 + "a", "a"),  # it stands far behind now
+        (("a", "b"), "bcdef", "a"),
+        (("a",), "", "a"),
+        ((), "a", ""),
     ],
 )
-def test_a_sample_has_moved_when_one_of_it_is_gone(sample: tuple[str, ...], ids: str, moved: bool) -> None:
-    assert has_moved(Watch(T, sample), ids) is moved
+def test_those_of_a_sample_are_sought_that_are_not_among_the_first(
+    sample: tuple[str, ...], ids: str, sought: str
+) -> None:
+    assert not_first(Watch(T, sample), ids) == frozenset(sought)
 
 
 @pytest.mark.parametrize(
