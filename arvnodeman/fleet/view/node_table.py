@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,10 @@ class NodeTable(Mapping[str, "NodeStatus"]):
                     whole[identity] = status
             self._whole = whole
         return whole
+
+    def states(self) -> Counter[str]:
+        """How many rows are in which state."""
+        return Counter([row.state for row in self._all().values()])
 
     def __getitem__(self, identity: str) -> NodeStatus:
         return self._all()[identity]

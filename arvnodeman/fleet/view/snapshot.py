@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from types import MappingProxyType
 
 from arvnodeman.fleet.decide.state import State
@@ -66,11 +65,7 @@ def publish(state: State, before: View | None) -> View:
         )
     else:
         nodes = before.nodes
-    states: Counter[NodeState] = Counter()
-    for (_, kind), count in state.roster.census().items():
-        states[kind] += count
     state.touched.clear()
-    states[NodeState.BOOTING] += sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms)
     plan = state.plan
     return View(
         t=state.t,
@@ -79,7 +74,7 @@ def publish(state: State, before: View | None) -> View:
         nodes=nodes,
         operations=tuple(_operations(state)),
         counters=MappingProxyType(dict(state.context.counters)),
-        states=MappingProxyType({kind.value: count for kind, count in states.items()}),
+        coming=sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms),
         price=plan.tally.price if plan is not None else 0.0,
         quota=min(state.quota.value, state.policy.max_nodes),
         wish=sum(plan.wanted.values()) if plan is not None else 0,

@@ -118,7 +118,7 @@ class View:
     nodes: NodeTable = field(default_factory=lambda: NodeTable({}))
     operations: Sequence[OperationStatus] = ()
     counters: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    states: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # nodes by state
+    coming: int = 0  # nodes that are booting, and that no list shows yet
     price: float = 0.0  # $/hour of everything that exists or is booting
     quota: int = 0
     wish: int = 0  # nodes that the queue wishes for
@@ -138,6 +138,13 @@ class View:
     missing_sizes: Sequence[str] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     gate: Gate = OPEN  # what may go out now
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """Nodes by state, those that are coming among them."""
+        states = self.nodes.states()
+        states[NodeState.BOOTING] += self.coming
+        return states
 
     @property
     def blocked(self) -> str:

@@ -67,7 +67,8 @@ def test_counts(tmp_path: Path) -> None:
     view = View(
         t=1000.0,
         policy=POLICY,
-        states={"booting": 2, "idle": 1},
+        coming=2,
+        nodes=NodeTable({"a": node("a", "compute1", 900.0)}),
         counters={"list_nodes_errors": 1, "create_node_errors": 2, "destroy_node_errors": 3, "boot_failures": 4},
         wish=3,
         quota=5,
