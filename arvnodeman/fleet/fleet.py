@@ -6,6 +6,8 @@ this room; the same history gives the same commands. See doc/architecture.md for
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, let_through
 from arvnodeman.fleet.decide.cancels import Cancelling
 from arvnodeman.fleet.decide.directives import after_directive, operator_said
@@ -53,6 +55,7 @@ from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.fleet.view.snapshot import publish
 from arvnodeman.fleet.view.view import View
 
+_ID = attrgetter("id")
 MOST_UNLISTED = 200  # errors in no table that are logged
 SIZES_AGAIN_AFTER = 600.0  # seconds, while a configured size is missing at the provider
 
@@ -351,5 +354,5 @@ class Fleet:
         state = self._state
         state.milestones.observe(state.roster.nodes, state.t)
         if everything:
-            state.touched.update([node.id for node in state.roster.awake()])
+            state.touched.update(map(_ID, state.roster.awake()))
         self._is_outdated = True

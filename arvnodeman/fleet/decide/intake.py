@@ -55,9 +55,10 @@ def take_cloud(state: State, event: CloudListed) -> None:
         _note_pairing(state, node)
         _find_boot(state, node)
     for node in (*change.new, *change.changed):
-        _note_fault(state, node)
-    for node in (*change.new, *change.changed, *change.delisted):
-        state.touch(node)
+        if node.failed_polls == 1 and node.destroyed_at is None:  # once
+            fault = node.cloud.fault or "it does not say why"
+            state.context.warning("The cloud calls node %s failed: %s", node.cloud.name, fault)
+    state.touch_rows([*change.new, *change.changed, *change.delisted])
     for node in change.missing:
         node.missing += 1
         if node.missing == 2:
@@ -68,13 +69,6 @@ def take_cloud(state: State, event: CloudListed) -> None:
     state.absent = [*change.missing, *(node for node in change.changed if node.stop_polls > 1)]
     for node in change.delisted:
         state.roster.drop(node)
-
-
-def _note_fault(state: State, node: Node) -> None:
-    """Once, what the cloud says of a node that it calls failed."""
-    if node.failed_polls == 1 and node.destroyed_at is None:
-        fault = node.cloud.fault or "it does not say why"
-        state.context.warning("The cloud calls node %s failed: %s", node.cloud.name, fault)
 
 
 def _revive(state: State) -> None:
@@ -163,8 +157,7 @@ def take_records(state: State, event: RecordsListed) -> bool:
         _check_first_cloud_list(state)
     _find_prepared(state)
     judge_all(state)
-    for node in state.roster.awake():
-        state.stock.touch(node.id)
+    state.stock.touch_rows(state.roster.awake())
     return joining.words or bool(records.new or records.gone)
 
 

@@ -67,7 +67,8 @@ def all_taken_back(state: State) -> None:
 
 def refresh(state: State) -> None:
     """Bring the stock up to date."""
-    state.stock.refresh(state.roster.nodes, state.basis(), state.zone, zoned=state.is_zoned)
+    event = state.clock.events
+    state.stock.refresh(state.roster.nodes, state.basis(), state.zone, zoned=state.is_zoned, event=event)
 
 
 def picture_of(

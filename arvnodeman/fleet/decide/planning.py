@@ -6,7 +6,7 @@ from collections import Counter
 
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, begin_boot
 from arvnodeman.fleet.decide.evidence import heed, judge, note_boots
-from arvnodeman.fleet.decide.picturing import all_taken_back, replan
+from arvnodeman.fleet.decide.picturing import all_taken_back, refresh, replan
 from arvnodeman.fleet.decide.placing import room_wanted
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import adopt_drained, after_shutdown, carry_out
@@ -110,7 +110,8 @@ def _decide_held_back(state: State, plan: Plan) -> None:
 def _summarise(state: State, plan: Plan) -> None:
     """One line for each size: wishlist, nodes by state."""
     assert state.table is not None
-    counts = state.roster.census()
+    refresh(state)
+    counts = state.stock.census()
     counts.update((boot.size.id, NodeState.BOOTING) for boot in state.boots.values() if boot.row is None)
     for size in state.table.cheapest_first:
         booting, unpaired = counts[size.id, NodeState.BOOTING], counts[size.id, NodeState.UNPAIRED]

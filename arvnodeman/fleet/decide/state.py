@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from arvnodeman.fleet.decide.names import NameTraits
 from arvnodeman.fleet.decide.placed import Placements
@@ -31,6 +32,7 @@ from arvnodeman.fleet.values.model import BootIntent, Job, JobShape, NodeRecord,
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.windows import ShutdownWindows
 
+_ID = attrgetter("id")
 INTENT_COUNTS_FOR = 900.0  # seconds that a record prepared by an earlier run counts as a booting node
 LONGEST_MARGIN = 60.0  # seconds off the end of a window: the servers' own clocks are used, this is for their unrest
 OFFSET_NOISE = 2.0  # seconds: Date headers have no fractions
@@ -163,8 +165,19 @@ class State:
 
     def touch(self, node: Node) -> None:
         """Something has been done to a node, or it is seen otherwise: its row is awake, and is shown anew."""
-        self.touched.add(node.id)
         self.stock.touch(node.id)
+        self.show(node)
+
+    def touch_rows(self, nodes: Sequence[Node]) -> None:
+        """The same, of many."""
+        self.stock.touch_rows(nodes)
+        self.touched.update(map(_ID, nodes))
+        for node in nodes:
+            self.roster.wake(node)
+
+    def show(self, node: Node) -> None:
+        """There is something new to tell of a node, which counts as before: its row is awake, and is shown anew."""
+        self.touched.add(node.id)
         self.roster.wake(node)
 
     def health_of(self, size: NodeSize) -> SizeHealth:

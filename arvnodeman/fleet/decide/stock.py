@@ -8,7 +8,10 @@ each time, for time alone may change what they are.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from arvnodeman.fleet.nodes.node import (
@@ -32,6 +35,7 @@ SUPPLY_KIND = {
     NodeState.BOOTING: picture.BOOTING,
 }
 ZoneOf = Callable[[str | None], Zone]
+_ID = attrgetter("id")
 
 
 class Lot(NamedTuple):
@@ -83,6 +87,12 @@ def is_plainly_idle(node: Node) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
+def busy_lot(size: str, price: float) -> Lot:
+    """What a node counts for that plainly works: one object for all that are alike."""
+    return Lot(size, BUSY, price)
+
+
 def supply_kind(node: Node, basis: Basis) -> int:
     """What a node is to a waiting job."""
     if node.size is None or node.destroyed_at is not None or node.directive in GOING:
@@ -132,27 +142,35 @@ class Stock:
         self._lots: dict[str, Lot] = {}  # by id
         self._counts: dict[Lot, int] = {}
         self._tally: NodeTally | None = None  # of these counts
-        self._touched: set[str] = set()
+        self._touched: dict[str, None] = {}  # ids in their order: most often that of the rows, which is soon read
         self._zoned = False
+        self._event = -1  # in which it was brought up to date last
 
     def touch(self, identity: str) -> None:
         """A row has changed, has come or has gone."""
-        self._touched.add(identity)
+        self._touched[identity] = None
 
-    def refresh(self, nodes: Mapping[str, Node], basis: Basis, zone: ZoneOf, *, zoned: bool) -> None:
-        """Read what may count otherwise than before. `zoned`: nodes of one size may be in several pools."""
+    def touch_rows(self, nodes: Iterable[Node]) -> None:
+        """These rows may have changed."""
+        self._touched.update(dict.fromkeys(map(_ID, nodes)))
+
+    def refresh(self, nodes: Mapping[str, Node], basis: Basis, zone: ZoneOf, *, zoned: bool, event: int) -> None:
+        """Read what may count otherwise than before. `zoned`: nodes of one size may be in several pools; `event`: the
+        number of the present one, within which no time goes by."""
         if zoned or self._zoned:
             identities: Iterable[str] = {**self._lots, **nodes}
+        elif event == self._event:
+            identities = list(self._touched)
         else:
             identities = [*self._touched, *(each for each in self.odd if each not in self._touched)]
-        self._zoned = zoned
+        self._zoned, self._event = zoned, event
         for identity in identities:
             node = nodes.get(identity)
             if node is None:
                 self._forget(identity)
             elif is_plainly_busy(node):
                 assert node.size is not None
-                self._put(identity, Lot(node.size.id, BUSY, node.price))
+                self._put(identity, busy_lot(node.size.id, node.price))
                 self.odd.pop(identity, None)
                 self.newly_busy[identity] = node
             else:
@@ -168,6 +186,8 @@ class Stock:
 
     def _put(self, identity: str, lot: Lot) -> None:
         before = self._lots.get(identity)
+        if before is lot:
+            return
         if before is not None:
             if before.kind == picture.IDLE:
                 self._spare_no_more(identity, before)
@@ -191,6 +211,13 @@ class Stock:
             self._spare_no_more(identity, lot)
             self._counts[lot] -= 1
             self._tally = None
+
+    def census(self) -> Counter[tuple[str, NodeState]]:
+        """All nodes by size and state."""
+        found: Counter[tuple[str, NodeState]] = Counter()
+        for lot, count in self._counts.items():
+            found[lot.size, lot.state] += count
+        return found
 
     @property
     def price(self) -> float:

@@ -151,8 +151,8 @@ def decide_nothing(state: State) -> None:
     basis = state.basis()
     state.roster.wake_idle()
     for node in state.roster.awake():
-        if node.shutdown is None and node.destroyed_at is None:
-            _give_reason(state, node, undecided(node, basis))
+        if node.shutdown is None and node.destroyed_at is None and _give_reason(state, node, undecided(node, basis)):
+            state.stock.touch(node.id)  # one that works has another reason again, once something may be begun
 
 
 def _give_reason(state: State, node: Node, reason: Reason) -> bool:
@@ -160,7 +160,7 @@ def _give_reason(state: State, node: Node, reason: Reason) -> bool:
     if node.reason is reason or node.reason == reason:
         return False
     node.reason = reason
-    state.touch(node)
+    state.show(node)
     return True
 
 

@@ -23,11 +23,13 @@ class BrainClock:
     def __init__(self, now: float) -> None:
         self.now = now
         self.t = now
+        self.events = 0  # so far
 
     def advance(self, now: float) -> None:
         """A new event; a wall clock that went back leaves `t` where it is."""
         self.t += max(0.0, now - self.now)
         self.now = now
+        self.events += 1
 
     def steady(self, stamp: float) -> float:
         """A recent wall clock stamp of our own (the start of a poll) as steady time."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
+from operator import attrgetter, is_not
 
 from arvnodeman.fleet.nodes.changes import Joining, Listing
 from arvnodeman.fleet.nodes.cloud_list import CloudList
@@ -18,6 +20,8 @@ from arvnodeman.fleet.nodes.record_index import RecordIndex, is_fresher
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeState
 from arvnodeman.fleet.values.work import NodeWork
+
+_ID = attrgetter("id")
 
 
 class Roster:
@@ -37,6 +41,7 @@ class Roster:
         self._carried: Counter[str | None] = Counter()  # the first parts of their names
         self._last_turn = 0
         self._awake: dict[int, Node] = {}
+        self._in_turn: Sequence[Node] | None = None  # those; None: they are others than when they were sorted last
         self._quiet: Counter[tuple[str | None, NodeState]] = Counter()
         self._idle: dict[str, dict[int, Node]] = {}  # quiet and idle, by size and turn
 
@@ -52,22 +57,16 @@ class Roster:
 
     # ---- awake and quiet --------------------------------------------------------------------------------------------
 
-    def awake(self) -> list[Node]:
+    def awake(self) -> Sequence[Node]:
         """The rows to which something may happen, in the order in which they came."""
-        if len(self._awake) == len(self.nodes):
-            return list(self.nodes.values())
-        return [self._awake[turn] for turn in sorted(self._awake)]
+        if self._in_turn is None:
+            self._in_turn = [self._awake[turn] for turn in sorted(self._awake)]
+        return self._in_turn
 
     @property
     def quiet(self) -> int:
         """How many rows are not awake: all of them are up."""
         return len(self.nodes) - len(self._awake)
-
-    def census(self) -> Counter[tuple[str | None, NodeState]]:
-        """All nodes by size and state."""
-        counts = Counter([(node.size.id if node.size is not None else None, node.state) for node in self.awake()])
-        counts.update(+self._quiet)  # only what there is
-        return counts
 
     def quiet_sizes(self) -> Iterable[str]:
         """The sizes of quiet rows."""
@@ -91,6 +90,7 @@ class Roster:
         if node.state is IDLE and size is not None:
             self._idle.setdefault(size, {})[node.turn] = node
         del self._awake[node.turn]
+        self._in_turn = None
 
     def wake(self, node: Node) -> None:
         """Something may happen to this row."""
@@ -107,6 +107,7 @@ class Roster:
             del self._idle[size][node.turn]
         node.quiet = None
         self._awake[node.turn] = node
+        self._in_turn = None
 
     def wake_all(self) -> None:
         """What concerns all rows has changed."""
@@ -125,8 +126,8 @@ class Roster:
         """Take in a cloud list."""
         entries = self.listed.take(listed)
         change, find = Listing(entries), self.listed.entries.get
-        for left in entries.left:
-            if find(left.id) is None and (lacking := self.nodes.get(left.id)) is not None:
+        for gone in set(map(_ID, entries.left)).difference(self.listed.entries):
+            if (lacking := self.nodes.get(gone)) is not None:
                 self.wake(lacking)
         again = [entry for name in sorted(self._dropped) if (entry := find(name)) is not None]
         self._dropped.clear()
@@ -139,16 +140,19 @@ class Roster:
                 self.wake(node)
                 others[node.turn] = node, cloud
         for node in self.awake():
+            if node.turn in others:
+                continue
             entry = find(node.id)
             if entry is None:
                 (change.missing if node.destroyed_at is None else change.delisted).append(node)
             elif not node.listed or node.missing or node.directive_unseen_until or _is_counted(entry):
                 others[node.turn] = node, entry
         fresh = {node.turn for node in change.new}
-        for turn in sorted(others.keys() - fresh):
+        for turn in sorted(others):
             node, entry = others[turn]
-            self._renew(node, entry, t, table)
-            change.changed.append(node)
+            if turn not in fresh:
+                self._renew(node, entry, t, table)
+                change.changed.append(node)
         return change
 
     def add(self, cloud: CloudNode, t: float, table: SizeTable | None, *, listed: bool) -> Node:
@@ -158,6 +162,7 @@ class Roster:
         self._last_turn += 1
         node.turn = self._last_turn
         self.nodes[cloud.id] = self._awake[node.turn] = node
+        self._in_turn = None
         self._note_names(node)
         self._pair(node)
         return node
@@ -213,6 +218,7 @@ class Roster:
         if self.nodes.get(node.id) is node:
             del self.nodes[node.id]
             del self._awake[node.turn]
+            self._in_turn = None
             self._forget_names(node)
             self._dropped.add(node.id)
         self.unpair(node)
@@ -256,8 +262,7 @@ class Roster:
         if before is None or slurm is None:
             self.wake_all()
             return True
-        words = zip(slurm, slurm.values(), map(before.get, slurm), strict=True)
-        others = [name for name, word, old in words if word is not old]
+        others = list(compress(slurm, map(is_not, slurm.values(), map(before.get, slurm))))
         new = [name for name in others if name not in before]
         lost = before.keys() - slurm.keys() if len(before) + len(new) != len(slurm) else ()
         features = bool(new or lost)

@@ -20,8 +20,12 @@ def moved(before: Sequence[T], after: Sequence[T]) -> tuple[list[T], list[T]]:
         came = list(compress(after, map(is_not, before, after)))
         if FEW * len(came) <= len(after):
             return came, list(compress(before, map(is_not, before, after)))
-    was, now = set(map(id, before)), set(map(id, after))
-    return [row for row in after if id(row) not in was], [row for row in before if id(row) not in now]
+    was = set(map(id, before))
+    came = [row for row in after if id(row) not in was]
+    if len(came) == len(after):
+        return came, list(before)
+    now = set(map(id, after))
+    return came, [row for row in before if id(row) not in now]
 
 
 def are_few(rows: Sequence[object], of: Sequence[object]) -> bool:

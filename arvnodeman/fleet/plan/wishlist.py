@@ -70,6 +70,11 @@ class Group:
         jobs = bisect_right(self.places, place, self.served, min(len(self.places), self.limit)) - self.served
         return jobs * self.shape.nodes - self.partly if jobs else 0
 
+    def lacking_of(self, nodes: int) -> int:
+        """Nodes that its next jobs lack, as many jobs as these nodes are enough for."""
+        jobs = (self.partly + nodes) // self.shape.nodes
+        return jobs * self.shape.nodes - self.partly if jobs else 0
+
     def give_back(self, supply: Supply) -> None:
         """The next job gives back what it holds so far."""
         for pool, kind, nodes in self.held:
@@ -159,7 +164,11 @@ def _share_out(wishers: Sequence[Group], supply: Supply, pool: str, kind: int) -
     """Give the nodes of a pool to jobs in the order of service: to all that stand no later than the last for which
     there are enough, and what is left to the one after it."""
     left = supply.left(pool, kind)
-    if sum(wisher.nodes_lacking for wisher in wishers) > left:
+    if sum(wisher.nodes_lacking for wisher in wishers) <= left:
+        shares = [wisher.nodes_lacking for wisher in wishers]
+    elif len(wishers) == 1:
+        shares = [wishers[0].lacking_of(left)]
+    else:
         behind, place = -1, max(wisher.places[-1] for wisher in wishers)
         while place - behind > 1:  # up to `behind` there are enough, up to `place` there are not
             middle = (behind + place) // 2
@@ -168,8 +177,6 @@ def _share_out(wishers: Sequence[Group], supply: Supply, pool: str, kind: int) -
             else:
                 place = middle
         shares = [wisher.lacking_up_to(behind) for wisher in wishers]
-    else:
-        shares = [wisher.nodes_lacking for wisher in wishers]
     for wisher, nodes in zip(wishers, shares, strict=True):
         if nodes:
             wisher.take_many(supply, pool, kind, nodes)
