@@ -43,6 +43,7 @@ CHOSEN = tuple(
         "features",
         "cloud_hands",
         "cloud_names",
+        "cloud_life",
     )
 )
 AT_ONCE = 3  # tests, which wait more than they work
