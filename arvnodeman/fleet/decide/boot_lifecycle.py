@@ -179,13 +179,22 @@ def _ended(state: State, boot: Boot) -> None:
     if boot.row is not None:
         boot.row.boot = None
         return
-    if state.policy.places and state.placements.due is None:
-        state.placements.due = state.context.in_round(TOGETHER)
+    if state.policy.places:
+        _name_is_left(state, boot)
     state.ended_tokens[boot.token] = state.t
     if boot.outcome == "stopped" or boot.refusal is None:
         state.context.counters["boots_stopped"] += boot.outcome == "stopped"
         return
     state.context.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
+
+
+def _name_is_left(state: State, boot: Boot) -> None:
+    """The scheduler waits for a node of its name yet, unless it has just said that it does not."""
+    if boot.refusal is not None and boot.refusal.kind is ErrorKind.SLOTS and boot.hostname is not None:
+        state.placements.acted[boot.hostname] = state.t
+        state.context.out.append(PollNow(frozenset({Poll.RECORDS})))
+    elif state.placements.due is None:
+        state.placements.due = state.context.in_round(TOGETHER)
 
 
 def _learn(state: State, boot: Boot) -> None:
@@ -198,6 +207,8 @@ def _learn(state: State, boot: Boot) -> None:
     match error.kind:
         case ErrorKind.QUOTA:
             _over_quota(state, boot.size, error.text, standing)
+        case ErrorKind.SLOTS if state.policy.places:
+            pass  # the name is wanted no more, which tells nothing of others
         case ErrorKind.SLOTS if _names_are_left(state):  # of other partitions: their sizes go on
             _rest(state, boot.size, BackOff.CAPACITY, error.text)
         case ErrorKind.SLOTS:

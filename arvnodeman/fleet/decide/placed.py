@@ -29,7 +29,7 @@ NOWHERE = Place(inside=("\n",))
 """No name of any node is in this: a job that is placed has its names, and takes no node that is there for others."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GivenJob:
     """A job that was given back, until it is placed anew or gone."""
 
@@ -37,7 +37,7 @@ class GivenJob:
     size: str
     nodes: int  # of that size, that it lacked
     cause: Reason
-    at: float
+    seen: float  # when it was last known to wait, in steady time
 
 
 @dataclass(slots=True)

@@ -38,6 +38,7 @@ from arvnodeman.fleet.values.reasons_of_placing import Comes, Returned, StaysPla
 from arvnodeman.fleet.values.work import WorkKind
 
 ALONE_FOR = 2  # lists in a row in which a name waits for a node and for no job
+UNSEEN_FOR = 300.0  # seconds that a job which was given back may be missing: it may wait for what is no node for now
 NOBODYS = reasons.Plain(text="no job is placed there any more")
 
 
@@ -48,8 +49,10 @@ def take_placed(state: State, event: QueueListed) -> None:
     placements.queue_started = state.clock.steady(event.started)
     placements.returned = tuple(event.returned)
     there = {job.id: job for job in state.queue.jobs}
-    for job in [each for each in placements.given if each not in there or there[each].names]:
-        if placements.given[job].at < placements.queue_started:
+    for job, given in list(placements.given.items()):
+        if job in there and not there[job].names:
+            given.seen = state.t
+        elif given.seen < placements.queue_started - (0.0 if job in there else UNSEEN_FOR):
             del placements.given[job]
 
 

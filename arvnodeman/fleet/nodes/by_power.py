@@ -17,7 +17,14 @@ def is_from_before(node: Node) -> bool:
     slurm = node.slurm or node.namesake
     if slurm is None or slurm.power not in TO_COME:
         return False
-    return node.namesake is not None or node.been_up or node.record is not None
+    return node.namesake is not None or node.been_up or _was_heard(node)
+
+
+def _was_heard(node: Node) -> bool:
+    """Has it been heard from since its start? What is known of its name may be of the node before it."""
+    first = node.record.first_ping_at if node.record is not None else None
+    start = node.cloud.start_time
+    return first is not None and start is not None and first >= start
 
 
 def judge_by_power(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:

@@ -6,7 +6,7 @@ import pytest
 from placed_world import PlacedWorld, begun, places
 from world import MINUTE
 
-from arvnodeman.fleet.messages import CreateNode, StepDone
+from arvnodeman.fleet.messages import CreateNode, Poll, PrepareRecord, StepDone
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OpenNames, ReleaseJobs
 from arvnodeman.fleet.values.model import ErrorKind
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
@@ -44,6 +44,32 @@ def test_what_is_refused_within_a_moment_goes_back_by_one_command() -> None:
     (give,) = [step for step in world.asked if isinstance(step, GiveBack)]
     assert sorted(give.hostnames) == ["small-1", "small-2", "small-3"]
     assert world.held == set()
+
+
+def test_a_name_that_is_wanted_no_more_is_left_until_a_newer_list_and_its_size_does_not_rest() -> None:
+    world = begun()
+    world.place("1", "small-1")
+    world.cycle()
+    world.fail(world.one(PrepareRecord), ErrorKind.SLOTS, "not wanted")
+    assert frozenset({Poll.RECORDS}) in world.polls_asked
+    world.wait(30)
+    assert world.open(PrepareRecord) == []
+    assert world.fleet.view.backing_off == {}
+    world.cycle()
+    assert world.one(PrepareRecord).reuse == "small-1"
+    assert world.given_back() == []
+
+
+def test_a_job_that_was_given_back_is_remembered_while_the_queue_does_not_show_it_for_a_moment() -> None:
+    world = begun(max_nodes=2)
+    world.place("1", "small-1", "small-2", "small-3")
+    world.cycle()
+    world.settle()
+    world.jobs = []
+    world.cycle(every=30.0)
+    assert "max_nodes" in world.why_job("1")
+    world.cycle(every=400.0)
+    assert "1" not in world.fleet.view.placed
 
 
 def test_the_reasons_say_whose_they_are_and_why() -> None:

@@ -142,6 +142,18 @@ def test_a_machine_from_before_the_power_up_is_destroyed_and_another_created(pow
     assert world.given_back() == []
 
 
+def test_what_is_known_of_the_node_before_it_makes_no_machine_one_from_before() -> None:
+    """A start of slurmd that Slurm keeps of the last node of the name is close to this one's start."""
+    world = PlacedWorld(places())
+    world.machine("small-1", Power.STARTING)
+    world.change_cloud("small-1", start_time=world.now)
+    world.records["small-1"] = replace(world.records["small-1"], first_ping_at=world.now - 120)
+    world.place("1", "small-1")
+    world.begin()
+    cycles(world, 4)
+    assert (world.destroyed(), world.given_back()) == ([], [])
+
+
 def test_a_machine_under_another_mark_is_destroyed_and_the_boot_goes_on() -> None:
     world = PlacedWorld(places())
     world.machine("small-1", Power.STARTING, token="old")
