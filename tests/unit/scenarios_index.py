@@ -16,16 +16,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = ROOT / "doc" / "scenarios.md"
 AREAS = {"A": 22, "B": 15, "C": 29, "D": 14, "E": 18, "F": 21, "G": 10}
-AREAS |= {"H": 10, "I": 10, "J": 7, "K": 8, "L": 11, "M": 11, "N": 18}
+AREAS |= {"H": 10, "I": 10, "J": 7, "K": 8, "L": 11, "M": 11, "N": 18, "O": 23}
 IDS = tuple(f"{area}{number}" for area, last in AREAS.items() for number in range(1, last + 1))
 OPEN = "open"
 HISTORY = "history: not followed, because "
 
-_ID = r"[A-N]\d{1,2}\b"
+_ID = r"[A-O]\d{1,2}\b"
 _LIST = rf"{_ID}(?:\s*(?:,\s*and\b|,|\band\b|-|–)\s*{_ID})*"
 _IN_WORDS = re.compile(rf"\b[Rr]ows?\s+({_LIST})")
 _IN_BRACKETS = re.compile(rf"\(({_LIST})\)")
-_IN_NAME = re.compile(r"_rows?((?:_[a-n]\d{1,2})+)(?=_|$)")
+_IN_NAME = re.compile(r"_rows?((?:_[a-o]\d{1,2})+)(?=_|$)")
 _LINE = re.compile(r"^\| (?P<id>[A-Z]\d+) \| (?P<must>.+) \| (?P<held>[^|]+) \|$")
 
 
@@ -50,9 +50,9 @@ def rows(text: str) -> list[Row]:
 
 def ids_in(words: str) -> set[str]:
     """The ids that a list such as "A1, B2 and C3-C5" stands for."""
-    found = re.findall(r"([A-N])(\d{1,2})", words)
+    found = re.findall(r"([A-O])(\d{1,2})", words)
     ids = {area + number for area, number in found}
-    for area, first, last in re.findall(r"([A-N])(\d{1,2})\s*[-–]\s*\1(\d{1,2})", words):
+    for area, first, last in re.findall(r"([A-O])(\d{1,2})\s*[-–]\s*\1(\d{1,2})", words):
         ids |= {f"{area}{number}" for number in range(int(first), int(last) + 1)}
     return ids
 

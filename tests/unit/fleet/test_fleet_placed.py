@@ -15,6 +15,7 @@ from arvnodeman.fleet.values.work import Power, WorkKind
 
 
 def test_a_node_is_created_for_the_name_that_a_job_is_placed_on() -> None:
+    """Row O3."""
     world = begun()
     world.place("1", "small-2")
     world.cycle()
@@ -24,6 +25,7 @@ def test_a_node_is_created_for_the_name_that_a_job_is_placed_on() -> None:
 
 
 def test_idle_nodes_elsewhere_are_none_for_a_job_that_has_its_names() -> None:
+    """Row O3."""
     world = PlacedWorld(places())
     world.machine("small-1")
     world.begin()
@@ -76,6 +78,7 @@ def test_a_queue_that_is_read_after_the_names_begins_the_boots_at_once() -> None
 
 
 def test_jobs_that_share_a_name_have_one_node() -> None:
+    """Row O3."""
     world = begun()
     world.place("1", "small-1")
     world.place("2", "small-1")
@@ -94,6 +97,7 @@ def test_a_job_that_waits_in_the_queue_asks_for_nothing() -> None:
 
 
 def test_what_is_booted_is_not_booted_twice() -> None:
+    """Row O3."""
     world = begun()
     world.place("1", "small-1")
     world.cycle(times=3)
@@ -127,6 +131,7 @@ def test_a_node_that_the_scheduler_describes_itself_is_told_nothing_of_weights_a
 
 
 def test_what_max_nodes_forbids_is_given_back_and_the_job_is_let_go() -> None:
+    """Row O18."""
     world = begun(max_nodes=1)
     world.place("1", "small-1")
     world.place("2", "small-2")
@@ -139,6 +144,7 @@ def test_what_max_nodes_forbids_is_given_back_and_the_job_is_let_go() -> None:
 
 
 def test_all_names_of_a_job_are_given_back_or_none() -> None:
+    """Row O18."""
     world = begun(max_nodes=3)
     world.place("1", "small-1")
     world.place("2", "large-1", "large-2", "large-3")
@@ -149,6 +155,7 @@ def test_all_names_of_a_job_are_given_back_or_none() -> None:
 
 
 def test_a_job_of_two_sizes_gives_both_back() -> None:
+    """Row O18."""
     world = begun(max_total_price=0.45)
     world.place("1", "small-1", "large-1")
     world.cycle()
@@ -158,7 +165,7 @@ def test_a_job_of_two_sizes_gives_both_back() -> None:
 
 
 def test_a_job_behind_one_that_a_limit_stops_is_served() -> None:
-    """It does not wait here: it is given back."""
+    """It does not wait here: it is given back. Row O18."""
     world = begun(max_total_price=0.35)
     world.settle()
     world.place("1", "large-1")
@@ -227,6 +234,7 @@ def test_no_node_of_a_size_has_come_up_yet_and_the_others_wait_where_they_are() 
 
 
 def test_nothing_goes_out_while_the_gate_is_shut() -> None:
+    """Row O22."""
     world = begun(max_nodes=1)
     world.tell(StopAsked())
     world.place("1", "small-1")
@@ -236,6 +244,7 @@ def test_nothing_goes_out_while_the_gate_is_shut() -> None:
 
 
 def test_old_lists_shut_the_gate_for_give_backs_too() -> None:
+    """Row O22."""
     world = begun(max_nodes=0)
     world.place("1", "small-1")
     world.now += 10_000
@@ -248,6 +257,7 @@ def test_old_lists_shut_the_gate_for_give_backs_too() -> None:
 
 
 def test_a_boot_that_an_earlier_run_began_goes_on_under_its_token_after_a_look() -> None:
+    """Row O21."""
     world = PlacedWorld(places())
     world.place("1", "small-1")
     world.records["small-1"] = replace(world.records["small-1"], slot=1, intent=intent("small-1", "old", EPOCH - 5))
@@ -261,6 +271,7 @@ def test_a_boot_that_an_earlier_run_began_goes_on_under_its_token_after_a_look()
 
 
 def test_the_node_of_an_earlier_run_is_taken_and_not_made_twice() -> None:
+    """Row O21."""
     world = PlacedWorld(places())
     world.machine("small-1", Power.STARTING, token="old")
     world.place("1", "small-1")
@@ -279,6 +290,7 @@ def test_the_node_of_an_earlier_run_is_taken_and_not_made_twice() -> None:
 
 
 def test_min_nodes_powers_the_cheapest_name_up_and_boots_it() -> None:
+    """Row O23."""
     world = begun(min_nodes=1)
     assert world.told(PowerUp) == ["small-1"]
     world.obey()
@@ -292,6 +304,7 @@ def test_min_nodes_powers_the_cheapest_name_up_and_boots_it() -> None:
 
 
 def test_a_name_whose_job_is_gone_serves_min_nodes_first() -> None:
+    """Row O23."""
     world = PlacedWorld(places(min_nodes=1))
     world.word("large-2", Power.STARTING)
     world.begin()
@@ -302,6 +315,7 @@ def test_a_name_whose_job_is_gone_serves_min_nodes_first() -> None:
 
 @pytest.mark.parametrize("lists", [1, 2])
 def test_a_name_that_waits_for_nobody_is_given_back_at_the_second_list(lists: int) -> None:
+    """Row O5."""
     world = PlacedWorld(places())
     world.begin()
     world.word("small-1", Power.STARTING)
@@ -313,6 +327,7 @@ def test_a_name_that_waits_for_nobody_is_given_back_at_the_second_list(lists: in
 
 
 def test_a_name_that_leaves_is_neither_spare_nor_gone() -> None:
+    """Row O10."""
     world = PlacedWorld(places())
     world.machine("small-1", Power.LEAVING, LEAVES)
     world.begin()

@@ -15,6 +15,7 @@ from arvnodeman.fleet.values.work import OUR_CLOSING, OUR_RETURN, Power, WorkKin
 
 @pytest.mark.parametrize("kind", [ErrorKind.CAPACITY, ErrorKind.REFUSED, ErrorKind.UNEXPECTED, ErrorKind.QUOTA])
 def test_a_refusal_gives_the_job_back_and_closes_the_size_before_the_job_is_let_go(kind: ErrorKind) -> None:
+    """Row O19."""
     world = PlacedWorld(places(boot_attempts=1)).begin()
     world.place("1", "small-1")
     world.cycle()
@@ -34,6 +35,7 @@ def test_a_refusal_gives_the_job_back_and_closes_the_size_before_the_job_is_let_
 
 
 def test_what_is_refused_within_a_moment_goes_back_by_one_command() -> None:
+    """Row O19."""
     world = begun()
     for number in (1, 2, 3):
         world.place(str(number), f"small-{number}")
@@ -73,6 +75,7 @@ def test_a_job_that_was_given_back_is_remembered_while_the_queue_does_not_show_i
 
 
 def test_the_reasons_say_whose_they_are_and_why() -> None:
+    """Row O19."""
     world = begun()
     world.place("1", "small-1")
     world.cycle()
@@ -91,6 +94,7 @@ def test_the_reasons_say_whose_they_are_and_why() -> None:
 
 
 def test_a_closed_size_is_opened_when_its_rest_is_over() -> None:
+    """Row O12."""
     world = begun()
     world.place("1", "small-1")
     world.cycle()
@@ -106,6 +110,7 @@ def test_a_closed_size_is_opened_when_its_rest_is_over() -> None:
 
 
 def test_a_job_placed_on_a_size_that_rests_is_given_back_without_asking_the_cloud() -> None:
+    """Row O19."""
     world = begun()
     world.place("1", "small-1")
     world.cycle()
@@ -150,6 +155,7 @@ def test_names_are_opened_again_and_again_until_they_are() -> None:
 
 
 def test_jobs_are_released_again_until_they_are_in_the_queue() -> None:
+    """Row O19."""
     world = begun(max_nodes=0)
     world.settle()
     world.place("1", "small-1")
@@ -170,6 +176,7 @@ def test_jobs_are_released_again_until_they_are_in_the_queue() -> None:
 
 
 def test_jobs_that_an_earlier_run_has_given_back_are_released() -> None:
+    """Row O21."""
     world = PlacedWorld(places())
     job = PlacedJob("7", requeue_off=True)
     world.returned = [job]
@@ -178,6 +185,7 @@ def test_jobs_that_an_earlier_run_has_given_back_are_released() -> None:
 
 
 def test_a_job_whose_user_waits_keeps_its_name_and_the_create_is_tried_again() -> None:
+    """Row O20."""
     world = begun()
     world.interactive = {"1"}
     world.place("1", "small-1")
@@ -198,6 +206,7 @@ def test_a_job_whose_user_waits_keeps_its_name_and_the_create_is_tried_again() -
 
 
 def test_of_a_job_of_several_nodes_the_whole_job_goes_back_and_the_other_node_waits_for_it() -> None:
+    """Row O19."""
     world = begun()
     world.place("1", "small-1", "small-2")
     world.cycle()
@@ -244,6 +253,7 @@ def test_an_answer_to_a_give_back_that_nobody_waits_for_does_nothing() -> None:
 
 
 def test_at_max_nodes_all_names_are_closed_and_opened_when_there_is_room() -> None:
+    """Row O18."""
     world = PlacedWorld(places(max_nodes=1))
     world.machine("small-1")
     world.begin()
@@ -260,7 +270,7 @@ def test_at_max_nodes_all_names_are_closed_and_opened_when_there_is_room() -> No
 
 
 def test_where_a_limit_sent_a_job_of_several_nodes_back_as_many_names_stay_open_as_may_have_nodes() -> None:
-    """Else it would be placed and sent back for ever; and one-node jobs have the room that there is."""
+    """Else it would be placed and sent back for ever; and one-node jobs have the room that there is. Row O18."""
     world = begun(max_nodes=2)
     world.place("1", "small-1", "small-2", "small-3")
     world.cycle()
@@ -277,6 +287,7 @@ def test_where_a_limit_sent_a_job_of_several_nodes_back_as_many_names_stay_open_
 
 
 def test_an_idle_node_makes_room_for_a_job_that_a_limit_sent_back() -> None:
+    """Row O18."""
     world = PlacedWorld(places(max_nodes=1, shutdown_windows=(1e9, 1.0)))
     world.machine("small-1")
     world.begin()

@@ -23,7 +23,7 @@ from placed_world import (
 )
 from world import EPOCH, HOUR
 
-from arvnodeman.fleet.messages import DestroyNode, LookAtNode, NodeSeen, Poll, SetNodeDown
+from arvnodeman.fleet.messages import DestroyNode, LookAtNode, NodeSeen, SetNodeDown
 from arvnodeman.fleet.operations.name_steps import GiveBack, OpenNames, ReleaseJobs
 from arvnodeman.fleet.values.model import Directive, NodeState, OperatorDirective
 from arvnodeman.fleet.values.placed import GivenBack, PlacedJob
@@ -58,6 +58,7 @@ def cycles(world: PlacedWorld, times: int = 1) -> None:
 
 
 def test_off_without_a_machine_is_a_free_name() -> None:
+    """Row O1."""
     world = begun()
     cycles(world, 4)
     assert [step for step in world.asked if type(step).__name__ != "ListSizes"] == []
@@ -65,16 +66,16 @@ def test_off_without_a_machine_is_a_free_name() -> None:
 
 @pytest.mark.parametrize("polls", [1, 2])
 def test_off_with_a_machine_in_two_polls_is_a_leak(polls: int) -> None:
+    """Row O2."""
     world = with_machine(Power.OFF)
     cycles(world, polls - 1)
     assert world.destroyed() == ["i-small-1"] * (polls - 1)
-    if polls > 1:
-        assert world.why("small-1") == "destroyed" or world.status("small-1")
-        assert world.drained() == []
-        assert [type(step) for step in world.asked if isinstance(step, SetNodeDown)] == []
+    assert world.drained() == []
+    assert [step for step in world.asked if isinstance(step, SetNodeDown)] == []
 
 
 def test_the_leak_of_a_held_machine_stays() -> None:
+    """Row O2."""
     world = PlacedWorld(places())
     world.machine("small-1", Power.OFF, directive=OperatorDirective(Directive.HOLD, "look"))
     world.begin()
@@ -87,6 +88,7 @@ def test_the_leak_of_a_held_machine_stays() -> None:
 
 @pytest.mark.parametrize("power", [Power.WANTED, Power.STARTING])
 def test_wanted_without_a_machine_is_created(power: Power) -> None:
+    """Row O3."""
     world = begun()
     world.place("1", "small-1", power=power)
     cycles(world)
@@ -95,6 +97,7 @@ def test_wanted_without_a_machine_is_created(power: Power) -> None:
 
 @pytest.mark.parametrize("power", [Power.WANTED, Power.STARTING])
 def test_wanted_with_its_machine_on_the_way_waits(power: Power) -> None:
+    """Row O3."""
     world = PlacedWorld(places())
     world.machine("small-1", power)
     comes(world)
@@ -106,6 +109,7 @@ def test_wanted_with_its_machine_on_the_way_waits(power: Power) -> None:
 
 
 def test_a_machine_that_does_not_come_up_in_time_is_given_back_and_destroyed_when_the_name_is_down() -> None:
+    """Row O17."""
     world = PlacedWorld(places())
     world.machine("small-1", Power.STARTING)
     comes(world)
@@ -130,6 +134,7 @@ def test_a_machine_that_does_not_come_up_in_time_is_given_back_and_destroyed_whe
 
 @pytest.mark.parametrize("power", [Power.WANTED, Power.STARTING])
 def test_a_machine_from_before_the_power_up_is_destroyed_and_another_created(power: Power) -> None:
+    """Row O4."""
     world = with_machine(Power.ON)
     world.place("1", "small-1", power=power)
     world.cycle()
@@ -143,7 +148,7 @@ def test_a_machine_from_before_the_power_up_is_destroyed_and_another_created(pow
 
 
 def test_what_is_known_of_the_node_before_it_makes_no_machine_one_from_before() -> None:
-    """A start of slurmd that Slurm keeps of the last node of the name is close to this one's start."""
+    """A start of slurmd that Slurm keeps of the last node of the name is close to this one's start. Row O4."""
     world = PlacedWorld(places())
     world.machine("small-1", Power.STARTING)
     world.change_cloud("small-1", start_time=world.now)
@@ -155,6 +160,7 @@ def test_what_is_known_of_the_node_before_it_makes_no_machine_one_from_before() 
 
 
 def test_a_machine_under_another_mark_is_destroyed_and_the_boot_goes_on() -> None:
+    """Row O4."""
     world = PlacedWorld(places())
     world.machine("small-1", Power.STARTING, token="old")
     world.place("1", "small-1")
@@ -166,6 +172,7 @@ def test_a_machine_under_another_mark_is_destroyed_and_the_boot_goes_on() -> Non
 
 
 def test_starting_for_nobody_without_a_machine_is_given_back_and_opened() -> None:
+    """Row O5."""
     world = begun()
     world.word("small-1", Power.STARTING)
     cycles(world, 2)
@@ -174,6 +181,7 @@ def test_starting_for_nobody_without_a_machine_is_given_back_and_opened() -> Non
 
 
 def test_starting_for_nobody_with_a_machine_comes_and_idles() -> None:
+    """Row O5."""
     world = PlacedWorld(places())
     world.machine("small-1", Power.STARTING)
     comes(world)
@@ -184,6 +192,7 @@ def test_starting_for_nobody_with_a_machine_comes_and_idles() -> None:
 
 @pytest.mark.parametrize("state", [WorkState(WorkKind.DRAINED, "drain#"), WorkState(WorkKind.DOWN, "down#")])
 def test_starting_and_shut_without_a_machine_is_given_back(state: WorkState) -> None:
+    """Row O6."""
     world = begun()
     world.word("small-1", Power.STARTING, state)
     world.cycle()
@@ -192,6 +201,7 @@ def test_starting_and_shut_without_a_machine_is_given_back(state: WorkState) -> 
 
 @pytest.mark.parametrize("state", [WorkState(WorkKind.DRAINED, "drain#"), WorkState(WorkKind.DOWN, "down#")])
 def test_starting_and_shut_with_a_machine_is_given_back_and_destroyed(state: WorkState) -> None:
+    """Row O6."""
     world = PlacedWorld(places())
     world.machine("small-1", Power.STARTING, state)
     comes(world)
@@ -205,6 +215,7 @@ def test_starting_and_shut_with_a_machine_is_given_back_and_destroyed(state: Wor
 
 
 def test_idle_longer_than_ours_is_powered_down_destroyed_and_its_name_opened() -> None:
+    """Row O7."""
     world = with_machine(Power.ON)
     world.cycle()
     assert world.drained() == ["small-1"]
@@ -217,6 +228,7 @@ def test_idle_longer_than_ours_is_powered_down_destroyed_and_its_name_opened() -
 
 
 def test_what_is_powered_down_is_not_taken_back_when_a_job_comes() -> None:
+    """Row O7."""
     world = with_machine(Power.ON)
     world.cycle()
     world.place("1", "small-2")
@@ -227,6 +239,7 @@ def test_what_is_powered_down_is_not_taken_back_when_a_job_comes() -> None:
 
 
 def test_a_job_that_slips_in_before_the_power_down_ends_first() -> None:
+    """Row O7."""
     world = with_machine(Power.ON)
     world.cycle()
     world.word("small-1", Power.ON, MIX, placed=True)
@@ -241,6 +254,7 @@ def test_a_job_that_slips_in_before_the_power_down_ends_first() -> None:
 
 
 def test_a_busy_node_stays() -> None:
+    """Row O7."""
     world = with_machine(Power.ON, MIX, placed=True)
     cycles(world, 5)
     assert (world.drained(), world.destroyed()) == ([], [])
@@ -251,6 +265,7 @@ def test_a_busy_node_stays() -> None:
     [(IDLE, True), (IDLE, False), (MIX, False), (WorkState(WorkKind.FINISHING, "comp"), False)],
 )
 def test_up_without_a_machine_in_two_lists_is_set_down_and_opened(state: WorkState, responding: bool) -> None:
+    """Row O8."""
     world = PlacedWorld(places())
     world.word("small-1", Power.ON, state, placed=state is not IDLE)
     world.says_responding("small-1", responding)
@@ -264,6 +279,7 @@ def test_up_without_a_machine_in_two_lists_is_set_down_and_opened(state: WorkSta
 
 
 def test_a_machine_that_vanishes_under_work_frees_its_jobs_when_it_does_not_answer() -> None:
+    """Row O8."""
     world = with_machine(Power.ON, MIX, placed=True)
     del world.cloud["i-small-1"]
     world.silent.add("small-1")
@@ -275,6 +291,7 @@ def test_a_machine_that_vanishes_under_work_frees_its_jobs_when_it_does_not_answ
 
 
 def test_a_name_that_works_and_answers_is_kept_though_no_list_shows_its_machine() -> None:
+    """Row O8."""
     world = PlacedWorld(places())
     world.word("small-1", Power.ON, MIX, placed=True)
     world.begin()
@@ -284,6 +301,7 @@ def test_a_name_that_works_and_answers_is_kept_though_no_list_shows_its_machine(
 
 
 def test_a_node_that_does_not_answer_is_kept_until_slurm_calls_it_down() -> None:
+    """Row O9."""
     world = with_machine(Power.ON, MIX, placed=True, responding=False)
     cycles(world, 4)
     assert world.destroyed() == []
@@ -298,12 +316,14 @@ def test_a_node_that_does_not_answer_is_kept_until_slurm_calls_it_down() -> None
 
 
 def test_leaving_with_its_machine_is_kept() -> None:
+    """Row O10."""
     world = with_machine(Power.LEAVING, LEAVES, placed=True)
     cycles(world, 4)
     assert (world.destroyed(), world.drained()) == ([], [])
 
 
 def test_leaving_and_finishing_without_a_machine_is_set_down() -> None:
+    """Row O10."""
     world = PlacedWorld(places())
     world.word("small-1", Power.LEAVING, WorkState(WorkKind.FINISHING, "comp!"), placed=True)
     world.says_responding("small-1", True)
@@ -314,6 +334,7 @@ def test_leaving_and_finishing_without_a_machine_is_set_down() -> None:
 
 @pytest.mark.parametrize("kind", [WorkKind.OFF, WorkKind.DRAINED])
 def test_going_without_a_machine_is_opened_at_once(kind: WorkKind) -> None:
+    """Row O11."""
     world = PlacedWorld(places())
     world.word("small-1", Power.GOING, WorkState(kind, "idle%"))
     world.begin()
@@ -321,6 +342,7 @@ def test_going_without_a_machine_is_opened_at_once(kind: WorkKind) -> None:
 
 
 def test_going_with_its_machine_is_destroyed_at_once_and_opened() -> None:
+    """Row O11."""
     world = with_machine(Power.GOING)
     cycles(world)
     assert world.destroyed() == ["i-small-1"]
@@ -336,6 +358,7 @@ def test_going_with_its_machine_is_destroyed_at_once_and_opened() -> None:
     [(TIMED_OUT, "whatever Slurm says"), (DOWN, f"{OUR_REMOVAL} (i-1)"), (DRAINED, OURS), (DOWN, OURS)],
 )
 def test_off_and_shut_by_us_or_for_want_of_a_node_is_opened(state: WorkState, reason: str) -> None:
+    """Row O12."""
     world = PlacedWorld(places())
     world.word("small-1", Power.OFF, state, reason=reason)
     world.begin()
@@ -345,6 +368,7 @@ def test_off_and_shut_by_us_or_for_want_of_a_node_is_opened(state: WorkState, re
 @pytest.mark.parametrize("state", [DRAINED, DOWN])
 @pytest.mark.parametrize("power", [Power.OFF, Power.GOING])
 def test_off_and_shut_by_anybody_else_is_left_alone(state: WorkState, power: Power) -> None:
+    """Row O13."""
     world = PlacedWorld(places())
     world.word("small-1", power, state, reason="broken fan")
     world.begin()
@@ -354,6 +378,7 @@ def test_off_and_shut_by_anybody_else_is_left_alone(state: WorkState, power: Pow
 
 @pytest.mark.parametrize("state", [TIMED_OUT, DRAINED, DOWN])
 def test_off_and_shut_with_a_machine_is_destroyed_first(state: WorkState) -> None:
+    """Row O12."""
     world = with_machine(Power.OFF, state, reason=OURS)
     world.cycle()
     world.obey(LookAtNode)
@@ -363,6 +388,7 @@ def test_off_and_shut_with_a_machine_is_destroyed_first(state: WorkState) -> Non
 
 
 def test_up_and_shut_by_anybody_else_is_left_and_told() -> None:
+    """Row O13."""
     world = with_machine(Power.ON, WorkState(WorkKind.DRAINED, "drain"), reason="broken fan", responding=True)
     cycles(world, 5)
     assert (world.destroyed(), world.drained()) == ([], [])
@@ -371,6 +397,7 @@ def test_up_and_shut_by_anybody_else_is_left_and_told() -> None:
 
 @pytest.mark.parametrize("kind", [WorkKind.RESERVED, WorkKind.TAKEN, WorkKind.FAILED])
 def test_what_is_in_somebodys_hands_stays_unless_it_is_off(kind: WorkKind) -> None:
+    """Row O14."""
     state = WorkState(kind, "maint")
     world = with_machine(Power.ON, state)
     cycles(world, 5)
@@ -383,6 +410,7 @@ def test_what_is_in_somebodys_hands_stays_unless_it_is_off(kind: WorkKind) -> No
 @pytest.mark.parametrize("kind", [WorkKind.RESERVED, WorkKind.TAKEN, WorkKind.FAILED])
 @pytest.mark.parametrize("power", [Power.OFF, Power.ON])
 def test_a_name_in_somebodys_hands_without_a_machine_is_left_alone(kind: WorkKind, power: Power) -> None:
+    """Row O14."""
     world = PlacedWorld(places())
     world.word("small-1", power, WorkState(kind, "maint"))
     world.begin()
@@ -391,6 +419,7 @@ def test_a_name_in_somebodys_hands_without_a_machine_is_left_alone(kind: WorkKin
 
 
 def test_a_name_that_slurm_does_not_list_tells_nothing_of_its_machine() -> None:
+    """Row O15."""
     world = with_machine(Power.ON)
     assert world.slurm is not None
     del world.slurm["small-1"]
@@ -401,6 +430,7 @@ def test_a_name_that_slurm_does_not_list_tells_nothing_of_its_machine() -> None:
 
 
 def test_a_machine_whose_name_is_no_record_is_left_alone() -> None:
+    """Row O15."""
     world = with_machine(Power.ON)
     assert world.slurm is not None
     del world.slurm["small-1"], world.records["small-1"]
@@ -433,6 +463,7 @@ def test_a_machine_whose_name_is_no_record_is_left_alone() -> None:
 def test_a_destroy_leaves_only_when_the_name_asked_now_is_down_without_a_job(
     power: Power, placed: bool, goes: bool
 ) -> None:
+    """Row O16."""
     world = with_machine(Power.ON)
     world.cycle()
     world.obey_up_to(LookAtNode)
@@ -442,6 +473,7 @@ def test_a_destroy_leaves_only_when_the_name_asked_now_is_down_without_a_job(
 
 
 def test_a_destroy_does_not_leave_for_a_name_that_slurm_does_not_know() -> None:
+    """Row O15."""
     world = with_machine(Power.ON)
     world.cycle()
     world.obey_up_to(LookAtNode)
@@ -450,6 +482,7 @@ def test_a_destroy_does_not_leave_for_a_name_that_slurm_does_not_know() -> None:
 
 
 def test_no_destroy_leaves_when_the_lists_have_become_old_meanwhile() -> None:
+    """Row O16."""
     world = with_machine(Power.ON)
     world.cycle()
     world.obey_up_to(LookAtNode)
@@ -488,6 +521,7 @@ def test_the_mark_of_a_machine_that_is_gone_is_taken_away_before_the_name_is_boo
 
 
 def test_after_a_restart_a_node_that_is_going_goes_on() -> None:
+    """Row O21."""
     world = with_machine(Power.ON)
     world.cycle()
     world.obey_up_to(LookAtNode)
@@ -507,7 +541,6 @@ def test_two_lists_are_never_mixed() -> None:
     world.slurm, now = before, world.slurm
     world.now -= 3
     world.poll_records()
-    assert Poll.RECORDS in world.fleet.view.poll_ages
     world.slurm = now
     assert world.told(OpenNames) == ["small-1"]
     assert [step for step in world.asked if isinstance(step, SetNodeDown)] == []
