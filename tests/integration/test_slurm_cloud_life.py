@@ -29,7 +29,7 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
-from arvnodeman.fleet.values.work import Power
+from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind
 from arvnodeman.loop.in_turn import InTurn
 from arvnodeman.loop.polling import PollTimes
 from arvnodeman.records.keeper import check_keeper
@@ -66,8 +66,9 @@ class Machines(CloudDriver):
         self.slurm = slurm
         self.nodes: dict[str, CloudNode] = {}
         self.up: set[str] = set()  # names
-        self.refused: set[str] = set()  # sizes
+        self.refused: set[str] = set()  # sizes and names
         self.asked: list[tuple[str, str]] = []  # size and name
+        self.sleeps = False  # no machine comes up
         self._numbers = itertools.count(1)
 
     def list_sizes(self) -> tuple[ProviderSize, ...]:
@@ -80,7 +81,7 @@ class Machines(CloudDriver):
 
     def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:
         self.asked.append((size.id, record.uuid))
-        if size.id in self.refused:
+        if not self.refused.isdisjoint((size.id, record.uuid)):
             raise RemoteFailure(RemoteError(ErrorKind.CAPACITY, "there is no room"))
         assert not any(node.name == record.uuid for node in self.nodes.values()), "two machines of one name"
         number = f"i-{next(self._numbers)}"
@@ -116,10 +117,20 @@ class Machines(CloudDriver):
     def set_directive(self, node: CloudNode, directive: OperatorDirective | None) -> None:
         pass
 
+    def vanish(self, name: str) -> None:
+        """A machine ends, and no list shows it."""
+        self.nodes = {number: node for number, node in self.nodes.items() if node.name != name}
+        if name in self.up:
+            self.die(name)
+
     def boot(self) -> None:
         """Those for whose names Slurm waits come up."""
         for node in [*self.nodes.values()]:
-            if node.name not in self.up and "POWERING_UP" in self.slurm.say("scontrol", "show", "node", node.name):
+            if (
+                node.name not in self.up
+                and not self.sleeps
+                and "POWERING_UP" in self.slurm.say("scontrol", "show", "node", node.name)
+            ):
                 self.slurm.start_node(node.name)
                 self.up.add(node.name)
 
@@ -179,6 +190,9 @@ class Site:
     def names(self, job: str) -> list[str]:
         return [name for line in self.words.lines_of([job]) for name in line.names]
 
+    def work(self, name: str) -> NodeWork:
+        return self.words.listed()[1][name]
+
     def is_over(self) -> bool:
         """No machine, no mark, and every name off and free."""
         shown, works = self.words.listed()
@@ -188,12 +202,13 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """`request.param`: more options of [Daemon]."""
     need_slurm()
     if slurm_version() < (24, 11):
         pytest.skip(f"Slurm {slurm_version()} is older than the mode: make slurms SLURMS=24.11")
     path = tmp_path / "site.cfg"
-    path.write_text(FILE)
+    path.write_text(FILE.replace("max_nodes = 5", getattr(request, "param", "max_nodes = 5")))
     power = (("SuspendTimeout", "8"),)
     with PrivateSlurm(Shape(nodes=1, cloud=NAMES, power=power, message_timeout=10)) as slurm:
         for name, value in slurm.environment().items():
@@ -220,9 +235,7 @@ def test_a_machine_that_dies_loses_no_job_that_may_run_again(site: Site) -> None
     job = site.submit(sleep=600)
     site.until(lambda: site.state(job) == "RUNNING", "it to run")
     (name,) = site.names(job)
-    (node,) = site.machines.nodes.values()
-    del site.machines.nodes[node.id]
-    site.machines.die(name)
+    site.machines.vanish(name)
     site.until(lambda: site.state(job) == "RUNNING" and site.names(job) and site.machines.nodes, "it to run again")
     site.slurm.say("scancel", job)
     site.until(site.is_over, "all to be gone")
@@ -236,3 +249,86 @@ def test_a_daemon_that_forgot_everything_goes_on(site: Site) -> None:
     site.starts()
     site.until(site.is_over, "all to be gone")
     assert len(site.machines.asked) == 2
+
+
+def test_a_job_cancelled_while_its_node_boots_leaves_nothing(site: Site) -> None:
+    site.machines.sleeps = True
+    job = site.submit()
+    site.until(lambda: site.machines.nodes, "a machine to be asked for")
+    site.slurm.say("scancel", job)
+    site.until(site.is_over, "all to be gone")
+    assert site.machines.asked == [("small", "s-1")]
+
+
+def test_a_name_that_is_powered_up_for_nobody_is_given_back(site: Site) -> None:
+    site.until(lambda: site.log, "the daemon to have begun")
+    site.slurm.say("scontrol", "update", "nodename=s-2", "state=power_up")
+    site.until(lambda: site.work("s-2").power is Power.STARTING, "it to be powered up")
+    site.until(site.is_over, "it to be free again")
+    assert site.machines.asked == []
+
+
+def test_a_machine_under_a_name_that_is_off_is_destroyed(site: Site) -> None:
+    stray = CloudNode("i-99", "s-3", "i-99", size_tag="small", provider_size="small", start_time=time.time() - 900)
+    site.machines.nodes["i-99"] = stray
+    site.until(site.is_over, "the stray machine to be gone")
+
+
+def test_an_idle_node_whose_machine_vanishes_frees_its_name(site: Site) -> None:
+    job = site.submit()
+    site.until(lambda: site.state(job) == "RUNNING", "it to run")
+    (name,) = site.names(job)
+    site.slurm.say("scancel", job)
+    site.machines.vanish(name)
+    site.until(site.is_over, "the name to be free")
+
+
+def test_what_an_administrator_powers_down_is_destroyed(site: Site) -> None:
+    job = site.submit()
+    site.until(lambda: site.state(job) == "RUNNING", "it to run")
+    (name,) = site.names(job)
+    site.slurm.say("scontrol", "update", f"nodename={name}", "state=power_down_force", "reason=an admin's")
+    site.until(lambda: name not in site.machines.up, "its machine to be gone")
+    site.slurm.say("scancel", job)
+    site.until(site.is_over, "all to be gone")
+
+
+def test_a_name_that_somebody_else_has_drained_is_left_to_him(site: Site) -> None:
+    site.slurm.say("scontrol", "update", "nodename=s-1", "state=drain", "reason=disk broken")
+    job = site.submit(sleep=1)
+    site.until(lambda: site.state(job) == "COMPLETED", "the job to have run")
+    assert ("small", "s-1") not in site.machines.asked
+    site.until(lambda: not site.machines.nodes, "the node to go")
+    work = site.work("s-1")
+    assert (work.state.kind, work.reason) == (WorkKind.DRAINED, "disk broken")
+
+
+@pytest.mark.parametrize("site", ["max_nodes = 1"], indirect=True)
+def test_what_a_limit_forbids_waits_and_runs_when_there_is_room(site: Site) -> None:
+    jobs = [site.submit("--exclusive", "--no-requeue", sleep=1) for _ in range(2)]
+    most = [0]
+
+    def done() -> bool:
+        most[0] = max(most[0], len(site.machines.nodes))
+        return all(site.state(job) == "COMPLETED" for job in jobs)
+
+    site.until(done, "both to have run")
+    assert most == [1]
+    site.until(site.is_over, "all to be gone")
+
+
+@pytest.mark.parametrize("site", ["max_nodes = 5\nmin_nodes = 1"], indirect=True)
+def test_a_node_is_kept_before_any_job(site: Site) -> None:
+    site.until(lambda: site.machines.up, "a node to come up")
+    (name,) = site.machines.up
+    job = site.submit(sleep=1)
+    site.until(lambda: site.state(job) == "COMPLETED", "the job to have run")
+    assert site.machines.asked == [("small", name)]
+
+
+def test_a_job_of_several_nodes_of_which_one_is_refused_goes_back_whole(site: Site) -> None:
+    site.machines.refused.add("s-2")
+    job = site.submit("-N2", "--exclusive", sleep=1)
+    site.until(lambda: site.state(job) == "COMPLETED", "it to have run")
+    site.machines.refused.clear()
+    assert {"s-1", "s-2"} <= {name for _, name in site.machines.asked}
