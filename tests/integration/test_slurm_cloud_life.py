@@ -4,6 +4,7 @@ whose machines are slurmds."""
 from __future__ import annotations
 
 import itertools
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -36,15 +37,15 @@ from arvnodeman.records.keeper import check_keeper
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import CloudNames, Shape
 from arvnodeman.slurm.placing import PlacingSlurm
+from arvnodeman.slurm.power import GAVE_UP
 from arvnodeman.supervision.clock import Clock
 
 FILE = """\
 [Daemon]
 dispatcher = slurm
-max_nodes = 5
-boot_fail_after = 200
+{options}
+boot_fail_after = 10
 consecutive_idle_count = 1
-size_retry_after = 600
 drain_poll_time = 0.5
 [Cloud]
 provider = dummy
@@ -56,6 +57,7 @@ price = 0.1
 cores = 4
 price = 0.5
 """
+OPTIONS = "max_nodes = 5\nsize_retry_after = 600"
 NAMES = (CloudNames(names="s-[1-4]", size="small"), CloudNames(names="b-[1-2]", size="big", cores=4, weight=9))
 
 
@@ -197,19 +199,20 @@ class Site:
         """No machine, no mark, and every name off and free."""
         shown, works = self.words.listed()
         ours = [name for name in works if name.startswith(("s-", "b-"))]
-        off = all(works[name].power is Power.OFF for name in ours)
+        off = all(works[name].state.kind is WorkKind.OFF for name in ours)
         return off and not self.machines.nodes and not any(shown[name].comment for name in ours)
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """`request.param`: more options of [Daemon]."""
+    """`request.param`: more options of [Daemon], and how long Slurm waits for a node."""
     need_slurm()
     if slurm_version() < (24, 11):
         pytest.skip(f"Slurm {slurm_version()} is older than the mode: make slurms SLURMS=24.11")
     path = tmp_path / "site.cfg"
-    path.write_text(FILE.replace("max_nodes = 5", getattr(request, "param", "max_nodes = 5")))
-    power = (("SuspendTimeout", "8"),)
+    options, patience = getattr(request, "param", (OPTIONS, "300"))
+    path.write_text(FILE.format(options=options))
+    power = (("SuspendTimeout", "8"), ("ResumeTimeout", patience))
     with PrivateSlurm(Shape(nodes=1, cloud=NAMES, power=power, message_timeout=10)) as slurm:
         for name, value in slurm.environment().items():
             monkeypatch.setenv(name, value)
@@ -303,7 +306,7 @@ def test_a_name_that_somebody_else_has_drained_is_left_to_him(site: Site) -> Non
     assert (work.state.kind, work.reason) == (WorkKind.DRAINED, "disk broken")
 
 
-@pytest.mark.parametrize("site", ["max_nodes = 1"], indirect=True)
+@pytest.mark.parametrize("site", [("max_nodes = 1", "300")], indirect=True)
 def test_what_a_limit_forbids_waits_and_runs_when_there_is_room(site: Site) -> None:
     jobs = [site.submit("--exclusive", "--no-requeue", sleep=1) for _ in range(2)]
     most = [0]
@@ -317,7 +320,7 @@ def test_what_a_limit_forbids_waits_and_runs_when_there_is_room(site: Site) -> N
     site.until(site.is_over, "all to be gone")
 
 
-@pytest.mark.parametrize("site", ["max_nodes = 5\nmin_nodes = 1"], indirect=True)
+@pytest.mark.parametrize("site", [("max_nodes = 5\nmin_nodes = 1", "300")], indirect=True)
 def test_a_node_is_kept_before_any_job(site: Site) -> None:
     site.until(lambda: site.machines.up, "a node to come up")
     (name,) = site.machines.up
@@ -332,3 +335,43 @@ def test_a_job_of_several_nodes_of_which_one_is_refused_goes_back_whole(site: Si
     site.until(lambda: site.state(job) == "COMPLETED", "it to have run")
     site.machines.refused.clear()
     assert {"s-1", "s-2"} <= {name for _, name in site.machines.asked}
+
+
+@pytest.mark.parametrize("site", [("max_nodes = 5\nsize_retry_after = 2", "300")], indirect=True)
+def test_a_user_at_a_terminal_waits_for_the_boot_that_was_refused(site: Site) -> None:
+    site.machines.refused.add("small")
+    argv = ["srun", "-p", "cloud", "-n1", "--mem=10", "true"]
+    with subprocess.Popen(argv, env=site.slurm.environment(), stderr=subprocess.DEVNULL) as srun:
+        try:
+            site.until(lambda: len(site.machines.asked) > 1, "the boot to be tried again")
+            assert {name for _, name in site.machines.asked} == {"s-1"}
+            assert srun.poll() is None
+            site.machines.refused.clear()
+            site.until(lambda: srun.poll() is not None, "srun to have run")
+        finally:
+            srun.kill()
+    assert srun.returncode == 0
+    assert {name for _, name in site.machines.asked} == {"s-1"}
+
+
+def test_a_machine_that_does_not_come_up_in_time_goes_and_its_job_goes_on(site: Site) -> None:
+    site.machines.sleeps = True
+    job = site.submit("--no-requeue", sleep=1)
+    site.until(lambda: site.machines.nodes, "a machine to be asked for")
+    (first,) = site.machines.nodes
+    site.until(lambda: first not in site.machines.nodes, "it to be given up")
+    site.machines.sleeps = False
+    site.until(lambda: site.state(job) == "COMPLETED", "the job to have run")
+    site.until(site.is_over, "all to be gone")
+
+
+@pytest.mark.parametrize("site", [(OPTIONS, "12")], indirect=True)
+def test_a_name_that_slurm_gave_up_is_opened(site: Site) -> None:
+    """The daemon was not there meanwhile."""
+    job = site.submit()
+    end = time.monotonic() + BOUND
+    while site.work("s-1").reason != GAVE_UP:
+        assert time.monotonic() < end, site.told()
+        time.sleep(0.2)
+    site.slurm.say("scancel", job)
+    site.until(site.is_over, "the name to be free")
