@@ -1,4 +1,4 @@
-"""doc/setups.md: its files are complete, and fit each other."""
+"""doc/setups.md and doc/slurm-decides.md: their files are complete, and fit each other."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from arvnodeman.config.hostlist import hostlist
 
 DOC = Path(__file__).resolve().parents[2] / "doc"
 PAGE = (DOC / "setups.md").read_text(encoding="utf-8")
+SLURM_DECIDES = (DOC / "slurm-decides.md").read_text(encoding="utf-8")
 EXAMPLES = DOC / "examples"
 
 
-def blocks(kind: str) -> list[str]:
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+def blocks(kind: str, page: str = PAGE) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     return [text for each, text in found if each == kind]
 
 
@@ -51,6 +52,23 @@ def test_the_files_of_slurm_alone_fit_each_other(tmp_path: Path) -> None:
     assert f"NodeName={names}" in conf
     assert "State=UNKNOWN" in conf
     assert "SuspendProgram" not in conf
+
+
+def test_the_files_of_slurm_decides_fit_each_other(tmp_path: Path) -> None:
+    path, said = tmp_path / "site.cfg", io.StringIO()
+    (text,), (conf,) = blocks("ini", SLURM_DECIDES), blocks("", SLURM_DECIDES)
+    path.write_text(filled_in(text))
+    assert check_config(str(path), said) == 0, said.getvalue()
+    settings = load(str(path))
+    assert settings.warnings == ()
+    declared = re.findall(r"^NodeName=(\S+) +CPUs=(\d+) .*Feature=instancetype=(\S+) +State=CLOUD$", conf, re.MULTILINE)
+    assert declared == [(size.node_names, str(size.cores), size.id) for size in settings.sizes]
+    assert sum(len(list(hostlist(names))) for names, _, _ in declared) >= settings.daemon.max_nodes
+    resume_timeout = re.search(r"^ResumeTimeout=(\d+)", conf, re.MULTILINE)
+    assert resume_timeout is not None
+    assert int(resume_timeout[1]) > settings.daemon.boot_fail_after
+    nodes = ",".join(names for names, _, _ in declared)
+    assert f"PartitionName={settings.daemon.partitions[0]} Nodes={nodes} SuspendTime=315360000" in conf
 
 
 @pytest.mark.parametrize(
