@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from arvnodeman.config.option import Setting, settings_of, with_values
 from arvnodeman.config.settings import Settings
+from arvnodeman.fleet.values.model import SizeSection
 
 SectionT = TypeVar("SectionT")
 
@@ -37,8 +38,14 @@ def reloaded(old: Settings, new: Settings) -> Settings:
         logging=_mixed(old.logging, new.logging),
         arvados=_mixed(old.arvados, new.arvados),
         cloud=_mixed(old.cloud, new.cloud),
-        sizes=new.sizes,
+        sizes=_with_names(old, new),
     )
+
+
+def _with_names(old: Settings, new: Settings) -> tuple[SizeSection, ...]:
+    """The new sizes, with the names that they had: who lists the names was told of them when it was made."""
+    names = {size.id: size.node_names for size in old.sizes}
+    return tuple(replace(size, node_names=names.get(size.id, size.node_names)) for size in new.sizes)
 
 
 def _mixed(old: SectionT, new: SectionT) -> SectionT:
@@ -71,5 +78,13 @@ def _sizes(old: Settings, new: Settings) -> Iterator[Change]:
     before = {size.id: size for size in old.sizes}
     after = {size.id: size for size in new.sizes}
     for name in before | after:
-        if before.get(name) != after.get(name):
+        was, will_be = before.get(name), after.get(name)
+        if was is None or will_be is None:
+            # who lists the names of sizes knows those of the start
+            yield Change(f"[Size {name}]", live=was is not None or not old.places)
+        elif was.node_names != will_be.node_names:
+            yield Change(f"[Size {name}] node_names", live=False)
+            if replace(was, node_names=will_be.node_names) != will_be:
+                yield Change(f"[Size {name}]", live=True)
+        elif was != will_be:
             yield Change(f"[Size {name}]", live=True)

@@ -235,8 +235,7 @@ class Settings:
     def woken_polls(self) -> tuple[Poll, ...]:
         """The lists that tell what is new in Slurm. Where jobs that wait are the demand not that of the records: in how
         many of its polls in a row a node was idle counts, and must not depend on how often jobs come."""
-        places = self.arvados.node_records == KEPT_BY_SLURM_CLOUD
-        return (Poll.RECORDS, Poll.QUEUE) if places else (Poll.QUEUE,)
+        return (Poll.RECORDS, Poll.QUEUE) if self.places else (Poll.QUEUE,)
 
     def poll_time_of(self, poll: Poll) -> float:
         """Seconds between two polls of this list (row A16)."""

@@ -119,3 +119,27 @@ def test_after_a_reload_what_needs_a_restart_is_as_it_was_and_is_told_again(old:
         "[Cloud] provider",
     }
     assert not any(change.live for change in left)
+
+
+def test_names_of_sizes_are_those_of_the_start(old: Settings) -> None:
+    """Who lists them is made once."""
+    small, big = old.sizes
+    new = replace(old, sizes=(replace(small, node_names="s-[1-9]"), replace(big, node_names="b-1", cores=8)))
+    assert changes(old, new) == [
+        Change("[Size small] node_names", live=False),
+        Change("[Size big] node_names", live=False),
+        Change("[Size big]", live=True),
+    ]
+    in_force = reloaded(old, new)
+    assert in_force.sizes == (small, replace(big, cores=8))
+    assert [change.option for change in changes(in_force, new)] == ["[Size small] node_names", "[Size big] node_names"]
+
+
+def test_a_new_size_has_no_names_before_a_restart(old: Settings) -> None:
+    small, big = old.sizes
+    placing = replace(old, sizes=(small,), found_cloud=True)
+    both = replace(placing, sizes=(small, big), found_cloud=False)
+    assert changes(placing, both) == [Change("[Size big]", live=False)]
+    assert changes(replace(placing, found_cloud=False), both) == [Change("[Size big]", live=True)]
+    assert changes(replace(both, found_cloud=True), placing) == [Change("[Size big]", live=True)]
+    assert reloaded(placing, both).places  # what was found at the start
