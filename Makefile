@@ -44,7 +44,8 @@ test: $(VENV)/.installed
 
 HISTORIES ?= 20000
 properties: $(VENV)/.installed
-	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -q --hypothesis-show-statistics tests/properties/test_fleet_histories.py $(ARGS)
+	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -q --hypothesis-show-statistics tests/properties/test_fleet_histories.py \
+		tests/properties/test_placing_histories.py $(ARGS)
 
 EVENTS ?= 1000000
 months: $(VENV)/.installed

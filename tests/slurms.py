@@ -44,6 +44,7 @@ CHOSEN = tuple(
         "cloud_hands",
         "cloud_names",
         "cloud_life",
+        "cloud_likeness",
     )
 )
 AT_ONCE = 3  # tests, which wait more than they work

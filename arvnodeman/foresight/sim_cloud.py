@@ -55,6 +55,7 @@ class SimCloud:
         self.nodes: dict[str, SimNode] = {}
         self.quota: int | None = None
         self.no_capacity: set[str] = set()
+        self.refused: set[str] = set()  # sizes that it does not make for us
         self._tally = tally
         self._addresses = addresses
         self._by_token: dict[str, SimNode] = {}
@@ -80,6 +81,8 @@ class SimCloud:
         """Make a node. Raises RemoteFailure."""
         if step.size.id in self.no_capacity:
             raise RemoteFailure(RemoteError(ErrorKind.CAPACITY, "InsufficientCapacity"))
+        if step.size.id in self.refused:
+            raise RemoteFailure(RemoteError(ErrorKind.REFUSED, "InvalidParameter"))
         if self.quota is not None and len(self.nodes) >= self.quota:
             raise RemoteFailure(RemoteError(ErrorKind.QUOTA, "QuotaExceeded"))
         fqdn = step.record.fqdn

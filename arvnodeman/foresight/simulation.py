@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, Generic, TypeVar
 
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import WARNING, Command, Event, Note, Poll, Step
 from arvnodeman.fleet.values.model import Policy, ProviderSize
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.faults import FaultyWorld
+from arvnodeman.foresight.placing_site import PlacingSite
+from arvnodeman.foresight.sim_site import SimSite
 from arvnodeman.foresight.simulated_site import SimulatedSite
 from arvnodeman.loop.in_turn import InTurn
 from arvnodeman.loop.polling import PollTimes
@@ -20,6 +23,7 @@ from arvnodeman.loop.watched import WatchedBrain, Watcher
 from arvnodeman.loop.world import World, carry_out
 
 EPOCH = 1_700_000_000.0
+Site = TypeVar("Site", bound=SimSite)
 
 
 @dataclass(slots=True)
@@ -32,7 +36,7 @@ class Pace:
 
 
 @dataclass(slots=True, repr=False)
-class Simulation:
+class SiteLife(Generic[Site]):
     """A Fleet on a simulated site. `advance()` lets time pass; everything is decided by `seed`."""
 
     policy: Policy
@@ -40,11 +44,10 @@ class Simulation:
     seed: int = 0
     pace: Pace = field(default_factory=Pace)
     slots: int = 64
-    names: bool = False  # Slurm alone: names are the records
-    before: Callable[[Simulation, World], World] | None = None  # what stands before the site
+    before: Callable[[Any, World], World] | None = None  # what stands before the site
     rng: random.Random = field(init=False)
     agenda: Agenda = field(init=False)
-    site: SimulatedSite = field(init=False)
+    site: Site = field(init=False)
     faulty: FaultyWorld = field(init=False)
     world: World = field(init=False)
     fleet: Fleet = field(init=False)
@@ -58,10 +61,13 @@ class Simulation:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)  # noqa: S311 - a simulation, not a secret
         self.agenda = Agenda(EPOCH)
-        self.site = SimulatedSite(self.agenda, self.sizes, self.rng, slots=self.slots, names=self.names)
+        self.site = self._make_site()
         self.faulty = FaultyWorld(self.site, self.rng)
         self.world = self.faulty if self.before is None else self.before(self, self.faulty)
         self._start()
+
+    def _make_site(self) -> Site:
+        raise NotImplementedError
 
     @property
     def now(self) -> float:
@@ -140,3 +146,21 @@ class Simulation:
                 return False
             self.advance(self.pace.poll / 4)
         return True
+
+
+@dataclass(slots=True, repr=False)
+class Simulation(SiteLife[SimulatedSite]):
+    """With a queue, from which the daemon knows what waits. `slots`: names that Slurm has."""
+
+    names: bool = False  # Slurm alone: names are the records
+
+    def _make_site(self) -> SimulatedSite:
+        return SimulatedSite(self.agenda, self.sizes, self.rng, slots=self.slots, names=self.names)
+
+
+@dataclass(slots=True, repr=False)
+class PlacingSimulation(SiteLife[PlacingSite]):
+    """With a Slurm that places jobs on names which are off. `slots`: names of each size."""
+
+    def _make_site(self) -> PlacingSite:
+        return PlacingSite(self.agenda, self.sizes, self.rng, names=self.slots)

@@ -20,8 +20,8 @@ from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord, Step
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import Directive, JobOwner, JobShape, Policy, ProviderSize, SizeSection
 from arvnodeman.foresight.faults import Chances
+from arvnodeman.foresight.sim_site import Nature
 from arvnodeman.foresight.sim_slurm import MAINTENANCE, Rules
-from arvnodeman.foresight.simulated_site import Nature
 from arvnodeman.foresight.simulation import Simulation
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))

@@ -14,7 +14,7 @@ from simulation.watch import Watch
 
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
 from arvnodeman.foresight.faults import Chances
-from arvnodeman.foresight.simulated_site import Nature
+from arvnodeman.foresight.sim_site import Nature
 from arvnodeman.foresight.simulation import Simulation
 
 EVENTS = int(os.environ.get("EVENTS", "15000"))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from arvnodeman.fleet.messages import CloudListed, CreateNode, FindNode, LookForNode, Poll, Step
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, JobShape, Policy, ProviderSize, RemoteError, SizeSection
-from arvnodeman.foresight.simulated_site import Nature
+from arvnodeman.foresight.sim_site import Nature
 from arvnodeman.foresight.simulation import Simulation
 from arvnodeman.loop.world import Answer, Listed, World
 

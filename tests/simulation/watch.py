@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
@@ -31,7 +32,7 @@ from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values.model import Directive, JobShape
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.fleet.view.view import View
-from arvnodeman.foresight.simulation import Simulation
+from arvnodeman.foresight.simulation import SiteLife
 
 VIEWED = [each.name for each in fields(View) if each.name != "basis"]  # which has no equal
 
@@ -67,7 +68,7 @@ def _differences(ours: object, twins: object) -> str:
 class Watch:
     """What the Fleet has been told so far, and what it did wrong."""
 
-    run: Simulation
+    run: SiteLife[Any]
     wrong: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)  # interesting things that happened
     words: dict[str, Directive] = field(default_factory=dict)  # operators' newest, by cloud id
@@ -99,8 +100,7 @@ class Watch:
         for command in commands:
             if isinstance(command, Step):
                 self._check(command)
-        if isinstance(event, QueueListed):
-            self._check_vain(event, commands)
+        self._check_site(event, commands)
         if isinstance(event, RecordsListed):
             self._check_reasons()
         site = self.run.site
@@ -109,11 +109,17 @@ class Watch:
         price = sum(node.price for node in site.clouds.nodes.values())
         if 0 < self.run.policy.max_total_price < price - 1e-9:
             self._blame(f"nodes cost {price}, max_total_price is {self.run.policy.max_total_price}")
-        if site.tally.resumed_meanwhile:
+
+    def _check_site(self, event: Event, commands: Sequence[Command]) -> None:
+        """What the site says of what was done to it."""
+        if isinstance(event, QueueListed):
+            self._check_vain(event, commands)
+        tally = self.run.site.tally
+        if tally.resumed_meanwhile:
             self.seen.add("a node came up while it was being destroyed")
         for name in ("busy_destroyed", "records_stolen"):
-            if getattr(site.tally, name):
-                self._blame(f"{name}: {getattr(site.tally, name)}")
+            if getattr(tally, name):
+                self._blame(f"{name}: {getattr(tally, name)}")
 
     def _check_reasons(self) -> None:
         """What others are told of a node is what was decided: nobody is told that it goes while nothing is done."""
