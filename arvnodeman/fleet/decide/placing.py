@@ -34,7 +34,7 @@ from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import JobShape, NodeSize
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.reasons import Reason
-from arvnodeman.fleet.values.reasons_of_placing import Comes, Returned, StaysPlaced
+from arvnodeman.fleet.values.reasons_of_placing import Clears, Comes, Returned, StaysPlaced
 from arvnodeman.fleet.values.work import WorkKind
 
 ALONE_FOR = 2  # lists in a row in which a name waits for a node and for no job
@@ -83,6 +83,7 @@ def decide_placed(state: State) -> None:
     begun |= _fill_minimum(state, plan, asked, names)
     _give_back(state, asked, refused)
     _tell(state, plan, asked.wishes, refused, begun)
+    _tell_of_others(state, names)
     note_closed(state, plan, [size for name in begun if (size := state.table.named(names.size_of(name) or ""))])
     open_and_close(state)
     _release(state)
@@ -219,6 +220,14 @@ def _tell(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapping[int
             whys[wish.job] = next((cause for cause in causes if cause is not None), Comes(names=wish.names))
     whys.pop("", None)
     placements.whys, placements.served = whys, frozenset(served - {""})
+
+
+def _tell_of_others(state: State, names: PlacedNames) -> None:
+    """Of jobs that are placed where something is under way that has to end first."""
+    whys = state.placements.whys
+    for job in state.queue.jobs:
+        if job.names and job.id not in whys and any(map(names.is_to_come, job.names)):
+            whys[job.id] = Clears(names=job.names)
 
 
 def _release(state: State) -> None:

@@ -21,6 +21,17 @@ class Comes(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class Clears(Reason):
+    """Names that it is placed on are being given back, or an earlier node of theirs goes first."""
+
+    names: tuple[str, ...] = ()
+
+    def words(self, t: float) -> str:
+        """placed on s-1: given back now, or an earlier node has to go first."""
+        return f"placed on {', '.join(self.names)}: given back now, or an earlier node has to go first"
+
+
+@dataclass(frozen=True, slots=True)
 class Returned(Reason):
     """It was placed on names whose nodes cannot come, and was given back."""
 

@@ -301,3 +301,15 @@ def test_an_idle_node_makes_room_for_a_job_that_a_limit_sent_back() -> None:
     world.settle()
     assert world.drained() == ["small-1"]
     assert world.destroyed() == ["i-small-1"]
+
+
+def test_a_job_that_is_placed_while_its_name_is_given_back_is_told_so() -> None:
+    world = PlacedWorld(places(max_nodes=0)).begin()
+    world.settle()
+    world.place("1", "small-1")
+    world.cycle()
+    assert world.open(GiveBack)
+    world.place("2", "small-1")
+    world.cycle()
+    words = "placed on small-1: given back now, or an earlier node has to go first"
+    assert world.why_job("2") == words
