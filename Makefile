@@ -18,6 +18,7 @@
 # make openstack   hold the openstack driver against a real nova and keystone, installed once, outside the repository
 # make soak    let it live for half an hour at such a site, and look for slopes of memory, threads, files (MINUTES=30)
 # make slurms  run the tests of real Slurm on other versions of it (SLURMS=24.11, ARGS="TESTS"; needs root, debootstrap)
+# make slurm-root   install Slurm 24.11 in a directory of its own, for the demo's --slurm-root (needs root, debootstrap)
 # make scenarios   write the tests that hold each row into doc/scenarios.md
 # make screenshots   take the pictures for README.md anew, of a demo: its page, its report as a plot (needs Chromium)
 # make clean   remove what these have made
@@ -32,7 +33,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-wakes bench-page slurms screenshots scenarios clean
+.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-wakes bench-page slurms slurm-root screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -107,6 +108,9 @@ bench-page: $(VENV)/.installed
 SLURMS ?= 20.11,24.11,26.05
 slurms: $(VENV)/.installed
 	@PYTHONPATH=. $(BIN)/python tests/slurms.py --slurms $(SLURMS) -- $(ARGS)
+
+slurm-root: $(VENV)/.installed
+	@$(BIN)/python -m arvnodeman.sandbox.slurm_root
 
 screenshots: $(VENV)/.installed
 	@PYTHONPATH=tests $(BIN)/python tests/screenshots.py $(ARGS)

@@ -29,8 +29,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from arvnodeman.sandbox.nodes import Machine
-from arvnodeman.sandbox.wiring import Site
-from arvnodeman.sandbox.workload import job_spec, make_workload
+from arvnodeman.sandbox.slurm import SlurmDouble
+from arvnodeman.sandbox.wiring import PLACES, Site
+from arvnodeman.sandbox.workload import job_spec, make_workload, of_every_kind
 
 
 class Control:
@@ -150,7 +151,11 @@ class Control:
                 specs.extend(make_workload(sizes=site.options.sizes, cluster=site.options.cluster, **wanted))
             except TypeError as error:
                 raise ValueError(f"workload: {error}") from None
+        if site.options.records == PLACES and "workload" in body:
+            specs = list(of_every_kind(specs))
         for spec in specs:
+            if isinstance(site.slurm_side, SlurmDouble) and (spec.tasks != 1 or spec.requeue):
+                raise ValueError("tasks and requeue of a job are for a real Slurm alone")
             site.dispatcher.add(spec)
         return [spec.name for spec in specs]
 

@@ -17,42 +17,73 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from arvnodeman.history.schema import FILE_NAME as HISTORY
+from arvnodeman.sandbox.demo_end import completed_runs, sum_up, sum_up_ec2
 from arvnodeman.sandbox.demo_stream import CALM_SPEED, CAP, NODES, FrontDoor, JobStream
 from arvnodeman.sandbox.ec2_moto import MISSING as MOTO_MISSING
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
-from arvnodeman.sandbox.real_slurm import ended_jobs
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, missing
-from arvnodeman.sandbox.wiring import RECORDS
+from arvnodeman.sandbox.site import ONLY_REAL
+from arvnodeman.sandbox.slurm_root import NotPossible, too_old, use_root
+from arvnodeman.sandbox.wiring import PLACES, RECORDS
 
 PROGRAM = "arvados-node-manager"
 _INTERRUPTED = 130
 _LOOK = 0.25  # real seconds between two looks at the site
 _STOP = 15.0  # real seconds that the daemon gets for an orderly stop
-_LOG_TAIL = 20  # lines of the daemon's log that are shown when it fails
 
 # Tuned for 40 jobs in about a minute: simulated seconds, which a demo of N seconds plays PACE * 90 / N times as fast.
 _PACE = 30.0
 _SECONDS = 90.0
 _JOBS = 40
 _SLURM_FACTOR = 2.0  # a real Slurm has lags of its own, which are not simulated seconds
+_NAMES = 60  # on which Slurm places jobs, of all sizes together
 _WINDOW = 500.0
 _DURATION = 180.0
 _RECORDS = {
     "slurm": "There is no Arvados: Slurm is alone, and its node names are the records.\n",
     "arvados-3": "Its Arvados is a 3.x: the jobs are containers, and Slurm's node names are the records.\n",
+    PLACES: "There is no Arvados: Slurm itself places jobs on names that are off, and says which nodes it wants.\n",
 }
 _FAULTS = {"create-throttled": 1, "create-lost": 1, "node-dies-booting": 1, "node-dies-working": 1}
 
 
 def main(argv: Sequence[str]) -> int:
     """The subcommand. Exit codes are those of `demo()`; 2 for a wrong command line."""
+    parser = _parser()
+    given = parser.parse_args(argv)
+    if given.open_ended and (given.seconds is not None or given.jobs is not None):
+        parser.error("--open-ended has no end and counts no jobs: leave --seconds and --jobs away")
+    if given.cloud == "ec2" and importlib.util.find_spec("moto") is None:
+        sys.stderr.write(f"demo: {MOTO_MISSING}\n")
+        return 1
+    if given.records == PLACES and given.slurm != "real":
+        parser.error(ONLY_REAL)
+    if given.slurm == "real" and (complaint := _slurm_complaint(given.slurm_root, given.records)):
+        sys.stderr.write(f"demo: {complaint}\n")
+        return 1
+    seconds = given.seconds or _SECONDS * (_SLURM_FACTOR if given.slurm == "real" else 1)
+    return demo(
+        DemoPlan(
+            seconds=math.inf if given.open_ended else seconds,
+            speed=CALM_SPEED if given.open_ended else _PACE * _SECONDS / seconds,
+            jobs=given.jobs or _JOBS,
+            seed=given.seed,
+            log=given.log,
+            keep=given.keep,
+            slurm=given.slurm,
+            cloud=given.cloud,
+            records=given.records,
+        )
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="arvados-node-manager demo",
         description="Plays a queue of jobs on a made-up site on this machine, run by the real daemon. Exit code 0: "
@@ -85,31 +116,16 @@ def main(argv: Sequence[str]) -> int:
         choices=RECORDS,
         default="arvados",
         help="slurm: without Arvados, on a cluster of Slurm alone, whose node names are the records. arvados-3: they "
-        "are with an Arvados 3.x, too, whose containers are the jobs",
+        "are with an Arvados 3.x, too, whose containers are the jobs. slurm-cloud: Slurm places jobs on names that are "
+        "off, from 24.11 on",
     )
-    given = parser.parse_args(argv)
-    if given.open_ended and (given.seconds is not None or given.jobs is not None):
-        parser.error("--open-ended has no end and counts no jobs: leave --seconds and --jobs away")
-    if given.cloud == "ec2" and importlib.util.find_spec("moto") is None:
-        sys.stderr.write(f"demo: {MOTO_MISSING}\n")
-        return 1
-    if given.slurm == "real" and (complaint := missing()):
-        sys.stderr.write(f"demo: {complaint}\n")
-        return 1
-    seconds = given.seconds or _SECONDS * (_SLURM_FACTOR if given.slurm == "real" else 1)
-    return demo(
-        DemoPlan(
-            seconds=math.inf if given.open_ended else seconds,
-            speed=CALM_SPEED if given.open_ended else _PACE * _SECONDS / seconds,
-            jobs=given.jobs or _JOBS,
-            seed=given.seed,
-            log=given.log,
-            keep=given.keep,
-            slurm=given.slurm,
-            cloud=given.cloud,
-            records=given.records,
-        )
+    parser.add_argument(
+        "--slurm-root",
+        metavar="DIR",
+        type=Path,
+        help="run the Slurm that is in this directory, which make slurm-root makes, for root alone",
     )
+    return parser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +146,16 @@ class DemoPlan:
     def open_ended(self) -> bool:
         """Until somebody interrupts it."""
         return self.seconds == math.inf
+
+
+def _slurm_complaint(root: Path | None, records: str) -> str:
+    """What is wrong with the real Slurm; '' when nothing is."""
+    try:
+        if root is not None:
+            use_root(root)
+    except (NotPossible, OSError) as error:
+        return str(error)
+    return missing() or (too_old() if records == PLACES else "")
 
 
 def _positive(text: str) -> float:
@@ -155,7 +181,7 @@ def demo(plan: DemoPlan, out: TextIO | None = None) -> int:
         log_path = Path(plan.log or folder / "daemon.log")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            slots = max(64, plan.jobs) if plan.slurm == "double" else MOST_NODES
+            slots = max(64, plan.jobs) if plan.slurm == "double" else _NAMES if plan.records == PLACES else MOST_NODES
             with SiteProcess(
                 speed=plan.speed,
                 seed=plan.seed,
@@ -205,8 +231,9 @@ def _play(site: SiteProcess, folder: Path, log_path: Path, plan: DemoPlan, out: 
         if ended is None:
             _stop(daemon)
     runs = completed_runs(slurm_folder) if slurm_folder is not None else None
-    code = _sum_up(site.verdict(), site.state(), ended, out, log_path, runs)
-    return max(code, _sum_up_ec2(site.get("ec2"), out) if site.address.cloud else 0)
+    places = plan.records == PLACES
+    code = sum_up(site.verdict(), site.state(), ended, out, log_path, runs, places=places)
+    return max(code, sum_up_ec2(site.get("ec2"), out) if site.address.cloud else 0)
 
 
 def _introduction(site: SiteProcess, plan: DemoPlan, slurm_folder: Path | None) -> str:
@@ -278,75 +305,6 @@ def _watch(
             time.sleep(_LOOK)
     finally:
         screen.close()
-
-
-def _sum_up_ec2(account: Mapping[str, Any], out: TextIO) -> int:
-    """Say what EC2 has had to do; the exit code."""
-    types = Counter(each["type"] for each in account["instances"])
-    made = ", ".join(f"{number} {kind}" for kind, number in sorted(types.items()))
-    out.write(f"EC2:           {account['made']} instances ({made}), {account['live']} of them not terminated\n")
-    return 1 if account["live"] else 0
-
-
-def completed_runs(slurm_folder: Path) -> Counter[str]:
-    """How often Slurm's own account says COMPLETED of each job, by name."""
-    return Counter(job["Name"] for job in ended_jobs(slurm_folder) if job.get("JobState") == "COMPLETED")
-
-
-def _sum_up(
-    verdict: Mapping[str, Any],
-    state: Mapping[str, Any],
-    ended: object,
-    out: TextIO,
-    log_path: Path,
-    runs: Counter[str] | None,
-) -> int:
-    """Say how it came out; the exit code. `runs`: of each job, as a real Slurm counts them."""
-    mean, longest = verdict["mean_wait"], verdict["longest_wait"]
-    lines = [
-        f"jobs run:      {verdict['ran_once']} of {verdict['jobs']}",
-        f"nodes booted:  {verdict['nodes_booted']}, at most {verdict['most_at_once']} at once",
-        f"cost:          ${verdict['cost']:.2f} for {state['elapsed'] / 60:.0f} minutes of simulated time",
-        f"wait of a job: {mean:.0f} s on average, {longest:.0f} s at the longest (simulated)",
-    ]
-    struck = state["faults"]["struck"]
-    if struck:
-        lines.append("faults:        " + ", ".join(f"{name} ({times})" for name, times in sorted(struck.items())))
-    if verdict["requeues"]:
-        requeues = ", ".join(f"{cause} ({times})" for cause, times in sorted(verdict["requeues"].items()))
-        lines.append(f"run anew:      jobs that were lost with their node: {requeues}")
-    bad = {
-        "lost": verdict["lost"],
-        "run twice": verdict["ran_again"],
-        "unfinished": verdict["unfinished"],
-        "cancelled": ["jobs"] * verdict["cancelled"],
-        "nodes left": verdict["nodes_left"],
-        "slots left": verdict["slots_left"],
-        "busy nodes destroyed": verdict["busy_destroyed"],
-        "jobs disturbed by the daemon": ["jobs"] * verdict["disturbed"],
-    }
-    if runs is not None:
-        once = sum(times == 1 for times in runs.values())
-        lines.append(f"Slurm's word:  {once} of {verdict['jobs']} jobs COMPLETED once")
-        bad["not COMPLETED once, says Slurm"] = ["jobs"] * max(verdict["jobs"] - once, len(runs) - once)
-    wrong = {word: len(items) for word, items in bad.items() if items}
-    lines += [f"{word + ':':<14} {number}" for word, number in wrong.items()]
-    if ended is not None:
-        lines.append(f"It went wrong: {ended}.")
-        lines += _tail(log_path)
-    elif not wrong:
-        lines.append("Every job has run exactly once, no node and no slot is left.")
-    out.write("\n".join(lines) + "\n")
-    out.flush()
-    return 1 if wrong or ended is not None else 0
-
-
-def _tail(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return ["The end of the daemon's log:", *text.splitlines()[-_LOG_TAIL:]]
 
 
 # ---- the daemon ----------------------------------------------------------------------------------------------------

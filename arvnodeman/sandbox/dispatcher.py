@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from arvnodeman.sandbox.arvados_query import ApiFailure
@@ -11,9 +12,9 @@ from arvnodeman.sandbox.arvados_store import ArvadosStore
 from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.nodes import Machines
 from arvnodeman.sandbox.site_events import SiteEvents
-from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
+from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, Computer
-from arvnodeman.sandbox.slurm_side import SlurmSide
+from arvnodeman.sandbox.slurm_side import SlurmSide, Submit
 from arvnodeman.sandbox.workload import JobSpec
 
 _RESUBMIT = 10.0  # simulated seconds until a lost job is noticed and submitted again
@@ -75,10 +76,14 @@ class Dispatcher:
 
     def add(self, spec: JobSpec) -> None:
         """Let a job arrive in `spec.arrives` simulated seconds. Raises ValueError for a name that was there before."""
-        if spec.name in self.work:
-            raise ValueError(f"there is a job {spec.name} already")
-        work = self.work[spec.name] = Work(spec)
-        self._clock.after(spec.arrives, lambda: self._arrive(work))
+        tasks = range(1, spec.tasks + 1)
+        specs = [spec] if spec.tasks == 1 else [replace(spec, name=f"{spec.name}_{task}", tasks=1) for task in tasks]
+        for each in specs:
+            if each.name in self.work:
+                raise ValueError(f"there is a job {each.name} already")
+        works = [Work(each) for each in specs]
+        self.work.update((work.spec.name, work) for work in works)
+        self._clock.after(spec.arrives, lambda: self._arrive(spec, works))
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in which state."""
@@ -86,9 +91,9 @@ class Dispatcher:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _arrive(self, work: Work) -> None:
-        spec = work.spec
-        work.submitted = self._clock.elapsed()
+    def _arrive(self, spec: JobSpec, works: Sequence[Work]) -> None:
+        for work in works:
+            work.submitted = self._clock.elapsed()
         if spec.old_queue:
             constraints = {
                 "min_nodes": spec.nodes,
@@ -97,17 +102,18 @@ class Dispatcher:
                 "min_scratch_mb_per_node": spec.scratch,
             }
             self._store.add_job(constraints, priority=spec.priority)
-            work.state = "pending"
+            works[0].state = "pending"
             return
-        self._store.add_container(
-            uuid=spec.name,
-            priority=spec.priority,
-            runtime_constraints={"vcpus": spec.cores, "ram": spec.ram * 2**20},
-        )
-        self._submit(work)
+        for work in works:
+            self._store.add_container(
+                uuid=work.spec.name,
+                priority=spec.priority,
+                runtime_constraints={"vcpus": spec.cores, "ram": spec.ram * 2**20},
+            )
+        self._submit(spec, works)
 
-    def _submit(self, work: Work) -> None:
-        spec = work.spec
+    def _submit(self, spec: JobSpec, works: Sequence[Work]) -> None:
+        """The whole of an array at once; a task that was lost comes again by itself."""
         feature = f"instancetype={spec.size}" if spec.size else ""
         if feature:
             self._slurm.offer(feature)
@@ -122,10 +128,12 @@ class Dispatcher:
             spec.partition or DEFAULT_PARTITION,
         )
         turn = FIRST_PRIORITY - 10_000_000 + spec.priority * 10_000 - len(self._slurm.jobs)
-        self._slurm.submit(spec.name, need, feature, turn, held=spec.held, seconds=spec.duration)
-        work.state = "pending"
-        self._container(work, "Locked")
-        self._events.add("job-submitted", spec.name, feature)
+        how = Submit(seconds=spec.duration, held=spec.held, requeue=spec.requeue, tasks=spec.tasks)
+        self._slurm.submit(spec.name, need, feature, turn, how)
+        for work in works:
+            work.state = "pending"
+            self._container(work, "Locked")
+            self._events.add("job-submitted", work.spec.name, feature)
 
     def _started(self, job: SlurmJob, computers: list[Computer]) -> None:
         work = self.work[job.name]
@@ -143,6 +151,8 @@ class Dispatcher:
         if cause == "completed":
             work.completions += 1
             self._final(work, "completed", "Complete")
+        elif job.state is JobState.PENDING:
+            self._lost(work, self._why(job, cause), "pending")
         elif self._container_state(work) == "Cancelled" or (cause == "cancelled" and not self.resubmit_cancelled):
             self._final(work, "cancelled", "Cancelled")
         else:
@@ -155,12 +165,18 @@ class Dispatcher:
 
     def _again(self, work: Work, job: SlurmJob, cause: str) -> None:
         """The job has left Slurm without having run: its container is queued again, as by the real dispatcher."""
-        cause = next((self._machines.causes[i] for i in self._ids_of(job) if i in self._machines.causes), cause)
+        self._lost(work, self._why(job, cause), "coming")
+        self._clock.after(_RESUBMIT, lambda: self._submit(work.spec, [work]))
+
+    def _lost(self, work: Work, cause: str, state: str) -> None:
         work.requeues[cause] += 1
-        work.state = "coming"
+        work.state = state
         self._events.add("job-requeued", work.spec.name, cause)
         self._container(work, "Queued")
-        self._clock.after(_RESUBMIT, lambda: self._submit(work))
+
+    def _why(self, job: SlurmJob, cause: str) -> str:
+        """What has befallen one of its nodes; else the cause that Slurm shows."""
+        return next((self._machines.causes[i] for i in self._ids_of(job) if i in self._machines.causes), cause)
 
     def _ids_of(self, job: SlurmJob) -> list[str]:
         nodes = (self._slurm.nodes[name] for name in job.nodes)

@@ -21,7 +21,7 @@ from arvnodeman.sandbox.site_events import SiteEvents
 from arvnodeman.sandbox.slurm_nodes import Computer
 from arvnodeman.sandbox.slurm_side import SlurmSide
 
-_REAL_MEMORY = 0.97  # of the advertised RAM is left to Slurm
+REAL_MEMORY = 0.97  # of the advertised RAM is left to Slurm
 _HASTY = 10.0  # simulated seconds between pings until a hostname is known
 _SLURMD_START = 2.0  # simulated seconds
 
@@ -53,10 +53,15 @@ class Machine:
     halted: bool = False
     pinged: bool = False
     hostname: str = ""
-    job: str = ""  # name of the job that it runs
+    jobs: set[str] = field(default_factory=set)  # names of the jobs that it runs
     lives: int = 0  # grows when what ran on it was lost, though its node is still there
     mute: bool = False  # it pings no more
     next_ping: SiteTimer | None = None
+
+    @property
+    def job(self) -> str:
+        """Its jobs, in words."""
+        return ", ".join(sorted(self.jobs))
 
 
 class Machines:
@@ -97,7 +102,7 @@ class Machines:
         computer = Computer(
             id=node.id,
             cores=size.cores,
-            memory=int(size.ram * _REAL_MEMORY),
+            memory=int(size.ram * REAL_MEMORY),
             tmp=size.disk * 1000,
             address=node.address,
             started=self._clock.wall() + node.boot / 2 / self._clock.speed,
@@ -188,7 +193,7 @@ class Machines:
 
     def _ended(self, node: SandboxNode, cause: str) -> None:
         machine = self.machines.pop(node.id)
-        if cause == "destroyed" and machine.alive and machine.job:
+        if cause == "destroyed" and machine.alive and machine.jobs:
             self._events.add("busy-node-destroyed", node.id, f"{machine.hostname} was running {machine.job}")
         self._stop(machine, cause)
 
@@ -233,13 +238,13 @@ class Machines:
         present = [machine for machine in machines if machine is not None and machine.alive]
         lives = [machine.lives for machine in present]
         for machine in present:
-            machine.job = job_name
+            machine.jobs.add(job_name)
             if self._strikes("node-dies-working", machine):
                 part = self._dice("dies-working", machine.node.id, 0.2, 0.8)
                 self._vanish_in(machine, duration * part, "node-dies-working")
 
         def end() -> None:
-            there = len(present) == len(computers) and all(m.alive and m.job == job_name for m in present)
+            there = len(present) == len(computers) and all(m.alive and job_name in m.jobs for m in present)
             if there and lives == [machine.lives for machine in present]:
                 done()
 
@@ -248,8 +253,7 @@ class Machines:
     def job_left(self, job_name: str) -> None:
         """Slurm has ended the job: its computers are free of it."""
         for machine in self.machines.values():
-            if machine.job == job_name:
-                machine.job = ""
+            machine.jobs.discard(job_name)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

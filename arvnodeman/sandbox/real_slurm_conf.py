@@ -10,10 +10,11 @@ import pwd
 import random
 import shutil
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from arvnodeman.sandbox.hostlist import expand
+from arvnodeman.slurm.poke import program_for
 
 PACKAGES = "slurm-wlm slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge"
 APT = f"apt-get install --no-install-recommends {PACKAGES}"
@@ -75,6 +76,7 @@ class CloudNames:
     size: str  # the feature instancetype=SIZE
     cores: int = 2
     memory: int = 4_000  # MB
+    tmp: int = 0  # MB
     weight: int = 1
 
 
@@ -89,6 +91,7 @@ POWER_SAVING = {
     "SlurmctldParameters": "power_save_interval=1",
 }
 """Power saving in which Slurm resumes nodes and suspends none by itself, for names declared CLOUD."""
+POKED, _POKER = "poke", "poke.sh"  # in the private directory
 YEARS = "SuspendTime=315360000"  # of their partition
 
 
@@ -114,6 +117,7 @@ class Shape:
     state: str = "UNKNOWN"  # as which the nodes are declared; a plain restart kills the jobs on those declared DOWN
     cloud: tuple[CloudNames, ...] = ()
     power: tuple[tuple[str, str], ...] = ()  # in place of what POWER_SAVING says; '' leaves it out
+    pokes: bool = False  # power saving's programs are the packaged one, which touches POKED in the private directory
     cloud_partition: str = f"{YEARS} DefMemPerCPU=100"  # what stands there of the partition `cloud`
 
     @property
@@ -148,6 +152,12 @@ def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
     if shape.nodes >= shape.startable:
         rest = f"compute[{shape.startable}-{shape.nodes}]"
         nodes.append(f"NodeName={rest} NodeAddr=127.0.0.1 Port={last} {size}")
+    if shape.pokes:
+        poker = folder / _POKER
+        poker.write_text(program_for(str(folder / POKED)), encoding="utf-8")
+        poker.chmod(0o755)
+        programs = (("ResumeProgram", str(poker)), ("SuspendProgram", str(poker)))
+        shape = replace(shape, power=(*programs, *shape.power))
     nodes += _cloud(shape, last + 1)
     text = _CONF.format(
         d=folder, user=user, port=ports.controller, timeout=shape.slurmd_timeout, patience=shape.message_timeout
@@ -173,7 +183,8 @@ def _cloud(shape: Shape, port: int) -> list[str]:
         ports = f"[{port}-{port + count - 1}]" if count <= MOST_NODES else f"{port}"
         lines.append(
             f"NodeName={each.names} NodeAddr=127.0.0.1 Port={ports} CPUs={each.cores} "
-            f"RealMemory={each.memory} Weight={each.weight} Feature=instancetype={each.size} State=CLOUD"
+            f"RealMemory={each.memory} TmpDisk={each.tmp} Weight={each.weight} "
+            f"Feature=instancetype={each.size} State=CLOUD"
         )
         port += count if count <= MOST_NODES else 0
     names = ",".join(each.names for each in shape.cloud)

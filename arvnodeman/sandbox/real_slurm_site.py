@@ -13,13 +13,14 @@ import queue
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
-from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, JobState, Need, SlurmJob
-from arvnodeman.sandbox.slurm_nodes import DUMMY, Computer
+from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, THROWN_OFF, JobState, Need, SlurmJob
+from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, DUMMY, Computer
+from arvnodeman.sandbox.slurm_side import Submit
 from arvnodeman.slurm.show import parse_nodes
 
 _LOOK = 0.25  # real seconds between two looks at squeue and sinfo
@@ -29,7 +30,9 @@ _JOINING = 0.5  # real seconds that a slurmd takes to register, with room to spa
 NO_ANSWER = "slurmd did not answer"  # and slurmctld set the node down by itself
 GONE = "gone"  # what is shown of a name that slurm.conf has no more
 _RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED")
-_WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD")
+_HELD = ("REQUEUE_HOLD", "SPECIAL_EXIT")
+_WAITING = ("PENDING", "CONFIGURING", "REQUEUED", *_HELD)
+_TASK = 2**32  # the number of a task of an array is that of the array, and so much more for each
 _log = logging.getLogger("sandbox.slurm")
 
 
@@ -67,11 +70,12 @@ class _Listing:
 
 class RealSlurm:
     """The SlurmSide of a private Slurm. `start()` after the callbacks are in place; `stop()` ends its threads, then
-    Slurm."""
+    Slurm. `partition`: whose nodes are the site's, and where jobs go that name none."""
 
-    def __init__(self, clock: SiteClock, slurm: PrivateSlurm) -> None:
+    def __init__(self, clock: SiteClock, slurm: PrivateSlurm, partition: str = DEFAULT_PARTITION) -> None:
         self._clock = clock
         self._slurm = slurm
+        self._partition = partition
         self.nodes: dict[str, RealNode] = {}
         self.jobs: dict[int, SlurmJob] = {}  # one that sbatch has not taken yet has a number below 0
         self.on_start: Callable[[SlurmJob, list[Computer]], None] = lambda _job, _computers: None
@@ -141,27 +145,34 @@ class RealSlurm:
 
         self._errands.put(resume)
 
-    def submit(self, name: str, need: Need, feature_text: str, priority: int, *, held: bool, seconds: float) -> None:
+    def submit(self, name: str, need: Need, feature_text: str, priority: int, how: Submit) -> None:
         """sbatch as Arvados' dispatcher does it; soon, and again until slurmctld takes it."""
-        self._unnumbered -= 1
-        job = SlurmJob(self._unnumbered, name, need, feature_text, priority, self._clock.elapsed(), held)
-        self.jobs[job.id] = job
-        argv = sbatch_command(job)
-        script = f"#!/bin/sh\nexec sleep {seconds / self._clock.speed:.3f}\n"
+        need = replace(need, partition=self._partition) if need.partition == DEFAULT_PARTITION else need
+        names = [name] if how.tasks == 1 else [f"{name}_{task}" for task in range(1, how.tasks + 1)]
+        jobs = []
+        for each in names:
+            self._unnumbered -= 1
+            job = SlurmJob(self._unnumbered, each, need, feature_text, priority, self._clock.elapsed(), how.held)
+            jobs.append(job)
+            self.jobs[job.id] = job
+        argv = sbatch_command(jobs[0], name, how)
+        script = f"#!/bin/sh\nexec sleep {how.seconds / self._clock.speed:.3f}\n"
 
         tried_at = 0  # the listings that had been asked for by then
 
         def submit() -> None:
             nonlocal tried_at
             with self._clock.lock:
-                if job.id > 0 or job.id not in self.jobs:
+                if all(job.id > 0 or job.id not in self.jobs for job in jobs):
                     return  # an answer that was lost: a listing has shown it meanwhile
                 if tried_at and self._applied <= tried_at:
                     raise SlurmFailed("slurmctld may have taken the job: a listing has to tell")
                 tried_at = self._asked
             answer = self._slurm.say(*argv, text=script)
+            number = int(answer.partition(";")[0])
             with self._clock.lock:
-                self._number(job, int(answer.partition(";")[0]))
+                for task, job in enumerate(jobs, start=1):
+                    self._number(job, number if how.tasks == 1 else number + task * _TASK)
 
         self._errands.put(submit)
 
@@ -169,8 +180,10 @@ class RealSlurm:
         """Nothing: Slurm knows by itself when a job ends."""
 
     def offer(self, feature: str) -> None:
-        """compute0 offers it at the next look at the latest, and again whenever it is lost."""
-        self._wanted_features.add(feature)
+        """compute0 offers it at the next look at the latest, and again whenever it is lost. Names that are off offer
+        theirs by themselves."""
+        if self._partition == DEFAULT_PARTITION:
+            self._wanted_features.add(feature)
 
     def slurmctld(self, do: str) -> None:
         """Without the site's lock: each takes seconds. A start forgets features and weights. Raises ValueError."""
@@ -215,6 +228,8 @@ class RealSlurm:
 
     def _offer_again(self) -> None:
         """What the dispatcher does every two seconds: does compute0 offer all that it should?"""
+        if not self._wanted_features:
+            return
         with self._clock.lock:
             wanted, has = set(self._wanted_features), set(self.nodes[DUMMY].features)
         if not wanted <= has:
@@ -237,10 +252,10 @@ class RealSlurm:
         with self._clock.lock:
             self._asked += 1
             number = self._asked
-        jobs, nodes = "%i|%T|%N|%j", "%N|%t|%f|%E"
+        jobs, nodes = "%i|%T %r|%N|%j", "%N|%t|%f|%E"
         shown = [
-            ("squeue", "--noheader", "--all", "--states=all", f"--format={jobs}"),
-            ("sinfo", "--noheader", "--Node", "--partition=compute", f"--format={nodes}"),
+            ("squeue", "--noheader", "--all", "--array", "--states=all", f"--format={jobs}"),
+            ("sinfo", "--noheader", "--Node", f"--partition={self._partition}", f"--format={nodes}"),
             ("scontrol", "show", "nodes"),
         ]
         texts = []
@@ -255,7 +270,7 @@ class RealSlurm:
         marks = {name: node.comment for name, node in parse_nodes(done.stdout)[0].items()}
         return _Listing(
             number,
-            [(int(i), state, expand(hosts), name) for i, state, hosts, name in texts[0] if i.isdigit()],
+            [found for line in texts[0] if (found := _job_of(*line)) is not None],
             [(name, state, features, reason) for name, state, features, reason in texts[1]],
             marks,
         )
@@ -284,7 +299,7 @@ class RealSlurm:
 
     def _adopt(self, number: int, name: str) -> SlurmJob | None:
         """A job that sbatch has submitted without having answered yet."""
-        if number <= self._newest:
+        if number % _TASK <= self._newest:
             return None  # it has ended, and we know
         job = next((job for job in self.jobs.values() if job.id < 0 and job.name == name), None)
         if job is not None:
@@ -296,11 +311,20 @@ class RealSlurm:
             self.jobs.pop(job.id, None)
             job.id = number
             self.jobs[number] = job
-        self._newest = max(self._newest, number)
+        self._newest = max(self._newest, number % _TASK)
 
-    def _follow(self, job: SlurmJob, state: str, hosts: list[str]) -> None:
+    def _follow(self, job: SlurmJob, words: str, hosts: list[str]) -> None:
+        """`words`: its state, and why it waits."""
+        state, _, reason = words.partition(" ")
+        job.held = reason.startswith("JobHeld") or state in _HELD
+        if job.state is JobState.RUNNING and (state in _WAITING or (state == "RUNNING" and hosts != job.nodes)):
+            cause = self._cause(job.nodes)  # Slurm itself has put it back, and may have started it anew
+            job.state = JobState.PENDING
+            self.on_end(job, cause)
+            job.nodes, job.started = [], None
         if state in _WAITING:
             return
+        begun = job.state is JobState.RUNNING
         if job.state is JobState.PENDING and hosts and state != "CANCELLED":
             job.state, job.nodes, job.started = JobState.RUNNING, hosts, self._clock.elapsed()
             self.on_start(job, self._computers(hosts))
@@ -309,12 +333,16 @@ class RealSlurm:
         elif state.startswith("CANCELLED"):
             self._end(job, JobState.CANCELLED, "cancelled")
         elif state not in _RUNNING:
-            alive = any(not self.nodes[name].lost for name in hosts if name in self.nodes)
-            unknown = any(self.nodes[name].shown == GONE for name in hosts if name in self.nodes)
-            # slurmctld's own word first: a busy machine's slurmd may be slow to answer, and nobody has done anything
-            down = NO_ANSWER if not self._slurm.given_up().isdisjoint(hosts) else "node set down"
-            cause = "name taken out of slurm.conf" if unknown else down if alive else "node vanished"
-            self._end(job, JobState.NODE_FAIL, cause)
+            cause = self._cause(hosts)
+            self._end(job, JobState.NODE_FAIL, cause if begun or hosts else THROWN_OFF)
+
+    def _cause(self, hosts: list[str]) -> str:
+        """Why a job has lost these nodes."""
+        alive = any(not self.nodes[name].lost for name in hosts if name in self.nodes)
+        unknown = any(self.nodes[name].shown == GONE for name in hosts if name in self.nodes)
+        # slurmctld's own word first: a busy machine's slurmd may be slow to answer, and nobody has done anything
+        down = NO_ANSWER if not self._slurm.given_up().isdisjoint(hosts) else "node set down"
+        return "name taken out of slurm.conf" if unknown else down if alive else "node vanished"
 
     def _computers(self, hosts: list[str]) -> list[Computer]:
         found = [self.nodes[name].computer for name in hosts if name in self.nodes]
@@ -326,10 +354,19 @@ class RealSlurm:
         self.on_end(job, cause)
 
 
-def sbatch_command(job: SlurmJob) -> list[str]:
+def _job_of(number: str, words: str, hosts: str, name: str) -> tuple[int, str, list[str], str] | None:
+    """A line of squeue's; None for a part of an array that is not one task."""
+    first, _, task = number.partition("_")
+    if not first.isdigit() or not (task.isdigit() or not task):
+        return None
+    return int(first) + int(task or 0) * _TASK, words, expand(hosts), f"{name}_{task}" if task else name
+
+
+def sbatch_command(job: SlurmJob, name: str, how: Submit) -> list[str]:
     """The command that submits a job: constraint for one that names a size, and what it needs of each node."""
     need = job.need
-    argv = ["sbatch", "--parsable", f"--nice={FIRST_PRIORITY - job.priority}", "--no-requeue", f"--job-name={job.name}"]
+    again = "--requeue" if how.requeue else "--no-requeue"
+    argv = ["sbatch", "--parsable", f"--nice={FIRST_PRIORITY - job.priority}", again, f"--job-name={name}"]
     argv += [f"--mem={need.memory}", f"--cpus-per-task={need.cores}", f"--tmp={need.tmp}", f"--nodes={need.nodes}"]
     argv += [f"--partition={need.partition}", "--output=/dev/null"]
     if need.gres:
@@ -338,6 +375,8 @@ def sbatch_command(job: SlurmJob) -> list[str]:
         argv.append(f"--gpus={need.gpus}")
     if job.feature_text:
         argv.append(f"--constraint={job.feature_text}")
-    if job.held:
+    if how.tasks > 1:
+        argv.append(f"--array=1-{how.tasks}")
+    if how.held:
         argv.append("--hold")
     return argv

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from arvnodeman.sandbox.catalogue import Size
-from arvnodeman.sandbox.wiring import SiteOptions
+from arvnodeman.sandbox.real_slurm_conf import POKED
+from arvnodeman.sandbox.wiring import PLACES, SiteOptions
 
 _SLURM_TAKES = 30.0  # real seconds: slurmctld's time-outs, the * after a RESUME, 9 s for each command while it is away
 
@@ -80,7 +81,7 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
     second = 1 / site.speed  # one simulated second, in real ones
     longest_boot = max(size.boot for size in site.sizes)
     slow = _SLURM_TAKES if site.slurm_conf else 0.0  # a real Slurm is not faster than life
-    daemon = {
+    daemon: dict[str, object] = {
         "dispatcher": "slurm",
         "min_nodes": 0,
         "max_nodes": site.slots,
@@ -122,6 +123,9 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
         del sections["Cloud Create"]  # nobody is pinged
     if site.records == "slurm":
         del sections["Arvados"]
+    elif site.records == PLACES:
+        sections["Arvados"] = {"node_records": PLACES}
+        daemon["poke_file"] = str(Path(site.slurm_conf).with_name(POKED))
     elif site.records != "arvados":
         sections["Arvados"]["node_records"] = "slurm"
     if site.cloud:

@@ -27,17 +27,21 @@ from arvnodeman.sandbox.commands import write_commands
 from arvnodeman.sandbox.ec2_moto import MotoMissing
 from arvnodeman.sandbox.ec2_site import Ec2Site
 from arvnodeman.sandbox.faults import FAULTS, Faults, UnknownFault
+from arvnodeman.sandbox.nodes import REAL_MEMORY
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
-from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, Shape, SlurmMissing
+from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, CloudNames, Shape, SlurmMissing
 from arvnodeman.sandbox.real_slurm_site import RealSlurm
 from arvnodeman.sandbox.request_faults import FaultyApplication
 from arvnodeman.sandbox.routes import SiteApplication
 from arvnodeman.sandbox.settings import SiteAddress, write_config
-from arvnodeman.sandbox.wiring import RECORDS, Site, SiteOptions
+from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION
+from arvnodeman.sandbox.slurm_root import too_old
+from arvnodeman.sandbox.wiring import PLACES, RECORDS, Site, SiteOptions
 from arvnodeman.sandbox.workload import make_workload
 
 _THREADS = 64  # requests at once; those that hang or are slow hold one for as long
 _STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
+ONLY_REAL = f"--records {PLACES} needs --slurm real: no double places jobs on names that are off"
 _PROGRAM = "arvados-node-manager sandbox"
 
 
@@ -50,6 +54,8 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s: %(message)s")
     logging.getLogger("waitress").setLevel(logging.ERROR)  # answers that are cut short are no news here
+    if given.records == PLACES and given.slurm != "real":
+        parser.error(ONLY_REAL)
     options = SiteOptions(
         seed=given.seed,
         speed=given.speed,
@@ -82,6 +88,8 @@ def main(argv: Sequence[str]) -> int:
 def _make_site(options: SiteOptions, slurm: str, stack: contextlib.ExitStack) -> tuple[Site, str]:
     """A site with a double of Slurm, or on a real one that ends with `stack`; and the path of that one's slurm.conf."""
     clock = LiveClock(options.speed)
+    if options.records == PLACES:
+        return _make_placing_site(options, clock, stack)
     if slurm == "double":
         return Site(options, clock), ""
     largest = {part: max(getattr(size, part) for size in options.sizes) for part in ("cores", "ram", "disk")}
@@ -94,8 +102,35 @@ def _make_site(options: SiteOptions, slurm: str, stack: contextlib.ExitStack) ->
     )
     if options.records == "slurm":  # plain jobs, each to run once: one whose slurmd is slow to answer is started anew
         shape = replace(shape, slurmd_timeout=30, message_timeout=20)
+    return _on(shape, DEFAULT_PARTITION, options, clock, stack)
+
+
+def _make_placing_site(options: SiteOptions, clock: LiveClock, stack: contextlib.ExitStack) -> tuple[Site, str]:
+    """One whose Slurm places jobs on names that are off, the cheapest first."""
+    if complaint := too_old():
+        raise SlurmMissing(complaint)
+    names = tuple(
+        CloudNames(
+            names=f"{size.id}-[1-{options.names_of_size}]",
+            size=size.id,
+            cores=size.cores,
+            memory=int(size.ram * REAL_MEMORY),
+            tmp=size.disk * 1000,
+            weight=weight,
+        )
+        for weight, size in enumerate(sorted(options.sizes, key=lambda size: size.price), start=1)
+    )
+    power = (("ResumeTimeout", "900"),)
+    shape = Shape(nodes=1, cloud=names, power=power, pokes=True, slurmd_timeout=30, message_timeout=20)
+    return _on(shape, "cloud", options, clock, stack)
+
+
+def _on(
+    shape: Shape, partition: str, options: SiteOptions, clock: LiveClock, stack: contextlib.ExitStack
+) -> tuple[Site, str]:
+    """A site on this Slurm, which ends with `stack`; and the path of its slurm.conf."""
     private = PrivateSlurm(shape)
-    real = RealSlurm(clock, private)
+    real = RealSlurm(clock, private, partition)
     stack.callback(real.stop)
     site = Site(options, clock, real)
     real.start()
@@ -126,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=RECORDS,
         default="arvados",
         help="slurm: no Arvados at all; Slurm is alone, and its node names are the records. arvados-3: they are, and "
-        "the jobs are containers of an Arvados 3.x",
+        "the jobs are containers of an Arvados 3.x. slurm-cloud: Slurm places jobs on names that are off",
     )
     parser.add_argument("--quota", type=int, default=1000, help="nodes that the cloud allows")
     parser.add_argument("--page", type=int, default=PAGE, help=f"nodes on a page of the cloud's list (default {PAGE})")

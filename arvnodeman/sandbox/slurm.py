@@ -21,6 +21,9 @@ from arvnodeman.sandbox.slurm_nodes import (
     SlurmError,
     SlurmNode,
 )
+from arvnodeman.sandbox.slurm_side import Submit
+
+_PLAIN = Submit(seconds=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,12 +231,10 @@ class SlurmDouble:
         need: Need,
         feature_text: str,
         priority: int | None = None,
-        *,
-        held: bool = False,
-        seconds: float = 0.0,
+        how: Submit = _PLAIN,
     ) -> SlurmJob:
-        """sbatch --no-requeue. Raises SlurmError for a feature that no node has, as sbatch does. How long the job takes
-        is its computers' business."""
+        """sbatch --no-requeue of one job. Raises SlurmError for a feature that no node has, as sbatch does. How long
+        the job takes is its computers' business."""
         offered = {feature for node in self.nodes.values() for feature in node.available}
         if not need.features <= offered:
             raise SlurmError("Invalid feature specification")
@@ -242,7 +243,7 @@ class SlurmDouble:
         number = self._next_id
         self._next_id += 1
         wanted = FIRST_PRIORITY - number if priority is None else priority
-        job = SlurmJob(number, name, need, feature_text, wanted, self._clock.elapsed(), held)
+        job = SlurmJob(number, name, need, feature_text, wanted, self._clock.elapsed(), how.held)
         self.jobs[number] = job
         self.changed()
         return job

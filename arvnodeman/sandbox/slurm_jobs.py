@@ -12,6 +12,7 @@ from arvnodeman.sandbox.slurm_gres import has
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, SlurmNode
 
 ALL_DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
+THROWN_OFF = "thrown off before it began"  # why a job has ended that was placed on a name which was not up yet
 FIRST_PRIORITY = 4_294_901_760  # of a job without nice; one less for each later job
 
 

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from arvnodeman.sandbox.slurm_jobs import Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import Computer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """How a job is submitted. `seconds`: simulated ones that it takes. `tasks`: of an array; the jobs are those of its
+    name with _1, _2 ... `requeue`: Slurm may put it back into the queue."""
+
+    seconds: float
+    held: bool = False
+    tasks: int = 1
+    requeue: bool = False
 
 
 class NodeSide(Protocol):
@@ -44,7 +56,8 @@ class SlurmSide(Protocol):
     """A Slurm as the site sees it. Used under the site's lock, and calls back under it.
 
     `on_start(job, computers)`: a job was allocated. `on_end(job, cause)`: it has left; the cause is completed,
-    cancelled, or what took its node. `joining`: simulated seconds after which a slurmd just started has registered.
+    cancelled, or what took its node; one that is PENDING then Slurm itself has put back into the queue. `joining`:
+    simulated seconds after which a slurmd just started has registered.
     """
 
     on_start: Callable[[SlurmJob, list[Computer]], None]
@@ -71,8 +84,8 @@ class SlurmSide(Protocol):
     def image_resumes(self, name: str) -> None:
         """What the image does when it joins: it resumes its own node where sinfo says down, drain or drng."""
 
-    def submit(self, name: str, need: Need, feature_text: str, priority: int, *, held: bool, seconds: float) -> object:
-        """sbatch --no-requeue of a job that takes so many simulated seconds."""
+    def submit(self, name: str, need: Need, feature_text: str, priority: int, how: Submit) -> object:
+        """sbatch of a job."""
 
     def finish_job(self, job: SlurmJob) -> None:
         """The computers of a job have done it."""

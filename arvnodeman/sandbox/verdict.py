@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from arvnodeman.sandbox.dispatcher import Work
+from arvnodeman.sandbox.slurm_jobs import THROWN_OFF
 
 OUR_REASON = "Node Manager"  # how every drain of the daemon's begins
-# Why a job lost its node, where that was the daemon's doing: a DELETE, a DOWN for a living node, a secret made anew.
-OUR_DOING = ("destroyed", "node set down", "ping secret refused")
+# Why a job lost its node, where that was the daemon's doing: a DELETE, a DOWN for a living node, a secret made anew, a
+# name taken from it that was not up yet.
+OUR_DOING = ("destroyed", "node set down", "ping secret refused", THROWN_OFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class SiteVerdict:
     nodes_left: tuple[str, ...]
     halted: tuple[str, ...]  # nodes that have halted themselves, and are still paid for
     slots_left: tuple[str, ...]  # hostnames of records that still have a slot
+    names_left: tuple[str, ...]  # of nodes that Slurm powers up and down: those that are not off and free
+    held: tuple[str, ...]  # jobs that Slurm holds, though nobody wanted that
     drained_left: tuple[str, ...]  # living Slurm nodes that we drained and did not resume
     busy_destroyed: tuple[str, ...]  # nodes destroyed by a DELETE request while they ran a job
     most_at_once: int
@@ -39,13 +43,13 @@ class SiteVerdict:
     @property
     def clean(self) -> bool:
         """Every job has run once or was cancelled, undisturbed by the daemon, and nothing is left."""
-        bad = (self.ran_again, self.unfinished, self.lost, self.nodes_left, self.slots_left)
-        return not any((*bad, self.drained_left, self.busy_destroyed, self.disturbed))
+        bad = (self.ran_again, self.unfinished, self.lost, self.nodes_left, self.slots_left, self.names_left)
+        return not any((*bad, self.held, self.drained_left, self.busy_destroyed, self.disturbed))
 
     @property
     def quiet(self) -> bool:
         """Nothing runs, waits or is left: the site has come to rest, well or badly."""
-        return not (self.unfinished or self.nodes_left or self.slots_left)
+        return not (self.unfinished or self.nodes_left or self.slots_left or self.names_left)
 
     def as_dict(self) -> dict[str, object]:
         """For /site/verdict."""

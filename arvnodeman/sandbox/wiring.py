@@ -24,8 +24,14 @@ from arvnodeman.sandbox.slurm_nodes import DUMMY
 from arvnodeman.sandbox.slurm_side import SlurmSide
 from arvnodeman.sandbox.verdict import OUR_REASON, SiteVerdict, judge_jobs
 
-# Who keeps the node records: Arvados up to 2.7; Slurm, without any Arvados; Slurm, with an Arvados from 3.0 on.
-RECORDS = ("arvados", "slurm", "arvados-3")
+PLACES = "slurm-cloud"
+
+# Who keeps the node records: Arvados up to 2.7; Slurm, without any Arvados; Slurm, with an Arvados from 3.0 on; Slurm,
+# which places jobs on names that are off.
+RECORDS = ("arvados", "slurm", "arvados-3", PLACES)
+
+
+OFF = "idle~"  # of a name that is off, and free for the next job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,12 @@ class SiteOptions:
     @property
     def alone(self) -> bool:
         """There is no Arvados."""
-        return self.records == "slurm"
+        return self.records in ("slurm", PLACES)
+
+    @property
+    def names_of_size(self) -> int:
+        """How many names each size has, where Slurm places jobs on them."""
+        return max(1, self.slots // len(self.sizes))
 
     @property
     def named(self) -> bool:
@@ -175,6 +186,8 @@ class Site:
         work = list(self.dispatcher.work.values())
         in_slurm = frozenset(job.name for job in self.slurm_side.jobs.values())
         busy = [h["subject"] for h in self.events.since(0, "busy-node-destroyed")]
+        slurm, places = self.slurm_side, self.options.records == PLACES
+        held = [job.name for job in slurm.jobs.values() if job.held and not self.dispatcher.work[job.name].spec.held]
         drained = [
             node.name
             for node in self.slurm_side.nodes.values()
@@ -186,6 +199,8 @@ class Site:
             nodes_left=tuple(node.id for node in self.cloud.alive()),
             halted=tuple(machine.node.id for machine in self.machines.machines.values() if machine.halted),
             slots_left=tuple(self.slots_taken()),
+            names_left=tuple(node.name for node in slurm.nodes.values() if places and node.short() != OFF),
+            held=tuple(held),
             drained_left=tuple(drained),
             busy_destroyed=tuple(str(subject) for subject in busy),
             most_at_once=self.cloud.most_at_once,

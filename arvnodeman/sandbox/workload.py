@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from arvnodeman.sandbox.catalogue import Size
 from arvnodeman.sandbox.faults import chance
@@ -16,6 +16,8 @@ class JobSpec:
     """One job. RAM and scratch in MB a node; `size`: the size that it names; times in simulated seconds.
 
     `gres`: of each node; `gpus`: of all its nodes together, as Arvados asks for them; `partition`: '' for the default.
+    `tasks`: of more than one, each is a job of its own, and sbatch is told of all as one array. `requeue`: Slurm itself
+    may put it back into the queue.
     `old_queue`: it waits in Arvados' own jobs queue and never runs here, since nothing of today's Slurm starts it.
     """
 
@@ -33,6 +35,8 @@ class JobSpec:
     arrives: float = 0.0
     held: bool = False
     old_queue: bool = False
+    tasks: int = 1
+    requeue: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -73,6 +77,20 @@ def make_workload(
     return tuple(sorted(specs, key=lambda spec: spec.arrives))
 
 
+def of_every_kind(specs: Sequence[JobSpec]) -> tuple[JobSpec, ...]:
+    """As many jobs, of which some are tasks of an array, some want two nodes, and Slurm may put half of them back."""
+    found: list[JobSpec] = []
+    waiting = list(specs)
+    while waiting:
+        number, spec = len(found), waiting.pop(0)
+        if number % 5 == 2 and waiting:
+            waiting.pop(0)
+            found.append(replace(spec, tasks=2, requeue=number % 2 == 0))
+        else:
+            found.append(replace(spec, nodes=2 if number % 8 == 4 else 1, requeue=number % 2 == 0))
+    return tuple(found)
+
+
 def job_name(seed: int, number: int, cluster: str = "zzzzz") -> str:
     """A container uuid."""
     dice = chance(seed, "name", number)
@@ -90,9 +108,9 @@ def job_spec(body: object, number: int, cluster: str = "zzzzz") -> JobSpec:
         "partition": (str,),
         "size": (str, type(None)),
     }
-    kinds |= dict.fromkeys(("cores", "ram", "scratch", "nodes", "gpus", "priority"), (int,))
+    kinds |= dict.fromkeys(("cores", "ram", "scratch", "nodes", "gpus", "priority", "tasks"), (int,))
     kinds |= dict.fromkeys(("duration", "arrives"), (int, float))
-    kinds |= dict.fromkeys(("held", "old_queue"), (bool,))
+    kinds |= dict.fromkeys(("held", "old_queue", "requeue"), (bool,))
     for key, value in given.items():
         if key not in kinds:
             raise ValueError(f"unknown item {key!r} in a job, known: {', '.join(sorted(kinds))}")

@@ -27,6 +27,7 @@ from arvnodeman.sandbox.real_slurm_conf import Shape
 from arvnodeman.sandbox.routes import SiteApplication
 from arvnodeman.sandbox.slurm_jobs import Need
 from arvnodeman.sandbox.slurm_nodes import Computer
+from arvnodeman.sandbox.slurm_side import Submit
 from arvnodeman.sandbox.wiring import Site, SiteOptions
 from arvnodeman.scheduler.base import Scheduler
 from arvnodeman.scheduler.template import TemplateScheduler
@@ -225,7 +226,7 @@ class DoubleStage(SlurmStage):
         """See Stage."""
         feature = f"instancetype={size}"
         need = Need(1, 10, 0, frozenset([feature]))
-        return str(self._slurm.submit("a test", need, feature, held=held).id)
+        return str(self._slurm.submit("a test", need, feature, how=Submit(seconds=0, held=held)).id)
 
     def wait(self) -> None:
         """See Stage."""

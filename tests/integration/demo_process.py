@@ -37,9 +37,9 @@ class Demo:
                 return text
         pytest.fail(f"the demo ended without {words!r}:\n{text}")
 
-    def end(self) -> str:
+    def end(self, patience: float = 120.0) -> str:
         """Wait for its end; the rest of its output."""
-        return self.process.communicate(timeout=120)[0]
+        return self.process.communicate(timeout=patience)[0]
 
     def processes(self) -> list[str]:
         """The command lines of all its processes, its own too."""

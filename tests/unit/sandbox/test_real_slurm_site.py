@@ -10,10 +10,11 @@ import pytest
 
 from arvnodeman.sandbox.clock import VirtualClock
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed, ended_jobs
-from arvnodeman.sandbox.real_slurm_conf import CloudNames, Ports, Shape, write_conf
+from arvnodeman.sandbox.real_slurm_conf import POKED, CloudNames, Ports, Shape, write_conf
 from arvnodeman.sandbox.real_slurm_site import RealSlurm, sbatch_command
-from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, Need, SlurmJob
+from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, THROWN_OFF, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import Computer
+from arvnodeman.sandbox.slurm_side import Submit
 from arvnodeman.sandbox.verdict import OUR_DOING
 
 NODES = "compute0|unk|instancetype=small|none\ncompute1|idle|(null)|none\n"
@@ -71,7 +72,7 @@ class Mirror:
         assert self.real.slurmd_started("compute1", computer)
 
     def submit(self, name: str) -> None:
-        self.real.submit(name, Need(2, 500, 100), "", FIRST_PRIORITY - 5, held=False, seconds=100)
+        self.real.submit(name, Need(2, 500, 100), "", FIRST_PRIORITY - 5, Submit(seconds=100))
 
     def run_errand(self) -> None:
         errand: Callable[[], None] = self.real._errands.get_nowait()
@@ -216,11 +217,16 @@ def test_compute0_is_made_to_offer_what_it_should(mirror: Mirror) -> None:
 
 def test_jobs_are_submitted_as_arvados_dispatcher_does_it() -> None:
     job = SlurmJob(-1, "zzzzz-dz642-0", Need(2, 500, 100, nodes=3), "", FIRST_PRIORITY - 10_005, 0.0)
-    plain = sbatch_command(job)
+    plain = sbatch_command(job, job.name, Submit(seconds=1))
     assert plain[:5] == ["sbatch", "--parsable", "--nice=10005", "--no-requeue", "--job-name=zzzzz-dz642-0"]
     assert {"--mem=500", "--cpus-per-task=2", "--tmp=100", "--nodes=3"} <= set(plain)
-    named = sbatch_command(SlurmJob(-1, "b", Need(), "instancetype=small", FIRST_PRIORITY, 0.0, held=True))
-    assert named[-2:] == ["--constraint=instancetype=small", "--hold"]
+    named = sbatch_command(
+        SlurmJob(-1, "b_1", Need(), "instancetype=small", FIRST_PRIORITY, 0.0, held=True),
+        "b",
+        Submit(seconds=1, held=True, requeue=True, tasks=3),
+    )
+    assert named[-3:] == ["--constraint=instancetype=small", "--array=1-3", "--hold"]
+    assert named[3:5] == ["--requeue", "--job-name=b"]
 
 
 def test_two_slurms_side_by_side_never_share_a_port() -> None:
@@ -264,3 +270,75 @@ def test_the_account_of_ended_jobs_is_read(tmp_path: Path) -> None:
     (tmp_path / "log" / "jobs").write_text("JobId=1 Name=a JobState=COMPLETED NodeList=compute1 x Tres=cpu=1,node=1 \n")
     (job,) = ended_jobs(tmp_path)
     assert (job["Name"], job["JobState"], job["Tres"]) == ("a", "COMPLETED", "cpu=1,node=1")
+
+
+def test_a_job_that_slurm_puts_back_has_lost_its_node_and_runs_again(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.see("7|RUNNING None|compute1|a")
+    mirror.see("7|PENDING BeginTime||a")
+    assert mirror.events == [("a", "on sb-1"), ("a", "node set down")]
+    mirror.see("7|RUNNING None|compute1|a")
+    mirror.see("7|RUNNING None|compute0|a")  # put back and started anew between two looks
+    assert mirror.events[2:] == [("a", "on sb-1"), ("a", "node set down"), ("a", "on ")]
+    assert list(mirror.real.jobs) == [7]
+
+
+def test_a_job_that_fails_before_it_began_was_thrown_off(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.see("7|CONFIGURING None|compute1|a")
+    mirror.see("7|NODE_FAIL None||a")
+    assert mirror.events == [("a", THROWN_OFF)]
+    assert THROWN_OFF in OUR_DOING
+
+
+@pytest.mark.parametrize("words", ["PENDING JobHeldAdmin", "PENDING JobHeldUser", "REQUEUE_HOLD None"])
+def test_a_held_job_is_known(mirror: Mirror, words: str) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.see("7|PENDING Resources||a")
+    assert not mirror.real.jobs[7].held
+    mirror.see(f"7|{words}||a")
+    assert mirror.real.jobs[7].held
+
+
+def test_each_task_of_an_array_is_a_job(mirror: Mirror) -> None:
+    mirror.real.submit("a", Need(), "", FIRST_PRIORITY, Submit(seconds=1, tasks=2))
+    assert sorted(job.name for job in mirror.real.jobs.values()) == ["a_1", "a_2"]
+    mirror.run_errand()
+    assert sum(argv[0] == "sbatch" for argv in mirror.slurm.ran) == 1
+    mirror.see("7_2|RUNNING None|compute1|a", "7_1|PENDING None||a", "7_[3-9]|PENDING None||a")
+    assert mirror.events == [("a_2", "on sb-1")]
+    mirror.see("7_2|COMPLETED None|compute1|a", "7_1|CANCELLED None||a")
+    assert mirror.events[1:] == [("a_1", "cancelled"), ("a_2", "completed")]
+    assert mirror.real.jobs == {}
+
+
+def test_names_that_are_off_are_listed_and_asked_for_by_their_partition() -> None:
+    slurm = FakeSlurm()
+    real = RealSlurm(VirtualClock(speed=10), slurm, "cloud")  # type: ignore[arg-type]
+    slurm.sinfo = "s-1|idle~|instancetype=small|none\n"
+    real.refresh()
+    assert any("--partition=cloud" in argv for argv in slurm.ran)
+    assert real.nodes["s-1"].short() == "idle~"
+    real.offer("instancetype=small")
+    real._offer_again()
+    assert not any(argv[:2] == ["scontrol", "update"] for argv in slurm.ran)
+    real.submit("a", Need(), "", FIRST_PRIORITY, Submit(seconds=1))
+    real._errands.get_nowait()()
+    assert "--partition=cloud" in slurm.ran[-1]
+
+
+def test_the_programs_of_power_saving_touch_a_file_beside_slurm_conf(tmp_path: Path) -> None:
+    shape = Shape(nodes=1, cloud=(CloudNames(names="s-[1-3]", size="small"),), pokes=True)
+    ports = Ports.take(5)
+    text = write_conf(tmp_path, ports, shape).read_text()
+    ports.holder.close()
+    program = tmp_path / "poke.sh"
+    assert f"ResumeProgram={program}\n" in text
+    assert f"SuspendProgram={program}\n" in text
+    (tmp_path / POKED).touch()
+    before = (tmp_path / POKED).stat().st_mtime_ns
+    subprocess.run([str(program), "s-1"], env={}, cwd="/", check=True)
+    assert (tmp_path / POKED).stat().st_mtime_ns > before

@@ -6,7 +6,8 @@ import pytest
 from sandbox_play import new_play
 
 from arvnodeman.sandbox.catalogue import SIZES
-from arvnodeman.sandbox.workload import job_spec, make_workload
+from arvnodeman.sandbox.control import Control
+from arvnodeman.sandbox.workload import job_spec, make_workload, of_every_kind
 
 
 def test_the_same_seed_makes_the_same_jobs_and_another_one_others() -> None:
@@ -125,3 +126,19 @@ def test_containers_follow_their_jobs() -> None:
         states.append(play.site.store.containers["a"]["state"])
     assert states == ["Locked", "Running", "Complete"]
     assert work.state == "completed"
+
+
+def test_jobs_of_every_kind_are_as_many() -> None:
+    plain = make_workload(1, 40, SIZES)
+    kinds = of_every_kind(plain)
+    assert sum(spec.tasks for spec in kinds) == 40
+    assert {spec.tasks for spec in kinds} == {1, 2}
+    assert {spec.nodes for spec in kinds} == {1, 2}
+    assert {(spec.tasks, spec.requeue) for spec in kinds} == {(1, False), (1, True), (2, False), (2, True)}
+    assert sum(spec.tasks for spec in of_every_kind(plain[:3])) == 3
+
+
+@pytest.mark.parametrize("job", [{"tasks": 2}, {"requeue": True}])
+def test_the_double_takes_no_arrays_and_puts_nothing_back(job: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="for a real Slurm alone"):
+        Control(new_play().site, lambda: None).post("jobs", "", {"jobs": [job]})
