@@ -18,7 +18,7 @@ from arvnodeman.fleet.decide.name_upkeep import keep_names
 from arvnodeman.fleet.decide.names import note_names
 from arvnodeman.fleet.decide.offers import after_offer, offer_sizes
 from arvnodeman.fleet.decide.placing import count_alone, decide_placed, take_placed
-from arvnodeman.fleet.decide.planning import decide_boots, stop_by_plan
+from arvnodeman.fleet.decide.planning import decide_boots, stop_by_plan, summarise
 from arvnodeman.fleet.decide.quiet import let_rest
 from arvnodeman.fleet.decide.records import RecordKeeping, clean_orphans
 from arvnodeman.fleet.decide.state import State
@@ -181,6 +181,8 @@ class Fleet:
         if state.policy.places:  # Slurm itself has found that its jobs can run
             take_placed(state, event)
             decide_placed(state)
+            if state.plan is not None and state.context.gate.lets_boots:
+                summarise(state, state.plan)
         else:
             plan = decide_boots(state, event)
             if plan is not None and state.context.gate.lets_boots:

@@ -42,7 +42,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     take_back(state, plan)
     _begin_boots(state, plan)
     _note_stop(state, plan)
-    _summarise(state, plan)
+    summarise(state, plan)
     return plan
 
 
@@ -107,7 +107,7 @@ def _decide_held_back(state: State, plan: Plan) -> None:
     state.held_back = key
 
 
-def _summarise(state: State, plan: Plan) -> None:
+def summarise(state: State, plan: Plan) -> None:
     """One line for each size: wishlist, nodes by state."""
     assert state.table is not None
     refresh(state)

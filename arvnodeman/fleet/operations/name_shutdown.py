@@ -29,6 +29,7 @@ class NameShutdown(Shutdown):
     is_old = False  # of an earlier time under its name, which waits for another node now
     lost_name = False  # another node that is listed has the name
     jobs: tuple[PlacedJob, ...] = ()  # that were given back and are to be released, for the Fleet to take
+    _was_down = False  # or up: if the scheduler waits for a node of the name now, that is another
     _looks = 0
     _opens = 0
     _power = Power.ON  # as seen last
@@ -42,6 +43,7 @@ class NameShutdown(Shutdown):
         """The first step for what the scheduler says of the name."""
         work = self.node.slurm
         self._power = work.power if work is not None else Power.ON
+        self._was_down = work is not None and work.power not in BOOTING
         if self.kind is ShutdownKind.KILL:
             self._destroy()
         elif self._leaves_by_itself or self.hostname is None or self._is_up_no_more:
@@ -101,6 +103,9 @@ class NameShutdown(Shutdown):
         match step:
             case GiveBack() if isinstance(result, GivenBack):
                 self.step = None
+                if self.hostname in result.kept:
+                    self.cancel("Slurm keeps it, with what is placed there")
+                    return
                 self.ours = True
                 self.jobs = tuple(dict.fromkeys(job for jobs in result.jobs.values() for job in jobs))
                 self._wait_for_work()
@@ -128,11 +133,30 @@ class NameShutdown(Shutdown):
             self._undo()
         elif self.kind is ShutdownKind.GONE:
             self._gone_seen(seen)
-        elif self.lost_name or (work is not None and (work.is_off or (self.is_old and work.power in BOOTING))):
+        elif self.lost_name or (work is not None and work.is_off):
+            self._was_down = True
             self._may_destroy()
-        elif self.is_old and work is not None and work.power is Power.ON:
+        elif work is not None and work.power in BOOTING:
+            self._booting_seen()
+        elif work is not None and work.power is Power.ON and self.is_old:
             self.cancel("it has registered")
+        elif work is not None and work.power is Power.ON and self.ours and not self.shared:
+            self._undrained_seen()
         else:
+            self._undrained = 0
+            self._later()
+
+    def _booting_seen(self) -> None:
+        """The scheduler waits for another node of this name, where this one was up or down before: nothing runs here.
+        Said twice in a row, since what it says just after a restart of its own may be older."""
+        if not (self.is_old or self._was_down):
+            self._undrained = 0
+            self._later()
+        elif self.is_old or self._undrained:
+            self.is_old = True
+            self._may_destroy()
+        else:
+            self._undrained += 1
             self._later()
 
     def _gone_seen(self, seen: NodeSeen) -> None:
@@ -168,7 +192,7 @@ class NameShutdown(Shutdown):
     def _open(self) -> None:
         """The name may have jobs again, unless its size is closed: then what the lists show of it is enough."""
         size = self.node.size.id if self.node.size is not None else ""
-        mine = self.hostname is not None and not (self.shared or self.lost_name or self.is_old)
+        mine = self.hostname is not None and not (self.shared or self.lost_name or self._power in BOOTING)
         if mine and self.context.opens(size):
             self.stage = ShutdownStage.OPEN
             self._say_open()

@@ -491,6 +491,49 @@ def test_no_destroy_leaves_when_the_lists_have_become_old_meanwhile() -> None:
     assert world.open(DestroyNode) == []
 
 
+def test_a_power_down_that_slurm_has_lost_is_asked_for_again() -> None:
+    """As slurmctld forgets what it was told within a second before it is killed."""
+    world = with_machine(Power.ON)
+    world.cycle()
+    world.obey_up_to(LookAtNode)
+    world.word("small-1", Power.ON)
+    world.settle()
+    assert world.destroyed() == []
+    assert world.state("small-1") is NodeState.IDLE
+    cycles(world, 3)
+    assert world.drained() == ["small-1", "small-1"]
+    assert world.destroyed() == ["i-small-1"]
+
+
+def test_a_machine_whose_name_is_powered_up_anew_before_its_destroy_goes_all_the_same() -> None:
+    """Else the job that is placed there waits for a node that cannot come. Row O4."""
+    world = with_machine(Power.ON)
+    world.cycle()
+    world.obey_up_to(LookAtNode)
+    world.place("1", "small-1")
+    world.settle()
+    assert world.destroyed() == ["i-small-1"]
+    cycles(world, 2)
+    assert world.booted() == ["small-1"]
+    assert world.given_back() == []
+
+
+def test_a_machine_that_registers_while_its_jobs_are_given_back_stays() -> None:
+    """Row O17."""
+    world = PlacedWorld(places())
+    world.machine("small-1", Power.STARTING)
+    comes(world)
+    world.place("1", "small-1")
+    world.begin()
+    world.now += HOUR
+    world.cycle(times=2)
+    world.registers("small-1")
+    world.done(world.one(GiveBack), GivenBack({}, ("small-1",)))
+    cycles(world, 3)
+    assert (world.destroyed(), world.given_back()) == ([], ["small-1"])
+    assert world.state("small-1") is NodeState.BUSY
+
+
 def test_an_operators_kill_asks_nobody_and_frees_the_jobs() -> None:
     world = with_machine(Power.ON, MIX, placed=True)
     world.say("small-1", Directive.KILL, "now")
