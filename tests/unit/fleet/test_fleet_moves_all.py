@@ -30,6 +30,8 @@ from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.nodes.polls import BrainClock
 from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.operations.moves_of_boots import BOOT_MOVES, BootStage
+from arvnodeman.fleet.operations.name_shutdown import BOOTING, NameShutdown
+from arvnodeman.fleet.operations.name_steps import GiveBack, OpenNames
 from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.operations.shutdown_stages import SHUTDOWN_MOVES, ShutdownStage
@@ -45,6 +47,8 @@ from arvnodeman.fleet.values.model import (
     Secret,
 )
 from arvnodeman.fleet.values.moves import Moves
+from arvnodeman.fleet.values.placed import GivenBack, NamesOpened, PlacedJob
+from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind, WorkState
 from arvnodeman.slurm.words import node_work
 
 Op = TypeVar("Op", bound=Operation)
@@ -113,6 +117,7 @@ def of_boot(boot: Boot) -> Hashable:
     return (
         boot.stage, type(boot.step), boot.due is None, boot.record is None, boot.node is None, boot.row is None,
         boot._ending, boot._create_pending, boot._unread_until is None, boot.tried, min(boot.attempts, ATTEMPTS),
+        boot.looks_first,
     )  # fmt: skip
 
 
@@ -138,17 +143,21 @@ def befalls_boot(boot: Boot) -> Iterator[Happening[Boot]]:
     if boot.row is not None and boot.stage in (BootStage.READY, BootStage.UNREAD):
         yield "its list", Boot.adopt_node
     elif boot.stage is BootStage.READY:
-        yield "let through", Boot.create
+        yield "let through", Boot.find_first if boot.looks_first else Boot.create
     yield "stop", lambda boot: boot.stop("not wanted")
 
 
-def boots(*, slurm: bool) -> int:
-    return explore(Boot(context(slurm=slurm), SMALL, "token", None), befalls_boot, of_boot)
+def boots(*, slurm: bool, begun_earlier: bool = False) -> int:
+    boot = Boot(context(slurm=slurm, places=begun_earlier), SMALL, "token", None)
+    boot.looks_first = begun_earlier
+    return explore(boot, befalls_boot, of_boot)
 
 
 def test_a_boot_makes_no_move_that_there_is_none_for_and_all_that_there_are(seen: set[tuple[str, str]]) -> None:
     assert boots(slurm=True) > 100
     assert boots(slurm=False) > 100
+    assert seen == edges(BOOT_MOVES) - {("READY", "FIND")}
+    assert boots(slurm=True, begun_earlier=True) > 100
     assert seen == edges(BOOT_MOVES)
 
 
@@ -235,7 +244,7 @@ def shutdowns(kind: ShutdownKind, *, slurm: bool = True, listed: bool = True, ho
 def test_a_shutdown_makes_no_move_that_there_is_none_for_and_all_that_there_are(seen: set[tuple[str, str]]) -> None:
     """Operators' words make an unwanted node's end one of each other kind."""
     assert shutdowns(ShutdownKind.UNWANTED) > 5000
-    assert seen == edges(SHUTDOWN_MOVES)
+    assert seen == edges(SHUTDOWN_MOVES) - {("RELEASE", "OPEN")}
 
 
 @pytest.mark.parametrize("kind", ShutdownKind)
@@ -247,6 +256,63 @@ def test_nor_does_one_without_slurm_or_without_a_name(kind: ShutdownKind, seen: 
 
 def test_nor_does_that_of_one_that_no_list_has_shown(seen: set[tuple[str, str]]) -> None:
     assert shutdowns(ShutdownKind.GONE, listed=False) > 2000
+    assert seen < edges(SHUTDOWN_MOVES)
+
+
+# ---- shutdowns of names that the scheduler powers down --------------------------------------------------------------
+
+
+def of_name_shutdown(shutdown: NameShutdown) -> Hashable:
+    """All that its next moves depend on."""
+    up = shutdown._power in (Power.ON, Power.LEAVING)
+    return of_shutdown(shutdown), up, shutdown._power in BOOTING, shutdown._was_down, shutdown.is_old
+
+
+def befalls_name_shutdown(shutdown: NameShutdown) -> Iterator[Happening[NameShutdown]]:
+    match shutdown.step:
+        case GiveBack():
+            yield "given back", answer(GivenBack({"n": (PlacedJob("1"),)}))
+            yield "kept", answer(GivenBack({}, ("n",)))
+        case OpenNames():
+            yield "opened", answer(NamesOpened(("n",)))
+            yield "not opened", answer(NamesOpened())
+        case LookAtNode():
+            for state, power, placed in POWERS:
+                yield f"{state} {power}", answer(NodeSeen(NodeWork("n", state, power=power, placed=placed)))
+            yield "unknown", answer(NodeSeen(None))
+    for name, happen in befalls_shutdown(shutdown):
+        answered = isinstance(shutdown.step, LookAtNode | GiveBack | OpenNames) and name in ANSWERS
+        if not answered and name not in ELSEWHERE:
+            yield name, happen
+
+
+ANSWERS = {"done", *(f"{word} '' {number}" for word in WORDS for number in (None, 0, 1))}
+ELSEWHERE = {
+    "gate",
+    "throttled",
+    "refused",
+    Directive.DRAIN.value,
+    Directive.RUN.value,
+}  # no other than for all shutdowns
+POWERS = [
+    (WorkState(WorkKind.OFF, "idle~"), Power.OFF, False),
+    (WorkState(WorkKind.UNHEARD, "idle#"), Power.STARTING, False),
+    (WorkState(WorkKind.FREE, "idle"), Power.ON, False),
+    (WorkState(WorkKind.DRAINING, "mix!"), Power.LEAVING, True),
+    (WorkState(WorkKind.OFF, "idle%"), Power.GOING, False),
+]
+
+
+@pytest.mark.parametrize(("kind", "power"), [(ShutdownKind.UNWANTED, Power.ON), (ShutdownKind.REMOVAL, Power.STARTING)])
+def test_nor_does_one_of_a_name_that_is_powered_down(
+    kind: ShutdownKind, power: Power, seen: set[tuple[str, str]]
+) -> None:
+    node = Node(CLOUD, SMALL, EPOCH)
+    state = next(state for state, found, _ in POWERS if found is power)
+    node.record, node.slurm = RECORD, NodeWork("n", state, power=power)
+    shutdown = NameShutdown(context(places=True), node, kind, "n")
+    assert explore(shutdown, befalls_name_shutdown, of_name_shutdown) > 100
+    assert ("RELEASE", "OPEN") in seen
     assert seen < edges(SHUTDOWN_MOVES)
 
 
