@@ -108,7 +108,7 @@ class Slurm(SlurmNodes):
         return self._with_outlook(read)
 
     def submitted(self) -> str:
-        """Another text than before, once jobs were submitted; whatever the queue is, it costs slurmctld 1 to 2 ms."""
+        """Another text than before, once jobs were submitted; it costs slurmctld little, however long the queue is."""
         return self._arrivals.check()
 
     def _with_outlook(self, read: QueueReading) -> WaitingJobs:

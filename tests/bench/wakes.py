@@ -37,6 +37,7 @@ GOAL_LATENCY, GOAL_CPU = 0.1, 1.5  # of the earlier build's
 SUBMITTERS = 4
 LOOK = 0.1  # seconds between two looks at the cloud
 SANDBOX_SCHEDULER = "bf_interval=1,sched_interval=1"  # of the private Slurm
+AS_IT_COMES = "bf_interval=30,sched_interval=60"  # Slurm's own defaults
 STILL = "bf_interval=3600,sched_interval=3600"
 LATEST = 150.0  # seconds after the last submit in which all nodes must have been asked for
 HZ = os.sysconf("SC_CLK_TCK")
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = {name: Figures() for name in builds}
     try:
         with PrivateSlurm(Shape(nodes=given.nodes, slurmd_timeout=3600, message_timeout=30)) as slurm:
-            schedule(slurm, STILL if given.still else "")
+            schedule(slurm, STILL if given.still else AS_IT_COMES)
             fill(slurm, given.jobs)
             for turn in range(given.turns):
                 for name, build in builds.items():
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def schedule(slurm: PrivateSlurm, parameters: str) -> None:
-    """With these SchedulerParameters; '' for Slurm's own defaults."""
+    """With these SchedulerParameters."""
     slurm.stop_controller()
     conf = slurm.folder / "slurm.conf"
     text = conf.read_text()
@@ -117,7 +118,7 @@ def play(
     slurm: PrivateSlurm, build: Build | None, figures: Figures, gaps: Sequence[float], poll: float, quiet: float
 ) -> None:
     """One turn of one build."""
-    with tempfile.TemporaryDirectory() as folder, SiteProcess(speed=1, slots=16, records="slurm") as site:
+    with tempfile.TemporaryDirectory() as folder, made_site(len(gaps)) as site:
         daemon = begun(site, slurm, build, Path(folder), poll, len(gaps)) if build is not None else None
         try:
             if daemon is not None:
@@ -141,6 +142,11 @@ def play(
             if daemon is not None:
                 daemon.end()
     as_before(slurm)
+
+
+def made_site(nodes: int) -> SiteProcess:
+    """Whose cloud has room for so many nodes."""
+    return SiteProcess(speed=1, slots=nodes + 8, quota=nodes + 8, records="slurm")
 
 
 def as_before(slurm: PrivateSlurm) -> None:
