@@ -21,7 +21,7 @@ from arvnodeman.supervision.ending import is_fatal
 
 LISTEN_EVERY = 0.25  # seconds between two looks at the poke file
 SHORTEST = 1.0  # seconds between two wakes: what comes meanwhile is one wake
-SHARE = 20.0  # a poll is woken no sooner than so many times what the last one took
+SHARE = 5.0  # a poll is woken no sooner than so many times what the last one took
 LONGEST = 60.0  # seconds between two looks at the queue while they fail
 
 

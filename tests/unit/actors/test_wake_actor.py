@@ -166,7 +166,7 @@ def test_a_poke_in_the_second_after_a_poll_is_not_lost(site: Site) -> None:
 
 
 def test_polls_that_take_long_are_woken_less_often(site: Site) -> None:
-    """They never take more than a twentieth of the time, whatever pokes."""
+    """They never take more than a fifth of the time, whatever pokes."""
     polls = site.end.vitals.polls
     polls.began(Poll.QUEUE, site.hand.time, 60.0)
     polls.succeeded(Poll.QUEUE, site.hand.time, 50_000, took=2.0)
