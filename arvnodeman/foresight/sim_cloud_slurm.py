@@ -277,8 +277,8 @@ class SimCloudSlurm:
         for name in self.names.values():
             if name.stirred is not None and now >= name.stirred:
                 name.stirred = None
-                self._look_at_power(name)
-            self._look_at_clock(name)
+                self._follow_power(name)
+            self._follow_clock(name)
         if now >= self._place_at:
             self._place_at = NEVER
             self._place()
@@ -296,7 +296,7 @@ class SimCloudSlurm:
             moments.append(self._next_tick())
         self._wake(min(moments))
 
-    def _look_at_power(self, name: PowerName) -> None:
+    def _follow_power(self, name: PowerName) -> None:
         if name.is_wanted:
             name.power, name.since, name.powered_up = STARTING, self._now, self._now
             name.asked_up = False
@@ -312,7 +312,7 @@ class SimCloudSlurm:
         name.silent_at, name.wanted = None, NEVER
         self._wake(self._now + self.habits.suspend_timeout)
 
-    def _look_at_clock(self, name: PowerName) -> None:
+    def _follow_clock(self, name: PowerName) -> None:
         if self._now < name.due(self.habits):
             return
         if name.power == STARTING:
