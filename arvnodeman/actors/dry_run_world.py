@@ -18,7 +18,9 @@ from arvnodeman.fleet.messages import (
     Step,
     StepResult,
 )
+from arvnodeman.fleet.operations.job_steps import CommentJobs
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
+from arvnodeman.fleet.values.job_comments import JobsCommented
 from arvnodeman.fleet.values.model import Secret
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened
 from arvnodeman.loop.world import Answer, Listed, World
@@ -200,6 +202,12 @@ class DryRunWorld:
     def _(self, step: messages.ExplainJob) -> StepResult:
         self._report(step, step.job.id, f"write on job {step.job.id}: {step.reason}")
         return None
+
+    @_pretend.register
+    def _(self, step: CommentJobs) -> StepResult:
+        for comment in step.comments:
+            self._report(step, comment.jobs[0], f"write on the jobs {_some(comment.jobs)}: {comment.line.text}")
+        return JobsCommented()
 
     @_pretend.register
     def _(self, step: messages.CancelJob) -> StepResult:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from arvnodeman.actors.together import RECORD_STEPS, do_record_steps, do_scheduler_steps
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
+from arvnodeman.fleet.operations.job_steps import CommentJobs
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, Secret
 from arvnodeman.records.cloud_names import CloudRecords
@@ -185,6 +186,10 @@ class Hands:
     def _(self, step: messages.ExplainJob) -> StepResult:
         self._scheduler.note_on_job(step.job.id, step.reason)
         return None
+
+    @do.register
+    def _(self, step: CommentJobs) -> StepResult:
+        return self._scheduler.comment_jobs(step.comments, step.spared)
 
     @do.register
     def _(self, step: messages.CancelJob) -> StepResult:

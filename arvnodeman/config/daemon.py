@@ -210,6 +210,16 @@ class DaemonSettings:
         otherwise=_with_arvados,
         at_once=True,
     )
+    explain_after: float = option(
+        NUMBER,
+        "60",
+        "Once a job has waited so long in Slurm and no node comes for it, its AdminComment says why, and until when, "
+        "where that is known: `squeue -O jobarrayid,admin_comment:120`. It is taken away when the job begins; an "
+        "AdminComment of somebody else's stays. Only where dispatcher is slurm. 0: never.",
+        S,
+        low=0,
+        at_once=True,
+    )
     keep_drained: bool = option(
         YES_NO,
         "no",

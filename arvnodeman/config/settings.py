@@ -224,6 +224,7 @@ class Settings:
             vain_retry_after=daemon.vain_retry_after,
             drain_poll_time=daemon.drain_poll_time,
             cancel_unsatisfiable=daemon.cancel_unsatisfiable,
+            explain_after=daemon.explain_after,
             explain_unsatisfiable=not self.arvados.host,
             keep_drained=daemon.keep_drained,
             slurm=slurm,

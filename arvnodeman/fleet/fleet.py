@@ -10,6 +10,7 @@ from operator import attrgetter
 
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, let_through
 from arvnodeman.fleet.decide.cancels import Cancelling
+from arvnodeman.fleet.decide.comments import Commenting, WriteComments
 from arvnodeman.fleet.decide.directives import after_directive, operator_said
 from arvnodeman.fleet.decide.evidence import retry
 from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
@@ -67,6 +68,7 @@ class Fleet:
         self._state = State(policy, now)
         self._records = RecordKeeping()
         self._cancelling = Cancelling()
+        self._commenting = Commenting()
         self._offers: tuple[ProviderSize, ...] = ()
         self._unlisted: set[str] = set()  # errors that are in no table, and were logged
         self._sizes_at: float | None = self._state.t  # when the sizes are asked for next
@@ -187,6 +189,7 @@ class Fleet:
             plan = decide_boots(state, event)
             if plan is not None and state.context.gate.lets_boots:
                 self._settle(*self._cancelling.observe(state, plan))
+        self._settle(*self._commenting.observe(state))
         self._publish()
 
     def _note_unlisted(self, error: RemoteError) -> None:
@@ -279,6 +282,8 @@ class Fleet:
             self._cancelling.ended(state, chore, chore.last_step.job)
         elif isinstance(chore, OfferNames):
             after_offer(state, chore)
+        elif isinstance(chore, WriteComments):
+            self._commenting.ended(state, chore)
         elif isinstance(chore, WriteDirective):
             after_directive(state, chore)
         else:

@@ -14,6 +14,7 @@ from typing import ClassVar, NamedTuple
 
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.values.decisions import Decided as Decided
+from arvnodeman.fleet.values.job_comments import JobsCommented
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
@@ -314,7 +315,15 @@ class NodeSeen:
 
 
 StepResult = (
-    None | CloudNode | RecordPrepared | NodeSeen | GivenBack | NamesOpened | JobsReleased | tuple[ProviderSize, ...]
+    None
+    | CloudNode
+    | RecordPrepared
+    | NodeSeen
+    | GivenBack
+    | NamesOpened
+    | JobsReleased
+    | JobsCommented
+    | tuple[ProviderSize, ...]
 )
 
 

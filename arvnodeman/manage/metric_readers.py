@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.nodes.milestones import BOUNDS, Span, Spread
+from arvnodeman.fleet.operations.job_steps import CommentJobs
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import BackingOff, Unsatisfiable
@@ -177,6 +178,7 @@ OTHER_STEPS = {
     messages.LookAtNode: "look_at_node",
     messages.CancelJob: "cancel_job",
     messages.ExplainJob: "explain_job",
+    CommentJobs: "comment_jobs",
 }
 
 

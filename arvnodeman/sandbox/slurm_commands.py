@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from arvnodeman.sandbox import slurm_format as forms
 from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.slurm import SlurmDouble
-from arvnodeman.sandbox.slurm_jobs import SHORT, SlurmJob, in_turn
+from arvnodeman.sandbox.slurm_jobs import SHORT, SlurmJob, comment_on, in_turn
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, INVALID_NODE, SlurmError, SlurmNode
 
 FROM_STDIN = "--from-stdin"  # of scontrol without a command: what it was given to read follows
@@ -289,14 +289,12 @@ def _update(slurm: SlurmDouble, argv: list[str]) -> str:
 
 def _update_job(slurm: SlurmDouble, argv: list[str]) -> str:
     """The AdminComment is all that can be changed here."""
-    (_, number), *changes = (word.split("=", 1) for word in argv)
-    job = slurm.jobs.get(int(number)) if number.isdigit() else None
-    if job is None:
-        raise _Refused(f"Invalid job id specified for job {number}\n")
+    (_, numbers), *changes = (word.split("=", 1) for word in argv)
     for key, value in changes:
         if key.lower() != "admincomment":
             raise _Refused(f"Update of this parameter is not supported: {key}={value}\nRequest aborted\n")
-        job.admin_comment = value
+        if unknown := comment_on(slurm.jobs, numbers.split(","), value):
+            raise _Refused("".join(f"Invalid job id specified for job {number}\n" for number in unknown))
     return ""
 
 

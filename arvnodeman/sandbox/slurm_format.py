@@ -12,7 +12,7 @@ from arvnodeman.sandbox.slurm_gres import tres
 from arvnodeman.sandbox.slurm_jobs import SHORT, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, Base, SlurmNode
 
-_FIELD = re.compile(r"%(\.?)(\d*)([A-Za-z%]|\{[a-z-]+\})")
+_FIELD = re.compile(r"%(\.?)(\d*)([A-Za-z%]|\{[a-z_-]+\})")
 _LONG_WORDS = {
     "alloc": "allocated",
     "mix": "mixed",
@@ -260,6 +260,8 @@ SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "mintime": lambda _job: "0:00",
     "licenses": SQUEUE_FIELDS["W"],
     "reqnodes": SQUEUE_FIELDS["n"],
+    "state": SQUEUE_FIELDS["T"],
+    "admin_comment": lambda job: job.admin_comment or "(null)",
 }
 """The names that the option --Format has for them."""
 

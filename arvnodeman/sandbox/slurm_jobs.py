@@ -155,3 +155,15 @@ def _reason(need: Need, nodes: Mapping[str, SlurmNode], gone: str) -> str:
     if sum(node.up for node in offering) >= need.nodes:
         return "Resources"
     return f"ReqNodeNotAvail, UnavailableNodes:{gone}" if gone else "ReqNodeNotAvail"
+
+
+def comment_on(jobs: Mapping[int, SlurmJob], numbers: Iterable[str], comment: str) -> list[str]:
+    """Write the AdminComment of these jobs; the numbers of those that are unknown, which cost the others nothing."""
+    unknown = []
+    for number in numbers:
+        job = jobs.get(int(number)) if number.isdigit() else None
+        if job is None:
+            unknown.append(number)
+        else:
+            job.admin_comment = comment
+    return unknown

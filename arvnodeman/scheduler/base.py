@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
+from arvnodeman.fleet.values.job_comments import JobComment, JobsCommented
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, SchedulerFailure
 from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
@@ -100,7 +101,12 @@ class Scheduler(Protocol):
         """Cancel a job. That there is none is success."""
 
     def note_on_job(self, job_id: str, comment: str) -> None:
-        """Write on a job, for its owner, why it will never run. That the job is gone is success."""
+        """Write on a job, for its owner, why it will never run, unless somebody else has written on it. That the job is
+        gone is success."""
+
+    def comment_jobs(self, comments: Sequence[JobComment], spared: Sequence[str]) -> JobsCommented:
+        """Write on jobs, each line on its own, why no node runs for them, and take what we wrote off all others but the
+        spared ones. What somebody else has written stays. Jobs that are gone are success."""
 
     # ---- many nodes at a time: each by itself, unless a scheduler can do better -----------------------------------
 

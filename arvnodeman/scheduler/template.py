@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from arvnodeman.fleet.values.job_comments import JobComment, JobsCommented
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, SchedulerFailure
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.work import NodeWork, WaitKind, WorkKind, WorkState
@@ -193,6 +194,17 @@ class TemplateScheduler(Scheduler):
         self._ask()
         if job_id in self.jobs:
             self.jobs[job_id].comment = comment
+
+    def comment_jobs(self, comments: Sequence[JobComment], spared: Sequence[str]) -> JobsCommented:
+        """See Scheduler. A real one has to tell its own lines from somebody else's."""
+        self._ask()
+        if self.forbids:
+            raise _refused("the scheduler does not let this account change jobs")
+        texts = {job: each.line.text for each in comments for job in each.jobs}
+        changed = [job for job in self.jobs.values() if job.comment != texts.get(job.id, "") and job.id not in spared]
+        for job in changed:
+            job.comment = texts.get(job.id, "")
+        return JobsCommented(len(changed))
 
     # ---- what happens by itself: a real scheduler has this elsewhere -----------------------------------------------
 

@@ -21,6 +21,7 @@ from arvnodeman.slurm.errors import (
     UnknownNode,
     first_line,
 )
+from arvnodeman.slurm.job_comments import says_gone
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.nodes import ALL, check_hostname
 from arvnodeman.slurm.placed import CONFIGURING, PENDING, PLACED_FORMAT, JobLine, read_placed
@@ -30,7 +31,6 @@ from arvnodeman.slurm.squeue import QueueReading
 
 BEGIN_TIME = "BeginTime"
 _ASKED = 1000  # jobs, in one command
-_NO_SUCH_JOB = ("invalid job id", "already finished", "already completing", "no longer pending")
 Words = tuple[str, ...]
 
 
@@ -174,8 +174,7 @@ class CloudNodesAndJobs(NamesInSlurm):
 
 def is_gone(failure: SlurmFailure) -> bool:
     """Is a job that was to be changed gone, or past what was to be changed?"""
-    lowered = failure.said.lower()
-    return any(saying in lowered for saying in _NO_SUCH_JOB)
+    return says_gone(failure.said)
 
 
 def _unless_gone(number: str, failure: SlurmFailure) -> dict[str, SlurmFailure]:

@@ -25,6 +25,14 @@ def unmarked(comment: str) -> str:
     return "" if text == BACK else text
 
 
+def commented(comment: str, text: str) -> str:
+    """The AdminComment of a job of which this is to be said, where it was `comment`; '' for nothing. Somebody else's
+    stays, and so does the mark of a job that was given back, until that is released."""
+    if is_marked(comment) or (comment and not comment.startswith(OURS)):
+        return comment
+    return f"{OURS} {text}" if text else ""
+
+
 def is_marked(comment: str) -> bool:
     """Was the job given back, and not released since?"""
     return comment == BACK or is_once(comment)

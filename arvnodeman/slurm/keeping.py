@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from arvnodeman.slurm.commands import check_job_number
 from arvnodeman.slurm.errors import ControllerAway, Refused, SlurmFailure, UnknownNode, first_line
-from arvnodeman.slurm.many import ManyNodes
+from arvnodeman.slurm.job_comments import CommentedJobs
 from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes, parse_partitions
 
 _NAMES = 500  # of nodes in one argument; for more all nodes are listed
@@ -30,7 +29,7 @@ class NameNote:
     keeps_hostname: bool = False
 
 
-class NamesInSlurm(ManyNodes):
+class NamesInSlurm(CommentedJobs):
     """Slurm with what a keeper needs of it."""
 
     def shown(self) -> dict[str, ShownNode]:
@@ -76,15 +75,6 @@ class NamesInSlurm(ManyNodes):
                 raise Refused("scontrol", f"{address[:80]!r} is not the address of a node")
             changes += [f"NodeAddr={address}", *([] if note.keeps_hostname else [f"NodeHostName={note.name}"])]
         return [*changes, *(["State=RESUME"] if note.resume else [])]
-
-    def note_on_job(self, number: str, comment: str) -> None:
-        """Write a job's AdminComment: `scontrol show job` shows it to its owner. That the job is gone is success."""
-        check_job_number("scontrol", number)
-        try:
-            self._run("scontrol", "update", f"JobId={number}", f"AdminComment={self.one_line(comment)}")
-        except Refused as refusal:
-            if not any(saying in refusal.said.lower() for saying in ("invalid job id", "already finished")):
-                raise
 
     def configuration(self) -> Mapping[str, str]:
         """slurm.conf as slurmctld has read it; what is not set is left out."""

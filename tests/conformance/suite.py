@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 
+from arvnodeman.fleet.values.job_comments import JobComment, Line
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, SchedulerFailure
 from arvnodeman.fleet.values.work import FREE, OUR_SHUTDOWN, NodeWork, WaitKind, WorkKind, reason_for
 from arvnodeman.scheduler.base import Scheduler
@@ -420,6 +421,18 @@ def a_note_is_written_on_a_job(stage: Stage) -> None:
     scheduler.note_on_job(job, "too late")
 
 
+def why_jobs_wait_is_written_once_and_taken_away(stage: Stage) -> None:
+    """Not from those that are spared."""
+    scheduler = stage.scheduler()
+    job = stage.submit("never")
+    stage.until(lambda: waiting(scheduler) == [job], "the job to wait")
+    comments = [JobComment(Line("max_nodes of 8 reached"), (job,))]
+    assert [scheduler.comment_jobs(comments, []).changed for _ in range(2)] == [1, 0]
+    assert [scheduler.comment_jobs([], spared).changed for spared in ([job], [], [])] == [0, 1, 0]
+    assert scheduler.comment_jobs([JobComment(Line("it is gone"), ("4000000",))], []).changed == 0
+    scheduler.cancel(job)
+
+
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 
@@ -510,6 +523,7 @@ SUITE: dict[str, Test] = {
         a_held_job_is_none_that_nodes_would_help,
         a_cancelled_job_is_gone_and_may_be_gone_already,
         a_note_is_written_on_a_job,
+        why_jobs_wait_is_written_once_and_taken_away,
         silence_is_no_answer,
         tells_whether_this_account_may_change_nodes,
         tells_an_account_without_rights,

@@ -152,6 +152,25 @@ def test_what_no_size_can_serve_waits_with_the_reason_on_it(alone: Stage) -> Non
     assert_nothing_is_left(alone)
 
 
+def test_a_job_that_a_limit_stops_says_so_in_the_queue_and_somebody_elses_words_stay(alone: Stage) -> None:
+    daemon = alone.daemon(max_nodes=1, explain_after=2)
+    first = sbatch(alone, "first", "--exclusive", seconds=600)
+    alone.until(lambda: alone.slurm("squeue", "-h", "-j", first, "-o", "%t") == "R", "the first to run")
+    jane, *others = (sbatch(alone, "behind", "--exclusive") for _ in range(3))
+    alone.slurm("scontrol", "update", f"JobId={jane}", "AdminComment=ask Jane")
+
+    def comment(job: str) -> str:
+        return alone.slurm("squeue", "-h", "-j", job, "-O", "admin_comment:120").strip()
+
+    told = "Node Manager: small: max_nodes of 1 reached, waits for others to end"
+    alone.until(lambda: all(comment(job) == told for job in others), "both to say why they wait", 2 * BOUND)
+    assert comment(first) in ("", "(null)")
+    assert comment(jane) == "ask Jane"
+    alone.slurm("scancel", first, jane, *others)
+    until_over(alone)
+    assert daemon.stop() == 0
+
+
 def test_a_name_that_an_administrator_has_drained_is_left_out(alone: Stage) -> None:
     alone.slurm("scontrol", "update", "NodeName=compute1", "State=DRAIN", "Reason=disk broken")
     try:

@@ -374,6 +374,7 @@ class Policy:
     vain_retry_after: float = 300.0  # first back-off of jobs that Slurm did not use nodes for
     drain_poll_time: float = 10.0
     cancel_unsatisfiable: bool = True
+    explain_after: float = 0.0  # say on a job in the scheduler why it has waited so long; 0: never
     explain_unsatisfiable: bool = False  # say why on the job in Slurm, also where it is not cancelled
     keep_drained: bool = False
     slurm: bool = False  # the slurm dispatcher: drains, features, weights

@@ -11,7 +11,9 @@ from arvnodeman.actors.dry_run_world import DryRunWorld
 from arvnodeman.actors.overlay import Overlay
 from arvnodeman.fleet import messages as m
 from arvnodeman.fleet.messages import CloudListed, NodeSeen, Poll, QueueListed, RecordPrepared, RecordsListed, Step
+from arvnodeman.fleet.operations.job_steps import CommentJobs
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
+from arvnodeman.fleet.values.job_comments import JobComment, Line
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
@@ -110,6 +112,7 @@ CHANGES: list[Step] = [
     m.SetNodeDown(1, "compute1", "why"),
     m.CancelJob(1, JOB, "too big"),
     m.ExplainJob(1, JOB, "too big"),
+    CommentJobs(1, (JobComment(Line("too dear"), ("7",)),)),
 ]
 ASKS: list[Step] = [
     m.ListSizes(1),

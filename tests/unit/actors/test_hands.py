@@ -10,7 +10,9 @@ import pytest
 from arvnodeman.actors.hands import Hands, Makers
 from arvnodeman.actors.waiting import family_of
 from arvnodeman.fleet import messages as m
+from arvnodeman.fleet.operations.job_steps import CommentJobs
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
+from arvnodeman.fleet.values.job_comments import JobComment, Line
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
@@ -111,6 +113,11 @@ STEPS: list[tuple[m.Step, list[Any], str | None]] = [
         None,
     ),
     (m.ExplainJob(1, slurm_job(True), "too big"), [call.slurm.note_on_job(slurm_job(True).id, "too big")], None),
+    (
+        CommentJobs(1, (JobComment(Line("too dear"), ("7",)),), ("8",)),
+        [call.slurm.comment_jobs((JobComment(Line("too dear"), ("7",)),), ("8",))],
+        "slurm.comment_jobs",
+    ),
     (
         m.CancelJob(1, slurm_job(False), "too big"),
         [call.jobs.explain(slurm_job(False).id, "too big"), call.jobs.cancel(slurm_job(False).id)],

@@ -38,6 +38,11 @@ GOOD_NODE = "compute1|idle|1|(null)|none"
 PATIENCE = 20.0  # seconds that a condition may take to come true
 
 
+def listed(number: str, comment: str = "") -> str:
+    """A job as it is listed with its AdminComment."""
+    return BEHIND.join((number, "PENDING", "wrap", comment))
+
+
 class Commands:
     """A directory of stand-ins for Slurm's commands, alone on PATH, that write down how they were called."""
 
@@ -787,11 +792,12 @@ def test_an_old_squeue_is_asked_by_letters(commands: Commands) -> None:
 def test_a_job_is_cancelled_and_noted_on_by_its_number(commands: Commands, number: str) -> None:
     commands.say("scancel", "")
     commands.say("scontrol", "")
+    commands.say("squeue", listed(number, comment="(null)"))
     slurm = NamesInSlurm(numbered=True)
     slurm.note_on_job(number, "no size\nfits")
     slurm.cancel(number)
-    assert commands.called() == [
-        ["scontrol", "update", f"JobId={number}", "AdminComment=no size fits"],
+    assert commands.called()[1:] == [
+        ["scontrol", "update", f"JobId={number}", "AdminComment=Node Manager: no size fits"],
         ["scancel", number],
     ]
 
@@ -815,6 +821,7 @@ def test_what_is_no_number_of_a_job_reaches_no_command(commands: Commands, numbe
     ],
 )
 def test_a_job_that_is_gone_needs_no_note(commands: Commands, said: str, fine: bool) -> None:
+    commands.say("squeue", listed("7"))
     commands.say("scontrol", said, code=1, stream=2)
     if fine:
         NamesInSlurm(numbered=True).note_on_job("7", "why")
