@@ -587,3 +587,52 @@ def test_two_lists_are_never_mixed() -> None:
     world.slurm = now
     assert world.told(OpenNames) == ["small-1"]
     assert [step for step in world.asked if isinstance(step, SetNodeDown)] == []
+
+
+@pytest.mark.parametrize(
+    ("word", "destroyed"), [(Directive.KILL, True), (Directive.DRAIN, True), (Directive.HOLD, False)]
+)
+def test_operators_words_that_a_restart_finds_are_obeyed(word: Directive, destroyed: bool) -> None:
+    world = PlacedWorld(places())
+    world.machine("small-1", directive=OperatorDirective(word, "look"))
+    world.begin()
+    cycles(world, 4)
+    assert world.destroyed() == ["i-small-1"] * destroyed
+
+
+def test_a_machine_that_the_cloud_calls_failed_while_it_boots_gives_its_jobs_back_and_goes() -> None:
+    """Row O17."""
+    world = PlacedWorld(places())
+    world.machine("small-1", Power.STARTING, failed=True, fault="no host")
+    comes(world)
+    world.place("1", "small-1")
+    world.begin()
+    cycles(world, 2)
+    assert world.given_back() == ["small-1"]
+    assert world.destroyed() == ["i-small-1"]
+    assert world.held == set()
+
+
+def test_a_machine_that_vanishes_while_it_boots_gives_its_jobs_back_and_its_name_is_opened() -> None:
+    """Whoever waits for them: no node comes there any more. Row O17."""
+    world = PlacedWorld(places())
+    world.machine("small-1", Power.STARTING)
+    comes(world)
+    world.place("1", "small-1")
+    world.interactive = {"1"}
+    world.begin()
+    del world.cloud["i-small-1"]
+    for _ in range(10):
+        world.cycle()
+        world.settle()
+    assert world.given_back() == ["small-1"]
+    assert world.held == set()
+    assert world.told(OpenNames) == ["small-1"]
+    assert [step for step in world.asked if isinstance(step, SetNodeDown)] == []
+
+
+def test_a_machine_with_less_than_slurm_was_told_is_powered_down_and_destroyed() -> None:
+    world = with_machine(Power.ON, WorkState(WorkKind.UNFIT, "inval"))
+    cycles(world, 3)
+    assert world.drained() == ["small-1"]
+    assert world.destroyed() == ["i-small-1"]
