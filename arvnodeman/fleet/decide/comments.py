@@ -6,8 +6,9 @@ job that has begun since, needs no memory here. There is none while the same is 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.decide.state import State
@@ -23,6 +24,7 @@ from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_placing import Comes
 
 ROUND = 60.0  # seconds between two rounds, at least
+LOOK = 10.0  # seconds between two passes over the jobs that wait, at least: the queue may be polled each second
 REFUSED_AGAIN = 3600.0  # seconds after this account was refused
 DRIVER = "arvnodeman.jobqueue"
 
@@ -32,7 +34,9 @@ class _Said:
     """What one round has said."""
 
     lines: Mapping[str, Line] = field(default_factory=dict)  # by job, or by the number of an array
-    counts: Mapping[str, int] = field(default_factory=dict)  # waiting tasks of each: one that has begun has the line
+    counts: Mapping[str, int] = field(
+        default_factory=dict
+    )  # of an array: tasks that wait; one that has begun has the line
 
 
 class WriteComments(Chore):
@@ -62,6 +66,7 @@ class Commenting:
         self._lines: dict[str, float | None] = {}  # until when each text was said to hold
         self._said: _Said | None = None  # None: an earlier run may have said anything
         self._next: float | None = None  # steady time before which there is no round; None: nothing was looked at yet
+        self._looked = -math.inf  # steady time of the newest pass over the queue
         self._is_busy = False
         self._told = ""  # the failure that was told of
 
@@ -73,26 +78,34 @@ class Commenting:
         gate = state.context.gate
         if self._is_busy or gate.is_shut_by(Bar.STOPPING) or gate.is_shut_by(Bar.SAFE_MODE) or not state.policy.slurm:
             return []
-        causes: dict[str, Reason] = {}
-        counts: Counter[str] = Counter()
-        for job, cause in _waiting(state):
-            number = job.id if job.names else number_of(job.id)
-            causes.setdefault(number, cause)
-            counts[number] += 1
-        since, t = self._since, state.t
-        self._since = {number: since.get(number, t) for number in causes}
+        t = state.t
+        if t < self._looked + LOOK:
+            return []
+        self._looked = t
+        causes, counts = _by_number(_waiting(state))
+        self._remember(causes, t)
         if self._next is None:
             self._next = t + wait
         if t < self._next or state.plan is None:
             return []
-        due = {number: cause for number, cause in causes.items() if wait and t - self._since[number] >= wait}
-        said = _Said(self._lines_of(due, state), {number: counts[number] for number in due})
+        since, latest = self._since, t - wait
+        due = {number: cause for number, cause in causes.items() if since[number] <= latest} if wait else {}
+        said = _Said(self._lines_of(due, state), {number: counts[number] for number in counts if number in due})
         if said == self._said:
             return []
         self._next = t + ROUND
         young = (number for number in causes if number not in due)
         spared = [each for each in young if wait or isinstance(causes[each], reasons.Unsatisfiable)]
         return [self._begin(state, said, spared)]
+
+    def _remember(self, causes: Mapping[str, Reason], t: float) -> None:
+        """Since when each waits. Most do since long: these are left as they are."""
+        since = self._since
+        for number in since.keys() - causes.keys():
+            del since[number]
+        if len(since) < len(causes):
+            for number in causes.keys() - since.keys():
+                since[number] = t
 
     def _lines_of(self, due: Mapping[str, Reason], state: State) -> dict[str, Line]:
         """The line of each. A text that has a time keeps it until that is over, and while a node is tried after a rest,
@@ -156,8 +169,24 @@ class Commenting:
         state.context.error(text, error.text, logger=DRIVER)
 
 
-def _waiting(state: State) -> Iterator[tuple[Job, Reason]]:
-    """The jobs that wait and for which no node is there or comes, each with the reason that is published."""
+def _by_number(waiting: Iterable[tuple[Sequence[Job], Reason]]) -> tuple[dict[str, Reason], Counter[str]]:
+    """The reason of each job, or of each array by its number; and how many tasks of each array wait. There may be
+    tens of thousands of jobs, and most are no tasks."""
+    causes: dict[str, Reason] = {}
+    counts: Counter[str] = Counter()
+    for jobs, cause in waiting:
+        for job in jobs:
+            number = job.id
+            if "_" in number and not job.names:
+                number = number_of(number)
+                counts[number] += 1
+            if number not in causes:
+                causes[number] = cause
+    return causes, counts
+
+
+def _waiting(state: State) -> Iterator[tuple[Sequence[Job], Reason]]:
+    """The jobs that wait and for which no node is there or comes, by group, each with the reason that is published."""
     if state.plan is None:
         return
     gate = state.context.gate
@@ -170,10 +199,10 @@ def _waiting(state: State) -> Iterator[tuple[Job, Reason]]:
         served = share.served - (share.booting if shut is not None and not state.plan.in_force else 0)
         cause = share.cause if isinstance(share.cause, reasons.Unsatisfiable) else shut or share.cause
         if cause is not None:
-            yield from ((jobs[place], cause) for place in share.places[served:] if jobs[place].in_slurm)
+            yield [job for job in map(jobs.__getitem__, share.places[served:]) if job.in_slurm], cause
 
 
-def _placed(state: State) -> Iterator[tuple[Job, Reason]]:
+def _placed(state: State) -> Iterator[tuple[Sequence[Job], Reason]]:
     """Where the scheduler places jobs: those that cannot have their nodes, and those that wait for a size of which no
     job is placed now."""
     assert state.table is not None
@@ -187,4 +216,4 @@ def _placed(state: State) -> Iterator[tuple[Job, Reason]]:
         if cause is None and not job.names:
             cause = closed.get(job.shape.size) if job.shape.size is not None else shut
         if cause is not None and not isinstance(cause, Comes):
-            yield job, cause
+            yield (job,), cause
