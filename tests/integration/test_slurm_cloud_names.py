@@ -15,8 +15,10 @@ from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord, Rem
 from arvnodeman.fleet.values.work import Power
 from arvnodeman.records.cloud_names import CloudRecords
 from arvnodeman.records.keeper import check_keeper
+from arvnodeman.records.power_saving import power_warnings
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import CloudNames, Shape
+from arvnodeman.slurm.keeping import NamesInSlurm
 
 FILE = """\
 [Arvados]
@@ -174,3 +176,39 @@ def test_names_that_are_not_right_are_refused(settings: Callable[..., Settings])
         with pytest.raises(ConfigError) as refused:
             check_keeper(settings(small=option))
         assert any(line in problem for problem in refused.value.problems)
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "doc" / "slurm-decides.md").read_text(encoding="utf-8")
+OF_THE_PAGE = ("Suspend", "Resume", "ReturnToService", "SlurmctldParameters", "SchedulerParameters", "NodeName", "Part")
+
+
+def test_the_files_of_the_handbook_fit_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's slurm.conf in place of the private one's nodes, on the places of that; its poke is not installed."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    conf = next(text for kind, text in blocks if not kind and "PartitionName=" in text)
+    cfg = tmp_path / "site.cfg"
+    cfg.write_text(next(text for kind, text in blocks if kind == "ini"))
+    told = re.sub(r"Program=\S+", "Program=/bin/true", conf)
+    with PrivateSlurm(Shape(nodes=1, message_timeout=10)) as fresh:
+        for name, value in fresh.environment().items():
+            monkeypatch.setenv(name, value)
+        path = fresh.folder / "slurm.conf"
+        kept = [line for line in path.read_text().splitlines() if not line.startswith(OF_THE_PAGE)]
+        fresh.stop_controller()
+        for state in (fresh.folder / "state").iterdir():
+            state.unlink()
+        path.write_text("\n".join([*kept, *told.splitlines(), ""]), encoding="ascii")
+        fresh.start_controller()
+        settings = check_keeper(load(str(cfg)))
+        assert settings.places
+        keeper = CloudRecords(settings)
+        assert {size.id for size in settings.sizes} == {each.size for each in keeper.list_records()}
+        slurm = NamesInSlurm()
+        names = [each.uuid for each in keeper.list_records()]
+        assert list(power_warnings(slurm.configuration(), slurm.shown(), names)) == []
+        assert check_keeper(load(_with_auto(cfg))).places
+
+
+def _with_auto(cfg: Path) -> str:
+    cfg.write_text(cfg.read_text().replace("node_records = slurm-cloud", "node_records = auto"))
+    return str(cfg)
