@@ -25,6 +25,7 @@ CHOSEN = tuple(
         "cloud_names",
         "cloud_life",
         "cloud_likeness",
+        "cloud_troubles",
     )
 )
 AT_ONCE = 3  # tests, which wait more than they work

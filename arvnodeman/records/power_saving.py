@@ -14,6 +14,7 @@ from arvnodeman.config.size_names import few, names_in
 from arvnodeman.fleet.values.features import SIZE_FEATURE
 from arvnodeman.fleet.values.model import SizeSection
 from arvnodeman.records.advice import NOT_SHOWN, Advice, Partitions, power_saved, seconds_of
+from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.show import ShownNode
 
 YEAR = 365 * 86400.0  # seconds: a SuspendTime from here on stops no node
@@ -127,6 +128,8 @@ def _sizes(sizes: Sequence[SizeSection], shown: Shown, by_size: Mapping[str, Seq
             yield f"{option}: none are listed, and no name declared CLOUD has the feature {SIZE_FEATURE}{size.id}"
         elif not known:
             yield f"{option}: it shows none of {few(names)}: {NOT_IN_CONF}"
+        if DUMMY_NODE in known:
+            yield f"{option}: {DUMMY_NODE} is kept for Arvados' dispatcher and never changed; take it out, or rename it"
         two = [name for name in known if owners.setdefault(name, size.id) != size.id]
         if two:
             yield f"{option}: {few(two)}: of [Size {owners[two[0]]}] as well, by the features in slurm.conf"

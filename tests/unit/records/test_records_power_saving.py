@@ -184,6 +184,7 @@ def test_22_05_will_do_for_one_size(loaded: Load) -> None:
             [cloud("s-3", cpus="8")],
             "[Size small] node_names: s-1 has CPUs=2 RealMemory=4000, s-3 has CPUs=8 RealMemory=4000 ",
         ),
+        ([cloud("compute0")], "[Size small] node_names: compute0 is kept for Arvados' dispatcher and never changed; "),
         ([cloud("s-3", memory="8000")], "[Size small] node_names: s-1 has CPUs=2 RealMemory=4000, s-3 has CPUs=2 "),
         (
             [ShownNode("u-1", "UNKNOWN", partitions=("cloud", "x"))],
