@@ -147,7 +147,7 @@ class SimCloudSlurm:
         lived = bool(name.jobs) and name.power == UP and name.answers
         self._throw_off(name)
         name.completing = False
-        name.down = not lived  # a slurmd that is asked to end a job registers again
+        name.down, name.down_at = not lived, self._now  # a slurmd that is asked to end a job registers again
         if lived:
             self._place_soon()
         return True
@@ -323,6 +323,9 @@ class SimCloudSlurm:
         elif name.power == GOING:
             name.power, name.since = OFF, self._now
             self._stir(name)
+            self._place_soon()
+        elif name.down:
+            name.down = False  # ReturnToService
             self._place_soon()
         elif not name.silent:
             name.silent = True

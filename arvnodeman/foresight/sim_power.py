@@ -23,7 +23,7 @@ class Habits:
     resume_timeout: float = 1800.0
     suspend_timeout: float = 120.0
     slurmd_timeout: float = 300.0
-    ping: float = 60.0  # until it notices that a slurmd is gone
+    ping: float = 60.0  # until it notices that a slurmd is gone, or answers though its name is down
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +41,7 @@ class PowerName:
     asked_down: bool = False  # POWER_DOWN
     asked_up: bool = False  # POWER_UP
     down: bool = False
+    down_at: float = 0.0  # when somebody said so
     drain: bool = False
     completing: bool = False
     silent_at: float | None = None  # when its slurmd answered last, where that is gone
@@ -127,6 +128,8 @@ class PowerName:
             return self.since + habits.resume_timeout
         if self.power == GOING:
             return self.since + habits.suspend_timeout
+        if self.power == UP and self.down and self.answers:
+            return self.down_at + habits.ping
         if self.power == UP and self.silent_at is not None and not self.down:
             return self.silent_at + (habits.slurmd_timeout if self.silent else habits.ping)
         return NEVER

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -29,6 +29,7 @@ from arvnodeman.slurm.show import parse_nodes
 BOUND = 90.0  # real seconds until a word has come
 STAYS = 1.5  # real seconds that it has to stay
 SETTLES = 8.0  # virtual seconds after a command: whatever it leads to by itself has happened, and no time-out is over
+LONG, SHORT = 3000, 30  # seconds until a name is given up that powers up or down, or a slurmd that is silent
 CORES, MEMORY = 2, 4000
 OLDEST = (22, 5)
 COMMANDS = ("power_down", "power_down_asap", "power_down_force", "power_up", "resume", "drain", "down")
@@ -42,6 +43,7 @@ class Row:
     state: str
     doings: tuple[str, ...]
     once: bool = False
+    timed: bool = False  # with short time-outs, of which each is over before the next is done
 
     @property
     def label(self) -> str:
@@ -68,18 +70,43 @@ ROWS = (
     Row("mix", ("power_down_asap", "cancel")),
     Row("mix", ("power_down", "resume", "cancel")),
 )
+TIMED = tuple(
+    Row(state, tuple(doings), timed=True)
+    for state, *doings in (
+        ("idle~", "power_up"),
+        ("idle~", "power_up", "boot"),
+        ("idle~", "job"),
+        ("idle~", "power_down"),
+        ("idle~", "power_down_asap"),
+        ("idle~", "power_down", "boot"),
+        ("idle~", "boot"),
+        ("idle~", "boot", "power_down", "power_up"),
+        ("idle", "power_down"),
+        ("idle", "power_down_asap"),
+        ("idle", "drain", "power_down"),
+        ("idle", "down"),
+        ("idle", "down", "power_down"),
+        ("idle", "kill"),
+        ("idle", "kill", "power_down", "resume"),
+        ("mix", "kill"),
+        ("mix", "kill", "power_down"),
+        ("mix", "power_down_force"),
+    )
+)
 
 
 class Simulated:
-    """The rows in virtual time."""
+    """The rows in virtual time. `patience`: seconds that names may take to power up, and to power down."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Sequence[Row], patience: float) -> None:
         self.agenda = Agenda(0.0)
-        sizes = [ProviderSize(size_of(row), size_of(row), MEMORY, 10, price=1.0, cores=CORES) for row in ROWS]
+        sizes = [ProviderSize(size_of(row), size_of(row), MEMORY, 10, price=1.0, cores=CORES) for row in rows]
         self.slurm = SimCloudSlurm(self.agenda, random.Random(1), sizes, 1, lambda _job: None)
-        self.slurm.habits.resume_timeout = self.slurm.habits.suspend_timeout = 3000.0
+        self.slurm.habits.resume_timeout = self.slurm.habits.suspend_timeout = patience
+        self.slurm.habits.slurmd_timeout, self.slurm.habits.ping = patience, patience / 3
         self.jobs: dict[Row, PlacedSimJob] = {}
-        for row in ROWS:
+        self.nodes: dict[Row, SimNode] = {}
+        for row in rows:
             for doing in begin(row.state):
                 self.do(row, doing)
                 self.advance(SETTLES)
@@ -102,8 +129,11 @@ class Simulated:
                 self.jobs[row] = job
                 self.slurm.submit(job)
             case "boot":
-                node = SimNode(f"{name}@{now}", name, size_of(row), "", now, name, "", up=True)
+                node = self.nodes[row] = SimNode(f"{name}@{now}", name, size_of(row), "", now, name, "", up=True)
                 self.slurm.register(name, node, now)
+            case "kill":
+                self.nodes[row].gone = True
+                self.slurm.lost(name, self.nodes[row])
             case "cancel":
                 self.slurm.cancel(self.jobs[row], "by its user")
             case "start now":
@@ -145,6 +175,8 @@ class Real:
             case "boot":
                 self.slurm.kill_node(name)
                 self.slurm.start_node(name)
+            case "kill":
+                self.slurm.kill_node(name)
             case "cancel":
                 self.slurm.say("scancel", self.jobs[row])
             case "start now":
@@ -164,7 +196,7 @@ class Real:
             if (found := re.search(r"^JobId=(\d+) .*JobState=(\w+)", line)) is not None
         }
         words = {}
-        for row in ROWS:
+        for row in (each for each in (*ROWS, *TIMED) if name_of(each) in nodes):
             node, number = nodes[name_of(row)], self.jobs.get(row)
             state = states.get(number, "?") if number is not None else ""
             words[row] = normal("+".join([node.base, *sorted(node.flags)]), state)
@@ -186,7 +218,7 @@ def name_of(row: Row) -> str:
 
 def size_of(row: Row) -> str:
     """One for each row."""
-    return f"row{ROWS.index(row)}"
+    return f"row{ROWS.index(row)}" if row in ROWS else f"timed{TIMED.index(row)}"
 
 
 def begin(state: str) -> Sequence[str]:
@@ -221,43 +253,60 @@ class Outcome:
 Story = dict[Row, list[Outcome]]
 
 
-@pytest.fixture(scope="module")
-def stories() -> Iterator[tuple[Story, Story]]:
+def play(rows: Sequence[Row], patience: int, settles: float) -> tuple[Story, Story]:
     """What the simulated Slurm says in each row, and the real one: all rows at once, a doing of each at a time."""
     need_slurm()
     if slurm_version() < OLDEST:
         pytest.skip("this Slurm has other words for the power of a node, and not all of the commands")
-    names = tuple(CloudNames(names=name_of(row), size=size_of(row), cores=CORES, memory=MEMORY) for row in ROWS)
-    power = (("SuspendTimeout", "3000"), ("ResumeTimeout", "3000"), ("PrivateData", "cloud"))
-    with PrivateSlurm(Shape(nodes=1, slurmd_timeout=3000, cloud=names, power=power)) as slurm:
-        real, simulated = Real(slurm), Simulated()
-        _bring_to_begin(real)
-        expected: Story = {row: [Outcome("begins", True, simulated.word(row))] for row in ROWS}
-        words = real.come_to({row: simulated.word(row) for row in ROWS})
-        found: Story = {row: [Outcome("begins", True, words[row])] for row in ROWS}
-        for turn in range(max(len(row.doings) for row in ROWS)):
-            due = {row: row.doings[turn] for row in ROWS if turn < len(row.doings)}
+    names = tuple(CloudNames(names=name_of(row), size=size_of(row), cores=CORES, memory=MEMORY) for row in rows)
+    power = (("SuspendTimeout", f"{patience}"), ("ResumeTimeout", f"{patience}"), ("PrivateData", "cloud"))
+    with PrivateSlurm(Shape(nodes=1, slurmd_timeout=patience, cloud=names, power=power)) as slurm:
+        real, simulated = Real(slurm), Simulated(rows, patience)
+        _bring_to_begin(real, rows)
+        expected: Story = {row: [Outcome("begins", True, simulated.word(row))] for row in rows}
+        words = real.come_to({row: simulated.word(row) for row in rows})
+        found: Story = {row: [Outcome("begins", True, words[row])] for row in rows}
+        for turn in range(max(len(row.doings) for row in rows)):
+            due = {row: row.doings[turn] for row in rows if turn < len(row.doings)}
             theirs = {row: simulated.do(row, doing) for row, doing in due.items()}
-            simulated.advance(SETTLES)
+            simulated.advance(settles)
             ours = {row: real.do(row, doing) for row, doing in due.items()}
             words = real.come_to({row: simulated.word(row) for row in due})
             for row, doing in due.items():
                 expected[row].append(Outcome(doing, theirs[row], simulated.word(row)))
                 found[row].append(Outcome(doing, ours[row], words[row]))
-        yield expected, found
+        return expected, found
 
 
-def _bring_to_begin(real: Real) -> None:
+def _bring_to_begin(real: Real, rows: Sequence[Row]) -> None:
     """In rounds, as ResumeProgram has to be called between a job and its node."""
-    rows: dict[Row, list[str]] = {row: list(begin(row.state)) for row in ROWS}
-    while any(rows.values()):
-        for row, doings in rows.items():
+    left: dict[Row, list[str]] = {row: list(begin(row.state)) for row in rows}
+    while any(left.values()):
+        for row, doings in left.items():
             if doings:
                 real.do(row, doings.pop(0))
         time.sleep(4.0)
 
 
+@pytest.fixture(scope="module")
+def stories() -> tuple[Story, Story]:
+    """Nothing is over by itself."""
+    return play(ROWS, LONG, SETTLES)
+
+
+@pytest.fixture(scope="module")
+def timed() -> tuple[Story, Story]:
+    """What powers up, powers down or is silent is given up soon."""
+    return play(TIMED, SHORT, 3.0 * SHORT)
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.label)
 def test_the_same_commands_lead_to_the_same_words(row: Row, stories: tuple[Story, Story]) -> None:
     expected, found = stories
+    assert found[row] == expected[row]
+
+
+@pytest.mark.parametrize("row", TIMED, ids=lambda row: row.label)
+def test_what_is_given_up_comes_to_the_same_words(row: Row, timed: tuple[Story, Story]) -> None:
+    expected, found = timed
     assert found[row] == expected[row]

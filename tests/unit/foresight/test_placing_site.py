@@ -304,3 +304,12 @@ def test_a_daemon_boots_for_what_slurm_has_placed_and_all_goes_afterwards() -> N
     assert {name.shown().flags for name in run.site.slurms.names.values()} == {frozenset({"CLOUD", "POWERED_DOWN"})}
     assert run.fleet.view.nodes == {}
     assert Power.OFF in {work.power for work in run.site.records.listed()[1].values()}
+
+
+def test_a_slurmd_that_lives_comes_back_by_itself_though_its_name_was_set_down(stage: Stage) -> None:
+    stage.up("s-1")
+    stage.slurm.update("s-1", "down")
+    stage.advance(5.0)
+    assert stage.words() == {"s-1": "DOWN"}
+    stage.advance(60.0)
+    assert stage.words() == {"s-1": "IDLE"}
