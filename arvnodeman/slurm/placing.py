@@ -38,7 +38,12 @@ class PlacingSlurm(CloudNodesAndJobs):
         """Jobs placed on these names that have not begun go back to the queue, and the names are powered down. `kept`:
         names that are up or off by now, those of an interactive job, and those where that was refused."""
         waiting = [name for name, node in self._shown(hostnames).items() if work_of(node).power in _NOT_UP]
-        jobs = by_name(self._jobs_on(waiting, f"--states={CONFIGURING}"), waiting)
+        why = self._reason(reason)
+        first = by_name(self._jobs_placed_on(waiting), waiting)
+        shut = [name for name, some in first.items() if interactive or all(job.batch for job in some)]
+        # From here on no job is placed there that would be lost; those that were faster are seen by a second look.
+        self.change_all([(name, ("State=POWER_DOWN_ASAP", why)) for name in shut])
+        jobs = by_name(self._jobs_placed_on(shut), shut)
         kept = {name for name, some in jobs.items() if not interactive and not all(job.batch for job in some)}
         spared = {job.id for name in kept for job in jobs[name]}
         back = {job.id: job for some in jobs.values() for job in some if job.batch and job.id not in spared}
@@ -46,7 +51,6 @@ class PlacingSlurm(CloudNodesAndJobs):
         self._tell(failures, "job %s cannot be given back: %s")
         stay = spared | failures.keys()
         given = [name for name, some in jobs.items() if not any(job.id in stay for job in some)]
-        why = self._reason(reason)
         # The second takes care that nothing is placed there in the second until it does power down.
         words = (("State=POWER_DOWN_FORCE", why), ("State=POWER_DOWN_ASAP", why))
         refused = self.change_all([(name, each) for name in given for each in words])
@@ -161,6 +165,10 @@ class PlacingSlurm(CloudNodesAndJobs):
             else:
                 failures[name] = node or UnknownNode("scontrol", f"it does not know the node {name}")
         return nodes, failures
+
+    def _jobs_placed_on(self, hostnames: Sequence[str]) -> list[JobLine]:
+        """The jobs that have not begun there."""
+        return self._jobs_on(hostnames, f"--states={CONFIGURING}")
 
     def _jobs_on(self, hostnames: Sequence[str], *which: str) -> list[JobLine]:
         found: dict[str, JobLine] = {}

@@ -84,6 +84,7 @@ def test_jobs_are_made_such_as_can_go_back_before_their_name_is_powered_down(slu
     given = slurm.give_back(["s-1"], WHY, interactive=False)
     assert given == GivenBack({"s-1": (PlacedJob("1"), PlacedJob("2_7", requeue_off=True), PlacedJob("3"))})
     assert slurm.done == [
+        f"NodeName=s-1 State=POWER_DOWN_ASAP Reason={WHY}",
         f"JobId=1 AdminComment={BACK}",
         f"JobId=2_7 Requeue=1 AdminComment={BACK}{ONCE}",
         f"NodeName=s-1 State=POWER_DOWN_FORCE Reason={WHY}",
@@ -106,7 +107,7 @@ def test_a_job_that_would_be_lost_keeps_its_name(slurm: ToldSlurm, caplog: pytes
     with caplog.at_level(logging.WARNING):
         given = slurm.give_back(["s-1", "s-2"], WHY, interactive=False)
     assert (list(given.jobs), given.kept) == (["s-2"], ("s-1",))
-    assert not any("NodeName=s-1" in each for each in slurm.done)
+    assert not any("NodeName=s-1 State=POWER_DOWN_FORCE" in each for each in slurm.done)
     assert "job 1 cannot be given back" in caplog.text
 
 
@@ -119,9 +120,24 @@ def test_a_job_at_a_terminal_keeps_all_its_names_and_those_who_share_them(slurm:
     slurm.done.clear()
     given = slurm.give_back(["s-1"], WHY, interactive=True)
     assert given.jobs["s-1"] == (PlacedJob("1", batch=False),)
-    assert slurm.done == [
-        f"NodeName=s-1 State={state} Reason={WHY}" for state in ("POWER_DOWN_FORCE", "POWER_DOWN_ASAP")
-    ]
+    states = ("POWER_DOWN_ASAP", "POWER_DOWN_FORCE", "POWER_DOWN_ASAP")
+    assert slurm.done == [f"NodeName=s-1 State={state} Reason={WHY}" for state in states]
+
+
+def test_a_job_that_is_placed_while_its_name_is_closed_goes_back_too(slurm: ToldSlurm) -> None:
+    slurm.states = {"s-1": (STARTING, "")}
+    slurm.jobs = [job("1", "s-1")]
+    close = slurm.change_all
+
+    def closed_late(changes):  # type: ignore[no-untyped-def]
+        if len(slurm.jobs) == 1:
+            slurm.jobs.append(job("2", "s-1", requeue=0))
+        return close(changes)
+
+    slurm.change_all = closed_late  # type: ignore[method-assign]
+    given = slurm.give_back(["s-1"], WHY, interactive=False)
+    assert given.jobs["s-1"] == (PlacedJob("1"), PlacedJob("2", requeue_off=True))
+    assert f"JobId=2 Requeue=1 AdminComment={BACK}{ONCE}" in slurm.done
 
 
 def test_a_job_that_has_gone_meanwhile_holds_nothing_up(slurm: ToldSlurm) -> None:
@@ -137,7 +153,7 @@ def test_what_fails_for_all_is_raised(slurm: ToldSlurm) -> None:
     slurm.refusals = {"JobId=1 ": "Unable to contact slurm controller"}
     with pytest.raises(ControllerAway):
         slurm.give_back(["s-1"], WHY, interactive=False)
-    assert slurm.done == []
+    assert slurm.done == [f"NodeName=s-1 State=POWER_DOWN_ASAP Reason={WHY}"]
 
 
 def test_jobs_are_released_as_they_were(slurm: ToldSlurm) -> None:
