@@ -256,6 +256,7 @@ class Fleet:
     def _settle(self, *operations: Operation) -> None:
         """Operations have gone on: keep the books."""
         for operation in operations:
+            self._state.went_on(operation)
             if isinstance(operation, Boot):
                 after_boot(self._state, operation)
             elif isinstance(operation, Shutdown):

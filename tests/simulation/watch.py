@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from arvnodeman.fleet.decide.stock import Stock, ZoneOf
+from arvnodeman.fleet.decide.under_way import UnderWay
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
     CloudListed,
@@ -28,8 +30,11 @@ from arvnodeman.fleet.messages import (
     StepDone,
     StepFailed,
 )
+from arvnodeman.fleet.nodes.node import Basis, Node
+from arvnodeman.fleet.operations.boot import Boot
+from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.plan.vain import group_name
-from arvnodeman.fleet.values.model import Directive, JobShape
+from arvnodeman.fleet.values.model import Directive, JobShape, Policy
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.fleet.view.view import View
 from arvnodeman.foresight.simulation import SiteLife
@@ -64,6 +69,34 @@ def _differences(ours: object, twins: object) -> str:
     return f"{ours}, and with all rows awake {twins}"
 
 
+class ForgetfulStock(Stock):
+    """Reads all rows for each picture."""
+
+    def refresh(self, nodes: Mapping[str, Node], basis: Basis, zone: ZoneOf, *, zoned: bool, event: int) -> None:
+        """As ever."""
+        self.touch_rows(nodes.values())
+        super().refresh(nodes, basis, zone, zoned=zoned, event=event)
+
+
+class ForgetfulUnderWay(UnderWay):
+    """Reads all operations for each picture."""
+
+    def refresh(
+        self, boots: Mapping[int, Boot], shutdowns: Mapping[int, Shutdown], zone: ZoneOf, *, zoned: bool
+    ) -> None:
+        """As ever."""
+        for number in (*boots, *shutdowns):
+            self.moved(number)
+        super().refresh(boots, shutdowns, zone, zoned=zoned)
+
+
+def forgetful(policy: Policy, now: float) -> Fleet:
+    """A Fleet that keeps nothing of what a picture or a view is made of."""
+    fleet = Fleet(policy, now)
+    fleet._state.stock, fleet._state.under_way = ForgetfulStock(), ForgetfulUnderWay()
+    return fleet
+
+
 @dataclass(slots=True, repr=False)
 class Watch:
     """What the Fleet has been told so far, and what it did wrong."""
@@ -83,7 +116,7 @@ class Watch:
         self._begin()
 
     def _begin(self) -> None:
-        self.twin = Fleet(self.run.policy, self.run.wall())
+        self.twin = forgetful(self.run.policy, self.run.wall())
 
     def restarted(self) -> None:
         """A new daemon knows nothing."""
@@ -231,9 +264,12 @@ class Watch:
         return self.run.site.keeper.hostname(node) if node is not None else ""
 
     def _hold_against_twin(self, event: Event, now: float, commands: Sequence[Command]) -> None:
-        """The same history gives the same commands, also where no row is quiet and no list has a row of the last."""
-        self.twin._state.roster.wake_all()
+        """The same history gives the same commands where nothing is kept: no row is quiet, no list has a row of the
+        last, and rows and operations are looked at anew for each picture, operations for each view."""
+        twin = self.twin._state
+        twin.roster.wake_all()
         again = self.twin.handle(_written_anew(event), now)
+        twin.moved.update(twin.boots, twin.shutdowns, twin.chores)
         assert again == commands, f"{type(event).__name__} gave {_only(commands, again)}, else {_only(again, commands)}"
         ours, other = self.run.fleet, self.twin
         assert ours.next_wakeup() == other.next_wakeup(), f"after {event}"

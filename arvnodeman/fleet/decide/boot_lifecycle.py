@@ -31,6 +31,7 @@ def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE, *, name: s
     boot.of_names = reuse is not None and reuse in state.roster.records and state.roster.records[reuse].is_name
     state.boots[boot.id] = boot
     boot.begin()
+    state.went_on(boot)
     return boot
 
 
@@ -116,6 +117,7 @@ def _price(state: State) -> float:
 
 def after_boot(state: State, boot: Boot) -> None:
     """A boot has gone on: keep its node in the books, and see whether it has ended."""
+    state.went_on(boot)
     if boot.node is not None and not boot.counted:
         boot.counted = True
         if boot.row is None:
@@ -142,6 +144,7 @@ def _new_row(state: State, boot: Boot) -> Node:
 def link(state: State, boot: Boot, node: Node) -> None:
     """This node is what the boot made, whether its create request has answered or not."""
     boot.row = node
+    state.went_on(boot)
     state.touch(node)
     node.booted = True
     if boot.outcome is None:

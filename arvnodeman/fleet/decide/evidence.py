@@ -91,8 +91,11 @@ def is_left_idle(node: Node, t: float, within: float) -> bool:
 
 
 def observe(state: State) -> Standing:
-    """One pass over the nodes that are awake; of the others it is known that they work, or could."""
+    """One pass over the nodes that are awake; of the others it is known that they work, could, or are going."""
     standing = Standing(ready=state.roster.quiet_idle(), up=set(state.roster.quiet_sizes()))
+    for shutdown in state.shutdowns.values():
+        if (node := shutdown.node).quiet is not None and node.size and shutdown.kind is ShutdownKind.UNWANTED:
+            standing.silent.setdefault(node.size.id, []).append(node)
     for node in state.roster.awake():
         slurm, size = node.slurm, node.size
         if slurm is None or size is None or node.destroyed_at is not None or node.directive in GOING:
@@ -110,7 +113,7 @@ def observe(state: State) -> Standing:
         elif not slurm.state.busy:
             continue
         standing.up.add(size.id)
-    for nodes in standing.ready.values():
+    for nodes in chain(standing.ready.values(), standing.silent.values()):
         nodes.sort(key=_TURN)  # of nodes that are alike the first is named, whether its row is awake or not
     return standing
 

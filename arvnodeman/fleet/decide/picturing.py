@@ -20,9 +20,7 @@ from arvnodeman.fleet.plan.picture import (
     Chance,
     Ends,
     IdleBin,
-    Leaving,
     NodeTally,
-    Pending,
     Picture,
     pool_of,
 )
@@ -66,9 +64,10 @@ def all_taken_back(state: State) -> None:
 
 
 def refresh(state: State) -> None:
-    """Bring the stock up to date."""
-    event = state.clock.events
-    state.stock.refresh(state.roster.nodes, state.basis(), state.zone, zoned=state.is_zoned, event=event)
+    """Bring up to date what is kept of nodes and operations."""
+    event, zoned = state.clock.events, state.is_zoned
+    state.stock.refresh(state.roster.nodes, state.basis(), state.zone, zoned=zoned, event=event)
+    state.under_way.refresh(state.boots, state.shutdowns, state.zone, zoned=zoned)
 
 
 def picture_of(
@@ -89,16 +88,8 @@ def picture_of(
         health=state.health,
         demand=state.queue.places if demand is None else demand,
         tally=_with_unseen(state, state.stock.tally()),
-        leaving=[
-            Leaving(each.node.id, each.id, _pool(state, each.node), each.ends_at_once)
-            for each in state.shutdowns.values()
-            if each.cancellable and not each.cancelling and each.node.size is not None
-        ],
-        pending=[
-            Pending(boot.id, pool_of(boot.size.id, state.zone(boot.hostname)), boot.stoppable, boot.ends_at_once)
-            for boot in state.boots.values()
-            if boot.row is None and boot.outcome is None and not state.policy.places
-        ],
+        leaving=tuple(state.under_way.leaving.values()),
+        pending=() if state.policy.places else tuple(state.under_way.pending.values()),
         outlook=state.outlook,
         names=_names(state),
         vain=state.vain.limits(state.queue.places),
@@ -143,7 +134,7 @@ def _ends(state: State) -> Ends:
     basis, stock = state.basis(), state.stock
     cases: list[Case] = []
     spare = {pool: list(nodes.values()) for pool, nodes in stock.spare.items()}
-    for node in stock.odd_in_turn():
+    for node in (*stock.going.values(), *stock.odd_in_turn()):
         if state.policy.places:
             case = case_by_power(node, basis)
         else:

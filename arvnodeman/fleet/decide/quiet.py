@@ -1,20 +1,21 @@
 """Which rows are quiet: nothing can happen to them before one of their entries changes or a known time comes.
 
-Those are nodes that work, and idle nodes that waiting jobs want. No pass looks at a quiet row: it counts by what it was
-when it came to rest. It is awake again when its entry in the cloud's list, its record or the scheduler's word is
-another one or gone (`Roster.take_cloud`, `take_records`); when an operation, an operator or the plan touches it
-(`State.touch`); when what concerns all rows changes: options, sizes, whether the scheduler answers, for idle ones the
-gate; and when its alarm rings, since its pings or its record are about to be old. A row that is woken without need is
-judged, and rests again: whoever is in doubt wakes it.
+Those are nodes that work, idle nodes that waiting jobs want, and nodes whose shutdown waits for an answer or a moment.
+No pass looks at a quiet row: it counts by what it was when it came to rest. It is awake again when its entry in the
+cloud's list, its record or the scheduler's word is another one or gone (`Roster.take_cloud`, `take_records`); when an
+operation, an operator or the plan touches it (`State.touch`); when what concerns all rows changes: options, sizes,
+whether the scheduler answers, for idle ones the gate; and when its alarm rings, since its pings or its record are about
+to be old. A row that is woken without need is judged, and rests again: whoever is in doubt wakes it.
 """
 
 from __future__ import annotations
 
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.upkeep import has_all
-from arvnodeman.fleet.nodes.node import BUSY, IDLE, Node
+from arvnodeman.fleet.nodes.node import BUSY, IDLE, SHUTDOWN, Node
 from arvnodeman.fleet.nodes.use import LEAST_POLLS
 from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.model import NodeRecord
 from arvnodeman.fleet.values.work import FREE, NodeWork, WorkKind
 
 WORKS_ON = frozenset({WorkKind.WORKING, WorkKind.FINISHING})  # work that nothing is about to end
@@ -41,7 +42,7 @@ def let_rest(state: State) -> None:
     if roster.slurm is None or state.table is None or not roster.index.one_for_each_host:
         return
     for node in roster.awake():
-        if node.woken < roster.round - 1 and (node.state is BUSY or node.state is IDLE) and _is_steady(state, node):
+        if node.woken < roster.round - 1 and _is_steady(state, node):
             until = _fresh_until(state, node)
             if until > state.record_now:
                 roster.rest(node)
@@ -59,14 +60,13 @@ def _fresh_until(state: State, node: Node) -> float:
 
 
 def _is_steady(state: State, node: Node) -> bool:
-    """It works, or a job wants it; it answers, is what it should be everywhere, and nobody is about to do something to
-    it."""
+    """It works, a job wants it, or it is going; it answers, and nobody is about to do something to it."""
     slurm, record = node.slurm, node.record
     return (
         slurm is not None
         and record is not None
         and slurm.responding
-        and (_works_on(node, slurm) if node.state is BUSY else _is_wanted(state, node, slurm))
+        and _is_settled(state, node, record, slurm)
         and _is_at_rest(node)
         and _is_as_listed(node)
         and not _is_in_hand(node)
@@ -74,8 +74,16 @@ def _is_steady(state: State, node: Node) -> bool:
         and state.roster.records.get(record.uuid) is record
         and state.roster.paired.get(record.uuid) is node
         and record.instance_id == node.cloud.report_id
-        and has_all(state, node, record)
     )
+
+
+def _is_settled(state: State, node: Node, record: NodeRecord, slurm: NodeWork) -> bool:
+    """One that is going is told nothing any more; the others are what they should be everywhere."""
+    if node.shutdown is not None:
+        return node.state is SHUTDOWN
+    if node.state is BUSY:
+        return _works_on(node, slurm) and has_all(state, node, record)
+    return node.state is IDLE and _is_wanted(state, node, slurm) and has_all(state, node, record)
 
 
 def _works_on(node: Node, slurm: NodeWork) -> bool:
@@ -126,10 +134,9 @@ def _is_as_listed(node: Node) -> bool:
 
 
 def _is_in_hand(node: Node) -> bool:
-    """Something is being done to it, or will be tried again."""
+    """Something small is being done to it, it is still being booted, or a destroy will be tried again."""
     return (
         node.boot is not None
-        or node.shutdown is not None
         or node.chore is not None
         or node.directive_chore is not None
         or node.destroyed_at is not None

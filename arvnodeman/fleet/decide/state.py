@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 
 from arvnodeman.fleet.decide.names import NameTraits
 from arvnodeman.fleet.decide.placed import Placements
 from arvnodeman.fleet.decide.stock import Stock
+from arvnodeman.fleet.decide.under_way import UnderWay
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.alarms import Alarms
 from arvnodeman.fleet.nodes.milestones import Milestones
@@ -32,7 +32,6 @@ from arvnodeman.fleet.values.model import BootIntent, Job, JobShape, NodeRecord,
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.windows import ShutdownWindows
 
-_ID = attrgetter("id")
 INTENT_COUNTS_FOR = 900.0  # seconds that a record prepared by an earlier run counts as a booting node
 LONGEST_MARGIN = 60.0  # seconds off the end of a window: the servers' own clocks are used, this is for their unrest
 OFFSET_NOISE = 2.0  # seconds: Date headers have no fractions
@@ -62,6 +61,7 @@ class State:
         self.plan: Plan | None = None
         self.news = 0  # how often something has come that a plan must know
         self.stock = Stock()
+        self.under_way = UnderWay()
         self.quota = Quota(policy.max_nodes, policy.quota_retry_after)
         self.slots = Quota(policy.max_nodes, policy.quota_retry_after)
         self.health: dict[str, SizeHealth] = {}
@@ -82,6 +82,7 @@ class State:
         self.resumed: dict[str, tuple[Node, float]] = {}  # by id, nodes whose drain Slurm took back, and when
         self.absent: list[Node] = []  # that the newest cloud list lacks, or shows as stopped once more
         self.touched: set[str] = set()  # nodes that changed since the last snapshot, by id
+        self.moved: set[int] = set()  # operations that have begun, gone on or ended since, by number
         self.poll_again_at: float | None = None  # t at which the polls are brought forward
         self.safe_until: float | None = None  # t at which safe mode ends; None: it is not on
         self.held_back: tuple[str, str] | None = None  # the limit and the size that it stops, as noted last
@@ -171,14 +172,20 @@ class State:
     def touch_rows(self, nodes: Sequence[Node]) -> None:
         """The same, of many."""
         self.stock.touch_rows(nodes)
-        self.touched.update(map(_ID, nodes))
         for node in nodes:
-            self.roster.wake(node)
+            self.show(node)
 
     def show(self, node: Node) -> None:
         """There is something new to tell of a node, which counts as before: its row is awake, and is shown anew."""
         self.touched.add(node.id)
         self.roster.wake(node)
+        if node.shutdown is not None:
+            self.went_on(node.shutdown)
+
+    def went_on(self, operation: Operation) -> None:
+        """An operation has begun, gone on or ended, or its node has changed: it is shown and counted anew."""
+        self.moved.add(operation.id)
+        self.under_way.moved(operation.id)
 
     def health_of(self, size: NodeSize) -> SizeHealth:
         """How boots of a size have gone lately."""

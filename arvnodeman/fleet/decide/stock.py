@@ -1,8 +1,8 @@
 """The nodes as the plan counts them: kept up to date row by row, so that a picture costs what has changed.
 
 Nodes that count alike are one `Lot`, and only their number is kept. A row is *plain* when nothing but a change of it
-can change what it counts for: it works, or it is idle, and nobody has a hand on it. All others are *odd*: looked at
-each time, for time alone may change what they are.
+can change what it counts for: it works, or it is idle, and nobody has a hand on it. So it is with one that is *going*,
+since a shutdown of it is under way. All others are *odd*: looked at each time, for time alone may change what they are.
 """
 
 from __future__ import annotations
@@ -137,8 +137,11 @@ class Stock:
 
     def __init__(self) -> None:
         self.odd: dict[str, Node] = {}  # rows that are looked at each time, by id
+        self.going: dict[str, Node] = {}  # rows with a shutdown under way, by id
         self.spare: dict[str, dict[str, IdleBin]] = {}  # plainly idle nodes, by pool and id
         self.newly_busy: dict[str, Node] = {}  # plainly busy rows that changed since somebody has looked at them
+        self.newly_idle: dict[str, Node] = {}  # plainly idle ones, likewise
+        self._tables = (self.odd, self.going, self.newly_busy, self.newly_idle)
         self._lots: dict[str, Lot] = {}  # by id
         self._counts: dict[Lot, int] = {}
         self._tally: NodeTally | None = None  # of these counts
@@ -171,18 +174,24 @@ class Stock:
             elif is_plainly_busy(node):
                 assert node.size is not None
                 self._put(identity, busy_lot(node.size.id, node.price))
-                self.odd.pop(identity, None)
+                self._strike_out(identity)
                 self.newly_busy[identity] = node
             else:
                 lot = lot_of(node, basis, zone(node.hostname) if zoned else ())
                 self._put(identity, lot)
-                self.newly_busy.pop(identity, None)
+                self._strike_out(identity)
                 if is_plainly_idle(node):
                     self.spare.setdefault(lot.pool, {})[identity] = bin_of(node)
-                    self.odd.pop(identity, None)
+                    self.newly_idle[identity] = node
+                elif node.shutdown is not None:
+                    self.going[identity] = node
                 else:
                     self.odd[identity] = node
         self._touched.clear()
+
+    def _strike_out(self, identity: str) -> None:
+        for table in self._tables:
+            table.pop(identity, None)
 
     def _put(self, identity: str, lot: Lot) -> None:
         before = self._lots.get(identity)
@@ -204,8 +213,7 @@ class Stock:
             del self.spare[lot.pool]
 
     def _forget(self, identity: str) -> None:
-        self.odd.pop(identity, None)
-        self.newly_busy.pop(identity, None)
+        self._strike_out(identity)
         lot = self._lots.pop(identity, None)
         if lot is not None:
             self._spare_no_more(identity, lot)
@@ -261,4 +269,4 @@ class Stock:
     @property
     def plainly_busy(self) -> int:
         """How many nodes plainly work."""
-        return len(self._lots) - len(self.odd) - sum(map(len, self.spare.values()))
+        return len(self._lots) - len(self.odd) - len(self.going) - sum(map(len, self.spare.values()))

@@ -58,7 +58,17 @@ def _has_lost_name(state: State, node: Node) -> bool:
 
 def after_shutdown(state: State, shutdown: Shutdown) -> None:
     """A shutdown has gone on: answer what it asks, and see whether it has ended."""
+    _changed(state, shutdown)
+    _follow(state, shutdown)
+    _changed(state, shutdown)
+
+
+def _changed(state: State, shutdown: Shutdown) -> None:
+    state.went_on(shutdown)
     state.touch(shutdown.node)
+
+
+def _follow(state: State, shutdown: Shutdown) -> None:
     if isinstance(shutdown, NameShutdown):
         after_name_shutdown(state, shutdown)
     if shutdown.stage is ShutdownStage.ASK:
@@ -133,10 +143,19 @@ def carry_out(state: State, plan: Plan) -> None:
             _stays(state, node, verdict.reason, told=verdict.told)
         elif node.shutdown is None:
             _goes(state, node, verdict)
+    _note_wanted(state, plan)
+
+
+def _note_wanted(state: State, plan: Plan) -> None:
+    """Idle nodes that jobs have: the reason is that. Most have had it since the poll before."""
+    stock = state.stock
+    others = stock.odd | stock.newly_idle
     for nodes, reason in plan.wanted_idle:
-        rows = [state.roster.nodes[idle.id] for idle in nodes]
+        rows = [others[idle.id] for idle in nodes if idle.id in others]
         for row in sorted((row for row in rows if row.reason is not reason), key=lambda row: row.turn):
             _stays(state, row, reason)
+        for row in rows:
+            stock.newly_idle.pop(row.id, None)
 
 
 def _note_busy(state: State) -> None:
@@ -160,6 +179,8 @@ def _give_reason(state: State, node: Node, reason: Reason) -> bool:
     if node.reason is reason or node.reason == reason:
         return False
     node.reason = reason
+    if node.state is NodeState.IDLE:
+        state.stock.newly_idle[node.id] = node
     state.show(node)
     return True
 

@@ -15,7 +15,7 @@ from operator import attrgetter, is_not
 
 from arvnodeman.fleet.nodes.changes import Joining, Listing
 from arvnodeman.fleet.nodes.cloud_list import CloudList
-from arvnodeman.fleet.nodes.node import BUSY, FIRST_PING_TOLERANCE, IDLE, Node, host_part
+from arvnodeman.fleet.nodes.node import BUSY, FIRST_PING_TOLERANCE, IDLE, SHUTDOWN, Node, host_part
 from arvnodeman.fleet.nodes.record_index import RecordIndex, is_fresher
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeState
@@ -65,12 +65,13 @@ class Roster:
 
     @property
     def quiet(self) -> int:
-        """How many rows are not awake: all of them are up."""
+        """How many rows are not awake."""
         return len(self.nodes) - len(self._awake)
 
     def quiet_sizes(self) -> Iterable[str]:
-        """The sizes of quiet rows."""
-        return [size for (size, _), count in self._quiet.items() if size is not None and count]
+        """The sizes of quiet rows that are up."""
+        counts = self._quiet.items()
+        return [size for (size, state), count in counts if size is not None and state is not SHUTDOWN and count]
 
     def quiet_idle(self) -> dict[str, list[Node]]:
         """The quiet rows that are idle, by size, in the order in which they came."""
@@ -101,7 +102,7 @@ class Roster:
         self._quiet[node.quiet] -= 1
         if state is BUSY:
             node.busy_at = self.judged_at  # it was that at each node poll so far
-        elif size is not None:
+        elif state is IDLE and size is not None:
             node.idle_polls += self.polls - node.rested
             node.use.ready_polls += self.polls - node.rested
             del self._idle[size][node.turn]

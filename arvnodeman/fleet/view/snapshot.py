@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.node import Node
+from arvnodeman.fleet.operations.boot import Boot
+from arvnodeman.fleet.operations.chores import Chore
 from arvnodeman.fleet.operations.operation import Operation
+from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.plan.vain import group_name, words_of
 from arvnodeman.fleet.values import reasons
@@ -72,7 +76,7 @@ def publish(state: State, before: View | None) -> View:
         policy=state.policy,
         basis=state.basis(),
         nodes=nodes,
-        operations=tuple(_operations(state)),
+        operations=_operations(state, before),
         counters=MappingProxyType(dict(state.context.counters)),
         coming=sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms),
         price=plan.tally.price if plan is not None else 0.0,
@@ -138,20 +142,33 @@ def _waiting(plan: Plan, *, blocked: bool) -> dict[JobShape, Waiting]:
     }
 
 
-def _operations(state: State) -> list[OperationStatus]:
-    found = [
-        _operation(boot, "boot", boot.subject, boot.stage.value, boot.size.id, boot.row)
-        for boot in state.boots.values()
-    ]
-    for shutdown in state.shutdowns.values():
-        kind = "kill" if shutdown.kind is ShutdownKind.KILL else "shutdown"
-        node = shutdown.node
-        size = node.size.id if node.size is not None else None
-        found.append(_operation(shutdown, kind, shutdown.subject, shutdown.stage.value, size, node))
-    for chore in state.chores.values():
-        stage = type(chore.step).__name__ if chore.step is not None else "waiting"
-        found.append(_operation(chore, "chore", chore.logger, stage))
-    return found
+def _operations(state: State, before: View | None) -> Sequence[OperationStatus]:
+    """Those that have not gone on since the last snapshot stay as they are."""
+    if before is not None and not state.moved:
+        return before.operations
+    shown = before.operations if before is not None else ()
+    still = {status.id: status for status in shown if status.id not in state.moved}
+    state.moved.clear()
+    found = [still.get(number) or _boot(boot) for number, boot in state.boots.items()]
+    found += [still.get(number) or _shutdown(shutdown) for number, shutdown in state.shutdowns.items()]
+    found += [still.get(number) or _chore(chore) for number, chore in state.chores.items()]
+    return tuple(found)
+
+
+def _boot(boot: Boot) -> OperationStatus:
+    return _operation(boot, "boot", boot.subject, boot.stage.value, boot.size.id, boot.row)
+
+
+def _shutdown(shutdown: Shutdown) -> OperationStatus:
+    kind = "kill" if shutdown.kind is ShutdownKind.KILL else "shutdown"
+    node = shutdown.node
+    size = node.size.id if node.size is not None else None
+    return _operation(shutdown, kind, shutdown.subject, shutdown.stage.value, size, node)
+
+
+def _chore(chore: Chore) -> OperationStatus:
+    stage = type(chore.step).__name__ if chore.step is not None else "waiting"
+    return _operation(chore, "chore", chore.logger, stage)
 
 
 def _operation(
