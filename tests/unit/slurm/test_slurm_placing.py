@@ -27,6 +27,7 @@ class ToldSlurm(PlacingSlurm):
         self.jobs: list[str] = []
         self.refusals: dict[str, str] = {}  # by a part of the command
         self.done: list[str] = []
+        self.placed_late: list[str] = []  # jobs that are placed while the first change is made
 
     def _run(self, command: str, *arguments: str) -> str:
         words = " ".join(arguments)
@@ -48,6 +49,8 @@ class ToldSlurm(PlacingSlurm):
         return ""
 
     def change_all(self, changes):  # type: ignore[no-untyped-def]
+        self.jobs += self.placed_late
+        self.placed_late = []
         return self._change_each(changes)
 
 
@@ -127,14 +130,7 @@ def test_a_job_at_a_terminal_keeps_all_its_names_and_those_who_share_them(slurm:
 def test_a_job_that_is_placed_while_its_name_is_closed_goes_back_too(slurm: ToldSlurm) -> None:
     slurm.states = {"s-1": (STARTING, "")}
     slurm.jobs = [job("1", "s-1")]
-    close = slurm.change_all
-
-    def closed_late(changes):  # type: ignore[no-untyped-def]
-        if len(slurm.jobs) == 1:
-            slurm.jobs.append(job("2", "s-1", requeue=0))
-        return close(changes)
-
-    slurm.change_all = closed_late  # type: ignore[method-assign]
+    slurm.placed_late = [job("2", "s-1", requeue=0)]
     given = slurm.give_back(["s-1"], WHY, interactive=False)
     assert given.jobs["s-1"] == (PlacedJob("1"), PlacedJob("2", requeue_off=True))
     assert f"JobId=2 Requeue=1 AdminComment={BACK}{ONCE}" in slurm.done
