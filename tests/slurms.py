@@ -24,6 +24,8 @@ CHOSEN = tuple(
         "cloud_hands",
         "cloud_names",
         "cloud_life",
+        "cloud_daemon",
+        "cloud_demo",
         "cloud_likeness",
         "cloud_troubles",
     )

@@ -205,7 +205,8 @@ def job(shown: JobShown) -> Iterator[str]:
     named += f"; in the partition {' or '.join(shown.partitions)}" if shown.partitions else ""
     yield f"  it wants {many}{wants}{named}"
     yield f"  its group, of jobs like it: {shown.group}"
-    yield f"  sizes that fit: {', '.join(shown.sizes) or 'none'}"
+    if shown.sizes or not shown.served:  # Slurm has chosen the size of one that it has placed by itself
+        yield f"  sizes that fit: {', '.join(shown.sizes) or 'none'}"
     if shown.in_slurm:
         yield f"  Slurm's reason: {shown.slurm_reason or 'none'}"
     if shown.container:

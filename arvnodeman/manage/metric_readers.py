@@ -114,7 +114,7 @@ def wanted(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
 def jobs(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     """By standing."""
     groups = reading.now.view.waiting.values()
-    served = sum(group.served for group in groups)
+    served = reading.now.view.served
     hopeless = sum(group.jobs for group in groups if isinstance(group.cause, Unsatisfiable))
     yield ("served",), served
     yield ("unsatisfiable",), hopeless

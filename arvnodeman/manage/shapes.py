@@ -72,7 +72,7 @@ def status(source: Source) -> StatusShown:
         slot_quota=view.slots,
         nodes_wish=view.wish,
         jobs_waiting=len(view.jobs),
-        jobs_served=sum(group.served for group in view.waiting.values()),
+        jobs_served=view.served,
         boot_troubles=[
             BootTroubleShown(size=size, words=trouble.words, seconds=seconds(now.t - trouble.at))
             for size, trouble in view.troubles.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ class Site:
     def __init__(self, options: SiteOptions, clock: SiteClock, slurm: SlurmSide | None = None) -> None:
         self.options = options
         self.clock = clock
+        self._restarting = threading.Lock()
         self.views: dict[str, Callable[[], dict[str, object]]] = {}  # more that GET /site/NAME shows
         self.events = SiteEvents(clock)
         self.faults = Faults(options.seed)
@@ -162,13 +164,20 @@ class Site:
     def _slurm_restarted(self) -> None:
         """Features and weights are slurm.conf's; there the dummy's are."""
         if not isinstance(self.slurm_side, SlurmDouble):
-            threading.Thread(target=self.slurm_side.slurmctld, args=("restart",), daemon=True).start()
+            threading.Thread(target=self._restart_slurmctld, args=(self.slurm_side,), daemon=True).start()
             return
         for node in self.slurm.nodes.values():
             if node.name != DUMMY:
                 node.available = node.active = ()
                 node.weight = 1
         self.slurm.changed()
+
+    def _restart_slurmctld(self, slurm: SlurmSide) -> None:
+        """One at a time: another that comes meanwhile is the same."""
+        if self._restarting.acquire(blocking=False):
+            with contextlib.suppress(ValueError):  # Slurm is being ended
+                slurm.slurmctld("restart")
+            self._restarting.release()
 
     # ---- how it stands -----------------------------------------------------------------------------------------------
 

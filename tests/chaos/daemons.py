@@ -16,6 +16,7 @@ from typing import NoReturn
 from arvnodeman.launcher import main as launch
 from arvnodeman.manage.places import SOCKET_NAME
 from arvnodeman.sandbox.process import SiteProcess
+from arvnodeman.sandbox.wiring import PLACES
 from chaos.points import arm
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,9 @@ class Daemons:
         self.log = folder / "daemon.log"
         self.door = folder / "state" / SOCKET_NAME
         self.environment = site.environment()
-        overrides = {**sections, **_SPOT, "Logging": {"file": self.log, "level": level}}
+        # without names of their own no node can be of them
+        spot = {} if site.address.records == PLACES else _SPOT
+        overrides = {**sections, **spot, "Logging": {"file": self.log, "level": level}}
         self._config = site.write_config(folder / "site.cfg", overrides, state_dir=folder / "state", **options)
         self._records = site.address.records
         self._pid = 0

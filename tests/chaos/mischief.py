@@ -19,6 +19,9 @@ _CAUSES: dict[str, tuple[str, ...]] = {
     "job": (
         "records.prepare",
         "records.describe",
+        "records.prepare_all",
+        "records.describe_all",
+        "slurm.note_all",
         "notes.note",
         "notes.shown_node",
         "cloud.create_node",
@@ -37,9 +40,14 @@ _CAUSES: dict[str, tuple[str, ...]] = {
         "slurm.drain",
         "slurm.node",
         "slurm.set_down",
+        "slurm.drain_all",
+        "slurm.observe_all",
         "records.release",
+        "records.release_all",
     ),
     "old drain": ("slurm.resume",),
+    "refused": ("slurm.give_back", "slurm.release_jobs", "slurm.open_names", "slurm.close_names"),
+    "vanish": ("slurm.set_down_all",),
 }
 _BYGONE = "bygone"
 _CAUSE = {call: cause for cause, calls in _CAUSES.items() for call in calls}
@@ -63,6 +71,9 @@ class Mischief:
         self._next = time.monotonic() + _APART
         match cause:
             case "job":
+                self._job()
+            case "refused":
+                self._site.post("faults", {"arm": {"create-capacity": 1}})
                 self._job()
             case "create-lost":
                 self._site.post("faults", {"arm": {"create-lost": 1}})
@@ -90,6 +101,8 @@ class Mischief:
             return
         node = self._dice.choice(nodes)
         match cause:
+            case "vanish":
+                self._site.post(f"nodes/{node['id']}", {"do": "vanish"})
             case "untag":
                 self._write_tags(node["id"], {"hostname": None})
             case "fail":
@@ -102,7 +115,7 @@ class Mischief:
 
     @staticmethod
     def _fits(cause: str, node: dict[str, Any]) -> bool:
-        if cause in ("untag", "drain"):
+        if cause in ("untag", "drain", "vanish"):
             return bool(node["state"] == "running")
         return bool(node["slurm"] in ("idle", "alloc"))
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from arvnodeman.sandbox.catalogue import SIZES
 from arvnodeman.sandbox.faults import FAULTS, Where, names_of
-from arvnodeman.sandbox.workload import make_workload
+from arvnodeman.sandbox.wiring import PLACES
+from arvnodeman.sandbox.workload import make_workload, of_every_kind
 from chaos.points import points_of
 
 KILLS = 25
@@ -22,6 +23,7 @@ POINT_WAIT = 3.5  # real seconds after which one that has not reached its point 
 STRIDES = (7, 11, 13)
 HURRY = 40.0  # real seconds of a run of 25 kills after which the rest come quickly
 HASTE = 1.0  # real seconds that a daemon lives at most from then on
+REAL_RESTARTS = 0.03  # of a real slurmctld, in each simulated minute: one takes some real seconds
 RARE: tuple[str, ...] = ("find_node", "fetch_node", "sync_fqdn", "explain", "cancel", "jobs_on", "resume")
 RARE += ("observe_all", "drain_all", "set_down_all")  # that want several nodes at one time
 RARE_WAIT = 5.0  # the same for calls that need several polls, or the failure of another, to be made
@@ -70,8 +72,10 @@ def make_plan(seed: int, kills: int = KILLS, rate: float = 0.2, records: str = "
     for number in range(kills):
         point = points[(first + number // 2) * stride % len(points)] if number % 2 == 0 else ""
         found.append(Kill(point, dice.choice((1, 1, 2)), dice.uniform(*LIFE)))
-    clocks = {name: round(dice.uniform(-60, 60), 1) for name in ("cloud", "arvados")}
     all_rates = rates(rate) | dict.fromkeys(favourites(seed), rate)
+    if records == PLACES:
+        all_rates["slurm-restarts"] = REAL_RESTARTS
+    clocks = {name: round(dice.uniform(-60, 60), 1) for name in ("cloud", "arvados")}
     settings = {name: dice.random() < 0.5 for name in ("shared_nodes", "self_resume")}
     jobs, window = int(kills * JOBS_A_KILL), kills * PACE
     return Plan(seed, tuple(found), jobs, window, all_rates, clocks, settings, dice.choice((6, 12, 20)), records)
@@ -80,6 +84,8 @@ def make_plan(seed: int, kills: int = KILLS, rate: float = 0.2, records: str = "
 def jobs_of(plan: Plan) -> list[dict[str, object]]:
     """The jobs, for the site. A few want two nodes."""
     specs = make_workload(plan.seed, plan.jobs, SIZES, window=plan.window * SPEED, duration=DURATION * SPEED, named=0.4)
+    if plan.records == PLACES:
+        return [spec.as_dict() for spec in of_every_kind(specs)]
     return [spec.as_dict() | {"nodes": 2 if number % 8 == 5 else 1} for number, spec in enumerate(specs)]
 
 

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
+from arvnodeman.sandbox.wiring import PLACES
 from chaos.daemons import CHAOS_OPTIONS, CHAOS_SECTIONS, Daemons
 from chaos.mischief import Mischief
 from chaos.plan import HASTE, HURRY, KILLS, SPEED, Plan, jobs_of
 
-PATIENCE = 60.0  # real seconds after the end of the faults, within which all must have come to rest
+PATIENCE: Mapping[str, float] = {PLACES: 240.0}  # by records
+SLOW: Mapping[str, float] = {PLACES: 3.0}  # by records: how much longer daemons live, where Slurm is a real one
+USUAL_PATIENCE = 60.0  # real seconds after the end of the faults, within which all must have come to rest
 STOP = 15.0  # real seconds that the last daemon gets for an orderly stop
 SHOWN = 5  # things named of each kind that went wrong
 MOST_ENDS = 5  # of daemons by themselves, before a run is given up
@@ -42,12 +45,17 @@ class Outcome:
     @property
     def leaks(self) -> int:
         """Nodes, slots and drained Slurm nodes that were left."""
-        return sum(len(self.verdict.get(key, ())) for key in ("nodes_left", "slots_left", "drained_left"))
+        return sum(len(self.verdict.get(key, ())) for key in ("nodes_left", "slots_left", "names_left", "drained_left"))
 
     @property
     def lost(self) -> int:
         """Jobs that have not run to their end, or more than once."""
         return sum(len(self.verdict.get(key, ())) for key in ("unfinished", "ran_again"))
+
+    @property
+    def held(self) -> int:
+        """Jobs that Slurm holds, though nobody wanted that."""
+        return len(self.verdict.get("held", ()))
 
     @property
     def busy_killed(self) -> int:
@@ -61,13 +69,13 @@ def play(plan: Plan, folder: Path) -> Outcome:
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        SiteProcess(speed=SPEED, seed=plan.seed, slots=24, page=4, records=plan.records) as site,
+        SiteProcess(speed=SPEED, seed=plan.seed, page=4, records=plan.records, **_slurm(plan)) as site,
         _daemons(site, folder, plan) as daemons,
     ):
         try:
             _prepare(site, plan)
             _kill_again_and_again(site, plan, daemons, outcome)
-            _come_to_rest(site, daemons, outcome)
+            _come_to_rest(site, plan, daemons, outcome)
         except SiteFailed as error:
             outcome.wrong.append(f"the site: {error}")
         finally:
@@ -79,6 +87,11 @@ def play(plan: Plan, folder: Path) -> Outcome:
     return outcome
 
 
+def _slurm(plan: Plan) -> dict[str, object]:
+    """A real one where it places jobs on names that are off: the double does not."""
+    return {"slurm": "real", "slots": 30} if plan.records == PLACES else {"slots": 24}
+
+
 @contextlib.contextmanager
 def _daemons(site: SiteProcess, folder: Path, plan: Plan) -> Iterator[Daemons]:
     options = {**CHAOS_OPTIONS, "max_nodes": plan.max_nodes}
@@ -86,6 +99,9 @@ def _daemons(site: SiteProcess, folder: Path, plan: Plan) -> Iterator[Daemons]:
     if plan.records == "slurm":
         del sections["Arvados"]
         options["cancel_unsatisfiable"] = "yes"
+    if plan.records == PLACES:
+        del sections["Arvados"]
+        options |= {"boot_fail_after": 40, "node_stale_after": 60, "watchdog": 20, "poll_stale_after": 15}
     daemons = Daemons(site, folder, sections, options)
     try:
         yield daemons
@@ -95,19 +111,21 @@ def _daemons(site: SiteProcess, folder: Path, plan: Plan) -> Iterator[Daemons]:
 
 def _prepare(site: SiteProcess, plan: Plan) -> None:
     site.add_jobs(*jobs_of(plan))
-    site.post("settings", dict(plan.settings))
+    if plan.records != PLACES:
+        site.post("settings", dict(plan.settings))
     for name, offset in plan.clocks.items():
         site.post(f"services/{name}", {"clock": offset})
     site.post("faults", {"rates": plan.rates, "values": dict(VALUES)})
 
 
 def _kill_again_and_again(site: SiteProcess, plan: Plan, daemons: Daemons, outcome: Outcome) -> None:
-    hurry = time.monotonic() + HURRY * len(plan.kills) / KILLS
+    slow = SLOW.get(plan.records, 1.0)
+    hurry = time.monotonic() + slow * HURRY * len(plan.kills) / KILLS
     mischief = Mischief(site, daemons.door, random.Random(f"mischief/{plan.seed}"))
     for number, kill in enumerate(plan.kills):
         daemons.note(f"daemon {number + 1}, dies {kill.point or 'after'} {kill.nth if kill.point else kill.after:.3g}")
         daemons.fork(kill.point, kill.nth)
-        limit = time.monotonic() + (kill.longest if time.monotonic() < hurry else min(kill.longest, HASTE))
+        limit = time.monotonic() + slow * (kill.longest if time.monotonic() < hurry else min(kill.longest, HASTE))
         while time.monotonic() < limit and daemons.ended() is None:
             if kill.point:
                 mischief.provoke(kill.point)
@@ -121,12 +139,13 @@ def _kill_again_and_again(site: SiteProcess, plan: Plan, daemons: Daemons, outco
         outcome.kills += 1
 
 
-def _come_to_rest(site: SiteProcess, daemons: Daemons, outcome: Outcome) -> None:
+def _come_to_rest(site: SiteProcess, plan: Plan, daemons: Daemons, outcome: Outcome) -> None:
     """The faults end; a daemon that is left alone brings everything to its end, and stops in order."""
     site.post("faults", {"end": True})
     daemons.note("the faults are over; the last daemon")
     daemons.start()
-    limit = time.monotonic() + PATIENCE
+    patience = PATIENCE.get(plan.records, USUAL_PATIENCE)
+    limit = time.monotonic() + patience
     while not _rests(site):
         if daemons.ended() is not None:
             outcome.ends.append(f"the last daemon ended by itself with {daemons.ended()}")
@@ -136,7 +155,7 @@ def _come_to_rest(site: SiteProcess, daemons: Daemons, outcome: Outcome) -> None
             daemons.note("started again")
             daemons.start()
         if time.monotonic() > limit:
-            outcome.wrong.append(f"not at rest {PATIENCE:g} s after the last fault")
+            outcome.wrong.append(f"not at rest {patience:g} s after the last fault")
             return
         time.sleep(0.2)
     daemons.signal(signal.SIGTERM)
@@ -153,7 +172,8 @@ def _rests(site: SiteProcess) -> bool:
 def _judge(outcome: Outcome) -> None:
     """All that a run must end with."""
     verdict = outcome.verdict
-    for key in ("lost", "ran_again", "unfinished", "nodes_left", "slots_left", "drained_left", "busy_destroyed"):
+    leaks = ("nodes_left", "slots_left", "names_left", "drained_left")
+    for key in ("lost", "ran_again", "unfinished", "held", *leaks, "busy_destroyed"):
         if verdict[key]:
             more = f" and {len(verdict[key]) - SHOWN} more" if len(verdict[key]) > SHOWN else ""
             outcome.wrong.append(f"{key.replace('_', ' ')}: {', '.join(verdict[key][:SHOWN])}{more}")

@@ -13,6 +13,8 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from arvnodeman.sandbox.wiring import PLACES
+
 _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "cloud": (
         "arvnodeman.cloud.sandbox:SandboxDriver",
@@ -61,8 +63,36 @@ _NAMED: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+# Where Slurm places jobs on names that are off.
+_PLACED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "cloud": _HOMES["cloud"],
+    "records": (
+        "arvnodeman.records.cloud_names:CloudRecords",
+        ("list_with_work", "prepare_all", "describe_all", "release_all"),
+    ),
+    "slurm": (
+        "arvnodeman.slurm.placing:PlacingSlurm",
+        (
+            "queue",
+            "give_back",
+            "release_jobs",
+            "open_names",
+            "close_names",
+            "drain_all",
+            "set_down_all",
+            "observe_all",
+            "note_all",
+            "check_rights",
+            "configuration",
+        ),
+    ),
+}
+
+
 def homes(records: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Where the calls are, with this keeper of records: by room, the class and its methods."""
+    if records == PLACES:
+        return _PLACED
     if records == "arvados":
         return _HOMES
     return {room: home for room, home in _HOMES.items() if room != "jobs" or records != "slurm"} | _NAMED

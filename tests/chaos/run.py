@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from arvnodeman.sandbox.slurm_root import use_root
 from arvnodeman.sandbox.wiring import RECORDS
 from chaos.plan import KILLS, make_plan
 from chaos.play import Outcome, play
@@ -29,9 +30,12 @@ def main() -> int:
         default="arvados",
         help="who keeps the node records (default arvados)",
     )
+    parser.add_argument("--slurm-root", type=Path, help="run the Slurm in this directory (make slurm-root)")
     parser.add_argument("--logs", type=_folder, default=_folder("build/chaos"), help="for the logs of failed runs")
     parser.add_argument("--keep", action="store_true", help="keep the logs of good runs, too")
     given = parser.parse_args()
+    if given.slurm_root is not None:
+        use_root(given.slurm_root)
     outcomes = []
     for seed in given.seeds:
         outcome = play(make_plan(seed, given.kills, given.rate, given.records), given.logs / f"seed-{seed}")
@@ -94,6 +98,7 @@ def summary(outcomes: list[Outcome], all_points: Sequence[str] = POINTS) -> str:
         f"leaks: {sum(o.leaks for o in outcomes)}",
         f"lost jobs: {sum(o.lost for o in outcomes)}",
         f"busy nodes killed: {sum(o.busy_killed for o in outcomes)}",
+        f"jobs held: {sum(o.held for o in outcomes)}",
     ]
     return "".join(f"{line}\n" for line in lines)
 

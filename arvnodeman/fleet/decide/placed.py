@@ -119,6 +119,11 @@ class PlacedNames:
         work = self.work.get(name)
         return work is not None and work.power in BOOTING and work.state.kind is WorkKind.UNHEARD
 
+    def is_up(self, name: str) -> bool:
+        """Has its node registered?"""
+        work = self.work.get(name)
+        return work is not None and work.power is Power.ON
+
     def may_be_booted(self, name: str) -> bool:
         """Has nobody a node for it, as far as marks and lists tell?"""
         record = self._state.roster.records.get(name)

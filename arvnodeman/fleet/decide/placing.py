@@ -34,7 +34,7 @@ from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import JobShape, NodeSize
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.reasons import Reason
-from arvnodeman.fleet.values.reasons_of_placing import Clears, Comes, Returned, StaysPlaced
+from arvnodeman.fleet.values.reasons_of_placing import Clears, Comes, Returned, Starts, StaysPlaced
 from arvnodeman.fleet.values.work import WorkKind
 
 ALONE_FOR = 2  # lists in a row in which a name waits for a node and for no job
@@ -223,11 +223,15 @@ def _tell(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapping[int
 
 
 def _tell_of_others(state: State, names: PlacedNames) -> None:
-    """Of jobs that are placed where something is under way that has to end first."""
+    """Of jobs that are placed where something is under way that has to end first, or where all nodes are up."""
     whys = state.placements.whys
     for job in state.queue.jobs:
-        if job.names and job.id not in whys and any(map(names.is_to_come, job.names)):
+        if not job.names or job.id in whys:
+            continue
+        if any(map(names.is_to_come, job.names)):
             whys[job.id] = Clears(names=job.names)
+        elif all(map(names.is_up, job.names)):
+            whys[job.id] = Starts(names=job.names)
 
 
 def _release(state: State) -> None:

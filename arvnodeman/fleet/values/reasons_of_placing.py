@@ -21,6 +21,16 @@ class Comes(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class Starts(Comes):
+    """The nodes for the names that it is placed on are up, and the scheduler has not started it yet."""
+
+    def words(self, t: float) -> str:
+        """placed on s-1, whose node is up: Slurm starts it at one of its looks, 30 s apart."""
+        whose = "whose node is" if len(self.names) == 1 else "whose nodes are"
+        return f"placed on {', '.join(self.names)}, {whose} up: Slurm starts it at one of its looks, 30 s apart"
+
+
+@dataclass(frozen=True, slots=True)
 class Clears(Reason):
     """Names that it is placed on are being given back, or an earlier node of theirs goes first."""
 

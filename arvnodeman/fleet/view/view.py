@@ -13,6 +13,7 @@ from arvnodeman.fleet.nodes.node import Basis
 from arvnodeman.fleet.values.gate import OPEN, Bar, Gate
 from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord, NodeSize, NodeState, Policy, RemoteError
 from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_placing import Comes
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.fleet.view.node_table import NodeTable
 
@@ -145,6 +146,13 @@ class View:
         states = self.nodes.states()
         states[NodeState.BOOTING] += self.coming
         return states
+
+    @property
+    def served(self) -> int:
+        """Waiting jobs for which a node is there or coming."""
+        if self.policy.places:
+            return sum(isinstance(cause, Comes) for cause in self.placed.values())
+        return sum(group.served for group in self.waiting.values())
 
     @property
     def blocked(self) -> str:

@@ -33,7 +33,7 @@ def test_a_seed_is_one_plan() -> None:
 
 
 def test_twenty_seeds_aim_at_every_point_and_favour_every_fault() -> None:
-    for records in ("arvados", "slurm"):
+    for records in ("arvados", "slurm", "slurm-cloud"):
         plans = [make_plan(seed, records=records) for seed in range(1, 21)]
         assert {kill.point for plan in plans for kill in plan.kills if kill.point} == set(points_of(records))
     assert {name for seed in range(1, 21) for name in favourites(seed)} == set(FAULTS)

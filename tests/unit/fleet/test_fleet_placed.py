@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from placed_world import LEAVES, PlacedWorld, begun, intent, places
+from placed_world import LEAVES, MIX, PlacedWorld, begun, intent, places
 from world import EPOCH
 
 from arvnodeman.fleet.messages import CreateNode, FindNode, Poll, StopAsked
@@ -335,3 +335,16 @@ def test_a_name_that_leaves_is_neither_spare_nor_gone() -> None:
     world.obey()
     assert world.destroyed() == []
     assert world.why("small-1") == "it works: Slurm says mix!"
+
+
+def test_a_job_whose_nodes_are_up_is_served_and_waits_for_slurm_alone() -> None:
+    """Row O3. Slurm looks every 30 s whether the nodes of a job that is being configured are there."""
+    world = begun()
+    job = world.place("1", "small-1", "small-2")
+    for name in job.names:
+        world.machine(name, state=MIX)
+    world.cycle()
+    assert world.why_job("1") == (
+        "placed on small-1, small-2, whose nodes are up: Slurm starts it at one of its looks, 30 s apart"
+    )
+    assert world.fleet.view.served == 1
