@@ -193,9 +193,14 @@ class Machines:
 
     def _ended(self, node: SandboxNode, cause: str) -> None:
         machine = self.machines.pop(node.id)
-        if cause == "destroyed" and machine.alive and machine.jobs:
+        if cause == "destroyed" and machine.alive and machine.jobs and not self._is_let_go(machine.hostname):
             self._events.add("busy-node-destroyed", node.id, f"{machine.hostname} was running {machine.job}")
         self._stop(machine, cause)
+
+    def _is_let_go(self, hostname: str) -> bool:
+        """Has Slurm itself powered the name down? Then a job of several nodes ends elsewhere yet."""
+        node = self._slurm.nodes.get(hostname)
+        return node is not None and node.short().endswith(("%", "~"))
 
     def _stop(self, machine: Machine, cause: str) -> None:
         if not machine.alive:

@@ -7,6 +7,7 @@ from sandbox_play import Play, new_play
 
 from arvnodeman.sandbox.cloud import NodeRequest
 from arvnodeman.sandbox.nodes import ping_target
+from arvnodeman.sandbox.slurm_nodes import SlurmNode
 
 
 def row_of(play: Play) -> dict[str, object]:
@@ -165,3 +166,17 @@ def test_a_job_given_to_a_computer_that_is_gone_never_ends_by_itself(play: Play)
     assert (work.starts, work.completions) == (1, 0)
     play.clock.advance(100)
     assert work.requeues == {"test": 1}
+
+
+@pytest.mark.parametrize(("state", "busy"), [("alloc", 1), ("idle%", 0), ("idle~", 0)])
+def test_a_node_whose_name_slurm_has_powered_down_works_no_more(
+    play: Play, monkeypatch: pytest.MonkeyPatch, state: str, busy: int
+) -> None:
+    """A job of several nodes may end elsewhere yet."""
+    node, _name = play.up()
+    play.job("a", duration=500)
+    play.clock.advance(10)
+    monkeypatch.setattr(SlurmNode, "short", lambda _self: state)
+    play.site.cloud.destroy(node.id)
+    play.clock.advance(60)
+    assert len(play.site.verdict().busy_destroyed) == busy
