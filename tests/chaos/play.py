@@ -18,7 +18,7 @@ from chaos.daemons import CHAOS_OPTIONS, CHAOS_SECTIONS, Daemons
 from chaos.mischief import Mischief
 from chaos.plan import HASTE, HURRY, KILLS, SPEED, Plan, jobs_of
 
-PATIENCE: Mapping[str, float] = {PLACES: 240.0}  # by records
+PATIENCE: Mapping[str, float] = {PLACES: 900.0}  # by records; with few nodes each round of jobs takes Slurm 30 s
 SLOW: Mapping[str, float] = {PLACES: 3.0}  # by records: how much longer daemons live, where Slurm is a real one
 USUAL_PATIENCE = 60.0  # real seconds after the end of the faults, within which all must have come to rest
 STOP = 15.0  # real seconds that the last daemon gets for an orderly stop
