@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 from builds import Build
@@ -34,6 +35,8 @@ BASE = "3ec0ed2"  # the build that knew polls alone
 ALONE = "slurmctld alone"
 NAME = "wake"  # in the names of the jobs that are ours
 GOAL_LATENCY, GOAL_CPU = 0.1, 1.5  # of the earlier build's
+SIZES = ("small", "medium", "large", "himem", "xlarge")  # of the sandbox's catalogue
+UNPROVEN = 5  # nodes of a size that are booted before the first has come up: here none ever does
 SUBMITTERS = 4
 LOOK = 0.1  # seconds between two looks at the cloud
 SANDBOX_SCHEDULER = "bf_interval=1,sched_interval=1"  # of the private Slurm
@@ -59,19 +62,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", default=BASE, help="the other build: anything that git knows")
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=5000, help="that wait and are none of ours")
-    parser.add_argument("--submits", type=int, default=50, help="in each turn, for each build")
+    parser.add_argument("--submits", type=int, default=25, help="in each turn, for each build")
     parser.add_argument("--gap", type=float, default=60.0, help="mean seconds between two submits")
     parser.add_argument("--poll", type=float, default=60.0, help="[Daemon] poll_time of both builds")
     parser.add_argument("--quiet", type=float, default=300.0, help="seconds without submits, for each build")
-    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--still", action="store_true", help="Slurm schedules once an hour: its own work is less")
     given = parser.parse_args(arguments)
+    if given.submits > UNPROVEN * len(SIZES):
+        parser.error(f"--submits: {UNPROVEN * len(SIZES)} a turn at most, as no node comes up; take more --turns")
     builds: dict[str, Build | None] = {ALONE: None, given.base: Build(given.base), "now": Build("")}
     found = {name: Figures() for name in builds}
     try:
         with PrivateSlurm(Shape(nodes=given.nodes, slurmd_timeout=3600, message_timeout=30)) as slurm:
             schedule(slurm, STILL if given.still else AS_IT_COMES)
+            as_before(slurm)
             fill(slurm, given.jobs)
             for turn in range(given.turns):
                 for name, build in builds.items():
@@ -131,7 +137,7 @@ def play(
             if not gaps:
                 return
             with cpu_a_minute(slurm, figures.busy), created.watched():
-                submitted = [submit_after(slurm, gap) for gap in gaps]
+                submitted = [submit_after(slurm, gap, size) for gap, size in zip(gaps, cycle(SIZES), strict=False)]
                 end = time.monotonic() + LATEST
                 while build is not None and len(created.at) < len(gaps) and time.monotonic() < end:
                     time.sleep(LOOK)
@@ -150,10 +156,11 @@ def made_site(nodes: int) -> SiteProcess:
 
 
 def as_before(slurm: PrivateSlurm) -> None:
-    """No job of ours, and no name with a mark."""
+    """No job of ours, and no name with a mark; all offer all sizes, as they do beside a daemon."""
     slurm.say("scancel", f"--name={NAME}")
     names = f"NodeName=compute[1-{slurm.shape.nodes}]"
-    slurm.say("scontrol", "update", names, "Comment=")
+    features = ",".join(f"instancetype={size}" for size in SIZES)
+    slurm.say("scontrol", "update", names, "Comment=", f"Features={features}")
     slurm.run("scontrol", "update", names, "State=RESUME")  # refused for those of which there is nothing to resume
 
 
@@ -180,10 +187,10 @@ def begun(
     return DaemonProcess(config, log, environment, [str(build.python), "-P", "-m", "arvnodeman"])
 
 
-def submit_after(slurm: PrivateSlurm, gap: float) -> float:
+def submit_after(slurm: PrivateSlurm, gap: float, size: str) -> float:
     """Wait, submit a job of ours, and tell when sbatch was back."""
     time.sleep(gap)
-    sbatch(slurm, NAME)
+    sbatch(slurm, NAME, f"--constraint=instancetype={size}")
     return time.monotonic()
 
 

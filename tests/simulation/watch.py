@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from arvnodeman.fleet.decide.stock import Stock, ZoneOf
-from arvnodeman.fleet.decide.under_way import UnderWay
+from arvnodeman.fleet.decide.under_way import Ongoing
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
     CloudListed,
@@ -78,7 +78,7 @@ class ForgetfulStock(Stock):
         super().refresh(nodes, basis, zone, zoned=zoned, event=event)
 
 
-class ForgetfulUnderWay(UnderWay):
+class ForgetfulOngoing(Ongoing):
     """Reads all operations for each picture."""
 
     def refresh(
@@ -93,7 +93,7 @@ class ForgetfulUnderWay(UnderWay):
 def forgetful(policy: Policy, now: float) -> Fleet:
     """A Fleet that keeps nothing of what a picture or a view is made of."""
     fleet = Fleet(policy, now)
-    fleet._state.stock, fleet._state.under_way = ForgetfulStock(), ForgetfulUnderWay()
+    fleet._state.stock, fleet._state.under_way = ForgetfulStock(), ForgetfulOngoing()
     return fleet
 
 

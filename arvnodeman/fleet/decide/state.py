@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from arvnodeman.fleet.decide.names import NameTraits
 from arvnodeman.fleet.decide.placed import Placements
 from arvnodeman.fleet.decide.stock import Stock
-from arvnodeman.fleet.decide.under_way import UnderWay
+from arvnodeman.fleet.decide.under_way import Ongoing
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.alarms import Alarms
 from arvnodeman.fleet.nodes.milestones import Milestones
@@ -61,7 +61,7 @@ class State:
         self.plan: Plan | None = None
         self.news = 0  # how often something has come that a plan must know
         self.stock = Stock()
-        self.under_way = UnderWay()
+        self.under_way = Ongoing()
         self.quota = Quota(policy.max_nodes, policy.quota_retry_after)
         self.slots = Quota(policy.max_nodes, policy.quota_retry_after)
         self.health: dict[str, SizeHealth] = {}

@@ -15,7 +15,7 @@ ZoneOf = Callable[[str | None], Zone]
 _T = TypeVar("_T")
 
 
-class UnderWay:
+class Ongoing:
     """Changed by the Fleet alone."""
 
     def __init__(self) -> None:
