@@ -378,7 +378,10 @@ def what_was_submitted_shows_at_once(stage: Stage) -> None:
     stage.submit("never", held=True)
     assert scheduler.submitted() != after
     stage.silence()
-    failure(scheduler.submitted)
+    try:
+        failure(scheduler.submitted)
+    finally:
+        stage.speak()
 
 
 def a_job_that_runs_does_not_wait(stage: Stage) -> None:
