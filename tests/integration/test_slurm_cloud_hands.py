@@ -186,9 +186,9 @@ def test_array_tasks_go_back_each_by_its_own_number(stage: Stage) -> None:
     assert sorted(job.id for some in given.jobs.values() for job in some) == tasks
     assert all(stage.field(task, "admin_comment") == BACK + ONCE for task in tasks)
     back = [job for some in given.jobs.values() for job in some]
-    marked = stage.hands.queue().returned
-    assert sorted(job.id for job in marked) == tasks
-    assert all(job.requeue_off for job in marked)
+    marked = stage.hands.queue
+    stage.until(lambda: sorted(job.id for job in marked().returned) == tasks, "all to be listed as returned")
+    assert all(job.requeue_off for job in marked().returned)
     stage.until(lambda: not stage.hands.release_jobs(back).waiting, "them to be back")
     stage.until(lambda: {stage.field(task, "State") for task in tasks} == {"CONFIGURING"}, "them to be placed again")
     assert {stage.field(task, "Requeue") for task in tasks} == {"0"}
