@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import RecordPrepared
@@ -25,9 +25,8 @@ from arvnodeman.fleet.values.model import (
 )
 from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind
 from arvnodeman.records.marks import NameMark, mark_of_boot, mark_of_node, read_mark
-from arvnodeman.records.names import Contact, answers, contact_of
+from arvnodeman.records.names import Contact, answers, contact_of, only_one, unknown_name
 from arvnodeman.records.power_saving import PowerAdvice, names_of_sizes
-from arvnodeman.slurm.errors import UnknownNode
 from arvnodeman.slurm.keeping import NameNote
 from arvnodeman.slurm.placing import PlacingSlurm
 from arvnodeman.slurm.power import work_of
@@ -37,7 +36,6 @@ NOT_WANTED = "Slurm: {} is not being powered up any more, or another boot has it
 _UP = frozenset({Power.ON, Power.LEAVING})
 _WANTED = frozenset({Power.WANTED, Power.STARTING})
 _RESERVED = frozenset({"RESERVED", "MAINTENANCE"})  # free for the jobs of its reservation alone
-Found = TypeVar("Found")
 
 
 class CloudRecords:
@@ -78,7 +76,7 @@ class CloudRecords:
 
     def prepare(self, intent: BootIntent, reuse: str | None) -> RecordPrepared:
         """prepare_all() of one. ErrorKind.SLOTS when Slurm does not want the name any more."""
-        return _only(self.prepare_all([(intent, reuse)]))
+        return only_one(self.prepare_all([(intent, reuse)]))
 
     def prepare_all(self, wishes: Sequence[tuple[BootIntent, str | None]]) -> list[RecordPrepared | RemoteFailure]:
         """Write each intent on the name that it is for, if Slurm powers that up now. What came of each."""
@@ -88,7 +86,7 @@ class CloudRecords:
         for intent, name in wishes:
             node = found.get(name or "")
             if name is None or not isinstance(node, ShownNode):
-                answers.append(node if isinstance(node, RemoteFailure) else _unknown(name or ""))
+                answers.append(node if isinstance(node, RemoteFailure) else unknown_name(name or ""))
             elif name in notes or not _may_have(node, intent):
                 refused = RemoteError(ErrorKind.SLOTS, NOT_WANTED.format(name), hint="[Size NAME] node_names")
                 answers.append(RemoteFailure(refused))
@@ -104,7 +102,7 @@ class CloudRecords:
 
     def describe(self, uuid: str, node: CloudNode) -> None:
         """describe_all() of one."""
-        _only(self.describe_all([(uuid, node)]))
+        only_one(self.describe_all([(uuid, node)]))
 
     def describe_all(self, nodes: Sequence[tuple[str, CloudNode]]) -> list[RemoteFailure | None]:
         """Each name is this instance's. Where it is looked for is told only until it is up: from then on Slurm goes by
@@ -121,7 +119,7 @@ class CloudRecords:
 
     def release(self, uuid: str, action: str) -> None:
         """release_all() of one."""
-        _only(self.release_all([uuid], action))
+        only_one(self.release_all([uuid], action))
 
     def release_all(self, uuids: Sequence[str], action: str) -> list[RemoteFailure | None]:
         """No mark. (Where the name is looked for Slurm forgets itself, when it powers it down.)"""
@@ -176,16 +174,4 @@ def _may_have(node: ShownNode, intent: BootIntent) -> bool:
 def _failure(found: object, name: str) -> RemoteFailure | None:
     if isinstance(found, ShownNode):
         return None
-    return found if isinstance(found, RemoteFailure) else _unknown(name)
-
-
-def _unknown(name: str) -> RemoteFailure:
-    return UnknownNode("scontrol", f"it does not know the node {name}")
-
-
-def _only(found: Sequence[Found | RemoteFailure]) -> Found:
-    """The one result of a list of one. Raises it where it is a failure."""
-    (only,) = found
-    if isinstance(only, RemoteFailure):
-        raise only
-    return only
+    return found if isinstance(found, RemoteFailure) else unknown_name(name)

@@ -88,7 +88,7 @@ class SlurmRecords:
 
     def prepare(self, intent: BootIntent, reuse: str | None) -> RecordPrepared:
         """prepare_all() of one. ErrorKind.SLOTS when no name is free, or this one is not any more."""
-        return _only(self.prepare_all([(intent, reuse)]))
+        return only_one(self.prepare_all([(intent, reuse)]))
 
     def prepare_all(self, wishes: Sequence[tuple[BootIntent, str | None]]) -> list[RecordPrepared | RemoteFailure]:
         """Write each intent on a free name, which is kept drained until it is told where its node is: Slurm starts jobs
@@ -109,7 +109,7 @@ class SlurmRecords:
         for intent, name in wishes:
             if name is None or taken.get(name) is not intent:
                 unknown = name is not None and name not in shown
-                found.append(_unknown(name) if unknown and name is not None else self._no_name())
+                found.append(unknown_name(name) if unknown and name is not None else self._no_name())
             elif name in failures:
                 found.append(failures[name])
             else:
@@ -131,7 +131,7 @@ class SlurmRecords:
 
     def describe(self, uuid: str, node: CloudNode) -> None:
         """describe_all() of one."""
-        _only(self.describe_all([(uuid, node)]))
+        only_one(self.describe_all([(uuid, node)]))
 
     def describe_all(self, nodes: Sequence[tuple[str, CloudNode]]) -> list[RemoteFailure | None]:
         """Each name is this instance's, and is found at its address, once it has one: then it may have jobs."""
@@ -145,11 +145,11 @@ class SlurmRecords:
             resume = node.address is not None and for_another and "DRAIN" in shown[name].flags
             notes.append(NameNote(name, mark_of_node(node.report_id), node.address, resume))
         failures = self._slurm.note_all(notes)
-        return [failures.get(name) if name in shown else _unknown(name) for name, _ in nodes]
+        return [failures.get(name) if name in shown else unknown_name(name) for name, _ in nodes]
 
     def release(self, uuid: str, action: str) -> None:
         """release_all() of one."""
-        _only(self.release_all([uuid], action))
+        only_one(self.release_all([uuid], action))
 
     def release_all(self, uuids: Sequence[str], action: str) -> list[RemoteFailure | None]:
         """No mark, and nobody's address. The Slurm node has been set DOWN before that, where it was up."""
@@ -176,7 +176,7 @@ class SlurmRecords:
         return RemoteFailure(RemoteError(ErrorKind.SLOTS, NO_NAME.format(listed), hint="[Daemon] node_names"))
 
 
-def _only(found: Sequence[Found | RemoteFailure]) -> Found:
+def only_one(found: Sequence[Found | RemoteFailure]) -> Found:
     """The one result of a list of one. Raises it where it is a failure."""
     (only,) = found
     if isinstance(only, RemoteFailure):
@@ -184,7 +184,8 @@ def _only(found: Sequence[Found | RemoteFailure]) -> Found:
     return only
 
 
-def _unknown(name: str) -> RemoteFailure:
+def unknown_name(name: str) -> RemoteFailure:
+    """Slurm does not know this name."""
     return UnknownNode("scontrol", f"it does not know the node {name}")
 
 
