@@ -43,6 +43,7 @@ class CloudNodesAndJobs(NamesInSlurm):
         self._placed: Mapping[str, Job] = {}  # by the last queue
         self._queue = Queue()
         self._all_looked_for = False  # for marks of ours
+        self._marked: list[str] = []  # jobs with a mark that were placed again before they were released
 
     # ---- nodes -------------------------------------------------------------------------------------------------------
 
@@ -107,9 +108,11 @@ class CloudNodesAndJobs(NamesInSlurm):
             states += [PENDING, "RUNNING", "SUSPENDED"]
         lines = self.job_lines(f"--states={','.join(states)}")
         late = [number for number, reason in waiting.others.items() if reason == BEGIN_TIME][:_ASKED]
-        marked = [*lines, *(self.lines_of(late) if self._all_looked_for else ())]
+        asked = list(dict.fromkeys([*late, *self._marked]))
+        marked = [line for line in (*lines, *(self.lines_of(asked) if self._all_looked_for else ())) if line.marked]
         self._all_looked_for = True
-        returned = {line.id: line.placed for line in marked if line.marked}
+        returned = {line.id: line.placed for line in marked if line.state != CONFIGURING}
+        self._marked = [line.id for line in marked if line.id not in returned]
         placed = {line.id: line.job for line in lines if line.state == CONFIGURING}
         for number, job in self._placed.items():
             if placed.get(number) == job:

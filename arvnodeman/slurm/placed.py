@@ -18,7 +18,7 @@ _FIELDS: tuple[str, ...] = ("JobArrayID", "State", "NodeList", "Requeue", "Batch
 _FIELDS += ("TimeLimit", "Reason", "Partition", "UserName", "Account", "QOS", "admin_comment")  # last: anything
 PLACED_FORMAT = ",".join(f"{name}:0{BEHIND if name != _FIELDS[-1] else ''}" for name in _FIELDS)
 CONFIGURING, PENDING = "CONFIGURING", "PENDING"
-BEGUN = frozenset({CONFIGURING, "RUNNING", "SUSPENDED", "STOPPED"})  # on nodes, and not about to leave them
+BEGUN = frozenset({"RUNNING", "SUSPENDED", "STOPPED"})  # on nodes that are up, and not about to leave them
 LEAVING = frozenset({"COMPLETING", "REQUEUED", "SIGNALING", "STAGE_OUT"})  # a job that goes back passes through one
 _NO_TEXT = "(null)"
 

@@ -60,7 +60,8 @@ class PlacingSlurm(CloudNodesAndJobs):
 
     def release_jobs(self, jobs: Sequence[PlacedJob]) -> JobsReleased:
         """Jobs that were given back may be placed at once, and are as their users had them. Those that are not in the
-        queue yet are returned."""
+        queue yet are returned. One that is placed again already keeps its mark until it has begun: its name may be
+        given back at this moment, and with Requeue=0 it would be lost by that."""
         wanted = {job.id: job for job in jobs}
         waiting: list[str] = []
         changes: list[tuple[str, Words]] = []
