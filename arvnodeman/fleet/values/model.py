@@ -15,6 +15,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
 
+from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.work import WaitKind
 
@@ -335,6 +336,7 @@ class JobShape:
     licences: tuple[Gres, ...] = ()  # of Slurm: it asks for those of one of these choices
     place: Place = ANYWHERE
     features: str = ""  # its constraint, see features.py; '' where that says no more than `size`
+    takes: Footprint | None = None  # of each node that it runs on; None: it has its nodes to itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
+from arvnodeman.fleet.values.capacity import Capacity
+
 OUR_SHUTDOWN = "Node Manager shutdown"
 OUR_REMOVAL = "Node Manager removal"
 OUR_BOOT = "Node Manager boot"  # of a name, until the scheduler is told where its new node is
@@ -126,6 +128,8 @@ class NodeWork:
     reason: str = ""  # of a drain, or why it is down: for people, but for what `drain` reads in it; '' for none
     power: Power = Power.ON
     placed: bool = False  # jobs are placed on it, begun or not
+    has: Capacity | None = None  # all that jobs may have of it, whatever is on it; None: not known
+    free: Capacity | None = None  # what is left for more jobs; None: not known, or nobody shares it
 
     @property
     def is_off(self) -> bool:
