@@ -14,6 +14,7 @@ refused costs only that one. What each command really does was tried on Slurm 22
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from threading import RLock
 
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
 from arvnodeman.fleet.values.work import OURS, Power, WorkKind
@@ -27,6 +28,9 @@ from arvnodeman.slurm.show import ShownNode
 _NOT_UP = frozenset({Power.WANTED, Power.STARTING})
 _NO_RESUME_AFTER = "not supported"  # so says 22.05 of that parameter
 _NAMES = 500  # in one argument
+_IN_TURN = RLock()
+"""Held from the look at jobs to what is done about them: in between, nobody else changes whether they may be queued
+again. A job that is made one that runs once at most just after it was seen not to be would be lost."""
 
 
 class PlacingSlurm(CloudNodesAndJobs):
@@ -37,26 +41,8 @@ class PlacingSlurm(CloudNodesAndJobs):
     def give_back(self, hostnames: Sequence[str], reason: str, *, interactive: bool) -> GivenBack:
         """Jobs placed on these names that have not begun go back to the queue, and the names are powered down. `kept`:
         names that are up or off by now, those of an interactive job, and those where that was refused."""
-        waiting = [name for name, node in self._shown(hostnames).items() if work_of(node).power in _NOT_UP]
-        why = self._reason(reason)
-        first = by_name(self._jobs_placed_on(waiting), waiting)
-        shut = [name for name, some in first.items() if interactive or all(job.batch for job in some)]
-        # From here on no job is placed there that would be lost; those that were faster are seen by a second look.
-        self.change_all([(name, ("State=POWER_DOWN_ASAP", why)) for name in shut])
-        jobs = by_name(self._jobs_placed_on(shut), shut)
-        kept = {name for name, some in jobs.items() if not interactive and not all(job.batch for job in some)}
-        spared = {job.id for name in kept for job in jobs[name]}
-        back = {job.id: job for some in jobs.values() for job in some if job.batch and job.id not in spared}
-        failures = self.change_jobs(_alike((job.id, _going_back(job)) for job in back.values()))
-        self._tell(failures, "job %s cannot be given back: %s")
-        stay = spared | failures.keys()
-        given = [name for name, some in jobs.items() if not any(job.id in stay for job in some)]
-        # The second takes care that nothing is placed there in the second until it does power down.
-        words = (("State=POWER_DOWN_FORCE", why), ("State=POWER_DOWN_ASAP", why))
-        refused = self.change_all([(name, each) for name in given for each in words])
-        self._tell(refused, "%s cannot be powered down: %s")
-        done = {name: tuple(job.placed for job in jobs[name]) for name in given if name not in refused}
-        return GivenBack(done, tuple(name for name in hostnames if name not in done))
+        with _IN_TURN:
+            return self._give_back(hostnames, self._reason(reason), interactive=interactive)
 
     def release_jobs(self, jobs: Sequence[PlacedJob]) -> JobsReleased:
         """Jobs that were given back may be placed at once, and are as their users had them. Those that are not in the
@@ -65,12 +51,13 @@ class PlacingSlurm(CloudNodesAndJobs):
         wanted = {job.id: job for job in jobs}
         waiting: list[str] = []
         changes: list[tuple[str, Words]] = []
-        for line in self.lines_of(list(wanted)):
-            if line.id in wanted and line.state in LEAVING:
-                waiting.append(line.id)
-            elif line.id in wanted and (line.state == PENDING or line.state in BEGUN):
-                changes.append((line.id, _released(line, once=wanted[line.id].requeue_off)))
-        failures = self.change_jobs(_alike(changes))
+        with _IN_TURN:
+            for line in self.lines_of(list(wanted)):
+                if line.id in wanted and line.state in LEAVING:
+                    waiting.append(line.id)
+                elif line.id in wanted and (line.state == PENDING or line.state in BEGUN):
+                    changes.append((line.id, _released(line, once=wanted[line.id].requeue_off)))
+            failures = self.change_jobs(_alike(changes))
         self._tell(failures, "job %s cannot be released: %s")
         return JobsReleased(tuple(wanted[number] for number in (*waiting, *failures)))
 
@@ -134,21 +121,50 @@ class PlacingSlurm(CloudNodesAndJobs):
 
     def set_down_all(self, reasons: Mapping[str, str]) -> dict[str, SlurmFailure]:
         """The machines of these names are gone. State=DOWN ends the jobs of those that are up, of which those that may
-        be queued again need not wait; then the name is powered down. One that is off, or powers down, is left as it is.
-        One that is being powered up is refused, as give_back() is meant for it. Returns the failures by name."""
+        be queued again need not wait; then the name is powered down. A job that has not begun, since others of its
+        nodes have not come, is made one that may first. One that is off, or powers down, is left as it is. One that is
+        being powered up is refused, as give_back() is meant for it. Returns the failures by name."""
         nodes, failures = self._nodes_of(reasons)
         for name, node in nodes.items():
             if work_of(node).power in _NOT_UP:
                 failures[name] = Refused("scontrol", f"{name} is being powered up: it is given back, and not set down")
         up = [name for name, node in nodes.items() if work_of(node).power in (Power.ON, Power.LEAVING)]
-        jobs = [job for job in self._jobs_on(up) if job.batch and job.requeue]
-        self._tell(self.change_jobs(_alike((job.id, _going_back(job)) for job in jobs)), "job %s is not marked: %s")
-        failures |= self.change_all([(name, ("State=DOWN", self._reason(reasons[name]))) for name in up])
+        with _IN_TURN:
+            jobs = self._going_with(up)
+            unmarked = self.change_jobs(_alike((job.id, _going_back(job)) for job in jobs))
+            self._tell(unmarked, "job %s is not marked: %s")
+            for name, some in by_name(jobs, up).items():
+                lost = [unmarked[job.id] for job in some if job.id in unmarked and not job.requeue]
+                if lost:
+                    failures[name] = lost[0]
+            now = [name for name in up if name not in failures]
+            failures |= self.change_all([(name, ("State=DOWN", self._reason(reasons[name]))) for name in now])
         if jobs:  # those that are not in the queue yet have a mark
             self.release_jobs([job.placed for job in jobs])
         gone = [name for name in up if name not in failures]
         changes = [(name, ("State=POWER_DOWN", self._reason(reasons[name]))) for name in gone]
         return failures | self.change_all(changes)
+
+    def _give_back(self, hostnames: Sequence[str], why: str, *, interactive: bool) -> GivenBack:
+        waiting = [name for name, node in self._shown(hostnames).items() if work_of(node).power in _NOT_UP]
+        first = by_name(self._jobs_placed_on(waiting), waiting)
+        shut = [name for name, some in first.items() if interactive or all(job.batch for job in some)]
+        # From here on no job is placed there that would be lost; those that were faster are seen by a second look.
+        self.change_all([(name, ("State=POWER_DOWN_ASAP", why)) for name in shut])
+        jobs = by_name(self._jobs_placed_on(shut), shut)
+        kept = {name for name, some in jobs.items() if not interactive and not all(job.batch for job in some)}
+        spared = {job.id for name in kept for job in jobs[name]}
+        back = {job.id: job for some in jobs.values() for job in some if job.batch and job.id not in spared}
+        failures = self.change_jobs(_alike((job.id, _going_back(job)) for job in back.values()))
+        self._tell(failures, "job %s cannot be given back: %s")
+        stay = spared | failures.keys()
+        given = [name for name, some in jobs.items() if not any(job.id in stay for job in some)]
+        # The second takes care that nothing is placed there in the second until it does power down.
+        words = (("State=POWER_DOWN_FORCE", why), ("State=POWER_DOWN_ASAP", why))
+        refused = self.change_all([(name, each) for name in given for each in words])
+        self._tell(refused, "%s cannot be powered down: %s")
+        done = {name: tuple(job.placed for job in jobs[name]) for name in given if name not in refused}
+        return GivenBack(done, tuple(name for name in hostnames if name not in done))
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -166,6 +182,11 @@ class PlacingSlurm(CloudNodesAndJobs):
             else:
                 failures[name] = node or UnknownNode("scontrol", f"it does not know the node {name}")
         return nodes, failures
+
+    def _going_with(self, hostnames: Sequence[str]) -> list[JobLine]:
+        """The batch jobs there that go back to the queue with their node: those that may, and those that have not
+        begun, since a part of their nodes has not come yet. These lose nothing by it."""
+        return [job for job in self._jobs_on(hostnames) if job.batch and (job.requeue or job.state == CONFIGURING)]
 
     def _jobs_placed_on(self, hostnames: Sequence[str]) -> list[JobLine]:
         """The jobs that have not begun there."""

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arvnodeman.fleet.decide.placed import GivenJob
 from arvnodeman.fleet.decide.state import State
-from arvnodeman.fleet.messages import INFO, Decided, Step
+from arvnodeman.fleet.messages import INFO, Decided, SetNodeDown, Step
 from arvnodeman.fleet.operations.name_shutdown import NameShutdown
-from arvnodeman.fleet.operations.returning import NameChore, NameOperation, Return, releasing
+from arvnodeman.fleet.operations.name_steps import GiveBack, ReleaseJobs
+from arvnodeman.fleet.operations.returning import SOON, NameChore, NameOperation, Return, releasing
 from arvnodeman.fleet.values.placed import PlacedJob
-from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons import Plain, Reason
 
 _SHOWN = 8  # of a list of names
 
 
 def begin_return(state: State, names: Sequence[str], size: str, cause: Reason) -> None:
-    """Names of one size go back to the scheduler, with the jobs placed on them."""
+    """Names of one size go back to the scheduler, with the jobs placed on them. One with a job that is being released
+    waits until that is done: a job that runs once at most would be lost if it was made so again at this moment."""
+    released = _being_released(state)
+    busy = {name for job in state.queue.jobs if job.id in released for name in job.names} if released else set()
+    if not busy.isdisjoint(names):
+        state.placements.due = state.context.in_round(SOON)
+        names = [name for name in names if name not in busy]
+        if not names:
+            return
     text = "Giving %s of size %s back to Slurm, with the jobs placed there: %s"
     why = cause.words(state.t)
     state.context.decide(Decided.HELD_BACK, size, text, some(names), size, why, level=INFO)
@@ -35,11 +45,42 @@ def begin_chore(state: State, names: Sequence[str], *steps: Step) -> None:
 
 
 def begin_release(state: State, jobs: Sequence[PlacedJob]) -> None:
-    """Jobs that were given back may be placed at once."""
-    if jobs:
-        chore = releasing(state.context, jobs)
+    """Jobs that were given back may be placed at once; those that are on names which are going down just now, when
+    that is done."""
+    forced = _forced_down(state) if jobs else set()
+    held = {job.id for job in state.queue.jobs if not forced.isdisjoint(job.names)} if forced else set()
+    state.placements.put_off += [job for job in jobs if job.id in held]
+    now = [job for job in jobs if job.id not in held]
+    if now:
+        chore = releasing(state.context, now)
         state.name_operations[chore.id] = chore
         after_name_operation(state, chore)
+
+
+def _release_the_others(state: State) -> None:
+    """Those that were held, and may be no more."""
+    jobs, state.placements.put_off = state.placements.put_off, []
+    begin_release(state, jobs)
+
+
+def _being_released(state: State) -> set[str]:
+    """Jobs by id of which a step is under way that releases them."""
+    steps = (operation.step for operation in state.name_operations.values())
+    return {job.id for step in steps if isinstance(step, ReleaseJobs) for job in step.jobs}
+
+
+def _forced_down(state: State) -> set[str]:
+    """Names whose jobs a step that is under way, or will be, puts back or ends."""
+    forced = {
+        name
+        for operation in state.name_operations.values()
+        if (isinstance(operation, Return) and operation.given is None) or isinstance(operation.step, SetNodeDown)
+        for name in operation.hostnames
+    }
+    for shutdown in state.shutdowns.values():
+        if shutdown.hostname is not None and isinstance(shutdown.step, GiveBack | SetNodeDown):
+            forced.add(shutdown.hostname)
+    return forced
 
 
 def after_name_operation(state: State, operation: NameOperation) -> None:
@@ -47,6 +88,7 @@ def after_name_operation(state: State, operation: NameOperation) -> None:
     if isinstance(operation, Return) and operation.given is not None and not operation.noted:
         operation.noted = True
         _given_back(state, operation)
+        _release_the_others(state)
     if operation.outcome is None:
         state.schedule(operation)
         return
@@ -54,6 +96,7 @@ def after_name_operation(state: State, operation: NameOperation) -> None:
         return
     for name in operation.hostnames:
         state.placements.acted[name] = state.t
+    _release_the_others(state)
 
 
 def _given_back(state: State, operation: Return) -> None:
@@ -62,21 +105,34 @@ def _given_back(state: State, operation: Return) -> None:
     for name in given.kept:
         placements.kept[name] = operation.cause
     kept = frozenset(given.kept)
-    for job in [job for job, each in placements.given.items() if not kept.isdisjoint(each.names)]:
+    stay = [job for job, each in placements.given.items() if not each.back and not kept.isdisjoint(each.names)]
+    for job in stay:
         del placements.given[job]
     jobs = tuple(dict.fromkeys(job for jobs in given.jobs.values() for job in jobs))
+    _remember(state, jobs, [name for name in operation.names if name not in kept], operation.size, operation.cause)
     state.context.counters["jobs_given_back"] += len(jobs)
     begin_release(state, jobs)
+
+
+def _remember(state: State, jobs: Sequence[PlacedJob], names: Sequence[str], size: str, cause: Reason) -> None:
+    """Why these jobs wait again, where that is not known better: a queue that was read meanwhile shows them placed."""
+    placements = state.placements
+    for job in jobs:
+        given = GivenJob(tuple(names), {size: len(names)}, cause, state.t)
+        placements.given.setdefault(job.id, given).back = True
 
 
 def after_name_shutdown(state: State, shutdown: NameShutdown) -> None:
     """Jobs that were placed on its name are released; older lists tell nothing of the name."""
     if shutdown.jobs:
         state.context.counters["jobs_given_back"] += len(shutdown.jobs)
+        size = shutdown.node.size.id if shutdown.node.size is not None else ""
+        _remember(state, shutdown.jobs, [shutdown.hostname or ""], size, Plain(text=shutdown.reason))
         begin_release(state, shutdown.jobs)
         shutdown.jobs = ()
     if shutdown.outcome is not None and shutdown.hostname is not None:
         state.placements.acted[shutdown.hostname] = state.t
+    _release_the_others(state)
 
 
 def some(names: Sequence[str]) -> str:

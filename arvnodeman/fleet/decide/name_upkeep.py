@@ -6,20 +6,17 @@ daemon, or was refused, is done again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from arvnodeman.fleet.decide.name_acts import begin_chore, begin_return, some
-from arvnodeman.fleet.decide.placed import BOOTING, LIMITS, PlacedNames, has_machine, no_size
+from arvnodeman.fleet.decide.placed import BOOTING, PlacedNames, has_machine, is_alike
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Decided, Poll, ReleaseRecord, SetNodeDown
 from arvnodeman.fleet.operations.name_steps import OpenNames
 from arvnodeman.fleet.operations.returning import closing
-from arvnodeman.fleet.plan.plan import Plan
-from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import NodeRecord, NodeSize
-from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.model import NodeRecord
 from arvnodeman.fleet.values.work import OUR_REMOVAL, NodeWork, Power, WorkKind, reason_for
 
 CLEANED = "Cleaned by Node Manager: its node is gone"
@@ -29,90 +26,65 @@ FINISHING = WorkKind.FINISHING
 UP = frozenset({WorkKind.FREE, WorkKind.WORKING, FINISHING, WorkKind.DRAINING, WorkKind.UNFIT, WorkKind.DOWN})
 
 
-# ---- which sizes are closed ------------------------------------------------------------------------------------------
-
-
-def note_closed(state: State, plan: Plan, begun: Sequence[NodeSize]) -> None:
-    """On the names of which sizes no job is to be placed, and on how many of the others: as many as may have nodes,
-    where a limit has sent jobs back. `begun`: of boots that have begun since the plan was made."""
-    assert state.table is not None
-    before, over = state.context.closed, int(state.quota.other_size_may_try)
-    pressed = _pressed(state)
-    closed: dict[str, Reason] = {}
-    leave_open: dict[str, int] = {}
-    nodes = plan.tally.nodes + len(begun)
-    room = Room(state.bounds(), nodes, plan.tally.price + sum(size.price for size in begun))
-    for size in state.table.cheapest_first:
-        cause = _rests(state, size, nodes) or room.forbid(size, 1, wanted=1, over=over)
-        if cause is not None:
-            closed[size.id] = before[size.id] if _is_alike(before.get(size.id), cause) else cause
-            state.poll_again(cause.until)
-            continue
-        most = 1
-        while most < pressed.get(size.id, 0) and room.forbid(size, most + 1, wanted=1, over=over) is None:
-            most += 1
-        if most < pressed.get(size.id, 0):
-            leave_open[size.id] = most
-    for name in {record.size or "" for record in state.roster.records.values()} - closed.keys():
-        hopeless = no_size(state, name)
-        if hopeless is not None:
-            closed[name] = hopeless
-    state.context.closed, state.context.leave_open = closed, leave_open
-
-
-def _pressed(state: State) -> dict[str, int]:
-    """The sizes of jobs that a limit has sent back: how many nodes the largest of them lacked."""
-    pressed: dict[str, int] = {}
-    for given in state.placements.given.values():
-        if isinstance(given.cause, LIMITS):
-            pressed[given.size] = max(pressed.get(given.size, 0), given.nodes)
-    return pressed
-
-
-def _rests(state: State, size: NodeSize, standing: int) -> Reason | None:
-    health = state.health_of(size)
-    if health.backing_off is None or not health.is_backing_off(state.t, standing):
-        return None
-    why = health.backing_off.value
-    return reasons.BackingOff(until=health.until, size=size.id, why=why, detail=health.detail)
-
-
-def _is_alike(before: Reason | None, cause: Reason) -> bool:
-    """A limit is the same whatever stands at it."""
-    return type(before) is type(cause) and before is not None and before.until == cause.until
-
-
 # ---- names that are off ----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Names:
+    """Of one size, those that no node has and that we may open or close."""
+
+    free: list[str] = field(default_factory=list)  # jobs can be placed there
+    going: list[str] = field(default_factory=list)  # powering down: free after that, unless they are closed by then
+    shut: list[str] = field(default_factory=list)
+    unsure: int = 0  # others: they may have jobs, or have had something done that is not listed yet
 
 
 def open_and_close(state: State) -> None:
     """Names that are off are closed with their size, or in part, and opened when that is over."""
+    leave_open, closed, said = state.context.leave_open, state.context.closed, state.placements.said_closed
+    for size in said.keys() - closed.keys() - leave_open.keys():
+        del said[size]
+    found = _names_by_size(state)
+    partly = [each for size, each in found.items() if size in leave_open]
+    # Names of one size are opened when those of the others are closed.
+    spare = sum(each.names for each in leave_open.values()) - sum(len(each.free) + each.unsure for each in partly)
+    for size, each in found.items():
+        some_only = leave_open.get(size)
+        others = each.going + each.shut
+        if size in closed:
+            free, more = 0, 0
+        elif some_only is None:
+            free = more = len(each.free) + len(others)
+        else:
+            free = some_only.names
+            more = max(0, min(spare, free - len(each.free) - each.unsure))
+            spare -= more
+        opened = others[:more]
+        going = [name for name in each.going if name not in opened]  # one drain may be lost: once more
+        if shut := each.free[free:] + going:
+            _close(state, size, shut)
+        if opened:
+            _open(state, size, opened)
+
+
+def _names_by_size(state: State) -> dict[str, _Names]:
     names = PlacedNames(state)
-    free: dict[str, list[str]] = {}
-    shut: dict[str, list[str]] = {}
-    unsure: Counter[str] = Counter()  # what has been done with them since is not listed yet: they may be open
+    found: dict[str, _Names] = {}
     for name, work in names.work.items():
-        size = names.size_of(name) if work.is_off else None
+        comes = names.is_to_come(name)
+        size = names.size_of(name) if work.is_off or comes else None
         if size is None or names.has_node(name):
             continue
-        if not names.is_fresh(name):
-            unsure[size] += 1
-            continue
-        going = work.power is Power.GOING and _may_be_opened(work)
-        if (work.state.kind is WorkKind.OFF and not going) or (going and size in state.context.closed):
-            free.setdefault(size, []).append(name)  # a drain of one that is powering down may be lost: once more
+        mine = found.setdefault(size, _Names())
+        if comes or not names.is_fresh(name):
+            mine.unsure += 1
+        elif work.power is Power.GOING and _may_be_opened(work):
+            mine.going.append(name)
+        elif work.state.kind is WorkKind.OFF and work.power is not Power.GOING:
+            mine.free.append(name)
         elif _may_be_opened(work):
-            shut.setdefault(size, []).append(name)
-    leave_open, closed = state.context.leave_open, state.context.closed
-    for size in free.keys() | shut.keys():
-        mine, others = free.get(size, []), shut.get(size, [])
-        some_only = leave_open.get(size)
-        most = len(mine) + len(others) if some_only is None else max(0, some_only - unsure[size])
-        most = 0 if size in closed else most
-        if len(mine) > most:
-            _close(state, size, mine[most:])
-        elif others and len(mine) < most:
-            _open(state, size, others[: most - len(mine)])
+            mine.shut.append(name)
+    return found
 
 
 def _may_be_opened(work: NodeWork) -> bool:
@@ -123,13 +95,15 @@ def _may_be_opened(work: NodeWork) -> bool:
 
 
 def _close(state: State, size: str, names: Sequence[str]) -> None:
-    cause = state.context.closed.get(size)
-    if cause is None:
-        given = [each.cause for each in state.placements.given.values() if each.size == size]
-        cause = given[0] if given else reasons.Plain(text="a limit stops it")
-    text = "Closing %s of size %s in Slurm: %s"
-    state.context.decide(Decided.HELD_BACK, size, text, some(names), size, cause.words(state.t))
-    begin_chore(state, names, closing(state.context, tuple(names), cause))
+    """That is said once for each reason: it takes two steps, each may be lost, and some names are busy until later."""
+    context, said = state.context, state.placements.said_closed
+    cause = context.closed.get(size) or context.leave_open[size].cause
+    before = said.get(size)
+    if before is None or not is_alike(before, cause):
+        text = "Closing %s of size %s in Slurm: %s"
+        context.decide(Decided.HELD_BACK, size, text, some(names), size, cause.words(state.t))
+    said[size] = cause
+    begin_chore(state, names, closing(context, tuple(names), cause))
 
 
 def _open(state: State, size: str, names: Sequence[str]) -> None:

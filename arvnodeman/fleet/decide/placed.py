@@ -34,10 +34,18 @@ class GivenJob:
     """A job that was given back, until it is placed anew or gone."""
 
     names: tuple[str, ...]
-    size: str
-    nodes: int  # of that size, that it lacked
+    lacked: Mapping[str, int]  # size -> nodes
     cause: Reason
     seen: float  # when it was last known to wait, in steady time
+    back: bool = False  # the scheduler has said that it is in the queue again
+
+
+@dataclass(slots=True)
+class Tried:
+    """What the scheduler has tried for a job that a limit sends back."""
+
+    nodes: int = 0  # that it lacked last
+    sizes: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -47,7 +55,10 @@ class Placements:
     acted: dict[str, float] = field(default_factory=dict)  # names that something was done with, and when that ended
     kept: dict[str, Reason] = field(default_factory=dict)  # names that were not given back, for a user at a terminal
     given: dict[str, GivenJob] = field(default_factory=dict)  # jobs that were, by id
+    tried: dict[str, Tried] = field(default_factory=dict)  # jobs that a limit has sent back, until their nodes come
+    said_closed: dict[str, Reason] = field(default_factory=dict)  # sizes of which it was told why they are closed
     returned: tuple[PlacedJob, ...] = ()  # jobs of the newest queue that are to be released yet
+    put_off: list[PlacedJob] = field(default_factory=list)  # likewise, when something else is done with their names
     whys: dict[str, Reason] = field(default_factory=dict)  # by job: where it stands
     served: frozenset[str] = frozenset()  # jobs for all of whose names a node is there or coming
     alone: Counter[str] = field(default_factory=Counter)  # names that wait for a node and for no job: lists in a row
@@ -173,6 +184,11 @@ def no_size(state: State, size: str) -> Reason | None:
     if not size:
         return NO_SIZE
     return reasons.Plain(text=f"size {size} cannot be booted now: the provider lacks it")
+
+
+def is_alike(before: Reason, cause: Reason) -> bool:
+    """Why a size is closed: is it as before? A limit is the same whatever stands at it."""
+    return type(before) is type(cause) and before.until == cause.until
 
 
 def has_machine(state: State, record: NodeRecord) -> bool:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from arvnodeman.fleet.decide.boot_lifecycle import begin_boot
+from arvnodeman.fleet.decide.closing import note_closed
 from arvnodeman.fleet.decide.name_acts import begin_chore, begin_release, begin_return, some
-from arvnodeman.fleet.decide.name_upkeep import note_closed, open_and_close
+from arvnodeman.fleet.decide.name_upkeep import open_and_close
 from arvnodeman.fleet.decide.picturing import replan
 from arvnodeman.fleet.decide.placed import (
     BOOTING,
@@ -21,6 +22,7 @@ from arvnodeman.fleet.decide.placed import (
     Asked,
     GivenJob,
     PlacedNames,
+    Tried,
     Wish,
     by_size,
     no_size,
@@ -54,6 +56,8 @@ def take_placed(state: State, event: QueueListed) -> None:
             given.seen = state.t
         elif given.seen < placements.queue_started - (0.0 if job in there else UNSEEN_FOR):
             del placements.given[job]
+    for job in placements.tried.keys() - (placements.given.keys() | there.keys()):
+        del placements.tried[job]
 
 
 def count_alone(state: State) -> None:
@@ -191,11 +195,17 @@ def _give_back(state: State, asked: Asked, refused: Mapping[int, Reason]) -> Non
     for place, cause in refused.items():
         wish = asked.wishes[place]
         state.poll_again(cause.until)
-        for size, lacking in wish.lacking.items():
-            names = [name for name in lacking if name not in placements.kept]
+        back = {size: [name for name in names if name not in placements.kept] for size, names in wish.lacking.items()}
+        for size, names in back.items():
             if names:
                 due.setdefault((size, cause), []).extend(names)
-                placements.given[wish.job] = GivenJob(wish.names, size, len(lacking), cause, state.t)
+        if any(back.values()):
+            lacked = {size: len(names) for size, names in wish.lacking.items()}
+            placements.given[wish.job] = GivenJob(wish.names, lacked, cause, state.t)
+            if isinstance(cause, LIMITS):
+                tried = placements.tried.setdefault(wish.job, Tried())
+                tried.nodes = sum(lacked.values())
+                tried.sizes |= lacked.keys()
     for (size, cause), names in due.items():
         begin_return(state, names, size, cause)
 
@@ -220,6 +230,8 @@ def _tell(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapping[int
             whys[wish.job] = next((cause for cause in causes if cause is not None), Comes(names=wish.names))
     whys.pop("", None)
     placements.whys, placements.served = whys, frozenset(served - {""})
+    for job in placements.served:
+        placements.tried.pop(job, None)
 
 
 def _tell_of_others(state: State, names: PlacedNames) -> None:
@@ -257,5 +269,6 @@ def room_wanted(state: State) -> dict[JobShape, list[int]]:
     demand: dict[JobShape, list[int]] = {}
     for place, given in enumerate(state.placements.given.values()):
         if isinstance(given.cause, LIMITS):
-            demand.setdefault(JobShape(size=given.size, nodes=given.nodes, place=NOWHERE), []).append(place)
+            for size, nodes in given.lacked.items():
+                demand.setdefault(JobShape(size=size, nodes=nodes, place=NOWHERE), []).append(place)
     return demand

@@ -17,6 +17,14 @@ from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError
 from arvnodeman.fleet.values.reasons import Reason
 
 
+@dataclass(frozen=True, slots=True)
+class PartlyOpen:
+    """Of a size so many free names may have jobs, and why no more."""
+
+    names: int
+    cause: Reason
+
+
 @dataclass(slots=True)
 class OperationContext:
     """What operations share with the Fleet: the clock, the options, and the way out."""
@@ -30,7 +38,7 @@ class OperationContext:
     last_offer_id: int = 0
     shutdowns: int = 0  # under way
     closed: Mapping[str, Reason] = field(default_factory=dict)  # sizes on whose names no job is to be placed, and why
-    leave_open: Mapping[str, int] = field(default_factory=dict)  # sizes of which only so many free names may have jobs
+    leave_open: Mapping[str, PartlyOpen] = field(default_factory=dict)  # sizes of which only some names may have jobs
     rounds: dict[float, float] = field(default_factory=dict)  # by their length: when the next one is
 
     def in_round(self, wait: float) -> float:

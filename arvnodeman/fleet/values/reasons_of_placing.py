@@ -68,6 +68,18 @@ class StaysPlaced(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class LeftToLarger(Reason):
+    """Names stay closed while a job of several nodes waits that would be placed there, and sent back by a limit."""
+
+    nodes: int = 0
+    room: int = 0
+
+    def words(self, t: float) -> str:
+        """a job that lacks 2 nodes waits, and there is room for 1: no more names are open."""
+        return f"a job that lacks {self.nodes} nodes waits, and there is room for {self.room}: no more names are open"
+
+
+@dataclass(frozen=True, slots=True)
 class PoweredOff(Reason):
     """The scheduler has powered the name of a node down, and no job can be on it."""
 

@@ -175,6 +175,50 @@ def test_jobs_are_released_again_until_they_are_in_the_queue() -> None:
     assert world.open(ReleaseJobs) == []
 
 
+def test_a_job_is_released_when_all_its_names_are_down() -> None:
+    """It lies on names of two sizes, which go down by two commands. Row O19."""
+    world = begun(max_nodes=0)
+    world.settle()
+    world.place("1", "small-1", "large-1")
+    world.cycle()
+    first, second = world.open(GiveBack)
+    job = PlacedJob("1", requeue_off=True)
+    world.done(first, GivenBack({first.hostnames[0]: (job,)}))
+    world.obey(CloseNames, OpenNames)
+    assert world.open(ReleaseJobs) == []
+    world.done(second, GivenBack({}))
+    assert world.one(ReleaseJobs).jobs == (job,)
+
+
+@pytest.mark.parametrize("how", ["refused", "fails"])
+def test_a_job_is_released_though_the_other_command_comes_to_nothing(how: str) -> None:
+    world = begun(max_nodes=0)
+    world.settle()
+    world.place("1", "small-1", "large-1")
+    world.cycle()
+    first, second = world.open(GiveBack)
+    world.done(first, GivenBack({first.hostnames[0]: (PlacedJob("1"),)}))
+    world.fail(second, ErrorKind.REFUSED if how == "refused" else ErrorKind.GONE, "no")
+    assert world.one(ReleaseJobs).jobs == (PlacedJob("1"),)
+
+
+def test_no_name_is_given_back_while_a_job_placed_there_is_released() -> None:
+    """The job of an earlier run was placed anew before it was let go. Row O21."""
+    world = PlacedWorld(places(max_nodes=0))
+    world.returned = [PlacedJob("7", requeue_off=True)]
+    world.begin()
+    release = world.one(ReleaseJobs)
+    world.obey(CloseNames)
+    world.returned = []
+    world.place("7", "small-1")
+    world.place("8", "small-2")
+    world.cycle()
+    assert world.given_back() == ["small-2"]
+    world.done(release, JobsReleased())
+    world.wait(1)
+    assert world.given_back() == ["small-2", "small-1"]
+
+
 def test_jobs_that_an_earlier_run_has_given_back_are_released() -> None:
     """Row O21."""
     world = PlacedWorld(places())
@@ -281,7 +325,9 @@ def test_where_a_limit_sent_a_job_of_several_nodes_back_as_many_names_stay_open_
     powers = [world.slurm[f"small-{number}"].power for number in (1, 2, 3)]
     assert powers.count(Power.OFF) == 2
     world.jobs = []
-    world.cycle(times=2)
+    world.cycle(every=400.0)
+    world.settle()
+    world.cycle()
     world.settle()
     assert {world.slurm[f"small-{number}"].state.kind for number in (1, 2, 3)} == {WorkKind.OFF}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
@@ -243,6 +244,71 @@ def test_a_machine_that_is_gone_is_set_down_and_its_jobs_need_not_wait(slurm: To
     assert [each for each in slurm.done if "JobId=2" in each or "JobId=3" in each] == []
     assert slurm.done[:2] == [f"JobId=1 AdminComment={BACK}", f"NodeName=s-1 State=DOWN Reason={WHY}"]
     assert slurm.done[-1] == f"NodeName=s-1 State=POWER_DOWN Reason={WHY}"
+
+
+def test_a_job_that_lacks_other_nodes_yet_is_not_lost_with_the_one_that_is_gone(slurm: ToldSlurm) -> None:
+    slurm.states = {"s-1": (WORKING, "")}
+    slurm.jobs = [job("1", "s-[1-2]", requeue=0), job("2", "s-1", "RUNNING", requeue=0), job("3", "s-1", batch=0)]
+    assert slurm.set_down_all({"s-1": WHY}) == {}
+    assert slurm.done == [
+        f"JobId=1 Requeue=1 AdminComment={BACK}{ONCE}",
+        f"NodeName=s-1 State=DOWN Reason={WHY}",
+        f"NodeName=s-1 State=POWER_DOWN Reason={WHY}",
+    ]
+
+
+def test_a_name_stays_up_while_a_job_would_be_lost_with_it(slurm: ToldSlurm) -> None:
+    slurm.states = dict.fromkeys(("s-1", "s-2", "s-3"), (WORKING, ""))
+    slurm.jobs = [job("1", "s-1", requeue=0), job("2", "s-2", "RUNNING"), job("3", "s-3", requeue=0)]
+    slurm.refusals = {"JobId=1 ": "Access is odd", "JobId=1,3 ": "Access is odd", "JobId=2 ": "Access is odd"}
+    failures = slurm.set_down_all(dict.fromkeys(slurm.states, WHY))
+    assert {name: failure.said for name, failure in failures.items()} == {"s-1": "Access is odd"}
+    assert [each for each in slurm.done if "State=" in each] == [
+        f"NodeName={name} State={state} Reason={WHY}" for state in ("DOWN", "POWER_DOWN") for name in ("s-2", "s-3")
+    ]
+
+
+@pytest.mark.parametrize("what", ["give back", "set down"])
+def test_no_job_is_made_one_that_runs_once_while_another_thread_ends_it(what: str) -> None:
+    """Seen waiting by one, and placed on a name that another forces down just then."""
+    done: list[str] = []
+
+    class Ending(ToldSlurm):
+        """The other thread's."""
+
+        def _run(self, command: str, *arguments: str) -> str:
+            if command == "scontrol" and "update" in arguments:
+                done.append("ended" if "State=POWER_DOWN_FORCE" in arguments or "State=DOWN" in arguments else "")
+            return super()._run(command, *arguments)
+
+    other = Ending()
+    other.states = {"s-1": (STARTING if what == "give back" else WORKING, "")}
+    other.jobs = [job("1", "s-1", comment=BACK + ONCE)]
+
+    def end() -> None:
+        if what == "give back":
+            other.give_back(["s-1"], WHY, interactive=False)
+        else:
+            other.set_down_all({"s-1": WHY})
+
+    thread = threading.Thread(target=end)
+
+    class Releasing(ToldSlurm):
+        """Between its look and its change the job is placed."""
+
+        def _run(self, command: str, *arguments: str) -> str:
+            if command == "squeue" and not thread.ident:
+                thread.start()
+                thread.join(0.3)
+            if "Requeue=0" in arguments:
+                done.append("runs once")
+            return super()._run(command, *arguments)
+
+    mine = Releasing()
+    mine.jobs = [job("1", "", "PENDING", comment=BACK + ONCE)]
+    mine.release_jobs([PlacedJob("1", requeue_off=True)])
+    thread.join()
+    assert [each for each in done if each] == ["runs once", "ended"]
 
 
 def test_a_marked_job_that_is_placed_again_is_returned_once_it_has_begun(slurm: ToldSlurm) -> None:

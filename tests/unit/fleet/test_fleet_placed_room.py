@@ -1,0 +1,93 @@
+"""A limit has room for some of the nodes that a job needs, where Slurm places jobs: it waits, and does not go round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from placed_world import begun
+
+from arvnodeman.fleet.messages import Command, Event, Step
+from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, ReleaseJobs
+from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.foresight.simulation import Pace, PlacingSimulation
+
+OFFERS = tuple(
+    ProviderSize(name, name, ram=4000, disk=10, price=price, cores=2)
+    for name, price in (("small", 0.1), ("medium", 0.13), ("large", 0.4))
+)
+SECTIONS = tuple(SizeSection(offer.id, 2, offer.id) for offer in OFFERS)
+
+
+class Played:
+    """A simulated site with a daemon, whose give-backs are counted."""
+
+    def __init__(self, poll: float = 5.0, **options: float) -> None:
+        policy = Policy(
+            sections=SECTIONS,
+            shutdown_windows=(0.0, 60.0),
+            boot_fail_after=900.0,
+            slurm=True,
+            places=True,
+            **options,  # type: ignore[arg-type]
+        )
+        self.given_back = 0
+        self.run = PlacingSimulation(policy, OFFERS, seed=1, pace=Pace(poll=poll), slots=4)
+        self.run.watch = self._watch
+        self.run.advance(10)
+
+    def _watch(self, event: Event, now: float, commands: Sequence[Command]) -> None:
+        steps = [command for command in commands if isinstance(command, Step)]
+        self.given_back += sum(isinstance(step, GiveBack) for step in steps)
+
+
+@pytest.mark.parametrize(("nodes", "poll"), [(2, 5.0), (3, 5.0), (2, 60.0), (4, 2.0)])
+def test_a_job_with_room_for_some_of_its_nodes_waits_and_is_not_placed_again_and_again(nodes: int, poll: float) -> None:
+    """It fits all sizes, and once each is known no more names are open than may have nodes. Row O18."""
+    played = Played(poll, max_nodes=nodes)
+    busy = played.run.site.submit(JobShape(cores=2), 3000.0)
+    assert played.run.until(lambda: busy.begun, 600)
+    job = played.run.site.submit(JobShape(cores=2, nodes=nodes), 100.0)
+    played.run.advance(300)
+    most = played.given_back
+    assert 0 < most <= 2 * len(OFFERS) + 2  # of each size, and of two at once
+    played.run.advance(1500)
+    assert (played.given_back, job.begun) == (most, False)
+    assert "max_nodes" in played.run.fleet.view.placed[job.id].words(played.run.fleet.view.t)
+    assert played.run.until(lambda: job.done, 3000)
+
+
+def test_a_job_of_one_node_that_fits_one_size_alone_has_its_turn_meanwhile() -> None:
+    """The one name that may be open goes round among the sizes. Row O18."""
+    played = Played(max_nodes=2)
+    busy = played.run.site.submit(JobShape(cores=2), 30000.0)
+    assert played.run.until(lambda: busy.begun, 600)
+    job = played.run.site.submit(JobShape(cores=2, nodes=2), 100.0)
+    played.run.advance(60)
+    others = [played.run.site.submit(JobShape(cores=2, size=offer.id), 60.0) for offer in OFFERS]
+    assert played.run.until(lambda: all(each.done for each in others), 6000)
+    assert not job.begun
+
+
+def test_a_price_that_has_room_for_one_dear_node_leaves_the_cheap_ones_open() -> None:
+    """Two of small and two of medium are no matter: none is closed for a job of two that was sent back from large."""
+    world = begun(max_total_price=0.45)
+    world.place("1", "large-1", "large-2")
+    world.cycle()
+    world.settle()
+    assert world.given_back() == ["large-1", "large-2"]
+    world.cycle()
+    world.settle()
+    assert {name.partition("-")[0] for name in world.told(CloseNames)} == {"large"}
+
+
+def test_that_a_size_is_closed_is_said_once_until_its_reason_changes() -> None:
+    world = begun(max_nodes=0)
+    for _ in range(4):
+        world.settle()
+        world.word("small-2", world.slurm["small-2"].power)  # type: ignore[index]
+        world.cycle()
+    said = [note.text % note.args for note in world.notes if note.text.startswith("Closing ")]
+    assert [line.split(" of size ")[1].split(" in ")[0] for line in said] == ["small", "large"]
+    assert len([step for step in world.asked if isinstance(step, CloseNames)]) > len(said)
+    assert not any(isinstance(step, ReleaseJobs) for step in world.asked)
