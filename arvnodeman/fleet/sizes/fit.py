@@ -1,6 +1,8 @@
 """What fits where: whether a job may begin on a node that has so much left, how many like it, and what is left then.
 
-The rules are Slurm's (select/cons_tres), and a test holds them against a real one.
+One rule for nodes that are up, for names that are free and for sizes that may be booted. It is Slurm's
+(select/cons_tres), and a test holds it against a real one. Partitions, constraints, licences and reservations are not
+of it: they say on which nodes a job may be at all, however much these have.
 """
 
 from __future__ import annotations
@@ -8,9 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from arvnodeman.fleet.values.capacity import Capacity
+from arvnodeman.fleet.values.capacity import Capacity, Footprint
 from arvnodeman.fleet.values.gres import Gres, meets
-from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize
+
+
+def capacity_of(size: NodeSize) -> Capacity:
+    """What a node of this size has for jobs. A figure of 0 is unknown and meets any demand (row C22)."""
+    return Capacity(size.cores or NO_LIMIT, size.ram or math.inf, size.gres, scratch=size.scratch or math.inf)
 
 
 def how_many(shape: JobShape, free: Capacity, most: int) -> int:
@@ -25,28 +32,47 @@ def how_many(shape: JobShape, free: Capacity, most: int) -> int:
 def fits_in(shape: JobShape, free: Capacity) -> bool:
     """May a job of this shape begin on a node on which so much is free?"""
     takes = shape.takes
+    if not (free.cpus >= shape.cores and free.ram >= shape.ram and free.scratch >= shape.scratch):
+        return False
     if takes is None or takes.ram == math.inf:
-        return free.whole and free.cpus >= shape.cores and free.ram >= shape.ram and meets(free.gres, shape.gres)
-    need = max(math.ceil(shape.cores), cpus_taken(shape, free))
-    return free.cpus >= need and free.ram >= shape.ram and meets(free.gres, shape.gres)
+        if not free.whole:
+            return False
+    elif takes.ram_by_cpu and free.ram < _ram_taken(takes, free):
+        return False
+    if takes is not None and free.cpus < _cpus_taken(takes, free):
+        return False
+    return not shape.gres or meets(free.gres, shape.gres)
 
 
 def cpus_taken(shape: JobShape, free: Capacity) -> int:
     """CPUs that a job takes of such a node: those of whole cores."""
-    if shape.takes is None:
-        return free.cpus
-    cores = shape.takes.cpus if shape.takes.one_thread else math.ceil(shape.takes.cpus / free.threads)
-    return cores * free.threads
+    return free.cpus if shape.takes is None else _cpus_taken(shape.takes, free)
 
 
 def less(free: Capacity, shape: JobShape) -> Capacity:
     """What is left once a job of this shape has begun on a node that it fits."""
     takes = shape.takes
     if takes is None:
-        return Capacity(0, 0, (), free.threads, free.jobs + 1, whole=False)
-    ram = 0.0 if takes.ram == math.inf else free.ram - takes.ram
-    cpus = free.cpus - cpus_taken(shape, free)
-    return replace(free, cpus=cpus, ram=ram, gres=_less_gres(free.gres, shape.gres), jobs=free.jobs + 1, whole=False)
+        return replace(free, cpus=0, ram=0, gres=(), jobs=free.jobs + 1, whole=False)
+    gres = _less_gres(free.gres, shape.gres) if shape.gres else free.gres
+    return replace(
+        free,
+        cpus=free.cpus - _cpus_taken(takes, free),
+        ram=0.0 if takes.ram == math.inf else free.ram - _ram_taken(takes, free),
+        gres=gres,
+        jobs=free.jobs + 1,
+        whole=False,
+    )
+
+
+def _cpus_taken(takes: Footprint, free: Capacity) -> int:
+    if free.threads == 1:
+        return takes.cpus
+    return takes.apart * math.ceil(takes.cpus / takes.apart / free.threads) * free.threads
+
+
+def _ram_taken(takes: Footprint, free: Capacity) -> float:
+    return takes.ram / takes.cpus * _cpus_taken(takes, free) if takes.ram_by_cpu else takes.ram
 
 
 def _less_gres(free: Gres, taken: Gres) -> Gres:

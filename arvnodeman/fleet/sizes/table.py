@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from arvnodeman.fleet.sizes.fit import capacity_of, fits_in
 from arvnodeman.fleet.values import gres
 from arvnodeman.fleet.values.features import SIZE_FEATURE, Features, meets, sizes_named
 from arvnodeman.fleet.values.model import CloudNode, JobShape, NodeSize, ProviderSize, SizeSection
@@ -255,14 +256,8 @@ class SizeTable:
 
 
 def fits(size: NodeSize, shape: JobShape) -> bool:
-    """Does one node of this size meet the demand? A figure of 0 is unknown and meets any demand (row C22)."""
-    return (
-        (not size.cores or size.cores >= shape.cores)
-        and (not size.ram or size.ram >= shape.ram)
-        and (not size.scratch or size.scratch >= shape.scratch)
-        and (not shape.gres or gres.meets(size.gres, shape.gres))
-        and _in_partition(size, shape)
-    )
+    """Does one node of this size meet the demand, and is it for such a job's partition?"""
+    return fits_in(shape, capacity_of(size)) and _in_partition(size, shape)
 
 
 def _in_partition(size: NodeSize, shape: JobShape) -> bool:

@@ -18,16 +18,18 @@ class Footprint:
 
     cpus: int  # as the scheduler counts them: threads, where it counts these
     ram: float = 0  # MB; infinity: all that the node has; 0: memory is not counted
-    one_thread: bool = False  # of each core it uses one thread, and has the core to itself
+    apart: int = 1  # parts that have no core in common: its CPUs where it uses one thread of each core, or its tasks
+    ram_by_cpu: bool = False  # of `ram` each CPU has its share, and so have those that it gets to make cores whole
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What of a node no job has, or what all of it is where none is on it."""
+    """What of a node no job has, or what all of it is where none is on it. What is not known meets any demand."""
 
-    cpus: int  # free, as the scheduler counts them; more than the node has, where it may be overbooked
-    ram: float = math.inf  # MB free; infinity: memory is not counted, or not known
+    cpus: int  # free, as the scheduler counts them
+    ram: float = math.inf  # MB free; what the node has, where memory is not counted; infinity: not known
     gres: Gres = ()  # free
     threads: int = 1  # CPUs that a core has: a job gets whole cores
-    jobs: int = 0  # on it
+    jobs: int = 0  # on it, at least so many
     whole: bool = True  # none is on it: a job that wants all of its memory, or all of it, may begin
+    scratch: float = math.inf  # MB that the node has, whoever uses it, for nobody counts what jobs take
