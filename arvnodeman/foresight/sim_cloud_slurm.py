@@ -42,6 +42,7 @@ class SimCloudSlurm:
         self._began = began
         self._planned = NEVER
         self._place_at = NEVER
+        self._placed = 0.0  # when it was placed last
         self._late: list[tuple[str, SimNode, float]] = []  # slurmds that have come while slurmctld was away
         for size in sizes:
             for number in range(1, names + 1):
@@ -279,8 +280,8 @@ class SimCloudSlurm:
                 name.stirred = None
                 self._follow_power(name)
             self._follow_clock(name)
-        if now >= self._place_at:
-            self._place_at = NEVER
+        if now >= self._place_at or any(job.waits and self._placed < job.begin_at <= now for job in self.jobs.values()):
+            self._place_at, self._placed = NEVER, now
             self._place()
         if now % self.habits.tick < 1e-6:
             self._tick()

@@ -325,6 +325,8 @@ class RealSlurm:
         if state in _WAITING:
             return
         begun = job.state is JobState.RUNNING
+        if state == "COMPLETING" and not begun:
+            return  # one that has ended before a look is shown so for good; one that is put back before it began is not
         if job.state is JobState.PENDING and hosts and state != "CANCELLED":
             job.state, job.nodes, job.started = JobState.RUNNING, hosts, self._clock.elapsed()
             self.on_start(job, self._computers(hosts))

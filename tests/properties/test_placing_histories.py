@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from simulation.placing_watch import PlacingWatch
 
-from arvnodeman.fleet.messages import Decided, Note, OperatorSaid
+from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord
 from arvnodeman.fleet.values.model import Directive, JobShape, Policy, ProviderSize, SizeSection
 from arvnodeman.foresight.faults import Chances
 from arvnodeman.foresight.sim_power import OFF
@@ -156,11 +156,12 @@ class PlacingHistories(RuleBasedStateMachine):
     def the_daemon_is_killed(self, seconds: float) -> None:
         self.run.advance(seconds)
         event(f"killed with {len(self.watch.flying)} steps under way" if self.watch.flying else "killed at rest")
+        writing = {step.node.id for step in self.watch.flying.values() if isinstance(step, SetWord)}
         self.watch.restarted()
         self.watch.words = {
             identity: node.directive.directive
             for identity, node in self.run.site.clouds.nodes.items()
-            if node.directive
+            if node.directive and identity not in writing  # else another word may come to the tag yet
         }
         self.run.restart()
 

@@ -131,6 +131,18 @@ def test_a_job_has_all_its_names_or_none(stage: Stage) -> None:
     assert stage.words() == {"b-1": "IDLE+POWERING_UP", "b-2": "IDLE+POWERING_DOWN"}
 
 
+def test_a_job_that_may_begin_later_is_placed_then_though_nothing_else_happens(stage: Stage) -> None:
+    job = stage.site.submit(ONE, 100.0)
+    stage.advance(1803.0)
+    while placed_on(job):
+        stage.advance(1.0)
+    stage.site.do([OpenNames(1, ("s-1",))])
+    stage.advance(115.0)
+    assert placed_on(job) == ()
+    stage.advance(10.0)
+    assert placed_on(job) == ("s-1",)
+
+
 def test_what_does_not_come_is_given_up_after_its_time_and_may_come_late(stage: Stage) -> None:
     jobs = [stage.site.submit(ONE, 100.0), stage.site.submit(ONE, 100.0, requeue=False)]
     stage.advance(1805.0)

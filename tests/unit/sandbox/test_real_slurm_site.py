@@ -143,6 +143,17 @@ def test_a_job_that_was_quicker_than_a_look_has_started_and_ended(mirror: Mirror
     assert mirror.events == [("a", "on sb-1"), ("a", "completed")]
 
 
+def test_a_job_that_is_put_back_before_it_began_has_not_started(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    for state in ("CONFIGURING|compute1|", "COMPLETING|compute1|", "PENDING BeginTime||", "PENDING None||"):
+        mirror.see(f"7|{state}a")
+    assert mirror.events == []
+    mirror.see("7|RUNNING|compute1|a")
+    mirror.see("7|COMPLETED|compute1|a")
+    assert mirror.events == [("a", "on sb-1"), ("a", "completed")]
+
+
 def test_a_job_cancelled_before_it_ran_has_not_started(mirror: Mirror) -> None:
     mirror.submit("a")
     mirror.run_errand()
