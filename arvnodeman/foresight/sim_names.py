@@ -11,7 +11,8 @@ from arvnodeman.fleet.messages import PrepareRecord, RecordPrepared
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.sim_cloud import SimNode
-from arvnodeman.foresight.sim_slurm import SimName, SimSlurm
+from arvnodeman.foresight.sim_room import SimName
+from arvnodeman.foresight.sim_slurm import SimSlurm
 from arvnodeman.records.marks import mark_of_boot, mark_of_node, read_mark
 from arvnodeman.records.names import Contact, contact_of, is_free, record_of
 from arvnodeman.slurm.show import ShownNode
@@ -129,7 +130,7 @@ class SimNames:
 
     def _shown(self, name: SimName) -> ShownNode:
         base = "IDLE"
-        if name.job is not None:
+        if name.jobs:
             base = "ALLOCATED"
         elif name.down:
             base = "DOWN" if name.slurmd_started is not None or name.reason else "UNKNOWN"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
+from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.gres import Gres, meets
 from arvnodeman.fleet.values.model import (
     ErrorKind,
@@ -20,38 +19,10 @@ from arvnodeman.fleet.values.model import (
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_jobs import Kind, SimGroup, SimJob, SimQueue
-from arvnodeman.slurm.words import node_work
+from arvnodeman.foresight.sim_room import Room, SharedNames, SimName, WholeNames
+from arvnodeman.slurm.words import node_work, state_of
 
 MAINTENANCE = "Reserved for maintenance"
-
-
-@dataclass(slots=True, eq=False)
-class SimName:
-    """A name that Slurm knows."""
-
-    name: str
-    number: int
-    node: SimNode | None = None  # whose slurmd answers, or did last
-    down: bool = True
-    drain: bool = False
-    reason: str = ""
-    features: frozenset[str] = frozenset()
-    weight: int = 0
-    job: SimJob | None = None
-    kind: Kind | None = None  # under which it is free for a job
-    address: str = ""  # where Slurm looks for its node; '': nodes find it
-    slurmd_started: float | None = None
-    reason_at: float | None = None
-    version: int = 0  # counts what has changed of it
-
-    @property
-    def state(self) -> str:
-        """As sinfo says it, without flags."""
-        if self.job is not None:
-            return "drng" if self.drain else "alloc"
-        if self.drain:
-            return "drain"
-        return "down" if self.down else "idle"
 
 
 @dataclass(slots=True)
@@ -61,19 +32,24 @@ class Rules:
     gres: Mapping[str, Gres] = field(default_factory=dict)  # by size: what its nodes have
     partitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by size: its nodes'; else all
     never: Mapping[str, str] = field(default_factory=dict)  # by QOS: jobs that never start, and why; '': it is not said
+    threads: Mapping[str, int] = field(default_factory=dict)  # by size: CPUs of a core, of which jobs get whole ones
 
 
 class SimSlurm:
     """Names, jobs, and who has what. `start` is told of each job that begins."""
 
-    def __init__(self, sizes: tuple[ProviderSize, ...], names: int, start: Callable[[SimJob], None]) -> None:
+    def __init__(
+        self, sizes: tuple[ProviderSize, ...], names: int, start: Callable[[SimJob], None], *, share: bool = False
+    ) -> None:
+        """`share`: several jobs may be on a name, unless one has it to itself."""
         self.sizes = {size.id: size for size in sizes}
         self.rules = Rules()
         self.names = {f"compute{number}": SimName(f"compute{number}", number) for number in range(1, names + 1)}
         self.queue = SimQueue()
         self._by_number = list(self.names.values())
         self._start = start
-        self._free: dict[Kind, list[int]] = {}  # numbers of names, in order
+        self._share = share
+        self._room: Room = (SharedNames if share else WholeNames)(self._by_number, self._fits)
         self._shown: dict[str, NodeWork] = {}
         self._changed: set[str] = set(self.names)
 
@@ -95,7 +71,12 @@ class SimSlurm:
         answers, state = self.answers(name), name.state
         if state == "idle" and answers and self._is_planned(name):
             state = "plnd"
-        return node_work(name.name, state, answers, name.weight, name.features, name.reason)
+        if name.has is None:
+            return node_work(name.name, state, answers, name.weight, name.features, name.reason)
+        work = state_of(state)
+        return NodeWork(
+            name.name, work, answers, name.weight, name.features, name.reason, has=name.has, free=name.free
+        )  # fmt: skip
 
     def answers(self, name: SimName) -> bool:
         """Is a slurmd where Slurm looks for it?"""
@@ -126,7 +107,7 @@ class SimSlurm:
 
     @staticmethod
     def _is_up(name: SimName) -> bool:
-        return name.state in ("idle", "alloc") and name.node is not None and not name.node.gone
+        return name.state in ("idle", "mix", "alloc") and name.node is not None and not name.node.gone
 
     def name(self, hostname: str) -> SimName:
         """Raises RemoteFailure for a name that it does not know."""
@@ -159,17 +140,26 @@ class SimSlurm:
         self.changed(name)
         self.schedule()
 
-    def set_down(self, hostname: str, reason: str, now: float) -> bool:
-        """scontrol update State=DOWN: the job goes back to the queue; a live slurmd comes back by itself. Did it have
-        one?"""
+    def set_down(self, hostname: str, reason: str, now: float) -> int:
+        """scontrol update State=DOWN: the jobs go back to the queue; a live slurmd comes back by itself. How many jobs
+        had it?"""
         name = self.name(hostname)
         name.reason, name.reason_at = reason, now
-        job = name.job
-        if job is not None:
-            self.requeue(job)
+        number = self.requeue_all(name)
         name.down = name.node is None or not name.node.up
         self.changed(name)
-        return job is not None
+        return number
+
+    def registered(self, name: SimName, node: SimNode) -> int:
+        """A node's slurmd answers under a name: what jobs may have of it is the node's. How many jobs of an earlier
+        node's wait again?"""
+        name.node = node
+        if self._share:
+            size = self.sizes[node.size]
+            gres, threads = self.rules.gres.get(node.size, ()), self.rules.threads.get(node.size, 1)
+            name.has = Capacity(int(size.cores), size.ram, gres, threads)
+            name.free = name.has if not name.jobs else None  # until those have left
+        return self.requeue_all(name)
 
     def restart(self) -> None:
         """slurmctld is restarted: features, weights and addresses are those of slurm.conf again (row F18)."""
@@ -182,7 +172,7 @@ class SimSlurm:
 
     def submit(self, job: SimJob) -> None:
         """sbatch. No other job could start before, so none can now."""
-        self._start_of((self.queue.add(job),))
+        self._start_of(self._room.for_one(self.queue.add(job)))
 
     def cancel(self, job: SimJob, reason: str) -> None:
         """scancel of a job that waits."""
@@ -196,26 +186,31 @@ class SimSlurm:
         self._release(job)
         self.schedule()
 
-    def requeue(self, job: SimJob) -> None:
-        """A job's node is lost."""
-        self._release(job)
-        if job.waits:
-            self.queue.add(job)
-        self.schedule()
+    def requeue_all(self, name: SimName) -> int:
+        """The node of a name is lost: its jobs wait again. How many are they?"""
+        jobs = tuple(name.jobs)
+        for job in jobs:
+            self._release(job)
+            if job.waits:
+                self.queue.add(job)
+        if jobs:
+            self.schedule()
+        return len(jobs)
 
     def _release(self, job: SimJob) -> None:
         hostnames, job.nodes = job.nodes, ()
         for hostname in hostnames:
             name = self.names[hostname]
-            name.job = None
+            name.give_back(job)
             self.changed(name)
 
     def schedule(self) -> None:
         """Start what can start, by turn; what has to wait keeps nobody else from it."""
-        self._start_of(self.queue.groups.values())
+        self._start_of(self._room.new_to(self.queue.groups.values()))
+        self._room.settled()
 
     def _start_of(self, groups: Iterable[SimGroup]) -> None:
-        if not self._free or not self.queue:
+        if not self._room or not self.queue:
             return
         heads = []
         for group in groups:
@@ -223,9 +218,9 @@ class SimSlurm:
             if job is not None:
                 heads.append((job.turn, job, group))
         heapq.heapify(heads)
-        while heads and self._free:
+        while heads and self._room:
             _, job, group = heads[0]
-            fitting = self._fitting(group)
+            fitting = self._room.find(group)
             if len(fitting) < group.shape.nodes:
                 heapq.heappop(heads)
                 continue
@@ -240,14 +235,11 @@ class SimSlurm:
         self.queue.remove(job)
         job.nodes = tuple(name.name for name in names)
         for name in names:
-            name.job = job
-            self.changed(name)
+            name.take(job)
+            self._changed.add(name.name)
+            name.version += 1
+            self._room.taken(name, self._takes_jobs(name))
         self._start(job)
-
-    def _fitting(self, group: SimGroup) -> list[SimName]:
-        """As many free names as one job of it has, the first of them."""
-        kinds = [numbers for kind, numbers in self._free.items() if self._fits(group, kind)]
-        return [self._by_number[number - 1] for number in islice(heapq.merge(*kinds), group.shape.nodes)]
 
     def _fits(self, group: SimGroup, kind: Kind) -> bool:
         known = group.fits.get(kind)
@@ -272,17 +264,11 @@ class SimSlurm:
         return name.node.size if name.node is not None else "", name.features
 
     def changed(self, name: SimName) -> None:
-        """Something of a name or its node is another: it may be free for jobs now, or no more."""
+        """Something of a name or its node is another: it may have room for jobs now, or none any more."""
         self._changed.add(name.name)
         name.version += 1
-        kind = self._kind(name) if name.state == "idle" and self.answers(name) else None
-        if kind == name.kind:
-            return
-        if name.kind is not None:
-            numbers = self._free[name.kind]
-            del numbers[bisect_left(numbers, name.number)]
-            if not numbers:
-                del self._free[name.kind]
-        if kind is not None:
-            insort(self._free.setdefault(kind, []), name.number)
-        name.kind = kind
+        self._room.changed(name, self._takes_jobs(name))
+
+    def _takes_jobs(self, name: SimName) -> Kind | None:
+        """As which a name takes jobs, if it has room for them; None: it takes none."""
+        return None if name.down or name.drain or not self.answers(name) else self._kind(name)

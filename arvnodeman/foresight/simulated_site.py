@@ -58,10 +58,12 @@ class SimulatedSite(SimSite):
         *,
         slots: int = 64,
         names: bool = False,
+        share: bool = False,
     ) -> None:
+        """`share`: several jobs may be on a node."""
         super().__init__(agenda, rng, addresses=names)
         self.jobs: dict[str, SimJob] = {}
-        self.slurms = SimSlurm(sizes, slots, self._job_started)
+        self.slurms = SimSlurm(sizes, slots, self._job_started, share=share)
         self._sizes = sizes
         self._names = SimNames(agenda, self.slurms) if names else None
         self.keeper: SimKeeper = self._names or SimRecords(agenda, self.clouds, self.tally, slots, self._halt)
@@ -121,7 +123,7 @@ class SimulatedSite(SimSite):
             case LookAtNode():
                 self._observed[step.hostname] = now
                 name = slurm.names.get(step.hostname)
-                jobs = None if name is None or not step.jobs else int(name.job is not None)
+                jobs = None if name is None or not step.jobs else len(name.jobs)
                 return NodeSeen(slurm.show(name) if name is not None else None, jobs)
             case _:
                 pass  # what nobody sees
@@ -139,10 +141,7 @@ class SimulatedSite(SimSite):
             return
         node.up, node.up_since, node.hostname = True, self._agenda.now, hostname
         name = self.slurms.names[hostname]
-        name.node = node
-        if name.job is not None:  # an earlier node's
-            self.tally.requeued += 1
-            self.slurms.requeue(name.job)
+        self.tally.requeued += self.slurms.registered(name, node)
         if self._names is None:
             self.slurms.resume(hostname)
         else:
@@ -158,7 +157,7 @@ class SimulatedSite(SimSite):
 
     def _before_destroy(self, node: SimNode) -> None:
         name = self.slurms.names.get(self.keeper.hostname(node))
-        if name is not None and name.node is node and name.job is not None:
+        if name is not None and name.node is node and name.jobs:
             if self._came_meanwhile(node, name.name):
                 self.tally.resumed_meanwhile += 1
             elif node.id not in self.killed_on_request and not node.stopped:

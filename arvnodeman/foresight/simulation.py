@@ -153,9 +153,12 @@ class Simulation(SiteLife[SimulatedSite]):
     """With a queue, from which the daemon knows what waits. `slots`: names that Slurm has."""
 
     names: bool = False  # Slurm alone: names are the records
+    share: bool = False  # several jobs may be on a node, where their shapes say what they take of it
 
     def _make_site(self) -> SimulatedSite:
-        return SimulatedSite(self.agenda, self.sizes, self.rng, slots=self.slots, names=self.names)
+        return SimulatedSite(
+            self.agenda, self.sizes, self.rng, slots=self.slots, names=self.names, share=self.share
+        )  # fmt: skip
 
 
 @dataclass(slots=True, repr=False)

@@ -2,107 +2,26 @@
 
 from __future__ import annotations
 
-import random
-import sys
-from collections.abc import Callable
-from types import FrameType
-
 import pytest
+from site_scene import OFFERS, Scene, calls
 
 from arvnodeman.fleet.messages import (
-    CloudListed,
-    CreateNode,
-    DescribeNode,
     DestroyNode,
     DrainNode,
-    LookAtNode,
-    NodeSeen,
-    Poll,
-    PrepareRecord,
-    QueueListed,
-    RecordPrepared,
-    RecordsListed,
     ReleaseRecord,
     SetNodeDown,
 )
 from arvnodeman.fleet.values.model import (
-    BootIntent,
-    CloudNode,
     JobShape,
-    NodeSize,
     Policy,
-    ProviderSize,
     RemoteFailure,
     SizeSection,
 )
-from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.sim_jobs import SimJob
-from arvnodeman.foresight.simulated_site import SimulatedSite
 from arvnodeman.foresight.simulation import Simulation
 
-OFFERS = (
-    ProviderSize("small", "small", ram=4000, disk=10, price=0.1, cores=2),
-    ProviderSize("big", "big", ram=16000, disk=50, price=0.4, cores=8),
-)
 SECTIONS = tuple(SizeSection(offer.id, int(offer.cores), offer.id) for offer in OFFERS)
 POLICY = Policy(sections=SECTIONS, shutdown_windows=(0.0, 60.0), max_nodes=30, slurm=True)
-
-
-class Scene:
-    """A site whose steps a test commands."""
-
-    def __init__(self, *, names: bool = False, slots: int = 8) -> None:
-        self.agenda = Agenda(1e9)
-        self.site = SimulatedSite(self.agenda, OFFERS, random.Random(1), slots=slots, names=names)
-        self.token = 0
-
-    def advance(self, seconds: float) -> None:
-        end = self.agenda.now + seconds
-        while self.agenda.next() <= end:
-            self.agenda.turn()
-        self.agenda.now = end
-
-    def cloud(self) -> CloudListed:
-        listed = self.site.list(Poll.CLOUD)
-        assert isinstance(listed, CloudListed)
-        return listed
-
-    def records(self) -> RecordsListed:
-        listed = self.site.list(Poll.RECORDS)
-        assert isinstance(listed, RecordsListed)
-        return listed
-
-    def queue(self) -> QueueListed:
-        listed = self.site.list(Poll.QUEUE)
-        assert isinstance(listed, QueueListed)
-        return listed
-
-    def boot(self, size: str = "small", reuse: str | None = None) -> tuple[CloudNode, str]:
-        """A node that boots, and the hostname that it has."""
-        self.token += 1
-        intent = BootIntent(size, 0.1, f"t{self.token}", self.agenda.now)
-        (prepared,) = self.site.do((PrepareRecord(1, intent, reuse),))
-        assert isinstance(prepared, RecordPrepared)
-        hostname = prepared.record.hostname or ""
-        cores = next(int(offer.cores) for offer in OFFERS if offer.id == size)
-        whole = NodeSize(size, size, size, size, cores, 4000, 10, 0, 0.1)
-        self.site.do((DescribeNode(1, hostname, size, 100),))
-        (node,) = self.site.do((CreateNode(1, whole, prepared.record, intent.token, prepared.ping_secret),))
-        assert isinstance(node, CloudNode)
-        return node, hostname
-
-    def up(self, size: str = "small") -> tuple[CloudNode, str]:
-        """The same, and it is up."""
-        made = self.boot(size)
-        self.advance(200)
-        return made
-
-    def word(self, hostname: str) -> str:
-        """Slurm's."""
-        (seen,) = self.site.do((LookAtNode(1, hostname, jobs=True),))
-        assert isinstance(seen, NodeSeen)
-        assert seen.node is not None
-        return seen.node.state.said + ("" if seen.node.responding else "*")
 
 
 @pytest.mark.parametrize("names", [False, True])
@@ -225,23 +144,6 @@ def test_a_drained_node_has_no_job_more_and_names_and_slots_end() -> None:
     assert not job.nodes
     with pytest.raises(RemoteFailure, match="no free slot"):
         scene.boot()
-
-
-def calls(act: Callable[[], object]) -> int:
-    """Functions of Python that are called, of whatever the time takes."""
-    count = 0
-
-    def called(_frame: FrameType, event: str, _arg: object) -> None:
-        nonlocal count
-        count += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(called)
-    try:
-        act()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 def jobs_come(run: Simulation, count: int) -> list[SimJob]:
