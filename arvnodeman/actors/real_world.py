@@ -50,8 +50,12 @@ def make_makers(settings: Settings) -> Makers:
     def scheduler() -> Scheduler:
         if settings.places:
             return placing()
-        pattern = daemon.job_name_pattern
-        return NamesInSlurm(daemon.slurm_timeout, job_name_pattern=pattern, numbered=not arvados)
+        return NamesInSlurm(
+            daemon.slurm_timeout,
+            job_name_pattern=daemon.job_name_pattern,
+            numbered=not arvados,
+            list_stands=settings.poll_time_of(Poll.QUEUE) / 2,
+        )
 
     return Makers(
         driver=lambda: make_driver(settings),

@@ -42,7 +42,16 @@ class Arrivals:
             except (NotInstalled, NotPermitted, Refused) as failure:
                 _log.info("the next job's number is looked at, since sdiag cannot be had: %s", failure)
                 self._counted = False
-        return _read("scontrol", _NEXT, self._ask("scontrol", "show", "config"))
+        return _next_job(self._ask)
+
+
+def next_job(ask: Ask) -> int:
+    """The number that the next job will have. Raises SlurmFailure."""
+    return int(_next_job(ask).rpartition("=")[2])
+
+
+def _next_job(ask: Ask) -> str:
+    return _read("scontrol", _NEXT, ask("scontrol", "show", "config"))
 
 
 def _read(command: str, wanted: re.Pattern[str], text: str) -> str:

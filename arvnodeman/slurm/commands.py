@@ -34,6 +34,7 @@ from arvnodeman.slurm.errors import (
 )
 from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL, shows_all
 from arvnodeman.slurm.foresee import Foresight
+from arvnodeman.slurm.listing import JobsListing
 from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
 from arvnodeman.slurm.sinfo import NodesReader
 from arvnodeman.slurm.squeue import QueueReader, QueueReading
@@ -58,12 +59,18 @@ class Slurm(SlurmNodes):
     timeout: seconds for each command; the commands themselves give up after 9 s when slurmctld is away.
     job_name_pattern: only jobs whose name contains this are seen; '' for all.
     numbered: a job's id is its number in Slurm; else its name, which is the container's uuid.
+    list_stands: seconds for which a list of the queue may stand while jobs come and none goes (listing.py).
     """
 
     never_ours = frozenset({DUMMY_NODE})
 
     def __init__(
-        self, timeout: float = 20.0, *, job_name_pattern: str = ARVADOS_CONTAINER, numbered: bool = False
+        self,
+        timeout: float = 20.0,
+        *,
+        job_name_pattern: str = ARVADOS_CONTAINER,
+        numbered: bool = False,
+        list_stands: float = 0.0,
     ) -> None:
         super().__init__(timeout)
         self.job_name_pattern = job_name_pattern
@@ -77,6 +84,7 @@ class Slurm(SlurmNodes):
         self._foresight = Foresight(lambda what: self._run("scontrol", ALL, "show", what), [DUMMY_NODE])
         self._ledger = Ledger(self._run)
         self._arrivals = Arrivals(self._run)
+        self._listing = JobsListing(self._run, list_stands)
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
@@ -88,7 +96,7 @@ class Slurm(SlurmNodes):
         if self._shows_all():
             form, tail = [*self._each_array, f"--Format={SQUEUE_LONG_FORMAT}"], LONG_TAIL
         try:
-            text = self._run("squeue", ALL, "--state=PENDING", "--noheader", *form)
+            text = self._listing.read(*form)
         except Refused as refusal:
             if _EACH_ARRAY in form and _EACH_ARRAY in refusal.said:
                 self._each_array = ()

@@ -13,6 +13,8 @@ from slurm_stage import BOUND, need_slurm
 
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import CloudNames, Shape
+from arvnodeman.scheduler.base import WaitingJobs
+from arvnodeman.slurm import listing
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.poke import POKE_FILE, PokeFile, program_for
 
@@ -105,3 +107,65 @@ def test_what_was_submitted_shows_without_a_job_being_asked_for(monkeypatch: pyt
             seen.append((counted, second.submitted()))
         assert len({counted for counted, _ in seen}) == len(seen)
         assert len({number for _, number in seen}) == len(seen)
+
+
+def everyone(waiting: WaitingJobs) -> list[str]:
+    """Who waits, whatever Slurm has come to say the job waits for."""
+    return [*(job.id for job in waiting.jobs), *waiting.others]
+
+
+def test_a_list_that_stands_and_the_new_jobs_are_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes and goes: jobs, arrays, some that begin, tasks that become jobs of their own."""
+    with PrivateSlurm(Shape(nodes=2)) as slurm:
+        for name in ("SLURM_CONF", "PATH"):
+            monkeypatch.setenv(name, slurm.environment()[name])
+        monkeypatch.setattr(listing, "EACH", 1)  # as long as a list has to be
+        asked: list[str] = []
+        ask = listing.JobsListing._listed
+
+        def listed(self: listing.JobsListing, *form: str) -> str:
+            asked.append(form[0])
+            return ask(self, *form)
+
+        monkeypatch.setattr(listing.JobsListing, "_listed", listed)
+
+        def submit(*options: str) -> str:
+            return slurm.say("sbatch", "--parsable", "--output=/dev/null", *options, text=JOB).strip()
+
+        seen = Slurm(job_name_pattern="", numbered=True, list_stands=3600.0)
+
+        def whole_lists() -> int:
+            """The queue as it stands is the queue as it is; how often all jobs were listed for it."""
+            asked.clear()
+            found = seen.queue()
+            lists = sum(not each.startswith("--jobs=") for each in asked)
+            true = Slurm(job_name_pattern="", numbered=True).queue()
+            assert sorted(everyone(found)) == sorted(everyone(true))
+            return lists
+
+        later = "--begin=now+1hour"
+        first = [submit(later) for _ in range(20)]
+        whole_lists()
+        whole_lists()
+        submit(later)
+        assert whole_lists() == 0
+        submit()
+        array = submit(later, "--array=1-9%3")
+        assert whole_lists() == 0
+        slurm.say("scancel", first[0])
+        submit(later)
+        assert whole_lists() == 1
+        slurm.say("scontrol", "update", f"JobId={array}_4", "TimeLimit=5")
+        assert whole_lists() == 1
+        submit(later, ":", "--nodes=1")
+        assert whole_lists() == 1
+        slurm.start_node("compute1")
+        until(lambda: slurm.say("squeue", "--noheader", "--states=RUNNING"), "a job that runs")
+        submit(later)
+        assert whole_lists() == 1
+        submit(later)
+        assert whole_lists() == 0
+        slurm.say("scancel", "--state=RUNNING")
+        until(lambda: not slurm.say("squeue", "--noheader", "--states=RUNNING,COMPLETING"), "the end of the job")
+        submit(later)
+        assert whole_lists() == 1
