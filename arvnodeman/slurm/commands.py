@@ -201,10 +201,7 @@ class Slurm(SlurmNodes):
         not do: it cannot replace one, and loses the weight with it. Raises UnknownNode.
         """
         if others is None:
-            node = self.node(hostname)
-            if node is None:
-                raise UnknownNode("sinfo", f"it does not know the node {hostname}")
-            others = node.features
+            others = self._features_now(hostname)
         self._update(hostname, *_description(size, weight, _of_others(others, without), gives))
 
     def offer(self, hostnames: Sequence[str], features: Collection[str]) -> None:
@@ -298,6 +295,14 @@ class Slurm(SlurmNodes):
             except SlurmFailure as failure:
                 failures[hostname] = failure
         return failures
+
+    def _features_now(self, hostname: str) -> Collection[str]:
+        """Of one name alone sinfo tells them for next to nothing, though not which CPUs are in use: see nodes_now()."""
+        check_hostname("sinfo", hostname)
+        node = self._sinfo(NodesReader(), f"--nodes={hostname}").nodes.get(hostname) or self.node(hostname)
+        if node is None:
+            raise UnknownNode("sinfo", f"it does not know the node {hostname}")
+        return node.features
 
     def _update(self, hostname: str, *changes: str) -> None:
         _check_changeable(hostname)

@@ -375,7 +375,9 @@ def test_describe_replaces_the_size_and_keeps_features_of_others(commands: Comma
         "ActiveFeatures=gpu,ssd,instancetype=m5.large",
         "Weight=266",
     ]
-    assert commands.called()[1:] == [described]
+    sinfo, *updates = commands.called()
+    assert sinfo[-1] == "--nodes=compute1", "alone: Slurm then looks at no other"
+    assert updates == [described]
     Slurm().describe("compute1", "m5.large", 266, others=frozenset({"ssd", "gpu", "instancetype=old"}))
     assert commands.called()[2:] == [described]
 
