@@ -29,8 +29,9 @@ PLACES: dict[str, tuple[str, ...]] = {  # of each name, newest first: the first 
     "Tick": ("arvnodeman.fleet.messages",),
     "ListSizes": ("arvnodeman.fleet.messages",),
     "StepDone": ("arvnodeman.fleet.messages",),
+    "Footprint": ("arvnodeman.fleet.values.capacity",),
     **dict.fromkeys(
-        ("CloudNode", "NodeRecord", "JobShape", "Policy", "ProviderSize", "SizeSection"),
+        ("CloudNode", "Job", "NodeRecord", "JobShape", "Policy", "ProviderSize", "SizeSection"),
         ("arvnodeman.fleet.values.model", "arvnodeman.fleet.model"),
     ),
 }
@@ -59,6 +60,14 @@ class Names:
             return False
         return True
 
+    @property
+    def shares(self) -> bool:
+        """Does it know that several jobs may be on a node?"""
+        try:
+            return bool(self.Footprint)
+        except ImportError:
+            return False
+
     def policy(self, **options: object) -> Any:
         """A Policy with those of the options that this build knows."""
         known = {each.name for each in fields(self.Policy)}
@@ -85,12 +94,14 @@ class Build:
         if commit:
             self.source, self.python = _made(_git("rev-parse", "--verify", f"{commit}^{{commit}}").strip())
 
-    def run(self, script: Path, *arguments: str) -> str:
-        """What a script writes that imports this build."""
+    def run(self, script: Path, *arguments: str, told: str | None = None) -> str:
+        """What a script writes that imports this build. `told`: what it reads from the standard input."""
         path = os.pathsep.join([str(self.source), str(self.source / "tests")])
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"}
         command = [str(self.python), str(script), *arguments]
-        return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return subprocess.run(
+            command, env=environment, check=True, stdout=subprocess.PIPE, text=True, input=told
+        ).stdout  # fmt: skip
 
 
 def _made(commit: str) -> tuple[Path, Path]:
