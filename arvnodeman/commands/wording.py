@@ -205,8 +205,10 @@ def job(shown: JobShown) -> Iterator[str]:
     named += f"; in the partition {' or '.join(shown.partitions)}" if shown.partitions else ""
     yield f"  it wants {many}{wants}{named}"
     yield f"  its group, of jobs like it: {shown.group}"
-    if shown.sizes or not shown.served:  # Slurm has chosen the size of one that it has placed by itself
+    if not shown.slurm_places:
         yield f"  sizes that fit: {', '.join(shown.sizes) or 'none'}"
+    elif not shown.served:
+        yield "  sizes that fit: Slurm itself chooses"
     if shown.in_slurm:
         yield f"  Slurm's reason: {shown.slurm_reason or 'none'}"
     if shown.container:
@@ -240,6 +242,8 @@ def size(shown: SizeShown, limits: StatusShown) -> Iterator[str]:
     if shown.trouble:
         yield f"  Its newest boot did not go well: {shown.trouble}."
     yield f"  It rests: {shown.rests}." if shown.rests else "  It does not rest."
+    if shown.closed:
+        yield f"  Names of it that are off are closed to jobs: {shown.closed}."
     cap = f"max_total_price {limits.max_total_price:g} (now {limits.price:g})"
     yield (
         f"  limits: {sum(limits.nodes.values())} nodes of max_nodes {limits.max_nodes}, quota "

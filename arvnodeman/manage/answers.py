@@ -207,6 +207,7 @@ class JobShown(Struct, frozen=True, gc=False):
     served: Annotated[bool, Meta(description="a node is there or on its way")]
     why: Annotated[str, Meta(description="what stands in its way")]
     until_seconds: Seconds | None
+    slurm_places: Annotated[bool, Meta(description="Slurm itself places it: no sizes are told")] | UnsetType = UNSET
 
 
 class OtherJobShown(Struct, frozen=True, gc=False):
@@ -251,6 +252,7 @@ class SizeShown(Struct, frozen=True, gc=False):
     ]
     rests: Annotated[str | None, Meta(description="why nothing of it is booted now")]
     rest_seconds: Seconds | None
+    closed: Annotated[str, Meta(description="why Slurm may place no job on names of it")] | UnsetType = UNSET
 
 
 class DecisionShown(Struct, frozen=True, gc=False):

@@ -158,7 +158,8 @@ def node(status: NodeStatus, now: Moment, operations: list[OperationShown] | Uns
 def job(waiting: Job, place: int, source: Source, now: Moment) -> JobShown:
     """One waiting job: its place in the order of service (from 1), and what stands in its way."""
     group = now.view.waiting.get(waiting.shape)
-    served, cause = _placed(waiting, now) if now.view.policy.places else _standing(group, place, now)
+    places = now.view.policy.places  # then Slurm knows what fits, and not we
+    served, cause = _placed(waiting, now) if places else _standing(group, place, now)
     since = source.waits.since.get(waiting.id)
     shape = waiting.shape
     container = source.waits.containers.get(waiting.id)
@@ -182,12 +183,15 @@ def job(waiting: Job, place: int, source: Source, now: Moment) -> JobShown:
         served=served,
         why=cause.words(now.t) if isinstance(cause, Reason) else cause,
         until_seconds=seconds(cause.until - now.t) if isinstance(cause, Reason) and cause.until else None,
+        slurm_places=places or UNSET,
     )
 
 
 def other_job(name: str, reason: str, now: Moment) -> OtherJobShown:
     """A job that waits in Slurm, and that more nodes would not help."""
     told = f"Slurm's reason is {reason}: more nodes would not help"
+    if (given := now.view.placed.get(name)) is not None:
+        told = f"Slurm's reason is {reason}; {given.words(now.t)}"
     for meant in groups_meant(name, now):
         if isinstance(cause := now.view.vain[meant].cause, InVain):
             told += f"; of jobs like it, {cause.words(now.t)}"
@@ -236,8 +240,17 @@ def _placed(waiting: Job, now: Moment) -> tuple[bool, Reason | str]:
         return False, f"nothing is decided now: {now.view.blocked}"
     cause = now.view.placed.get(waiting.id)
     if cause is None:
-        return False, f"Slurm has not placed it: its reason is {waiting.reason or 'none'}"
+        told = f"Slurm has not placed it: its reason is {waiting.reason or 'none'}"
+        return False, told + _closed_words(now)
     return isinstance(cause, Comes), cause
+
+
+def _closed_words(now: Moment) -> str:
+    """What of ours keeps Slurm from placing jobs: '' for nothing. Sizes that are closed for one reason share it."""
+    sizes: dict[str, list[str]] = {}
+    for size, cause in now.view.closed.items():
+        sizes.setdefault(cause.words(now.t), []).append(size)
+    return "".join(f"; names of {', '.join(some)} are closed: {words}" for words, some in sizes.items())
 
 
 def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Reason | str]:
@@ -270,6 +283,7 @@ def sizes(now: Moment) -> list[SizeShown]:
 
 def _size(each: NodeSize, counts: Counter[str], now: Moment) -> SizeShown:
     rest, trouble = now.view.backing_off.get(each.id), now.view.troubles.get(each.id)
+    closed = now.view.closed.get(each.id)
     return SizeShown(
         id=each.id,
         instance_type=each.instance_type,
@@ -286,6 +300,7 @@ def _size(each: NodeSize, counts: Counter[str], now: Moment) -> SizeShown:
         trouble=trouble.words if trouble is not None else None,
         rests=rest.words(now.t) if rest is not None else None,
         rest_seconds=seconds((rest.until or now.t) - now.t) if rest is not None else None,
+        closed=closed.words(now.t) if closed is not None and rest is None else UNSET,
     )
 
 

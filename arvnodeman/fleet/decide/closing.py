@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from arvnodeman.fleet.decide.placed import is_alike, no_size
+from arvnodeman.fleet.decide.placed import no_size
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.operations.operation import PartlyOpen
 from arvnodeman.fleet.plan.plan import Plan
@@ -26,15 +26,14 @@ TURN = 300.0  # seconds after which other sizes have the names that may be open,
 def note_closed(state: State, plan: Plan, begun: Sequence[NodeSize]) -> None:
     """Which sizes are closed, and which in part. `begun`: of boots that have begun since the plan was made."""
     assert state.table is not None
-    before, over = state.context.closed, int(state.quota.other_size_may_try)
+    over = int(state.quota.other_size_may_try)
     closed: dict[str, Reason] = {}
     nodes = plan.tally.nodes + len(begun)
     room = Room(state.bounds(), nodes, plan.tally.price + sum(size.price for size in begun))
     for size in state.table.cheapest_first:
-        cause = _rests(state, size, nodes) or room.forbid(size, 1, wanted=1, over=over)
+        cause = _rests(state, size, nodes) or room.forbid(size, 1, wanted=0, over=over)
         if cause is not None:
-            was = before.get(size.id)
-            closed[size.id] = was if was is not None and is_alike(was, cause) else cause
+            closed[size.id] = cause
             state.poll_again(cause.until)
     for name in {record.size or "" for record in state.roster.records.values()} - closed.keys():
         hopeless = no_size(state, name)
@@ -79,8 +78,8 @@ def _left_open(state: State, room: Room, closed: Mapping[str, Reason], over: int
 
 
 def _sent_back(state: State) -> tuple[int, set[str]]:
-    """How many nodes the largest of the jobs lacked that a limit has sent back, of those that lacked several; and the
-    sizes that the scheduler has tried for them."""
+    """How many nodes the largest of the jobs needs that a limit has sent back, of those that need several: it may lack
+    all of them when it is placed next. And the sizes that the scheduler has tried for them."""
     several = [tried for tried in state.placements.tried.values() if tried.nodes > 1]
     return max((tried.nodes for tried in several), default=0), {size for tried in several for size in tried.sizes}
 
@@ -90,7 +89,7 @@ def _fits(room: Room, sizes: Sequence[NodeSize], names: Mapping[str, int], most:
     trial, left = replace(room), most
     for size in reversed(sizes):
         count = min(names[size.id], left)
-        if trial.forbid(size, count, wanted=1, over=over) is not None:
+        if trial.forbid(size, count, wanted=0, over=over) is not None:
             return False
         trial.take(size, count)
         left -= count

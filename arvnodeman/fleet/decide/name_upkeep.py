@@ -17,7 +17,7 @@ from arvnodeman.fleet.operations.name_steps import OpenNames
 from arvnodeman.fleet.operations.returning import closing
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeRecord
-from arvnodeman.fleet.values.work import OUR_REMOVAL, NodeWork, Power, WorkKind, reason_for
+from arvnodeman.fleet.values.work import OUR_CLOSING, OUR_REMOVAL, OUR_RETURN, NodeWork, Power, WorkKind, reason_for
 
 CLEANED = "Cleaned by Node Manager: its node is gone"
 SHUT = reasons.Plain(text="it is drained or down, and was to be powered up")
@@ -127,7 +127,7 @@ def keep_names(state: State) -> None:
             continue
         if work.power in BOOTING and work.state.kind in (WorkKind.DRAINED, WorkKind.DOWN):
             shut.append(name)
-        up = work.power in (Power.ON, Power.LEAVING)
+        up = work.power is Power.ON or (work.power is Power.LEAVING and not _is_being_shut(record, work))
         if not (up or record.slot is not None) or name in state.phantoms:
             continue
         nodeless[name] = since = placements.nodeless.get(name, lists)
@@ -137,6 +137,12 @@ def keep_names(state: State) -> None:
     placements.warned &= nodeless.keys()
     for size, those in _by_record(state, shut).items():
         begin_return(state, those, size, SHUT)
+
+
+def _is_being_shut(record: NodeRecord, work: NodeWork) -> bool:
+    """It was off, or has had no node, and is closed or given back by us: it is so for a second or two, or for longer
+    where the scheduler has much to do."""
+    return record.slot is None and work.drain is not None and work.drain.kind in (OUR_CLOSING, OUR_RETURN)
 
 
 def _by_record(state: State, names: Sequence[str]) -> dict[str, list[str]]:

@@ -44,7 +44,7 @@ class GivenJob:
 class Tried:
     """What the scheduler has tried for a job that a limit sends back."""
 
-    nodes: int = 0  # that it lacked last
+    nodes: int  # that it needs
     sizes: set[str] = field(default_factory=set)
 
 

@@ -192,6 +192,7 @@ def _give_back(state: State, asked: Asked, refused: Mapping[int, Reason]) -> Non
     """Names whose nodes cannot come, by size and cause. Those of which a job would be lost were asked for once."""
     placements = state.placements
     due: dict[tuple[str, Reason], list[str]] = {}
+    nodes = {job.id: job.shape.nodes for job in state.queue.jobs if job.names} if refused else {}
     for place, cause in refused.items():
         wish = asked.wishes[place]
         state.poll_again(cause.until)
@@ -203,9 +204,8 @@ def _give_back(state: State, asked: Asked, refused: Mapping[int, Reason]) -> Non
             lacked = {size: len(names) for size, names in wish.lacking.items()}
             placements.given[wish.job] = GivenJob(wish.names, lacked, cause, state.t)
             if isinstance(cause, LIMITS):
-                tried = placements.tried.setdefault(wish.job, Tried())
-                tried.nodes = sum(lacked.values())
-                tried.sizes |= lacked.keys()
+                needs = nodes.get(wish.job, 1)
+                placements.tried.setdefault(wish.job, Tried(needs)).sizes.update(lacked)
     for (size, cause), names in due.items():
         begin_return(state, names, size, cause)
 

@@ -290,6 +290,11 @@ class SizeUnknown(Reason):
 # ---- why a job has no node yet ---------------------------------------------------------------------------------------
 
 
+def _wanted(nodes: int, size: str) -> str:
+    """'' where nobody wants any, and it is only told that none may be."""
+    return f"{nodes} of {size} wanted, " if nodes else ""
+
+
 @dataclass(frozen=True, slots=True)
 class AtMaxNodes(Reason):
     """max_nodes stops it."""
@@ -301,7 +306,7 @@ class AtMaxNodes(Reason):
 
     def words(self, t: float) -> str:
         """2 of m5.large wanted, max_nodes of 8 reached with 8 nodes."""
-        return f"{self.wanted} of {self.size} wanted, max_nodes of {self.max_nodes} reached with {self.nodes} node(s)"
+        return f"{_wanted(self.wanted, self.size)}max_nodes of {self.max_nodes} reached with {self.nodes} node(s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,9 +322,8 @@ class AtQuota(Reason):
     def words(self, t: float) -> str:
         """2 of m5.large wanted, quota of 8 reached with 8 nodes; tried again in 43 s."""
         again = f"; tried again{self._in(t)}" if self.until is not None else ""
-        return (
-            f"{self.wanted} of {self.size} wanted, {self.of} of {self.quota} reached with {self.nodes} node(s){again}"
-        )
+        wanted = _wanted(self.wanted, self.size)
+        return f"{wanted}{self.of} of {self.quota} reached with {self.nodes} node(s){again}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,10 +338,9 @@ class AtPriceCap(Reason):
 
     def words(self, t: float) -> str:
         """1 of m5.large (price 0.1) wanted, would exceed max_total_price of 8 (now 7.95)."""
-        return (
-            f"{self.wanted} of {self.size} (price {self.price:g}) wanted, would exceed max_total_price"
-            f" of {self.cap:g} (now {self.total:g})"
-        )
+        wanted = f"{self.wanted} of {self.size} (price {self.price:g}) wanted,"
+        who = wanted if self.wanted else f"one more of {self.size} (price {self.price:g})"
+        return f"{who} would exceed max_total_price of {self.cap:g} (now {self.total:g})"
 
 
 @dataclass(frozen=True, slots=True)

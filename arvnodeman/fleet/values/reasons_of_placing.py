@@ -75,8 +75,8 @@ class LeftToLarger(Reason):
     room: int = 0
 
     def words(self, t: float) -> str:
-        """a job that lacks 2 nodes waits, and there is room for 1: no more names are open."""
-        return f"a job that lacks {self.nodes} nodes waits, and there is room for {self.room}: no more names are open"
+        """a job of 2 nodes waits, and there is room for 1: no more names are open."""
+        return f"a job of {self.nodes} nodes waits, and there is room for {self.room}: no more names are open"
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,9 @@ def publish(state: State, before: View | None) -> View:
         jobs=state.queue.jobs,
         waiting=MappingProxyType(_groups(state)),
         placed=MappingProxyType(state.placements.whys),
-        closed=MappingProxyType(state.context.closed),
+        closed=MappingProxyType(
+            {size: partly.cause for size, partly in state.context.leave_open.items()} | dict(state.context.closed)
+        ),
         refused=state.refused,
         vain=MappingProxyType(_vain(state)),
         backing_off=MappingProxyType(_resting(state)),

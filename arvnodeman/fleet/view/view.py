@@ -135,7 +135,7 @@ class View:
     backing_off: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))  # size -> why
     troubles: Mapping[str, Trouble] = field(default_factory=lambda: MappingProxyType({}))  # by size
     placed: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))  # jobs by id: where they stand
-    closed: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))  # sizes: no job is placed there
+    closed: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))  # sizes of names shut to jobs
     missing_sizes: Sequence[str] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     gate: Gate = OPEN  # what may go out now

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
-from placed_world import begun
+from placed_world import MIX, PlacedWorld, begun, name_record, places
 
 from arvnodeman.fleet.messages import Command, Event, Step
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, ReleaseJobs
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.fleet.values.work import Power, WorkKind
 from arvnodeman.foresight.simulation import Pace, PlacingSimulation
 
 OFFERS = tuple(
@@ -67,6 +69,29 @@ def test_a_job_of_one_node_that_fits_one_size_alone_has_its_turn_meanwhile() -> 
     others = [played.run.site.submit(JobShape(cores=2, size=offer.id), 60.0) for offer in OFFERS]
     assert played.run.until(lambda: all(each.done for each in others), 6000)
     assert not job.begun
+
+
+def test_a_job_that_was_placed_on_some_nodes_that_are_up_may_lack_more_of_them_next_time() -> None:
+    """Two were up, and it lacked three, for which there was no room; then these two are gone. Row O18."""
+    world = PlacedWorld(places(max_nodes=4), names=5)
+    for name in ("small-1", "small-2"):
+        world.machine(name, state=MIX)
+    world.begin()
+    placed = world.place("1", "large-1", "large-2", "large-3")
+    world.jobs = [replace(placed, shape=JobShape(nodes=5), names=("small-1", "small-2", *placed.names))]
+    world.cycle()
+    world.settle()
+    assert world.given_back() == ["large-1", "large-2", "large-3"]
+    for name in ("small-1", "small-2"):
+        del world.cloud[f"i-{name}"]
+        world.records[name] = name_record(name)
+        world.word(name, Power.OFF)
+    for _ in range(3):
+        world.cycle()
+        world.settle()
+    assert world.slurm is not None
+    shut = [name for name, work in world.slurm.items() if work.state.kind is WorkKind.DRAINED]
+    assert [name.partition("-")[0] for name in shut] == ["large"]  # of five
 
 
 def test_a_price_that_has_room_for_one_dear_node_leaves_the_cheap_ones_open() -> None:

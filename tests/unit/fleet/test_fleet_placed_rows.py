@@ -24,10 +24,10 @@ from placed_world import (
 from world import EPOCH, HOUR
 
 from arvnodeman.fleet.messages import DestroyNode, LookAtNode, NodeSeen, SetNodeDown
-from arvnodeman.fleet.operations.name_steps import GiveBack, OpenNames, ReleaseJobs
+from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OpenNames, ReleaseJobs
 from arvnodeman.fleet.values.model import Directive, NodeState, OperatorDirective
 from arvnodeman.fleet.values.placed import GivenBack, PlacedJob
-from arvnodeman.fleet.values.work import OUR_CLOSING, OUR_REMOVAL, NodeWork, Power, WorkKind, WorkState
+from arvnodeman.fleet.values.work import OUR_CLOSING, OUR_REMOVAL, OUR_RETURN, NodeWork, Power, WorkKind, WorkState
 
 OURS = f"{OUR_CLOSING}: no capacity"
 
@@ -330,6 +330,18 @@ def test_leaving_and_finishing_without_a_machine_is_set_down() -> None:
     world.begin()
     world.cycle(times=2)
     assert [step.hostname for step in world.open(SetNodeDown)] == ["small-1"]
+
+
+@pytest.mark.parametrize("kind", [OUR_CLOSING, OUR_RETURN])
+def test_a_name_that_is_slow_to_be_closed_is_not_set_down(kind: str) -> None:
+    """It is about to be powered down, and has had no machine. Row O10."""
+    world = begun()
+    world.word("small-2", Power.LEAVING, reason=f"{kind}: no room")
+    for _ in range(4):
+        world.cycle(every=5.0)
+        world.settle()
+    assert world.told(CloseNames) == []
+    assert [step for step in world.asked if isinstance(step, SetNodeDown)] == []
 
 
 @pytest.mark.parametrize("kind", [WorkKind.OFF, WorkKind.DRAINED])

@@ -95,7 +95,7 @@ def test_durations_for_people(seconds: float, words: str) -> None:
         (reasons.Unproven(size="small", pending=5), "no node of small has come up yet, 5 on their way"),
         (reasons.Unproven(size="s", pending=1, probe=True), "1 node(s) of s on their way as a probe after its rest"),
         (reasons.Behind(limit=reasons.AtQuota(until=143.0, quota=1)),
-         "behind a job that waits: 0 of  wanted, quota of 1 reached with 0 node(s); tried again in 43 s"),
+         "behind a job that waits: quota of 1 reached with 0 node(s); tried again in 43 s"),
         (reasons.Behind(), "behind a job that waits"),
         (reasons.Unsatisfiable(text="too large"), "too large"),
     ],

@@ -81,8 +81,9 @@ class Managed:
         dry_run: bool = False,
         policy: Policy | None = None,
         now: float = EPOCH,
+        world: PublishedWorld | None = None,
     ) -> None:
-        self.world = PublishedWorld(policy or make_policy(), now=now)
+        self.world = world or PublishedWorld(policy or make_policy(), now=now)
         self.vitals = Vitals(Clock(now=lambda: self.world.now, monotonic=lambda: self.world.now - 1_000_000_000.0))
         self.vitals.past = Past(End(ExitKind.WATCHDOG, "a poller"), {"watchdog": 2})
         self.waits = JobWaits()
