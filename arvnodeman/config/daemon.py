@@ -226,6 +226,14 @@ class DaemonSettings:
         "Leave nodes alone that somebody else drained in Slurm. With `no` they are taken for broken and go.",
         at_once=True,
     )
+    share: Literal["auto", "no", "yes"] = option(
+        choice("auto", "no", "yes"),
+        "auto",
+        "Several jobs on one node. `auto`: where Slurm lets them share, by its SelectType, by the partition's "
+        "OverSubscribe and by each job; but each container of Arvados counts as having its node to itself. `yes`: "
+        "these share, too. `no`: every job counts as having its nodes to itself. Of no meaning where node_records is "
+        "slurm-cloud, as Slurm places the jobs itself.",
+    )
     node_names: str = option(
         HOSTLIST,
         "",

@@ -200,6 +200,12 @@ class Settings:
         """Does Slurm place jobs on names that are off, and say so which nodes are to be there?"""
         return self.found_cloud or self.arvados.node_records == KEPT_BY_SLURM_CLOUD
 
+    @property
+    def shares(self) -> bool:
+        """May jobs that wait in Slurm share nodes, where Slurm lets them?"""
+        share = self.daemon.share
+        return not self.places and (share == "yes" or (share == "auto" and not self.arvados.host))
+
     def policy(self) -> Policy:
         """What the Fleet decides by."""
         daemon = self.daemon

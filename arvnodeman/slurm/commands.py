@@ -32,12 +32,13 @@ from arvnodeman.slurm.errors import (
     UnknownNode,
     first_line,
 )
-from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL, shows_all
+from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL, sharing_form, shows_all
 from arvnodeman.slurm.foresee import Foresight
 from arvnodeman.slurm.listing import JobsListing
 from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
 from arvnodeman.slurm.sinfo import NodesReader
 from arvnodeman.slurm.squeue import QueueReader, QueueReading
+from arvnodeman.slurm.tried import version_of
 
 DUMMY_NODE = "compute0"
 """Never ours: Arvados' dispatcher keeps it as the node that offers every feature."""
@@ -60,6 +61,7 @@ class Slurm(SlurmNodes):
     job_name_pattern: only jobs whose name contains this are seen; '' for all.
     numbered: a job's id is its number in Slurm; else its name, which is the container's uuid.
     list_stands: seconds for which a list of the queue may stand while jobs come and none goes (listing.py).
+    share: jobs may share nodes, where Slurm lets them; else each is taken to have its nodes to itself.
     """
 
     never_ours = frozenset({DUMMY_NODE})
@@ -71,11 +73,13 @@ class Slurm(SlurmNodes):
         job_name_pattern: str = ARVADOS_CONTAINER,
         numbered: bool = False,
         list_stands: float = 0.0,
+        share: bool = False,
     ) -> None:
-        super().__init__(timeout)
+        super().__init__(timeout, share=share)
         self.job_name_pattern = job_name_pattern
         self.numbered = numbered
         self._new: bool | None = None
+        self._version: tuple[int, int] | None = None  # of squeue
         self._each_array: tuple[str, ...] = (_EACH_ARRAY,)  # none, if this squeue does not know it
         self._arrays = RunningTasks()
         self._squeue = QueueReader(job_name_pattern, numbered=numbered)
@@ -92,9 +96,11 @@ class Slurm(SlurmNodes):
         """The jobs that wait, those for nodes in the order of the queue; a malformed line is skipped with a warning.
 
         Output without one line that can be read is a failure: taken for an empty queue, it would stop nodes."""
-        form, tail = [f"--format={SQUEUE_FORMAT}"], TAIL
+        form, tail, rules = [f"--format={SQUEUE_FORMAT}"], TAIL, None
         if self._shows_all():
-            form, tail = [*self._each_array, f"--Format={SQUEUE_LONG_FORMAT}"], LONG_TAIL
+            rules = self.sharing.fetch()
+            fields, tail = (SQUEUE_LONG_FORMAT, LONG_TAIL) if rules is None else sharing_form(self._version)
+            form = [*self._each_array, f"--Format={fields}"]
         try:
             text = self._listing.read(*form)
         except Refused as refusal:
@@ -109,7 +115,7 @@ class Slurm(SlurmNodes):
         if not self._each_array and self.numbered:
             text = self._tell_apart(text, form)
         at_once = self._arrays.left(text, self._count_running) if self.numbered else None
-        read = self._squeue.read(text, tail, at_once)
+        read = self._squeue.read(text, tail, at_once, rules)
         self._report("squeue", read.malformed, _queue_log, nothing=read.nothing)
         if len(read.malformed) > _JUNK and read.nothing:
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
@@ -160,7 +166,8 @@ class Slurm(SlurmNodes):
     def _shows_all(self) -> bool:
         """Is this squeue new enough to show all that a job asks for? Asked until it has said what it is."""
         if self._new is None:
-            self._new = shows_all(self._run("squeue", "--version"))
+            said = self._run("squeue", "--version")
+            self._new, self._version = shows_all(said), version_of(said)
         return bool(self._new)
 
     # ---- changing --------------------------------------------------------------------------------------------------

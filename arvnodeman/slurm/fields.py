@@ -41,6 +41,15 @@ _OTHERS = (
     ("tres_per_node", "%b", "tres-per-node"),  # last: squeue 18.08 and older print nothing that stands behind %b
 )
 """Our name for each, its letter for --format, its name for --Format."""
+_SHARING = (
+    ("oversubscribe", "", "OverSubscribe"),
+    ("exclusive", "", "exclusive"),
+    ("threads", "", "threads"),
+    ("per_core", "", "NTPerCore"),
+    ("per_node", "", "NTPerNode"),
+)
+"""More of them, where jobs share nodes."""
+_EXCLUSIVE_SINCE = (25, 5)  # 24.11 does not know that field, 26.05 does
 
 BEHIND_NAME = "||"
 """Names and features may hold a | each, but no expression of features begins with one or has two together, for Slurm
@@ -59,9 +68,12 @@ SQUEUE_FORMAT = BEHIND.join(
 )
 
 
-def _long_format() -> str:
-    names = [*(long for _, long in _FIRST), *(long for _, _, long in _OTHERS)]
-    suffixes = [*_MARKS, *[BEHIND] * len(_OTHERS), ""]
+Others = tuple[tuple[str, str, str], ...]
+
+
+def _long_format(others: Others = _OTHERS) -> str:
+    names = [*(long for _, long in _FIRST), *(long for _, _, long in others)]
+    suffixes = [*_MARKS, *[BEHIND] * len(others), ""]
     return ",".join(f"{name}:0{suffix}" for name, suffix in zip(names, suffixes, strict=True))
 
 
@@ -71,6 +83,15 @@ with several tasks in NumCPUs, and its memory on all nodes, where MinMemory may 
 letter of --format shows any of these. In this way from Slurm 20.02 on. Of a name that a squeue does not know it prints
 only what stands behind it."""
 LONG_FORMAT_SINCE = (20, 2)
+
+
+def sharing_form(version: tuple[int, int] | None) -> tuple[str, tuple[str, ...]]:
+    """The long format for jobs that share nodes, of a squeue of this version (None: not known); our names for the
+    fields behind the first eight."""
+    known = version is not None and version >= _EXCLUSIVE_SINCE
+    more = tuple(each for each in _SHARING if known or each[0] != "exclusive")
+    others = (*_OTHERS[:-1], *more, _OTHERS[-1])
+    return _long_format(others), tuple(name for name, _, _ in others)
 
 
 def shows_all(said: str) -> bool | None:

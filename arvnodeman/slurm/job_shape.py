@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from arvnodeman.config.hostlist import hostlist
+from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.features import SIZE_FEATURE, NoFeatures, named, size_needed
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import ANYWHERE, JobOwner, JobShape, Needs, Place
 from arvnodeman.slurm import gres
+from arvnodeman.slurm.sharing import AskedCpus, AskedMemory, SharingRules, footprint
 
 COUNT = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,6})?)([KM]?)(?:-[0-9]+[KM]?)?", re.IGNORECASE)
 NOTHING_NEEDED = Needs()
@@ -55,18 +59,31 @@ def constraint(text: str) -> tuple[str | None, str]:
     return size, "" if text in gres.NONE or text == f"{SIZE_FEATURE}{size}" else text
 
 
-def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, **tail: str) -> JobShape:
+def job_shape(
+    cores: str,
+    memory: str,
+    disk: str,
+    features: str,
+    nodes: str,
+    *,
+    tail: Mapping[str, str] = MappingProxyType({}),
+    rules: SharingRules | None = None,
+) -> JobShape:
     """What a job asks for, from its fields; `tail`: those behind the number of nodes, by our names for them; what is
-    not shown is not asked for. Raises ValueError for one that cannot be read."""
+    not shown is not asked for. `rules`: of jobs that share nodes, where some do. Raises ValueError for one that cannot
+    be read."""
     how_many, on = count(cores), max(1, int(count(nodes)))
     size, beside = constraint(features)
     on_all, cpus = _on_all(tail.get("tres_alloc", "")), tail.get("cpus", "")
     together = any(tail.get(name, "") not in gres.NONE for name in _TOGETHER)
     if cpus:
-        if count(cpus) <= on_all.get("node", 0) < on and not together:
+        least_nodes = on_all.get("node", 0.0)
+        if 1 <= least_nodes < on and count(cpus) <= least_nodes and not together:
             # of --nodes=2-3 the most is shown, and the job's CPUs do not call for more than the least; where GRES are
             # asked for together, as by --gpus=4, the number is that of the nodes that have so many
-            on = int(on_all["node"])
+            on = int(least_nodes)
+        if per_node := _number(tail.get("per_node", "")):  # Slurm 22.05 shows one node of `-n 3 --ntasks-per-node=2`
+            on = max(on, math.ceil(count(tail.get("tasks") or "1") / per_node))
         how_many = max(how_many, math.ceil(count(cpus) / on))
     wanted = gres.asked(tail.get("tres_per_node", ""))
     if together:
@@ -84,20 +101,51 @@ def job_shape(cores: str, memory: str, disk: str, features: str, nodes: str, **t
     of_names = beside if any(not name.startswith(SIZE_FEATURE) for name in named(beside)) else ""
     needs = Needs(of_names, required, excluded, on if of_names or required or excluded else 1)
     least, partition = megabytes(memory, how_many), tail.get("partition", "")
+    partitions = tuple(partition.split(",")) if partition not in gres.NONE else ()
+    memory_said = bool(least) or tail.get("memory_per_tres", "") not in gres.NONE
+    asked_memory = _asked_memory(least, on, on_all) if memory_said else None
     return JobShape(
         cores=how_many,
-        ram=_memory(least, how_many, on, on_all) if least or tail.get("memory_per_tres", "") not in gres.NONE else 0,
+        ram=asked_memory.on_node(how_many) if asked_memory is not None else 0,
         scratch=megabytes(disk, how_many),
         size=size,
         nodes=on,
         gres=tuple(sorted(wanted.items())),
-        partitions=tuple(partition.split(",")) if partition not in gres.NONE else (),
+        partitions=partitions,
         owner=JobOwner(*(_said(tail.get(name, "")) for name in ("user", "account", "qos"))),
         reservation=_said(tail.get("reservation", "")),
         licences=licences_asked(tail.get("licences", "")),
         features=beside,
         place=Place(needs=needs) if needs != NOTHING_NEEDED else ANYWHERE,
+        takes=_takes(rules, partitions, cores, on, wanted, asked_memory, tail) if rules is not None else None,
     )
+
+
+def _takes(
+    rules: SharingRules,
+    partitions: tuple[str, ...],
+    cores: str,
+    on: int,
+    wanted: Mapping[str, int],
+    memory: AskedMemory | None,
+    tail: Mapping[str, str],
+) -> Footprint | None:
+    """What a job takes of each of its nodes; None where it shares them with nobody."""
+    if not rules.shares(partitions, tail.get("oversubscribe", ""), tail.get("exclusive", "")):
+        return None
+    asked = AskedCpus(
+        least=count(cores),
+        cpus=max(count(tail.get("cpus") or "0") / on, gres.with_each(tail.get("cpus_per_tres", ""), wanted)),
+        tasks=math.ceil(count(tail.get("tasks") or "1") / on),
+        per_core=_number(tail.get("per_core", "")),
+        threads=_number(tail.get("threads", "")),
+    )
+    return footprint(rules, asked, memory)
+
+
+def _number(text: str) -> int:
+    """A number, where something is said; 0 for `*`, `N/A`, nothing."""
+    return int(text) if text.isdecimal() else 0
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -121,13 +169,15 @@ def _on_all(total: str) -> dict[str, float]:
     return found
 
 
-def _memory(least: float, cores: float, nodes: int, on_all: dict[str, float]) -> float:
-    """MB on each node. `least`: MinMemory, which is that of each CPU after sbatch --mem-per-cpu, and 0 with
-    --mem-per-gpu. (It is 0 with --mem=0, too, and where nothing was said: then the sum is that of whole nodes.)"""
+def _asked_memory(least: float, nodes: int, on_all: dict[str, float]) -> AskedMemory:
+    """`least`: MinMemory, which is that of each CPU after sbatch --mem-per-cpu, and 0 with --mem-per-gpu. (It is 0 with
+    --mem=0, too, and where nothing was said: then the sum is that of whole nodes.) Of a job of one CPU on each node
+    squeue does not tell which it is."""
     total, cpus = on_all.get("mem", 0.0), on_all.get("cpu", 0.0)
     if least and cpus > on_all.get("node", 0.0) and abs(total - least * cpus) <= _INEXACT * total:
-        return least * cores
-    return max(least, total / nodes)
+        return AskedMemory(least, by_cpu=True)
+    may_be = bool(least) and cpus == on_all.get("node", 0.0) > 0
+    return AskedMemory(max(least, total / nodes), by_cpu=None if may_be else False)
 
 
 def time_limit(most: str, least: str = "") -> float | None:

@@ -16,9 +16,11 @@ from arvnodeman.slurm.errors import (
     recognise,
     unknown_nodes,
 )
+from arvnodeman.slurm.room import RoomReader
 from arvnodeman.slurm.run import run
+from arvnodeman.slurm.sharing import Sharing
 from arvnodeman.slurm.sinfo import SINFO_FORMAT, NodesReader, NodesReading
-from arvnodeman.slurm.tried import remark_on
+from arvnodeman.slurm.tried import remark_on, version_of
 from arvnodeman.slurm.words import node_work
 
 ALL = "--all"  # else what is in hidden partitions, jobs and nodes, is not shown to a Slurm operator
@@ -33,19 +35,28 @@ _log = logging.getLogger("arvnodeman.slurm")
 class SlurmNodes:
     """What Slurm says of its nodes. Each method runs one command, or some, in the calling thread."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, *, share: bool = False) -> None:
+        """`share`: jobs may share nodes, where Slurm lets them."""
         self.timeout = timeout
+        self.sharing = Sharing(self._run, lambda: version_of(self._run("squeue", "--version")), share)
+        self._rooms = RoomReader()
         self._remark: str | None = None
         self._reader = NodesReader()
         self._unknown: set[str] = set()  # fields of jobs that this squeue does not know
 
     def nodes(self) -> Mapping[str, NodeWork]:
         """Every node that Slurm shows, by name. No node at all is a failure: slurm.conf has at least one. A node of
-        which the last call said the same is the object that it was; so is the mapping, where all is the same."""
+        which the last call said the same is the object that it was; so is the mapping, where all is the same. Where
+        jobs share nodes, each is given with its room."""
         nodes = self._sinfo(self._reader).nodes
         if not nodes:
             raise ControllerAway("sinfo", "it lists no node")
-        return nodes
+        rules = self.sharing.fetch()
+        if rules is None:
+            return nodes
+        for line in self._rooms.read(self._run("scontrol", "--details", ALL, "show", "nodes"), rules):
+            _log.warning("%s", line)
+        return self._rooms.given(nodes)
 
     def node(self, hostname: str) -> NodeWork | None:
         """One node, asked now: nodes_now() of one name. Raises Refused for what is not the name of a node."""

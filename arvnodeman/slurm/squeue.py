@@ -20,6 +20,7 @@ from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST
 from arvnodeman.slurm.job_reasons import ALWAYS_SAID, ARRAY_LIMIT, wait_kind
 from arvnodeman.slurm.job_shape import COUNT, job_shape, time_limit
 from arvnodeman.slurm.lines import Lines
+from arvnodeman.slurm.sharing import SharingRules
 
 _FEW_SHAPES = 1000
 _BROKEN_UP = 16  # lines that one job may take, for the line breaks in its name
@@ -71,6 +72,7 @@ class _Poll:
     """The newest output, and what came of it."""
 
     tail: tuple[str, ...] = ()
+    rules: SharingRules | None = None
     lines: Lines[_Said] = field(default_factory=Lines)
     said: Sequence[_Said] = ()
     kinds: frozenset[type] = frozenset({Job})  # that are in there, at most
@@ -93,11 +95,19 @@ class QueueReader:
         self._many_shapes = _FEW_SHAPES
         self._asked: _Asked = {}  # what texts say is asked for, while they are few
 
-    def read(self, text: str, tail: Sequence[str] = (), at_once: Mapping[str, int] | None = None) -> QueueReading:
+    def read(
+        self,
+        text: str,
+        tail: Sequence[str] = (),
+        at_once: Mapping[str, int] | None = None,
+        rules: SharingRules | None = None,
+    ) -> QueueReading:
         """`tail`: the fields behind the number of nodes. Tasks of an array beyond `at_once`, which has how many more of
-        them may run now (without it, as many as may run at all), wait for something else than nodes. The same reading
-        as last time where the output is the same."""
-        last = self._last if self._last.tail == tuple(tail) else _Poll(tuple(tail))
+        them may run now (without it, as many as may run at all), wait for something else than nodes. `rules`: of jobs
+        that share nodes, where some do. The same reading as last time where the output is the same."""
+        last = self._last
+        if last.tail != tuple(tail) or last.rules != rules:
+            last = _Poll(tuple(tail), rules)
         if last is not self._last or len(self._asked) > _FEW_SHAPES:
             self._asked = {}
         left = dict(limits_of(text) if at_once is None else at_once) if self._numbered else {}
@@ -117,7 +127,7 @@ class QueueReader:
         if reading.malformed:
             lines = sum(1 for line in text.split("\n") if line.strip())
             reading = replace(reading, nothing=len(reading.malformed) >= lines)
-        self._last = _Poll(last.tail, last.lines, said, kinds, joined, left, reading)
+        self._last = _Poll(last.tail, rules, last.lines, said, kinds, joined, left, reading)
         self._forget_shapes()
         return reading
 
@@ -277,7 +287,7 @@ class _Parser:
         known = self._known.get((*first, behind))
         if known is None:
             tail = dict(zip(self._names, behind.split(BEHIND), strict=True)) if behind else {}
-            shape = job_shape(*first, **tail)
+            shape = job_shape(*first, tail=tail, rules=self._last.rules)
             known = self._known[(*first, behind)] = self._shapes.setdefault(shape, shape), tail.get("least_time", "")
         return known
 

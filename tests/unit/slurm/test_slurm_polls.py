@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -237,9 +238,9 @@ def test_lines_say_behind_others_alike_what_each_says_alone(waiting: list[Line],
 def test_what_texts_ask_for_is_read_once_over_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     reader, read = QueueReader(""), list[str]()
 
-    def counted(cores: str, *fields: str, **tail: str) -> JobShape:
+    def counted(cores: str, *fields: str, **more: Any) -> JobShape:
         read.append(cores)
-        return job_shape(cores, *fields, **tail)
+        return job_shape(cores, *fields, **more)
 
     monkeypatch.setattr("arvnodeman.slurm.squeue.job_shape", counted)
     for number in range(5):
