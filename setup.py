@@ -38,7 +38,9 @@ setup(
     extras_require={
         "report": ["matplotlib>=3.8,<4"],
         "ec2-demo": ["moto[ec2,server]>=5.1,<6"],
+        "zstd": ["backports.zstd>=1.1,<2; python_version < '3.14'"],
         "test": [
+            "backports.zstd>=1.1,<2; python_version < '3.14'",
             "hypothesis>=6.100",
             "matplotlib>=3.8,<4",
             "mock>=5",

@@ -29,6 +29,7 @@ LAYERS = (
     {"records"},
     {"supervision"},
     {"actors", "history", "journal"},
+    {"traces"},
     {"manage", "foresight"},
     {"commands", "launcher", "sandbox"},
     {"cli"},

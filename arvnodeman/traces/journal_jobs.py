@@ -1,0 +1,182 @@
+"""What our own journal tells of jobs: each list of the queue, and of what nodes do.
+
+A job is submitted when the first list shows it, and is eligible when one first shows it waiting for nodes. It begins
+with the first list that shows it no more, if nodes turn busy about then: those that Slurm had placed it on, else those
+of the spells that have begun and are nobody's, by the order of jobs and of spells. It ends when the last of its nodes
+is busy no more. A job that leaves the queue without a node is taken to be cancelled. Moments are as exact as polls are
+often.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arvnodeman.fleet.messages import QueueListed, RecordsListed
+from arvnodeman.fleet.values.model import Job
+from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.journal.codec import Codec
+from arvnodeman.journal.reader import Gap, NoHead, NoJournal, Told, read
+from arvnodeman.traces.job import JobEnding, TracedJob, is_at_least
+from arvnodeman.traces.trace import Intake, NoTrace
+
+PATIENCE = 600.0  # seconds between the end of a job's wait and nodes that turn busy: some polls
+WHAT_IT_IS = "a journal knows jobs by polls: moments are as exact as these, and which job ran on which node is guessed"
+GAPS = "events that are missing in the journal: {}"
+
+
+@dataclass(slots=True)
+class _Known:
+    """A job that has been listed."""
+
+    job: Job
+    submit: float
+    eligible: float | None = None
+    left: float | None = None  # the queue
+    spells: list[_Spell] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Spell:
+    """A time that one node was busy."""
+
+    node: str
+    begin: float
+    end: float | None = None
+    taken: bool = False
+
+
+class JournalJobs:
+    """Reads the files of a journal, in their order."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._waiting: dict[str, _Known] = {}
+        self._left: deque[_Known] = deque()  # and have no nodes yet, by when they left
+        self._gone: list[_Known] = []
+        self._busy: dict[str, _Spell] = {}  # by node
+        self._free: deque[_Spell] = deque()  # nobody's, by when they began
+        intake.remark(WHAT_IT_IS)
+
+    def read(self, paths: Sequence[Path]) -> None:
+        """All files. Raises NoTrace."""
+        for path in paths:
+            try:
+                for entry in read(path, Codec()):
+                    if isinstance(entry, Gap):
+                        self._intake.remark(GAPS, entry.events)
+                    elif isinstance(entry, Told):
+                        self._intake.read()
+                        self._told(entry)
+            except NoHead:
+                continue
+            except NoJournal as error:
+                raise NoTrace(str(error)) from None
+            except OSError as error:
+                raise NoTrace(f"{path} cannot be read: {error.strerror or error}") from None
+        self._finish()
+
+    def _told(self, told: Told) -> None:
+        match told.event:
+            case QueueListed() as listed:
+                self._queue(listed.jobs, listed.started)
+            case RecordsListed() as listed if listed.slurm is not None:
+                self._nodes(listed.slurm, listed.started)
+            case _:
+                return
+        self._match(told.now)
+
+    def _queue(self, jobs: Sequence[Job], at: float) -> None:
+        listed = {job.id: job for job in jobs}
+        for identity, job in listed.items():
+            known = self._waiting.get(identity)
+            if known is None:
+                known = self._waiting[identity] = _Known(job, at)
+            known.job = job
+            if known.eligible is None and job.waits.for_nodes:
+                known.eligible = at
+        for identity in [identity for identity in self._waiting if identity not in listed]:
+            known = self._waiting.pop(identity)
+            known.left = at
+            self._left.append(known)
+
+    def _nodes(self, nodes: Mapping[str, NodeWork], at: float) -> None:
+        for name, work in nodes.items():
+            if not work.state.works:
+                self._quiet(name, at)
+            elif name not in self._busy:
+                spell = self._busy[name] = _Spell(name, at)
+                self._free.append(spell)
+        for name in [name for name in self._busy if name not in nodes]:
+            self._quiet(name, at)
+
+    def _quiet(self, node: str, at: float) -> None:
+        spell = self._busy.pop(node, None)
+        if spell is not None:
+            spell.end = at
+
+    def _match(self, now: float) -> None:
+        """Give those that have left the queue their nodes."""
+        while self._free and self._free[0].begin < now - 2 * PATIENCE:
+            self._free.popleft()
+        for _ in range(len(self._left)):
+            known = self._left.popleft()
+            assert known.left is not None
+            if not self._takes(known) and now <= known.left + PATIENCE:
+                self._left.append(known)
+            else:
+                self._gone.append(known)
+
+    def _takes(self, known: _Known) -> bool:
+        """Are there nodes for it, all that it asks for?"""
+        assert known.left is not None
+        names, wanted = known.job.names, known.job.shape.nodes
+        found = [
+            spell
+            for spell in self._free
+            if abs(spell.begin - known.left) <= PATIENCE and (not names or spell.node in names)
+        ][:wanted]
+        if len(found) < wanted:
+            return False
+        for spell in found:
+            self._free.remove(spell)
+        known.spells = found
+        return True
+
+    def _finish(self) -> None:
+        """The journal ends."""
+        for known in (*self._gone, *self._left, *self._waiting.values()):
+            self._intake.add(_job(known))
+
+
+def _job(known: _Known) -> TracedJob:
+    ends = [spell.end for spell in known.spells]
+    begin = end = seconds = None
+    if known.left is None:
+        ending = JobEnding.PENDING
+    elif not known.spells:
+        ending, end = JobEnding.CANCELLED, known.left
+    elif None in ends:
+        ending, begin = JobEnding.RUNNING, known.left
+    else:
+        ending, begin = JobEnding.UNKNOWN, min(known.left, known.spells[0].begin)
+        end = max(begin, *(at for at in ends if at is not None))
+        seconds = end - begin
+    job = known.job
+    partition = job.shape.partitions[0] if job.shape.partitions else ""
+    return TracedJob(
+        job.id,
+        job.shape,
+        known.submit,
+        ending,
+        "",
+        partition,
+        known.eligible,
+        begin,
+        end,
+        seconds,
+        is_at_least(ending, seconds),
+        job.time_limit,
+    )
