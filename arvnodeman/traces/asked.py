@@ -51,21 +51,17 @@ class AskedFor(NamedTuple):
 @lru_cache(maxsize=1 << 16)
 def shape_of(asked: AskedFor) -> JobShape:
     """One object for all jobs that are alike. Raises ValueError."""
-    return job_shape(
-        cores="1",
-        memory=f"{math.ceil(asked.ram / asked.nodes)}M",
-        disk="0",
-        features=asked.features,
-        nodes=str(asked.nodes),
-        cpus=str(asked.cpus),
-        tres_per_job=asked.gres,
-        partition=asked.partition,
-        user=asked.user,
-        account=asked.account,
-        qos=asked.qos,
-        reservation=asked.reservation,
-        licences=asked.licences,
-    )
+    tail = {
+        "cpus": str(asked.cpus),
+        "tres_per_job": asked.gres,
+        "partition": asked.partition,
+        "user": asked.user,
+        "account": asked.account,
+        "qos": asked.qos,
+        "reservation": asked.reservation,
+        "licences": asked.licences,
+    }
+    return job_shape("1", f"{math.ceil(asked.ram / asked.nodes)}M", "0", asked.features, str(asked.nodes), tail=tail)
 
 
 @lru_cache(maxsize=1 << 16)

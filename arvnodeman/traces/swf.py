@@ -29,15 +29,9 @@ NO_PARTS = "lines that are parts of jobs which another line sums up, and are lef
 NO_PROCESSORS = "jobs that tell no processors, neither asked for nor used, and are left out: {}"
 _HEADER = re.compile(r";\s*([A-Za-z]+)\s*:\s*(.*)")
 _FIRST = re.compile(r"-?[0-9]+")
-_ENDINGS = {
-    0: JobEnding.FAILED,
-    1: JobEnding.COMPLETED,
-    5: JobEnding.CANCELLED,
-    3: JobEnding.COMPLETED,
-    4: JobEnding.FAILED,
-}
+_ENDINGS = {1: JobEnding.COMPLETED, 3: JobEnding.COMPLETED, 5: JobEnding.CANCELLED}
+_ENDINGS |= {0: JobEnding.FAILED, 4: JobEnding.FAILED}
 _PARTS = (2, 3, 4)
-_SUMS = (0, 1, 5)
 
 
 class _Line(NamedTuple):

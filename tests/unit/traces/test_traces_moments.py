@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trace_files import row, sacct, sacct_text, written
 
@@ -26,6 +26,7 @@ def written_in(zone: str, at: float) -> str:
 
 
 @given(st.integers(0, int(LAST)), st.sampled_from(ZONES))
+@settings(deadline=None)
 def test_local_time_gives_the_second_that_it_was_made_of(at: int, zone: str) -> None:
     moment = Moments(ZoneInfo(zone)).read(written_in(zone, at))
     assert moment is None if at == 0 and moment is None else moment is not None and at in moment
@@ -38,6 +39,7 @@ def test_local_time_gives_the_second_that_it_was_made_of(at: int, zone: str) -> 
     st.integers(1_500_000_000, 2_000_000_000),
     *[st.integers(0, 40_000) for _ in range(3)],
 )
+@settings(deadline=None)
 def test_times_of_a_job_come_back_in_their_order(zone: str, submit: int, held: int, waits: int, runs: int) -> None:
     times = [submit, submit + held, submit + held + waits, submit + held + waits + runs]
     moments = Moments(ZoneInfo(zone))
@@ -51,6 +53,7 @@ def test_times_of_a_job_come_back_in_their_order(zone: str, submit: int, held: i
 
 
 @given(st.text(max_size=40))
+@settings(deadline=None)
 def test_what_is_no_time_is_refused_in_one_line(text: str) -> None:
     found = read_or_words(text)
     assert "time" in found if isinstance(found, str) else found is None or 0 <= found.first <= LAST
