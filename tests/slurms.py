@@ -21,6 +21,7 @@ CHOSEN = tuple(
         "alone",
         "ahead",
         "features",
+        "fits",
         "cloud_hands",
         "cloud_names",
         "cloud_life",

@@ -22,6 +22,7 @@ _NODE = "NodeName="
 _FREE_TEXT = re.compile(r"\n\s*(?:Reason|Comment|Extra)=")  # behind all that counts here; may hold anything
 _COUNTED = "CPUAlloc|CPUEfctv|CPUTot|RealMemory|AllocMem|MemSpecLimit|CoreSpecCount"
 _FIELD = re.compile(rf"(?<=\s)({_COUNTED}|Gres|GresUsed|CoresPerSocket|Sockets|ThreadsPerCore|TmpDisk|State)=(\S*)")
+_LINE, _BOOT_TIME = "\n", "\n   BootTime="
 _IN_PARENTHESES = re.compile(r"\([^()]*\)")
 _WARNED = 10  # nodes named in one poll
 
@@ -58,7 +59,7 @@ class RoomReader:
         blocks: dict[str, tuple[str, Words, NodeRoom]] = {}
         by_name: dict[str, tuple[Words, NodeRoom]] = {}
         said: list[str] = []
-        for block in text.split("\n\n"):
+        for block in map(_lasting, text.split("\n\n")):
             known = self._blocks.get(block)
             if known is None:
                 name, words = _words(block)
@@ -101,6 +102,13 @@ class RoomReader:
 
 
 _NOTHING = NodeRoom(None, None)
+
+
+def _lasting(block: str) -> str:
+    """A node's lines without those that differ all the time, its load and free memory, and behind all that counts."""
+    before, _, behind = block.partition(" CPULoad=")
+    middle, _, behind = behind.partition(" FreeMem=")
+    return f"{before}{middle[middle.find(_LINE) :]}{behind[behind.find(' ') :].partition(_BOOT_TIME)[0]}"
 
 
 def _words(block: str) -> tuple[str, Words]:

@@ -23,9 +23,20 @@ def capacity_of(size: NodeSize) -> Capacity:
 def how_many(shape: JobShape, free: Capacity, most: int) -> int:
     """So many jobs of this shape may begin on a node one after the other, `most` at most. Of a job of several nodes it
     is its part on one of them."""
-    jobs = 0
-    while jobs < most and fits_in(shape, free):
-        free, jobs = less(free, shape), jobs + 1
+    if most < 1 or not fits_in(shape, free):
+        return 0
+    takes = shape.takes
+    if takes is None or takes.ram == math.inf:
+        return 1
+    cpus, ram = _cpus_taken(takes, free), _ram_taken(takes, free)
+    jobs = min(most, 1 + int((free.cpus - max(shape.cores, cpus)) // cpus))
+    if ram and free.ram < math.inf:
+        jobs = min(jobs, 1 + int((free.ram - max(shape.ram, ram)) // ram))
+    if shape.gres:
+        gres, found = free.gres, 0
+        while found < jobs and meets(gres, shape.gres):
+            gres, found = _less_gres(gres, shape.gres), found + 1
+        jobs = found
     return jobs
 
 
@@ -49,18 +60,20 @@ def cpus_taken(shape: JobShape, free: Capacity) -> int:
     return free.cpus if shape.takes is None else _cpus_taken(shape.takes, free)
 
 
-def less(free: Capacity, shape: JobShape) -> Capacity:
-    """What is left once a job of this shape has begun on a node that it fits."""
+def less(free: Capacity, shape: JobShape, jobs: int = 1) -> Capacity:
+    """What is left once so many jobs of this shape have begun on a node that they fit together."""
     takes = shape.takes
     if takes is None:
-        return replace(free, cpus=0, ram=0, gres=(), jobs=free.jobs + 1, whole=False)
-    gres = _less_gres(free.gres, shape.gres) if shape.gres else free.gres
+        return replace(free, cpus=0, ram=0, gres=(), jobs=free.jobs + jobs, whole=False)
+    gres = free.gres
+    for _ in range(jobs if shape.gres else 0):
+        gres = _less_gres(gres, shape.gres)
     return replace(
         free,
-        cpus=free.cpus - _cpus_taken(takes, free),
-        ram=0.0 if takes.ram == math.inf else free.ram - _ram_taken(takes, free),
+        cpus=free.cpus - jobs * _cpus_taken(takes, free),
+        ram=0.0 if takes.ram == math.inf else free.ram - jobs * _ram_taken(takes, free),
         gres=gres,
-        jobs=free.jobs + 1,
+        jobs=free.jobs + jobs,
         whole=False,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -109,6 +110,23 @@ def test_a_size_is_a_capacity_and_what_it_does_not_say_meets_any_demand() -> Non
     unknown = capacity_of(replace(size, cores=0, ram=0, scratch=0))
     assert fits_in(JobShape(cores=99, ram=1e9, scratch=1e9), unknown)
     assert how_many(job(1, math.inf), unknown, MOST) == 1
+
+
+def test_many_at_once_are_as_many_as_one_after_the_other() -> None:
+    dice = random.Random(1)
+    for _ in range(2000):
+        cpus = dice.randint(1, 6)
+        ram = cpus * dice.choice((0, 25, 100, 250))
+        gres = dice.choice(((), (), (("gpu", 1),), (("gpu:a", 1),), (("gpu", 2), ("lic", 1))))
+        apart, by_cpu = dice.randint(1, cpus), dice.random() < 0.3
+        shape = job(cpus, ram, cores=dice.choice((0, 7)), gres=gres, apart=apart, ram_by_cpu=by_cpu)
+        offer = dice.choice(((), (("gpu", 4),), (("gpu:a", 2), ("gpu:b", 3), ("lic", 3))))
+        free = Capacity(dice.randint(0, 40), dice.choice((0, 500, 2000, math.inf)), offer, dice.choice((1, 2, 4)))
+        most, jobs, left = dice.randint(0, 12), 0, free
+        while jobs < most and fits_in(shape, left):
+            left, jobs = less(left, shape), jobs + 1
+        assert how_many(shape, free, most) == jobs
+        assert not jobs or less(free, shape, jobs) == left
 
 
 def test_no_more_are_counted_than_asked_for() -> None:

@@ -127,7 +127,7 @@ def test_what_is_as_it_was_is_the_object_that_it_was() -> None:
     assert last["n1"] is after["n1"]
     assert last["n2"].free == FREE
     assert last["n2"].state.said == "mix"
-    assert set(reader.given({"n2": other["n2"]})) == {"n2"}
+    assert set(reader.given({"n2": other["n2"]})) == {"n2"}  # what sinfo does not list is nothing to us
 
 
 def test_words_behind_a_comment_are_nobodys() -> None:
