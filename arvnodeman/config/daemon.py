@@ -79,6 +79,14 @@ class DaemonSettings:
         low=1,
         at_once=True,
     )
+    max_jobs_per_node: int = option(
+        WHOLE,
+        "0",
+        "Where jobs share nodes, plan no more of them on one node at once. 0: as many as it has room for.",
+        low=0,
+        no_limit=0,
+        at_once=True,
+    )
     poll_time: float = option(NUMBER, "60", "The time between two polls of one list.", S, above=0, at_once=True)
     cloudlist_poll_time: float = option(
         NUMBER, "0", "The same for the cloud's nodes. 0: poll_time.", S, low=0, at_once=True

@@ -79,6 +79,7 @@ class QueueListed:
     refused: Mapping[JobShape, Sequence[Job]] = field(default_factory=dict)  # for what is told while a node is up
     outlook: Outlook = NOTHING_AHEAD
     returned: Sequence[PlacedJob] = ()  # that were given back, and are not released yet
+    run_times: Mapping[JobShape, float] = field(default_factory=dict)  # seconds that jobs of a group are likely to run
 
 
 @dataclass(frozen=True, slots=True)

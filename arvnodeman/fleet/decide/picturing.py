@@ -96,6 +96,7 @@ def picture_of(
         asking=asking,
         ends=_ends(state) if ends else None,
         in_force=in_force,
+        run_times=state.run_times,
     )
 
 
@@ -126,6 +127,8 @@ def _with_unseen(state: State, tally: NodeTally) -> NodeTally:
         pending=pending,
         planned=tally.planned,
         unused=tally.unused,
+        rooms=tally.rooms,
+        whole=tally.whole,
     )
 
 

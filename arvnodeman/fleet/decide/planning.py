@@ -25,6 +25,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     shapes = (*state.queue.places, *event.refused)
     state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)
     state.foresee(event.outlook)
+    state.run_times = event.run_times
     heed(state, event.refused)
     if state.context.gate.lets_boots:
         if state.quota.probe_due(state.t):

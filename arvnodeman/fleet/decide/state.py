@@ -55,6 +55,7 @@ class State:
         self.names = NameTraits()
         self.offers_at = 0.0  # t before which Slurm is not told what free names offer
         self.zones: Mapping[str, Zone] = {}  # names of nodes in reservations
+        self.run_times: Mapping[JobShape, float] = {}  # seconds that jobs of a group are likely to run
         self.refused: Mapping[JobShape, Sequence[Job]] = {}  # jobs of the newest queue poll that nodes do not help
         self.vain = VainBoots(policy.vain_retry_after)
         self.table: SizeTable | None = None

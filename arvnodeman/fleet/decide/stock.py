@@ -26,9 +26,12 @@ from arvnodeman.fleet.nodes.node import (
 )
 from arvnodeman.fleet.plan import picture
 from arvnodeman.fleet.plan.picture import NO_SUPPLY, NOTHING, IdleBin, NodeTally, pool_of
+from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.model import Directive, NodeState, Zone
+from arvnodeman.fleet.values.work import WorkKind
 
 GOING = frozenset({Directive.DRAIN, Directive.KILL})
+BEGINS_JOBS = frozenset({WorkKind.WORKING, WorkKind.FINISHING})  # beside those that are there
 SUPPLY_KIND = {
     NodeState.IDLE: picture.IDLE,
     NodeState.UNPAIRED: picture.UNPAIRED,
@@ -49,6 +52,7 @@ class Lot(NamedTuple):
     up: bool = True
     pending: bool = False  # booted by this run, and not up yet
     planned: bool = False  # without a job, and kept for one by Slurm
+    free: Capacity | None = None  # what is left on one that works; what one of the supply has, as Slurm says
 
 
 def is_plainly_busy(node: Node) -> bool:
@@ -93,6 +97,25 @@ def busy_lot(size: str, price: float) -> Lot:
     return Lot(size, BUSY, price)
 
 
+def room_of(node: Node) -> Capacity | None:
+    """What Slurm could give to more jobs now, on a node that works; None: nothing, or none share nodes."""
+    slurm = node.slurm
+    if slurm is None or slurm.free is None or slurm.free.cpus <= 0 or slurm.free.ram <= 0:
+        return None
+    usable = (
+        node.state is BUSY
+        and slurm.state.kind in BEGINS_JOBS
+        and slurm.responding
+        and node.size is not None
+        and node.directive not in GOING
+        and node.shutdown is None
+        and node.destroyed_at is None
+        and node.grace_until is None
+        and drained_by_us(node) is None
+    )
+    return slurm.free if usable else None
+
+
 def supply_kind(node: Node, basis: Basis) -> int:
     """What a node is to a waiting job."""
     if node.size is None or node.destroyed_at is not None or node.directive in GOING:
@@ -120,10 +143,14 @@ def lot_of(node: Node, basis: Basis, zone: Zone) -> Lot:
         pending = node.booted and not node.been_up and node.size is not None and not node.boot_exceeded(basis)
     if node.state is BUSY and node.supply_until <= basis.t:
         planned = node.use.kept_since is not None and node.size is not None
-        return Lot(size, node.state, node.price, up=up, pending=pending, planned=planned)
+        free = room_of(node)
+        pool = pool_of(size, zone) if free is not None else ""
+        return Lot(size, node.state, node.price, pool, up=up, pending=pending, planned=planned, free=free)
     kind = supply_kind(node, basis)
-    pool = pool_of(size, zone) if kind != NO_SUPPLY else ""
-    return Lot(size, node.state, node.price, pool, kind, up, pending)
+    if kind == NO_SUPPLY:
+        return Lot(size, node.state, node.price, up=up, pending=pending)
+    has = node.slurm.has if node.slurm is not None else None
+    return Lot(size, node.state, node.price, pool_of(size, zone), kind, up, pending, free=has)
 
 
 def bin_of(node: Node) -> IdleBin:
@@ -173,7 +200,12 @@ class Stock:
                 self._forget(identity)
             elif is_plainly_busy(node):
                 assert node.size is not None
-                self._put(identity, busy_lot(node.size.id, node.price))
+                free = room_of(node)
+                if free is None:
+                    lot = busy_lot(node.size.id, node.price)
+                else:
+                    lot = lot_of(node, basis, zone(node.hostname) if zoned else ())
+                self._put(identity, lot)
                 self._strike_out(identity)
                 self.newly_busy[identity] = node
             else:
@@ -247,11 +279,18 @@ class Stock:
         supply: dict[str, list[int]] = {}
         pending: dict[str, int] = {}
         planned: dict[str, int] = {}
+        rooms: dict[tuple[str, Capacity], int] = {}
+        whole: dict[tuple[str, int], dict[Capacity, int]] = {}
         up = 0
         for lot, count in self._counts.items():
             up += count * lot.up
             if lot.kind != NO_SUPPLY:
                 supply.setdefault(lot.pool, list(NOTHING))[lot.kind] += count
+                if lot.free is not None:
+                    alike = whole.setdefault((lot.pool, lot.kind), {})
+                    alike[lot.free] = alike.get(lot.free, 0) + count
+            elif lot.free is not None:
+                rooms[lot.pool, lot.free] = rooms.get((lot.pool, lot.free), 0) + count
             if lot.pending:
                 pending[lot.size] = pending.get(lot.size, 0) + count
             if lot.planned:
@@ -264,6 +303,8 @@ class Stock:
             pending=pending,
             planned=planned,
             unused=bool(supply),
+            rooms=rooms,
+            whole=whole,
         )
 
     @property

@@ -21,11 +21,13 @@ from arvnodeman.fleet.values.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class NewNode:
-    """One node that is to be booted. `shape`: the jobs that it is for; None: it fills up min_nodes."""
+    """One node that is to be booted. `shape`: the jobs that it is for; None: it fills up min_nodes. Where nodes are
+    shared, `shape` is of the job that asked for it, and `jobs` tells how many of each shape are to be there at once."""
 
     size: NodeSize
     place: Place = ANYWHERE
     shape: JobShape | None = None
+    jobs: tuple[tuple[JobShape, int], ...] = ()
 
 
 class Booting:
@@ -137,13 +139,10 @@ class Booting:
             if size.price > dearest and size is not choices[0]:
                 too_dear = size.id
                 break
-            health = picture.health[size.id]
-            begun = self._begun.get(size.id, 0)
-            pending = tally.pending.get(size.id, 0) + begun
-            room = health.room(picture.t, tally.nodes, tally.creating.get(size.id, 0) + begun, pending)
-            room = max(room, self._can_be_taken_back(size, place))
+            room, pending = self._room_of(size, place)
             if room > 0:
                 return size, room, None
+            health = picture.health[size.id]
             if health.backing_off is None:
                 return None, 0, reasons.Unproven(size=size.id, pending=pending)
             cause = cause or _back_off_reason(size, health, picture.t, tally.nodes, pending)
@@ -153,21 +152,34 @@ class Booting:
             )
         return None, 0, cause
 
+    def _room_of(self, size: NodeSize, place: Place) -> tuple[int, int]:
+        """How many more nodes of a size may come, and how many are coming."""
+        picture, tally = self._picture, self._picture.tally
+        begun = self._begun.get(size.id, 0)
+        pending = tally.pending.get(size.id, 0) + begun
+        creating = tally.creating.get(size.id, 0) + begun
+        room = picture.health[size.id].room(picture.t, tally.nodes, creating, pending)
+        return max(room, self._can_be_taken_back(size, place)), pending
+
     def _forbid(self, size: NodeSize, nodes: int, wanted: int) -> Reason | None:
         """The limit that forbids so many more nodes, if one does. `wanted` is for the words."""
         return self._room.forbid(size, nodes, wanted=wanted, over=self._over)
 
     def _take(self, new: NewNode, nodes: int, back: int) -> None:
-        """Book boots, and shutdowns taken back in preference to them."""
-        boots, size = nodes - back, new.size
-        for pool in self._pools(size, new.place):
+        """So many nodes come: boots, and shutdowns taken back in preference to them."""
+        self._book(new.size, new.place, nodes, back)
+        self.boots.extend([new] * (nodes - back))
+
+    def _book(self, size: NodeSize, place: Place, nodes: int, back: int) -> None:
+        """Count them."""
+        boots = nodes - back
+        for pool in self._pools(size, place):
             taken = min(back, self._cancellable[pool])
             self._cancellable[pool] -= taken
             self.backs[pool] = self.backs.get(pool, 0) + taken
             back -= taken
         if self._names is not None:
-            self._names.take(new.place, boots, size.partitions)
-        self.boots.extend([new] * boots)
+            self._names.take(place, boots, size.partitions)
         self._begun[size.id] = self._begun.get(size.id, 0) + boots
         self._room.take(size, boots)
 

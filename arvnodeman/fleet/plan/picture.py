@@ -15,6 +15,7 @@ from arvnodeman.fleet.plan.vain import Memory
 from arvnodeman.fleet.sizes.bounds import Bounds
 from arvnodeman.fleet.sizes.limits import SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.gate import OPEN, Gate
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape, Policy, Zone
@@ -23,6 +24,7 @@ from arvnodeman.fleet.values.reasons import Reason
 IDLE, UNPAIRED, BOOTING, IN_GRACE = range(4)  # kinds of supply, in the order in which they are taken
 KINDS = (IDLE, UNPAIRED, BOOTING, IN_GRACE)
 NO_SUPPLY = -1
+ROOM = -2  # what is left of a node that works, for more jobs
 NOTHING = (0, 0, 0, 0)
 
 
@@ -53,6 +55,9 @@ class NodeTally:
     pending: Mapping[str, int] = field(default_factory=dict)  # those, and nodes that have not come up, by size
     planned: Mapping[str, int] = field(default_factory=dict)  # nodes without a job that Slurm keeps for one, by size
     unused: bool = False  # there is a node on which Slurm could start something
+    rooms: Mapping[tuple[str, Capacity], int] = field(default_factory=dict)  # what is left of nodes that work, by pool
+    whole: Mapping[tuple[str, int], Mapping[Capacity, int]] = field(default_factory=dict)  # of the supply, by pool and
+    # kind: nodes of which the scheduler says what they have
 
 
 class Leaving(NamedTuple):
@@ -166,3 +171,5 @@ class Picture:
     asking: str = ""  # a node at its last look: of those alike it is taken back first
     ends: Ends | None = None  # None: nothing is stopped now
     in_force: bool = False  # the boots of the plan begin
+    shut_rooms: Mapping[JobShape, Reason] = field(default_factory=dict)  # groups for which no room counts, and why
+    run_times: Mapping[JobShape, float] = field(default_factory=dict)  # seconds that jobs of a group are likely to run

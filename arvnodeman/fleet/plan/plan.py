@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from arvnodeman.fleet.plan import account_limits, licences
+from arvnodeman.fleet.plan import account_limits, licences, sharing
 from arvnodeman.fleet.plan.booting import Booting, NewNode
 from arvnodeman.fleet.plan.ends import NodeEnding
 from arvnodeman.fleet.plan.picture import BOOTING, IdleBin, Keep, Kept, NodeTally, Picture, Stop, size_of, zone_of
@@ -38,6 +38,7 @@ class Share(NamedTuple):
     booting: int = 0  # jobs among the served for which boots begin now
     cause: Reason | None = None  # why the next one waits; its `until`, when that may end by itself
     limit: int = 0  # so many of the first jobs may want nodes
+    in_rooms: int = 0  # nodes that the served have where other jobs work
 
     @property
     def waits(self) -> bool:
@@ -72,23 +73,24 @@ class Plan:
 def plan(picture: Picture) -> Plan:
     """Match supply to demand, then see what is to be booted, and what goes."""
     groups = {shape: Group(shape, places) for shape, places in picture.demand.items()}
-    supply = Supply(picture.tally.supply)
     servable = _servable(groups.values(), picture)
+    seekers = sharing.seekers_of(servable, picture)
     wanted: dict[str, int] = {}
     for group in servable:
         size = group.choices[0].id
         wanted[size] = wanted.get(size, 0) + group.nodes_lacking
-    match_exact(servable, supply)
-    match_any(servable, supply)
-    booting = Booting(picture, supply, servable)
-    booting.walk()
+    if seekers is not None:
+        booting, supply = sharing.serve(picture, seekers)
+    else:
+        booting, supply = _each_alone(picture, servable)
     for group in groups.values():
         if group.cause is None and group.short_of is not None:
             group.cause = group.short_of
     for shape, memory in picture.vain.items():
         if groups[shape].cause is None:
             groups[shape].cause = memory.probing()
-    shares = {shape: _share(group) for shape, group in groups.items()}
+    in_rooms = {each.shape: each.in_rooms for each in seekers or () if each.in_rooms}
+    shares = {shape: _share(group, in_rooms.get(shape, 0)) for shape, group in groups.items()}
     take_back = _taken_back(picture, booting.backs)
     end_boots = _unneeded(picture, supply)
     ending = None
@@ -117,9 +119,27 @@ def plan(picture: Picture) -> Plan:
     )
 
 
-def _share(group: Group) -> Share:
+def _each_alone(picture: Picture, groups: Sequence[Group]) -> tuple[Booting, Supply]:
+    """Jobs none of which shares a node: what there is, and what is booted."""
+    supply = Supply(picture.tally.supply)
+    match_exact(groups, supply)
+    match_any(groups, supply)
+    booting = Booting(picture, supply, groups)
+    booting.walk()
+    return booting, supply
+
+
+def _share(group: Group, in_rooms: int) -> Share:
     return Share(
-        group.shape, group.places, group.choices, group.served, group.partly, group.booting, group.cause, group.limit
+        group.shape,
+        group.places,
+        group.choices,
+        group.served,
+        group.partly,
+        group.booting,
+        group.cause,
+        group.limit,
+        in_rooms,
     )
 
 

@@ -33,6 +33,7 @@ class Group:
     cursor: tuple[int, int] = (IDLE, 0)  # second pass: kind and choice that may still have something
     limit: int = NO_LIMIT  # so many of the first jobs may want nodes
     short_of: Reason | None = None  # why not more of them
+    on_each: int = 1  # so many of its jobs have room on one node of the first of its sizes
 
     @property
     def place(self) -> int:
@@ -90,7 +91,8 @@ class Group:
     @property
     def nodes_lacking(self) -> int:
         """Nodes that all jobs lack that are not served, and may be."""
-        return (min(len(self.places), self.limit) - self.served) * self.shape.nodes - self.partly
+        jobs = min(len(self.places), self.limit) - self.served
+        return -(-jobs // self.on_each) * self.shape.nodes - self.partly
 
 
 class Supply:

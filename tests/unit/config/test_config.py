@@ -180,6 +180,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "max_nodes": 9,
         "max_total_price": 7.5,
         "max_price_factor": 2.5,
+        "max_jobs_per_node": 7,
         "max_poll_time": 31.0,
         "poll_stale_after": 32.0,
         "boot_fail_after": 33.0,

@@ -1,0 +1,336 @@
+"""Bins that jobs share: what is left of the nodes that are up or coming, and jobs put there, the first bin that fits.
+
+Bins that are alike are one `Bins` with a count, and jobs that are alike one `Seeker`. The bins are a chain: where a job
+is put on some of those that are alike, the rest stands behind them. Bins only become smaller. So a seeker looks at each
+of them once, and never turns round, whoever else has put something there. The rules of what fits are those of
+sizes/fit.py, in figures that can be compared fast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from arvnodeman.fleet.plan.picture import KINDS, NO_SUPPLY, ROOM, NodeTally, Picture, size_of, zone_of
+from arvnodeman.fleet.plan.wishlist import Group, Supply
+from arvnodeman.fleet.sizes.fit import capacity_of, fits_in, how_many, less
+from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.capacity import Capacity
+from arvnodeman.fleet.values.gres import Gres
+from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, NodeSize, Place
+
+SPARE_PARTS = 8  # bins more than a job of several nodes needs, from which these are chosen
+
+
+class Figures(NamedTuple):
+    """What one job asks of a node, by the threads of its cores."""
+
+    cpus: int  # that must be free
+    taken: int  # of them
+    ram: float  # MB that must be free
+    ram_taken: float
+
+
+def room_on(size: NodeSize, declared: Mapping[str, Capacity]) -> Capacity | None:
+    """What a node of this size has: as the scheduler declares it, else by its own figures. None: not known, so that
+    whoever gets one has it whole."""
+    known = declared.get(size.id)
+    return known if known is not None or not size.cores else capacity_of(size)
+
+
+def declared_by(tally: NodeTally) -> dict[str, Capacity]:
+    """What nodes of each size have, as the scheduler says of those that are there: of several words the least."""
+    found: dict[str, Capacity] = {}
+    for (pool, _), capacities in tally.whole.items():
+        least = min(capacities, key=lambda each: (each.cpus, each.ram))
+        before = found.setdefault(size_of(pool), least)
+        if (least.cpus, least.ram) < (before.cpus, before.ram):
+            found[size_of(pool)] = least
+    return found
+
+
+class Bins:
+    """Nodes that are alike: so many, with so much left on each."""
+
+    __slots__ = (
+        "count",
+        "cpus",
+        "following",
+        "gres",
+        "holds",
+        "jobs",
+        "key",
+        "kind",
+        "opaque",
+        "parts",
+        "place",
+        "pool",
+        "ram",
+        "threads",
+        "whole",
+    )
+
+    def __init__(self, pool: str, kind: int, free: Capacity | None, count: int, place: Place | None = None) -> None:
+        self.pool, self.kind, self.count = pool, kind, count
+        self.place = place  # that its name is to have, of a node that the plan boots
+        self.key: object = pool  # alike in who may have it
+        if place is not None:
+            self.key = pool, place
+        elif kind == ROOM:
+            self.key = pool + "\n\n"
+        self.opaque = free is None  # whoever gets one has it whole
+        given = Capacity(NO_LIMIT) if free is None else free
+        self.cpus, self.ram, self.gres, self.threads = given.cpus, given.ram, given.gres, given.threads
+        self.jobs, self.whole = given.jobs, given.whole
+        self.following: Bins | None = None
+        self.holds: dict[Seeker, int] = {}  # jobs on each of them, of nodes that the plan boots
+        self.parts: dict[Seeker, int] = {}  # which of its jobs has its newest part on each of them
+
+    @property
+    def free(self) -> Capacity:
+        """What is left on each."""
+        return Capacity(self.cpus, self.ram, self.gres, self.threads, self.jobs, self.whole)
+
+    def some(self, count: int) -> Bins:
+        """So many like these."""
+        alike = Bins(self.pool, self.kind, None if self.opaque else self.free, count, self.place)
+        alike.holds, alike.parts = dict(self.holds), dict(self.parts)
+        return alike
+
+    def part(self, count: int) -> None:
+        """These are so many from now on; the others stand behind them."""
+        if count == self.count:
+            return
+        rest = self.some(self.count - count)
+        rest.following, self.following, self.count = self.following, rest, count
+
+
+class Seeker:
+    """Jobs of one group, and where they have got to in their search."""
+
+    def __init__(self, group: Group, picture: Picture, declared: Mapping[str, Capacity]) -> None:
+        self.group, self.shape = group, group.shape
+        self.end = min(len(group.places), group.limit)  # so many of its jobs may have nodes
+        self.in_rooms = 0  # nodes that its jobs have where others work
+        self.in_new = 0  # nodes that its jobs have, or share, among those that come by the plan
+        self.closed = False  # there is nothing more for it
+        self.at: Bins | None = None
+        takes = self.shape.takes
+        self.fills = takes is None  # nothing is left beside it
+        self.needs_whole = takes is None or takes.ram == math.inf
+        self.nodes = self.shape.nodes
+        self._most = picture.policy.max_jobs_per_node or NO_LIMIT
+        self._has_room = self.shape not in picture.shut_rooms
+        self.trusts = True  # it gets a node whole, whatever its figures say: no other job is there
+        if not self.fills:
+            held = [(size, room_on(size, declared)) for size in group.choices]
+            holding = tuple(size for size, free in held if free is None or fits_in(self.shape, free))
+            group.choices = holding or group.choices
+            self.trusts = not holding  # it names its size
+            usual = room_on(group.choices[0], declared)
+            group.on_each = 1 if self.trusts or usual is None else max(1, how_many(self.shape, usual, self._most))
+        self.alone = group.choices[0].price  # of what a job costs that shares with nobody
+        self._ids = frozenset(size.id for size in group.choices)
+        self._may: dict[object, bool] = {}  # by the key of bins
+        self._figures: dict[int, Figures] = {}  # by the threads of a core
+        self._least: float = -math.inf if self.trusts else max(1, math.ceil(self.shape.cores))
+        self._ram: float = -math.inf if self.trusts else self.shape.ram
+        self._gres: Gres = self.shape.gres
+        self.bulk = self._bulk(picture.table)
+
+    def _bulk(self, table: SizeTable) -> tuple[int, bool, bool, float, int]:
+        """By this the largest come first: who can have few sizes, who needs nodes whole, who needs several, and by what
+        a job takes of a node."""
+        cores = max(size.cores for size in table.cheapest_first)
+        ram = max(size.ram for size in table.cheapest_first)
+        share = max(self.shape.cores / (cores or 1), self.shape.ram / (ram or math.inf))
+        return len(self._ids), not self.needs_whole, self.nodes == 1, -share, self.group.places[0]
+
+    @property
+    def left(self) -> int:
+        """Jobs that have no node, and may have one."""
+        return self.end - self.group.served
+
+    def restart(self, first: Bins) -> None:
+        """Its jobs have nothing yet."""
+        group = self.group
+        group.served = group.partly = group.booting = 0
+        group.cause = None
+        self.in_rooms = self.in_new = 0
+        self.closed, self.at = False, first
+
+    def figures(self, threads: int) -> Figures:
+        """What one job asks of a node whose cores have so many threads."""
+        found = self._figures.get(threads)
+        if found is None:
+            after = less(Capacity(0, 0.0, self._gres, threads), self.shape)
+            taken, ram = max(1, -after.cpus), -after.ram
+            cpus = max(math.ceil(self.shape.cores), taken)
+            found = self._figures[threads] = Figures(cpus, taken, max(self.shape.ram, ram), ram)
+        return found
+
+    def may_have(self, bins: Bins) -> bool:
+        """May it be such a node, whatever is left on it?"""
+        if bins.place is not None:
+            may = bins.pool in self._ids and self.shape.place in (bins.place, ANYWHERE)
+        else:
+            may = size_of(bins.pool) in self._ids and self.shape.place.has(zone_of(bins.pool))
+            may = may and (bins.kind != ROOM or (self._has_room and not self.fills))
+        self._may[bins.key] = may
+        return may
+
+    def fit(self, bins: Bins, most: int = NO_LIMIT) -> int:
+        """So many jobs, `most` at most, of it may begin on each of these bins."""
+        may = self._may.get(bins.key)
+        if not (self.may_have(bins) if may is None else may) or bins.jobs >= self._most:
+            return 0
+        if self.trusts or bins.opaque:
+            return int(bins.whole)
+        asks = self.figures(bins.threads)
+        if bins.cpus < asks.cpus or bins.ram < asks.ram or (self.needs_whole and not bins.whole):
+            return 0
+        if self._gres:
+            return how_many(self.shape, bins.free, min(most, self._most - bins.jobs))
+        if self.needs_whole:
+            return 1
+        fitting = min((bins.cpus - asks.cpus) // asks.taken + 1, self._most - bins.jobs, most)
+        if asks.ram_taken and bins.ram < math.inf:
+            fitting = min(fitting, int((bins.ram - asks.ram) / asks.ram_taken) + 1)
+        return fitting
+
+    def take(self, bins: Bins, jobs: int) -> None:
+        """So many jobs begin on each of these bins, which they fit."""
+        bins.jobs += jobs
+        bins.whole = False
+        if self.fills or bins.opaque or self.trusts:
+            bins.cpus, bins.ram, bins.gres, bins.opaque = 0, 0, (), False
+            return
+        if self._gres:
+            free = bins.free
+            for _ in range(jobs):
+                free = less(free, self.shape)
+            bins.gres = free.gres
+        asks = self.figures(bins.threads)
+        bins.cpus -= jobs * asks.taken
+        bins.ram = 0.0 if self.needs_whole else bins.ram - jobs * asks.ram_taken
+
+    def find(self) -> Bins | None:
+        """The first bins that a job fits."""
+        bins, least, ram, may = self.at, self._least, self._ram, self._may
+        while bins is not None:
+            if bins.cpus >= least and bins.ram >= ram and may.get(bins.key, True) and bins.count and self.fit(bins, 1):
+                self.at = bins
+                return bins
+            if bins.following is None:
+                self.at = bins  # more may come behind it
+                return None
+            bins = bins.following
+        return None
+
+    def find_parts(self, nodes: int) -> list[tuple[Bins, int]]:
+        """Bins for parts of one job, each for another: so many, or as many as there are. Of the first that it fits it
+        takes those that hold parts of jobs like it, then those that could hold most: so the fewest nodes are begun."""
+        found: list[tuple[int, Bins]] = []
+        bins, seen = self.find(), 0
+        while bins is not None and seen < nodes + SPARE_PARTS:
+            has_one = self.group.partly and bins.parts.get(self) == self.group.served
+            fitting = self.fit(bins) if bins.count and not has_one else 0
+            if fitting:
+                found.append((fitting, bins))
+                seen += bins.count
+            bins = bins.following
+        parts: list[tuple[Bins, int]] = []
+        for _, bins in sorted(found, key=lambda row: (self not in row[1].parts, -row[0])):
+            parts.append((bins, min(nodes, bins.count)))
+            nodes -= parts[-1][1]
+            if not nodes:
+                break
+        return parts
+
+
+class Packing:
+    """The chain of bins of one picture; whole nodes that are taken are taken from the supply, too."""
+
+    def __init__(self, picture: Picture, declared: Mapping[str, Capacity]) -> None:
+        self.supply = Supply(picture.tally.supply)
+        self.first = self._last = Bins("", NO_SUPPLY, Capacity(0, 0), 0)
+        self.cpus = 0  # in all of them
+        self._declared = declared
+        for bins in _bins_of(picture, declared):
+            self.add(bins)
+            self.cpus += bins.cpus * bins.count
+
+    def capacity(self, size: NodeSize) -> Capacity | None:
+        """What a new node of a size has; None: not known."""
+        return room_on(size, self._declared)
+
+    def add(self, bins: Bins) -> None:
+        """One more, behind all others."""
+        last = self._last
+        while last.following is not None:  # it has been parted since
+            last = last.following
+        last.following = self._last = bins
+
+    def put(self, seeker: Seeker, bins: Bins, jobs: int, count: int) -> None:
+        """So many jobs, or parts of as many, begin on each of so many of these bins."""
+        bins.part(count)
+        if bins.whole and bins.kind >= 0:
+            self.supply.take(bins.pool, bins.kind, count)
+        if bins.kind == ROOM:
+            seeker.in_rooms += jobs * count
+        elif bins.kind == NO_SUPPLY:
+            bins.holds[seeker] = bins.holds.get(seeker, 0) + jobs
+            seeker.in_new += jobs * count
+        seeker.take(bins, jobs)
+
+    def put_parts(self, seeker: Seeker, parts: Sequence[tuple[Bins, int]]) -> None:
+        """Parts of the next job, each on another bin."""
+        for bins, count in parts:
+            self.put(seeker, bins, 1, count)
+            bins.parts[seeker] = seeker.group.served
+        seeker.group.book(sum(count for _, count in parts))
+
+    def put_many(self, seeker: Seeker) -> None:
+        """As many of its jobs as there is room for, all at once. Of one of several nodes also a part."""
+        group, nodes = seeker.group, seeker.nodes
+        if group.partly:
+            self.put_parts(seeker, seeker.find_parts(group.lacking))
+        while seeker.left and not group.partly and (bins := seeker.find()) is not None:
+            each = seeker.fit(bins, seeker.left)
+            full = min(bins.count // nodes, seeker.left // each)
+            if full:
+                self.put(seeker, bins, each, full * nodes)
+                group.served += full * each
+            elif bins.count >= nodes:  # fewer jobs than there is room for
+                each = seeker.left
+                self.put(seeker, bins, each, nodes)
+                group.served += each
+            else:
+                self.put_parts(seeker, seeker.find_parts(nodes))
+
+
+def _bins_of(picture: Picture, declared: Mapping[str, Capacity]) -> list[Bins]:
+    """What there is, in the order in which it is taken: nodes at work, the fullest first; then whole nodes as all plans
+    take them, of each kind the cheapest first."""
+    tally, table = picture.tally, picture.table
+    found = [Bins(pool, ROOM, free, count) for (pool, free), count in tally.rooms.items()]
+    found.sort(key=lambda bins: (bins.cpus, bins.ram, bins.pool))
+    turns = {size.id: turn for turn, size in enumerate(table.cheapest_first)}
+    pools = [pool for pool in tally.supply if size_of(pool) in turns]
+    pools.sort(key=lambda pool: (turns[size_of(pool)], len(zone_of(pool)), pool))
+    for kind in KINDS:
+        for pool in pools:
+            found += _whole(picture, pool, kind, room_on(table.by_id[size_of(pool)], declared))
+    return found
+
+
+def _whole(picture: Picture, pool: str, kind: int, usual: Capacity | None) -> list[Bins]:
+    """Whole nodes of one pool and kind: those that the scheduler has declared otherwise, and the others."""
+    others = picture.tally.supply[pool][kind]
+    found = []
+    for free, count in picture.tally.whole.get((pool, kind), {}).items():
+        found.append(Bins(pool, kind, free, count))
+        others -= count
+    found.sort(key=lambda bins: (bins.cpus, bins.ram))
+    return found + ([Bins(pool, kind, usual, others)] if others > 0 else [])
