@@ -108,6 +108,7 @@ class Shape:
     cores: int = 16
     memory: int = 32_000  # MB
     tmp: int = 400_000  # MB
+    threads: int = 1  # CPUs of a core
     slurmd_timeout: int = 20
     message_timeout: int = 5  # a command waits one second less for a slurmctld that is away; Slurm's own default is 10
     features: tuple[str, ...] = ()  # of compute0, to begin with
@@ -137,6 +138,8 @@ def write_conf(folder: Path, ports: Ports, shape: Shape) -> Path:
     user = pwd.getpwuid(os.geteuid()).pw_name
     last = ports.first_node + shape.startable - 1
     size = f"CPUs={shape.cores} RealMemory={shape.memory} TmpDisk={shape.tmp} State={shape.state}"
+    if shape.threads > 1:
+        size += f" Sockets={shape.cores // shape.threads} CoresPerSocket=1 ThreadsPerCore={shape.threads}"
     port = ports.first_node
     nodes = []
     if shape.gres:

@@ -1,12 +1,13 @@
 """A double of slurmctld: nodes come and go, jobs start by priority, are finished, and are lost with their nodes.
 
-Made after slurm 22.05.8 with SelectType=select/linear (a job has its nodes to itself), ReturnToService=2 and nodes
-declared State=UNKNOWN. slurm_commands.py gives it the four commands. All timers are simulated seconds.
+Made after slurm 22.05.8 with SelectType=select/cons_tres, SelectTypeParameters=CR_CPU_Memory, ReturnToService=2 and
+nodes declared State=UNKNOWN. A job has its nodes to itself (OverSubscribe=EXCLUSIVE) but in partitions that share
+them. slurm_commands.py gives it the four commands. All timers are simulated seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from arvnodeman.sandbox.clock import SiteClock
@@ -56,8 +57,10 @@ class SlurmDouble:
         partitions: Mapping[str, str] | None = None,
         *,
         told: bool = False,
+        sharing: Collection[str] = (),
     ) -> None:
-        """`told`: nodes are found where NodeAddr says; else wherever they are, as with a good DNS."""
+        """`told`: nodes are found where NodeAddr says; else wherever they are, as with a good DNS. `sharing`: the
+        partitions whose jobs share nodes."""
         self._told = told
         self._clock = clock
         self.times = times or SlurmTimes()
@@ -67,7 +70,8 @@ class SlurmDouble:
             for name in self.nodes if hosts == "ALL" else expand(hosts):
                 self.nodes[name].partitions += (partition,)
         self.jobs: dict[int, SlurmJob] = {}  # pending and running ones
-        self.shared_nodes = False  # show mix for a job that leaves cores free, as select/cons_tres does
+        self.sharing = frozenset(sharing)
+        self.shared_nodes = False  # jobs share nodes in all partitions
         self.on_start: Callable[[SlurmJob, list[Computer]], None] = lambda _job, _computers: None
         self.on_end: Callable[[SlurmJob, str], None] = lambda _job, _cause: None
         self._next_id = 1
@@ -87,8 +91,8 @@ class SlurmDouble:
         node = self.nodes.get(name)
         if node is None:
             return False
-        if node.job is not None and node.computer != computer:
-            self._lose_job(node, "node rebooted")
+        if node.computer != computer:
+            self._lose_jobs(node, "node rebooted")
         node.computer, node.lost = computer, False
         self._later(node, self.times.register, self._registered)
         return True
@@ -130,7 +134,7 @@ class SlurmDouble:
             self._set_down(node, "node vanished", "Not responding")
 
     def _set_down(self, node: SlurmNode, cause: str, reason: str) -> None:
-        self._lose_job(node, cause)
+        self._lose_jobs(node, cause)
         node.base, node.responding, node.computer, node.lost = Base.DOWN, False, None, False
         if not node.reason:
             self._give_reason(node, reason)
@@ -186,7 +190,7 @@ class SlurmDouble:
 
     def down(self, node: SlurmNode, reason: str) -> None:
         """State=DOWN: its job ends at once. With its slurmd alive the node is back when that registers next."""
-        self._lose_job(node, "node set down")
+        self._lose_jobs(node, "node set down")
         node.completing = False
         node.base = Base.DOWN
         self._give_reason(node, reason)
@@ -244,6 +248,7 @@ class SlurmDouble:
         self._next_id += 1
         wanted = FIRST_PRIORITY - number if priority is None else priority
         job = SlurmJob(number, name, need, feature_text, wanted, self._clock.elapsed(), how.held)
+        job.shares = self.shares(need)
         self.jobs[number] = job
         self.changed()
         return job
@@ -268,18 +273,18 @@ class SlurmDouble:
         """Running jobs."""
         return [job for job in self.jobs.values() if job.state is JobState.RUNNING]
 
-    def _lose_job(self, node: SlurmNode, cause: str) -> None:
-        job = self.jobs.get(node.job) if node.job is not None else None
-        if job is not None:
-            self._end_job(job, JobState.NODE_FAIL, cause)
+    def _lose_jobs(self, node: SlurmNode, cause: str) -> None:
+        for number in list(node.jobs):
+            job = self.jobs.get(number)
+            if job is not None:
+                self._end_job(job, JobState.NODE_FAIL, cause)
 
     def _end_job(self, job: SlurmJob, state: JobState, cause: str) -> None:
         job.state = state
         self.jobs.pop(job.id, None)
         for name in job.nodes:
             node = self.nodes[name]
-            if node.job == job.id:
-                node.job, node.partly = None, False
+            if node.jobs.pop(job.id, None) is not None:
                 node.completing = not node.lost
                 node.last_busy = self._clock.wall()
                 self._clock.after(self.times.completing, lambda node=node: self._completed(node))  # type: ignore[misc]
@@ -304,14 +309,12 @@ class SlurmDouble:
         for job, nodes in place(self.jobs.values(), self.nodes.values()):
             job.state, job.reason, job.started = JobState.RUNNING, "None", self._clock.elapsed()
             job.nodes = [node.name for node in nodes]
-            computers = []
-            for node in nodes:
-                node.job = job.id
-                if node.computer is not None:
-                    node.partly = self.shared_nodes and job.need.cores < node.computer.cores
-                    computers.append(node.computer)
             self._explained = False
-            self.on_start(job, computers)
+            self.on_start(job, [node.computer for node in nodes if node.computer is not None])
+
+    def shares(self, need: Need) -> bool:
+        """May others be on the nodes of such a job?"""
+        return not need.exclusive and (self.shared_nodes or self.sharing.issuperset(need.partition.split(",")))
 
     def counts(self) -> Mapping[str, int]:
         """How many nodes are in which state."""

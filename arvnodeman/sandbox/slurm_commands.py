@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from arvnodeman.sandbox import slurm_format as forms
+from arvnodeman.sandbox import slurm_show as shows
 from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.slurm import SlurmDouble
 from arvnodeman.sandbox.slurm_jobs import SHORT, SlurmJob, comment_on, in_turn
@@ -216,9 +217,9 @@ def _scontrol_or_script(slurm: SlurmDouble, argv: list[str]) -> str | CommandOut
 
 
 def _scontrol(slurm: SlurmDouble, argv: list[str]) -> str:
-    oneliner = False
+    given = set()
     while argv and argv[0].startswith("-"):
-        oneliner |= argv.pop(0) in ("-o", "--oneliner")
+        given.add(argv.pop(0))
     verb, *rest = argv or [""]
     match verb.lower():
         case "ping":
@@ -226,7 +227,9 @@ def _scontrol(slurm: SlurmDouble, argv: list[str]) -> str:
         case "update":
             return _update(slurm, rest)
         case "show":
-            return _show(slurm, rest, oneliner or "-o" in rest or "--oneliner" in rest)
+            given.update(rest)
+            oneliner, details = bool(given & {"-o", "--oneliner"}), bool(given & {"-d", "--details"})
+            return _show(slurm, rest, oneliner=oneliner, details=details)
         case "reconfigure" | "reconfig":
             for node in slurm.nodes.values():  # Features and Weight go back to slurm.conf's
                 node.available = node.active = ()
@@ -235,16 +238,13 @@ def _scontrol(slurm: SlurmDouble, argv: list[str]) -> str:
     raise _Refused(f"invalid keyword: {verb}\n")
 
 
-def _show(slurm: SlurmDouble, argv: list[str], oneliner: bool) -> str:
+def _show(slurm: SlurmDouble, argv: list[str], *, oneliner: bool, details: bool) -> str:
     words = [word for word in argv if not word.startswith("-")]
     kind, _, name = words[0].partition("=") if words else ("", "", "")
     name = name or (words[1] if len(words) > 1 else "")
-    if kind.lower() == "config":
-        return forms.show_config()
-    if kind.lower() in ("reservation", "reservations"):
-        return "No reservations in the system\n"
-    if kind.lower() in ("license", "licenses"):
-        return "No licenses configured in Slurm.\n"
+    account = shows.show_other(slurm, kind.lower(), oneliner=oneliner)
+    if account:
+        return account
     if kind.lower() not in ("node", "nodes", "nodename"):
         raise _Refused(f"invalid entity:{kind} for keyword:show \n")
     try:
@@ -252,7 +252,9 @@ def _show(slurm: SlurmDouble, argv: list[str], oneliner: bool) -> str:
     except ValueError:
         names = [name]
     shown = [
-        forms.show_node(slurm.nodes[each], oneliner=oneliner) if each in slurm.nodes else f"Node {each} not found\n"
+        shows.show_node(slurm, slurm.nodes[each], oneliner=oneliner, details=details)
+        if each in slurm.nodes
+        else f"Node {each} not found\n"
         for each in names
     ]
     if not slurm.nodes.keys() >= set(names):

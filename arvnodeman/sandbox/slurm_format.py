@@ -1,4 +1,4 @@
-"""How Slurm prints: --format strings, memory, times, and the long account of a node."""
+"""How Slurm prints: --format strings, memory, times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from arvnodeman.sandbox.hostlist import compress
 from arvnodeman.sandbox.slurm import SlurmDouble
 from arvnodeman.sandbox.slurm_gres import tres
 from arvnodeman.sandbox.slurm_jobs import SHORT, Need, SlurmJob
-from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, Base, SlurmNode
+from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, SlurmNode
 
 _FIELD = re.compile(r"%(\.?)(\d*)([A-Za-z%]|\{[a-z_-]+\})")
 _LONG_WORDS = {
@@ -102,7 +102,8 @@ def _nothing(_job: SlurmJob) -> str:
     return ""
 
 
-def _features(names: tuple[str, ...]) -> str:
+def features(names: tuple[str, ...]) -> str:
+    """A list of them, as Slurm prints it."""
     return ",".join(names) or "(null)"
 
 
@@ -134,8 +135,8 @@ SINFO_FIELDS: Mapping[str, Callable[[SlurmNode], object]] = {
     "t": SlurmNode.short,
     "T": _long_state,
     "w": lambda node: node.weight,
-    "f": lambda node: _features(node.available),
-    "b": lambda node: _features(node.active),
+    "f": lambda node: features(node.available),
+    "b": lambda node: features(node.active),
     "E": lambda node: node.reason or "none",
     "c": lambda node: node.computer.cores if node.computer else 1,
     "m": lambda node: node.computer.memory if node.computer else 1,
@@ -179,7 +180,7 @@ SQUEUE_FIELDS: Mapping[str, Callable[[SlurmJob], object]] = {
     "t": lambda job: SHORT[job.state],
     "T": lambda job: job.state,
     "M": lambda _job: "0:00",  # of a running job, too
-    "c": lambda job: job.need.cores,
+    "c": lambda job: job.need.cpus,
     "m": lambda job: memory(job.need.memory),
     "d": lambda job: memory(job.need.tmp),
     "r": lambda job: job.reason,
@@ -201,6 +202,7 @@ SQUEUE_FIELDS: Mapping[str, Callable[[SlurmJob], object]] = {
     "W": lambda _job: "(null)",
     "n": lambda _job: "",
     "x": lambda _job: "",
+    "h": lambda job: "OK" if job.shares else "NO",
 }
 SQUEUE_TITLES = {
     "i": "JOBID",
@@ -231,8 +233,14 @@ SQUEUE_TITLES = {
     "W": "LICENSES",
     "n": "REQ_NODES",
     "x": "EXC_NODES",
+    "h": "OVER_SUBSCRIBE",
 }
 SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
+    "oversubscribe": SQUEUE_FIELDS["h"],
+    "nodelist": SQUEUE_FIELDS["N"],
+    "threads": lambda _job: "*",
+    "ntpercore": lambda _job: "N/A",
+    "ntpernode": lambda _job: 0,
     "mincpus": SQUEUE_FIELDS["c"],
     "minmemory": SQUEUE_FIELDS["m"],
     "mintmpdisk": SQUEUE_FIELDS["d"],
@@ -264,50 +272,6 @@ SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "admin_comment": lambda job: job.admin_comment or "(null)",
 }
 """The names that the option --Format has for them."""
-
-
-def show_node(node: SlurmNode, *, oneliner: bool = False) -> str:
-    """The account of a node by `scontrol show node`, an empty line after it."""
-    computer = node.computer
-    seen = computer is not None or node.base is not Base.UNKNOWN
-    cores, ram, tmp = (computer.cores, computer.memory, computer.tmp) if computer else (1, 1, 0)
-    used = (cores, ram) if node.job is not None else (0, 0)
-    tres = f"cpu={cores},mem={ram}M,billing={cores}"
-    lines = [
-        f"NodeName={node.name} {'Arch=x86_64 ' if computer else ''}CoresPerSocket=1 ",
-        f"CPUAlloc={used[0]} CPUEfctv={cores} CPUTot={cores} CPULoad={'0.10' if computer else 'N/A'}",
-        f"AvailableFeatures={_features(node.available)}",
-        f"ActiveFeatures={_features(node.active)}",
-        f"Gres={SINFO_FIELDS['G'](node)}",
-        f"NodeAddr={node_address(node)} NodeHostName={node.host or node.name} Version=22.05.8",
-        f"RealMemory={ram} AllocMem={used[1]} FreeMem={ram - used[1] if computer else 'N/A'} Sockets={cores} Boards=1",
-        f"State={node.long()} ThreadsPerCore=1 TmpDisk={tmp} Weight={node.weight} Owner=N/A MCS_label=N/A",
-        f"Partitions={','.join(node.partitions)} ",
-        f"BootTime={stamp(computer.started if computer else None)} "
-        f"SlurmdStartTime={stamp(computer.started if computer else None)}",
-        f"LastBusyTime={stamp(node.last_busy, 'Unknown' if not seen else 'None')}",
-        f"CfgTRES={tres}",
-        f"AllocTRES={tres if node.job is not None else ''}",
-    ]
-    if node.comment:
-        lines.append(f"Comment={node.comment}")
-    if node.reason:
-        lines.append(f"Reason={node.reason} [root@{stamp(node.reason_at)}]")
-    return " ".join(lines) + "\n" if oneliner else "\n   ".join(lines) + "\n\n"
-
-
-def show_config() -> str:
-    """Some of what `scontrol show config` shows."""
-    shown = {
-        "PrivateData": "none",
-        "ReturnToService": "2",
-        "SLURM_VERSION": "22.05.8",
-        "SuspendExcNodes": "(null)",
-        "SuspendExcParts": "(null)",
-        "SuspendProgram": "(null)",
-        "SuspendTime": "INFINITE",
-    }
-    return "".join(f"{name:<23} = {value}\n" for name, value in shown.items())
 
 
 def sdiag(slurm: SlurmDouble, _argv: list[str]) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from arvnodeman.sandbox.hostlist import compress
-from arvnodeman.sandbox.slurm_gres import has
-from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, SlurmNode
+from arvnodeman.sandbox.slurm_gres import has, left
+from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, SlurmNode, Taken
 
 ALL_DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
 THROWN_OFF = "thrown off before it began"  # why a job has ended that was placed on a name which was not up yet
@@ -34,7 +34,8 @@ class Need:
     """What a job asks of each of its nodes. MB; `features`: names of which a node must offer every one.
 
     `per_core`: `memory` is that of each core (sbatch --mem-per-cpu). `gpus`: on all its nodes together (sbatch --gpus).
-    `partition`: several have commas between, any of them will do."""
+    `partition`: several have commas between, any of them will do. `least`: CPUs that a node gives at least (sbatch
+    --mincpus). `exclusive`: it has its nodes to itself, where others share them."""
 
     cores: int = 1
     memory: int = 0
@@ -45,6 +46,13 @@ class Need:
     gpus: int = 0
     partition: str = DEFAULT_PARTITION
     per_core: bool = False
+    least: int = 0
+    exclusive: bool = False
+
+    @property
+    def cpus(self) -> int:
+        """Of each of its nodes."""
+        return max(self.cores, self.least)
 
     @property
     def memory_of_node(self) -> int:
@@ -60,14 +68,36 @@ class Need:
         computer = node.computer
         return (
             computer is not None
-            and computer.cores >= self.cores
+            and computer.cores >= self.cpus
             and computer.memory >= self.memory_of_node
             and computer.tmp >= self.tmp
             and self.features <= set(node.active)
             and has(computer.gres, self.gres)
-            and (not self.gpus or has(computer.gres, f"gpu:{math.ceil(self.gpus / self.nodes)}"))
+            and has(computer.gres, self.gpus_of_node)
             and self.may_use(node)
         )
+
+    @property
+    def gpus_of_node(self) -> str:
+        """Of those that its nodes have together."""
+        return f"gpu:{math.ceil(self.gpus / self.nodes)}" if self.gpus else ""
+
+    def takes(self, node: SlurmNode, *, shared: bool) -> Taken | None:
+        """What it would have of this node now; None: it cannot begin there. `shared`: other jobs may be beside it."""
+        computer = node.computer
+        if computer is None or not self.met_by(node):
+            return None
+        gres = ",".join(filter(None, (self.gres, self.gpus_of_node)))
+        memory = self.memory_of_node or computer.memory  # who does not say gets all of it
+        if self.exclusive or not shared:
+            return None if node.jobs else Taken(computer.cores, memory, gres)
+        taken = Taken(math.ceil(self.cpus / computer.threads) * computer.threads, memory, gres)
+        fits = (
+            node.cpus_taken + taken.cpus <= computer.cores
+            and node.memory_taken + memory <= computer.memory
+            and has(left(computer.gres, (each.gres for each in node.jobs.values())), gres)
+        )
+        return taken if fits else None
 
 
 @dataclass(slots=True)
@@ -86,6 +116,7 @@ class SlurmJob:
     nodes: list[str] = field(default_factory=list)
     started: float | None = None
     admin_comment: str = ""
+    shares: bool = False  # its nodes with others
 
 
 def in_turn(jobs: Iterable[SlurmJob]) -> list[SlurmJob]:
@@ -94,10 +125,11 @@ def in_turn(jobs: Iterable[SlurmJob]) -> list[SlurmJob]:
 
 
 def place(jobs: Iterable[SlurmJob], nodes: Iterable[SlurmNode]) -> list[tuple[SlurmJob, list[SlurmNode]]]:
-    """One pass of the scheduler: which pending jobs start, and where.
+    """One pass of the scheduler: which pending jobs start, and where. They are on their nodes then.
 
-    One job a node; lighter nodes first. A job that needs more nodes than are free, but no more than are up, keeps those
-    that it could use (state plnd) from the jobs behind it. Marks `planned` on the nodes.
+    Lighter nodes first, and as many jobs on one as fit, where they share. A job that needs more nodes than are free,
+    but no more than are up, keeps those that it could use (state plnd) from the jobs behind it. Marks `planned` on the
+    nodes.
     """
     everyone = list(nodes)
     free: list[SlurmNode] = []
@@ -111,20 +143,40 @@ def place(jobs: Iterable[SlurmJob], nodes: Iterable[SlurmNode]) -> list[tuple[Sl
     for job in in_turn(jobs):
         if not free:
             break
-        if job.held or job.need in hopeless:
+        need = job.need
+        if job.held or need in hopeless:
             continue
-        fitting = [node for node in free if job.need.met_by(node)]
-        chosen = fitting[: job.need.nodes]
-        if len(fitting) < job.need.nodes:
-            hopeless.add(job.need)
-            if sum(node.up and job.need.met_by(node) for node in everyone) < job.need.nodes:
+        fitting = [(node, taken) for node in free if (taken := need.takes(node, shared=job.shares)) is not None]
+        chosen = _closest(fitting, everyone) if need.nodes == 1 else fitting[: need.nodes]
+        if len(fitting) < need.nodes:
+            hopeless.add(need)
+            if sum(node.up and need.met_by(node) for node in everyone) < need.nodes:
                 continue
-            for node in chosen:
-                node.planned = True
+            for node, _ in chosen:
+                node.planned = not node.jobs
+            kept = {node.name for node, _ in chosen}
+            free = [node for node in free if node.name not in kept]
         else:
-            starts.append((job, chosen))
-        free = [node for node in free if node not in chosen] if chosen else free
+            for node, taken in chosen:
+                node.jobs[job.id] = taken
+            starts.append((job, [node for node, _ in chosen]))
     return starts
+
+
+def _closest(fitting: list[tuple[SlurmNode, Taken]], everyone: list[SlurmNode]) -> list[tuple[SlurmNode, Taken]]:
+    """The one node of those that fit that Slurm takes: of the lightest the first in the row of neighbours that has the
+    fewest free CPUs."""
+    rows: list[list[tuple[SlurmNode, Taken]]] = []
+    places = {node.name: place for place, node in enumerate(everyone)}
+    lightest = sorted(
+        (pair for pair in fitting if pair[0].weight == fitting[0][0].weight), key=lambda p: places[p[0].name]
+    )
+    for pair in lightest:
+        if rows and places[rows[-1][-1][0].name] == places[pair[0].name] - 1:
+            rows[-1].append(pair)
+        else:
+            rows.append([pair])
+    return min(rows, key=lambda row: sum(node.cpus_free for node, _ in row), default=[])[:1]
 
 
 def explain(jobs: Iterable[SlurmJob], nodes: Mapping[str, SlurmNode]) -> None:

@@ -15,7 +15,7 @@ NOBODYS_ADDRESS = "192.0.2.1"  # RFC 5737
 
 
 class Base(StrEnum):
-    """A node's base state; whether it is allocated shows in its job."""
+    """A node's base state; whether it is allocated shows in its jobs."""
 
     UNKNOWN = "unk"  # no slurmd yet since slurmctld started
     DOWN = "down"
@@ -32,6 +32,16 @@ class Computer:
     tmp: int
     address: str
     started: float
+    gres: str = ""
+    threads: int = 1  # CPUs of a core: `cores` are CPUs
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a job has of a node: CPUs, MB, GRES."""
+
+    cpus: int
+    memory: int
     gres: str = ""
 
 
@@ -70,8 +80,7 @@ class SlurmNode:
     comment: str = ""
     address: str = ""  # NodeAddr, when it was set
     host: str = ""  # NodeHostName, when it was set
-    job: int | None = None
-    partly: bool = False  # its job leaves cores free, and the site shares nodes: mix
+    jobs: dict[int, Taken] = field(default_factory=dict)
     last_busy: float | None = None
     partitions: tuple[str, ...] = (DEFAULT_PARTITION,)
     changes: int = field(default=0, repr=False)  # a timer set before a change is void after it
@@ -89,12 +98,32 @@ class SlurmNode:
     @property
     def working(self) -> bool:
         """Does it hold a job, or is one being cleaned up?"""
-        return self.job is not None or self.completing
+        return bool(self.jobs) or self.completing
+
+    @property
+    def cpus_taken(self) -> int:
+        """By its jobs."""
+        return sum(taken.cpus for taken in self.jobs.values())
+
+    @property
+    def cpus_free(self) -> int:
+        """Of its CPUs."""
+        return (self.computer.cores if self.computer is not None else 0) - self.cpus_taken
+
+    @property
+    def memory_taken(self) -> int:
+        """MB, by its jobs."""
+        return sum(taken.memory for taken in self.jobs.values())
+
+    @property
+    def partly(self) -> bool:
+        """Its jobs leave CPUs free: mix."""
+        return bool(self.jobs) and self.computer is not None and self.cpus_taken < self.computer.cores
 
     @property
     def usable(self) -> bool:
-        """May slurmctld start a job here?"""
-        plain = not (self.drain or self.fail or self.reserved or self.working)
+        """May slurmctld start a job here, if there is room?"""
+        plain = not (self.drain or self.fail or self.reserved or self.completing)
         return plain and self.base is Base.IDLE and self.responding and self.computer is not None
 
     @property
@@ -113,7 +142,7 @@ class SlurmNode:
             return "failg" if self.working and not self.partly else "fail"
         if self.completing:
             return "comp"
-        if self.job is not None:
+        if self.jobs:
             return "mix" if self.partly else "alloc"
         if self.base is Base.IDLE:
             return self.reserved or ("plnd" if self.planned else "idle")
@@ -121,7 +150,7 @@ class SlurmNode:
 
     def long(self) -> str:
         """The state as `scontrol show node` prints it."""
-        if self.job is not None:
+        if self.jobs:
             words = ["MIXED" if self.partly else "ALLOCATED"]
         else:
             words = [{"unk": "UNKNOWN", "down": "DOWN", "idle": "IDLE"}[self.base]]

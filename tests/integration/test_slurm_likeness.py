@@ -34,7 +34,8 @@ class Twins:
         self.real = real
         self.clock = VirtualClock()
         names = [f"compute{number}" for number in range(7)]
-        self.double = SlurmDouble(self.clock, names, partitions=dict(real.shape.partitions))
+        partitions = {"shared": "ALL"} | dict(real.shape.partitions)
+        self.double = SlurmDouble(self.clock, names, partitions=partitions, sharing=["shared"])
         for feature in FEATURES:
             self.double.offer(feature)
         for name in UP:
@@ -44,7 +45,10 @@ class Twins:
     def start(self, name: str) -> None:
         shape = self.real.shape
         gres = shape.gres if int(name.removeprefix("compute")) <= shape.gres_nodes else ""
-        computer = Computer(f"c-{name}", shape.cores, shape.memory, shape.tmp, "127.0.0.1", self.clock.wall(), gres)
+        wall = self.clock.wall()
+        computer = Computer(
+            f"c-{name}", shape.cores, shape.memory, shape.tmp, "127.0.0.1", wall, gres, shape.threads
+        )  # fmt: skip
         self.double.slurmd_started(name, computer)
         self.real.start_node(name)
 
@@ -63,8 +67,11 @@ class Twins:
         cores: int = 1,
         memory: int = 0,
         per_core: bool = False,
+        least: int = 0,
+        exclusive: bool = False,
     ) -> None:
-        need = Need(cores, memory, 0, frozenset([feature] if feature else []), nodes, gres, gpus, partition, per_core)
+        features = frozenset([feature] if feature else [])
+        need = Need(cores, memory, 0, features, nodes, gres, gpus, partition, per_core, least, exclusive)
         self.double.submit(name, need, feature)
         argv = ["sbatch", "--output=/dev/null", f"--job-name={name}", "--no-requeue", f"--nodes={nodes}"]
         argv += [f"--{'mem-per-cpu' if per_core else 'mem'}={memory}", f"--cpus-per-task={cores}"]
@@ -72,6 +79,8 @@ class Twins:
         argv += [f"--partition={partition}"]
         argv += [f"--gres={gres}"] if gres else []
         argv += [f"--gpus={gpus}"] if gpus else []
+        argv += [f"--mincpus={least}"] if least else []
+        argv += ["--exclusive"] if exclusive else []
         self.real.say(*argv, text="#!/bin/sh\nexec sleep 600\n")
 
     def ask(self, *argv: str) -> tuple[Answer, Answer]:
@@ -91,14 +100,15 @@ class Twins:
     def settle(self, *names: str, form: str = SINFO_FORMAT) -> list[str]:
         """Let the double's time pass, and wait until the real one shows the same of these nodes; what it is."""
         self.clock.advance(120)
-        return self._meet("sinfo", "--noheader", "--partition=compute", f"--nodes={','.join(names)}", "-o", form)
+        return self.meet("sinfo", "--noheader", "--partition=compute", f"--nodes={','.join(names)}", "-o", form)
 
     def queue(self, form: str = "%c|%m|%d|%r|%j|%f|%D") -> list[str]:
         """The same for the waiting jobs, by name."""
         self.clock.advance(5)
-        return self._meet("squeue", "--noheader", "--state=PENDING", f"--format={form}")
+        return self.meet("squeue", "--noheader", "--state=PENDING", f"--format={form}")
 
-    def _meet(self, *argv: str) -> list[str]:
+    def meet(self, *argv: str) -> list[str]:
+        """Wait until both say the same; what it is, in order."""
         end = time.monotonic() + BOUND
         while True:
             double, real = (sorted(answer[0].splitlines()) for answer in self.ask(*argv))
@@ -367,3 +377,151 @@ def test_a_reconfigure_forgets_features_and_weights(twins: Twins) -> None:
     for feature in FEATURES:
         twins.double.offer(feature)
     twins.real.say("scontrol", "update", "NodeName=compute0", f"Features={','.join(FEATURES)}")
+
+
+# ---- jobs that share nodes -------------------------------------------------------------------------------------------
+
+SHOWN = ["CPUAlloc", "CPUEfctv", "CPUTot", "RealMemory", "AllocMem", "ThreadsPerCore", "Sockets", "CoresPerSocket"]
+SHOWN += ["State", "Gres", "GresUsed", "CfgTRES", "AllocTRES"]
+DEVICES = re.compile(r"\(IDX:[^)]*\)")
+
+
+class SharedQueue:
+    """What jobs of the partition `shared` take of nodes, at both."""
+
+    def __init__(self, twins: Twins) -> None:
+        self.twins = twins
+        self.names: list[str] = []
+
+    def submit(self, name: str, **asked: Any) -> None:
+        """A job, and let it begin before the next one comes."""
+        self.names.append(name)
+        self.twins.submit(name, partition="shared", **asked)
+        self.places()
+
+    def places(self) -> dict[str, str]:
+        """Where each job is, or why it waits."""
+        self.twins.clock.advance(5)
+        form = "Name:0|,State:0|,NodeList:0|,Reason:0|,MinCpus:0|,MinMemory:0|,OverSubscribe:0"
+        argv = ("squeue", "--all", "--noheader", f"--Format={form}")
+        lines = (line.split("|") for line in self.twins.meet(*argv))
+        return {name: where or why for name, _, where, why, *_ in lines}
+
+    def node(self, name: str) -> dict[str, str]:
+        """What `scontrol --details show node` has of it, the same of both."""
+        answers = self.twins.ask("scontrol", "--details", "show", "node", name)
+        double, real = (_shown_of(answer[0]) for answer in answers)
+        assert double == real
+        return real
+
+    def __enter__(self) -> SharedQueue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in self.names:
+            self.twins.ask("scancel", f"--name={name}")
+        self.twins.settle(*UP, form="%N|%t")
+
+
+def _shown_of(text: str) -> dict[str, str]:
+    fields = dict(re.findall(r"(?:^|\s)([A-Za-z]+)=(\S*)", text))
+    return {name: DEVICES.sub("", fields.get(name, "")) for name in SHOWN}
+
+
+def test_two_jobs_on_a_node(twins: Twins) -> None:
+    """CPUs, memory and GRES are those of both; the third has the next node; one that fits beside does not wait."""
+    with SharedQueue(twins) as at:
+        at.submit("first", cores=2, memory=100, gres="gpu:1,license:1")
+        at.submit("second", cores=3, memory=24_000)
+        at.submit("third", cores=1, memory=10_000)
+        at.submit("fourth", cores=1, memory=7000, gres="gpu:tesla:1")
+        assert at.places() == {"first": "compute1", "second": "compute1", "third": "compute2", "fourth": "compute1"}
+        node = at.node("compute1")
+        assert (node["CPUAlloc"], node["AllocMem"], node["State"]) == ("6", "31100", "MIXED")
+        assert node["GresUsed"] == "gpu:tesla:2,license:1"
+        assert at.node("compute2")["AllocTRES"] == "cpu=1,mem=10000M"
+        at.node("compute3")
+        at.submit("nogpu", cores=1, memory=10, gres="gpu:1")
+        assert at.places()["nogpu"] == "Resources"
+        at.submit("rest", cores=16, memory=100)
+        assert at.places()["rest"] == "compute3"
+        assert at.node("compute3")["State"] == "ALLOCATED"
+        twins.ask("scancel", "--name=first")
+        assert at.places()["nogpu"] == "compute1"
+        assert at.node("compute1")["CPUAlloc"] == "5"
+    assert at.node("compute1")["AllocTRES"] == ""
+
+
+def test_a_job_without_memory_takes_all_of_it(twins: Twins) -> None:
+    with SharedQueue(twins) as at:
+        at.submit("all", cores=1)
+        assert at.node("compute1")["AllocMem"] == "32000"
+        at.submit("beside", cores=1, memory=1)
+        assert at.places() == {"all": "compute1", "beside": "compute2"}
+        at.submit("another", cores=1)
+        assert at.places()["another"] == "compute3"
+
+
+def test_a_job_that_has_its_node_to_itself_where_others_share(twins: Twins) -> None:
+    with SharedQueue(twins) as at:
+        at.submit("shares", cores=1, memory=100)
+        at.submit("alone", cores=1, memory=100, exclusive=True)
+        at.submit("late", cores=15, memory=100)
+        assert at.places() == {"shares": "compute1", "alone": "compute2", "late": "compute1"}
+        node = at.node("compute2")
+        assert (node["CPUAlloc"], node["AllocMem"], node["State"]) == ("16", "100", "ALLOCATED")
+
+
+def test_of_nodes_alike_the_shortest_row_of_neighbours_is_used(twins: Twins) -> None:
+    """So an idle node may be taken before room on busy ones."""
+    with SharedQueue(twins) as at:
+        at.submit("first", cores=4, memory=31_000)
+        at.submit("second", cores=2, memory=2000)
+        at.submit("third", cores=16, memory=100)
+        at.submit("fourth", cores=1, memory=100)
+        assert at.places() == {"first": "compute1", "second": "compute2", "third": "compute3", "fourth": "compute4"}
+        at.submit("fifth", cores=1, memory=100)
+        assert at.places()["fifth"] == "compute4"
+
+
+def test_cpus_that_a_node_gives_at_least(twins: Twins) -> None:
+    with SharedQueue(twins) as at:
+        at.submit("most", cores=14, memory=100)
+        at.submit("three", cores=1, memory=100, least=3)
+        assert at.places() == {"most": "compute1", "three": "compute2"}
+        assert at.node("compute2")["CPUAlloc"] == "3"
+
+
+def test_partitions_tell_whether_their_jobs_share(twins: Twins) -> None:
+    double, real = twins.ask("scontrol", "--oneliner", "show", "partitions")
+    said = r"PartitionName=(\S+) .*OverSubscribe=(\S+)"
+    assert re.findall(said, double[0]) == re.findall(said, real[0])
+    assert dict(re.findall(said, real[0])) == {
+        "compute": "EXCLUSIVE",
+        "shared": "NO",
+        "gpu": "EXCLUSIVE",
+        "debug": "EXCLUSIVE",
+    }
+    for name in ("SelectType", "SelectTypeParameters"):
+        both = [re.findall(rf"{name} += (\S+)", answer[0]) for answer in twins.ask("scontrol", "show", "config")]
+        assert both[0] == both[1] != []
+
+
+@pytest.fixture(scope="module")
+def threaded() -> Iterator[Twins]:
+    need_slurm()
+    with PrivateSlurm(Shape(nodes=6, cores=4, threads=2, slurmd_timeout=3, message_timeout=3)) as real:
+        yield Twins(real)
+
+
+def test_a_job_gets_whole_cores(threaded: Twins) -> None:
+    """Two threads a core: two jobs of one CPU fill a node of four CPUs."""
+    with SharedQueue(threaded) as at:
+        at.submit("first", cores=1, memory=100)
+        at.submit("second", cores=1, memory=100)
+        at.submit("third", cores=3, memory=100)
+        at.submit("fourth", cores=2, memory=100)
+        where = {"first": "compute1", "second": "compute1", "third": "compute2", "fourth": "compute3"}
+        assert at.places() == where
+        assert [at.node(name)["CPUAlloc"] for name in UP] == ["4", "4", "2", "0"]
+        assert at.node("compute1")["ThreadsPerCore"] == "2"

@@ -160,3 +160,37 @@ def test_5000_jobs_on_1000_nodes_are_told_apart_by_their_needs() -> None:
         play.job(f"j{number}", cores=1 + number % 3)
     lines = play.slurm("squeue", "-h", "-o", "%j").stdout.splitlines()
     assert lines == [f"j{number}" for number in range(5000)]
+
+
+def test_jobs_share_a_node_by_cores_and_memory(play: Play) -> None:
+    """And each is thrown off when it is set down."""
+    play.site.slurm.shared_nodes = True
+    node, name = play.up("large")  # 8 cores, 15520 MB of 16000
+    works = [play.job(f"j{number}", cores=3, ram=ram, duration=100) for number, ram in enumerate((5000, 5000, 1))]
+    fat, thin = play.job("fat", cores=1, ram=6000, duration=50), play.job("thin", cores=1, ram=500, duration=50)
+    play.clock.advance(10)
+    assert [work.starts for work in (*works, fat, thin)] == [1, 1, 0, 0, 1]
+    assert play.sinfo(name) == "mix"
+    shown = play.slurm("scontrol", "--details", "show", "node", name).stdout
+    assert "CPUAlloc=7 CPUEfctv=8" in shown
+    assert "AllocMem=10500" in shown
+    assert play.site.machines.machines[node.id].jobs == {"j0", "j1", "thin"}
+    play.clock.advance(100)
+    assert [work.completions for work in (*works, fat, thin)] == [1, 1, 0, 0, 1]
+    assert play.sinfo(name) == "mix"
+    play.slurm("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=x")
+    assert [len(work.requeues) for work in (works[2], fat)] == [1, 1]
+    play.clock.advance(300)
+    assert [work.completions for work in (works[2], fat)] == [1, 1]
+
+
+def test_a_job_that_says_no_memory_takes_all_of_it(play: Play) -> None:
+    play.site.slurm.shared_nodes = True
+    _, name = play.up("large")
+    first, second = (play.job(each, ram=0, duration=100) for each in ("a", "b"))
+    play.clock.advance(10)
+    assert (first.starts, second.starts) == (1, 0)
+    assert play.sinfo(name) == "mix"
+    assert play.slurm("squeue", "-h", "-O", "Name:0|,OverSubscribe:0").stdout.splitlines()[0] == "b|OK"
+    partition = play.slurm("scontrol", "--oneliner", "show", "partitions").stdout.splitlines()[0]
+    assert "OverSubscribe=NO" in partition
