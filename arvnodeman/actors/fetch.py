@@ -20,6 +20,8 @@ from arvnodeman.fleet.values.rows import Rows
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.loop.world import Listed
 from arvnodeman.records.cloud_names import CloudRecords
+from arvnodeman.records.names import SlurmRecords
+from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ class RecordsFetch:
         started = self._now()
         if self._keeper is None:
             self._keeper = self._make_keeper()
+            if isinstance(self._keeper, SlurmRecords) and isinstance(self._scheduler, NamesInSlurm):
+                self._keeper.ask_with(self._scheduler)
         records: Sequence[NodeRecord]
         listed: Mapping[str, NodeWork] | None = None
         if isinstance(self._keeper, CloudRecords):  # two looks of one moment may differ

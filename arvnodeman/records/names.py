@@ -66,6 +66,10 @@ class SlurmRecords:
         self._contacts: dict[str, Contact] = {}
         self._advice = Advice(settings, self._slurm)
 
+    def ask_with(self, slurm: NamesInSlurm) -> None:
+        """Ask Slurm with this from now on: what it shows of all nodes is then not asked for twice in a poll."""
+        self._slurm, self._advice = slurm, Advice(self._settings, slurm)
+
     def list_records(self) -> tuple[NodeRecord, ...]:
         """One record for each name that is ours. One `scontrol show nodes`; at the first time, and after a refusal,
         `scontrol show config`, too. ErrorKind.REFUSED when Slurm is set up so that no node may be touched."""

@@ -35,7 +35,7 @@ class NamesInSlurm(CommentedJobs):
     def shown(self) -> dict[str, ShownNode]:
         """All nodes that Slurm shows, by name; one that cannot be read is left out, with a warning. It shows none where
         all are declared CLOUD or FUTURE; an answer of which no node can be read is a failure."""
-        text = self._run("scontrol", "--all", "show", "nodes")
+        text = self._show_all()
         if text.strip() == _NONE:
             return {}
         nodes, malformed = parse_nodes(text)

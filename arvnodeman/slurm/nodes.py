@@ -40,6 +40,7 @@ class SlurmNodes:
         self.timeout = timeout
         self.sharing = Sharing(self._run, lambda: version_of(self._run("squeue", "--version")), share)
         self._rooms = RoomReader()
+        self._all_shown = ""  # what scontrol has just shown of all nodes, if nodes() is yet to hear of it
         self._remark: str | None = None
         self._reader = NodesReader()
         self._unknown: set[str] = set()  # fields of jobs that this squeue does not know
@@ -54,7 +55,8 @@ class SlurmNodes:
         rules = self.sharing.fetch()
         if rules is None:
             return nodes
-        for line in self._rooms.read(self._run("scontrol", "--details", ALL, "show", "nodes"), rules):
+        shown, self._all_shown = self._all_shown or self._show_all(), ""
+        for line in self._rooms.read(shown, rules):
             _log.warning("%s", line)
         return self._rooms.given(nodes)
 
@@ -113,6 +115,13 @@ class SlurmNodes:
         return sum(1 for line in text.split("\n") if line.strip())
 
     # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _show_all(self) -> str:
+        """What scontrol shows of all nodes: with what is in use of their GRES, where jobs share them."""
+        if self.sharing.fetch() is None:
+            return self._run("scontrol", ALL, "show", "nodes")
+        self._all_shown = self._run("scontrol", "--details", ALL, "show", "nodes")
+        return self._all_shown
 
     def _sinfo(self, reader: NodesReader, *which: str) -> NodesReading:
         """What it says of all nodes, or of these."""

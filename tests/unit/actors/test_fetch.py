@@ -28,7 +28,9 @@ from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.records.cloud_names import CloudRecords
+from arvnodeman.records.names import SlurmRecords
 from arvnodeman.scheduler.base import WaitingJobs
+from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.placing import PlacingSlurm
 from arvnodeman.slurm.words import node_work
 
@@ -66,6 +68,16 @@ def test_records_are_joined_with_sinfo() -> None:
     fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock)
     assert fetch() == RecordsListed(keeper.list_records(), SINFO, NOW, None)
     assert slurm.mock_calls == [call.nodes()]
+
+
+def test_the_keeper_of_names_asks_slurm_with_the_object_that_is_asked_for_nodes() -> None:
+    """So one look at all nodes does for both."""
+    slurm, keeper = Mock(spec=NamesInSlurm, never_ours=frozenset()), Mock(spec=SlurmRecords, clock_offset=None)
+    slurm.nodes.return_value, keeper.list_records.return_value = SINFO, ()
+    fetch = RecordsFetch(lambda: keeper, slurm, CLOCK.clock)
+    for _ in range(2):
+        fetch()
+    assert keeper.mock_calls == [call.ask_with(slurm), call.list_records(), call.list_records()]
 
 
 def test_without_slurm_no_slurm_command_is_run() -> None:

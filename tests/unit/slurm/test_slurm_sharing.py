@@ -15,6 +15,7 @@ from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.slurm.errors import ControllerAway
 from arvnodeman.slurm.fields import LONG_TAIL, sharing_form
 from arvnodeman.slurm.job_shape import job_shape
+from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.sharing import Sharing, SharingRules, rules_of
 from arvnodeman.slurm.squeue import QueueReader
 
@@ -266,3 +267,42 @@ def test_nothing_is_asked_where_no_job_may_share(answers: Answers) -> None:
     heard = Sharing(answers.ask, lambda: None, False)
     assert heard.fetch() is None
     assert answers.asked == []
+
+
+class RecordedSlurm(NamesInSlurm):
+    """Slurm as it was recorded; notes what it is asked."""
+
+    def __init__(self, *, share: bool) -> None:
+        super().__init__(numbered=True, share=share)
+        self.parts, self.asked = recorded("24.11"), list[str]()
+
+    def _run(self, command: str, *arguments: str) -> str:
+        self.asked.append(" ".join([command, *arguments]))
+        if command == "sinfo":
+            return "compute[0-3]|idle|1|(null)|none\n"
+        return "slurm 24.11.5\n" if "--version" in arguments else self.parts[arguments[-1]]
+
+
+def test_what_nodes_have_left_is_asked_for_where_jobs_share_and_once_in_a_poll() -> None:
+    slurm = RecordedSlurm(share=True)
+    slurm.nodes()
+    slurm.asked.clear()
+    everything = "scontrol --details --all show nodes"
+    for _ in range(2):  # as the keeper of names asks, and then the scheduler
+        assert set(slurm.shown()) == {"compute0", "compute1", "compute2", "compute3"}
+        nodes = slurm.nodes()
+        assert nodes["compute1"].free is not None
+        assert nodes["compute1"].free.cpus == 2
+    assert [line for line in slurm.asked if line.startswith("scontrol")] == [everything] * 2
+    assert slurm.nodes() is nodes
+    assert slurm.asked[-1] == everything
+
+
+def test_where_no_job_shares_nothing_more_is_asked() -> None:
+    slurm = RecordedSlurm(share=False)
+    assert slurm.nodes()["compute1"].free is None
+    slurm.shown()
+    assert [line.split(" --format")[0] for line in slurm.asked] == [
+        "sinfo --all --noheader",
+        "scontrol --all show nodes",
+    ]
