@@ -29,6 +29,7 @@ CHOSEN = tuple(
         "cloud_demo",
         "cloud_likeness",
         "cloud_troubles",
+        "cloud_silence",
     )
 )
 AT_ONCE = 3  # tests, which wait more than they work

@@ -130,7 +130,7 @@ class Machines(CloudDriver):
             if (
                 node.name not in self.up
                 and not self.sleeps
-                and "POWERING_UP" in self.slurm.say("scontrol", "show", "node", node.name)
+                and "POWERING_UP" in self.slurm.run("scontrol", "show", "node", node.name).stdout
             ):
                 self.slurm.start_node(node.name)
                 self.up.add(node.name)

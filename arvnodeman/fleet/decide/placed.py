@@ -75,6 +75,7 @@ class Wish:
     job: str  # its id; '': none that the newest queue shows
     names: tuple[str, ...]  # that it is placed on and that are not up
     lacking: Mapping[str, tuple[str, ...]]  # size -> those of them for which no node is there or coming
+    clears: bool = False  # something is, or was, done with one of its names: a newer list tells what it lacks
 
     @property
     def shapes(self) -> dict[str, JobShape]:
@@ -160,11 +161,11 @@ def _wish(job: Job, names: PlacedNames, left: dict[str, None]) -> Wish:
     """What a job lacks, of names that no job before it has; nothing, while something is done with one of them."""
     own = tuple(name for name in job.names if names.is_to_come(name))
     lacking = [name for name in own if name in left and not names.has_node(name)]
-    if not all(names.is_fresh(name) for name in own):
-        lacking = []
+    clears = not all(names.is_fresh(name) for name in own)
+    clears |= not all(names.is_to_come(name) or names.is_up(name) for name in job.names)
     for name in own:
         left.pop(name, None)
-    return Wish(job.id, own, by_size(lacking, names))
+    return Wish(job.id, own, by_size([] if clears else lacking, names), clears)
 
 
 def by_size(lacking: Sequence[str], names: PlacedNames) -> dict[str, tuple[str, ...]]:

@@ -222,6 +222,8 @@ def _tell(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapping[int
         if place in refused:
             kind = StaysPlaced if any(name in placements.kept for name in lacking) else Returned
             whys[wish.job] = kind(names=wish.names, cause=refused[place])
+        elif wish.clears:
+            whys[wish.job] = Clears(names=wish.names)
         elif lacking <= begun:
             served.add(wish.job)
             whys[wish.job] = Comes(names=wish.names)

@@ -11,6 +11,7 @@ from placed_world import MIX, PlacedWorld, begun, name_record, places
 from arvnodeman.fleet.messages import Command, Event, Step
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, ReleaseJobs
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.fleet.values.placed import GivenBack, PlacedJob
 from arvnodeman.fleet.values.work import Power, WorkKind
 from arvnodeman.foresight.simulation import Pace, PlacingSimulation
 
@@ -92,6 +93,34 @@ def test_a_job_that_was_placed_on_some_nodes_that_are_up_may_lack_more_of_them_n
     assert world.slurm is not None
     shut = [name for name, work in world.slurm.items() if work.state.kind is WorkKind.DRAINED]
     assert [name.partition("-")[0] for name in shut] == ["large"]  # of five
+
+
+def test_a_job_is_not_taken_for_served_while_something_is_done_with_its_names() -> None:
+    """Else the names that are closed for it would be opened, and it would be placed in vain again. Row O18."""
+    world = begun(max_nodes=2)
+    world.place("0", "small-1")
+    world.cycle()
+    world.obey()
+    placed = world.place("1", "small-1", "large-1", "large-2")
+    world.cycle()
+    (give,) = world.open(GiveBack)
+    assert give.hostnames == ("large-1", "large-2")
+    world.poll_queue()
+    assert world.why_job("1") == (
+        "placed on small-1, large-1, large-2: given back now, or an earlier node has to go first"
+    )
+    assert world.fleet.view.served == 1
+    world.done(give, GivenBack({name: (PlacedJob("1"),) for name in give.hostnames}))
+    world.jobs = [job if job.id != "1" else replace(placed, names=()) for job in world.jobs]
+    for name in give.hostnames:
+        world.word(name, Power.GOING, reason=give.reason)
+    for _ in range(2):
+        world.settle()
+        world.cycle()
+    world.settle()
+    assert world.slurm is not None
+    states = [world.slurm[f"large-{number}"].state.kind for number in (1, 2, 3)]
+    assert states.count(WorkKind.OFF) == 1
 
 
 def test_a_price_that_has_room_for_one_dear_node_leaves_the_cheap_ones_open() -> None:
