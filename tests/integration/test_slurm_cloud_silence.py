@@ -3,6 +3,7 @@ that Slurm does not list."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,8 +64,10 @@ def test_a_name_that_is_taken_out_of_slurm_conf_does_not_cost_its_machine(site: 
     assert name == "s-1"
     path = site.slurm.folder / "slurm.conf"
     before = path.read_text()
-    assert "s-[1-4]" in before
-    path.write_text(before.replace("s-[1-4]", "s-[2-4]"))
+    line = re.compile(r"(NodeName=)s-\[1-4\](.*Port=\[)(\d+)")
+    less = line.sub(lambda has: f"{has[1]}s-[2-4]{has[2]}{int(has[3]) + 1}", before)
+    assert less != before
+    path.write_text(less.replace("s-[1-4]", "s-[2-4]"))
     site.slurm.say("scontrol", "reconfigure")
     site.until(lambda: "not found" in shown(site, name), "Slurm to list it no more")
     polls = len(site.log)

@@ -51,13 +51,18 @@ def take_placed(state: State, event: QueueListed) -> None:
     placements.queue_started = state.clock.steady(event.started)
     placements.returned = tuple(event.returned)
     there = {job.id: job for job in state.queue.jobs}
+    old = PlacedNames(state).in_hand  # and so is what the queue says of names with which something was done since
+    old |= {name for name, at in placements.acted.items() if at >= placements.queue_started}
     for job, given in list(placements.given.items()):
-        if job in there and not there[job].names:
+        if job in there and (not there[job].names or not old.isdisjoint(there[job].names)):
             given.seen = state.t
         elif given.seen < placements.queue_started - (0.0 if job in there else UNSEEN_FOR):
             del placements.given[job]
-    for job in placements.tried.keys() - (placements.given.keys() | there.keys()):
-        del placements.tried[job]
+    for job, tried in list(placements.tried.items()):
+        if job in there:
+            tried.seen = state.t
+        elif tried.seen < placements.queue_started - UNSEEN_FOR:
+            del placements.tried[job]
 
 
 def count_alone(state: State) -> None:
@@ -167,11 +172,18 @@ def _fill_minimum(state: State, plan: Plan, asked: Asked, names: PlacedNames) ->
     waiting = list(islice(fit, len(lacking)))
     due = [(sizes[name], name) for name in waiting]
     _boot(state, plan, due)
-    _power_up(state, lacking[len(waiting) :], names)
+    _power_up(state, lacking[len(waiting) + _powering(state, names) :], names)
     rest = [name for name in asked.alone if name not in waiting and state.placements.alone[name] >= ALONE_FOR]
     for size, those in by_size(rest, names).items():
         begin_return(state, those, size, NOBODYS)
     return set(waiting)
+
+
+def _powering(state: State, names: PlacedNames) -> int:
+    """So many names have been asked for, and no list tells of that yet."""
+    asked = state.placements.powering
+    asked -= {name for name in asked if names.is_fresh(name)}
+    return len(asked)
 
 
 def _power_up(state: State, sizes: Sequence[NodeSize], names: PlacedNames) -> None:
@@ -182,6 +194,7 @@ def _power_up(state: State, sizes: Sequence[NodeSize], names: PlacedNames) -> No
         if mine:
             text = "min_nodes wants %d more nodes of %s: powering %s up"
             state.context.decide(Decided.BOOT, size, text, len(mine), size, some(mine))
+            state.placements.powering.update(mine)
             begin_chore(state, mine, PowerUp(0, tuple(mine)))
 
 
@@ -205,7 +218,7 @@ def _give_back(state: State, asked: Asked, refused: Mapping[int, Reason]) -> Non
             placements.given[wish.job] = GivenJob(wish.names, lacked, cause, state.t)
             if isinstance(cause, LIMITS):
                 needs = nodes.get(wish.job, 1)
-                placements.tried.setdefault(wish.job, Tried(needs)).sizes.update(lacked)
+                placements.tried.setdefault(wish.job, Tried(needs, state.t)).sizes.update(lacked)
     for (size, cause), names in due.items():
         begin_return(state, names, size, cause)
 

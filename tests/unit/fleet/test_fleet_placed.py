@@ -303,6 +303,19 @@ def test_min_nodes_powers_the_cheapest_name_up_and_boots_it() -> None:
     assert world.given_back() == []
 
 
+def test_min_nodes_powers_no_other_name_up_before_a_list_shows_the_first() -> None:
+    """Row O23."""
+    world = begun(min_nodes=1)
+    world.poll_queue()
+    assert world.told(PowerUp) == ["small-1"]
+    world.obey()
+    world.poll_queue()
+    assert world.told(PowerUp) == ["small-1"]
+    world.word("small-1", Power.OFF)  # it was lost
+    world.cycle()
+    assert world.told(PowerUp) == ["small-1", "small-1"]
+
+
 def test_a_name_whose_job_is_gone_serves_min_nodes_first() -> None:
     """Row O23."""
     world = PlacedWorld(places(min_nodes=1))

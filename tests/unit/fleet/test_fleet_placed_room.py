@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from placed_world import MIX, PlacedWorld, begun, name_record, places
 
-from arvnodeman.fleet.messages import Command, Event, Step
+from arvnodeman.fleet.messages import Command, Event, QueueListed, Step
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, ReleaseJobs
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
 from arvnodeman.fleet.values.placed import GivenBack, PlacedJob
@@ -121,6 +121,25 @@ def test_a_job_is_not_taken_for_served_while_something_is_done_with_its_names() 
     assert world.slurm is not None
     states = [world.slurm[f"large-{number}"].state.kind for number in (1, 2, 3)]
     assert states.count(WorkKind.OFF) == 1
+
+
+def test_a_queue_that_is_older_than_the_give_back_changes_nothing() -> None:
+    """It shows the job as placed; the next one does not show it, as Slurm has it wait for two minutes. Row O18."""
+    world = begun(max_nodes=2)
+    placed = world.place("1", "large-1", "large-2", "large-3")
+    world.cycle()
+    asked = world.now + 0.5
+    world.now += 1
+    world.settle()
+    world.tell(QueueListed((placed,), asked))
+    world.jobs = []
+    for _ in range(3):
+        world.cycle(every=5.0)
+        world.settle()
+    assert "no node came for large-1" in world.why_job("1")
+    assert world.slurm is not None
+    states = [world.slurm[name].state.kind for name in placed.names]
+    assert states.count(WorkKind.DRAINED) == 1
 
 
 def test_a_price_that_has_room_for_one_dear_node_leaves_the_cheap_ones_open() -> None:
