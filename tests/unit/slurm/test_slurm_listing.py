@@ -74,19 +74,19 @@ def test_new_jobs_are_asked_for_alone_while_none_has_left(slurm: Slurm) -> None:
     slurm.submit(2)
     text, calls = slurm.read()
     assert text == "".join(slurm.lines.values())
-    assert calls == [(*WHOLE[:-1], f"--jobs={number}", WHOLE[-1]) for number in (1001, 1002)]
+    assert calls == [(*WHOLE[:-1], f"--jobs={number}", WHOLE[-1]) for number in (4001, 4002)]
 
 
 def test_those_asked_for_alone_are_asked_for_again_and_so_show_what_became_of_them(slurm: Slurm) -> None:
     slurm.submit()
     slurm.read()
-    slurm.lines[1001] = line("1001").replace("None", "Priority")
+    slurm.lines[4001] = line("4001").replace("None", "Priority")
     slurm.submit()
     assert slurm.read()[0] == "".join(slurm.lines.values())
 
 
 def test_a_new_array_is_one_job(slurm: Slurm) -> None:
-    slurm.submit(text=line("1001_[1-7%2]") + line("1001_9"))
+    slurm.submit(text=line("4001_[1-7%2]") + line("4001_9"))
     text, calls = slurm.read()
     assert text == "".join(slurm.lines.values())
     assert len(calls) == 1
@@ -156,8 +156,8 @@ def test_a_job_that_came_while_all_were_listed_is_not_there_twice(slurm: Slurm) 
     "said",
     [
         line("17_3"),  # a task of an older array has a number of its own since it was changed
-        line("1001+0") + line("1002+1"),
-        line("1001", name="two\nlines"),
+        line("4001+0") + line("4002+1"),
+        line("4001", name="two\nlines"),
         "what is this\n",
     ],
 )
@@ -170,7 +170,7 @@ def test_a_line_that_is_not_as_expected_has_all_listed(slurm: Slurm, said: str) 
 
 def test_a_job_that_is_gone_has_all_listed(slurm: Slurm) -> None:
     slurm.submit()
-    del slurm.lines[1001]
+    del slurm.lines[4001]
     assert slurm.read()[1][-1] == WHOLE
 
 
