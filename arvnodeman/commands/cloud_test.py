@@ -69,7 +69,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+NO_PING = (
+    "cloud-test: --wait-ping: where Slurm places jobs (node_records = slurm-cloud), a node comes for a job alone: "
+    "run it without, and then submit a small job\n"
+)
+
+
 def _try_out(settings: Settings, given: argparse.Namespace) -> int:
+    if given.wait_ping and settings.places:
+        sys.stderr.write(NO_PING)
+        return BAD
     trial = Trial(
         settings,
         make_driver(settings),

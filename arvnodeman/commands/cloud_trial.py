@@ -147,6 +147,7 @@ class Trial:
             use_within=FOR_EVER,
             cancel_unsatisfiable=False,
             explain_unsatisfiable=False,
+            places=False,  # nobody places a job on what is made up here
             slurm=self.slurm is not None,
             asks_scheduler=self.slurm is not None,
         )

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from arvnodeman.fleet.values.reasons import Reason
+
+_SHOWN = 8  # names of one job
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of a job's names: it may have a thousand, and the text stands on the job in Slurm, too."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +26,7 @@ class Comes(Reason):
     def words(self, t: float) -> str:
         """placed on s-1, whose node is on its way."""
         whose = "whose node is" if len(self.names) == 1 else "whose nodes are"
-        return f"placed on {', '.join(self.names)}, {whose} on the way"
+        return f"placed on {_some(self.names)}, {whose} on the way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,7 @@ class Starts(Comes):
     def words(self, t: float) -> str:
         """placed on s-1, whose node is up: Slurm starts it at one of its looks, 30 s apart."""
         whose = "whose node is" if len(self.names) == 1 else "whose nodes are"
-        return f"placed on {', '.join(self.names)}, {whose} up: Slurm starts it at one of its looks, 30 s apart"
+        return f"placed on {_some(self.names)}, {whose} up: Slurm starts it at one of its looks, 30 s apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Clears(Reason):
 
     def words(self, t: float) -> str:
         """placed on s-1: given back now, or an earlier node has to go first."""
-        return f"placed on {', '.join(self.names)}: given back now, or an earlier node has to go first"
+        return f"placed on {_some(self.names)}: given back now, or an earlier node has to go first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ class Returned(Reason):
     def words(self, t: float) -> str:
         """no node came for s-1, so it waits for another: m5.large rests for 43 s: the cloud has no capacity for it."""
         why = f": {self.cause.words(t)}" if self.cause is not None else ""
-        return f"no node came for {', '.join(self.names)}, so it waits for another{why}"
+        return f"no node came for {_some(self.names)}, so it waits for another{why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class StaysPlaced(Reason):
     def words(self, t: float) -> str:
         """no node comes for s-1 now, and giving it back would end it; tried again until Slurm gives up: ..."""
         why = f": {self.cause.words(t)}" if self.cause is not None else ""
-        return f"no node comes for {', '.join(self.names)} now, and giving it back would end it; tried again{why}"
+        return f"no node comes for {_some(self.names)} now, and giving it back would end it; tried again{why}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ from peer_openstack import OpenStackPeer
 from peer_sandbox import SandboxPeer
 
 from arvnodeman.cloud.base import CloudDriver
+from arvnodeman.commands import cloud_test
 from arvnodeman.commands.cloud_trial import Trial, orphans
 from arvnodeman.commands.trial_daemon import TRIES, Patience
+from arvnodeman.config.settings import KEPT_BY_SLURM_CLOUD
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -165,6 +167,27 @@ def test_a_good_configuration_passes_and_leaves_nothing(peer: Peer) -> None:
     assert names[-7:] == ["sizes", "record", "create", "listed", "tags", "destroy", "nothing left"]
     assert all(" ok " in line and " s  " in line and "\n" not in line for line in played.lines)
     assert [node.id for node in peer.nodes()] == [other]
+
+
+def test_where_slurm_places_jobs_a_node_is_made_for_no_job(sandbox: SandboxPeer) -> None:
+    driver: Any = sandbox.driver()
+    arvados = replace(driver._settings.arvados, node_records=KEPT_BY_SLURM_CLOUD)
+    driver._settings = replace(driver._settings, arvados=arvados)
+    assert driver._settings.places
+    played = Played(sandbox, driver)
+    assert played.run(), played.lines
+    assert "nothing left" in played.steps
+
+
+def test_where_slurm_places_jobs_no_ping_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "site.cfg"
+    path.write_text(
+        "[Daemon]\ndispatcher = slurm\n[Arvados]\nnode_records = slurm-cloud\n[Cloud]\nprovider = dummy\n"
+        "shutdown_windows = 0, 1\n[Size small]\ncores = 1\nprice = 0.1\n"
+    )
+    assert cloud_test.main(["--config", str(path), "--wait-ping"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("cloud-test: --wait-ping: where Slurm places jobs")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, Secret
 from arvnodeman.fleet.values.obstacles import LimitReached, NoLicence, Reserved
 from arvnodeman.fleet.values.reasons import InWords, Reason, span
+from arvnodeman.fleet.values.reasons_of_placing import Comes
 
 LIMIT = reasons.AtMaxNodes(wanted=2, size="small", nodes=8, max_nodes=8)
 
@@ -98,6 +99,11 @@ def test_durations_for_people(seconds: float, words: str) -> None:
          "behind a job that waits: quota of 1 reached with 0 node(s); tried again in 43 s"),
         (reasons.Behind(), "behind a job that waits"),
         (reasons.Unsatisfiable(text="too large"), "too large"),
+        (Comes(names=("s-1",)), "placed on s-1, whose node is on the way"),
+        (
+            Comes(names=tuple(f"s-{number}" for number in range(1, 1001))),
+            "placed on s-1, s-2, s-3, s-4, s-5, s-6, s-7, s-8 and 992 more, whose nodes are on the way",
+        ),
     ],
 )  # fmt: skip
 def test_causes_in_words(cause: Reason, words: str) -> None:
