@@ -9,6 +9,7 @@ that are never up are in all of them, and let sbatch take what the others cannot
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import re
@@ -20,7 +21,7 @@ import pytest
 from slurm_stage import need_slurm, slurm_version
 
 from arvnodeman.fleet.sizes.fit import fits_in, less
-from arvnodeman.fleet.values.capacity import Capacity
+from arvnodeman.fleet.values.capacity import Capacity, Footprint
 from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
@@ -36,6 +37,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
 GIANT = "Sockets=4 CoresPerSocket=16 ThreadsPerCore=2 RealMemory=900000 TmpDisk=900000 Gres=gpu:a:16,gpu:b:16,lic:64"
 GIANTS = (0, NODES + 1)
 WAITS = re.compile(r"Resources|BadConstraints|PartitionConfig|ReqNodeNotAvail.*|Nodes required.*|Priority")
+ONE_THREAD = re.compile("nomultithread|threads-per-core=1|ntasks-per-core=1")
 SCRIPT = "#!/bin/sh\nexec sleep 900\n"
 Names = tuple[str, ...]
 
@@ -75,6 +77,9 @@ class Tally:
             readings.append(replace(draw.shape, takes=replace(takes, ram=draw.shape.ram, ram_by_cpu=False)))
         if not self.counts_memory and "--mem-per-cpu" in draw.options:
             readings.append(replace(draw.shape, ram=0))  # Slurm does not look whether the node has that at all
+        if takes is None and ONE_THREAD.search(draw.options):
+            cpus = math.ceil(draw.shape.cores)  # which squeue shows; of a job alone on its node we look no further
+            readings.append(replace(draw.shape, takes=Footprint(cpus, math.inf, apart=cpus)))
         return readings
 
     def _wrong(
@@ -84,7 +89,7 @@ class Tally:
             return "it begins, and we think that it waits" if begins else "it waits, and we think that it begins"
         for name in draw.names if begins else ():
             left, there = replace(less(before[name], shape), jobs=1), replace(after[name], jobs=1)
-            if left != there and not (shape.takes is None and there.cpus == 0):
+            if left != there and not (draw.shape.takes is None and there.cpus == 0):
                 return f"we think that {left} is left, and there is {there}"
         return ""
 
