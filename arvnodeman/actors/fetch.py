@@ -145,12 +145,13 @@ class QueueFetch:
         others: Mapping[str, str] = {}
         refused: Mapping[JobShape, Sequence[Job]] = {}
         returned: Sequence[PlacedJob] = ()
+        run_times: Mapping[JobShape, float] = {}
         outlook = NOTHING_AHEAD
         if self._scheduler is not None:
             queue = self._scheduler.queue()
             jobs = queue.jobs
             others, refused, outlook = queue.others, queue.refused, queue.outlook
-            returned = queue.returned
+            returned, run_times = queue.returned, queue.run_times
         if self._make_jobs is not None:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
@@ -162,4 +163,4 @@ class QueueFetch:
                 self._names = [job.id for job in jobs if job.in_slurm]
             containers = self._containers.fetch(self._names) if self._containers is not None else {}
             self._waits.update(self._queue, started, others, containers)
-        return QueueListed(self._queue, started, refused, outlook=outlook, returned=returned)
+        return QueueListed(self._queue, started, refused, outlook=outlook, returned=returned, run_times=run_times)

@@ -35,6 +35,8 @@ class WaitingJobs:
     """Those of the others of which the scheduler says so only while a node is up."""
     outlook: Outlook = NOTHING_AHEAD
     returned: Sequence[PlacedJob] = ()  # that were given back, and are not released yet
+    run_times: Mapping[JobShape, float] = field(default_factory=dict)
+    """How many seconds jobs like these are likely to run, where the scheduler can tell and jobs share nodes."""
 
 
 Seen = tuple[NodeWork | None, int | None]

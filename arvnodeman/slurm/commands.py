@@ -36,6 +36,7 @@ from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT
 from arvnodeman.slurm.foresee import Foresight
 from arvnodeman.slurm.listing import JobsListing
 from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
+from arvnodeman.slurm.run_times import RunTimes
 from arvnodeman.slurm.sinfo import NodesReader
 from arvnodeman.slurm.squeue import QueueReader, QueueReading
 from arvnodeman.slurm.tried import version_of
@@ -88,6 +89,7 @@ class Slurm(SlurmNodes):
         self._foresight = Foresight(lambda what: self._run("scontrol", ALL, "show", what), [DUMMY_NODE])
         self._ledger = Ledger(self._run)
         self._arrivals = Arrivals(self._run)
+        self._run_times = RunTimes(self._run)
         self._listing = JobsListing(self._run, list_stands)
 
     # ---- asking ----------------------------------------------------------------------------------------------------
@@ -140,7 +142,8 @@ class Slurm(SlurmNodes):
             for job in self._places_refused.of((job for alike in refused.values() for job in alike), outlook, now):
                 refused_there.setdefault(job.shape, []).append(job)
             refused = last.refused if refused_there == last.refused else refused_there
-        self._last = WaitingJobs(jobs, read.others, refused, outlook)
+        times = self._run_times.fetch(jobs.places) if self.sharing.rules is not None else {}
+        self._last = WaitingJobs(jobs, read.others, refused, outlook, run_times=times)
         return self._last
 
     def _tell_apart(self, text: str, form: Sequence[str]) -> str:

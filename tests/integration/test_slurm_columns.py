@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import pytest
 from slurm_stage import need_slurm, slurm_version
 
-from arvnodeman.fleet.values.model import Job
+from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.run_times import FEW, RunTimes
 
 BOUND = 60.0  # seconds
 UP = ("compute1", "compute2", "compute3")
@@ -71,6 +72,16 @@ def test_a_node_goes_by_its_name_and_not_by_that_of_its_machine(private: Private
     slurm.describe("compute2", "small", 50)
     assert slurm.nodes()["compute2"].features == {"instancetype=small"}
     private.say("scontrol", "update", "NodeName=compute2", "NodeHostName=compute2")
+
+
+def test_how_long_jobs_ran_is_shown_when_they_have_ended(private: PrivateSlurm, slurm: NamesInSlurm) -> None:
+    private.run("scontrol", "update", f"NodeName={','.join(UP)}", "State=RESUME")
+    for _ in range(FEW):
+        private.say("sbatch", "--output=/dev/null", "--partition=shared", "--mem=1", text="#!/bin/sh\nexec sleep 1\n")
+    ended = ("squeue", "--noheader", "--states=COMPLETED", "--partition=shared", "--format=%i")
+    until(lambda: len(private.say(*ended).split()) == FEW, "the jobs to end")
+    asked_of, here = RunTimes(private.say), JobShape(partitions=("shared",))
+    assert asked_of.fetch([here])[here] >= 1
 
 
 def test_line_breaks_in_reasons_comments_and_names_of_jobs(

@@ -233,6 +233,12 @@ def test_jobs_that_were_given_back_are_handed_on() -> None:
     assert QueueFetch(scheduler, None, CLOCK.clock)().returned == back
 
 
+def test_how_long_jobs_are_likely_to_run_is_told() -> None:
+    scheduler, shape = Mock(), JobShape()
+    scheduler.queue.return_value = WaitingJobs(Queue(), {}, run_times={shape: 60.0})
+    assert QueueFetch(scheduler, None, CLOCK.clock)().run_times == {shape: 60.0}
+
+
 @pytest.mark.parametrize(("records", "places"), [("slurm", False), ("slurm-cloud", True)])
 def test_a_slurm_that_places_jobs_has_hands_of_its_own(tmp_path: Path, records: str, places: bool) -> None:
     path = tmp_path / "site.cfg"
