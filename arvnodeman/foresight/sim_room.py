@@ -75,7 +75,7 @@ class SimName:
 Fits = Callable[[SimGroup, Kind], bool]
 
 
-class Room(Protocol):
+class SimRoom(Protocol):
     """Which names have room. What asks for it holds that no job that waits could begin before, so only room that is new
     since the last time may let one begin."""
 

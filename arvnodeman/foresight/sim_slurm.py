@@ -19,7 +19,7 @@ from arvnodeman.fleet.values.model import (
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_jobs import Kind, SimGroup, SimJob, SimQueue
-from arvnodeman.foresight.sim_room import Room, SharedNames, SimName, WholeNames
+from arvnodeman.foresight.sim_room import SharedNames, SimName, SimRoom, WholeNames
 from arvnodeman.slurm.words import node_work, state_of
 
 MAINTENANCE = "Reserved for maintenance"
@@ -49,7 +49,7 @@ class SimSlurm:
         self._by_number = list(self.names.values())
         self._start = start
         self._share = share
-        self._room: Room = (SharedNames if share else WholeNames)(self._by_number, self._fits)
+        self._room: SimRoom = (SharedNames if share else WholeNames)(self._by_number, self._fits)
         self._shown: dict[str, NodeWork] = {}
         self._changed: set[str] = set(self.names)
 
