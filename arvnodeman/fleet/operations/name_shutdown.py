@@ -166,8 +166,16 @@ class NameShutdown(Shutdown):
             self._clear_traces(busy=False)
         elif work is not None and work.power in BOOTING and self.ours:
             self._later()
+        elif work is not None and work.power is Power.ON and work.responding and not self._is_known_gone:
+            self.cancel(f"it gives signs of life: Slurm says {work.state.said}")
         else:
             super()._gone_seen(seen)
+
+    @property
+    def _is_known_gone(self) -> bool:
+        """It was listed once, and is not any more, or only as stopped. One that no list ever showed would be destroyed
+        without more ado; where its name is up and answers, that would be a node that jobs may have at any moment."""
+        return self.node.listed or self.node.cloud.goes_stopped
 
     def _may_destroy(self) -> None:
         self.context.info("Checking that node is still eligible for shutdown", logger=self.logger)
