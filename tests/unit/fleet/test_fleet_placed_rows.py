@@ -332,26 +332,6 @@ def test_leaving_and_finishing_without_a_machine_is_set_down() -> None:
     assert [step.hostname for step in world.open(SetNodeDown)] == ["small-1"]
 
 
-def test_a_machine_that_no_list_ever_showed_and_whose_name_is_up_is_not_destroyed() -> None:
-    """The lists lie: jobs may come to it at any moment. Row O16."""
-    world = begun()
-    world.place("1", "small-1")
-    world.cycle()
-    world.obey()
-    there, world.cloud = world.cloud, {}
-    world.registers("small-1", IDLE)
-    for _ in range(8):
-        world.cycle(every=600.0)
-        world.settle()
-    assert there
-    assert world.destroyed() == []
-    world.says_responding("small-1", False)
-    for _ in range(3):
-        world.cycle()
-        world.settle()
-    assert len(world.destroyed()) == 1
-
-
 @pytest.mark.parametrize("kind", [OUR_CLOSING, OUR_RETURN])
 def test_a_name_that_is_slow_to_be_closed_is_not_set_down(kind: str) -> None:
     """It is about to be powered down, and has had no machine. Row O10."""
