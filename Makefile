@@ -12,6 +12,7 @@
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
 # make bench-report   time reports over a history of a million rows (ARGS="--nodes 1000" for another site)
 # make bench-slurm   time node and queue polls with 1,000 nodes and 5,000 jobs in a real slurmctld (needs Slurm installed)
+# make bench-sharing   what it costs the brain that jobs share nodes: 50,000 jobs onto 10,000 partly free nodes
 # make bench-packing  what sharing nodes saves: nodes, cost and waits of an earlier build and this one, in virtual time (5 minutes)
 # make bench-wakes   from sbatch to the create request, and what it costs slurmctld, by an earlier build and this one (hours)
 # make bench-page   show the page 5,000 nodes in Chromium: how long until they are there, and each update
@@ -34,7 +35,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-wakes bench-packing bench-page slurms slurm-root screenshots scenarios clean
+.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-wakes bench-packing bench-sharing bench-page slurms slurm-root screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -105,6 +106,9 @@ bench-wakes: $(VENV)/.installed
 
 bench-packing: $(VENV)/.installed
 	@$(BIN)/python tests/bench/packing.py $(ARGS)
+
+bench-sharing: $(VENV)/.installed
+	@PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench/sharing_cycle.py $(ARGS)
 
 bench-page: $(VENV)/.installed
 	@PYTHONPATH=tests:tests/unit/fleet:tests/unit/manage $(BIN)/python tests/bench/page_load.py $(ARGS)

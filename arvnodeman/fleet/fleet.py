@@ -211,6 +211,7 @@ class Fleet:
         if event.slurm:
             self._state.slurm_back = CAREFUL_POLLS
             self._state.vain.be_careful()
+            self._state.rooms.watches.clear()
 
     # ---- operations -------------------------------------------------------------------------------------------------
 
@@ -327,6 +328,8 @@ class Fleet:
         state.slots.set_ceiling(policy.max_nodes, policy.quota_retry_after)
         state.vain.first_wait = policy.vain_retry_after
         state.vain.end_all(state.t)
+        state.rooms.first_wait = policy.vain_retry_after
+        state.rooms.end_all(state.t)
         state.reloaded = state.t
         for health in state.health.values():
             health.first_wait = policy.size_retry_after

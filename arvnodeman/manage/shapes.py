@@ -263,7 +263,8 @@ def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Rea
             (size.id, now.view.troubles[size.id].words) for size in group.choices if size.id in now.view.troubles
         ]
         failing = "".join(f"; the newest boot of {size} has trouble: {words}" for size, words in troubles[:1])
-        return True, f"a node for it is there or on its way{failing}"
+        room = f"; {group.shut_room.words(now.t)}" if group.shut_room is not None else ""
+        return True, f"a node for it is there or on its way{failing}{room}"
     if now.view.blocked:
         return False, blocked
     return False, group.cause if group.cause is not None else "it is looked at with the next queue poll"

@@ -75,12 +75,12 @@ def pictures_of_sharing(draw: st.DrawFn, most_nodes: int = 3) -> Picture:
         demand.setdefault(asked[which], []).append(place)
     sizes = sorted(table.by_id)
     supply = {size: (draw(st.integers(0, 1)), 0, draw(st.integers(0, 1)), 0) for size in sizes}
-    rooms: Counter[tuple[str, Capacity]] = Counter()
+    rooms: dict[str, Counter[Capacity]] = {}
     for _ in range(draw(st.integers(0, 2))):
         size = draw(st.sampled_from(sizes))
         cpus, ram = draw(st.integers(1, 7)), float(draw(st.integers(1, 12)) * GB)
-        rooms[size, Capacity(cpus, ram, jobs=1, whole=False)] += 1
-    nodes = sum(map(sum, supply.values())) + sum(rooms.values())
+        rooms.setdefault(size, Counter())[Capacity(cpus, ram, jobs=1, whole=False)] += 1
+    nodes = sum(map(sum, supply.values())) + sum(map(Counter.total, rooms.values()))
     tally = NodeTally(supply=supply, rooms=rooms, nodes=nodes, up=nodes)
     most = nodes + draw(st.sampled_from([99, 99, 3, 1]))
     made = picture(
@@ -117,8 +117,9 @@ def there(drawn: Picture) -> list[Node]:
         for size, kinds in drawn.tally.supply.items()
         for _ in range(sum(kinds))
     ]
-    for (size, free), count in drawn.tally.rooms.items():
-        found += [Node(size, free.cpus, free.ram, 0, free.threads, free.jobs, whole=False, is_room=True)] * count
+    for size, rooms in drawn.tally.rooms.items():
+        for free, count in rooms.items():
+            found += [Node(size, free.cpus, free.ram, 0, free.threads, free.jobs, whole=False, is_room=True)] * count
     return found
 
 

@@ -376,6 +376,8 @@ def retry(state: State, target: str, reason: str) -> None:
     for shape in shapes:
         if state.vain.end(state.vain.groups[shape], state.t):
             _ended(state, shape, "an operator said retry")
+    for shape in [shape for shape in state.rooms.shut if _is_meant(state, shape, target)]:
+        state.rooms.end(shape, state.t)
     health = state.health.get(target)
     if health is not None and health.backing_off is not None:
         health.until = min(health.until, state.t)

@@ -97,6 +97,7 @@ def picture_of(
         ends=_ends(state) if ends else None,
         in_force=in_force,
         run_times=state.run_times,
+        shut_rooms=state.rooms.reasons(state.t),
     )
 
 

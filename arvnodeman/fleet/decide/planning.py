@@ -8,6 +8,7 @@ from arvnodeman.fleet.decide.boot_lifecycle import after_boot, begin_boot
 from arvnodeman.fleet.decide.evidence import heed, judge, note_boots
 from arvnodeman.fleet.decide.picturing import all_taken_back, refresh, replan
 from arvnodeman.fleet.decide.placing import room_wanted
+from arvnodeman.fleet.decide.room_evidence import judge_rooms
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import adopt_drained, after_shutdown, carry_out
 from arvnodeman.fleet.messages import DEBUG, Decided, QueueListed
@@ -22,6 +23,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     state.queue = Queue.of(event.jobs)
     if event.outlook.differs(state.outlook):
         state.vain.end_all(state.t)
+        state.rooms.end_all(state.t)
     shapes = (*state.queue.places, *event.refused)
     state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)
     state.foresee(event.outlook)
@@ -35,11 +37,13 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     plan = replan(state, in_force=state.context.gate.lets_boots)
     if plan is None or not plan.in_force:
         return plan
-    if judge(state, plan):
+    verdicts = (judge(state, plan), judge_rooms(state, plan))
+    if any(verdicts):
         plan = replan(state, in_force=True)
         assert plan is not None
     note_boots(state, plan)
     state.poll_again(state.vain.next_end(state.t))
+    state.poll_again(state.rooms.next_end(state.t))
     take_back(state, plan)
     _begin_boots(state, plan)
     _note_stop(state, plan)

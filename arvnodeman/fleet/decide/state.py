@@ -23,6 +23,7 @@ from arvnodeman.fleet.operations.returning import NameOperation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.plan.plan import Plan
+from arvnodeman.fleet.plan.rooms import Rooms
 from arvnodeman.fleet.plan.vain import VainBoots
 from arvnodeman.fleet.sizes.bounds import Bounds
 from arvnodeman.fleet.sizes.limits import Quota, SizeHealth
@@ -58,6 +59,7 @@ class State:
         self.run_times: Mapping[JobShape, float] = {}  # seconds that jobs of a group are likely to run
         self.refused: Mapping[JobShape, Sequence[Job]] = {}  # jobs of the newest queue poll that nodes do not help
         self.vain = VainBoots(policy.vain_retry_after)
+        self.rooms = Rooms(policy.vain_retry_after)
         self.table: SizeTable | None = None
         self.plan: Plan | None = None
         self.news = 0  # how often something has come that a plan must know

@@ -52,7 +52,7 @@ class Lot(NamedTuple):
     up: bool = True
     pending: bool = False  # booted by this run, and not up yet
     planned: bool = False  # without a job, and kept for one by Slurm
-    free: Capacity | None = None  # what is left on one that works; what one of the supply has, as Slurm says
+    has: Capacity | None = None  # of the supply: what it has, as Slurm says
 
 
 def is_plainly_busy(node: Node) -> bool:
@@ -143,14 +143,12 @@ def lot_of(node: Node, basis: Basis, zone: Zone) -> Lot:
         pending = node.booted and not node.been_up and node.size is not None and not node.boot_exceeded(basis)
     if node.state is BUSY and node.supply_until <= basis.t:
         planned = node.use.kept_since is not None and node.size is not None
-        free = room_of(node)
-        pool = pool_of(size, zone) if free is not None else ""
-        return Lot(size, node.state, node.price, pool, up=up, pending=pending, planned=planned, free=free)
+        return Lot(size, node.state, node.price, up=up, pending=pending, planned=planned)
     kind = supply_kind(node, basis)
     if kind == NO_SUPPLY:
         return Lot(size, node.state, node.price, up=up, pending=pending)
     has = node.slurm.has if node.slurm is not None else None
-    return Lot(size, node.state, node.price, pool_of(size, zone), kind, up, pending, free=has)
+    return Lot(size, node.state, node.price, pool_of(size, zone), kind, up, pending, has=has)
 
 
 def bin_of(node: Node) -> IdleBin:
@@ -171,6 +169,9 @@ class Stock:
         self._tables = (self.odd, self.going, self.newly_busy, self.newly_idle)
         self._lots: dict[str, Lot] = {}  # by id
         self._counts: dict[Lot, int] = {}
+        self._free: dict[str, Capacity] = {}  # what is left of nodes that work, by id
+        self._free_in: dict[str, str] = {}  # their pools, by id
+        self._rooms: dict[str, dict[Capacity, int]] = {}  # how many alike, by pool
         self._tally: NodeTally | None = None  # of these counts
         self._touched: dict[str, None] = {}  # ids in their order: most often that of the rows, which is soon read
         self._zoned = False
@@ -196,16 +197,12 @@ class Stock:
         self._zoned, self._event = zoned, event
         for identity in identities:
             node = nodes.get(identity)
+            self._put_room(identity, node, zone if zoned else None)
             if node is None:
                 self._forget(identity)
             elif is_plainly_busy(node):
                 assert node.size is not None
-                free = room_of(node)
-                if free is None:
-                    lot = busy_lot(node.size.id, node.price)
-                else:
-                    lot = lot_of(node, basis, zone(node.hostname) if zoned else ())
-                self._put(identity, lot)
+                self._put(identity, busy_lot(node.size.id, node.price))
                 self._strike_out(identity)
                 self.newly_busy[identity] = node
             else:
@@ -238,6 +235,25 @@ class Stock:
         self._tally = None
         self._lots[identity] = lot
         self._counts[lot] = self._counts.get(lot, 0) + 1
+
+    def _put_room(self, identity: str, node: Node | None, zone: ZoneOf | None) -> None:
+        """Note what is left of a node that works. It is counted apart, for of few it is the same."""
+        free = room_of(node) if node is not None else None
+        before = self._free.get(identity)
+        if free is None and before is None:
+            return
+        if before is not None:
+            alike = self._rooms[self._free_in.pop(identity)]
+            del self._free[identity]
+            alike[before] -= 1
+            if not alike[before]:
+                del alike[before]
+        if node is not None and node.size is not None and free is not None:
+            pool = pool_of(node.size.id, zone(node.hostname) if zone is not None else ())
+            alike = self._rooms.setdefault(pool, {})
+            alike[free] = alike.get(free, 0) + 1
+            self._free[identity], self._free_in[identity] = free, pool
+        self._tally = None
 
     def _spare_no_more(self, identity: str, lot: Lot) -> None:
         pool = self.spare.get(lot.pool)
@@ -279,18 +295,15 @@ class Stock:
         supply: dict[str, list[int]] = {}
         pending: dict[str, int] = {}
         planned: dict[str, int] = {}
-        rooms: dict[tuple[str, Capacity], int] = {}
         whole: dict[tuple[str, int], dict[Capacity, int]] = {}
         up = 0
         for lot, count in self._counts.items():
             up += count * lot.up
             if lot.kind != NO_SUPPLY:
                 supply.setdefault(lot.pool, list(NOTHING))[lot.kind] += count
-                if lot.free is not None:
+                if lot.has is not None:
                     alike = whole.setdefault((lot.pool, lot.kind), {})
-                    alike[lot.free] = alike.get(lot.free, 0) + count
-            elif lot.free is not None:
-                rooms[lot.pool, lot.free] = rooms.get((lot.pool, lot.free), 0) + count
+                    alike[lot.has] = alike.get(lot.has, 0) + count
             if lot.pending:
                 pending[lot.size] = pending.get(lot.size, 0) + count
             if lot.planned:
@@ -303,7 +316,7 @@ class Stock:
             pending=pending,
             planned=planned,
             unused=bool(supply),
-            rooms=rooms,
+            rooms={pool: dict(alike) for pool, alike in self._rooms.items() if alike},
             whole=whole,
         )
 

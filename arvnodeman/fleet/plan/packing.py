@@ -1,15 +1,17 @@
 """Bins that jobs share: what is left of the nodes that are up or coming, and jobs put there, the first bin that fits.
 
-Bins that are alike are one `Bins` with a count, and jobs that are alike one `Seeker`. The bins are a chain: where a job
-is put on some of those that are alike, the rest stands behind them. Bins only become smaller. So a seeker looks at each
-of them once, and never turns round, whoever else has put something there. The rules of what fits are those of
-sizes/fit.py, in figures that can be compared fast.
+Bins that are alike are one `Bins` with a count, and jobs that are alike one `Seeker`. The bins of a pool are a chain:
+where a job is put on some of those that are alike, the rest stands behind them. Bins only become smaller. So a seeker
+looks at each of them once, and never turns round, whoever else has put something there. The rules of what fits are
+those of sizes/fit.py, in figures that can be compared fast.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from arvnodeman.fleet.plan.picture import KINDS, NO_SUPPLY, ROOM, NodeTally, Picture, size_of, zone_of
@@ -20,6 +22,7 @@ from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, NodeSize, Place
 
+NOBODY: Mapping[Seeker, int] = MappingProxyType({})
 SPARE_PARTS = 8  # bins more than a job of several nodes needs, from which these are chosen
 
 
@@ -60,7 +63,6 @@ class Bins:
         "gres",
         "holds",
         "jobs",
-        "key",
         "kind",
         "opaque",
         "parts",
@@ -74,28 +76,30 @@ class Bins:
     def __init__(self, pool: str, kind: int, free: Capacity | None, count: int, place: Place | None = None) -> None:
         self.pool, self.kind, self.count = pool, kind, count
         self.place = place  # that its name is to have, of a node that the plan boots
-        self.key: object = pool  # alike in who may have it
-        if place is not None:
-            self.key = pool, place
-        elif kind == ROOM:
-            self.key = pool + "\n\n"
         self.opaque = free is None  # whoever gets one has it whole
         given = Capacity(NO_LIMIT) if free is None else free
         self.cpus, self.ram, self.gres, self.threads = given.cpus, given.ram, given.gres, given.threads
         self.jobs, self.whole = given.jobs, given.whole
         self.following: Bins | None = None
-        self.holds: dict[Seeker, int] = {}  # jobs on each of them, of nodes that the plan boots
-        self.parts: dict[Seeker, int] = {}  # which of its jobs has its newest part on each of them
+        self.holds = NOBODY  # jobs on each of them, of nodes that the plan boots
+        self.parts = NOBODY  # which of its jobs has its newest part on each of them
 
     @property
     def free(self) -> Capacity:
         """What is left on each."""
         return Capacity(self.cpus, self.ram, self.gres, self.threads, self.jobs, self.whole)
 
+    def chain(self) -> Iterator[Bins]:
+        """These, and all that stand behind them."""
+        bins: Bins | None = self
+        while bins is not None:
+            yield bins
+            bins = bins.following
+
     def some(self, count: int) -> Bins:
         """So many like these."""
         alike = Bins(self.pool, self.kind, None if self.opaque else self.free, count, self.place)
-        alike.holds, alike.parts = dict(self.holds), dict(self.parts)
+        alike.holds, alike.parts = self.holds, self.parts
         return alike
 
     def part(self, count: int) -> None:
@@ -104,6 +108,10 @@ class Bins:
             return
         rest = self.some(self.count - count)
         rest.following, self.following, self.count = self.following, rest, count
+
+    def hold(self, seeker: Seeker, jobs: int) -> None:
+        """So many more jobs on each."""
+        self.holds = {**self.holds, seeker: self.holds.get(seeker, 0) + jobs}
 
 
 class Seeker:
@@ -115,7 +123,8 @@ class Seeker:
         self.in_rooms = 0  # nodes that its jobs have where others work
         self.in_new = 0  # nodes that its jobs have, or share, among those that come by the plan
         self.closed = False  # there is nothing more for it
-        self.at: Bins | None = None
+        self._chains: list[Bins] = []  # their first ones
+        self._next = 0  # of these
         takes = self.shape.takes
         self.fills = takes is None  # nothing is left beside it
         self.needs_whole = takes is None or takes.ram == math.inf
@@ -132,7 +141,6 @@ class Seeker:
             group.on_each = 1 if self.trusts or usual is None else max(1, how_many(self.shape, usual, self._most))
         self.alone = group.choices[0].price  # of what a job costs that shares with nobody
         self._ids = frozenset(size.id for size in group.choices)
-        self._may: dict[object, bool] = {}  # by the key of bins
         self._figures: dict[int, Figures] = {}  # by the threads of a core
         self._least: float = -math.inf if self.trusts else max(1, math.ceil(self.shape.cores))
         self._ram: float = -math.inf if self.trusts else self.shape.ram
@@ -152,13 +160,16 @@ class Seeker:
         """Jobs that have no node, and may have one."""
         return self.end - self.group.served
 
-    def restart(self, first: Bins) -> None:
-        """Its jobs have nothing yet."""
+    def restart(self, packing: Packing) -> None:
+        """Its jobs have nothing yet, and look at all bins that they may have."""
         group = self.group
         group.served = group.partly = group.booting = 0
         group.cause = None
         self.in_rooms = self.in_new = 0
-        self.closed, self.at = False, first
+        self.closed = False
+        self._chains = [first for first in packing.chains if self.may_have(first)]
+        self._chains.append(packing.coming)
+        self._at, self._next = self._chains[0], 1
 
     def figures(self, threads: int) -> Figures:
         """What one job asks of a node whose cores have so many threads."""
@@ -173,17 +184,14 @@ class Seeker:
     def may_have(self, bins: Bins) -> bool:
         """May it be such a node, whatever is left on it?"""
         if bins.place is not None:
-            may = bins.pool in self._ids and self.shape.place in (bins.place, ANYWHERE)
-        else:
-            may = size_of(bins.pool) in self._ids and self.shape.place.has(zone_of(bins.pool))
-            may = may and (bins.kind != ROOM or (self._has_room and not self.fills))
-        self._may[bins.key] = may
-        return may
+            return bins.pool in self._ids and self.shape.place in (bins.place, ANYWHERE)
+        if bins.kind == ROOM and (self.fills or not self._has_room):
+            return False
+        return size_of(bins.pool) in self._ids and self.shape.place.has(zone_of(bins.pool))
 
     def fit(self, bins: Bins, most: int = NO_LIMIT) -> int:
-        """So many jobs, `most` at most, of it may begin on each of these bins."""
-        may = self._may.get(bins.key)
-        if not (self.may_have(bins) if may is None else may) or bins.jobs >= self._most:
+        """So many jobs, `most` at most, of it may begin on each of these bins, of those that it may have."""
+        if bins.jobs >= self._most or (bins.place is not None and not self.may_have(bins)):
             return 0
         if self.trusts or bins.opaque:
             return int(bins.whole)
@@ -217,29 +225,31 @@ class Seeker:
 
     def find(self) -> Bins | None:
         """The first bins that a job fits."""
-        bins, least, ram, may = self.at, self._least, self._ram, self._may
-        while bins is not None:
-            if bins.cpus >= least and bins.ram >= ram and may.get(bins.key, True) and bins.count and self.fit(bins, 1):
-                self.at = bins
-                return bins
-            if bins.following is None:
-                self.at = bins  # more may come behind it
+        bins: Bins | None = self._at
+        least, ram = self._least, self._ram
+        while True:
+            while bins is not None:
+                if bins.cpus >= least and bins.ram >= ram and bins.count and self.fit(bins, 1):
+                    self._at = bins
+                    return bins
+                self._at, bins = bins, bins.following  # where it is the last, more may come behind it
+            if self._next == len(self._chains):
                 return None
-            bins = bins.following
-        return None
+            bins, self._next = self._chains[self._next], self._next + 1
 
     def find_parts(self, nodes: int) -> list[tuple[Bins, int]]:
         """Bins for parts of one job, each for another: so many, or as many as there are. Of the first that it fits it
         takes those that hold parts of jobs like it, then those that could hold most: so the fewest nodes are begun."""
         found: list[tuple[int, Bins]] = []
-        bins, seen = self.find(), 0
-        while bins is not None and seen < nodes + SPARE_PARTS:
+        seen = 0
+        for bins in self._onward():
             has_one = self.group.partly and bins.parts.get(self) == self.group.served
             fitting = self.fit(bins) if bins.count and not has_one else 0
             if fitting:
                 found.append((fitting, bins))
                 seen += bins.count
-            bins = bins.following
+                if seen >= nodes + SPARE_PARTS:
+                    break
         parts: list[tuple[Bins, int]] = []
         for _, bins in sorted(found, key=lambda row: (self not in row[1].parts, -row[0])):
             parts.append((bins, min(nodes, bins.count)))
@@ -248,28 +258,32 @@ class Seeker:
                 break
         return parts
 
+    def _onward(self) -> Iterator[Bins]:
+        """All that it has not passed for good."""
+        if self.find() is not None:
+            for first in (self._at, *self._chains[self._next :]):
+                yield from first.chain()
+
 
 class Packing:
-    """The chain of bins of one picture; whole nodes that are taken are taken from the supply, too."""
+    """All bins of one picture; whole nodes that are taken are taken from the supply, too."""
 
     def __init__(self, picture: Picture, declared: Mapping[str, Capacity]) -> None:
         self.supply = Supply(picture.tally.supply)
-        self.first = self._last = Bins("", NO_SUPPLY, Capacity(0, 0), 0)
-        self.cpus = 0  # in all of them
+        self.chains = _chains(
+            picture, declared
+        )  # the first of each pool and kind, in the order in which they are taken
+        self.coming = self._last = Bins("", NO_SUPPLY, Capacity(0, 0), 0)  # behind it those that come by the plan
+        self.cpus = sum(bins.cpus * bins.count for first in self.chains for bins in first.chain())
         self._declared = declared
-        for bins in _bins_of(picture, declared):
-            self.add(bins)
-            self.cpus += bins.cpus * bins.count
 
     def capacity(self, size: NodeSize) -> Capacity | None:
         """What a new node of a size has; None: not known."""
         return room_on(size, self._declared)
 
     def add(self, bins: Bins) -> None:
-        """One more, behind all others."""
-        last = self._last
-        while last.following is not None:  # it has been parted since
-            last = last.following
+        """Some come, behind all others."""
+        *_, last = self._last.chain()  # it may have been parted since
         last.following = self._last = bins
 
     def put(self, seeker: Seeker, bins: Bins, jobs: int, count: int) -> None:
@@ -280,7 +294,7 @@ class Packing:
         if bins.kind == ROOM:
             seeker.in_rooms += jobs * count
         elif bins.kind == NO_SUPPLY:
-            bins.holds[seeker] = bins.holds.get(seeker, 0) + jobs
+            bins.hold(seeker, jobs)
             seeker.in_new += jobs * count
         seeker.take(bins, jobs)
 
@@ -288,7 +302,7 @@ class Packing:
         """Parts of the next job, each on another bin."""
         for bins, count in parts:
             self.put(seeker, bins, 1, count)
-            bins.parts[seeker] = seeker.group.served
+            bins.parts = {**bins.parts, seeker: seeker.group.served}
         seeker.group.book(sum(count for _, count in parts))
 
     def put_many(self, seeker: Seeker) -> None:
@@ -310,19 +324,27 @@ class Packing:
                 self.put_parts(seeker, seeker.find_parts(nodes))
 
 
-def _bins_of(picture: Picture, declared: Mapping[str, Capacity]) -> list[Bins]:
-    """What there is, in the order in which it is taken: nodes at work, the fullest first; then whole nodes as all plans
-    take them, of each kind the cheapest first."""
+def _chains(picture: Picture, declared: Mapping[str, Capacity]) -> list[Bins]:
+    """What there is, in the order in which it is taken: nodes at work, then whole nodes by kind, as all plans take
+    them; of each the cheapest sizes first, and of one size the fullest."""
     tally, table = picture.tally, picture.table
-    found = [Bins(pool, ROOM, free, count) for (pool, free), count in tally.rooms.items()]
-    found.sort(key=lambda bins: (bins.cpus, bins.ram, bins.pool))
     turns = {size.id: turn for turn, size in enumerate(table.cheapest_first)}
-    pools = [pool for pool in tally.supply if size_of(pool) in turns]
+    pools = [pool for pool in {**tally.rooms, **tally.supply} if size_of(pool) in turns]
     pools.sort(key=lambda pool: (turns[size_of(pool)], len(zone_of(pool)), pool))
+    rooms = [(pool, tally.rooms[pool]) for pool in pools if pool in tally.rooms]
+    found = [[Bins(pool, ROOM, free, count) for free, count in alike.items()] for pool, alike in rooms]
     for kind in KINDS:
-        for pool in pools:
-            found += _whole(picture, pool, kind, room_on(table.by_id[size_of(pool)], declared))
-    return found
+        for pool in (pool for pool in pools if pool in tally.supply):
+            found.append(_whole(picture, pool, kind, room_on(table.by_id[size_of(pool)], declared)))
+    return [_chained(bins) for bins in found if bins]
+
+
+def _chained(bins: list[Bins]) -> Bins:
+    """Behind one another; the first of them."""
+    bins.sort(key=lambda each: (each.cpus, each.ram))
+    for each, following in pairwise(bins):
+        each.following = following
+    return bins[0]
 
 
 def _whole(picture: Picture, pool: str, kind: int, usual: Capacity | None) -> list[Bins]:
@@ -332,5 +354,4 @@ def _whole(picture: Picture, pool: str, kind: int, usual: Capacity | None) -> li
     for free, count in picture.tally.whole.get((pool, kind), {}).items():
         found.append(Bins(pool, kind, free, count))
         others -= count
-    found.sort(key=lambda bins: (bins.cpus, bins.ram))
     return found + ([Bins(pool, kind, usual, others)] if others > 0 else [])

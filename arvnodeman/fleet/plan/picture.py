@@ -55,7 +55,9 @@ class NodeTally:
     pending: Mapping[str, int] = field(default_factory=dict)  # those, and nodes that have not come up, by size
     planned: Mapping[str, int] = field(default_factory=dict)  # nodes without a job that Slurm keeps for one, by size
     unused: bool = False  # there is a node on which Slurm could start something
-    rooms: Mapping[tuple[str, Capacity], int] = field(default_factory=dict)  # what is left of nodes that work, by pool
+    rooms: Mapping[str, Mapping[Capacity, int]] = field(
+        default_factory=dict
+    )  # by pool, what is left of nodes that work
     whole: Mapping[tuple[str, int], Mapping[Capacity, int]] = field(default_factory=dict)  # of the supply, by pool and
     # kind: nodes of which the scheduler says what they have
 

@@ -39,6 +39,7 @@ class Share(NamedTuple):
     cause: Reason | None = None  # why the next one waits; its `until`, when that may end by itself
     limit: int = 0  # so many of the first jobs may want nodes
     in_rooms: int = 0  # nodes that the served have where other jobs work
+    shut_room: Reason | None = None  # why no such room counts for them
 
     @property
     def waits(self) -> bool:
@@ -90,7 +91,8 @@ def plan(picture: Picture) -> Plan:
         if groups[shape].cause is None:
             groups[shape].cause = memory.probing()
     in_rooms = {each.shape: each.in_rooms for each in seekers or () if each.in_rooms}
-    shares = {shape: _share(group, in_rooms.get(shape, 0)) for shape, group in groups.items()}
+    shut = picture.shut_rooms
+    shares = {shape: _share(group, in_rooms.get(shape, 0), shut.get(shape)) for shape, group in groups.items()}
     take_back = _taken_back(picture, booting.backs)
     end_boots = _unneeded(picture, supply)
     ending = None
@@ -129,7 +131,7 @@ def _each_alone(picture: Picture, groups: Sequence[Group]) -> tuple[Booting, Sup
     return booting, supply
 
 
-def _share(group: Group, in_rooms: int) -> Share:
+def _share(group: Group, in_rooms: int, shut_room: Reason | None) -> Share:
     return Share(
         group.shape,
         group.places,
@@ -140,6 +142,7 @@ def _share(group: Group, in_rooms: int) -> Share:
         group.cause,
         group.limit,
         in_rooms,
+        shut_room,
     )
 
 

@@ -59,10 +59,10 @@ class SharedBooting(Booting):
     def __init__(self, picture: Picture, seekers: Sequence[Seeker]) -> None:
         self.packing = Packing(picture, declared_by(picture.tally))
         for seeker in seekers:
-            seeker.restart(self.packing.first)
+            seeker.restart(self.packing)
         super().__init__(picture, self.packing.supply, [seeker.group for seeker in seekers])
         self._seekers = seekers
-        self._opened: list[Bins] = []  # nodes that come by this plan
+        self._opened = 0  # kinds of nodes that come by this plan
         self._backs: Counter[tuple[str, Place]] = Counter()  # those of them whose shutdowns are taken back
         self._chosen: dict[Seeker, tuple[int, NodeSize]] = {}  # with the jobs that it had left then
         self._mates: dict[str, list[Seeker]] = {}  # by size: who shares its nodes, the largest first
@@ -137,7 +137,7 @@ class SharedBooting(Booting):
         self._backs[size.id, place] += back
         bins = Bins(size.id, NO_SUPPLY, self.packing.capacity(size), nodes, place)
         self.packing.add(bins)
-        self._opened.append(bins)
+        self._opened += 1
         return bins
 
     # ---- which size, and who shares a node of it --------------------------------------------------------------------
@@ -238,7 +238,8 @@ class SharedBooting(Booting):
         for seeker in seekers:
             packing.put_many(seeker)
         while (head := min(filter(_has_left, seekers), key=_place, default=None)) is not None:
-            packing.put_many(head)
+            if not self._times_differ:
+                packing.put_many(head)
             if head.left and not self._replicate(head):
                 return False
         return True
@@ -267,7 +268,7 @@ class SharedBooting(Booting):
 
     def _leave_out(self) -> None:
         """Nodes whose jobs have room on the others need not come."""
-        if not self._opened or len(self._opened) > FEW:
+        if self._opened > FEW:
             return
         for bins in reversed(list(self._coming())):
             size = self._picture.table.by_id[bins.pool]
@@ -278,10 +279,8 @@ class SharedBooting(Booting):
 
     def _coming(self) -> Iterator[Bins]:
         """The nodes that come by this plan."""
-        bins: Bins | None = self._opened[0] if self._opened else None
-        while bins is not None:
-            yield bins
-            bins = bins.following
+        first = self.packing.coming.following
+        return first.chain() if first is not None else iter(())
 
     def _boots_of(self, bins: Bins) -> int:
         """How many of such nodes are booted."""
@@ -318,16 +317,18 @@ class SharedBooting(Booting):
             if fitting:
                 seeker.take(one, fitting)
                 load[seeker] = load.get(seeker, 0) + fitting
-                one.holds[seeker] = one.holds.get(seeker, 0) + fitting
+                one.hold(seeker, fitting)
         while moved < jobs and len(trial) < bins.count and (fitting := self._fit_more(seeker, bins, jobs - moved)):
             one = bins.some(1)
             seeker.take(one, fitting)
-            one.holds[seeker] = one.holds.get(seeker, 0) + fitting
+            one.hold(seeker, fitting)
             trial.append((one, {seeker: fitting}))
             moved += fitting
         return moved
 
     def _fit_more(self, seeker: Seeker, bins: Bins, jobs: int) -> int:
+        if self._time(seeker) > ALIKE * max(map(self._time, bins.holds)):
+            return 0  # it would keep the node alive
         most = jobs if seeker.nodes == 1 else min(jobs, seeker.group.served - bins.holds.get(seeker, 0))
         return min(most, seeker.fit(bins, most)) if most > 0 else 0
 
@@ -345,7 +346,7 @@ class SharedBooting(Booting):
             new = NewNode(self._picture.table.by_id[bins.pool], place, jobs[0][0], jobs)
             self.boots.extend([new] * (bins.count - back))
         for seeker in self._seekers:
-            seeker.group.booting = min(seeker.group.served, -(-seeker.in_new // seeker.nodes))
+            seeker.group.booting = min(seeker.group.served, seeker.in_new)
         if self.stopped is not None:
             self._stop_behind()
             return

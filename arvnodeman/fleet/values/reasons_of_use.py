@@ -38,6 +38,20 @@ class ProbeFirst(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class RoomInVain(Reason):
+    """There was room for jobs like it on nodes at work, and Slurm did not use it."""
+
+    said: str = ""  # Slurm's reason then
+    stood: float = 0.0  # seconds
+
+    def words(self, t: float) -> str:
+        """room on nodes at work was there for it for 3 min and Slurm did not use it: Slurm said QOSMaxCpu…; it …"""
+        said = f": Slurm said {self.said}" if self.said else ""
+        stood = f"room on nodes at work was there for it for {span(self.stood)} and Slurm did not use it{said}"
+        return f"{stood}; such room counts for it again{self._in(t)}"
+
+
+@dataclass(frozen=True, slots=True)
 class KeptInVain(Reason):
     """Slurm keeps it for a job that cannot begin for a reason which nodes do not mend."""
 

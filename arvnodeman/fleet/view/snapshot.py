@@ -139,6 +139,7 @@ def _waiting(plan: Plan, *, blocked: bool) -> dict[JobShape, Waiting]:
             group.places,
             group.cause,
             group.choices,
+            group.shut_room,
         )
         for shape, group in plan.shares.items()
     }

@@ -79,6 +79,7 @@ class Waiting(NamedTuple):
     places: Sequence[int]  # where they stand in `View.jobs`
     cause: Reason | None  # why the next one waits
     choices: Sequence[NodeSize] = ()  # the sizes that fit them, in the order in which they are tried
+    shut_room: Reason | None = None  # why no room on nodes at work counts for them
 
 
 class VainGroup(NamedTuple):

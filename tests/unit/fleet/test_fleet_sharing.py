@@ -1,0 +1,84 @@
+"""Jobs that share nodes, at a site in virtual time: what is filled, and what room tells that Slurm does not use."""
+
+from __future__ import annotations
+
+from world import HOUR, MINUTE, policy
+
+from arvnodeman.fleet.values.capacity import Footprint
+from arvnodeman.fleet.values.model import JobOwner, JobShape, ProviderSize, SizeSection
+from arvnodeman.foresight.simulation import Pace, Simulation
+
+OFFERS = (ProviderSize("wide", "wide", ram=64_000, disk=100, price=0.8, cores=16),)
+SECTIONS = (SizeSection("wide", 16, "wide"),)
+USE_WITHIN = 180.0
+NEVER = {"odd": ""}  # Slurm never starts jobs of this QOS, and does not say why
+
+
+def small(qos: str = "", cores: int = 1) -> JobShape:
+    """A job that shares its node."""
+    return JobShape(cores=cores, ram=1000, owner=JobOwner("ann", "lab", qos), takes=Footprint(cores, 1000))
+
+
+def site(**options: object) -> Simulation:
+    """A site with one size, of 16 cores."""
+    given = policy(sections=SECTIONS, use_within=USE_WITHIN, max_nodes=40, **options)
+    run = Simulation(given, OFFERS, seed=1, pace=Pace(poll=MINUTE), share=True)
+    run.site.slurms.rules.never = NEVER
+    return run
+
+
+def test_many_small_jobs_share_few_nodes_and_all_run() -> None:
+    run = site()
+    jobs = [run.site.submit(small(), 600.0) for _ in range(160)]
+    assert run.until(lambda: all(job.done for job in jobs), 2 * HOUR)
+    assert run.site.tally.created == 10
+    assert not run.site.tally.busy_destroyed
+    assert run.until(lambda: not run.site.clouds.nodes, HOUR)
+
+
+def test_jobs_that_come_later_have_the_room_that_is_left() -> None:
+    run = site()
+    first = [run.site.submit(small(), 3600.0) for _ in range(10)]
+    assert run.until(lambda: all(job.started is not None for job in first), HOUR)
+    later = [run.site.submit(small(), 600.0) for _ in range(6)]
+    assert run.until(lambda: all(job.started is not None for job in later), 10 * MINUTE)
+    assert run.site.tally.created == 1
+
+
+def test_a_node_with_a_job_on_it_is_not_let_go_however_little_is_used_of_it() -> None:
+    run = site()
+    job = run.site.submit(small(), 3 * 3600.0)
+    assert run.until(lambda: job.done, 4 * HOUR)
+    assert (run.site.tally.created, job.runs) == (1, 1)
+    assert not run.site.tally.busy_destroyed
+
+
+def test_room_that_slurm_does_not_use_is_evidence() -> None:
+    """It counts no more for the group, for which a node is booted; when that is not used either, a back-off follows."""
+    run = site()
+    long = run.site.submit(small(), 12 * 3600.0)
+    assert run.until(lambda: long.started is not None, HOUR)
+    shy = run.site.submit(small("odd"), 600.0)
+    run.advance(2 * MINUTE)
+    assert run.fleet.view.waiting[shy.shape].served == 1
+    assert run.site.tally.created == 1
+    run.advance(4 * MINUTE)
+    (line,) = [line for line in run.notes if "Room on nodes at work" in line]
+    assert "and Slurm did not use it: it says Resources. It does not count for them for" in line
+    assert run.site.tally.created == 2
+    shut = run.fleet.view.waiting[shy.shape].shut_room
+    assert shut is not None
+    assert "room on nodes at work was there for it" in shut.words(run.fleet.view.t)
+    run.advance(6 * HOUR)
+    assert run.site.tally.created <= 12
+    assert shy.started is None
+
+
+def test_room_that_is_used_is_no_evidence() -> None:
+    run = site()
+    long = run.site.submit(small(), 12 * 3600.0)
+    assert run.until(lambda: long.started is not None, HOUR)
+    for _ in range(30):
+        run.site.submit(small(cores=8), 110.0)
+        run.advance(2 * MINUTE)
+    assert not [line for line in run.notes if "Room on nodes at work" in line]
