@@ -12,6 +12,8 @@ from arvnodeman.slurm.job_shape import COUNT, count, job_shape, megabytes, time_
 
 YEAR = 365 * 86_400.0  # what Slurm plans for a job without a limit
 NO_LIMIT = ("UNLIMITED", "Partition_Limit")
+WHOLE = {"NODE": True, "NO": False, "USER": False, "MCS": False}
+"""Has a job its nodes to itself? By the word that accounting has for it from Slurm 26.05 on; TOPO may be either."""
 _WHOLE_NODE = re.compile(r"(?:^|\s)--exclusive(?:=(\S*))?(?=\s|$)")
 _SHARED = re.compile(r"(?:^|\s)(?:--oversubscribe|--share|-s)(?=\s|$)")
 _TRES = re.compile(r"([^=,]+)=([^,]*)")

@@ -141,7 +141,11 @@ def _resized(runs: Sequence[TracedJob]) -> list[TracedJob]:
             continue
         seconds = None if run.seconds is None else run.seconds + (before.seconds or 0.0)
         found[-1] = run._replace(
-            submit=before.submit, eligible=before.eligible, begin=before.begin or run.begin, seconds=seconds
+            shape=before.shape,
+            submit=before.submit,
+            eligible=before.eligible,
+            begin=before.begin or run.begin,
+            seconds=seconds,
         )
     return found
 
@@ -150,7 +154,7 @@ def requeues_of(runs: Sequence[TracedJob]) -> list[list[TracedJob]]:
     """Runs with one number, by job, in order: numbers come again when the scheduler has used all of them up, or has
     been set up anew. A requeue is submitted when the run before it ends, by the same user."""
     chains: list[list[TracedJob]] = []
-    for run in sorted(runs, key=lambda run: run.submit):
+    for run in sorted(runs, key=lambda run: (run.submit, run.ending is not JobEnding.RESIZED)):
         before = chains[-1][-1] if chains else None
         if before is not None and _goes_on(before, run):
             chains[-1].append(run)
@@ -160,6 +164,14 @@ def requeues_of(runs: Sequence[TracedJob]) -> list[list[TracedJob]]:
 
 
 def _goes_on(before: TracedJob, run: TracedJob) -> bool:
-    if before.shape.owner.user != run.shape.owner.user:
+    left_the_queue = not before.ran and not before.ending.is_open  # for good
+    if before.shape.owner.user != run.shape.owner.user or left_the_queue:
         return False
     return before.end is None or abs(run.submit - before.end) <= REQUEUED_WITHIN
+
+
+def is_same_run(run: TracedJob, other: TracedJob) -> bool:
+    """Are these, of one number, two accounts of one run? The scheduler knows runs by their time of submit; jobcomp
+    gives that of the job to both parts of one that was resized."""
+    parts = JobEnding.RESIZED in (run.ending, other.ending) and run.ending is not other.ending
+    return run.submit == other.submit and run.shape.owner.user == other.shape.owner.user and not parts

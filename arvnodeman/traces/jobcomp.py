@@ -67,8 +67,9 @@ class JobComp:
 
     def _read(self, line: int, match: re.Match[str]) -> bool:
         try:
-            for job in jobs_of(self._run(match), self._intake):
-                self._intake.add(job, match["cluster"])
+            run = self._run(match)
+            for job in jobs_of(run, self._intake):
+                self._intake.add(job, match["cluster"], run.numbered.raw)
         except ValueError as error:
             self._intake.skip(line, str(error))
             return False
@@ -85,7 +86,7 @@ class JobComp:
         if submit is None:
             raise ValueError("it has no time of submit")
         asked = tres(match["tres"])
-        number = match["number"]
+        number = raw = match["number"]
         if array := _ARRAY.search(match["marks"]):
             number = f"{array[1]}_{array[2]}"
         elif het := _HET.search(match["marks"]):
@@ -106,7 +107,7 @@ class JobComp:
         )
         partition = partitions.partition(",")[0]
         return AccountedRun(
-            numbered(number),
+            numbered(number, raw),
             match["name"],
             partition,
             ending,

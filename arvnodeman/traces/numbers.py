@@ -18,14 +18,16 @@ class Numbered(NamedTuple):
     array: str = ""
     het: str = ""
     cut: bool = False  # the list of tasks is not whole
+    raw: str = ""  # of a part of a heterogeneous job, which has no other while it waits
 
 
-def numbered(text: str) -> Numbered:
-    """`17`, `17_3`, `17+1`, `17_[1-9:2,20%4]`. A list that sacct has cut is what there is of it. Raises ValueError."""
+def numbered(text: str, raw: str = "") -> Numbered:
+    """`17`, `17_3`, `17+1`, `17_[1-9:2,20%4]`. A list that sacct has cut is what there is of it. `raw`: the number that
+    is the job's own. Raises ValueError."""
     match = _NUMBER.fullmatch(text)
     if match is not None:
         number, task, part = match.groups()
-        return Numbered((text,), number if task else "", number if part else "")
+        return Numbered((text,), number if task else "", number if part else "", raw=raw if part else "")
     packed = _PACKED.fullmatch(text)
     if packed is None:
         raise ValueError(f"not the number of a job: {text[:60]!r}")

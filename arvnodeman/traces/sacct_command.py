@@ -31,6 +31,7 @@ COLUMNS = (
     "ElapsedRaw",  # last, so that it ends with them, whatever is in a name
 )
 MEMORY_COLUMN = "MaxRSS"  # of steps, which are listed then: about six times as many rows
+_WHERE_KNOWN = "$(sacct --helpformat | grep -ow Exclusive | sed s/$/,/)"  # from Slurm 26.05 on: a node to itself?
 STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"  # without them jobs that were cancelled while held are missing
 
 
@@ -39,8 +40,11 @@ def sacct_command(since: str = "now-30days", until: str = "now", *, memory: bool
 
     Times come as seconds since the epoch, so that no zone and no change of clocks matters, and the delimiter is a sign
     that is in no name."""
-    columns = [*COLUMNS[:-1], *([MEMORY_COLUMN] if memory else []), COLUMNS[-1]]
+    *columns, last = COLUMNS
+    columns = [*columns, MEMORY_COLUMN] if memory else columns
     words = ["sacct", "--allusers", "--duplicates", *([] if memory else ["--allocations"])]
     words += ["--parsable2", "--delimiter=\"$(printf '\\037')\"", "--noconvert"]
     words += [f"--starttime={shlex.quote(since)}", f"--endtime={shlex.quote(until)}", f"--state={STATES}"]
-    return " ".join(["SLURM_TIME_FORMAT=%s SLURM_BITSTR_LEN=0", *words, f"--format={','.join(columns)}"])
+    return " ".join(
+        ["SLURM_TIME_FORMAT=%s SLURM_BITSTR_LEN=0", *words, f'--format={",".join(columns)},"{_WHERE_KNOWN}"{last}']
+    )

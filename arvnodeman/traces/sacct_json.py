@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from arvnodeman.traces.asked import AskedFor, no_year, nobody_asked, shape_of, whole_nodes
+from arvnodeman.traces.asked import WHOLE, AskedFor, no_year, nobody_asked, shape_of, whole_nodes
 from arvnodeman.traces.job import JobEnding
 from arvnodeman.traces.json_stream import JsonList, NotJson
 from arvnodeman.traces.numbers import Numbered, tasks_of_mask
@@ -49,7 +49,7 @@ class SacctJson:
             run = self._run(plain)
             cluster = plain.get("cluster")
             for job in jobs_of(run, self._intake):
-                self._intake.add(job, cluster if isinstance(cluster, str) else "")
+                self._intake.add(job, cluster if isinstance(cluster, str) else "", run.numbered.raw)
         except (ValueError, OverflowError) as error:
             self._intake.skip(number, str(error))
         except (KeyError, TypeError, AttributeError) as error:
@@ -71,7 +71,9 @@ class SacctJson:
         cpus_got = int(granted["cpu"]) if "cpu" in granted else None
         asked = self._asked(plain, granted if begin is not None else {}, nodes)
         partition = _text(plain, "partition").partition(",")[0]
-        exclusive = whole_nodes(_text(plain, "submit_line"), asked.cpus, cpus_got if begin is not None else None)
+        exclusive = WHOLE.get(_text(plain, "exclusive"))  # from Slurm 26.05 on
+        if exclusive is None:
+            exclusive = whole_nodes(_text(plain, "submit_line"), asked.cpus, cpus_got if begin is not None else None)
         return AccountedRun(
             _numbered(plain),
             _text(plain, "name"),
@@ -156,11 +158,11 @@ def _states(plain: Mapping[str, Any]) -> list[str]:
 
 
 def _ending(plain: Mapping[str, Any]) -> JobEnding:
-    """A run that was sent back to the queue is PENDING and REQUEUED."""
+    """A run that was sent back to the queue is PENDING and REQUEUED, the part of one before a resize PENDING and
+    RESIZING."""
     endings = [word_of(state) for state in _states(plain)]
-    if JobEnding.REQUEUED in endings:
-        return JobEnding.REQUEUED
-    return endings[0] if endings else JobEnding.UNKNOWN
+    sent_back = [ending for ending in endings if ending in (JobEnding.REQUEUED, JobEnding.RESIZED)]
+    return (sent_back or endings or [JobEnding.UNKNOWN])[0]
 
 
 def _numbered(plain: Mapping[str, Any]) -> Numbered:
@@ -173,7 +175,7 @@ def _numbered(plain: Mapping[str, Any]) -> Numbered:
     if of_array and isinstance(mask := array.get("task"), str) and mask:
         return Numbered(tuple(f"{of_array}_{each}" for each in tasks_of_mask(mask)), str(of_array))
     if of_het:
-        return Numbered((f"{of_het}+{_number(het.get('job_offset')) or 0:.0f}",), "", str(of_het))
+        return Numbered((f"{of_het}+{_number(het.get('job_offset')) or 0:.0f}",), "", str(of_het), raw=str(number))
     return Numbered((str(number),))
 
 

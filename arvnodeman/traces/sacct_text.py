@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.slurm.job_shape import megabytes
-from arvnodeman.traces.asked import NO_TRES, AskedFor, limit_of, nobody_asked, shape_of, tres, whole, whole_nodes
+from arvnodeman.traces.asked import NO_TRES, WHOLE, AskedFor, limit_of, nobody_asked, shape_of, tres, whole, whole_nodes
 from arvnodeman.traces.job import Got, JobEnding
 from arvnodeman.traces.moments import Moments
 from arvnodeman.traces.numbers import numbered
@@ -69,6 +69,7 @@ class _Alike(NamedTuple):
     Timelimit: str
     TimelimitRaw: str
     SubmitLine: str
+    Exclusive: str
 
 
 class _Kind(NamedTuple):
@@ -150,7 +151,7 @@ class SacctText:
         (run, cluster), self._job = self._job, None
         try:
             for job in jobs_of(run, self._intake):
-                self._intake.add(job, cluster)
+                self._intake.add(job, cluster, run.numbered.raw)
         except ValueError as error:
             self._intake.skip(self._job_line, str(error))
             return False
@@ -184,7 +185,7 @@ class SacctText:
         for remark in known.remarks:
             self._intake.remark(remark)
         return AccountedRun(
-            numbered(own.JobID or own.JobIDRaw),
+            numbered(own.JobID or own.JobIDRaw, own.JobIDRaw),
             own.JobName,
             known.partition,
             ending,
@@ -231,7 +232,9 @@ class SacctText:
         who = row.User, row.Account, row.QOS, row.Reservation
         asked = AskedFor(cpus, nodes, ram, wanted.gres, row.Constraints, row.Partition, *who, wanted.licences)
         partition = row.Partition.partition(",")[0]
-        exclusive = whole_nodes(row.SubmitLine, cpus, cpus_got)
+        exclusive = WHOLE.get(row.Exclusive)
+        if exclusive is None:
+            exclusive = whole_nodes(row.SubmitLine, cpus, cpus_got)
         return _Kind(
             shape_of(asked),
             partition,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from arvnodeman.traces.job import JobEnding, TracedJob, joined, requeues_of, until
+from arvnodeman.traces.job import JobEnding, TracedJob, is_same_run, joined, requeues_of, until
 
 NAMED = 10  # lines that cannot be read, of which the place is told
 MOST_UNREADABLE = 0.05  # of all records
@@ -102,9 +102,10 @@ class Intake:
         self._path, self._unit = path, unit
         self._records = self._bad = 0
 
-    def add(self, job: TracedJob, cluster: str = "") -> None:
-        """One run of a job. Raises NoTrace where there are too many."""
-        key = f"{cluster}\0{job.id}" if cluster else job.id
+    def add(self, job: TracedJob, cluster: str = "", number: str = "") -> None:
+        """One run of a job. `number`: by which it is known again, where its id is not always the same. Raises NoTrace
+        where there are too many."""
+        key = f"{cluster}\0{number or job.id}" if cluster else number or job.id
         known = self._jobs.setdefault(key, job)
         if known is job:
             if len(self._jobs) > MOST_JOBS:
@@ -112,7 +113,7 @@ class Intake:
             return
         runs = [known] if isinstance(known, TracedJob) else known
         for place, run in enumerate(runs):
-            if run.submit == job.submit and run.shape.owner.user == job.shape.owner.user:
+            if is_same_run(run, job):
                 self._total["twice"] += 1
                 if run.ending.is_open and (not job.ending.is_open or job.begin is not None):
                     runs[place] = job  # a later export knows more

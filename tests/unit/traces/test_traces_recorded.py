@@ -169,6 +169,74 @@ def test_2011_cuts_records_of_jobcomp_and_the_next_one_is_read_all_the_same() ->
     assert not [job for job in trace.jobs if "JobId=" in job.name]
 
 
+# Of 26.05, by name: cores, nodes, MB, whole nodes, seconds, seconds lost, requeues.
+RIGHT_2605 = {
+    "ok": (1, 1, 300, False, 4, 0, 0),
+    "nomem": (1, 1, 0, False, 2, 0, 0),
+    "percpu": (2, 1, 400, False, 2, 0, 0),
+    "excl": (1, 1, 100, True, 2, 0, 0),
+    "pipe": (1, 1, 100, False, 1, 0, 0),  # --constraint small|small
+    "heldcancel": (1, 1, 50, False, None, 0, 0),
+    "arr": (1, 1, 50, False, 1, 0, 0),  # four tasks
+    "fails": (1, 1, 50, False, 0, 0, 0),
+    "req": (1, 1, 50, False, 20, 4, 1),
+    "resize": (1, 2, 50, False, 15, 0, 0),  # from two nodes to one after seven seconds
+    "launchfail": (1, 1, 50, False, 1, 0, 0),
+    "excl2": (1, 1, 50, True, 1, 0, 0),  # in a partition of whole nodes
+    "run": (1, 1, 50, False, 40, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", ["sacct-26.05-exact.txt", "sacct-26.05-steps.txt", "sacct-26.05.json"])
+def test_2605_is_read_as_older_ones_are(name: str) -> None:
+    trace = read_trace(RECORDED / name)
+    found = {
+        job.name: (
+            int(job.shape.cores),
+            job.shape.nodes,
+            job.shape.ram,
+            job.exclusive is True,
+            job.seconds,
+            job.lost,
+            job.requeues,
+        )
+        for job in trace.jobs
+        if job.name not in ("het", "hetpend", "held")
+    }
+    right = RIGHT_2605 if name.endswith("json") else RIGHT_2605 | {"nomem": (1, 1, 4000, False, 2, 0, 0)}
+    assert found == right
+    assert [(job.id, job.het) for job in trace.jobs if job.name == "het"] == [("9+0", "9"), ("9+1", "9")]
+    assert len([job for job in trace.jobs if job.array == "6"]) == 4
+    assert not trace.counts.unreadable
+
+
+def test_2605_says_which_jobs_have_their_nodes_to_themselves() -> None:
+    trace = read_trace(RECORDED / "sacct-26.05-exclusive.txt")
+    assert {job.name: job.exclusive for job in trace.jobs} == {
+        "node": True,
+        "user": False,
+        "mcs": False,
+        "topo": None,
+        "none": False,
+        "over": False,
+        "part": True,  # its partition says so
+    }
+
+
+def test_2605_tells_what_memory_steps_have_used() -> None:
+    trace = read_trace(RECORDED / "sacct-26.05-steps.txt")
+    used = {job.name: job.max_rss for job in trace.jobs if job.max_rss is not None}
+    assert len(used) >= 9
+    assert all(3 < megabytes < 4 for megabytes in used.values())
+
+
+def test_2605_jobcomp_has_lost_what_was_before_a_resize() -> None:
+    trace = read_trace(RECORDED / "jobcomp-26.05.txt", UTC)
+    jobs = {job.name: job for job in trace.jobs}
+    assert (jobs["resize"].seconds, jobs["resize"].requeues, jobs["resize"].shape.nodes) == (8, 0, 2)
+    assert (jobs["req"].seconds, jobs["req"].lost, jobs["req"].requeues) == (20, 4, 1)
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in RECORDED.glob("[sj]*")))
 def test_every_recorded_file_is_read_and_sorted(name: str) -> None:
     trace = read_trace(RECORDED / name, UTC)

@@ -16,6 +16,7 @@ from trace_files import COLUMNS, RECORDED, T0, UTC, outcome, row, sacct, sacct_t
 
 from arvnodeman.traces.job import JobEnding, TracedJob
 from arvnodeman.traces.reading import TraceOptions, read_trace
+from arvnodeman.traces.sacct_command import COLUMNS as ASKED_FOR
 from arvnodeman.traces.sacct_command import sacct_command
 from arvnodeman.traces.trace import NAMED, NoTrace
 
@@ -81,6 +82,15 @@ def test_whole_nodes_show_in_what_a_job_got(tmp_path: Path, changed: dict[str, A
     assert one(tmp_path, row(**changed)).exclusive is exclusive
     by_partition = TraceOptions(exclusive_partitions=frozenset({"main"}))
     assert one(tmp_path, row(**changed), options=by_partition).exclusive is True
+
+
+@pytest.mark.parametrize(
+    ("word", "exclusive"), [("NODE", True), ("NO", False), ("USER", False), ("MCS", False), ("TOPO", None), ("", None)]
+)
+def test_2605_says_who_has_a_node_to_himself(tmp_path: Path, word: str, exclusive: bool | None) -> None:
+    header, cells = "|".join([*COLUMNS, "Exclusive"]), f"{row()}|{word}"
+    (job,) = read_trace(written(tmp_path / "t", f"{header}\n{cells}\n")).jobs
+    assert job.exclusive is exclusive
 
 
 @pytest.mark.parametrize(
@@ -163,6 +173,25 @@ def test_parts_of_a_job_that_was_resized_are_one_run(tmp_path: Path) -> None:
     part = row(State="RESIZING", Start=T0 + 60, End=T0 + 160)
     job = one(tmp_path, part, row(Submit=T0 + 160, Eligible=T0 + 160, Start=T0 + 160, End=T0 + 660))
     assert (job.submit, job.begin, job.seconds, job.requeues, job.lost) == (T0, T0 + 60, 600, 0, 0)
+
+
+def test_the_accounts_of_a_job_cancelled_for_good_and_of_its_numbers_next_one_are_two_jobs(tmp_path: Path) -> None:
+    never: dict[str, Any] = {"State": "CANCELLED", "Start": "None", "End": T0 + 5, "AllocNodes": 0}
+    trace = sacct(tmp_path, row(**never), row(Submit=T0 + 300, Eligible=T0 + 300, Start=T0 + 310))
+    assert [(job.ending, job.requeues) for job in trace.jobs] == [(JobEnding.CANCELLED, 0), (JobEnding.COMPLETED, 0)]
+
+
+def test_parts_of_a_het_job_that_waited_in_one_month_and_ran_in_the_next_are_the_same(tmp_path: Path) -> None:
+    header = "|".join([*COLUMNS, "JobIDRaw"])
+    waits: dict[str, Any] = {"State": "PENDING", "Start": "Unknown", "End": "Unknown", "AllocNodes": 0}
+    lines = [f"{row(JobID=raw, **waits)}|{raw}" for raw in (9, 10)]  # as they are shown while they wait
+    lines += [f"{row(JobID=f'9+{part}')}|{9 + part}" for part in (0, 1)]
+    for each in (lines, lines[::-1]):
+        trace = read_trace(written(tmp_path / "t", "\n".join([header, *each, ""])), UTC)
+        assert sorted((job.id, job.het, job.ending) for job in trace.jobs) == [
+            ("9+0", "9", JobEnding.COMPLETED),
+            ("9+1", "9", JobEnding.COMPLETED),
+        ]
 
 
 def test_a_number_comes_again_after_a_year(tmp_path: Path) -> None:
@@ -313,11 +342,18 @@ def test_whatever_a_file_holds_there_are_jobs_or_one_line(tmp_path: Path, noise:
             assert all(line.isprintable() for line in (*found.remarks, *map(str, found.unreadable)))
 
 
-@pytest.mark.parametrize("memory", [False, True])
-def test_the_command_line_is_one_for_a_plain_shell(tmp_path: Path, memory: bool) -> None:
+TOOL = """\
+#!/bin/sh
+[ "$1" = --helpformat ] && echo "End         %s ExitCode" && exit
+printf '%%s\\n' "$SLURM_TIME_FORMAT $SLURM_BITSTR_LEN" "$@"
+"""
+
+
+@pytest.mark.parametrize(("memory", "knows"), [(False, "Exclusive"), (False, "NotExclusive"), (True, "Exclusive")])
+def test_the_command_line_is_one_for_a_plain_shell(tmp_path: Path, memory: bool, knows: str) -> None:
     """A sacct that prints what it is given, and its environment."""
     tool = tmp_path / "sacct"
-    tool.write_text('#!/bin/sh\nprintf \'%s\\n\' "$SLURM_TIME_FORMAT $SLURM_BITSTR_LEN" "$@"\n')
+    tool.write_text(TOOL % knows)
     tool.chmod(0o755)
     command = sacct_command("2026-01-01", "it's now", memory=memory)
     assert "\n" not in command
@@ -332,7 +368,9 @@ def test_the_command_line_is_one_for_a_plain_shell(tmp_path: Path, memory: bool)
     assert environment == "%s 0"
     assert "--delimiter=\x1f" in words
     assert {"--starttime=2026-01-01", "--endtime=it's now"} <= set(words)
-    assert ("--allocations" in words, "MaxRSS" in words[-1]) == (not memory, memory)
+    assert ("--allocations" in words, ",MaxRSS," in words[-1]) == (not memory, memory)
+    assert words[-1].startswith("--format=JobIDRaw,JobID,Cluster,")
+    assert words[-1].endswith(",Exclusive,ElapsedRaw" if knows == "Exclusive" else ",JobName,ElapsedRaw")
     assert shlex.split(command)[2] == "sacct"
 
 
@@ -342,7 +380,7 @@ def test_the_page_tells_the_command() -> None:
 
 
 def test_all_that_the_command_asks_for_is_read_without_a_remark(tmp_path: Path) -> None:
-    columns = sacct_command().rpartition("--format=")[2].split(",")
+    columns = [*ASKED_FOR[:-1], "Exclusive", ASKED_FOR[-1]]
     cells = [(COLUMNS | {"JobIDRaw": "7"}).get(name, "") for name in columns]
     trace = read_trace(written(tmp_path / "t", f"{chr(31).join(columns)}\n{chr(31).join(cells)}\n"), UTC)
     assert (len(trace.jobs), trace.remarks) == (1, ())
