@@ -1,10 +1,10 @@
 """What our own journal tells of jobs: each list of the queue, and of what nodes do.
 
 A job is submitted when the first list shows it, and is eligible when one first shows it waiting for nodes. It begins
-with the first list that shows it no more, if nodes turn busy about then: those that Slurm had placed it on, else those
-of the spells that have begun and are nobody's, by the order of jobs and of spells. It ends when the last of its nodes
-is busy no more. A job that leaves the queue without a node is taken to be cancelled. Moments are as exact as polls are
-often.
+with the first list that shows it no more: on nodes that turn busy about then, those that Slurm had placed it on, else
+the first that are nobody's; or else on nodes that were busy all the time, from which the jobs that have run longest
+have made way. It ends when the last of its nodes is busy no more, or another job begins there. Without any node it was
+cancelled. Moments are as exact as polls are often; hours of nodes are right, and lengths of single jobs may not be.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ class _Spell:
     node: str
     begin: float
     end: float | None = None
-    taken: bool = False
 
 
 class JournalJobs:
@@ -58,6 +57,7 @@ class JournalJobs:
         self._gone: list[_Known] = []
         self._busy: dict[str, _Spell] = {}  # by node
         self._free: deque[_Spell] = deque()  # nobody's, by when they began
+        self._taken: list[_Spell] = []  # somebody's
         intake.remark(WHAT_IT_IS)
 
     def read(self, paths: Sequence[Path]) -> None:
@@ -121,34 +121,54 @@ class JournalJobs:
         """Give those that have left the queue their nodes."""
         while self._free and self._free[0].begin < now - 2 * PATIENCE:
             self._free.popleft()
+        self._taken = [spell for spell in self._taken if spell.end is None or spell.end > now - 2 * PATIENCE]
         for _ in range(len(self._left)):
             known = self._left.popleft()
             assert known.left is not None
-            if not self._takes(known) and now <= known.left + PATIENCE:
-                self._left.append(known)
-            else:
+            waits = now <= known.left + PATIENCE
+            if self._takes(known) or (not waits and self._follows(known)) or not waits:
                 self._gone.append(known)
+            else:
+                self._left.append(known)
 
     def _takes(self, known: _Known) -> bool:
-        """Are there nodes for it, all that it asks for?"""
+        """Have nodes turned busy for it, all that it asks for?"""
         assert known.left is not None
-        names, wanted = known.job.names, known.job.shape.nodes
-        found = [
-            spell
-            for spell in self._free
-            if abs(spell.begin - known.left) <= PATIENCE and (not names or spell.node in names)
-        ][:wanted]
-        if len(found) < wanted:
-            return False
+        near = [spell for spell in self._free if abs(spell.begin - known.left) <= PATIENCE]
+        found = _suited(known, near)
         for spell in found:
             self._free.remove(spell)
+        self._taken += found
         known.spells = found
-        return True
+        return bool(found)
+
+    def _follows(self, known: _Known) -> bool:
+        """It begins on nodes that were busy all the time: the jobs there that have run longest have made way."""
+        at = known.left
+        assert at is not None
+        going_on = [spell for spell in self._taken if spell.begin < at and (spell.end is None or spell.end > at)]
+        for spell in _suited(known, sorted(going_on, key=lambda spell: spell.begin)):
+            rest = _Spell(spell.node, at, spell.end)
+            spell.end = at
+            if self._busy.get(spell.node) is spell:
+                self._busy[spell.node] = rest
+            self._taken.append(rest)
+            known.spells.append(rest)
+        return bool(known.spells)
 
     def _finish(self) -> None:
         """The journal ends."""
+        for known in self._left:
+            self._follows(known)
         for known in (*self._gone, *self._left, *self._waiting.values()):
             self._intake.add(_job(known))
+
+
+def _suited(known: _Known, spells: Sequence[_Spell]) -> list[_Spell]:
+    """The first of these that it may have had, as many as it asks for; else none."""
+    names, wanted = known.job.names, known.job.shape.nodes
+    found = [spell for spell in spells if not names or spell.node in names][:wanted]
+    return found if len(found) == wanted else []
 
 
 def _job(known: _Known) -> TracedJob:
