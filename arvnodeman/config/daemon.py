@@ -87,6 +87,13 @@ class DaemonSettings:
         no_limit=0,
         at_once=True,
     )
+    drain_to_consolidate: bool = option(
+        YES_NO,
+        "no",
+        "While no job waits, half-empty nodes take no new jobs, and go when theirs have ended, where what runs on one "
+        "would have room on another of its size. No job is sent away. For the slurm dispatcher, and shared nodes.",
+        at_once=True,
+    )
     poll_time: float = option(NUMBER, "60", "The time between two polls of one list.", S, above=0, at_once=True)
     cloudlist_poll_time: float = option(
         NUMBER, "0", "The same for the cloud's nodes. 0: poll_time.", S, low=0, at_once=True

@@ -218,6 +218,7 @@ class Settings:
             max_total_price=daemon.max_total_price,
             max_price_factor=daemon.max_price_factor,
             max_jobs_per_node=daemon.max_jobs_per_node,
+            drain_to_consolidate=daemon.drain_to_consolidate,
             max_poll_time=daemon.max_poll_time,
             poll_stale_after=daemon.poll_stale_after,
             boot_fail_after=daemon.boot_fail_after,

@@ -94,14 +94,17 @@ def observe(state: State) -> Standing:
     """One pass over the nodes that are awake; of the others it is known that they work, could, or are going."""
     standing = Standing(ready=state.roster.quiet_idle(), up=set(state.roster.quiet_sizes()))
     for shutdown in state.shutdowns.values():
-        if (node := shutdown.node).quiet is not None and node.size and shutdown.kind is ShutdownKind.UNWANTED:
+        if shutdown.kind is not ShutdownKind.UNWANTED or shutdown.runs_dry:
+            continue
+        if (node := shutdown.node).quiet is not None and node.size:
             standing.silent.setdefault(node.size.id, []).append(node)
     for node in state.roster.awake():
         slurm, size = node.slurm, node.size
         if slurm is None or size is None or node.destroyed_at is not None or node.directive in GOING:
             continue
         if node.shutdown is not None or not slurm.responding:
-            going = node.shutdown is not None and node.shutdown.kind is ShutdownKind.UNWANTED
+            ending = node.shutdown
+            going = ending is not None and ending.kind is ShutdownKind.UNWANTED and not ending.runs_dry
             if going or (node.shutdown is None and slurm.state.kind is FREE):
                 standing.silent.setdefault(size.id, []).append(node)
             continue

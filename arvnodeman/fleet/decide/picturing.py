@@ -9,6 +9,7 @@ from dataclasses import replace
 from arvnodeman.fleet.decide.cases import case_of, resumed_now
 from arvnodeman.fleet.decide.cases_by_power import case_by_power
 from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.decide.stock import is_plainly_busy
 from arvnodeman.fleet.nodes.eligible import eligible
 from arvnodeman.fleet.nodes.node import Basis, Node
 from arvnodeman.fleet.nodes.roster import Roster
@@ -21,6 +22,7 @@ from arvnodeman.fleet.plan.picture import (
     Ends,
     IdleBin,
     NodeTally,
+    PartlyUsed,
     Picture,
     pool_of,
 )
@@ -154,7 +156,23 @@ def _ends(state: State) -> Ends:
         busy=stock.plainly_busy,
         unlisted=len(state.phantoms) + sum(boot.row is None for boot in state.boots.values()),
         may_unplan=state.policy.slurm and not state.policy.places,
+        partly_used=_partly_used(state, basis),
     )
+
+
+def _partly_used(state: State, basis: Basis) -> list[PartlyUsed]:
+    """The nodes at work that may take no new jobs, where the operator wants that."""
+    if not state.policy.drain_to_consolidate or not state.policy.slurm or state.policy.places:
+        return []
+    found = []
+    for identity, pool, free in state.stock.rooms():
+        node = state.roster.nodes[identity]
+        has = node.slurm.has if node.slurm is not None else None
+        if has is None or not is_plainly_busy(node):
+            continue
+        if basis.windows.is_open(node.start(basis), basis.cloud_now, basis.clock_margin):
+            found.append(PartlyUsed(identity, pool, node.price, has, free))
+    return found
 
 
 class _Chances(Mapping[str, Chance]):

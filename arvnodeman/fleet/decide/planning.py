@@ -10,7 +10,7 @@ from arvnodeman.fleet.decide.picturing import all_taken_back, refresh, replan
 from arvnodeman.fleet.decide.placing import room_wanted
 from arvnodeman.fleet.decide.room_evidence import judge_rooms
 from arvnodeman.fleet.decide.state import State
-from arvnodeman.fleet.decide.stops import adopt_drained, after_shutdown, carry_out
+from arvnodeman.fleet.decide.stops import adopt_drained, after_shutdown, carry_out, reopen
 from arvnodeman.fleet.messages import DEBUG, Decided, QueueListed
 from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.values import reasons
@@ -45,6 +45,8 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     state.poll_again(state.vain.next_end(state.t))
     state.poll_again(state.rooms.next_end(state.t))
     take_back(state, plan)
+    if any(share.wants for share in plan.shares.values()):
+        reopen(state)
     _begin_boots(state, plan)
     _note_stop(state, plan)
     summarise(state, plan)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
@@ -121,7 +121,8 @@ def supply_kind(node: Node, basis: Basis) -> int:
     if node.size is None or node.destroyed_at is not None or node.directive in GOING:
         return NO_SUPPLY
     if node.shutdown is not None:
-        return picture.IDLE if node.shutdown.cancelling else NO_SUPPLY
+        runs_dry = node.shutdown.runs_dry and node.slurm_busy
+        return picture.IDLE if node.shutdown.cancelling and not runs_dry else NO_SUPPLY
     if drained_by_us(node) is not None:
         return NO_SUPPLY
     if node.grace_until is not None:  # many turned down at once: nothing is booted in its place for a while
@@ -267,6 +268,10 @@ class Stock:
             self._spare_no_more(identity, lot)
             self._counts[lot] -= 1
             self._tally = None
+
+    def rooms(self) -> Iterator[tuple[str, str, Capacity]]:
+        """Of each node that works and of which something is left: its id, its pool, and what that is."""
+        return ((identity, self._free_in[identity], free) for identity, free in self._free.items())
 
     def census(self) -> Counter[tuple[str, NodeState]]:
         """All nodes by size and state."""

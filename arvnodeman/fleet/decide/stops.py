@@ -21,15 +21,19 @@ from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_placing import FromBefore, PoweredOff
+from arvnodeman.fleet.values.reasons_of_use import RunsDry
 
 _FAILED = frozenset({NodeState.UNPAIRED, NodeState.DOWN})  # a node that goes so has not come up
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
 
 
-def begin_shutdown(state: State, node: Node, kind: ShutdownKind, *, drained: bool = False) -> Shutdown:
-    """Begin the end of one node."""
+def begin_shutdown(
+    state: State, node: Node, kind: ShutdownKind, *, drained: bool = False, runs_dry: bool = False
+) -> Shutdown:
+    """Begin the end of one node. `runs_dry`: jobs are on it, and it goes when they have ended."""
     made = NameShutdown if state.policy.places else Shutdown
     shutdown = made(state.context, node, kind, state.roster.hostname(node), drained=drained)
+    shutdown.runs_dry = runs_dry
     if isinstance(shutdown, NameShutdown):
         shutdown.lost_name = _has_lost_name(state, node)
         shutdown.is_old = is_from_before(node)
@@ -211,7 +215,14 @@ def _goes(state: State, node: Node, stop: Stop) -> None:
         text = "Going on with the shutdown of %s, which Slurm shows drained by us"
         state.context.decide(Decided.SHUTDOWN, name, text, name)
         state.news += 1  # its size may be wanted: asked before it is destroyed
-    begin_shutdown(state, node, stop.kind, drained=stop.drained)
+    begin_shutdown(state, node, stop.kind, drained=stop.drained, runs_dry=isinstance(stop.reason, RunsDry))
+
+
+def reopen(state: State) -> None:
+    """Jobs wait: nodes that were to run dry, and on which jobs are yet, take new ones."""
+    for shutdown in [each for each in state.shutdowns.values() if each.runs_dry and each.node.slurm_busy]:
+        if shutdown.cancel("jobs wait that may have room on it"):
+            after_shutdown(state, shutdown)
 
 
 def adopt_drained(state: State) -> None:

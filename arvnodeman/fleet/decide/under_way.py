@@ -52,6 +52,8 @@ def _leaving(shutdown: Shutdown | None, zone: ZoneOf) -> Leaving | None:
     if shutdown is None or shutdown.cancelling or not shutdown.cancellable or shutdown.node.size is None:
         return None
     node = shutdown.node
+    if shutdown.runs_dry and node.slurm_busy:
+        return None  # no whole node
     pool = pool_of(node.size.id, zone(node.hostname)) if node.size is not None else ""
     return Leaving(node.id, shutdown.id, pool, shutdown.ends_at_once)
 

@@ -22,6 +22,7 @@ class ShutdownFacts(Operation):
         self.node = node
         self.kind = kind
         self.hostname = hostname  # None: no name in Slurm that this node may have
+        self.runs_dry = False  # jobs were on it when it began, and it goes when they have ended
         self.shared = False  # the name is another's: it is looked at, and never drained or set down
         record = node.record or node.prepared
         self.record_uuid = record.uuid if record is not None else None

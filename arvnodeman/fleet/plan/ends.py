@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 
+from arvnodeman.fleet.plan.closing import run_dry
 from arvnodeman.fleet.plan.picture import IDLE, Ends, Going, IdleBin, Keep, Kept, Picture, Stop, size_of
 from arvnodeman.fleet.plan.wishlist import Supply
 from arvnodeman.fleet.values import reasons
@@ -57,6 +58,12 @@ class NodeEnding:
         for node in at_once:
             self.verdicts.append(Keep(node.id, reasons.wanted(size_of(node.pool))))
         self._stop_unwanted()
+
+    def run_dry(self) -> None:
+        """No job waits: half-empty nodes may take no new ones."""
+        closed = run_dry(self._ends.partly_used, self._up - self._picture.policy.min_nodes)
+        self._up -= len(closed)
+        self.verdicts += closed
 
     def _choose_spare(self) -> None:
         """Of the idle nodes of a pool so many may go as were matched to nothing: those idle for longest, held ones

@@ -138,6 +138,21 @@ class Going(NamedTuple):
 Case = Keep | Stop | Kept | Going
 
 
+class PartlyUsed(NamedTuple):
+    """A node at work of which something is left."""
+
+    id: str
+    pool: str
+    price: float  # $/hour
+    has: Capacity
+    free: Capacity
+
+    @property
+    def empty(self) -> float:
+        """The part of it that is not used: of CPUs or memory, what is scarcer."""
+        return min(self.free.cpus / self.has.cpus, self.free.ram / self.has.ram if self.has.ram else 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Ends:
     """What may go, at a node poll."""
@@ -148,6 +163,7 @@ class Ends:
     busy: int = 0  # nodes that plainly work
     unlisted: int = 0  # nodes that no list shows, and that are coming
     may_unplan: bool = False  # a node that Slurm keeps for a job can be drained
+    partly_used: Sequence[PartlyUsed] = ()  # nodes at work that may take no new jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,11 @@ class Share(NamedTuple):
         return self.served < min(len(self.places), self.limit)
 
     @property
+    def wants(self) -> bool:
+        """Is a node coming for a job of it, or does one wait that may have some?"""
+        return bool(self.booting) or (self.waits and not self.never)
+
+    @property
     def never(self) -> str:
         """Why none of them can ever be served, in the words that their users read: they are to be cancelled."""
         return self.cause.text if isinstance(self.cause, reasons.Unsatisfiable) else ""
@@ -104,6 +109,8 @@ def plan(picture: Picture) -> Plan:
         in_the_way = booting.would_have_room(kept)
         seeks = partial(_seeks, shares.values())
         ending.walk(frozenset(take_back), ended, booting.room_wanted, seeks, in_the_way=in_the_way)
+        if not any(share.wants or share.in_rooms for share in shares.values()):
+            ending.run_dry()
     return Plan(
         shares=shares,
         tally=picture.tally,

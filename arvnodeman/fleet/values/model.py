@@ -364,6 +364,7 @@ class Policy:
     max_total_price: float = 0.0  # 0: no limit
     max_price_factor: float = 1.5
     max_jobs_per_node: int = 0  # of jobs that share; 0: no limit
+    drain_to_consolidate: bool = False  # half-empty nodes run dry where the others hold what is on them
     max_poll_time: float = 300.0
     poll_stale_after: float = 600.0
     boot_fail_after: float = 1800.0

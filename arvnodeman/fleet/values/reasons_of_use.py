@@ -52,6 +52,17 @@ class RoomInVain(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class RunsDry(Reason):
+    """It takes no new jobs, and goes when those on it have ended."""
+
+    goes: ClassVar[bool] = True
+
+    def words(self, t: float) -> str:
+        """no job waits, half of it is empty and what runs there would have room on others: it takes no new jobs."""
+        return "no job waits, half of it is empty and what runs there would have room on others: it takes no new jobs"
+
+
+@dataclass(frozen=True, slots=True)
 class KeptInVain(Reason):
     """Slurm keeps it for a job that cannot begin for a reason which nodes do not mend."""
 

@@ -196,7 +196,8 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "explain_after": 40.0,
     }
     lines = "".join(f"{name} = {value}\n" for name, value in options.items())
-    text = f"{GOOD}\n[Daemon]\n{lines}cancel_unsatisfiable = no\nkeep_drained = yes\ndispatcher = slurm\n"
+    lines += "cancel_unsatisfiable = no\nkeep_drained = yes\ndrain_to_consolidate = yes\ndispatcher = slurm\n"
+    text = f"{GOOD}\n[Daemon]\n{lines}"
     settings = loaded(text)
     policy = settings.policy()
     assert {name: getattr(policy, name) for name in options} == options
@@ -207,6 +208,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         True,
     )
     assert (policy.sections, policy.shutdown_windows) == (settings.sizes, (54, 5, 1))
+    assert policy.drain_to_consolidate
     assert not policy.explain_unsatisfiable
     assert not policy.places
     named = {
@@ -214,6 +216,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "cancel_unsatisfiable",
         "explain_unsatisfiable",
         "keep_drained",
+        "drain_to_consolidate",
         "slurm",
         "asks_scheduler",
         "places",

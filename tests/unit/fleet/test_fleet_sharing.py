@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from world import HOUR, MINUTE, policy
 
 from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.model import JobOwner, JobShape, ProviderSize, SizeSection
+from arvnodeman.fleet.values.reasons_of_use import RunsDry
+from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.simulation import Pace, Simulation
 
 OFFERS = (ProviderSize("wide", "wide", ram=64_000, disk=100, price=0.8, cores=16),)
@@ -82,3 +87,48 @@ def test_room_that_is_used_is_no_evidence() -> None:
         run.site.submit(small(cores=8), 110.0)
         run.advance(2 * MINUTE)
     assert not [line for line in run.notes if "Room on nodes at work" in line]
+
+
+def all_began(jobs: Sequence[SimJob]) -> bool:
+    return all(job.started is not None for job in jobs)
+
+
+def two_half_empty(**options: object) -> Simulation:
+    """Two nodes, each with a long job on it alone, some time after the others have ended."""
+    run = site(**options)
+    for _ in range(2):
+        jobs = [run.site.submit(small(cores=2), 6 * HOUR), run.site.submit(small(cores=14), 900.0)]
+        assert run.until(partial(all_began, jobs), HOUR)
+    run.advance(20 * MINUTE)
+    assert run.site.tally.created == 2
+    return run
+
+
+def test_half_empty_nodes_run_dry_where_an_operator_wants_it() -> None:
+    run = two_half_empty(drain_to_consolidate=True)
+    assert [operation.kind for operation in run.fleet.view.operations] == ["shutdown"]
+    (node,) = [node for node in run.fleet.view.nodes.values() if node.ending is not None]
+    assert isinstance(node.ending, RunsDry)
+    run.advance(HOUR)
+    assert len(run.site.clouds.nodes) == 2  # nobody is sent away
+    late = run.site.submit(small(cores=2), 600.0)
+    run.advance(3 * MINUTE)
+    assert late.started is not None
+    assert run.site.tally.created == 2
+    assert run.until(lambda: not run.site.clouds.nodes, 8 * HOUR)
+    assert not run.site.tally.busy_destroyed
+    assert all(job.runs == 1 for job in run.site.jobs.values())
+
+
+def test_half_empty_nodes_are_open_again_when_jobs_wait() -> None:
+    run = two_half_empty(drain_to_consolidate=True)
+    many = [run.site.submit(small(cores=12), 600.0) for _ in range(2)]
+    run.advance(4 * MINUTE)
+    assert not run.fleet.view.operations or run.fleet.view.operations[0].kind != "shutdown"
+    assert run.until(lambda: all(job.started is not None for job in many), 10 * MINUTE)
+    assert not run.site.tally.busy_destroyed
+
+
+def test_half_empty_nodes_take_new_jobs_else() -> None:
+    run = two_half_empty()
+    assert not run.fleet.view.operations
