@@ -117,14 +117,16 @@ class Bins:
 class Seeker:
     """Jobs of one group, and where they have got to in their search."""
 
+    in_rooms: int  # nodes that its jobs have where others work
+    in_new: int  # nodes that its jobs have, or share, among those that come by the plan
+    closed: bool  # there is nothing more for it
+    _chains: list[Bins]  # the first ones of those that it may have
+    _next: int  # of these
+    _at: Bins
+
     def __init__(self, group: Group, picture: Picture, declared: Mapping[str, Capacity]) -> None:
         self.group, self.shape = group, group.shape
         self.end = min(len(group.places), group.limit)  # so many of its jobs may have nodes
-        self.in_rooms = 0  # nodes that its jobs have where others work
-        self.in_new = 0  # nodes that its jobs have, or share, among those that come by the plan
-        self.closed = False  # there is nothing more for it
-        self._chains: list[Bins] = []  # their first ones
-        self._next = 0  # of these
         takes = self.shape.takes
         self.fills = takes is None  # nothing is left beside it
         self.needs_whole = takes is None or takes.ram == math.inf
@@ -316,10 +318,6 @@ class Packing:
             if full:
                 self.put(seeker, bins, each, full * nodes)
                 group.served += full * each
-            elif bins.count >= nodes:  # fewer jobs than there is room for
-                each = seeker.left
-                self.put(seeker, bins, each, nodes)
-                group.served += each
             else:
                 self.put_parts(seeker, seeker.find_parts(nodes))
 
