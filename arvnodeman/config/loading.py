@@ -292,10 +292,10 @@ class _Reading:
             return
         names = option_of(SizeSettings.node_names).name
         kept_by = arvados.node_records
-        if kept_by != KEPT_BY_SLURM_CLOUD and (kept_by != KEPT_BY_AUTO or arvados.host):
+        if kept_by == KEPT_BY_ARVADOS or (kept_by == KEPT_BY_AUTO and arvados.host):
             for size in sizes:
                 if size.node_names:
-                    wrong = "goes with [Arvados] node_records = slurm-cloud alone, and without a host; allowed: nothing"
+                    wrong = "goes with [Arvados] node_records = slurm or slurm-cloud; allowed: nothing"
                     self._problem(f"Size {size.id}", names, wrong)
         for name, wrong in names_of_two(sizes):
             self._problem(f"Size {name}", names, wrong)

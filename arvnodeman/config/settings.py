@@ -157,8 +157,10 @@ class SizeSettings:
     node_names: str = option(
         HOSTLIST,
         "",
-        "With node_records = slurm-cloud: the names in slurm.conf that nodes of this size get, as `m5l-[1-50]`. Empty: "
-        "those with the feature `instancetype=NAME`.",
+        "Where Slurm keeps the node records: the names in slurm.conf that nodes of this size get, and no others, as "
+        "`m5l-[1-50]`. Empty: with node_records = slurm-cloud those with the feature `instancetype=NAME`, else those "
+        "that no size lists. Slurm counts a node's CPUs and memory by the line of its name: sizes of different shape "
+        "whose nodes are shared need names of their own.",
     )
 
     def section(self, name: str, extra: Mapping[str, str]) -> SizeSection:

@@ -20,6 +20,7 @@ from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_jobs import Kind, SimGroup, SimJob, SimQueue
 from arvnodeman.foresight.sim_room import SharedNames, SimName, SimRoom, WholeNames
+from arvnodeman.foresight.sim_run_times import SimRunTimes
 from arvnodeman.slurm.words import node_work, state_of
 
 MAINTENANCE = "Reserved for maintenance"
@@ -52,6 +53,7 @@ class SimSlurm:
         self._room: SimRoom = (SharedNames if share else WholeNames)(self._by_number, self._fits)
         self._shown: dict[str, NodeWork] = {}
         self._changed: set[str] = set(self.names)
+        self._ran = SimRunTimes()
 
     # ---- what it says ------------------------------------------------------------------------------------------------
 
@@ -71,7 +73,7 @@ class SimSlurm:
         answers, state = self.answers(name), name.state
         if state == "idle" and answers and self._is_planned(name):
             state = "plnd"
-        if name.has is None:
+        if name.has is None or not answers:  # the next node under the name may be of another size
             return node_work(name.name, state, answers, name.weight, name.features, name.reason)
         work = state_of(state)
         return NodeWork(
@@ -104,6 +106,10 @@ class SimSlurm:
             else:
                 jobs.append(job.listed("Resources"))
         return tuple(jobs), refused
+
+    def run_times(self) -> Mapping[JobShape, float]:
+        """How long jobs that wait are likely to run, in seconds: of use where nodes are shared."""
+        return self._ran.of(self.queue.groups)
 
     @staticmethod
     def _is_up(name: SimName) -> bool:
@@ -183,6 +189,8 @@ class SimSlurm:
     def finish(self, job: SimJob) -> None:
         """A job has ended well."""
         job.done = True
+        if self._share:
+            self._ran.add(job.shape, job.duration)
         self._release(job)
         self.schedule()
 

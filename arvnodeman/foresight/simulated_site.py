@@ -84,7 +84,7 @@ class SimulatedSite(SimSite):
                 return RecordsListed(self.keeper.listed(), self.slurms.listed(), now, clock_offset=offset)
             case Poll.QUEUE:
                 jobs, refused = self.slurms.listed_jobs()
-                return QueueListed(jobs, now, refused)
+                return QueueListed(jobs, now, refused, run_times=self.slurms.run_times())
 
     def _do(self, step: Step) -> StepResult:
         match step:

@@ -11,6 +11,7 @@ from arvnodeman.config import Settings
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, SizeSection
 from arvnodeman.records.marks import NOBODYS_ADDRESS, read_mark
+from arvnodeman.records.shapes import false_promises
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
@@ -61,12 +62,13 @@ class Advice:
         return refusals(config, shown, names, partitions)
 
     def _warnings(
-        self, _config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Sequence[str]
+        self, config: Mapping[str, str], shown: Mapping[str, ShownNode], names: Sequence[str]
     ) -> Iterator[str]:
-        return warnings(shown, names, self._settings.sizes)
+        yield from warnings(shown, names, self._settings.sizes)
+        yield from false_promises(self._settings, config, self._partitions, shown, names)
 
     def _wants_partitions(self, config: Mapping[str, str]) -> bool:
-        return "SuspendProgram" in config
+        return "SuspendProgram" in config or (self._settings.shares and "SelectType" in config)
 
     def _configuration(self) -> Mapping[str, str]:
         now = self._monotonic()

@@ -16,6 +16,7 @@ from typing import ClassVar, TypeVar
 
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.config.settings import Settings
+from arvnodeman.config.size_names import names_in
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -25,6 +26,7 @@ from arvnodeman.fleet.values.model import (
     RemoteError,
     RemoteFailure,
     Secret,
+    SizeSection,
 )
 from arvnodeman.fleet.values.work import OUR_BOOT, OURS, drain_of, reason_for
 from arvnodeman.records.advice import Advice
@@ -64,6 +66,7 @@ class SlurmRecords:
         self._slurm = slurm or NamesInSlurm(settings.daemon.slurm_timeout)
         self._rest = settings.daemon.boot_fail_after * RESTS
         self._contacts: dict[str, Contact] = {}
+        self._sizes = sizes_of_names(settings.sizes)
         self._advice = Advice(settings, self._slurm)
 
     def ask_with(self, slurm: NamesInSlurm) -> None:
@@ -75,7 +78,7 @@ class SlurmRecords:
         `scontrol show config`, too. ErrorKind.REFUSED when Slurm is set up so that no node may be touched."""
         now = time.time()
         shown = self._slurm.shown()
-        names = names_of(self._settings, shown)
+        names, sizes = names_of(self._settings, shown), self._sizes
         self._advice.check(shown, names)
         records = []
         contacts: dict[str, Contact] = {}
@@ -86,7 +89,8 @@ class SlurmRecords:
             mark = read_mark(node.comment)
             if mark is not None and mark.instance_id:
                 contacts[name] = contact_of(node, mark.instance_id, self._contacts.get(name), now)
-            records.append(record_of(node, mark, contacts.get(name), free=is_free(node, mark, self._rest, now)))
+            free = is_free(node, mark, self._rest, now)
+            records.append(record_of(node, mark, contacts.get(name), free=free, size=sizes.get(name)))
         self._contacts = contacts
         return tuple(records)
 
@@ -113,11 +117,12 @@ class SlurmRecords:
         for intent, name in wishes:
             if name is None or taken.get(name) is not intent:
                 unknown = name is not None and name not in shown
-                found.append(unknown_name(name) if unknown and name is not None else self._no_name())
+                found.append(unknown_name(name) if unknown and name is not None else self._no_name(intent.size))
             elif name in failures:
                 found.append(failures[name])
             else:
-                record = record_of(shown[name], NameMark(intent=intent), None, free=False)
+                mark = NameMark(intent=intent)
+                record = record_of(shown[name], mark, None, free=False, size=self._sizes.get(name))
                 found.append(RecordPrepared(record, Secret("")))
         return found
 
@@ -131,6 +136,8 @@ class SlurmRecords:
     def _may_have(self, node: ShownNode, intent: BootIntent, now: float) -> bool:
         mark = read_mark(node.comment)
         ours = mark is not None and mark.intent is not None and mark.intent.token == intent.token
+        if self._sizes.get(node.name) not in (None, intent.size):
+            return False
         return ours or is_free(node, mark, self._rest, now)
 
     def describe(self, uuid: str, node: CloudNode) -> None:
@@ -175,9 +182,12 @@ class SlurmRecords:
             failures.setdefault(name, self._no_name())
         failures |= self._slurm.set_down_all({name: reasons[name] for name in drained if name not in failures})
 
-    def _no_name(self) -> RemoteFailure:
-        listed = self._settings.daemon.node_names or "every node of Slurm"
-        return RemoteFailure(RemoteError(ErrorKind.SLOTS, NO_NAME.format(listed), hint="[Daemon] node_names"))
+    def _no_name(self, size: str = "") -> RemoteFailure:
+        listed, hint = self._settings.daemon.node_names or "every node of Slurm", "[Daemon] node_names"
+        own = next((each.node_names for each in self._settings.sizes if each.id == size and each.node_names), "")
+        if own:
+            listed, hint = own, f"[Size {size}] node_names"
+        return RemoteFailure(RemoteError(ErrorKind.SLOTS, NO_NAME.format(listed), hint=hint))
 
 
 def only_one(found: Sequence[Found | RemoteFailure]) -> Found:
@@ -194,16 +204,24 @@ def unknown_name(name: str) -> RemoteFailure:
 
 
 def names_of(settings: Settings, shown: Mapping[str, ShownNode]) -> tuple[str, ...]:
-    """The names that are ours, in order: those of `node_names`, else all nodes of `partitions`, else all; never the
-    dummy of Arvados' dispatcher."""
+    """The names that are ours, in order: those that sizes have for themselves; for other sizes those of `node_names`,
+    else all nodes of `partitions`, else all; never the dummy of Arvados' dispatcher."""
     daemon = settings.daemon
+    own = [name for size in settings.sizes for name in names_in(size.node_names)]
+    if own and all(size.node_names for size in settings.sizes):
+        return tuple(dict.fromkeys(name for name in own if name != DUMMY_NODE))
     if daemon.node_names:
         names: Iterable[str] = hostlist(daemon.node_names)
     elif daemon.partitions:
         names = [name for name, node in shown.items() if not set(daemon.partitions).isdisjoint(node.partitions)]
     else:
         names = shown
-    return tuple(dict.fromkeys(name for name in names if name != DUMMY_NODE))
+    return tuple(dict.fromkeys(name for name in (*own, *names) if name != DUMMY_NODE))
+
+
+def sizes_of_names(sizes: Iterable[SizeSection]) -> Mapping[str, str]:
+    """Whose nodes alone may have a name, for the names that a size has for itself."""
+    return {name: size.id for size in sizes for name in names_in(size.node_names)}
 
 
 def contact_of(node: ShownNode, instance_id: str, before: Contact | None, now: float) -> Contact:
@@ -252,8 +270,10 @@ def is_free(node: ShownNode, mark: NameMark | None, rest: float, now: float) -> 
     return not (ours and node.reason_at is not None and 0 <= now - node.reason_at < rest)
 
 
-def record_of(node: ShownNode, mark: NameMark | None, contact: Contact | None, *, free: bool) -> NodeRecord:
-    """A name as a record."""
+def record_of(
+    node: ShownNode, mark: NameMark | None, contact: Contact | None, *, free: bool, size: str | None = None
+) -> NodeRecord:
+    """A name as a record. `size`: whose nodes alone may have it."""
     return NodeRecord(
         uuid=node.name,
         hostname=node.name,
@@ -268,4 +288,5 @@ def record_of(node: ShownNode, mark: NameMark | None, contact: Contact | None, *
         free=free,
         partitions=node.partitions,
         reserved=not _RESERVED.isdisjoint(node.flags),
+        size=size,
     )

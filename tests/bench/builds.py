@@ -31,7 +31,7 @@ PLACES: dict[str, tuple[str, ...]] = {  # of each name, newest first: the first 
     "StepDone": ("arvnodeman.fleet.messages",),
     "Footprint": ("arvnodeman.fleet.values.capacity",),
     **dict.fromkeys(
-        ("CloudNode", "Job", "NodeRecord", "JobShape", "Policy", "ProviderSize", "SizeSection"),
+        ("CloudNode", "Job", "JobOwner", "NodeRecord", "JobShape", "Policy", "ProviderSize", "SizeSection"),
         ("arvnodeman.fleet.values.model", "arvnodeman.fleet.model"),
     ),
 }

@@ -21,7 +21,7 @@ SHORT, LONG = (4.2, 0.94), (312.0, 0.03)  # gamma distributions of the natural l
 SLOPE, OFFSET = -0.0054, 0.78  # share of the short ones: SLOPE * cores + OFFSET
 RHYTHM, FIRST_HALF_HOUR = (8.1737, 3.9631), 11  # a gamma distribution over the half hours of a day
 LONGEST = 8 * 3600.0
-USERS = 60
+USERS = 200
 VOLLEY = 0.12  # of a user's sessions: the jobs come at once
 MB_OF_A_CORE = ((500, 2), (1000, 3), (1900, 4), (3800, 5), (7600, 2), (15_000, 0.5))  # and how often
 
@@ -34,6 +34,7 @@ class MadeUpJob(NamedTuple):
     cores: int
     ram: int
     nodes: int
+    user: int = 0
 
 
 class Offer(NamedTuple):
@@ -49,7 +50,7 @@ FAMILIES = (("lean", 2000, 0.0425), ("plain", 4000, 0.048), ("fat", 8000, 0.063)
 MENU = tuple(
     Offer(f"{name}{cores}", cores, cores * ram, cores * price)
     for name, ram, price in FAMILIES
-    for cores in (2, 8, 16, 48)
+    for cores in (2, 8, 16, 32)
 )
 """A dozen sizes, priced as the large clouds do it."""
 
@@ -60,15 +61,17 @@ class _Kind(NamedTuple):
     seconds: float
 
 
-def day_of_jobs(count: int, seed: int, *, most_cores: int = 48) -> list[MadeUpJob]:
+def day_of_jobs(count: int, seed: int, *, most_cores: int = 32) -> list[MadeUpJob]:
     """So many jobs that come within a day, by time. What is wider than half the largest node has several nodes."""
     rng = random.Random(seed)
     users = [[_kind(rng, most_cores) for _ in range(1 + int(rng.expovariate(0.5)))] for _ in range(USERS)]
     popular = list(itertools.accumulate((rank + 1) ** -0.9 for rank in range(USERS)))
     found: list[MadeUpJob] = []
     while len(found) < count:
-        kinds = users[bisect.bisect(popular, rng.random() * popular[-1])]
-        found += itertools.islice(_session(rng, kinds, most_cores), count - len(found))
+        user = bisect.bisect(popular, rng.random() * popular[-1])
+        kinds = users[user]
+        jobs = _session(rng, kinds, most_cores)
+        found += (job._replace(user=user) for job in itertools.islice(jobs, count - len(found)))
     return sorted(found)
 
 
@@ -101,9 +104,9 @@ def _session(rng: random.Random, kinds: Sequence[_Kind], most_cores: int) -> Ite
     """A user at work: a few jobs, minutes apart, or many at once."""
     volley = rng.random() < VOLLEY
     at, kind = _moment(rng), rng.choice(kinds)
-    for _ in range(min(int(rng.paretovariate(1.3)) * (8 if volley else 1), 400)):
+    for _ in range(min(int(rng.paretovariate(1.3)) * (8 if volley else 1), 64)):
         seconds = min(LONGEST, max(10.0, kind.seconds * rng.lognormvariate(0, 0.5)))
-        nodes = 1 if kind.cores <= most_cores // 2 else math.ceil(kind.cores / (most_cores // 3))
+        nodes = math.ceil(kind.cores / (most_cores // 2))
         cores = math.ceil(kind.cores / nodes)
         yield MadeUpJob(round(at % DAY, 1), round(seconds, 1), cores, cores * kind.ram, nodes)
         at += rng.random() * 2 if volley else rng.lognormvariate(5.3, 1.1)

@@ -38,10 +38,10 @@ def played(given: dict[str, Any]) -> dict[str, Any]:
     run = made(names, policy, offers, given["seed"], share=given["share"])
     at = run.agenda.at if hasattr(run, "agenda") else run.at
     start = run.now
-    for moment, seconds, cores, ram, nodes in given["jobs"]:
+    for moment, seconds, cores, ram, nodes, user in given["jobs"]:
         asked: dict[str, Any] = {"cores": cores, "ram": ram, "nodes": nodes}
         if given["share"]:
-            asked["takes"] = names.Footprint(cores, ram)
+            asked |= {"takes": names.Footprint(cores, ram), "owner": names.JobOwner(f"user{user}")}
         at(start + moment, partial(run.site.submit, names.JobShape(**asked), seconds))
     began = time.process_time()
     end = start + 1000 * 3600

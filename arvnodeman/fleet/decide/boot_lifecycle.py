@@ -37,12 +37,16 @@ def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE, *, name: s
 
 def _record_for(state: State, size: NodeSize, place: Place) -> str | None:
     """The first record for a node of this size. Where records are names, Slurm gives the node work of the partitions
-    that its name is in, and no other; names in reservations, or that other jobs ask for, come after the others."""
+    that its name is in, and no other; names in reservations, or that other jobs ask for, come after the others. A name
+    of a size is for its nodes alone, and a size that has such names gets no other."""
     stale = state.stale_records
+    owns = any(section.node_names for section in state.policy.sections if section.id == size.id)
     last: tuple[int, str] | None = None
     for uuid in stale:
         record = state.roster.records.get(uuid)
         if record is not None and not serves(record.partitions, size.partitions):
+            continue
+        if record is not None and record.is_name and record.size != (size.id if owns else None):
             continue
         if record is not None and record.is_name:
             zone = state.zone(record.hostname)

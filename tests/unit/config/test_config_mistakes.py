@@ -414,9 +414,10 @@ def test_where_slurm_places_jobs_names_belong_to_sizes(loaded: Loader) -> None:
             "[Size big] node_names: 's-[1..3]' is no list of node names",
         ),
         (
-            "= slurm-cloud",
-            "= slurm",
-            "[Size small] node_names: goes with [Arvados] node_records = slurm-cloud alone, and without a host; ",
+            "[Arvados]\nnode_records = slurm-cloud",
+            "[Cloud Create]\nping_host = localhost\n"
+            "[Arvados]\nhost = zyxwv.example.com\ntoken = s3same\nnode_records = arvados",
+            "[Size small] node_names: goes with [Arvados] node_records = slurm or slurm-cloud; allowed: nothing",
         ),
         (
             "cores = 4",

@@ -97,6 +97,31 @@ def test_a_size_takes_names_of_its_partitions_and_rests_when_there_are_none_whil
     assert [step.reuse for step in made.open(PrepareRecord) if step.intent.size == "small"] == ["m1", "m2"]
 
 
+def test_a_size_takes_names_of_its_own_and_rests_when_there_are_none_while_others_go_on() -> None:
+    sections = (
+        SizeSection("small", cores=1, instance_type="small"),
+        SizeSection("large", cores=4, instance_type="large", node_names="l[1-2]"),
+    )
+    names = name("l1", size="large"), name("c1"), name("c2"), name("l2", size="large", free=False)
+    made = world(*names, sections=sections).begin()
+    wide = jobs(2, JobShape(cores=4), name="wide")
+    made.cycle(*wide, *jobs(1, name="small"), times=2)
+    asked = {(step.intent.size, step.reuse) for step in made.open(PrepareRecord)}
+    assert asked == {("large", "l1"), ("large", None), ("small", "c1")}
+    made.fail(next(step for step in made.open(PrepareRecord) if step.reuse is None), ErrorKind.SLOTS)
+    assert not any("No free slot" in note.text for note in made.notes)
+
+
+def test_a_size_without_names_of_its_own_takes_none_of_anothers() -> None:
+    sections = (
+        SizeSection("small", cores=1, instance_type="small"),
+        SizeSection("large", cores=4, instance_type="large", node_names="l[1-2]"),
+    )
+    made = world(name("l1", size="large"), name("l2", size="large"), sections=sections).begin()
+    made.cycle(*jobs(1), times=2)
+    assert [step.reuse for step in made.open(PrepareRecord)] == [None]
+
+
 # ---- telling the keeper ----------------------------------------------------------------------------------------------
 
 

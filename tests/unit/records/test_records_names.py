@@ -9,7 +9,7 @@ from unittest.mock import Mock, call
 import pytest
 
 from arvnodeman.fleet.messages import RecordPrepared
-from arvnodeman.fleet.values.model import BootIntent, CloudNode, RemoteFailure
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, RemoteFailure, SizeSection
 from arvnodeman.records.marks import NOBODYS_ADDRESS, NameMark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.records.names import Contact, SlurmRecords, answers, contact_of, is_free, record_of
 from arvnodeman.slurm.errors import Refused, UnknownNode
@@ -175,7 +175,7 @@ def test_an_address_that_slurm_does_not_show_is_the_name() -> None:
 CLOUD = CloudNode("id", "cloud1", "i-1", address="10.0.0.5")
 
 
-def keeper(*shows: ShownNode) -> tuple[SlurmRecords, Mock]:
+def keeper(*shows: ShownNode, sizes: tuple[SizeSection, ...] = ()) -> tuple[SlurmRecords, Mock]:
     """`shows`: what Slurm shows of the names, each time that it is asked."""
     slurm = Mock(spec=NamesInSlurm)
     answers_ = iter(shows)
@@ -184,6 +184,7 @@ def keeper(*shows: ShownNode) -> tuple[SlurmRecords, Mock]:
         changed.return_value = {}
     settings = Mock()
     settings.daemon.boot_fail_after, settings.daemon.node_names = 1800.0, "cloud[1-9]"
+    settings.sizes = sizes
     return SlurmRecords(settings, slurm), slurm
 
 
@@ -286,3 +287,17 @@ def test_a_name_that_is_not_drained_is_not_resumed() -> None:
     made, slurm = keeper(shown("ALLOCATED", reason="Node Manager boot (1a2b-3)", slurmd_started=1.0))
     made.describe("cloud1", CLOUD)
     assert said(slurm) == [call.note_all([NameNote("cloud1", mark_of_node("i-1"), "10.0.0.5")])]
+
+
+def test_a_name_of_a_size_is_for_its_nodes_alone() -> None:
+    sizes = (SizeSection("small", 2, "small", node_names="cloud[2-3]"), SizeSection("big", 8, "big"))
+    made, slurm = keeper(*[shown("DOWN", "DRAIN", SILENT, reason=OURS, reason_at=0.0)] * 9, sizes=sizes)
+    other, own = replace(INTENT, size="big"), INTENT
+    found = made.prepare_all([(other, "cloud2"), (own, "cloud3"), (own, None), (other, "cloud1")])
+    assert isinstance(found[1], RecordPrepared)
+    assert isinstance(found[3], RecordPrepared)
+    assert [found[1].record.size, found[3].record.size] == ["small", None]
+    failures = [each.error for each in (found[0], found[2]) if isinstance(each, RemoteFailure)]
+    assert [error.hint for error in failures] == ["[Daemon] node_names", "[Size small] node_names"]
+    assert "node_names has cloud[2-3], and each is in use" in failures[1].text
+    assert said(slurm)

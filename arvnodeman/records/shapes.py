@@ -1,0 +1,61 @@
+"""Do the names that nodes get in Slurm promise what the nodes have? That counts where jobs share nodes.
+
+Slurm counts CPUs and memory by the line of the name in slurm.conf, whatever node has registered under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from arvnodeman.config import Settings
+from arvnodeman.config.size_names import few, names_in
+from arvnodeman.fleet.values.model import SizeSection
+from arvnodeman.slurm.sharing import rules_of
+from arvnodeman.slurm.show import ShownNode
+
+BY_NAME = "where jobs share nodes, Slurm counts CPUs and memory by the line of the name in slurm.conf"
+
+
+def false_promises(
+    settings: Settings,
+    config: Mapping[str, str],
+    partitions: Mapping[str, Mapping[str, str]],
+    shown: Mapping[str, ShownNode],
+    names: Sequence[str],
+) -> Iterator[str]:
+    """What is lost, a line for each reason. Nothing where no job shares a node of these names."""
+    if not settings.shares:
+        return
+    rules, _ = rules_of(config, partitions, None)
+    if rules is None or not any(
+        rules.partitions.intersection(shown[name].partitions) for name in names if name in shown
+    ):
+        return
+    own = {name for size in settings.sizes for name in names_in(size.node_names)}
+    common = [name for name in names if name not in own and name in shown]
+    without = [size for size in settings.sizes if not size.node_names]
+    if common and (wrong := _differ(without, (shown[name] for name in common))):
+        yield (
+            f"{few(common)}: any node of {_listed(without)} may get such a name, and {wrong}: {BY_NAME}, so that what "
+            "a larger node has more is lost, and a smaller one gets more jobs than it has CPUs for; give each size "
+            "node_names"
+        )
+    for size in settings.sizes:
+        mine = [name for name in names_in(size.node_names) if name in shown]
+        if mine and (wrong := _differ([size], (shown[name] for name in mine))):
+            yield f"[Size {size.id}] node_names: {wrong}: {BY_NAME}"
+
+
+def _differ(sizes: Sequence[SizeSection], nodes: Iterable[ShownNode]) -> str:
+    """How many CPUs there are by the names and by the sizes, where these are not the same; '' where they are. Of CPUs
+    that are threads a core may have any number."""
+    declared = {node.cpus for node in nodes if node.cpus}
+    offered = {f"{size.cores:g}" for size in sizes if size.cores}
+    if declared == offered or not declared or not offered:
+        return ""
+    counts = " or ".join(sorted(declared, key=float))
+    return f"the names have CPUs={counts}, the nodes cores = {' or '.join(sorted(offered, key=float))}"
+
+
+def _listed(sizes: Sequence[SizeSection]) -> str:
+    return few([f"[Size {size.id}]" for size in sizes])
