@@ -48,7 +48,7 @@ def fits_in(shape: JobShape, free: Capacity) -> bool:
     if takes is None or takes.ram == math.inf:
         if not free.whole:
             return False
-    elif takes.ram_by_cpu and free.ram < _ram_taken(takes, free):
+    elif free.ram < _ram_taken(takes, free):
         return False
     if takes is not None and free.cpus < _cpus_taken(takes, free):
         return False

@@ -65,6 +65,13 @@ def test_memory(shape: JobShape, fit: int) -> None:
     assert how_many(shape, NODE, MOST) == fit
 
 
+def test_what_a_job_takes_is_to_be_there_also_where_it_asks_for_less() -> None:
+    """--mincpus and --mem-per-cpu, on a Slurm that gives a job as many CPUs."""
+    shape = replace(job(3, 300), ram=100)
+    assert fits_in(shape, replace(NODE, ram=300))
+    assert not fits_in(shape, replace(NODE, ram=299))
+
+
 def test_what_is_left() -> None:
     left = less(NODE, job(3, 300, ram_by_cpu=True))
     assert left == Capacity(4, 3600.0, threads=2, jobs=1, whole=False)
