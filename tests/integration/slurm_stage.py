@@ -58,12 +58,19 @@ class Stage:
 
     # ---- the daemon ------------------------------------------------------------------------------------------------
 
-    def daemon(self, environment: Mapping[str, str] | None = None, **options: object) -> DaemonProcess:
-        """Start a daemon with these options of [Daemon]."""
+    def daemon(
+        self,
+        environment: Mapping[str, str] | None = None,
+        sections: Mapping[str, Mapping[str, object] | None] | None = None,
+        **options: object,
+    ) -> DaemonProcess:
+        """Start a daemon with these options of [Daemon]. `sections`: what others have; None takes one away."""
         number = len(self.daemons)
         log = self.folder / f"log{number}"
         config = self.site.write_config(
-            self.folder / f"site{number}.cfg", {"Logging": {"file": log, "level": "INFO"}}, **options
+            self.folder / f"site{number}.cfg",
+            {"Logging": {"file": log, "level": "INFO"}, **(sections or {})},
+            **options,
         )
         daemon = DaemonProcess(config, log, environment or self.site.environment())
         self.daemons.append(daemon)
