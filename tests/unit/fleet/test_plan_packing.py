@@ -11,10 +11,11 @@ from pictures import bounds, picture
 from test_plan_sharing import ALL, job, loads, made, room, served, sizes
 
 from arvnodeman.fleet.plan.packing import Bins, Seeker, declared_by
-from arvnodeman.fleet.plan.picture import IDLE, ROOM, NodeTally
+from arvnodeman.fleet.plan.picture import IDLE, ROOM, NodeTally, Pending
 from arvnodeman.fleet.plan.wishlist import Group
 from arvnodeman.fleet.sizes.fit import how_many, less
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
+from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import JobShape, Place
 
 
@@ -155,3 +156,30 @@ def test_the_fullest_room_is_filled_first() -> None:
     of = made({job(2, size="sixteen"): [0], job(3, 500, size="sixteen"): [1]}, NodeTally(rooms=rooms, nodes=4))
     assert served(of) == [(1, 0, 1), (1, 0, 1)]
     assert Counter(len(new.jobs) for new in of.boots) == {}
+
+
+def test_parts_are_taken_as_many_as_a_job_lacks() -> None:
+    nodes = NodeTally(supply={"sixteen": (1, 0, 3, 0)}, nodes=4, up=4)
+    pending = [Pending(number, "sixteen") for number in (1, 2, 3)]
+    of = made({job(16, nodes=3, size="sixteen"): [0]}, nodes, pending=pending)
+    assert served(of) == [(1, 0, 0)]
+    assert of.end_boots == [3]
+
+
+def test_parts_go_where_jobs_like_it_have_some() -> None:
+    """Four nodes whole, and two jobs: the second shares the nodes of the first."""
+    nodes = NodeTally(supply={"sixteen": (1, 0, 4, 0)}, nodes=5, up=5)
+    pending = [Pending(number, "sixteen") for number in (1, 2, 3, 4)]
+    of = made({job(8, nodes=3, size="sixteen"): [0, 1]}, nodes, pending=pending)
+    assert served(of) == [(2, 0, 0)]
+    assert of.end_boots == [4, 3]
+
+
+@pytest.mark.parametrize("gres", [(), (("gpu", 1),)])
+def test_jobs_that_are_there_count_to_the_most_on_a_node(gres: Gres) -> None:
+    free = Capacity(8, 9000, (("gpu", 2),), jobs=1, whole=False)
+    nodes = NodeTally(rooms={"gpu": {free: 1}}, nodes=1)
+    of = made({job(1, gres=gres, size="gpu"): [0, 1]}, nodes, options={"max_jobs_per_node": 2})
+    assert served(of) == [(2, 1, 1)]
+    full = made({job(1, gres=gres, size="gpu"): [0, 1]}, nodes, options={"max_jobs_per_node": 1})
+    assert served(full) == [(2, 2, 0)]
