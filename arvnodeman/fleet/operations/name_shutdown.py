@@ -17,9 +17,10 @@ from arvnodeman.fleet.operations.shutdown_stages import ShutdownStage
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import Directive, RemoteError
 from arvnodeman.fleet.values.placed import GivenBack, NamesOpened, PlacedJob
-from arvnodeman.fleet.values.work import Power
+from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind
 
 BOOTING = (Power.WANTED, Power.STARTING)
+UP = (Power.ON, Power.LEAVING)
 FIRST_LOOKS = 20  # these come soon, the others when drains are looked at
 
 
@@ -162,20 +163,35 @@ class NameShutdown(Shutdown):
     def _gone_seen(self, seen: NodeSeen) -> None:
         """No list shows it. What is powered down has no job that could end; what is to be, is so soon."""
         work = seen.node
-        if work is not None and work.is_off and not self.node.cloud.goes_stopped:
+        if not self.context.gate.lets_requests:
+            self._later()
+        elif work is not None and work.is_off and not self.node.cloud.goes_stopped:
             self._clear_traces(busy=False)
         elif work is not None and work.power in BOOTING and self.ours:
             self._later()
-        elif work is not None and work.power is Power.ON and work.responding and not self._is_known_gone:
-            self.cancel(f"it gives signs of life: Slurm says {work.state.said}")
+        elif work is not None and work.responding and work.power in UP and not self._is_known_gone:
+            self._answers(work)
         else:
             super()._gone_seen(seen)
 
     @property
     def _is_known_gone(self) -> bool:
-        """It was listed once, and is not any more, or only as stopped. One that no list ever showed would be destroyed
-        without more ado; where its name is up and answers, that would be a node that jobs may have at any moment."""
+        """It was listed once, and is not any more, or only as stopped."""
         return self.node.listed or self.node.cloud.goes_stopped
+
+    def _answers(self, work: NodeWork) -> None:
+        """No list ever showed it, and its name is up and answers: jobs may come to it at any moment. So it is powered
+        down as one that idles, and destroyed when it is; one that works, or is in somebody's hands, stays."""
+        if work.state.busy or self.node.directive is Directive.HOLD:
+            self.cancel(f"it gives signs of life: Slurm says {work.state.said}")
+        elif work.power is Power.LEAVING:
+            self._later()
+        elif self.ours:
+            self._undrained_seen()
+        elif work.state.kind is WorkKind.FREE:
+            super()._drain()
+        else:
+            self.cancel(f"it gives signs of life: Slurm says {work.state.said}")
 
     def _may_destroy(self) -> None:
         self.context.info("Checking that node is still eligible for shutdown", logger=self.logger)
@@ -186,7 +202,7 @@ class NameShutdown(Shutdown):
 
     def _say_down(self) -> None:
         """Of a name that is powered down, or waits for another node, there is nothing to say."""
-        if self._power in (Power.ON, Power.LEAVING) and self.hostname and not (self.shared or self.lost_name):
+        if self._power in UP and self.hostname and not (self.shared or self.lost_name):
             self.send(SetNodeDown(self.id, self.hostname, self.reason, logger=self.logger))
         else:
             self._release()
