@@ -264,3 +264,39 @@ def test_a_job_costs_the_same_however_many_nodes_are_full_and_jobs_wait() -> Non
         return calls(come)
 
     assert cost(200) < 1.2 * cost(20)
+
+
+def test_how_long_jobs_are_likely_to_run_is_told_by_those_that_ended() -> None:
+    """The median of those alike; of others that of all. Where nobody shares, nobody asks."""
+    scene = Scene(share=True)
+    scene.up("big")
+    for seconds in (100.0, 300.0, 200.0):
+        scene.site.submit(shape(1), seconds)
+    scene.site.submit(shape(2), 50.0)
+    full = scene.site.submit(shape(1, 99_999), 1.0)
+    like = scene.site.submit(shape(1, nodes=9), 1.0)
+    assert scene.queue().run_times == {}
+    scene.advance(400)
+    for _ in range(8):
+        scene.site.submit(shape(1), 1000.0)
+    waits = scene.site.submit(shape(1), 1000.0)
+    assert not waits.nodes
+    assert scene.queue().run_times == {full.shape: 200.0, like.shape: 200.0, waits.shape: 200.0}
+    alone = Scene()
+    alone.up()
+    alone.site.submit(JobShape(), 10.0)
+    alone.advance(20)
+    alone.site.submit(JobShape(cores=99), 10.0)
+    assert alone.queue().run_times == {}
+
+
+def test_what_a_node_has_is_not_told_of_the_next_one_under_its_name() -> None:
+    scene = Scene(share=True, slots=1)
+    node, hostname = scene.up("big")
+    assert shown(scene, hostname).has is not None
+    scene.site.do((DestroyNode(1, node),))
+    (record,) = scene.records().records
+    scene.boot("small", record.uuid)
+    assert (shown(scene, hostname).has, shown(scene, hostname).free) == (None, None)
+    scene.advance(200)
+    assert shown(scene, hostname).has == Capacity(2, 4000)
