@@ -134,9 +134,11 @@ class PlacedNames:
         return work is not None and work.power in BOOTING and work.state.kind is WorkKind.UNHEARD
 
     def is_up(self, name: str) -> bool:
-        """Has its node registered?"""
+        """Has its node registered? One that goes when no job is on it has the job that is placed there first."""
         work = self.work.get(name)
-        return work is not None and work.power is Power.ON
+        if work is None:
+            return False
+        return work.power is Power.ON or (work.power is Power.LEAVING and work.state.works)
 
     def may_be_booted(self, name: str) -> bool:
         """Has nobody a node for it, as far as marks and lists tell?"""

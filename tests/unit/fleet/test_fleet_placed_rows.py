@@ -332,6 +332,32 @@ def test_leaving_and_finishing_without_a_machine_is_set_down() -> None:
     assert [step.hostname for step in world.open(SetNodeDown)] == ["small-1"]
 
 
+def test_a_job_that_came_to_a_node_about_to_go_gets_its_other_nodes() -> None:
+    """Else both wait for each other: the node goes when the job has ended, which cannot begin. Row O10."""
+    world = with_machine(Power.ON)
+    world.cycle()
+    world.obey_up_to(LookAtNode)
+    world.place("1", "small-1", "small-2")
+    world.word("small-1", Power.LEAVING, LEAVES, placed=True)
+    world.settle()
+    cycles(world)
+    assert world.booted() == ["small-2"]
+    assert world.destroyed() == []
+    world.registers("small-2")
+    world.word("small-1", Power.GOING)
+    cycles(world)
+    assert world.destroyed() == ["i-small-1"]
+
+
+def test_a_job_whose_node_is_empty_and_about_to_go_is_not_placed_there_any_more() -> None:
+    """The queue is older than the list of names: nothing is booted for it. Row O10."""
+    world = with_machine(Power.ON)
+    world.place("1", "small-1", "small-2")
+    world.word("small-1", Power.LEAVING, WorkState(WorkKind.DRAINED, "idle!"))
+    cycles(world)
+    assert world.booted() == []
+
+
 @pytest.mark.parametrize("kind", [OUR_CLOSING, OUR_RETURN])
 def test_a_name_that_is_slow_to_be_closed_is_not_set_down(kind: str) -> None:
     """It is about to be powered down, and has had no machine. Row O10."""
