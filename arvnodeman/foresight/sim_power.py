@@ -87,7 +87,7 @@ class PowerName:
     @property
     def answers(self) -> bool:
         """Its slurmd lives."""
-        return self.node is not None and self.node.up and not self.node.gone
+        return self.node is not None and self.node.up and not (self.node.gone or self.node.dead)
 
     @property
     def base(self) -> str:
