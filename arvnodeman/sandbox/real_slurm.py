@@ -29,7 +29,7 @@ from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.real_slurm_conf import Ports, Shape, SlurmMissing, missing, search_path, write_conf
 
 _START = 30.0  # seconds that munged and slurmctld may take, each
-_STOP = 20.0  # seconds that slurmctld may take to save its state and end
+_STOP = 120.0  # seconds that slurmctld may take to save its state and end: it waits for nodes that do not answer
 _ANSWER = 60.0  # seconds that the ward may take for one request
 _LOOK = 0.02
 _GIVEN_UP = re.compile(r"Nodes (\S+) not responding, setting DOWN")
