@@ -143,6 +143,8 @@ def _counted(fields: Mapping[str, str], rules: SharingRules) -> NodeRoom:
     state = fields.get("State", "")
     if "INVALID_REG" in state:
         return NodeRoom(None, None, "it registered with less than slurm.conf says")
+    if cpus < 1:
+        return NodeRoom(None, None, f"it has {cpus} CPUs for jobs")
     if used > cpus:
         return NodeRoom(has, None, f"{used} CPUs are allocated of {cpus}")
     if rules.memory and ram_used > ram:

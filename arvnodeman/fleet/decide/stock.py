@@ -240,17 +240,19 @@ class Stock:
     def _put_room(self, identity: str, node: Node | None, zone: ZoneOf | None) -> None:
         """Note what is left of a node that works. It is counted apart, for of few it is the same."""
         free = room_of(node) if node is not None else None
-        before = self._free.get(identity)
-        if free is None and before is None:
+        before, pool_before = self._free.get(identity), self._free_in.get(identity, "")
+        pool = ""
+        if node is not None and node.size is not None and free is not None:
+            pool = pool_of(node.size.id, zone(node.hostname) if zone is not None else ())
+        if (free, pool) == (before, pool_before):
             return
         if before is not None:
-            alike = self._rooms[self._free_in.pop(identity)]
-            del self._free[identity]
+            alike = self._rooms[pool_before]
+            del self._free[identity], self._free_in[identity]
             alike[before] -= 1
             if not alike[before]:
                 del alike[before]
-        if node is not None and node.size is not None and free is not None:
-            pool = pool_of(node.size.id, zone(node.hostname) if zone is not None else ())
+        if free is not None and pool:
             alike = self._rooms.setdefault(pool, {})
             alike[free] = alike.get(free, 0) + 1
             self._free[identity], self._free_in[identity] = free, pool

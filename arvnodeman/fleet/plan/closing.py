@@ -7,6 +7,7 @@ empty; the node of which most is saved goes first.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 from arvnodeman.fleet.plan.picture import PartlyUsed, Stop
@@ -16,7 +17,11 @@ from arvnodeman.fleet.values.reasons_of_use import RunsDry
 
 def run_dry(nodes: Sequence[PartlyUsed], most: int) -> list[Stop]:
     """Those that take no new jobs from now on, `most` at most."""
-    room = {node.id: (node.free.cpus, node.free.ram) for node in nodes}
+    room: dict[str, list[tuple[int, float, str]]] = {}  # by pool: what is free, the least first
+    for node in nodes:
+        room.setdefault(node.pool, []).append(_left(node))
+    for alike in room.values():
+        alike.sort()
     hosts: set[str] = set()  # that are to hold what runs on others
     closed: list[Stop] = []
     for node in sorted(nodes, key=lambda node: (-node.price * node.empty, node.id)):
@@ -25,12 +30,17 @@ def run_dry(nodes: Sequence[PartlyUsed], most: int) -> list[Stop]:
         if node.id in hosts or node.empty < 0.5 or node.free.gres != node.has.gres:
             continue
         cpus, ram = node.has.cpus - node.free.cpus, node.has.ram - node.free.ram
-        others = [each for each in nodes if each.pool == node.pool and each.id != node.id and each.id in room]
-        fitting = [each.id for each in others if room[each.id][0] >= cpus and room[each.id][1] >= ram]
-        if fitting:
-            host = min(fitting, key=lambda each: (room[each], each))
-            room[host] = room[host][0] - cpus, room[host][1] - ram
-            del room[node.id]
-            hosts.add(host)
+        alike = room[node.pool]
+        fitting = range(bisect_left(alike, (cpus,)), len(alike))
+        host = next((at for at in fitting if alike[at][1] >= ram and alike[at][2] != node.id), None)
+        if host is not None:
+            left, ram_left, name = alike.pop(host)
+            insort(alike, (left - cpus, ram_left - ram, name))
+            del alike[bisect_left(alike, _left(node))]
+            hosts.add(name)
             closed.append(Stop(node.id, ShutdownKind.UNWANTED, RunsDry(), works=True))
     return closed
+
+
+def _left(node: PartlyUsed) -> tuple[int, float, str]:
+    return node.free.cpus, node.free.ram, node.id

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from pictures import ONE, bounds, gone, picture
 from world import policy
 
+from arvnodeman.fleet.plan.closing import run_dry
 from arvnodeman.fleet.plan.picture import Ends, PartlyUsed, Stop
 from arvnodeman.fleet.plan.plan import plan
 from arvnodeman.fleet.values.capacity import Capacity
@@ -77,3 +80,29 @@ def test_where_gres_are_used_nothing_is_closed() -> None:
     has = Capacity(16, 16_000, (("gpu", 2),))
     node = PartlyUsed("a", "small", 0.8, has, Capacity(14, 14_000, (("gpu", 1),), jobs=1, whole=False))
     assert closed(node, used("b", 2)) == ["b"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_many_nodes_those_run_dry_that_the_rule_says_word_for_word(seed: int) -> None:
+    rng = random.Random(seed)
+    nodes = [
+        used(f"n{number}", cpus := rng.randint(1, 15), 1000 * cpus + rng.choice([0, 500]), rng.choice(["x", "y"]))
+        for number in range(60)
+    ]
+    room = {node.id: (node.free.cpus, node.free.ram) for node in nodes}
+    hosts: set[str] = set()
+    expected = []
+    for node in sorted(nodes, key=lambda node: (-node.price * node.empty, node.id)):
+        if node.id in hosts or node.empty < 0.5:
+            continue
+        cpus, ram = HAS.cpus - node.free.cpus, HAS.ram - node.free.ram
+        mates = [each.id for each in nodes if each.pool == node.pool and each.id != node.id and each.id in room]
+        fitting = [each for each in mates if room[each][0] >= cpus and room[each][1] >= ram]
+        if fitting:
+            host = min(fitting, key=lambda each: (room[each], each))
+            room[host] = room[host][0] - cpus, room[host][1] - ram
+            del room[node.id]
+            hosts.add(host)
+            expected.append(node.id)
+    assert expected
+    assert [stop.id for stop in run_dry(nodes, len(nodes))] == expected

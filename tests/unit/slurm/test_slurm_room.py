@@ -82,6 +82,7 @@ def test_where_memory_is_not_counted_a_node_has_what_it_has() -> None:
     ("old", "new", "why"),
     [
         ("CPUAlloc=2", "CPUAlloc=7", "7 CPUs are allocated of 6"),
+        ("CPUEfctv=6", "CPUEfctv=0", "it has 0 CPUs for jobs"),
         ("AllocMem=100", "AllocMem=3501", "3501 MB are allocated of 3500"),
         ("CPUAlloc=2", "CPUAlloc=0", "100 MB are allocated and no CPU, as of a suspended job"),
         ("State=MIXED", "State=IDLE+DRAIN+INVALID_REG", "it registered with less than slurm.conf says"),
