@@ -31,6 +31,7 @@ LAYERS = (
     {"actors", "history", "journal"},
     {"traces"},
     {"manage", "foresight"},
+    {"whatif"},
     {"commands", "launcher", "sandbox"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,1 @@
+"""What if: the site's own jobs, played through the code that really decides."""

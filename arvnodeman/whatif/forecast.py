@@ -1,0 +1,106 @@
+"""What came of a scenario, in figures. `Forecast` is what `simulate --json` prints: its fields are its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+
+class WaitTimes(Struct, frozen=True, kw_only=True):
+    """How long jobs waited, from the moment in which they could have run. Seconds; 0 where there are no jobs."""
+
+    jobs: int  # that began
+    mean: float
+    median: float
+    p90: float
+    p99: float
+    longest: float
+
+
+class JobCounts(Struct, frozen=True, kw_only=True):
+    """Jobs of the trace by what became of them. They add up to `all`."""
+
+    all: int
+    done: int
+    running: int  # at the end
+    waiting: int  # at the end
+    withdrawn: int  # that their users took back while they waited, as the trace tells
+    impossible: int  # that no size fits
+    requeues: int  # times that a job lost its node and began again; beside the sum
+
+
+class Hours(Struct, frozen=True, kw_only=True):
+    """Hours of nodes by what they did. They add up to what is paid for."""
+
+    booting: float
+    idle: float
+    busy: float
+    ending: float
+
+
+class BootedNodes(Struct, frozen=True, kw_only=True):
+    """What one size, or one kind of purchase, was used for."""
+
+    boots: int
+    hours: float
+    cost: float  # $
+
+
+class HeldBack(Struct, frozen=True, kw_only=True):
+    """What kept jobs from having a node, beside the time that a boot takes."""
+
+    reason: str  # kind of reason, as the metrics name it
+    jobs: int  # that had it at some time
+    hours: float  # of jobs that had it
+    example: str  # as `explain` told it of the first of them
+
+
+class LowestCost(Struct, frozen=True, kw_only=True):
+    """Less is not possible. $ for the jobs that were done, boots, idle time and waiting left out."""
+
+    alone: float  # each job alone on the cheapest size that fits it, for exactly its run time
+    fluid: float  # what they use of cores and memory, at the best price of each, where nodes are shared without loss
+    job_hours: float  # asked for
+
+
+class Impossible(Struct, frozen=True, kw_only=True):
+    """Jobs of one shape that no size fits."""
+
+    shape: str
+    jobs: int
+    first: str  # id of one
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """Moments are UTC seconds since the epoch, money is in $."""
+
+    began: float  # of the first submit
+    ended: float  # until when it was played
+    partial: bool  # stopped before the last job had ended
+    seed: int
+    jobs: JobCounts
+    waits: WaitTimes
+    waits_by_partition: dict[str, WaitTimes]
+    waits_by_account: dict[str, WaitTimes]  # the 50 with most jobs; the rest as `other`
+    traced_waits: WaitTimes  # that the trace itself tells, of the same jobs
+    node_hours: Hours
+    cost: float
+    by_size: dict[str, BootedNodes]
+    by_purchase: dict[str, BootedNodes]  # on-demand, preemptible
+    boots: int
+    failed_boots: int
+    most_nodes: int
+    held: list[HeldBack]  # the longest first
+    lowest: LowestCost
+    impossible: list[Impossible]
+    remarks: list[str]  # what was assumed
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A forecast with what `Forecast` sums up, by job of the scenario, in its order."""
+
+    forecast: Forecast
+    waits: Sequence[float | None]  # seconds; None: it never began
