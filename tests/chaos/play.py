@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -196,3 +197,6 @@ def _keep(site: SiteProcess, folder: Path, plan: Plan) -> None:
         for each in site.get("events")["events"]
     ]
     (folder / "events.txt").write_text("".join(lines))
+    if plan.records == PLACES:
+        log = Path(site.environment()["SLURM_CONF"]).parent / "log" / "slurmctld.log"
+        shutil.copy(log, folder / log.name)
