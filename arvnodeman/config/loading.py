@@ -6,11 +6,12 @@ and errors for `check-config`. No line quotes the value of a secret.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from arvnodeman.config import ini
+from arvnodeman.config.assignments import Assignment, is_size, merged
 from arvnodeman.config.cloud_options import PING_HOST, WITHOUT_PREEMPTIBLE
 from arvnodeman.config.daemon import DaemonSettings
 from arvnodeman.config.kinds import LEVEL, value_of
@@ -49,6 +50,8 @@ from arvnodeman.fleet.values.model import Secret, SizeSection
 TYPO_LIKENESS = 0.8  # names in a size section are free, but one this like a known name is taken for a slip
 NOT_IN_SLURM = " \t,&|*()[]=\"'\\"  # characters that a Slurm feature cannot hold
 
+SET = "--set"  # stands for the file in mistakes of what was given beside it
+
 SectionT = TypeVar("SectionT")
 
 
@@ -61,10 +64,14 @@ class ConfigError(Exception):
         self.warnings = warnings
 
 
-def load(path: str) -> Settings:
-    """Read the file. Raises ConfigError with every mistake in it; asks nothing over the network."""
-    file = ini.read(path)
-    reading = _Reading(path, file)
+def load(path: str, assignments: Sequence[Assignment] = (), *, offline: bool = False) -> Settings:
+    """Read the file. Raises ConfigError with every mistake in it; asks nothing over the network.
+
+    `assignments`: options that have another value than in the file; their mistakes begin with `--set`, as people give
+    them. `offline`: for those who never ask cloud or API server: what these alone need may be missing.
+    """
+    reading = _Reading(path, ini.read(path), assignments, offline=offline)
+    file = reading.file
     settings = reading.settings() if file.sections else None
     if settings is None or reading.problems:
         raise ConfigError(tuple(reading.problems), tuple(reading.warnings))
@@ -92,17 +99,29 @@ def examine(path: str) -> Findings:
 class _Reading:
     """One reading of one file: collects problems and warnings on the way to Settings."""
 
-    def __init__(self, path: str, file: ini.IniFile, *, fill_in: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        file: ini.IniFile,
+        assignments: Sequence[Assignment] = (),
+        *,
+        fill_in: bool = False,
+        offline: bool = False,
+    ) -> None:
         """`fill_in`: make settings of a bad file, too."""
         self.path = path
-        self._fill_in = fill_in
-        self.file = file
+        self._fill_in, self._offline = fill_in, offline
+        self._assigned = {(each.section, each.key) for each in assignments}
+        sections, mistakes = merged(file.sections, assignments if file.sections else ())
+        self.file = replace(file, sections=sections)
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self._unread: set[Option] = set()  # options whose values could not be read; something stands in for them
         self.provider = self._text(option_of(CloudSettings.provider)) or ""
         for problem in file.problems:
             self._add(self.problems, problem)
+        for mistake in mistakes:
+            self._add(self.problems, mistake, SET)
 
     def settings(self) -> Settings | None:
         """The settings, or None when there are problems that nothing can stand in for."""
@@ -138,12 +157,13 @@ class _Reading:
         )
         return _settled(given)
 
-    def _add(self, lines: list[str], text: str) -> None:
-        """One line, whatever characters are in names and values."""
-        lines.append("".join(c if c.isprintable() else ascii(c)[1:-1] for c in f"{self.path}: {text}"))
+    def _add(self, lines: list[str], text: str, place: str = "") -> None:
+        """One line, whatever characters are in names and values. `place`: where not in the file."""
+        lines.append("".join(c if c.isprintable() else ascii(c)[1:-1] for c in f"{place or self.path}: {text}"))
 
     def _problem(self, section: str, name: str, text: str) -> None:
-        self._add(self.problems, f"[{section}] {name}: {text}")
+        place = SET if (section, name.lower()) in self._assigned else ""
+        self._add(self.problems, f"[{section}] {name}: {text}", place)
 
     def _wrong(self, option: Option, text: str) -> None:
         self._problem(option.section, option.name, text)
@@ -208,7 +228,7 @@ class _Reading:
     def _sizes(self) -> list[SizeSection]:
         sizes: list[SizeSection] = []
         seen: set[str] = set()
-        for section in filter(_is_size, self.file.sections):
+        for section in filter(is_size, self.file.sections):
             name = section.partition(" ")[2].strip()
             if not name:
                 self._add(self.problems, f"[{section}]: a size needs a name: [Size NAME]")
@@ -219,7 +239,7 @@ class _Reading:
             size = self._size(section, name)
             if size is not None:
                 sizes.append(size)
-        if not any(map(_is_size, self.file.sections)):
+        if not any(map(is_size, self.file.sections)):
             self._add(self.problems, "there is no [Size NAME] section; at least one is required")
         return sizes
 
@@ -241,7 +261,7 @@ class _Reading:
 
     def _warn_of_unknown(self) -> None:
         for section, texts in self.file.sections.items():
-            declared_in = SIZE if _is_size(section) else section
+            declared_in = SIZE if is_size(section) else section
             if declared_in not in SECTIONS:
                 self._add(
                     self.warnings,
@@ -276,7 +296,7 @@ class _Reading:
         slurm, kept_by = daemon.dispatcher == "slurm", arvados.node_records
         host, token = option_of(ArvadosSettings.host), option_of(ArvadosSettings.token)
         records = option_of(ArvadosSettings.node_records)
-        if arvados.host and not arvados.token and self._was_read(ArvadosSettings.token):
+        if arvados.host and not (arvados.token or self._offline) and self._was_read(ArvadosSettings.token):
             self._wrong(token, "missing; required with host: one word, kept secret")
         if not arvados.host and kept_by == KEPT_BY_ARVADOS:
             self._wrong(records, f"arvados needs [Arvados] host; allowed: {host.allowed}")
@@ -329,6 +349,8 @@ class _Reading:
 
     def _check_required(self) -> None:
         """What this cloud cannot do without."""
+        if self._offline:
+            return
         kept_by_slurm = self._text(option_of(ArvadosSettings.node_records)) in (KEPT_BY_SLURM, KEPT_BY_SLURM_CLOUD)
         pinged = bool(self._text(option_of(ArvadosSettings.host))) and not kept_by_slurm
         for option in OPTIONS:
@@ -357,10 +379,6 @@ def _settled(given: Settings) -> Settings:
         arvados=settled(given.arvados),
         cloud=settled(given.cloud),
     )
-
-
-def _is_size(section: str) -> bool:
-    return section == "Size" or section.startswith("Size ")
 
 
 def _nearest_section(section: str) -> str:

@@ -101,6 +101,7 @@ def test_an_option_is_declared_in_exactly_one_place() -> None:
     for section, setting in SETTINGS:
         assert fields.count((section.__name__, setting.attribute)) == 1
     assert {name for name, _ in fields} - {section.__name__ for section in CLASSES} == {
+        "Assignment",
         "Change",
         "Details",
         "Findings",
