@@ -17,7 +17,8 @@ Kind = tuple[str, frozenset[str]]  # of a node: size at the cloud, features in S
 
 @dataclass(slots=True, eq=False)
 class SimGroup:
-    """Jobs of one shape: when the first cannot start, none of them can."""
+    """Jobs of one shape: when the first cannot start, none of them can. Such as begin together with others are a group
+    each."""
 
     shape: JobShape
     turns: list[Turn] = field(default_factory=list)  # a heap; jobs that wait no more leave it late
@@ -41,6 +42,7 @@ class SimJob:
     cancelled: str = ""
     started: float | None = None
     group: SimGroup | None = None
+    company: list[SimJob] = field(default_factory=list)  # those that begin together, itself included; else none
 
     @property
     def waits(self) -> bool:
@@ -62,7 +64,7 @@ class SimQueue:
     """What waits. The list is made anew only where it has changed."""
 
     def __init__(self) -> None:
-        self.groups: dict[JobShape, SimGroup] = {}  # of which some job waits
+        self.groups: dict[SimGroup, None] = {}  # of which some job waits
         self._known: dict[JobShape, SimGroup] = {}
         self._turns: list[Turn] = []
         self._jobs: dict[Turn, SimJob] = {}
@@ -75,8 +77,10 @@ class SimQueue:
         turn, group = job.turn, job.group
         if group is None:
             group = job.group = self._known.setdefault(job.shape, SimGroup(job.shape))
+            if job.company:
+                group = job.group = SimGroup(group.shape)
         if not group.waiting:
-            self.groups[job.shape] = group
+            self.groups[group] = None
         group.waiting += 1
         heapq.heappush(group.turns, turn)
         insort(self._turns, turn)
@@ -91,7 +95,7 @@ class SimQueue:
         group.waiting -= 1
         if not group.waiting:
             group.turns.clear()
-            del self.groups[job.shape]
+            del self.groups[group]
         del self._turns[bisect_left(self._turns, turn)], self._jobs[turn]
         self._listed.pop(turn, None)
         self._changed = True

@@ -94,8 +94,9 @@ class SimRoom(Protocol):
     def for_one(self, group: SimGroup) -> Iterable[SimGroup]:
         """The same, when a job has just joined this group."""
 
-    def find(self, group: SimGroup) -> list[SimName]:
-        """As many names as one job of it has, those that it would get; fewer where there are no more."""
+    def find(self, group: SimGroup, *, anywhere: bool = False) -> list[SimName]:
+        """As many names as one job of it has, those that it would get; fewer where there are no more. `anywhere`: what
+        holds for other jobs does not for this one, as it begins together with others."""
 
     def settled(self) -> None:
         """What could begin has begun."""
@@ -137,7 +138,7 @@ class WholeNames:
         """No other job could start before, so none can now."""
         return (group,)
 
-    def find(self, group: SimGroup) -> list[SimName]:
+    def find(self, group: SimGroup, *, anywhere: bool = False) -> list[SimName]:
         """The first free names."""
         kinds = [numbers for kind, numbers in self._free.items() if self._fits(group, kind)]
         return [self._by_number[number - 1] for number in islice(heapq.merge(*kinds), group.shape.nodes)]
@@ -205,12 +206,12 @@ class SharedNames:
         """Where another of the group waits already, there is no room for any of it."""
         return (group,) if group.waiting == 1 else ()
 
-    def find(self, group: SimGroup) -> list[SimName]:
+    def find(self, group: SimGroup, *, anywhere: bool = False) -> list[SimName]:
         """The names of least weight, and of these the first."""
         if group.shape.nodes > 1:
             fitting = (name for name in self._in_order(group) if self._may_have(group, name))
             return list(islice(fitting, group.shape.nodes))
-        if self._offered is not None:
+        if self._offered is not None and not anywhere:
             return list(islice((name for name in self._offered if self._may_have(group, name)), 1))
         for weight in sorted(self._levels):
             found = min(self._firsts(group, self._levels[weight]), default=None)

@@ -6,6 +6,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from arvnodeman.fleet.messages import (
     CloudListed,
@@ -32,6 +33,13 @@ class Nature:
     boot: float = 120.0  # from create to first contact, a fifth more or less
     never_pings: float = 0.0
     dies: float = 0.0  # to vanish at some time in its first two hours
+
+
+class Fate(NamedTuple):
+    """What is to become of a node: in how many seconds after its create; None: never."""
+
+    up: float | None
+    vanishes: float | None = None
 
 
 class SimSite(ABC):
@@ -111,16 +119,22 @@ class SimSite(ABC):
         if found is not None:
             return found
         node = self.clouds.create(step, self._name("i-"), self._agenda.now)
-        rng, nature = self._rng, self.nature
-        if rng.random() < nature.never_pings:
+        fate = self._fate(node)
+        if fate.up is None:
             node.dead = True
         else:
-            self._agenda.at(self._agenda.now + nature.boot * (0.8 + 0.4 * rng.random()), lambda: self._boot_ends(node))
-        if rng.random() < nature.dies:
-            self._agenda.at(self._agenda.now + rng.random() * 7200, lambda: self._die(node))
+            self._agenda.at(self._agenda.now + fate.up, lambda: self._boot_ends(node))
+        if fate.vanishes is not None:
+            self._agenda.at(self._agenda.now + fate.vanishes, lambda: self._die(node))
         shown = self.clouds.shown(node.id)
         assert shown is not None
         return shown
+
+    def _fate(self, node: SimNode) -> Fate:
+        """What is to become of a new node."""
+        rng, nature = self._rng, self.nature
+        up = None if rng.random() < nature.never_pings else nature.boot * (0.8 + 0.4 * rng.random())
+        return Fate(up, rng.random() * 7200 if rng.random() < nature.dies else None)
 
     def _destroy(self, identity: str) -> None:
         self._before_destroy(self.clouds.node(identity))

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.values.capacity import Capacity
-from arvnodeman.fleet.values.gres import Gres, meets
+from arvnodeman.fleet.values.features import meets
+from arvnodeman.fleet.values.gres import Gres
+from arvnodeman.fleet.values.gres import meets as has_gres
 from arvnodeman.fleet.values.model import (
     ErrorKind,
     Job,
@@ -54,6 +56,7 @@ class SimSlurm:
         self._shown: dict[str, NodeWork] = {}
         self._changed: set[str] = set(self.names)
         self._ran = SimRunTimes()
+        self.watch: Callable[[SimName], None] | None = None  # is told of each name that has changed
 
     # ---- what it says ------------------------------------------------------------------------------------------------
 
@@ -89,7 +92,7 @@ class SimSlurm:
         """Slurm keeps it for a job that has to wait for the end of a maintenance."""
         return bool(self.rules.never) and any(
             MAINTENANCE in self.rules.never.get(group.shape.owner.qos, "") and self._fits(group, self._kind(name))
-            for group in self.queue.groups.values()
+            for group in self.queue.groups
         )
 
     def listed_jobs(self) -> tuple[Sequence[Job], dict[JobShape, list[Job]]]:
@@ -109,7 +112,7 @@ class SimSlurm:
 
     def run_times(self) -> Mapping[JobShape, float]:
         """How long jobs that wait are likely to run, in seconds: of use where nodes are shared."""
-        return self._ran.of(self.queue.groups)
+        return self._ran.of(group.shape for group in self.queue.groups)
 
     @staticmethod
     def _is_up(name: SimName) -> bool:
@@ -214,7 +217,7 @@ class SimSlurm:
 
     def schedule(self) -> None:
         """Start what can start, by turn; what has to wait keeps nobody else from it."""
-        self._start_of(self._room.new_to(self.queue.groups.values()))
+        self._start_of(self._room.new_to(self.queue.groups))
         self._room.settled()
 
     def _start_of(self, groups: Iterable[SimGroup]) -> None:
@@ -228,26 +231,51 @@ class SimSlurm:
         heapq.heapify(heads)
         while heads and self._room:
             _, job, group = heads[0]
-            fitting = self._room.find(group)
-            if len(fitting) < group.shape.nodes:
+            if not job.waits or not self._begins(job, group):  # it may have begun together with another
                 heapq.heappop(heads)
                 continue
-            self._begin(job, fitting)
             following = self.queue.first(group)
             if following is None:
                 heapq.heappop(heads)
             else:
                 heapq.heapreplace(heads, (following.turn, following, group))
 
-    def _begin(self, job: SimJob, names: list[SimName]) -> None:
+    def _begins(self, job: SimJob, group: SimGroup) -> bool:
+        """Let a job begin, with those that begin together with it, where there is room."""
+        together = [part for part in job.company if part.waits]
+        if len(together) > 1:
+            return self._begin_together(together)
+        fitting = self._room.find(group)
+        if len(fitting) < group.shape.nodes:
+            return False
+        self._take(job, fitting)
+        self._start(job)
+        return True
+
+    def _begin_together(self, parts: Sequence[SimJob]) -> bool:
+        """All of them, or none."""
+        taken: list[SimJob] = []
+        for part in parts:
+            group = part.group
+            fitting = self._room.find(group, anywhere=True) if group is not None else []
+            if group is None or len(fitting) < group.shape.nodes:
+                for other in taken:
+                    self._release(other)
+                    self.queue.add(other)
+                return False
+            self._take(part, fitting)
+            taken.append(part)
+        for part in parts:
+            self._start(part)
+        return True
+
+    def _take(self, job: SimJob, names: list[SimName]) -> None:
         self.queue.remove(job)
         job.nodes = tuple(name.name for name in names)
         for name in names:
             name.take(job)
-            self._changed.add(name.name)
-            name.version += 1
+            self._note(name)
             self._room.taken(name, self._takes_jobs(name))
-        self._start(job)
 
     def _fits(self, group: SimGroup, kind: Kind) -> bool:
         known = group.fits.get(kind)
@@ -260,12 +288,13 @@ class SimSlurm:
         bound = self.rules.partitions.get(identity, ())
         if bound and shape.partitions and not set(bound) & set(shape.partitions):
             return False
+        if shape.features and not meets(shape.features, features, shape.nodes):
+            return False
         if shape.size is not None:
             return f"instancetype={shape.size}" in features
         size = self.sizes[identity]
-        return (
-            size.cores >= shape.cores and size.ram >= shape.ram and meets(self.rules.gres.get(identity, ()), shape.gres)
-        )
+        has = self.rules.gres.get(identity, ())
+        return size.cores >= shape.cores and size.ram >= shape.ram and has_gres(has, shape.gres)
 
     @staticmethod
     def _kind(name: SimName) -> Kind:
@@ -273,9 +302,14 @@ class SimSlurm:
 
     def changed(self, name: SimName) -> None:
         """Something of a name or its node is another: it may have room for jobs now, or none any more."""
+        self._note(name)
+        self._room.changed(name, self._takes_jobs(name))
+
+    def _note(self, name: SimName) -> None:
         self._changed.add(name.name)
         name.version += 1
-        self._room.changed(name, self._takes_jobs(name))
+        if self.watch is not None:
+            self.watch(name)
 
     def _takes_jobs(self, name: SimName) -> Kind | None:
         """As which a name takes jobs, if it has room for them; None: it takes none."""

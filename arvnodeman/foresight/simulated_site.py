@@ -7,7 +7,9 @@ repeats.
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Sequence
 
 from arvnodeman.fleet.messages import (
     CancelJob,
@@ -59,12 +61,14 @@ class SimulatedSite(SimSite):
         slots: int = 64,
         names: bool = False,
         share: bool = False,
+        offers: tuple[ProviderSize, ...] | None = None,
     ) -> None:
-        """`share`: several jobs may be on a node."""
+        """`sizes`: of nodes, by the name of their section. `share`: several jobs may be on a node. `offers`: what the
+        provider lists, where it has other names for them."""
         super().__init__(agenda, rng, addresses=names)
         self.jobs: dict[str, SimJob] = {}
         self.slurms = SimSlurm(sizes, slots, self._job_started, share=share)
-        self._sizes = sizes
+        self._offers = sizes if offers is None else offers
         self._names = SimNames(agenda, self.slurms) if names else None
         self.keeper: SimKeeper = self._names or SimRecords(agenda, self.clouds, self.tally, slots, self._halt)
         self._observed: dict[str, float] = {}  # when Slurm was last asked about a node, by hostname
@@ -89,7 +93,7 @@ class SimulatedSite(SimSite):
     def _do(self, step: Step) -> StepResult:
         match step:
             case ListSizes():
-                return self._sizes
+                return self._offers
             case PrepareRecord():
                 return self.keeper.prepare(step)
             case DescribeRecord():
@@ -108,7 +112,7 @@ class SimulatedSite(SimSite):
         slurm, now = self.slurms, self._agenda.now
         match step:
             case DescribeNode():
-                slurm.describe(step.hostname, frozenset({f"instancetype={step.size}"}), step.weight)
+                slurm.describe(step.hostname, frozenset({f"instancetype={step.size}", *step.gives}), step.weight)
                 slurm.schedule()
             case OfferFeatures():
                 for hostname in step.hostnames:
@@ -183,12 +187,26 @@ class SimulatedSite(SimSite):
 
     # ---- jobs --------------------------------------------------------------------------------------------------------
 
-    def submit(self, shape: JobShape, duration: float, priority: int = 0) -> SimJob:
-        """sbatch."""
-        identity = self._name("zzzzz-dz642-")
-        job = SimJob(identity, shape, duration, priority, self._agenda.now, self._serial)
-        self.jobs[job.id] = job
+    def submit(self, shape: JobShape, duration: float, priority: int = 0, identity: str = "") -> SimJob:
+        """sbatch. `duration`: seconds, infinity where somebody else ends it. `identity`: where it has one already."""
+        job = self._new_job(shape, duration, priority, identity)
         self.slurms.submit(job)
+        return job
+
+    def submit_together(self, parts: Sequence[tuple[JobShape, float, str]]) -> Sequence[SimJob]:
+        """The parts of a heterogeneous job, which begin together: shape, duration and identity of each."""
+        jobs = [self._new_job(shape, duration, 0, identity) for shape, duration, identity in parts]
+        for job in jobs:
+            job.company = jobs
+        for job in jobs:
+            self.slurms.submit(job)
+        return jobs
+
+    def _new_job(self, shape: JobShape, duration: float, priority: int, identity: str) -> SimJob:
+        name = self._name("zzzzz-dz642-")
+        job = self.jobs[identity or name] = SimJob(
+            identity or name, shape, duration, priority, self._agenda.now, self._serial
+        )
         return job
 
     def cancel(self, job: SimJob, reason: str) -> None:
@@ -206,6 +224,11 @@ class SimulatedSite(SimSite):
         def end() -> None:
             alive = all(node is not None and not node.gone for node in nodes)
             if job.runs == run and job.nodes and alive:
-                self.slurms.finish(job)
+                self._finish(job)
 
-        self._agenda.at(self._agenda.now + job.duration, end)
+        if job.duration < math.inf:
+            self._agenda.at(self._agenda.now + job.duration, end)
+
+    def _finish(self, job: SimJob) -> None:
+        """A job ends."""
+        self.slurms.finish(job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -33,6 +33,9 @@ class Pace:
     poll: float = 60.0
     max_wait: float = 300.0  # between polls that fail
     step: float = 1.0  # there and back
+    polls: Mapping[Poll, float] = field(default_factory=dict)  # of lists that are polled more often, or less
+    wake: float = 0.0  # so often it is looked whether jobs came, and if so `woken` are polled at once; 0: never
+    woken: frozenset[Poll] = frozenset({Poll.QUEUE})
 
 
 @dataclass(slots=True, repr=False)
@@ -44,6 +47,7 @@ class SiteLife(Generic[Site]):
     seed: int = 0
     pace: Pace = field(default_factory=Pace)
     slots: int = 64
+    start: float = EPOCH  # when it begins
     before: Callable[[Any, World], World] | None = None  # what stands before the site
     rng: random.Random = field(init=False)
     agenda: Agenda = field(init=False)
@@ -57,10 +61,11 @@ class SiteLife(Generic[Site]):
     watch: Watcher | None = None
     events: int = 0
     _daemon: InTurn = field(init=False)
+    _wakes: bool = False
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)  # noqa: S311 - a simulation, not a secret
-        self.agenda = Agenda(EPOCH)
+        self.agenda = Agenda(self.start)
         self.site = self._make_site()
         self.faulty = FaultyWorld(self.site, self.rng)
         self.world = self.faulty if self.before is None else self.before(self, self.faulty)
@@ -92,11 +97,12 @@ class SiteLife(Generic[Site]):
     def _start(self) -> None:
         self.site.daemon_started()
         self.fleet = Fleet(self.policy, self.wall())
-        times = PollTimes(self.pace.poll, self.pace.max_wait)
+        pace = self.pace
+        times = {poll: PollTimes(pace.polls.get(poll, pace.poll), pace.max_wait) for poll in Poll}
         self._daemon = InTurn(
             WatchedBrain(self.fleet, self._told),
             self.world,
-            dict.fromkeys(Poll, times),
+            times,
             wall=self.wall,
             steady=lambda: self.agenda.now,
             write=self._write,
@@ -121,22 +127,37 @@ class SiteLife(Generic[Site]):
         if note.level >= WARNING:
             self.notes.append(note.text % note.args)
 
+    def jobs_came(self) -> None:
+        """It is seen at the next look that jobs have come."""
+        pace = self.pace
+        if pace.wake and not self._wakes:
+            self._wakes = True
+            since = (self.agenda.now - self.start) % pace.wake
+            self.agenda.at(self.agenda.now + pace.wake - since, self._wake)
+
+    def _wake(self) -> None:
+        self._wakes = False
+        self._daemon.poll_now(self.pace.woken)
+
     # ---- time -------------------------------------------------------------------------------------------------------
 
     def advance(self, seconds: float) -> None:
         """Let so much time pass."""
         agenda, daemon = self.agenda, self._daemon
         end = agenda.now + seconds
-        while True:
-            site, ours = agenda.next(), daemon.next()
-            if min(site, ours) > end:
-                break
-            if site <= ours:
-                agenda.turn()
-            else:
-                agenda.now = max(agenda.now, ours)
-                daemon.turn()
+        while min(agenda.next(), daemon.next()) <= end:
+            self.turn()
         agenda.now = end
+
+    def turn(self) -> None:
+        """Let the next thing happen, whenever that is."""
+        agenda, daemon = self.agenda, self._daemon
+        site, ours = agenda.next(), daemon.next()
+        if site <= ours:
+            agenda.turn()
+        else:
+            agenda.now = max(agenda.now, ours)
+            daemon.turn()
 
     def until(self, condition: Callable[[], bool], limit: float) -> bool:
         """Let time pass, a quarter of a poll at a time, until something is so."""

@@ -6,7 +6,7 @@ In virtual time a moment comes by itself; in real time, somebody sleeps until `n
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from arvnodeman.fleet.brain import Brain
@@ -78,6 +78,12 @@ class InTurn:
             self._put(_Due(self._steady() + self._takes, self._following(), step))
         self._loop.arm()
 
+    def poll_now(self, polls: Collection[Poll]) -> None:
+        """Bring these polls forward."""
+        self._next = None
+        for poll in polls:
+            self._plans[poll].bring_forward(self._steady())
+
     def sent(self) -> list[tuple[float, Step]]:
         """Steps that are on their way to the World, and when each gets there: they do so also if this one is killed."""
         return [(due.at, due.step) for due in self._due if due.answer is None]
@@ -107,5 +113,4 @@ class InTurn:
         self.tell(heard)
 
     def _bring_forward(self, command: PollNow) -> None:
-        for poll in command.polls:
-            self._plans[poll].bring_forward(self._steady())
+        self.poll_now(command.polls)

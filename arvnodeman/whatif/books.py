@@ -1,0 +1,129 @@
+"""The books of what is played: hours and dollars of nodes, by what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from arvnodeman.fleet.values.model import NodeSize
+from arvnodeman.foresight.sim_cloud import SimNode
+from arvnodeman.whatif.forecast import BootedNodes, Hours
+
+ON_DEMAND, PREEMPTIBLE = "on-demand", "preemptible"
+HOUR = 3600.0
+
+
+class Doing(IntEnum):
+    """What a node does."""
+
+    BOOTS = 0
+    IS_IDLE = 1
+    WORKS = 2
+    ENDS = 3
+
+
+@dataclass(slots=True, eq=False)
+class _Account:
+    """Of one node."""
+
+    size: str
+    created: float
+    doing: Doing
+    since: float
+    times: list[float] = field(default_factory=lambda: [0.0] * len(Doing))
+
+    def now(self, doing: Doing, moment: float) -> None:
+        self.times[self.doing] += moment - self.since
+        self.doing, self.since = doing, moment
+
+
+@dataclass(slots=True)
+class _Sum:
+    boots: int = 0
+    seconds: float = 0.0
+
+
+class Books:
+    """One account for each node that there is, and sums of those that have gone."""
+
+    def __init__(self, sizes: Iterable[NodeSize]) -> None:
+        self._sizes = {size.id: size for size in sizes}
+        self._open: dict[str, _Account] = {}
+        self._sums = {size: _Sum() for size in self._sizes}
+        self._times = [0.0] * len(Doing)
+        self._counts = [0] * len(Doing)
+        self.most = 0
+        self.failed = 0  # never came up
+
+    def created(self, node: SimNode, now: float) -> None:
+        """A node is made, and is paid for."""
+        self._open[node.id] = _Account(node.size, now, Doing.BOOTS, now)
+        self._sums[node.size].boots += 1
+        self._counts[Doing.BOOTS] += 1
+        self.most = max(self.most, len(self._open))
+
+    def does(self, node: SimNode, doing: Doing, now: float) -> None:
+        """From now on."""
+        account = self._open.get(node.id)
+        if account is not None and account.doing is not doing:
+            self._counts[account.doing] -= 1
+            self._counts[doing] += 1
+            account.now(doing, now)
+
+    def gone(self, node: SimNode, now: float) -> None:
+        """It is paid for no more."""
+        account = self._open.pop(node.id)
+        self._counts[account.doing] -= 1
+        self._close(account, now)
+
+    def _close(self, account: _Account, now: float) -> None:
+        account.now(account.doing, now)
+        self._sums[account.size].seconds += now - account.created
+        for doing, seconds in enumerate(account.times):
+            self._times[doing] += seconds
+
+    def close(self, now: float) -> None:
+        """Nothing more is played."""
+        for account in self._open.values():
+            self._close(account, now)
+        self._open.clear()
+
+    # ---- what is in them ---------------------------------------------------------------------------------------------
+
+    def number(self, doing: Doing) -> int:
+        """Nodes that do this now."""
+        return self._counts[doing]
+
+    @property
+    def price(self) -> float:
+        """$ an hour of all nodes that there are now."""
+        return sum(self._sizes[account.size].price for account in self._open.values())
+
+    @property
+    def boots(self) -> int:
+        """Nodes that were made."""
+        return sum(each.boots for each in self._sums.values())
+
+    def hours(self) -> Hours:
+        """Of all nodes that have gone."""
+        booting, idle, busy, ending = (seconds / HOUR for seconds in self._times)
+        return Hours(booting=booting, idle=idle, busy=busy, ending=ending)
+
+    def by_size(self) -> dict[str, BootedNodes]:
+        """Of those that were made at all, in the order of the names."""
+        return {name: self._of([name]) for name in sorted(self._sums) if self._sums[name].boots}
+
+    def by_purchase(self) -> dict[str, BootedNodes]:
+        """The same, together."""
+        names: dict[str, list[str]] = {}
+        for name in sorted(self._sums):
+            if self._sums[name].boots:
+                names.setdefault(PREEMPTIBLE if self._sizes[name].preemptible else ON_DEMAND, []).append(name)
+        return {purchase: self._of(names[purchase]) for purchase in sorted(names)}
+
+    def _of(self, names: Iterable[str]) -> BootedNodes:
+        sums = [(self._sums[name], self._sizes[name].price) for name in names]
+        hours = sum(each.seconds for each, _ in sums) / HOUR
+        cost = sum(each.seconds / HOUR * price for each, price in sums)
+        return BootedNodes(boots=sum(each.boots for each, _ in sums), hours=hours, cost=cost)

@@ -1,0 +1,249 @@
+"""Plays a scenario: the very Fleet, on a site in virtual time, with the jobs of a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from arvnodeman.config import Settings
+from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.model import NodeSize
+from arvnodeman.foresight.sim_jobs import SimJob
+from arvnodeman.foresight.simulation import Pace, SiteLife
+from arvnodeman.traces.job import TracedJob
+from arvnodeman.whatif.books import Books
+from arvnodeman.whatif.forecast import Forecast, Impossible, JobCounts, Played
+from arvnodeman.whatif.load import Load, Part
+from arvnodeman.whatif.lowest import LowestCosts
+from arvnodeman.whatif.scenario import Scenario
+from arvnodeman.whatif.site import PlayedSite
+from arvnodeman.whatif.waits import MOST_ACCOUNTS, by_name, wait_times
+
+BEFORE = 2  # polls that the daemon has made when the first job comes
+AFTER = 86_400.0  # seconds after the last job in which nodes may go yet
+IN_VAIN = 7 * 86_400.0  # seconds in which no job begins or ends although some wait
+SPARE_NAMES = 16  # beside max_nodes: a name rests a while
+TURNS = 256  # events between two looks whether somebody wants it to stop
+
+
+def play(
+    scenario: Scenario,
+    *,
+    progress: Callable[[float], object] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Played:
+    """What comes of it. `progress` is told now and then what share of the jobs is over; once `stop` says so, the
+    forecast is of what has been until then."""
+    playing = Playing(scenario)
+    partial_ = playing.run(progress, stop)
+    return playing.played(partial_=partial_)
+
+
+@dataclass(slots=True, repr=False)
+class WhatIfLife(SiteLife[PlayedSite]):
+    """A Fleet on the site of a scenario."""
+
+    make: Callable[[WhatIfLife], PlayedSite] | None = field(default=None, kw_only=True)
+
+    def _make_site(self) -> PlayedSite:
+        assert self.make is not None
+        return self.make(self)
+
+
+class Playing:
+    """One scenario while it is played."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        settings = scenario.settings
+        policy = settings.policy()
+        table = SizeTable(policy.sections, scenario.sizes, policy.node_mem_scaling)
+        self._sizes: tuple[NodeSize, ...] = table.cheapest_first
+        self._load = Load(scenario.jobs, table, policy)
+        self._books = Books(self._sizes)
+        self._lowest = LowestCosts(self._sizes)
+        self._waits: list[float | None] = [None] * len(scenario.jobs)
+        self._runs: dict[str, int] = {}  # jobs that are there, by id: places in the trace
+        self._done = self._left = self._requeues = 0
+        self._news = self._start()
+        self._life = WhatIfLife(
+            policy,
+            scenario.sizes,
+            scenario.seed,
+            pace_of(settings),
+            slots=scenario.names or policy.max_nodes + max(SPARE_NAMES, policy.max_nodes // 10),
+            start=self._start(),
+            before=lambda life, _: life.site,
+            make=self._make_site,
+        )
+        self._come()
+
+    def _start(self) -> float:
+        before = BEFORE * max(map(self._scenario.settings.poll_time_of, Poll))
+        return (self._load.first if self._load.first is not None else 0.0) - before
+
+    def _make_site(self, life: WhatIfLife) -> PlayedSite:
+        return PlayedSite(
+            life.agenda, self._scenario, self._sizes, self._books, life.slots, began=self._began, ended=self._ended
+        )
+
+    # ---- time --------------------------------------------------------------------------------------------------------
+
+    def run(self, progress: Callable[[float], object] | None, stop: Callable[[], bool] | None) -> bool:
+        """Until all is over. Was it stopped before?"""
+        every = len(self._load.arrivals) or 1
+        told = 0.0
+        while not self._is_over():
+            if stop is not None and stop():
+                return True
+            self._go_on(TURNS)
+            share = self._left / every
+            if progress is not None and share - told >= 0.005:
+                told = share
+                progress(share)
+        if progress is not None:
+            progress(1.0)
+        return False
+
+    def _go_on(self, turns: int) -> None:
+        """So many events, or until no job is there and none is to come: then each may be the last."""
+        life, load, jobs = self._life, self._load, self._life.site.jobs
+        for _ in range(turns):
+            life.turn()
+            if not jobs and not load.is_to_come:
+                return
+
+    def _is_over(self) -> bool:
+        """No job is to come or there, and no node but those that are always kept; or nothing happens any more."""
+        quiet = self._life.now - self._news
+        if self._load.is_to_come:
+            return False
+        if self._life.site.jobs:
+            return quiet > IN_VAIN
+        policy = self._life.policy
+        return len(self._life.site.clouds.nodes) <= policy.min_nodes or quiet > AFTER
+
+    # ---- jobs --------------------------------------------------------------------------------------------------------
+
+    def _come(self) -> None:
+        """The next jobs are submitted when their moment has come."""
+        moment = self._load.next_arrival
+        if moment is not None:
+            self._life.agenda.at(moment, self._submit)
+
+    def _submit(self) -> None:
+        life = self._life
+        together: dict[str, list[Part]] = {}
+        for part in self._load.come(life.now):
+            if part.het:
+                together.setdefault(part.het, []).append(part)
+            else:
+                self._leaves(part, life.site.submit(part.shape, part.seconds, identity=self._note(part)))
+        for parts in together.values():
+            jobs = life.site.submit_together([(part.shape, part.seconds, self._note(part)) for part in parts])
+            for part, job in zip(parts, jobs, strict=True):
+                self._leaves(part, job)
+        life.jobs_came()
+        self._come()
+
+    def _note(self, part: Part) -> str:
+        """By what id it is known while it is there."""
+        identity = part.id if part.id not in self._runs else f"{part.id} (job {part.place + 1} of the trace)"
+        self._runs[identity] = part.place
+        return identity
+
+    def _leaves(self, part: Part, job: SimJob) -> None:
+        if part.leaves is not None:
+            self._life.agenda.at(part.leaves, partial(self._take_back, job))
+
+    def _take_back(self, job: SimJob) -> None:
+        if job.id in self._runs:
+            self._life.site.take_back(job)
+
+    def _began(self, job: SimJob) -> None:
+        self._news = self._life.now
+        if job.runs > 1:
+            self._requeues += 1
+        else:
+            self._waits[self._runs[job.id]] = self._life.now - job.submitted
+
+    def _ended(self, job: SimJob) -> None:
+        self._news = self._life.now
+        place = self._runs.pop(job.id)
+        self._left += 1
+        if job.done:
+            self._done += 1
+            self._lowest.add(job.shape, job.duration, self._load.cheapest(place))
+
+    # ---- what came of it ---------------------------------------------------------------------------------------------
+
+    def played(self, *, partial_: bool) -> Played:
+        """The books are closed."""
+        life, load, jobs = self._life, self._load, self._scenario.jobs
+        self._books.close(life.now)
+        running = sum(bool(job.nodes) for job in life.site.jobs.values())
+        by_size = self._books.by_size()
+        begun = [wait for wait in self._waits if wait is not None]
+        forecast = Forecast(
+            began=jobs[0].submit if jobs else life.start,
+            ended=life.now,
+            partial=partial_,
+            seed=self._scenario.seed,
+            jobs=JobCounts(
+                all=len(jobs),
+                done=self._done,
+                running=running,
+                waiting=len(life.site.jobs) - running + len(load.arrivals) - load.came,
+                withdrawn=load.left_out + self._left - self._done,
+                impossible=sum(map(len, load.impossible.values())),
+                requeues=self._requeues,
+            ),
+            waits=wait_times(begun),
+            waits_by_partition=by_name(zip(map(_partition, jobs), self._waits, strict=True)),
+            waits_by_account=by_name(zip(map(_account, jobs), self._waits, strict=True), MOST_ACCOUNTS),
+            traced_waits=wait_times(_traced(jobs, self._waits)),
+            node_hours=self._books.hours(),
+            cost=sum(each.cost for each in by_size.values()),
+            by_size=by_size,
+            by_purchase=self._books.by_purchase(),
+            boots=self._books.boots,
+            failed_boots=self._books.failed,
+            most_nodes=self._books.most,
+            held=[],
+            lowest=self._lowest.found(),
+            impossible=[
+                Impossible(shape=why, jobs=len(places), first=jobs[places[0]].id)
+                for why, places in load.impossible.items()
+            ],
+            remarks=load.remarks(),
+        )
+        return Played(forecast, self._waits)
+
+
+def _partition(job: TracedJob) -> str:
+    return job.partition
+
+
+def _account(job: TracedJob) -> str:
+    return job.shape.owner.account
+
+
+def _traced(jobs: Sequence[TracedJob], waits: Sequence[float | None]) -> Iterator[float]:
+    """The waits that the trace tells of the jobs that have begun here."""
+    for job, wait in zip(jobs, waits, strict=True):
+        if wait is not None and job.begin is not None:
+            yield max(0.0, job.begin - (job.eligible if job.eligible is not None else job.submit))
+
+
+def pace_of(settings: Settings) -> Pace:
+    """As fast as the daemon would be with this configuration."""
+    daemon = settings.daemon
+    return Pace(
+        poll=daemon.poll_time,
+        max_wait=daemon.max_poll_time,
+        polls={poll: settings.poll_time_of(poll) for poll in Poll},
+        wake=daemon.wake_poll if settings.arvados.slurm_queue else 0.0,
+        woken=frozenset(settings.woken_polls),
+    )
