@@ -28,9 +28,10 @@ class PollDue:
 
 @dataclass(frozen=True, slots=True)
 class BringForward:
-    """From the daemon: poll now, unless an attempt has begun after `asked_at` (monotonic)."""
+    """From the daemon: poll now, unless an attempt has begun after `asked_at` (monotonic). `wake`: Slurm was heard."""
 
     asked_at: float
+    wake: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ class PollingActor(BaseNodeManagerActor):
                 self._attempt()
             case PollDue():
                 pass  # moved meanwhile
-            case BringForward(asked_at):
-                if self._plan.bring_forward(asked_at):
+            case BringForward(asked_at, wake):
+                if self._plan.bring_forward(asked_at, wake=wake):
                     self._arm()
             case Retime(times):
                 self._retime(times)
@@ -117,7 +118,7 @@ class PollingActor(BaseNodeManagerActor):
 
     def _failed_attempt(self, remote: RemoteError, start: float, slurm: bool, error: Exception | None = None) -> None:
         end = self._clock.monotonic()
-        self._plan.failed(end, remote.retry_after)
+        self._plan.failed(end, remote.retry_after, wakes=slurm)
         self._ages.failed(self.poll, end, remote.text, end - start)
         self._logger.log(
             logging.ERROR if error else logging.WARNING,

@@ -18,10 +18,11 @@ from arvnodeman.fleet.values.model import SchedulerFailure
 from arvnodeman.loop.polling import PollPlan, PollTimes
 from arvnodeman.slurm.poke import PokeFile
 from arvnodeman.supervision.ending import is_fatal
+from arvnodeman.supervision.vitals import PollAge
 
 LISTEN_EVERY = 0.25  # seconds between two looks at the poke file
 SHORTEST = 1.0  # seconds between two wakes: what comes meanwhile is one wake
-SHARE = 5.0  # a poll is woken no sooner than so many times what the last one took
+SHARE = 5.0  # a poll is woken no sooner than so many times what it takes
 LONGEST = 60.0  # seconds between two looks at the queue while they fail
 
 
@@ -147,11 +148,16 @@ class WakeActor(BaseNodeManagerActor):
     def _rest(self) -> float:
         """Seconds between two wakes."""
         ages = self._vitals.polls.all()
-        return max([SHORTEST, *(SHARE * ages[poll].took for poll in self._pollers if poll in ages)])
+        return max([SHORTEST, *(_rest_after(ages[poll]) for poll in self._pollers if poll in ages)])
 
     def _wake(self) -> None:
         self._due, self._woken = False, self._monotonic()
         self._vitals.count("wakes")
         self._logger.debug("polling now: %s", ", ".join(poll.value for poll in self._pollers))
         for poller in self._pollers.values():
-            tell(poller, BringForward(self._woken))
+            tell(poller, BringForward(self._woken, wake=True))
+
+
+def _rest_after(age: PollAge) -> float:
+    """Seconds for one poll. One that Slurm was once slow to answer is not dear; one that failed tells of no cost."""
+    return max(SHARE * age.usual, age.took if age.error else 0.0)

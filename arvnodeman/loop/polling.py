@@ -21,12 +21,14 @@ class PollTimes:
 @dataclass(slots=True)
 class PollPlan:
     """One poll's. Success: the next attempt comes at planned start + interval, or at end + interval when that is past.
-    Failure: at start + a wait that doubles up to `max_wait`, until the first success (rows A1, A2, A15, A16)."""
+    Failure: at start + a wait that doubles up to `max_wait`, until the first success (rows A1, A2, A15, A16), or until
+    a wake, where that comes from the source itself."""
 
     times: PollTimes
     planned: float  # the next attempt
     started: float = float("-inf")  # the last one
     wait: float = field(init=False)  # grows with failures
+    answers: bool = False  # a wake says of the source that failed last that it answers again
 
     def __post_init__(self) -> None:
         self.wait = self.times.interval
@@ -36,17 +38,19 @@ class PollPlan:
         self.wait = self.times.interval
         self._plan(self.planned + self.wait, end)
 
-    def failed(self, end: float, retry_after: float | None) -> None:
-        """It did not. `retry_after`: seconds that the server asked for."""
+    def failed(self, end: float, retry_after: float | None, *, wakes: bool = False) -> None:
+        """It did not. `retry_after`: seconds that the server asked for; `wakes`: wakes come from this very source."""
+        self.answers = wakes and retry_after is None
         self.wait = min(self.wait * 2, self.times.longest)
         if retry_after is not None:
             self.wait = min(max(self.wait, retry_after), self.times.longest)
         self._plan(self.started + self.wait, end)
 
-    def bring_forward(self, asked_at: float) -> bool:
+    def bring_forward(self, asked_at: float, *, wake: bool = False) -> bool:
         """Poll now, unless an attempt has begun after `asked_at`. True where that moves it. A source that fails, and
-        may have said how long it wants to be left alone, is left alone."""
-        if self.wait > self.times.interval or not self.started < asked_at < self.planned:
+        may have said how long it wants to be left alone, is left alone; but a wake says that it answers again."""
+        left_alone = self.wait > self.times.interval and not (wake and self.answers)
+        if left_alone or not self.started < asked_at < self.planned:
             return False
         self.planned = asked_at
         return True

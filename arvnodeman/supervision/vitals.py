@@ -28,7 +28,13 @@ class PollAge:
     error: str = ""  # of the last attempt; '' after a good one
     items: int = 0  # of the last good one
     took: float = 0.0  # seconds of the last attempt
+    good: tuple[float, ...] = ()  # ... of the last two good ones
     errors: int = 0  # attempts that ended badly, since the start
+
+    @property
+    def usual(self) -> float:
+        """Seconds that a good attempt takes: the quicker of the last two."""
+        return min(self.good, default=0.0)
 
     def since_attempt(self, monotonic: float) -> float:
         """Seconds since an attempt ended, or since the start when none has."""
@@ -53,7 +59,10 @@ class PollAges:
     def succeeded(self, poll: Poll, moment: float, items: int, took: float = 0.0) -> None:
         """An attempt ended well."""
         old = self._ages[poll]
-        self._ages[poll] = replace(old, attempt_ended=moment, succeeded=moment, error="", items=items, took=took)
+        good = (*old.good[-1:], took)
+        self._ages[poll] = replace(
+            old, attempt_ended=moment, succeeded=moment, error="", items=items, took=took, good=good
+        )
 
     def failed(self, poll: Poll, moment: float, error: str, took: float = 0.0) -> None:
         """An attempt ended badly."""

@@ -238,6 +238,18 @@ def test_a_source_that_fails_is_left_alone_until_its_wait_is_over() -> None:
         assert site.timer.planned[-1] == now
 
 
+@pytest.mark.parametrize("slurm", [True, False])
+def test_a_wake_ends_the_wait_after_a_failure_of_slurms(*, slurm: bool) -> None:
+    """slurmctld was away for a moment, and pokes again: jobs that it has placed meanwhile do not wait for minutes."""
+    failed = SchedulerFailure(RemoteError(ErrorKind.TRANSIENT, "timed out")) if slurm else failure()
+    with Site().open() as site:
+        site.answers = [failed]
+        planned = site.due()
+        site.hand.time += 1.0
+        site.send(BringForward(site.hand.time, wake=True))
+        assert site.timer.planned[-1] == (site.hand.time if slurm else planned)
+
+
 def test_an_attempt_that_was_moved_does_not_happen_twice() -> None:
     with Site().open() as site:
         site.due()

@@ -133,7 +133,7 @@ def test_a_poke_brings_the_poll_forward_at_once(site: Site) -> None:
     site.file.waiting = 1
     assert site.due(ListenDue) == began + LISTEN_EVERY
     assert site.due(WakeDue) == began + LISTEN_EVERY
-    assert site.woken == [BringForward(began + LISTEN_EVERY)]
+    assert site.woken == [BringForward(began + LISTEN_EVERY, wake=True)]
     assert ListenDue in site.timer.planned
 
 
@@ -176,6 +176,35 @@ def test_polls_that_take_long_are_woken_less_often(site: Site) -> None:
     site.file.waiting = 1
     site.due(ListenDue)
     assert site.due(WakeDue) == first + SHARE * 2.0
+
+
+@pytest.mark.parametrize(("took", "rest"), [(0.4, 2.0), (12.0, 10.0)])
+def test_one_poll_that_slurm_was_slow_to_answer_does_not_hold_wakes_back(site: Site, took: float, rest: float) -> None:
+    polls = site.end.vitals.polls
+    polls.began(Poll.QUEUE, site.hand.time, 60.0)
+    polls.succeeded(Poll.QUEUE, site.hand.time, 5, took=2.0)
+    polls.succeeded(Poll.QUEUE, site.hand.time, 5, took=took)
+    assert wait_of_the_next(site) == rest
+
+
+def test_a_poll_that_failed_holds_wakes_back_for_as_long_as_it_took(site: Site) -> None:
+    polls = site.end.vitals.polls
+    polls.began(Poll.QUEUE, site.hand.time, 60.0)
+    polls.failed(Poll.QUEUE, site.hand.time, "timed out", took=10.0)
+    assert wait_of_the_next(site) == 10.0
+    polls.succeeded(Poll.QUEUE, site.hand.time, 5, took=0.1)
+    assert wait_of_the_next(site) == SHORTEST
+
+
+def wait_of_the_next(site: Site) -> float:
+    """Two pokes: seconds between the wakes."""
+    site.hand.time += 100.0
+    moments = []
+    for _ in range(2):
+        site.file.waiting = 1
+        site.due(ListenDue)
+        moments.append(site.due(WakeDue))
+    return moments[1] - moments[0]
 
 
 def test_jobs_that_were_submitted_bring_the_poll_forward_and_nothing_else_does(site: Site) -> None:

@@ -45,6 +45,25 @@ def test_it_is_brought_forward_once_and_not_behind_an_attempt_that_began_later()
     assert plan.planned == 30.0
 
 
+def test_of_a_source_that_failed_a_wake_says_that_it_answers_again() -> None:
+    plan = PollPlan(TIMES, 0.0)
+    plan.started = plan.planned
+    plan.failed(10.0, None, wakes=True)
+    assert not plan.bring_forward(20.0)
+    assert plan.bring_forward(20.0, wake=True)
+    assert plan.planned == 20.0
+
+
+@pytest.mark.parametrize(("retry_after", "wakes"), [(30.0, True), (None, False)])
+def test_a_wake_is_no_word_of_another_source_nor_of_one_that_has_said_how_long(
+    retry_after: float | None, *, wakes: bool
+) -> None:
+    plan = PollPlan(TIMES, 0.0)
+    plan.started = plan.planned
+    plan.failed(10.0, retry_after, wakes=wakes)
+    assert not plan.bring_forward(20.0, wake=True)
+
+
 def test_other_intervals_hold_from_the_next_attempt_on() -> None:
     plan = PollPlan(TIMES, 0.0)
     attempt(plan, 1.0, good=False)
