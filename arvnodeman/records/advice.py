@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from arvnodeman.config import Settings
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, SizeSection
-from arvnodeman.records.marks import NOBODYS_ADDRESS, read_mark
+from arvnodeman.records.marks import read_mark
 from arvnodeman.records.shapes import false_promises
 from arvnodeman.slurm.commands import DUMMY_NODE
-from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.keeping import NOBODYS_ADDRESS, NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
 CONFIG_AGE = 600.0  # seconds until slurm.conf is asked for again: it may be changed under us

@@ -8,10 +8,6 @@ from dataclasses import dataclass
 
 from arvnodeman.fleet.values.model import BootIntent
 
-# Where Slurm looks for a name that no node has: nobody has this address (RFC 5737). Not the name itself: one that the
-# DNS does not know holds Debian's slurmctld up for 10 s at each message to it, and Slurm's commands time out meanwhile.
-NOBODYS_ADDRESS = "192.0.2.1"
-
 _BOOTING = "Node Manager booting"
 _NODE = "Node Manager node"
 _MARK = re.compile(rf"{_BOOTING} (\S+) (\S+) ([0-9.e+-]+) ([0-9.]+)|{_NODE} (\S+)")

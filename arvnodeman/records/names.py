@@ -30,10 +30,10 @@ from arvnodeman.fleet.values.model import (
 )
 from arvnodeman.fleet.values.work import OUR_BOOT, OURS, drain_of, reason_for
 from arvnodeman.records.advice import Advice
-from arvnodeman.records.marks import NOBODYS_ADDRESS, NameMark, mark_of_boot, mark_of_node, read_mark
+from arvnodeman.records.marks import NameMark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.slurm.commands import DUMMY_NODE
 from arvnodeman.slurm.errors import UnknownNode
-from arvnodeman.slurm.keeping import NameNote, NamesInSlurm
+from arvnodeman.slurm.keeping import NOBODYS_ADDRESS, NameNote, NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
 RESTS = 1 / 30  # of boot_fail_after: how long a name that was given back is left alone, as old traces may linger

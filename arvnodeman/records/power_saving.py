@@ -19,10 +19,12 @@ from arvnodeman.slurm.show import ShownNode
 
 YEAR = 365 * 86400.0  # seconds: a SuspendTime from here on stops no node
 SINCE, SINCE_FOR_ONE_SIZE = (24, 11), (22, 5)
+ADDRESSES_SINCE = (23, 11)  # a node's address is always what it registers with
 SHORT_LOOK = 2  # power_save_interval, in seconds, above which starts of nodes may wait for each other
 PROGRAMS = ("ResumeProgram", "SuspendProgram")
 _INTERVAL = re.compile(r"\bpower_save_interval=([0-9]+)")
 _ITS_INTERVAL = 10  # Slurm's own
+_REG_ADDRS = "cloud_reg_addrs"
 _VERSION = re.compile(r"([0-9]+)\.([0-9]+)")
 Shown = Mapping[str, ShownNode]
 Conf = Mapping[str, str]
@@ -68,7 +70,9 @@ def power_refusals(
     settings: Settings, config: Conf, shown: Shown, by_size: Mapping[str, Sequence[str]], partitions: Partitions
 ) -> Iterator[str]:
     """Why no node of this Slurm may be touched, one line for each reason."""
-    yield from _version(config, len(by_size))
+    version = _version(config)
+    yield from _age(config, version, len(by_size))
+    yield from _addresses(config, version)
     yield from _sizes(settings.sizes, shown, by_size)
     names = [name for some in by_size.values() for name in some if name in shown]
     yield from _declared(shown, names)
@@ -104,10 +108,13 @@ def leaves_suspending_to_us(config: Conf, shown: Shown, names: Sequence[str], pa
     return cloud and not list(_suspends(config, shown, known, partitions))
 
 
-def _version(config: Conf, sizes: int) -> Iterator[str]:
+def _version(config: Conf) -> tuple[int, int]:
+    match = _VERSION.match(config.get("SLURM_VERSION", ""))
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _age(config: Conf, version: tuple[int, int], sizes: int) -> Iterator[str]:
     said = config.get("SLURM_VERSION", "")
-    match = _VERSION.match(said)
-    version = (int(match[1]), int(match[2])) if match else (0, 0)
     if version < SINCE_FOR_ONE_SIZE:
         shown = said or "not known"
         yield f"its version is {shown}: node_records = slurm-cloud needs 24.11, or 22.05 with one size alone"
@@ -115,6 +122,15 @@ def _version(config: Conf, sizes: int) -> Iterator[str]:
         yield (
             f"its version is {said}, which starts dear nodes before cheap ones: node_records = slurm-cloud with "
             f"{sizes} sizes needs 24.11"
+        )
+
+
+def _addresses(config: Conf, version: tuple[int, int]) -> Iterator[str]:
+    """An older Slurm would keep the address that a name is given while it has no node."""
+    if SINCE_FOR_ONE_SIZE <= version < ADDRESSES_SINCE and _REG_ADDRS not in config.get("SlurmctldParameters", ""):
+        yield (
+            f"its version is {config['SLURM_VERSION']}, which takes no address from a node that registers: "
+            f"SlurmctldParameters needs {_REG_ADDRS}"
         )
 
 

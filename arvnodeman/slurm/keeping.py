@@ -13,6 +13,9 @@ from arvnodeman.slurm.errors import ControllerAway, Refused, SlurmFailure, Unkno
 from arvnodeman.slurm.job_comments import CommentedJobs
 from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes, parse_partitions
 
+# Where Slurm looks for a name that no node has: nobody has this address (RFC 5737). Not the name itself: one that the
+# DNS does not know holds Debian's slurmctld up for 10 s at each message to it, and Slurm's commands time out meanwhile.
+NOBODYS_ADDRESS = "192.0.2.1"
 _NAMES = 500  # of nodes in one argument; for more all nodes are listed
 _NONE = "No nodes in the system"  # what scontrol says where there are none, or all are hidden
 

@@ -21,12 +21,14 @@ from arvnodeman.slurm.script import Change, failures_of, fits, script_of
 AT_ONCE = 250  # changes by one scontrol: a busy slurmctld takes up to 50 ms for each
 SECONDS_EACH = 0.1  # that one of them adds to the time-out
 Item = TypeVar("Item")
-_FEW = 2  # for which a script does not pay
+_FEW = 2  # nodes whose jobs are counted one by one
 _LISTED = 500  # names in one argument
 
 
 class ManyNodes(Slurm):
     """Slurm, for many nodes at a time."""
+
+    alone = 2  # so many changes have a command each: no script is made for them
 
     def drain_all(self, reasons: Mapping[str, str]) -> dict[str, SlurmFailure]:
         """drain() for each name with its reason. Returns the failures by name."""
@@ -105,7 +107,7 @@ class ManyNodes(Slurm):
             else:
                 failures |= self._change_each([change])
         for some in _parts(told, AT_ONCE):
-            failures |= self._change_each(some) if len(some) <= _FEW else self._change_together(some)
+            failures |= self._change_each(some) if len(some) <= self.alone else self._change_together(some)
         return failures
 
     def _change_together(self, changes: Sequence[Change]) -> dict[str, SlurmFailure]:
@@ -116,7 +118,7 @@ class ManyNodes(Slurm):
             self.log.info("scontrol does not tell of each of %d changes, each is asked for alone", len(changes))
             return self._change_each(changes)
         failures = {name: failure for (name, _), failure in zip(changes, found, strict=True) if failure is not None}
-        if len(failures) == len(changes):
+        if None not in found:
             first = next(iter(failures.values()))
             if isinstance(first, ControllerAway | NotPermitted):
                 raise first

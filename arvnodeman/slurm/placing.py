@@ -6,6 +6,8 @@ refused costs only that one. What each command really does was tried on Slurm 22
 * State=POWER_DOWN_FORCE ends jobs on a name at once, and takes a drain away; until it powers down, a second later, jobs
   may be placed there. One with Requeue=0 would be lost by it, one that may be queued
   again waits for two minutes (BeginTime) unless its start time is set anew.
+  In that second a round of slurmctld's pings sends the name a message. NodeAddr is the name until its node registers,
+  and again when it is off: so it is given one meanwhile, as the DNS may not know the name.
 * State=DRAIN of a name that is off throws off a job that was placed there a moment ago; POWER_DOWN_ASAP closes such a
   name as well, and lets the job have its node. Slurm takes that drain away once the name powers down.
 * State=RESUME of a name that powers down makes it free at once, before SuspendTimeout is over.
@@ -19,8 +21,9 @@ from threading import RLock
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
 from arvnodeman.fleet.values.work import OURS, Power, WorkKind
 from arvnodeman.slurm.cloud import CloudNodesAndJobs, Words
-from arvnodeman.slurm.errors import Refused, SlurmFailure, UnknownNode
+from arvnodeman.slurm.errors import ControllerAway, Refused, SlurmFailure, UnknownNode
 from arvnodeman.slurm.job_marks import is_once, marked, unmarked
+from arvnodeman.slurm.keeping import NOBODYS_ADDRESS
 from arvnodeman.slurm.placed import BEGUN, CONFIGURING, LEAVING, PENDING, JobLine, by_name
 from arvnodeman.slurm.power import GAVE_UP, work_of
 from arvnodeman.slurm.show import ShownNode
@@ -36,11 +39,14 @@ again. A job that is made one that runs once at most just after it was seen not 
 class PlacingSlurm(CloudNodesAndJobs):
     """Slurm, the scheduler that places."""
 
+    alone = 1  # jobs wait for what is changed
+
     # ---- boots that do not come about --------------------------------------------------------------------------------
 
     def give_back(self, hostnames: Sequence[str], reason: str, *, interactive: bool) -> GivenBack:
         """Jobs placed on these names that have not begun go back to the queue, and the names are powered down. `kept`:
-        names that are up or off by now, those of an interactive job, and those where that was refused."""
+        names that are up or off by now, those of an interactive job, and those where that was refused. A name of which
+        Slurm did not answer in time is in neither; where that is all, it is a failure."""
         with _IN_TURN:
             return self._give_back(hostnames, self._reason(reason), interactive=interactive)
 
@@ -160,11 +166,14 @@ class PlacingSlurm(CloudNodesAndJobs):
         stay = spared | failures.keys()
         given = [name for name, some in jobs.items() if not any(job.id in stay for job in some)]
         # The second takes care that nothing is placed there in the second until it does power down.
-        words = (("State=POWER_DOWN_FORCE", why), ("State=POWER_DOWN_ASAP", why))
+        words = (("State=POWER_DOWN_FORCE", f"NodeAddr={NOBODYS_ADDRESS}", why), ("State=POWER_DOWN_ASAP", why))
         refused = self.change_all([(name, each) for name in given for each in words])
         self._tell(refused, "%s cannot be powered down: %s")
+        away = {name: failure for name, failure in refused.items() if isinstance(failure, ControllerAway)}
         done = {name: tuple(job.placed for job in jobs[name]) for name in given if name not in refused}
-        return GivenBack(done, tuple(name for name in hostnames if name not in done))
+        if away and not done:
+            _raise_any(away)
+        return GivenBack(done, tuple(name for name in hostnames if name not in done and name not in away))
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ import pytest
 from daemon_process import BOUND, command
 from slurm_stage import need_slurm
 
-from arvnodeman.records.marks import NOBODYS_ADDRESS
 from arvnodeman.sandbox.process import SiteProcess
+from arvnodeman.slurm.keeping import NOBODYS_ADDRESS
 from arvnodeman.slurm.show import parse_nodes
 
 OURS = {"arvados_node_manager": "zzzzz", "arvados_node_size": "small"}

@@ -10,8 +10,9 @@ import pytest
 from daemon_process import BOUND, command
 from slurm_stage import Stage, stage
 
-from arvnodeman.records.marks import NOBODYS_ADDRESS, mark_of_node
+from arvnodeman.records.marks import mark_of_node
 from arvnodeman.sandbox.process import SiteProcess
+from arvnodeman.slurm.keeping import NOBODYS_ADDRESS
 from arvnodeman.slurm.show import ShownNode, parse_nodes
 
 

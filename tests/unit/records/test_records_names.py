@@ -10,10 +10,10 @@ import pytest
 
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, RemoteFailure, SizeSection
-from arvnodeman.records.marks import NOBODYS_ADDRESS, NameMark, mark_of_boot, mark_of_node, read_mark
+from arvnodeman.records.marks import NameMark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.records.names import Contact, SlurmRecords, answers, contact_of, is_free, record_of
 from arvnodeman.slurm.errors import Refused, UnknownNode
-from arvnodeman.slurm.keeping import NameNote, NamesInSlurm
+from arvnodeman.slurm.keeping import NOBODYS_ADDRESS, NameNote, NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
 NOW = 10_000.0

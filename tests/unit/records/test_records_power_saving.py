@@ -111,7 +111,11 @@ def test_names_are_listed_or_carry_their_sizes_feature(loaded: Load) -> None:
             "its version is 20.11.4: node_records = slurm-cloud needs 24.11, ",
         ),
         (without("SLURM_VERSION"), PARTS, "its version is not known: "),
-        ({**CONF, "SLURM_VERSION": "22.05.8"}, PARTS, "its version is 22.05.8, which starts dear nodes before cheap "),
+        (
+            {**CONF, "SLURM_VERSION": "22.05.8", "SlurmctldParameters": "cloud_reg_addrs"},
+            PARTS,
+            "its version is 22.05.8, which starts dear nodes before cheap ",
+        ),
         ({**CONF, "SLURM_VERSION": "24.05.9"}, PARTS, "its version is 24.05.9, which "),
         (without("ResumeProgram"), PARTS, "slurm.conf has no ResumeProgram: "),
         (without("SuspendProgram"), PARTS, "slurm.conf has no SuspendProgram: "),
@@ -174,7 +178,17 @@ def test_ways_to_leave_the_suspending_to_us(
 def test_22_05_will_do_for_one_size(loaded: Load) -> None:
     one = loaded(FILE.replace("[Size big]\ncores = 4\n", ""))
     nodes = {name: node for name, node in shown().items() if name != "b-1"}
-    assert lines(one, nodes, {**CONF, "SLURM_VERSION": "22.05.8"}) == []
+    conf = {**CONF, "SLURM_VERSION": "22.05.8", "SlurmctldParameters": "power_save_interval=1,cloud_reg_addrs"}
+    assert lines(one, nodes, conf) == []
+
+
+@pytest.mark.parametrize("version", ["22.05.8", "23.02.7"])
+def test_an_older_one_has_to_take_addresses_from_nodes_that_register(loaded: Load, version: str) -> None:
+    one = loaded(FILE.replace("[Size big]\ncores = 4\n", ""))
+    nodes = {name: node for name, node in shown().items() if name != "b-1"}
+    (line,) = lines(one, nodes, {**CONF, "SLURM_VERSION": version})
+    assert line.startswith(f"its version is {version}, which takes no address from a node that registers: ")
+    assert lines(one, nodes, {**CONF, "SLURM_VERSION": "23.11.4"}) == []
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
 import pytest
 
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, PlacedJob
+from arvnodeman.slurm import many
 from arvnodeman.slurm.errors import ControllerAway, Refused, UnknownNode, failure_of
 from arvnodeman.slurm.fields import BEHIND
 from arvnodeman.slurm.job_marks import BACK, ONCE
 from arvnodeman.slurm.placing import PlacingSlurm
+from arvnodeman.slurm.run import Output
 
 OFF, WANTED, STARTING = "IDLE+CLOUD+POWERED_DOWN", "MIXED+CLOUD+POWERED_DOWN", "MIXED+CLOUD+POWERING_UP"
 GOING, UP, WORKING = "IDLE+CLOUD+POWERING_DOWN", "IDLE+CLOUD", "MIXED+CLOUD"
@@ -91,7 +94,7 @@ def test_jobs_are_made_such_as_can_go_back_before_their_name_is_powered_down(slu
         f"NodeName=s-1 State=POWER_DOWN_ASAP Reason={WHY}",
         f"JobId=1 AdminComment={BACK}",
         f"JobId=2_7 Requeue=1 AdminComment={BACK}{ONCE}",
-        f"NodeName=s-1 State=POWER_DOWN_FORCE Reason={WHY}",
+        f"NodeName=s-1 State=POWER_DOWN_FORCE NodeAddr=192.0.2.1 Reason={WHY}",
         f"NodeName=s-1 State=POWER_DOWN_ASAP Reason={WHY}",
     ]
 
@@ -124,8 +127,37 @@ def test_a_job_at_a_terminal_keeps_all_its_names_and_those_who_share_them(slurm:
     slurm.done.clear()
     given = slurm.give_back(["s-1"], WHY, interactive=True)
     assert given.jobs["s-1"] == (PlacedJob("1", batch=False),)
-    states = ("POWER_DOWN_ASAP", "POWER_DOWN_FORCE", "POWER_DOWN_ASAP")
+    states = ("POWER_DOWN_ASAP", "POWER_DOWN_FORCE NodeAddr=192.0.2.1", "POWER_DOWN_ASAP")
     assert slurm.done == [f"NodeName=s-1 State={state} Reason={WHY}" for state in states]
+
+
+def test_two_changes_are_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs wait for it, and most of what a command takes is its start."""
+    asked: list[list[str]] = []
+
+    def run(argv: Sequence[str], *, timeout: float, text: str = "") -> Output:
+        asked.append([*argv, text])
+        return Output("", "".join(f"invalid keyword: {line}\n" for line in text.splitlines()[1::2]), 1)
+
+    monkeypatch.setattr(many, "run", run)
+    assert (
+        PlacingSlurm(1.0).change_all([("s-1", ("State=POWER_DOWN_FORCE",)), ("s-1", ("State=POWER_DOWN_ASAP",))]) == {}
+    )
+    assert [argv[0] for argv in asked] == ["scontrol"]
+
+
+@pytest.mark.parametrize("others", [[], ["s-2"]])
+def test_a_name_is_not_kept_because_slurm_did_not_answer_once(slurm: ToldSlurm, others: list[str]) -> None:
+    """What is kept is not given back again: its job would wait for a node that is not to come."""
+    slurm.states = dict.fromkeys(("s-1", "s-2"), (STARTING, ""))
+    slurm.jobs = [job("1", "s-1"), job("2", "s-2")]
+    slurm.refusals = {"NodeName=s-1 State=POWER_DOWN_FORCE": "Unable to contact slurm controller (connect failure)"}
+    if not others:
+        with pytest.raises(ControllerAway):
+            slurm.give_back(["s-1"], WHY, interactive=False)
+        return
+    given = slurm.give_back([*others, "s-1"], WHY, interactive=False)
+    assert given == GivenBack({"s-2": (PlacedJob("2"),)})
 
 
 def test_a_job_that_is_placed_while_its_name_is_closed_goes_back_too(slurm: ToldSlurm) -> None:
