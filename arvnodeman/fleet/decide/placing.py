@@ -33,10 +33,19 @@ from arvnodeman.fleet.messages import Decided, Poll, PollNow, QueueListed
 from arvnodeman.fleet.operations.name_steps import PowerUp
 from arvnodeman.fleet.plan.plan import Plan, Share
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import JobShape, NodeSize
+from arvnodeman.fleet.values.model import Job, JobShape, NodeSize
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.reasons import Reason
-from arvnodeman.fleet.values.reasons_of_placing import Clears, Comes, Returned, Starts, StaysPlaced
+from arvnodeman.fleet.values.reasons_of_placing import (
+    Clears,
+    Comes,
+    NotListed,
+    OnShut,
+    Returned,
+    Starts,
+    StaysPlaced,
+    Unread,
+)
 from arvnodeman.fleet.values.work import WorkKind
 
 ALONE_FOR = 2  # lists in a row in which a name waits for a node and for no job
@@ -250,15 +259,32 @@ def _tell(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapping[int
 
 
 def _tell_of_others(state: State, names: PlacedNames) -> None:
-    """Of jobs that are placed where something is under way that has to end first, or where all nodes are up."""
+    """Of jobs that are placed where something is under way that has to end first, where all nodes are up, or where the
+    newest list of names knows nothing of that."""
     whys = state.placements.whys
     for job in state.queue.jobs:
-        if not job.names or job.id in whys:
-            continue
-        if any(map(names.is_to_come, job.names)):
-            whys[job.id] = Clears(names=job.names)
-        elif all(map(names.is_up, job.names)):
-            whys[job.id] = Starts(names=job.names)
+        if job.names and job.id not in whys:
+            whys[job.id] = _stands(job, names)
+
+
+def _stands(job: Job, names: PlacedNames) -> Reason:
+    """Where a job stands that asks for nothing."""
+    if all(map(names.is_up, job.names)):
+        return Starts(names=job.names)
+    if any(names.is_to_come(name) or not names.is_fresh(name) for name in job.names):
+        return Clears(names=job.names)
+    return _in_the_way(job, names) or Unread(names=job.names)
+
+
+def _in_the_way(job: Job, names: PlacedNames) -> Reason | None:
+    """What the newest list says of one of its names that is neither up, nor to come, nor free."""
+    for name in job.names:
+        work = names.work.get(name)
+        if work is None:
+            return NotListed(hostname=name)
+        if work.state.kind in (WorkKind.DRAINED, WorkKind.DOWN):
+            return OnShut(names=job.names, hostname=name, said=work.state.said, reason=work.reason)
+    return None
 
 
 def _release(state: State) -> None:

@@ -51,6 +51,33 @@ class Clears(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class Unread(Reason):
+    """The queue shows it on names of which the newest list tells something else: one of the two is older."""
+
+    names: tuple[str, ...] = ()
+
+    def words(self, t: float) -> str:
+        """placed on s-1, as the queue says: the list of nodes does not say so, and is read again."""
+        text = "as the queue says: the list of nodes does not say so, and is read again"
+        return f"placed on {_some(self.names)}, {text}"
+
+
+@dataclass(frozen=True, slots=True)
+class OnShut(Reason):
+    """One of the names that it is placed on was drained or set down meanwhile: the scheduler puts the job back."""
+
+    names: tuple[str, ...] = ()
+    hostname: str = ""
+    said: str = ""
+    reason: str = ""
+
+    def words(self, t: float) -> str:
+        """placed on s-1, s-2: Slurm says drain~ of s-2 (disk)."""
+        why = f" ({self.reason})" if self.reason else ""
+        return f"placed on {_some(self.names)}: Slurm says {self.said} of {self.hostname}{why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Returned(Reason):
     """It was placed on names whose nodes cannot come, and was given back."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from placed_world import LEAVES, MIX, PlacedWorld, begun, intent, places
+from placed_world import DRAINED, LEAVES, MIX, PlacedWorld, begun, intent, places
 from world import EPOCH
 
 from arvnodeman.fleet.messages import CreateNode, FindNode, Poll, StopAsked
@@ -361,3 +361,44 @@ def test_a_job_whose_nodes_are_up_is_served_and_waits_for_slurm_alone() -> None:
         "placed on small-1, small-2, whose nodes are up: Slurm starts it at one of its looks, 30 s apart"
     )
     assert world.fleet.view.served == 1
+
+
+UNREAD = "placed on small-1, small-2, as the queue says: the list of nodes does not say so, and is read again"
+
+
+def test_a_job_that_was_placed_since_the_names_were_read_is_told_so() -> None:
+    """Their next list may be late, or fail."""
+    world = begun()
+    world.place("1", "small-1", "small-2")
+    world.now += 1
+    world.poll_queue()
+    assert world.why_job("1") == UNREAD
+
+
+def test_a_job_that_the_names_do_not_show_any_more_is_told_so() -> None:
+    """The queue is older: the next one tells what has become of it."""
+    world = begun()
+    world.place("1", "small-1", "small-2")
+    world.poll_queue()
+    for name in ("small-1", "small-2"):
+        world.word(name, Power.OFF)
+    world.now += 1
+    world.poll_records()
+    assert world.why_job("1") == UNREAD
+
+
+def test_a_job_on_a_name_that_somebody_has_shut_is_told_what_slurm_says() -> None:
+    world = begun()
+    world.place("1", "small-2")
+    world.word("small-2", Power.OFF, DRAINED, reason="disk")
+    world.cycle()
+    assert world.why_job("1") == "placed on small-2: Slurm says drain~ of small-2 (disk)"
+
+
+def test_a_job_on_a_name_that_slurm_does_not_show_is_told_so() -> None:
+    world = begun()
+    job = world.place("1", "elsewhere-1")
+    assert world.slurm is not None
+    del world.slurm["elsewhere-1"]
+    world.cycle(job)
+    assert world.why_job("1") == "Slurm does not show its name elsewhere-1: nothing is done about it"
