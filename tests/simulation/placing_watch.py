@@ -7,18 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.messages import (
+    CloudListed,
     Command,
     DestroyNode,
     Event,
     QueueListed,
+    RecordsListed,
     SetNodeDown,
 )
 from arvnodeman.fleet.values.model import Directive
+from arvnodeman.fleet.values.reasons_of_placing import Clears, Comes
 from arvnodeman.foresight.placing_site import PlacingSite
 from arvnodeman.foresight.sim_power import UP
 from simulation.watch import Watch
 
 UNEXPLAINED = 5  # queues in which a placed job has no reason
+LISTS = 3  # make a round: of the cloud, of names, of jobs
+UNSERVED = 12  # rounds ...
+UNSERVED_FOR = 600.0  # ... and seconds in which no machine is made for a placed job, and nothing stands in its way
+UNDER_WAY = (Clears, Comes)  # reasons that promise that it goes on
 
 
 @dataclass(slots=True, repr=False)
@@ -26,6 +33,9 @@ class PlacingWatch(Watch):
     """Beside what holds everywhere."""
 
     unexplained: Counter[str] = field(default_factory=Counter)  # placed jobs: queues in a row without a reason
+    # Placed jobs, and their names, for some of which there is no machine: rounds of lists, and since when
+    unserved: dict[tuple[str, tuple[str, ...]], tuple[int, float]] = field(default_factory=dict)
+    lists: set[type] = field(default_factory=set)  # that have come since the last round was over
 
     @property
     def site(self) -> PlacingSite:
@@ -42,8 +52,13 @@ class PlacingWatch(Watch):
             self._blame(f"jobs are ended by commands: {self.site.slurms.harmed}")
         if tally.came_meanwhile:
             self.seen.add("a node came up while it was being destroyed")
+        if isinstance(event, CloudListed | RecordsListed | QueueListed):
+            self.lists.add(type(event))
         if isinstance(event, QueueListed):
             self._check_explained(event)
+            if len(self.lists) == LISTS:
+                self.lists.clear()
+                self._check_served(event)
 
     def _check_explained(self, event: QueueListed) -> None:
         """Each placed job has a reason, as has each that was given back."""
@@ -56,6 +71,24 @@ class PlacingWatch(Watch):
                     self._blame(f"job {job.id} on {job.names} is told no reason")
             else:
                 del self.unexplained[job.id]
+
+    def _check_served(self, event: QueueListed) -> None:
+        """A placed job waits for a while only when nobody makes a machine for one of its names, and its reason tells of
+        nothing that forbids it. (Slurm's ResumeTimeout would end it, after half an hour.)"""
+        view, names, now = self.run.fleet.view, self.site.slurms.names, self.run.now
+        made = {boot.hostname for boot in self.run.fleet._state.boots.values() if boot.outcome is None}
+        made |= {node.name for node in self.site.clouds.nodes.values()}
+        unserved = {}
+        for job in event.jobs:
+            lacking = [name for name in job.names if names[name].power != UP and name not in made]
+            why = view.placed.get(job.id)
+            if not lacking or view.blocked or not (why is None or isinstance(why, UNDER_WAY)):
+                continue
+            rounds, since = self.unserved.get((job.id, job.names), (0, now))
+            unserved[job.id, job.names] = rounds + 1, since
+            if rounds >= UNSERVED and now - since >= UNSERVED_FOR:
+                self._blame(f"job {job.id} waits on {job.names}, nobody makes {lacking}, and nothing stands in its way")
+        self.unserved = unserved
 
     def _check_destroy(self, step: DestroyNode) -> None:
         """What its name is at when the request comes there, the site tells."""
