@@ -43,9 +43,10 @@ class RealWorld:
 def make_makers(settings: Settings) -> Makers:
     """The clients as this configuration describes them."""
     daemon, arvados = settings.daemon, bool(settings.arvados.host)
+    told: dict[str, float] = {}  # one for all threads
 
     def placing() -> PlacingSlurm:
-        return PlacingSlurm(daemon.slurm_timeout)
+        return PlacingSlurm(daemon.slurm_timeout, told)
 
     def scheduler() -> Scheduler:
         if settings.places:

@@ -9,7 +9,9 @@ refused costs only that one. What each command really does was tried on Slurm 22
   In that second a round of slurmctld's pings sends the name a message. NodeAddr is the name until its node registers,
   and again when it is off: so it is given one meanwhile, as the DNS may not know the name.
 * State=DRAIN of a name that is off throws off a job that was placed there a moment ago; POWER_DOWN_ASAP closes such a
-  name as well, and lets the job have its node. Slurm takes that drain away once the name powers down.
+  name as well, and lets the job have its node. Slurm takes that drain away once the name powers down. One that powers
+  down is drained by State=DRAIN alone: so that is sent while it does so for certain, and not when SuspendTimeout may
+  be over by the time that Slurm carries it out.
 * State=RESUME of a name that powers down makes it free at once, before SuspendTimeout is over.
 """
 
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from threading import RLock
+from time import monotonic
 
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
 from arvnodeman.fleet.values.work import OURS, Power, WorkKind
@@ -31,6 +34,7 @@ from arvnodeman.slurm.show import ShownNode
 _NOT_UP = frozenset({Power.WANTED, Power.STARTING})
 _NO_RESUME_AFTER = "not supported"  # so says 22.05 of that parameter
 _NAMES = 500  # in one argument
+_SURELY_GOING = 8.0  # seconds after it was told to power down for which a name does so: SuspendTimeout is longer
 _IN_TURN = RLock()
 """Held from the look at jobs to what is done about them: in between, nobody else changes whether they may be queued
 again. A job that is made one that runs once at most just after it was seen not to be would be lost."""
@@ -40,6 +44,11 @@ class PlacingSlurm(CloudNodesAndJobs):
     """Slurm, the scheduler that places."""
 
     alone = 1  # jobs wait for what is changed
+
+    def __init__(self, timeout: float, told: dict[str, float] | None = None) -> None:
+        """`told`: when each name was told to power down last, in steady time; of all that change the same Slurm."""
+        super().__init__(timeout)
+        self._told = {} if told is None else told
 
     # ---- boots that do not come about --------------------------------------------------------------------------------
 
@@ -82,15 +91,20 @@ class PlacingSlurm(CloudNodesAndJobs):
 
     def close_names(self, hostnames: Sequence[str], reason: str, resume_after: float) -> None:
         """State=POWER_DOWN_ASAP for those that are off, and State=DRAIN for those that power down: so a name that is
-        off is closed at once, and for good by a second call within SuspendTimeout."""
+        off is closed at once, and for good by a second call soon after. One that powers down for longer already is
+        opened and closed at once, as the drain might come when it is off and has a job."""
         nodes, why = self._shown(hostnames), self._reason(reason)
-        off = [name for name, node in nodes.items() if work_of(node).state.kind is WorkKind.OFF]
-        self._tell(self.change_all([(name, ("State=POWER_DOWN_ASAP", why)) for name in off]), "%s is not closed: %s")
-        idle = [name for name, node in nodes.items() if _may_be_drained(node)]
+        going = [name for name, node in nodes.items() if _may_be_drained(node)]
+        surely = [name for name in going if self._goes_surely(name)]
         after = f"ResumeAfter={max(1, round(resume_after))}"
-        failures = self.change_all([(name, ("State=DRAIN", why, after)) for name in idle])
+        failures = self.change_all([(name, ("State=DRAIN", why, after)) for name in surely])
         if any(_NO_RESUME_AFTER in failure.said for failure in failures.values()):
-            failures = self.change_all([(name, ("State=DRAIN", why)) for name in idle])
+            failures = self.change_all([(name, ("State=DRAIN", why)) for name in surely])
+        others = [name for name in going if name not in surely]
+        self.resume_all(others)  # refused for one that is off by now
+        off = [name for name, node in nodes.items() if work_of(node).state.kind is WorkKind.OFF]
+        self._note_told([*off, *others])
+        failures |= self.change_all([(name, ("State=POWER_DOWN_ASAP", why)) for name in (*off, *others)])
         self._tell(failures, "%s is not closed: %s")
 
     def power_up(self, hostnames: Sequence[str]) -> None:
@@ -167,6 +181,7 @@ class PlacingSlurm(CloudNodesAndJobs):
         given = [name for name, some in jobs.items() if not any(job.id in stay for job in some)]
         # The second takes care that nothing is placed there in the second until it does power down.
         words = (("State=POWER_DOWN_FORCE", f"NodeAddr={NOBODYS_ADDRESS}", why), ("State=POWER_DOWN_ASAP", why))
+        self._note_told(given)
         refused = self.change_all([(name, each) for name in given for each in words])
         self._tell(refused, "%s cannot be powered down: %s")
         away = {name: failure for name, failure in refused.items() if isinstance(failure, ControllerAway)}
@@ -176,6 +191,15 @@ class PlacingSlurm(CloudNodesAndJobs):
         return GivenBack(done, tuple(name for name in hostnames if name not in done and name not in away))
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _note_told(self, hostnames: Iterable[str]) -> None:
+        """Before they are: none of them powers down earlier than that."""
+        self._told.update(dict.fromkeys(hostnames, monotonic()))
+
+    def _goes_surely(self, hostname: str) -> bool:
+        """Of one that powers down: does it so for a while yet?"""
+        told = self._told.get(hostname)
+        return told is not None and monotonic() - told < _SURELY_GOING
 
     def _shown(self, hostnames: Iterable[str]) -> dict[str, ShownNode]:
         """These nodes as slurmctld counts them now, of those that it knows."""
@@ -255,10 +279,8 @@ def _is_about_to_go(node: ShownNode) -> bool:
 
 
 def _may_be_drained(node: ShownNode) -> bool:
-    """Can no job be on it, and is it not somebody else's drain?"""
-    if "DRAIN" in node.flags and work_of(node).power is Power.OFF:
-        return node.said.startswith(OURS)
-    return work_of(node).power is Power.GOING and ("DRAIN" not in node.flags or node.said.startswith(OURS))
+    """Does it power down, and is not drained yet, by us or by anybody else?"""
+    return work_of(node).power is Power.GOING and "DRAIN" not in node.flags
 
 
 def _raise_any(failures: Mapping[str, SlurmFailure]) -> None:

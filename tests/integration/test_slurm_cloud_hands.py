@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,11 @@ from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.work import OUR_CLOSING, OUR_REMOVAL, OUR_RETURN, OUR_SHUTDOWN, NodeWork, Power, WorkKind
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import CloudNames, Shape
-from arvnodeman.slurm.errors import Refused
+from arvnodeman.slurm.errors import Refused, SlurmFailure
 from arvnodeman.slurm.job_marks import BACK, ONCE
 from arvnodeman.slurm.keeping import NOBODYS_ADDRESS
 from arvnodeman.slurm.placing import PlacingSlurm
+from arvnodeman.slurm.show import ShownNode
 
 SMALL, BIG = tuple(f"s-{n}" for n in range(1, 7)), tuple(f"b-{n}" for n in range(1, 4))
 RETURN, CLOSED = f"{OUR_RETURN} (a test)", f"{OUR_CLOSING} (a test until 12:00)"
@@ -286,6 +287,29 @@ def test_a_closed_name_opens_by_itself_when_nobody_does(stage: Stage) -> None:
     stage.hands.close_names(["s-1"], CLOSED, 1.0)
     assert stage.work("s-1").state.kind is WorkKind.DRAINED
     stage.until(lambda: stage.power("s-1") == (WorkKind.OFF, Power.OFF), "it to be open")
+
+
+class SlowSlurm(PlacingSlurm):
+    """Between its look and what it does about that, a job is placed."""
+
+    def __init__(self, stage: Stage, job: str) -> None:
+        super().__init__(20.0)
+        self._stage, self._job = stage, job
+
+    def shown_now(self, hostnames: Iterable[str]) -> dict[str, ShownNode | SlurmFailure | None]:
+        found = super().shown_now(hostnames)
+        self._stage.placed(self._job)
+        return found
+
+
+def test_a_job_that_came_when_a_name_was_just_off_is_not_thrown_off(stage: Stage) -> None:
+    """SuspendTimeout is over between the look and what follows: State=DRAIN would end it."""
+    stage.slurm.say("scontrol", "update", "nodename=s-1", "state=power_down")
+    stage.until(lambda: stage.work("s-1").power is Power.GOING, "it to go")
+    job = stage.submit("--no-requeue", "--nodelist=s-1")
+    SlowSlurm(stage, job).close_names(["s-1"], CLOSED, 600.0)
+    assert stage.field(job, "State") == "CONFIGURING"
+    assert stage.placed_or_up(job) == ["s-1"]
 
 
 def test_a_name_is_powered_up_before_any_job(stage: Stage) -> None:

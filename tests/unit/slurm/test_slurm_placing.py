@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from time import monotonic
 
 import pytest
 
@@ -24,8 +25,8 @@ WHY = "Node Manager return (x)"
 class ToldSlurm(PlacingSlurm):
     """Its commands answer as told; what changes something is kept, but for the name of the command."""
 
-    def __init__(self) -> None:
-        super().__init__(1.0)
+    def __init__(self, told: dict[str, float] | None = None) -> None:
+        super().__init__(1.0, told)
         self.states: dict[str, tuple[str, str]] = {}  # State and Reason by name
         self.after: dict[str, tuple[str, str]] = {}  # ... once a change was made
         self.jobs: list[str] = []
@@ -233,22 +234,41 @@ def test_names_are_closed_in_two_steps_and_no_job_is_thrown_off(slurm: ToldSlurm
         "s-1": (OFF, ""),
         "s-2": (WANTED, ""),
         "s-3": (STARTING, ""),
-        "s-4": (GOING, ""),
         "s-5": ("IDLE+CLOUD+DRAIN+POWERED_DOWN", ours),
         "s-6": ("IDLE+CLOUD+DRAIN+POWERED_DOWN", "disk broken"),
         "s-7": (UP, ""),
         "s-8": ("MIXED+CLOUD+POWERING_DOWN", ""),
+        "s-9": ("IDLE+CLOUD+DRAIN+POWERING_DOWN", ours),
     }
     slurm.close_names(list(slurm.states), why, 59.6)
-    assert slurm.done == [
-        f"NodeName=s-1 State=POWER_DOWN_ASAP Reason={why}",
-        f"NodeName=s-4 State=DRAIN Reason={why} ResumeAfter=60",
-        f"NodeName=s-5 State=DRAIN Reason={why} ResumeAfter=60",
-    ]
+    assert slurm.done == [f"NodeName=s-1 State=POWER_DOWN_ASAP Reason={why}"]
+    slurm.done.clear()
+    slurm.states["s-1"] = (GOING, why)
+    slurm.close_names(list(slurm.states), why, 59.6)
+    assert slurm.done == [f"NodeName=s-1 State=DRAIN Reason={why} ResumeAfter=60"]
     slurm.done.clear()
     slurm.refusals = {"ResumeAfter": "Update of this parameter is not supported: resumeafter"}
-    slurm.close_names(["s-4"], why, 60)
-    assert slurm.done == [f"NodeName=s-4 State=DRAIN Reason={why}"]
+    slurm.close_names(["s-1"], why, 60)
+    assert slurm.done == [f"NodeName=s-1 State=DRAIN Reason={why}"]
+
+
+@pytest.mark.parametrize("told", [{}, {"s-1": monotonic() - 9.0}])
+def test_a_name_that_may_be_off_by_now_is_closed_and_not_drained(told: dict[str, float]) -> None:
+    """It powers down for long, or for who knows how long: it may have a job when the command is carried out."""
+    slurm = ToldSlurm(told)
+    slurm.states = {"s-1": (GOING, "")}
+    slurm.close_names(["s-1"], WHY, 60)
+    assert slurm.done == ["NodeName=s-1 State=RESUME", f"NodeName=s-1 State=POWER_DOWN_ASAP Reason={WHY}"]
+
+
+def test_what_one_thread_has_told_a_name_another_knows() -> None:
+    told: dict[str, float] = {}
+    one, other = ToldSlurm(told), ToldSlurm(told)
+    one.states = {"s-1": (STARTING, "")}
+    one.give_back(["s-1"], WHY, interactive=False)
+    other.states = {"s-1": (GOING, "")}
+    other.close_names(["s-1"], WHY, 60)
+    assert other.done == [f"NodeName=s-1 State=DRAIN Reason={WHY} ResumeAfter=60"]
 
 
 def test_only_a_name_that_is_off_is_powered_up(slurm: ToldSlurm) -> None:
