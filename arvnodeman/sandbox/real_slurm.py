@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import secrets
 import select
 import shutil
@@ -25,14 +24,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.real_slurm_conf import Ports, Shape, SlurmMissing, missing, search_path, write_conf
 
 _START = 30.0  # seconds that munged and slurmctld may take, each
 _STOP = 120.0  # seconds that slurmctld may take to save its state and end: it waits for nodes that do not answer
 _ANSWER = 60.0  # seconds that the ward may take for one request
 _LOOK = 0.02
-_GIVEN_UP = re.compile(r"Nodes (\S+) not responding, setting DOWN")
 _LONGEST_SOCKET = 100  # characters of the path of a Unix socket
 
 
@@ -127,13 +124,21 @@ class PrivateSlurm:
         """Slurm's own account of the jobs that have ended."""
         return ended_jobs(self.folder)
 
-    def given_up(self) -> frozenset[str]:
-        """The nodes that slurmctld, by its own log, has set DOWN by itself, since they did not answer."""
+    def log_size(self) -> int:
+        """Bytes in slurmctld's log now."""
         try:
-            text = (self.folder / "log" / "slurmctld.log").read_text(errors="replace")
+            return self._log.stat().st_size
         except FileNotFoundError:
-            return frozenset()
-        return frozenset(name for hosts in _GIVEN_UP.findall(text) for name in expand(hosts))
+            return 0
+
+    def log_since(self, begin: int) -> str:
+        """What slurmctld has logged after so many bytes."""
+        try:
+            with self._log.open("rb") as log:
+                log.seek(begin)
+                return log.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     def stop(self) -> None:
         """End all that was started, and remove the directory; again is harmless."""
@@ -157,6 +162,10 @@ class PrivateSlurm:
         self.stop()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "log" / "slurmctld.log"
 
     def _begin(self) -> None:
         for name in ("run", "log", "state", "spool"):

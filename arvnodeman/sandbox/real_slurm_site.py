@@ -19,6 +19,7 @@ from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, THROWN_OFF, JobState, Need, SlurmJob
+from arvnodeman.sandbox.slurm_losses import loss_of
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, DUMMY, Computer
 from arvnodeman.sandbox.slurm_side import Submit
 from arvnodeman.slurm.show import parse_nodes
@@ -28,6 +29,7 @@ _AWAY = 2.0  # real seconds before an errand that failed is tried again
 _HASTE = 10.0  # real seconds that a look before the destruction of a node may take
 _JOINING = 0.5  # real seconds that a slurmd takes to register, with room to spare
 NO_ANSWER = "slurmd did not answer"  # and slurmctld set the node down by itself
+PUT_BACK = "put back by Slurm"  # since it could not begin on its node, or is not known there
 GONE = "gone"  # what is shown of a name that slurm.conf has no more
 _RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED")
 _HELD = ("REQUEUE_HOLD", "SPECIAL_EXIT")
@@ -63,6 +65,7 @@ class _Listing:
     """What squeue and sinfo said. Jobs: (id, state, nodes, name)."""
 
     number: int
+    logged: int  # bytes in slurmctld's log before that
     jobs: list[tuple[int, str, list[str], str]]
     nodes: list[tuple[str, str, str, str]]
     marks: Mapping[str, str]
@@ -85,6 +88,7 @@ class RealSlurm:
         self._seen: set[int] = set()  # jobs that a listing has shown
         self._asked = 0
         self._applied = 0
+        self._logged = 0  # bytes in slurmctld's log before the look that was applied last
         self._wanted_features: set[str] = set()
         self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopped = threading.Event()
@@ -252,6 +256,7 @@ class RealSlurm:
         with self._clock.lock:
             self._asked += 1
             number = self._asked
+        logged = self._slurm.log_size()
         jobs, nodes = "%i|%T %r|%N|%j", "%N|%t|%f|%E"
         shown = [
             ("squeue", "--noheader", "--all", "--array", "--states=all", f"--format={jobs}"),
@@ -270,6 +275,7 @@ class RealSlurm:
         marks = {name: node.comment for name, node in parse_nodes(done.stdout)[0].items()}
         return _Listing(
             number,
+            logged,
             [found for line in texts[0] if (found := _job_of(*line)) is not None],
             [(name, state, features, reason) for name, state, features, reason in texts[1]],
             marks,
@@ -296,6 +302,7 @@ class RealSlurm:
                     self._follow(job, state, hosts)
             for job in [job for number, job in self.jobs.items() if number in self._seen - shown]:
                 self._end(job, JobState.NODE_FAIL, "forgotten by slurmctld")
+            self._logged = listing.logged
 
     def _adopt(self, number: int, name: str) -> SlurmJob | None:
         """A job that sbatch has submitted without having answered yet."""
@@ -318,7 +325,7 @@ class RealSlurm:
         state, _, reason = words.partition(" ")
         job.held = reason.startswith("JobHeld") or state in _HELD
         if job.state is JobState.RUNNING and (state in _WAITING or (state == "RUNNING" and hosts != job.nodes)):
-            cause = self._cause(job.nodes)  # Slurm itself has put it back, and may have started it anew
+            cause = self._cause(job, job.nodes)  # Slurm itself has put it back, and may have started it anew
             job.state = JobState.PENDING
             self.on_end(job, cause)
             job.nodes, job.started = [], None
@@ -335,16 +342,23 @@ class RealSlurm:
         elif state.startswith("CANCELLED"):
             self._end(job, JobState.CANCELLED, "cancelled")
         elif state not in _RUNNING:
-            cause = self._cause(hosts)
+            cause = self._cause(job, hosts)
             self._end(job, JobState.NODE_FAIL, cause if begun or hosts else THROWN_OFF)
 
-    def _cause(self, hosts: list[str]) -> str:
-        """Why a job has lost these nodes."""
-        alive = any(not self.nodes[name].lost for name in hosts if name in self.nodes)
-        unknown = any(self.nodes[name].shown == GONE for name in hosts if name in self.nodes)
-        # slurmctld's own word first: a busy machine's slurmd may be slow to answer, and nobody has done anything
-        down = NO_ANSWER if not self._slurm.given_up().isdisjoint(hosts) else "node set down"
-        return "name taken out of slurm.conf" if unknown else down if alive else "node vanished"
+    def _cause(self, job: SlurmJob, hosts: list[str]) -> str:
+        """Why a job has lost these nodes. slurmctld's own word first: a busy machine's slurmd may be slow to answer,
+        and nobody has done anything. Without such a word the node was set down by somebody; so was a name that has
+        never had a machine: Slurm does not look for one while it waits for it."""
+        if any(self.nodes[name].shown == GONE for name in hosts if name in self.nodes):
+            return "name taken out of slurm.conf"
+        loss = loss_of(self._slurm.log_since(self._logged), job.id)
+        nodes = [self.nodes[name] for name in ([loss.node] if loss is not None else hosts) if name in self.nodes]
+        if loss is not None and not loss.by_command:
+            if loss.answered:
+                return PUT_BACK
+            if all(node.computer is not None for node in nodes):
+                return NO_ANSWER
+        return "node vanished" if nodes and all(node.lost for node in nodes) else "node set down"
 
     def _computers(self, hosts: list[str]) -> list[Computer]:
         found = [self.nodes[name].computer for name in hosts if name in self.nodes]

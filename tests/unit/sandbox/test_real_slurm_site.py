@@ -30,10 +30,13 @@ class FakeSlurm:
         self.ran: list[list[str]] = []
         self.killed: list[str] = []
         self.started: list[str] = []
-        self.lost: frozenset[str] = frozenset()
+        self.log = ""
 
-    def given_up(self) -> frozenset[str]:
-        return self.lost
+    def log_size(self) -> int:
+        return len(self.log)
+
+    def log_since(self, begin: int) -> str:
+        return self.log[begin:]
 
     def run(self, *argv: str, text: str = "", timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
         self.ran.append(list(argv))
@@ -116,24 +119,66 @@ def test_a_job_is_followed_from_submission_to_its_end(mirror: Mirror, end: str, 
     assert mirror.real.jobs == {}
 
 
-def test_a_node_that_slurmctld_itself_gave_up_is_not_the_daemons_doing(mirror: Mirror) -> None:
+KILLED = "[t] Killing JobId=7 on failed node compute1\n"
+GIVEN_UP = "[t] error: Nodes compute[1-2] not responding, setting DOWN\n"
+SET_DOWN = "[t] update_node: node compute1 state set to DOWN\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        ("", "node set down"),
+        (KILLED + SET_DOWN, "node set down"),
+        (KILLED + GIVEN_UP, "slurmd did not answer"),
+        ("[t] _job_complete: requeue JobId=7 per user/system request\n", "put back by Slurm"),
+    ],
+)
+def test_who_took_a_jobs_node_is_read_of_slurmctlds_log(mirror: Mirror, log: str, cause: str) -> None:
     mirror.submit("a")
     mirror.run_errand()
     mirror.see("7|RUNNING|compute1|a")
-    mirror.slurm.lost = frozenset({"compute1", "compute9"})
+    mirror.slurm.log = log
     mirror.see("7|NODE_FAIL|compute1|a")
-    assert mirror.events[-1] == ("a", "slurmd did not answer")
-    assert "slurmd did not answer" not in OUR_DOING
+    assert mirror.events[-1] == ("a", cause)
+    assert (cause in OUR_DOING) is (cause == "node set down")
 
 
-def test_what_slurmctld_gave_up_is_read_of_its_log(tmp_path: Path) -> None:
+def test_what_slurmctld_gave_up_before_the_last_look_excuses_nobody(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.slurm.log = KILLED + GIVEN_UP
+    mirror.see("7|RUNNING|compute1|a")
+    mirror.see("7|NODE_FAIL|compute1|a")
+    assert mirror.events[-1] == ("a", "node set down")
+
+
+def test_a_name_without_a_machine_is_not_given_up_by_slurm_alone(mirror: Mirror) -> None:
+    """Only one that was forced down a second ago is looked for."""
+    mirror.real.nodes["compute1"].computer = None
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.slurm.log = KILLED + GIVEN_UP
+    mirror.see("7|NODE_FAIL|compute1|a")
+    assert mirror.events[-1] == ("a", "node set down")
+
+
+def test_a_node_that_is_set_down_when_its_machine_is_gone_has_vanished(mirror: Mirror) -> None:
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.see("7|RUNNING|compute[0-1]|a")
+    mirror.real.slurmd_stopped("compute1", "sb-1")
+    mirror.slurm.log = KILLED + SET_DOWN
+    mirror.see("7|NODE_FAIL|compute[0-1]|a")
+    assert mirror.events[-1] == ("a", "node vanished")
+
+
+def test_the_log_of_slurmctld_is_read_on(tmp_path: Path) -> None:
     slurm = object.__new__(PrivateSlurm)
     slurm.folder = tmp_path
-    assert slurm.given_up() == frozenset()
-    (tmp_path / "log").mkdir()
-    lines = "[t] error: Nodes compute[2-3] not responding, setting DOWN\n[t] Nodes compute7 not responding\n"
-    (tmp_path / "log" / "slurmctld.log").write_text(lines)
-    assert slurm.given_up() == {"compute2", "compute3"}
+    assert (slurm.log_size(), slurm.log_since(0)) == (0, "")
+    tmp_path.joinpath("log").mkdir()
+    tmp_path.joinpath("log", "slurmctld.log").write_text("one\ntwo\n")
+    assert (slurm.log_size(), slurm.log_since(4)) == (8, "two\n")
 
 
 def test_a_job_that_was_quicker_than_a_look_has_started_and_ended(mirror: Mirror) -> None:
