@@ -15,7 +15,7 @@ from arvnodeman.version import __version__
 
 PROGRAM = "arvados-node-manager"
 OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "decisions")
-COMMANDS = (*OPERATORS_COMMANDS, "wake", "report", "check-config", "cloud-test", "demo", "sandbox")
+COMMANDS = (*OPERATORS_COMMANDS, "wake", "report", "simulate", "check-config", "cloud-test", "demo", "sandbox")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -25,7 +25,8 @@ def make_parser() -> argparse.ArgumentParser:
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
         epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE, hold|drain|run|kill NODE, retry, "
-        "decisions, wake. Others: report --since DATE (what was, and what it cost), check-config FILE (is it good?), "
+        "decisions, wake. Others: report --since DATE (what was, and what it cost), simulate "
+        "--trace FILE (what it would have cost with another configuration), check-config FILE (is it good?), "
         "cloud-test (try the cloud out with one node), demo (a whole site on this machine, for a minute), sandbox (the "
         "site alone). Each has a --help of its own.",
     )
@@ -57,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from arvnodeman.commands.report import main as report
 
                 return report(rest)
+            case ["simulate", *rest]:
+                from arvnodeman.commands.simulate import main as simulate
+
+                return simulate(rest)
             case ["wake", *rest]:
                 from arvnodeman.commands.wake import main as wake
 
@@ -84,6 +89,7 @@ def _complete() -> None:
     import argcomplete
 
     from arvnodeman.commands.operate import add_commands
+    from arvnodeman.commands.simulate_options import add_options, add_preview_options
 
     parser = make_parser()
     commands = parser.add_subparsers()
@@ -91,6 +97,8 @@ def _complete() -> None:
     check = commands.add_parser("check-config")
     check.add_argument("file")
     check.add_argument("--config")
+    add_preview_options(check)
+    add_options(commands.add_parser("simulate"))
     for name in ("cloud-test", "demo", "report", "sandbox", "wake"):
         commands.add_parser(name)
     argcomplete.autocomplete(parser)

@@ -1,4 +1,6 @@
-"""The subcommand `check-config`: is this file one that the daemon would start with, and nothing in it a slip?"""
+"""The subcommand `check-config`: is this file one that the daemon would start with, and nothing in it a slip? With
+`--preview`, what it would have changed for the jobs of a trace, too.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +10,41 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from arvnodeman.cloud.registry import check_driver, size_slips
+from arvnodeman.commands.simulate_options import add_preview_options
 from arvnodeman.commands.slips import mistakes, notes
 from arvnodeman.config import ConfigError, Settings, examine
+from arvnodeman.manage.places import CONFIG
 
+PROGRAM = "arvados-node-manager check-config"
 BAD = 2  # exit code, as for a wrong command line
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run it. Returns the exit code; argparse raises SystemExit(2) for a wrong command line."""
     parser = argparse.ArgumentParser(
-        prog="arvados-node-manager check-config",
-        description="Say what is wrong with a configuration file, one line each.",
+        prog=PROGRAM,
+        description="Say what is wrong with a configuration file, one line each. With --preview and --trace: what it "
+        "would have changed for these jobs.",
     )
     parser.add_argument("file", metavar="FILE", nargs="?", help="the configuration file")
     parser.add_argument("--config", metavar="FILE", help="the same")
+    add_preview_options(parser)
     options = parser.parse_args(list(arguments))
     path = options.file or options.config
     if not path:
         parser.error("No configuration file specified")
-    return check_config(path, sys.stdout)
+    if not options.preview:
+        if options.trace or options.against:
+            parser.error("--trace and --against go with --preview")
+        return check_config(path, sys.stdout)
+    return check_config(path, sys.stderr if options.json else sys.stdout) or _preview(path, options)
+
+
+def _preview(path: str, options: argparse.Namespace) -> int:
+    """The exit code of the comparison."""
+    from arvnodeman.commands.simulate import previewed
+
+    return previewed(options.against or CONFIG, path, options, PROGRAM)
 
 
 def check_config(path: str, out: TextIO) -> int:

@@ -198,16 +198,18 @@ WHOLE = Kind("a whole number", _whole, None)
 NUMBER = Kind("a number", _number, None)
 YES_NO = Kind("yes or no", _yes_no, None)
 LEVEL = Kind("the name of a log level", _level, choices=LEVELS)
-WINDOWS = Kind("at least two numbers with commas between, none negative, not all 0", _windows, has_lines=True)
+WINDOWS = Kind(
+    "at least two numbers with commas between, none negative, not all 0", _windows, has_lines=True, has_commas=True
+)
 HOST = Kind("HOST or HOST:PORT; https unless http:// stands before it", _host)
 FOLDER = Kind("an absolute path", _folder)
-JSON = Kind("JSON", _json)
+JSON = Kind("JSON", _json, has_commas=True)
 DOTTED = Kind("a dotted path, package.module.Class", _dotted)
-HOSTLIST = Kind("names of Slurm nodes, as cloud[1-20,31]", _hostlist)
-GRES: Kind[Gres] = Kind("NAME:COUNT or NAME:TYPE:COUNT, several with commas between", _gres, ())
-TEXTS = Kind("text", _texts, ())
-NAMES = Kind("names with commas between", _names, ())
-FEATURES = Kind("names of features with commas between, without instancetype=", _features, ())
+HOSTLIST = Kind("names of Slurm nodes, as cloud[1-20,31]", _hostlist, has_commas=True)
+GRES: Kind[Gres] = Kind("NAME:COUNT or NAME:TYPE:COUNT, several with commas between", _gres, (), has_commas=True)
+TEXTS = Kind("text", _texts, (), has_commas=True)
+NAMES = Kind("names with commas between", _names, (), has_commas=True)
+FEATURES = Kind("names of features with commas between, without instancetype=", _features, (), has_commas=True)
 
 
 def choice(*words: Word) -> Kind[Word]:

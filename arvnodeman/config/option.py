@@ -60,6 +60,7 @@ class Kind(Generic[T_co]):
     choices: tuple[str, ...] = ()
     secret: bool = False
     has_lines: bool = False  # its text may have several
+    has_commas: bool = False  # they are part of one value
 
 
 class Details(TypedDict, total=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 WORDS = "YYYY-MM-DD, YYYY-MM-DDTHH:MM, 30min, 12h, 7d or 4w ago, today, yesterday, this-month, last-month or now"
 _AGO = re.compile(r"([0-9]{1,6})(min|[hdw])")
@@ -16,11 +16,11 @@ class NoDate(ValueError):
     """The text says so in one line."""
 
 
-def moment(text: str, now: float) -> float:
-    """Seconds since the epoch; local time where the text names no zone. Raises NoDate."""
+def moment(text: str, now: float, zone: tzinfo | None = None) -> float:
+    """Seconds since the epoch; where the text names no zone, in this one. None: this machine's. Raises NoDate."""
     try:
-        when = _moment(text.strip(), datetime.fromtimestamp(now))
-        found = when.timestamp()
+        when = _moment(text.strip(), datetime.fromtimestamp(now, zone))
+        found = (when if when.tzinfo is not None else when.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError, OSError):
         raise NoDate(f"{text[:40]!r} is no date; allowed: {WORDS}") from None
     if found < _FIRST:
@@ -50,6 +50,8 @@ def _moment(text: str, now: datetime) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def shown(at: float) -> str:
-    """A moment in local time, to the minute."""
+def shown(at: float, zone: tzinfo | None = None) -> str:
+    """A moment to the minute, in this zone. None: this machine's."""
+    if zone is not None:
+        return datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M")
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

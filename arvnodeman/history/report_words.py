@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 
 from arvnodeman.fleet.values.reasons import span
+from arvnodeman.history.columns import columns
 from arvnodeman.history.dates import shown
 from arvnodeman.history.report import Report, SizeReport
 
@@ -39,7 +40,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     if report.sizes:
         short = report.total.hours < SHORT
-        yield from _columns([COLUMNS, *(_cells(each, short) for each in (*report.sizes, report.total))])
+        yield from columns([COLUMNS, *(_cells(each, short) for each in (*report.sizes, report.total))])
     else:
         yield "No node was there."
     yield ""
@@ -85,14 +86,6 @@ def _cells(each: SizeReport, short: bool) -> tuple[str, ...]:
         f"${each.cost:,.{2 + short}f}",
         f"${each.idle_cost:,.{2 + short}f}",
     )
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The first column to the left, figures to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        yield "  ".join(cells).rstrip()
 
 
 def _counted(title: str, counts: Mapping[str, int], words: Mapping[str, str]) -> Iterator[str]:

@@ -117,6 +117,8 @@ def complete(line: str, tmp_path: Path) -> list[str]:
         ("arvados-node-manager --dry", ["--dry-run "]),
         ("arvados-node-manager decisions --f", ["--follow "]),
         ("arvados-node-manager hold compute1 --rea", ["--reason "]),
+        ("arvados-node-manager simulate --adv", ["--advise "]),
+        ("arvados-node-manager check-config a.cfg --prev", ["--preview "]),
         ("arvados-node-manager kill --config /away.cfg comp", [""]),
     ],
 )

@@ -1,0 +1,352 @@
+"""`simulate` and `check-config --preview`: what they print, and what they say to a wrong command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "whatif"))
+from plain_play import DEATH, FAULT, SLOW, plain_play
+from simulated_jobs import CONFIG, write_config, write_trace
+
+from arvnodeman.commands import check_config, simulate
+from arvnodeman.whatif.scenario import Scenario
+from arvnodeman.whatif.workers import Workers
+
+AWAY = "/nowhere/away.cfg"
+
+
+class Printed(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def errors(self) -> list[str]:
+        return [line.removeprefix("arvados-node-manager simulate: ") for line in self.err.splitlines()]
+
+
+Simulate = Callable[..., Printed]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path / "a.cfg")
+    write_config(tmp_path / "b.cfg", max_nodes=2)
+    write_trace(tmp_path / "trace.swf")
+    return tmp_path
+
+
+@pytest.fixture(name="simulate")
+def simulate_(folder: Path, capsys: pytest.CaptureFixture[str]) -> Simulate:
+    def run(*arguments: str, trace: str = "trace.swf", player: Any = plain_play) -> Printed:
+        code = simulate.main([*arguments, "--trace", trace], player)
+        return Printed(code, *capsys.readouterr())
+
+    return run
+
+
+def test_a_forecast_for_people(simulate: Simulate) -> None:
+    told = simulate("--config", "a.cfg", "--zone", "UTC", "--boot-seconds", "60")
+    assert (told.code, told.err) == (0, "")
+    lines = told.out.splitlines()
+    assert lines[0] == "From 2025-01-01 00:00 to 2025-01-01 01:11, seed 0"
+    assert lines[1] == "Jobs: 12: 12 done"
+    assert "* boots take 60 s" in lines
+    assert any(line.startswith("as the trace tells") and " 2 min " in line for line in lines)
+    assert "sesame" not in told.out
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(simulate: Simulate) -> None:
+    first = simulate("--config", "a.cfg", "--json", "--seed", "5")
+    assert first == simulate("--config", "a.cfg", "--json", "--seed", "5")
+    assert first != simulate("--config", "a.cfg", "--json", "--seed", "6")
+    found = json.loads(first.out)
+    assert (found["seed"], found["jobs"]["done"], found["partial"]) == (5, 12, False)
+    assert "sesame" not in first.out
+
+
+def test_only_the_jobs_of_some_time(simulate: Simulate) -> None:
+    told = simulate(
+        "--config", "a.cfg", "--json", "--zone", "UTC", "--from", "2025-01-01T00:02", "--to", "2025-01-01T00:05"
+    )
+    found = json.loads(told.out)
+    assert found["jobs"]["all"] == 3
+    assert "jobs submitted before --from or from --to on, and left out: 9" in found["remarks"]
+
+
+def test_options_are_set(simulate: Simulate) -> None:
+    told = simulate("--config", "a.cfg", "--json", "--set", "[Daemon] max_nodes = 1", "--set", "[Size small] cores=4")
+    assert json.loads(told.out)["most_nodes"] == 1
+
+
+def test_all_mistakes_are_told_at_once(simulate: Simulate) -> None:
+    told = simulate(
+        *("--config", "a.cfg", "--set", "[Daemon] max_node = 3", "--set", "[Daemon] min_nodes = many", "--set", "x"),
+        *("--boot-fails", "2", "--quota", "0", "--boot-seconds", "inf", "--reclaims", "x", "--seed", "-1"),
+        *("--from", "soon", "--zone", "Mars", "--plot", "a.pdf", "--csv", "--processes", "0"),
+    )
+    assert (told.code, told.out) == (2, "")
+    assert told.errors == [
+        "--csv: it is for --sweep; --json is for all",
+        "--plot: a.pdf ends neither with .png nor with .svg",
+        "--seed: '-1'; allowed: a whole number, at least 0",
+        "--processes: '0'; allowed: a whole number, at least 1",
+        "--set: 'x' is not [Section] option = value",
+        "--set: [Daemon] max_node: unknown option; the nearest known one is max_nodes",
+        "--set: [Daemon] min_nodes: 'many' is not a whole number; allowed: a whole number, at least 0",
+        "--boot-seconds: 'inf'; allowed: a number, at least 0",
+        "--boot-fails: '2'; allowed: a number, 0 to 1",
+        "--reclaims: 'x'; allowed: a number, at least 0",
+        "--quota: '0'; allowed: a whole number, at least 1",
+        "--zone: 'Mars' is no time zone; allowed are UTC, Europe/Berlin and the like",
+        "--from: 'soon' is no date; allowed: YYYY-MM-DD, YYYY-MM-DDTHH:MM, 30min, 12h, 7d or 4w ago, today, yesterday, "
+        "this-month, last-month or now",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "trace.swf: it is empty"),
+        ("hello\n", "trace.swf: it is no trace: known are sacct"),
+        ("; Version: 2.2\n1 0 120 600 1 -1 -1", "trace.swf: "),
+    ],
+)
+def test_what_is_no_trace_is_one_line(simulate: Simulate, folder: Path, content: str, words: str) -> None:
+    (folder / "trace.swf").write_text(content)
+    told = simulate("--config", "a.cfg")
+    assert (told.code, told.out, len(told.errors)) == (2, "", 1)
+    assert told.errors[0].startswith(words)
+
+
+def test_files_that_are_not_there(simulate: Simulate) -> None:
+    assert simulate("--config", AWAY).errors == [f"{AWAY}: no such file or directory"]
+    assert simulate("--config", "a.cfg", trace="away.swf").code == 2
+    told = simulate("--config", "a.cfg", "--history", "away.sqlite")
+    assert (told.code, len(told.errors)) == (2, 1)
+
+
+def test_a_trace_is_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate.main(["--config", "a.cfg"]) == 2
+    wanted = "--trace: missing; required: a file with jobs; --print-sacct-command tells how to get one"
+    assert capsys.readouterr().err == f"arvados-node-manager simulate: {wanted}\n"
+
+
+def test_no_job_in_that_time(simulate: Simulate) -> None:
+    told = simulate("--config", "a.cfg", "--from", "2030-01-01")
+    assert (told.code, told.errors) == (2, ["--from, --to: none of the 12 jobs was submitted then"])
+
+
+def test_a_size_without_price_and_no_credentials(simulate: Simulate, folder: Path) -> None:
+    bare = CONFIG.replace("token = sesame-token\n", "").replace("secret = sesame-secret\n", "")
+    (folder / "bare.cfg").write_text(bare)
+    assert simulate("--config", "bare.cfg").code == 0
+    (folder / "odd.cfg").write_text(bare.replace("m5.large", "x99.large").replace("price = 0.1\n", ""))
+    told = simulate("--config", "odd.cfg")
+    assert (told.code, len(told.errors)) == (2, 1)
+    assert told.errors[0].startswith("odd.cfg: [Size small] price: ")
+
+
+def test_a_fault_is_one_line(simulate: Simulate) -> None:
+    told = simulate("--config", "a.cfg", "--set", f"[Daemon] max_nodes = {FAULT}")
+    assert (told.code, told.out) == (1, "")
+    assert told.errors == ["it could not be played: ValueError: there is a fault"]
+
+
+def test_ctrl_c_gives_what_there_is_so_far(simulate: Simulate) -> None:
+    def interrupted(scenario: Scenario, *, progress: Any = None, stop: Callable[[], bool]) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return plain_play(scenario, progress=progress, stop=stop)
+
+    before = signal.getsignal(signal.SIGINT)
+    told = simulate("--config", "a.cfg", "--json", player=interrupted)
+    assert told.code == 130
+    assert json.loads(told.out)["partial"]
+    assert signal.getsignal(signal.SIGINT) is before
+    people = simulate("--config", "a.cfg", player=interrupted)
+    assert people.out.startswith("PARTIAL: ")
+
+
+def test_a_picture(simulate: Simulate, folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert simulate("--config", "a.cfg", "--plot", "a.png").code == 0
+    assert (folder / "a.png").stat().st_size > 5000
+    told = simulate("--config", "a.cfg", "--plot", "away/a.png")
+    assert (told.code, told.errors) == (1, ["away/a.png cannot be written: No such file or directory"])
+
+
+def test_how_to_get_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate.main(["--print-sacct-command"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert "sacct --allusers" in lines[0]
+    assert "MaxRSS" not in lines[0]
+    assert lines[1].startswith("#")
+    assert "MaxRSS" in lines[2]
+
+
+def test_a_comparison(simulate: Simulate) -> None:
+    told = simulate("--compare", "a.cfg", "b.cfg", "--json", "--seeds", "3", "--processes", "2")
+    assert (told.code, told.err) == (0, "")
+    found = json.loads(told.out)
+    assert (found["before"], found["after"], found["seeds"]) == ("a.cfg", "b.cfg", [0, 1, 2])
+    assert found["figures"]["mean_wait"]["change"]["low"] > 0
+    assert found["hurt"][0]["id"] == "12"
+    again = simulate("--compare", "a.cfg", "b.cfg", "--json", "--seeds", "3", "--processes", "3")
+    assert again == told
+    people = simulate("--compare", "a.cfg", "b.cfg", "--seeds", "2")
+    assert people.out.startswith("Before: a.cfg\nAfter:  b.cfg\n")
+    assert "Hurt most" in people.out
+
+
+def test_a_comparison_of_which_one_cannot_be_played(simulate: Simulate, folder: Path) -> None:
+    write_config(folder / "dies.cfg", max_nodes=DEATH)
+    told = simulate("--compare", "a.cfg", "dies.cfg", "--seeds", "1")
+    assert (told.code, told.out) == (1, "")
+    assert told.errors == ["it could not be played: its process has ended: SIGKILL, out of memory, it may be"]
+    assert simulate("--compare", "a.cfg", "b.cfg", "--config", "a.cfg").errors == [
+        "--config: --compare names both configurations"
+    ]
+    assert len(simulate("--compare", AWAY, "/nowhere/other.cfg").errors) == 2
+
+
+def test_a_sweep(simulate: Simulate) -> None:
+    arguments = ("--config", "a.cfg", "--sweep", f"[Daemon] max_nodes = 1,4,{FAULT},x", "--sweep")
+    told = simulate(*arguments, "[Cloud] shutdown_windows = 0, 60 | 54, 5, 1", "--json", "--processes", "2")
+    assert told.code == 1
+    found = json.loads(told.out)
+    assert found["options"] == ["[Daemon] max_nodes", "[Cloud] shutdown_windows"]
+    assert [list(each["values"].values()) for each in found["points"]] == [
+        [nodes, windows] for nodes in ("1", "4", str(FAULT), "x") for windows in ("0, 60", "54, 5, 1")
+    ]
+    assert [each["current"] for each in found["points"]] == [False, False, True, *[False] * 5]
+    assert [each["problem"] for each in found["points"]][:4] == [""] * 4
+    assert "there is a fault" in found["points"][4]["problem"]
+    assert "'x' is not a whole number" in found["points"][6]["problem"]
+    assert not found["partial"]
+
+
+def test_the_configuration_as_it_is_is_played_beside_the_others(simulate: Simulate) -> None:
+    told = simulate("--config", "a.cfg", "--sweep", "[Daemon] max_nodes = 1,2", "--csv")
+    assert told.code == 0
+    rows = [line.split(",")[:2] for line in told.out.splitlines()]
+    assert rows == [["[Daemon] max_nodes", "current"], ["", "1"], ["1", "0"], ["2", "0"]]
+
+
+def test_a_wrong_sweep_is_told_before_anything_is_played(simulate: Simulate) -> None:
+    told = simulate(
+        "--config",
+        "a.cfg",
+        "--sweep",
+        "[Daemon] max_nods = 1,2",
+        "--sweep",
+        "y",
+        "--sweep",
+        "[Daemon] min_nodes = a, b",
+    )
+    assert (told.code, told.out) == (2, "")
+    assert told.errors == [
+        "--sweep: 'y' is not [Section] option = value",
+        "--sweep: [Daemon] max_nods: unknown option; the nearest known one is max_nodes",
+        "--sweep: [Daemon] min_nodes: 'a' is not a whole number; allowed: a whole number, at least 0",
+    ]
+
+
+def test_ctrl_c_ends_a_sweep_with_what_there_is(simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = Workers.results
+
+    def interrupted(*arguments: Any) -> Any:
+        for each in results(*arguments):
+            yield each
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Workers, "results", interrupted)
+    told = simulate("--config", "a.cfg", "--sweep", f"[Daemon] max_nodes = 4,{SLOW}", "--json", "--processes", "1")
+    assert told.code == 130
+    found = json.loads(told.out)
+    assert found["partial"]
+    assert [each["problem"] for each in found["points"]] == ["", "not played"]
+
+
+def preview(capsys: pytest.CaptureFixture[str], *arguments: str) -> Printed:
+    code = check_config.main(arguments)
+    return Printed(code, *capsys.readouterr())
+
+
+def test_a_preview_of_a_changed_configuration(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulate.previewed, "__defaults__", (plain_play,))
+    arguments = ("--preview", "--trace", "trace.swf", "--seeds", "2")
+    good = CONFIG.replace("provider = ec2", "provider = dummy").replace(
+        "[Cloud Credentials]\nsecret = sesame-secret\n", ""
+    )
+    write_config(folder / "old.cfg", good)
+    write_config(folder / "new.cfg", good, max_nodes=2)
+    told = preview(capsys, "new.cfg", *arguments, "--against", "old.cfg")
+    assert (told.code, told.err) == (0, "")
+    assert told.out.startswith("new.cfg: ok, 1 size\nBefore: old.cfg\nAfter:  new.cfg\n")
+    program = preview(capsys, "new.cfg", *arguments, "--against", "old.cfg", "--json")
+    assert json.loads(program.out)["after"] == "new.cfg"
+    assert program.err == "new.cfg: ok, 1 size\n"
+    away = preview(capsys, "new.cfg", *arguments, "--against", AWAY)
+    assert (away.code, away.err) == (2, f"arvados-node-manager check-config: {AWAY}: no such file or directory\n")
+
+
+def test_no_preview_of_a_bad_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_config(folder / "bad.cfg", max_node=3)
+    told = preview(capsys, "bad.cfg", "--preview", "--trace", "trace.swf", "--against", "a.cfg")
+    assert told.code == 2
+    assert "[Daemon] max_node: unknown option" in told.out
+    assert "Before" not in told.out
+    with pytest.raises(SystemExit):
+        preview(capsys, "a.cfg", "--trace", "trace.swf")
+
+
+def test_advice(simulate: Simulate, folder: Path) -> None:
+    """The plain player waits for a free node only: more of them are quicker, at the same cost."""
+    told = simulate("--config", "a.cfg", "--advise", "--json", "--seeds", "2", "--processes", "2")
+    assert (told.code, told.err) == (0, "")
+    found = json.loads(told.out)
+    assert found["together"]["changes"] == ["[Daemon] max_nodes = 8"]
+    verdicts = {each["words"]: each["verdict"] for each in found["tried"]}
+    assert verdicts["8 nodes at most, not 4"] == "better"
+    assert verdicts["nodes idle 5 polls before they go, not 2"] == "no"
+    assert found["tried"][0]["words"] == "8 nodes at most, not 4"
+    assert (found["over_asked"], found["as_used"], found["failed"]) == ([], None, [])
+    people = simulate("--config", "a.cfg", "--advise", "--seeds", "2")
+    assert people.out.startswith("Advice: 8 nodes at most, not 4\n  [Daemon] max_nodes = 8\n")
+
+
+def test_no_better_one_is_found(simulate: Simulate) -> None:
+    told = simulate("--config", "a.cfg", "--set", "[Daemon] max_nodes = 40", "--advise", "--seeds", "1")
+    assert told.out.startswith("No better one found: ")
+    assert told.code == 0
+
+
+def test_advice_where_one_try_fails(simulate: Simulate) -> None:
+    told = simulate("--config", "a.cfg", "--set", f"[Daemon] max_nodes = {FAULT // 2}", "--advise", "--seeds", "1")
+    assert told.code == 1
+    assert "cannot be played: ValueError: there is a fault" in told.out
+    told = simulate("--config", "a.cfg", "--set", f"[Daemon] max_nodes = {FAULT}", "--advise", "--seeds", "1")
+    assert (told.code, told.out) == (1, "")
+    assert "it could not be played: ValueError: there is a fault" in told.errors
+
+
+def test_memory_that_users_do_not_need(simulate: Simulate, folder: Path) -> None:
+    row = "13 720 120 600 1 -1 1048576 1 900 4194304 1 7 1 1 1 1 -1 -1"
+    write_trace(folder / "trace.swf", lines=[row])
+    told = simulate("--config", "a.cfg", "--advise", "--json", "--seeds", "1")
+    (user,) = json.loads(told.out)["over_asked"]
+    assert (user["user"], user["jobs"], user["asked"], user["used"]) == ("user7", 1, 4096, 1024)
+    people = simulate("--config", "a.cfg", "--advise", "--seeds", "1")
+    assert "Had all asked for 1.2 times what they used: cost" in people.out
