@@ -6,6 +6,7 @@ this room; the same history gives the same commands. See doc/architecture.md for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
 
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, let_through
@@ -51,10 +52,10 @@ from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.operations.returning import NameOperation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.sizes.table import SizeTable
-from arvnodeman.fleet.values.model import Policy, ProviderSize, RemoteError
+from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, RemoteError
 from arvnodeman.fleet.values.windows import ShutdownWindows
-from arvnodeman.fleet.view.snapshot import publish
-from arvnodeman.fleet.view.view import View
+from arvnodeman.fleet.view.snapshot import groups_of, publish
+from arvnodeman.fleet.view.view import View, Waiting
 
 _ID = attrgetter("id")
 MOST_UNLISTED = 200  # errors in no table that are logged
@@ -83,6 +84,10 @@ class Fleet:
             self._view = publish(self._state, self._view)
             self._is_outdated = False
         return self._view
+
+    def waiting(self) -> tuple[Mapping[JobShape, Waiting], float]:
+        """What there is for each group of jobs, as in the view, which costs more; and the steady time of that."""
+        return groups_of(self._state), self._state.t
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one event in, at wall clock time `now`, and return what is to be done about it."""

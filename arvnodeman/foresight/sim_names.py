@@ -5,7 +5,7 @@ What the lists say of a name is put together by the real keeper's own functions,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import heapq
 
 from arvnodeman.fleet.messages import PrepareRecord, RecordPrepared
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
@@ -20,26 +20,20 @@ from arvnodeman.slurm.show import ShownNode
 REST = 60.0  # seconds
 
 
-@dataclass(slots=True)
-class _Kept:
-    """What was listed of a name last."""
-
-    record: NodeRecord
-    version: int
-    skew: float
-    until: float  # it holds at most so long
-
-
 class SimNames:
-    """The records of Slurm alone. `skew`: the daemon's clock less Slurm's, in seconds."""
+    """The records of Slurm alone. `skew`: the daemon's clock less Slurm's, in seconds. `heard`: so long a node counts
+    as heard from just now; 0: each list that shows that its slurmd answers is another."""
 
     def __init__(self, agenda: Agenda, slurm: SimSlurm) -> None:
-        self.skew = 0.0
+        self.skew = self.heard = 0.0
         self._agenda = agenda
         self._slurm = slurm
         self._comments: dict[str, str] = {}
         self._contacts: dict[str, Contact] = {}
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, NodeRecord] = {}  # all of them, in order, as they were listed last
+        self._listed_with = 0.0  # this skew
+        self._until: list[tuple[float, int, str]] = []  # when one is another though nothing has changed
+        self._again: dict[str, float] = {}  # when nodes are heard from again
         self._list: tuple[NodeRecord, ...] = ()
         for name in slurm.names.values():
             name.address = name.name
@@ -51,9 +45,23 @@ class SimNames:
 
     def listed(self) -> tuple[NodeRecord, ...]:
         """One `scontrol show nodes`."""
-        records = tuple([self._record(name) for name in self._slurm.names.values()])
-        if any(new is not old for new, old in zip(records, self._list, strict=False)) or not self._list:
-            self._list = records
+        now, names, renewed = self._agenda.now + self.skew, self._slurm.names, self._slurm.renewed
+        if self._listed_with != self.skew or not self._kept:
+            self._kept = dict.fromkeys(names, NodeRecord(""))
+            renewed.update(names.values())
+            self._until.clear()
+            self._again.clear()
+            self._listed_with = self.skew
+        while self._until and self._until[0][0] <= now:
+            moment, _, other = heapq.heappop(self._until)
+            if self._again.get(other) == moment:
+                del self._again[other]
+            renewed.add(names[other])
+        if renewed:
+            for name in sorted(renewed, key=lambda name: name.number):
+                self._kept[name.name] = self._record(name, now)
+            renewed.clear()
+            self._list = tuple(self._kept.values())
         return self._list
 
     def slots(self) -> int:
@@ -105,12 +113,7 @@ class SimNames:
         self._comments[name.name] = comment
         self._slurm.changed(name)
 
-    def _record(self, name: SimName) -> NodeRecord:
-        """As it was, where nothing can have changed."""
-        now = self._agenda.now + self.skew
-        kept = self._kept.get(name.name)
-        if kept is not None and kept.version == name.version and kept.skew == self.skew and now < kept.until:
-            return kept.record
+    def _record(self, name: SimName, now: float) -> NodeRecord:
         node = self._shown(name)
         mark = read_mark(node.comment)
         contact = None
@@ -120,12 +123,12 @@ class SimNames:
         else:
             self._contacts.pop(name.name, None)
         record = record_of(node, mark, contact, free=is_free(node, mark, REST, now))
-        until = float("inf")
         if node.reason_at is not None and now < node.reason_at + REST:
             until = node.reason_at + REST if now >= node.reason_at else node.reason_at
-        if contact is not None and contact.last == now:
-            until = now  # heard from anew each time
-        self._kept[name.name] = _Kept(record, name.version, self.skew, until)
+            heapq.heappush(self._until, (until, name.number, name.name))
+        if contact is not None and contact.last == now and name.name not in self._again:  # heard from anew
+            self._again[name.name] = now + self.heard
+            heapq.heappush(self._until, (now + self.heard, name.number, name.name))
         return record
 
     def _shown(self, name: SimName) -> ShownNode:

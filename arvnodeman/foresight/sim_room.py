@@ -36,7 +36,6 @@ class SimName:
     address: str = ""  # where Slurm looks for its node; '': nodes find it
     slurmd_started: float | None = None
     reason_at: float | None = None
-    version: int = 0  # counts what has changed of it
     kind: Kind | None = None  # under which it has room for a job
     level: tuple[int, int] = (0, 0)  # weight and free CPUs under which it has room, where names are shared
 

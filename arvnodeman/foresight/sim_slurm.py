@@ -55,6 +55,7 @@ class SimSlurm:
         self._room: SimRoom = (SharedNames if share else WholeNames)(self._by_number, self._fits)
         self._shown: dict[str, NodeWork] = {}
         self._changed: set[str] = set(self.names)
+        self.renewed: set[SimName] = set(self._by_number)  # have changed since their keeper looked at them
         self._ran = SimRunTimes()
         self.watch: Callable[[SimName], None] | None = None  # is told of each name that has changed
 
@@ -307,7 +308,7 @@ class SimSlurm:
 
     def _note(self, name: SimName) -> None:
         self._changed.add(name.name)
-        name.version += 1
+        self.renewed.add(name)
         if self.watch is not None:
             self.watch(name)
 

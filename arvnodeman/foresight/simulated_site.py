@@ -180,6 +180,13 @@ class SimulatedSite(SimSite):
         if node.hostname:
             self.slurms.changed(self.slurms.names[node.hostname])
 
+    def hears_every(self, seconds: float) -> None:
+        """How often a node makes contact."""
+        if self._names is not None:
+            self._names.heard = seconds
+        elif isinstance(self.keeper, SimRecords):
+            self.keeper.ping = max(seconds, self.keeper.ping)
+
     def daemon_started(self) -> None:
         """A new daemon remembers nothing."""
         if self._names is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -58,10 +59,10 @@ class HeldBack(Struct, frozen=True, kw_only=True):
 
 
 class LowestCost(Struct, frozen=True, kw_only=True):
-    """Less is not possible. $ for the jobs that were done, boots, idle time and waiting left out."""
+    """$ for the jobs that were done; boots, idle time and waiting left out."""
 
     alone: float  # each job alone on the cheapest size that fits it, for exactly its run time
-    fluid: float  # what they use of cores and memory, at the best price of each, where nodes are shared without loss
+    fluid: float  # less is not possible: their cores and memory, where nodes are shared without a rest
     job_hours: float  # asked for
 
 
@@ -98,9 +99,21 @@ class Forecast(Struct, frozen=True, kw_only=True):
     remarks: list[str]  # what was assumed
 
 
+class Moment(NamedTuple):
+    """How it was at one moment."""
+
+    at: float
+    booting: int  # nodes
+    idle: int
+    busy: int
+    waiting: int  # jobs
+    price: float  # $ an hour of all nodes
+
+
 @dataclass(frozen=True, slots=True)
 class Played:
     """A forecast with what `Forecast` sums up, by job of the scenario, in its order."""
 
     forecast: Forecast
     waits: Sequence[float | None]  # seconds; None: it never began
+    curve: Sequence[Moment] = ()  # some hundred, evenly spread

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from arvnodeman.fleet.plan.plan import unsatisfiable
+from arvnodeman.fleet.plan.vain import words_of
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.features import SIZE_FEATURE, NoFeatures, meets
-from arvnodeman.fleet.values.model import ANYWHERE, JobShape, Policy
+from arvnodeman.fleet.values.model import ANYWHERE, NOBODY, JobShape, Policy
 from arvnodeman.traces.job import JobEnding, TracedJob
 
 RESERVATIONS = "jobs that asked for a reservation, and are played without: {}"
@@ -38,7 +39,7 @@ class _Known(NamedTuple):
     """Of one shape of the trace."""
 
     shape: JobShape  # as it is played
-    impossible: str  # why no size fits; '' where one does
+    impossible: str  # what it asks for, and why no size fits; '' where one does
     cheapest: float  # $ an hour of a node of the cheapest size that does
     said: tuple[str, ...]  # remarks
 
@@ -55,7 +56,7 @@ class Load:
         self._end = max((max(job.submit, job.begin or 0.0, job.end or 0.0) for job in jobs), default=0.0)
         self._said: Counter[str] = Counter()
         self._together: dict[str, float] = {}  # heterogeneous jobs: when the last part comes
-        self.impossible: dict[str, list[int]] = {}  # by shape and why: places
+        self.impossible: dict[str, list[int]] = {}  # by what they ask for, and why: places
         self.left_out = 0  # by their users, before they could run
         self.arrivals = self._sort()
         self._next = 0
@@ -104,6 +105,11 @@ class Load:
     def first(self) -> float | None:
         """When the first comes; None: none does."""
         return self._arrival(self._jobs[self.arrivals[0]]) if self.arrivals else None
+
+    @property
+    def last(self) -> float:
+        """The last moment that the trace tells of."""
+        return self._end
 
     @property
     def is_to_come(self) -> bool:
@@ -168,6 +174,8 @@ class Load:
             said.append(FEATURES)
         played = replace(shape, reservation="", licences=(), place=ANYWHERE, features=features)
         why = unsatisfiable(played, self._table, self._policy) or ""
+        if why:
+            why = f"{words_of(replace(played, owner=NOBODY))}: {why}"
         choices = self._table.choices(played)
         return _Known(played, why, choices[0].price if choices else 0.0, tuple(said))
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from arvnodeman.config import Settings
-from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.messages import Command, Event, Poll, QueueListed
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import NodeSize
 from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.simulation import Pace, SiteLife
 from arvnodeman.traces.job import TracedJob
 from arvnodeman.whatif.books import Books
+from arvnodeman.whatif.curve import Curve
 from arvnodeman.whatif.forecast import Forecast, Impossible, JobCounts, Played
+from arvnodeman.whatif.held import Holding
 from arvnodeman.whatif.load import Load, Part
 from arvnodeman.whatif.lowest import LowestCosts
 from arvnodeman.whatif.scenario import Scenario
@@ -68,6 +70,8 @@ class Playing:
         self._runs: dict[str, int] = {}  # jobs that are there, by id: places in the trace
         self._done = self._left = self._requeues = 0
         self._news = self._start()
+        self._holding = Holding()
+        self._curve = Curve(self._start(), self._load.last)
         self._life = WhatIfLife(
             policy,
             scenario.sizes,
@@ -78,6 +82,7 @@ class Playing:
             before=lambda life, _: life.site,
             make=self._make_site,
         )
+        self._life.watch = self._saw
         self._come()
 
     def _start(self) -> float:
@@ -177,12 +182,26 @@ class Playing:
             self._done += 1
             self._lowest.add(job.shape, job.duration, self._load.cheapest(place))
 
+    def _saw(self, event: Event, _: float, __: Sequence[Command]) -> None:
+        """The Fleet has been told something."""
+        if not isinstance(event, QueueListed):
+            return
+        life, now = self._life, self._life.now
+        if event.jobs:
+            waiting, t = life.fleet.waiting()
+            self._holding.look(waiting, event.jobs, life.site.jobs, t, now)
+        else:
+            self._holding.rest(now)
+        if self._curve.is_due(now):
+            self._curve.add(now, self._books, len(event.jobs))
+
     # ---- what came of it ---------------------------------------------------------------------------------------------
 
     def played(self, *, partial_: bool) -> Played:
         """The books are closed."""
         life, load, jobs = self._life, self._load, self._scenario.jobs
         self._books.close(life.now)
+        self._holding.rest(life.now)
         running = sum(bool(job.nodes) for job in life.site.jobs.values())
         by_size = self._books.by_size()
         begun = [wait for wait in self._waits if wait is not None]
@@ -211,7 +230,7 @@ class Playing:
             boots=self._books.boots,
             failed_boots=self._books.failed,
             most_nodes=self._books.most,
-            held=[],
+            held=self._holding.found(),
             lowest=self._lowest.found(),
             impossible=[
                 Impossible(shape=why, jobs=len(places), first=jobs[places[0]].id)
@@ -219,7 +238,7 @@ class Playing:
             ],
             remarks=load.remarks(),
         )
-        return Played(forecast, self._waits)
+        return Played(forecast, self._waits, self._curve.moments)
 
 
 def _partition(job: TracedJob) -> str:

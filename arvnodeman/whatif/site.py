@@ -18,6 +18,7 @@ from arvnodeman.whatif.books import Books, Doing
 from arvnodeman.whatif.chance import Fates, Stock, dice
 from arvnodeman.whatif.scenario import Scenario
 
+LONGEST_UNHEARD = 600.0  # seconds between two signs of life of a node: nobody acts upon that it is well
 JobNews = Callable[[SimJob], None]
 
 
@@ -50,6 +51,7 @@ class PlayedSite(SimulatedSite):
         self.slurms.rules.partitions = {size.id: size.partitions for size in sizes}
         self.slurms.watch = self._looks
         self.clouds.quota = scenario.assumed.quota
+        self.hears_every(min(LONGEST_UNHEARD, settings.daemon.node_stale_after / 4))
         self._of_size = {size.id: size for size in sizes}
         self._fates = Fates(scenario.assumed, scenario.seed)
         self._books = books

@@ -88,7 +88,7 @@ def publish(state: State, before: View | None) -> View:
         phantoms=tuple(intent.size for intent in state.phantoms.values()),
         spreads=MappingProxyType(state.milestones.spreads()),
         jobs=state.queue.jobs,
-        waiting=MappingProxyType(_groups(state)),
+        waiting=MappingProxyType(groups_of(state)),
         placed=MappingProxyType(state.placements.whys),
         closed=MappingProxyType(
             {size: partly.cause for size, partly in state.context.leave_open.items()} | dict(state.context.closed)
@@ -109,7 +109,7 @@ def publish(state: State, before: View | None) -> View:
     )
 
 
-def _groups(state: State) -> dict[JobShape, Waiting]:
+def groups_of(state: State) -> dict[JobShape, Waiting]:
     """What there is for each group of jobs."""
     if state.plan is None:
         return {}
