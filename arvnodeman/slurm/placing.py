@@ -28,7 +28,7 @@ from arvnodeman.slurm.errors import ControllerAway, Refused, SlurmFailure, Unkno
 from arvnodeman.slurm.job_marks import is_once, marked, unmarked
 from arvnodeman.slurm.keeping import NOBODYS_ADDRESS
 from arvnodeman.slurm.placed import BEGUN, CONFIGURING, LEAVING, PENDING, JobLine, by_name
-from arvnodeman.slurm.power import GAVE_UP, work_of
+from arvnodeman.slurm.power import is_given_up, work_of
 from arvnodeman.slurm.show import ShownNode
 
 _NOT_UP = frozenset({Power.WANTED, Power.STARTING})
@@ -270,7 +270,7 @@ def _is_ours_to_open(node: ShownNode) -> bool:
     power, closed = work_of(node).power, "DRAIN" in node.flags
     if power not in (Power.OFF, Power.GOING) or not (closed or node.base == "DOWN"):
         return power is Power.GOING
-    return node.said.startswith(OURS) or (not closed and node.reason.endswith(GAVE_UP))
+    return node.said.startswith(OURS) or (not closed and is_given_up(node))
 
 
 def _is_about_to_go(node: ShownNode) -> bool:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind, WorkState
+from arvnodeman.fleet.values.work import OURS, NodeWork, Power, WorkKind, WorkState
 from arvnodeman.slurm.reasons import counted
 from arvnodeman.slurm.show import WORKING, ShownNode
 from arvnodeman.slurm.words import state_of
 
 GAVE_UP = "ResumeTimeout reached"
 """Slurm's own reason for a name that is down, where nobody came in time."""
+UNHEARD = "Not responding"
+"""... and where a node has ended before Slurm powered it down. Behind a reason that there is it comes after a colon."""
 _ORDINARY = frozenset({"CLOUD", "DYNAMIC_NORM", "NOT_RESPONDING", "RESERVED", "PLANNED", "COMPLETING", "DRAIN"})
 _POWER = frozenset({"POWERED_DOWN", "POWERING_UP", "POWERING_DOWN", "POWER_DOWN", "POWER_UP", "POWER_DRAIN"})
 _REBOOTS = frozenset({"REBOOT_REQUESTED", "REBOOT_ISSUED", "REBOOT_CANCELED"})
@@ -76,7 +78,7 @@ def _off(node: ShownNode) -> Meaning:
     if "DRAIN" in node.flags:
         return _CLOSED, Power.OFF
     if node.base == "DOWN":
-        return _GIVEN_UP if node.reason.endswith(GAVE_UP) else _DOWN, Power.OFF
+        return _GIVEN_UP if is_given_up(node) else _DOWN, Power.OFF
     if "MAINTENANCE" in node.flags:
         return _RESERVED, Power.OFF
     if "FAIL" in node.flags:
@@ -84,6 +86,13 @@ def _off(node: ShownNode) -> Meaning:
     if node.base not in _BASES or not node.flags <= _KNOWN or not node.flags.isdisjoint(_REBOOTS):
         return _TAKEN, Power.OFF
     return (_WANTED, Power.WANTED) if "POWER_UP" in node.flags else (_OFF, Power.OFF)
+
+
+def is_given_up(node: ShownNode) -> bool:
+    """Of one that is off, and down without a drain: is it so by Slurm's own doing, and nobody else's? The drain of one
+    that we had powered down ends when it does power down; what Slurm has added to our reason is of its node."""
+    added = node.said.startswith(OURS) and node.reason != node.said
+    return added or node.reason.endswith(GAVE_UP) or node.reason == UNHEARD
 
 
 def _leaving(node: ShownNode) -> Meaning:

@@ -220,7 +220,7 @@ def test_names_that_are_ours_are_opened_and_others_are_not_asked_for_again(slurm
         "s-6": ("IDLE+CLOUD+POWER_DOWN", ours),
         "s-7": (OFF, ours),
         "s-8": ("IDLE+CLOUD+DRAIN+POWERING_DOWN", theirs),
-        "s-9": ("DOWN+CLOUD+POWERED_DOWN", ours),
+        "s-9": ("DOWN+CLOUD+POWERED_DOWN", f"{ours} : Not responding"),
     }
     slurm.after = dict.fromkeys(("s-1", "s-4", "s-9"), (OFF, ""))
     opened = slurm.open_names([*slurm.states, "nope"]).opened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arvnodeman.fleet.values.work import OUR_CLOSING, OUR_RETURN, Power, WorkKind
+from arvnodeman.fleet.values.work import OUR_CLOSING, OUR_REMOVAL, OUR_RETURN, Power, WorkKind
 from arvnodeman.slurm.power import work_of
 from arvnodeman.slurm.show import ShownNode, parse_nodes
 from arvnodeman.slurm.words import WORDS
@@ -100,7 +100,12 @@ def test_what_a_state_means(state: str, kind: WorkKind, power: Power, placed: bo
     [
         ("DOWN+CLOUD+POWERED_DOWN", "ResumeTimeout reached", UNHEARD, "ResumeTimeout reached"),
         ("DOWN+CLOUD+POWERED_DOWN", f"{OUR_RETURN} (x) : ResumeTimeout reached", UNHEARD, "ResumeTimeout reached"),
+        ("DOWN+CLOUD+POWERED_DOWN", f"{OUR_REMOVAL} (i-1) : Not responding", UNHEARD, "Not responding"),
+        ("DOWN+CLOUD+POWERED_DOWN", f"{OUR_REMOVAL} (i-1) : Its disk is full", UNHEARD, "Its disk is full"),
+        ("DOWN+CLOUD+POWERED_DOWN", "Not responding", UNHEARD, "Not responding"),
+        ("DOWN+CLOUD+POWERED_DOWN", f"{OUR_REMOVAL} (i-1)", DOWN, f"{OUR_REMOVAL} (i-1)"),
         ("DOWN+CLOUD+POWERED_DOWN", "disk broken", DOWN, "disk broken"),
+        ("DOWN+CLOUD+POWERED_DOWN", "disk broken : Not responding", DOWN, "disk broken : Not responding"),
         ("IDLE+CLOUD+DRAIN+POWERED_DOWN", f"{OUR_CLOSING} (x)", DRAINED, f"{OUR_CLOSING} (x)"),
         ("IDLE+CLOUD+POWERED_DOWN", f"{OUR_CLOSING} (x)", OFF, ""),  # of the past
         ("IDLE+CLOUD", f"{OUR_CLOSING} (x)", WorkKind.FREE, ""),
