@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,13 +48,23 @@ class PlacingTally:
 class PlacingSite(SimSite):
     """One cluster. `names`: of each size, on each of which one machine at a time may be."""
 
-    def __init__(self, agenda: Agenda, sizes: tuple[ProviderSize, ...], rng: random.Random, *, names: int = 8) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        sizes: tuple[ProviderSize, ...],
+        rng: random.Random,
+        *,
+        names: int = 8,
+        offers: tuple[ProviderSize, ...] | None = None,
+    ) -> None:
+        """`sizes`: of nodes, by the name of their section. `offers`: what the provider lists, where it has other names
+        for them."""
         super().__init__(agenda, rng, addresses=True)
         self.placing = PlacingTally()
         self.slurms = SimCloudSlurm(agenda, rng, sizes, names, self._job_began)
         self.records = PlacingRecords(agenda, self.slurms)
         self._steps = PlacingSteps(self.slurms, self.records)
-        self._sizes = sizes
+        self._offers = sizes if offers is None else offers
         self._observed: dict[str, float] = {}  # when Slurm was last asked about a name
 
     def daemon_started(self) -> None:
@@ -86,7 +97,7 @@ class PlacingSite(SimSite):
     def _do(self, step: Step) -> StepResult:
         match step:
             case ListSizes():
-                return self._sizes
+                return self._offers
             case CreateNode():
                 self._before_create(step)
                 return self._do_at_cloud(step)
@@ -181,6 +192,11 @@ class PlacingSite(SimSite):
         def end() -> None:
             alive = all(node is not None and not node.gone and node.up for node in nodes)
             if job.runs == run and job.begun and alive and not job.over:
-                self.slurms.finish(job)
+                self._finish(job)
 
-        self._agenda.at(self._agenda.now + job.duration, end)
+        if job.duration < math.inf:
+            self._agenda.at(self._agenda.now + job.duration, end)
+
+    def _finish(self, job: PlacedSimJob) -> None:
+        """A job ends."""
+        self.slurms.finish(job)

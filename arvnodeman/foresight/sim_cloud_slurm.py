@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from arvnodeman.fleet.values.model import ErrorKind, ProviderSize, RemoteError, SchedulerFailure
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, ProviderSize, RemoteError, SchedulerFailure
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_placed_jobs import BEGIN_WAIT, PlacedSimJob
@@ -35,6 +35,8 @@ class SimCloudSlurm:
         self.names: dict[str, PowerName] = {}
         self.jobs: dict[str, PlacedSimJob] = {}
         self.partitions: Mapping[str, tuple[str, ...]] = {}  # by size: its names'; else all
+        self.suits: Callable[[JobShape, str], bool] | None = None  # may a job have a size, beside cores and memory?
+        self.watch: Callable[[PowerName], None] | None = None  # is told of names whose jobs or power change
         self.away = False
         self.harmed: list[str] = []  # jobs that a command has ended, though their node lived or was to come
         self._agenda = agenda
@@ -252,6 +254,8 @@ class SimCloudSlurm:
     # ---- what it does by itself --------------------------------------------------------------------------------------
 
     def _stir(self, name: PowerName) -> None:
+        if self.watch is not None:
+            self.watch(name)
         if name.stirred is None:
             name.stirred = self._now + self._rng.uniform(*self.habits.look)
         self._wake(name.stirred)
@@ -311,6 +315,8 @@ class SimCloudSlurm:
         name.power, name.since = GOING, self._now
         name.asked_down = name.drain = name.silent = name.completing = False
         name.silent_at, name.wanted = None, NEVER
+        if self.watch is not None:
+            self.watch(name)
         self._wake(self._now + self.habits.suspend_timeout)
 
     def _follow_clock(self, name: PowerName) -> None:
@@ -357,6 +363,8 @@ class SimCloudSlurm:
 
     def _fits(self, job: PlacedSimJob, name: PowerName) -> bool:
         bound, asked = self.partitions.get(name.size, ()), job.shape.partitions
+        if self.suits is not None and not self.suits(job.shape, name.size):
+            return False
         return name.fits(job) and not (bound and asked and not set(bound) & set(asked))
 
     def _tick(self) -> None:
@@ -374,4 +382,7 @@ class SimCloudSlurm:
     def _begin(self, jobs: Iterable[PlacedSimJob]) -> None:
         for job in jobs:
             job.begun, job.runs = True, job.runs + 1
+            if self.watch is not None:
+                for hostname in job.names:
+                    self.watch(self.names[hostname])
             self._began(job)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.reasons import Behind, Reason
 from arvnodeman.fleet.view.view import Waiting
-from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.whatif.forecast import HeldBack
 
 HOUR = 3600.0
@@ -33,15 +32,15 @@ class _Kind:
     jobs: int = 0
     counted: dict[int, tuple[int, int]] = field(default_factory=dict)  # by shape: numbers of the jobs, from and to
 
-    def count(self, shape: JobShape, tail: Sequence[int], jobs: Sequence[Job], there: Mapping[str, SimJob]) -> None:
+    def count(self, shape: JobShape, tail: Sequence[int], jobs: Sequence[Job], number: Callable[[str], int]) -> None:
         """Those of a group that have not been counted yet: the last to come, or the first where others have begun."""
-        numbers = [there[jobs[place].id].number for place in (tail[0], tail[-1])]
+        numbers = [number(jobs[place].id) for place in (tail[0], tail[-1])]
         low, high = self.counted.get(id(shape), (numbers[1] + 1, numbers[1]))
         if low > high:
             self.jobs += len(tail)
         else:
-            later = takewhile(lambda place: there[jobs[place].id].number > high, reversed(tail))
-            sooner = takewhile(lambda place: there[jobs[place].id].number < low, tail)
+            later = takewhile(lambda place: number(jobs[place].id) > high, reversed(tail))
+            sooner = takewhile(lambda place: number(jobs[place].id) < low, tail)
             self.jobs += sum(1 for _ in later) + sum(1 for _ in sooner)
         self.counted[id(shape)] = min(low, numbers[0]), max(high, numbers[1])
 
@@ -58,12 +57,12 @@ class Holding:
         self,
         waiting: Mapping[JobShape, Waiting],
         jobs: Sequence[Job],
-        there: Mapping[str, SimJob],
+        number: Callable[[str], int],
         t: float,
         now: float,
     ) -> None:
-        """`waiting`: what the Fleet has for each group of `jobs`, the queue as it was listed. `there`: the jobs that
-        there are, by id. `t`: the steady time of the reasons."""
+        """`waiting`: what the Fleet has for each group of `jobs`, the queue as it was listed. `number`: in which
+        order they came. `t`: the steady time of the reasons."""
         self.rest(now)
         for shape, group in waiting.items():
             cause, tail = group.cause, group.places[group.served :]
@@ -72,7 +71,7 @@ class Holding:
             kind = kind_of(cause)
             if kind not in self._kinds:
                 self._kinds[kind] = _Kind(cause.words(t))
-            self._kinds[kind].count(shape, tail, jobs, there)
+            self._kinds[kind].count(shape, tail, jobs, number)
             self._now.append((kind, len(tail)))
 
     def rest(self, now: float) -> None:

@@ -23,8 +23,9 @@ class LowestCosts:
         """A job was done. `cheapest`: $ an hour of a node of the cheapest size that fits it."""
         used = seconds * shape.nodes
         self._alone += used * cheapest
-        self._cores += used * shape.cores
-        self._ram += used * shape.ram
+        takes = shape.takes
+        self._cores += used * (shape.cores if takes is None else min(shape.cores, takes.cpus))
+        self._ram += used * (shape.ram if takes is None else min(shape.ram, takes.ram))
         self._seconds += seconds
 
     def found(self) -> LowestCost:

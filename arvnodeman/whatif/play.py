@@ -9,8 +9,6 @@ from functools import partial
 from arvnodeman.config import Settings
 from arvnodeman.fleet.messages import Command, Event, Poll, QueueListed
 from arvnodeman.fleet.sizes.table import SizeTable
-from arvnodeman.fleet.values.model import NodeSize
-from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.simulation import Pace, SiteLife
 from arvnodeman.traces.job import TracedJob
 from arvnodeman.whatif.books import Books
@@ -19,8 +17,9 @@ from arvnodeman.whatif.forecast import Forecast, Impossible, JobCounts, Played
 from arvnodeman.whatif.held import Holding
 from arvnodeman.whatif.load import Load, Part
 from arvnodeman.whatif.lowest import LowestCosts
+from arvnodeman.whatif.placed_site import PlacedPlayedSite
 from arvnodeman.whatif.scenario import Scenario
-from arvnodeman.whatif.site import PlayedSite
+from arvnodeman.whatif.site import PlayedSite, Telling
 from arvnodeman.whatif.waits import MOST_ACCOUNTS, by_name, wait_times
 
 BEFORE = 2  # polls that the daemon has made when the first job comes
@@ -44,12 +43,12 @@ def play(
 
 
 @dataclass(slots=True, repr=False)
-class WhatIfLife(SiteLife[PlayedSite]):
+class WhatIfLife(SiteLife[PlayedSite | PlacedPlayedSite]):
     """A Fleet on the site of a scenario."""
 
-    make: Callable[[WhatIfLife], PlayedSite] | None = field(default=None, kw_only=True)
+    make: Callable[[WhatIfLife], PlayedSite | PlacedPlayedSite] | None = field(default=None, kw_only=True)
 
-    def _make_site(self) -> PlayedSite:
+    def _make_site(self) -> PlayedSite | PlacedPlayedSite:
         assert self.make is not None
         return self.make(self)
 
@@ -62,10 +61,9 @@ class Playing:
         settings = scenario.settings
         policy = settings.policy()
         table = SizeTable(policy.sections, scenario.sizes, policy.node_mem_scaling)
-        self._sizes: tuple[NodeSize, ...] = table.cheapest_first
         self._load = Load(scenario.jobs, table, policy)
-        self._books = Books(self._sizes)
-        self._lowest = LowestCosts(self._sizes)
+        self._books = Books(table.cheapest_first)
+        self._lowest = LowestCosts(table.cheapest_first)
         self._waits: list[float | None] = [None] * len(scenario.jobs)
         self._runs: dict[str, int] = {}  # jobs that are there, by id: places in the trace
         self._done = self._left = self._requeues = 0
@@ -80,7 +78,7 @@ class Playing:
             slots=scenario.names or policy.max_nodes + max(SPARE_NAMES, policy.max_nodes // 10),
             start=self._start(),
             before=lambda life, _: life.site,
-            make=self._make_site,
+            make=partial(self._make_site, table),
         )
         self._life.watch = self._saw
         self._come()
@@ -89,10 +87,11 @@ class Playing:
         before = BEFORE * max(map(self._scenario.settings.poll_time_of, Poll))
         return (self._load.first if self._load.first is not None else 0.0) - before
 
-    def _make_site(self, life: WhatIfLife) -> PlayedSite:
-        return PlayedSite(
-            life.agenda, self._scenario, self._sizes, self._books, life.slots, began=self._began, ended=self._ended
-        )
+    def _make_site(self, table: SizeTable, life: WhatIfLife) -> PlayedSite | PlacedPlayedSite:
+        scenario, sizes = self._scenario, table.cheapest_first
+        telling = Telling(scenario, sizes, self._books, began=self._began, ended=self._ended)
+        made = PlacedPlayedSite if scenario.settings.places else PlayedSite
+        return made(life.agenda, scenario, table, telling, life.slots)
 
     # ---- time --------------------------------------------------------------------------------------------------------
 
@@ -140,47 +139,41 @@ class Playing:
 
     def _submit(self) -> None:
         life = self._life
-        together: dict[str, list[Part]] = {}
-        for part in self._load.come(life.now):
-            if part.het:
-                together.setdefault(part.het, []).append(part)
-            else:
-                self._leaves(part, life.site.submit(part.shape, part.seconds, identity=self._note(part)))
-        for parts in together.values():
-            jobs = life.site.submit_together([(part.shape, part.seconds, self._note(part)) for part in parts])
-            for part, job in zip(parts, jobs, strict=True):
-                self._leaves(part, job)
+        parts = list(self._load.come(life.now))
+        ids = list(map(self._note, parts))
+        life.site.come(parts, ids)
+        for part, identity in zip(parts, ids, strict=True):
+            if part.leaves is not None:
+                life.agenda.at(part.leaves, partial(self._take_back, identity, part.place))
         life.jobs_came()
         self._come()
 
     def _note(self, part: Part) -> str:
-        """By what id it is known while it is there."""
-        identity = part.id if part.id not in self._runs else f"{part.id} (job {part.place + 1} of the trace)"
+        """By what id it is known while it is there. The brain may ask it of Slurm's jobs: then it is a number."""
+        identity = str(part.place + 1) if self._scenario.settings.places else part.id
+        if identity in self._runs:
+            identity = f"{identity} (job {part.place + 1} of the trace)"
         self._runs[identity] = part.place
         return identity
 
-    def _leaves(self, part: Part, job: SimJob) -> None:
-        if part.leaves is not None:
-            self._life.agenda.at(part.leaves, partial(self._take_back, job))
+    def _take_back(self, identity: str, place: int) -> None:
+        if self._runs.get(identity) == place:
+            self._life.site.take_back(identity)
 
-    def _take_back(self, job: SimJob) -> None:
-        if job.id in self._runs:
-            self._life.site.take_back(job)
-
-    def _began(self, job: SimJob) -> None:
+    def _began(self, identity: str, run: int, wait: float) -> None:
         self._news = self._life.now
-        if job.runs > 1:
+        if run > 1:
             self._requeues += 1
         else:
-            self._waits[self._runs[job.id]] = self._life.now - job.submitted
+            self._waits[self._runs[identity]] = wait
 
-    def _ended(self, job: SimJob) -> None:
+    def _ended(self, identity: str, seconds: float | None) -> None:
         self._news = self._life.now
-        place = self._runs.pop(job.id)
+        place = self._runs.pop(identity)
         self._left += 1
-        if job.done:
+        if seconds is not None:
             self._done += 1
-            self._lowest.add(job.shape, job.duration, self._load.cheapest(place))
+            self._lowest.add(self._scenario.jobs[place].shape, seconds, self._load.cheapest(place))
 
     def _saw(self, event: Event, _: float, __: Sequence[Command]) -> None:
         """The Fleet has been told something."""
@@ -189,7 +182,7 @@ class Playing:
         life, now = self._life, self._life.now
         if event.jobs:
             waiting, t = life.fleet.waiting()
-            self._holding.look(waiting, event.jobs, life.site.jobs, t, now)
+            self._holding.look(waiting, event.jobs, life.site.number, t, now)
         else:
             self._holding.rest(now)
         if self._curve.is_due(now):
@@ -202,7 +195,7 @@ class Playing:
         life, load, jobs = self._life, self._load, self._scenario.jobs
         self._books.close(life.now)
         self._holding.rest(life.now)
-        running = sum(bool(job.nodes) for job in life.site.jobs.values())
+        running = life.site.running()
         by_size = self._books.by_size()
         begun = [wait for wait in self._waits if wait is not None]
         forecast = Forecast(

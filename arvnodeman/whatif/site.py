@@ -6,44 +6,77 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+from arvnodeman.config import Settings
 from arvnodeman.fleet.messages import CreateNode
-from arvnodeman.fleet.values.model import CloudNode, NodeSize, ProviderSize
+from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.model import CloudNode, JobShape, NodeSize, ProviderSize
 from arvnodeman.foresight.agenda import Agenda
-from arvnodeman.foresight.sim_cloud import SimNode
+from arvnodeman.foresight.sim_cloud import SimCloud, SimNode
 from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.sim_room import SimName
 from arvnodeman.foresight.sim_site import Fate
 from arvnodeman.foresight.simulated_site import SimulatedSite
 from arvnodeman.whatif.books import Books, Doing
 from arvnodeman.whatif.chance import Fates, Stock, dice
+from arvnodeman.whatif.load import Part
 from arvnodeman.whatif.scenario import Scenario
 
 LONGEST_UNHEARD = 600.0  # seconds between two signs of life of a node: nobody acts upon that it is well
-JobNews = Callable[[SimJob], None]
 
 
-class PlayedSite(SimulatedSite):
-    """One cluster. `began` and `ended` are told of each job that does so, each time that it does."""
+class Telling:
+    """What a site is told by chance, and whom it tells of what happens: of jobs by their ids."""
 
     def __init__(
         self,
-        agenda: Agenda,
         scenario: Scenario,
         sizes: tuple[NodeSize, ...],
         books: Books,
-        slots: int,
         *,
-        began: JobNews,
-        ended: JobNews,
+        began: Callable[[str, int, float], None],
+        ended: Callable[[str, float | None], None],
     ) -> None:
-        """`sizes`: those that can be booted."""
-        settings = scenario.settings
+        """`sizes`: those that can be booted. `began`: for the how-manieth time, and how long after it came. `ended`:
+        how long it has run; None: it was taken back while it waited."""
+        self.books = books
+        self.began, self.ended = began, ended
+        self._of_size = {size.id: size for size in sizes}
+        self._fates = Fates(scenario.assumed, scenario.seed)
+        self._stocks = {size.id: Stock(scenario.assumed, scenario.seed, size.id) for size in sizes}
+
+    def fate(self, node: SimNode) -> Fate:
+        """What becomes of a new node."""
+        fate = self._fates.of(self._of_size[node.size])
+        self.books.failed += fate.up is None or (fate.vanishes is not None and fate.vanishes < fate.up)
+        return fate
+
+    def stock(self, agenda: Agenda, cloud: SimCloud) -> None:
+        """From now on the cloud has none of a size at times."""
+        for size, stock in self._stocks.items():
+            self._stocked(agenda, cloud, size, stock)
+
+    def _stocked(self, agenda: Agenda, cloud: SimCloud, size: str, stock: Stock) -> None:
+        (cloud.no_capacity.add if stock.is_out else cloud.no_capacity.discard)(size)
+        lasts = stock.lasts()
+        if lasts < math.inf:
+            agenda.at(agenda.now + lasts, partial(self._turned, agenda, cloud, size, stock))
+
+    def _turned(self, agenda: Agenda, cloud: SimCloud, size: str, stock: Stock) -> None:
+        stock.turn()
+        self._stocked(agenda, cloud, size, stock)
+
+
+class PlayedSite(SimulatedSite):
+    """One cluster that keeps books, and forgets what is over."""
+
+    def __init__(self, agenda: Agenda, scenario: Scenario, table: SizeTable, telling: Telling, names: int) -> None:
+        settings, sizes = scenario.settings, table.cheapest_first
         super().__init__(
             agenda,
-            tuple(map(_as_shown, sizes)),
+            tuple(map(as_shown, sizes)),
             dice(scenario.seed, "site"),
-            slots=slots,
-            names=not keeps_records(scenario),
+            slots=names,
+            names=not keeps_records(settings),
             share=settings.shares,
             offers=scenario.sizes,
         )
@@ -52,29 +85,23 @@ class PlayedSite(SimulatedSite):
         self.slurms.watch = self._looks
         self.clouds.quota = scenario.assumed.quota
         self.hears_every(min(LONGEST_UNHEARD, settings.daemon.node_stale_after / 4))
-        self._of_size = {size.id: size for size in sizes}
-        self._fates = Fates(scenario.assumed, scenario.seed)
-        self._books = books
-        self._began, self._ended = began, ended
-        for size in sizes:
-            self._stock(size.id, Stock(scenario.assumed, scenario.seed, size.id))
+        self._telling = telling
+        telling.stock(agenda, self.clouds)
 
     # ---- nodes -------------------------------------------------------------------------------------------------------
 
     def _fate(self, node: SimNode) -> Fate:
-        fate = self._fates.of(self._of_size[node.size])
-        self._books.failed += fate.up is None or (fate.vanishes is not None and fate.vanishes < fate.up)
-        return fate
+        return self._telling.fate(node)
 
     def _create(self, step: CreateNode) -> CloudNode:
         shown = super()._create(step)
-        self._books.created(self.clouds.node(shown.id), self._agenda.now)
+        self._telling.books.created(self.clouds.node(shown.id), self._agenda.now)
         return shown
 
     def vanish(self, identity: str) -> None:
         """A node is gone."""
         node = self.clouds.node(identity)
-        self._books.gone(node, self._agenda.now)
+        self._telling.books.gone(node, self._agenda.now)
         super().vanish(identity)
 
     def _looks(self, name: SimName) -> None:
@@ -88,48 +115,59 @@ class PlayedSite(SimulatedSite):
             doing = Doing.ENDS
         else:
             doing = Doing.IS_IDLE
-        self._books.does(node, doing, self._agenda.now)
-
-    def _stock(self, size: str, stock: Stock) -> None:
-        """From now on, until it is otherwise."""
-        (self.clouds.no_capacity.add if stock.is_out else self.clouds.no_capacity.discard)(size)
-        lasts = stock.lasts()
-        if lasts < math.inf:
-            self._agenda.at(self._agenda.now + lasts, partial(self._restock, size, stock))
-
-    def _restock(self, size: str, stock: Stock) -> None:
-        stock.turn()
-        self._stock(size, stock)
+        self._telling.books.does(node, doing, self._agenda.now)
 
     # ---- jobs --------------------------------------------------------------------------------------------------------
 
+    def come(self, parts: list[Part], ids: list[str]) -> None:
+        """Jobs are submitted; those with one mark begin together. `ids`: by which they are known here."""
+        together: dict[str, list[tuple[JobShape, float, str]]] = {}
+        for part, identity in zip(parts, ids, strict=True):
+            if part.het:
+                together.setdefault(part.het, []).append((part.shape, part.seconds, identity))
+            else:
+                self.submit(part.shape, part.seconds, identity=identity)
+        for company in together.values():
+            self.submit_together(company)
+
+    def number(self, identity: str) -> int:
+        """Of the job that has this id, in the order in which they came."""
+        return self.jobs[identity].number
+
     def _job_started(self, job: SimJob) -> None:
         super()._job_started(job)
-        self._began(job)
+        self._telling.began(job.id, job.runs, self._agenda.now - job.submitted)
 
     def _finish(self, job: SimJob) -> None:
         super()._finish(job)
-        del self.jobs[job.id]
-        self._ended(job)
+        self._over(job)
 
-    def take_back(self, job: SimJob) -> None:
+    def take_back(self, identity: str) -> None:
         """Its user ends it, whether it waits or runs."""
-        if job.nodes:
+        job = self.jobs.get(identity)
+        if job is not None and job.nodes:
             job.duration = self._agenda.now - (job.started or 0.0)
             self._finish(job)
-        elif job.waits:
+        elif job is not None:
             self.cancel(job, "withdrawn")
-            del self.jobs[job.id]
-            self._ended(job)
+            self._over(job)
+
+    def _over(self, job: SimJob) -> None:
+        del self.jobs[job.id]
+        self._telling.ended(job.id, job.duration if job.done else None)
+
+    def running(self) -> int:
+        """Jobs that run."""
+        return sum(bool(job.nodes) for job in self.jobs.values())
 
 
-def keeps_records(scenario: Scenario) -> bool:
+def keeps_records(settings: Settings) -> bool:
     """Does an API server keep the node records? Else Slurm's names are these."""
-    arvados = scenario.settings.arvados
+    arvados = settings.arvados
     return bool(arvados.host) and arvados.node_records in ("auto", "arvados")
 
 
-def _as_shown(size: NodeSize) -> ProviderSize:
+def as_shown(size: NodeSize) -> ProviderSize:
     """What a node of it has for jobs; of memory that is not known, all that they ask for."""
     ram = size.ram or math.inf
     return ProviderSize(size.id, size.id, ram=ram, disk=size.disk, price=size.price, cores=size.cores)

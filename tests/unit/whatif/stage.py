@@ -23,6 +23,8 @@ poll_time = 60
 wake_poll = 0
 node_mem_scaling = 1
 {daemon}
+[Arvados]
+{arvados}
 [Cloud]
 provider = gce
 shutdown_windows = 0, 60
@@ -41,10 +43,10 @@ price = 1.44
 """
 
 
-def configured(folder: Path, *, daemon: str = "", small: str = "", big: str = "") -> Settings:
+def configured(folder: Path, *, daemon: str = "", small: str = "", big: str = "", arvados: str = "") -> Settings:
     """Two sizes, 1 and 4 cents for each 100 seconds, and what a test adds."""
     path = folder / "site.cfg"
-    path.write_text(TEXT.format(daemon=daemon, small=small, big=big), encoding="utf-8")
+    path.write_text(TEXT.format(daemon=daemon, small=small, big=big, arvados=arvados), encoding="utf-8")
     return load(str(path))
 
 
