@@ -112,7 +112,8 @@ class PlacingSteps:
                 given[name] = tuple(map(self._let_go_back, jobs[name]))
         for name in given:
             slurm.update(name, "power_down_force", step.reason)
-        return GivenBack(given, tuple(name for name in step.hostnames if name not in given))
+        settled = tuple(name for name in step.hostnames if name not in down)
+        return GivenBack(given, tuple(name for name in down if name in kept), settled)
 
     def _let_go_back(self, job: PlacedSimJob) -> PlacedJob:
         once = job.batch and (is_once(job.comment) or not job.requeue)

@@ -54,8 +54,8 @@ class PlacingSlurm(CloudNodesAndJobs):
 
     def give_back(self, hostnames: Sequence[str], reason: str, *, interactive: bool) -> GivenBack:
         """Jobs placed on these names that have not begun go back to the queue, and the names are powered down. `kept`:
-        names that are up or off by now, those of an interactive job, and those where that was refused. A name of which
-        Slurm did not answer in time is in neither; where that is all, it is a failure."""
+        those of an interactive job, and those where that was refused; `settled`: those that are up or off by now. A
+        name of which Slurm did not answer in time is in neither; where that is all, it is a failure."""
         with _IN_TURN:
             return self._give_back(hostnames, self._reason(reason), interactive=interactive)
 
@@ -188,7 +188,8 @@ class PlacingSlurm(CloudNodesAndJobs):
         done = {name: tuple(job.placed for job in jobs[name]) for name in given if name not in refused}
         if away and not done:
             _raise_any(away)
-        return GivenBack(done, tuple(name for name in hostnames if name not in done and name not in away))
+        left = tuple(name for name in waiting if name not in done and name not in away)
+        return GivenBack(done, kept=left, settled=tuple(name for name in hostnames if name not in waiting))
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

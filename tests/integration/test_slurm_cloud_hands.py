@@ -220,7 +220,7 @@ def test_a_job_of_several_nodes_goes_back_whole(stage: Stage) -> None:
     first, second = stage.placed(job)
     stage.boot(second)
     given = stage.hands.give_back([first, second], RETURN, interactive=False)
-    assert (list(given.jobs), given.kept) == ([first], (second,))  # what is up is never forced
+    assert (list(given.jobs), given.settled) == ([first], (second,))  # what is up is never forced
     assert stage.field(job, "State") == "PENDING"
     stage.until(lambda: stage.work(second).state.kind is WorkKind.FREE, "the other node to be idle")
     assert not stage.hands.release_jobs([*given.jobs[first]]).waiting

@@ -16,7 +16,7 @@ from arvnodeman.fleet.messages import (
     SetNodeDown,
 )
 from arvnodeman.fleet.values.model import Directive
-from arvnodeman.fleet.values.reasons_of_placing import Clears, Comes
+from arvnodeman.fleet.values.reasons_of_placing import Clears, Comes, Unread
 from arvnodeman.foresight.placing_site import PlacingSite
 from arvnodeman.foresight.sim_power import UP
 from simulation.watch import Watch
@@ -25,7 +25,7 @@ UNEXPLAINED = 5  # queues in which a placed job has no reason
 LISTS = 3  # make a round: of the cloud, of names, of jobs
 UNSERVED = 12  # rounds ...
 UNSERVED_FOR = 600.0  # ... and seconds in which no machine is made for a placed job, and nothing stands in its way
-UNDER_WAY = (Clears, Comes)  # reasons that promise that it goes on
+UNDER_WAY = (Clears, Comes, Unread)  # reasons that promise that it goes on
 
 
 @dataclass(slots=True, repr=False)

@@ -104,12 +104,12 @@ def _given_back(state: State, operation: Return) -> None:
     assert given is not None
     for name in given.kept:
         placements.kept[name] = operation.cause
-    kept = frozenset(given.kept)
-    stay = [job for job, each in placements.given.items() if not each.back and not kept.isdisjoint(each.names)]
+    left = given.left
+    stay = [job for job, each in placements.given.items() if not each.back and not left.isdisjoint(each.names)]
     for job in stay:
         del placements.given[job]
     jobs = tuple(dict.fromkeys(job for jobs in given.jobs.values() for job in jobs))
-    _remember(state, jobs, [name for name in operation.names if name not in kept], operation.size, operation.cause)
+    _remember(state, jobs, [name for name in operation.names if name not in left], operation.size, operation.cause)
     state.context.counters["jobs_given_back"] += len(jobs)
     begin_release(state, jobs)
 

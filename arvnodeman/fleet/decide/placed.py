@@ -67,6 +67,7 @@ class Placements:
     nodeless: dict[str, int] = field(default_factory=dict)  # names without their node: the cloud list that lacked it
     warned: set[str] = field(default_factory=set)  # names that work, and whose node no list shows
     queue_started: float = 0.0  # when the newest queue was asked for
+    read_for: float = 0.0  # when that queue was, for which the names were to be read again
     due: float | None = None  # a boot has ended without a node: then what is placed is decided anew
 
 

@@ -105,7 +105,7 @@ def decide_placed(state: State) -> None:
     note_closed(state, plan, [size for name in begun if (size := state.table.named(names.size_of(name) or ""))])
     open_and_close(state)
     _release(state)
-    _ask_for_queue(state, names)
+    _ask_for_lists(state, names)
 
 
 # ---- what the plan has for each job ----------------------------------------------------------------------------------
@@ -295,14 +295,18 @@ def _release(state: State) -> None:
         placements.returned = ()
 
 
-def _ask_for_queue(state: State, names: PlacedNames) -> None:
-    """Jobs are placed that the queue, which is older, does not show: it is read anew."""
+def _ask_for_lists(state: State, names: PlacedNames) -> None:
+    """Jobs are placed that the queue, which is older, does not show: it is read anew. So are the names, once, where
+    these are older, and the queue shows jobs on them of which they know nothing."""
     placements = state.placements
-    if placements.queue_started >= state.records_started:
-        return
-    known = {name for job in state.queue.jobs for name in job.names}
-    if any(names.is_to_come(name) and work.placed and name not in known for name, work in names.work.items()):
-        state.context.out.append(PollNow(frozenset({Poll.QUEUE})))
+    queue, records = placements.queue_started, state.records_started
+    if queue < records:
+        known = {name for job in state.queue.jobs for name in job.names}
+        if any(names.is_to_come(name) and work.placed and name not in known for name, work in names.work.items()):
+            state.context.out.append(PollNow(frozenset({Poll.QUEUE})))
+    elif records < queue != placements.read_for and any(isinstance(why, Unread) for why in placements.whys.values()):
+        placements.read_for = queue
+        state.context.out.append(PollNow(frozenset({Poll.RECORDS})))
 
 
 def room_wanted(state: State) -> dict[JobShape, list[int]]:

@@ -104,7 +104,7 @@ class NameShutdown(Shutdown):
         match step:
             case GiveBack() if isinstance(result, GivenBack):
                 self.step = None
-                if self.hostname in result.kept:
+                if self.hostname in result.left:
                     self.cancel("Slurm keeps it, with what is placed there")
                     return
                 self.ours = True

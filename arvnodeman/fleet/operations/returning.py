@@ -128,8 +128,7 @@ class Return(NameOperation):
         """The jobs are back: now the names."""
         if isinstance(step, GiveBack) and isinstance(result, GivenBack):
             self.given = result
-            kept = frozenset(result.kept)
-            names = tuple(name for name in self.names if name not in kept)
+            names = tuple(name for name in self.names if name not in result.left)
             if names and self.size in self.context.closed:
                 self.stage = ReturnStage.CLOSE
                 self.steps.append(closing(self.context, names, self.context.closed[self.size]))

@@ -17,11 +17,16 @@ class PlacedJob:
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """Result of GiveBack: the jobs of each name that go back to the queue, and names left as they are, since the job
-    of somebody who waits at a terminal would be lost."""
+    """Result of GiveBack: the jobs of each name that go back to the queue. The other names are left as they are."""
 
     jobs: Mapping[str, tuple[PlacedJob, ...]] = field(default_factory=dict)
-    kept: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()  # a job there would be lost, such as that of somebody who waits at a terminal
+    settled: tuple[str, ...] = ()  # up or off by now: what is placed there next has nothing to do with this
+
+    @property
+    def left(self) -> frozenset[str]:
+        """Names that have not been powered down."""
+        return frozenset((*self.kept, *self.settled))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from placed_world import DRAINED, LEAVES, MIX, PlacedWorld, begun, intent, places
 from world import EPOCH
 
-from arvnodeman.fleet.messages import CreateNode, FindNode, Poll, StopAsked
+from arvnodeman.fleet.messages import CreateNode, FindNode, Poll, StopAsked, Tick
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, PowerUp
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.work import Power, WorkKind
@@ -371,8 +371,15 @@ def test_a_job_that_was_placed_since_the_names_were_read_is_told_so() -> None:
     world = begun()
     world.place("1", "small-1", "small-2")
     world.now += 1
+    world.polls_asked.clear()
     world.poll_queue()
     assert world.why_job("1") == UNREAD
+    assert world.polls_asked == [{Poll.RECORDS}]
+    world.tell(Tick())
+    assert world.polls_asked == [{Poll.RECORDS}]  # once for a queue
+    world.now += 1
+    world.poll_queue()
+    assert world.polls_asked == [{Poll.RECORDS}] * 2
 
 
 def test_a_job_that_the_names_do_not_show_any_more_is_told_so() -> None:

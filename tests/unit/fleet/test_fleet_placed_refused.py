@@ -293,6 +293,20 @@ def test_an_answer_to_a_give_back_that_nobody_waits_for_does_nothing() -> None:
     assert len(world.asked) == before
 
 
+def test_a_name_that_was_settled_by_itself_is_given_back_with_the_next_job_placed_there() -> None:
+    """The job was put back with another of its names before: that says nothing of the one that has the name next."""
+    world = begun(max_nodes=0)
+    world.settle()
+    world.place("1", "small-1")
+    world.cycle()
+    world.done(world.one(GiveBack), GivenBack({}, settled=("small-1",)))
+    world.jobs = []
+    world.place("2", "small-1")
+    world.now += 1
+    world.cycle()
+    assert [step.hostnames for step in world.open(GiveBack)] == [("small-1",)]
+
+
 # ---- how many names are open -----------------------------------------------------------------------------------------
 
 

@@ -566,7 +566,7 @@ def test_a_machine_that_registers_while_its_jobs_are_given_back_stays() -> None:
     world.now += HOUR
     world.cycle(times=2)
     world.registers("small-1")
-    world.done(world.one(GiveBack), GivenBack({}, ("small-1",)))
+    world.done(world.one(GiveBack), GivenBack({}, settled=("small-1",)))
     cycles(world, 3)
     assert (world.destroyed(), world.given_back()) == ([], ["small-1"])
     assert world.state("small-1") is NodeState.BUSY

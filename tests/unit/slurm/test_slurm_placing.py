@@ -104,7 +104,7 @@ def test_jobs_are_made_such_as_can_go_back_before_their_name_is_powered_down(slu
 def test_a_name_that_is_not_being_powered_up_is_never_forced(slurm: ToldSlurm, state: str) -> None:
     slurm.states = {"s-1": (state, "")}
     slurm.jobs = []
-    assert slurm.give_back(["s-1", "nope"], WHY, interactive=True) == GivenBack({}, ("s-1", "nope"))
+    assert slurm.give_back(["s-1", "nope"], WHY, interactive=True) == GivenBack({}, (), ("s-1", "nope"))
     assert slurm.done == []
 
 
