@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.gres import Gres
+from arvnodeman.fleet.values.keeps_hash import KeepsHash
 from arvnodeman.fleet.values.work import WaitKind
 
 DEFAULT_DOMAIN = "dynamic.compute"
@@ -321,8 +322,10 @@ ANYWHERE = Place()
 
 
 @dataclass(frozen=True, slots=True)
-class JobShape:
+class JobShape(KeepsHash):
     """What a job asks for, and for whom. Jobs of one shape are a group: alike in every decision but their turn."""
+
+    __hash__ = KeepsHash.__hash__
 
     cores: float = 1
     ram: float = 0  # MB, each node
