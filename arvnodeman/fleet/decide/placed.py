@@ -199,4 +199,4 @@ def is_alike(before: Reason, cause: Reason) -> bool:
 
 def has_machine(state: State, record: NodeRecord) -> bool:
     """Does a list show a node that goes by this name, or that its mark names?"""
-    return state.roster.is_carried(record.hostname) or state.roster.is_reported(record.instance_id)
+    return record.hostname in state.roster.carried or state.roster.is_reported(record.instance_id)

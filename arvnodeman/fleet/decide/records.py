@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-
+from arvnodeman.fleet.decide.spare_records import SpareRecords, Turn, turn_of
 from arvnodeman.fleet.decide.state import INTENT_COUNTS_FOR, State
 from arvnodeman.fleet.messages import Decided, Poll
 from arvnodeman.fleet.operations.chores import CleanRecord
@@ -23,6 +22,7 @@ class RecordKeeping:
         self._warned: set[str] = set()
         self._ahead: dict[str, tuple[float, float]] = {}  # uuid -> newest stamp, of a time to come, and when we saw it
         self._pings: dict[str, float] = {}  # uuid -> last ping of a record whose node is not listed, when that was seen
+        self._spare = SpareRecords()
 
     def observe(self, state: State) -> None:
         """A record list has come: sort out those without a node."""
@@ -30,21 +30,23 @@ class RecordKeeping:
         state.phantoms.clear()
         state.unlisted.clear()
         pings: dict[str, float] = {}
-        stale: list[tuple[bool, int, str]] = []  # of names that differ in a number, the lowest first
+        free: list[Turn] = []
         lacked: dict[str, int] = {}
         self._nodeless.clear()
         lists = state.freshness.counts[Poll.CLOUD]
         now, age_of, stale_after = state.record_now, state.freshness.ages.age_of, state.policy.node_stale_after
+        spare = self._spare
         for record in self._without_node(state):
             intent = self._pending(record, state) if record.intent is not None else None
             if intent is not None:
                 state.phantoms[record.uuid] = intent
                 continue
             works = record.hostname is not None and state.roster.slurm_works(record.hostname)
-            lacked[record.uuid] = self._lacked.get(record.uuid) or max(1, lists)
+            known = self._lacked.get(record.uuid) or spare.lacked(record.uuid)
+            first = lacked[record.uuid] = known or max(1, lists)
             if record.instance_id is not None and record.last_ping_at is not None:
                 ping = pings[record.uuid] = self._pings.get(record.uuid, record.last_ping_at)
-                first_list = lists <= lacked[record.uuid]
+                first_list = lists <= first
                 if works or first_list or record.last_ping_at != ping:
                     state.unlisted[record.uuid] = record
                     self._warn(state, record, first_list=first_list)
@@ -53,19 +55,21 @@ class RecordKeeping:
             if record.slot is not None:
                 self._nodeless.append(record)
             # may it be taken for a boot? Not one that was modified, or that we used, lately (row B8)
-            if record.free if record.free is not None else age_of(record.modified_at, now) > stale_after:
-                stale.append((record.slot is None, len(record.uuid), record.uuid))
+            may_be = record.free if record.free is not None else age_of(record.modified_at, now) > stale_after
+            if may_be and not spare.take(state, record, first):
+                free.append(turn_of(record))
         self._lacked, self._pings = lacked, pings
-        self._ahead = {uuid: row for uuid, row in self._ahead.items() if uuid in lacked}
-        state.stale_records = deque(uuid for _, _, uuid in sorted(stale))
+        self._ahead = {uuid: row for uuid, row in self._ahead.items() if uuid in lacked or uuid in spare}
+        state.stale_records = spare.in_turn(free)
 
     def _forget_tokens(self, state: State) -> None:
         """A boot that ended long ago, and whose token no record carries, leaves nothing behind any more."""
-        if not state.ended_tokens:
+        old = [token for token, ended in state.ended_tokens.items() if state.t - ended > INTENT_COUNTS_FOR]
+        if not old:
             return
         carried = {record.intent.token for record in state.roster.records.values() if record.intent is not None}
-        for token, ended in list(state.ended_tokens.items()):
-            if token not in carried and state.t - ended > INTENT_COUNTS_FOR:
+        for token in old:
+            if token not in carried:
                 del state.ended_tokens[token]
 
     def _warn(self, state: State, record: NodeRecord, *, first_list: bool) -> None:
@@ -76,21 +80,23 @@ class RecordKeeping:
             state.context.warning(text, record.uuid, record.hostname, record.instance_id)
 
     def _without_node(self, state: State) -> list[NodeRecord]:
-        """Records that belong to no node that we know, and to no operation."""
+        """Records that belong to no node that we know, and to no operation. Of those that were spare, and are, nothing
+        is asked."""
         roster = state.roster
-        if roster.records.keys() <= roster.paired.keys():
-            return []
         taken = {node.prepared.uuid for node in roster.awake() if node.prepared is not None} | state.busy_records()
+        spare = self._spare.still(state, taken)
+        records, paired = roster.records, roster.paired
+        if records.keys() <= paired.keys():
+            return []
         live_tokens = {boot.token for boot in state.boots.values()}
         found: list[NodeRecord] = []
-        for uuid, record in roster.records.items():
-            if uuid in roster.paired or uuid in taken:
-                continue
+        for uuid in [uuid for uuid in records if uuid not in paired and uuid not in spare and uuid not in taken]:
+            record = records[uuid]
             if record.intent is not None and record.intent.token in live_tokens:
                 continue  # a prepare that failed had worked
             if record.instance_id is not None and roster.is_reported(record.instance_id):
                 continue  # it does not pair, and yet it is no orphan
-            if record.is_name and roster.is_carried(record.hostname):
+            if record.is_name and record.hostname in roster.carried:
                 continue  # two nodes with one name: the one that has it goes first
             found.append(record)
         return found

@@ -8,7 +8,7 @@ are awake.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import compress
 from operator import attrgetter, is_not
@@ -339,9 +339,10 @@ class Roster:
         """Is there a node with this id, which nodes report themselves?"""
         return instance_id in self._reporting
 
-    def is_carried(self, hostname: str | None) -> bool:
-        """Is there a node with this name?"""
-        return hostname in self._carried
+    @property
+    def carried(self) -> Set[str | None]:
+        """The names of which there is a node."""
+        return self._carried.keys()
 
     def hostname(self, node: Node) -> str | None:
         """The name in Slurm that is this node's alone: one that a record has by now is that record's."""
