@@ -268,6 +268,7 @@ class Watch:
         last, and rows and operations are looked at anew for each picture, operations for each view."""
         twin = self.twin._state
         twin.roster.wake_all()
+        twin.allotment = None
         again = self.twin.handle(_written_anew(event), now)
         twin.moved.update(twin.boots, twin.shutdowns, twin.chores)
         assert again == commands, f"{type(event).__name__} gave {_only(commands, again)}, else {_only(again, commands)}"

@@ -271,7 +271,7 @@ def judge(state: State, plan: Plan) -> bool:
     """The plan has been made. Are there nodes that Slurm could have used for waiting jobs, for long enough, and has
     not? True when a group was found that nodes do not help: then the plan is another."""
     vain, t = state.vain, state.t
-    if not plan.tally.unused and not (plan.tally.planned and (state.refused or vain.groups)):
+    if not plan.shares or (not plan.tally.unused and not (plan.tally.planned and (state.refused or vain.groups))):
         vain.watches.clear()
         return False
     standing = observe(state)

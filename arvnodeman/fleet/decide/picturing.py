@@ -26,7 +26,7 @@ from arvnodeman.fleet.plan.picture import (
     Picture,
     pool_of,
 )
-from arvnodeman.fleet.plan.plan import Plan, plan
+from arvnodeman.fleet.plan.plan import Allotment, Plan, plan
 from arvnodeman.fleet.values.model import JobShape
 
 Demand = Mapping[JobShape, Sequence[int]]
@@ -39,7 +39,10 @@ def replan(
     look; `in_force`: its boots begin; `demand`: what is asked for, where that is not what waits in the queue."""
     if state.table is None:
         return None
-    state.plan = plan(picture_of(state, ends=ends, asking=asking, in_force=in_force, demand=demand))
+    picture = picture_of(state, ends=ends, asking=asking, in_force=in_force, demand=demand)
+    if state.allotment is None or not state.allotment.is_of(picture):
+        state.allotment = Allotment(picture)
+    state.plan = plan(picture, state.allotment)
     state.table.forget_others(state.plan.shares)
     return state.plan
 

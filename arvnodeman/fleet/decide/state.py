@@ -22,7 +22,7 @@ from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.operations.returning import NameOperation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
-from arvnodeman.fleet.plan.plan import Plan
+from arvnodeman.fleet.plan.plan import Allotment, Plan
 from arvnodeman.fleet.plan.rooms import Rooms
 from arvnodeman.fleet.plan.vain import VainBoots
 from arvnodeman.fleet.sizes.bounds import Bounds
@@ -62,6 +62,7 @@ class State:
         self.rooms = Rooms(policy.vain_retry_after)
         self.table: SizeTable | None = None
         self.plan: Plan | None = None
+        self.allotment: Allotment | None = None  # of the newest plan
         self.news = 0  # how often something has come that a plan must know
         self.stock = Stock()
         self.under_way = Ongoing()

@@ -76,39 +76,80 @@ class Plan:
     wanted: Mapping[str, int] = field(default_factory=dict)  # wished nodes by size
 
 
-def plan(picture: Picture) -> Plan:
-    """Match supply to demand, then see what is to be booted, and what goes."""
-    groups = {shape: Group(shape, places) for shape, places in picture.demand.items()}
-    servable = _servable(groups.values(), picture)
-    seekers = sharing.seekers_of(servable, picture)
-    wanted: dict[str, int] = {}
-    for group in servable:
-        size = group.choices[0].id
-        wanted[size] = wanted.get(size, 0) + group.nodes_lacking
-    if seekers is not None:
-        booting, supply = sharing.serve(picture, seekers)
-    else:
-        booting, supply = _each_alone(picture, servable)
-    for group in groups.values():
-        if group.cause is None and group.short_of is not None:
-            group.cause = group.short_of
-    for shape, memory in picture.vain.items():
-        if groups[shape].cause is None:
-            groups[shape].cause = memory.probing()
-    in_rooms = {each.shape: each.in_rooms for each in seekers or () if each.in_rooms}
-    shut = picture.shut_rooms
-    shares = {shape: _share(group, in_rooms.get(shape, 0), shut.get(shape)) for shape, group in groups.items()}
-    take_back = _taken_back(picture, booting.backs)
-    end_boots = _unneeded(picture, supply)
+class Allotment:
+    """What one picture has for jobs: all of a plan but which nodes go. It is kept as long as it would come out the
+    same: a poll that brings nothing new needs none, and the two plans of a round need one."""
+
+    def __init__(self, picture: Picture) -> None:
+        """Match supply to demand, then see what is to be booted."""
+        groups = {shape: Group(shape, places) for shape, places in picture.demand.items()}
+        servable = _servable(groups.values(), picture)
+        seekers = sharing.seekers_of(servable, picture)
+        self.wanted: dict[str, int] = {}  # wished nodes by size
+        for group in servable:
+            size = group.choices[0].id
+            self.wanted[size] = self.wanted.get(size, 0) + group.nodes_lacking
+        if seekers is not None:
+            self.booting, self.supply = sharing.serve(picture, seekers)
+        else:
+            self.booting, self.supply = _each_alone(picture, servable)
+        for group in groups.values():
+            if group.cause is None and group.short_of is not None:
+                group.cause = group.short_of
+        for shape, memory in picture.vain.items():
+            if groups[shape].cause is None:
+                groups[shape].cause = memory.probing()
+        in_rooms = {each.shape: each.in_rooms for each in seekers or () if each.in_rooms}
+        shut = picture.shut_rooms
+        self.shares = {shape: _share(group, in_rooms.get(shape, 0), shut.get(shape)) for shape, group in groups.items()}
+        self.take_back = _taken_back(picture, self.booting.backs)
+        self.end_boots = _unneeded(picture, self.supply)
+        self._picture = picture
+        self._live = _live(picture)
+
+    def is_of(self, picture: Picture) -> bool:
+        """Would it come out the same of another picture? Not where time alone may change it."""
+        was = self._picture
+        return (
+            picture.demand is was.demand
+            and picture.tally is was.tally
+            and picture.policy is was.policy
+            and picture.table is was.table
+            and picture.outlook is was.outlook
+            and not (picture.vain or picture.shut_rooms or was.vain or was.shut_rooms)
+            and picture.names is was.names is None
+            and picture.asking == was.asking
+            and picture.other_size_may_try == was.other_size_may_try
+            and picture.bounds == was.bounds
+            and picture.leaving == was.leaving
+            and picture.pending == was.pending
+            and self._live is not None
+            and self._live == _live(picture)
+            and picture.run_times == was.run_times
+        )
+
+
+def _live(picture: Picture) -> tuple[object, ...] | None:
+    """What of a picture changes in place, as it is now; None: a size rests, so time counts."""
+    health = picture.health.values()
+    if any(each.backing_off is not None for each in health):
+        return None
+    return picture.table.names_known, [each.proven for each in health]
+
+
+def plan(picture: Picture, allotment: Allotment | None = None) -> Plan:
+    """See what jobs get, then which nodes go. `allotment`: that of this picture, where it is known."""
+    for_jobs = allotment if allotment is not None else Allotment(picture)
+    booting, shares = for_jobs.booting, for_jobs.shares
     ending = None
     if picture.ends is not None:
-        ending = NodeEnding(picture, picture.ends, supply)
-        ending_boots = frozenset(end_boots)
+        ending = NodeEnding(picture, picture.ends, for_jobs.supply)
+        ending_boots = frozenset(for_jobs.end_boots)
         ended = sum(boot.at_once and boot.id in ending_boots for boot in picture.pending)
         kept = [case.price for case in picture.ends.cases if isinstance(case, Kept)]
         in_the_way = booting.would_have_room(kept)
         seeks = partial(_seeks, shares.values())
-        ending.walk(frozenset(take_back), ended, booting.room_wanted, seeks, in_the_way=in_the_way)
+        ending.walk(frozenset(for_jobs.take_back), ended, booting.room_wanted, seeks, in_the_way=in_the_way)
         if not any(share.wants or share.in_rooms for share in shares.values()):
             ending.run_dry()
     return Plan(
@@ -118,13 +159,13 @@ def plan(picture: Picture) -> Plan:
         news=picture.news,
         in_force=picture.in_force,
         boots=booting.boots,
-        take_back=take_back,
-        end_boots=end_boots,
+        take_back=for_jobs.take_back,
+        end_boots=for_jobs.end_boots,
         verdicts=ending.verdicts if ending is not None else (),
         wanted_idle=ending.wanted if ending is not None else (),
         stopped=booting.stopped,
         stopped_size=booting.stopped_size,
-        wanted=wanted,
+        wanted=for_jobs.wanted,
     )
 
 

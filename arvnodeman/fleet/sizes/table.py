@@ -114,6 +114,7 @@ class SizeTable:
         self._choices: dict[JobShape, tuple[NodeSize, ...]] = {}
         self._given = frozenset(feature for section in given for feature in section.features)
         self._of_names: frozenset[Features] | None = None
+        self.names_known = 0  # times that it was told of other names: choices are others since
         self.given = frozenset(feature for size in order for feature in self.features_of(size))
         self._own: dict[Features, Features] = {}
         self._described: dict[tuple[str, Features], bool] = {}
@@ -136,6 +137,7 @@ class SizeTable:
         Before this is known, only Slurm can tell whether a job's constraint is met."""
         if features != self._of_names:
             self._of_names = features
+            self.names_known += 1
             self._choices.clear()
 
     def gives(self, size: NodeSize) -> tuple[tuple[str, ...], frozenset[str]]:
