@@ -30,6 +30,7 @@ CHOSEN = tuple(
         "cloud_likeness",
         "cloud_troubles",
         "cloud_silence",
+        "cloud_restart",
     )
 )
 AT_ONCE = 3  # tests, which wait more than they work
