@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from arvnodeman.config.daemon import ARVADOS_CONTAINER
 from arvnodeman.fleet.outlook.ahead import Placing
-from arvnodeman.fleet.values.model import Job, JobShape
+from arvnodeman.fleet.values.model import Job, JobShape, Place
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.scheduler.base import WaitingJobs
 from arvnodeman.slurm.accounting import Ledger
@@ -142,9 +142,13 @@ class Slurm(SlurmNodes):
             for job in self._places_refused.of((job for alike in refused.values() for job in alike), outlook, now):
                 refused_there.setdefault(job.shape, []).append(job)
             refused = last.refused if refused_there == last.refused else refused_there
-        times = self._run_times.fetch(jobs.places) if self.sharing.rules is not None else {}
+        times = self._run_times.fetch(jobs.places, self._names_of) if self.sharing.rules is not None else {}
         self._last = WaitingJobs(jobs, read.others, refused, outlook, run_times=times)
         return self._last
+
+    def _names_of(self, shape: JobShape) -> Iterable[str]:
+        """Names of jobs of a shape, which squeue tells wherever they may have their nodes."""
+        return self._squeue.names_of(replace(shape, place=Place(needs=shape.place.needs)))
 
     def _tell_apart(self, text: str, form: Sequence[str]) -> str:
         """The queue, with each task by itself of arrays whose line stands for tasks that are not alike."""

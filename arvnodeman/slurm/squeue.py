@@ -24,6 +24,7 @@ from arvnodeman.slurm.sharing import SharingRules
 
 _FEW_SHAPES = 1000
 _BROKEN_UP = 16  # lines that one job may take, for the line breaks in its name
+_NAMES = 20  # of jobs that ask for the same: the newest
 _ARVADOS_UUID = re.compile(r"[0-9a-z]{5}-[0-9a-z]{5}-[0-9a-z]{15}")
 
 
@@ -63,8 +64,9 @@ class _Part:
 
 
 _Said = Job | _Row | _Part
-_Asked = dict[tuple[str, ...], tuple[JobShape, str]]
-"""Shape and least time of a job, by those of its first fields that tell them and the last of its tail."""
+_Asked = dict[tuple[str, ...], tuple[JobShape, str, dict[str, None]]]
+"""Shape and least time of a job, and names of such jobs, by those of its first fields that tell what it asks for and by
+the last of its tail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class QueueReader:
         self._shapes: dict[JobShape, JobShape] = {}  # those of the jobs in there, and some of the polls before
         self._many_shapes = _FEW_SHAPES
         self._asked: _Asked = {}  # what texts say is asked for, while they are few
+        self._named: dict[JobShape, list[str]] | None = None  # by that, names of jobs
 
     def read(
         self,
@@ -115,6 +118,7 @@ class QueueReader:
         said = last.lines.read(text, parser.line)
         if said == last.said and left == last.at_once:
             return last.reading
+        self._named = None
         joined: dict[str, Job | _Row] = {}
         kinds = frozenset(map(type, said)) if last.kinds - {Job} or parser.others else frozenset({Job})
         if kinds <= {Job} and not left:
@@ -131,6 +135,14 @@ class QueueReader:
         self._forget_shapes()
         return reading
 
+    def names_of(self, shape: JobShape) -> Iterable[str]:
+        """Names of jobs of this shape that came of late: not of all of them, nor of these alone."""
+        if self._named is None:
+            self._named = {}
+            for asked, _, names in self._asked.values():
+                self._named.setdefault(asked, []).extend(names)
+        return self._named.get(shape, ())
+
     def _forget_shapes(self) -> None:
         """Those that no job has any more, once they may be as many as the others."""
         if len(self._shapes) > self._many_shapes:
@@ -142,6 +154,13 @@ class QueueReader:
             self._shapes = {shape: shape for shape in shapes.values()}
             self._asked = {}
             self._many_shapes = _FEW_SHAPES + 2 * len(self._shapes)
+
+
+def _note(names: dict[str, None], name: str) -> None:
+    """A job has this name."""
+    names[name] = None
+    if len(names) > _NAMES:
+        del names[next(iter(names))]
 
 
 def _reading(
@@ -225,14 +244,17 @@ class _Parser:
         asked = self._known.get((cores, memory, disk, features, nodes, behind))
         if waits is None or asked is None or not waits.for_nodes or self._pattern not in name:
             return None
-        shape, least = asked
+        shape, least, names = asked
         limit = self._limits.get((most, least), _UNREAD)
         if limit is _UNREAD or (self._numbered and not JOB_NUMBER.fullmatch(number)):
             return None
         try:
-            return Job(number if self._numbered else name, shape, int(priority), reason, True, limit, waits)
+            job = Job(number if self._numbered else name, shape, int(priority), reason, True, limit, waits)
         except ValueError:
             return None
+        if name not in names:
+            _note(names, name)
+        return job
 
     def again(self, lines: str) -> Job | _Row:
         """What the lines of one job say, which may have been there before."""
@@ -257,13 +279,14 @@ class _Parser:
             ids = tasks_of(number) if self._numbered else (name,)
             if not waits.for_nodes and reason.startswith(ALWAYS_SAID):
                 return _Row(ids=ids, reason=reason)
-            shape, least = self._asked((*fields[:3], fields[5], fields[7]), behind)
+            shape, least, names = self._asked((*fields[:3], fields[5], fields[7]), behind)
             limit = self._time_limit(most, least)
             priority = int(fields[6])
         except ValueError:
             if waits.for_nodes:
                 return _Row(malformed=tuple(filter(str.strip, line.split("\n"))))
             return _Row(ids=ids, reason=reason)
+        _note(names, name)
         if waits.for_nodes and len(ids) == 1:
             return Job(ids[0], shape, priority, reason, time_limit=limit, waits=waits)
         jobs = [Job(each, shape, priority, reason, time_limit=limit, waits=waits) for each in ids]
@@ -282,13 +305,15 @@ class _Parser:
                 found.setdefault(row.array, []).append(row)
         return found
 
-    def _asked(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, str]:
-        """Shape and least time of a job, by its first fields and the last of its tail. Raises ValueError."""
+    def _asked(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, str, dict[str, None]]:
+        """Shape and least time of a job, by its first fields and the last of its tail, and where its name is noted.
+        Raises ValueError."""
         known = self._known.get((*first, behind))
         if known is None:
             tail = dict(zip(self._names, behind.split(BEHIND), strict=True)) if behind else {}
             shape = job_shape(*first, tail=tail, rules=self._last.rules)
-            known = self._known[(*first, behind)] = self._shapes.setdefault(shape, shape), tail.get("least_time", "")
+            known = self._shapes.setdefault(shape, shape), tail.get("least_time", ""), {}
+            self._known[(*first, behind)] = known
         return known
 
     def _time_limit(self, most: str, least: str) -> float | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from slurm_stage import need_slurm, slurm_version
 
-from arvnodeman.fleet.values.model import Job, JobShape
+from arvnodeman.fleet.values.model import Job, JobOwner, JobShape
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
 from arvnodeman.slurm.commands import Slurm
@@ -74,14 +75,27 @@ def test_a_node_goes_by_its_name_and_not_by_that_of_its_machine(private: Private
     private.say("scontrol", "update", "NodeName=compute2", "NodeHostName=compute2")
 
 
+def _named(name: str, _: JobShape) -> tuple[str, ...]:
+    return (name,) if name else ()
+
+
 def test_how_long_jobs_ran_is_shown_when_they_have_ended(private: PrivateSlurm, slurm: NamesInSlurm) -> None:
     private.run("scontrol", "update", f"NodeName={','.join(UP)}", "State=RESUME")
     for _ in range(FEW):
-        private.say("sbatch", "--output=/dev/null", "--partition=shared", "--mem=1", text="#!/bin/sh\nexec sleep 1\n")
+        name = "--job-name=a|b\n9|root|shared|9:00:00|x"
+        said = ("--output=/dev/null", "--partition=shared", "--mem=1", name)
+        private.say("sbatch", *said, text="#!/bin/sh\nexec sleep 1\n")
     ended = ("squeue", "--noheader", "--states=COMPLETED", "--partition=shared", "--format=%i")
     until(lambda: len(private.say(*ended).split()) == FEW, "the jobs to end")
-    asked_of, here = RunTimes(private.say), JobShape(partitions=("shared",))
-    assert asked_of.fetch([here])[here] >= 1
+    here = JobShape(partitions=("shared",), owner=JobOwner(private.say("id", "-un").strip()))
+    nobodys = JobShape(partitions=("shared",), owner=JobOwner("nobody"))
+    for name in ("", "a|b", "other"):
+        told = RunTimes(private.say).fetch([here, nobodys], partial(_named, name))
+        assert 1 <= told[here] < 600
+        assert told[nobodys] == told[here]
+    reader = RunTimes(private.say)
+    reader.fetch([])
+    assert reader._by_name.longest([(here.owner.user, "shared", "a|b")]) is not None
 
 
 def test_line_breaks_in_reasons_comments_and_names_of_jobs(

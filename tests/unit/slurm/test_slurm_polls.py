@@ -103,6 +103,20 @@ def test_a_job_whose_line_stays_is_the_very_job_wherever_it_stands_and_shapes_ar
     assert len({id(job.shape) for job in second}) == len({id(job.shape) for job in first.values()}) == 3
 
 
+def test_names_of_jobs_that_ask_for_the_same_are_known_the_newest_of_many() -> None:
+    reader = QueueReader("", numbered=True)
+    lines = [Line(name="a|b", number="1"), Line(name="two\nlines", number="2"), Line(name="a|b", number="3")]
+    (shape,) = {job.shape for job in reader.read(queue_of(*lines), LONG_TAIL).jobs}
+    assert set(reader.names_of(shape)) == {"a|b", "two lines"}
+    assert not list(reader.names_of(JobShape()))
+    lines.append(Line(name="other", cores="2", number="4"))
+    (other,) = {job.shape for job in reader.read(queue_of(*lines), LONG_TAIL).jobs} - {shape}
+    assert list(reader.names_of(other)) == ["other"]
+    lines += [Line(name=f"run{number}", number=str(number)) for number in range(5, 105)]
+    reader.read(queue_of(*lines), LONG_TAIL)
+    assert list(reader.names_of(shape)) == [f"run{number}" for number in range(85, 105)]
+
+
 def test_tasks_of_an_array_of_which_one_has_started_are_the_very_jobs() -> None:
     reader = QueueReader("", numbered=True)
     first = reader.read(queue_of(Line(number="17_[1-50]")), LONG_TAIL).jobs

@@ -28,11 +28,12 @@ class Ended:
         self.asked += 1
         if self.away:
             raise ControllerAway("squeue", "no answer")
-        return "".join(f"{line}\n" for line in self.lines)
+        mark = words[-1].removeprefix("--format=").removesuffix("%i|%u|%P|%M|%j")
+        return "".join(f"{mark}{line}\n" for line in self.lines)
 
-    def end(self, user: str, partition: str, *ran: str) -> None:
+    def end(self, user: str, partition: str, *ran: str, name: str = "x") -> None:
         first = len(self.lines)
-        self.lines += [f"{first + index}|{user}|{partition}|{said}" for index, said in enumerate(ran)]
+        self.lines += [f"{first + index}|{user}|{partition}|{said}|{name}" for index, said in enumerate(ran)]
 
     def pass_time(self, seconds: float = 120.0) -> None:
         self.time += seconds
@@ -104,3 +105,38 @@ def test_old_jobs_and_too_many_users_are_forgotten(ended: Ended) -> None:
     ended.pass_time()
     last = JobShape(partitions=("compute",), owner=JobOwner("user2999"))
     assert times.fetch([ANNA, last]) == {ANNA: 300.0, last: 300.0}
+
+
+def test_jobs_of_the_same_name_tell_most(ended: Ended) -> None:
+    ended.end("anna", "compute", *["1:00"] * 5, name="short")
+    ended.end("anna", "compute", *["2:00:00"] * 9, name="long")
+    ended.end("anna", "compute", *["9:00:00"] * 4, name="rare")
+    ended.end("bob", "compute", *["5:00:00"] * 30, name="short")
+    names: dict[JobShape, list[str]] = {ANNA: ["short"], BOTH: ["short"], OTHER: ["short"]}
+    times = RunTimes(ended.ask)
+    assert times.fetch([ANNA, BOTH, OTHER], lambda shape: names[shape]) == {ANNA: 60.0, BOTH: 18_000.0}
+    names[ANNA] = ["short", "long", "new"]  # the longest, for such a job keeps its node alive
+    assert times.fetch([ANNA], lambda shape: names[shape]) == {ANNA: 7200.0}
+    names[ANNA] = ["rare", "new"]
+    assert times.fetch([ANNA], lambda shape: names[shape]) == {ANNA: 7200.0}  # as all of hers
+
+
+def test_names_may_be_anything(ended: Ended) -> None:
+    """Nobody says something of another's jobs by a line break in a name, and of long ones the beginning is enough."""
+    long = "x" * 900
+    ended.end("anna", "compute", *["1:00"] * 5, name=f"{long}|\x1b[2J")
+    ended.end("anna", "compute", *["3:00"] * 5, name="a|b|2:00:00|")
+    ended.end("anna", "compute", "1:00", name="".join(f"b\n{number}|bob|compute|1:00|x" for number in range(9)))
+    times = RunTimes(ended.ask)
+    assert times.fetch([ANNA], lambda _: [long]) == {ANNA: 60.0}
+    assert times.fetch([ANNA], lambda _: ["a|b|2:00:00|"]) == {ANNA: 180.0}
+    assert times.fetch([BOB], lambda _: ["x"]) == {BOB: 60.0}  # as all jobs there: five of a minute, five of three, one
+    assert times.fetch([OTHER]) == {}
+
+
+def test_names_that_never_come_again_push_out_no_users(ended: Ended) -> None:
+    times = RunTimes(ended.ask)
+    ended.end("anna", "compute", *["1:00"] * 5, name="step")
+    for number in range(3000):
+        ended.end("bob", "compute", "9:00", name=f"run{number}")
+    assert times.fetch([ANNA, BOB], lambda _: ["step"]) == {ANNA: 60.0, BOB: 540.0}
