@@ -56,26 +56,33 @@ class Draw:
 class Tally:
     """What Slurm said, and where we said something else."""
 
-    counts_memory: bool
+    counted: str  # SelectTypeParameters
     began: int = 0
     waited: int = 0
     differences: list[str] = field(default_factory=list)
 
     def add(self, draw: Draw, before: Mapping[str, Capacity], after: Mapping[str, Capacity], begins: bool) -> None:
         """What is free on its nodes `before` and `after` Slurm began it, or did not."""
-        wrong = [self._wrong(draw, shape, before, after, begins) for shape in self._readings(draw)]
+        wrong = [self._wrong(draw, shape, before, after, begins) for shape in self._readings(draw, before)]
         if all(wrong):
             free = [before[name] for name in draw.names]
             self.differences.append(f"{draw.options}: {wrong[0]}; it is {draw.shape}, and free is {free}")
         self.began += begins
         self.waited += not begins
 
-    def _readings(self, draw: Draw) -> list[JobShape]:
+    def _readings(self, draw: Draw, before: Mapping[str, Capacity]) -> list[JobShape]:
         """What the job may be, by what squeue shows of it."""
         takes, readings = draw.shape.takes, [draw.shape]
+        counts_memory = "Memory" in self.counted
+        if takes is None and counts_memory and (by_cpu := re.search(r"--mem-per-cpu=(\d+)", draw.options)):
+            cpus = max(before[name].cpus for name in draw.names)  # all of its nodes are its
+            readings.append(replace(draw.shape, ram=int(by_cpu[1]) * cpus))
+        one_each = ONE_THREAD.search(draw.options) or "ONE_TASK" in self.counted
+        if "--mincpus" in draw.options and (one_each or re.search("-c[2-9]", draw.options)):
+            readings.append(replace(draw.shape, cores=math.inf))  # not all CPUs are such as its tasks could use
         if takes is not None and takes.ram_by_cpu and "--mem=" in draw.options:
             readings.append(replace(draw.shape, takes=replace(takes, ram=draw.shape.ram, ram_by_cpu=False)))
-        if not self.counts_memory and "--mem-per-cpu" in draw.options:
+        if not counts_memory and "--mem-per-cpu" in draw.options:
             readings.append(replace(draw.shape, ram=0))  # Slurm does not look whether the node has that at all
         if takes is None and ONE_THREAD.search(draw.options):
             cpus = math.ceil(draw.shape.cores)  # which squeue shows; of a job alone on its node we look no further
@@ -288,7 +295,7 @@ def test_slurm_begins_the_jobs_that_fit_by_our_rule(
     for name, value in private.environment().items():
         monkeypatch.setenv(name, value)
     dice = random.Random(f"{counted} 1")
-    tally, left = Tally("Memory" in counted), DRAWS // len(COUNTED)
+    tally, left = Tally(counted), DRAWS // len(COUNTED)
     while left > 0:
         build(private, counted, [node_of(dice) for _ in range(NODES)])
         for _ in range(4):
