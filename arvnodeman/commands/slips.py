@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from arvnodeman.cloud.machine_names import why_refused
 from arvnodeman.config.option import CREATE, CREDENTIALS, DAEMON, LISTING
 from arvnodeman.config.settings import KEPT_BY_ARVADOS, Settings
-from arvnodeman.config.size_names import names_in
+from arvnodeman.config.size_names import few, names_in
 
 PLACEHOLDER = "replace-with-"  # how values begin in the examples that everybody has to fill in
 SHARED = ("ec2", "gce", "openstack")  # clouds whose list is that of a whole account or project, where nothing parts it
@@ -50,6 +50,20 @@ def notes(settings: Settings) -> Iterator[str]:
         yield (
             f"[{LISTING}]: has no {'tags' if cloud.provider == 'gce' else 'tag_NAME = VALUE'}: nodes of others in the "
             "account or project may be taken for ours"
+        )
+    yield from _shapes(settings)
+
+
+def _shapes(settings: Settings) -> Iterator[str]:
+    """Sizes whose nodes get the same names, and differ in cores: the daemon looks what the names have, and what of it
+    is lost, but only once it runs."""
+    alike = [size for size in settings.sizes if not size.node_names and size.cores]
+    cores = sorted({size.cores for size in alike})
+    if settings.shares and len(cores) > 1:
+        listed = few([f"[Size {size.id}]" for size in alike])
+        yield (
+            f"{listed}: {' or '.join(f'{each:g}' for each in cores)} cores, and the same names; where Slurm lets jobs "
+            "share nodes, it counts what the name has in slurm.conf: give each size node_names"
         )
 
 

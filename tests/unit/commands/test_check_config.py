@@ -226,3 +226,41 @@ def test_names_of_nodes_that_the_cloud_refuses_are_a_mistake(tmp_path: Path) -> 
     kept = GOOD.replace("sesame", "sesame\nnode_records = arvados").replace("dummy", "gce")
     _code, said = check(path, kept + names + "[Cloud Create]\nping_host = a.example.com\n")
     assert "[Daemon] node_names" not in said  # where Arvados keeps the records, nodes are called otherwise
+
+
+ALONE = """\
+[Arvados]
+[Daemon]
+dispatcher = slurm
+[Cloud]
+provider = dummy
+shutdown_windows = 1, 1
+[Size small]
+cores = 2
+[Size big]
+cores = 16
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [
+        (ALONE, True),
+        (ALONE.replace("= 16", "= 2"), False),  # one shape
+        (ALONE.replace("= 16", "= 16\nnode_names = b-[1-9]"), False),  # each has names of its own
+        (ALONE.replace("[Cloud]", "share = no\n[Cloud]"), False),
+        (f"{GOOD}[Size big]\ncores = 16\n", False),  # containers have nodes to themselves
+        (f"{GOOD}[Size big]\ncores = 16\n[Daemon]\nshare = yes\n", True),
+    ],
+)
+def test_a_note_on_sizes_of_different_shape_under_the_same_names(tmp_path: Path, text: str, noted: bool) -> None:
+    path = tmp_path / "a.cfg"
+    code, said = check(path, text)
+    assert code == 0
+    (*lines, ok) = said.splitlines()
+    assert ok == f"{path}: ok, 2 sizes"
+    expected = (
+        f"{path}: note: [Size small], [Size big]: 2 or 16 cores, and the same names; where Slurm lets jobs share "
+        "nodes, it counts what the name has in slurm.conf: give each size node_names"
+    )
+    assert lines == ([expected] if noted else [])
