@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from arvnodeman.fleet.fleet import Fleet
-from arvnodeman.fleet.messages import Command, Note
+from arvnodeman.fleet.messages import Command, Note, Step, StepDone, StepFailed
 from arvnodeman.journal.codec import Codec
 from arvnodeman.journal.reader import Gap, Head, NoHead, NoJournal, Told, read
 from arvnodeman.journal.records import checksum, line
@@ -29,10 +29,15 @@ class Difference:
     path: Path
     number: int  # of the event, from 1 on, through all files
     event: str  # its class's name
-    text: str
+    at: float  # seconds since the epoch
+    were: int  # steps that were commanded then
+    steps: Sequence[str]  # that are commanded now
+    then: list[str] = field(default_factory=list)  # those of then, as far as later answers tell of them
 
     def __str__(self) -> str:
-        return f"{self.path}: event {self.number}, {self.event} {self.text}"
+        told = f": {' '.join(self.then)};" if self.then else ","
+        now = f"now {len(self.steps)}: {' '.join(self.steps)}"
+        return f"{self.path}: event {self.number}, {self.event} at {self.at!r}: {self.were} steps then{told} {now}"
 
 
 @dataclass(slots=True)
@@ -65,6 +70,7 @@ class Replay:
         self._fleet: Fleet | None = None
         self._comparable = False  # the Fleet knows all that the journal's one did
         self._number = 0
+        self._given: set[str] = set()  # steps that the Fleet has commanded, once something was answered otherwise
 
     def play(self, paths: Iterable[Path]) -> Outcome:
         """In their order. Raises NoJournal, OSError."""
@@ -103,6 +109,8 @@ class Replay:
 
     def _tell(self, path: Path, told: Told) -> None:
         assert self._fleet is not None
+        if self.outcome.differences and isinstance(told.event, StepDone | StepFailed):
+            self._learn(told.event.step)
         commands = self._fleet.handle(told.event, told.now)
         outcome = self.outcome
         outcome.events += 1
@@ -111,14 +119,51 @@ class Replay:
             outcome.compared += 1
             answered = tuple(checksum(self._steps, commands))
             if answered != told.steps:
-                outcome.differences.append(self._difference(path, told, commands))
+                were = told.steps[0] if told.steps else 0
+                name = type(told.event).__name__
+                steps = [self._line(command) for command in commands if not isinstance(command, Note)]
+                outcome.differences.append(Difference(path, outcome.events, name, told.now, were, steps))
+        if outcome.differences:
+            self._given.update(self._line(command) for command in commands if isinstance(command, Step))
         self._heard(told, commands)
 
-    def _difference(self, path: Path, told: Told, commands: Sequence[Command]) -> Difference:
-        done = [line(self._codec.plain(command)).strip() for command in commands if not isinstance(command, Note)]
-        were = told.steps[0] if told.steps else 0
-        text = f"at {told.now!r}: {were} steps then, now {len(done)}: {' '.join(done)}"
-        return Difference(path, self.outcome.events, type(told.event).__name__, text)
+    def _learn(self, step: Step) -> None:
+        """A step was answered. One that is not commanded now was so at a difference."""
+        text = self._line(step)
+        if text in self._given:
+            return
+        self._given.add(text)
+        lacking = (each for each in self.outcome.differences if len(each.then) < each.were)
+        difference = next(lacking, None)
+        if difference is not None and text not in difference.steps:
+            difference.then.append(text)
+
+    def _line(self, command: Command) -> str:
+        return line(self._codec.plain(command)).strip()
+
+
+def replay(paths: Iterable[Path]) -> Outcome:
+    """Files of a journal, or folders of them, played to fresh Fleets of this build. Raises NoJournal, OSError."""
+    return Replay().play(_files(paths))
+
+
+def words(outcome: Outcome) -> list[str]:
+    """What came of it, for people: the first events that were answered otherwise, what was passed over, the sums."""
+    differ = len(outcome.differences)
+    return [
+        *(str(each) for each in outcome.differences[:SHOWN]),
+        *(f"passed over {times} times: {why}" for why, times in outcome.passed_over.items()),
+        f"{outcome.events} events of {outcome.runs} runs and {outcome.seconds:.0f} s, {outcome.steps} steps; "
+        f"{outcome.compared} compared, {differ} other than then",
+    ]
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        files = files_of(path) if path.is_dir() else [path]
+        if not files:
+            raise NoJournal(f"{path}: no file of a journal is in it")
+        yield from files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,27 +179,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if done:
             sys.stdout.write(line({"t": told.now, "e": type(told.event).__name__, "steps": done}))
 
-    replay = Replay(show) if options.steps else Replay()
-    paths = [each for path in options.paths for each in (files_of(path) if path.is_dir() else [path])]
+    replayed = Replay(show) if options.steps else Replay()
     try:
-        outcome = replay.play(paths)
+        outcome = replayed.play(_files(options.paths))
     except (NoJournal, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    _tell(outcome)
+    sys.stderr.writelines(f"{text}\n" for text in words(outcome))
     return 0 if outcome.same else 1
-
-
-def _tell(outcome: Outcome) -> None:
-    for text in outcome.differences[:SHOWN]:
-        sys.stderr.write(f"{text}\n")
-    for why, times in outcome.passed_over.items():
-        sys.stderr.write(f"passed over {times} times: {why}\n")
-    compared = f"{outcome.compared} compared, {len(outcome.differences)} other than then"
-    sys.stderr.write(
-        f"{outcome.events} events of {outcome.runs} runs and {outcome.seconds:.0f} s, {outcome.steps} steps; "
-        f"{compared}\n"
-    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from daemon_process import BOUND, DaemonProcess
 
 from arvnodeman.journal.codec import Codec
 from arvnodeman.journal.reader import read
-from arvnodeman.journal.replay import Replay
+from arvnodeman.journal.replay import Replay, replay, words
 from arvnodeman.journal.writer import files_of
 from arvnodeman.sandbox.process import SiteProcess
 
@@ -57,6 +57,7 @@ def test_runs_of_the_daemon_are_decided_again(site: SiteProcess, tmp_path: Path)
         check=True,
     )
     assert "3 runs" in told.stderr
+    assert words(replay([state / "journal"])) == told.stderr.splitlines()
 
 
 def test_no_journal_where_none_is_wanted(site: SiteProcess, tmp_path: Path) -> None:

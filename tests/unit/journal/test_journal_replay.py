@@ -12,7 +12,8 @@ from journal_doubles import LONG, POLICY, journalled, lively_site
 
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import Tick
-from arvnodeman.journal.replay import Replay, main
+from arvnodeman.journal.reader import NoJournal
+from arvnodeman.journal.replay import Replay, main, replay, words
 from arvnodeman.journal.writer import Journal, files_of
 from arvnodeman.loop.watched import WatchedBrain
 
@@ -113,3 +114,31 @@ def test_the_event_that_the_brain_dies_of_is_noted_too(tmp_path: Path, monkeypat
     journal.stop(LONG)
     outcome = Replay().play(files_of(tmp_path / "journal"))
     assert outcome.events == 1
+
+
+def test_folders_are_played_and_what_was_commanded_then_is_learnt_from_later_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journalled(tmp_path, lively_site(3), 1.0)
+    outcome = replay([tmp_path / "journal"])
+    assert outcome.same
+    assert words(outcome) == [
+        f"{outcome.events} events of 1 runs and {outcome.seconds:.0f} s, {outcome.steps} steps; "
+        f"{outcome.compared} compared, 0 other than then"
+    ]
+    monkeypatch.setattr("arvnodeman.fleet.decide.planning.carry_out", lambda *_: None)
+    other = replay([tmp_path / "journal"])
+    first = other.differences[0]
+    assert len(first.then) == first.were > len(first.steps)
+    assert all('"@":"' in step and step not in first.steps for step in first.then)
+    told = words(other)
+    assert f"at {first.at!r}: {first.were} steps then: " in told[0]
+    assert "; now 0: " in told[0]
+    assert told[-1].endswith(f"{len(other.differences)} other than then")
+    assert len(told) <= 11 + len(other.passed_over)
+
+
+def test_a_folder_without_a_journal_is_none(tmp_path: Path) -> None:
+    with pytest.raises(NoJournal, match="no file of a journal is in it"):
+        replay([tmp_path])
+    assert main([str(tmp_path)]) == 2
