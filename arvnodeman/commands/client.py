@@ -41,6 +41,10 @@ class Unknown(ClientError):
     code = 3
 
 
+class Busy(ClientError):
+    """The daemon answers another question of this kind."""
+
+
 class NotAllowed(ClientError):
     """The daemon answers, but not to us."""
 
@@ -121,6 +125,10 @@ class DaemonClient:
         self._ways = list(ways)
         self._timeout = timeout
 
+    def patient(self, timeout: float) -> DaemonClient:
+        """Of the same daemon, and an answer may take so many seconds."""
+        return DaemonClient(self._ways, timeout)
+
     def get(self, *path: str, **query: object) -> Answer:
         """GET /v1/PATH. Raises ClientError."""
         arguments = "&".join(f"{name}={value}" for name, value in query.items())
@@ -169,6 +177,8 @@ def _checked(status: int, answer: Answer) -> Answer:
     told = answer.read(ErrorShown).error
     if status == 404:
         raise Unknown(f"the daemon says: {told}")
+    if status == 429:
+        raise Busy("the daemon answers another question of this kind: ask again in a moment")
     if status in (401, 403):
         raise NotAllowed(f"the daemon at {answer.way} says: {told}")
     raise ClientError(f"the daemon at {answer.way} says: {told}")

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import sleep
 from typing import Any, TextIO
 
 from arvnodeman.commands import wording
-from arvnodeman.commands.client import Answer, ClientError, DaemonClient, Unknown, Unreachable, ways
+from arvnodeman.commands.client import Answer, Busy, ClientError, DaemonClient, Unknown, Unreachable, ways
 from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.values.model import Directive
 from arvnodeman.manage.answers import (
@@ -31,11 +31,14 @@ from arvnodeman.manage.answers import (
     StatusShown,
     WordShown,
 )
+from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.manage.places import CONFIG
 
 PROGRAM = "arvados-node-manager"
 BAD_CONFIGURATION, NOT_WELL = 2, 5
 POLL_EVERY = 1.0  # seconds between two polls while decisions are followed
+QUESTION_TIME = 120.0  # seconds that the question what would change a decision may take: tens of plans
+BUSY_TIMES = 5  # that such a question is asked again, while another is answered
 COMPLETION_TIME = 1.0  # seconds that a TAB may take to ask the daemon
 
 Options = argparse.Namespace
@@ -145,20 +148,50 @@ def _explain(options: Options, client: DaemonClient, out: TextIO) -> int:
         raise Unknown(
             f"no node, waiting job or size is called {name} (jobs that run, or have run, are Slurm's to tell)"
         )
+    changes = _changes(found, client.patient(QUESTION_TIME), name)
     if options.json:
-        _write_json(out, {kind: answer.plain for kind, answer in found.items()})
+        plain = {kind: answer.plain for kind, answer in found.items()}
+        _write_json(out, plain | {f"{kind}_counterfactual": answer.plain for kind, answer in changes.items()})
         return 0
     if "node" in found:
         _write(out, wording.node(found["node"].read(NodeShown)))
+        _write_changes(out, changes.get("node"), found["node"].read(NodeShown).why)
     if "job" in found:
         waits = found["job"].plain.get("waits_for_nodes", True)
         words = (
             wording.job(found["job"].read(JobShown)) if waits else wording.other_job(found["job"].read(OtherJobShown))
         )
         _write(out, words)
+        _write_changes(out, changes.get("job"), found["job"].plain["why"])
     if "size" in found:
         _write(out, wording.size(found["size"].read(SizeShown), client.get("status").read(StatusShown)))
     return 0
+
+
+def _changes(found: Mapping[str, Answer], client: DaemonClient, name: str) -> dict[str, Answer]:
+    """What would change it, of a node that stays and of a job that waits."""
+    asked = []
+    if "node" in found and not found["node"].read(NodeShown).goes:
+        asked.append("node")
+    if "job" in found and found["job"].plain.get("waits_for_nodes", True) and not found["job"].read(JobShown).served:
+        asked.append("job")
+    answers = {kind: _ask_patiently(client, f"{kind}s", name, "counterfactual") for kind in asked}
+    return {kind: answer for kind, answer in answers.items() if answer is not None}
+
+
+def _ask_patiently(client: DaemonClient, *path: str) -> Answer | None:
+    """None: it is gone meanwhile."""
+    for _ in range(BUSY_TIMES):
+        try:
+            return client.find(*path)
+        except Busy:
+            sleep(POLL_EVERY)
+    return client.find(*path)
+
+
+def _write_changes(out: TextIO, answer: Answer | None, why: str) -> None:
+    if answer is not None:
+        _write(out, wording.changes(answer.read(CounterfactualShown), why))
 
 
 def _say(options: Options, client: DaemonClient, out: TextIO) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import UNSET
 
+from arvnodeman.fleet.values.counterfactual import Outside
 from arvnodeman.fleet.values.reasons import span
 from arvnodeman.manage.answers import (
     CostShown,
@@ -20,6 +21,7 @@ from arvnodeman.manage.answers import (
     SizeShown,
     StatusShown,
 )
+from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.supervision.clock import wall_time
 
 GROUPS_SHOWN = 5  # of those for which nodes were up in vain
@@ -222,6 +224,20 @@ def other_job(shown: OtherJobShown) -> Iterator[str]:
     """A job that more nodes would not help."""
     yield f"Job {shown.id}: waits, and not for nodes"
     yield f"  {shown.why}."
+
+
+OTHERS = {Outside.SCHEDULER: "Slurm's", Outside.CLOUD: "the cloud's", Outside.OPERATOR: "an operator's word"}
+
+
+def changes(shown: CounterfactualShown, why: str) -> Iterator[str]:
+    """What would change a decision whose reason has been told."""
+    if not shown.changes:
+        text = shown.why_none.removesuffix(why).removesuffix(": ")
+        others = [words for outside, words in OTHERS.items() if outside == shown.outside]
+        text += f": what stands in the way is {others[0]}" if others else ""
+        yield f"  {text[:1].upper()}{text[1:]}."
+    for number, change in enumerate(shown.changes):
+        yield f"  {'Or with' if number else 'With'}{change.words.removeprefix('with')}."
 
 
 def size(shown: SizeShown, limits: StatusShown) -> Iterator[str]:

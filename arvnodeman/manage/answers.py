@@ -28,7 +28,7 @@ def encode(value: object) -> bytes:
         return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode(errors="replace")
 
 
-def _one_of(words: Iterable[str]) -> Meta:
+def one_of(words: Iterable[str]) -> Meta:
     """A text that is one of these, as far as this build knows."""
     return Meta(extra_json_schema={"enum": list(words)})
 
@@ -42,7 +42,7 @@ def _each_of(words: Iterable[str], of: dict[str, Any]) -> Meta:
 Whole = Annotated[int, Meta(ge=0)]
 Number = Annotated[float, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0, description="seconds")]
-State = Annotated[str, _one_of(NodeState)]
+State = Annotated[str, one_of(NodeState)]
 States = Annotated[
     dict[str, int], Meta(description="nodes by state"), _each_of(NodeState, {"type": "integer", "minimum": 0})
 ]
@@ -58,7 +58,7 @@ class ErrorShown(Struct, frozen=True, gc=False):
 class PollShown(Struct, frozen=True, gc=False):
     """How one list fares."""
 
-    list: Annotated[str, _one_of(Poll)]
+    list: Annotated[str, one_of(Poll)]
     age_seconds: Seconds | None
     duration_seconds: Seconds | None
     items: Whole
@@ -130,7 +130,7 @@ class OperationShown(Struct, frozen=True, gc=False):
     """One operation under way."""
 
     id: Whole
-    kind: Annotated[str, _one_of(("boot", "shutdown", "kill", "chore"))]
+    kind: Annotated[str, one_of(("boot", "shutdown", "kill", "chore"))]
     subject: str
     stage: str
     seconds: Seconds
@@ -260,7 +260,7 @@ class DecisionShown(Struct, frozen=True, gc=False):
 
     serial: Whole
     time: Annotated[Number, Meta(description="seconds since the epoch")]
-    kind: Annotated[str, _one_of(Decided)]
+    kind: Annotated[str, one_of(Decided)]
     subject: Annotated[str, Meta(description="node, size, job or list")]
     words: str
 
@@ -341,7 +341,7 @@ class WordShown(Struct, frozen=True, gc=False):
     """An operator's word that was taken."""
 
     node: str
-    word: Annotated[str, _one_of(Directive)]
+    word: Annotated[str, one_of(Directive)]
     reason: str
     heard: Annotated[bool, Meta(description="false: the daemon is busy, and will hear it in its turn")]
 
@@ -364,7 +364,7 @@ class ReasonGiven(Struct, frozen=True, forbid_unknown_fields=True):
 class HealthShown(Struct, frozen=True, gc=False):
     """As Arvados' services say it."""
 
-    health: Annotated[str, _one_of(("OK", "ERROR"))]
+    health: Annotated[str, one_of(("OK", "ERROR"))]
     error: str | UnsetType = UNSET
 
 

@@ -16,7 +16,9 @@ from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
+from arvnodeman.fleet.values.counterfactual import Counterfactual, Outside
 from arvnodeman.fleet.values.model import Directive
+from arvnodeman.fleet.view.counterfactual import of_job, of_node
 from arvnodeman.manage import shapes
 from arvnodeman.manage.access import Right
 from arvnodeman.manage.answers import (
@@ -41,6 +43,8 @@ from arvnodeman.manage.answers import (
 )
 from arvnodeman.manage.app import Page, Route, json_response
 from arvnodeman.manage.cached_page import CachedPage
+from arvnodeman.manage.changes import CounterfactualShown
+from arvnodeman.manage.questions import Questions
 from arvnodeman.manage.source import Source
 
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
@@ -69,6 +73,7 @@ class Api:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._questions = Questions()
         clock = source.vitals.clock
         self._run = f"{clock.now() - (clock.monotonic() - source.vitals.began):.0f}"  # when this run began
 
@@ -110,6 +115,25 @@ class Api:
                 return shapes.job(waiting, place, self._source, now)
         if (reason := self._source.waits.others.get(name)) is not None:
             return shapes.other_job(name, reason, now)
+        raise NotFound
+
+    def change_for_node(self, request: Request, name: str) -> CounterfactualShown:
+        """What would let a node go that stays."""
+        now = self._source.moment()
+        found = now.find(name)
+        if found is None:
+            raise NotFound
+        return self._questions.ask(lambda: of_node(now.view, found, now.t))
+
+    def change_for_job(self, request: Request, name: str) -> CounterfactualShown:
+        """What would let a waiting job have its nodes."""
+        now = self._source.moment()
+        for place, waiting in enumerate(now.view.jobs):
+            if waiting.id == name:
+                return self._questions.ask(partial(of_job, now.view, waiting, place, now.t))
+        if (reason := self._source.waits.others.get(name)) is not None:
+            why = shapes.other_job(name, reason, now).why
+            return self._questions.ask(lambda: Counterfactual(why_none=why, outside=Outside.SCHEDULER))
         raise NotFound
 
     def sizes(self, request: Request) -> SizesShown:
@@ -200,8 +224,16 @@ ENDPOINTS = (
     Endpoint("/v1/status", Api.status, "The daemon in one object"),
     Endpoint("/v1/nodes", Api.nodes, "All nodes", tagged=True),
     Endpoint("/v1/nodes/{name}", Api.node, "One node and the operations on it", (404,), NODE),
+    Endpoint(
+        "/v1/nodes/{name}/counterfactual", Api.change_for_node, "What would let a node go: asked of the plan",
+        (404, 429), NODE,
+    ),
     Endpoint("/v1/jobs", Api.jobs, "Waiting jobs in the order of service", (400,), queries=(OFFSET, LIMIT)),
     Endpoint("/v1/jobs/{name}", Api.job, "One waiting job", (404,), "as Slurm names it"),
+    Endpoint(
+        "/v1/jobs/{name}/counterfactual", Api.change_for_job, "What would let a job have its nodes: asked of the plan",
+        (404, 429), "as Slurm names it",
+    ),
     Endpoint("/v1/sizes", Api.sizes, "All sizes", cached=True),
     Endpoint("/v1/sizes/{name}", Api.size, "One size", (404,), "NAME of [Size NAME]"),
     Endpoint("/v1/groups", Api.groups, "Groups of jobs for which a node was up in vain"),

@@ -22,6 +22,7 @@ TEXTS = {
     401: "a token is needed",
     403: "not allowed",
     404: "there is no such thing",
+    429: "another such question is being answered: ask again in a moment",
     503: "the daemon is not well",
 }
 

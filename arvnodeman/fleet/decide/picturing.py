@@ -27,6 +27,7 @@ from arvnodeman.fleet.plan.picture import (
     pool_of,
 )
 from arvnodeman.fleet.plan.plan import Allotment, Plan, plan
+from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.model import JobShape
 
 Demand = Mapping[JobShape, Sequence[int]]
@@ -43,6 +44,9 @@ def replan(
     if state.allotment is None or not state.allotment.is_of(picture):
         state.allotment = Allotment(picture)
     state.plan = plan(picture, state.allotment)
+    if not asking:
+        state.picture, state.plans = picture, state.plans + 1
+        state.picture_of_ends = picture if ends else state.picture_of_ends
     state.table.forget_others(state.plan.shares)
     return state.plan
 
@@ -106,7 +110,8 @@ def picture_of(
     )
 
 
-def _pool(state: State, node: Node) -> str:
+def pool_in(state: State, node: Node) -> str:
+    """The pool that a node is in; '' where its size is not recognisable."""
     return pool_of(node.size.id, state.zone(node.hostname)) if node.size is not None else ""
 
 
@@ -147,9 +152,9 @@ def _ends(state: State) -> Ends:
         if state.policy.places:
             case = case_by_power(node, basis)
         else:
-            case = case_of(node, basis, resumed_now(state, node), lambda node: _pool(state, node))
+            case = case_of(node, basis, resumed_now(state, node), lambda node: pool_in(state, node))
         if isinstance(case, IdleBin):
-            spare.setdefault(_pool(state, node), []).append(case)
+            spare.setdefault(pool_in(state, node), []).append(case)
         else:
             cases.append(case)
     return Ends(
@@ -167,15 +172,22 @@ def _partly_used(state: State, basis: Basis) -> list[PartlyUsed]:
     """The nodes at work that may take no new jobs, where the operator wants that."""
     if not state.policy.drain_to_consolidate or not state.policy.slurm or state.policy.places:
         return []
-    found = []
+    found: list[PartlyUsed] = []
     for identity, pool, free in state.stock.rooms():
-        node = state.roster.nodes[identity]
-        has = node.slurm.has if node.slurm is not None else None
-        if has is None or not is_plainly_busy(node):
-            continue
-        if basis.windows.is_open(node.start(basis), basis.cloud_now, basis.clock_margin):
-            found.append(PartlyUsed(identity, pool, node.price, has, free))
+        partly = partly_used(state.roster.nodes[identity], pool, free, basis)
+        if partly is not None:
+            found.append(partly)
     return found
+
+
+def partly_used(node: Node, pool: str, free: Capacity, basis: Basis) -> PartlyUsed | None:
+    """A node at work of which so much is free; None where it may not run dry now."""
+    has = node.slurm.has if node.slurm is not None else None
+    if has is None or not is_plainly_busy(node):
+        return None
+    if not basis.windows.is_open(node.start(basis), basis.cloud_now, basis.clock_margin):
+        return None
+    return PartlyUsed(node.id, pool, node.price, has, free)
 
 
 class _Chances(Mapping[str, Chance]):

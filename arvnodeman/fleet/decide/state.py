@@ -22,6 +22,7 @@ from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.operations.returning import NameOperation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
+from arvnodeman.fleet.plan.picture import Picture
 from arvnodeman.fleet.plan.plan import Allotment, Plan
 from arvnodeman.fleet.plan.rooms import Rooms
 from arvnodeman.fleet.plan.vain import VainBoots
@@ -63,6 +64,9 @@ class State:
         self.table: SizeTable | None = None
         self.plan: Plan | None = None
         self.allotment: Allotment | None = None  # of the newest plan
+        self.picture: Picture | None = None  # that the plan was made of
+        self.picture_of_ends: Picture | None = None  # of the newest plan by which nodes go, until that is shown
+        self.plans = 0  # that were made
         self.news = 0  # how often something has come that a plan must know
         self.stock = Stock()
         self.under_way = Ongoing()

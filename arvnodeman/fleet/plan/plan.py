@@ -205,7 +205,7 @@ def unsatisfiable(shape: JobShape, table: SizeTable, policy: Policy) -> str | No
     if shape.nodes > policy.max_nodes > 0:  # with max_nodes = 0 nothing is booted, and nobody's job is to blame
         return TOO_MANY_NODES.format(max_nodes=policy.max_nodes)
     price = choices[0].price * shape.nodes
-    if 0 < policy.max_total_price < price:
+    if policy.max_total_price > 0 and price > policy.max_total_price + 1e-9:
         return TOO_DEAR.format(price=price, cap=policy.max_total_price)
     return None
 

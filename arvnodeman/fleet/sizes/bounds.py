@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeSize
@@ -19,6 +19,12 @@ class Bounds:
     slots: int
     slots_until: float | None
     price_cap: float  # 0: none
+
+    def with_max_nodes(self, number: int) -> Bounds:
+        """With another max_nodes. A quota that was not learnt is as high; one that was stays, up to it."""
+        quota = number if self.quota_until is None else min(self.quota, number)
+        slots = number if self.slots_until is None else min(self.slots, number)
+        return replace(self, max_nodes=number, quota=quota, slots=slots)
 
     def forbid(
         self, size: NodeSize, more: int, nodes: int, price: float, *, wanted: int, over: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -83,7 +83,7 @@ def _by_section(section: SizeSection, mem_scaling: float) -> NodeSize:
 class SizeTable:
     """The sizes that can be booted now. Built anew when the provider's list or the configuration changes."""
 
-    def __init__(self, sections: Iterable[SizeSection], offers: Iterable[ProviderSize], mem_scaling: float) -> None:
+    def __init__(self, sections: Iterable[SizeSection], offers: Sequence[ProviderSize], mem_scaling: float) -> None:
         by_id: dict[str, ProviderSize] = {}
         by_name: dict[str, ProviderSize] = {}
         for offer in offers:
@@ -92,7 +92,7 @@ class SizeTable:
         self.by_id: dict[str, NodeSize] = {}
         self.unoffered: dict[str, NodeSize] = {}  # sizes that cannot be booted now, for the nodes that there are
         missing: list[MissingSize] = []
-        given = tuple(sections)
+        self._offers, given = offers, tuple(sections)
         for section in given:
             offered = by_id.get(section.instance_type) or by_name.get(section.instance_type)
             if offered is None:
@@ -118,6 +118,12 @@ class SizeTable:
         self.given = frozenset(feature for size in order for feature in self.features_of(size))
         self._own: dict[Features, Features] = {}
         self._described: dict[tuple[str, Features], bool] = {}
+
+    def rebuilt(self, sections: Iterable[SizeSection], mem_scaling: float) -> SizeTable:
+        """A table of other sections, or another scaling, of the same offers and names."""
+        other = SizeTable(sections, self._offers, mem_scaling)
+        other._of_names = self._of_names
+        return other
 
     def choices(self, shape: JobShape) -> tuple[NodeSize, ...]:
         """The sizes that may serve a job, the wanted one first. A job that names a size gets that one alone (F17)."""

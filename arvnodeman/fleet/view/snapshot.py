@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from itertools import islice
 from types import MappingProxyType
 
+from arvnodeman.fleet.decide.cases import resumed_now
+from arvnodeman.fleet.decide.picturing import pool_in
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.node import Node
@@ -12,15 +17,19 @@ from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.operations.chores import Chore
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.operations.shutdown import Shutdown
+from arvnodeman.fleet.plan.picture import Picture
 from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.plan.vain import group_name, words_of
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape, NodeState
 from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_placing import Returned, StaysPlaced
+from arvnodeman.fleet.view.grounds import EndGrounds, Grounds, OddRow
 from arvnodeman.fleet.view.node_table import NodeTable
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Trouble, VainGroup, View, Waiting
 
+MOST_ODD = 300  # rows that are copied, so that somebody may ask for them: some milliseconds
 TROUBLE_COUNTS_FOR = 7200.0  # seconds that a boot's trouble is news, where no other boot follows
 
 
@@ -42,6 +51,7 @@ def _status(state: State, node: Node) -> NodeStatus:
         node.doubtful,
         node.ending,
         _why(node),
+        node.idle_polls,
     )
     return tuple.__new__(NodeStatus, facts)  # in half the time of NodeStatus(), for every node of every node poll
 
@@ -106,6 +116,7 @@ def publish(state: State, before: View | None) -> View:
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
         gate=state.context.gate,
+        grounds=_grounds(state, nodes, before.grounds if before is not None else None),
     )
 
 
@@ -213,4 +224,52 @@ def _resting(state: State) -> dict[str, Reason]:
                 until=health.until, size=size, why=health.backing_off.value, detail=health.detail
             )
             found[size] = cause
+    return found
+
+
+# ---- for questions about the decisions -------------------------------------------------------------------------------
+
+
+def _grounds(state: State, nodes: NodeTable, before: Grounds | None) -> Grounds | None:
+    """Of this moment; the same as before, where nothing was planned since. `nodes`: as they are shown now."""
+    picture = state.picture
+    if picture is None or (before is not None and before.made == state.plans):
+        return before
+    ends = before.ends if before is not None else None
+    if state.picture_of_ends is not None:
+        ends = _of_ends(state, state.picture_of_ends, nodes)
+        state.picture_of_ends = None
+    return Grounds(state.plans, _still(replace(picture, ends=None)), ends, _lacked(state))
+
+
+def _still(picture: Picture) -> Picture:
+    """With copies of what the brain goes on to change."""
+    health = {size: copy(each) for size, each in picture.health.items()}
+    return replace(picture, health=health, vain={shape: copy(memory) for shape, memory in picture.vain.items()})
+
+
+def _of_ends(state: State, picture: Picture, nodes: NodeTable) -> EndGrounds:
+    assert picture.ends is not None
+    ends = replace(picture.ends, chances={})
+    odd = {identity: _row(state, node) for identity, node in islice(state.stock.odd.items(), MOST_ODD)}
+    left = len(state.stock.odd) - len(odd)
+    return EndGrounds(_still(replace(picture, ends=None)), ends, nodes, state.basis(), odd, left)
+
+
+def _row(state: State, node: Node) -> OddRow:
+    return OddRow(replace(node, use=copy(node.use)), pool_in(state, node), resumed_now(state, node))
+
+
+def _lacked(state: State) -> dict[str, Mapping[str, int]]:
+    if not state.policy.places:
+        return {}
+    found: dict[str, Mapping[str, int]] = {}
+    for job, why in state.placements.whys.items():
+        given = state.placements.given.get(job)
+        if given is not None:
+            found[job] = given.lacked
+        elif isinstance(why, Returned | StaysPlaced):
+            records = [state.roster.records.get(name) for name in why.names]
+            sizes = [record.size or "" for record in records if record is not None]
+            found[job] = {size: sizes.count(size) for size in dict.fromkeys(sizes)}
     return found

@@ -15,6 +15,7 @@ from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord, 
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_placing import Comes
 from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.fleet.view.grounds import Grounds
 from arvnodeman.fleet.view.node_table import NodeTable
 
 
@@ -36,6 +37,7 @@ class NodeStatus(NamedTuple):
     doubtful: bool  # not heard from for long, and kept all the same
     ending: Reason | None  # why its shutdown was begun; an operator's is in his directive
     why: Reason  # why it stays, or what is being done about it: as decided, by the one who decides
+    idle_polls: int = 0  # node polls in a row that found it idle
 
     @property
     def id(self) -> str:
@@ -140,6 +142,7 @@ class View:
     missing_sizes: Sequence[str] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     gate: Gate = OPEN  # what may go out now
+    grounds: Grounds | None = None  # what the newest decisions were made of; None: nothing was planned yet
 
     @property
     def states(self) -> Mapping[str, int]:

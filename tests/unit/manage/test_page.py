@@ -135,6 +135,35 @@ def test_a_node_tells_its_reason_on_hover_on_focus_and_on_click(
         expect(node).to_contain_text(words)
 
 
+def test_it_tells_what_would_change_a_decision_when_it_is_asked(
+    stage: Stage, make_site: Callable[..., Managed]
+) -> None:
+    shown = stage.open(stage.serve(make_site(waiting=9)))
+    waits = shown.page.locator("#jobs > li").nth(4)  # the first that the price stops
+    waits.get_by_role("button", name="What would change it?").click()
+    expect(waits).to_contain_text("With max_total_price >= 2.3 (now 2) a node of large would boot for it at once.")
+    expect(shown.page.locator("#jobs > li").first.get_by_role("button", name="What would change it?")).to_be_hidden()
+
+
+def test_it_tells_what_would_let_a_node_go_when_it_is_asked(stage: Stage, make_site: Callable[..., Managed]) -> None:
+    shown = stage.open(stage.serve(make_site()))
+    tile(shown, "compute2").click()
+    node = shown.page.get_by_role("region", name="compute2")
+    button = node.get_by_role("button", name="What would change it?")
+    button.focus()
+    shown.page.keyboard.press("Enter")
+    expect(node).to_contain_text("With [Cloud] shutdown_windows = ")
+    with shown.page.expect_response(lambda answer: answer.url.endswith("/v1/nodes/i-compute2")):
+        pass
+    expect(button).to_be_focused()  # though what is known of it is shown anew
+    expect(node).to_contain_text("it would go at the next node poll")
+    tile(shown, "compute1").click()
+    busy = shown.page.get_by_role("region", name="compute1")
+    expect(busy).not_to_contain_text("shutdown_windows")
+    busy.get_by_role("button", name="What would change it?").click()
+    expect(busy).to_contain_text("No single option would change this: it works: Slurm says alloc.")
+
+
 def test_it_follows_the_daemon_without_being_asked(stage: Stage, make_site: Callable[..., Managed]) -> None:
     site = make_site()
     shown = stage.open(stage.serve(site))

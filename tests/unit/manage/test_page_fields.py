@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct, structs
 
 from arvnodeman.fleet.values.model import NodeState
-from arvnodeman.manage import answers
+from arvnodeman.manage import answers, changes
 from arvnodeman.manage.answers import (
     DecisionShown,
     HistoryShown,
@@ -31,11 +31,17 @@ NAMES: dict[str, tuple[type[Struct], ...]] = {
     "status": (StatusShown,),
     "poll": (PollShown,),
     "boot": (OperationShown,),
+    "change": (changes.ChangeShown,),
     "each": (OperationShown, DecisionShown, NodeShown),
 }
 OWN = {"node": {"coming"}, "each": {"join", "run"}}  # the page's own, and a method of lists
 TAKEN_APART: dict[str, type[Struct]] = {"status": StatusShown, "known.history": HistoryShown}
-KINDS = [kind for kind in vars(answers).values() if isinstance(kind, type) and issubclass(kind, Struct)]
+KINDS = [
+    kind
+    for module in (answers, changes)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Struct)
+]
 
 
 def fields(*kinds: type[Struct]) -> set[str]:
