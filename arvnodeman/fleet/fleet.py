@@ -27,6 +27,7 @@ from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import after_shutdown, decide_nothing, departures
 from arvnodeman.fleet.decide.upkeep import after_chore, keep_up
 from arvnodeman.fleet.messages import (
+    DEBUG,
     CancelJob,
     CloudListed,
     Command,
@@ -65,8 +66,10 @@ SIZES_AGAIN_AFTER = 600.0  # seconds, while a configured size is missing at the 
 class Fleet:
     """Holds the table of nodes and decides. Not thread safe: it lives inside the daemon actor."""
 
-    def __init__(self, policy: Policy, now: float) -> None:
+    def __init__(self, policy: Policy, now: float, *, notes_from: int = DEBUG) -> None:
+        """`notes_from`: lines of lesser levels need not be made. Those that tell of a decision are."""
         self._state = State(policy, now)
+        self._state.context.least = notes_from
         self._records = RecordKeeping()
         self._cancelling = Cancelling()
         self._commenting = Commenting()

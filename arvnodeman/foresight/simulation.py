@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from arvnodeman.fleet.fleet import Fleet
-from arvnodeman.fleet.messages import WARNING, Command, Event, Note, Poll, Step
+from arvnodeman.fleet.messages import DEBUG, WARNING, Command, Event, Note, Poll, Step
 from arvnodeman.fleet.values.model import Policy, ProviderSize
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.faults import FaultyWorld
@@ -48,6 +48,7 @@ class SiteLife(Generic[Site]):
     pace: Pace = field(default_factory=Pace)
     slots: int = 64
     start: float = EPOCH  # when it begins
+    notes_from: int = DEBUG  # lines of the log of lesser levels are not made
     before: Callable[[Any, World], World] | None = None  # what stands before the site
     rng: random.Random = field(init=False)
     agenda: Agenda = field(init=False)
@@ -96,7 +97,7 @@ class SiteLife(Generic[Site]):
 
     def _start(self) -> None:
         self.site.daemon_started()
-        self.fleet = Fleet(self.policy, self.wall())
+        self.fleet = Fleet(self.policy, self.wall(), notes_from=self.notes_from)
         pace = self.pace
         times = {poll: PollTimes(pace.polls.get(poll, pace.poll), pace.max_wait) for poll in Poll}
         self._daemon = InTurn(

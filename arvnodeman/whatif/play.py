@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from arvnodeman.config import Settings
-from arvnodeman.fleet.messages import Command, Event, Poll, QueueListed
+from arvnodeman.fleet.messages import WARNING, Command, Event, Poll, QueueListed
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.foresight.simulation import Pace, SiteLife
 from arvnodeman.traces.job import TracedJob
@@ -77,6 +77,7 @@ class Playing:
             pace_of(settings),
             slots=scenario.names or policy.max_nodes + max(SPARE_NAMES, policy.max_nodes // 10),
             start=self._start(),
+            notes_from=WARNING,
             before=lambda life, _: life.site,
             make=partial(self._make_site, table),
         )

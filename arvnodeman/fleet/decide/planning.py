@@ -11,7 +11,7 @@ from arvnodeman.fleet.decide.placing import room_wanted
 from arvnodeman.fleet.decide.room_evidence import judge_rooms
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import adopt_drained, after_shutdown, carry_out, reopen
-from arvnodeman.fleet.messages import DEBUG, Decided, QueueListed
+from arvnodeman.fleet.messages import DEBUG, INFO, Decided, QueueListed
 from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeState
@@ -116,9 +116,11 @@ def _decide_held_back(state: State, plan: Plan) -> None:
 
 def summarise(state: State, plan: Plan) -> None:
     """One line for each size: wishlist, nodes by state."""
+    if not state.context.tells(INFO):
+        return
     assert state.table is not None
     refresh(state)
-    counts = state.stock.census()
+    counts = Counter(state.stock.census())
     counts.update((boot.size.id, NodeState.BOOTING) for boot in state.boots.values() if boot.row is None)
     for size in state.table.cheapest_first:
         booting, unpaired = counts[size.id, NodeState.BOOTING], counts[size.id, NodeState.UNPAIRED]

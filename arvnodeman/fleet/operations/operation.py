@@ -33,6 +33,7 @@ class OperationContext:
     clock: BrainClock
     gate: Gate = AT_FIRST  # what may go out now
     out: list[Command] = field(default_factory=list)
+    least: int = DEBUG  # lines below this level are not made, for nobody reads them
     counters: Counter[str] = field(default_factory=Counter)
     last_id: int = 0
     last_offer_id: int = 0
@@ -63,13 +64,18 @@ class OperationContext:
         self.last_offer_id -= 1
         return self.last_offer_id
 
+    def tells(self, level: int) -> bool:
+        """Does anybody read lines of this level?"""
+        return level >= self.least
+
     def note(self, level: int, text: str, *args: object, logger: str = "") -> None:
         """One line for the log."""
-        self.out.append(Note(level, text, args, logger))
+        if level >= self.least:
+            self.out.append(Note(level, text, args, logger))
 
     def debug(self, text: str, *args: object, logger: str = "") -> None:
         """One line at DEBUG."""
-        self.out.append(Note(DEBUG, text, args, logger))  # one for each node that stays, at each poll
+        self.note(DEBUG, text, *args, logger=logger)
 
     def info(self, text: str, *args: object, logger: str = "") -> None:
         """One line at INFO."""

@@ -6,8 +6,10 @@ from collections import Counter
 
 from world import BIG, World, jobs, policy
 
+from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import (
     INFO,
+    WARNING,
     CreateNode,
     Decided,
     DescribeNode,
@@ -172,3 +174,16 @@ def test_one_change_is_one_line_for_each_node_that_changes() -> None:
     world.poll_records()
     lines = [note.text for note in world.notes if note.level >= INFO]
     assert lines == ["Draining SLURM node %s"] * 2
+
+
+def test_lines_that_nobody_reads_are_not_made_and_all_else_is_the_same() -> None:
+    """A simulation reads neither INFO nor DEBUG, but for decisions."""
+    all_read, some_read = World(), World()
+    some_read.fleet = Fleet(some_read.policy, some_read.now, notes_from=WARNING)
+    for world in (all_read, some_read):
+        world.begin(*jobs(1))
+        world.obey()
+        world.cycle(times=3)
+    assert some_read.asked == all_read.asked
+    assert some_read.notes == [note for note in all_read.notes if note.level >= WARNING or note.kind is not None]
+    assert len(some_read.notes) < len(all_read.notes)
