@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -72,10 +72,12 @@ def _differences(ours: object, twins: object) -> str:
 class ForgetfulStock(Stock):
     """Reads all rows for each picture."""
 
-    def refresh(self, nodes: Mapping[str, Node], basis: Basis, zone: ZoneOf, *, zoned: bool, event: int) -> None:
+    def refresh(
+        self, nodes: Mapping[str, Node], now: Callable[[], Basis], zone: ZoneOf, *, zoned: bool, event: int
+    ) -> None:
         """As ever."""
         self.touch_rows(nodes.values())
-        super().refresh(nodes, basis, zone, zoned=zoned, event=event)
+        super().refresh(nodes, now, zone, zoned=zoned, event=event)
 
 
 class ForgetfulOngoing(Ongoing):

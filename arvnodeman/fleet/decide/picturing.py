@@ -75,7 +75,7 @@ def all_taken_back(state: State) -> None:
 def refresh(state: State) -> None:
     """Bring up to date what is kept of nodes and operations."""
     event, zoned = state.clock.events, state.is_zoned
-    state.stock.refresh(state.roster.nodes, state.basis(), state.zone, zoned=zoned, event=event)
+    state.stock.refresh(state.roster.nodes, state.basis, state.zone, zoned=zoned, event=event)
     state.under_way.refresh(state.boots, state.shutdowns, state.zone, zoned=zoned)
 
 

@@ -56,7 +56,7 @@ class RecordKeeping:
                 self._nodeless.append(record)
             # may it be taken for a boot? Not one that was modified, or that we used, lately (row B8)
             may_be = record.free if record.free is not None else age_of(record.modified_at, now) > stale_after
-            if may_be and not spare.take(state, record, first):
+            if not spare.take(state, record, first, free=may_be) and may_be:
                 free.append(turn_of(record))
         self._lacked, self._pings = lacked, pings
         self._ahead = {uuid: row for uuid, row in self._ahead.items() if uuid in lacked or uuid in spare}

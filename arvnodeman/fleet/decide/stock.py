@@ -8,8 +8,7 @@ since a shutdown of it is under way. All others are *odd*: looked at each time, 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
@@ -174,6 +173,7 @@ class Stock:
         self._free_in: dict[str, str] = {}  # their pools, by id
         self._rooms: dict[str, dict[Capacity, int]] = {}  # how many alike, by pool
         self._tally: NodeTally | None = None  # of these counts
+        self._census: Mapping[tuple[str, NodeState], int] | None = None  # likewise
         self._touched: dict[str, None] = {}  # ids in their order: most often that of the rows, which is soon read
         self._zoned = False
         self._event = -1  # in which it was brought up to date last
@@ -186,16 +186,21 @@ class Stock:
         """These rows may have changed."""
         self._touched.update(dict.fromkeys(map(_ID, nodes)))
 
-    def refresh(self, nodes: Mapping[str, Node], basis: Basis, zone: ZoneOf, *, zoned: bool, event: int) -> None:
-        """Read what may count otherwise than before. `zoned`: nodes of one size may be in several pools; `event`: the
-        number of the present one, within which no time goes by."""
+    def refresh(
+        self, nodes: Mapping[str, Node], now: Callable[[], Basis], zone: ZoneOf, *, zoned: bool, event: int
+    ) -> None:
+        """Read what may count otherwise than before. `now`: what nodes are judged by; `zoned`: nodes of one size may be
+        in several pools; `event`: the number of the present one, within which no time goes by."""
         if zoned or self._zoned:
-            identities: Iterable[str] = {**self._lots, **nodes}
+            identities: Collection[str] = {**self._lots, **nodes}
         elif event == self._event:
             identities = list(self._touched)
         else:
             identities = [*self._touched, *(each for each in self.odd if each not in self._touched)]
         self._zoned, self._event = zoned, event
+        if not identities:
+            return
+        basis = now()
         for identity in identities:
             node = nodes.get(identity)
             self._put_room(identity, node, zone if zoned else None)
@@ -233,7 +238,7 @@ class Stock:
             if before == lot:
                 return
             self._counts[before] -= 1
-        self._tally = None
+        self._tally = self._census = None
         self._lots[identity] = lot
         self._counts[lot] = self._counts.get(lot, 0) + 1
 
@@ -269,18 +274,20 @@ class Stock:
         if lot is not None:
             self._spare_no_more(identity, lot)
             self._counts[lot] -= 1
-            self._tally = None
+            self._tally = self._census = None
 
     def rooms(self) -> Iterator[tuple[str, str, Capacity]]:
         """Of each node that works and of which something is left: its id, its pool, and what that is."""
         return ((identity, self._free_in[identity], free) for identity, free in self._free.items())
 
-    def census(self) -> Counter[tuple[str, NodeState]]:
+    def census(self) -> Mapping[tuple[str, NodeState], int]:
         """All nodes by size and state."""
-        found: Counter[tuple[str, NodeState]] = Counter()
-        for lot, count in self._counts.items():
-            found[lot.size, lot.state] += count
-        return found
+        if self._census is None:
+            found: dict[tuple[str, NodeState], int] = {}
+            for lot, count in self._counts.items():
+                found[lot.size, lot.state] = found.get((lot.size, lot.state), 0) + count
+            self._census = found
+        return self._census
 
     @property
     def price(self) -> float:

@@ -57,6 +57,8 @@ class RecordIndex:
         """Take a list in."""
         newest = tuple(listed)
         before, self._list = self._list, newest
+        if newest is before:
+            return RecordChange()
         others = -1  # rows that are others than at the same places before
         if len(before) == len(newest):
             came = list(compress(newest, map(is_not, before, newest)))

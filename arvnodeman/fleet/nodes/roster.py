@@ -143,10 +143,10 @@ class Roster:
         for node in self.awake():
             if node.turn in others:
                 continue
-            entry = find(node.id)
+            entry = find(node.id)  # of one that is stopped or failed the lists are counted
             if entry is None:
                 (change.missing if node.destroyed_at is None else change.delisted).append(node)
-            elif not node.listed or node.missing or node.directive_unseen_until or _is_counted(entry):
+            elif not node.listed or node.missing or node.directive_unseen_until or entry.stopped or entry.failed:
                 others[node.turn] = node, entry
         fresh = {node.turn for node in change.new}
         for turn in sorted(others):
@@ -263,6 +263,8 @@ class Roster:
         if before is None or slurm is None:
             self.wake_all()
             return True
+        if before is slurm:
+            return False
         others = list(compress(slurm, map(is_not, slurm.values(), map(before.get, slurm))))
         new = [name for name in others if name not in before]
         lost = before.keys() - slurm.keys() if len(before) + len(new) != len(slurm) else ()
@@ -386,11 +388,6 @@ class Roster:
             return False
         slurm = self.slurm.get(hostname)
         return slurm is not None and slurm.state.busy and slurm.responding
-
-
-def _is_counted(cloud: CloudNode) -> bool:
-    """Does it matter how many lists in a row show it so?"""
-    return cloud.stopped or cloud.failed
 
 
 def _pinged_by(record: NodeRecord, cloud: CloudNode) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
 from arvnodeman.fleet.values.gres import Gres, meets
 from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize
 
 
+@lru_cache(maxsize=1024)
 def capacity_of(size: NodeSize) -> Capacity:
     """What a node of this size has for jobs. A figure of 0 is unknown and meets any demand (row C22)."""
     return Capacity(size.cores or NO_LIMIT, size.ram or math.inf, size.gres, scratch=size.scratch or math.inf)

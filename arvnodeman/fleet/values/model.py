@@ -146,8 +146,10 @@ class SizeSection:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeSize:
+class NodeSize(KeepsHash):
     """A section joined with what the provider offers. 0 is unknown, and meets any demand (row C22)."""
+
+    __hash__ = KeepsHash.__hash__
 
     id: str
     instance_type: str
