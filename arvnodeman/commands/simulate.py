@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 
@@ -25,6 +26,8 @@ from arvnodeman.commands.simulate_inputs import (
 from arvnodeman.commands.simulate_options import PROGRAM, make_parser
 from arvnodeman.commands.watching import INTERRUPTED, watched
 from arvnodeman.config import ConfigError, Settings
+from arvnodeman.journal.reader import NoJournal
+from arvnodeman.journal.replay import replay, words
 from arvnodeman.manage.places import CONFIG
 from arvnodeman.traces.sacct_command import sacct_command
 from arvnodeman.whatif import pictures
@@ -48,7 +51,20 @@ def main(arguments: Sequence[str], player: Play = play) -> int:
     if options.print_sacct_command:
         sys.stdout.write(f"{sacct_command()}\n{_MEMORY}\n{sacct_command(memory=True)}\n")
         return 0
+    if options.replay is not None:
+        return _replay(options.replay)
     return _guarded(lambda: _run(options, player), PROGRAM)
+
+
+def _replay(path: Path) -> int:
+    """A journal, told to fresh Fleets of this build: 0 the same commands, 1 others, 2 no journal."""
+    try:
+        outcome = replay([path])
+    except (NoJournal, OSError) as error:
+        sys.stderr.write(f"{PROGRAM}: --replay: {error}\n")
+        return WRONG
+    sys.stdout.writelines(f"{line}\n" for line in words(outcome))
+    return 0 if outcome.same else CANNOT
 
 
 def previewed(before: str, after: str, options: argparse.Namespace, program: str, player: Play = play) -> int:

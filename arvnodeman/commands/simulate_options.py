@@ -52,6 +52,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     kinds.add_argument("--advise", action="store_true", help="try what pays most on such sites")
     kinds.add_argument(
+        "--replay",
+        metavar="JOURNAL",
+        type=Path,
+        help="a journal of the daemon, folder or file: does this build command the same? Exit code 1: it does not",
+    )
+    kinds.add_argument(
         "--print-sacct-command", action="store_true", help="print the command that exports a trace, and nothing else"
     )
     add_trace_options(parser)
