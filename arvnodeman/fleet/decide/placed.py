@@ -78,7 +78,7 @@ class Wish:
     job: str  # its id; '': none that the newest queue shows
     names: tuple[str, ...]  # that it is placed on and that are not up
     lacking: Mapping[str, tuple[str, ...]]  # size -> those of them for which no node is there or coming
-    clears: bool = False  # something is, or was, done with one of its names: a newer list tells what it lacks
+    clears: bool = False  # something is, or was, done with one of its names, or a boot ends: later it is known better
 
     @property
     def shapes(self) -> dict[str, JobShape]:
@@ -168,6 +168,7 @@ def _wish(job: Job, names: PlacedNames, left: dict[str, None]) -> Wish:
     lacking = [name for name in own if name in left and not names.has_node(name)]
     clears = not all(names.is_fresh(name) for name in own)
     clears |= not all(names.is_to_come(name) or names.is_up(name) for name in job.names)
+    clears |= any(name in names.boots and names.boots[name].refusal is not None for name in own)
     for name in own:
         left.pop(name, None)
     return Wish(job.id, own, by_size([] if clears else lacking, names), clears)

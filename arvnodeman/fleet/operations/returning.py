@@ -129,9 +129,12 @@ class Return(NameOperation):
         if isinstance(step, GiveBack) and isinstance(result, GivenBack):
             self.given = result
             names = tuple(name for name in self.names if name not in result.left)
-            if names and self.size in self.context.closed:
+            shut = tuple(
+                name for name in self.names if name not in result.kept
+            )  # else the next job has one that is off
+            if shut and self.size in self.context.closed:
                 self.stage = ReturnStage.CLOSE
-                self.steps.append(closing(self.context, names, self.context.closed[self.size]))
+                self.steps.append(closing(self.context, shut, self.context.closed[self.size]))
             elif names and self.context.opens(self.size):
                 self.stage = ReturnStage.OPEN
                 self.steps.append(OpenNames(0, names))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from placed_world import PlacedWorld, begun, places
 from world import MINUTE
 
-from arvnodeman.fleet.messages import CreateNode, Poll, PrepareRecord, StepDone
+from arvnodeman.fleet.messages import CreateNode, Poll, PrepareRecord, ReleaseRecord, StepDone
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OpenNames, ReleaseJobs
 from arvnodeman.fleet.values.model import ErrorKind
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
@@ -300,11 +302,44 @@ def test_a_name_that_was_settled_by_itself_is_given_back_with_the_next_job_place
     world.place("1", "small-1")
     world.cycle()
     world.done(world.one(GiveBack), GivenBack({}, settled=("small-1",)))
+    world.obey(CloseNames)
     world.jobs = []
     world.place("2", "small-1")
     world.now += 1
     world.cycle()
     assert [step.hostnames for step in world.open(GiveBack)] == [("small-1",)]
+
+
+def test_a_name_that_is_off_by_itself_is_closed_with_its_size_all_the_same() -> None:
+    """It was on its way to be powered up when its size was closed, and was not closed with the others."""
+    world = begun(max_nodes=0)
+    world.settle()
+    world.place("1", "small-1")
+    world.cycle()
+    world.jobs = []
+    world.word("small-1", Power.OFF)
+    world.done(world.one(GiveBack), GivenBack({}, settled=("small-1",)))
+    assert ("small-1",) in [step.hostnames for step in world.open(CloseNames)]
+
+
+def test_a_job_goes_back_with_all_its_names_also_while_a_refused_boot_ends() -> None:
+    """One name that is not given back would be powered up yet, and Slurm prefers it for the next time."""
+    world = PlacedWorld(places(boot_attempts=1)).begin()
+    world.place("0", "small-1")
+    world.cycle()
+    world.obey_up_to(CreateNode)
+    world.refuse(ErrorKind.CAPACITY)
+    assert len(world.open(ReleaseRecord)) == 1
+    world.jobs = []
+    world.place("1", "small-1", "small-2")
+    world.records["small-1"] = replace(world.records["small-1"], slot=None)  # the list was read before it was marked
+    world.now += 1
+    world.poll_records()
+    world.poll_queue()
+    assert world.open(GiveBack) == []
+    world.obey(ReleaseRecord)
+    world.wait(1)
+    assert [step.hostnames for step in world.open(GiveBack)] == [("small-1", "small-2")]
 
 
 # ---- how many names are open -----------------------------------------------------------------------------------------
