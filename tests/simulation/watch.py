@@ -39,7 +39,7 @@ from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.fleet.view.view import View
 from arvnodeman.foresight.simulation import SiteLife
 
-VIEWED = [each.name for each in fields(View) if each.name != "basis"]  # which has no equal
+VIEWED = [each.name for each in fields(View) if each.name not in ("basis", "grounds")]  # which have no equal
 
 
 def _written_anew(event: Event) -> Event:
