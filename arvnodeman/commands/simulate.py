@@ -142,7 +142,7 @@ def _one(inputs: Inputs, settings: Settings, how: simulate_many.How, player: Pla
     forecast = msgspec.structs.replace(found.forecast, remarks=[*inputs.remarks, *found.forecast.remarks])
     _write(forecast, inputs, how)
     if how.plot is not None:
-        pictures.draw_forecast(forecast, inputs.jobs, found.waits, how.plot)
+        pictures.draw_forecast(replace(found, forecast=forecast), inputs.jobs, how.plot)
     return INTERRUPTED if watch.interrupted else 0
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,8 @@ from arvnodeman.history.dates import shown
 from arvnodeman.history.plot import COLOURS, MISSING, best_unit
 from arvnodeman.traces.job import TracedJob
 from arvnodeman.whatif.comparison import Comparison
-from arvnodeman.whatif.forecast import Forecast
+from arvnodeman.whatif.forecast import Moment
+from arvnodeman.whatif.points import PlayedPoint
 from arvnodeman.whatif.sweep import Sweep, SweepFigures
 from arvnodeman.whatif.sweep_words import label
 
@@ -26,35 +25,43 @@ class CannotDraw(Exception):
     """The text is one line for people."""
 
 
-def draw_forecast(forecast: Forecast, jobs: Sequence[TracedJob], waits: Sequence[float], path: Path) -> None:
-    """Jobs over time, how long they waited, and what the nodes did. `waits`: by job, not a number where it never began.
-    Raises CannotDraw."""
+def draw_forecast(found: PlayedPoint, jobs: Sequence[TracedJob], path: Path) -> None:
+    """Nodes and waiting jobs over time, and how long jobs waited. Raises CannotDraw."""
+    forecast = found.forecast
     with _drawn(path, 3, (11, 10)) as (figure, panels):
         title = f"{shown(forecast.began)} to {shown(forecast.ended)}, ${forecast.cost:,.2f}"
         figure.suptitle(f"What if: {title}{', PARTIAL' if forecast.partial else ''}")
-        _draw_queue(panels[0], jobs, waits)
-        _draw_waits(panels[1], jobs, waits)
-        _draw_hours(panels[2], forecast)
+        if found.curve:
+            _draw_nodes(panels[0], found.curve)
+            _draw_queue(panels[1], found.curve)
+        _draw_waits(panels[2], jobs, found.waits)
 
 
-def _draw_queue(panel: Any, jobs: Sequence[TracedJob], waits: Sequence[float]) -> None:
+def _draw_nodes(panel: Any, curve: Sequence[Moment]) -> None:
+    times = [datetime.fromtimestamp(each.at) for each in curve]
+    states = {name: [getattr(each, name) for each in curve] for name in ("busy", "idle", "booting")}
+    colours = [COLOURS[name] for name in states]
+    panel.stackplot(times, list(states.values()), labels=list(states), colors=colours, step="post")
+    panel.set_ylabel("nodes")
+    _with_dates(panel)
+    panel.legend(loc="upper left", ncols=3, fontsize="small", framealpha=0.8)
+
+
+def _draw_queue(panel: Any, curve: Sequence[Moment]) -> None:
+    times = [datetime.fromtimestamp(each.at) for each in curve]
+    panel.step(times, [each.waiting for each in curve], where="post", color=TRACES, label="waiting jobs")
+    panel.set_ylabel("jobs")
+    price = panel.twinx()
+    price.step(times, [each.price for each in curve], where="post", color=OURS, label="$/hour (right)")
+    price.set_ylabel("$/hour")
+    _with_dates(panel)
+    lines = [*panel.get_lines(), *price.get_lines()]
+    panel.legend(lines, [line.get_label() for line in lines], loc="upper left", fontsize="small", framealpha=0.8)
+
+
+def _with_dates(panel: Any) -> None:
     from matplotlib import dates
 
-    waiting, running = Counter[float](), Counter[float]()
-    for job, wait in zip(jobs, waits, strict=True):
-        since = job.submit if job.eligible is None else job.eligible
-        if wait != wait:
-            continue
-        waiting[since] += 1
-        waiting[since + wait] -= 1
-        running[since + wait] += 1
-        running[since + wait + (job.seconds or 0.0)] -= 1
-    for turns, colour, words in ((running, OURS, "running jobs"), (waiting, TRACES, "waiting jobs")):
-        moments = sorted(turns)
-        times = [datetime.fromtimestamp(at) for at in moments]
-        panel.step(times, list(accumulate(turns[at] for at in moments)), where="post", color=colour, label=words)
-    panel.set_ylabel("jobs")
-    panel.legend(loc="upper left", fontsize="small", framealpha=0.8)
     formatter: Any = dates.ConciseDateFormatter  # has no types
     panel.xaxis.set_major_formatter(formatter(panel.xaxis.get_major_locator(), show_offset=False))
 
@@ -76,18 +83,6 @@ def _draw_waits(panel: Any, jobs: Sequence[TracedJob], waits: Sequence[float]) -
     panel.set_ylim(0, 1.02)
     if ours or theirs:
         panel.legend(loc="lower right", fontsize="small", framealpha=0.8)
-
-
-def _draw_hours(panel: Any, forecast: Forecast) -> None:
-    hours = forecast.node_hours
-    parts = {"busy": hours.busy, "idle": hours.idle, "booting": hours.booting, "other": hours.ending}
-    left = 0.0
-    for name, value in parts.items():
-        words = "ending" if name == "other" else name
-        panel.barh(["hours of nodes"], [value], left=left, color=COLOURS[name], label=f"{words}, {value:,.1f} h")
-        left += value
-    panel.legend(loc="upper center", ncols=4, fontsize="small", framealpha=0.8)
-    panel.set_ylim(-0.6, 1.2)
 
 
 def draw_comparison(comparison: Comparison, path: Path) -> None:

@@ -14,7 +14,7 @@ from arvnodeman.config import Settings
 from arvnodeman.fleet.values.model import ProviderSize, Secret
 from arvnodeman.traces.job import TracedJob
 from arvnodeman.whatif.as_shared import SharedJobs, as_shared
-from arvnodeman.whatif.forecast import Forecast, Played
+from arvnodeman.whatif.forecast import Forecast, Moment, Played
 from arvnodeman.whatif.scenario import Assumed, Scenario
 from arvnodeman.whatif.used_memory import as_used
 
@@ -49,6 +49,7 @@ class PlayedPoint:
 
     forecast: Forecast
     waits: array[float]
+    curve: tuple[Moment, ...] = ()
 
 
 def without_secrets(settings: Settings) -> Settings:
@@ -78,7 +79,8 @@ class Trials:
         )
         played = self._play(scenario, progress=progress, stop=stop)
         forecast = msgspec.structs.replace(played.forecast, remarks=[*shared.remarks, *played.forecast.remarks])
-        return PlayedPoint(forecast, array("d", (nan if wait is None else wait for wait in played.waits)))
+        waits = array("d", (nan if wait is None else wait for wait in played.waits))
+        return PlayedPoint(forecast, waits, tuple(played.curve))
 
     def _shared(self, point: Point) -> SharedJobs:
         """The jobs as they are at this point's site. What they are depends on little of it."""

@@ -13,6 +13,7 @@ import pickle
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -114,7 +115,8 @@ class Workers:
     def _started(self) -> _Worker:
         ours, theirs = _context.Pipe()
         process = _context.Process(target=_work, args=(theirs, os.getpid()), daemon=True)
-        process.start()
+        with _without_interrupts():
+            process.start()
         theirs.close()
         worker = _Worker(process, ours)
         self._workers.append(worker)
@@ -136,6 +138,17 @@ class Workers:
         return said
 
 
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started here never hears of Ctrl-C, which a terminal sends to all: not even while it starts."""
+    resource_tracker.ensure_running()  # else the first start starts it, too, and lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _ending(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
@@ -145,7 +158,7 @@ def _ending(code: int | None) -> str:
 
 def _work(pipe: Connection, parent: int) -> None:
     """A process: takes the trace, then point after point, until nobody is there any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started it ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):
         jobs, play = pickle.loads(pipe.recv_bytes())  # noqa: S301  # from our own parent
         trials = Trials(jobs, play)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -350,3 +352,84 @@ def test_memory_that_users_do_not_need(simulate: Simulate, folder: Path) -> None
     assert (user["user"], user["jobs"], user["asked"], user["used"]) == ("user7", 1, 4096, 1024)
     people = simulate("--config", "a.cfg", "--advise", "--seeds", "1")
     assert "Had all asked for 1.2 times what they used: cost" in people.out
+
+
+def typed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """As at a prompt, with the real player, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "arvnodeman", "simulate", *arguments],
+        cwd=folder,
+        env={**os.environ, "TZ": "UTC"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_real_command_line_with_the_real_player(folder: Path) -> None:
+    done = typed(folder, "--config", "a.cfg", "--trace", "trace.swf", "--json", "--seed", "3")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert (found["jobs"]["done"], found["seed"], found["partial"]) == (12, 3, False)
+    assert found["cost"] > 12 * 600 / 3600 * 0.1
+    assert done.stdout == typed(folder, "--config", "a.cfg", "--trace", "trace.swf", "--json", "--seed", "3").stdout
+    swept = typed(folder, "--config", "a.cfg", "--trace", "trace.swf", "--sweep", "[Daemon] max_nodes = 2,4", "--json")
+    points = json.loads(swept.stdout)["points"]
+    waits = [each["figures"]["mean_wait"]["mean"] for each in points]
+    assert waits[0] > waits[1]
+    assert points[1]["current"]
+
+
+def test_ctrl_c_at_a_prompt_ends_a_sweep_and_all_its_processes(folder: Path) -> None:
+    """The trace is long enough for it to be under way."""
+    write_trace(folder / "trace.swf", 4000)
+    arguments = (
+        "--config",
+        "a.cfg",
+        "--trace",
+        "trace.swf",
+        "--sweep",
+        "[Daemon] max_nodes = 20,30",
+        "--processes",
+        "2",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arvnodeman", "simulate", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        children: list[int] = []
+        until(lambda: len(children_of(process.pid, children)) >= 2 or process.poll() is not None)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    assert out.startswith("PARTIAL: ")
+    assert "Traceback" not in err
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+
+
+def children_of(pid: int, found: list[int]) -> list[int]:
+    """Those that spawned processes are; they are added to what was found."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+            spawned = "spawn_main" in path.with_name("cmdline").read_text()
+        except OSError:
+            continue
+        if int(words[1]) == pid and spawned and int(path.parent.name) not in found:
+            found.append(int(path.parent.name))
+    return found
+
+
+def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from arvnodeman.config import load
 from arvnodeman.fleet.values.model import ProviderSize
 from arvnodeman.whatif import pictures
 from arvnodeman.whatif.comparison import compare
+from arvnodeman.whatif.forecast import Moment
 from arvnodeman.whatif.pictures import CannotDraw
 from arvnodeman.whatif.points import PlayedPoint, Point
 from arvnodeman.whatif.scenario import Assumed, Scenario
@@ -30,6 +32,10 @@ def scenario(tmp_path: Path) -> Scenario:
     return Scenario(settings, (ProviderSize("m5.large", "m5.large", price=0.1),), tuple(jobs()))
 
 
+def played(scenario: Scenario) -> PlayedPoint:
+    return PlayedPoint(forecast(scenario, WAITS, 5.0, False), array("d", WAITS))
+
+
 @pytest.mark.parametrize("ending", HEADS)
 def test_each_kind_of_picture_is_made(scenario: Scenario, tmp_path: Path, ending: str) -> None:
     pytest.importorskip("matplotlib")
@@ -37,7 +43,8 @@ def test_each_kind_of_picture_is_made(scenario: Scenario, tmp_path: Path, ending
     once = PlayedPoint(made, array("d", WAITS))
     again = PlayedPoint(forecast(scenario, WAITS[::-1], 4.0, False), array("d", WAITS[::-1]))
     files = [tmp_path / f"{number}{ending}" for number in range(3)]
-    pictures.draw_forecast(made, scenario.jobs, WAITS, files[0])
+    curve = tuple(Moment(1735689600.0 + 60 * each, 1, each % 3, 2, each, 0.3) for each in range(20))
+    pictures.draw_forecast(replace(once, curve=curve), scenario.jobs, files[0])
     pictures.draw_comparison(compare(("a", "b"), scenario.jobs, [(once, again)] * 2, partial=False), files[1])
     candidates = [
         Candidate({"[Daemon] max_nodes": str(each)}, each == 1, (Point(scenario.settings, (), Assumed()),) * 2)
@@ -52,7 +59,8 @@ def test_each_kind_of_picture_is_made(scenario: Scenario, tmp_path: Path, ending
 def test_nothing_to_draw_is_drawn(scenario: Scenario, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     waits = [nan] * 12
-    pictures.draw_forecast(forecast(scenario, waits, 0.0, True), [job(0, begin=None)] * 12, waits, tmp_path / "a.png")
+    nothing = PlayedPoint(forecast(scenario, waits, 0.0, True), array("d", waits))
+    pictures.draw_forecast(nothing, [job(0, begin=None)] * 12, tmp_path / "a.png")
     pictures.draw_sweep(sweep_of_forecasts([Candidate({}, True, problem="bad")], {}, [0]), tmp_path / "b.png")
     assert (tmp_path / "b.png").stat().st_size > 1000
 
@@ -60,7 +68,7 @@ def test_nothing_to_draw_is_drawn(scenario: Scenario, tmp_path: Path) -> None:
 def test_where_it_cannot_be_written_that_is_one_line(scenario: Scenario, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     with pytest.raises(CannotDraw, match=r"away/a.png cannot be written: No such file or directory"):
-        pictures.draw_forecast(forecast(scenario, WAITS, 5.0, False), scenario.jobs, WAITS, tmp_path / "away" / "a.png")
+        pictures.draw_forecast(played(scenario), scenario.jobs, tmp_path / "away" / "a.png")
 
 
 def test_without_matplotlib_it_is_said_how_to_have_it(
@@ -68,5 +76,5 @@ def test_without_matplotlib_it_is_said_how_to_have_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(CannotDraw, match="needs matplotlib, which is not installed"):
-        pictures.draw_forecast(forecast(scenario, WAITS, 5.0, False), scenario.jobs, WAITS, tmp_path / "a.png")
+        pictures.draw_forecast(played(scenario), scenario.jobs, tmp_path / "a.png")
     assert not list(tmp_path.glob("*.png"))
