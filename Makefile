@@ -15,6 +15,7 @@
 # make bench-sharing   what it costs the brain that jobs share nodes: 50,000 jobs onto 10,000 partly free nodes
 # make bench-packing  what sharing nodes saves: nodes, cost and waits of an earlier build and this one, in virtual time (5 minutes)
 # make trace   write made-up jobs of a week as a trace for simulate, trace.swf (ARGS="--jobs 2000 --days 7 --seed 1 --out FILE")
+# make bench-simulate what a month of jobs costs to play: CPU seconds and memory (ARGS="--jobs 100000 1000000")
 # make bench-wakes   from sbatch to the create request, and what it costs slurmctld, by an earlier build and this one (hours)
 # make bench-page   show the page 5,000 nodes in Chromium: how long until they are there, and each update
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
@@ -36,7 +37,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-wakes bench-packing bench-sharing bench-page slurms slurm-root trace screenshots scenarios clean
+.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-wakes bench-packing bench-simulate bench-sharing bench-page slurms slurm-root trace screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -110,6 +111,9 @@ bench-packing: $(VENV)/.installed
 
 trace: $(VENV)/.installed
 	@PYTHONPATH=tests/bench $(BIN)/python tests/bench/write_trace.py $(ARGS)
+
+bench-simulate: $(VENV)/.installed
+	@PYTHONPATH=tests/bench $(BIN)/python tests/bench/simulate.py $(ARGS)
 
 bench-sharing: $(VENV)/.installed
 	@PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench/sharing_cycle.py $(ARGS)

@@ -14,7 +14,7 @@ ON_DEMAND, PREEMPTIBLE = "on-demand", "preemptible"
 HOUR = 3600.0
 
 
-class Doing(IntEnum):
+class NodePhase(IntEnum):
     """What a node does."""
 
     BOOTS = 0
@@ -24,17 +24,17 @@ class Doing(IntEnum):
 
 
 @dataclass(slots=True, eq=False)
-class _Account:
+class _NodeTimes:
     """Of one node."""
 
     size: str
     created: float
-    doing: Doing
+    doing: NodePhase
     since: float
-    times: list[float] = field(default_factory=lambda: [0.0] * len(Doing))
+    spent: list[float] = field(default_factory=lambda: [0.0] * len(NodePhase))
 
-    def now(self, doing: Doing, moment: float) -> None:
-        self.times[self.doing] += moment - self.since
+    def now(self, doing: NodePhase, moment: float) -> None:
+        self.spent[self.doing] += moment - self.since
         self.doing, self.since = doing, moment
 
 
@@ -45,60 +45,60 @@ class _Sum:
 
 
 class Books:
-    """One account for each node that there is, and sums of those that have gone."""
+    """The times of each node that there is, and sums of those that have gone."""
 
     def __init__(self, sizes: Iterable[NodeSize]) -> None:
         self._sizes = {size.id: size for size in sizes}
-        self._open: dict[str, _Account] = {}
+        self._open: dict[str, _NodeTimes] = {}
         self._sums = {size: _Sum() for size in self._sizes}
-        self._times = [0.0] * len(Doing)
-        self._counts = [0] * len(Doing)
+        self._times = [0.0] * len(NodePhase)
+        self._counts = [0] * len(NodePhase)
         self.most = 0
         self.failed = 0  # never came up
 
     def created(self, node: SimNode, now: float) -> None:
         """A node is made, and is paid for."""
-        self._open[node.id] = _Account(node.size, now, Doing.BOOTS, now)
+        self._open[node.id] = _NodeTimes(node.size, now, NodePhase.BOOTS, now)
         self._sums[node.size].boots += 1
-        self._counts[Doing.BOOTS] += 1
+        self._counts[NodePhase.BOOTS] += 1
         self.most = max(self.most, len(self._open))
 
-    def does(self, node: SimNode, doing: Doing, now: float) -> None:
+    def does(self, node: SimNode, doing: NodePhase, now: float) -> None:
         """From now on."""
-        account = self._open.get(node.id)
-        if account is not None and account.doing is not doing:
-            self._counts[account.doing] -= 1
+        times = self._open.get(node.id)
+        if times is not None and times.doing is not doing:
+            self._counts[times.doing] -= 1
             self._counts[doing] += 1
-            account.now(doing, now)
+            times.now(doing, now)
 
     def gone(self, node: SimNode, now: float) -> None:
         """It is paid for no more."""
-        account = self._open.pop(node.id)
-        self._counts[account.doing] -= 1
-        self._close(account, now)
+        times = self._open.pop(node.id)
+        self._counts[times.doing] -= 1
+        self._close(times, now)
 
-    def _close(self, account: _Account, now: float) -> None:
-        account.now(account.doing, now)
-        self._sums[account.size].seconds += now - account.created
-        for doing, seconds in enumerate(account.times):
+    def _close(self, times: _NodeTimes, now: float) -> None:
+        times.now(times.doing, now)
+        self._sums[times.size].seconds += now - times.created
+        for doing, seconds in enumerate(times.spent):
             self._times[doing] += seconds
 
     def close(self, now: float) -> None:
         """Nothing more is played."""
-        for account in self._open.values():
-            self._close(account, now)
+        for times in self._open.values():
+            self._close(times, now)
         self._open.clear()
 
     # ---- what is in them ---------------------------------------------------------------------------------------------
 
-    def number(self, doing: Doing) -> int:
+    def number(self, doing: NodePhase) -> int:
         """Nodes that do this now."""
         return self._counts[doing]
 
     @property
     def price(self) -> float:
         """$ an hour of all nodes that there are now."""
-        return sum(self._sizes[account.size].price for account in self._open.values())
+        return sum(self._sizes[times.size].price for times in self._open.values())
 
     @property
     def boots(self) -> int:

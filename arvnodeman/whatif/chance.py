@@ -56,7 +56,7 @@ def _after(chance: float, an_hour: float) -> float:
     return -math.log1p(-chance) * HOUR / an_hour if an_hour > 0 else math.inf
 
 
-class Stock:
+class StockOuts:
     """When the cloud has none of a size."""
 
     def __init__(self, assumed: Assumed, seed: int, size: str) -> None:

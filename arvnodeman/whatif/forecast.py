@@ -99,7 +99,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
     remarks: list[str]  # what was assumed
 
 
-class Moment(NamedTuple):
+class CurvePoint(NamedTuple):
     """How it was at one moment."""
 
     at: float
@@ -116,4 +116,4 @@ class Played:
 
     forecast: Forecast
     waits: Sequence[float | None]  # seconds; None: it never began
-    curve: Sequence[Moment] = ()  # some hundred, evenly spread
+    curve: Sequence[CurvePoint] = ()  # some hundred, evenly spread

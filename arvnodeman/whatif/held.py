@@ -53,7 +53,7 @@ class Holding:
         self._now: list[tuple[str, int]] = []  # kinds, and how many jobs have them
         self._since = 0.0
 
-    def look(
+    def observe(
         self,
         waiting: Mapping[JobShape, Waiting],
         jobs: Sequence[Job],

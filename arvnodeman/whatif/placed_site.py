@@ -13,7 +13,7 @@ from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_placed_jobs import PlacedSimJob
 from arvnodeman.foresight.sim_power import GOING, PowerName
 from arvnodeman.foresight.sim_site import Fate
-from arvnodeman.whatif.books import Doing
+from arvnodeman.whatif.books import NodePhase
 from arvnodeman.whatif.chance import dice
 from arvnodeman.whatif.load import Part
 from arvnodeman.whatif.scenario import Scenario
@@ -62,9 +62,9 @@ class PlacedPlayedSite(PlacingSite):
         if node is None or node.gone or not node.up:
             return
         if any(job.begun for job in name.jobs):
-            doing = Doing.WORKS
+            doing = NodePhase.WORKS
         else:
-            doing = Doing.ENDS if name.power == GOING or name.drain else Doing.IS_IDLE
+            doing = NodePhase.ENDS if name.power == GOING or name.drain else NodePhase.IS_IDLE
         self._telling.books.does(node, doing, self._agenda.now)
 
     # ---- jobs --------------------------------------------------------------------------------------------------------

@@ -183,7 +183,7 @@ class Playing:
         life, now = self._life, self._life.now
         if event.jobs:
             waiting, t = life.fleet.waiting()
-            self._holding.look(waiting, event.jobs, life.site.number, t, now)
+            self._holding.observe(waiting, event.jobs, life.site.number, t, now)
         else:
             self._holding.rest(now)
         if self._curve.is_due(now):

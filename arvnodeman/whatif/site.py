@@ -16,8 +16,8 @@ from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.sim_room import SimName
 from arvnodeman.foresight.sim_site import Fate
 from arvnodeman.foresight.simulated_site import SimulatedSite
-from arvnodeman.whatif.books import Books, Doing
-from arvnodeman.whatif.chance import Fates, Stock, dice
+from arvnodeman.whatif.books import Books, NodePhase
+from arvnodeman.whatif.chance import Fates, StockOuts, dice
 from arvnodeman.whatif.load import Part
 from arvnodeman.whatif.scenario import Scenario
 
@@ -42,7 +42,7 @@ class Telling:
         self.began, self.ended = began, ended
         self._of_size = {size.id: size for size in sizes}
         self._fates = Fates(scenario.assumed, scenario.seed)
-        self._stocks = {size.id: Stock(scenario.assumed, scenario.seed, size.id) for size in sizes}
+        self._stocks = {size.id: StockOuts(scenario.assumed, scenario.seed, size.id) for size in sizes}
 
     def fate(self, node: SimNode) -> Fate:
         """What becomes of a new node."""
@@ -55,13 +55,13 @@ class Telling:
         for size, stock in self._stocks.items():
             self._stocked(agenda, cloud, size, stock)
 
-    def _stocked(self, agenda: Agenda, cloud: SimCloud, size: str, stock: Stock) -> None:
+    def _stocked(self, agenda: Agenda, cloud: SimCloud, size: str, stock: StockOuts) -> None:
         (cloud.no_capacity.add if stock.is_out else cloud.no_capacity.discard)(size)
         lasts = stock.lasts()
         if lasts < math.inf:
             agenda.at(agenda.now + lasts, partial(self._turned, agenda, cloud, size, stock))
 
-    def _turned(self, agenda: Agenda, cloud: SimCloud, size: str, stock: Stock) -> None:
+    def _turned(self, agenda: Agenda, cloud: SimCloud, size: str, stock: StockOuts) -> None:
         stock.turn()
         self._stocked(agenda, cloud, size, stock)
 
@@ -110,11 +110,11 @@ class PlayedSite(SimulatedSite):
         if node is None or node.gone:
             return
         if name.jobs:
-            doing = Doing.WORKS
+            doing = NodePhase.WORKS
         elif name.drain or node.dead:
-            doing = Doing.ENDS
+            doing = NodePhase.ENDS
         else:
-            doing = Doing.IS_IDLE
+            doing = NodePhase.IS_IDLE
         self._telling.books.does(node, doing, self._agenda.now)
 
     # ---- jobs --------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def configured(folder: Path, *, daemon: str = "", small: str = "", big: str = ""
     """Two sizes, 1 and 4 cents for each 100 seconds, and what a test adds."""
     path = folder / "site.cfg"
     path.write_text(TEXT.format(daemon=daemon, small=small, big=big, arvados=arvados), encoding="utf-8")
-    return load(str(path))
+    return load(str(path), offline=True)
 
 
 def job(identity: str, at: float, seconds: float | None = 600.0, **more: Any) -> TracedJob:
