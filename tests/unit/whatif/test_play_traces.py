@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from journal_doubles import journalled, lively_site
 from stage import BOOT, configured, scenario
-from trace_files import RECORDED, UTC
 
 from arvnodeman.history import schema
-from arvnodeman.traces.reading import read_trace
+from arvnodeman.traces.reading import TraceOptions, read_trace
 from arvnodeman.traces.trace import Trace
 from arvnodeman.whatif.as_shared import as_shared
 from arvnodeman.whatif.play import play
 
+RECORDED = Path(__file__).parents[1] / "traces" / "recorded"
+UTC = TraceOptions(zone="UTC")
 FILES = ("sacct-22.05.psv", "sacct-24.11.json", "sacct-26.05-exact.txt", "jobcomp-20.11.txt", "sacct-20.11.psv")
 
 
