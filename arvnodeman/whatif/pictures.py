@@ -12,7 +12,7 @@ from arvnodeman.history.dates import shown
 from arvnodeman.history.plot import COLOURS, MISSING, best_unit
 from arvnodeman.traces.job import TracedJob
 from arvnodeman.whatif.comparison import Comparison
-from arvnodeman.whatif.forecast import Moment
+from arvnodeman.whatif.forecast import CurvePoint
 from arvnodeman.whatif.points import PlayedPoint
 from arvnodeman.whatif.sweep import Sweep, SweepFigures
 from arvnodeman.whatif.sweep_words import label
@@ -37,7 +37,7 @@ def draw_forecast(found: PlayedPoint, jobs: Sequence[TracedJob], path: Path) -> 
         _draw_waits(panels[2], jobs, found.waits)
 
 
-def _draw_nodes(panel: Any, curve: Sequence[Moment]) -> None:
+def _draw_nodes(panel: Any, curve: Sequence[CurvePoint]) -> None:
     times = [datetime.fromtimestamp(each.at) for each in curve]
     states = {name: [getattr(each, name) for each in curve] for name in ("busy", "idle", "booting")}
     colours = [COLOURS[name] for name in states]
@@ -47,7 +47,7 @@ def _draw_nodes(panel: Any, curve: Sequence[Moment]) -> None:
     panel.legend(loc="upper left", ncols=3, fontsize="small", framealpha=0.8)
 
 
-def _draw_queue(panel: Any, curve: Sequence[Moment]) -> None:
+def _draw_queue(panel: Any, curve: Sequence[CurvePoint]) -> None:
     times = [datetime.fromtimestamp(each.at) for each in curve]
     panel.step(times, [each.waiting for each in curve], where="post", color=TRACES, label="waiting jobs")
     panel.set_ylabel("jobs")

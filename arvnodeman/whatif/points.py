@@ -14,7 +14,7 @@ from arvnodeman.config import Settings
 from arvnodeman.fleet.values.model import ProviderSize, Secret
 from arvnodeman.traces.job import TracedJob
 from arvnodeman.whatif.as_shared import SharedJobs, as_shared
-from arvnodeman.whatif.forecast import Forecast, Moment, Played
+from arvnodeman.whatif.forecast import CurvePoint, Forecast, Played
 from arvnodeman.whatif.scenario import Assumed, Scenario
 from arvnodeman.whatif.used_memory import as_used
 
@@ -49,7 +49,7 @@ class PlayedPoint:
 
     forecast: Forecast
     waits: array[float]
-    curve: tuple[Moment, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
 
 
 def without_secrets(settings: Settings) -> Settings:

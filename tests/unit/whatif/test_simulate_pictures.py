@@ -16,7 +16,7 @@ from arvnodeman.config import load
 from arvnodeman.fleet.values.model import ProviderSize
 from arvnodeman.whatif import pictures
 from arvnodeman.whatif.comparison import compare
-from arvnodeman.whatif.forecast import Moment
+from arvnodeman.whatif.forecast import CurvePoint
 from arvnodeman.whatif.pictures import CannotDraw
 from arvnodeman.whatif.points import PlayedPoint, Point
 from arvnodeman.whatif.scenario import Assumed, Scenario
@@ -43,7 +43,7 @@ def test_each_kind_of_picture_is_made(scenario: Scenario, tmp_path: Path, ending
     once = PlayedPoint(made, array("d", WAITS))
     again = PlayedPoint(forecast(scenario, WAITS[::-1], 4.0, False), array("d", WAITS[::-1]))
     files = [tmp_path / f"{number}{ending}" for number in range(3)]
-    curve = tuple(Moment(1735689600.0 + 60 * each, 1, each % 3, 2, each, 0.3) for each in range(20))
+    curve = tuple(CurvePoint(1735689600.0 + 60 * each, 1, each % 3, 2, each, 0.3) for each in range(20))
     pictures.draw_forecast(replace(once, curve=curve), scenario.jobs, files[0])
     pictures.draw_comparison(compare(("a", "b"), scenario.jobs, [(once, again)] * 2, partial=False), files[1])
     candidates = [
