@@ -54,6 +54,10 @@ class _Kept:
     result: TriedMove
 
 
+def _is_better(before: Sequence[Forecast], after: Sequence[Forecast]) -> bool:
+    return tried("", (), before, after).verdict is MoveVerdict.BETTER
+
+
 class _Advising:
     """Tries moves out."""
 
@@ -141,7 +145,7 @@ class _Advising:
             together = [*taken, each.move]
             point = self._point([change for move in together for change in move.changes])
             after = self._played([point])[0] if point is not None else None
-            if after is not None and tried("", (), before, after, since=forecasts).verdict is MoveVerdict.BETTER:
+            if after is not None and _is_better(before, after) and _is_better(forecasts, after):
                 taken, forecasts = together, after
         return tried(
             "; ".join(move.words for move in taken),

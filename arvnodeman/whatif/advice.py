@@ -59,15 +59,13 @@ def tried(
     before: Sequence[Forecast],
     after: Sequence[Forecast],
     *,
-    since: Sequence[Forecast] | None = None,
     remark: str = "",
 ) -> TriedMove:
-    """What came of a change, seed by seed. `since`: what it is judged against, where that is not `before`."""
-    judged = before if since is None else since
+    """What came of a change, seed by seed."""
     return TriedMove(
         words=words,
         changes=[f"{each.option} = {each.text}" for each in changes],
-        verdict=_verdict(judged, after),
+        verdict=_verdict(before, after),
         cost=_change(before, after, _cost),
         mean_wait=_change(before, after, _wait),
         p90_wait=_change(before, after, lambda each: each.waits.p90),

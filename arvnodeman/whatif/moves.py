@@ -41,7 +41,8 @@ def _idle_time(settings: Settings) -> Iterator[OptionMove]:
     daemon = settings.daemon
     for polls in IDLE_POLLS:
         if polls != daemon.consecutive_idle_count:
-            words = f"nodes idle {polls} polls before they go, not {daemon.consecutive_idle_count}"
+            idle = "1 poll" if polls == 1 else f"{polls} polls"
+            words = f"nodes idle {idle} before they go, not {daemon.consecutive_idle_count}"
             yield OptionMove("idle time", words, (_daemon("consecutive_idle_count", polls),))
     half = daemon.poll_time / 2
     if half >= 10:
@@ -99,6 +100,8 @@ def _sizes(settings: Settings) -> Iterator[OptionMove]:
                 have.add(other)
                 by_kind.setdefault(kind, []).extend(_added(section, known[other], known))
     for kind, changes in by_kind.items():
+        if not changes:  # of no type the price is known
+            continue
         names = dict.fromkeys(each.section.removeprefix("Size ") for each in changes)
         yield OptionMove(
             kind, f"{kind}: with {', '.join(names)}, too", tuple(changes), "their prices are those of libcloud"

@@ -15,7 +15,7 @@ from arvnodeman.whatif.comparison import Comparison
 from arvnodeman.whatif.forecast import CurvePoint
 from arvnodeman.whatif.points import PlayedPoint
 from arvnodeman.whatif.sweep import Sweep, SweepFigures
-from arvnodeman.whatif.sweep_words import label
+from arvnodeman.whatif.sweep_words import AS_IT_IS
 
 OURS, TRACES, FRONT, CURRENT = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
 LABELLED = 40  # points of a sweep; of more only those of the front and the current one have their values beside them
@@ -106,7 +106,7 @@ def draw_sweep(sweep: Sweep, path: Path) -> None:
     with _drawn(path, 1, (10, 7)) as (figure, panels):
         panel = panels[0]
         unit, seconds = best_unit([figures.mean_wait.mean for _, figures in good])
-        figure.suptitle(f"{', '.join(sweep.options)}{', PARTIAL' if sweep.partial else ''}")
+        figure.suptitle(f"{'; '.join(sweep.options)}{', PARTIAL' if sweep.partial else ''}")
         for _, figures in good:
             _draw_point(panel, figures, seconds)
         front = sorted((figures.cost.mean, figures.mean_wait.mean / seconds) for each, figures in good if each.front)
@@ -118,7 +118,14 @@ def draw_sweep(sweep: Sweep, path: Path) -> None:
             if each.current:
                 panel.plot(*at, "D", fillstyle="none", color=CURRENT, markersize=13, label="current", zorder=4)
             if len(good) <= LABELLED or each.front or each.current:
-                panel.annotate(label(each), at, xytext=(6, 5), textcoords="offset points", fontsize="x-small")
+                panel.annotate(
+                    "; ".join(each.values.values()) or AS_IT_IS,
+                    at,
+                    xytext=(6, 5),
+                    textcoords="offset points",
+                    fontsize="x-small",
+                )
+        panel.margins(x=0.1)  # room for the values at the right
         panel.set_xlabel("cost, $")
         panel.set_ylabel(f"mean wait, {unit}")
         if good:

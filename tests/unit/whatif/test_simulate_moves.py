@@ -68,6 +68,13 @@ def test_sizes_that_the_clouds_tables_know_are_tried_at_what_is_paid(tmp_path: P
     assert float(memory["[Size r5.2xlarge-spot] price"]) > 0.192
 
 
+def test_a_type_of_which_no_price_is_known_is_not_tried(tmp_path: Path) -> None:
+    """Of r5.4xlarge there is one; of r5.8xlarge not."""
+    text = CONFIG.replace("m5.large", "m5.8xlarge").replace("cores = 2", "cores = 32")
+    moves = moves_of(loaded(tmp_path, text))
+    assert all(move.changes for move in moves)
+
+
 def test_sizes_of_other_clouds_are_not_made_up(tmp_path: Path) -> None:
     settings = loaded(tmp_path, CONFIG.replace("ec2", "gce"))
     assert tried(settings, "finer sizes") == []
