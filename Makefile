@@ -14,6 +14,7 @@
 # make bench-slurm   time node and queue polls with 1,000 nodes and 5,000 jobs in a real slurmctld (needs Slurm installed)
 # make bench-sharing   what it costs the brain that jobs share nodes: 50,000 jobs onto 10,000 partly free nodes
 # make bench-packing  what sharing nodes saves: nodes, cost and waits of an earlier build and this one, in virtual time (5 minutes)
+# make bench-sweep   time a sweep of eight points in one process and in one for each core (ARGS="--jobs 300")
 # make trace   write made-up jobs of a week as a trace for simulate, trace.swf (ARGS="--jobs 2000 --days 7 --seed 1 --out FILE")
 # make bench-simulate what a month of jobs costs to play: CPU seconds and memory (ARGS="--jobs 100000 1000000")
 # make bench-wakes   from sbatch to the create request, and what it costs slurmctld, by an earlier build and this one (hours)
@@ -37,7 +38,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-wakes bench-packing bench-simulate bench-sharing bench-page slurms slurm-root trace screenshots scenarios clean
+.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-wakes bench-packing bench-simulate bench-sharing bench-page slurms slurm-root trace bench-sweep screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -108,6 +109,9 @@ bench-wakes: $(VENV)/.installed
 
 bench-packing: $(VENV)/.installed
 	@$(BIN)/python tests/bench/packing.py $(ARGS)
+
+bench-sweep: $(VENV)/.installed
+	@PYTHONPATH=tests/bench $(BIN)/python tests/bench/simulate_sweep.py $(ARGS)
 
 trace: $(VENV)/.installed
 	@PYTHONPATH=tests/bench $(BIN)/python tests/bench/write_trace.py $(ARGS)

@@ -13,7 +13,7 @@ from arvnodeman.fleet.values.model import ProviderSize, SizeSection
 
 IDLE_POLLS = (1, 2, 5, 10, 20, 40)
 SMALLER = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge")
-FAMILIES = {"memory": "r", "few memory": "c", "even": "m"}
+FAMILIES = {"sizes of more memory": "r", "sizes of less memory": "c", "sizes of usual memory": "m"}
 """Of EC2: the first letter of families with 8, 2 and 4 GB for each core."""
 _TYPE = re.compile(r"([cmr])([0-9][a-z]*)\.([0-9]*x?large)")
 
@@ -119,7 +119,7 @@ def _relatives(section: SizeSection) -> Iterator[tuple[str, str]]:
             yield "finer sizes", f"{letter}{generation}.{smaller}"
     for kind, other in FAMILIES.items():
         if other != letter:
-            yield f"{kind} family", f"{other}{generation}.{size}"
+            yield kind, f"{other}{generation}.{size}"
 
 
 def _family(name: str) -> str:

@@ -63,7 +63,7 @@ def test_sizes_that_the_clouds_tables_know_are_tried_at_what_is_paid(tmp_path: P
     assert finer["[Size m5.xlarge-spot] instance_type"] == "m5.xlarge"
     assert finer["[Size m5.xlarge-spot] partitions"] == "cpu, gpu"
     assert float(finer["[Size m5.xlarge-spot] price"]) == pytest.approx(0.096)  # half, as listed
-    (memory,) = tried(settings, "memory family")
+    (memory,) = tried(settings, "sizes of more memory")
     assert {option.partition("]")[0] for option in memory} == {"[Size r5.2xlarge-spot"}
     assert float(memory["[Size r5.2xlarge-spot] price"]) > 0.192
 
