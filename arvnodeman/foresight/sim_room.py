@@ -234,9 +234,11 @@ class SharedNames:
                         break
 
     def _in_order(self, group: SimGroup) -> Iterable[SimName]:
+        cores = group.shape.cores
         for weight in sorted(self._levels):
             kinds = (levels for kind, levels in self._levels[weight].items() if self._fits(group, kind))
-            numbers = heapq.merge(*(numbers for levels in kinds for numbers in levels.values()))
+            enough = (numbers for levels in kinds for cpus, numbers in levels.items() if cpus >= cores)
+            numbers = heapq.merge(*enough)
             yield from (self._by_number[number - 1] for number in numbers)
 
     def _may_have(self, group: SimGroup, name: SimName) -> bool:
