@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from arvnodeman.fleet.values.counterfactual import Bound, Change, Counterfactual, OptionValue, Outside
+from arvnodeman.fleet.values.counterfactual import Counterfactual, Meant, OptionChange, OptionValue, Outside
 from arvnodeman.manage.answers import Whole, one_of
 
 
@@ -16,7 +16,7 @@ class ChangeShown(Struct, frozen=True, gc=False):
     section: Annotated[str, Meta(description="of the configuration file: Daemon, Cloud, Size NAME")]
     option: str
     now: Annotated[OptionValue, Meta(description="as the file has it, or the default")]
-    bound: Annotated[str, one_of(Bound)]
+    bound: Annotated[str, one_of(Meant)]
     needed: Annotated[OptionValue, Meta(description="the nearest value that alters the decision")]
     unit: str
     effect: Annotated[str, Meta(description="what would be decided then")]
@@ -44,7 +44,7 @@ def counterfactual(found: Counterfactual) -> CounterfactualShown:
     )
 
 
-def _change(change: Change) -> ChangeShown:
+def _change(change: OptionChange) -> ChangeShown:
     return ChangeShown(
         section=change.section,
         option=change.option,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from arvnodeman.fleet.plan.picture import Picture
 from arvnodeman.fleet.plan.plan import Plan, plan
-from arvnodeman.fleet.values.counterfactual import Bound, Change, OptionValue
+from arvnodeman.fleet.values.counterfactual import Meant, OptionChange, OptionValue
 
 MOST_PLANS = 100  # for one question
 
@@ -25,7 +25,7 @@ class Variable:
     section: str
     option: str
     now: OptionValue
-    bound: Bound
+    bound: Meant
     steps: range  # the values that are asked, the nearest first, in steps of the option
     vary: Callable[[OptionValue], Picture]
     unit: str = ""
@@ -34,7 +34,7 @@ class Variable:
     part: Callable[[int], float] | None = None  # how large a change a step is, as a part of what is now
 
 
-class Asked(Exception):
+class NoMorePlans(Exception):
     """The question has had its plans."""
 
 
@@ -48,9 +48,9 @@ class Asker:
         self._most = most
 
     def plan_of(self, picture: Picture) -> Plan:
-        """A plan that is counted. Raises Asked."""
+        """A plan that is counted. Raises NoMorePlans."""
         if self.plans >= self._most:
-            raise Asked
+            raise NoMorePlans
         self.plans += 1
         return plan(picture)
 
@@ -60,22 +60,22 @@ class Asker:
         other.plans = self.plans
         return other
 
-    def changes(self, variables: Iterable[Variable]) -> list[Change]:
+    def changes(self, variables: Iterable[Variable]) -> list[OptionChange]:
         """The options each of which alters it alone, the smallest change first."""
-        found: list[Change] = []
+        found: list[OptionChange] = []
         try:
             for variable in variables:
                 change = self._nearest(variable)
                 if change is not None:
                     found.append(change)
-        except Asked:
+        except NoMorePlans:
             pass  # what was found is right, and there may be more
-        smallest: dict[tuple[str, str], Change] = {}
+        smallest: dict[tuple[str, str], OptionChange] = {}
         for change in sorted(found, key=lambda change: change.size):
             smallest.setdefault((change.section, change.option), change)
         return list(smallest.values())
 
-    def _nearest(self, variable: Variable) -> Change | None:
+    def _nearest(self, variable: Variable) -> OptionChange | None:
         steps = variable.steps
         if not steps:
             return None
@@ -95,7 +95,7 @@ class Asker:
                 before = middle
         step = steps[last]
         needed = variable.value(step)
-        return Change(
+        return OptionChange(
             variable.section,
             variable.option,
             variable.now,

@@ -11,7 +11,7 @@ from arvnodeman.fleet.plan.asking import Variable, number, whole
 from arvnodeman.fleet.plan.booting import NewNode
 from arvnodeman.fleet.plan.picture import Picture
 from arvnodeman.fleet.plan.plan import Plan, Share
-from arvnodeman.fleet.values.counterfactual import Bound, OptionValue
+from arvnodeman.fleet.values.counterfactual import Meant, OptionValue
 from arvnodeman.fleet.values.model import JobShape, SizeSection
 
 MANY = 1_000_000  # nodes or $/hour: more than any limit that stops a job
@@ -81,13 +81,13 @@ def options_for(job: JobAsked, picture: Picture) -> Iterator[Variable]:
     policy = picture.policy
     now = policy.max_nodes
     yield Variable(
-        DAEMON, "max_nodes", now, Bound.AT_LEAST, range(now + 1, max(now, 1) + MANY), lambda n: more_nodes(picture, n),
+        DAEMON, "max_nodes", now, Meant.AT_LEAST, range(now + 1, max(now, 1) + MANY), lambda n: more_nodes(picture, n),
         unit="nodes", enough=lambda made: made.tally.nodes + len(job.boots_up_to(made)),
     )  # fmt: skip
     if policy.max_total_price > 0:
         first = beyond(policy.max_total_price)
         yield Variable(
-            DAEMON, "max_total_price", policy.max_total_price, Bound.AT_LEAST, range(first, first + MANY * CENT),
+            DAEMON, "max_total_price", policy.max_total_price, Meant.AT_LEAST, range(first, first + MANY * CENT),
             lambda cap: more_dollars(picture, cap), unit="$/hour", value=parts,
             enough=lambda made: _cents(made.tally.price + sum(new.size.price for new in job.boots_up_to(made))),
         )  # fmt: skip
@@ -95,14 +95,14 @@ def options_for(job: JobAsked, picture: Picture) -> Iterator[Variable]:
     if len(choices) > 1:
         first, last = beyond(policy.max_price_factor), beyond(choices[-1].price / choices[0].price)
         yield Variable(
-            DAEMON, "max_price_factor", policy.max_price_factor, Bound.AT_LEAST, range(first, last + 1),
+            DAEMON, "max_price_factor", policy.max_price_factor, Meant.AT_LEAST, range(first, last + 1),
             lambda factor: replace(picture, policy=replace(policy, max_price_factor=number(factor))), value=parts,
         )  # fmt: skip
     if policy.max_jobs_per_node and job.shape.takes is not None:
         yield more_jobs_on_a_node(picture)
     if policy.node_mem_scaling < 1:
         yield Variable(
-            DAEMON, "node_mem_scaling", policy.node_mem_scaling, Bound.AT_LEAST,
+            DAEMON, "node_mem_scaling", policy.node_mem_scaling, Meant.AT_LEAST,
             range(beyond(policy.node_mem_scaling), CENT + 1), lambda part: other_memory(picture, part), value=parts,
         )  # fmt: skip
     yield from _partitions(job, picture)
@@ -114,7 +114,7 @@ def more_jobs_on_a_node(picture: Picture) -> Variable:
     now, waiting = policy.max_jobs_per_node, sum(map(len, picture.demand.values()))
     on_nodes = max((free.jobs for alike in picture.tally.rooms.values() for free in alike), default=0)
     return Variable(
-        DAEMON, "max_jobs_per_node", now, Bound.AT_LEAST, range(now + 1, now + on_nodes + waiting + 1),
+        DAEMON, "max_jobs_per_node", now, Meant.AT_LEAST, range(now + 1, now + on_nodes + waiting + 1),
         lambda n: replace(picture, policy=replace(policy, max_jobs_per_node=whole(n))), unit="jobs",
     )  # fmt: skip
 
@@ -130,7 +130,7 @@ def _partitions(job: JobAsked, picture: Picture) -> Iterator[Variable]:
 def _serving(picture: Picture, section: SizeSection, partition: str) -> Variable:
     served = ", ".join((*section.partitions, partition))
     return Variable(
-        f"Size {section.id}", "partitions", ", ".join(section.partitions), Bound.IS, range(1),
+        f"Size {section.id}", "partitions", ", ".join(section.partitions), Meant.IS, range(1),
         lambda text: _with_partitions(picture, section, str(text)), value=lambda _: served,
     )  # fmt: skip
 

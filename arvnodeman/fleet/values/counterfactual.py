@@ -23,7 +23,7 @@ class Outside(StrEnum):
     TIME = "time"
 
 
-class Bound(StrEnum):
+class Meant(StrEnum):
     """How the needed value is meant."""
 
     AT_LEAST = ">="
@@ -32,13 +32,13 @@ class Bound(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class OptionChange:
     """One option, otherwise than it is. Values are as the configuration file has them."""
 
     section: str  # Daemon, Cloud, Size NAME
     option: str
     now: OptionValue
-    bound: Bound
+    bound: Meant
     needed: OptionValue
     unit: str  # '': a mere number, or a word
     effect: str  # what would be decided then
@@ -55,7 +55,7 @@ class Change:
 class Counterfactual:
     """The changes of a single option that would alter a decision, the smallest first; else why there is none."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[OptionChange, ...] = ()
     why_none: str = ""
     outside: Outside | None = None  # whose it is that stands in the way
     plans: int = 0  # how often the plan was asked

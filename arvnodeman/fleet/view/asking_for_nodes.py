@@ -21,7 +21,7 @@ from arvnodeman.fleet.plan.asking_for_jobs import DAEMON, more_jobs_on_a_node
 from arvnodeman.fleet.plan.picture import Case, Chance, IdleBin, PartlyUsed, Picture, Stop, pool_of
 from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.counterfactual import Bound, OptionValue
+from arvnodeman.fleet.values.counterfactual import Meant, OptionValue
 from arvnodeman.fleet.values.reasons_of_use import RunsDry
 from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.fleet.values.work import WorkKind
@@ -127,7 +127,7 @@ def options_for(grounds: EndGrounds) -> Iterator[Variable]:
 
     def fewer(option: str, now: float, least: int, unit: str) -> Variable:
         steps = range(math.ceil(now) - 1, least - 1, -1)
-        return Variable(DAEMON, option, now, Bound.AT_MOST, steps, lambda n: vary(**{option: n}), unit)
+        return Variable(DAEMON, option, now, Meant.AT_MOST, steps, lambda n: vary(**{option: n}), unit)
 
     yield fewer("min_nodes", policy.min_nodes, 0, "nodes")
     yield fewer("consecutive_idle_count", policy.consecutive_idle_count, 0, "polls")
@@ -139,11 +139,11 @@ def options_for(grounds: EndGrounds) -> Iterator[Variable]:
         yield fewer("use_within", policy.use_within, 1, "seconds")
     if policy.keep_drained:
         yield Variable(
-            DAEMON, "keep_drained", "yes", Bound.IS, range(1), lambda _: vary(keep_drained=False), value=lambda _: "no"
+            DAEMON, "keep_drained", "yes", Meant.IS, range(1), lambda _: vary(keep_drained=False), value=lambda _: "no"
         )
     if policy.slurm and not policy.drain_to_consolidate and not _zoned(grounds.picture):
         yield Variable(
-            DAEMON, "drain_to_consolidate", "no", Bound.IS, range(1), lambda _: _consolidated(grounds),
+            DAEMON, "drain_to_consolidate", "no", Meant.IS, range(1), lambda _: _consolidated(grounds),
             value=lambda _: "yes",
         )  # fmt: skip
     if policy.max_jobs_per_node:
@@ -200,7 +200,7 @@ def _moved(grounds: EndGrounds, closed: int, opened: int) -> Variable:
         return picture_by(grounds, replace(basis, policy=policy, windows=ShutdownWindows(windows)), anew=True)
 
     return Variable(
-        "Cloud", "shutdown_windows", _listed(minutes), Bound.IS, range(1, math.floor(minutes[closed]) + 1), vary,
+        "Cloud", "shutdown_windows", _listed(minutes), Meant.IS, range(1, math.floor(minutes[closed]) + 1), vary,
         "minutes", lambda by: _listed(moved(by)), part=lambda by: by / sum(minutes),
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ from arvnodeman.fleet.outlook.ahead import Outlook
 from arvnodeman.fleet.plan.asking import Asker
 from arvnodeman.fleet.plan.asking_for_jobs import JobAsked, options_for
 from arvnodeman.fleet.values.capacity import Footprint
-from arvnodeman.fleet.values.counterfactual import Bound, Change, Counterfactual, Outside
+from arvnodeman.fleet.values.counterfactual import Counterfactual, Meant, OptionChange, Outside
 from arvnodeman.fleet.values.model import Directive, ErrorKind, JobShape, NodeState, OperatorDirective, SizeSection
 from arvnodeman.fleet.view.counterfactual import of_job, of_node
 
@@ -322,20 +322,20 @@ class Site:
         return world
 
 
-def before(change: Change) -> Any:
+def before(change: OptionChange) -> Any:
     """The value just before the named one, on the way from what is now."""
     assert not isinstance(change.needed, str)
     step = 1 if isinstance(change.needed, int) else 0.01
-    return round(change.needed - step, 2) if change.bound is Bound.AT_LEAST else change.needed + step
+    return round(change.needed - step, 2) if change.bound is Meant.AT_LEAST else change.needed + step
 
 
-def options_of(change: Change, value: Any) -> dict[str, Any]:
+def options_of(change: OptionChange, value: Any) -> dict[str, Any]:
     if change.option == "shutdown_windows":
         return {"shutdown_windows": tuple(float(each) for each in value.split(","))}
     return {change.option: {"yes": True, "no": False}.get(value, value)}
 
 
-def alters(change: Change, decided_otherwise: Callable[[dict[str, Any]], bool]) -> None:
+def alters(change: OptionChange, decided_otherwise: Callable[[dict[str, Any]], bool]) -> None:
     """Both sides, by a Fleet that is told of the option."""
     assert decided_otherwise(options_of(change, change.needed)), change
     if change.option == "shutdown_windows":

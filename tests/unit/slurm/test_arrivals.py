@@ -28,7 +28,7 @@ CONFIG = (
 )
 
 
-class Asked:
+class AnsweringSlurm:
     """Slurm, as a test has it answer."""
 
     def __init__(self, **answers: str | SlurmFailure) -> None:
@@ -44,7 +44,7 @@ class Asked:
 
 
 def test_it_is_another_text_when_jobs_came_and_the_same_while_none_did() -> None:
-    asked = Asked(sdiag=SDIAG)
+    asked = AnsweringSlurm(sdiag=SDIAG)
     arrivals = Arrivals(asked)
     first = arrivals.check()
     asked.answers["sdiag"] = SDIAG.replace("19:54:00", "19:54:05").replace("count:5400", "count:5401").replace(
@@ -58,7 +58,7 @@ def test_it_is_another_text_when_jobs_came_and_the_same_while_none_did() -> None
 
 def test_a_counter_that_begins_anew_is_another_text() -> None:
     """At midnight, by `sdiag --reset`, after a restart of slurmctld: one poll more, and no job that is not seen."""
-    asked = Asked(sdiag=SDIAG)
+    asked = AnsweringSlurm(sdiag=SDIAG)
     arrivals = Arrivals(asked)
     first = arrivals.check()
     asked.answers["sdiag"] = SDIAG.replace("(1795981909)", "(1795999999)")
@@ -66,7 +66,7 @@ def test_a_counter_that_begins_anew_is_another_text() -> None:
 
 
 def test_without_sdiag_the_next_number_is_looked_at_from_then_on() -> None:
-    asked = Asked(sdiag=NotInstalled("sdiag", "not installed (no such command on PATH)"), scontrol=CONFIG)
+    asked = AnsweringSlurm(sdiag=NotInstalled("sdiag", "not installed (no such command on PATH)"), scontrol=CONFIG)
     arrivals = Arrivals(asked)
     first = arrivals.check()
     assert arrivals.check() == first
@@ -76,7 +76,7 @@ def test_without_sdiag_the_next_number_is_looked_at_from_then_on() -> None:
 
 
 def test_a_controller_that_is_away_is_a_failure_and_sdiag_is_asked_again() -> None:
-    asked = Asked(sdiag=ControllerAway("sdiag", "Unable to contact slurm controller"), scontrol=CONFIG)
+    asked = AnsweringSlurm(sdiag=ControllerAway("sdiag", "Unable to contact slurm controller"), scontrol=CONFIG)
     arrivals = Arrivals(asked)
     for _ in range(2):
         with pytest.raises(ControllerAway):
@@ -90,6 +90,6 @@ def test_a_controller_that_is_away_is_a_failure_and_sdiag_is_asked_again() -> No
 def test_an_answer_that_tells_nothing_is_a_failure_of_one_line(text: str) -> None:
     """It must not be taken for `nothing new`."""
     with pytest.raises(ControllerAway) as caught:
-        Arrivals(Asked(sdiag=text)).check()
+        Arrivals(AnsweringSlurm(sdiag=text)).check()
     assert "\n" not in caught.value.error.text
     assert len(caught.value.error.text) < 500
