@@ -85,9 +85,10 @@ class _Chances(Mapping[str, Chance]):
     def __getitem__(self, identity: str) -> Chance:
         status = self._grounds.nodes[identity]
         if status.doing:  # it went, and for that
-            return Chance(status.ending or reasons.IdleExceeded(polls=status.idle_polls), status.idle_polls, True)
+            polls = idle_polls(status, self._grounds)
+            return Chance(status.ending or reasons.IdleExceeded(polls=polls), polls, True)
         odd = self._grounds.odd.get(identity)
-        row = odd.node if odd is not None else row_of(status)
+        row = odd.node if odd is not None else row_of(status, self._grounds)
         enough = row.idle_polls >= self._basis.policy.consecutive_idle_count
         return Chance(eligible(row, self._basis), row.idle_polls, enough)
 
@@ -98,7 +99,12 @@ class _Chances(Mapping[str, Chance]):
         return len(self._grounds.nodes)
 
 
-def row_of(status: NodeStatus) -> Node:
+def idle_polls(status: NodeStatus, grounds: EndGrounds) -> int:
+    """How many node polls in a row found it idle?"""
+    return grounds.polls - status.idle_from if status.idle_from >= 0 else 0
+
+
+def row_of(status: NodeStatus, grounds: EndGrounds) -> Node:
     """A node that is plainly at work or plainly idle, as it is shown: there is no more to it."""
     return Node(
         status.cloud,
@@ -108,7 +114,7 @@ def row_of(status: NodeStatus) -> Node:
         slurm=status.slurm_node,
         state=status.state,
         been_up=status.been_up,
-        idle_polls=status.idle_polls,
+        idle_polls=idle_polls(status, grounds),
         idle_since=status.idle_since,
     )
 
@@ -162,7 +168,7 @@ def _consolidated(grounds: EndGrounds) -> Picture:
     for status in grounds.nodes.values():
         if status.state is not BUSY or status.doing or status.node_size is None or status.id in grounds.odd:
             continue
-        row = row_of(status)
+        row = row_of(status, grounds)
         free = room_of(row)
         if free is not None and (partly := partly_used(row, pool_of(status.node_size.id, ()), free, basis)) is not None:
             found.append(partly)

@@ -28,6 +28,7 @@ class EndGrounds:
     nodes: NodeTable
     basis: Basis
     odd: Mapping[str, OddRow]
+    polls: int  # node polls so far
     left: int = 0  # odd rows that were not copied, for there were too many
 
 

@@ -37,7 +37,7 @@ class NodeStatus(NamedTuple):
     doubtful: bool  # not heard from for long, and kept all the same
     ending: Reason | None  # why its shutdown was begun; an operator's is in his directive
     why: Reason  # why it stays, or what is being done about it: as decided, by the one who decides
-    idle_polls: int = 0  # node polls in a row that found it idle
+    idle_from: int = -1  # node polls that there had been before those which found it idle in a row; -1: it is not idle
 
     @property
     def id(self) -> str:
