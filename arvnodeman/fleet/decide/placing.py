@@ -239,19 +239,28 @@ def _tell(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapping[int
         job: Returned(names=each.names, cause=each.cause) for job, each in placements.given.items()
     }
     served: set[str] = set()
+    stopped: dict[str, tuple[type[Returned | StaysPlaced] | None, Reason]] = {}  # names that no node comes for
     for place, wish in enumerate(wishes):
         lacking = {name for names in wish.lacking.values() for name in names}
+        found = next((stopped[name] for name in wish.names if name in stopped), None)  # for a job that is there too
         if place in refused:
             kind = StaysPlaced if any(name in placements.kept for name in lacking) else Returned
-            whys[wish.job] = kind(names=wish.names, cause=refused[place])
+            found = kind, refused[place]
         elif wish.clears:
             whys[wish.job] = Clears(names=wish.names)
-        elif lacking <= begun:
-            served.add(wish.job)
-            whys[wish.job] = Comes(names=wish.names)
-        else:
+            continue
+        elif found is None and not lacking <= begun:
             causes = (share.cause for _, _, share in _shares(plan, wish))
-            whys[wish.job] = next((cause for cause in causes if cause is not None), Comes(names=wish.names))
+            cause = next((cause for cause in causes if cause is not None), None)
+            found = None if cause is None else (None, cause)
+        elif found is None:
+            served.add(wish.job)
+        if found is None:
+            whys[wish.job] = Comes(names=wish.names)
+            continue
+        stopped.update(dict.fromkeys(lacking, found))
+        told, cause = found
+        whys[wish.job] = cause if told is None else told(names=wish.names, cause=cause)
     whys.pop("", None)
     placements.whys, placements.served = whys, frozenset(served - {""})
     for job in placements.served:

@@ -251,6 +251,25 @@ def test_a_job_whose_user_waits_keeps_its_name_and_the_create_is_tried_again() -
     assert world.why_job("1") == "placed on small-1, whose node is on the way"
 
 
+def test_a_job_that_shares_the_name_of_one_whose_user_waits_is_told_the_same() -> None:
+    """Row O20."""
+    world = begun()
+    world.interactive = {"1"}
+    world.place("1", "small-1")
+    world.place("2", "small-1")
+    world.cycle()
+    world.obey_up_to(CreateNode)
+    world.refuse(text="no capacity")
+    world.settle()
+    world.cycle(every=10.0, times=3)
+    world.settle()
+    assert "giving it back would end it" in world.why_job("1")
+    assert world.why_job("2") == world.why_job("1")
+    world.cycle(every=MINUTE, times=2)
+    world.settle()
+    assert world.why_job("2") == "placed on small-1, whose node is on the way"
+
+
 def test_of_a_job_of_several_nodes_the_whole_job_goes_back_and_the_other_node_waits_for_it() -> None:
     """Row O19."""
     world = begun()
