@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from arvnodeman.fleet.messages import CreateNode
 from arvnodeman.fleet.sizes.table import SizeTable
-from arvnodeman.fleet.values.model import CloudNode, JobShape
+from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.placing_site import PlacingSite
-from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_placed_jobs import PlacedSimJob
 from arvnodeman.foresight.sim_power import GOING, PowerName
-from arvnodeman.foresight.sim_site import Fate
 from arvnodeman.whatif.books import NodePhase
 from arvnodeman.whatif.chance import dice
 from arvnodeman.whatif.load import Part
 from arvnodeman.whatif.scenario import Scenario
-from arvnodeman.whatif.site import Telling, as_shown
+from arvnodeman.whatif.site import KeepsBooks, Telling, as_shown
 
 
-class PlacedPlayedSite(PlacingSite):
+class PlacedPlayedSite(KeepsBooks, PlacingSite):
     """One cluster that keeps books, and forgets what is over."""
 
     def __init__(
@@ -42,19 +39,6 @@ class PlacedPlayedSite(PlacingSite):
         telling.stock(agenda, self.clouds)
 
     # ---- nodes -------------------------------------------------------------------------------------------------------
-
-    def _fate(self, node: SimNode) -> Fate:
-        return self._telling.fate(node)
-
-    def _create(self, step: CreateNode) -> CloudNode:
-        shown = super()._create(step)
-        self._telling.books.created(self.clouds.node(shown.id), self._agenda.now)
-        return shown
-
-    def vanish(self, identity: str) -> None:
-        """A node is gone."""
-        self._telling.books.gone(self.clouds.node(identity), self._agenda.now)
-        super().vanish(identity)
 
     def _looks(self, name: PowerName) -> None:
         """Something has changed of a name."""

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from functools import partial
 
 from arvnodeman.config import Settings
-from arvnodeman.fleet.messages import CreateNode
 from arvnodeman.fleet.sizes.table import SizeTable
-from arvnodeman.fleet.values.model import CloudNode, JobShape, NodeSize, ProviderSize
+from arvnodeman.fleet.values.model import JobShape, NodeSize, ProviderSize
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.sim_cloud import SimCloud, SimNode
 from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.sim_room import SimName
-from arvnodeman.foresight.sim_site import Fate
+from arvnodeman.foresight.sim_site import Fate, SimSite
 from arvnodeman.foresight.simulated_site import SimulatedSite
 from arvnodeman.whatif.books import Books, NodePhase
 from arvnodeman.whatif.chance import Fates, StockOuts, dice
@@ -66,7 +65,22 @@ class Telling:
         self._stocked(agenda, cloud, size, stock)
 
 
-class PlayedSite(SimulatedSite):
+class KeepsBooks(SimSite):
+    """A site whose nodes have the fates of a scenario, and are told to its books."""
+
+    _telling: Telling
+
+    def _fate(self, node: SimNode) -> Fate:
+        self._telling.books.created(node, self._agenda.now)
+        return self._telling.fate(node)
+
+    def vanish(self, identity: str) -> None:
+        """A node is gone."""
+        self._telling.books.gone(self.clouds.node(identity), self._agenda.now)
+        super().vanish(identity)
+
+
+class PlayedSite(KeepsBooks, SimulatedSite):
     """One cluster that keeps books, and forgets what is over."""
 
     def __init__(self, agenda: Agenda, scenario: Scenario, table: SizeTable, telling: Telling, names: int) -> None:
@@ -89,20 +103,6 @@ class PlayedSite(SimulatedSite):
         telling.stock(agenda, self.clouds)
 
     # ---- nodes -------------------------------------------------------------------------------------------------------
-
-    def _fate(self, node: SimNode) -> Fate:
-        return self._telling.fate(node)
-
-    def _create(self, step: CreateNode) -> CloudNode:
-        shown = super()._create(step)
-        self._telling.books.created(self.clouds.node(shown.id), self._agenda.now)
-        return shown
-
-    def vanish(self, identity: str) -> None:
-        """A node is gone."""
-        node = self.clouds.node(identity)
-        self._telling.books.gone(node, self._agenda.now)
-        super().vanish(identity)
 
     def _looks(self, name: SimName) -> None:
         """Something has changed of a name."""

@@ -89,8 +89,8 @@ class PlanFolder:
     def _read(self, name: str) -> object:
         path = self.work / name
         try:
-            status = path.stat()
-            if status.st_uid != os.geteuid() or self.work.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            both = path.stat(), self.work.stat()
+            if {each.st_uid for each in both} != {os.geteuid()} or both[1].st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise NoPlan(f"{path}: it is not ours alone")
             return pickle.loads(path.read_bytes())  # noqa: S301  # our own, and nobody else may write there
         except OSError as error:
