@@ -177,6 +177,13 @@ class Site:
             self.machines.boot()
             assert time.monotonic() < end, f"never: {what}\n{self.told()}"
 
+    def slurm_comes_to(self, true: Callable[[], object], what: str) -> None:
+        """Wait for a state of Slurm that the daemon would end: it has no turn meanwhile."""
+        end = time.monotonic() + BOUND
+        while not true():
+            time.sleep(0.1)
+            assert time.monotonic() < end, f"never: {what}\n{self.told()}"
+
     def told(self) -> str:
         jobs = self.slurm.run("squeue", "--all", "--states=all").stdout
         return "\n".join([self.slurm.run("sinfo", "-N").stdout, jobs, str(self.machines.nodes), *self.log[-60:]])

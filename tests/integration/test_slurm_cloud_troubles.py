@@ -35,7 +35,7 @@ def test_a_job_cancelled_while_its_node_boots_leaves_nothing(site: Site) -> None
 def test_a_name_that_is_powered_up_for_nobody_is_given_back(site: Site) -> None:
     site.until(lambda: site.log, "the daemon to have begun")
     site.slurm.say("scontrol", "update", "nodename=s-2", "state=power_up")
-    site.until(lambda: site.work("s-2").power is Power.STARTING, "it to be powered up")
+    site.slurm_comes_to(lambda: site.work("s-2").power is Power.STARTING, "it to be powered up")
     site.until(site.is_over, "it to be free again")
     assert site.machines.asked == []
 
@@ -90,9 +90,6 @@ def test_a_machine_that_does_not_come_up_in_time_goes_and_its_job_goes_on(site: 
 def test_a_name_that_slurm_gave_up_is_opened(site: Site) -> None:
     """The daemon was not there meanwhile."""
     job = site.submit()
-    end = time.monotonic() + BOUND
-    while site.work("s-1").reason != GAVE_UP:
-        assert time.monotonic() < end, site.told()
-        time.sleep(0.2)
+    site.slurm_comes_to(lambda: site.work("s-1").reason == GAVE_UP, "the name to be given up")
     site.slurm.say("scancel", job)
     site.until(site.is_over, "the name to be free")
