@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from slurm_cloud_stage import OPTIONS, Site, placing_site
-from slurm_stage import BOUND
 
 from arvnodeman.fleet.values.model import CloudNode
 from arvnodeman.fleet.values.work import Power, WorkKind
