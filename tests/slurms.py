@@ -33,7 +33,7 @@ CHOSEN = tuple(
         "cloud_restart",
     )
 )
-AT_ONCE = 3  # tests, which wait more than they work
+AT_ONCE = 5  # tests, which wait more than they work
 
 
 def main() -> int:
