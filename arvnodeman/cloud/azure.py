@@ -52,6 +52,7 @@ class AzureDriver(LibcloudDriver):
     create_options = options_of_create("azure")
     own_arguments = frozenset(
         {"name", "size", "auth", "location", "ex_resource_group", "ex_tags", "ex_customdata", "ex_use_managed_disks"}
+        | {"ex_zone"}
     )
     secret_credentials = frozenset({"secret"})
     tag_rule = TagRule(r"[^<>%&\\?/]{1,512}", "1 to 512 characters but < > % & \\ ? /", LONGEST_TAG)
@@ -192,6 +193,8 @@ class AzureDriver(LibcloudDriver):
             "ex_use_managed_disks": not account,
         }
         arguments |= {"ex_storage_account": account} if account else {"ex_os_disk_delete": True}
+        if size.rung is not None and size.rung.zone:
+            arguments["ex_zone"] = size.rung.zone
         if create.get("ex_user_name"):
             arguments["ex_user_name"] = create["ex_user_name"]
         return arguments

@@ -5,12 +5,14 @@
   (row I6).
 * A node is created so that Azure itself deletes its network interface and its disk together with it. libcloud deletes
   them when the node is gone, for which it waits up to 100 seconds, and leaves them behind if that fails (row I8).
+* A node can be made in an availability zone; libcloud knows of none.
 * libcloud cannot send custom data: it makes bytes of it, which JSON does not have.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -46,6 +48,7 @@ class LateAzureConnection(AzureResourceManagementConnection):  # type: ignore[mi
     responseCls = AzureAnswer  # noqa: N815 (libcloud's name)
     access_token = ""
     expires_on = 0
+    zone = ""  # in which the next node is made
 
     def connect(self, **options: Any) -> None:
         """Make the HTTP session; connects to nothing yet."""
@@ -72,13 +75,15 @@ class LateAzureConnection(AzureResourceManagementConnection):  # type: ignore[mi
     ) -> Any:
         """Send a request; one that creates a node as it has to be."""
         if method == "PUT" and isinstance(data, dict) and data.get("type") == "Microsoft.Compute/virtualMachines":
-            data = completed(data)
+            data = completed(data, self.zone)
         return super().request(action, params, data, headers, method, raw)
 
 
-def completed(request: Mapping[str, Any]) -> dict[str, Any]:
+def completed(request: Mapping[str, Any], zone: str = "") -> dict[str, Any]:
     """The request for a new node with what libcloud does not put into it."""
     made = copy.deepcopy(dict(request))
+    if zone:
+        made["zones"] = [zone]
     properties = made["properties"]
     for interface in properties["networkProfile"]["networkInterfaces"]:
         interface["properties"] = {"primary": True, "deleteOption": "Delete"}
@@ -108,6 +113,12 @@ class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no type
             except _STRANGE:
                 _log.warning("ignored a malformed item of the cloud's list: %s", named(item))
         return made
+
+    @functools.wraps(AzureNodeDriver.create_node)
+    def create_node(self, name: str, size: Any, image: Any, auth: Any, **options: Any) -> Any:
+        """Create a node. `ex_zone`: the availability zone; the region chooses, where there is none."""
+        self.connection.zone = options.pop("ex_zone", "")
+        return super().create_node(name, size, image, auth, **options)
 
     def destroy_node(
         self,

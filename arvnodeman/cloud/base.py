@@ -35,6 +35,8 @@ TOKEN_TAG = "arvados_node_token"  # noqa: S105 (the name of a tag)
 """The token of the boot that made the node: tells it from another of the same name."""
 PRICE_TAG = "arvados_node_price"
 """What the node costs in $/hour, on nodes whose tags are all the record there is."""
+RUNG_TAG = "arvados_node_rung"
+"""The key of the rung at which the node was asked for, where its size has several."""
 FQDN_TAG = "hostname"
 """The node's FQDN, where the cloud has no better place for it."""
 

@@ -24,7 +24,8 @@ from arvnodeman.cloud.ec2_subnets import subnets_of_process
 from arvnodeman.cloud.ec2_types import described_sizes
 from arvnodeman.cloud.error_tables import EC2
 from arvnodeman.cloud.errors import classify, cloud_failure
-from arvnodeman.cloud.libcloud_driver import STRANGE, LibcloudDriver
+from arvnodeman.cloud.libcloud_driver import LibcloudDriver
+from arvnodeman.cloud.listed_sizes import STRANGE, provider_size
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.throttle import Op
@@ -40,6 +41,7 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
+from arvnodeman.fleet.values.rungs import Rung
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
@@ -97,7 +99,7 @@ class EC2Driver(LibcloudDriver):
                 raise
             _log.warning("Cannot ask EC2 for %s: %s", ", ".join(sorted(missing)), unknown.error.text)
             return sizes
-        sizes = (*sizes, *(size for size in map(self._provider_size, found) if size is not None))
+        sizes = (*sizes, *(size for size in map(provider_size, found) if size is not None))
         if not sizes:
             raise cloud_failure(ErrorKind.TRANSIENT, "the cloud lists no sizes")
         return sizes
@@ -127,6 +129,7 @@ class EC2Driver(LibcloudDriver):
             "ex_spot": size.preemptible,
             "ex_keyname": self._key_pair(),
             "ex_iamprofile": self._setup.profile or None,
+            "rung": size.rung,
         }
         volume = self._setup.volume(size.scratch, size.disk)
         if volume is not None:
@@ -141,11 +144,18 @@ class EC2Driver(LibcloudDriver):
     def _ask_for_node(self, arguments: Mapping[str, Any]) -> Any:
         """Try the subnets one after the other, while the next may have what this one lacks."""
         boot, kind = arguments["ex_clienttoken"], arguments["size"].id
+        rung: Rung | None = arguments["rung"]
+        if rung is not None:
+            self._bucket.take(Op.CREATE)
+            subnet = self._setup.subnet_of(rung)
+            return self._run_instance(arguments, f"{boot}/{rung.key}", subnet)
         lacking: list[Exception] = []
         for subnet in self._subnets.order(boot, kind) or (None,):
             self._bucket.take(Op.CREATE)
             try:
-                node = self._run_instance(arguments, boot, subnet)
+                if subnet is not None:
+                    self._subnets.asked(boot, subnet)
+                node = self._run_instance(arguments, f"{boot}/{subnet}", subnet)
             except Exception as error:
                 known = classify(error, self.errors, self._secrets, hidden=self._startup.hidden)
                 if known is not None and known.kind is not ErrorKind.TRANSIENT:
@@ -161,18 +171,19 @@ class EC2Driver(LibcloudDriver):
         # No room for the type counts before no addresses: only that type is to rest.
         raise max(lacking, key=lambda error: (classify(error, self.errors) or _NOTHING).kind is ErrorKind.CAPACITY)
 
-    def _run_instance(self, arguments: Mapping[str, Any], boot: str, subnet: str | None) -> Any:
-        """One RunInstances. The client token names boot and subnet: in another subnet it is another request."""
+    def _run_instance(self, arguments: Mapping[str, Any], request: str, subnet: str | None) -> Any:
+        """One RunInstances. The client token names boot and place: at another place it is another request."""
         merged: dict[str, Any] = {**self._free_create_options, **arguments}
-        merged["ex_clienttoken"] = hashlib.sha256(f"{boot}/{subnet}".encode()).hexdigest()  # 64 characters, the most
+        rung: Rung | None = merged.pop("rung")
+        merged["ex_clienttoken"] = hashlib.sha256(request.encode()).hexdigest()  # 64 characters, the most
         if subnet is not None:
-            self._subnets.asked(boot, subnet)
             merged["ex_subnet"] = EC2NetworkSubnet(subnet, subnet, "available")
             merged["ex_security_group_ids"] = list(self._setup.groups)
         self._driver.connection.additions = self._setup.additions(
             subnet=subnet is not None,
             public=bool(merged.get("ex_assign_public_ip")),
             tags={"Name": arguments["name"], **arguments["ex_metadata"]},
+            rung=rung,
         )
         node = self._driver.create_node(**merged)
         if self._is_gone(node):

@@ -13,11 +13,14 @@ from libcloud.utils.xml import findall
 
 from arvnodeman.cloud.ec2_requests import describe
 from arvnodeman.cloud.operator_options import public_key, words
+from arvnodeman.fleet.values.rungs import Rung
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
 LARGEST_VOLUME = 16384  # GB, of a general purpose SSD
+SUBNET = "subnet-"  # what ids of subnets begin with
+RESERVED = "CapacityReservationSpecification.CapacityReservationTarget."
 DEVICE = "/dev/xvdt"  # where existing images look for scratch space
 
 
@@ -73,9 +76,22 @@ class Setup:
         """GB of the volume that is needed, whether EC2 has such large ones or not; 0: none."""
         return int(scratch / 1000) + 1 - int(disk) if scratch > disk * 1000 else 0
 
-    def additions(self, *, subnet: bool, public: bool, tags: Mapping[str, str]) -> dict[str, str | None]:
+    def subnet_of(self, rung: Rung) -> str | None:
+        """The subnet that a request at this rung names."""
+        if rung.zone.startswith(SUBNET):
+            return rung.zone
+        return next(iter(self.subnets), None) if not rung.zone else None
+
+    def additions(
+        self, *, subnet: bool, public: bool, tags: Mapping[str, str], rung: Rung | None = None
+    ) -> dict[str, str | None]:
         """Parameters of RunInstances that libcloud does not know. `tags`: for the volumes."""
         added: dict[str, str | None] = {"MetadataOptions.HttpTokens": self.imds}
+        if rung is not None and rung.zone and not subnet:
+            added["Placement.AvailabilityZone"] = rung.zone
+        if rung is not None and rung.reservation:
+            kind = "ResourceGroupArn" if rung.reservation.startswith("arn:") else "Id"
+            added[f"{RESERVED}CapacityReservation{kind}"] = rung.reservation
         if self.groups and not subnet:  # libcloud takes groups by id only together with a subnet (row G8)
             place = "NetworkInterface.1." if public else ""
             added |= {f"{place}SecurityGroupId.{number}": group for number, group in enumerate(self.groups, 1)}

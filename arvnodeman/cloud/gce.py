@@ -33,6 +33,7 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
+from arvnodeman.fleet.values.rungs import zone_of
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
@@ -60,6 +61,7 @@ class GCEDriver(LibcloudDriver):
             "ex_disks_gce_struct",
             "ex_nic_gce_struct",
             "ex_preemptible",
+            "ex_reservation",
         }
     )
     secret_credentials = frozenset({"key"})
@@ -73,6 +75,7 @@ class GCEDriver(LibcloudDriver):
         create = settings.cloud.create
         self._project = settings.cloud.credentials.get("project", Secret("")).reveal()
         self._zone = settings.cloud.credentials.get("datacenter", Secret("")).reveal()
+        self._zones = {rung.zone for size in settings.sizes for rung in size.ladder if rung.zone} | {self._zone}
         self._network_tags = words(settings.cloud.listing.get("tags"))
         self._accounts = _service_accounts(settings, create.get("service_accounts"))
         self._ssh_key = public_key(settings)
@@ -115,7 +118,8 @@ class GCEDriver(LibcloudDriver):
     def _listed(self) -> Iterable[Any]:
         """Nodes with all the network tags that we ask for; the cloud is not asked to filter (row H3)."""
         wanted = set(self._network_tags)
-        return [node for node in self._driver.list_nodes() if wanted <= _network_tags_of(node)]
+        nodes = self._driver.list_nodes(ex_zone="all") if len(self._zones) > 1 else self._driver.list_nodes()
+        return [node for node in nodes if wanted <= _network_tags_of(node)]
 
     def _is_ours(self, tags: Mapping[str, str]) -> bool:
         return bool(self._network_tags) or super()._is_ours(tags)
@@ -140,13 +144,13 @@ class GCEDriver(LibcloudDriver):
 
     def _libcloud_size(self, size: NodeSize) -> Any:
         made = super()._libcloud_size(size)
-        made.extra = {"selfLink": self._link(f"zones/{self._zone}/machineTypes/{size.provider_name}")}
+        made.extra = {"selfLink": self._link(f"zones/{self._zone_of(size)}/machineTypes/{size.provider_name}")}
         return made
 
     def _libcloud_node(self, node: CloudNode) -> Any:
         """The node as it is now: requests go by its name, which may be another's by now; writing its metadata needs
         their newest fingerprint (row H9)."""
-        fresh = self._driver.ex_get_node(node.name, self._zone or None)
+        fresh = self._driver.ex_get_node(node.name, zone_of(node.rung) or self._zone or None)
         if str(fresh.id) != node.id:
             raise RemoteFailure(RemoteError(ErrorKind.GONE, f"{node.name} is not {node.id} but {fresh.id}"))
         return fresh
@@ -181,11 +185,19 @@ class GCEDriver(LibcloudDriver):
             "ex_preemptible": size.preemptible or None,
             **self._networks(),
         }
+        if size.rung is not None and size.rung.zone:
+            arguments["location"] = self._driver.ex_get_zone(size.rung.zone)
+        if size.rung is not None and size.rung.reservation:
+            arguments["ex_reservation"] = size.rung.reservation
         if "external_ip" not in self._free_create_options:
             arguments["external_ip"] = None
         return arguments
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _zone_of(self, size: NodeSize) -> str:
+        """The zone in which a node of this size is made."""
+        return (size.rung.zone if size.rung is not None else "") or self._zone
 
     def _link(self, path: str) -> str:
         """A full link for a path within the project; links and `projects/…` paths stay what they are."""
@@ -197,7 +209,8 @@ class GCEDriver(LibcloudDriver):
         """The boot disk, which goes when the node goes (row H4), and for scratch one local SSD (row H6)."""
         free = self._free_create_options
         kind = free.get("ex_disk_type") or "pd-standard"
-        parameters = {"diskName": name, "diskType": self._disk_type(kind), "sourceImage": self._image()}
+        zone = self._zone_of(size)
+        parameters = {"diskName": name, "diskType": self._disk_type(kind, zone), "sourceImage": self._image()}
         if free.get("ex_disk_size"):
             parameters["diskSizeGb"] = free["ex_disk_size"]
         boot = {
@@ -219,12 +232,12 @@ class GCEDriver(LibcloudDriver):
             "autoDelete": True,
             "type": "SCRATCH",
             "deviceName": "tmp",
-            "initializeParams": {"diskType": self._disk_type("local-ssd")},
+            "initializeParams": {"diskType": self._disk_type("local-ssd", zone)},
         }
         return [boot, ssd]
 
-    def _disk_type(self, kind: str) -> str:
-        return self._link(kind if "/" in kind else f"zones/{self._zone}/diskTypes/{kind}")
+    def _disk_type(self, kind: str, zone: str) -> str:
+        return self._link(kind if "/" in kind else f"zones/{zone}/diskTypes/{kind}")
 
     def _image(self) -> str:
         """The link of the image: a name is looked for in our own project, then in Google's (row H8)."""

@@ -3,6 +3,7 @@
 * Making one asks the cloud nothing: libcloud's fetches an access token, all zones and all regions.
 * A list is read to its last page, and a page that lacks a zone is a failure. A node is shown without its boot disk: to
   show the disk libcloud lists all disks of the project, and loses a node whose disk that list lacks.
+* A node can be made of capacity that is reserved; libcloud knows of none.
 * An empty answer is a failure; libcloud takes it for success, whatever its status says.
 * Destroying and writing metadata do not wait for the operation. Creating does, at most `timeout` seconds: only the
   operation tells that there is no capacity.
@@ -133,6 +134,8 @@ class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types
         link = f"https://{self.connection.host}{self.base_path}/zones/{short}"
         return GCEZone(short, short, None, None, None, self, {"selfLink": link})
 
+    _reservation = ""  # that the next node is made of
+
     def list_nodes(self, ex_zone: Any = None, ex_use_disk_cache: bool = True) -> list[Any]:
         """All nodes of the zone, or of all zones where no `datacenter` was given."""
         return self._understood(self._listed("instances", self._set_zone(ex_zone)), self._to_node)
@@ -145,7 +148,9 @@ class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types
 
     @functools.wraps(GCENodeDriver.create_node)
     def create_node(self, name: str, size: Any, image: Any = None, **options: Any) -> Any:
-        """Create a node. Where one of this name exists, and the same boot made it, that is the answer (row D7)."""
+        """Create a node. Where one of this name exists, and the same boot made it, that is the answer (row D7).
+        `ex_reservation`: the name of the reservation that it is made of."""
+        self._reservation = options.pop("ex_reservation", "")
         try:
             return super().create_node(name, size, image, **options)
         except ResourceExistsError:
@@ -154,6 +159,16 @@ class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types
             if not token or metadata_of(node).get(TOKEN_TAG) != token:
                 raise
             return node
+
+    def _create_node_req(self, *args: Any, **options: Any) -> tuple[str, dict[str, Any]]:
+        request, data = super()._create_node_req(*args, **options)
+        if self._reservation:
+            data["reservationAffinity"] = {
+                "consumeReservationType": "SPECIFIC_RESERVATION",
+                "key": "compute.googleapis.com/reservation-name",
+                "values": [self._reservation],
+            }
+        return request, data
 
     def destroy_node(self, node: Any, destroy_boot_disk: bool = False, ex_sync: bool = False) -> bool:
         """Destroy a node; its boot disk goes with it (row H4)."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import libcloud.compute.base as lc
 from libcloud.common.types import MalformedResponseError
 from libcloud.compute.types import NodeState
-from libcloud.utils.iso8601 import ParseError
 
 from arvnodeman.cloud.addresses import best_address
 from arvnodeman.cloud.base import (
     DIRECTIVE_TAG,
     FQDN_TAG,
     PRICE_TAG,
+    RUNG_TAG,
     SIZE_TAG,
     TOKEN_TAG,
     CloudDriver,
@@ -31,6 +31,7 @@ from arvnodeman.cloud.base import (
 )
 from arvnodeman.cloud.create_options import free_options
 from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, cloud_failure, fatal_cause, kind_of_fault, translating
+from arvnodeman.cloud.listed_sizes import STRANGE, provider_size
 from arvnodeman.cloud.listening import Listener
 from arvnodeman.cloud.operator_options import TagRule, check_tags
 from arvnodeman.cloud.redaction import one_line, shown
@@ -54,8 +55,6 @@ if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
 _T = TypeVar("_T")
-STRANGE = (AttributeError, LookupError, TypeError, ValueError, OverflowError, ParseError)
-"""What odd data makes our code and libcloud's raise."""
 _log = logging.getLogger("ComputeNodeDriver")
 
 
@@ -107,7 +106,7 @@ class LibcloudDriver(Listener, CloudDriver):
         """See CloudDriver."""
         with self._translating():
             listed = self._driver.list_sizes()
-        sizes = tuple(size for size in (self._provider_size(each) for each in listed or ()) if size is not None)
+        sizes = tuple(size for size in map(provider_size, listed or ()) if size is not None)
         if not sizes:
             raise cloud_failure(ErrorKind.TRANSIENT, "the cloud lists no sizes")
         return sizes
@@ -179,7 +178,9 @@ class LibcloudDriver(Listener, CloudDriver):
     def _create_tags(self, size: NodeSize, record: NodeRecord, token: str) -> dict[str, str]:
         """The tags of a new node: what our listing looks for, what the operator wants, what we keep there."""
         tags = {**tag_filters(self._settings.cloud.create), **self._filters, SIZE_TAG: size.id, TOKEN_TAG: token}
-        if record.is_name:
+        if size.rung is not None:
+            tags[RUNG_TAG] = size.rung.key
+        if record.is_name or size.rung is not None:
             tags[PRICE_TAG] = f"{size.price:g}"
         return {**tags, FQDN_TAG: record.fqdn} if record.fqdn else tags
 
@@ -281,12 +282,6 @@ class LibcloudDriver(Listener, CloudDriver):
     def _preemptible(self, _node: Any) -> bool:
         return False
 
-    def _cores(self, size: Any) -> float:
-        """Cores of a listed size, wherever libcloud keeps them; 0: unknown."""
-        extra = getattr(size, "extra", None) or {}
-        places = (extra.get("vcpu"), extra.get("vcpus"), extra.get("guestCpus"), extra.get("numberOfCores"))
-        return next((float(cores) for cores in (*places, getattr(size, "vcpus", None)) if cores), 0.0)
-
     @abstractmethod
     def name_of(self, record: NodeRecord) -> str:
         """The name of the cloud node that is made for a record."""
@@ -356,6 +351,8 @@ class LibcloudDriver(Listener, CloudDriver):
                 node, f"tag {DIRECTIVE_TAG}", lambda _: read_directive(tags.get(DIRECTIVE_TAG, "")), None
             ),
             address=self._address(node),
+            rung=tags.get(RUNG_TAG, ""),
+            pending=RUNG_TAG in tags and getattr(node, "state", None) == NodeState.PENDING,
         )
 
     def _address(self, node: Any) -> str | None:
@@ -371,21 +368,6 @@ class LibcloudDriver(Listener, CloudDriver):
         except STRANGE as error:
             _log.warning("ignored the %s of cloud node %s: %s", what, shown(getattr(node, "id", None)), shown(error))
             return otherwise
-
-    def _provider_size(self, size: Any) -> ProviderSize | None:
-        try:
-            return ProviderSize(
-                id=str(size.id),
-                name=str(size.name),
-                ram=float(size.ram or 0),
-                disk=float(size.disk or 0),
-                bandwidth=float(size.bandwidth or 0),
-                price=float(size.price) if size.price else None,  # 0 is no price
-                cores=self._cores(size),
-            )
-        except STRANGE as error:
-            _log.warning("ignored cloud size %s: %s", shown(getattr(size, "id", size)), shown(error))
-            return None
 
     def _loaded_startup(self) -> Startup:
         path = self._settings.cloud.create.get("user_data") if "user_data" in self.create_options else None

@@ -150,13 +150,14 @@ class OpenStackDriver(LibcloudDriver):
             "ex_userdata": self._startup_text(size, record, ping_url, script),
             "ex_metadata": self._create_tags(size, record, token),
         }
+        zone = size.rung.zone if size.rung is not None else ""
         networks = [SimpleNamespace(id=self._network(name)) for name in words(create.get("networks"))]
         groups = [SimpleNamespace(name=name) for name in words(create.get("ex_security_groups"))]
         optional = {
             "networks": networks,
             "ex_security_groups": groups,
             "ex_keyname": create.get("ex_keyname"),
-            "ex_availability_zone": create.get("ex_availability_zone"),
+            "ex_availability_zone": zone or create.get("ex_availability_zone"),
         }
         return arguments | {name: value for name, value in optional.items() if value}
 

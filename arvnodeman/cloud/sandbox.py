@@ -131,6 +131,7 @@ class SandboxNodeDriver(lc.NodeDriver):  # type: ignore[misc]  # libcloud has no
         ex_tags: Mapping[str, str] | None = None,
         ex_user_data: str = "",
         ex_preemptible: bool = False,
+        ex_zone: str = "",
         ex_token: str = "",
     ) -> Any:
         """Create a node; the same token answers the same node."""
@@ -141,6 +142,7 @@ class SandboxNodeDriver(lc.NodeDriver):  # type: ignore[misc]  # libcloud has no
             "user_data": ex_user_data,
             "preemptible": ex_preemptible,
             "token": ex_token,
+            **({"zone": ex_zone} if ex_zone else {}),
         }
         return self._node_of(self.connection.ask("POST", "/nodes", request))
 
@@ -229,6 +231,7 @@ class SandboxDriver(LibcloudDriver):
             "ex_tags": self._create_tags(size, record, token),
             "ex_user_data": ping_url.reveal() or f"{NODE_NAME}{record.hostname}",
             "ex_preemptible": size.preemptible,
+            "ex_zone": size.rung.zone if size.rung is not None else "",
             "ex_token": token,
         }
 

@@ -57,6 +57,7 @@ class TemplateDriver(LibcloudDriver):
             "ex_tags": self._create_tags(size, record, token),
             "ex_user_data": self._startup_text(size, record, ping_url, otherwise=ping_url.reveal()),
             "ex_preemptible": size.preemptible,
+            "ex_zone": size.rung.zone if size.rung is not None else "",  # where the cloud has several
             "ex_token": token,  # where the cloud knows such a thing
         }
 

@@ -7,8 +7,8 @@ Its HTTP API, spoken by cloud/sandbox.py (routes.py serves it). JSON bodies; eve
                                    "bandwidth"}, ...]}
     GET    /cloud/nodes?page=N     {"nodes": [NODE, ...], "next": N+1 or null}; pages of 100 (SiteOptions.page), from
                                    page 0; terminated nodes are listed for a while, as EC2 does
-    POST   /cloud/nodes            {"name", "size", "tags", "user_data" (the ping URL), "preemptible", "token"} -> NODE;
-                                   the same token answers the same node
+    POST   /cloud/nodes            {"name", "size", "tags", "user_data" (the ping URL), "preemptible", "zone", "token"}
+                                   -> NODE; the same token answers the same node
     DELETE /cloud/nodes/ID         {}; also while it is shutting down; NoSuchNode once it is terminated
     PUT    /cloud/nodes/ID/tags    {"tags": {...}} merges into its tags, null takes one away -> NODE
 
@@ -107,6 +107,7 @@ class NodeRequest:
     tags: Mapping[str, str] = field(default_factory=dict)
     user_data: str = ""
     preemptible: bool = False
+    zone: str = ""
     token: str = ""
     id: str = ""  # of the node, where somebody else has named it
 
@@ -118,7 +119,7 @@ def node_request(body: object) -> NodeRequest:
     for key in ("name", "size"):
         if not isinstance(body.get(key), str) or not body[key]:
             raise CloudError("InvalidParameter", f"{key} must be a text that is not empty")
-    for key in ("user_data", "token"):
+    for key in ("user_data", "zone", "token"):
         if not isinstance(body.get(key, ""), str):
             raise CloudError("InvalidParameter", f"{key} must be a text")
     tags = body.get("tags") or {}
@@ -132,6 +133,7 @@ def node_request(body: object) -> NodeRequest:
         tags=tags,
         user_data=body.get("user_data", ""),
         preemptible=body.get("preemptible", False),
+        zone=body.get("zone", ""),
         token=body.get("token", ""),
     )
 
@@ -244,6 +246,8 @@ class Cloud:
             raise CloudError("QuotaExceeded", "the account may have no more nodes")
         if self._strikes("create-capacity", request.name, size.id):
             raise CloudError("InsufficientCapacity", f"no capacity for size {size.id}")
+        if request.zone and self._strikes("zone-full", request.name, request.zone):
+            raise CloudError("InsufficientCapacity", f"no capacity in zone {request.zone}")
 
     def destroy(self, node_id: str) -> None:
         """DELETE /cloud/nodes/ID. Raises CloudError; with `hang` set it has worked all the same."""

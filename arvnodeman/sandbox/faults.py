@@ -45,6 +45,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("http-unavailable", Where.REQUEST, "503, and nothing is done"),
         Fault("create-quota", Where.CREATE, "create answers QuotaExceeded"),
         Fault("create-capacity", Where.CREATE, "create answers InsufficientCapacity; scope: the size"),
+        Fault("zone-full", Where.CREATE, "create in a zone answers InsufficientCapacity; scope: the zone"),
         Fault("create-invalid", Where.CREATE, "create answers InvalidParameter; scope: the size"),
         Fault("create-throttled", Where.CREATE, "create answers Throttled with Retry-After"),
         Fault("create-lost", Where.CREATE, "create works, but its answer is lost: it hangs, then 503"),

@@ -16,7 +16,8 @@ from dataclasses import replace
 
 from arvnodeman.config.daemon import ARVADOS_CONTAINER
 from arvnodeman.fleet.outlook.ahead import Placing
-from arvnodeman.fleet.values.model import Job, JobShape, Place
+from arvnodeman.fleet.values.model import Job, JobShape
+from arvnodeman.fleet.values.places import Place
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.scheduler.base import WaitingJobs
 from arvnodeman.slurm.accounting import Ledger

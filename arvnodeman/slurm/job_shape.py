@@ -12,7 +12,8 @@ from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.features import SIZE_FEATURE, NoFeatures, named, size_needed
 from arvnodeman.fleet.values.gres import Gres
-from arvnodeman.fleet.values.model import ANYWHERE, JobOwner, JobShape, Needs, Place
+from arvnodeman.fleet.values.model import JobOwner, JobShape
+from arvnodeman.fleet.values.places import ANYWHERE, Needs, Place
 from arvnodeman.slurm import gres
 from arvnodeman.slurm.sharing import AskedCpus, AskedMemory, SharingRules, footprint
 

@@ -12,7 +12,8 @@ from arvnodeman.fleet.plan.plan import unsatisfiable
 from arvnodeman.fleet.plan.vain import words_of
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.features import SIZE_FEATURE, NoFeatures, meets
-from arvnodeman.fleet.values.model import ANYWHERE, NOBODY, JobShape, Policy
+from arvnodeman.fleet.values.model import NOBODY, JobShape, Policy
+from arvnodeman.fleet.values.places import ANYWHERE
 from arvnodeman.traces.job import JobEnding, TracedJob
 
 RESERVATIONS = "jobs that asked for a reservation, and are played without: {}"

@@ -12,7 +12,8 @@ import pytest
 from daemon_process import DaemonProcess
 from slurm_stage import SPEED, Stage, need_slurm, stage
 
-from arvnodeman.fleet.values.model import Job, JobOwner, Place
+from arvnodeman.fleet.values.model import Job, JobOwner
+from arvnodeman.fleet.values.places import Place
 from arvnodeman.sandbox.process import SiteProcess
 from arvnodeman.slurm.keeping import NamesInSlurm
 

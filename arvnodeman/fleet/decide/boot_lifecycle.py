@@ -14,7 +14,8 @@ from arvnodeman.fleet.outlook.ahead import serves
 from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import BackOff
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, ErrorKind, NodeSize, Place
+from arvnodeman.fleet.values.model import NO_LIMIT, ErrorKind, NodeSize
+from arvnodeman.fleet.values.places import ANYWHERE, Place
 
 TOGETHER = 0.1  # seconds in which boots that end are taken together, where their names go back
 BLIND = frozenset({BackOff.UNREADABLE, BackOff.UNSEEN})  # a node may be there, paid for, that nobody can see

@@ -31,7 +31,8 @@ from arvnodeman.fleet.plan.vain import (
     words_of,
 )
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import ANYWHERE, Job, JobShape, NodeSize
+from arvnodeman.fleet.values.model import Job, JobShape, NodeSize
+from arvnodeman.fleet.values.places import ANYWHERE
 from arvnodeman.fleet.values.reasons import span
 from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind

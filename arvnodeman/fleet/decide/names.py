@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.values.features import meets
-from arvnodeman.fleet.values.model import Needs, Zone
+from arvnodeman.fleet.values.places import Needs, Zone
 from arvnodeman.fleet.values.work import NodeWork
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import Job, JobShape, NodeRecord, Place
+from arvnodeman.fleet.values.model import Job, JobShape, NodeRecord
 from arvnodeman.fleet.values.placed import PlacedJob
+from arvnodeman.fleet.values.places import Place
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind
 

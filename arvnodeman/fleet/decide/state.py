@@ -30,7 +30,8 @@ from arvnodeman.fleet.sizes.bounds import Bounds
 from arvnodeman.fleet.sizes.limits import Quota, SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.gate import OPEN, Bar, Gate, Shut
-from arvnodeman.fleet.values.model import BootIntent, Job, JobShape, NodeRecord, NodeSize, Policy, Zone
+from arvnodeman.fleet.values.model import BootIntent, Job, JobShape, NodeRecord, NodeSize, Policy
+from arvnodeman.fleet.values.places import Zone
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.windows import ShutdownWindows
 

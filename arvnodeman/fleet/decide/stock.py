@@ -26,7 +26,8 @@ from arvnodeman.fleet.nodes.node import (
 from arvnodeman.fleet.plan import picture
 from arvnodeman.fleet.plan.picture import NO_SUPPLY, NOTHING, IdleBin, NodeTally, pool_of
 from arvnodeman.fleet.values.capacity import Capacity
-from arvnodeman.fleet.values.model import Directive, NodeState, Zone
+from arvnodeman.fleet.values.model import Directive, NodeState
+from arvnodeman.fleet.values.places import Zone
 from arvnodeman.fleet.values.work import WorkKind
 
 GOING = frozenset({Directive.DRAIN, Directive.KILL})

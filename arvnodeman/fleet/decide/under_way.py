@@ -9,7 +9,7 @@ from typing import TypeVar
 from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.plan.picture import Leaving, Pending, pool_of
-from arvnodeman.fleet.values.model import Zone
+from arvnodeman.fleet.values.places import Zone
 
 ZoneOf = Callable[[str | None], Zone]
 _T = TypeVar("_T")

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 
 from arvnodeman.fleet.outlook.accounting import Accounting
 from arvnodeman.fleet.values.gres import Gres
-from arvnodeman.fleet.values.model import NO_LIMIT, Job, JobOwner, JobShape, Place, Zone
+from arvnodeman.fleet.values.model import NO_LIMIT, Job, JobOwner, JobShape
 from arvnodeman.fleet.values.obstacles import NoSuchName, NotInside, Reserved
+from arvnodeman.fleet.values.places import Place, Zone
 from arvnodeman.fleet.values.reasons import Reason
 
 UNLIMITED = 365 * 86400.0  # seconds: what Slurm takes a job without a time limit for

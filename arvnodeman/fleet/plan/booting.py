@@ -15,7 +15,8 @@ from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.features import SIZE_FEATURE
-from arvnodeman.fleet.values.model import ANYWHERE, JobShape, NodeSize, Place
+from arvnodeman.fleet.values.model import JobShape, NodeSize
+from arvnodeman.fleet.values.places import ANYWHERE, Place
 from arvnodeman.fleet.values.reasons import Reason
 
 

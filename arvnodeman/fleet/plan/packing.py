@@ -20,7 +20,8 @@ from arvnodeman.fleet.sizes.fit import capacity_of, fits_in, how_many, less
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.gres import Gres
-from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, NodeSize, Place
+from arvnodeman.fleet.values.model import NO_LIMIT, NodeSize
+from arvnodeman.fleet.values.places import ANYWHERE, Place
 
 NOBODY: Mapping[Seeker, int] = MappingProxyType({})
 SPARE_PARTS = 8  # bins more than a job of several nodes needs, from which these are chosen

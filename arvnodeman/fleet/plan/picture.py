@@ -18,7 +18,8 @@ from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.gate import OPEN, Gate
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import JobShape, Policy, Zone
+from arvnodeman.fleet.values.model import JobShape, Policy
+from arvnodeman.fleet.values.places import Zone
 from arvnodeman.fleet.values.reasons import Reason
 
 IDLE, UNPAIRED, BOOTING, IN_GRACE = range(4)  # kinds of supply, in the order in which they are taken

@@ -19,7 +19,8 @@ from arvnodeman.fleet.plan.picture import NO_SUPPLY, Picture
 from arvnodeman.fleet.plan.wishlist import Group, Supply
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.features import SIZE_FEATURE
-from arvnodeman.fleet.values.model import ANYWHERE, NO_LIMIT, NodeSize, Place
+from arvnodeman.fleet.values.model import NO_LIMIT, NodeSize
+from arvnodeman.fleet.values.places import ANYWHERE, Place
 from arvnodeman.fleet.values.reasons import Reason
 
 Load = Mapping[Seeker, int]  # so many jobs of each, on one node

@@ -12,7 +12,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.plan.picture import IDLE, IN_GRACE, KINDS, NOTHING, size_of, zone_of
-from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize, Place
+from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize
+from arvnodeman.fleet.values.places import Place
 from arvnodeman.fleet.values.reasons import Reason
 
 Turns = Generator["Group", bool | None, None]

@@ -9,20 +9,18 @@ RAM and scratch are MB, disk is GB, prices are $/hour.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import lru_cache
-from typing import TypeAlias
 
 from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.keeps_hash import KeepsHash
+from arvnodeman.fleet.values.places import ANYWHERE, Place
+from arvnodeman.fleet.values.rungs import Purchase, Rung
 from arvnodeman.fleet.values.work import WaitKind
 
 DEFAULT_DOMAIN = "dynamic.compute"
 NO_LIMIT = 1 << 30  # nodes, jobs
-_NAMES_SHOWN = 8  # of a list of nodes, to people
 
 
 class NodeState(StrEnum):
@@ -143,11 +141,15 @@ class SizeSection:
     features: tuple[str, ...] = ()  # of Slurm, that its nodes have beside instancetype=NAME
     node_names: str = ""  # a host list: the names that are its nodes' alone; '': as their features say
     extra: tuple[tuple[str, str], ...] = ()  # free overrides, passed on to the driver
+    ladder: tuple[Rung, ...] = ()  # where and how its nodes can be had, in order; empty: as the other options say
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSize(KeepsHash):
-    """A section joined with what the provider offers. 0 is unknown, and meets any demand (row C22)."""
+    """A section joined with what the provider offers. 0 is unknown, and meets any demand (row C22).
+
+    Where it has a ladder, price is that of its first rung, until it is taken *at* a rung: so the cloud is asked for it,
+    and what it costs and whether it is preemptible follow from that."""
 
     __hash__ = KeepsHash.__hash__
 
@@ -166,6 +168,21 @@ class NodeSize(KeepsHash):
     gres: Gres = ()
     partitions: tuple[str, ...] = ()  # empty: any
     features: tuple[str, ...] = field(default=(), repr=False)  # beside instancetype=ID
+    ladder: tuple[Rung, ...] = field(default=(), repr=False)
+    rung: Rung | None = None  # at which it is asked for
+
+    def at(self, rung: Rung | None) -> NodeSize:
+        """It at one of its rungs; itself for None."""
+        if rung is None:
+            return self
+        price = self.price if rung.price is None else rung.price
+        preemptible = rung.purchase is Purchase.SPOT
+        return replace(self, price=price, preemptible=preemptible, ladder=(), rung=rung)
+
+    @property
+    def dearest(self) -> float:
+        """What its dearest rung costs, $/hour."""
+        return max([self.price if rung.price is None else rung.price for rung in self.ladder], default=self.price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +216,8 @@ class CloudNode:
     directive: OperatorDirective | None = None
     address: str | None = None
     token: str | None = None  # of the boot that made it, as tagged
+    rung: str = ""  # the key of the rung at which it was asked for, as tagged
+    pending: bool = False  # of one with a rung: the cloud has taken the request, and has not delivered it yet
 
     @property
     def goes_stopped(self) -> bool:
@@ -262,65 +281,6 @@ class JobOwner:
 
 
 NOBODY = JobOwner()
-
-
-Zone: TypeAlias = tuple[str, ...]
-"""The reservations of Slurm that the name of a node is in, in order; then the keys of the `Needs` that it meets, of
-those that jobs of the newest queue have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What a job asks of the names of its nodes, beside partitions and reservations."""
-
-    features: str = ""  # its constraint, see features.py; '' where it says no more than a size
-    required: tuple[str, ...] = ()  # names that it must have, all of them
-    excluded: tuple[str, ...] = ()  # names that it must not have
-    nodes: int = 1
-
-    @property
-    def key(self) -> str:
-        """It as a word, and a short one: a job may exclude thousands of names."""
-        return _key_of(self)
-
-    @property
-    def words(self) -> str:
-        """rack1&ssd, one of compute[1-3], none of compute7: for people."""
-        names = f"{'one' if len(self.required) > 1 else ''} of {_listed(self.required)}" if self.required else ""
-        none_of = f"none of {_listed(self.excluded)}" if self.excluded else ""
-        return ", ".join(filter(None, (self.features and f"the features {self.features}", names.strip(), none_of)))
-
-
-@lru_cache(maxsize=4096)
-def _key_of(needs: Needs) -> str:
-    parts = (needs.features, str(needs.nodes), ",".join(needs.required), ",".join(needs.excluded))
-    return "?" + hashlib.blake2s("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    """The first of some names, for people."""
-    more = len(names) - _NAMES_SHOWN
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMES_SHOWN])} and {more:,} more"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which names of nodes a job may have, by Slurm's reservations that these are in, and by what it needs of them."""
-
-    outside: tuple[str, ...] = ()  # none that is in one of these
-    inside: tuple[str, ...] = ()  # only such as are in one of these; empty: any
-    needs: Needs | None = None
-
-    def has(self, zone: Zone) -> bool:
-        """May it be a name of this zone?"""
-        if zone and any(name in self.outside for name in zone):
-            return False
-        if self.needs is not None and self.needs.key not in zone:
-            return False
-        return not self.inside or any(name in self.inside for name in zone)
-
-
-ANYWHERE = Place()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from arvnodeman.fleet.outlook.ahead import Outlook, Placing, Reservation
-from arvnodeman.fleet.values.model import ANYWHERE, Job, JobOwner, JobShape, Place
+from arvnodeman.fleet.values.model import Job, JobOwner, JobShape
+from arvnodeman.fleet.values.places import ANYWHERE, Place
 from arvnodeman.slurm.foresee import kinds_of
 
 NOW = 1_800_000_000.0

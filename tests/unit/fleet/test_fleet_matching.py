@@ -17,7 +17,8 @@ from arvnodeman.fleet.plan.wishlist import (
     match_exact,
     next_supply,
 )
-from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize, Place
+from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, NodeSize
+from arvnodeman.fleet.values.places import Place
 
 SIZES = [NodeSize(name, name, name, name, 1, 1.0, 1.0, 1.0, price) for name, price in (("s", 1.0), ("m", 2.0))]
 POOLS = ["s", "m", "s\nresv", "m\nresv"]

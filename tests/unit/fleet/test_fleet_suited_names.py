@@ -12,7 +12,8 @@ from world import MINUTE, ONE, World, jobs, policy
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PrepareRecord
 from arvnodeman.fleet.outlook.ahead import Outlook, Reservation
 from arvnodeman.fleet.values.features import meets
-from arvnodeman.fleet.values.model import JobShape, Needs, Place, SizeSection
+from arvnodeman.fleet.values.model import JobShape, SizeSection
+from arvnodeman.fleet.values.places import Needs, Place
 from arvnodeman.slurm.words import node_work, state_of
 
 RACKS = {"c1": "rack1", "c2": "rack2", "c3": "rack1", "c4": "rack3"}

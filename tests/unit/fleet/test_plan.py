@@ -46,7 +46,8 @@ from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.gate import Bar, Gate, Shut
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import JobShape, Place
+from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.fleet.values.places import Place
 from arvnodeman.fleet.values.reasons_of_use import InVain, KeptInVain, ProbeFirst
 
 # ---- pools -----------------------------------------------------------------------------------------------------------

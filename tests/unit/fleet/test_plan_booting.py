@@ -16,8 +16,9 @@ from arvnodeman.fleet.plan.plan import plan
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import JobShape, Place, SizeSection
+from arvnodeman.fleet.values.model import JobShape, SizeSection
 from arvnodeman.fleet.values.obstacles import NotInside, Reserved
+from arvnodeman.fleet.values.places import Place
 from arvnodeman.fleet.values.reasons_of_use import KeptInVain
 
 PROVEN = SizeHealth(proven=True)

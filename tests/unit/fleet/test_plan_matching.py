@@ -14,7 +14,8 @@ from arvnodeman.fleet.plan.vain import Memory
 from arvnodeman.fleet.plan.wishlist import Supply
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import JobShape, Place
+from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.fleet.values.places import Place
 
 RESTING = {size: SizeHealth(backing_off=BackOff.CAPACITY, until=T + 60) for size in ("small", "large")}
 COURSE = Place(inside=("course",))

@@ -16,7 +16,8 @@ from arvnodeman.fleet.plan.wishlist import Group
 from arvnodeman.fleet.sizes.fit import how_many, less
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
 from arvnodeman.fleet.values.gres import Gres
-from arvnodeman.fleet.values.model import JobShape, Place
+from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.fleet.values.places import Place
 
 
 def seeker(shape: JobShape, *places: int) -> Seeker:

@@ -18,7 +18,8 @@ from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
 from arvnodeman.fleet.values.gres import Gres
-from arvnodeman.fleet.values.model import JobShape, Place, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import JobShape, ProviderSize, SizeSection
+from arvnodeman.fleet.values.places import Place
 
 MENU = {"four": (4, 8000, 0.2, ()), "sixteen": (16, 64_000, 0.8, ()), "gpu": (8, 32_000, 2.0, (("gpu", 2),))}
 Booted = Counter[tuple[str, tuple[tuple[float, int], ...]]]

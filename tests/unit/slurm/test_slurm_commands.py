@@ -15,7 +15,8 @@ from unittest.mock import Mock
 import pytest
 from squeue_lines import behind
 
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, Place, RemoteFailure
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, RemoteFailure
+from arvnodeman.fleet.values.places import Place
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.commands import Slurm
 from arvnodeman.slurm.errors import (
