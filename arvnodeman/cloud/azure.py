@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import libcloud.compute.base as lc
 from libcloud.compute.drivers.azure_arm import AzureComputeGalleryImage, AzureNetwork
 from libcloud.compute.types import NodeState
 
+from arvnodeman.cloud.addresses import NodeAddress
 from arvnodeman.cloud.azure_libcloud import AzureNodes
 from arvnodeman.cloud.base import TOKEN_TAG, name_for_record
 from arvnodeman.cloud.error_tables import AZURE
@@ -65,6 +66,7 @@ class AzureDriver(LibcloudDriver):
         self._group = settings.cloud.listing.get("ex_resource_group", "")
         self._subscription = settings.cloud.credentials.get("subscription_id", Secret("")).reveal()
         self._ssh_key = public_key(settings)
+        self._interfaces: Mapping[str, Sequence[tuple[str, str]]] = {}  # id in small letters -> (address, subnet)
         self._faults: dict[tuple[str, str], str] = {}  # (id, token) -> why that node has failed
         super().__init__(settings, driver_class)
         create = settings.cloud.create
@@ -115,17 +117,28 @@ class AzureDriver(LibcloudDriver):
         return driver_class(**credentials(self._settings))
 
     def _listed(self) -> Iterable[Any]:
-        """Without addresses and power states, each of which would cost a request for each node (row I6)."""
+        """Without addresses and power states, each of which would cost a request for each node (row I6). Of a family
+        that is asked for, the interfaces of the group are listed, all at once."""
+        ask = getattr(self._driver, "ex_addresses_in", None)  # a driver_class may be without it
+        if ask is not None and self._settings.cloud.address_family != "any":
+            self._interfaces = ask(self._group)
         nodes: Iterable[Any] = self._driver.list_nodes(
             ex_resource_group=self._group, ex_fetch_nic=False, ex_fetch_power_state=False
         )
         return nodes
 
     def _cloud_node(self, node: Any, tags: Mapping[str, str]) -> CloudNode | None:
-        """Azure writes the parts of an id now in capitals and now not: ours are always the same. Addresses are not
-        listed, but within a virtual network the DNS knows each node by its name."""
+        """Azure writes the parts of an id now in capitals and now not: ours are always the same."""
         value = super()._cloud_node(node, tags)
-        return None if value is None else replace(value, id=self._id_of(value.name), address=value.name)
+        return None if value is None else replace(value, id=self._id_of(value.name))
+
+    def _addresses(self, node: Any) -> Iterable[NodeAddress]:
+        """Within a virtual network the DNS knows each node by its name. It has no addresses of IPv6."""
+        if self._settings.cloud.address_family == "any":
+            return [NodeAddress(node.name)]
+        subnet = self._settings.cloud.create.get("ex_subnet") or "default"
+        listed = self._interfaces.get(str(node.id).lower(), ())
+        return [NodeAddress(address, place=0 if below.lower() == subnet.lower() else 1) for address, below in listed]
 
     def _fault(self, node: Any) -> str:
         """A request of its own for a node that has failed: the list does not tell. Asked until it is known."""

@@ -145,6 +145,24 @@ class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no type
         action = f"{path}/networkInterfaces/{name}-nic"
         self.connection.request(action, params={"api-version": NIC_API_VERSION}, method="DELETE")
 
+    def ex_addresses_in(self, ex_resource_group: str) -> dict[str, list[tuple[str, str]]]:
+        """The private addresses of all machines of a resource group, each with the name of its subnet, by the
+        machine's id in small letters: that of its primary interface first."""
+        path = f"/subscriptions/{self.subscription_id}/resourceGroups/{ex_resource_group}/providers/Microsoft.Network"
+        found: dict[str, list[tuple[str, str]]] = {}
+        for item in self._items(f"{path}/networkInterfaces", NIC_API_VERSION):
+            try:
+                machine = (item["properties"].get("virtualMachine") or {}).get("id")
+                shown = list(map(_address_in, item["properties"].get("ipConfigurations") or ()))
+                primary = bool(item["properties"].get("primary"))
+            except _STRANGE:
+                _log.warning("ignored a malformed item of the cloud's interfaces: %s", named(item))
+                continue
+            if machine:
+                known = found.get(machine.lower(), [])
+                found[machine.lower()] = shown + known if primary else known + shown
+        return found
+
     def ex_fault_of(self, node: Any) -> str:
         """Why a node has failed, as `Code: message`; nothing where Azure does not say."""
         shown = self.connection.request(f"{node.id}/instanceView", params={"api-version": VM_API_VERSION}).object
@@ -185,6 +203,13 @@ class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no type
         elif state == "canceled":  # libcloud knows "failed" alone
             made.state = NodeState.ERROR
         return made
+
+
+def _address_in(configuration: Mapping[str, Any]) -> tuple[str, str]:
+    """The private address, '' where it has none yet, and the name of the subnet."""
+    properties = configuration["properties"]
+    subnet = str((properties.get("subnet") or {}).get("id") or "")
+    return str(properties.get("privateIPAddress") or ""), subnet.rpartition("/")[2]
 
 
 def missing_delete_options(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,9 @@ import libcloud.compute.base as lc
 from libcloud.compute.drivers.ec2 import NAMESPACE, EC2NetworkSubnet, EC2NodeDriver
 from libcloud.utils.xml import findall, findtext
 
+from arvnodeman.cloud.addresses import NodeAddress
 from arvnodeman.cloud.base import FQDN_TAG, SIZE_TAG, name_for_record
+from arvnodeman.cloud.ec2_addresses import addresses_of
 from arvnodeman.cloud.ec2_regions import endpoint_of, is_region, region_in
 from arvnodeman.cloud.ec2_requests import change_tags, describe, posting
 from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup, key_pair_of_process
@@ -211,7 +213,7 @@ class EC2Driver(LibcloudDriver):
             for item in findall(element=answer, xpath="reservationSet/item/instancesSet/item", namespace=NAMESPACE):
                 try:
                     node = self._driver._to_node(item)
-                    node.private_ips += _ipv6_addresses(item)
+                    node.extra["addresses"] = list(addresses_of(item, self._setup.subnets))
                     yield node
                 except STRANGE as error:
                     instance = findtext(element=item, xpath="instanceId", namespace=NAMESPACE)
@@ -237,6 +239,10 @@ class EC2Driver(LibcloudDriver):
 
     def _preemptible(self, node: Any) -> bool:
         return bool(node.extra.get("instance_lifecycle") == "spot")
+
+    def _addresses(self, node: Any) -> Iterable[NodeAddress]:
+        listed: Iterable[NodeAddress] = node.extra.get("addresses") or super()._addresses(node)
+        return listed
 
     def _provider_size_of(self, node: Any) -> str | None:
         kind = node.extra.get("instance_type")
@@ -275,13 +281,6 @@ class EC2Driver(LibcloudDriver):
 
 
 _NOTHING = RemoteError(ErrorKind.UNEXPECTED, "")
-
-
-def _ipv6_addresses(item: Any) -> list[str]:
-    """Of an instance, each once: libcloud does not read them, and an instance of a subnet without IPv4 has no other."""
-    paths = ("ipv6Address", "networkInterfaceSet/item/ipv6AddressesSet/item/ipv6Address")
-    found = (each.text for path in paths for each in findall(element=item, xpath=path, namespace=NAMESPACE))
-    return list(dict.fromkeys(text for text in found if text))
 
 
 def _is_elsewhere(error: RemoteError) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from libcloud.compute.types import NodeState
 
+from arvnodeman.cloud.addresses import AddressKind, NodeAddress
 from arvnodeman.cloud.base import name_for_record
 from arvnodeman.cloud.error_tables import GCE
 from arvnodeman.cloud.gce_libcloud import GCENodes, metadata_of
@@ -137,6 +138,24 @@ class GCEDriver(LibcloudDriver):
                 continue
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         return None
+
+    def _addresses(self, node: Any) -> Iterable[NodeAddress]:
+        """libcloud reads none of IPv6. Interfaces in the configured subnetwork, or network, come first."""
+        interfaces = node.extra.get("networkInterfaces")
+        if not isinstance(interfaces, list):
+            yield from super()._addresses(node)
+            return
+        create = self._settings.cloud.create
+        option = "subnetwork" if create.get("subnetwork") else "network"
+        wanted = _last_part(create.get(option))
+        for interface in interfaces:
+            place = 0 if wanted in ("", _last_part(interface.get(option))) else 1
+            for private in ("networkIP", "ipv6Address"):
+                yield NodeAddress(interface.get(private), AddressKind.PRIVATE, place)
+            for configs, public in (("accessConfigs", "natIP"), ("ipv6AccessConfigs", "externalIpv6")):
+                yield from (
+                    NodeAddress(each.get(public), AddressKind.PUBLIC, place) for each in interface.get(configs) or ()
+                )
 
     def _preemptible(self, node: Any) -> bool:
         scheduling = node.extra.get("scheduling") or {}
@@ -272,6 +291,10 @@ class GCEDriver(LibcloudDriver):
         if self._free_create_options.get("external_ip"):
             nic["accessConfigs"] = [{"name": "External NAT", "type": "ONE_TO_ONE_NAT"}]
         return nic
+
+
+def _last_part(link: str | None) -> str:
+    return (link or "").rstrip("/").rpartition("/")[2]
 
 
 def _network_tags_of(node: Any) -> set[str]:

@@ -230,8 +230,6 @@ class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types
             made.state = NodeState.STOPPING
         elif node.get("status") == "SUSPENDING":
             made.state = NodeState.SUSPENDED
-        made.private_ips = [address for address in made.private_ips if address]
-        made.public_ips = [address for address in made.public_ips if address]
         return made
 
 

@@ -15,7 +15,7 @@ import libcloud.compute.base as lc
 from libcloud.common.types import MalformedResponseError
 from libcloud.compute.types import NodeState
 
-from arvnodeman.cloud.addresses import best_address
+from arvnodeman.cloud.addresses import AddressKind, NodeAddress, best_address
 from arvnodeman.cloud.base import (
     DIRECTIVE_TAG,
     FQDN_TAG,
@@ -282,6 +282,11 @@ class LibcloudDriver(Listener, CloudDriver):
     def _preemptible(self, _node: Any) -> bool:
         return False
 
+    def _addresses(self, node: Any) -> Iterable[NodeAddress]:
+        """All its addresses, those of its first network interface first."""
+        yield from map(NodeAddress, node.private_ips or ())
+        yield from (NodeAddress(address, AddressKind.PUBLIC) for address in node.public_ips or ())
+
     @abstractmethod
     def name_of(self, record: NodeRecord) -> str:
         """The name of the cloud node that is made for a record."""
@@ -330,6 +335,8 @@ class LibcloudDriver(Listener, CloudDriver):
             _log.warning("ignored a cloud node without id or name: %s", shown(node))
             return None
         fault = self._of(node, "fault", self._shown_fault, "")
+        nowhere: tuple[str | None, str] = (None, "")
+        address, no_address = self._of(node, "addresses", self._address, nowhere)
         return CloudNode(
             id=str(node.id),
             name=str(node.name),
@@ -350,13 +357,14 @@ class LibcloudDriver(Listener, CloudDriver):
             directive=self._of(
                 node, f"tag {DIRECTIVE_TAG}", lambda _: read_directive(tags.get(DIRECTIVE_TAG, "")), None
             ),
-            address=self._address(node),
+            address=address,
+            no_address=no_address,
             rung=tags.get(RUNG_TAG, ""),
             pending=RUNG_TAG in tags and getattr(node, "state", None) == NodeState.PENDING,
         )
 
-    def _address(self, node: Any) -> str | None:
-        return best_address(node.private_ips or (), node.public_ips or ())
+    def _address(self, node: Any) -> tuple[str | None, str]:
+        return best_address(self._addresses(node), self._settings.cloud.address_family)
 
     def _shown_fault(self, node: Any) -> str:
         return one_line(self._fault(node), self._secrets, self._startup.hidden) if self._is_broken(node) else ""

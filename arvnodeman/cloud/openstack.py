@@ -5,14 +5,16 @@ Ours are the servers with the metadata that `[Cloud List] tag_NAME = VALUE` name
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from libcloud.compute.types import NodeState
 
+from arvnodeman.cloud.addresses import AddressKind, NodeAddress
 from arvnodeman.cloud.base import name_for_record
 from arvnodeman.cloud.error_tables import OPENSTACK
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
@@ -33,6 +35,7 @@ from arvnodeman.fleet.values.model import (
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
+_log = logging.getLogger("ComputeNodeDriver")
 _ID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 # A server's id is not known before it is created: the node asks the metadata service, else reads the firmware.
 _OWN_ID = f"""\
@@ -64,6 +67,7 @@ class OpenStackDriver(LibcloudDriver):
         if driver_class is OpenStackNodes:
             require(settings, ("key", "ex_force_auth_url"), ("image",))
         self._found: dict[tuple[str, str], str] = {}  # (kind, name) -> id, looked up once
+        self._network_names: dict[str, str] = {}  # id -> name, asked for once
         super().__init__(settings, driver_class)
         self._startup.hidden.keep(*map(str, self._free_create_options.get("ex_files", {}).values()))
 
@@ -124,6 +128,38 @@ class OpenStackDriver(LibcloudDriver):
     def _fault(self, node: Any) -> str:
         fault = (node.extra or {}).get("fault")
         return str(fault.get("message") or "") if isinstance(fault, Mapping) else ""
+
+    def _addresses(self, node: Any) -> Iterable[NodeAddress]:
+        """The networks in the order of the option, each with what is its own before what floats."""
+        networks = (node.extra or {}).get("addresses")
+        if not isinstance(networks, Mapping):
+            yield from super()._addresses(node)
+            return
+        order = self._names_of_networks() if len(networks) > 1 else ()
+        own = {str(address) for address in node.private_ips}
+        for label, addresses in networks.items():
+            place = order.index(label) if label in order else len(order)
+            for each in addresses:
+                floats = each.get("OS-EXT-IPS:type") == "floating"
+                kind = (
+                    AddressKind.FLOATING
+                    if floats
+                    else AddressKind.PRIVATE
+                    if each.get("addr") in own
+                    else AddressKind.PUBLIC
+                )
+                yield NodeAddress(each.get("addr"), kind, place)
+
+    def _names_of_networks(self) -> Sequence[str]:
+        """Those of the option, in its order; servers show names alone. An id whose name cannot be asked for stays."""
+        given = words(self._settings.cloud.create.get("networks"))
+        if not self._network_names and len(given) > 1 and any(_ID.fullmatch(each) for each in given):
+            try:
+                with self._translating():
+                    self._network_names = {str(each.id): str(each.name) for each in self._driver.ex_list_networks()}
+            except RemoteFailure as failure:
+                _log.debug("cannot ask for the names of networks: %s", failure.error.text)
+        return [self._network_names.get(each, each) for each in given]
 
     def _tags(self, node: Any) -> Mapping[str, str]:
         metadata = (getattr(node, "extra", None) or {}).get("metadata")

@@ -238,8 +238,8 @@ class SandboxDriver(LibcloudDriver):
     def _write_tags(self, node: CloudNode, changes: Mapping[str, str | None]) -> None:
         self._driver.ex_set_tags(node.id, changes)
 
-    def _address(self, node: Any) -> str | None:
-        return next(iter(node.public_ips), None)  # its nodes are all on this machine: loopback will do
+    def _address(self, node: Any) -> tuple[str | None, str]:
+        return next(iter(node.public_ips), None), ""  # its nodes are all on this machine: loopback will do
 
     def _preemptible(self, node: Any) -> bool:
         return bool(node.extra.get("preemptible"))

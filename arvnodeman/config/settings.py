@@ -121,6 +121,13 @@ class CloudSettings:
         example="54, 5, 1",
         at_once=True,
     )
+    address_family: str = option(
+        choice("any", "ipv4", "ipv6"),
+        "any",
+        "Of which family the address is at which Slurm is told to find a node; a node without such an address goes. "
+        "`any`: IPv4 where there is one, else IPv6. On azure `any` is the node's name, which the DNS of its network "
+        "knows, and the others cost a request for each list.",
+    )
     driver_class: str = option(DOTTED, "", "A class that replaces the cloud's libcloud driver. Empty: none.")
     credentials: Mapping[str, Secret] = free()
     listing: Mapping[str, str] = free()

@@ -297,4 +297,4 @@ def _what_failed(node: Node) -> tuple[BackOff | None, str]:
     if cloud.failed:
         said = reasons.CloudFailed(fault=cloud.fault).words(0)
         return (FAULTS.get(cloud.fault_kind) if cloud.fault_kind else None), said
-    return (BackOff.NO_ADDRESS, reasons.NO_ADDRESS) if node.lacks_address else (None, "")
+    return (BackOff.NO_ADDRESS, node.lacks.words(0)) if node.lacks else (None, "")

@@ -295,13 +295,14 @@ def _warn_namesake(state: State, node: Node, basis: Basis) -> None:
 
 def _warn_no_address(state: State, node: Node) -> None:
     """Once, while there is time yet: a node that nobody can find will not come up."""
-    if node.address_warned or node.been_up or not node.lacks_address or node.shutdown is not None:
+    lacks = node.lacks
+    if lacks is None or node.address_warned or node.been_up or node.shutdown is not None:
         return
     if state.t - node.first_seen >= ADDRESS_LATE * state.policy.boot_fail_after:
         node.address_warned = True
         text = "Cloud node %s (%s) has been listed for %.0f seconds, and %s"
         waited = state.t - node.first_seen
-        state.context.warning(text, node.cloud.name, node.id, waited, reasons.NO_ADDRESS)
+        state.context.warning(text, node.cloud.name, node.id, waited, lacks.words(state.t))
 
 
 def _warn_at_work(state: State, node: Node) -> None:

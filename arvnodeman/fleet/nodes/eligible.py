@@ -61,11 +61,11 @@ def _by_state(node: Node, basis: Basis) -> Reason:
     boot_ends = basis.t + basis.policy.boot_fail_after - node.age(basis)
     if node.state is UNPAIRED:
         if exceeded:
-            return reasons.NoAddress() if node.lacks_address else reasons.NeverPaired(age=node.age(basis))
-        return reasons.BootWait(until=boot_ends, lacks_address=node.lacks_address)
+            return node.lacks or reasons.NeverPaired(age=node.age(basis))
+        return reasons.BootWait(until=boot_ends, lacks=node.lacks)
     if exceeded or _window_open(node, basis):
         return node.down_cause if node.down_cause is not None else reasons.IsDown(why="it is down")
-    return reasons.BootWait(until=min(boot_ends, _opens_at(node, basis)), lacks_address=node.lacks_address)
+    return reasons.BootWait(until=min(boot_ends, _opens_at(node, basis)), lacks=node.lacks)
 
 
 def _window_open(node: Node, basis: Basis) -> bool:

@@ -155,16 +155,18 @@ class Node:
         return self.failed_polls >= FAILED_LISTS
 
     @property
-    def lacks_address(self) -> bool:
+    def lacks(self) -> reasons.NoAddress | None:
         """Somebody has to be told where it is, and the cloud shows no address of it."""
+        if self.cloud.address is not None or not self.listed:
+            return None
         record = self.record or self.prepared
-        return self.cloud.address is None and self.listed and record is not None and record.is_name
+        return reasons.NoAddress(shown=self.cloud.no_address) if record is not None and record.is_name else None
 
     @property
     def is_out_of_reach(self) -> bool:
         """It lacks an address and has never answered: it may have registered, and Slurm cannot find it."""
         answers = self.slurm is not None and self.slurm.responding
-        return self.lacks_address and not self.been_up and not answers
+        return self.lacks is not None and not self.been_up and not answers
 
     @property
     def slurm_busy(self) -> bool:
@@ -299,7 +301,7 @@ def judge_unpaired(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
     if not node.listed:
         return BOOTING, None  # until it counts as gone
     if node.boot_exceeded(basis) and basis.never_paired_known:
-        return DOWN, reasons.NoAddress() if node.lacks_address else reasons.NeverPaired(age=node.age(basis))
+        return DOWN, node.lacks or reasons.NeverPaired(age=node.age(basis))
     return UNPAIRED, None
 
 

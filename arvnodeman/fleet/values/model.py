@@ -215,6 +215,7 @@ class CloudNode:
     stopped: bool = False  # listed as stopped or preempted: it cannot be working
     directive: OperatorDirective | None = None
     address: str | None = None
+    no_address: str = ""  # why there is none though it has some: "no IPv6 address of it, only 10.0.0.5"
     token: str | None = None  # of the boot that made it, as tagged
     rung: str = ""  # the key of the rung at which it was asked for, as tagged
     pending: bool = False  # of one with a rung: the cloud has taken the request, and has not delivered it yet

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, NamedTuple
 
-NO_ADDRESS = "the cloud shows no address of it, so that Slurm cannot reach it"
-
 
 def span(seconds: float) -> str:
     """A duration for people: 43 s, 12 min, 3.5 h."""
@@ -107,11 +105,11 @@ class WindowShut(Reason):
 class BootWait(Reason):
     """It is younger than boot_fail_after, and gets time to come up."""
 
-    lacks_address: bool = False
+    lacks: NoAddress | None = None
 
     def words(self, t: float) -> str:
         """it has 20 min yet to come up."""
-        lacks = f"; {NO_ADDRESS}" if self.lacks_address else ""
+        lacks = f"; {self.lacks.words(t)}" if self.lacks else ""
         return f"it has {span((self.until or t) - t)} yet to come up{lacks}"
 
 
@@ -246,10 +244,11 @@ class NoAddress(Reason):
     """The cloud shows no address of it, and without one Slurm cannot reach it."""
 
     goes: ClassVar[bool] = True
+    shown: str = ""
 
     def words(self, t: float) -> str:
         """the cloud shows no address of it, so that Slurm cannot reach it."""
-        return NO_ADDRESS
+        return f"the cloud shows {self.shown or 'no address of it'}, so that Slurm cannot reach it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -395,37 +395,3 @@ def test_what_can_be_looked_up(peer: EC2Peer) -> None:
     told = failure(look_at_groups)
     assert (told.kind, told.hint) == (ErrorKind.REFUSED, "[Cloud Create] security_groups")
     assert "sg-0123456789abcdef0" in told.text
-
-
-# ---- addresses -------------------------------------------------------------------------------------------------------
-
-INSTANCE = """<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><reservationSet><item><instancesSet>
-<item><instanceId>i-1</instanceId><instanceState><name>running</name></instanceState>{}
-<tagSet><item><key>Name</key><value>compute1</value></item><item><key>{}</key><value>{}</value></item></tagSet>
-</item></instancesSet></item></reservationSet></DescribeInstancesResponse>"""
-ONE_V6 = "<ipv6Address>2001:db8:1::5</ipv6Address>"
-TWO_V6 = (
-    "<networkInterfaceSet><item><ipv6AddressesSet><item><ipv6Address>2001:db8:1::6</ipv6Address></item>"
-    "<item><ipv6Address>2001:db8:1::7</ipv6Address></item></ipv6AddressesSet></item></networkInterfaceSet>"
-)
-
-
-@pytest.mark.parametrize(
-    ("said", "address"),
-    [
-        (ONE_V6, "2001:db8:1::5"),
-        (TWO_V6, "2001:db8:1::6"),
-        (ONE_V6 + TWO_V6, "2001:db8:1::5"),
-        (f"<privateIpAddress>10.0.0.5</privateIpAddress>{TWO_V6}", "10.0.0.5"),
-        (f"<ipAddress>198.51.100.7</ipAddress>{ONE_V6}", "198.51.100.7"),
-        ("<privateIpAddress>10.0.0.5</privateIpAddress><ipAddress>198.51.100.7</ipAddress>", "10.0.0.5"),
-        ("", None),
-    ],
-)
-def test_an_instance_of_a_subnet_without_ipv4_has_its_address(peer: EC2Peer, said: str, address: str | None) -> None:
-    """It had none: libcloud reads no IPv6 addresses of instances."""
-    driver = peer.driver()
-    ((name, value),) = driver._filters.items()  # type: ignore[attr-defined]
-    peer.answer_with(Verb.LIST, 200, INSTANCE.format(said, name, value))
-    (node,) = driver.list_nodes()
-    assert node.address == address

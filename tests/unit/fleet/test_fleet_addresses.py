@@ -108,3 +108,18 @@ def test_where_nodes_report_themselves_no_address_is_needed() -> None:
     world.obey()
     world.cycle(every=MINUTE, times=10)
     assert not [line for line in world.log(30) if "address" in line]
+
+
+def test_why_its_addresses_will_not_do_is_said() -> None:
+    """It has one, but of another family than Slurm is to be told."""
+    why = "no IPv6 address of it ([Cloud] address_family), only 10.0.0.5"
+    world = begun()
+    (identity,) = world.cloud
+    world.cloud[identity] = replace(world.cloud[identity], no_address=why)
+    minutes(world, 10)
+    told = f"the cloud shows {why}, so that Slurm cannot reach it"
+    assert told in world.fleet.view.nodes[identity].why.words(world.fleet.view.t)
+    assert len([line for line in world.log(30) if told in line]) == 1
+    while not world.destroyed():
+        minutes(world, 1)
+    assert any(f"did not come up: {told}" in line for line in world.log(30))
