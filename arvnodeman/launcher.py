@@ -20,6 +20,7 @@ from daemon import DaemonContext
 
 from arvnodeman.actors.base import FATAL_TEXT, Supervision
 from arvnodeman.actors.crew import Crew
+from arvnodeman.cloud import throttle
 from arvnodeman.cloud.registry import check_driver
 from arvnodeman.config import ConfigError, Settings, load
 from arvnodeman.fleet.brain import Brain
@@ -240,6 +241,7 @@ class Daemon:
             say=self._crew.say,
             history=self._recorder.chronicle,
             dry_run=self._dry_run,
+            request_rates=throttle.rates,
         )
 
     def _wait_for_stop(self) -> Signal:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcloud.compute.base as lc
 from libcloud.compute.drivers.azure_arm import AzureComputeGalleryImage, AzureNetwork
@@ -27,6 +27,7 @@ from arvnodeman.cloud.errors import cloud_failure
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require
 from arvnodeman.cloud.redaction import shown
+from arvnodeman.cloud.throttle import Allowance, Allowances, Op
 from arvnodeman.cloud.user_data import node_data_script
 from arvnodeman.config.cloud_options import options_of_create
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteFailure, Secret
@@ -48,6 +49,8 @@ class AzureDriver(LibcloudDriver):
     """[Cloud Credentials] tenant_id, subscription_id, key (application), secret, region."""
 
     errors = AZURE
+    allowances: ClassVar[Allowances] = {Op.CREATE: Allowance(100, 500 / 60), Op.DESTROY: Allowance(100, 500 / 60)}
+    # learn.microsoft.com/azure/virtual-machines/compute-throttling-limits: 500 a minute (and 1,500 at once)
     gone_states = frozenset({NodeState.TERMINATED, NodeState.STOPPING})
     broken_states = frozenset({NodeState.ERROR, NodeState.UNKNOWN})  # row I4
     create_options = options_of_create("azure")

@@ -30,7 +30,7 @@ from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.listed_sizes import STRANGE, provider_size
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.redaction import shown
-from arvnodeman.cloud.throttle import Op
+from arvnodeman.cloud.throttle import Allowance, Allowances, Op
 from arvnodeman.config.cloud_options import options_of_create
 from arvnodeman.config.option import nearest
 from arvnodeman.fleet.values.model import (
@@ -64,6 +64,12 @@ class EC2Driver(LibcloudDriver):
         | {"ex_mincount", "ex_maxcount"}
     )
     tag_rule = TagRule(r"(?!aws:).{1,128}", "1 to 128 characters that do not begin with aws:", 256)
+    allowances: ClassVar[Allowances] = {
+        Op.CREATE: Allowance(5, 2),
+        Op.DESTROY: Allowance(100, 5),
+        Op.TAG: Allowance(100, 10),
+    }
+    # docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html: RunInstances, TerminateInstances, CreateTags
     largest_startup = 16_384  # docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html: before it is encoded
     gone_words: ClassVar[frozenset[str]] = frozenset({"shutting-down", "terminated"})
     stopped_words: ClassVar[frozenset[str]] = frozenset({"stopping", "stopped"})
@@ -108,7 +114,7 @@ class EC2Driver(LibcloudDriver):
 
     def sync_fqdn(self, node: CloudNode, fqdn: str) -> None:
         """See CloudDriver. Kept in the tag Name."""
-        with self._translating():
+        with self._translating(), self._paced(Op.TAG):
             self._write_tags(node, {"Name": fqdn})
 
     def lookups(self) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -148,16 +154,15 @@ class EC2Driver(LibcloudDriver):
         boot, kind = arguments["ex_clienttoken"], arguments["size"].id
         rung: Rung | None = arguments["rung"]
         if rung is not None:
-            self._bucket.take(Op.CREATE)
-            subnet = self._setup.subnet_of(rung)
-            return self._run_instance(arguments, f"{boot}/{rung.key}", subnet)
+            with self._paced(Op.CREATE):
+                return self._run_instance(arguments, f"{boot}/{rung.key}", self._setup.subnet_of(rung))
         lacking: list[Exception] = []
         for subnet in self._subnets.order(boot, kind) or (None,):
-            self._bucket.take(Op.CREATE)
             try:
-                if subnet is not None:
-                    self._subnets.asked(boot, subnet)
-                node = self._run_instance(arguments, f"{boot}/{subnet}", subnet)
+                with self._paced(Op.CREATE):
+                    if subnet is not None:
+                        self._subnets.asked(boot, subnet)
+                    node = self._run_instance(arguments, f"{boot}/{subnet}", subnet)
             except Exception as error:
                 known = classify(error, self.errors, self._secrets, hidden=self._startup.hidden)
                 if known is not None and known.kind is not ErrorKind.TRANSIENT:

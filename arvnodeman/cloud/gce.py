@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from libcloud.compute.types import NodeState
 
@@ -23,6 +23,7 @@ from arvnodeman.cloud.error_tables import GCE
 from arvnodeman.cloud.gce_libcloud import GCENodes, metadata_of
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require, words
+from arvnodeman.cloud.throttle import Allowance, Allowances, Op
 from arvnodeman.config import ConfigError
 from arvnodeman.config.cloud_options import options_of_create
 from arvnodeman.fleet.values.model import (
@@ -50,6 +51,8 @@ class GCEDriver(LibcloudDriver):
     """[Cloud Credentials] user_id, key (path of a JSON or PEM file), project, datacenter (the zone)."""
 
     errors = GCE
+    allowances: ClassVar[Allowances] = {Op.CREATE: Allowance(25, 25), Op.DESTROY: Allowance(25, 25)}
+    # docs.cloud.google.com/compute/api-quota: 1,500 requests a minute that change something
     gone_states = frozenset({NodeState.TERMINATED, NodeState.STOPPING})
     create_options = options_of_create("gce")
     own_arguments = frozenset(

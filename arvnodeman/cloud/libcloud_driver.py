@@ -30,13 +30,14 @@ from arvnodeman.cloud.base import (
     tag_filters,
 )
 from arvnodeman.cloud.create_options import free_options
-from arvnodeman.cloud.errors import COMMON, ErrorTable, classify, cloud_failure, fatal_cause, kind_of_fault, translating
+from arvnodeman.cloud.errors import classify, cloud_failure, fatal_cause, kind_of_fault, translating
 from arvnodeman.cloud.listed_sizes import STRANGE, provider_size
 from arvnodeman.cloud.listening import Listener
 from arvnodeman.cloud.operator_options import TagRule, check_tags
+from arvnodeman.cloud.pacing import Paced
 from arvnodeman.cloud.redaction import one_line, shown
 from arvnodeman.cloud.startup import Startup
-from arvnodeman.cloud.throttle import Op, bucket_of_process
+from arvnodeman.cloud.throttle import Op
 from arvnodeman.cloud.user_data import BadTemplate
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.values.model import (
@@ -58,14 +59,13 @@ _T = TypeVar("_T")
 _log = logging.getLogger("ComputeNodeDriver")
 
 
-class LibcloudDriver(Listener, CloudDriver):
+class LibcloudDriver(Listener, Paced, CloudDriver):
     """A CloudDriver on a libcloud NodeDriver.
 
     driver_class: the libcloud class; [Cloud] driver_class puts another in its place. Raises ConfigError when the
     libcloud class does not take the credentials or the options of [Cloud Create].
     """
 
-    errors: ClassVar[ErrorTable] = COMMON
     gone_states: ClassVar[frozenset[Any]] = frozenset({NodeState.TERMINATED})
     stopped_states: ClassVar[frozenset[Any]] = frozenset({NodeState.STOPPED, NodeState.SUSPENDED, NodeState.PAUSED})
     broken_states: ClassVar[frozenset[Any]] = frozenset()
@@ -94,7 +94,7 @@ class LibcloudDriver(Listener, CloudDriver):
         except (TypeError, ValueError, LookupError) as error:  # what libcloud's constructors raise for odd arguments
             wrong = one_line(str(error), self._secrets)
             raise ConfigError((f"{settings.path}: [Cloud Credentials]: the driver refuses them: {wrong}",)) from None
-        self._bucket = bucket_of_process(settings.daemon.max_cloud_ops_per_second)
+        self._keep_pace(settings)
         self._listen()
         taken = (self._driver.create_node, self.create_options, self.own_arguments)
         self._free_create_options = free_options(settings.cloud.create, *taken, self._mistake, self.json_options)
@@ -149,8 +149,7 @@ class LibcloudDriver(Listener, CloudDriver):
 
     def destroy_node(self, node: CloudNode) -> None:
         """See CloudDriver."""
-        self._bucket.take(Op.DESTROY)
-        with self._translating():
+        with self._translating(), self._paced(Op.DESTROY):
             destroyed = self._driver.destroy_node(self._libcloud_node(node))
         if not destroyed:
             raise cloud_failure(ErrorKind.TRANSIENT, f"the cloud did not destroy {node.id}: it answered {destroyed}")
@@ -161,12 +160,12 @@ class LibcloudDriver(Listener, CloudDriver):
 
     def sync_fqdn(self, node: CloudNode, fqdn: str) -> None:
         """See CloudDriver. Kept in the tag `hostname`."""
-        with self._translating():
+        with self._translating(), self._paced(Op.TAG):
             self._write_tags(node, {FQDN_TAG: fqdn})
 
     def set_directive(self, node: CloudNode, directive: OperatorDirective | None) -> None:
         """See CloudDriver."""
-        with self._translating():
+        with self._translating(), self._paced(Op.TAG):
             self._write_tags(node, {DIRECTIVE_TAG: directive_text(directive) if directive else None})
 
     # ---- for the drivers -------------------------------------------------------------------------------------------
@@ -186,8 +185,8 @@ class LibcloudDriver(Listener, CloudDriver):
 
     def _ask_for_node(self, arguments: Mapping[str, Any]) -> Any:
         """Send the create request; the libcloud node."""
-        self._bucket.take(Op.CREATE)
-        return self._driver.create_node(**{**self._free_create_options, **arguments})
+        with self._paced(Op.CREATE):
+            return self._driver.create_node(**{**self._free_create_options, **arguments})
 
     def _answer_for_node(self, arguments: Mapping[str, Any], ping_url: Secret) -> Any:
         """Send the create request; the libcloud node. Raises RemoteFailure UNREADABLE for a yes that cannot be read."""

@@ -1,7 +1,14 @@
-"""How many requests a second we send to the cloud that create or destroy: `[Daemon] max_cloud_ops_per_second`.
+"""How many requests a second we send to the cloud that create, destroy or tag: `[Daemon] max_cloud_ops_per_second`.
 
-One bucket of tokens serves all operators of the process. It fills at that rate, and holds what one second brings, so
-that a few boots at once are not held up. Destroys come first: while one waits, no create gets a token.
+Buckets of tokens serve all operators of the process. With `auto` there is one for each kind of request, which begins
+with what the cloud documents (`Allowance`). With a number there is one for creates and destroys together, which fills
+at that rate at most, and holds what one second brings; destroys come first: while one waits, no create gets a token.
+Tags are then not counted, and with 0 nothing is.
+
+A bucket adapts. The cloud's first word that there are too many halves its rate, empties it, and closes it for as long
+as the cloud says (Retry-After); such words on requests that had left before are echoes, and change nothing. While
+requests are held up by the bucket and none is refused, its rate grows: quickly before the first refusal, then by a
+tenth of what it began with in a second.
 
 A request waits in its operator for LONGEST seconds at most. One that would wait longer is refused as throttled, with
 the time at which it is to come back, each a little later than the one before: the Fleet plans it as it plans any
@@ -13,45 +20,77 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 LONGEST = 2.0  # seconds that a request may wait in an operator
+MOST = 100.0  # requests a second to which a bucket without a limit of its own grows
+SLOWEST = 1 / 16  # of the rate that it begins with: no bucket becomes slower
+QUICK, STEADY = 0.2, 0.1  # growth: of a request for each that is answered; of the first rate in a second
+PRESSED = 1.0  # seconds for which a bucket that held a request up counts as the one that holds up
 _WHOLE = 1 - 1e-9  # of a token: sums of fractions are a little off
 
 
 class Op(Enum):
-    """What the limit counts."""
+    """What the limits count."""
 
     CREATE = "create"
     DESTROY = "destroy"
+    TAG = "tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """So many requests at once, after that so many a second."""
+
+    burst: float
+    rate: float
+
+
+Allowances = Mapping[Op, Allowance]
+UNDOCUMENTED: Allowances = {Op.CREATE: Allowance(10, 10), Op.DESTROY: Allowance(10, 10)}
+"""Of a cloud that says nothing of limits."""
 
 
 class TokenBucket:
     """One bucket. Many threads may take from it.
 
-    rate: tokens a second; 0: no limit. clock: steady seconds. wait: waits on the condition for so many seconds at most.
+    clock: steady seconds. wait: waits on the condition for so many seconds at most.
     """
 
     def __init__(
         self,
-        rate: float,
+        allowance: Allowance,
+        most: float = MOST,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
     ) -> None:
-        self._rate = rate
-        self._most = max(1.0, rate)
+        """most: requests a second that its rate never exceeds."""
+        self._allowance = allowance
+        self._most = max(most, allowance.rate)
+        self._rate = allowance.rate
         self._clock = clock
         self._wait = wait
         self._changed = threading.Condition()
-        self._tokens = self._most
+        self._tokens = allowance.burst
         self._filled_at = clock()
+        self._closed_until: dict[Op, float] = {}  # the cloud said so
         self._destroys_waiting = 0
         self._booked_until = float("-inf")  # by requests that were told to come back
+        self._pressed_until = float("-inf")
+        self._slowed_at: float | None = None  # when the cloud last said that there are too many
         self._waited = 0.0
         self._refused = 0
+
+    @property
+    def rate(self) -> float:
+        """Requests a second, now."""
+        with self._changed:
+            return self._rate
 
     @property
     def waited(self) -> float:
@@ -65,59 +104,142 @@ class TokenBucket:
         with self._changed:
             return self._refused
 
-    def take(self, op: Op) -> None:
-        """Take a token, waiting for it up to LONGEST seconds. Raises RemoteFailure THROTTLED after that."""
-        if self._rate <= 0:
-            return
+    def take(self, op: Op) -> float:
+        """Take a token, waiting for it up to LONGEST seconds; the moment at which the request leaves. Raises
+        RemoteFailure THROTTLED after that."""
         with self._changed:
             start = self._clock()
             self._destroys_waiting += op is Op.DESTROY
             try:
                 while not self._may_go(op):
-                    left = start + LONGEST - self._clock()
+                    now = self._clock()
+                    self._pressed_until = now + PRESSED
+                    left = start + LONGEST - now
                     if left <= 0:
-                        raise self._refusal()
-                    self._wait(self._changed, min(left, self._until_next()))
+                        raise self._refusal(op)
+                    self._wait(self._changed, min(left, self._until_next(op)))
                 self._tokens -= 1
+                return self._clock()
             finally:
                 self._destroys_waiting -= op is Op.DESTROY
                 self._waited += self._clock() - start
                 self._changed.notify_all()
 
-    def _may_go(self, op: Op) -> bool:
+    def answered(self) -> None:
+        """The cloud has taken a request."""
+        with self._changed:
+            if self._clock() > self._pressed_until:
+                return  # nothing was held up: more would not be used
+            self._fill()
+            step = QUICK if self._slowed_at is None else STEADY * self._allowance.rate / self._rate
+            self._rate = min(self._most, self._rate + step)
+
+    def throttled(self, op: Op, sent: float, wait: float | None) -> None:
+        """The cloud has refused a request, which left at that moment, since there are too many. `wait`: seconds for
+        which it wants none, where it says."""
+        with self._changed:
+            now = self._clock()
+            self._closed_until[op] = max(self._closed_until.get(op, now), now + (wait or 0.0))
+            if self._slowed_at is not None and sent <= self._slowed_at:
+                return
+            self._fill()
+            self._slowed_at, self._tokens = now, 0.0
+            self._rate = max(self._rate / 2, self._allowance.rate * SLOWEST)
+
+    def _fill(self) -> None:
         now = self._clock()
-        self._tokens = min(self._most, self._tokens + (now - self._filled_at) * self._rate)
+        self._tokens = min(self._allowance.burst, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
+
+    def _may_go(self, op: Op) -> bool:
+        self._fill()
+        if self._clock() < self._closed_until.get(op, float("-inf")):
+            return False
         return self._tokens >= _WHOLE and (op is Op.DESTROY or not self._destroys_waiting)
 
-    def _until_next(self) -> float:
-        return max((1 - self._tokens) / self._rate, 0.001)
+    def _until_next(self, op: Op) -> float:
+        closed = self._closed_until.get(op, float("-inf")) - self._clock()
+        return max((1 - self._tokens) / self._rate, closed, 0.001)
 
-    def _refusal(self) -> RemoteFailure:
+    def _refusal(self, op: Op) -> RemoteFailure:
         now = self._clock()
-        self._booked_until = max(self._booked_until, now) + 1 / self._rate
+        opens = self._closed_until.get(op, now)
+        self._booked_until = max(self._booked_until, opens, now) + 1 / self._rate
         self._refused += 1
-        text = f"max_cloud_ops_per_second allows {self._rate:g} a second"
+        text = f"max_cloud_ops_per_second allows {self._rate:.3g} a second"
+        if self._slowed_at is not None:
+            text += f", since the cloud throttled {op.value} requests"
         return RemoteFailure(RemoteError(ErrorKind.THROTTLED, text, retry_after=self._booked_until - now))
 
 
-_buckets: dict[float, TokenBucket] = {}
+class Limiter:
+    """The buckets of one cloud. Many threads may use it."""
+
+    def __init__(self, buckets: Mapping[Op, TokenBucket]) -> None:
+        """What has no bucket is not limited."""
+        self.buckets = buckets
+
+    @classmethod
+    def of(cls, limit: float | None, allowances: Allowances) -> Limiter:
+        """As max_cloud_ops_per_second says: None is `auto`."""
+        if limit is None:
+            return cls({op: TokenBucket(each) for op, each in allowances.items()})
+        if limit <= 0:
+            return cls({})
+        shared = TokenBucket(Allowance(max(1.0, limit), limit), most=limit)
+        return cls({Op.CREATE: shared, Op.DESTROY: shared})
+
+    @contextmanager
+    def request(self, op: Op, throttles: Callable[[Exception], RemoteError | None]) -> Iterator[None]:
+        """Round a request: waits for its turn, and heeds what the cloud says. `throttles`: what an error that the
+        request raises means, None where it does not say that there are too many. Raises RemoteFailure THROTTLED where
+        the wait would be long."""
+        bucket = self.buckets.get(op)
+        if bucket is None:
+            yield
+            return
+        sent = bucket.take(op)
+        try:
+            yield
+        except Exception as error:
+            known = throttles(error)
+            if known is not None:
+                bucket.throttled(op, sent, known.retry_after)
+            raise
+        bucket.answered()
+
+
+_limiters: dict[tuple[str, float | None], Limiter] = {}
 _lock = threading.Lock()
 
 
-def bucket_of_process(rate: float) -> TokenBucket:
-    """The one bucket that all drivers of this process with the same rate share."""
+def limiter_of_process(cloud: str, limit: float | None, allowances: Allowances) -> Limiter:
+    """The one that all drivers of this process for this cloud share. limit: None is `auto`."""
     with _lock:
-        return _buckets.setdefault(rate, TokenBucket(rate))
+        known = (cloud, limit)
+        if known not in _limiters:
+            _limiters[known] = Limiter.of(limit, allowances)
+        return _limiters[known]
+
+
+def _buckets() -> list[TokenBucket]:
+    with _lock:
+        found = [bucket for limiter in _limiters.values() for bucket in limiter.buckets.values()]
+    return list(dict.fromkeys(found))  # one may serve two kinds of request
+
+
+def rates() -> dict[str, float]:
+    """Requests a second that are allowed now, by kind: none where there is no limit."""
+    with _lock:
+        limiters = list(_limiters.values())
+    return {op.value: bucket.rate for limiter in limiters for op, bucket in limiter.buckets.items()}
 
 
 def total_waited() -> float:
     """Seconds that requests of this process have waited in operators for max_cloud_ops_per_second."""
-    with _lock:
-        return sum(bucket.waited for bucket in _buckets.values())
+    return sum(bucket.waited for bucket in _buckets())
 
 
 def total_refused() -> int:
     """Requests of this process that were put off for max_cloud_ops_per_second."""
-    with _lock:
-        return sum(bucket.refused for bucket in _buckets.values())
+    return sum(bucket.refused for bucket in _buckets())

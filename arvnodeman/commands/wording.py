@@ -266,6 +266,9 @@ def size(shown: SizeShown, limits: StatusShown) -> Iterator[str]:
         f"{limits.node_quota}, slots {limits.slot_quota}; "
         f"{cap if limits.max_total_price else 'no price limit'}"
     )
+    if limits.cloud_requests_per_second:
+        allowed = (f"{rate:.3g} to {kind}" for kind, rate in limits.cloud_requests_per_second.items())
+        yield f"  requests to the cloud: at most {', '.join(allowed)} a second now"
 
 
 def decision(shown: DecisionShown) -> str:

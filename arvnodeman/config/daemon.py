@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
-from arvnodeman.config.kinds import FOLDER, HOSTLIST, NUMBER, TEXT, TEXTS, WHOLE, YES_NO, choice
+from arvnodeman.config.kinds import FOLDER, HOSTLIST, NUMBER, NUMBER_OR_AUTO, TEXT, TEXTS, WHOLE, YES_NO, choice
 from arvnodeman.config.option import DAEMON, option, section
 
 if TYPE_CHECKING:
@@ -208,10 +208,12 @@ class DaemonSettings:
         low=2,
         high=1000,
     )
-    max_cloud_ops_per_second: float = option(
-        NUMBER,
-        "10",
-        "Requests to the cloud that create or destroy a node, all together; destroys come first. 0: no limit.",
+    max_cloud_ops_per_second: float | None = option(
+        NUMBER_OR_AUTO,
+        "auto",
+        "How many requests go to the cloud. `auto`: creates, destroys and tags each begin with what the cloud "
+        "documents, grow faster while none is refused for it, and slow down to half at the first that is. A number: "
+        "creates and destroys, all together, begin with that and are never more; destroys come first. 0: no limit.",
         "requests/second",
         low=0,
         high=10_000,

@@ -21,6 +21,7 @@ LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 SHOWN = 60  # characters of a bad value that an error line shows
 LARGEST = 1e9  # what a larger number is taken for: 31 years as seconds; no wait, date or JSON ends at that
 PORT_LIMIT = 65535
+AUTO = "auto"
 
 _LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}  # as the logging module has them
 _HOST = re.compile(r"(?:http://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?", re.ASCII)
@@ -94,6 +95,10 @@ def _within(option: Option, number: float, text: str) -> float:
     if option.high is not None and number > option.high:
         raise ValueError(f"{_shown(option, text)} is too large")
     return min(number, LARGEST)
+
+
+def _number_or_auto(option: Option, text: str) -> float | None:
+    return None if text.lower() == AUTO else _number(option, text)
 
 
 def _yes_no(option: Option, text: str) -> bool:
@@ -196,6 +201,7 @@ SECRET = Kind("secret text", lambda _option, text: Secret(text), Secret(""), sec
 WORD = Kind("one word, kept secret", _word, Secret(""), secret=True)
 WHOLE = Kind("a whole number", _whole, None)
 NUMBER = Kind("a number", _number, None)
+NUMBER_OR_AUTO: Kind[float | None] = Kind("auto or a number", _number_or_auto, None)  # None: auto
 YES_NO = Kind("yes or no", _yes_no, None)
 LEVEL = Kind("the name of a log level", _level, choices=LEVELS)
 WINDOWS = Kind(

@@ -124,6 +124,7 @@ class StatusShown(Struct, frozen=True, gc=False):
     polls: list[PollShown]
     reload_refused: Annotated[Number, Meta(description="when the newest reload was refused")] | UnsetType = UNSET
     reload_problems: Annotated[list[str], Meta(description="why, a line each, as in the log")] | UnsetType = UNSET
+    cloud_requests_per_second: Annotated[dict[str, Number], Meta(description="allowed now")] | UnsetType = UNSET
 
 
 class OperationShown(Struct, frozen=True, gc=False):

@@ -66,6 +66,12 @@ def span(which: Span) -> Read:
 # ---- readers with labels ---------------------------------------------------------------------------------------------
 
 
+def request_rates(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """What the limits of our own allow now, by kind of request."""
+    for kind, rate in reading.source.request_rates().items():
+        yield (kind,), rate
+
+
 def nodes(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     """By state and size; sizes without a node are 0."""
     view = reading.now.view

@@ -169,6 +169,13 @@ METRICS: tuple[Metric, ...] = (
         one(lambda _reading: throttle.total_refused()),
     ),
     Metric(
+        "own_limit_requests_per_second",
+        G,
+        "Requests to the cloud that max_cloud_ops_per_second allows now, a second; none where there is no limit.",
+        read.request_rates,
+        ("kind",),
+    ),
+    Metric(
         "boots",
         C,
         "How boots ended: up, failed (the node never came up), failed_KIND (the cloud itself called the node failed), "

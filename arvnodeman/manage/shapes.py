@@ -84,6 +84,7 @@ def status(source: Source) -> StatusShown:
         polls=polls(source),
         reload_refused=UNSET if refused is None else round(refused.at, 3),
         reload_problems=UNSET if refused is None else list(refused.problems),
+        cloud_requests_per_second={kind: round(rate, 3) for kind, rate in source.request_rates().items()} or UNSET,
     )
 
 

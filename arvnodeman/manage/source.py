@@ -33,6 +33,7 @@ class Source:
     say: Callable[[OperatorSaid | RetryAsked], bool] = _nobody_listens  # True: the brain has heard it
     history: Chronicle = field(default_factory=Chronicle)
     dry_run: bool = False
+    request_rates: Callable[[], Mapping[str, float]] = dict  # requests a second that go to the cloud at most, by kind
 
     @property
     def restarts(self) -> Mapping[str, int]:

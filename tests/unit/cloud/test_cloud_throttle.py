@@ -1,14 +1,24 @@
-"""The bucket that limits create and destroy requests, on a clock that only its own waits move."""
+"""The buckets that limit requests to the cloud, on a clock that only their own waits move."""
 
 from __future__ import annotations
 
 import itertools
 import threading
+from functools import partial
 
 import pytest
 
 from arvnodeman.cloud import throttle
-from arvnodeman.cloud.throttle import LONGEST, Op, TokenBucket, bucket_of_process
+from arvnodeman.cloud.throttle import (
+    LONGEST,
+    MOST,
+    UNDOCUMENTED,
+    Allowance,
+    Limiter,
+    Op,
+    TokenBucket,
+    limiter_of_process,
+)
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 
@@ -27,13 +37,32 @@ class Clock:
         self.now += seconds
 
 
+class Bucket:
+    """The cloud's own."""
+
+    def __init__(self, clock: Clock, most: float, rate: float) -> None:
+        self.clock, self.most, self.rate, self.tokens, self.at = clock, most, rate, most, clock.now
+
+    def take(self) -> bool:
+        self.tokens = min(self.most, self.tokens + (self.clock.now - self.at) * self.rate)
+        self.at = self.clock.now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 def bucket(rate: float, clock: Clock) -> TokenBucket:
-    return TokenBucket(rate, clock, clock.wait)
+    return TokenBucket(Allowance(max(1.0, rate), rate), rate, clock, clock.wait)
+
+
+def growing(allowance: Allowance, clock: Clock) -> TokenBucket:
+    return TokenBucket(allowance, MOST, clock, clock.wait)
 
 
 def refusal(bucket: TokenBucket, op: Op = Op.CREATE) -> RemoteError:
@@ -68,11 +97,12 @@ def test_less_than_one_a_second(clock: Clock) -> None:
     assert clock.now == pytest.approx(1002.0)
 
 
-def test_no_limit(clock: Clock) -> None:
-    limited = bucket(0, clock)
+def test_no_limit() -> None:
+    free = Limiter.of(0.0, UNDOCUMENTED)
     for _ in range(1000):
-        limited.take(Op.CREATE)
-    assert limited.waited == 0
+        with free.request(Op.CREATE, lambda _error: None):
+            pass
+    assert free.buckets == {}
 
 
 def test_who_would_wait_too_long_is_told_when_to_come_back(clock: Clock) -> None:
@@ -115,7 +145,7 @@ def test_while_a_destroy_waits_no_create_gets_a_token(clock: Clock) -> None:
                 condition.acquire()
         clock.wait(condition, seconds)
 
-    limited = TokenBucket(1, clock, wait)
+    limited = TokenBucket(Allowance(1, 1), 1, clock, wait)
     limited.take(Op.CREATE)
 
     def destroy() -> None:
@@ -133,16 +163,148 @@ def test_while_a_destroy_waits_no_create_gets_a_token(clock: Clock) -> None:
     assert order == ["destroy"]
 
 
-def test_one_bucket_for_all_drivers_of_the_process(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    monkeypatch.setattr(throttle, "_buckets", {})
-    shared = bucket_of_process(7)
-    assert bucket_of_process(7) is shared
+def test_one_limiter_for_all_drivers_of_the_process(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(throttle, "_limiters", {})
+    shared = limiter_of_process("here", 7, UNDOCUMENTED)
+    assert limiter_of_process("here", 7, UNDOCUMENTED) is shared
+    assert throttle.rates() == {"create": 7, "destroy": 7}
     assert throttle.total_waited() == 0
-    throttle._buckets[7] = bucket(0.25, clock)
-    throttle._buckets[7].take(Op.CREATE)
-    refusal(throttle._buckets[7])
+    slow = bucket(0.25, clock)
+    shared.buckets = {Op.CREATE: slow, Op.DESTROY: slow}
+    slow.take(Op.CREATE)
+    refusal(slow)
     assert throttle.total_waited() == pytest.approx(LONGEST)
     assert throttle.total_refused() == 1
+
+
+def test_auto_begins_each_kind_of_request_with_what_the_cloud_documents() -> None:
+    limiter = Limiter.of(None, {Op.CREATE: Allowance(5, 2), Op.TAG: Allowance(100, 10)})
+    assert {op: each.rate for op, each in limiter.buckets.items()} == {Op.CREATE: 2, Op.TAG: 10}
+
+
+def test_a_number_is_for_creates_and_destroys_together_and_never_exceeded(clock: Clock) -> None:
+    limiter = Limiter.of(3.0, {Op.CREATE: Allowance(5, 2), Op.TAG: Allowance(100, 10)})
+    assert set(limiter.buckets) == {Op.CREATE, Op.DESTROY}
+    assert limiter.buckets[Op.CREATE] is limiter.buckets[Op.DESTROY]
+    limited = bucket(3, clock)
+    for _ in range(50):
+        limited.take(Op.CREATE)
+        limited.answered()
+    assert limited.rate == 3
+
+
+def test_its_rate_grows_while_it_holds_requests_up_and_none_is_refused(clock: Clock) -> None:
+    limited = growing(Allowance(5, 2), clock)
+    for _ in range(5):
+        limited.take(Op.CREATE)
+        limited.answered()
+    assert limited.rate == 2  # nothing was held up
+    for _ in range(2000):
+        limited.take(Op.CREATE)
+        limited.answered()
+    assert clock.now < 1000 + 60
+    assert limited.rate == MOST
+
+
+def test_who_asks_for_little_does_not_make_it_grow(clock: Clock) -> None:
+    limited = growing(Allowance(5, 2), clock)
+    for _ in range(1000):
+        limited.take(Op.CREATE)
+        limited.answered()
+        clock.now += 1
+    assert limited.rate == 2
+
+
+def test_the_first_refusal_halves_its_rate_and_its_echoes_do_not(clock: Clock) -> None:
+    limited = growing(Allowance(5, 8), clock)
+    sent = [limited.take(Op.CREATE) for _ in range(5)]
+    clock.now += 0.2
+    for each in sent:
+        limited.throttled(Op.CREATE, each, None)
+    assert limited.rate == 4
+    clock.now += 1
+    limited.throttled(Op.CREATE, limited.take(Op.CREATE), None)
+    assert limited.rate == 2
+
+
+def test_it_is_empty_after_a_refusal(clock: Clock) -> None:
+    limited = growing(Allowance(5, 2), clock)
+    limited.throttled(Op.CREATE, limited.take(Op.CREATE), None)
+    before = clock.now
+    limited.take(Op.CREATE)
+    assert clock.now - before == pytest.approx(1)
+
+
+def test_it_is_closed_for_as_long_as_the_cloud_says(clock: Clock) -> None:
+    limited = growing(Allowance(5, 2), clock)
+    limited.throttled(Op.CREATE, limited.take(Op.CREATE), 30.0)
+    told = refusal(limited)
+    assert told.retry_after is not None
+    assert clock.now + told.retry_after >= 1000 + 30
+    assert "throttled create requests" in told.text
+    clock.now = 1031.0
+    limited.take(Op.CREATE)
+
+
+def test_what_the_cloud_says_of_creates_holds_no_destroy_up(clock: Clock) -> None:
+    limited = bucket(4, clock)
+    limited.throttled(Op.CREATE, limited.take(Op.CREATE), 60.0)
+    limited.take(Op.DESTROY)
+    assert clock.now - 1000 < 1
+
+
+def test_after_a_refusal_it_comes_back_by_a_tenth_of_its_first_rate_in_a_second(clock: Clock) -> None:
+    limited = growing(Allowance(5, 2), clock)
+    limited.throttled(Op.CREATE, limited.take(Op.CREATE), None)
+    assert limited.rate == 1
+    began = clock.now
+    while limited.rate < 2:
+        limited.take(Op.CREATE)
+        limited.answered()
+    assert 4 <= clock.now - began <= 7
+
+
+def test_no_row_of_refusals_stops_it_for_good(clock: Clock) -> None:
+    limited = growing(Allowance(5, 8), clock)
+    for _ in range(30):
+        clock.now += 10
+        limited.throttled(Op.CREATE, limited.take(Op.CREATE), None)
+    assert limited.rate == 0.5
+
+
+def _means(means: RemoteError | None, _error: Exception) -> RemoteError | None:
+    return means
+
+
+def test_a_limiter_heeds_what_an_error_says_of_it(clock: Clock) -> None:
+    limited = growing(Allowance(5, 2), clock)
+    limiter = Limiter({Op.CREATE: limited})
+    known = RemoteError(ErrorKind.THROTTLED, "slow down", retry_after=1.0)
+    for means, rate in ((None, 2), (known, 1)):
+        with pytest.raises(ValueError, match="no"), limiter.request(Op.CREATE, partial(_means, means)):
+            raise ValueError("no")
+        assert limited.rate == rate
+
+
+def test_against_a_cloud_that_throttles_as_ec2_documents_most_of_its_rate_is_used(clock: Clock) -> None:
+    """Five at once, two a second; ours does not know how many the account has left when it begins."""
+    limited = growing(Allowance(5, 2), clock)
+    theirs = Bucket(clock, 5, 2)
+    done = refused = 0
+    while clock.now < 1000 + 300:
+        try:
+            sent = limited.take(Op.CREATE)
+        except RemoteFailure as failure:
+            clock.now += failure.error.retry_after or 1.0
+            continue
+        if theirs.take():
+            done += 1
+            limited.answered()
+        else:
+            refused += 1
+            limited.throttled(Op.CREATE, sent, None)
+    assert done > 0.7 * (5 + 2 * 300)
+    assert refused < done / 10
 
 
 def test_many_threads_together_take_no_more_than_there_is(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:

@@ -88,6 +88,7 @@ class Managed:
         self.vitals.past = Past(End(ExitKind.WATCHDOG, "a poller"), {"watchdog": 2})
         self.waits = JobWaits()
         self.hears = True
+        self.rates: dict[str, float] = {}  # requests to the cloud a second
         self.recorder = Recorder(self.world.published, self.vitals, step=60.0)
         self.source = Source(
             settings=lambda: self._settings,
@@ -97,6 +98,7 @@ class Managed:
             say=self._say,
             history=self.recorder.chronicle,
             dry_run=dry_run,
+            request_rates=lambda: self.rates,
         )
         self._settings = settings(folder, token)
         self.application: Application = make_application(self.source)

@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from managed_world import Managed, jobs, policy
 from prometheus_client.parser import text_string_to_metric_families
 from world import BIG, MINUTE
 
+from arvnodeman.commands import wording
 from arvnodeman.fleet.messages import CreateNode, PrepareRecord, Step
 from arvnodeman.fleet.values.model import ErrorKind, JobShape
+from arvnodeman.manage.answers import SizeShown, StatusShown
 from arvnodeman.manage.metric_readers import CLOUD_STEPS, OTHER_STEPS
 from arvnodeman.manage.metric_reference import PAGE, page_text
 from arvnodeman.manage.metric_table import METRICS, PREFIX, MetricKind
@@ -114,6 +117,19 @@ def test_throttling(site: Managed) -> None:
     samples = scrape(site)
     assert at(samples, "operations_throttled") == 1
     assert (at(samples, "throttled_requests_total"), at(samples, "throttle_wait_seconds_total")) == (1, 40)
+
+
+def test_what_the_limits_of_our_own_allow(site: Managed) -> None:
+    assert not [name for name, _ in scrape(site) if name == "own_limit_requests_per_second"]
+    site.rates = {"create": 1.5, "destroy": 5.0}
+    site.world.now += 2.0  # the page is made once a second at most
+    samples = scrape(site)
+    assert at(samples, "own_limit_requests_per_second", kind="create") == 1.5
+    assert at(samples, "own_limit_requests_per_second", kind="destroy") == 5.0
+    site.begin()
+    status = msgspec.convert(site.ask("/v1/status"), StatusShown)
+    *_, told = wording.size(msgspec.convert(site.ask("/v1/sizes/small"), SizeShown), status)
+    assert told == "  requests to the cloud: at most 1.5 to create, 5 to destroy a second now"
 
 
 def test_requests_by_kind_and_outcome(site: Managed) -> None:
