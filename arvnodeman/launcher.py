@@ -42,6 +42,7 @@ from arvnodeman.slurm.run import kill_descendants
 from arvnodeman.supervision import logs
 from arvnodeman.supervision.ending import ExitCause, ExitKind, is_fatal
 from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, cluster_of
+from arvnodeman.supervision.proven import ProvenSizes
 from arvnodeman.supervision.run import Run, longest_silence, open_state_dir
 from arvnodeman.supervision.service import ServiceNotifier
 from arvnodeman.supervision.signals import Signals, StopCame
@@ -179,7 +180,11 @@ class Daemon:
         self._published = Published(brain.view)
         self._run = Run(settings.daemon, state_dir, self._vitals, PublishedMind(self._published))
         supervision = Supervision(self._vitals, self._run.ending)
-        self._crew = Crew(settings, supervision, brain, self._published, dry_run=dry_run)
+        self._proven = None
+        if state_dir is not None and not dry_run:
+            self._proven = ProvenSizes(state_dir, settings, self._published)
+        known = self._proven.known if self._proven is not None else frozenset[str]()
+        self._crew = Crew(settings, supervision, brain, self._published, dry_run=dry_run, proven=known)
         shortest = min(map(settings.poll_time_of, Poll))
         days = settings.daemon.history_days
         self._recorder = Recorder(self._published, self._vitals, step_of(shortest), self._crew.waits, state_dir, days)
@@ -196,20 +201,24 @@ class Daemon:
         try:
             self._run.begin()
             self._recorder.start()
-            if self._journal is not None:
-                self._journal.start()
+            for keeper in self._keepers():
+                keeper.start()
             listeners.serve(make_application(self._source()))
             self._crew.start(good_round=self._good_round, half_way=self._run.half_way)
             number = self._wait_for_stop()
             hanging = not self._stop()
             self._recorder.stop(HANGING)
-            if self._journal is not None:
-                self._journal.stop(HANGING)
+            for keeper in self._keepers():
+                keeper.stop(HANGING)
             listeners.close(HANGING)
         except Exception as error:  # noqa: BLE001 (it is logged there, and ends the process)
             return self._failed(error)
         self._run.close(ExitKind.CLEAN, number.name, hanging=hanging)
         return 0
+
+    def _keepers(self) -> list[Journal | ProvenSizes]:
+        """Those that write for later runs."""
+        return [keeper for keeper in (self._journal, self._proven) if keeper is not None]
 
     def _failed(self, error: Exception) -> int:
         """An exception in the main thread, at the start or later (rows J7, N11)."""

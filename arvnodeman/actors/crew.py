@@ -30,7 +30,16 @@ from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
 from arvnodeman.config import Settings
 from arvnodeman.config.reload import changes, reloaded
 from arvnodeman.fleet.brain import Brain
-from arvnodeman.fleet.messages import OperatorSaid, PolicyChanged, Poll, RetryAsked, SafeMode, Step, StopAsked
+from arvnodeman.fleet.messages import (
+    OperatorSaid,
+    PolicyChanged,
+    Poll,
+    RetryAsked,
+    SafeMode,
+    SizesProven,
+    Step,
+    StopAsked,
+)
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.loop.polling import PollTimes
@@ -57,7 +66,9 @@ class Crew:
         published: Published,
         *,
         dry_run: bool = False,
+        proven: frozenset[str] = frozenset(),
     ) -> None:
+        """proven: sizes of which earlier runs have seen nodes come up."""
         self.settings = settings
         self.waits = JobWaits()
         boot_time = min(BOOT_TIME, settings.daemon.boot_fail_after / 4)
@@ -68,6 +79,7 @@ class Crew:
         self._timer = Timer(self._vitals.clock, supervision.ending)
         self._operators = OperatorPool(self._start_operator, settings.daemon.max_concurrent_cloud_ops)
         self._brain = brain
+        self._proven = proven
         self._published = published
         self._pollers: dict[Poll, Ref] = {}
         self._daemon: Ref
@@ -86,6 +98,8 @@ class Crew:
         )
         if self._vitals.past.safe_for:
             self._daemon.tell(SafeMode(self._vitals.clock.now() + self._vitals.past.safe_for))
+        if self._proven:
+            self._daemon.tell(SizesProven(self._proven))
         for poller in POLLERS:
             self._pollers[poller.poll] = poller.start(
                 self._supervision,

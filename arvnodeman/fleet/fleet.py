@@ -42,6 +42,7 @@ from arvnodeman.fleet.messages import (
     RecordsListed,
     RetryAsked,
     SafeMode,
+    SizesProven,
     StepDone,
     StepFailed,
     StopAsked,
@@ -117,8 +118,8 @@ class Fleet:
                 self._publish()
             case PolicyChanged():
                 self._policy_changed(event.policy)
-            case SafeMode():
-                self._safe_mode(event.until)
+            case SafeMode() | SizesProven():
+                self._told_at_start(event)
             case StopAsked():
                 self._stop_asked()
             case Tick():
@@ -329,6 +330,10 @@ class Fleet:
     def _policy_changed(self, policy: Policy) -> None:
         """New options; what is under way goes on."""
         state = self._state
+        before = {section.id: section.made_of for section in state.policy.sections}
+        for section in policy.sections:
+            if before.get(section.id, section.made_of) != section.made_of:
+                state.health_named(section.id).proven = False
         state.context.policy = policy
         state.windows = ShutdownWindows(policy.shutdown_windows)
         state.freshness.stale_after = policy.poll_stale_after
@@ -346,11 +351,15 @@ class Fleet:
             self._build_table(report=True)
             self._sizes_at = state.t  # a new section may name a type that was not looked up yet
 
-    def _safe_mode(self, until: float) -> None:
-        """From the start on, for a while: decisions that killed earlier runs are not made at once again."""
+    def _told_at_start(self, event: SafeMode | SizesProven) -> None:
+        """What earlier runs have left. Safe mode lasts a while: what killed them is not decided at once again."""
         state = self._state
-        state.safe_until = state.t + max(0.0, until - state.clock.now)
-        state.context.warning("Safe mode: lists are polled and reported, nothing is created or destroyed")
+        if isinstance(event, SizesProven):
+            for size in event.sizes:
+                state.health_named(size).proven = True
+        else:
+            state.safe_until = state.t + max(0.0, event.until - state.clock.now)
+            state.context.warning("Safe mode: lists are polled and reported, nothing is created or destroyed")
         self._publish()
 
     def _safe_mode_over(self) -> None:

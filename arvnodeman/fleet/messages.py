@@ -128,6 +128,13 @@ class SafeMode:
 
 
 @dataclass(frozen=True, slots=True)
+class SizesProven:
+    """Earlier runs have seen nodes of these sizes, by NAME, come up, and they are made of the same as then."""
+
+    sizes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """An orderly stop has begun: nothing new is started, boots that have reached the cloud are finished."""
 
@@ -354,6 +361,7 @@ Event = (
     | RetryAsked
     | PolicyChanged
     | SafeMode
+    | SizesProven
     | StopAsked
     | StepDone
     | StepFailed

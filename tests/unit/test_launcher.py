@@ -72,9 +72,17 @@ class PlayedCrew:
     """What the launcher does to the actors, in its order."""
 
     def __init__(
-        self, settings: Settings, supervision: Any, brain: object, published: Any, *, dry_run: bool = False
+        self,
+        settings: Settings,
+        supervision: Any,
+        brain: object,
+        published: Any,
+        *,
+        dry_run: bool = False,
+        proven: frozenset[str] = frozenset(),
     ) -> None:
         self.dry_run = dry_run
+        self.proven = proven
         self.waits = None
         self.say = None
         self.settings = settings

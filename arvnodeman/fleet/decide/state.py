@@ -198,9 +198,13 @@ class State:
 
     def health_of(self, size: NodeSize) -> SizeHealth:
         """How boots of a size have gone lately."""
-        health = self.health.get(size.id)
+        return self.health_named(size.id)
+
+    def health_named(self, size: str) -> SizeHealth:
+        """The same, by the size's NAME."""
+        health = self.health.get(size)
         if health is None:
-            health = self.health[size.id] = SizeHealth(first_wait=self.policy.size_retry_after)
+            health = self.health[size] = SizeHealth(first_wait=self.policy.size_retry_after)
         return health
 
     def operation(self, number: int) -> Operation | None:

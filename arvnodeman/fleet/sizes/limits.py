@@ -130,6 +130,11 @@ class SizeHealth:
         if self.late:
             self._recover()
 
+    @property
+    def comes_up(self) -> bool:
+        """A node of it has come up, and not so many since then have failed to in a row."""
+        return self.proven and self.boot_failures < FAILED_BOOTS
+
     def boot_failed(self, t: float) -> bool:
         """A node did not come up, or vanished before it did. True when the size begins to rest for it."""
         self.boot_failures += 1

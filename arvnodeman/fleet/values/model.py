@@ -143,6 +143,11 @@ class SizeSection:
     extra: tuple[tuple[str, str], ...] = ()  # free overrides, passed on to the driver
     ladder: tuple[Rung, ...] = ()  # where and how its nodes can be had, in order; empty: as the other options say
 
+    @property
+    def made_of(self) -> tuple[object, ...]:
+        """What nodes of it are, as far as its section says: of other ones nobody knows whether they come up."""
+        return self.instance_type, self.preemptible, self.extra
+
 
 @dataclass(frozen=True, slots=True)
 class NodeSize(KeepsHash):

@@ -103,6 +103,7 @@ def publish(state: State, before: View | None) -> View:
         wanted=MappingProxyType(plan.wanted if plan is not None else {}),
         slots=min(state.slots.value, state.policy.max_nodes),
         sizes=state.table.cheapest_first if state.table is not None else (),
+        proven=frozenset(size for size, health in state.health.items() if health.comes_up),
         phantoms=tuple(intent.size for intent in state.phantoms.values()),
         spreads=MappingProxyType(state.milestones.spreads()),
         jobs=state.queue.jobs,

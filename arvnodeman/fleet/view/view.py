@@ -129,6 +129,7 @@ class View:
     wanted: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # the same by size
     slots: int = 0  # the soft limit of node records with a slot
     sizes: Sequence[NodeSize] = ()  # the cheapest first
+    proven: frozenset[str] = frozenset()  # sizes of which nodes come up
     phantoms: Sequence[str] = ()  # sizes of nodes that an earlier run's boots may yet bring
     spreads: Mapping[Span, Spread] = field(default_factory=lambda: MappingProxyType({}))
     jobs: Sequence[Job] = ()

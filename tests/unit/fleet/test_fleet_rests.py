@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from world import BIG, NEVER, OFFERS, ONE, SECTIONS, World, jobs, policy
 
-from arvnodeman.fleet.messages import CreateNode, DescribeNode, FinishNode, PolicyChanged, PrepareRecord, ReleaseRecord
+from arvnodeman.fleet.messages import (
+    CreateNode,
+    DescribeNode,
+    FinishNode,
+    PolicyChanged,
+    PrepareRecord,
+    ReleaseRecord,
+    SizesProven,
+)
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, ProviderSize, SizeSection
 
 BOOT = (PrepareRecord, DescribeNode, CreateNode, FinishNode)
@@ -117,6 +126,34 @@ def test_at_most_five_at_once_of_a_size_without_a_success() -> None:
     proven_world = proven(fleet())
     proven_world.begin(*jobs(9))
     assert len(proven_world.prepared()) == 9
+
+
+def test_a_size_that_came_up_in_an_earlier_run_is_not_tried_out_again() -> None:
+    world = fleet()
+    world.tell(SizesProven(frozenset({"small"})))
+    assert world.fleet.view.proven == {"small"}
+    world.begin(*jobs(9))
+    assert world.prepared() == ["small"] * 9
+
+
+def test_a_size_whose_nodes_are_made_of_something_else_is_tried_out() -> None:
+    world = fleet()
+    world.tell(SizesProven(frozenset({"small", "large"})))
+    first, *others = SECTIONS
+    world.tell(PolicyChanged(policy(max_nodes=20, sections=(replace(first, preemptible=True), *others))))
+    assert world.fleet.view.proven == {"large"}
+    world.tell(PolicyChanged(policy(max_nodes=20, sections=(replace(first, preemptible=True, price=9.0), *others))))
+    assert world.fleet.view.proven == {"large"}
+
+
+def test_a_size_that_came_up_once_and_fails_in_a_row_is_to_be_tried_out_by_the_next_run() -> None:
+    world = fleet()
+    world.tell(SizesProven(frozenset({"small"})))
+    world.begin(*jobs(5))
+    world.obey(*BOOT)
+    world.cycle(times=30)
+    assert world.fleet.view.counters["boot_failures"] == 5
+    assert world.fleet.view.proven == frozenset()
 
 
 def test_five_nodes_in_a_row_that_fail_to_come_up_make_the_size_rest() -> None:
