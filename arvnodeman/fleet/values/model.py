@@ -174,7 +174,7 @@ class NodeSize(KeepsHash):
     partitions: tuple[str, ...] = ()  # empty: any
     features: tuple[str, ...] = field(default=(), repr=False)  # beside instancetype=ID
     ladder: tuple[Rung, ...] = field(default=(), repr=False)
-    rung: Rung | None = None  # at which it is asked for
+    rung: Rung | None = field(default=None, repr=False)  # at which it is asked for
 
     def at(self, rung: Rung | None) -> NodeSize:
         """It at one of its rungs; itself for None."""
