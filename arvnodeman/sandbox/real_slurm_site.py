@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from arvnodeman.sandbox.clock import SiteClock
 from arvnodeman.sandbox.hostlist import expand
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
-from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, THROWN_OFF, JobState, Need, SlurmJob
+from arvnodeman.sandbox.sbatch import sbatch_command
+from arvnodeman.sandbox.slurm_jobs import THROWN_OFF, JobState, Need, SlurmJob
 from arvnodeman.sandbox.slurm_losses import loss_of
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION, DUMMY, Computer
 from arvnodeman.sandbox.slurm_side import Submit
@@ -86,7 +87,8 @@ class RealSlurm:
         self._newest = 0  # the highest id that Slurm has given
         self._unnumbered = 0
         self._seen: set[int] = set()  # jobs that a listing has shown
-        self._asked = 0
+        self._looking = threading.Lock()
+        self._asked = 0  # looks
         self._applied = 0
         self._logged = 0  # bytes in slurmctld's log before the look that was applied last
         self._wanted_features: set[str] = set()
@@ -99,7 +101,7 @@ class RealSlurm:
 
     def start(self) -> None:
         """Look once, then go on looking. Raises SlurmFailed."""
-        self._apply(self._list())
+        self._look()
         for thread in self._threads:
             thread.start()
 
@@ -208,7 +210,7 @@ class RealSlurm:
     def refresh(self) -> None:
         """Be up to date, if slurmctld answers soon."""
         with contextlib.suppress(SlurmFailed):
-            self._apply(self._list(_HASTE))
+            self._look(_HASTE)
 
     def counts(self) -> Mapping[str, int]:
         """How many nodes are in which state."""
@@ -246,13 +248,22 @@ class RealSlurm:
         while not self._stopped.wait(_LOOK):
             try:
                 self._offer_again()
-                self._apply(self._list())
+                self._look()
             except (SlurmFailed, subprocess.TimeoutExpired, OSError) as error:
                 _log.info("%s", error)
             except Exception:  # noqa: BLE001 - logged; the site lives on whatever one look brings
                 _log.exception("a look at Slurm failed")
 
-    def _list(self, timeout: float = 30.0) -> _Listing:
+    def _look(self, timeout: float = 30.0) -> None:
+        """One at a time: of two the older answer might come last, and show jobs as put back that have begun."""
+        if not self._looking.acquire(timeout=timeout):
+            raise SlurmFailed(f"another look did not end within {timeout:g} s")
+        try:
+            self._apply(self._list(timeout))
+        finally:
+            self._looking.release()
+
+    def _list(self, timeout: float) -> _Listing:
         with self._clock.lock:
             self._asked += 1
             number = self._asked
@@ -283,8 +294,6 @@ class RealSlurm:
 
     def _apply(self, listing: _Listing) -> None:
         with self._clock.lock:
-            if listing.number <= self._applied:
-                return  # a newer one has been looked at
             self._applied = listing.number
             for name, state, features, reason in listing.nodes:
                 node = self.nodes.setdefault(name, RealNode(name))
@@ -376,23 +385,3 @@ def _job_of(number: str, words: str, hosts: str, name: str) -> tuple[int, str, l
     if not first.isdigit() or not (task.isdigit() or not task):
         return None
     return int(first) + int(task or 0) * _TASK, words, expand(hosts), f"{name}_{task}" if task else name
-
-
-def sbatch_command(job: SlurmJob, name: str, how: Submit) -> list[str]:
-    """The command that submits a job: constraint for one that names a size, and what it needs of each node."""
-    need = job.need
-    again = "--requeue" if how.requeue else "--no-requeue"
-    argv = ["sbatch", "--parsable", f"--nice={FIRST_PRIORITY - job.priority}", again, f"--job-name={name}"]
-    argv += [f"--mem={need.memory}", f"--cpus-per-task={need.cores}", f"--tmp={need.tmp}", f"--nodes={need.nodes}"]
-    argv += [f"--partition={need.partition}", "--output=/dev/null"]
-    if need.gres:
-        argv.append(f"--gres={need.gres}")
-    if need.gpus:
-        argv.append(f"--gpus={need.gpus}")
-    if job.feature_text:
-        argv.append(f"--constraint={job.feature_text}")
-    if how.tasks > 1:
-        argv.append(f"--array=1-{how.tasks}")
-    if how.held:
-        argv.append("--hold")
-    return argv

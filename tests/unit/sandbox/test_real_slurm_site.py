@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import pytest
 from arvnodeman.sandbox.clock import VirtualClock
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed, ended_jobs
 from arvnodeman.sandbox.real_slurm_conf import POKED, CloudNames, Ports, Shape, write_conf
-from arvnodeman.sandbox.real_slurm_site import RealSlurm, sbatch_command
+from arvnodeman.sandbox.real_slurm_site import RealSlurm
+from arvnodeman.sandbox.sbatch import sbatch_command
 from arvnodeman.sandbox.slurm_jobs import FIRST_PRIORITY, THROWN_OFF, Need, SlurmJob
 from arvnodeman.sandbox.slurm_nodes import Computer
 from arvnodeman.sandbox.slurm_side import Submit
 from arvnodeman.sandbox.verdict import OUR_DOING
 
+BOUND = 60.0  # seconds that anything may take on a busy machine
 NODES = "compute0|unk|instancetype=small|none\ncompute1|idle|(null)|none\n"
 
 
@@ -170,6 +173,31 @@ def test_a_node_that_is_set_down_when_its_machine_is_gone_has_vanished(mirror: M
     mirror.slurm.log = KILLED + SET_DOWN
     mirror.see("7|NODE_FAIL|compute[0-1]|a")
     assert mirror.events[-1] == ("a", "node vanished")
+
+
+def test_an_older_answer_never_comes_behind_a_newer_one(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two looks the second one's squeue was quicker, and the rest of it slower: there is one look at a time."""
+    mirror.submit("a")
+    mirror.run_errand()
+    mirror.slurm.squeue = "7|PENDING Resources||a\n"
+    plain, first_is_over = mirror.slurm.run, threading.Event()
+    second = threading.Thread(target=mirror.real.refresh)
+
+    def run(*argv: str, text: str = "", timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
+        if threading.current_thread() is second:
+            if argv[0] == "sinfo":
+                first_is_over.wait(BOUND)
+        elif argv[0] == "squeue":
+            second.start()
+            second.join(0.2)
+            mirror.slurm.squeue = "7|RUNNING None|compute1|a\n"
+        return plain(*argv, text=text)
+
+    monkeypatch.setattr(mirror.slurm, "run", run)
+    mirror.real.refresh()
+    first_is_over.set()
+    second.join(BOUND)
+    assert mirror.events == [("a", "on sb-1")]
 
 
 def test_the_log_of_slurmctld_is_read_on(tmp_path: Path) -> None:
