@@ -21,6 +21,8 @@ ALWAYS_SAID = ("Dependency", "BeginTime", "JobHeld", ARRAY_LIMIT, "Cleaning", "D
 """How the reasons begin that Slurm gives also while every node is off. Any other of those for which nodes do not help
 comes only when a node is up: it tells that a node was booted in vain."""
 _NOT_THOUGHT_OF = ("None", "")
+_OF_ONE_PARTITION = "Partition"
+"""How the reasons begin that tell of a partition's limits or its state."""
 _OF_RESERVATIONS = ("reserv", "maint")
 _WAITS = re.compile(rf"\b(?:{'|'.join(WAITS_FOR_NODES)})\b")
 
@@ -38,3 +40,12 @@ def wait_kind(reason: str) -> WaitKind:
         return WaitKind.CONSTRAINTS if reason.startswith(CONSTRAINTS) else WaitKind.NODES
     lowered = reason.lower()
     return WaitKind.RESERVATION if any(word in lowered for word in _OF_RESERVATIONS) else WaitKind.RULES
+
+
+def kind_of_several(reason: str, kind: WaitKind) -> WaitKind:
+    """... and what it means where the job may run in several partitions. Slurm shows what it found in the one that it
+    looked at last, for good or by turns: `PartitionNodeLimit` of a job that the other partition has nodes for as soon
+    as they are up, or `None`. So none of these is a rule that binds the job; if all partitions refuse it, its nodes
+    come in vain, and that is remembered."""
+    told_of_one = kind is WaitKind.NOT_SAID or reason.startswith(_OF_ONE_PARTITION)
+    return WaitKind.NODES if told_of_one else kind

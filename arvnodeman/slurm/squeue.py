@@ -17,7 +17,7 @@ from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.work import WaitKind
 from arvnodeman.slurm.arrays import JOB_NUMBER, limits_of, tasks_of
 from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST
-from arvnodeman.slurm.job_reasons import ALWAYS_SAID, ARRAY_LIMIT, wait_kind
+from arvnodeman.slurm.job_reasons import ALWAYS_SAID, ARRAY_LIMIT, kind_of_several, wait_kind
 from arvnodeman.slurm.job_shape import COUNT, job_shape, time_limit
 from arvnodeman.slurm.lines import Lines
 from arvnodeman.slurm.sharing import SharingRules
@@ -286,6 +286,8 @@ class _Parser:
             if waits.for_nodes:
                 return _Row(malformed=tuple(filter(str.strip, line.split("\n"))))
             return _Row(ids=ids, reason=reason)
+        if len(shape.partitions) > 1:
+            waits = kind_of_several(reason, waits)
         _note(names, name)
         if waits.for_nodes and len(ids) == 1:
             return Job(ids[0], shape, priority, reason, time_limit=limit, waits=waits)

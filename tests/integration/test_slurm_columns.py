@@ -180,3 +180,24 @@ def test_gpus_that_are_asked_for_together(
     """A node has two: Slurm spreads them over as many nodes as that takes."""
     (job,) = asked(private, slurm, *options.split())
     assert (job.shape.nodes, job.shape.gres) == (nodes, (("gpu", gpus),))
+
+
+def test_a_job_waits_for_nodes_of_the_partition_that_can_have_it(private: PrivateSlurm, slurm: Slurm) -> None:
+    """It may run in two, and needs more nodes than one of them allows: of that alone its reason tells. Row F13."""
+    private.say("scontrol", "update", "PartitionName=shared", "MaxNodes=1")
+    private.say("scontrol", "update", f"NodeName={','.join(UP)}", "State=DRAIN", "Reason=so that jobs wait")
+    script = "#!/bin/sh\nexec sleep 600\n"
+    both, one = (
+        private.say("sbatch", "--parsable", "-o/dev/null", "-N2", f"-p{where}", text=script).strip()
+        for where in ("compute,shared", "shared")
+    )
+    try:
+        for number in (both, one):
+            reason = partial(private.say, "squeue", "-h", "-j", number, "-o", "%r")
+            until(lambda reason=reason: reason().strip() == "PartitionNodeLimit", f"the reason of {number}")
+        queue = slurm.queue()
+        assert [job.id for job in queue.jobs if job.id in {both, one}] == [both]
+        assert queue.others[one] == "PartitionNodeLimit"
+    finally:
+        private.say("scancel", both, one)
+        private.say("scontrol", "update", "PartitionName=shared", "MaxNodes=UNLIMITED")

@@ -12,6 +12,7 @@ from squeue_lines import behind, parse_sinfo, parse_squeue
 
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.model import Job, JobOwner, JobShape
+from arvnodeman.fleet.values.work import WaitKind
 from arvnodeman.slurm.fields import LONG_TAIL, TAIL, shows_all
 from arvnodeman.slurm.job_reasons import waits_for_nodes
 from arvnodeman.slurm.job_shape import constraint, count, job_shape, megabytes
@@ -191,6 +192,26 @@ def test_which_reasons_more_nodes_would_help(reason: str, expected: bool) -> Non
     jobs, _ = parse_squeue("\n".join(lines), "-dz642-", others=others)
     assert bool(jobs) is expected
     assert others == ({} if expected else {UUID: reason})
+
+
+@pytest.mark.parametrize("reason", ["PartitionNodeLimit", "PartitionTimeLimit", "PartitionConfig", "None"])
+def test_what_one_of_several_partitions_refuses_is_no_rule_for_the_job(reason: str) -> None:
+    """Slurm shows what it found in the one that it looked at last. Row F13."""
+    for partitions, for_nodes in (("compute,debug", True), ("compute", False)):
+        others: dict[str, str] = {}
+        line = f"1|1G|0|{reason}|{UUID}||(null)|5|1{behind(TAIL, partition=partitions)}"
+        jobs, malformed = parse_squeue(line, "-dz642-", TAIL, others)
+        assert not malformed
+        assert [job.waits for job in jobs] == [WaitKind.NODES] * for_nodes
+        assert others == ({} if for_nodes else {UUID: reason})
+
+
+@pytest.mark.parametrize("reason", ["QOSGrpCpuLimit", "Dependency", "ReqNodeNotAvail, Reserved for maintenance"])
+def test_other_rules_bind_a_job_in_all_of_its_partitions(reason: str) -> None:
+    others: dict[str, str] = {}
+    line = f"1|1G|0|{reason}|{UUID}||(null)|5|1{behind(TAIL, partition='compute,debug')}"
+    jobs, _ = parse_squeue(line, "-dz642-", TAIL, others)
+    assert (jobs, others) == ([], {UUID: reason})
 
 
 def test_jobs_of_others_are_not_ours() -> None:
