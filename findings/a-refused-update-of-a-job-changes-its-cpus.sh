@@ -77,5 +77,5 @@ for _ in {1..30}; do
   reason=$(squeue --noheader --jobs="$id" --format=%r); [[ "$reason" = None || "$reason" = JobHeld* ]] || break; sleep 0.5
 done
 echo "released, it waits for: $reason"
-[ $codes = 11 ] && [ "$before" = "TimeLimit=00:10:00 NumNodes=1-1 NumCPUs=1" ] && [ "$reason" = BadConstraints ] &&
+[ "$codes" = 11 ] && [ "$before" = "TimeLimit=00:10:00 NumNodes=1-1 NumCPUs=1" ] && [ "$reason" = BadConstraints ] &&
   [ "$after" = "TimeLimit=00:10:00 NumNodes=1-1 NumCPUs=9" ] && [ "$later" = "TimeLimit=00:20:00 NumNodes=1-1 NumCPUs=9" ]

@@ -70,4 +70,4 @@ scontrol update NodeName=n1 Comment=old; before=$(shown)
 said=$(scontrol update NodeName=n1 Comment=new Weight=7 State=RESUME 2>&1) && code=0 || code=$?
 after=$(shown)
 echo "before: $before"; echo "the update ends with $code: $said"; echo "after:  $after"
-[ $code = 1 ] && [ "$before" = "State=IDLE Weight=1 Comment=old" ] && [ "$after" = "State=IDLE Weight=1 Comment=new" ]
+[ "$code" = 1 ] && [ "$before" = "State=IDLE Weight=1 Comment=old" ] && [ "$after" = "State=IDLE Weight=1 Comment=new" ]

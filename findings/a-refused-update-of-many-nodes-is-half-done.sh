@@ -72,5 +72,5 @@ update() { said=$(scontrol update "$@" 2>&1) && code=0 || code=$?; echo "$*: exi
 update NodeName=aa,n1,n2 State=DRAIN Reason=r; codes=$code; first=$(shown); echo "  $first"
 update NodeName=zz,n1,n2 State=DRAIN Reason=r; codes+=$code; last=$(shown); echo "  $last"
 update NodeName=n3,n1,n4,n2 State=RESUME; codes+=$code; resumed=$(shown); echo "  $resumed"
-[ $codes = 111 ] && [ "$first$resumed" = "n1=idle n2=idle n3=idle n4=idlen1=idle n2=idle n3=idle n4=idle" ] &&
+[ "$codes" = 111 ] && [ "$first$resumed" = "n1=idle n2=idle n3=idle n4=idlen1=idle n2=idle n3=idle n4=idle" ] &&
   [ "$last" = "n1=drain n2=drain n3=idle n4=idle" ]

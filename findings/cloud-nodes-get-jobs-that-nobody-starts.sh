@@ -23,6 +23,7 @@ export SLURM_CONF=$here/slurm.conf LD_LIBRARY_PATH=$libs:$libs/slurm-wlm PATH=$h
 mkdir run log state spool; head -c 1024 /dev/urandom > key; chmod 400 key
 used() { for p in $(seq $port $(( port + 4 ))); do (: < "/dev/tcp/127.0.0.1/$p") 2>/dev/null && return; done; return 1; }
 port=$(( 20000 + $$ * 5 % 12000 )); while used; do (( port += 5 )); done
+# shellcheck disable=SC2016 # $1 is the program's
 printf '#!/bin/sh\necho "$1" >> %s\n' "$here/calls" > called; chmod +x called; : > calls
 cat > slurm.conf <<C
 ClusterName=finding

@@ -1,0 +1,86 @@
+#!/bin/bash
+# A dependency on a job that slurmctld no longer remembers (MinJobAge, 300 s unless slurm.conf says otherwise) is dropped at
+# submit, whatever it asks for: `afterok` of a job that failed, `afternotok` of one that did well, and `afterok` of a number
+# that no job ever had are all taken, and run at once. The same `afterok`, submitted a moment before the job fails, never runs
+# (DependencyNeverSatisfied). One would expect to be refused, or to wait. (24.11 refuses: "Job dependency problem".) Ends
+# with 0 while that is so.
+set -euo pipefail
+slurm=22.05.8-4+deb12u3 munge=0.5.15-2+deb12u1
+cd "$(mktemp -d)"; here=$PWD; pids=()
+end() {
+  if [ "${up-}" ]; then
+    scancel --quiet --user="$(id -un)" || true
+    for _ in {1..20}; do [ -z "$(squeue --noheader --states=R,CG)" ] && break; sleep 0.5; done
+  fi 2>/dev/null
+  kill "${pids[@]}" 2>/dev/null || true; wait; cd /; rm -rf "$here"
+}
+trap end EXIT
+apt-get -q download {slurmctld,slurmd,slurm-client,slurm-wlm-basic-plugins}=$slurm {munge,libmunge2}=$munge \
+  libhwloc15=2.9.0-1 libjson-c5=0.16-2 liblua5.1-0=5.1.5-9 libnuma1=2.0.16-1 libyaml-0-2=0.2.5-1 libreadline8=8.2-1.3 \
+  libdbus-1-3=1.14.10-1~deb12u1 >apt.log 2>&1 || { cat apt.log; exit 2; }
+for deb in *.deb; do dpkg -x "$deb" .; done
+libs=$(dirname "$here"/usr/lib/*/slurm-wlm); for tool in slurmctld slurmd slurmstepd; do ln -s $tool-wlm usr/sbin/$tool; done
+export SLURM_CONF=$here/slurm.conf LD_LIBRARY_PATH=$libs:$libs/slurm-wlm PATH=$here/usr/bin:$here/usr/sbin:$PATH
+mkdir run log state spool; head -c 1024 /dev/urandom > key; chmod 400 key
+used() { for p in $(seq $port $(( port + 4 ))); do (: < "/dev/tcp/127.0.0.1/$p") 2>/dev/null && return; done; return 1; }
+port=$(( 20000 + $$ * 5 % 12000 )); while used; do (( port += 5 )); done
+cat > slurm.conf <<C
+ClusterName=finding
+SlurmctldHost=localhost(127.0.0.1)
+SlurmUser=$(id -un)
+SlurmdUser=$(id -un)
+SlurmctldPort=$port
+SlurmdPort=$port
+AuthType=auth/munge
+AuthInfo=socket=$here/run/munge
+CredType=cred/munge
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+PluginDir=$libs/slurm-wlm
+StateSaveLocation=$here/state
+SlurmdSpoolDir=$here/spool/%n
+SlurmctldPidFile=$here/run/slurmctld.pid
+SlurmdPidFile=$here/run/slurmd.%n.pid
+SlurmctldLogFile=$here/log/slurmctld
+SlurmdLogFile=$here/log/slurmd.%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=bf_interval=1,sched_interval=1
+SlurmdParameters=config_overrides
+KillWait=1
+MinJobAge=2
+NodeName=n[1-4] NodeAddr=127.0.0.1 Port=[$(( port + 1 ))-$(( port + 4 ))] CPUs=4 State=UNKNOWN
+PartitionName=p Nodes=ALL Default=YES
+C
+munged --foreground --force --key-file=key --socket=run/munge --pid-file=run/munged.pid --log-file=log/munged \
+  --seed-file=run/seed 2>/dev/null & pids+=($!)
+for _ in {1..100}; do [ -S run/munge ] && break; sleep 0.1; done
+slurmctld -D 2>/dev/null & pids+=($!)
+for _ in {1..100}; do
+  (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null && up=yes && break
+  kill -0 "${pids[1]}" 2>/dev/null || break; sleep 0.2
+done
+[ "${up-}" ] || { cat log/*; exit 2; }
+sinfo --version
+for n in 1 2 3 4; do slurmd -D -N n$n -d "$here/usr/sbin/slurmstepd" 2>/dev/null & pids+=($!); done
+for _ in {1..60}; do [ "$(sinfo -h -t idle -o %D)" = 4 ] && break; sleep 0.5; done
+batch() { sbatch --parsable --output=/dev/null "$@"; }
+good=$(batch --wrap 'sleep 2'); bad=$(batch --wrap 'sleep 2; exit 1')
+early=$(batch --dependency=afterok:"$bad" --wrap true)
+known() { scontrol show job "$1" >/dev/null 2>&1; }
+for _ in {1..200}; do known "$good" || known "$bad" || break; sleep 1; done
+never=$(squeue -h -j "$early" -o '%t %r'); echo "afterok of a job that then failed: $never"
+known "$good" || known "$bad" && { echo "the jobs are remembered yet"; exit 2; }
+state() { # how a job with this dependency ends
+  job=$(batch --dependency="$1" --wrap true 2>&1) || { echo "refused: $job"; return; }
+  for _ in {1..40}; do scontrol show job "$job" | grep -oE 'JobState=(COMPLETED|FAILED)' && return; sleep 0.25; done
+  squeue -h -j "$job" -o '%t %r'
+}
+failed=$(state afterok:"$bad"); well=$(state afternotok:"$good"); nobody=$(state afterok:8888888)
+echo "when both are forgotten: afterok of the one that failed: $failed; afternotok of the one that did well: $well"
+echo "afterok of a number that no job had: $nobody"
+[ "$never" = "PD DependencyNeverSatisfied" ] && [ "$failed/$well/$nobody" = "JobState=COMPLETED/JobState=COMPLETED/JobState=COMPLETED" ]

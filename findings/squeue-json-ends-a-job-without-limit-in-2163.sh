@@ -1,0 +1,86 @@
+#!/bin/bash
+# `squeue --json` gives a job without a time limit that waits for a start which is known (by --begin, or as the backfill scheduler
+# plans it) an end_time all the same: the start and 4294967236 s, in the year 2163. That is 60 times the 4294967295 that
+# stands for "no limit", in 32 bits. The same squeue without --json says NONE, and scontrol EndTime=Unknown. One would expect
+# null or 0, as of a job whose start is not known. (24.11 says so too, with "set": true and "infinite": false.) Ends with 0
+# while that is so.
+set -euo pipefail
+slurm=22.05.8-4+deb12u3 munge=0.5.15-2+deb12u1
+cd "$(mktemp -d)"; here=$PWD; pids=()
+end() {
+  if [ "${up-}" ]; then
+    scancel --quiet --user="$(id -un)" || true
+    for _ in {1..20}; do [ -z "$(squeue --noheader --states=R,CG)" ] && break; sleep 0.5; done
+  fi 2>/dev/null
+  kill "${pids[@]}" 2>/dev/null || true; wait; cd /; rm -rf "$here"
+}
+trap end EXIT
+apt-get -q download {slurmctld,slurmd,slurm-client,slurm-wlm-basic-plugins}=$slurm {munge,libmunge2}=$munge \
+  libhwloc15=2.9.0-1 libjson-c5=0.16-2 liblua5.1-0=5.1.5-9 libnuma1=2.0.16-1 libyaml-0-2=0.2.5-1 libreadline8=8.2-1.3 \
+  libdbus-1-3=1.14.10-1~deb12u1 >apt.log 2>&1 || { cat apt.log; exit 2; }
+for deb in *.deb; do dpkg -x "$deb" .; done
+libs=$(dirname "$here"/usr/lib/*/slurm-wlm); for tool in slurmctld slurmd slurmstepd; do ln -s $tool-wlm usr/sbin/$tool; done
+export SLURM_CONF=$here/slurm.conf LD_LIBRARY_PATH=$libs:$libs/slurm-wlm PATH=$here/usr/bin:$here/usr/sbin:$PATH
+mkdir run log state spool; head -c 1024 /dev/urandom > key; chmod 400 key
+used() { for p in $(seq $port $(( port + 4 ))); do (: < "/dev/tcp/127.0.0.1/$p") 2>/dev/null && return; done; return 1; }
+port=$(( 20000 + $$ * 5 % 12000 )); while used; do (( port += 5 )); done
+cat > slurm.conf <<C
+ClusterName=finding
+SlurmctldHost=localhost(127.0.0.1)
+SlurmUser=$(id -un)
+SlurmdUser=$(id -un)
+SlurmctldPort=$port
+SlurmdPort=$port
+AuthType=auth/munge
+AuthInfo=socket=$here/run/munge
+CredType=cred/munge
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+PluginDir=$libs/slurm-wlm
+StateSaveLocation=$here/state
+SlurmdSpoolDir=$here/spool/%n
+SlurmctldPidFile=$here/run/slurmctld.pid
+SlurmdPidFile=$here/run/slurmd.%n.pid
+SlurmctldLogFile=$here/log/slurmctld
+SlurmdLogFile=$here/log/slurmd.%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=bf_interval=1,sched_interval=1
+SlurmdParameters=config_overrides
+KillWait=1
+NodeName=n[1-4] NodeAddr=127.0.0.1 Port=[$(( port + 1 ))-$(( port + 4 ))] CPUs=4 State=UNKNOWN
+PartitionName=p Nodes=ALL Default=YES
+C
+munged --foreground --force --key-file=key --socket=run/munge --pid-file=run/munged.pid --log-file=log/munged \
+  --seed-file=run/seed 2>/dev/null & pids+=($!)
+for _ in {1..100}; do [ -S run/munge ] && break; sleep 0.1; done
+slurmctld -D 2>/dev/null & pids+=($!)
+for _ in {1..100}; do
+  (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null && up=yes && break
+  kill -0 "${pids[1]}" 2>/dev/null || break; sleep 0.2
+done
+[ "${up-}" ] || { cat log/*; exit 2; }
+sinfo --version
+for n in 1 2 3 4; do slurmd -D -N n$n -d "$here/usr/sbin/slurmstepd" 2>/dev/null & pids+=($!); done
+for _ in {1..60}; do [ "$(sinfo -h -t idle -o %D)" = 4 ] && break; sleep 0.5; done
+submit() { sbatch --parsable --output=/dev/null "$@" --wrap 'sleep 30'; }
+submit --nodes=4 --exclusive --time=5 >/dev/null; sleep 1
+planned=$(submit --nodes=4 --exclusive); later=$(submit --begin=now+1hour); limited=$(submit --begin=now+1hour --time=10); held=$(submit --hold)
+for _ in {1..40}; do [ "$(squeue -h -j "$planned" -o %S)" != N/A ] && break; sleep 0.5; done
+squeue --json > jobs.json
+number() { python3 -c 'import json, sys
+job = next(job for job in json.load(open("jobs.json"))["jobs"] if job["job_id"] == int(sys.argv[1]))
+end, start = job["end_time"], job["start_time"]
+print("none" if not end else end - start)' "$1"; }
+text() { squeue -h -j "$1" -o %e; }
+result=
+for job in "later by --begin:$later" "as planned:$planned" "held:$held" "later, for 10 minutes:$limited"; do
+  id=${job##*:}; seen="$(number "$id") $(scontrol show job "$id" | grep -o 'EndTime=Unknown' || true)"; result+="$seen/"
+  echo "${job%:*}: by JSON end less start is $seen; text: $(text "$id")"
+done
+[ "$(text "$later") $(text "$planned")" = "NONE NONE" ] &&
+  [ "$result" = "4294967236 EndTime=Unknown/4294967236 EndTime=Unknown/none EndTime=Unknown/600 /" ]
