@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcloud.compute.base as lc
@@ -22,7 +23,6 @@ from arvnodeman.cloud.ec2_addresses import addresses_of
 from arvnodeman.cloud.ec2_regions import endpoint_of, is_region, region_in
 from arvnodeman.cloud.ec2_requests import change_tags, describe, posting
 from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup, key_pair_of_process
-from arvnodeman.cloud.ec2_subnets import subnets_of_process
 from arvnodeman.cloud.ec2_types import described_sizes
 from arvnodeman.cloud.error_tables import EC2
 from arvnodeman.cloud.errors import classify, cloud_failure
@@ -39,7 +39,6 @@ from arvnodeman.fleet.values.model import (
     NodeRecord,
     NodeSize,
     ProviderSize,
-    RemoteError,
     RemoteFailure,
     Secret,
 )
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
 _STATES = ("pending", "running", "stopping", "stopped")  # always asked for: what is in any of them is paid for
-_ELSEWHERE = "InsufficientFreeAddressesInSubnet"  # a quota, but another subnet may have some
+_ELSEWHERE = "InsufficientFreeAddressesInSubnet"  # of the account a quota; of a rung, want of room
 _log = logging.getLogger("ComputeNodeDriver")
 
 
@@ -77,7 +76,6 @@ class EC2Driver(LibcloudDriver):
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = EC2NodeDriver) -> None:
         super().__init__(settings, posting(driver_class))
         self._setup = Setup.read(settings, self._mistake)
-        self._subnets = subnets_of_process(self._setup.subnets)
         self._types = frozenset(section.instance_type for section in settings.sizes)
         self._list_filters = self._read_list_filters()
         self._filters = {
@@ -150,38 +148,23 @@ class EC2Driver(LibcloudDriver):
         return arguments
 
     def _ask_for_node(self, arguments: Mapping[str, Any]) -> Any:
-        """Try the subnets one after the other, while the next may have what this one lacks."""
-        boot, kind = arguments["ex_clienttoken"], arguments["size"].id
+        """In one place: at the rung, or in the one subnet that is configured, or where EC2 likes."""
         rung: Rung | None = arguments["rung"]
-        if rung is not None:
+        subnet = self._setup.subnet_of(rung)
+        try:
             with self._paced(Op.CREATE):
-                return self._run_instance(arguments, f"{boot}/{rung.key}", self._setup.subnet_of(rung))
-        lacking: list[Exception] = []
-        for subnet in self._subnets.order(boot, kind) or (None,):
-            try:
-                with self._paced(Op.CREATE):
-                    if subnet is not None:
-                        self._subnets.asked(boot, subnet)
-                    node = self._run_instance(arguments, f"{boot}/{subnet}", subnet)
-            except Exception as error:
-                known = classify(error, self.errors, self._secrets, hidden=self._startup.hidden)
-                if known is not None and known.kind is not ErrorKind.TRANSIENT:
-                    self._subnets.answered(boot)
-                if subnet is None or known is None or not _is_elsewhere(known):
-                    raise
-                self._subnets.is_short(subnet, kind)
-                lacking.append(error)
-                _log.info("No %s in %s: %s", kind, subnet, known.text)
-            else:
-                self._subnets.answered(boot)
-                return node
-        # No room for the type counts before no addresses: only that type is to rest.
-        raise max(lacking, key=lambda error: (classify(error, self.errors) or _NOTHING).kind is ErrorKind.CAPACITY)
+                return self._run_instance(arguments, subnet)
+        except Exception as error:
+            known = classify(error, self.errors, self._secrets, hidden=self._startup.hidden)
+            if rung is not None and rung.zone and known is not None and _ELSEWHERE in known.text:
+                raise RemoteFailure(replace(known, kind=ErrorKind.CAPACITY)) from None
+            raise
 
-    def _run_instance(self, arguments: Mapping[str, Any], request: str, subnet: str | None) -> Any:
+    def _run_instance(self, arguments: Mapping[str, Any], subnet: str | None) -> Any:
         """One RunInstances. The client token names boot and place: at another place it is another request."""
         merged: dict[str, Any] = {**self._free_create_options, **arguments}
         rung: Rung | None = merged.pop("rung")
+        request = f"{arguments['ex_clienttoken']}/{subnet if rung is None else rung.key}"
         merged["ex_clienttoken"] = hashlib.sha256(request.encode()).hexdigest()  # 64 characters, the most
         if subnet is not None:
             merged["ex_subnet"] = EC2NetworkSubnet(subnet, subnet, "available")
@@ -218,7 +201,7 @@ class EC2Driver(LibcloudDriver):
             for item in findall(element=answer, xpath="reservationSet/item/instancesSet/item", namespace=NAMESPACE):
                 try:
                     node = self._driver._to_node(item)
-                    node.extra["addresses"] = list(addresses_of(item, self._setup.subnets))
+                    node.extra["addresses"] = list(addresses_of(item, self._setup.all_subnets))
                     yield node
                 except STRANGE as error:
                     instance = findtext(element=item, xpath="instanceId", namespace=NAMESPACE)
@@ -283,11 +266,3 @@ class EC2Driver(LibcloudDriver):
     def _known_regions(driver_class: Callable[..., Any]) -> Iterable[str]:
         regions: Iterable[str] = getattr(driver_class, "list_regions", tuple)()
         return regions
-
-
-_NOTHING = RemoteError(ErrorKind.UNEXPECTED, "")
-
-
-def _is_elsewhere(error: RemoteError) -> bool:
-    """May another subnet, in another zone, have what this one lacks?"""
-    return error.kind is ErrorKind.CAPACITY or _ELSEWHERE in error.text

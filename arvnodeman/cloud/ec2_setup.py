@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
 LARGEST_VOLUME = 16384  # GB, of a general purpose SSD
+WITHOUT_PAGES = ("DescribeKeyPairs", "DescribeAvailabilityZones")
 SUBNET = "subnet-"  # what ids of subnets begin with
+SUBNET_ID, ZONE = "subnetSet/item/subnetId", "availabilityZoneInfo/item/zoneName"  # in answers
 RESERVED = "CapacityReservationSpecification.CapacityReservationTarget."
 DEVICE = "/dev/xvdt"  # where existing images look for scratch space
 
@@ -30,6 +32,7 @@ class Setup:
 
     image: str
     subnets: tuple[str, ...]
+    zones: tuple[str, ...]
     groups: tuple[str, ...]
     key_pair: str
     public_key: str
@@ -51,6 +54,7 @@ class Setup:
         return cls(
             image=options["image_id"],
             subnets=tuple(words(options.get("subnet_id"))),
+            zones=tuple(words(options.get("zones"))),
             groups=tuple(words(options.get("security_groups"))),
             key_pair=options.get("ex_keyname", ""),
             public_key=key,
@@ -76,11 +80,16 @@ class Setup:
         """GB of the volume that is needed, whether EC2 has such large ones or not; 0: none."""
         return int(scratch / 1000) + 1 - int(disk) if scratch > disk * 1000 else 0
 
-    def subnet_of(self, rung: Rung) -> str | None:
-        """The subnet that a request at this rung names."""
-        if rung.zone.startswith(SUBNET):
-            return rung.zone
-        return next(iter(self.subnets), None) if not rung.zone else None
+    @property
+    def all_subnets(self) -> tuple[str, ...]:
+        """Those in which nodes may be, where that is said."""
+        return (*self.subnets, *(zone for zone in self.zones if zone.startswith(SUBNET)))
+
+    def subnet_of(self, rung: Rung | None) -> str | None:
+        """The subnet that a request names, at this rung or at none: where the rung has no zone, the first."""
+        if rung is None or not rung.zone:
+            return next(iter(self.subnets), None)
+        return rung.zone if rung.zone.startswith(SUBNET) else None
 
     def additions(
         self, *, subnet: bool, public: bool, tags: Mapping[str, str], rung: Rung | None = None
@@ -105,9 +114,13 @@ class Setup:
 
     def lookups(self, driver: Any) -> Iterator[tuple[str, Callable[[], str]]]:
         """What can be looked up at EC2: option and a call that says what was found, or raises what libcloud raises."""
+        in_subnets = self.all_subnets[len(self.subnets) :]
+        in_zones = tuple(zone for zone in self.zones if not zone.startswith(SUBNET))
         things: tuple[tuple[str, Iterable[str], str, str, str], ...] = (
             ("image_id", (self.image,), "DescribeImages", "image-id", "imagesSet/item/imageId"),
-            ("subnet_id", self.subnets, "DescribeSubnets", "subnet-id", "subnetSet/item/subnetId"),
+            ("subnet_id", self.subnets, "DescribeSubnets", "subnet-id", SUBNET_ID),
+            ("zones", in_subnets, "DescribeSubnets", "subnet-id", SUBNET_ID),
+            ("zones", in_zones, "DescribeAvailabilityZones", "zone-name", ZONE),
             ("security_groups", self.groups, "DescribeSecurityGroups", "group-id", "securityGroupInfo/item/groupId"),
             ("ex_keyname", filter(None, [self.key_pair]), "DescribeKeyPairs", "key-name", "keySet/item/keyName"),
         )
@@ -129,7 +142,7 @@ class _Lookup:
 
     def __call__(self) -> str:
         """The names found; raises LookupError for those that are not there."""
-        page = None if self.action == "DescribeKeyPairs" else "1000"  # which has no pages
+        page = None if self.action in WITHOUT_PAGES else "1000"
         answers = describe(self.driver, self.action, {self.filter: self.wanted}, page)
         found = {
             str(item.text)

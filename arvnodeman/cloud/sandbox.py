@@ -24,6 +24,7 @@ from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import TIMEOUT, credentials
 from arvnodeman.cloud.redaction import named
 from arvnodeman.config import ConfigError
+from arvnodeman.config.cloud_options import options_of_create
 from arvnodeman.config.option import CREDENTIALS
 from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeSize, Secret
 
@@ -209,6 +210,7 @@ class SandboxDriver(LibcloudDriver):
     """`provider = sandbox`. A node is named after its record's uuid; its FQDN is in the tag `hostname`."""
 
     errors = SANDBOX
+    create_options = options_of_create("sandbox")
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = SandboxNodeDriver) -> None:
         super().__init__(settings, driver_class)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arvnodeman.config.kinds import HOST, JSON, NUMBER, SECRET, TEXT, WHOLE, YES_NO, choice
+from arvnodeman.config.kinds import HOST, JSON, NAMES, NUMBER, SECRET, TEXT, WHOLE, YES_NO, choice
 from arvnodeman.config.option import CREATE, CREDENTIALS, LISTING, Option
 
 # The clouds that `[Cloud] provider` can name, each with its driver, as MODULE:CLASS. To add one, copy
@@ -21,6 +21,7 @@ EC2, GCE, AZURE, OPENSTACK = ("ec2",), ("gce",), ("azure",), ("openstack",)
 REAL = ("sandbox", "ec2", "gce", "azure", "openstack")
 S = "seconds"
 
+WITH_RESERVATIONS = ("sandbox", *EC2, *GCE)
 WITHOUT_PREEMPTIBLE = (*AZURE, *OPENSTACK)  # these clouds' drivers have no preemptible nodes
 
 PING_HOST = Option(
@@ -31,6 +32,24 @@ PING_HOST = Option(
     "The Arvados API server as the nodes reach it; they send their pings there.",
     example="zyxwv.example.com",
     required_for=REAL,
+)
+ZONES = Option(
+    CREATE,
+    "zones",
+    NAMES,
+    "",
+    "Where nodes may be, in the order in which they are tried: ids of subnets or availability zones (ec2), zones of "
+    "one region (gce), availability zones (azure, openstack). Where one has no room for a size, the next is asked at "
+    "once; a size rests when all do. Empty: as the other options say.",
+    providers=REAL,
+)
+SUBNETS = Option(
+    CREATE,
+    "subnet_id",
+    TEXT,
+    "",
+    "Ids of subnets, with commas between: several are `zones`, and tried in this order.",
+    providers=EC2,
 )
 CLOUD_OPTIONS: tuple[Option, ...] = (
     Option(CREDENTIALS, "timeout", NUMBER, "", "The longest wait for one answer. Empty: 60.", S, above=0),
@@ -78,14 +97,8 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
         providers=(*EC2, *GCE, *AZURE, *OPENSTACK),
     ),
     Option(CREATE, "image_id", TEXT, "", "Id of the image: `ami-…`.", providers=EC2),
-    Option(
-        CREATE,
-        "subnet_id",
-        TEXT,
-        "",
-        "Ids of subnets, with commas between, tried in this order.",
-        providers=EC2,
-    ),
+    SUBNETS,
+    ZONES,
     Option(CREATE, "security_groups", TEXT, "", "Ids of security groups, with commas between.", providers=EC2),
     Option(CREATE, "ex_keyname", TEXT, "", "Name of a key pair of the cloud.", providers=(*EC2, *OPENSTACK)),
     Option(CREATE, "ex_iamprofile", TEXT, "", "ARN of an instance profile.", providers=EC2),

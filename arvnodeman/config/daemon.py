@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from arvnodeman.config.kinds import FOLDER, HOSTLIST, NUMBER, NUMBER_OR_AUTO, TEXT, TEXTS, WHOLE, YES_NO, choice
 from arvnodeman.config.option import DAEMON, option, section
@@ -18,6 +18,8 @@ HOPELESS_POLLS = 10  # poll_hopeless_after is so many times poll_stale_after whe
 WATCHDOG_ROUNDS = 10  # watchdog_interval is this part of watchdog when the file does not say, within these bounds
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.5, 20.0  # seconds
 
+BY_SIZE: Final = "size"
+CHEAPEST: Final = "cheapest"
 S, USD = "seconds", "$/hour"
 
 
@@ -178,6 +180,30 @@ class DaemonSettings:
         "A size that cannot be had rests so long before one node of it is tried; doubles up to 15 minutes.",
         S,
         above=0,
+        at_once=True,
+    )
+    rung_patience: float = option(
+        NUMBER,
+        "10",
+        "A zone and purchase that takes the request for a node, and has not delivered it so long after: the node goes, "
+        "and the next is tried.",
+        "minutes",
+        above=0,
+        at_once=True,
+    )
+    rung_order: Literal["size", "cheapest"] = option(
+        choice(BY_SIZE, CHEAPEST),
+        BY_SIZE,
+        "`size`: all zones and purchases of the cheapest size that fits a job are tried before a dearer size, in the "
+        "order in which they are given. `cheapest`: whatever is cheapest now, spot nodes before all that are dearer.",
+        at_once=True,
+    )
+    spot_tries: int = option(
+        WHOLE,
+        "1",
+        "So many spot nodes may the cloud take from a job before the next purchase is tried for it first. 0: its first "
+        "node is of the next purchase already.",
+        low=0,
         at_once=True,
     )
     use_within: float = option(

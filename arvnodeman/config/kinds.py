@@ -14,6 +14,7 @@ from arvnodeman.config.option import FREE_CLOUD_SECTIONS, Kind, Option, nearest
 from arvnodeman.fleet.values.features import SIZE_FEATURE
 from arvnodeman.fleet.values.gres import Gres, offered
 from arvnodeman.fleet.values.model import Secret
+from arvnodeman.fleet.values.rungs import Purchase
 
 Word = TypeVar("Word", bound=str)
 
@@ -188,6 +189,26 @@ def _names(option: Option, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _purchases(option: Option, text: str) -> tuple[Purchase, ...]:
+    bought = tuple(name.strip() for name in text.split(","))
+    allowed = (Purchase.ON_DEMAND, Purchase.SPOT)
+    for name in bought:
+        if name not in allowed:
+            raise ValueError(f"{name!r} in {_shown(option, text)} is no way to pay for a node")
+    return tuple(dict.fromkeys(map(Purchase, bought)))
+
+
+def _reservations(option: Option, text: str) -> tuple[tuple[str, str], ...]:
+    """Of each its name and its zone, '' for none."""
+    found = []
+    for item in (part.strip() for part in text.split(",")):
+        name, _, zone = item.partition("@")
+        if not name or not (item + "x").isprintable() or " " in item or (zone and not _NAME.fullmatch(zone)):
+            raise ValueError(f"{item!r} in {_shown(option, text)} names no reservation")
+        found.append((name, zone))
+    return tuple(dict.fromkeys(found))
+
+
 def _features(option: Option, text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
@@ -215,6 +236,8 @@ HOSTLIST = Kind("names of Slurm nodes, as cloud[1-20,31]", _hostlist, has_commas
 GRES: Kind[Gres] = Kind("NAME:COUNT or NAME:TYPE:COUNT, several with commas between", _gres, (), has_commas=True)
 TEXTS = Kind("text", _texts, (), has_commas=True)
 NAMES = Kind("names with commas between", _names, (), has_commas=True)
+PURCHASES = Kind("on-demand and spot, in the order in which they are tried", _purchases, (), has_commas=True)
+RESERVATIONS = Kind("ID or ID@ZONE, several with commas between", _reservations, (), has_commas=True)
 FEATURES = Kind("names of features with commas between, without instancetype=", _features, (), has_commas=True)
 
 

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from arvnodeman.config import ini
 from arvnodeman.config.assignments import Assignment, is_size, merged
 from arvnodeman.config.cloud_options import PING_HOST, WITHOUT_PREEMPTIBLE
-from arvnodeman.config.daemon import DaemonSettings
+from arvnodeman.config.daemon import CHEAPEST, DaemonSettings
 from arvnodeman.config.kinds import LEVEL, value_of
+from arvnodeman.config.ladder import ladder_of, mistakes, mistakes_of_zones, zones_in
 from arvnodeman.config.option import (
     CREATE,
     CREDENTIALS,
@@ -116,6 +117,8 @@ class _Reading:
         self.file = replace(file, sections=sections)
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        self._zones: tuple[str, ...] = ()
+        self._by_price = False
         self._unread: set[Option] = set()  # options whose values could not be read; something stands in for them
         self.provider = self._text(option_of(CloudSettings.provider)) or ""
         for problem in file.problems:
@@ -134,6 +137,9 @@ class _Reading:
         for section in FREE_CLOUD_SECTIONS:
             self._check_free(section)
         logging = replace(logging, loggers=self._loggers())
+        self._by_price = daemon.rung_order == CHEAPEST
+        for option, wrong in mistakes_of_zones(self.provider, self.file.sections.get(CREATE, {})):
+            self._problem(CREATE, option, wrong)
         sizes = self._sizes()
         self._check_together(daemon, sizes)
         self._check_keeper(daemon, arvados)
@@ -228,6 +234,7 @@ class _Reading:
     def _sizes(self) -> list[SizeSection]:
         sizes: list[SizeSection] = []
         seen: set[str] = set()
+        self._zones = zones_in(self.provider, self.file.sections.get(CREATE, {}))
         for section in filter(is_size, self.file.sections):
             name = section.partition(" ")[2].strip()
             if not name:
@@ -249,8 +256,11 @@ class _Reading:
         spoilt = any(section == each for each, _ in self.file.spoilt)
         if (spoilt or len(self.problems) > before) and not self._fill_in:
             return None
+        for option, wrong in mistakes(size, self.provider, self._zones):
+            self._problem(section, option, wrong)
         texts = self.file.sections[section]
-        return size.section(name, {key: text for key, text in texts.items() if find(SIZE, key) is None})
+        extra = {key: text for key, text in texts.items() if find(SIZE, key) is None}
+        return size.section(name, extra, ladder_of(size, self._zones, by_price=self._by_price))
 
     def _free(self, section: str) -> dict[str, str]:
         """What goes to the cloud's driver: the section as it is written, with the defaults of that cloud's options."""

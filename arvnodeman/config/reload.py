@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from arvnodeman.config.ladder import zones_in
 from arvnodeman.config.option import Setting, settings_of, with_values
 from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.values.model import SizeSection
@@ -43,9 +44,20 @@ def reloaded(old: Settings, new: Settings) -> Settings:
 
 
 def _with_names(old: Settings, new: Settings) -> tuple[SizeSection, ...]:
-    """The new sizes, with the names that they had: who lists the names was told of them when it was made."""
+    """The new sizes, with the names that they had: who lists the names was told of them when it was made. So it is with
+    zones, which the cloud's driver knows."""
     names = {size.id: size.node_names for size in old.sizes}
-    return tuple(replace(size, node_names=names.get(size.id, size.node_names)) for size in new.sizes)
+    known = _in_zones_of(old, new)
+    return tuple(replace(size, node_names=names.get(size.id, size.node_names)) for size in known)
+
+
+def _in_zones_of(old: Settings, new: Settings) -> tuple[SizeSection, ...]:
+    """The new sizes; with the rungs that they had, where the zones are others."""
+    before, now = (zones_in(each.cloud.provider, each.cloud.create) for each in (old, new))
+    if before == now:
+        return new.sizes
+    ladders = {size.id: size.ladder for size in old.sizes}
+    return tuple(replace(size, ladder=ladders.get(size.id, ())) for size in new.sizes)
 
 
 def _mixed(old: SectionT, new: SectionT) -> SectionT:
@@ -76,7 +88,7 @@ def _change(setting: Setting, value: object) -> Change:
 
 def _sizes(old: Settings, new: Settings) -> Iterator[Change]:
     before = {size.id: size for size in old.sizes}
-    after = {size.id: size for size in new.sizes}
+    after = {size.id: size for size in _in_zones_of(old, new)}
     for name in before | after:
         was, will_be = before.get(name), after.get(name)
         if was is None or will_be is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from arvnodeman.config.cloud_options import PROVIDERS
-from arvnodeman.config.daemon import DaemonSettings
+from arvnodeman.config.daemon import CHEAPEST, DaemonSettings
 from arvnodeman.config.kinds import (
     DOTTED,
     FEATURES,
@@ -21,6 +21,8 @@ from arvnodeman.config.kinds import (
     LEVEL,
     NAMES,
     NUMBER,
+    PURCHASES,
+    RESERVATIONS,
     TEXT,
     WHOLE,
     WINDOWS,
@@ -32,6 +34,7 @@ from arvnodeman.config.option import ARVADOS, CLOUD, LOGGING, MANAGE, SIZE, free
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
+from arvnodeman.fleet.values.rungs import Purchase, Rung
 
 KEPT_BY_AUTO: Final = "auto"
 KEPT_BY_ARVADOS: Final = "arvados"
@@ -146,6 +149,24 @@ class SizeSettings:
     scratch: float | None = optional(NUMBER, "Scratch space; 0: unknown. Empty: disk × 1000.", MB, low=0)
     bandwidth: float | None = optional(NUMBER, "Network bandwidth. Empty: the provider's.", low=0)
     preemptible: bool = option(YES_NO, "no", "Boot spot or preemptible nodes (ec2, gce).")
+    purchases: tuple[Purchase, ...] = option(
+        PURCHASES,
+        "",
+        "How nodes of this size are paid for, in the order in which that is tried, each in all `zones`: "
+        "`spot, on-demand` (ec2, gce). Empty: as `preemptible` says.",
+    )
+    spot_price: float | None = optional(
+        NUMBER, "Price of a spot node, where `purchases` has spot. Empty: that of the size.", USD, above=0
+    )
+    reservations: tuple[tuple[str, str], ...] = option(
+        RESERVATIONS,
+        "",
+        "Capacity that is reserved for this size, tried before all else: ids or group ARNs of capacity reservations "
+        "(ec2), names of reservations (gce). Where there are several `zones`: ID@ZONE.",
+    )
+    reserved_price: float = option(
+        NUMBER, "0", "What a node in a reservation adds to the bill: it is paid for anyway.", USD, low=0
+    )
     gres: Gres = option(
         GRES,
         "",
@@ -170,8 +191,9 @@ class SizeSettings:
         "whose nodes are shared need names of their own.",
     )
 
-    def section(self, name: str, extra: Mapping[str, str]) -> SizeSection:
-        """As the Fleet knows it. `extra`: free overrides of what the provider says."""
+    def section(self, name: str, extra: Mapping[str, str], ladder: tuple[Rung, ...] = ()) -> SizeSection:
+        """As the Fleet knows it. `extra`: free overrides of what the provider says; `ladder`: where and how its nodes
+        can be had."""
         return SizeSection(
             id=name,
             cores=self.cores,
@@ -187,6 +209,7 @@ class SizeSettings:
             features=self.features,
             node_names=self.node_names,
             extra=tuple(extra.items()),
+            ladder=ladder,
         )
 
 
@@ -237,6 +260,9 @@ class Settings:
             boot_attempts=daemon.boot_attempts,
             quota_retry_after=daemon.quota_retry_after,
             size_retry_after=daemon.size_retry_after,
+            rung_patience=daemon.rung_patience,
+            cheapest_rung=daemon.rung_order == CHEAPEST,
+            spot_tries=daemon.spot_tries,
             use_within=daemon.use_within,
             vain_retry_after=daemon.vain_retry_after,
             drain_poll_time=daemon.drain_poll_time,

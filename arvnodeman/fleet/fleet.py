@@ -53,6 +53,7 @@ from arvnodeman.fleet.operations.chores import Chore, CleanRecord, FetchSizes, O
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.operations.returning import NameOperation
 from arvnodeman.fleet.operations.shutdown import Shutdown
+from arvnodeman.fleet.sizes.ladder import health_of
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, RemoteError
 from arvnodeman.fleet.values.windows import ShutdownWindows
@@ -316,7 +317,8 @@ class Fleet:
         for node in state.roster.nodes.values():
             state.touch(node)
         for size in state.table.cheapest_first:
-            state.health_of(size)
+            known = state.health.get(size.id)
+            state.health[size.id] = health_of(size, known, state.policy.size_retry_after)
             if report and not before:
                 state.context.info("Using cloud node sizes: %s", size, logger="arvnodeman.jobqueue")
         for missing in state.table.missing:

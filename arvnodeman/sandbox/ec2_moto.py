@@ -46,6 +46,7 @@ class Instance:
     imds: str  # HttpTokens
     image: str
     subnet: str
+    zone: str
     shutdown: str  # what happens when it halts itself
     volumes: tuple[Volume, ...] = ()
 
@@ -144,6 +145,7 @@ class Moto:
             imds=str(getattr(instance.metadata_options, "http_tokens", "")),
             image=str(instance.image_id),
             subnet=str(instance.subnet_id or ""),
+            zone=str(instance._placement.zone),
             shutdown=str(instance.instance_initiated_shutdown_behavior),
             volumes=tuple(self._volume(device, each) for device, each in instance.get_block_device_mapping),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arvnodeman.fleet.decide.picturing import refresh
+from arvnodeman.fleet.decide.rungs import MINUTE, Rungs, no_rung_left
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
 from arvnodeman.fleet.nodes.node import Node
@@ -16,6 +17,8 @@ from arvnodeman.fleet.sizes.limits import BackOff
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NO_LIMIT, ErrorKind, NodeSize
 from arvnodeman.fleet.values.places import ANYWHERE, Place
+from arvnodeman.fleet.values.reasons_of_rungs import NOT_DELIVERED
+from arvnodeman.fleet.values.rungs import purchase_of, words_of
 
 TOGETHER = 0.1  # seconds in which boots that end are taken together, where their names go back
 BLIND = frozenset({BackOff.UNREADABLE, BackOff.UNSEEN})  # a node may be there, paid for, that nobody can see
@@ -84,22 +87,33 @@ def let_through(state: State) -> None:
     bounds = replace(state.bounds(), slots=NO_LIMIT)  # they have their slots
     room = Room(bounds, state.existing(), _price(state) if bounds.price_cap > 0 else 0.0)
     pending = len(state.phantoms)  # what an earlier run began may yet appear
+    rungs = Rungs(state)
     for boot in ready:
         over = int(boot.probes)
-        stop = room.forbid(boot.size, 1, wanted=1, over=over)
+        rung = boot.rung
+        if boot.size.ladder and boot.row is None and not boot.looks_first and not boot.bound:
+            rung = rungs.choose(boot)
+            if rung is None:
+                if not rungs.awaited(boot):
+                    no_rung_left(state, boot)
+                    after_boot(state, boot)
+                continue
+        size = boot.size.at(rung)
+        stop = room.forbid(size, 1, wanted=1, over=over)
         if boot.row is not None:
             boot.adopt_node()
         elif (unread := _unread(state, boot.size)) is not None:
             boot.stop(unread)
         elif stop is not None:
             boot.stop(stop.words(state.t))
-        elif pending and room.forbid(boot.size, 1, wanted=1, over=over, beside=pending):
+        elif pending and room.forbid(size, 1, wanted=1, over=over, beside=pending):
             continue
         elif boot.looks_first:
             boot.find_first()
         else:
-            boot.create()
-            room.take(boot.size, 1)
+            boot.create(rung)
+            rungs.begun(boot)
+            room.take(size, 1)
         after_boot(state, boot)
 
 
@@ -115,7 +129,7 @@ def _price(state: State) -> float:
     """What exists, and what the cloud is asked for now, in $/hour."""
     refresh(state)
     nodes = state.stock.price
-    flying = sum(boot.size.price for boot in state.boots.values() if boot.in_flight and boot.row is None)
+    flying = sum(boot.sized.price for boot in state.boots.values() if boot.in_flight and boot.row is None)
     unlisted = sum(record.intent.price for record in state.unlisted.values() if record.intent is not None)
     return nodes + flying + unlisted
 
@@ -175,7 +189,7 @@ def unlink(state: State, node: Node) -> bool:
 
 
 def _created(state: State, boot: Boot) -> None:
-    state.health_of(boot.size).create_succeeded()
+    state.health_of(boot.size).create_succeeded(boot.rung_key)
     standing = state.existing()
     if state.quota.created(standing):
         text = "After successful boot setting node quota to %d"
@@ -212,9 +226,10 @@ def _learn(state: State, boot: Boot) -> None:
     standing = state.existing()
     state.context.counters["boots_refused_" + error.kind.value] += 1
     state.health_of(boot.size).troubled(error.text, state.t)
+    at = boot.rung_key
     match error.kind:
         case ErrorKind.QUOTA:
-            _over_quota(state, boot.size, error.text, standing)
+            _over_quota(state, boot.size, error.text, standing, at=at)
         case ErrorKind.SLOTS if state.policy.places:
             pass  # the name is wanted no more, which tells nothing of others
         case ErrorKind.SLOTS if _names_are_left(state):  # of other partitions: their sizes go on
@@ -224,36 +239,49 @@ def _learn(state: State, boot: Boot) -> None:
             text = "No free slot for a node record, at %d nodes: %s"
             state.context.decide(Decided.QUOTA, "slots", text, state.slots.value, error.text, level=WARNING)
         case ErrorKind.CAPACITY:
-            _rest(state, boot.size, BackOff.CAPACITY, error.text)
+            _rest(state, boot.size, BackOff.CAPACITY, error.text, at=at)
         case ErrorKind.REFUSED if boot.refused_by == "cloud":
-            _rest(state, boot.size, BackOff.REFUSED, error.text)
+            _rest(state, boot.size, BackOff.REFUSED, error.text, at=at)
         case ErrorKind.UNREADABLE:
             _rest(state, boot.size, BackOff.UNREADABLE, error.text)
             state.poll_again(state.health_of(boot.size).until)
         case _:  # gave up: the other side is sick, for this size or for all
-            _rest(state, boot.size, BackOff.GAVE_UP, error.text)
+            _rest(state, boot.size, BackOff.GAVE_UP, error.text, at=at)
 
 
-def _over_quota(state: State, size: NodeSize, detail: str, standing: int, *, late: bool = False) -> None:
-    """The cloud allows no more than `standing` nodes now; this size waits for a place."""
+def _over_quota(state: State, size: NodeSize, detail: str, standing: int, *, late: bool = False, at: str = "") -> None:
+    """The cloud allows no more than `standing` nodes now; this size waits for a place. Clouds have quotas for each way
+    to pay: what is told at one rung tells of all that are paid for so, and of all nodes only where no other is left."""
+    for other in (rung for rung in size.ladder if at and rung.key != at and rung.purchase is purchase_of(at)):
+        state.health_of(size).at(other.key).rest(BackOff.QUOTA, state.t, detail, standing, late=late)
+    _rest(state, size, BackOff.QUOTA, detail, standing, late=late, at=at)
+    if at and state.health_of(size).backing_off is not BackOff.QUOTA:
+        return
     state.quota.refused(standing, state.t)
-    _rest(state, size, BackOff.QUOTA, detail, standing, late=late)
     text = "After quota exceeded error setting node quota to %d"
     state.context.decide(Decided.QUOTA, "quota", text, state.quota.value, level=WARNING)
 
 
-def _rest(state: State, size: NodeSize, why: BackOff, detail: str, standing: int = 0, *, late: bool = False) -> None:
-    """Let a size rest; one line when that begins."""
-    health = state.health_of(size)
+def _rest(
+    state: State, size: NodeSize, why: BackOff, detail: str, standing: int = 0, *, late: bool = False, at: str = ""
+) -> None:
+    """Let a size rest, or one rung of it; one line when that begins."""
+    whole = state.health_of(size)
+    health = whole.at(at) if at else whole
     before = health.until
     blind = why in BLIND
     least = state.policy.boot_fail_after if blind else 0.0  # each may cost a node that nobody can see
+    if why is BackOff.UNDELIVERED:  # the next takes so long to be found out, too
+        least = state.policy.rung_patience * MINUTE
     health.rest(why, state.t, detail, standing, late=late, least=least)
+    if health is not whole:
+        whole.settle()
     if health.until != before:
-        text = "Size %s rests for %.0f seconds: %s (%s)"
+        text = "Size %s rests for %.0f seconds: %s (%s)" if health is whole else "%s rests for %.0f seconds: %s (%s)"
+        of = size.id if health is whole else f"The rung {words_of(at)} of size {size.id}"
         seconds = health.until - state.t
         level = ERROR if blind else WARNING
-        state.context.decide(Decided.REST, size.id, text, size.id, seconds, why.value, detail, level=level)
+        state.context.decide(Decided.REST, size.id, text, of, seconds, why.value, detail, level=level)
 
 
 def boot_failed(state: State, node: Node) -> None:
@@ -270,20 +298,21 @@ def boot_failed(state: State, node: Node) -> None:
     state.context.decide(Decided.BOOT_FAILED, name, text, name, after, level=level)
     if node.size is None:
         return
-    health = state.health_of(node.size)
+    health, at = state.health_of(node.size), node.cloud.rung
     health.troubled(text % (name, after), state.t)
     if rest is not None:
         if node.cloud.fault_kind is not None:
             state.context.counters["boots_failed_" + node.cloud.fault_kind.value] += 1
         standing = state.existing() - 1  # it goes
         if rest is BackOff.QUOTA:
-            _over_quota(state, node.size, why, standing, late=True)
+            _over_quota(state, node.size, why, standing, late=True, at=at)
         else:
-            _rest(state, node.size, rest, why, late=True)
+            _rest(state, node.size, rest, why, late=True, at="" if rest in BLIND else at)
         state.context.out.append(PollNow(frozenset({Poll.QUEUE})))  # the jobs it was for are decided anew
-    elif health.boot_failed(state.t):
+    elif health.boot_failed(state.t, at):
         text = "Nodes of size %s fail to come up: it rests for a while"
-        state.context.decide(Decided.REST, node.size.id, text, node.size.id, level=ERROR)
+        what = f"{node.size.id} at the rung {words_of(at)}" if at else node.size.id
+        state.context.decide(Decided.REST, node.size.id, text, what, level=ERROR)
 
 
 FAULTS = {ErrorKind.CAPACITY: BackOff.CAPACITY, ErrorKind.QUOTA: BackOff.QUOTA, ErrorKind.REFUSED: BackOff.REFUSED}
@@ -296,5 +325,8 @@ def _what_failed(node: Node) -> tuple[BackOff | None, str]:
         return BackOff.UNSEEN, f"no list of the cloud has shown {cloud.id}; is it as [Cloud List] asks for?"
     if cloud.failed:
         said = reasons.CloudFailed(fault=cloud.fault).words(0)
-        return (FAULTS.get(cloud.fault_kind) if cloud.fault_kind else None), said
+        otherwise = BackOff.UNDELIVERED if cloud.rung else None  # another rung is there to be tried
+        return (FAULTS.get(cloud.fault_kind) if cloud.fault_kind else otherwise), said
+    if node.undelivered:
+        return BackOff.UNDELIVERED, NOT_DELIVERED
     return (BackOff.NO_ADDRESS, node.lacks.words(0)) if node.lacks else (None, "")

@@ -10,6 +10,7 @@ from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import Directive
 from arvnodeman.fleet.values.reasons_of_placing import InHands, NotListed, PoweredOff
+from arvnodeman.fleet.values.reasons_of_rungs import NotDelivered
 from arvnodeman.fleet.values.work import Power
 
 
@@ -41,6 +42,8 @@ def _by_word(node: Node, basis: Basis, up: bool) -> Case | IdleBin:
         return Keep(node.id, reasons.working(slurm.state.said if slurm is not None else ""), up, told=False)
     if node.has_failed:
         return Stop(node.id, ShutdownKind.REMOVAL, reasons.CloudFailed(fault=node.cloud.fault))
+    if node.undelivered and not node.been_up:
+        return Stop(node.id, ShutdownKind.REMOVAL, NotDelivered())
     if node.state is IDLE and node.size is not None and node.grace_until is None:
         return bin_of(node)
     if node.state is RESERVED and slurm is not None:

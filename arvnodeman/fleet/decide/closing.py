@@ -29,9 +29,9 @@ def note_closed(state: State, plan: Plan, begun: Sequence[NodeSize]) -> None:
     over = int(state.quota.other_size_may_try)
     closed: dict[str, Reason] = {}
     nodes = plan.tally.nodes + len(begun)
-    room = Room(state.bounds(), nodes, plan.tally.price + sum(size.price for size in begun))
+    room = Room(state.bounds(), nodes, plan.tally.price + sum(state.at_rung(size).price for size in begun))
     for size in state.table.cheapest_first:
-        cause = _rests(state, size, nodes) or room.forbid(size, 1, wanted=0, over=over)
+        cause = _rests(state, size, nodes) or room.forbid(state.at_rung(size), 1, wanted=0, over=over)
         if cause is not None:
             closed[size.id] = cause
             state.poll_again(cause.until)

@@ -383,8 +383,8 @@ def retry(state: State, target: str, reason: str) -> None:
     for shape in [shape for shape in state.rooms.shut if _is_meant(state, shape, target)]:
         state.rooms.end(shape, state.t)
     health = state.health.get(target)
-    if health is not None and health.backing_off is not None:
-        health.until = min(health.until, state.t)
+    if health is not None:
+        health.retry(state.t)
     state.vain.watches.clear()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.decide.boot_lifecycle import link
 from arvnodeman.fleet.decide.quiet import ring
+from arvnodeman.fleet.decide.rungs import note_undelivered
 from arvnodeman.fleet.decide.state import OFFSET_NOISE, State
 from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
 from arvnodeman.fleet.nodes.by_power import judge_by_power
@@ -66,6 +67,7 @@ def take_cloud(state: State, event: CloudListed) -> None:
         if node.missing == 1:
             node.missing_since = state.t
             node.missing_ping = node.record.last_ping_at if node.record is not None else None
+    note_undelivered(state)
     state.absent = [*change.missing, *(node for node in change.changed if node.stop_polls > 1)]
     for node in change.delisted:
         state.roster.drop(node)
@@ -256,7 +258,7 @@ def _note_up(state: State, node: Node, verdict: NodeState) -> None:
     state.context.counters["nodes_came_up"] += 1
     state.context.counters["boots_up"] += node.booted
     if node.size is not None:
-        state.health_of(node.size).came_up()
+        state.health_of(node.size).came_up(node.cloud.rung)
 
 
 def _give_grace(state: State, turned: list[Node]) -> None:

@@ -120,7 +120,7 @@ def _with_unseen(state: State, tally: NodeTally) -> NodeTally:
     boots = [boot for boot in state.boots.values() if boot.row is None and boot.outcome is None]
     if not (boots or state.phantoms or state.unlisted):
         return tally
-    comes = [(boot.size.id, boot.size.price, state.zone(boot.hostname)) for boot in boots]
+    comes = [(boot.size.id, boot.sized.price, state.zone(boot.hostname)) for boot in boots]
     comes += [(intent.size, intent.price, state.zone(uuid)) for uuid, intent in state.phantoms.items()]
     prices = [record.intent.price for record in state.unlisted.values() if record.intent is not None]
     supply, pending = dict(tally.supply), dict(tally.pending)

@@ -94,7 +94,7 @@ def _note_stop(state: State, plan: Plan) -> None:
         state.context.info(
             "Not booting %s (price %g) because with it would exceed max_total_price of %g (current total_price is %g)",
             size.id,
-            size.price,
+            stop.price,
             stop.cap,
             stop.total,
         )

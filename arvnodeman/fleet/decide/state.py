@@ -27,6 +27,7 @@ from arvnodeman.fleet.plan.plan import Allotment, Plan
 from arvnodeman.fleet.plan.rooms import Rooms
 from arvnodeman.fleet.plan.vain import VainBoots
 from arvnodeman.fleet.sizes.bounds import Bounds
+from arvnodeman.fleet.sizes.ladder import health_of
 from arvnodeman.fleet.sizes.limits import Quota, SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.gate import OPEN, Bar, Gate, Shut
@@ -198,14 +199,20 @@ class State:
 
     def health_of(self, size: NodeSize) -> SizeHealth:
         """How boots of a size have gone lately."""
-        return self.health_named(size.id)
+        if size.id not in self.health:
+            self.health[size.id] = health_of(size, None, self.policy.size_retry_after)
+        return self.health[size.id]
 
     def health_named(self, size: str) -> SizeHealth:
-        """The same, by the size's NAME."""
+        """The same, by the size's NAME, also before it is known what that is."""
         health = self.health.get(size)
         if health is None:
             health = self.health[size] = SizeHealth(first_wait=self.policy.size_retry_after)
         return health
+
+    def at_rung(self, size: NodeSize) -> NodeSize:
+        """A size at the rung where a node is asked for now, if it has rungs."""
+        return size.at(self.health_of(size).first_open(self.t, self.existing())) if size.ladder else size
 
     def operation(self, number: int) -> Operation | None:
         """A running operation."""

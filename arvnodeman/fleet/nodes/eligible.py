@@ -5,6 +5,7 @@ from __future__ import annotations
 from arvnodeman.fleet.nodes.node import BOOTING, BUSY, FAIL, HOLD, IDLE, RESERVED, UNPAIRED, Basis, Node
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_rungs import NotDelivered
 
 
 def eligible(node: Node, basis: Basis) -> Reason:
@@ -21,6 +22,8 @@ def eligible(node: Node, basis: Basis) -> Reason:
         return reasons.MayWork(hostname=node.namesake.name, slurm=node.namesake.state.said)
     if node.has_failed and _protected(node, basis) is None:
         return reasons.CloudFailed(fault=node.cloud.fault)
+    if node.undelivered and not node.been_up:
+        return NotDelivered()
     if node.state is RESERVED and (node.size is not None or node.slurm is None):
         return reasons.Plain(
             text=f"reserved: Slurm says {node.slurm.state.said}" if node.slurm else "its state is not known"

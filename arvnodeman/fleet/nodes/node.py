@@ -93,6 +93,7 @@ class Node:
     missing_ping: float | None = None  # its last ping at the first of them
     stop_polls: int = 0  # lists in a row that showed it stopped
     failed_polls: int = 0  # lists in a row in which the cloud itself called it failed
+    undelivered: bool = False  # the cloud has taken the request for it, and does not deliver
     address_warned: bool = False  # that it has no address has been said
     boot: Boot | None = None  # our boot of it, while that is under way
     shutdown: Shutdown | None = None  # our shutdown of it, while that is under way
@@ -133,7 +134,9 @@ class Node:
     def reprice(self) -> None:
         """Its price in $/hour: as written into its record or its tag, else of its size, else the provider's, else 0."""
         record = self.record or self.prepared
-        if record is not None and record.intent is not None:
+        if self.cloud.rung and self.cloud.tagged_price is not None:  # where it was had in the end
+            self.price = self.cloud.tagged_price
+        elif record is not None and record.intent is not None:
             self.price = record.intent.price
         elif self.cloud.tagged_price is not None:
             self.price = self.cloud.tagged_price

@@ -1,7 +1,7 @@
 """One boot: a record with a slot, Slurm told, the cloud node created, its last touches.
 
     PREPARE ─▶ DESCRIBE ─▶ READY ─▶ CREATE ─▶ FINISH ─▶ created
-                             ▲         │
+                             ▲         │ refused at a rung: the next one, where another is open
                              └─ FIND ◀─┘ an error that may hide a success (rows D7, D8)
                                  └─▶ UNREAD  an answer that cannot be read: no second request
 
@@ -30,22 +30,24 @@ from arvnodeman.fleet.messages import (
     StepResult,
 )
 from arvnodeman.fleet.nodes.node import Node, slurm_weight
+from arvnodeman.fleet.operations.at_rung import AtRung
 from arvnodeman.fleet.operations.moves_of_boots import BOOT_MOVES, BootStage
-from arvnodeman.fleet.operations.operation import Operation, OperationContext
+from arvnodeman.fleet.operations.operation import OperationContext
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
+from arvnodeman.fleet.values.rungs import Rung
 
+ELSEWHERE = frozenset({ErrorKind.CAPACITY, ErrorKind.QUOTA, ErrorKind.REFUSED})  # another rung may have it
 UNCERTAIN = frozenset({ErrorKind.TRANSIENT, ErrorKind.UNEXPECTED, ErrorKind.GONE})
 PREPARED = "Prepared by Node Manager"
 
 
-class Boot(Operation):
+class Boot(AtRung):
     """The boot of one node. `outcome` is created, stopped, vanished, or the kind of the refusal."""
 
     role = "ComputeNodeSetupActor"
 
     def __init__(self, context: OperationContext, size: NodeSize, token: str, reuse: str | None) -> None:
-        super().__init__(context)
-        self.size = size
+        super().__init__(context, size)
         self.intent = BootIntent(size.id, size.price, token, context.clock.now)
         self.reuse = reuse
         self.of_names = False  # its record is a name in Slurm
@@ -54,7 +56,6 @@ class Boot(Operation):
         self.record: NodeRecord | None = None
         self.node: CloudNode | None = None
         self.row: Node | None = None  # its row in the roster, once it is listed or created
-        self.refusal: RemoteError | None = None  # why the other side refused
         self.refused_by = ""  # "cloud" or "records"
         self.counted = False  # the Fleet has taken note of the node
         self.learnt = False  # the Fleet has drawn its conclusions from the refusal
@@ -129,16 +130,24 @@ class Boot(Operation):
         if self.stage is BootStage.PREPARE:
             self.reuse = uuid
 
-    def create(self) -> None:
-        """READY, and the Fleet lets it through: ask the cloud."""
+    def create(self, rung: Rung | None = None) -> None:
+        """READY, and the Fleet lets it through: ask the cloud, at this rung where its size has some."""
         assert self.record is not None
+        self.rung, self.refusal = rung, None
         self.stage = BootStage.CREATE
         self._creates += 1
         self._create_pending = True
-        self.context.info("Sending create_node request for node size %s.", self.size.id, logger=self.logger)
-        self.send(
-            CreateNode(self.id, self.size, self.record, self.token, self._secret, self._creates, logger=self.logger)
-        )
+        at = f" ({rung.words})" if rung is not None else ""
+        self.context.info("Sending create_node request for node size %s%s.", self.size.id, at, logger=self.logger)
+        size, token, number = self.sized, self.token, self._creates
+        self.send(CreateNode(self.id, size, self.record, token, self._secret, number, logger=self.logger))
+
+    def no_rung(self) -> None:
+        """READY, and no rung is open: it ends as the last one that it tried was refused."""
+        if self.refusal is not None:
+            self._end(self.refusal.kind.value)
+        else:
+            self.stop("none of its zones and purchases can be had now")
 
     def find_first(self) -> None:
         """READY, and an earlier run may have asked for it: is there a node already?"""
@@ -166,7 +175,7 @@ class Boot(Operation):
     def _find(self) -> None:
         assert self.record is not None
         self.stage = BootStage.FIND
-        self.send(FindNode(self.id, self.size, self.record, self.token, logger=self.logger))
+        self.send(FindNode(self.id, self.sized, self.record, self.token, logger=self.logger))
 
     def done(self, step: Step, result: StepResult) -> None:
         """Go to the next stage."""
@@ -279,6 +288,9 @@ class Boot(Operation):
             self.fresh_attempts()
             self._find()
             return
+        if self.rung is not None and error.kind in ELSEWHERE:
+            self._refused_there(self.rung, error)
+            return
         uncertain = error.kind in UNCERTAIN
         self._create_pending = uncertain
         if not self.give_up_on(error):
@@ -294,6 +306,14 @@ class Boot(Operation):
             self._find()
         else:
             self._end(error.kind.value)
+
+    def _refused_there(self, rung: Rung, error: RemoteError) -> None:
+        """For certain: nothing was made at this rung, and the Fleet says which is the next."""
+        self._create_pending = False
+        self.refusal, self.refused_by, self.learnt = error, "cloud", False
+        self.fresh_attempts()
+        self.tell_refused(rung, error)
+        self._ready()
 
     def _find_failed(self, error: RemoteError) -> None:
         if self._unread_until is not None and self.give_up_on(error):

@@ -46,6 +46,7 @@ class Booting:
         self._groups = groups
         self._over = int(picture.other_size_may_try)  # the refused size rests: this is for another
         self._room = Room(picture.bounds, picture.tally.nodes, picture.tally.price)
+        self._at: dict[str, NodeSize] = {}  # sizes at the rung where a node is asked for now
         self._begun: dict[str, int] = {}  # boots of this plan, by size
         self._names = picture.names.copy() if picture.names is not None else None
         self._cancellable: dict[str, int] = {}
@@ -97,7 +98,7 @@ class Booting:
         if self.stopped_size is None or len(prices) >= self._stopped_nodes:
             return False
         room = replace(self._room, nodes=self._room.nodes - len(prices), price=self._room.price - math.fsum(prices))
-        return room.forbid(self.stopped_size, self._stopped_lacks, wanted=0, over=self._over) is None
+        return room.forbid(self._now(self.stopped_size), self._stopped_lacks, wanted=0, over=self._over) is None
 
     def _take_from_behind(self, group: Group) -> bool:
         """Jobs of several nodes behind a stopped one must not sit on a part of theirs.
@@ -133,11 +134,13 @@ class Booting:
     ) -> tuple[NodeSize | None, int, Reason | None]:
         """The first size that does not rest, within max_price_factor; how many of it; else why none."""
         picture, tally = self._picture, self._picture.tally
-        dearest = math.inf if any_price else choices[0].price * picture.policy.max_price_factor
+        if picture.policy.cheapest_rung:
+            choices = sorted(choices, key=lambda size: self._now(size).price)
+        dearest = math.inf if any_price else choices[0].dearest * picture.policy.max_price_factor
         cause: Reason | None = None
         too_dear = ""
         for size in choices:
-            if size.price > dearest and size is not choices[0]:
+            if self._now(size).price > dearest and size is not choices[0]:
                 too_dear = size.id
                 break
             room, pending = self._room_of(size, place)
@@ -153,6 +156,16 @@ class Booting:
             )
         return None, 0, cause
 
+    def _now(self, size: NodeSize) -> NodeSize:
+        """A size at the rung where a node is asked for now, if it has rungs: what it costs follows from that."""
+        if not size.ladder:
+            return size
+        found = self._at.get(size.id)
+        if found is None:
+            health = self._picture.health[size.id]
+            found = self._at[size.id] = size.at(health.first_open(self._picture.t, self._picture.tally.nodes))
+        return found
+
     def _room_of(self, size: NodeSize, place: Place) -> tuple[int, int]:
         """How many more nodes of a size may come, and how many are coming."""
         picture, tally = self._picture, self._picture.tally
@@ -164,7 +177,7 @@ class Booting:
 
     def _forbid(self, size: NodeSize, nodes: int, wanted: int) -> Reason | None:
         """The limit that forbids so many more nodes, if one does. `wanted` is for the words."""
-        return self._room.forbid(size, nodes, wanted=wanted, over=self._over)
+        return self._room.forbid(self._now(size), nodes, wanted=wanted, over=self._over)
 
     def _take(self, new: NewNode, nodes: int, back: int) -> None:
         """So many nodes come: boots, and shutdowns taken back in preference to them."""
@@ -182,7 +195,7 @@ class Booting:
         if self._names is not None:
             self._names.take(place, boots, size.partitions)
         self._begun[size.id] = self._begun.get(size.id, 0) + boots
-        self._room.take(size, boots)
+        self._room.take(self._now(size), boots)
 
     def _stop_behind(self) -> None:
         """A limit stops a job: those behind it wait for the same, except where their own size rests."""

@@ -132,7 +132,7 @@ class Allotment:
 def _live(picture: Picture) -> tuple[object, ...] | None:
     """What of a picture changes in place, as it is now; None: a size rests, so time counts."""
     health = picture.health.values()
-    if any(each.backing_off is not None for each in health):
+    if any(each.rests for each in health):
         return None
     return picture.table.names_known, [each.proven for each in health]
 

@@ -215,7 +215,7 @@ class SharedBooting(Booting):
         on the cheapest size that it fits."""
         longest = max(map(self._time, load))
         alone = math.fsum(jobs * each.alone * self._time(each) for each, jobs in load.items())
-        return size.price * longest / alone if alone else 1.0
+        return self._now(size).price * longest / alone if alone else 1.0
 
     def _time(self, seeker: Seeker) -> float:
         return self._picture.run_times.get(seeker.shape, self._usual_time)

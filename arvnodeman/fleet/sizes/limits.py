@@ -6,10 +6,11 @@ Times are steady seconds (see `BrainClock`). Both kinds of limit end by themselv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from arvnodeman.fleet.values.model import NO_LIMIT
+from arvnodeman.fleet.values.rungs import Rung
 
 LONGEST_WAIT = 900.0  # seconds: rests and quota retries double up to this
 UNPROVEN_AT_ONCE = 5  # boots at once of a size of which no node has come up yet
@@ -79,6 +80,8 @@ class BackOff(StrEnum):
     GAVE_UP = "requests for it kept failing"
     NO_ADDRESS = "its nodes have no address at which Slurm could reach them"
     UNSEEN = "no list of the cloud shows its nodes"
+    UNDELIVERED = "the cloud takes requests for it and does not deliver"
+    LADDER = "no zone and no purchase of it can be had"
     UNREADABLE = "the cloud's answers to create requests for it cannot be read"
 
 
@@ -117,25 +120,50 @@ class SizeHealth:
         """A boot of it does not go well, for people to read."""
         self.trouble, self.trouble_at = why, t
 
-    def create_succeeded(self) -> None:
+    @property
+    def rests(self) -> bool:
+        """Does it rest, or has it rested, all of it or a part?"""
+        return self.backing_off is not None
+
+    def at(self, _rung: str) -> SizeHealth:
+        """How boots at one rung have gone: it has no rungs."""
+        return self
+
+    def settle(self) -> None:
+        """Something of its rungs is otherwise: it has none."""
+
+    def first_open(self, _t: float, _standing: int) -> Rung | None:
+        """The first rung that does not rest: it has none."""
+        return None
+
+    def retry(self, t: float) -> None:
+        """An operator wants it tried again now."""
+        if self.backing_off is not None:
+            self.until = min(self.until, t)
+
+    def copied(self) -> SizeHealth:
+        """As it is now."""
+        return replace(self)
+
+    def create_succeeded(self, _rung: str = "") -> None:
         """The cloud made a node: want of capacity or quota is over."""
         if not self.late:
-            self._recover()
+            self.recover()
 
-    def came_up(self) -> None:
+    def came_up(self, _rung: str = "") -> None:
         """A node of this size is idle or busy in Slurm."""
         self.proven = True
         self.boot_failures = 0
         self.trouble = ""
         if self.late:
-            self._recover()
+            self.recover()
 
     @property
     def comes_up(self) -> bool:
         """A node of it has come up, and not so many since then have failed to in a row."""
         return self.proven and self.boot_failures < FAILED_BOOTS
 
-    def boot_failed(self, t: float) -> bool:
+    def boot_failed(self, t: float, _rung: str = "") -> bool:
         """A node did not come up, or vanished before it did. True when the size begins to rest for it."""
         self.boot_failures += 1
         if self.boot_failures < FAILED_BOOTS:
@@ -144,7 +172,8 @@ class SizeHealth:
         self.rest(BackOff.BOOT_FAILURES, t, f"{self.boot_failures} boots in a row", late=True)
         return began
 
-    def _recover(self) -> None:
+    def recover(self) -> None:
+        """No rest of it counts any more."""
         self.backing_off, self.until, self.detail, self._wait, self.late = None, 0.0, "", 0.0, False
 
     def is_backing_off(self, t: float, standing: int) -> bool:

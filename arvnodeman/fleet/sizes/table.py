@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from arvnodeman.fleet.sizes.fit import capacity_of, fits_in
@@ -41,6 +41,7 @@ def _join(section: SizeSection, offer: ProviderSize, mem_scaling: float) -> Node
     ram = section.ram if section.ram is not None else _known(offer.ram)
     scratch = section.scratch if section.scratch is not None else disk * SCRATCH_PER_DISK_GB
     bandwidth = section.bandwidth if section.bandwidth is not None else _known(offer.bandwidth)
+    ladder = tuple(rung if rung.price is not None else replace(rung, price=price) for rung in section.ladder)
     return NodeSize(
         id=section.id,
         instance_type=section.instance_type,
@@ -50,13 +51,14 @@ def _join(section: SizeSection, offer: ProviderSize, mem_scaling: float) -> Node
         ram=ram * mem_scaling,
         disk=disk,
         scratch=scratch,
-        price=price,
+        price=price if not ladder or ladder[0].price is None else ladder[0].price,
         preemptible=section.preemptible,
         bandwidth=bandwidth,
         extra=section.extra,
         gres=section.gres,
         partitions=section.partitions,
         features=section.features,
+        ladder=ladder,
     )
 
 

@@ -345,6 +345,9 @@ class Policy:
     boot_attempts: int = 10
     quota_retry_after: float = 60.0
     size_retry_after: float = 60.0  # first rest of a size
+    rung_patience: float = 10.0  # minutes for a node with a rung to be delivered
+    cheapest_rung: bool = False  # of all sizes that fit, before all rungs of the cheapest size
+    spot_tries: int = 1  # spot nodes that the cloud may take from a job before it has one that it keeps
     use_within: float = 180.0  # of an idle node, by Slurm
     vain_retry_after: float = 300.0  # first back-off of jobs that Slurm did not use nodes for
     drain_poll_time: float = 10.0

@@ -179,7 +179,8 @@ def _operations(state: State, before: View | None) -> Sequence[OperationStatus]:
 
 
 def _boot(boot: Boot) -> OperationStatus:
-    return _operation(boot, "boot", boot.subject, boot.stage.value, boot.size.id, boot.row)
+    stage = f"{boot.stage.value} ({boot.rung.words})" if boot.rung is not None else boot.stage.value
+    return _operation(boot, "boot", boot.subject, stage, boot.size.id, boot.row)
 
 
 def _shutdown(shutdown: Shutdown) -> OperationStatus:
@@ -253,7 +254,7 @@ def _grounds(state: State, nodes: NodeTable, before: Grounds | None) -> Grounds 
 
 def _still(picture: Picture) -> Picture:
     """With copies of what the brain goes on to change."""
-    health = {size: copy(each) for size, each in picture.health.items()}
+    health = {size: each.copied() for size, each in picture.health.items()}
     return replace(picture, health=health, vain={shape: copy(memory) for shape, memory in picture.vain.items()})
 
 

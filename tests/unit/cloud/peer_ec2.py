@@ -16,7 +16,6 @@ from peer_trouble import Spoilt, Trouble, serving
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.cloud.base import CloudDriver
-from arvnodeman.cloud.ec2_subnets import subnets_of_process
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.fleet.values.model import ErrorKind, NodeSize
 from arvnodeman.sandbox.ec2_layer import Account, Ec2Error, Ec2Layer, error_response
@@ -169,7 +168,6 @@ class EC2Peer(Peer):
     def __enter__(self) -> Self:
         """Serve it."""
         moto().clear()
-        subnets_of_process.cache_clear()  # the region's subnets stay
         self.port = self._stack.enter_context(serving(self.trouble))
         return self
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from cloud_peer import Verb
 from peer_ec2 import ERRORS, EC2Peer, moto
-from peer_trouble import Spoilt
 
 from arvnodeman.cloud.ec2 import EC2Driver
 from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup
 from arvnodeman.config.option import SIZE
 from arvnodeman.config.table import find
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteError, RemoteFailure
-from arvnodeman.sandbox.ec2_layer import Ec2Error, error_response
+from arvnodeman.fleet.values.rungs import Purchase, Rung
+from arvnodeman.sandbox.ec2_layer import Ec2Error
 
 CLUSTER_TAG = "arvados:node:manager"
 PUBLIC_KEY = (
@@ -281,60 +281,99 @@ def test_a_size_that_changed_meanwhile_is_no_second_instance(peer: EC2Peer) -> N
     assert len(moto().live()) == 1
 
 
-# ---- subnets ---------------------------------------------------------------------------------------------------------
+# ---- zones and purchases ---------------------------------------------------------------------------------------------
 
 
-def refusing(subnets: Mapping[str, str]) -> Callable[[Mapping[str, str]], Ec2Error | None]:
-    """Refuse RunInstances in these subnets, with the error of that code."""
-    return lambda params: ERRORS.get(subnets.get(params.get("SubnetId", ""), ""))
+def at(peer: EC2Peer, *, number: int = 1, driver: EC2Driver | None = None, **rung: str) -> CloudNode:
+    """A node at a rung."""
+    bought = Purchase(rung.pop("purchase", Purchase.ON_DEMAND))
+    size = peer.size.at(Rung(purchase=bought, **rung))  # type: ignore[arg-type]
+    driver = driver or made(peer)
+    return driver.create_node(size, peer.record(number), f"token-{number}", peer.ping_url(number))
 
 
-def asked(peer: EC2Peer) -> list[str]:
-    """The subnets that were tried, in order."""
-    return [params["SubnetId"] for params in peer.seen if params["Action"] == "RunInstances"]
-
-
-@pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "InsufficientFreeAddressesInSubnet", "Unsupported"])
-def test_what_one_subnet_lacks_the_next_may_have(peer: EC2Peer, code: str) -> None:
-    first, second, third = moto().subnets()[:3]
-    peer.refuse = refusing({first: code})
-    driver = made(peer, subnet_id=f"{first}, {second}, {third}")
-    boot(peer, driver)
-    assert asked(peer) == [first, second]
-    assert [instance.subnet for instance in moto().live()] == [second]
-    peer.seen.clear()
-    boot(peer, made(peer, subnet_id=f"{first}, {second}, {third}"), number=2)
-    assert asked(peer) == [second]  # what was short lately comes last, for every driver of the process
-
-
-def test_what_no_subnet_has_is_no_capacity(peer: EC2Peer) -> None:
-    """One subnet without addresses does not make it a quota, which would stop all sizes."""
-    first, second = moto().subnets()[3:5]
-    peer.refuse = refusing({first: "InsufficientInstanceCapacity", second: "InsufficientFreeAddressesInSubnet"})
-    assert failure(lambda: boot(peer, made(peer, subnet_id=f"{first},{second}"))).kind is ErrorKind.CAPACITY
-    peer.refuse = refusing(dict.fromkeys((first, second), "InsufficientFreeAddressesInSubnet"))
-    assert failure(lambda: boot(peer, made(peer, subnet_id=f"{first},{second}"), 2)).kind is ErrorKind.QUOTA
-
-
-@pytest.mark.parametrize("code", ["VcpuLimitExceeded", "RequestLimitExceeded", "UnauthorizedOperation", "Unavailable"])
-def test_what_no_other_subnet_can_mend_is_told_at_once(peer: EC2Peer, code: str) -> None:
+def test_a_rung_names_the_subnet(peer: EC2Peer) -> None:
     first, second = moto().subnets()[:2]
-    peer.refuse = refusing({first: code})
-    failure(lambda: boot(peer, made(peer, subnet_id=f"{first},{second}")))
-    assert asked(peer) == [first]
+    group = moto().security_groups()[0]
+    at(peer, zone=second, driver=made(peer, subnet_id=f"{first}, {second}", security_groups=group))
+    assert request_of(peer)["SubnetId"] == second
+    assert request_of(peer)["SecurityGroupId.1"] == group
+    assert "Placement.AvailabilityZone" not in request_of(peer)
+
+
+def test_a_rung_names_the_availability_zone(peer: EC2Peer) -> None:
+    node = at(peer, zone="us-east-1b")
+    assert request_of(peer)["Placement.AvailabilityZone"] == "us-east-1b"
+    assert "SubnetId" not in request_of(peer)
+    assert [instance.zone for instance in moto().live()] == ["us-east-1b"]
+    assert node.rung == "us-east-1b/on-demand"
+
+
+def test_a_purchase_without_a_zone_is_made_in_the_one_subnet(peer: EC2Peer) -> None:
+    (subnet,) = moto().subnets()[:1]
+    node = at(peer, purchase="spot", driver=made(peer, subnet_id=subnet))
+    assert (node.rung, node.preemptible) == ("/spot", True)
+    assert request_of(peer)["SubnetId"] == subnet
+    assert request_of(peer)["InstanceMarketOptions.MarketType"] == "spot"
+
+
+@pytest.mark.parametrize(
+    ("reservation", "told"),
+    [
+        ("cr-0123", "CapacityReservationId"),
+        ("arn:aws:resource-groups:us-east-1:1:group/x", "CapacityReservationResourceGroupArn"),
+    ],
+)
+def test_a_reservation_is_the_target(peer: EC2Peer, reservation: str, told: str) -> None:
+    node = at(peer, zone="us-east-1a", purchase="reserved", reservation=reservation)
+    target = "CapacityReservationSpecification.CapacityReservationTarget."
+    assert request_of(peer)[f"{target}{told}"] == reservation
+    assert "InstanceMarketOptions.MarketType" not in request_of(peer)
+    assert node.rung == f"us-east-1a/reserved/{reservation}"
+
+
+def test_two_rungs_are_two_requests_and_one_rung_is_one(peer: EC2Peer) -> None:
+    """The same client token at another rung would be refused, or answered with the node of the first."""
+    first, second = at(peer, zone="us-east-1a"), at(peer, zone="us-east-1a")
+    spot = at(peer, zone="us-east-1a", purchase="spot")
+    assert first.id == second.id != spot.id
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("InsufficientInstanceCapacity", ErrorKind.CAPACITY),
+        ("InsufficientFreeAddressesInSubnet", ErrorKind.CAPACITY),
+        ("Unsupported", ErrorKind.CAPACITY),
+        ("VcpuLimitExceeded", ErrorKind.QUOTA),
+        ("RequestLimitExceeded", ErrorKind.THROTTLED),
+        ("UnauthorizedOperation", ErrorKind.REFUSED),
+        ("Unavailable", ErrorKind.TRANSIENT),
+    ],
+)
+def test_what_a_rung_lacks_is_told_at_once(peer: EC2Peer, code: str, kind: ErrorKind) -> None:
+    """A subnet without addresses is full: that is no quota, which would stop all sizes. One request: the Fleet says
+    where the next goes."""
+    first, second = moto().subnets()[:2]
+    peer.refuse = lambda params: ERRORS[code] if params["Action"] == "RunInstances" else None
+    assert failure(lambda: at(peer, zone=first, driver=made(peer, subnet_id=f"{first},{second}"))).kind is kind
+    assert len([params for params in peer.seen if params["Action"] == "RunInstances"]) == 1
+
+
+def test_a_subnet_without_addresses_is_a_quota_where_there_is_no_other(peer: EC2Peer) -> None:
+    peer.refuse = lambda params: ERRORS["InsufficientFreeAddressesInSubnet"] if "SubnetId" in params else None
+    told = failure(lambda: boot(peer, made(peer, subnet_id=moto().subnets()[0])))
+    assert told.kind is ErrorKind.QUOTA
 
 
 def test_a_boot_goes_on_where_its_answer_was_lost(peer: EC2Peer) -> None:
-    """In another subnet the repeated request would make a second instance."""
-    options = {"subnet_id": ",".join(moto().subnets()[1:3])}
-    peer.trouble.spoil(Verb.CREATE, Spoilt(lambda: error_response(ERRORS["InsufficientInstanceCapacity"])))
     peer.lose_answer(Verb.CREATE)
-    told = failure(lambda: boot(peer, hurried(peer, options)))
+    told = failure(lambda: at(peer, zone=moto().subnets()[1], driver=hurried(peer, {})))
     assert told.kind is ErrorKind.TRANSIENT
     peer.wait_until_it_worked()
-    (first,) = moto().live()  # in the second subnet; the first one has room again
-    assert boot(peer, made(peer, **options)).id == first.id
-    assert [instance.subnet for instance in moto().live()] == [moto().subnets()[2]]
+    (first,) = moto().live()
+    assert at(peer, zone=moto().subnets()[1]).id == first.id
+    assert len(moto().live()) == 1
 
 
 def hurried(peer: EC2Peer, create: Mapping[str, str]) -> EC2Driver:

@@ -93,7 +93,7 @@ def test_two_requests_of_one_boot_make_one_computer(play: Play) -> None:
     ],
 )
 def test_faults_of_a_create_in_the_words_of_ec2(play: Play, fault: str, kind: ErrorKind, code: str) -> None:
-    play.site.faults.arm(fault, 2)  # there are two subnets
+    play.site.faults.arm(fault)
     told = failure(play.boot)
     assert told.kind is kind
     assert told.text.startswith(f"{code}: ")

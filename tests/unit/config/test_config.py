@@ -194,8 +194,11 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "vain_retry_after": 39.0,
         "drain_poll_time": 37.0,
         "explain_after": 40.0,
+        "rung_patience": 41.0,
+        "spot_tries": 4,
     }
     lines = "".join(f"{name} = {value}\n" for name, value in options.items())
+    lines += "rung_order = cheapest\n"
     lines += "cancel_unsatisfiable = no\nkeep_drained = yes\ndrain_to_consolidate = yes\ndispatcher = slurm\n"
     text = f"{GOOD}\n[Daemon]\n{lines}"
     settings = loaded(text)
@@ -209,6 +212,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     )
     assert (policy.sections, policy.shutdown_windows) == (settings.sizes, (54, 5, 1))
     assert policy.drain_to_consolidate
+    assert policy.cheapest_rung
     assert not policy.explain_unsatisfiable
     assert not policy.places
     named = {
@@ -220,6 +224,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "slurm",
         "asks_scheduler",
         "places",
+        "cheapest_rung",
         "sections",
         "shutdown_windows",
     }

@@ -32,6 +32,7 @@ JUDGED = {
     "decide.intake nodes.node nodes.roster": "busy_at",
     "decide.intake decide.stops nodes.node": "down_cause",
     "decide.intake decide.stops decide.upkeep": "warned_at",
+    "decide.rungs": "undelivered",
 }
 OURS = {
     "decide.boot_lifecycle": "booted boot",

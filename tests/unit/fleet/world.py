@@ -368,6 +368,8 @@ class World:
         node = CloudNode(
             identity, name, identity, fqdn, size.id, size.provider_id, start_time=self.now, token=step.token
         )
+        if size.rung is not None:
+            node = replace(node, rung=size.rung.key, tagged_price=size.price, preemptible=size.preemptible)
         self.cloud[identity] = node
         return node
 

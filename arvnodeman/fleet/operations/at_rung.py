@@ -1,0 +1,42 @@
+"""What a boot is at: the rung of its size where the cloud is asked for its node, one at a time."""
+
+from __future__ import annotations
+
+from arvnodeman.fleet.messages import ERROR, INFO, Decided
+from arvnodeman.fleet.operations.operation import Operation, OperationContext
+from arvnodeman.fleet.values.model import ErrorKind, NodeSize, RemoteError
+from arvnodeman.fleet.values.rungs import Purchase, Rung
+
+
+class AtRung(Operation):
+    """An operation that asks for a node of a size."""
+
+    def __init__(self, context: OperationContext, size: NodeSize) -> None:
+        super().__init__(context)
+        self.size = size
+        self.refusal: RemoteError | None = None  # why the other side refused, the last time
+        self.rung: Rung | None = None  # where the cloud is asked, or was asked last
+        self.shuns: frozenset[Purchase] = frozenset()  # ways to pay that are tried last
+
+    @property
+    def bound(self) -> bool:
+        """It has to go on at its rung: a request there may have worked."""
+        return self.rung is not None and self.refusal is None
+
+    @property
+    def sized(self) -> NodeSize:
+        """The size that is asked for, at the rung where it is."""
+        return self.size.at(self.rung)
+
+    def tell_refused(self, rung: Rung, error: RemoteError) -> None:
+        """The cloud has no node for it at a rung."""
+        level = ERROR if error.kind is ErrorKind.REFUSED else INFO
+        hint = f" (look at {error.hint})" if error.hint else ""
+        text, size = "Create request failed at the rung %s of %s: %s%s", self.size.id
+        args = (rung.words, size, error.text, hint)
+        self.context.decide(Decided.BOOT_FAILED, size, text, *args, level=level, logger=self.logger)
+
+    @property
+    def rung_key(self) -> str:
+        """Its rung; '' before it has one, and of a size without."""
+        return self.rung.key if self.rung is not None else ""
