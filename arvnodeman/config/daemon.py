@@ -60,7 +60,12 @@ class DaemonSettings:
         "nodes are never touched.",
     )
     min_nodes: int = option(
-        WHOLE, "0", "Keep at least so many nodes, filled with the cheapest size.", low=0, at_once=True
+        WHOLE,
+        "0",
+        "Keep at least so many nodes, filled with the cheapest size. An idle one makes way for a job that another "
+        "limit keeps from its nodes.",
+        low=0,
+        at_once=True,
     )
     max_nodes: int = option(
         WHOLE, "1", "Never more nodes than this, counting all that exist or are booting.", low=0, at_once=True

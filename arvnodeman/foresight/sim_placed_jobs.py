@@ -64,7 +64,8 @@ class PlacedSimJob:
     def listed(self, now: float) -> Job:
         """As squeue shows it, placed or waiting."""
         reason = "None" if self.names else self.reason(now)
-        shape = JobShape(cores=self.shape.cores, ram=self.shape.ram, nodes=self.shape.nodes)
+        size = None if self.names else self.shape.size
+        shape = JobShape(cores=self.shape.cores, ram=self.shape.ram, size=size, nodes=self.shape.nodes)
         return Job(self.id, shape, self.priority, reason, waits=wait_kind(reason), names=self.names)
 
     def given_back(self) -> PlacedJob | None:

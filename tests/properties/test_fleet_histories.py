@@ -68,7 +68,8 @@ class FleetHistories(RuleBasedStateMachine):
 
     @initialize(
         max_nodes=st.integers(2, 8),
-        min_nodes=st.sampled_from([0, 0, 0, 1]),
+        min_nodes=st.sampled_from([0, 0, 1, 2]),
+        lasting=st.sampled_from([None, None, 2, 3]),
         cap=st.sampled_from([0.0, 0.0, 1.0]),
         windows=st.sampled_from([(54.0, 5.0, 1.0), (0.0, 60.0)]),
         slots=st.sampled_from([6, 64]),
@@ -76,9 +77,17 @@ class FleetHistories(RuleBasedStateMachine):
         seed=st.integers(0, 1 << 30),
     )
     def begin(
-        self, max_nodes: int, min_nodes: int, cap: float, windows: tuple[float, ...], slots: int, names: bool, seed: int
+        self,
+        max_nodes: int,
+        min_nodes: int,
+        lasting: int | None,
+        cap: float,
+        windows: tuple[float, ...],
+        slots: int,
+        names: bool,
+        seed: int,
     ) -> None:
-        """A site and a daemon."""
+        """A site and a daemon. `lasting`: the cloud's quota that stays to the end, and has to be learnt."""
         policy = Policy(
             sections=SECTIONS,
             shutdown_windows=windows,
@@ -90,6 +99,7 @@ class FleetHistories(RuleBasedStateMachine):
         self.run = Simulation(policy, OFFERS, seed=seed, slots=slots, names=names)
         self.run.site.slurms.rules = Rules(GRES, PARTITIONS, NEVER)
         self.watch = Watch(self.run)
+        self.lasting = lasting
         self.coming: list[tuple[float, Step]] = []  # what daemons before this one have sent, and when it gets there
 
     # ---- what the world does ----------------------------------------------------------------------------------------
@@ -204,7 +214,7 @@ class FleetHistories(RuleBasedStateMachine):
             return
         run = self.run
         run.faulty.chances, run.site.nature = Chances(), Nature()
-        run.site.clouds.quota, run.site.clouds.no_capacity = None, set()
+        run.site.clouds.quota, run.site.clouds.no_capacity = self.lasting, set()
         self.nothing_forbidden_happened()
         run.advance(1200)  # what was under way ends, and new daemons know their nodes
         for identity in sorted(run.site.clouds.nodes):  # a kill of the daemon may have left an older word in the tag
@@ -268,7 +278,7 @@ def test_a_word_on_its_way_through_two_kills_may_come_to_the_tag_yet(monkeypatch
     """The node is held by its tag, and no longer by what the first of the daemons has asked for."""
     monkeypatch.setattr(f"{__name__}.event", lambda _: None)
     history = FleetHistories()
-    history.begin(max_nodes=2, min_nodes=0, cap=0.0, windows=(0.0, 60.0), slots=6, names=False, seed=1)
+    history.begin(max_nodes=2, min_nodes=0, lasting=None, cap=0.0, windows=(0.0, 60.0), slots=6, names=False, seed=1)
     history.jobs_come(JobShape(size="small"), 3000, 0, 1)
     history.time_passes(10)
     (identity,) = history.run.site.clouds.nodes

@@ -1,7 +1,8 @@
 """Properties of the Fleet over random histories of a site whose Slurm places jobs on names that are off.
 
 As in test_fleet_histories.py: what must hold at every command is checked as it leaves (`PlacingWatch`) or when it comes
-to the site, what must come in the end when the faults have stopped. `make properties` runs many of these, too.
+to the site, what must come in the end when the faults have stopped, and limits stay. `make properties` runs many of
+these, too.
 """
 
 from __future__ import annotations
@@ -47,14 +48,17 @@ class PlacingHistories(RuleBasedStateMachine):
 
     @initialize(
         max_nodes=st.integers(2, 8),
-        min_nodes=st.sampled_from([0, 0, 0, 1]),
+        min_nodes=st.sampled_from([0, 0, 1, 2]),
+        lasting=st.sampled_from([None, None, 2, 3]),
         cap=st.sampled_from([0.0, 0.0, 1.0]),
         names=st.sampled_from([2, 4]),
         poll=st.sampled_from([5.0, 60.0]),
         seed=st.integers(0, 1 << 30),
     )
-    def begin(self, max_nodes: int, min_nodes: int, cap: float, names: int, poll: float, seed: int) -> None:
-        """A site and a daemon."""
+    def begin(
+        self, max_nodes: int, min_nodes: int, lasting: int | None, cap: float, names: int, poll: float, seed: int
+    ) -> None:
+        """A site and a daemon. `lasting`: the cloud's quota that stays to the end, and has to be learnt."""
         policy = Policy(
             sections=SECTIONS,
             shutdown_windows=(0.0, 60.0),
@@ -68,6 +72,7 @@ class PlacingHistories(RuleBasedStateMachine):
         self.run = PlacingSimulation(policy, OFFERS, seed=seed, pace=Pace(poll=poll), slots=names)
         self.watch = PlacingWatch(self.run)
         self.drained: set[str] = set()
+        self.lasting = lasting
 
     # ---- what users do ----------------------------------------------------------------------------------------------
 
@@ -207,7 +212,7 @@ class PlacingHistories(RuleBasedStateMachine):
             return
         run, site = self.run, self.run.site
         run.faulty.chances, site.nature = Chances(), Nature()
-        site.clouds.quota, site.clouds.no_capacity, site.clouds.refused = None, set(), set()
+        site.clouds.quota, site.clouds.no_capacity, site.clouds.refused = self.lasting, set(), set()
         for name in sorted(self.drained):
             site.slurms.update(name, "resume")
         self.nothing_forbidden_happened()

@@ -18,7 +18,6 @@ from arvnodeman.fleet.decide.picturing import replan
 from arvnodeman.fleet.decide.placed import (
     BOOTING,
     LIMITS,
-    NOWHERE,
     Asked,
     GivenJob,
     PlacedNames,
@@ -28,6 +27,7 @@ from arvnodeman.fleet.decide.placed import (
     no_size,
     read,
 )
+from arvnodeman.fleet.decide.placed_room import minimum_wanted
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Decided, Poll, PollNow, QueueListed
 from arvnodeman.fleet.operations.name_steps import PowerUp
@@ -175,7 +175,7 @@ def _boot(state: State, plan: Plan, due: Sequence[tuple[str, str]]) -> None:
 def _fill_minimum(state: State, plan: Plan, asked: Asked, names: PlacedNames) -> set[str]:
     """What min_nodes lacks: names that wait for a node anyway, then others of the size that the plan says. What waits
     for neither a job nor for this is given back."""
-    lacking = [new.size for new in plan.boots if new.shape is None]
+    lacking = minimum_wanted(state, plan, names)
     sizes = {name: names.size_of(name) or "" for name in asked.alone if names.may_be_booted(name)}
     fit = (name for name, size in sizes.items() if no_size(state, size) is None)
     waiting = list(islice(fit, len(lacking)))
@@ -316,13 +316,3 @@ def _ask_for_lists(state: State, names: PlacedNames) -> None:
     elif records < queue != placements.read_for and any(isinstance(why, Unread) for why in placements.whys.values()):
         placements.read_for = queue
         state.context.out.append(PollNow(frozenset({Poll.RECORDS})))
-
-
-def room_wanted(state: State) -> dict[JobShape, list[int]]:
-    """Jobs that a limit has sent back, as the plan is asked for them when it says which nodes go: they want room."""
-    demand: dict[JobShape, list[int]] = {}
-    for place, given in enumerate(state.placements.given.values()):
-        if isinstance(given.cause, LIMITS):
-            for size, nodes in given.lacked.items():
-                demand.setdefault(JobShape(size=size, nodes=nodes, place=NOWHERE), []).append(place)
-    return demand

@@ -7,7 +7,7 @@ from collections import Counter
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, begin_boot
 from arvnodeman.fleet.decide.evidence import heed, judge, note_boots
 from arvnodeman.fleet.decide.picturing import all_taken_back, refresh, replan
-from arvnodeman.fleet.decide.placing import room_wanted
+from arvnodeman.fleet.decide.placed_room import room_wanted
 from arvnodeman.fleet.decide.room_evidence import judge_rooms
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import adopt_drained, after_shutdown, carry_out, reopen

@@ -209,13 +209,18 @@ class Booting:
                 self.room_wanted += group.nodes_lacking
 
     def _count_room(self) -> None:
-        """A job whose size was refused for quota waits for a place: a node that nobody wants can make it."""
+        """A job whose size was refused for quota waits for a place: a node that nobody wants can make it, where one
+        stood at that refusal."""
         for group in self._groups:
-            if group.open and self._picture.health[group.choices[0].id].backing_off is BackOff.QUOTA:
+            health = self._picture.health[group.choices[0].id]
+            if group.open and health.backing_off is BackOff.QUOTA and health.quota_nodes:
                 self.room_wanted += group.nodes_lacking
 
     def _fill_minimum(self) -> None:
-        """After all wishes: fewer nodes than min_nodes are filled up with the cheapest size that does not rest."""
+        """After all wishes: fewer nodes than min_nodes are filled up with the cheapest size that does not rest. Not
+        while a job waits for a place: what goes for its sake would come back first, again and again."""
+        if self.room_wanted:
+            return
         pending = self._picture.tally.up + len(self.boots) + sum(self.backs.values())
         lacking = self._picture.policy.min_nodes - pending
         while lacking > 0:

@@ -9,10 +9,10 @@ import pytest
 from placed_world import MIX, PlacedWorld, begun, name_record, places
 
 from arvnodeman.fleet.messages import Command, Event, QueueListed, Step
-from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, ReleaseJobs
-from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, PowerUp, ReleaseJobs
+from arvnodeman.fleet.values.model import Job, JobShape, Policy, ProviderSize, SizeSection
 from arvnodeman.fleet.values.placed import GivenBack, PlacedJob
-from arvnodeman.fleet.values.work import Power, WorkKind
+from arvnodeman.fleet.values.work import Power, WaitKind, WorkKind
 from arvnodeman.foresight.simulation import Pace, PlacingSimulation
 
 OFFERS = tuple(
@@ -164,3 +164,92 @@ def test_that_a_size_is_closed_is_said_once_until_its_reason_changes() -> None:
     assert [line.split(" of size ")[1].split(" in ")[0] for line in said] == ["small", "large"]
     assert len([step for step in world.asked if isinstance(step, CloseNames)]) > len(said)
     assert not any(isinstance(step, ReleaseJobs) for step in world.asked)
+
+
+# ---- min_nodes -------------------------------------------------------------------------------------------------------
+
+LARGE = JobShape(size="large")
+
+
+def kept_by_min_nodes(**options: float) -> PlacedWorld:
+    """small-1 is up and idle, min_nodes keeps it, and after two more lists it has been idle for long enough."""
+    world = PlacedWorld(places(min_nodes=1, **options))
+    world.machine("small-1")
+    return world.begin()
+
+
+def rounds(world: PlacedWorld, times: int = 4) -> None:
+    """Lists come, and what is asked for is done."""
+    for _ in range(times):
+        world.cycle()
+        world.settle()
+
+
+def test_a_job_that_was_sent_back_has_the_room_of_min_nodes_until_it_is_placed() -> None:
+    """What goes for it does not come back first. Row O23."""
+    world = kept_by_min_nodes(max_nodes=2)
+    world.place("1", "large-1", "large-2")
+    rounds(world)
+    assert (world.given_back(), world.destroyed()) == (["large-1", "large-2"], ["i-small-1"])
+    world.jobs = [Job("1", replace(LARGE, nodes=2))]
+    rounds(world)
+    assert world.told(PowerUp) == []
+    world.place("1", "large-1", "large-2")
+    rounds(world)
+    assert sorted(world.booted()) == ["large-1", "large-2"]
+    assert world.told(PowerUp) == []
+
+
+def test_a_job_that_is_placed_on_names_which_no_list_shows_so_has_its_room_already() -> None:
+    """The queue is newer than the names, and it is in the queue of those that were sent back no more. Row O23."""
+    world = begun(max_nodes=1, min_nodes=1)
+    assert world.told(PowerUp) == ["small-1"]
+    world = PlacedWorld(places(max_nodes=1, min_nodes=1))
+    world.jobs = [Job("1", LARGE, names=("large-1",))]
+    world.begin()
+    assert world.told(PowerUp) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "goes"),
+    [
+        ({"max_total_price": 0.45}, True),
+        ({"max_nodes": 1}, True),
+        ({"max_total_price": 0.55}, False),
+        ({"max_nodes": 2}, False),
+    ],
+)
+def test_a_node_of_min_nodes_goes_for_a_job_to_which_a_limit_closes_all_names(
+    options: dict[str, float], goes: bool
+) -> None:
+    """It is never placed, so it was never sent back. Row O23."""
+    world = kept_by_min_nodes(**options)
+    world.jobs = [Job("1", LARGE, reason="Resources")]
+    rounds(world)
+    assert world.destroyed() == (["i-small-1"] if goes else [])
+    assert world.told(PowerUp) == []
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        Job("1", JobShape(size="small"), reason="Resources"),
+        Job("1", LARGE, reason="Dependency", waits=WaitKind.RULES),
+        Job("1", LARGE, reason="None", waits=WaitKind.NOT_SAID),
+    ],
+    ids=["names are open to it", "it waits for no node", "Slurm has not thought of it"],
+)
+def test_a_node_of_min_nodes_stays_when_it_is_in_nobodys_way(job: Job) -> None:
+    """Row O23."""
+    world = kept_by_min_nodes(max_total_price=0.45)
+    world.jobs = [job]
+    rounds(world)
+    assert world.destroyed() == []
+
+
+def test_min_nodes_come_beside_jobs_for_which_there_is_room_too() -> None:
+    """Row O23."""
+    world = PlacedWorld(places(min_nodes=1, max_nodes=3))
+    world.jobs = [Job("1", replace(LARGE, nodes=2), reason="Resources")]
+    world.begin()
+    assert world.told(PowerUp) == ["small-1"]

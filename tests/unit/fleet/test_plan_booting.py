@@ -103,6 +103,16 @@ def test_min_nodes_are_filled_up_with_shutdowns_taken_back() -> None:
         assert (made.take_back, made.boots) == (back, [])
 
 
+@pytest.mark.parametrize(("stood", "boots"), [(2, []), (0, [("large", None)])])
+def test_min_nodes_are_not_filled_up_in_place_of_a_job_that_waits_for_quota(
+    stood: int, boots: list[tuple[str, None]]
+) -> None:
+    """Else what has gone for its sake comes back first. Where none stood at the refusal, none is in its way. Row C5."""
+    health = {"small": back_off(BackOff.QUOTA, quota_nodes=stood), "large": PROVEN}
+    made = picture({JobShape(size="small"): [0]}, NodeTally(nodes=2), health=health, policy=policy(min_nodes=1))
+    assert booted(plan(made)) == boots
+
+
 # ---- shutdowns taken back --------------------------------------------------------------------------------------------
 
 
@@ -184,7 +194,7 @@ def kept_spare(count: int) -> Ends:
 @pytest.mark.parametrize(("why", "goes"), [(BackOff.QUOTA, ["n0", "n1"]), (BackOff.CAPACITY, [])])
 def test_nodes_make_room_for_jobs_whose_size_was_refused_for_quota(why: BackOff, goes: list[str]) -> None:
     jobs = {BIG: [0], JobShape(cores=3): [1], ONE: [2]}
-    health = {"small": PROVEN, "large": back_off(why)}
+    health = {"small": PROVEN, "large": back_off(why, quota_nodes=4)}
     made = plan(picture(jobs, supply(small=(4, 0, 0, 0)), health=health, ends=kept_spare(4)))
     assert not made.boots
     assert gone(made) == goes
