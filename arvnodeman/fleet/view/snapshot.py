@@ -57,8 +57,9 @@ def _status(state: State, node: Node) -> NodeStatus:
 
 
 def _idle_from(state: State, node: Node) -> int:
-    """It stays the same while a node idles, so that one at rest is not to be shown anew at each poll."""
-    if not node.idle_polls:
+    """It stays the same while a node idles, so that one at rest is not to be shown anew at each poll. One that goes
+    keeps its count, and is not counted on."""
+    if not node.idle_polls or node.state is not NodeState.IDLE:
         return -1
     counted = state.roster.polls if node.quiet is None else node.rested
     return counted - node.idle_polls
