@@ -101,7 +101,7 @@ class RealSlurm:
 
     def start(self) -> None:
         """Look once, then go on looking. Raises SlurmFailed."""
-        self._look()
+        self._keep_up()
         for thread in self._threads:
             thread.start()
 
@@ -210,7 +210,7 @@ class RealSlurm:
     def refresh(self) -> None:
         """Be up to date, if slurmctld answers soon."""
         with contextlib.suppress(SlurmFailed):
-            self._look(_HASTE)
+            self._keep_up(_HASTE)
 
     def counts(self) -> Mapping[str, int]:
         """How many nodes are in which state."""
@@ -248,13 +248,13 @@ class RealSlurm:
         while not self._stopped.wait(_LOOK):
             try:
                 self._offer_again()
-                self._look()
+                self._keep_up()
             except (SlurmFailed, subprocess.TimeoutExpired, OSError) as error:
                 _log.info("%s", error)
             except Exception:  # noqa: BLE001 - logged; the site lives on whatever one look brings
                 _log.exception("a look at Slurm failed")
 
-    def _look(self, timeout: float = 30.0) -> None:
+    def _keep_up(self, timeout: float = 30.0) -> None:
         """One at a time: of two the older answer might come last, and show jobs as put back that have begun."""
         if not self._looking.acquire(timeout=timeout):
             raise SlurmFailed(f"another look did not end within {timeout:g} s")
