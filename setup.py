@@ -19,7 +19,12 @@ setup(
     license_expression="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["arvnodeman", "arvnodeman.*"]),
-    package_data={"arvnodeman": ["py.typed"], "arvnodeman.manage": ["page.html"], "arvnodeman.slurm": ["poke.sh"]},
+    package_data={
+        "arvnodeman": ["py.typed"],
+        "arvnodeman.cloud": ["notice.sh"],
+        "arvnodeman.manage": ["page.html"],
+        "arvnodeman.slurm": ["poke.sh"],
+    },
     python_requires=">=3.11",
     install_requires=[
         "pykka>=4.4,<5",

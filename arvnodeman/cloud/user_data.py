@@ -8,7 +8,8 @@ node; a brace that is meant literally is doubled, as in Python's str.format:
     curl -sf '{ping_url}'"&instance_id=${{ID}}"
 
 NAMES are the names that can stand there, the same for every cloud. Values are put in as they are: in a shell script
-write them in single quotes, since the ping URL has an `&` in it. None of them holds a quote.
+write them in single quotes, since the ping URL has an `&` in it. None of them holds a quote, but for notice_watch,
+which stands on a line of its own.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import string
 from collections.abc import Mapping
 from pathlib import Path
 
+from arvnodeman.cloud.notice import notice_watch
 from arvnodeman.fleet.values.model import NodeRecord, NodeSize, Secret
 
+NOTICE_WATCH = "notice_watch"
 NAMES: Mapping[str, str] = {
     "ping_url": "the URL that the node is to call when it is up, and then every minute or so; it holds a secret",
     "hostname": "the node's hostname, as Slurm knows it",
@@ -30,6 +33,7 @@ NAMES: Mapping[str, str] = {
     "instance_type": "its type at the cloud",
     "uuid": "its node record",
     "cluster": "the first five letters of that",
+    NOTICE_WATCH: "lines of shell that start the watch for the cloud's notices; nothing where the cloud gives none",
 }
 LARGEST = 1_000_000  # characters of a template; each cloud has a limit of its own far below
 NODE_DATA = "/var/tmp/arv-node-data"  # noqa: S108 (where existing images look for it)
@@ -80,17 +84,16 @@ class Template:
             raise BadTemplate(f"{path} has more than {LARGEST} characters")
         return cls(text)
 
-    @property
-    def least(self) -> str:
-        """What is in it for every node: the text with nothing in the place of each name."""
-        return self._text.format_map(dict.fromkeys(NAMES, ""))
+    def least(self, values: Mapping[str, str]) -> str:
+        """What is in it for every node: the text with nothing in the place of each name but these."""
+        return self._text.format_map({**dict.fromkeys(NAMES, ""), **values})
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The text for one node; values_for() makes the values."""
         return self._text.format_map(values)
 
 
-def values_for(size: NodeSize, record: NodeRecord, name: str, ping_url: Secret) -> dict[str, str]:
+def values_for(size: NodeSize, record: NodeRecord, name: str, ping_url: Secret, cloud: str = "") -> dict[str, str]:
     """What NAMES stand for on this node. The dict holds the ping secret: it goes into the create request alone."""
     fqdn = record.fqdn or ""
     return {
@@ -103,6 +106,7 @@ def values_for(size: NodeSize, record: NodeRecord, name: str, ping_url: Secret) 
         "instance_type": size.provider_id,
         "uuid": record.uuid,
         "cluster": "" if record.is_name else record.uuid[:5],
+        NOTICE_WATCH: notice_watch(cloud, record.hostname or ""),
     }
 
 

@@ -189,6 +189,12 @@ METRICS: tuple[Metric, ...] = (
         "Errors of the cloud that are in no table of ours: taken for what their status says; each is logged once.",
         count("unknown_cloud_errors"),
     ),
+    Metric(
+        "reclaim_notices",
+        C,
+        "Nodes that have told that the cloud takes them back (spot interruption, preemption, a scheduled event).",
+        count("reclaim_notices"),
+    ),
     Metric("nodes_disappeared", C, "Nodes that went without us (spot, crash).", count("nodes_disappeared")),
     Metric("records_cleaned", C, "Node records without a node whose slot was given back.", count("records_cleaned")),
     Metric(

@@ -42,3 +42,6 @@ else
   runuser -u munge -- /usr/sbin/munged
   /usr/sbin/slurmd -N "$hostname" --conf-server "$controller"
 fi
+
+# Tells Slurm when the cloud is about to take this node back.
+{notice_watch}

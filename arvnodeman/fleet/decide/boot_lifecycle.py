@@ -286,8 +286,9 @@ def _rest(
 
 def boot_failed(state: State, node: Node) -> None:
     """A node that we booted did not come up, or vanished before it did. Where it is known what all nodes of its size
-    lack, one is enough for the size to rest, as for a create that the cloud refused."""
-    if not node.booted or node.been_up:
+    lack, one is enough for the size to rest, as for a create that the cloud refused. What the cloud took back before
+    that tells nothing of its size."""
+    if not node.booted or node.been_up or node.noticed:
         return
     node.booted = False  # counted once
     state.context.counters["boot_failures"] += 1

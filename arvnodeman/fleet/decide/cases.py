@@ -21,8 +21,8 @@ from arvnodeman.fleet.plan.picture import Case, Going, IdleBin, Keep, Kept, Stop
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import Directive
-from arvnodeman.fleet.values.reasons_of_use import KeptInVain
-from arvnodeman.fleet.values.work import OUR_SHUTDOWN
+from arvnodeman.fleet.values.reasons_of_use import KeptInVain, TakenBack
+from arvnodeman.fleet.values.work import OUR_NOTICE, OUR_REBALANCE, OUR_SHUTDOWN
 
 
 def resumed_now(state: State, node: Node) -> bool:
@@ -85,12 +85,12 @@ def _by_directive(node: Node, basis: Basis) -> Stop | None:
 
 
 def adopted(node: Node) -> Stop | None:
-    """Drained by us before a restart: its shutdown goes on."""
+    """Drained by us before a restart: its shutdown goes on. Or by itself, since the cloud takes it back."""
     kind = drained_by_us(node) if node.directive is not HOLD else None
-    if kind is None:
+    if kind in (None, OUR_REBALANCE):
         return None
     going = ShutdownKind.UNWANTED if kind == OUR_SHUTDOWN else ShutdownKind.REMOVAL
-    return Stop(node.id, going, drained=True, works=node.slurm_busy)
+    return Stop(node.id, going, TakenBack() if kind == OUR_NOTICE else None, drained=True, works=node.slurm_busy)
 
 
 def _of_itself(node: Node, basis: Basis, up: bool) -> Case:

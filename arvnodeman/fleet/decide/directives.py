@@ -7,8 +7,8 @@ from dataclasses import replace
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import after_shutdown, begin_shutdown
 from arvnodeman.fleet.messages import Decided, OperatorSaid, SetWord
-from arvnodeman.fleet.nodes.eligible import undecided
-from arvnodeman.fleet.nodes.node import Node, drained_by_us
+from arvnodeman.fleet.nodes.eligible import resumable, undecided
+from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.operations.chores import Chore, WriteDirective
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.values.leaving import ShutdownKind
@@ -64,7 +64,7 @@ def _obey(state: State, node: Node, directive: Directive) -> None:
     if node.destroyed_at is not None:
         return
     shutdown = node.shutdown
-    if shutdown is None and directive in (Directive.HOLD, Directive.RUN) and drained_by_us(node) is not None:
+    if shutdown is None and directive in (Directive.HOLD, Directive.RUN) and resumable(node):
         shutdown = begin_shutdown(state, node, ShutdownKind.OPERATOR, drained=True)  # so that it can be taken back
     if shutdown is not None:
         shutdown.obey()

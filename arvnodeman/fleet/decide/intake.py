@@ -6,7 +6,7 @@ from arvnodeman.fleet.decide.boot_lifecycle import link
 from arvnodeman.fleet.decide.quiet import ring
 from arvnodeman.fleet.decide.rungs import note_undelivered
 from arvnodeman.fleet.decide.state import OFFSET_NOISE, State
-from arvnodeman.fleet.messages import CloudListed, Poll, RecordsListed
+from arvnodeman.fleet.messages import WARNING, CloudListed, Decided, Poll, RecordsListed
 from arvnodeman.fleet.nodes.by_power import judge_by_power
 from arvnodeman.fleet.nodes.node import (
     BUSY,
@@ -15,6 +15,7 @@ from arvnodeman.fleet.nodes.node import (
     Basis,
     Node,
     at_work_too_long,
+    drained_by_us,
     judge,
     note_work,
     settle,
@@ -24,7 +25,7 @@ from arvnodeman.fleet.nodes.polls import CLOCKS_DIFFER
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeState
 from arvnodeman.fleet.values.reasons import Reason
-from arvnodeman.fleet.values.work import FREE
+from arvnodeman.fleet.values.work import FREE, OUR_NOTICE
 
 MASS = 3  # nodes that must turn down at once, at least, to be more than bad luck
 ADDRESS_LATE = 1 / 4  # of boot_fail_after: a node without an address for so long is worth a warning
@@ -214,6 +215,8 @@ def _judge_each(state: State, basis: Basis) -> tuple[list[Verdict], list[Node], 
     judged_as = judge_by_power if basis.policy.places else judge
     for node in state.roster.awake():
         slurm, record = node.slurm, node.record
+        if slurm is not None and slurm.state.drained and not node.noticed:
+            _note_notice(state, node)
         if record is None:
             unheard.append(node)
             judged.append((node, *judged_as(node, basis)))
@@ -238,6 +241,15 @@ def _judge_each(state: State, basis: Basis) -> tuple[list[Verdict], list[Node], 
                 turned.append(node)
             node.slurm_down = down
     return judged, turned, unheard
+
+
+def _note_notice(state: State, node: Node) -> None:
+    """The node has drained itself, since the cloud takes it back: said and counted once."""
+    if drained_by_us(node) == OUR_NOTICE:
+        node.noticed = True
+        state.context.counters["reclaim_notices"] += 1
+        text = "Cloud node %s (%s) has told that the cloud takes it back"
+        state.context.decide(Decided.SHUTDOWN, node.cloud.name, text, node.cloud.name, node.hostname, level=WARNING)
 
 
 def _is_steady(node: Node) -> bool:

@@ -9,7 +9,8 @@ from arvnodeman.fleet.decide.directives import write_again
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import DescribeNode, DescribeRecord, ResumeNode, Step, SyncFqdn
 from arvnodeman.fleet.nodes.by_power import is_from_before
-from arvnodeman.fleet.nodes.node import RESUMES, Node, drained_by_us, drained_for_another, host_part
+from arvnodeman.fleet.nodes.eligible import resumable
+from arvnodeman.fleet.nodes.node import RESUMES, Node, drained_for_another, host_part
 from arvnodeman.fleet.operations.chores import Chore
 from arvnodeman.fleet.operations.operation import Operation
 from arvnodeman.fleet.values.model import Directive, NodeRecord
@@ -134,7 +135,7 @@ def _needed(state: State, node: Node, record: NodeRecord, *, untold: bool) -> It
     if state.policy.slurm and not state.policy.places and slurm is not None and record.hostname is not None:
         tries = RESUMES if slurm.responding else RESUMES_WITHOUT_ANSWER
         old_drain = drained_for_another(node) and node.resumes < tries
-        if old_drain or (node.directive is Directive.HOLD and drained_by_us(node) is not None):
+        if old_drain or (node.directive is Directive.HOLD and resumable(node)):
             yield ResumeNode(0, record.hostname)
         size, table = node.size, state.table
         if size is None or table is None:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from arvnodeman.fleet.nodes.node import BOOTING, BUSY, DOWN, IDLE, RESERVED, UNPAIRED, Basis, Node, judge_unpaired
+from arvnodeman.fleet.nodes.node import (
+    BOOTING,
+    BUSY,
+    DOWN,
+    IDLE,
+    RESERVED,
+    UNPAIRED,
+    Basis,
+    Node,
+    at_work_too_long,
+    judge_unpaired,
+    may_go_soon,
+)
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeState
 from arvnodeman.fleet.values.reasons import Reason
@@ -44,7 +56,7 @@ def judge_by_power(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
         return BUSY, None
     if node.record is None and not node.been_up:
         return judge_unpaired(node, basis)
-    return _judge_up(slurm)
+    return _judge_up(node, slurm, basis)
 
 
 def _judge_without_name(node: Node) -> tuple[NodeState, Reason | None]:
@@ -56,12 +68,12 @@ def _judge_without_name(node: Node) -> tuple[NodeState, Reason | None]:
     return (UNPAIRED if node.record is None else RESERVED), None
 
 
-def _judge_up(slurm: NodeWork) -> tuple[NodeState, Reason | None]:
+def _judge_up(node: Node, slurm: NodeWork, basis: Basis) -> tuple[NodeState, Reason | None]:
     """It has registered, and does no work."""
     kind = slurm.state.kind
     if kind is FREE:
         return IDLE, None
-    ours = slurm.drain is not None
+    ours = slurm.drain is not None and (not may_go_soon(node) or at_work_too_long(node, basis.policy, basis.t))
     if kind is WorkKind.UNFIT or (kind in (WorkKind.DOWN, WorkKind.DRAINED) and ours):
         return DOWN, _is_down(slurm)
     if kind is WorkKind.DOWN and not slurm.responding:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from arvnodeman.fleet.nodes.node import BOOTING, BUSY, FAIL, HOLD, IDLE, RESERVED, UNPAIRED, Basis, Node
+from arvnodeman.fleet.nodes.node import (
+    BOOTING,
+    BUSY,
+    FAIL,
+    HOLD,
+    IDLE,
+    RESERVED,
+    UNPAIRED,
+    Basis,
+    Node,
+    drained_by_us,
+    may_go_soon,
+)
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_rungs import NotDelivered
+from arvnodeman.fleet.values.reasons_of_use import MayGoSoon
+from arvnodeman.fleet.values.work import OUR_NOTICE
+
+
+def resumable(node: Node) -> bool:
+    """Is it drained by us, so that an operator's word may take that back? Not where the cloud takes it back."""
+    return drained_by_us(node) not in (None, OUR_NOTICE)
 
 
 def eligible(node: Node, basis: Basis) -> Reason:
@@ -24,6 +43,8 @@ def eligible(node: Node, basis: Basis) -> Reason:
         return reasons.CloudFailed(fault=node.cloud.fault)
     if node.undelivered and not node.been_up:
         return NotDelivered()
+    if node.state is RESERVED and may_go_soon(node):
+        return MayGoSoon()
     if node.state is RESERVED and (node.size is not None or node.slurm is None):
         return reasons.Plain(
             text=f"reserved: Slurm says {node.slurm.state.said}" if node.slurm else "its state is not known"

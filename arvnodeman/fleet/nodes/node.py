@@ -17,7 +17,7 @@ from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import CloudNode, Directive, NodeRecord, NodeSize, NodeState, Policy
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.windows import ShutdownWindows
-from arvnodeman.fleet.values.work import FREE, OUR_BOOT, NodeWork, OurDrain, WorkKind, reason_for
+from arvnodeman.fleet.values.work import FREE, OUR_BOOT, OUR_REBALANCE, NodeWork, OurDrain, WorkKind, reason_for
 
 if TYPE_CHECKING:
     from arvnodeman.fleet.operations.boot import Boot
@@ -111,6 +111,7 @@ class Node:
     unresponsive_since: float | None = None
     at_work_since: float | None = None  # Slurm's word for it is one of somebody's work, such as a reboot
     at_work_told: bool = False  # that this has lasted too long
+    noticed: bool = False  # it has told that the cloud takes it back
     warned_at: float | None = None
     turn: int = 0  # rows that came earlier have a lower one
     quiet: tuple[str | None, NodeState] | None = None  # size and state, while nothing can happen to it
@@ -224,7 +225,7 @@ def reason_of(kind: str, node: CloudNode) -> str:
 
 
 def drained_by_us(node: Node) -> str | None:
-    """OUR_SHUTDOWN or OUR_REMOVAL when Slurm shows it drained by us, for this very instance; else None."""
+    """The kind of drain when Slurm shows it drained by us, for this very instance; else None."""
     if node.slurm is None or not node.slurm.state.drained:
         return None
     drain = node.slurm.drain
@@ -251,9 +252,14 @@ def drained_for_another(node: Node) -> bool:
     return drain is not None and not _is_for(drain, node)
 
 
+def may_go_soon(node: Node) -> bool:
+    """It has told that the cloud may take it back: no new work for a while. It takes that back itself."""
+    return drained_by_us(node) == OUR_REBALANCE
+
+
 def note_work(node: Node, t: float) -> None:
     """Note since when Slurm's newest word is one of somebody's work on the node: a reboot, or one that is not known."""
-    if node.slurm is None or node.slurm.state.known:
+    if node.slurm is None or (node.slurm.state.known and not may_go_soon(node)):
         node.at_work_since, node.at_work_told = None, False
     elif node.at_work_since is None:
         node.at_work_since = t
@@ -266,7 +272,8 @@ def at_work_too_long(node: Node, policy: Policy, t: float) -> bool:
 
 def _at_work(node: Node, slurm: NodeWork, basis: Basis) -> bool:
     """Somebody is at work on it, such as who has Slurm reboot it: it is not for us, for as long as a boot may take."""
-    return not slurm.state.known and not at_work_too_long(node, basis.policy, basis.t)
+    taken = not slurm.state.known or may_go_soon(node)
+    return taken and not at_work_too_long(node, basis.policy, basis.t)
 
 
 def judge(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:

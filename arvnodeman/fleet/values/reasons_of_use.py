@@ -9,6 +9,26 @@ from arvnodeman.fleet.values.reasons import Reason, span
 
 
 @dataclass(frozen=True, slots=True)
+class TakenBack(Reason):
+    """The node itself has told: the cloud takes it back."""
+
+    goes: ClassVar[bool] = True
+
+    def words(self, t: float) -> str:
+        """the cloud takes it back, as the node has told."""
+        return "the cloud takes it back, as the node has told"
+
+
+@dataclass(frozen=True, slots=True)
+class MayGoSoon(Reason):
+    """The node itself has told: the cloud may take it back."""
+
+    def words(self, t: float) -> str:
+        """the cloud may take it back soon, as the node has told: no new work for a while."""
+        return "the cloud may take it back soon, as the node has told: no new work for a while"
+
+
+@dataclass(frozen=True, slots=True)
 class InVain(Reason):
     """A node was up for jobs like it, and Slurm did not use it."""
 

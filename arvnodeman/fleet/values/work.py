@@ -17,7 +17,10 @@ OUR_REMOVAL = "Node Manager removal"
 OUR_BOOT = "Node Manager boot"  # of a name, until the scheduler is told where its new node is
 OUR_RETURN = "Node Manager return"  # of a name whose jobs were given back to the scheduler
 OUR_CLOSING = "Node Manager closed"  # of a name without a machine, on which no job is to be placed for now
-OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT, OUR_RETURN, OUR_CLOSING)  # how the reasons of our drains begin
+OUR_NOTICE = "Node Manager notice"  # by the node itself: the cloud takes it back, in a minute or two
+OUR_REBALANCE = "Node Manager rebalance"  # likewise: the cloud may take it back; it takes the drain away itself
+OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT, OUR_RETURN, OUR_CLOSING, OUR_NOTICE, OUR_REBALANCE)
+"""How the reasons of our drains begin."""
 
 
 class Power(StrEnum):

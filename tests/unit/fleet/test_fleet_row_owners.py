@@ -27,7 +27,7 @@ JUDGED = {
     "nodes.alarms": "alarm",
     "nodes.node nodes.roster": "idle_polls",
     "decide.intake": "been_up doubtful slurm_down grace_until supply_until missing_again address_warned "
-    "unresponsive_since",
+    "unresponsive_since noticed",
     "decide.intake nodes.node": "at_work_since at_work_told",
     "decide.intake nodes.node nodes.roster": "busy_at",
     "decide.intake decide.stops nodes.node": "down_cause",
