@@ -9,6 +9,7 @@
 # make bench BASE=COMMIT   hold the brain and the pollers of this build against an earlier one (ARGS="--rows some,all")
 # make bench-idle   let 5,000 idle nodes go, and 300 nodes live, by an earlier build and by this one (ARGS="--nodes 500")
 # make drills  hang, starve and kill parts of the real daemon, and print how it ends (ARGS="socket interpreter" for some)
+# make bench-bursts   time 200 nodes from moto's EC2 by this build and by an earlier one (ARGS="--nodes 1000 --throttled")
 # make bench-manage   load the management server with 5,000 nodes: requests a second, and what cycles take meanwhile
 # make bench-report   time reports over a history of a million rows (ARGS="--nodes 1000" for another site)
 # make bench-slurm   time node and queue polls with 1,000 nodes and 5,000 jobs in a real slurmctld (needs Slurm installed)
@@ -38,7 +39,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-manage bench-report bench-slurm bench-wakes bench-packing bench-simulate bench-sharing bench-page slurms slurm-root trace bench-sweep screenshots scenarios clean
+.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-bursts bench-manage bench-report bench-slurm bench-wakes bench-packing bench-simulate bench-sharing bench-page slurms slurm-root trace bench-sweep screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -94,6 +95,9 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-bursts: $(VENV)/.installed
+	@PYTHONPATH=tests/integration $(BIN)/python tests/bench/bursts.py $(ARGS)
 
 bench-manage: $(VENV)/.installed
 	@PYTHONPATH=tests:tests/unit/fleet:tests/unit/manage $(BIN)/python tests/bench/manage_load.py $(ARGS)

@@ -27,6 +27,7 @@ from arvnodeman.actors.real_world import RealWorld, make_fetches, make_makers
 from arvnodeman.actors.timer import Timer
 from arvnodeman.actors.wakes import CheckEvery, WakeActor
 from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
+from arvnodeman.cloud.registry import nodes_at_once
 from arvnodeman.config import Settings
 from arvnodeman.config.reload import changes, reloaded
 from arvnodeman.fleet.brain import Brain
@@ -77,7 +78,8 @@ class Crew:
         self._vitals = supervision.vitals
         self._makers = make_makers(settings)
         self._timer = Timer(self._vitals.clock, supervision.ending)
-        self._operators = OperatorPool(self._start_operator, settings.daemon.max_concurrent_cloud_ops)
+        operators, creates = settings.daemon.max_concurrent_cloud_ops, nodes_at_once(settings)
+        self._operators = OperatorPool(self._start_operator, operators, creates=creates)
         self._brain = brain
         self._proven = proven
         self._published = published

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property, singledispatchmethod
 from typing import TYPE_CHECKING
 
-from arvnodeman.actors.together import RECORD_STEPS, do_record_steps, do_scheduler_steps
+from arvnodeman.actors.together import (
+    CLOUD_STEPS,
+    RECORD_STEPS,
+    do_cloud_steps,
+    do_record_steps,
+    do_scheduler_steps,
+)
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
 from arvnodeman.fleet.operations.job_steps import CommentJobs
@@ -73,6 +79,8 @@ class Hands:
     def do_all(self, steps: Sequence[Step]) -> Sequence[StepResult | RemoteError]:
         """Carry out several steps of one family: a result or an error for each. Raises RemoteFailure when all have
         failed."""
+        if isinstance(steps[0], CLOUD_STEPS):
+            return do_cloud_steps(steps, self._driver, self._makers.ping_url)
         if not isinstance(steps[0], RECORD_STEPS):
             return do_scheduler_steps(steps, self._scheduler)
         if not isinstance(self._keeper, SlurmRecords | CloudRecords):

@@ -103,11 +103,12 @@ class OperatorPool:
     start: Callable[[int, Ref], Ref]  # starts the operator with this number, which answers to this daemon actor
     size: int
     now: Callable[[], float] = time.monotonic
+    creates: int = 1  # nodes that the cloud makes by one request
     _seats: list[_Seat] = field(default_factory=list)
     _waiting: WaitingSteps = field(init=False)
 
     def __post_init__(self) -> None:
-        self._waiting = WaitingSteps(self.size, self.now)
+        self._waiting = WaitingSteps(self.size, self.now, self.creates)
 
     def open(self, daemon: Ref) -> None:
         """Start the operators, which answer to this daemon actor."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from arvnodeman.cloud.base import NodeWish
 from arvnodeman.fleet.messages import (
+    CreateNode,
     DescribeNode,
     DescribeRecord,
     DrainNode,
+    FindNode,
     LookAtNode,
     NodeSeen,
     PrepareRecord,
@@ -19,11 +22,13 @@ from arvnodeman.fleet.messages import (
     Step,
     StepResult,
 )
-from arvnodeman.fleet.values.model import BootIntent, CloudNode, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, RemoteError, RemoteFailure, Secret
 
 if TYPE_CHECKING:
+    from arvnodeman.cloud.base import CloudDriver
     from arvnodeman.scheduler.base import Scheduler
 
+CLOUD_STEPS = (CreateNode, FindNode)
 RECORD_STEPS = (PrepareRecord, DescribeRecord, ReleaseRecord)
 Answer = StepResult | RemoteError
 Kind = TypeVar("Kind", bound=Step)
@@ -74,6 +79,20 @@ def do_scheduler_steps(steps: Sequence[Step], scheduler: Scheduler) -> list[Answ
     raise TypeError(f"no operator carries out several of the step {type(first).__name__}")
 
 
+def do_cloud_steps(
+    steps: Sequence[Step], driver: CloudDriver, ping_url: Callable[[str, Secret], Secret]
+) -> list[Answer]:
+    """Nodes that are asked for, or looked for, together."""
+    if isinstance(steps[0], CreateNode):
+        wishes = [
+            NodeWish(step.size, step.record, step.token, ping_url(step.record.uuid, step.ping_secret))
+            for step in _of(CreateNode, steps)
+        ]
+        return [_answer(made) for made in driver.create_nodes(wishes)]
+    sought = [NodeWish(step.size, step.record, step.token, Secret("")) for step in _of(FindNode, steps)]
+    return [_answer(found) for found in driver.find_nodes(sought)]
+
+
 def do_record_steps(steps: Sequence[Step], keeper: ManyRecords) -> list[Answer]:
     """Steps about node records. Raises RemoteFailure when all have failed."""
     first = steps[0]
@@ -92,6 +111,10 @@ def do_record_steps(steps: Sequence[Step], keeper: ManyRecords) -> list[Answer]:
 
 def _of(kind: type[Kind], steps: Iterable[Step]) -> list[Kind]:
     return [step for step in steps if isinstance(step, kind)]
+
+
+def _answer(outcome: CloudNode | RemoteFailure | None) -> Answer:
+    return outcome.error if isinstance(outcome, RemoteFailure) else outcome
 
 
 def _error(failure: RemoteFailure | None) -> RemoteError | None:

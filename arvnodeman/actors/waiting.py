@@ -13,10 +13,12 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from arvnodeman.fleet.messages import (
+    CreateNode,
     DescribeNode,
     DescribeRecord,
     DestroyNode,
     DrainNode,
+    FindNode,
     Lane,
     LookAtNode,
     LookForNode,
@@ -38,6 +40,8 @@ URGENT, LAST_LOOK, OTHER = range(3)
 def family_of(step: Step) -> Hashable:
     """What steps that can be carried out together have in common; None: this one is carried out alone."""
     match step:
+        case CreateNode() | FindNode():
+            return type(step), step.size
         case DescribeNode():
             return DescribeNode, step.size, step.weight, step.gives, step.without
         case LookAtNode():
@@ -63,8 +67,10 @@ def _rank(step: Step) -> int:
 class WaitingSteps:
     """The queue of an operators' pool. Not thread-safe."""
 
-    def __init__(self, operators: int, now: Callable[[], float]) -> None:
+    def __init__(self, operators: int, now: Callable[[], float], creates: int = 1) -> None:
+        """creates: nodes that the cloud makes by one request."""
         self._operators = operators
+        self._creates = creates
         self._now = now  # seconds
         self._queues: dict[tuple[int, Lane], deque[tuple[int, Step]]] = {
             (rank, lane): deque() for rank in (URGENT, LAST_LOOK, OTHER) for lane in Lane
@@ -111,6 +117,8 @@ class WaitingSteps:
                 return self._next_looks()
             case LookAtNode():
                 return MOST_LOOKS
+            case CreateNode() | FindNode():
+                return self._creates
             case DescribeNode():
                 return MOST_ALIKE
         return MOST_CHANGES

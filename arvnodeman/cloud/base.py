@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from arvnodeman.fleet.values.model import (
     CloudNode,
@@ -21,6 +22,7 @@ from arvnodeman.fleet.values.model import (
     NodeSize,
     OperatorDirective,
     ProviderSize,
+    RemoteFailure,
     Secret,
 )
 
@@ -40,7 +42,18 @@ RUNG_TAG = "arvados_node_rung"
 FQDN_TAG = "hostname"
 """The node's FQDN, where the cloud has no better place for it."""
 
+_T = TypeVar("_T")
 _REASON_LIMIT = 180  # characters of an operator's reason; 256 is the shortest tag value of the clouds we know
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWish:
+    """A node that is wanted: of which size, for which record, by which boot, and where it pings."""
+
+    size: NodeSize
+    record: NodeRecord
+    token: str
+    ping_url: Secret
 
 
 class CloudDriver(ABC):
@@ -75,6 +88,15 @@ class CloudDriver(ABC):
         """The node that a create request made although it failed, looked up by name in a fresh listing. None when there
         is none, or more than one (row D8)."""
 
+    def create_nodes(self, wishes: Sequence[NodeWish]) -> list[CloudNode | RemoteFailure]:
+        """create_node for nodes of one size, in as few requests as the cloud has for that: a node or a failure for
+        each. As many come together as the driver's nodes_at_once() says."""
+        return [_outcome(self.create_node, wish) for wish in wishes]
+
+    def find_nodes(self, wishes: Sequence[NodeWish]) -> list[CloudNode | RemoteFailure | None]:
+        """find_node for nodes that were asked for together, by one listing if that is possible."""
+        return [_outcome(lambda *wish: self.find_node(*wish[:3]), wish) for wish in wishes]
+
     @abstractmethod
     def finish_node(self, node: CloudNode, record: NodeRecord) -> None:
         """What is left to do after the create request. Doing it twice is the same as doing it once."""
@@ -101,6 +123,13 @@ class CloudDriver(ABC):
         """What [Cloud Create] names at the cloud and can be looked up there, for cloud-test: each option with a call
         that answers what was found, in words, and raises RemoteFailure. A driver need not have any."""
         return iter(())
+
+
+def _outcome(act: Callable[..., _T], wish: NodeWish) -> _T | RemoteFailure:
+    try:
+        return act(wish.size, wish.record, wish.token, wish.ping_url)
+    except RemoteFailure as failure:
+        return failure
 
 
 def ping_url(settings: Settings, uuid: str, secret: Secret) -> Secret:

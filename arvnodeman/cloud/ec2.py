@@ -18,15 +18,16 @@ from libcloud.compute.drivers.ec2 import NAMESPACE, EC2NetworkSubnet, EC2NodeDri
 from libcloud.utils.xml import findall, findtext
 
 from arvnodeman.cloud.addresses import NodeAddress
-from arvnodeman.cloud.base import FQDN_TAG, SIZE_TAG, name_for_record
+from arvnodeman.cloud.base import FQDN_TAG, SIZE_TAG, TOKEN_TAG, name_for_record
 from arvnodeman.cloud.ec2_addresses import addresses_of
+from arvnodeman.cloud.ec2_batch import member_of
+from arvnodeman.cloud.ec2_batching import MAX_COUNT, BatchingDriver
 from arvnodeman.cloud.ec2_regions import endpoint_of, is_region, region_in
-from arvnodeman.cloud.ec2_requests import change_tags, describe, posting
+from arvnodeman.cloud.ec2_requests import change_tags, describe, posting, without_name
 from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup, key_pair_of_process
 from arvnodeman.cloud.ec2_types import described_sizes
 from arvnodeman.cloud.error_tables import EC2
 from arvnodeman.cloud.errors import classify, cloud_failure
-from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.listed_sizes import STRANGE, provider_size
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
 from arvnodeman.cloud.redaction import shown
@@ -48,11 +49,12 @@ if TYPE_CHECKING:
     from arvnodeman.config import Settings
 
 _STATES = ("pending", "running", "stopping", "stopped")  # always asked for: what is in any of them is paid for
+UNNAMED = "unnamed"  # in a libcloud node's extra: its name is not in a tag of its own
 _ELSEWHERE = "InsufficientFreeAddressesInSubnet"  # of the account a quota; of a rung, want of room
 _log = logging.getLogger("ComputeNodeDriver")
 
 
-class EC2Driver(LibcloudDriver):
+class EC2Driver(BatchingDriver):
     """See the module. Raises ConfigError for a region, an ssh key or a template that cannot be used."""
 
     errors = EC2
@@ -67,8 +69,10 @@ class EC2Driver(LibcloudDriver):
         Op.CREATE: Allowance(5, 2),
         Op.DESTROY: Allowance(100, 5),
         Op.TAG: Allowance(100, 10),
+        Op.NODE: Allowance(1000, 2),
     }
-    # docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html: RunInstances, TerminateInstances, CreateTags
+    # docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html: RunInstances, TerminateInstances, CreateTags, and
+    # instances of RunInstances
     largest_startup = 16_384  # docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html: before it is encoded
     gone_words: ClassVar[frozenset[str]] = frozenset({"shutting-down", "terminated"})
     stopped_words: ClassVar[frozenset[str]] = frozenset({"stopping", "stopped"})
@@ -152,7 +156,7 @@ class EC2Driver(LibcloudDriver):
         rung: Rung | None = arguments["rung"]
         subnet = self._setup.subnet_of(rung)
         try:
-            with self._paced(Op.CREATE):
+            with self._paced(Op.CREATE, nodes=int(arguments.get(MAX_COUNT, 1))):
                 return self._run_instance(arguments, subnet)
         except Exception as error:
             known = classify(error, self.errors, self._secrets, hidden=self._startup.hidden)
@@ -161,7 +165,8 @@ class EC2Driver(LibcloudDriver):
             raise
 
     def _run_instance(self, arguments: Mapping[str, Any], subnet: str | None) -> Any:
-        """One RunInstances. The client token names boot and place: at another place it is another request."""
+        """One RunInstances; what libcloud makes of its answer. The client token names boot and place: at another place
+        it is another request."""
         merged: dict[str, Any] = {**self._free_create_options, **arguments}
         rung: Rung | None = merged.pop("rung")
         request = f"{arguments['ex_clienttoken']}/{subnet if rung is None else rung.key}"
@@ -169,14 +174,14 @@ class EC2Driver(LibcloudDriver):
         if subnet is not None:
             merged["ex_subnet"] = EC2NetworkSubnet(subnet, subnet, "available")
             merged["ex_security_group_ids"] = list(self._setup.groups)
-        self._driver.connection.additions = self._setup.additions(
-            subnet=subnet is not None,
-            public=bool(merged.get("ex_assign_public_ip")),
-            tags={"Name": arguments["name"], **arguments["ex_metadata"]},
-            rung=rung,
+        is_batch = MAX_COUNT in arguments
+        tags = arguments["ex_metadata"] if is_batch else {"Name": arguments["name"], **arguments["ex_metadata"]}
+        additions = self._setup.additions(
+            subnet=subnet is not None, public=bool(merged.get("ex_assign_public_ip")), tags=tags, rung=rung
         )
+        self._driver.connection.additions = additions | (without_name(tags) if is_batch else {})
         node = self._driver.create_node(**merged)
-        if self._is_gone(node):
+        if not is_batch and self._is_gone(node):
             raise cloud_failure(ErrorKind.CAPACITY, f"{node.id} was terminated as soon as it was made")
         return node
 
@@ -200,12 +205,23 @@ class EC2Driver(LibcloudDriver):
         for answer in describe(self._driver, "DescribeInstances", self._list_filters):
             for item in findall(element=answer, xpath="reservationSet/item/instancesSet/item", namespace=NAMESPACE):
                 try:
-                    node = self._driver._to_node(item)
+                    node = self._of_batch(self._driver._to_node(item))
                     node.extra["addresses"] = list(addresses_of(item, self._setup.all_subnets))
                     yield node
                 except STRANGE as error:
                     instance = findtext(element=item, xpath="instanceId", namespace=NAMESPACE)
                     _log.warning("ignored cloud node %s: %s", shown(instance), shown(error))
+
+    @staticmethod
+    def _of_batch(node: Any) -> Any:
+        """A node that has no tags of its own yet is known by those of its batch, and its launch index."""
+        tags = node.extra.get("tags") or {}
+        member = member_of(tags, node.extra.get("launch_index"))
+        if member is not None:
+            node.extra["tags"] = {TOKEN_TAG: member.token, **tags}
+            if "Name" not in tags:
+                node.name, node.extra[UNNAMED] = member.name, True
+        return node
 
     def _read_list_filters(self) -> dict[str, tuple[str, ...]]:
         """Filter -> values. Terminated nodes are not asked for; those in all other states always, whatever
@@ -237,7 +253,9 @@ class EC2Driver(LibcloudDriver):
         return str(kind) if kind else None
 
     def _fqdn(self, node: Any, _tags: Mapping[str, str]) -> str | None:
-        return str(node.name) if node.name != node.id else None  # libcloud's name of a node without the tag Name
+        if node.name == node.id or node.extra.get(UNNAMED):  # libcloud's name of a node without the tag Name
+            return None
+        return str(node.name)
 
     # ---- the driver --------------------------------------------------------------------------------------------------
 

@@ -110,6 +110,15 @@ def describe(driver: Any, action: str, filters: Mapping[str, Iterable[str]], pag
     raise MalformedResponseError(f"the pages of {action} have no end", driver=driver)
 
 
+def without_name(tags: Mapping[str, str]) -> dict[str, str | None]:
+    """Additions for a RunInstances whose instances are to have these tags alone: libcloud puts the tag Name before
+    them. The last takes its place, so that the numbers have no gap."""
+    key, value = list(tags.items())[-1]
+    last = f"TagSpecification.1.Tag.{len(tags) + 1}."
+    first = "TagSpecification.1.Tag.1."
+    return {first + "Key": key, first + "Value": value, last + "Key": None, last + "Value": None}
+
+
 def change_tags(driver: Any, resource: str, changes: Mapping[str, str | None]) -> None:
     """CreateTags and DeleteTags, each if there is something to do; None takes a tag away. Numbers count from 1, as
     EC2's reference says and libcloud does not."""

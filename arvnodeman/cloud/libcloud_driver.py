@@ -24,6 +24,7 @@ from arvnodeman.cloud.base import (
     SIZE_TAG,
     TOKEN_TAG,
     CloudDriver,
+    NodeWish,
     directive_text,
     read_directive,
     read_price,
@@ -118,31 +119,21 @@ class LibcloudDriver(Listener, Paced, CloudDriver):
 
     def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:
         """See CloudDriver. The size is the one asked for, whatever the cloud's answer says of it (row D9)."""
-        try:
-            with self._translating(ping_url.reveal()):
-                node = self._answer_for_node(self._create_arguments(size, record, token, ping_url), ping_url)
-        except RemoteFailure as failure:
-            if failure.error.kind is ErrorKind.GONE:  # what the request names: image, network, size
-                raise RemoteFailure(replace(failure.error, kind=ErrorKind.REFUSED)) from None
-            raise
-        if self._is_gone(node):  # a token used again answers with the first node, whatever became of it
-            raise cloud_failure(
-                ErrorKind.TRANSIENT, f"the create request was answered with a node that is gone: {node.id}"
-            )
-        value = self._cloud_node(node, self._create_tags(size, record, token))
-        if value is None:
-            raise self._unreadable(f"it names no node: {shown(node)}", ping_url)
-        return replace(value, size_tag=size.id, preemptible=value.preemptible or size.preemptible)
+        wish = NodeWish(size, record, token, ping_url)
+        return self._made(self._answer_for(lambda: self._create_arguments(size, record, token, ping_url), wish), wish)
 
     def find_node(self, size: NodeSize, record: NodeRecord, token: str) -> CloudNode | None:
         """See CloudDriver. A node of the same name that another boot made does not count."""
-        name = self.name_of(record)
-        named = (each for each in self._ours() if each[0].name == name and each[1].get(TOKEN_TAG, token) == token)
+        return self._found_in(self._ours(), NodeWish(size, record, token, Secret("")))
+
+    def _found_in(self, listed: Iterable[tuple[Any, Mapping[str, str]]], wish: NodeWish) -> CloudNode | None:
+        name, token = self.name_of(wish.record), wish.token
+        named = (each for each in listed if each[0].name == name and each[1].get(TOKEN_TAG, token) == token)
         values = (self._cloud_node(node, tags) for node, tags in named)
         hits = {value.id: value for value in values if value is not None}
         if len(hits) > 1:
             _log.warning("%d nodes are named %s: %s", len(hits), name, ", ".join(hits))
-        return replace(next(iter(hits.values())), size_tag=size.id) if len(hits) == 1 else None
+        return replace(next(iter(hits.values())), size_tag=wish.size.id) if len(hits) == 1 else None
 
     def finish_node(self, node: CloudNode, record: NodeRecord) -> None:
         """Nothing: all is in the create request."""
@@ -188,30 +179,50 @@ class LibcloudDriver(Listener, Paced, CloudDriver):
         with self._paced(Op.CREATE):
             return self._driver.create_node(**{**self._free_create_options, **arguments})
 
-    def _answer_for_node(self, arguments: Mapping[str, Any], ping_url: Secret) -> Any:
-        """Send the create request; the libcloud node. Raises RemoteFailure UNREADABLE for a yes that cannot be read."""
+    def _answer_for(self, arguments: Callable[[], Mapping[str, Any]], *wishes: NodeWish) -> Any:
+        """Send the create request for these nodes; what libcloud makes of the answer. Raises RemoteFailure."""
+        try:
+            with self._translating(*(wish.ping_url.reveal() for wish in wishes)):
+                return self._readable_answer(arguments(), *wishes)
+        except RemoteFailure as failure:
+            if failure.error.kind is ErrorKind.GONE:  # what the request names: image, network, size
+                raise RemoteFailure(replace(failure.error, kind=ErrorKind.REFUSED)) from None
+            raise
+
+    def _made(self, node: Any, wish: NodeWish) -> CloudNode:
+        """The node that was made for a wish, as a value."""
+        if self._is_gone(node):  # a token used again answers with the first node, whatever became of it
+            text = f"the create request was answered with a node that is gone: {node.id}"
+            raise cloud_failure(ErrorKind.TRANSIENT, text)
+        value = self._cloud_node(node, self._create_tags(wish.size, wish.record, wish.token))
+        if value is None:
+            raise self._unreadable(f"it names no node: {shown(node)}", wish)
+        return replace(value, size_tag=wish.size.id, preemptible=value.preemptible or wish.size.preemptible)
+
+    def _readable_answer(self, arguments: Mapping[str, Any], *wishes: NodeWish) -> Any:
+        """Likewise. Raises RemoteFailure UNREADABLE for a yes that cannot be read."""
         self.said_yes = not self.hears
         try:
             return self._ask_for_node(arguments)
         except Exception as error:
-            secrets = (*self._secrets, ping_url.reveal())
-            known = classify(error, self.errors, secrets, hidden=self._startup.hidden)
+            known = classify(error, self.errors, self._secrets_of(wishes), hidden=self._startup.hidden)
             unread = known is None or isinstance(error, MalformedResponseError)
             if isinstance(error, RemoteFailure) or fatal_cause(error) is not None or not (self.said_yes and unread):
                 raise
             if known is None and not self.hears:  # an error of ours, for all that is known
                 raise
             why = known.text if known is not None else f"{type(error).__name__}: {error}"
-            raise self._unreadable(why, ping_url) from None
+            raise self._unreadable(why, *wishes) from None
 
-    def _unreadable(self, why: str, ping_url: Secret) -> RemoteFailure:
+    def _unreadable(self, why: str, *wishes: NodeWish) -> RemoteFailure:
         text = f"the cloud's answer to the create request cannot be read, and it may have made a node: {why}"
-        shown_text = one_line(text, (*self._secrets, ping_url.reveal()), self._startup.hidden)
-        return cloud_failure(ErrorKind.UNREADABLE, shown_text)
+        return cloud_failure(ErrorKind.UNREADABLE, one_line(text, self._secrets_of(wishes), self._startup.hidden))
+
+    def _secrets_of(self, wishes: Iterable[NodeWish]) -> tuple[str, ...]:
+        return (*self._secrets, *(wish.ping_url.reveal() for wish in wishes))
 
     def _startup_text(self, size: NodeSize, record: NodeRecord, ping_url: Secret, otherwise: str) -> str:
-        """What the new node reads when it starts: the operator's template filled, or where there is none `otherwise`.
-        It holds the ping secret."""
+        """What the new node reads when it starts, with its ping secret: the operator's template, else `otherwise`."""
         return self._startup.text(size, record, self.name_of(record), ping_url, otherwise)
 
     def _libcloud_size(self, size: NodeSize) -> Any:

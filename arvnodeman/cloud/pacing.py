@@ -27,9 +27,9 @@ class Paced:
         )
         self._longest_wait = settings.daemon.max_poll_time
 
-    def _paced(self, op: Op) -> AbstractContextManager[None]:
-        """Round a request that the limits count."""
-        return self._limiter.request(op, self._throttling)
+    def _paced(self, op: Op, *, patience: float | None = None, nodes: int = 1) -> AbstractContextManager[None]:
+        """Round a request that the limits count. It waits for its turn for so many seconds; None: as long as any."""
+        return self._limiter.request(op, self._throttling, patience=patience, nodes=nodes)
 
     def _throttling(self, error: Exception) -> RemoteError | None:
         known = classify(error, self.errors, longest_wait=self._longest_wait)

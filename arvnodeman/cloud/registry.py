@@ -36,6 +36,15 @@ def check_driver(settings: Settings) -> None:
         make_driver(settings)
 
 
+def nodes_at_once(settings: Settings) -> int:
+    """How many nodes of a size the cloud makes by one request, as it is configured."""
+    if settings.cloud.provider != "ec2":
+        return 1
+    from arvnodeman.cloud.ec2_batching import nodes_at_once as at_once
+
+    return at_once(settings)
+
+
 def size_slips(settings: Settings) -> tuple[list[str], list[str]]:
     """What libcloud's own table of the cloud's types says of the sizes: mistakes, and what somebody should look at.
     Only EC2 has such a table that says all types; other clouds are asked for theirs when the daemon runs."""

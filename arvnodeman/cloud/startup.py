@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
+from arvnodeman.cloud.base import NodeWish
 from arvnodeman.cloud.notice import notice_watch
 from arvnodeman.cloud.redaction import Hidden
+from arvnodeman.cloud.shared_user_data import CannotBeShared, shared_text
 from arvnodeman.cloud.user_data import NOTICE_WATCH, BadTemplate, Template, values_for
 from arvnodeman.fleet.values.model import ErrorKind, NodeRecord, NodeSize, RemoteError, RemoteFailure, Secret
 
 OPTION = "[Cloud Create] user_data"
+_NAME = "NAME_OF_THE_NODE"
+_WATCH = re.compile(r"(?<!\{)\{" + NOTICE_WATCH + r"\}(?!\})")
 
 
 class Startup:
@@ -26,6 +33,11 @@ class Startup:
             )
         self.hidden = Hidden(least)
 
+    @property
+    def has_template(self) -> bool:
+        """Is there one of the operator's?"""
+        return self._template is not None
+
     def text(self, size: NodeSize, record: NodeRecord, name: str, ping_url: Secret, otherwise: str) -> str:
         """The template filled for a node; where there is none, `otherwise`. It holds the ping secret. Raises
         RemoteFailure for one that is too large for the cloud."""
@@ -36,3 +48,22 @@ class Startup:
             wrong = f"user data has {len(text.encode())} bytes; this cloud takes {self._largest}"
             raise RemoteFailure(RemoteError(ErrorKind.REFUSED, wrong, hint=OPTION))
         return text
+
+    def shared(self, wishes: Sequence[NodeWish], names: Sequence[str], otherwise: Template) -> str:
+        """The text that these nodes share, by launch index; `otherwise`: the template where the operator has none. It
+        holds their ping secrets. Raises CannotBeShared, also where it is too large for the cloud."""
+        named = zip(wishes, names, strict=True)
+        values = [values_for(wish.size, wish.record, name, wish.ping_url) for wish, name in named]
+        text = shared_text(self._watching(self._template or otherwise), values)
+        if self._largest is not None and len(text.encode()) > self._largest:
+            raise CannotBeShared(f"it has {len(text.encode())} bytes; this cloud takes {self._largest}")
+        shown = [value for each in values for key, value in each.items() if key != "ping_url"]
+        self.hidden.put(text, public=shown)
+        return text
+
+    def _watching(self, template: Template) -> Template:
+        """A template in which what watches for notices stands whole but for the name, so that nodes can share it."""
+        if NOTICE_WATCH not in template.names:
+            return template
+        watch = notice_watch(self._cloud, _NAME).replace("{", "{{").replace("}", "}}").replace(_NAME, "{hostname}")
+        return Template(_WATCH.sub(lambda _found: watch, template.text))

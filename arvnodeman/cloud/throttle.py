@@ -18,6 +18,7 @@ saves money.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,7 @@ class Op(Enum):
     CREATE = "create"
     DESTROY = "destroy"
     TAG = "tag"
+    NODE = "node"  # each one that a create asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +106,9 @@ class TokenBucket:
         with self._changed:
             return self._refused
 
-    def take(self, op: Op) -> float:
-        """Take a token, waiting for it up to LONGEST seconds; the moment at which the request leaves. Raises
-        RemoteFailure THROTTLED after that."""
+    def take(self, op: Op, patience: float | None = None) -> float:
+        """Take a token, waiting for it up to `patience` seconds (None: LONGEST); the moment at which the request
+        leaves. Raises RemoteFailure THROTTLED after that."""
         with self._changed:
             start = self._clock()
             self._destroys_waiting += op is Op.DESTROY
@@ -114,7 +116,7 @@ class TokenBucket:
                 while not self._may_go(op):
                     now = self._clock()
                     self._pressed_until = now + PRESSED
-                    left = start + LONGEST - now
+                    left = start + (LONGEST if patience is None else patience) - now
                     if left <= 0:
                         raise self._refusal(op)
                     self._wait(self._changed, min(left, self._until_next(op)))
@@ -172,41 +174,94 @@ class TokenBucket:
         return RemoteFailure(RemoteError(ErrorKind.THROTTLED, text, retry_after=self._booked_until - now))
 
 
+class RequestSize:
+    """For how many nodes one create may ask. Many threads may use it.
+
+    As many as are left of what the cloud documents (a bucket of nodes), one at least: of single nodes the bucket of
+    requests knows. A refusal may mean that others have used them up, so the next request is for half as many, and after
+    each that is taken for twice as many again.
+    """
+
+    def __init__(self, allowance: Allowance | None, clock: Callable[[], float] = time.monotonic) -> None:
+        """None: nothing is documented."""
+        self._allowance = allowance or Allowance(math.inf, math.inf)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._left = self._allowance.burst
+        self._filled_at = clock()
+        self._most = math.inf
+
+    def of(self, wanted: int) -> int:
+        """How many of these nodes to ask for in one request now."""
+        with self._lock:
+            now = self._clock()
+            if self._left < self._allowance.burst:
+                self._left += (now - self._filled_at) * self._allowance.rate
+                self._left = min(self._left, self._allowance.burst)
+            self._filled_at = now
+            return max(1, int(min(wanted, self._left, self._most)))
+
+    def taken(self, nodes: int) -> None:
+        """The cloud has taken a request for so many."""
+        with self._lock:
+            self._left = max(0.0, self._left - nodes)
+            if nodes >= self._most:
+                self._most *= 2
+
+    def refused(self, nodes: int) -> None:
+        """It has refused one, since there are too many: of requests, or of nodes."""
+        with self._lock:
+            self._most = max(1, nodes // 2)
+
+
 class Limiter:
     """The buckets of one cloud. Many threads may use it."""
 
-    def __init__(self, buckets: Mapping[Op, TokenBucket]) -> None:
+    def __init__(self, buckets: Mapping[Op, TokenBucket], nodes: Allowance | None = None) -> None:
         """What has no bucket is not limited."""
         self.buckets = buckets
+        self.nodes = RequestSize(nodes)
 
     @classmethod
     def of(cls, limit: float | None, allowances: Allowances) -> Limiter:
         """As max_cloud_ops_per_second says: None is `auto`."""
         if limit is None:
-            return cls({op: TokenBucket(each) for op, each in allowances.items()})
+            buckets: dict[Op, TokenBucket] = {
+                op: TokenBucket(each) for op, each in allowances.items() if op is not Op.NODE
+            }
+            return cls(buckets, allowances.get(Op.NODE))
         if limit <= 0:
             return cls({})
         shared = TokenBucket(Allowance(max(1.0, limit), limit), most=limit)
         return cls({Op.CREATE: shared, Op.DESTROY: shared})
 
     @contextmanager
-    def request(self, op: Op, throttles: Callable[[Exception], RemoteError | None]) -> Iterator[None]:
+    def request(
+        self,
+        op: Op,
+        throttles: Callable[[Exception], RemoteError | None],
+        *,
+        patience: float | None = None,
+        nodes: int = 1,
+    ) -> Iterator[None]:
         """Round a request: waits for its turn, and heeds what the cloud says. `throttles`: what an error that the
-        request raises means, None where it does not say that there are too many. Raises RemoteFailure THROTTLED where
-        the wait would be long."""
+        request raises means, None where it does not say that there are too many. `nodes`: that a create asks for.
+        Raises RemoteFailure THROTTLED where the wait would be longer than `patience` seconds (None: LONGEST)."""
         bucket = self.buckets.get(op)
-        if bucket is None:
-            yield
-            return
-        sent = bucket.take(op)
+        sent = bucket.take(op, patience) if bucket is not None else 0.0
         try:
             yield
         except Exception as error:
             known = throttles(error)
-            if known is not None:
+            if known is not None and nodes > 1:
+                self.nodes.refused(nodes)
+            if known is not None and bucket is not None:
                 bucket.throttled(op, sent, known.retry_after)
             raise
-        bucket.answered()
+        if op is Op.CREATE:
+            self.nodes.taken(nodes)
+        if bucket is not None:
+            bucket.answered()
 
 
 _limiters: dict[tuple[str, float | None], Limiter] = {}

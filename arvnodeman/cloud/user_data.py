@@ -48,7 +48,7 @@ class Template:
 
     def __init__(self, text: str) -> None:
         """Raises BadTemplate."""
-        self._text = text
+        self.text = text
         try:
             parts = list(string.Formatter().parse(text))
             fields = [each for each in parts if each[1] is not None]
@@ -66,6 +66,8 @@ class Template:
                     f"${{{name}}} would become a $ and the node's {name}: for the shell's own variable write "
                     f"${{{{{name}}}}}, for the node's without the $"
                 )
+
+        self.names = frozenset(str(name) for _, name, _, _ in fields)  # of NAMES, those that are in it
 
     @classmethod
     def load(cls, path: str) -> Template:
@@ -86,11 +88,11 @@ class Template:
 
     def least(self, values: Mapping[str, str]) -> str:
         """What is in it for every node: the text with nothing in the place of each name but these."""
-        return self._text.format_map({**dict.fromkeys(NAMES, ""), **values})
+        return self.text.format_map({**dict.fromkeys(NAMES, ""), **values})
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The text for one node; values_for() makes the values."""
-        return self._text.format_map(values)
+        return self.text.format_map(values)
 
 
 def values_for(size: NodeSize, record: NodeRecord, name: str, ping_url: Secret, cloud: str = "") -> dict[str, str]:

@@ -131,6 +131,12 @@ class CloudSettings:
         "`any`: IPv4 where there is one, else IPv6. On azure `any` is the node's name, which the DNS of its network "
         "knows, and the others cost a request for each list.",
     )
+    burst: bool | None = optional(
+        YES_NO,
+        "On ec2: does one request make up to 100 nodes of a size (doc/clouds/ec2.md)? All of them can then read each "
+        "other's ping secrets. Empty: yes where user_data is a script, or names nothing that differs from node to "
+        "node, or no node pings; no where images expect the bare ping URL.",
+    )
     driver_class: str = option(DOTTED, "", "A class that replaces the cloud's libcloud driver. Empty: none.")
     credentials: Mapping[str, Secret] = free()
     listing: Mapping[str, str] = free()
@@ -226,6 +232,12 @@ class Settings:
     cloud: CloudSettings
     sizes: tuple[SizeSection, ...]  # in the order of the file
     found_cloud: bool = False  # node_records is auto, and Slurm was found to place jobs on names declared CLOUD
+
+    @property
+    def pings(self) -> bool:
+        """May nodes have to ping the API server? Those of names in Slurm do not."""
+        kept = self.arvados.node_records
+        return bool(self.arvados.host) and not self.found_cloud and kept in (KEPT_BY_AUTO, KEPT_BY_ARVADOS)
 
     @property
     def places(self) -> bool:

@@ -106,6 +106,7 @@ class NodeRequest:
     size: str
     tags: Mapping[str, str] = field(default_factory=dict)
     user_data: str = ""
+    address: str = ""  # that it has already
     preemptible: bool = False
     zone: str = ""
     token: str = ""
@@ -313,7 +314,9 @@ class Cloud:
             created=self._wall(),
             started=self._clock.elapsed(),
             boot=size.boot * spread,
-            address=self._address or f"10.{self.created >> 16 & 255}.{self.created >> 8 & 255}.{self.created & 255}",
+            address=request.address
+            or self._address
+            or f"10.{self.created >> 16 & 255}.{self.created >> 8 & 255}.{self.created & 255}",
             tags=dict(request.tags),
             user_data=request.user_data,
             preemptible=request.preemptible,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
@@ -48,6 +48,8 @@ class Instance:
     subnet: str
     zone: str
     shutdown: str  # what happens when it halts itself
+    launch_index: int = 0
+    address: str = ""  # private
     volumes: tuple[Volume, ...] = ()
 
 
@@ -66,12 +68,25 @@ class Moto:
         moto.settings.EC2_ENABLE_INSTANCE_TYPE_VALIDATION = True
         self.region = region
         self._backend: Any = ec2_backends[ACCOUNT][region]
+        self._all_tags: Any = type(self._backend).describe_tags.__get__(self._backend)
+        setattr(self._backend, "describe_tags", self._tags)  # noqa: B010 (a method of one object)
         self.application: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
 
     def instances(self) -> list[Instance]:
         """All of them, oldest first, terminated ones too."""
         reservations = list(self._backend.reservations.values())
         return [self._shown(each) for reservation in reservations for each in list(reservation.instances)]
+
+    def ids(self) -> set[str]:
+        """Of all of them."""
+        reservations = list(self._backend.reservations.values())
+        return {str(each.id) for reservation in reservations for each in list(reservation.instances)}
+
+    def new(self, known: Container[str]) -> list[Instance]:
+        """Live ones that are not among those."""
+        reservations = list(self._backend.reservations.values())
+        found = (each for reservation in reservations for each in list(reservation.instances) if each.id not in known)
+        return [self._shown(each) for each in found if each._state.name in LIVE]
 
     def live(self) -> list[Instance]:
         """Those that are not terminated."""
@@ -133,6 +148,20 @@ class Moto:
         made = (self._backend.run_instances(image, 1, "", [], **options) for _ in range(count))
         return [str(reservation.instances[0].id) for reservation in made]
 
+    def _tags(self, filters: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
+        """moto looks through the tags of all things for those of one, which it asks for with each thing that it shows:
+        a thousand instances would take it minutes."""
+        named = (filters or {}).get("resource-id", ())
+        if len(filters or {}) != 1 or len(named) != 1:
+            found: list[dict[str, str]] = self._all_tags(filters)
+            return found
+        (thing,) = named
+        tags = self._backend.tags.get(thing, {})
+        kind = {"i": "instance", "vol": "volume"}.get(thing.partition("-")[0])
+        if kind is None:
+            return list(self._all_tags(filters))
+        return [{"resource_id": thing, "key": k, "value": v, "resource_type": kind} for k, v in list(tags.items())]
+
     def _shown(self, instance: Any) -> Instance:
         return Instance(
             id=instance.id,
@@ -147,6 +176,8 @@ class Moto:
             subnet=str(instance.subnet_id or ""),
             zone=str(instance._placement.zone),
             shutdown=str(instance.instance_initiated_shutdown_behavior),
+            launch_index=int(instance.ami_launch_index),
+            address=str(instance.private_ip or ""),
             volumes=tuple(self._volume(device, each) for device, each in instance.get_block_device_mapping),
         )
 

@@ -17,6 +17,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from arvnodeman.sandbox.cloud import ALIVE, CloudError, NodeRequest, SandboxNode
 from arvnodeman.sandbox.ec2_layer import Account, Ec2Error, Ec2Layer
 from arvnodeman.sandbox.ec2_moto import LIVE, Instance, Moto
+from arvnodeman.sandbox.ec2_throttle import Throttle
+from arvnodeman.sandbox.ec2_user_data import read_by
 from arvnodeman.sandbox.wiring import Site
 
 REGION = "us-east-1"
@@ -47,10 +49,13 @@ class _Quiet(WSGIRequestHandler):
 class Ec2Site:
     """EC2 for a site, on a port of its own. Raises MotoMissing."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, throttled: bool = False) -> None:
+        """throttled: it refuses too many requests, as EC2 documents, by real time."""
         self._site = site
         self._moto = Moto(REGION)
-        self._layer = Ec2Layer(self._moto, Account({KEY: SECRET}), self._before, self._after)
+        account = Account({KEY: SECRET}, throttle=Throttle() if throttled else None)
+        self._layer = Ec2Layer(self._moto, account, self._before, self._after, self._room)
+        self._granted: dict[int, int] = {}  # thread -> instances that its RunInstances may make
         self._made: dict[str, Instance] = {}  # as they were when they were made, with their volumes
         self._server: BaseWSGIServer | None = None
         self._lost: dict[int, float] = {}  # thread -> real seconds after which its answer is lost
@@ -114,7 +119,7 @@ class Ec2Site:
                     "type": each.type,
                     "spot": each.spot,
                     "tags": dict(each.tags),
-                    "user_data": each.user_data.partition("?")[0],  # without the ping secret
+                    "user_data": (read_by(each.user_data, each.launch_index) or "").partition("?")[0],  # no secret
                     "image": each.image,
                     "subnet": each.subnet,
                     "imds": each.imds,
@@ -134,9 +139,7 @@ class Ec2Site:
             with self._site.clock.lock:
                 match params.get("Action"):
                     case "RunInstances" if not self._layer.is_known(params):
-                        request = _request(params)
-                        self._site.cloud.may_ask(request)
-                        self._site.cloud.may_create(request)
+                        self._grant(params)
                     case "TerminateInstances":
                         self._destroy(params.get("InstanceId.1", ""))
                     case "DescribeInstances":
@@ -146,6 +149,24 @@ class Ec2Site:
             wait = "" if error.retry_after is None else f"{error.retry_after:g}"
             return Ec2Error(code, error.message, status, wait)
         return None
+
+    def _grant(self, params: Mapping[str, str]) -> None:
+        """How many instances the site lets a request make. Raises CloudError where that is none."""
+        request, cloud = _request(params), self._site.cloud
+        cloud.may_ask(request)
+        granted, wanted = 0, min(int(params.get("MaxCount", "1")), max(1, cloud.quota - len(cloud.alive())))
+        while granted < wanted:
+            try:
+                cloud.may_create(request)
+            except CloudError:
+                if not granted:
+                    raise
+                break
+            granted += 1
+        self._granted[threading.get_ident()] = granted
+
+    def _room(self, _params: Mapping[str, str]) -> int | None:
+        return self._granted.pop(threading.get_ident(), None)
 
     def _destroy(self, instance: str) -> None:
         node = self._site.cloud.nodes.get(instance)
@@ -170,13 +191,16 @@ class Ec2Site:
 
     def _follow(self) -> None:
         with self._site.clock.lock:
-            for instance in self._moto.live():
-                if instance.id not in self._made:
-                    self._made[instance.id] = instance
-                    try:
-                        self._site.cloud.make(_request_of(instance))
-                    except CloudError as error:
-                        self._lost[threading.get_ident()] = error.hang
+            for instance in self._moto.new(self._made):
+                self._made[instance.id] = instance
+                request = _request_of(instance)
+                if request is None:
+                    self._moto.terminate(instance.id)  # it has halted itself
+                    continue
+                try:
+                    self._site.cloud.make(request)
+                except CloudError as error:
+                    self._lost[threading.get_ident()] = error.hang
 
     def _node_ended(self, node: SandboxNode, cause: str) -> None:
         """The computer is lost, and the instance with it; a destroyed one is terminated by the request."""
@@ -197,12 +221,17 @@ def _request(params: Mapping[str, str]) -> NodeRequest:
     return NodeRequest(tags.get("Name", ""), _size_of(kind))
 
 
-def _request_of(instance: Instance) -> NodeRequest:
+def _request_of(instance: Instance) -> NodeRequest | None:
+    """The computer behind an instance; None for one that finds itself nobody's."""
+    read = read_by(instance.user_data, instance.launch_index)
+    if read is None:
+        return None
     return NodeRequest(
         name=instance.tags.get("Name", instance.id),
         size=_size_of(instance.type),
         tags=instance.tags,
-        user_data=instance.user_data,
+        user_data=read,
+        address=instance.address,
         preemptible=instance.spot,
         id=instance.id,
     )

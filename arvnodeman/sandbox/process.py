@@ -156,6 +156,9 @@ class SiteProcess:
 def _arguments(options: Mapping[str, object]) -> list[str]:
     arguments: list[str] = []
     for name, value in options.items():
+        if isinstance(value, bool):
+            arguments += [f"--{name}"] if value else []
+            continue
         values = value if isinstance(value, list | tuple) else [value]
         for one in values:
             arguments += [f"--{name.replace('_', '-')}", str(one)]

@@ -131,7 +131,7 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
     if site.cloud:
         sections["Cloud Credentials"] = {}
     for name, options in site.cloud.items():
-        sections[name] |= options
+        sections.setdefault(name, {}).update(options)
     return sections
 
 

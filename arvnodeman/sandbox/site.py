@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
         folder = Path(given.dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="arvados-sandbox-")))
         try:
             site, slurm_conf = _make_site(options, given.slurm, stack)
-            ec2 = Ec2Site(site) if given.cloud == "ec2" else None
+            ec2 = Ec2Site(site, throttled=given.throttled) if given.cloud == "ec2" else None
         except (SlurmMissing, SlurmFailed, MotoMissing, OSError) as error:
             sys.stderr.write(f"{_PROGRAM}: {error}\n")
             return 1
@@ -153,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         default="double",
         help=f"real: munged, slurmctld and slurmds of its own, on this machine (at most {MOST_NODES} nodes)",
     )
+    parser.add_argument("--throttled", action="store_true", help="ec2 refuses too many requests, as it documents")
     parser.add_argument(
         "--cloud", choices=("sandbox", "ec2"), default="sandbox", help="ec2: moto's EC2 in the place of its own cloud"
     )

@@ -9,6 +9,7 @@ import pytest
 
 from arvnodeman.actors.hands import Hands, Makers
 from arvnodeman.actors.waiting import family_of
+from arvnodeman.cloud.base import NodeWish
 from arvnodeman.fleet import messages as m
 from arvnodeman.fleet.operations.job_steps import CommentJobs
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
@@ -210,10 +211,30 @@ def test_names_are_taken_told_and_given_back_together() -> None:
     ]
 
 
+def test_nodes_are_asked_for_together_each_with_its_ping_url(site: Mock, hands: Hands) -> None:
+    other = NodeRecord(uuid="zzzzz-7ekkf-000000000000002", hostname="compute2")
+    steps = [m.CreateNode(1, SIZE, RECORD, "a", SECRET), m.CreateNode(2, SIZE, other, "b", SECRET)]
+    site.driver.create_nodes.return_value = [NODE, REFUSED]
+    assert hands.do_all(steps) == [NODE, REFUSED.error]
+    asked = [NodeWish(SIZE, RECORD, "a", URL), NodeWish(SIZE, other, "b", URL)]
+    assert site.mock_calls == [
+        call.ping_url(RECORD.uuid, SECRET),
+        call.ping_url(other.uuid, SECRET),
+        call.driver.create_nodes(asked),
+    ]
+
+
+def test_nodes_are_looked_for_together(site: Mock, hands: Hands) -> None:
+    steps = [m.FindNode(1, SIZE, RECORD, "a"), m.FindNode(2, SIZE, RECORD, "b"), m.FindNode(3, SIZE, RECORD, "c")]
+    site.driver.find_nodes.return_value = [NODE, None, REFUSED]
+    assert hands.do_all(steps) == [NODE, None, REFUSED.error]
+
+
 def test_every_family_of_steps_is_known_to_the_operators(hands: Hands) -> None:
     """What may be handed out together can be carried out together: the tests above do."""
     families = {type(step) for step, _, _ in STEPS if family_of(step) is not None}
-    assert families == {m.DescribeNode, m.DrainNode, m.ResumeNode, m.SetNodeDown, m.DescribeRecord}
+    records = {m.DescribeRecord}
+    assert families == {m.CreateNode, m.FindNode, m.DescribeNode, m.DrainNode, m.ResumeNode, m.SetNodeDown} | records
     with pytest.raises(TypeError, match="no operator carries out several of the step ListSizes"):
         hands.do_all([m.ListSizes(1)])
 

@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from arvnodeman.actors.waiting import FRESH, LOOKS_EACH, MOST_ALIKE, MOST_CHANGES, WaitingSteps, family_of
 from arvnodeman.fleet import messages as m
-from arvnodeman.fleet.values.model import BootIntent, CloudNode
+from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord, NodeSize, Secret
+from arvnodeman.fleet.values.rungs import Purchase, Rung
 
 NODE = CloudNode(id="i-1", name="n", report_id="i-1")
 INTENT = BootIntent("small", 0.05, "token", 1.0)
+SMALL = NodeSize("small", "t", "t", "t", cores=1, ram=1, disk=1, scratch=1, price=1.0)
+LARGE = NodeSize("large", "u", "u", "u", cores=2, ram=1, disk=1, scratch=1, price=2.0)
 OPERATORS = 3
 
 
@@ -29,8 +32,16 @@ def taken(waiting: WaitingSteps, *running: m.Step, only_destroys: bool = False) 
     return [step.op for step in waiting.take(running, only_destroys=only_destroys)]
 
 
-def queue(*steps: m.Step, now: Callable[[], float] = lambda: 0.0) -> WaitingSteps:
-    waiting = WaitingSteps(OPERATORS, now)
+def create(op: int, size: NodeSize) -> m.Step:
+    return m.CreateNode(op, size, NodeRecord(f"record-{op}"), f"token-{op}", Secret(""))
+
+
+def find(op: int) -> m.Step:
+    return m.FindNode(op, SMALL, NodeRecord(f"record-{op}"), f"token-{op}")
+
+
+def queue(*steps: m.Step, now: Callable[[], float] = lambda: 0.0, creates: int = 1) -> WaitingSteps:
+    waiting = WaitingSteps(OPERATORS, now, creates)
     waiting.add(steps)
     return waiting
 
@@ -39,6 +50,27 @@ def test_destroys_go_before_looks_and_looks_before_drains() -> None:
     waiting = queue(drain(1), drain(2), look(3), destroy(4), look(5), m.LookForNode(6, NODE))
     assert [taken(waiting) for _ in range(5)] == [[4], [6], [3, 5], [1, 2], []]
     assert len(waiting) == 0
+
+
+def test_nodes_of_one_size_are_asked_for_together_as_many_as_the_cloud_makes_at_once() -> None:
+    steps = [create(1, SMALL), create(2, LARGE), create(3, SMALL), drain(4), create(5, SMALL), create(6, LARGE)]
+    waiting = queue(*steps, creates=2)
+    assert [taken(waiting) for _ in range(5)] == [[1, 3], [2, 6], [4], [5], []]
+
+
+def test_nodes_at_another_place_are_another_request() -> None:
+    spot = SMALL.at(Rung("us-east-1a", Purchase.SPOT))
+    waiting = queue(create(1, SMALL), create(2, spot), create(3, SMALL), create(4, spot), creates=100)
+    assert [taken(waiting) for _ in range(2)] == [[1, 3], [2, 4]]
+
+
+def test_where_the_cloud_makes_one_at_a_time_each_is_asked_for_alone() -> None:
+    waiting = queue(create(1, SMALL), create(2, SMALL), find(3), find(4))
+    assert [taken(waiting) for _ in range(4)] == [[1], [2], [3], [4]]
+
+
+def test_nodes_that_were_asked_for_together_are_looked_for_together() -> None:
+    assert taken(queue(find(1), drain(2), find(3), creates=100)) == [1, 3]
 
 
 def test_no_more_last_looks_at_once_than_can_soon_be_destroyed() -> None:

@@ -175,7 +175,7 @@ def keeping_alive(offset: float = 0.0) -> Iterator[tuple[int, set[Any]]]:
 def settings_in(directory: Path, text: str = "", **options: str) -> Settings:
     """Settings as config.load() makes them, for the cloud in `options` (provider, url, key, timeout ...)."""
     cloud = {"provider": "sandbox"}
-    cloud |= {name: value for name, value in options.items() if name in ("provider", "driver_class")}
+    cloud |= {name: value for name, value in options.items() if name in ("provider", "driver_class", "burst")}
     credentials = {name: value for name, value in options.items() if name not in cloud}
     sections: dict[str, dict[str, str]] = {
         "Arvados": {"host": "zzzzz.example.com", "token": "api-token-api-token"},

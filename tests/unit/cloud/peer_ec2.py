@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import ClassVar, Self
 from urllib.parse import parse_qs
 
@@ -15,8 +15,11 @@ from fake_cloud_server import settings_in
 from peer_trouble import Spoilt, Trouble, serving
 from werkzeug.wrappers import Request, Response
 
+from arvnodeman.cloud import throttle
 from arvnodeman.cloud.base import CloudDriver
+from arvnodeman.cloud.ec2_batch import batches_of_process
 from arvnodeman.cloud.registry import make_driver
+from arvnodeman.config import Settings
 from arvnodeman.fleet.values.model import ErrorKind, NodeSize
 from arvnodeman.sandbox.ec2_layer import Account, Ec2Error, Ec2Layer, error_response
 from arvnodeman.sandbox.ec2_moto import Moto
@@ -168,6 +171,8 @@ class EC2Peer(Peer):
     def __enter__(self) -> Self:
         """Serve it."""
         moto().clear()
+        batches_of_process.cache_clear()  # tokens are used again
+        throttle._limiters.clear()  # what one account has throttled tells nothing of the next
         self.port = self._stack.enter_context(serving(self.trouble))
         return self
 
@@ -185,8 +190,20 @@ class EC2Peer(Peer):
         credentials: Mapping[str, str] | None = None,
         create: Mapping[str, str] | None = None,
         text: str = "",
+        burst: str = "",
     ) -> CloudDriver:
-        """See Peer. text: more of the configuration file."""
+        """See Peer. text: more of the configuration file; burst: [Cloud] burst."""
+        return make_driver(self.settings(timeout, credentials or {}, create or {}, text, burst))
+
+    def settings(
+        self,
+        timeout: float = TIMEOUT,
+        credentials: Mapping[str, str] = MappingProxyType({}),
+        create: Mapping[str, str] = MappingProxyType({}),
+        text: str = "",
+        burst: str = "",
+    ) -> Settings:
+        """What the driver is made of."""
         given = {
             "provider": "ec2",
             "key": KEY,
@@ -196,11 +213,12 @@ class EC2Peer(Peer):
             "port": str(self.port),
             "secure": "no",
             "timeout": f"{timeout:g}",
-            **(credentials or {}),
+            "burst": burst,
+            **credentials,
         }
-        options = {"ping_host": "ping.example.com", "image_id": self.image, **(create or {})}
+        options = {"ping_host": "ping.example.com", "image_id": self.image, **create}
         made = "[Cloud Create]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
-        return make_driver(settings_in(self.folder, made + text, **given))
+        return settings_in(self.folder, made + text, **given)
 
     def _look(self, params: Mapping[str, str]) -> Ec2Error | None:
         self.seen.append(params)

@@ -16,6 +16,7 @@ from arvnodeman.cloud.throttle import (
     Allowance,
     Limiter,
     Op,
+    RequestSize,
     TokenBucket,
     limiter_of_process,
 )
@@ -326,3 +327,54 @@ def test_many_threads_together_take_no_more_than_there_is(monkeypatch: pytest.Mo
     for thread in threads:
         thread.join(30)
     assert (len(taken), limited.refused) == (20, 100)
+
+
+# ---- for how many nodes one request asks -----------------------------------------------------------------------------
+
+
+def test_a_request_asks_for_no_more_nodes_than_the_cloud_documents(clock: Clock) -> None:
+    size = RequestSize(Allowance(250, 2), clock)
+    for left in (250, 150, 50):
+        assert size.of(100) == min(100, left)
+        size.taken(min(100, left))
+    assert size.of(100) == 1  # of single nodes the bucket of requests knows
+    clock.now += 20
+    assert size.of(100) == 40
+    clock.now += 3600
+    assert size.of(1000) == 250
+
+
+def test_after_a_refusal_half_as_many_are_asked_for_and_twice_as_many_after_each_that_is_taken(clock: Clock) -> None:
+    size = RequestSize(Allowance(1000, 2), clock)
+    size.refused(100)
+    assert size.of(100) == 50
+    size.refused(50)
+    assert size.of(100) == 25
+    size.taken(25)
+    assert size.of(100) == 50
+    size.taken(10)  # there were no more: that tells nothing of a larger one
+    assert size.of(100) == 50
+    size.taken(50)
+    assert size.of(100) == 100
+
+
+def test_of_a_cloud_that_documents_nothing_all_are_asked_for(clock: Clock) -> None:
+    assert RequestSize(None, clock).of(100) == 100
+
+
+def test_a_create_of_several_that_is_refused_makes_the_next_one_smaller() -> None:
+    limiter = Limiter.of(None, {Op.CREATE: Allowance(5, 2), Op.NODE: Allowance(1000, 2)})
+    known = RemoteError(ErrorKind.THROTTLED, "slow down")
+    for nodes, most in ((1, 100), (100, 50)):
+        with pytest.raises(ValueError, match="no"), limiter.request(Op.CREATE, partial(_means, known), nodes=nodes):
+            raise ValueError("no")
+        assert limiter.nodes.of(100) == most
+
+
+def test_who_has_no_patience_is_told_at_once(clock: Clock) -> None:
+    limited = growing(Allowance(1, 1), clock)
+    limited.take(Op.TAG, 0.0)
+    before = clock.now
+    with pytest.raises(RemoteFailure):
+        limited.take(Op.TAG, 0.0)
+    assert clock.now == before
