@@ -18,6 +18,13 @@ from arvnodeman.records.names import Contact, contact_of, is_free, record_of
 from arvnodeman.slurm.show import ShownNode
 
 REST = 60.0  # seconds
+_FLAGS = {  # of a name that is drained, or answers
+    (False, True): frozenset[str](),
+    (False, False): frozenset({"NOT_RESPONDING"}),
+    (True, True): frozenset({"DRAIN"}),
+    (True, False): frozenset({"DRAIN", "NOT_RESPONDING"}),
+}
+_Facts = tuple[str, frozenset[str], str, float | None, str, float | None, str]
 
 
 class SimNames:
@@ -31,6 +38,7 @@ class SimNames:
         self._comments: dict[str, str] = {}
         self._contacts: dict[str, Contact] = {}
         self._kept: dict[str, NodeRecord] = {}  # all of them, in order, as they were listed last
+        self._made_of: dict[str, _Facts] = {}  # what these were made of
         self._listed_with = 0.0  # this skew
         self._until: list[tuple[float, int, str]] = []  # when one is another though nothing has changed
         self._again: dict[str, float] = {}  # when nodes are heard from again
@@ -49,18 +57,20 @@ class SimNames:
         if self._listed_with != self.skew or not self._kept:
             self._kept = dict.fromkeys(names, NodeRecord(""))
             renewed.update(names.values())
-            self._until.clear()
-            self._again.clear()
+            for each in (self._until, self._again, self._made_of):
+                each.clear()
             self._listed_with = self.skew
+        due: set[SimName] = set()
         while self._until and self._until[0][0] <= now:
             moment, _, other = heapq.heappop(self._until)
             if self._again.get(other) == moment:
                 del self._again[other]
-            renewed.add(names[other])
-        if renewed:
-            for name in sorted(renewed, key=lambda name: name.number):
+            due.add(names[other])
+        others = [name for name in renewed if name not in due and self._made_of.get(name.name) != self._facts(name)]
+        renewed.clear()
+        if due or others:
+            for name in sorted([*due, *others], key=lambda name: name.number):
                 self._kept[name.name] = self._record(name, now)
-            renewed.clear()
             self._list = tuple(self._kept.values())
         return self._list
 
@@ -114,6 +124,7 @@ class SimNames:
         self._slurm.changed(name)
 
     def _record(self, name: SimName, now: float) -> NodeRecord:
+        self._made_of[name.name] = self._facts(name)
         node = self._shown(name)
         mark = read_mark(node.comment)
         contact = None
@@ -132,21 +143,24 @@ class SimNames:
         return record
 
     def _shown(self, name: SimName) -> ShownNode:
+        base, flags, address, started, reason, reason_at, comment = self._facts(name)
+        return ShownNode(
+            name.name,
+            base,
+            flags,
+            address,
+            slurmd_started=started,
+            reason=reason,
+            reason_at=reason_at if reason else None,
+            comment=comment,
+        )
+
+    def _facts(self, name: SimName) -> _Facts:
         base = "IDLE"
         if name.jobs:
             base = "ALLOCATED"
         elif name.down:
             base = "DOWN" if name.slurmd_started is not None or name.reason else "UNKNOWN"
-        flags = {"DRAIN"} if name.drain else set()
-        if not self._slurm.answers(name):
-            flags.add("NOT_RESPONDING")
-        return ShownNode(
-            name.name,
-            base,
-            frozenset(flags),
-            name.address,
-            slurmd_started=name.slurmd_started,
-            reason=name.reason,
-            reason_at=name.reason_at if name.reason else None,
-            comment=self._comments.get(name.name, ""),
-        )
+        flags = _FLAGS[name.drain, self._slurm.answers(name)]
+        comment = self._comments.get(name.name, "")
+        return base, flags, name.address, name.slurmd_started, name.reason, name.reason_at, comment

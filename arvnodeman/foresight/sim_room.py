@@ -197,9 +197,18 @@ class SharedNames:
     def new_to(self, groups: Collection[SimGroup]) -> Iterable[SimGroup]:
         """Those of which one would fit on a name whose room is new."""
         self._offered = sorted(self._new, key=lambda name: name.order)
-        if not self._offered:
-            return ()
-        return [group for group in groups if any(self._may_have(group, name) for name in self._offered)]
+        offers = [(name.kind, name.free) for name in self._offered]
+        free = [(kind, free, free.cpus, free.ram) for kind, free in offers if kind is not None and free is not None]
+        return [group for group in groups if self._would_fit(group, free)] if free else ()
+
+    def _would_fit(self, group: SimGroup, offers: Sequence[tuple[Kind, Capacity, int, float]]) -> bool:
+        """Would one of the group on any of these? With each its free CPUs and memory: most groups ask for more."""
+        shape = group.shape
+        cores, ram = shape.cores, shape.ram
+        for kind, free, cpus, left in offers:
+            if cores <= cpus and ram <= left and self._fits(group, kind) and fits_in(shape, free):
+                return True
+        return False
 
     def for_one(self, group: SimGroup) -> Iterable[SimGroup]:
         """Where another of the group waits already, there is no room for any of it."""
@@ -208,8 +217,7 @@ class SharedNames:
     def find(self, group: SimGroup, *, anywhere: bool = False) -> list[SimName]:
         """The names of least weight, and of these the first."""
         if group.shape.nodes > 1:
-            fitting = (name for name in self._in_order(group) if self._may_have(group, name))
-            return list(islice(fitting, group.shape.nodes))
+            return self._find_several(group, group.shape.nodes)
         if self._offered is not None and not anywhere:
             return list(islice((name for name in self._offered if self._may_have(group, name)), 1))
         for weight in sorted(self._levels):
@@ -233,13 +241,24 @@ class SharedNames:
                         yield number
                         break
 
-    def _in_order(self, group: SimGroup) -> Iterable[SimName]:
-        cores = group.shape.cores
-        for weight in sorted(self._levels):
-            kinds = (levels for kind, levels in self._levels[weight].items() if self._fits(group, kind))
-            enough = (numbers for levels in kinds for cpus, numbers in levels.items() if cpus >= cores)
-            numbers = heapq.merge(*enough)
-            yield from (self._by_number[number - 1] for number in numbers)
+    def _find_several(self, group: SimGroup, nodes: int) -> list[SimName]:
+        """None, where too few have as many free CPUs."""
+        shape, names = group.shape, self._by_number
+        enough: list[list[list[int]]] = []  # by weight
+        for _, kinds in sorted(self._levels.items()):
+            fitting = (levels for kind, levels in kinds.items() if self._fits(group, kind))
+            enough.append([numbers for levels in fitting for cpus, numbers in levels.items() if cpus >= shape.cores])
+        if sum(len(numbers) for each in enough for numbers in each) < nodes:
+            return []
+        found: list[SimName] = []
+        for each in enough:
+            for number in heapq.merge(*each):
+                free = names[number - 1].free
+                if free is not None and fits_in(shape, free):
+                    found.append(names[number - 1])
+                    if len(found) == nodes:
+                        return found
+        return found
 
     def _may_have(self, group: SimGroup, name: SimName) -> bool:
         shape, free = group.shape, name.free

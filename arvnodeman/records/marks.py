@@ -7,12 +7,14 @@ import re
 from dataclasses import dataclass
 
 from arvnodeman.fleet.values.model import BootIntent
+from arvnodeman.fleet.values.quick import quick
 
 _BOOTING = "Node Manager booting"
 _NODE = "Node Manager node"
 _MARK = re.compile(rf"{_BOOTING} (\S+) (\S+) ([0-9.e+-]+) ([0-9.]+)|{_NODE} (\S+)")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class NameMark:
     """A name's Comment, where it is ours: a boot under way, or the instance that has the name."""

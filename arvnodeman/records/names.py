@@ -28,6 +28,7 @@ from arvnodeman.fleet.values.model import (
     Secret,
     SizeSection,
 )
+from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.work import OUR_BOOT, OURS, drain_of, reason_for
 from arvnodeman.records.advice import Advice
 from arvnodeman.records.marks import NameMark, mark_of_boot, mark_of_node, read_mark
@@ -47,6 +48,7 @@ _log = logging.getLogger("arvnodeman.slurm")
 Found = TypeVar("Found")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Contact:
     """When the node that has a name was first and last heard from, as far as this process knows."""

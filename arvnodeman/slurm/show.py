@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
+from arvnodeman.fleet.values.quick import quick
 from arvnodeman.slurm.reasons import counted
 
 # Older releases write a flag as a letter behind the state, newer ones as a word behind a plus sign.
@@ -30,6 +31,7 @@ _CLOSED = frozenset({"DRAIN", "FAIL"})
 _REBOOTS = frozenset({"REBOOT_REQUESTED", "REBOOT_ISSUED"})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ShownNode:
     """A node as slurmctld keeps it. Times are seconds since the epoch, by the clocks of slurmctld and slurmd."""

@@ -20,7 +20,8 @@ from arvnodeman.whatif.chance import Fates, StockOuts, dice
 from arvnodeman.whatif.load import Part
 from arvnodeman.whatif.scenario import Scenario
 
-LONGEST_UNHEARD = 600.0  # seconds between two signs of life of a node: nobody acts upon that it is well
+UNHEARD = 0.25  # of `node_stale_after`: between two signs of life of a node, as nobody acts upon that it is well
+LONGEST_UNHEARD = 600.0  # seconds; of records, in which stands when a node that is gone was heard from last
 
 
 class Telling:
@@ -98,7 +99,8 @@ class PlayedSite(KeepsBooks, SimulatedSite):
         self.slurms.rules.partitions = {size.id: size.partitions for size in sizes}
         self.slurms.watch = self._looks
         self.clouds.quota = scenario.assumed.quota
-        self.hears_every(min(LONGEST_UNHEARD, settings.daemon.node_stale_after / 4))
+        heard = UNHEARD * settings.daemon.node_stale_after
+        self.hears_every(min(heard, LONGEST_UNHEARD) if keeps_records(settings) else heard)
         self._telling = telling
         telling.stock(agenda, self.clouds)
 

@@ -22,10 +22,10 @@ def offer_sizes(state: State) -> list[Operation]:
     taken = state.busy_records() | told
     lacking: dict[Features, list[str]] = {}
     for uuid, record in state.roster.records.items():
-        name = slurm.get(uuid)
-        if name is None or record.slot is not None or not record.is_name or name.state.kind not in OFF:
+        name = slurm.get(uuid) if record.slot is None else None
+        if name is None or not record.is_name or name.state.kind not in OFF:
             continue
-        wanted = table.own_features(name.features) | table.offered_to(record.partitions)
+        wanted = table.when_free(name.features, record.partitions)
         if name.features != wanted and uuid not in taken and uuid not in state.roster.paired:
             lacking.setdefault(wanted, []).append(uuid)
     begun: list[Operation] = []

@@ -42,7 +42,7 @@ def replan(
         return None
     picture = picture_of(state, ends=ends, asking=asking, in_force=in_force, demand=demand)
     if state.allotment is None or not state.allotment.is_of(picture):
-        state.allotment = Allotment(picture)
+        state.allotment = Allotment(picture, state.allotment)
     state.plan = plan(picture, state.allotment)
     if not asking:
         state.picture, state.plans = picture, state.plans + 1

@@ -15,6 +15,7 @@ from arvnodeman.fleet.nodes.states import NODE_MOVES
 from arvnodeman.fleet.nodes.use import NodeUse
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import CloudNode, Directive, NodeRecord, NodeSize, NodeState, Policy
+from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.fleet.values.work import FREE, OUR_BOOT, OUR_REBALANCE, NodeWork, OurDrain, WorkKind, reason_for
@@ -34,6 +35,7 @@ HOLD = Directive.HOLD
 NOT_UP = frozenset({DOWN, FAIL, SHUTDOWN})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Basis:
     """What one node poll is judged by: the same for all nodes."""

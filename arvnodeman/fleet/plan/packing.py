@@ -12,46 +12,18 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
-from typing import NamedTuple
 
-from arvnodeman.fleet.plan.picture import KINDS, NO_SUPPLY, ROOM, NodeTally, Picture, size_of, zone_of
+from arvnodeman.fleet.plan.picture import KINDS, NO_SUPPLY, ROOM, Picture, size_of, zone_of
+from arvnodeman.fleet.plan.traits import KnownTraits, Traits
 from arvnodeman.fleet.plan.wishlist import Group, Supply
-from arvnodeman.fleet.sizes.fit import capacity_of, fits_in, how_many, less
-from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.sizes.fit import how_many, less
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.gres import Gres
-from arvnodeman.fleet.values.model import NO_LIMIT, NodeSize
+from arvnodeman.fleet.values.model import NO_LIMIT
 from arvnodeman.fleet.values.places import ANYWHERE, Place
 
 NOBODY: Mapping[Seeker, int] = MappingProxyType({})
 SPARE_PARTS = 8  # bins more than a job of several nodes needs, from which these are chosen
-
-
-class Figures(NamedTuple):
-    """What one job asks of a node, by the threads of its cores."""
-
-    cpus: int  # that must be free
-    taken: int  # of them
-    ram: float  # MB that must be free
-    ram_taken: float
-
-
-def room_on(size: NodeSize, declared: Mapping[str, Capacity]) -> Capacity | None:
-    """What a node of this size has: as the scheduler declares it, else by its own figures. None: not known, so that
-    whoever gets one has it whole."""
-    known = declared.get(size.id)
-    return known if known is not None or not size.cores else capacity_of(size)
-
-
-def declared_by(tally: NodeTally) -> dict[str, Capacity]:
-    """What nodes of each size have, as the scheduler says of those that are there: of several words the least."""
-    found: dict[str, Capacity] = {}
-    for (pool, _), capacities in tally.whole.items():
-        least = min(capacities, key=lambda each: (each.cpus, each.ram))
-        before = found.setdefault(size_of(pool), least)
-        if (least.cpus, least.ram) < (before.cpus, before.ram):
-            found[size_of(pool)] = least
-    return found
 
 
 class Bins:
@@ -125,38 +97,19 @@ class Seeker:
     _next: int  # of these
     _at: Bins
 
-    def __init__(self, group: Group, picture: Picture, declared: Mapping[str, Capacity]) -> None:
+    def __init__(self, group: Group, picture: Picture, traits: Traits) -> None:
         self.group, self.shape = group, group.shape
         self.end = min(len(group.places), group.limit)  # so many of its jobs may have nodes
-        takes = self.shape.takes
-        self.fills = takes is None  # nothing is left beside it
-        self.needs_whole = takes is None or takes.ram == math.inf
+        self.fills, self.needs_whole, self.trusts = traits.fills, traits.needs_whole, traits.trusts
         self.nodes = self.shape.nodes
         self._most = picture.policy.max_jobs_per_node or NO_LIMIT
         self._has_room = self.shape not in picture.shut_rooms
-        self.trusts = True  # it gets a node whole, whatever its figures say: no other job is there
-        if not self.fills:
-            held = [(size, room_on(size, declared)) for size in group.choices]
-            holding = tuple(size for size, free in held if free is None or fits_in(self.shape, free))
-            group.choices = holding or group.choices
-            self.trusts = not holding  # it names its size
-            usual = room_on(group.choices[0], declared)
-            group.on_each = 1 if self.trusts or usual is None else max(1, how_many(self.shape, usual, self._most))
-        self.alone = group.choices[0].price  # of what a job costs that shares with nobody
-        self._ids = frozenset(size.id for size in group.choices)
-        self._figures: dict[int, Figures] = {}  # by the threads of a core
-        self._least: float = -math.inf if self.trusts else max(1, math.ceil(self.shape.cores))
-        self._ram: float = -math.inf if self.trusts else self.shape.ram
+        group.choices, group.on_each = traits.choices, traits.on_each
+        self.alone = traits.alone
+        self._ids, self._least, self._ram = traits.ids, traits.least, traits.ram
         self._gres: Gres = self.shape.gres
-        self.bulk = self._bulk(picture.table)
-
-    def _bulk(self, table: SizeTable) -> tuple[int, bool, bool, float, int]:
-        """By this the largest come first: who can have few sizes, who needs nodes whole, who needs several, and by what
-        a job takes of a node."""
-        cores = max(size.cores for size in table.cheapest_first)
-        ram = max(size.ram for size in table.cheapest_first)
-        share = max(self.shape.cores / (cores or 1), self.shape.ram / (ram or math.inf))
-        return len(self._ids), not self.needs_whole, self.nodes == 1, -share, self.group.places[0]
+        self.bulk = traits.bulk, group.places[0]
+        self.figures = traits.figures
 
     @property
     def left(self) -> int:
@@ -173,16 +126,6 @@ class Seeker:
         self._chains = [first for first in packing.chains if self.may_have(first)]
         self._chains.append(packing.coming)
         self._at, self._next = self._chains[0], 1
-
-    def figures(self, threads: int) -> Figures:
-        """What one job asks of a node whose cores have so many threads."""
-        found = self._figures.get(threads)
-        if found is None:
-            after = less(Capacity(0, 0.0, self._gres, threads), self.shape)
-            taken, ram = max(1, -after.cpus), -after.ram
-            cpus = max(math.ceil(self.shape.cores), taken)
-            found = self._figures[threads] = Figures(cpus, taken, max(self.shape.ram, ram), ram)
-        return found
 
     def may_have(self, bins: Bins) -> bool:
         """May it be such a node, whatever is left on it?"""
@@ -271,18 +214,12 @@ class Seeker:
 class Packing:
     """All bins of one picture; whole nodes that are taken are taken from the supply, too."""
 
-    def __init__(self, picture: Picture, declared: Mapping[str, Capacity]) -> None:
+    def __init__(self, picture: Picture, known: KnownTraits) -> None:
         self.supply = Supply(picture.tally.supply)
-        self.chains = _chains(
-            picture, declared
-        )  # the first of each pool and kind, in the order in which they are taken
+        self.chains = _chains(picture, known)  # the first of each pool and kind, in the order in which they are taken
         self.coming = self._last = Bins("", NO_SUPPLY, Capacity(0, 0), 0)  # behind it those that come by the plan
         self.cpus = sum(bins.cpus * bins.count for first in self.chains for bins in first.chain())
-        self._declared = declared
-
-    def capacity(self, size: NodeSize) -> Capacity | None:
-        """What a new node of a size has; None: not known."""
-        return room_on(size, self._declared)
+        self.capacity = known.room
 
     def add(self, bins: Bins) -> None:
         """Some come, behind all others."""
@@ -323,7 +260,7 @@ class Packing:
                 self.put_parts(seeker, seeker.find_parts(nodes))
 
 
-def _chains(picture: Picture, declared: Mapping[str, Capacity]) -> list[Bins]:
+def _chains(picture: Picture, known: KnownTraits) -> list[Bins]:
     """What there is, in the order in which it is taken: nodes at work, then whole nodes by kind, as all plans take
     them; of each the cheapest sizes first, and of one size the fullest."""
     tally, table = picture.tally, picture.table
@@ -334,7 +271,7 @@ def _chains(picture: Picture, declared: Mapping[str, Capacity]) -> list[Bins]:
     found = [[Bins(pool, ROOM, free, count) for free, count in alike.items()] for pool, alike in rooms]
     for kind in KINDS:
         for pool in (pool for pool in pools if pool in tally.supply):
-            found.append(_whole(picture, pool, kind, room_on(table.by_id[size_of(pool)], declared)))
+            found.append(_whole(picture, pool, kind, known.room(table.by_id[size_of(pool)])))
     return [_chained(bins) for bins in found if bins]
 
 

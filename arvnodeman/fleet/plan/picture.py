@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Names, Outlook
@@ -20,6 +21,7 @@ from arvnodeman.fleet.values.gate import OPEN, Gate
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape, Policy
 from arvnodeman.fleet.values.places import Zone
+from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.reasons import Reason
 
 IDLE, UNPAIRED, BOOTING, IN_GRACE = range(4)  # kinds of supply, in the order in which they are taken
@@ -34,16 +36,19 @@ def pool_of(size: str, zone: Zone) -> str:
     return "\n".join((size, *zone))
 
 
+@lru_cache(maxsize=4096)
 def size_of(pool: str) -> str:
     """The size of a pool's nodes."""
     return pool.partition("\n")[0]
 
 
+@lru_cache(maxsize=4096)
 def zone_of(pool: str) -> Zone:
     """The reservations that the names of a pool are in."""
     return tuple(pool.split("\n")[1:])
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class NodeTally:
     """Everything that exists or is coming, counted. Prices are $/hour."""
@@ -154,6 +159,7 @@ class PartlyUsed(NamedTuple):
         return min(self.free.cpus / self.has.cpus, self.free.ram / self.has.ram if self.has.ram else 1.0)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ends:
     """What may go, at a node poll."""
@@ -167,6 +173,7 @@ class Ends:
     partly_used: Sequence[PartlyUsed] = ()  # nodes at work that may take no new jobs
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """All that a plan is made of. Times are steady seconds, `now` is `t` in seconds since the epoch."""

@@ -15,11 +15,13 @@ from arvnodeman.fleet.plan import account_limits, licences, sharing
 from arvnodeman.fleet.plan.booting import Booting, NewNode
 from arvnodeman.fleet.plan.ends import NodeEnding
 from arvnodeman.fleet.plan.picture import BOOTING, IdleBin, Keep, Kept, NodeTally, Picture, Stop, size_of, zone_of
+from arvnodeman.fleet.plan.traits import KnownTraits
 from arvnodeman.fleet.plan.wishlist import Group, Supply, match_any, match_exact
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.gate import OPEN, Gate
 from arvnodeman.fleet.values.model import JobShape, NodeSize, Policy
+from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_use import ProbeFirst
 
@@ -57,6 +59,7 @@ class Share(NamedTuple):
         return self.cause.text if isinstance(self.cause, reasons.Unsatisfiable) else ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What follows from one picture. Nodes are named by id, boots by their numbers."""
@@ -80,17 +83,18 @@ class Allotment:
     """What one picture has for jobs: all of a plan but which nodes go. It is kept as long as it would come out the
     same: a poll that brings nothing new needs none, and the two plans of a round need one."""
 
-    def __init__(self, picture: Picture) -> None:
-        """Match supply to demand, then see what is to be booted."""
+    def __init__(self, picture: Picture, before: Allotment | None = None) -> None:
+        """Match supply to demand, then see what is to be booted. `before`: that of an earlier picture."""
+        self._known: KnownTraits = before._known.of_picture(picture) if before is not None else KnownTraits(picture)
         groups = {shape: Group(shape, places) for shape, places in picture.demand.items()}
         servable = _servable(groups.values(), picture)
-        seekers = sharing.seekers_of(servable, picture)
+        seekers = sharing.seekers_of(servable, picture, self._known)
         self.wanted: dict[str, int] = {}  # wished nodes by size
         for group in servable:
             size = group.choices[0].id
             self.wanted[size] = self.wanted.get(size, 0) + group.nodes_lacking
         if seekers is not None:
-            self.booting, self.supply = sharing.serve(picture, seekers)
+            self.booting, self.supply = sharing.serve(picture, seekers, self._known)
         else:
             self.booting, self.supply = _each_alone(picture, servable)
         for group in groups.values():

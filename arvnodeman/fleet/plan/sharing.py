@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from arvnodeman.fleet.plan.booting import Booting, NewNode
-from arvnodeman.fleet.plan.packing import Bins, Packing, Seeker, declared_by
+from arvnodeman.fleet.plan.packing import Bins, Packing, Seeker
 from arvnodeman.fleet.plan.picture import NO_SUPPLY, Picture
+from arvnodeman.fleet.plan.traits import KnownTraits
 from arvnodeman.fleet.plan.wishlist import Group, Supply
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.features import SIZE_FEATURE
@@ -28,28 +29,27 @@ FEW = 100  # bins of nodes that come, among which it is worth while to look for 
 ALIKE = 2.0  # jobs run for alike times, where none runs so many times as long as another
 
 
-def seekers_of(groups: Sequence[Group], picture: Picture) -> list[Seeker] | None:
+def seekers_of(groups: Sequence[Group], picture: Picture, known: KnownTraits) -> list[Seeker] | None:
     """The groups as they look for room; None: none of them shares nodes."""
     if all(group.shape.takes is None for group in groups):
         return None
-    declared = declared_by(picture.tally)
-    return [Seeker(group, picture, declared) for group in groups]
+    return [Seeker(group, picture, known.of(group.shape)) for group in groups]
 
 
-def serve(picture: Picture, seekers: Sequence[Seeker]) -> tuple[Booting, Supply]:
+def serve(picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> tuple[Booting, Supply]:
     """What the plan has for these, and what is left of what there is."""
-    booting = _attempt(picture, seekers)
+    booting = _attempt(picture, seekers, known)
     booting.finish()
     return booting, booting.packing.supply
 
 
-def _attempt(picture: Picture, seekers: Sequence[Seeker]) -> SharedBooting:
+def _attempt(picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> SharedBooting:
     """The first way by which all are served, else the last."""
-    attempt = SharedBooting(picture, seekers)
+    attempt = SharedBooting(picture, seekers, known)
     if not attempt.must_stop():
         if attempt.all_at_once():
             return attempt
-        attempt = SharedBooting(picture, seekers)
+        attempt = SharedBooting(picture, seekers, known)
     attempt.in_turn()
     return attempt
 
@@ -57,8 +57,8 @@ def _attempt(picture: Picture, seekers: Sequence[Seeker]) -> SharedBooting:
 class SharedBooting(Booting):
     """One attempt to serve jobs that share nodes."""
 
-    def __init__(self, picture: Picture, seekers: Sequence[Seeker]) -> None:
-        self.packing = Packing(picture, declared_by(picture.tally))
+    def __init__(self, picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> None:
+        self.packing = Packing(picture, known)
         for seeker in seekers:
             seeker.restart(self.packing)
         super().__init__(picture, self.packing.supply, [seeker.group for seeker in seekers])

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeSize
+from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.reasons import Reason
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What bounds the nodes that exist or are booting. Times are steady seconds, prices $/hour."""

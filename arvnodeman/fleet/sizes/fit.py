@@ -8,7 +8,6 @@ of it: they say on which nodes a job may be at all, however much these have.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import lru_cache
 
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
@@ -66,17 +65,18 @@ def less(free: Capacity, shape: JobShape, jobs: int = 1) -> Capacity:
     """What is left once so many jobs of this shape have begun on a node that they fit together."""
     takes = shape.takes
     if takes is None:
-        return replace(free, cpus=0, ram=0, gres=(), jobs=free.jobs + jobs, whole=False)
+        return Capacity(0, 0, (), free.threads, free.jobs + jobs, whole=False, scratch=free.scratch)
     gres = free.gres
     for _ in range(jobs if shape.gres else 0):
         gres = _less_gres(gres, shape.gres)
-    return replace(
-        free,
-        cpus=free.cpus - jobs * _cpus_taken(takes, free),
-        ram=0.0 if takes.ram == math.inf else free.ram - jobs * _ram_taken(takes, free),
-        gres=gres,
-        jobs=free.jobs + jobs,
+    return Capacity(
+        free.cpus - jobs * _cpus_taken(takes, free),
+        0.0 if takes.ram == math.inf else free.ram - jobs * _ram_taken(takes, free),
+        gres,
+        free.threads,
+        free.jobs + jobs,
         whole=False,
+        scratch=free.scratch,
     )
 
 

@@ -119,6 +119,7 @@ class SizeTable:
         self.names_known = 0  # times that it was told of other names: choices are others since
         self.given = frozenset(feature for size in order for feature in self.features_of(size))
         self._own: dict[Features, Features] = {}
+        self._offered: dict[tuple[Features, tuple[str, ...]], Features] = {}
         self._described: dict[tuple[str, Features], bool] = {}
 
     def rebuilt(self, sections: Iterable[SizeSection], mem_scaling: float) -> SizeTable:
@@ -160,6 +161,14 @@ class SizeTable:
             by_size = {name for name in shown if name in self._given or name.startswith(SIZE_FEATURE)}
             found = by_size == {SIZE_FEATURE + size.id, *size.features}
             self._described[size.id, shown] = found
+        return found
+
+    def when_free(self, shown: Features, partitions: Collection[str]) -> Features:
+        """What a free name that shows these should show: what it has beside its sizes', and all that these offer."""
+        key = shown, tuple(partitions)
+        found = self._offered.get(key)
+        if found is None:
+            found = self._offered[key] = self.own_features(shown) | self.offered_to(partitions)
         return found
 
     def offered_to(self, partitions: Collection[str]) -> Features:

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from arvnodeman.fleet.values.gres import Gres
+from arvnodeman.fleet.values.quick import quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Footprint:
     ram_by_cpu: bool = False  # of `ram` each CPU has its share, and so have those that it gets to make cores whole
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """What of a node no job has, or what all of it is where none is on it. What is not known meets any demand."""

@@ -16,6 +16,7 @@ from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.keeps_hash import KeepsHash
 from arvnodeman.fleet.values.places import ANYWHERE, Place
+from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.rungs import Purchase, Rung
 from arvnodeman.fleet.values.work import WaitKind
 
@@ -241,6 +242,7 @@ class BootIntent:
     at: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
     """A node record: who keeps it (the Arvados nodes resource, or Slurm) does not show."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Self
 
 from arvnodeman.fleet.values.capacity import Capacity
+from arvnodeman.fleet.values.quick import quick
 
 OUR_SHUTDOWN = "Node Manager shutdown"
 OUR_REMOVAL = "Node Manager removal"
@@ -119,6 +120,7 @@ def drain_of(reason: str) -> OurDrain | None:
     return None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class NodeWork:
     """One node, as the scheduler lists it."""

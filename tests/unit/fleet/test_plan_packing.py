@@ -10,8 +10,9 @@ import pytest
 from pictures import bounds, picture
 from test_plan_sharing import ALL, job, loads, made, room, served, sizes
 
-from arvnodeman.fleet.plan.packing import Bins, Seeker, declared_by
+from arvnodeman.fleet.plan.packing import Bins, Seeker
 from arvnodeman.fleet.plan.picture import IDLE, ROOM, NodeTally, Pending
+from arvnodeman.fleet.plan.traits import KnownTraits, declared_by
 from arvnodeman.fleet.plan.wishlist import Group
 from arvnodeman.fleet.sizes.fit import how_many, less
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
@@ -21,7 +22,8 @@ from arvnodeman.fleet.values.places import Place
 
 
 def seeker(shape: JobShape, *places: int) -> Seeker:
-    return Seeker(Group(shape, places or [0], ALL.choices(shape)), picture(table=ALL), {})
+    of_all = picture(table=ALL)
+    return Seeker(Group(shape, places or [0], ALL.choices(shape)), of_all, KnownTraits(of_all).of(shape))
 
 
 SHAPES = (
@@ -97,8 +99,8 @@ def test_the_largest_come_first() -> None:
     small = [each.shape for each in by_choices if len(each.group.choices) == 3]
     assert small == [JobShape(cores=3), job(3, nodes=2), job(3, 10), job(2, 7500), job(2)]
     assert seeker(job(1), 4).bulk > seeker(job(1), 3).bulk
-    assert seeker(job(1, 60_000)).bulk[3] == -60_000 / 64_000
-    assert seeker(job(8)).bulk[3] == -0.5
+    assert seeker(job(1, 60_000)).bulk[0][3] == -60_000 / 64_000
+    assert seeker(job(8)).bulk[0][3] == -0.5
 
 
 def test_of_several_words_on_what_nodes_of_a_size_have_the_least_counts() -> None:

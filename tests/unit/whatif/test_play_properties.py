@@ -141,5 +141,5 @@ def test_how_often_nodes_are_heard_from_changes_nothing(
     """A record that is the same is passed over: what is decided is what is decided where each poll brings another."""
     given = scenario(configured(tmp_path), *lively(seed), assumed=ROUGH, seed=seed)
     passed_over = msgspec.json.encode(play(given).forecast)
-    monkeypatch.setattr(site, "LONGEST_UNHEARD", 0.0)
+    monkeypatch.setattr(site, "UNHEARD", 0.0)
     assert msgspec.json.encode(play(given).forecast) == passed_over
