@@ -54,6 +54,8 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
 
 
 def _begin_boots(state: State, plan: Plan) -> None:
+    if not plan.boots:
+        return
     for size, count in Counter(new.size.id for new in plan.boots).items():
         state.context.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
     standing = plan.tally.nodes

@@ -88,9 +88,12 @@ class RecordKeeping:
         records, paired = roster.records, roster.paired
         if records.keys() <= paired.keys():
             return []
+        left = records.keys() - paired.keys() - spare - taken
+        if not left:
+            return []
         live_tokens = {boot.token for boot in state.boots.values()}
         found: list[NodeRecord] = []
-        for uuid in [uuid for uuid in records if uuid not in paired and uuid not in spare and uuid not in taken]:
+        for uuid in [uuid for uuid in records if uuid in left]:
             record = records[uuid]
             if record.intent is not None and record.intent.token in live_tokens:
                 continue  # a prepare that failed had worked

@@ -7,6 +7,7 @@ So a poll asks nothing of those that are the same objects as before, but whether
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Collection, Set
 from operator import is_
@@ -45,7 +46,7 @@ class SpareRecords:
         self._hosts: list[str] = []
         self._words: list[NodeWork | None] = []
         self._names: list[str] = []  # those of the hosts that are given to nodes
-        self._turns: list[Turn] = []  # of those that may be taken
+        self._turns: list[Turn] = []  # of those that may be taken, in order; kept up to date one by one
         self._until = math.inf  # when the first of the others is asked about again
 
     def __contains__(self, uuid: str) -> bool:
@@ -56,13 +57,13 @@ class SpareRecords:
         known = self._spare.get(uuid)
         return known.lacked if known is not None else self._were.get(uuid, 0)
 
-    def still(self, state: State, taken: Set[str]) -> Collection[str]:
+    def still(self, state: State, taken: Set[str]) -> Set[str]:
         """A list has come: those that are spare as before. `taken`: records that are somebody's."""
         self._were = {}
         basis, now = (state.policy, state.freshness.ages), state.record_now
         if now < self._now or not all(map(is_, basis, self._basis)):  # their ages are others
             self._were = {uuid: each.lacked for uuid, each in self._spare.items()}
-            self._spare, self._changed = {}, True
+            self._spare, self._turns, self._changed = {}, [], True
         self._basis, self._now = basis, now
         self._drop(self._somebodys(state, taken))
         self._arrange()
@@ -90,7 +91,9 @@ class SpareRecords:
 
     def _drop(self, uuids: Collection[str]) -> None:
         for uuid in uuids:
-            del self._spare[uuid]
+            spare = self._spare.pop(uuid)
+            if not spare.until:
+                del self._turns[bisect_left(self._turns, turn_of(spare.record))]
             self._changed = True
 
     def _arrange(self) -> None:
@@ -102,7 +105,6 @@ class SpareRecords:
         self._hosts = [record.hostname or "" for record in self._records]
         self._words = [each.word for each in spare]
         self._names = [record.hostname or "" for record in self._records if record.is_name]
-        self._turns = sorted(turn_of(each.record) for each in spare if not each.until)
         self._until = min((each.until for each in spare if each.until), default=math.inf)
 
     def take(self, state: State, record: NodeRecord, lacked: int, *, free: bool) -> bool:
@@ -118,11 +120,12 @@ class SpareRecords:
                     return False
         word = (state.roster.slurm or {}).get(record.hostname or "")
         self._spare[record.uuid] = _Spare(record, word, lacked, until)
+        if not until:
+            insort(self._turns, turn_of(record))
         self._changed = True
         return True
 
     def in_turn(self, others: Collection[Turn]) -> deque[str]:
         """The uuids of all that may be taken, and of these others, in the order in which they are."""
-        self._arrange()
         turns = sorted([*others, *self._turns]) if others else self._turns
         return deque([uuid for _, _, uuid in turns])

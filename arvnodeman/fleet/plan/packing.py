@@ -14,7 +14,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from arvnodeman.fleet.plan.picture import KINDS, NO_SUPPLY, ROOM, Picture, size_of, zone_of
-from arvnodeman.fleet.plan.traits import KnownTraits, Traits
+from arvnodeman.fleet.plan.traits import KnownTraits, ShapeTraits
 from arvnodeman.fleet.plan.wishlist import Group, Supply
 from arvnodeman.fleet.sizes.fit import how_many, less
 from arvnodeman.fleet.values.capacity import Capacity
@@ -97,7 +97,7 @@ class Seeker:
     _next: int  # of these
     _at: Bins
 
-    def __init__(self, group: Group, picture: Picture, traits: Traits) -> None:
+    def __init__(self, group: Group, picture: Picture, traits: ShapeTraits) -> None:
         self.group, self.shape = group, group.shape
         self.end = min(len(group.places), group.limit)  # so many of its jobs may have nodes
         self.fills, self.needs_whole, self.trusts = traits.fills, traits.needs_whole, traits.trusts
@@ -106,7 +106,7 @@ class Seeker:
         self._has_room = self.shape not in picture.shut_rooms
         group.choices, group.on_each = traits.choices, traits.on_each
         self.alone = traits.alone
-        self._ids, self._least, self._ram = traits.ids, traits.least, traits.ram
+        self.ids, self._least, self._ram = traits.ids, traits.least, traits.ram
         self._gres: Gres = self.shape.gres
         self.bulk = traits.bulk, group.places[0]
         self.figures = traits.figures
@@ -130,10 +130,10 @@ class Seeker:
     def may_have(self, bins: Bins) -> bool:
         """May it be such a node, whatever is left on it?"""
         if bins.place is not None:
-            return bins.pool in self._ids and self.shape.place in (bins.place, ANYWHERE)
+            return bins.pool in self.ids and self.shape.place in (bins.place, ANYWHERE)
         if bins.kind == ROOM and (self.fills or not self._has_room):
             return False
-        return size_of(bins.pool) in self._ids and self.shape.place.has(zone_of(bins.pool))
+        return size_of(bins.pool) in self.ids and self.shape.place.has(zone_of(bins.pool))
 
     def fit(self, bins: Bins, most: int = NO_LIMIT) -> int:
         """So many jobs, `most` at most, of it may begin on each of these bins, of those that it may have."""

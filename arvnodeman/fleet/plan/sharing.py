@@ -206,7 +206,7 @@ class SharedBooting(Booting):
     def _mates_on(self, size: NodeSize) -> list[Seeker]:
         mates = self._mates.get(size.id)
         if mates is None:
-            sharing = (each for each in self._seekers if not each.fills and size in each.group.choices)
+            sharing = (each for each in self._seekers if not each.fills and size.id in each.ids)
             mates = self._mates[size.id] = sorted(sharing, key=lambda each: each.bulk)
         return mates
 

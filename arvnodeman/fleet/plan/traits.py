@@ -40,7 +40,7 @@ def declared_by(tally: NodeTally) -> dict[str, Capacity]:
     return found
 
 
-class Traits:
+class ShapeTraits:
     """Of one shape."""
 
     def __init__(self, shape: JobShape, known: KnownTraits) -> None:
@@ -95,7 +95,7 @@ class KnownTraits:
         self._names = picture.table.names_known
         self._declared: Mapping[str, Capacity] = declared_by(picture.tally)
         self._rooms: dict[str, Capacity | None] = {}
-        self._traits: dict[JobShape, Traits] = {}
+        self._traits: dict[JobShape, ShapeTraits] = {}
 
     def of_picture(self, picture: Picture) -> KnownTraits:
         """These, where they hold for it, else those that do."""
@@ -107,11 +107,11 @@ class KnownTraits:
             self._traits = {shape: self._traits[shape] for shape in picture.demand if shape in self._traits}
         return self
 
-    def of(self, shape: JobShape) -> Traits:
+    def of(self, shape: JobShape) -> ShapeTraits:
         """What jobs of this shape look for."""
         found = self._traits.get(shape)
         if found is None:
-            found = self._traits[shape] = Traits(shape, self)
+            found = self._traits[shape] = ShapeTraits(shape, self)
         return found
 
     def room(self, size: NodeSize) -> Capacity | None:
