@@ -30,7 +30,6 @@ from arvnodeman.fleet.values.model import (
     Secret,
 )
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
-from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.work import NodeWork
 
 
@@ -52,7 +51,6 @@ class Lane(StrEnum):
 # ---- events: what the Fleet is told ----------------------------------------------------------------------------------
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class CloudListed:
     """A cloud poll succeeded. `started`: when its request was sent."""
@@ -62,7 +60,6 @@ class CloudListed:
     clock_offset: float | None = None  # the server's clock less ours, in seconds, from its Date header
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class RecordsListed:
     """A node record poll succeeded, joined with what the scheduler says of nodes: None when it is not asked at all."""
@@ -73,7 +70,6 @@ class RecordsListed:
     clock_offset: float | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class QueueListed:
     """A queue poll succeeded; the jobs in the order of the queue."""
@@ -339,7 +335,6 @@ StepResult = (
 )
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class StepDone:
     """An operator has carried out a step."""

@@ -9,8 +9,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 
 import pytest
 
-from arvnodeman.fleet.messages import QueueListed
-from arvnodeman.fleet.plan.picture import Ends
+from arvnodeman.fleet.plan.picture import Ends, NodeTally
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.model import NodeRecord
 from arvnodeman.fleet.values.quick import quick
@@ -53,7 +52,7 @@ def test_it_is_made_as_another_is() -> None:
         Fast(1, (), {}, 2.0)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("made", [Fast(1, (2,)), Capacity(3), NodeRecord("uuid", slot=1), Ends(), QueueListed((), 2.0)])
+@pytest.mark.parametrize("made", [Fast(1, (2,)), Capacity(3), NodeRecord("uuid", slot=1), Ends(), NodeTally(nodes=2)])
 def test_nobody_can_change_it_and_it_can_be_copied_and_sent(made: Fast) -> None:
     """Also where its class has methods, and where a value has several of them."""
     for each in fields(made):
