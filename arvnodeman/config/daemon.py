@@ -206,9 +206,9 @@ class DaemonSettings:
     spot_tries: int = option(
         WHOLE,
         "1",
-        "So many spot nodes may the cloud take from a job before the next purchase is tried for it first. 0: its first "
-        "node is of the next purchase already.",
-        low=0,
+        "So many spot nodes may the cloud take from a job while it runs, before the next of `purchases` is tried first "
+        "for it.",
+        low=1,
         at_once=True,
     )
     use_within: float = option(

@@ -30,6 +30,8 @@ class SimNode:
     stopped: bool = False
     gone: bool = False
     hostname: str = ""  # under which its slurmd answers
+    rung: str = ""  # of its size, at which it was asked for
+    preemptible: bool = False
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class SimCloud:
         self.nodes: dict[str, SimNode] = {}
         self.quota: int | None = None
         self.no_capacity: set[str] = set()
+        self.full: set[str] = set()  # rungs at which nothing can be had, by their keys
         self.refused: set[str] = set()  # sizes that it does not make for us
         self._tally = tally
         self._addresses = addresses
@@ -79,7 +82,8 @@ class SimCloud:
 
     def create(self, step: CreateNode, identity: str, now: float) -> SimNode:
         """Make a node. Raises RemoteFailure."""
-        if step.size.id in self.no_capacity:
+        rung = step.size.rung.key if step.size.rung is not None else ""
+        if step.size.id in self.no_capacity or rung in self.full:
             raise RemoteFailure(RemoteError(ErrorKind.CAPACITY, "InsufficientCapacity"))
         if step.size.id in self.refused:
             raise RemoteFailure(RemoteError(ErrorKind.REFUSED, "InvalidParameter"))
@@ -88,7 +92,8 @@ class SimCloud:
         fqdn = step.record.fqdn
         node = SimNode(
             identity, fqdn or "", step.size.id, step.token, now, step.record.uuid, step.ping_secret.reveal(), fqdn,
-            step.size.price, f"10.{identity}" if self._addresses else None,
+            step.size.price, f"10.{identity}" if self._addresses else None, rung=rung,
+            preemptible=step.size.preemptible,
         )  # fmt: skip
         self.nodes[identity] = self._by_token[node.token] = node
         self.changed(node)
@@ -106,12 +111,14 @@ class SimCloud:
             fqdn=node.fqdn,
             size_tag=node.size,
             provider_size=node.size,
-            tagged_price=node.price if self._addresses else None,
+            tagged_price=node.price if self._addresses or node.rung else None,
             start_time=node.created,
             stopped=node.stopped,
             directive=node.directive,
             address=node.address,
             token=node.token,
+            rung=node.rung,
+            preemptible=node.preemptible and bool(node.rung),
         )
         self._list = None
 

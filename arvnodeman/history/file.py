@@ -170,7 +170,7 @@ class HistoryFile:
 
 def life_of(row: Sequence[object]) -> Life:
     """A row of the table `life`."""
-    identity, began, ended, how, name, hostname, size, price, preemptible, follows = row
+    identity, began, ended, how, name, hostname, size, price, preemptible, follows, rung, on_demand, lost = row
     return Life(
         id=str(identity),
         began=_number(began),
@@ -182,6 +182,9 @@ def life_of(row: Sequence[object]) -> Life:
         follows=bool(follows),
         ended=None if ended is None else _number(ended),
         how=str(how),
+        rung=str(rung),
+        on_demand=_number(on_demand),
+        lost=_number(lost),
     )
 
 
@@ -198,6 +201,9 @@ def life_row(life: Life) -> Row:
         life.price,
         life.preemptible,
         life.follows,
+        life.rung,
+        life.on_demand,
+        round(life.lost, 3),
     )
 
 

@@ -35,6 +35,10 @@ class Life:
     follows: bool = False  # the same node lived before, at another price
     ended: float | None = None
     how: str = ""
+    rung: str = ""  # the key of its size's rung at which it was had
+    on_demand: float = 0.0  # what it would cost at the dearest rung of its size; 0: it has no rung
+    lost: float = 0.0  # seconds that it had worked without a break when it was gone
+    works_from: float | None = None  # since when it works without a break
     owed_from: float = 0.0  # what it cost before is added up already
 
 
@@ -81,11 +85,14 @@ class Lives:
             if life is None:
                 changed += self._appears(status, view, now)
             elif (life.price, life.size) != (status.price, status.size or ""):
-                changed += self._reprice(life, status, now)
+                changed += self._reprice(life, status, now, view)
             elif status.hostname is not None and life.hostname != status.hostname:
                 life.hostname = status.hostname
                 changed.append(life)
-        changed += [self._end(self.open[gone], now, GONE) for gone in self.open.keys() - view.nodes.keys()]
+        for life in self.open.values():
+            if life.rung and life.id in view.nodes:
+                _note_work(life, view.nodes[life.id], view, now)
+        changed += [self._end(self.open[gone], now, GONE, lost=True) for gone in self.open.keys() - view.nodes.keys()]
         changed += [life for life in self._unsaid if life.ended is not None]
         self._unsaid.clear()
         self._forget(view, now)
@@ -116,16 +123,16 @@ class Lives:
         past = self._past.get(status.id)
         self._names[status.name] = status.id
         if past is None or (status.cloud.start_time is not None and began > past.began + SAME_START):
-            yield self._begin(status, began)
+            yield self._begin(status, began, view)
         elif status.state is not NodeState.SHUTDOWN or past.how != DESTROYED:
             del self._past[status.id]  # it was there all the time
             past.ended, past.how = None, ""
             self.open[status.id] = past
             yield past
             if (past.price, past.size) != (status.price, status.size or ""):
-                yield from self._reprice(past, status, now)
+                yield from self._reprice(past, status, now, view)
 
-    def _begin(self, status: NodeStatus, began: float, *, follows: bool = False) -> Life:
+    def _begin(self, status: NodeStatus, began: float, view: View, *, follows: bool = False) -> Life:
         life = Life(
             id=status.id,
             began=began,
@@ -135,18 +142,24 @@ class Lives:
             price=status.price,
             preemptible=status.cloud.preemptible,
             follows=follows,
+            rung=status.cloud.rung,
+            on_demand=_on_demand(status, view),
             owed_from=began,
         )
         self._past.pop(status.id, None)
         self.open[status.id] = life
         return life
 
-    def _reprice(self, life: Life, status: NodeStatus, now: float) -> Iterator[Life]:
+    def _reprice(self, life: Life, status: NodeStatus, now: float, view: View) -> Iterator[Life]:
         yield self._end(life, now, REPRICED)
-        yield self._begin(status, now, follows=True)
+        again = self._begin(status, now, view, follows=True)
+        again.works_from = life.works_from
+        yield again
 
-    def _end(self, life: Life, at: float, how: str) -> Life:
+    def _end(self, life: Life, at: float, how: str, *, lost: bool = False) -> Life:
         self.open.pop(life.id)
+        if lost and life.works_from is not None:
+            life.lost = max(0.0, at - life.works_from)
         life.ended, life.how = at, how
         self._pay(life)
         self._past[life.id] = life
@@ -163,6 +176,22 @@ class Lives:
             if identity not in view.nodes and now - (life.ended or now) > REMEMBERED:
                 del self._past[identity]
                 self._names.pop(life.name, None)
+
+
+def _note_work(life: Life, status: NodeStatus, view: View, now: float) -> None:
+    """Since when does it work? What is going or silent is as it was."""
+    if status.state is NodeState.BUSY:
+        if life.works_from is None:
+            life.works_from = now - max(0.0, view.t - status.since)
+    elif status.state not in (NodeState.SHUTDOWN, NodeState.DOWN):
+        life.works_from = None
+
+
+def _on_demand(status: NodeStatus, view: View) -> float:
+    """What it would cost at the dearest rung of its size."""
+    if not status.cloud.rung:
+        return 0.0
+    return next((size.dearest for size in view.sizes if size.id == status.size), 0.0)
 
 
 def _began(status: NodeStatus, view: View, now: float) -> float:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from arvnodeman.fleet.values.rungs import zone_of
 from arvnodeman.history.samples import SHOWN
 
 STILL_WRITTEN = 600.0  # seconds since the newest sample, up to which the daemon is taken to run
@@ -28,6 +29,32 @@ class SizeReport:
     unseen_hours: float = 0.0  # no daemon looked
     cost: float = 0.0
     idle_cost: float = 0.0  # its part for the idle hours
+
+
+@dataclass(frozen=True, slots=True)
+class SpotReport:
+    """The spot nodes of one pool: a size in one zone. What is lost is the work under way when a node was taken, at the
+    price on demand, at most: its job begins again."""
+
+    size: str
+    zone: str  # '' where the cloud chose it
+    nodes: int = 0
+    hours: float = 0.0
+    taken: int = 0  # by the cloud, or gone otherwise without us
+    cost: float = 0.0
+    on_demand_cost: float = 0.0  # of the same hours
+    lost_hours: float = 0.0
+    lost_cost: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """So many taken in 100 hours of a node."""
+        return 100 * self.taken / self.hours if self.hours else 0.0
+
+    @property
+    def saved(self) -> float:
+        """In $; below 0 spot did not pay."""
+        return self.on_demand_cost - self.cost - self.lost_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +81,7 @@ class Report:
     events: Mapping[str, int] = field(default_factory=dict)  # the brain's other counters
     causes: Sequence[tuple[str, int]] = ()  # the commonest words about boots that failed
     waits: WaitReport = field(default_factory=WaitReport)
+    spot: Sequence[SpotReport] = ()  # by pool, of sizes with zones or purchases
 
     @property
     def total(self) -> SizeReport:
@@ -91,6 +119,7 @@ def make(connection: sqlite3.Connection, since: float, until: float, seen: float
         events={name: count for name, count in sorted(counts.items()) if not name.startswith("boot")},
         causes=_causes(connection, since, until),
         waits=_waits(connection, since, until),
+        spot=_spot(connection, since, until, seen),
     )
 
 
@@ -166,6 +195,19 @@ def _causes(connection: sqlite3.Connection, since: float, until: float) -> list[
     query = """SELECT replace(words, subject, '...') AS said, count(*) FROM decision
         WHERE at > ? AND at <= ? AND kind = 'boot failed' GROUP BY said ORDER BY 2 DESC, 1 LIMIT 10"""
     return list(connection.execute(query, (since, until)))
+
+
+def _spot(connection: sqlite3.Connection, since: float, until: float, seen: float) -> list[SpotReport]:
+    rows = connection.execute(
+        """SELECT size, rung, count(DISTINCT id), sum(hours), sum(gone), sum(hours * price), sum(hours * on_demand),
+            sum(gone * lost) / 3600, sum(gone * lost * on_demand) / 3600 FROM (
+            SELECT size, rung, id, price, on_demand, lost, how = 'gone' AND ended > :since AND ended <= :until AS gone,
+            max(0, min(:until, coalesce(ended, :seen)) - max(:since, began)) / 3600 AS hours
+            FROM life WHERE rung LIKE '%/spot' AND began < :until AND (ended IS NULL OR ended > :since))
+            GROUP BY size, rung ORDER BY size, rung""",
+        {"since": since, "until": until, "seen": seen},
+    )
+    return [SpotReport(size, zone_of(rung), *figures) for size, rung, *figures in rows]
 
 
 def _waits(connection: sqlite3.Connection, since: float, until: float) -> WaitReport:

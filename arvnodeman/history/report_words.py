@@ -11,9 +11,10 @@ from dataclasses import asdict
 from arvnodeman.fleet.values.reasons import span
 from arvnodeman.history.columns import columns
 from arvnodeman.history.dates import shown
-from arvnodeman.history.report import Report, SizeReport
+from arvnodeman.history.report import Report, SizeReport, SpotReport
 
 COLUMNS = ("size", "nodes", "hours", "busy", "idle", "starting", "other", "unseen", "cost", "of it idle")
+SPOT = ("spot", "zone", "nodes", "hours", "taken", "in 100 h", "cost", "on demand", "lost h", "lost", "saved")
 SHORT = 10.0  # hours of nodes, all together
 ENDS = {
     "destroyed": "destroyed by us",
@@ -44,6 +45,9 @@ def _lines(report: Report) -> Iterator[str]:
     else:
         yield "No node was there."
     yield ""
+    if report.spot:
+        yield from columns([SPOT, *map(_spot_cells, report.spot)])
+        yield ""
     yield from _counted("Boots", report.boots, BOOTS)
     yield from _counted("Nodes ended", report.ends, ENDS)
     if report.causes:
@@ -88,6 +92,21 @@ def _cells(each: SizeReport, short: bool) -> tuple[str, ...]:
     )
 
 
+def _spot_cells(each: SpotReport) -> tuple[str, ...]:
+    dollars = (each.cost, each.on_demand_cost)
+    return (
+        each.size or "(none)",
+        each.zone or "(any)",
+        f"{each.nodes:,}",
+        f"{each.hours:,.1f}",
+        f"{each.taken:,}",
+        f"{each.rate:.1f}",
+        *(f"${number:,.2f}" for number in dollars),
+        f"{each.lost_hours:,.1f}",
+        *(f"{'-' if number < 0 else ''}${abs(number):,.2f}" for number in (each.lost_cost, each.saved)),
+    )
+
+
 def _counted(title: str, counts: Mapping[str, int], words: Mapping[str, str]) -> Iterator[str]:
     found = {name: count for name, count in counts.items() if count}
     yield title if found else f"{title}: none"
@@ -99,6 +118,7 @@ def as_json(report: Report) -> str:
     """For programs: everything, under the names of the fields."""
     shape = asdict(report)
     shape["total"] = asdict(report.total)
+    shape["spot"] = [{**asdict(each), "taken_in_100_hours": each.rate, "saved": each.saved} for each in report.spot]
     shape["causes"] = [{"words": said, "count": count} for said, count in report.causes]
     shape["waits"] = {
         "jobs": report.waits.jobs,
@@ -137,6 +157,11 @@ def _figures(report: Report) -> Iterable[tuple[str, str, str, object]]:
         for name, value in asdict(size).items():
             if name != "size":
                 yield "total" if size.size == "total" else "size", size.size, name, _rounded(value)
+    for pool in report.spot:
+        figures = {**asdict(pool), "taken_in_100_hours": pool.rate, "saved": pool.saved}
+        for name, value in figures.items():
+            if name not in ("size", "zone"):
+                yield "spot", f"{pool.size} {pool.zone}".strip(), name, _rounded(value)
     yield from (("boots", name, "count", count) for name, count in report.boots.items())
     yield from (("ends", name, "count", count) for name, count in report.ends.items())
     yield from (("events", name, "count", count) for name, count in report.events.items())

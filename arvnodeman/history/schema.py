@@ -11,14 +11,16 @@ import sqlite3
 from pathlib import Path
 
 FILE_NAME = "history.sqlite"
-FIRST_VERSION = VERSION = 1
+FIRST_VERSION, VERSION = 1, 2
 APPLICATION = 0x414E4D48  # "ANMH", by which other programs' files are told apart
 
 TABLES = (
-    # Nodes, a row for each at one price: when it began and ended (NULL: not yet), and how.
+    # Nodes, a row for each at one price: when it began and ended (NULL: not yet), and how; of one with a rung its key,
+    # what it would cost on demand, and for how many seconds it had worked without a break when it was gone.
     """CREATE TABLE life (id TEXT NOT NULL, began REAL NOT NULL, ended REAL, how TEXT NOT NULL, name TEXT NOT NULL,
        hostname TEXT NOT NULL, size TEXT NOT NULL, price REAL NOT NULL, preemptible INTEGER NOT NULL,
-       follows INTEGER NOT NULL, PRIMARY KEY (id, began)) WITHOUT ROWID""",
+       follows INTEGER NOT NULL, rung TEXT NOT NULL DEFAULT '', on_demand REAL NOT NULL DEFAULT 0,
+       lost REAL NOT NULL DEFAULT 0, PRIMARY KEY (id, began)) WITHOUT ROWID""",
     "CREATE INDEX life_ended ON life (ended)",
     # The whole site at one moment.
     """CREATE TABLE sample (at INTEGER PRIMARY KEY, booting INTEGER NOT NULL, unpaired INTEGER NOT NULL,
@@ -42,17 +44,23 @@ TABLES = (
     "CREATE INDEX decision_at ON decision (at)",
 )
 
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE life ADD COLUMN rung TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE life ADD COLUMN on_demand REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE life ADD COLUMN lost REAL NOT NULL DEFAULT 0",
+    )
+}
 """What turns a file of this version into one of the next. A step adds tables, or columns with a default, and changes
 nothing that is there: a build that is older than the file goes on reading and writing it, so that neither an upgrade
 nor a way back sets a site's costs aside. VERSION goes up by one with each, and TABLES change likewise."""
 
-LIFE = "id, began, ended, how, name, hostname, size, price, preemptible, follows"
+LIFE = "id, began, ended, how, name, hostname, size, price, preemptible, follows, rung, on_demand, lost"
 SAMPLE = "at, booting, unpaired, idle, busy, other, queue, capacity, price"
 """The columns of two tables by name: a newer build may have added some behind them."""
 
 INSERT = {
-    "life": f"INSERT OR REPLACE INTO life ({LIFE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 (names of our own)
+    "life": f"INSERT OR REPLACE INTO life ({LIFE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 (names of our own)
     "sample": f"INSERT OR REPLACE INTO sample ({SAMPLE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
     "usage": """INSERT INTO usage (at, size, booting, unpaired, idle, busy, other) VALUES (?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET booting = booting + excluded.booting,

@@ -196,6 +196,7 @@ METRICS: tuple[Metric, ...] = (
         count("reclaim_notices"),
     ),
     Metric("nodes_disappeared", C, "Nodes that went without us (spot, crash).", count("nodes_disappeared")),
+    Metric("nodes_reclaimed", C, "Spot nodes that the cloud took with a job on them.", count("nodes_reclaimed")),
     Metric("records_cleaned", C, "Node records without a node whose slot was given back.", count("records_cleaned")),
     Metric(
         "size_rest_seconds",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from arvnodeman.fleet.values.model import NodeSize
 from arvnodeman.foresight.sim_cloud import SimNode
@@ -23,11 +24,19 @@ class NodePhase(IntEnum):
     ENDS = 3
 
 
+class Bought(NamedTuple):
+    """What nodes are alike in that is paid for: a size, by one way to pay."""
+
+    size: str
+    price: float  # $/hour
+    preemptible: bool
+
+
 @dataclass(slots=True, eq=False)
 class _NodeTimes:
     """Of one node."""
 
-    size: str
+    bought: Bought
     created: float
     doing: NodePhase
     since: float
@@ -50,7 +59,7 @@ class Books:
     def __init__(self, sizes: Iterable[NodeSize]) -> None:
         self._sizes = {size.id: size for size in sizes}
         self._open: dict[str, _NodeTimes] = {}
-        self._sums = {size: _Sum() for size in self._sizes}
+        self._sums: dict[Bought, _Sum] = {}
         self._times = [0.0] * len(NodePhase)
         self._counts = [0] * len(NodePhase)
         self.most = 0
@@ -58,8 +67,10 @@ class Books:
 
     def created(self, node: SimNode, now: float) -> None:
         """A node is made, and is paid for."""
-        self._open[node.id] = _NodeTimes(node.size, now, NodePhase.BOOTS, now)
-        self._sums[node.size].boots += 1
+        size = self._sizes[node.size]
+        bought = Bought(node.size, node.price if node.rung else size.price, node.preemptible or size.preemptible)
+        self._open[node.id] = _NodeTimes(bought, now, NodePhase.BOOTS, now)
+        self._sums.setdefault(bought, _Sum()).boots += 1
         self._counts[NodePhase.BOOTS] += 1
         self.most = max(self.most, len(self._open))
 
@@ -79,7 +90,7 @@ class Books:
 
     def _close(self, times: _NodeTimes, now: float) -> None:
         times.now(times.doing, now)
-        self._sums[times.size].seconds += now - times.created
+        self._sums[times.bought].seconds += now - times.created
         for doing, seconds in enumerate(times.spent):
             self._times[doing] += seconds
 
@@ -98,7 +109,7 @@ class Books:
     @property
     def price(self) -> float:
         """$ an hour of all nodes that there are now."""
-        return sum(self._sizes[times.size].price for times in self._open.values())
+        return sum(times.bought.price for times in self._open.values())
 
     @property
     def boots(self) -> int:
@@ -112,18 +123,20 @@ class Books:
 
     def by_size(self) -> dict[str, BootedNodes]:
         """Of those that were made at all, in the order of the names."""
-        return {name: self._of([name]) for name in sorted(self._sums) if self._sums[name].boots}
+        return {name: self._of([each for each in self._sums if each.size == name]) for name in self._names()}
 
     def by_purchase(self) -> dict[str, BootedNodes]:
         """The same, together."""
-        names: dict[str, list[str]] = {}
-        for name in sorted(self._sums):
-            if self._sums[name].boots:
-                names.setdefault(PREEMPTIBLE if self._sizes[name].preemptible else ON_DEMAND, []).append(name)
-        return {purchase: self._of(names[purchase]) for purchase in sorted(names)}
+        together: dict[str, list[Bought]] = {}
+        for bought in sorted(self._sums):
+            together.setdefault(PREEMPTIBLE if bought.preemptible else ON_DEMAND, []).append(bought)
+        return {purchase: self._of(together[purchase]) for purchase in sorted(together)}
 
-    def _of(self, names: Iterable[str]) -> BootedNodes:
-        sums = [(self._sums[name], self._sizes[name].price) for name in names]
+    def _names(self) -> list[str]:
+        return sorted({bought.size for bought in self._sums})
+
+    def _of(self, together: Iterable[Bought]) -> BootedNodes:
+        sums = [(self._sums[bought], bought.price) for bought in together]
         hours = sum(each.seconds for each, _ in sums) / HOUR
         cost = sum(each.seconds / HOUR * price for each, price in sums)
         return BootedNodes(boots=sum(each.boots for each, _ in sums), hours=hours, cost=cost)

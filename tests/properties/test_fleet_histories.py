@@ -19,6 +19,7 @@ from simulation.watch import Watch
 from arvnodeman.fleet.messages import Decided, Note, OperatorSaid, SetWord, Step
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import Directive, JobOwner, JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.fleet.values.rungs import Purchase, Rung
 from arvnodeman.foresight.faults import Chances
 from arvnodeman.foresight.sim_site import Nature
 from arvnodeman.foresight.sim_slurm import MAINTENANCE, Rules
@@ -47,6 +48,13 @@ SECTIONS = tuple(
     )
     for offer in OFFERS
 )
+LADDER = tuple(
+    Rung(zone, bought, price) for bought, price in ((Purchase.SPOT, 0.03), (Purchase.ON_DEMAND, None)) for zone in "ab"
+)
+WITH_RUNGS = tuple(
+    replace(section, ladder=LADDER[: len(section.id) % 3 + 2]) if section.id != "gpu" else section
+    for section in SECTIONS
+)
 SHAPES = st.builds(
     JobShape,
     cores=st.sampled_from([1, 2, 4, 8]),
@@ -74,6 +82,8 @@ class FleetHistories(RuleBasedStateMachine):
         windows=st.sampled_from([(54.0, 5.0, 1.0), (0.0, 60.0)]),
         slots=st.sampled_from([6, 64]),
         names=st.booleans(),
+        rungs=st.booleans(),
+        cheapest=st.booleans(),
         seed=st.integers(0, 1 << 30),
     )
     def begin(
@@ -86,10 +96,13 @@ class FleetHistories(RuleBasedStateMachine):
         slots: int,
         names: bool,
         seed: int,
+        rungs: bool = False,
+        cheapest: bool = False,
     ) -> None:
         """A site and a daemon. `lasting`: the cloud's quota that stays to the end, and has to be learnt."""
         policy = Policy(
-            sections=SECTIONS,
+            sections=WITH_RUNGS if rungs else SECTIONS,
+            cheapest_rung=cheapest,
             shutdown_windows=windows,
             max_nodes=max_nodes,
             min_nodes=min_nodes,
@@ -128,9 +141,14 @@ class FleetHistories(RuleBasedStateMachine):
     def nodes_are_bad(self, never_pings: float, dies: float) -> None:
         self.run.site.nature = Nature(never_pings=never_pings, dies=dies)
 
-    @rule(quota=st.sampled_from([None, 1, 3]), full=st.sampled_from([frozenset(), frozenset({"small"})]))
-    def the_cloud_is_full(self, quota: int | None, full: frozenset[str]) -> None:
+    @rule(
+        quota=st.sampled_from([None, 1, 3]),
+        full=st.sampled_from([frozenset(), frozenset({"small"})]),
+        rungs=st.sets(st.sampled_from([rung.key for rung in LADDER])),
+    )
+    def the_cloud_is_full(self, quota: int | None, full: frozenset[str], rungs: set[str]) -> None:
         self.run.site.clouds.quota, self.run.site.clouds.no_capacity = quota, set(full)
+        self.run.site.clouds.full = rungs
 
     @precondition(lambda self: self.run.site.clouds.nodes)
     @rule(data=st.data(), how=st.sampled_from(["vanish", "stop", "fall silent"]))
@@ -214,7 +232,7 @@ class FleetHistories(RuleBasedStateMachine):
             return
         run = self.run
         run.faulty.chances, run.site.nature = Chances(), Nature()
-        run.site.clouds.quota, run.site.clouds.no_capacity = self.lasting, set()
+        run.site.clouds.quota, run.site.clouds.no_capacity, run.site.clouds.full = self.lasting, set(), set()
         self.nothing_forbidden_happened()
         run.advance(1200)  # what was under way ends, and new daemons know their nodes
         for identity in sorted(run.site.clouds.nodes):  # a kill of the daemon may have left an older word in the tag

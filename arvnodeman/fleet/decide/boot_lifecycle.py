@@ -15,7 +15,7 @@ from arvnodeman.fleet.outlook.ahead import serves
 from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import BackOff
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import NO_LIMIT, ErrorKind, NodeSize
+from arvnodeman.fleet.values.model import NO_LIMIT, ErrorKind, JobShape, NodeSize
 from arvnodeman.fleet.values.places import ANYWHERE, Place
 from arvnodeman.fleet.values.reasons_of_rungs import NOT_DELIVERED
 from arvnodeman.fleet.values.rungs import purchase_of, words_of
@@ -24,15 +24,26 @@ TOGETHER = 0.1  # seconds in which boots that end are taken together, where thei
 BLIND = frozenset({BackOff.UNREADABLE, BackOff.UNSEEN})  # a node may be there, paid for, that nobody can see
 
 
-def begin_boot(state: State, size: NodeSize, place: Place = ANYWHERE, *, name: str | None = None) -> Boot:
+def begin_boot(
+    state: State,
+    size: NodeSize,
+    place: Place = ANYWHERE,
+    *,
+    name: str | None = None,
+    shape: JobShape | None = None,
+) -> Boot:
     """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7).
-    `name`: the node is to have this one; a boot that an earlier run began for it goes on under its token."""
+    `name`: the node is to have this one; a boot that an earlier run began for it goes on under its token. `shape`: the
+    jobs that it is for, where that is known."""
     reuse = name if name is not None else _record_for(state, size, place)
     token = f"{int(state.began * 1000):x}-{state.context.last_id + 1}"
     earlier = state.phantoms.pop(name, None) if name is not None else None
     boot = Boot(state.context, size, earlier.token if earlier is not None else token, reuse)
     boot.looks_first = earlier is not None
     boot.of_names = reuse is not None and reuse in state.roster.records and state.roster.records[reuse].is_name
+    boot.wanted_for = shape
+    if size.ladder:
+        boot.shuns = state.reclaims.shuns(state.policy.spot_tries, name, shape)
     state.boots[boot.id] = boot
     boot.begin()
     state.went_on(boot)
@@ -165,7 +176,7 @@ def link(state: State, boot: Boot, node: Node) -> None:
     boot.row = node
     state.went_on(boot)
     state.touch(node)
-    node.booted = True
+    node.booted, node.wanted_for = True, boot.wanted_for
     if boot.outcome is None:
         node.boot = boot
     if node.record is None and boot.record is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.decide.boot_lifecycle import link
 from arvnodeman.fleet.decide.quiet import ring
-from arvnodeman.fleet.decide.rungs import note_undelivered
+from arvnodeman.fleet.decide.rungs import note_taken, note_undelivered
 from arvnodeman.fleet.decide.state import OFFSET_NOISE, State
 from arvnodeman.fleet.messages import WARNING, CloudListed, Decided, Poll, RecordsListed
 from arvnodeman.fleet.nodes.by_power import judge_by_power
@@ -248,6 +248,7 @@ def _note_notice(state: State, node: Node) -> None:
     if drained_by_us(node) == OUR_NOTICE:
         node.noticed = True
         state.context.counters["reclaim_notices"] += 1
+        note_taken(state, node)
         text = "Cloud node %s (%s) has told that the cloud takes it back"
         state.context.decide(Decided.SHUTDOWN, node.cloud.name, text, node.cloud.name, node.hostname, level=WARNING)
 

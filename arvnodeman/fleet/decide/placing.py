@@ -59,6 +59,7 @@ def take_placed(state: State, event: QueueListed) -> None:
     state.queue = Queue.of(event.jobs)
     placements.queue_started = state.clock.steady(event.started)
     placements.returned = tuple(event.returned)
+    state.reclaims.note_placed(state.queue.jobs)
     there = {job.id: job for job in state.queue.jobs}
     old = PlacedNames(state).in_hand  # and so is what the queue says of names with which something was done since
     old |= {name for name, at in placements.acted.items() if at >= placements.queue_started}

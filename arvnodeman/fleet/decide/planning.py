@@ -60,7 +60,7 @@ def _begin_boots(state: State, plan: Plan) -> None:
         state.context.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
     standing = plan.tally.nodes
     for new in plan.boots:
-        boot = begin_boot(state, new.size, new.place)
+        boot = begin_boot(state, new.size, new.place, shape=new.shape)
         standing += 1
         if standing > state.quota.value:
             boot.probes, state.quota.other_size_may_try = True, False

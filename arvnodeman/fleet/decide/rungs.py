@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from arvnodeman.fleet.decide.reclaims import was_taken
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Decided, Poll, PollNow
 from arvnodeman.fleet.nodes.node import Node
@@ -65,6 +66,13 @@ def no_rung_left(state: State, boot: Boot) -> None:
     """Its size rests: what it was for is decided anew."""
     boot.no_rung()
     state.context.out.append(PollNow(frozenset({Poll.QUEUE})))
+
+
+def note_taken(state: State, node: Node) -> None:
+    """The cloud takes a node back, or has taken it: had it work?"""
+    if was_taken(node, state.t):
+        state.context.counters["nodes_reclaimed"] += 1
+        state.reclaims.reclaimed(node, state.roster.hostname(node))
 
 
 def note_undelivered(state: State) -> None:

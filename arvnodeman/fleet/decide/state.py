@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from arvnodeman.fleet.decide.names import NameTraits
 from arvnodeman.fleet.decide.placed import Placements
+from arvnodeman.fleet.decide.reclaims import Reclaims
 from arvnodeman.fleet.decide.stock import Stock
 from arvnodeman.fleet.decide.under_way import Ongoing
 from arvnodeman.fleet.messages import Poll
@@ -80,6 +81,7 @@ class State:
         self.chores: dict[int, Chore] = {}
         self.name_operations: dict[int, NameOperation] = {}
         self.placements = Placements()
+        self.reclaims = Reclaims()
         self.ended_tokens: dict[str, float] = {}  # boots of this run that have ended, with a node or without
         self.phantoms: dict[str, BootIntent] = {}  # record uuid -> boot that an earlier run began
         self.unlisted: dict[str, NodeRecord] = {}  # records of nodes that no list shows, and that seem to be there

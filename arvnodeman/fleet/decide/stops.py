@@ -6,6 +6,7 @@ from arvnodeman.fleet.decide.boot_lifecycle import boot_failed, unlink
 from arvnodeman.fleet.decide.cases import adopted, resumed_now
 from arvnodeman.fleet.decide.name_acts import after_name_shutdown
 from arvnodeman.fleet.decide.picturing import taken_back, wanted_again
+from arvnodeman.fleet.decide.rungs import note_taken
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import DEBUG, WARNING, Decided
 from arvnodeman.fleet.nodes.by_power import is_from_before
@@ -123,6 +124,8 @@ def _disappeared(state: State, node: Node) -> None:
     text = "Cloud node %s is gone without us (%s)"
     state.context.decide(Decided.GONE, node.cloud.name, text, node.cloud.name, how, level=WARNING)
     state.context.counters["nodes_disappeared"] += 1
+    if not node.noticed:
+        note_taken(state, node)
     boot_failed(state, node)
 
 

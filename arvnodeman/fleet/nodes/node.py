@@ -14,7 +14,7 @@ from arvnodeman.fleet.nodes.polls import Ages
 from arvnodeman.fleet.nodes.states import NODE_MOVES
 from arvnodeman.fleet.nodes.use import NodeUse
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import CloudNode, Directive, NodeRecord, NodeSize, NodeState, Policy
+from arvnodeman.fleet.values.model import CloudNode, Directive, JobShape, NodeRecord, NodeSize, NodeState, Policy
 from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.windows import ShutdownWindows
@@ -76,6 +76,7 @@ class Node:
     price: float = 0.0  # $/hour; see reprice()
     weight: int = 0  # in Slurm, for that price
     booted: bool = False  # by this run
+    wanted_for: JobShape | None = None  # the group of jobs that it was booted for
     been_up: bool = False  # Slurm has called it idle or busy in this run
     idle_polls: int = 0  # node polls in a row that found it idle
     idle_since: float | None = None

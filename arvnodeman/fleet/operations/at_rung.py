@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.messages import ERROR, INFO, Decided
 from arvnodeman.fleet.operations.operation import Operation, OperationContext
-from arvnodeman.fleet.values.model import ErrorKind, NodeSize, RemoteError
+from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeSize, RemoteError
 from arvnodeman.fleet.values.rungs import Purchase, Rung
 
 
@@ -16,6 +16,7 @@ class AtRung(Operation):
         self.size = size
         self.refusal: RemoteError | None = None  # why the other side refused, the last time
         self.rung: Rung | None = None  # where the cloud is asked, or was asked last
+        self.wanted_for: JobShape | None = None  # the group of jobs that it is for
         self.shuns: frozenset[Purchase] = frozenset()  # ways to pay that are tried last
 
     @property

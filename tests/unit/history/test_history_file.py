@@ -228,8 +228,9 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, next_build
     next_build.undo()
     full(path).close()
     before = path.read_bytes()
-    next_build.setattr(schema, "VERSION", 2)
-    next_build.setattr(schema, "MIGRATIONS", {1: ("CREATE TABLE budget (name TEXT)", "ALTER TABLE lives ADD x")})
+    steps = ("CREATE TABLE budget (name TEXT)", "ALTER TABLE lives ADD x")
+    next_build.setattr(schema, "MIGRATIONS", {**schema.MIGRATIONS, schema.VERSION: steps})
+    next_build.setattr(schema, "VERSION", schema.VERSION + 1)
     with pytest.raises(sqlite3.OperationalError):
         HistoryFile(path).open()
     assert path.read_bytes() == before
@@ -238,7 +239,10 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, next_build
 def test_a_reader_says_that_a_file_waits_for_its_migration(path: Path, request: pytest.FixtureRequest) -> None:
     full(path).close()
     request.getfixturevalue("next_build")
-    with pytest.raises(CannotRead, match="the daemon brings it to 2 at its next start"), reading(path):
+    with (
+        pytest.raises(CannotRead, match=f"the daemon brings it to {schema.VERSION} at its next start"),
+        reading(path),
+    ):
         pass
 
 
@@ -346,3 +350,22 @@ def test_the_file_is_for_the_daemons_account_and_group(path: Path) -> None:
     finally:
         os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_of_the_first_version_is_brought_to_this_one(path: Path) -> None:
+    """Its lives stay, as such of nodes without a rung."""
+    connection = sqlite3.connect(path)
+    columns = "size TEXT NOT NULL, price REAL NOT NULL, preemptible INTEGER NOT NULL, follows INTEGER NOT NULL"
+    life = f"""CREATE TABLE life (id TEXT NOT NULL, began REAL NOT NULL, ended REAL, how TEXT NOT NULL,
+        name TEXT NOT NULL, hostname TEXT NOT NULL, {columns}, PRIMARY KEY (id, began)) WITHOUT ROWID"""
+    for statement in (f"PRAGMA application_id = {schema.APPLICATION}", "PRAGMA user_version = 1", life):
+        connection.execute(statement)
+    for table in schema.TABLES[1:]:
+        connection.execute(table)
+    connection.execute("INSERT INTO life VALUES ('i-1', 1.0, 2.0, 'gone', 'n', 'h', 'small', 0.1, 0, 0)")
+    connection.commit()
+    connection.close()
+    HistoryFile(path).open()
+    query = f"SELECT {schema.LIFE} FROM life"
+    assert ask(path, query) == [("i-1", 1.0, 2.0, "gone", "n", "h", "small", 0.1, 0, 0, "", 0.0, 0.0)]
+    assert ask(path, "PRAGMA user_version") == [(schema.VERSION,)]
