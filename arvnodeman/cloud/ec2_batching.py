@@ -198,9 +198,19 @@ class BatchingDriver(LibcloudDriver):
                 made = self._answer_for(lambda: request, *batch.wishes)
                 nodes = self._by_index(made, batch)
         except RemoteFailure as failure:
-            return {wish.token: failure for wish in wanted}
+            told = self._paced_by_limiter(failure)
+            return {wish.token: told for wish in wanted}
         places = {wish.token: index for index, wish in enumerate(batch.wishes)}
         return {wish.token: self._answer(nodes.get(places[wish.token]), wish, len(nodes), count) for wish in wanted}
+
+    def _paced_by_limiter(self, failure: RemoteFailure) -> RemoteFailure:
+        """A refusal of many at once: they come back together as soon as the limiter lets another request go. Each with
+        a back-off of its own would sleep for minutes, long after EC2 takes requests again."""
+        if failure.error.kind is not ErrorKind.THROTTLED or failure.error.retry_after is not None:
+            return failure
+        bucket = self._limiter.buckets.get(Op.CREATE)
+        wait = 1.0 if bucket is None else max(1.0, 1 / bucket.rate)
+        return RemoteFailure(replace(failure.error, retry_after=wait))
 
     @contextmanager
     def _open(self, batch: Batch, wanted: Sequence[NodeWish], *, anew: bool) -> Iterator[None]:

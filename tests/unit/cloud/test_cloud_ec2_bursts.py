@@ -288,6 +288,13 @@ def test_a_refusal_is_that_of_each(peer: EC2Peer, error: str) -> None:
     assert len(moto().live()) == 3
 
 
+def test_those_of_a_throttled_request_come_back_as_soon_as_another_may_go(peer: EC2Peer) -> None:
+    """EC2 sends no Retry-After: each would double its wait, up to minutes."""
+    peer.fail(Verb.CREATE, "RequestLimitExceeded")
+    answers = made(peer).create_nodes(wishes(peer, 3))
+    assert [each.error.retry_after for each in answers if isinstance(each, RemoteFailure)] == [1.0] * 3
+
+
 # ---- answers that are lost -------------------------------------------------------------------------------------------
 
 
