@@ -18,6 +18,7 @@
 # make bench-sweep   time a sweep of eight points in one process and in one for each core (ARGS="--jobs 300")
 # make trace   write made-up jobs of a week as a trace for simulate, trace.swf (ARGS="--jobs 2000 --days 7 --seed 1 --out FILE")
 # make bench-simulate what a month of jobs costs to play: CPU seconds and memory (ARGS="--jobs 100000 1000000")
+# make bench-forecast hold simulate against a demo on a real Slurm, at the pace of life: 20 minutes (ARGS="--demos 1 2 3")
 # make bench-wakes   from sbatch to the create request, and what it costs slurmctld, by an earlier build and this one (hours)
 # make bench-page   show the page 5,000 nodes in Chromium: how long until they are there, and each update
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
@@ -39,7 +40,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-bursts bench-manage bench-report bench-slurm bench-wakes bench-packing bench-simulate bench-sharing bench-page slurms slurm-root trace bench-sweep screenshots scenarios clean
+.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-bursts bench-manage bench-report bench-slurm bench-wakes bench-packing bench-simulate bench-forecast bench-sharing bench-page slurms slurm-root trace bench-sweep screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -122,6 +123,9 @@ trace: $(VENV)/.installed
 
 bench-simulate: $(VENV)/.installed
 	@PYTHONPATH=tests/bench $(BIN)/python tests/bench/simulate.py $(ARGS)
+
+bench-forecast: $(VENV)/.installed
+	@$(BIN)/python tests/bench/forecast_against_fact.py $(ARGS)
 
 bench-sharing: $(VENV)/.installed
 	@PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench/sharing_cycle.py $(ARGS)

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from arvnodeman.config import ConfigError, load
-from arvnodeman.history import curves, plot
+from arvnodeman.history import curves, plot, prediction_words
 from arvnodeman.history import report as reports
 from arvnodeman.history.dates import WORDS, NoDate, moment, shown
 from arvnodeman.history.plot import CannotPlot
+from arvnodeman.history.predictions import scores
 from arvnodeman.history.reading import CannotRead, reading
 from arvnodeman.history.report_words import FORMATS
 from arvnodeman.history.schema import FILE_NAME
@@ -37,6 +38,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--until", metavar="DATE", default="now", help="until when (default now)")
     parser.add_argument("--format", choices=FORMATS, default="table", help="for people, spreadsheets or programs")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="draw it, too: FILE.png or FILE.svg")
+    parser.add_argument(
+        "--predictions",
+        action="store_true",
+        help="instead: the predictions that simulate --save has kept since then, each beside what came",
+    )
     parser.add_argument("--config", metavar="FILE", help=f"the daemon's configuration file (default {CONFIG})")
     parser.add_argument("--history", metavar="FILE", type=Path, help="the history file, instead of the daemon's")
     return parser
@@ -44,7 +50,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str], now: float | None = None) -> int:
     """Run it. Returns the exit code; argparse raises SystemExit(2) for a wrong command line."""
-    options = make_parser().parse_args(list(arguments))
+    parser = make_parser()
+    options = parser.parse_args(list(arguments))
+    if options.predictions and options.plot is not None:
+        parser.error("--plot does not go with --predictions")
     now = time.time() if now is None else now
     try:
         since, until = _time(options, now)
@@ -56,6 +65,8 @@ def main(arguments: Sequence[str], now: float | None = None) -> int:
     if options.plot is not None and options.plot.suffix.lower() not in plot.KINDS:
         sys.stderr.write(f"{PROGRAM}: --plot: {options.plot} ends neither with .png nor with .svg\n")
         return WRONG
+    if options.predictions:
+        return _predictions(path, since, until, now, options.format)
     try:
         with reading(path) as connection:
             seen = reports.seen_until(connection, now)
@@ -67,6 +78,19 @@ def main(arguments: Sequence[str], now: float | None = None) -> int:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         return CANNOT
     sys.stdout.write(FORMATS[options.format](report))
+    sys.stdout.flush()
+    return 0
+
+
+def _predictions(path: Path, since: float, until: float, now: float, form: str) -> int:
+    """Those made in that time, beside what came. Returns the exit code."""
+    try:
+        with reading(path) as connection:
+            found = scores(connection, since, until, now)
+    except CannotRead as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return CANNOT
+    sys.stdout.write(prediction_words.FORMATS[form](found))
     sys.stdout.flush()
     return 0
 

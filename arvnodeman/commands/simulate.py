@@ -19,13 +19,16 @@ from arvnodeman.commands import simulate_advise, simulate_many
 from arvnodeman.commands.simulate_inputs import (
     Inputs,
     WrongInput,
+    history_in,
     loaded,
     read_inputs,
     whole_number,
 )
 from arvnodeman.commands.simulate_options import PROGRAM, make_parser
+from arvnodeman.commands.simulate_save import from_when, prediction_of
 from arvnodeman.commands.watching import INTERRUPTED, watched
 from arvnodeman.config import ConfigError, Settings
+from arvnodeman.history.predictions import CannotSave, save
 from arvnodeman.journal.reader import NoJournal
 from arvnodeman.journal.replay import replay, words
 from arvnodeman.manage.places import CONFIG
@@ -97,6 +100,8 @@ def _run(options: argparse.Namespace, player: Play) -> int:
         problems.append("--csv: it is for --sweep; --json is for all")
     if options.sbatch is not None and not options.sweep:
         problems.append("--sbatch: it is for --sweep")
+    if options.save is not None and (options.compare or options.sweep or options.advise):
+        problems.append("--save: it is for one configuration")
     how = replace(_how(options, _seeds(options), problems), csv=options.csv)
     if options.compare:
         return simulate_many.compare(options, how, player, problems)
@@ -107,7 +112,7 @@ def _run(options: argparse.Namespace, player: Play) -> int:
         return simulate_advise.advise(options, settings, how, player, problems)
     inputs = read_inputs(options, [settings] if settings is not None else [], problems)
     assert settings is not None  # else there are problems
-    return _one(inputs, settings, how, player)
+    return _one(inputs, settings, how, player, options)
 
 
 def _how(options: argparse.Namespace, seeds: int, problems: list[str]) -> simulate_many.How:
@@ -127,12 +132,13 @@ def _seeds(options: argparse.Namespace) -> int:
     return SEEDS.get(kind, 1)
 
 
-def _one(inputs: Inputs, settings: Settings, how: simulate_many.How, player: Play) -> int:
+def _one(inputs: Inputs, settings: Settings, how: simulate_many.How, player: Play, options: argparse.Namespace) -> int:
     """Raises WrongInput, CannotDraw."""
     try:
         point = inputs.point(settings, how.seed)
     except ConfigError as error:
         raise WrongInput(error.problems) from None
+    since = from_when(options, inputs.zone)
     with watched(f"{len(inputs.jobs):,} jobs") as watch:
         try:
             found = Trials(inputs.jobs, player).run(point, watch.tell, watch.stop)
@@ -143,7 +149,18 @@ def _one(inputs: Inputs, settings: Settings, how: simulate_many.How, player: Pla
     _write(forecast, inputs, how)
     if how.plot is not None:
         pictures.draw_forecast(replace(found, forecast=forecast), inputs.jobs, how.plot)
-    return INTERRUPTED if watch.interrupted else 0
+    if watch.interrupted:
+        return INTERRUPTED
+    if options.save is None:
+        return 0
+    try:
+        path = options.history or history_in(settings)
+        save(path, prediction_of(forecast, since, " ".join([settings.path, *options.changes])))
+    except CannotSave as error:
+        sys.stderr.write(f"{PROGRAM}: --save: {error}\n")
+        return CANNOT
+    sys.stderr.write(f"kept in {path}; report --predictions holds it against what comes\n")
+    return 0
 
 
 def _write(forecast: Forecast, inputs: Inputs, how: simulate_many.How) -> None:

@@ -17,8 +17,11 @@ from typing import TypeVar
 from arvnodeman.commands.simulate_options import FIGURES
 from arvnodeman.config import ConfigError, Settings, load
 from arvnodeman.config.assignments import Assignment, assignment
+from arvnodeman.fleet.messages import Poll
 from arvnodeman.history.dates import NoDate, moment
 from arvnodeman.history.reading import CannotRead
+from arvnodeman.history.schema import FILE_NAME
+from arvnodeman.manage.places import STATE_DIR
 from arvnodeman.traces.job import TracedJob
 from arvnodeman.traces.moments import NoZone, zone_of
 from arvnodeman.traces.reading import TraceOptions, read_trace
@@ -29,6 +32,7 @@ from arvnodeman.whatif.scenario import Assumed
 from arvnodeman.whatif.sizes import sizes_of
 
 Found = TypeVar("Found")
+HISTORY = "boots and losses of nodes, where enough of them was measured: as in {}"
 
 
 class WrongInput(Exception):
@@ -63,12 +67,17 @@ def read_inputs(options: argparse.Namespace, settings: Sequence[Settings], probl
     processors = _whole(options.processors, "--processors", problems)
     if not options.trace:
         problems.append("--trace: missing; required: a file with jobs; --print-sacct-command tells how to get one")
-    if not problems and options.history is not None:
-        assumed = _told(lambda: assumed_from_history(options.history, assumed), problems) or assumed
+    history, said = options.history, list[str]()
+    if not problems and history is not None:
+        polls = max((each.poll_time_of(Poll.RECORDS) for each in settings[:1]), default=0.0)
+        assumed = _told(lambda: assumed_from_history(history, assumed, polls), problems) or assumed
+    elif not problems and not options.no_history:
+        history, assumed, said = _own_history(settings, assumed)
     if problems:
         raise WrongInput(problems)
     cores = max((size.cores for each in settings for size in each.sizes), default=None)
-    how = TraceOptions(options.zone, frozenset(options.exclusive_partitions), processors or cores)
+    places = any(each.places for each in settings)
+    how = TraceOptions(options.zone, frozenset(options.exclusive_partitions), processors or cores, places)
     try:
         trace = read_trace(options.trace, how)
     except NoTrace as error:
@@ -76,11 +85,34 @@ def read_inputs(options: argparse.Namespace, settings: Sequence[Settings], probl
     jobs = tuple(job for job in trace.jobs if since <= job.submit < until)
     if not jobs:
         raise WrongInput([f"--from, --to: none of the {len(trace.jobs):,} jobs was submitted then"])
-    remarks = list(trace.remarks)
+    remarks = [*trace.remarks, *said]
     remarks += [f"cannot be read, and left out: {each}" for each in trace.unreadable]
     if left := len(trace.jobs) - len(jobs):
         remarks.append(f"jobs submitted before --from or from --to on, and left out: {left:,}")
-    return Inputs(jobs, tuple(remarks), assumed, zone, options.history)
+    return Inputs(jobs, tuple(remarks), assumed, zone, history)
+
+
+def history_in(settings: Settings) -> Path:
+    """Where the daemon with this configuration keeps its history."""
+    return Path(settings.daemon.state_dir or STATE_DIR) / FILE_NAME
+
+
+def _own_history(settings: Sequence[Settings], assumed: Assumed) -> tuple[Path | None, Assumed, list[str]]:
+    """The history of the first of these daemons that has one, what is assumed with it, and what is to be said."""
+    for each in settings:
+        path = history_in(each)
+        try:
+            if path.exists():
+                return (
+                    path,
+                    assumed_from_history(path, assumed, each.poll_time_of(Poll.RECORDS)),
+                    [HISTORY.format(path)],
+                )
+        except CannotRead as error:
+            return None, assumed, [f"boots and losses of nodes are as stated: {error}"]
+        except OSError:  # a folder that is not ours to look into
+            continue
+    return None, assumed, []
 
 
 def loaded(path: str, texts: Sequence[str], problems: list[str], option: str = "--set") -> Settings | None:
@@ -108,7 +140,7 @@ def _assumed(options: argparse.Namespace, problems: list[str]) -> Assumed:
         if text is None:
             continue
         if name == "quota":
-            number: float | int | None = _whole(text, option, problems)
+            number: float | int | None = _whole(text, option, problems, int(least))
         else:
             number = _number(text, option, least, most, problems)
         if number is not None:

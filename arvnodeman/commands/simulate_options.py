@@ -9,6 +9,7 @@ from pathlib import Path
 from arvnodeman.manage.places import CONFIG
 
 PROGRAM = "arvados-node-manager simulate"
+AS_TRACED = "as traced"  # --save without a date
 FIGURES = {
     "boot_seconds": ("boot", 0.0, math.inf, "from create to up, a fifth more or less (default 120)"),
     "boot_fails": ("boot_fails", 0.0, 1.0, "share of nodes that never come up (default 0)"),
@@ -63,6 +64,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_trace_options(parser)
     how = add_run_options(parser)
     how.add_argument("--csv", action="store_true", help="of a sweep, for spreadsheets")
+    how.add_argument(
+        "--save",
+        metavar="DATE",
+        nargs="?",
+        const=AS_TRACED,
+        help="keep what came of it in the history, for report --predictions: as told of the time of the trace, or of "
+        "as long a time from DATE on",
+    )
     slurm = parser.add_argument_group("a sweep as a job array of Slurm")
     slurm.add_argument(
         "--sbatch",
@@ -111,6 +120,14 @@ def add_trace_options(parser: argparse.ArgumentParser) -> None:
     )
     trace.add_argument("--processors", metavar="N", help="of a node, for SWF (default: those of the largest size)")
     cloud = parser.add_argument_group("the cloud, where the history does not tell it")
-    cloud.add_argument("--history", metavar="FILE", type=Path, help="a history file: boots and losses as measured")
+    history = cloud.add_mutually_exclusive_group()
+    history.add_argument(
+        "--history",
+        metavar="FILE",
+        type=Path,
+        help="a history file: boots and losses as measured (default: the one in the configured state directory, where "
+        "there is one)",
+    )
+    history.add_argument("--no-history", action="store_true", help="no history: as stated here")
     for name, (_, _, _, words) in FIGURES.items():
         cloud.add_argument(f"--{name.replace('_', '-')}", metavar="N", help=words)

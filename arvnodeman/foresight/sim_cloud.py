@@ -52,15 +52,15 @@ class SimTally:
 class SimCloud:
     """Nodes by id. The list is made anew only where it has changed, and is the same object else."""
 
-    def __init__(self, tally: SimTally, *, addresses: bool) -> None:
-        """`addresses`: nodes have some, and their tags tell their price."""
+    def __init__(self, tally: SimTally, *, addresses: bool, address: str = "") -> None:
+        """`addresses`: nodes have some, and their tags tell their price. `address`: all have this one, in the end."""
         self.nodes: dict[str, SimNode] = {}
         self.quota: int | None = None
         self.no_capacity: set[str] = set()
         self.full: set[str] = set()  # rungs at which nothing can be had, by their keys
         self.refused: set[str] = set()  # sizes that it does not make for us
         self._tally = tally
-        self._addresses = addresses
+        self._addresses, self.address = addresses, address
         self._by_token: dict[str, SimNode] = {}
         self._shown: dict[str, CloudNode] = {}
         self._list: tuple[CloudNode, ...] | None = ()
@@ -92,7 +92,7 @@ class SimCloud:
         fqdn = step.record.fqdn
         node = SimNode(
             identity, fqdn or "", step.size.id, step.token, now, step.record.uuid, step.ping_secret.reveal(), fqdn,
-            step.size.price, f"10.{identity}" if self._addresses else None, rung=rung,
+            step.size.price, f"10.{identity}" if self._addresses and not self.address else None, rung=rung,
             preemptible=step.size.preemptible,
         )  # fmt: skip
         self.nodes[identity] = self._by_token[node.token] = node
@@ -101,6 +101,12 @@ class SimCloud:
         self._tally.made[node.size] += 1
         self._tally.most_nodes = max(self._tally.most_nodes, len(self.nodes))
         return node
+
+    def addressed(self, node: SimNode) -> None:
+        """A node has got its address."""
+        if not node.gone:
+            node.address = self.address
+            self.changed(node)
 
     def changed(self, node: SimNode) -> None:
         """The list shows it differently from now on."""

@@ -9,6 +9,7 @@ import heapq
 
 from arvnodeman.fleet.messages import PrepareRecord, RecordPrepared
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure, Secret
+from arvnodeman.fleet.values.work import OUR_BOOT, drain_of, reason_for
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_room import SimName
@@ -31,8 +32,10 @@ class SimNames:
     """The records of Slurm alone. `skew`: the daemon's clock less Slurm's, in seconds. `heard`: so long a node counts
     as heard from just now; 0: each list that shows that its slurmd answers is another."""
 
-    def __init__(self, agenda: Agenda, slurm: SimSlurm) -> None:
+    def __init__(self, agenda: Agenda, slurm: SimSlurm, address: str = "") -> None:
+        """`address`: that slurm.conf gives all of them; '': one of its own to each."""
         self.skew = self.heard = 0.0
+        self.sets_aside = False  # a name is closed from an intent on, until its node's address is told
         self._agenda = agenda
         self._slurm = slurm
         self._comments: dict[str, str] = {}
@@ -44,7 +47,7 @@ class SimNames:
         self._again: dict[str, float] = {}  # when nodes are heard from again
         self._list: tuple[NodeRecord, ...] = ()
         for name in slurm.names.values():
-            name.address = name.name
+            name.address = address or name.name
 
     def daemon_started(self) -> None:
         """A new daemon remembers nobody."""
@@ -88,15 +91,21 @@ class SimNames:
         ours = mark is not None and mark.intent is not None and mark.intent.token == step.intent.token
         if not ours and not is_free(node, mark, REST, self._agenda.now + self.skew):
             raise RemoteFailure(RemoteError(ErrorKind.SLOTS, "it is not free any more"))
+        if self.sets_aside and not name.drain:  # so a node that registers has no jobs before Slurm knows where it is
+            name.down = True
+            self._slurm.drain(name.name, reason_for(OUR_BOOT, step.intent.token), self._agenda.now)
         self._note(name, mark_of_boot(step.intent))
         shown = self._shown(name)
         return RecordPrepared(record_of(shown, read_mark(shown.comment), None, free=False), Secret(""))
 
     def describe(self, uuid: str, node: CloudNode) -> None:
-        """The name is this node's, and is found at its address."""
+        """The name is this node's, and is found at its address: then it may have jobs."""
         name = self._slurm.names[uuid]
         if node.address is not None:
             name.address = node.address
+            drain = drain_of(name.reason) if self.sets_aside and name.drain else None
+            if drain is not None and (drain.kind == OUR_BOOT or drain.instance != node.report_id):
+                self._slurm.resume(name.name)
         self._note(name, mark_of_node(node.report_id))
         self._slurm.schedule()
 
@@ -161,6 +170,6 @@ class SimNames:
             base = "ALLOCATED"
         elif name.down:
             base = "DOWN" if name.slurmd_started is not None or name.reason else "UNKNOWN"
-        flags = _FLAGS[name.drain, self._slurm.answers(name)]
+        flags = _FLAGS[name.drain, self._slurm.answers(name) and not name.silent]
         comment = self._comments.get(name.name, "")
         return base, flags, name.address, name.slurmd_started, name.reason, name.reason_at, comment

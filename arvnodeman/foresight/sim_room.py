@@ -35,6 +35,7 @@ class SimName:
     free: Capacity | None = None  # what is left of that
     address: str = ""  # where Slurm looks for its node; '': nodes find it
     slurmd_started: float | None = None
+    silent: bool = False  # Slurm has not heard of its node since it was resumed
     reason_at: float | None = None
     kind: Kind | None = None  # under which it has room for a job
     level: tuple[int, int] = (0, 0)  # weight and free CPUs under which it has room, where names are shared

@@ -25,6 +25,8 @@ from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.sim_cloud import SimCloud, SimNode, SimTally
 from arvnodeman.loop.world import Listed
 
+RUNS = 0.2  # of a boot, until a node that gets its address late has one
+
 
 @dataclass(slots=True)
 class Nature:
@@ -43,14 +45,14 @@ class Fate(NamedTuple):
 
 
 class SimSite(ABC):
-    """A World, of which the cloud's half is here. `addresses`: nodes have some."""
+    """A World, of which the cloud's half is here. `addresses`: nodes have some; `address`: all have this one."""
 
-    def __init__(self, agenda: Agenda, rng: random.Random, *, addresses: bool) -> None:
+    def __init__(self, agenda: Agenda, rng: random.Random, *, addresses: bool, address: str = "") -> None:
         self.nature = Nature()
         self.skew = 0.0  # the daemon's clock less the site's
         self.tally = SimTally()
         self.killed_on_request: set[str] = set()  # cloud ids that an operator's kill may destroy while busy
-        self.clouds = SimCloud(self.tally, addresses=addresses)
+        self.clouds = SimCloud(self.tally, addresses=addresses, address=address)
         self._agenda = agenda
         self._rng = rng
         self._serial = 0
@@ -126,6 +128,8 @@ class SimSite(ABC):
             self._agenda.at(self._agenda.now + fate.up, lambda: self._boot_ends(node))
         if fate.vanishes is not None:
             self._agenda.at(self._agenda.now + fate.vanishes, lambda: self._die(node))
+        if self.clouds.address:
+            self._agenda.at(self._agenda.now + (fate.up or 0.0) * RUNS, lambda: self.clouds.addressed(node))
         shown = self.clouds.shown(node.id)
         assert shown is not None
         return shown

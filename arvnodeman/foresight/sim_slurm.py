@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.features import meets
@@ -36,6 +37,8 @@ class Rules:
     partitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by size: its nodes'; else all
     never: Mapping[str, str] = field(default_factory=dict)  # by QOS: jobs that never start, and why; '': it is not said
     threads: Mapping[str, int] = field(default_factory=dict)  # by size: CPUs of a core, of which jobs get whole ones
+    lines: Mapping[str, ProviderSize] = field(default_factory=dict)  # by size: as what slurm.conf has its names
+    heard: float = 0.0  # seconds after a resume until a node that answers has been asked and may have jobs
 
 
 class SimSlurm:
@@ -58,6 +61,7 @@ class SimSlurm:
         self.renewed: set[SimName] = set(self._by_number)  # have changed since their keeper looked at them
         self._ran = SimRunTimes()
         self.watch: Callable[[SimName], None] | None = None  # is told of each name that has changed
+        self.later: Callable[[float, Callable[[], None]], None] | None = None  # does something so many seconds later
 
     # ---- what it says ------------------------------------------------------------------------------------------------
 
@@ -74,7 +78,7 @@ class SimSlurm:
 
     def show(self, name: SimName) -> NodeWork:
         """A line of sinfo."""
-        answers, state = self.answers(name), name.state
+        answers, state = self.answers(name) and not name.silent, name.state
         if state == "idle" and answers and self._is_planned(name):
             state = "plnd"
         if name.has is None or not answers:  # the next node under the name may be of another size
@@ -147,6 +151,14 @@ class SimSlurm:
         name = self.name(hostname)
         name.drain, name.reason = False, ""
         name.down = name.node is None or not name.node.up
+        if self.rules.heard and self.later is not None and self.answers(name) and not name.silent:
+            name.silent = True
+            self.later(self.rules.heard, partial(self._heard, name))
+        self.changed(name)
+        self.schedule()
+
+    def _heard(self, name: SimName) -> None:
+        name.silent = False
         self.changed(name)
         self.schedule()
 
@@ -293,7 +305,7 @@ class SimSlurm:
             return False
         if shape.size is not None:
             return f"instancetype={shape.size}" in features
-        size = self.sizes[identity]
+        size = self.rules.lines.get(identity) or self.sizes[identity]
         has = self.rules.gres.get(identity, ())
         return size.cores >= shape.cores and size.ram >= shape.ram and has_gres(has, shape.gres)
 
@@ -314,4 +326,5 @@ class SimSlurm:
 
     def _takes_jobs(self, name: SimName) -> Kind | None:
         """As which a name takes jobs, if it has room for them; None: it takes none."""
-        return None if name.down or name.drain or not self.answers(name) else self._kind(name)
+        closed = name.down or name.drain or name.silent or not self.answers(name)
+        return None if closed else self._kind(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from arvnodeman.fleet.messages import (
     CancelJob,
@@ -62,14 +62,16 @@ class SimulatedSite(SimSite):
         names: bool = False,
         share: bool = False,
         offers: tuple[ProviderSize, ...] | None = None,
+        address: str = "",
     ) -> None:
         """`sizes`: of nodes, by the name of their section. `share`: several jobs may be on a node. `offers`: what the
-        provider lists, where it has other names for them."""
-        super().__init__(agenda, rng, addresses=names)
+        provider lists, where it has other names for them. `address`: of all nodes and names, where it is one."""
+        super().__init__(agenda, rng, addresses=names, address=address)
         self.jobs: dict[str, SimJob] = {}
         self.slurms = SimSlurm(sizes, slots, self._job_started, share=share)
+        self.slurms.later = self._later
         self._offers = sizes if offers is None else offers
-        self._names = SimNames(agenda, self.slurms) if names else None
+        self._names = SimNames(agenda, self.slurms, address) if names else None
         self.keeper: SimKeeper = self._names or SimRecords(agenda, self.clouds, self.tally, slots, self._halt)
         self._observed: dict[str, float] = {}  # when Slurm was last asked about a node, by hostname
 
@@ -133,6 +135,9 @@ class SimulatedSite(SimSite):
                 pass  # what nobody sees
         return None
 
+    def _later(self, seconds: float, do: Callable[[], None]) -> None:
+        self._agenda.at(self._agenda.now + seconds, do)
+
     # ---- nodes -------------------------------------------------------------------------------------------------------
 
     def _boot_ends(self, node: SimNode) -> None:
@@ -179,6 +184,13 @@ class SimulatedSite(SimSite):
     def _seen_changed(self, node: SimNode) -> None:
         if node.hostname:
             self.slurms.changed(self.slurms.names[node.hostname])
+
+    def resumes_as_slurm_does(self, heard: float) -> None:
+        """A name is closed from the intent to boot under it on, until its node's address is told; and a node that
+        answers has jobs so many seconds after its resume."""
+        self.slurms.rules.heard = heard
+        if self._names is not None:
+            self._names.sets_aside = True
 
     def hears_every(self, seconds: float) -> None:
         """How often a node makes contact."""

@@ -11,9 +11,14 @@ import sqlite3
 from pathlib import Path
 
 FILE_NAME = "history.sqlite"
-FIRST_VERSION, VERSION = 1, 2
+FIRST_VERSION, VERSION = 1, 3
 APPLICATION = 0x414E4D48  # "ANMH", by which other programs' files are told apart
 
+PREDICTIONS = (
+    # What `simulate --save` told of a time, to be held against what came.
+    """CREATE TABLE prediction (made REAL NOT NULL, since REAL NOT NULL, until REAL NOT NULL, config TEXT NOT NULL,
+       jobs INTEGER NOT NULL, node_hours REAL NOT NULL, cost REAL NOT NULL, mean_wait REAL NOT NULL)""",
+)
 TABLES = (
     # Nodes, a row for each at one price: when it began and ended (NULL: not yet), and how; of one with a rung its key,
     # what it would cost on demand, and for how many seconds it had worked without a break when it was gone.
@@ -42,6 +47,7 @@ TABLES = (
        PRIMARY KEY (at, size)) WITHOUT ROWID""",
     "CREATE TABLE decision (at REAL NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, words TEXT NOT NULL)",
     "CREATE INDEX decision_at ON decision (at)",
+    *PREDICTIONS,
 )
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -49,7 +55,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE life ADD COLUMN rung TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE life ADD COLUMN on_demand REAL NOT NULL DEFAULT 0",
         "ALTER TABLE life ADD COLUMN lost REAL NOT NULL DEFAULT 0",
-    )
+    ),
+    2: PREDICTIONS,
 }
 """What turns a file of this version into one of the next. A step adds tables, or columns with a default, and changes
 nothing that is there: a build that is older than the file goes on reading and writing it, so that neither an upgrade
@@ -57,7 +64,8 @@ nor a way back sets a site's costs aside. VERSION goes up by one with each, and 
 
 LIFE = "id, began, ended, how, name, hostname, size, price, preemptible, follows, rung, on_demand, lost"
 SAMPLE = "at, booting, unpaired, idle, busy, other, queue, capacity, price"
-"""The columns of two tables by name: a newer build may have added some behind them."""
+PREDICTION = "made, since, until, config, jobs, node_hours, cost, mean_wait"
+"""The columns of some tables by name: a newer build may have added some behind them."""
 
 INSERT = {
     "life": f"INSERT OR REPLACE INTO life ({LIFE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 (names of our own)
@@ -75,11 +83,12 @@ INSERT = {
     "waits no more": "DELETE FROM waiting WHERE job = ?",
     "price": "INSERT OR REPLACE INTO price (at, size, price) VALUES (?, ?, ?)",
     "decision": "INSERT INTO decision (at, kind, subject, words) VALUES (?, ?, ?, ?)",
+    "prediction": f"INSERT INTO prediction ({PREDICTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
 }
 
 # What is pruned: by which moment, and how many rows there may be at most, however young they are.
 AGES = {"life": "ended", "sample": "at", "usage": "at", "tally": "at", "wait": "at", "price": "at", "decision": "at"}
-AGES["waiting"] = "since"
+AGES |= {"waiting": "since", "prediction": "until"}
 MOST_ROWS = {
     "life": 1_000_000,
     "sample": 500_000,
@@ -89,6 +98,7 @@ MOST_ROWS = {
     "price": 100_000,
     "decision": 250_000,
     "waiting": 200_000,
+    "prediction": 10_000,
 }
 
 Row = tuple[str, tuple[object, ...]]  # a key of INSERT, and the values

@@ -12,6 +12,7 @@ import importlib.util
 import math
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from typing import Any, TextIO
 from arvnodeman.history.schema import FILE_NAME as HISTORY
 from arvnodeman.sandbox.demo_end import completed_runs, sum_up, sum_up_ec2
 from arvnodeman.sandbox.demo_stream import CALM_SPEED, CAP, NODES, FrontDoor, JobStream
+from arvnodeman.sandbox.demo_trace import FILE_NAME as TRACE
+from arvnodeman.sandbox.demo_trace import trace_of
 from arvnodeman.sandbox.ec2_moto import MISSING as MOTO_MISSING
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, missing
@@ -206,7 +209,7 @@ def _play(site: SiteProcess, folder: Path, log_path: Path, plan: DemoPlan, out: 
     most = NODES if plan.open_ended else max(6, plan.jobs * 3 // 10)
     config = site.write_config(
         folder / "nodemanager.cfg",
-        {"Manage": door.options, "Daemon": {"state_dir": folder / "state"}},
+        {"Manage": door.options, "Daemon": {"state_dir": folder / "state"}, **_figures(site)},
         max_nodes=min(most, site.address.slots),
         max_total_price=CAP if plan.open_ended else 0,
     )
@@ -231,6 +234,9 @@ def _play(site: SiteProcess, folder: Path, log_path: Path, plan: DemoPlan, out: 
         if ended is None:
             _stop(daemon)
     runs = completed_runs(slurm_folder) if slurm_folder is not None else None
+    if plan.keep and slurm_folder is not None:
+        (folder / TRACE).write_text(trace_of(slurm_folder, site.state("jobs")["job_list"]), encoding="utf-8")
+        shutil.copy(slurm_folder / "log" / "slurmctld.log", folder)
     places = plan.records == PLACES
     code = sum_up(site.verdict(), site.state(), ended, out, log_path, runs, places=places)
     return max(code, sum_up_ec2(site.get("ec2"), out) if site.address.cloud else 0)
@@ -259,10 +265,21 @@ def _program() -> str:
     )
 
 
+def _figures(site: SiteProcess) -> dict[str, dict[str, object]]:
+    """What the sandbox's cloud says of its sizes, for `simulate`, which asks no cloud."""
+    if site.address.cloud:
+        return {}
+    return {f"Size {size.id}": {"ram": size.ram, "price": size.price} for size in site.address.sizes}
+
+
 def _kept(folder: Path) -> str:
     """What may be looked at afterwards."""
     history = shlex.quote(str(folder / "state" / HISTORY))
-    return f"Its files are in {folder}. What it cost: {_program()} report --since today --history {history}\n"
+    text = f"Its files are in {folder}. What it cost: {_program()} report --since today --history {history}\n"
+    if (folder / TRACE).exists():
+        config, trace = (shlex.quote(str(folder / name)) for name in ("nodemanager.cfg", TRACE))
+        text += f"Its jobs, played: {_program()} simulate --config {config} --trace {trace} --history {history}\n"
+    return text
 
 
 def _farewell(verdict: Mapping[str, Any]) -> str:

@@ -210,7 +210,7 @@ class PrivateSlurm:
         self._ask(do="start", name=name, argv=[path, *arguments], env=self._daemon_environment(), log=log)
 
     def _daemon_environment(self) -> dict[str, str]:
-        return {**self.environment(), "LC_ALL": "C.UTF-8"}
+        return {**self.environment(), "LC_ALL": "C.UTF-8", "TZ": "UTC"}  # its files tell times without a zone
 
     def _ask(self, **request: object) -> Mapping[str, Any]:
         ward = self._ward

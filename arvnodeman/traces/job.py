@@ -40,6 +40,7 @@ class JobEnding(StrEnum):
 
 
 REQUEUED_WITHIN = 86_400.0  # seconds from the end of a run
+_NODE_FAILED = frozenset({JobEnding.NODE_FAIL, JobEnding.BOOT_FAIL})
 _CUT = frozenset({JobEnding.NODE_FAIL, JobEnding.BOOT_FAIL, JobEnding.PREEMPTED, JobEnding.REQUEUED})
 
 
@@ -100,11 +101,12 @@ def until(job: TracedJob, last: float) -> TracedJob:
     return job._replace(seconds=max(0.0, last - job.begin), at_least=True)
 
 
-def joined(runs: Sequence[TracedJob]) -> TracedJob:
+def joined(runs: Sequence[TracedJob], *, placed: bool = False) -> TracedJob:
     """The job that these runs make, in their order, each a job of one run.
 
     It is submitted and begins with its first run, ends with its last, and asked for what its last run did. Its length
-    is that of the last run that something of its own ended, else of its longest one.
+    is that of the last run that something of its own ended, else of its longest one. `placed`: runs whose node failed
+    may only have waited for it, and it begins with its first other one.
     """
     runs = _resized(runs)
     first, last = runs[0], runs[-1]
@@ -115,6 +117,8 @@ def joined(runs: Sequence[TracedJob]) -> TracedJob:
     whole = [run for run in begun if not run.ending.is_cut]
     length = whole[-1] if whole else max(begun, key=lambda run: run.seconds or 0.0, default=None)
     began = [run.begin for run in runs if run.begin is not None]
+    if placed:
+        began = [run.begin for run in runs if run.begin is not None and run.ending not in _NODE_FAILED] or began[-1:]
     return last._replace(
         submit=first.submit,
         ending=JobEnding.PENDING if waits else last.ending,

@@ -36,6 +36,7 @@ class TraceOptions:
     zone: str = ""  # of times that name none, by the tz database; '': this machine's
     exclusive_partitions: frozenset[str] = frozenset()  # whose jobs have their nodes to themselves
     processors: int | None = None  # of a node, for SWF; None: as its header says
+    placed: bool = False  # Slurm placed jobs on nodes that were to be booted: a run may end before it has begun
 
 
 AS_IT_SAYS = TraceOptions()
@@ -54,7 +55,7 @@ def read_trace(paths: Path | Sequence[Path], options: TraceOptions = AS_IT_SAYS)
         moments = Moments(zone_of(options.zone))
     except NoZone as error:
         raise NoTrace(str(error)) from None
-    intake = Intake()
+    intake = Intake(placed=options.placed)
     kinds = [_Reading(intake, moments, options).read(path) for path in _listed(paths)]
     if moments.local:
         where = options.zone or "this machine's zone"

@@ -83,7 +83,9 @@ class Trace:
 class Intake:
     """Takes in what readers find, run by run, over all files of a trace."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, placed: bool = False) -> None:
+        """`placed`: Slurm places jobs on nodes that are to be booted, and a run may end before it has begun."""
+        self._placed = placed
         self._jobs: dict[str, TracedJob | list[TracedJob]] = {}
         self._path = Path()
         self._records = self._bad = 0  # of this file
@@ -160,7 +162,7 @@ class Intake:
             chains = requeues_of(runs)
             total["number again"] += len(chains) - 1
             for chain in chains:
-                job = until(joined(chain), last)
+                job = until(joined(chain, placed=self._placed), last)
                 endings[job.ending] += 1
                 total["requeued"] += job.requeues > 0
                 total["never began"] += not job.ran and not job.ending.is_open

@@ -45,7 +45,7 @@ class Fates:
 
     def _boot(self, size: str, chance: float) -> float:
         """Seconds from create to up."""
-        measured = self._assumed.boots.get(size)
+        measured = self._assumed.boots.get(size) or self._assumed.all_boots
         if measured:
             return measured[int(chance * len(measured))]
         return self._assumed.boot * (0.8 + 0.4 * chance)

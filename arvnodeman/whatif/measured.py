@@ -31,17 +31,24 @@ class _Boots:
     failed: int = 0
 
 
-def assumed_from_history(path: Path, stated: Assumed | None = None) -> Assumed:
-    """What is stated, with what was measured in place of it where there is enough of it. Raises CannotRead."""
+def assumed_from_history(path: Path, stated: Assumed | None = None, polls: float = 0.0) -> Assumed:
+    """What is stated, with what was measured in place of it where there is enough of it. `polls`: seconds between two
+    looks at nodes: one that is up is seen to be half of that later, on average. Raises CannotRead."""
     stated = stated if stated is not None else Assumed()
     with reading(path) as connection:
         boots = _boots(connection)
         dies, reclaims = _losses(connection)
+    for each in boots.values():
+        each.took = [max(0.0, took - polls / 2) for took in each.took]
+    took = sorted(took for each in boots.values() for took in each.took)
+    failed = sum(each.failed for each in boots.values())
     enough = {size: each for size, each in boots.items() if len(each.took) >= FEWEST}
     tried = {size: each for size, each in boots.items() if len(each.took) + each.failed >= FEWEST}
     return replace(
         stated,
         boots={**stated.boots, **{size: tuple(sorted(each.took)) for size, each in enough.items()}},
+        all_boots=tuple(took) if len(took) >= FEWEST else stated.all_boots,
+        boot_fails=failed / (len(took) + failed) if len(took) + failed >= FEWEST else stated.boot_fails,
         fails={
             **stated.fails,
             **{size: each.failed / (len(each.took) + each.failed) for size, each in tried.items()},

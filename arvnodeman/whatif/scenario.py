@@ -16,6 +16,7 @@ class Assumed:
 
     boot: float = 120.0  # from create to up, a fifth more or less, of sizes of which nothing was measured
     boots: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # by size: as measured, in order
+    all_boots: tuple[float, ...] = ()  # of all sizes together, for those of which too few were measured
     boot_fails: float = 0.0  # a node never comes up
     fails: Mapping[str, float] = field(default_factory=dict)  # by size, as measured
     dies: float = 0.0  # deaths of a node in an hour of its life

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from arvnodeman.config import Settings
@@ -22,6 +23,8 @@ from arvnodeman.whatif.scenario import Scenario
 
 UNHEARD = 0.25  # of `node_stale_after`: between two signs of life of a node, as nobody acts upon that it is well
 LONGEST_UNHEARD = 600.0  # seconds; of records, in which stands when a node that is gone was heard from last
+HEARD = 6.0  # seconds from a resume until slurmctld has asked the node that answers; 1 to 11 as measured
+DEMO = "127.0.0.1"  # of all nodes and names of a demo on a real Slurm
 
 
 class Telling:
@@ -86,17 +89,22 @@ class PlayedSite(KeepsBooks, SimulatedSite):
 
     def __init__(self, agenda: Agenda, scenario: Scenario, table: SizeTable, telling: Telling, names: int) -> None:
         settings, sizes = scenario.settings, table.cheapest_first
+        shares = any(job.shape.takes is not None for job in scenario.jobs)
         super().__init__(
             agenda,
             tuple(map(as_shown, sizes)),
             dice(scenario.seed, "site"),
             slots=names,
             names=not keeps_records(settings),
-            share=settings.shares,
+            share=shares,
             offers=scenario.sizes,
+            address=DEMO if settings.cloud.provider == "sandbox" else "",
         )
+        self.resumes_as_slurm_does(HEARD)
         self.slurms.rules.gres = {size.id: size.gres for size in sizes}
         self.slurms.rules.partitions = {size.id: size.partitions for size in sizes}
+        if not shares:
+            self.slurms.rules.lines = declared(settings, sizes)
         self.slurms.watch = self._looks
         self.clouds.quota = scenario.assumed.quota
         heard = UNHEARD * settings.daemon.node_stale_after
@@ -167,6 +175,19 @@ def keeps_records(settings: Settings) -> bool:
     """Does an API server keep the node records? Else Slurm's names are these."""
     arvados = settings.arvados
     return bool(arvados.host) and arvados.node_records in ("auto", "arvados")
+
+
+def declared(settings: Settings, sizes: Sequence[NodeSize]) -> dict[str, ProviderSize]:
+    """As what slurm.conf declares the names that nodes of a size get: where several sizes may get a name, as the
+    largest of them, whichever node has registered under it."""
+    own = {section.id for section in settings.sizes if section.node_names}
+    found = {}
+    for size in sizes:
+        if size.id not in own:
+            alike = [each for each in sizes if each.id not in own and set(each.partitions) == set(size.partitions)]
+            cores, ram = max(each.cores for each in alike), max(each.ram or math.inf for each in alike)
+            found[size.id] = replace(as_shown(size), cores=cores, ram=ram)
+    return found
 
 
 def as_shown(size: NodeSize) -> ProviderSize:

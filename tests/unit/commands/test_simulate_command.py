@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,6 +20,9 @@ from plain_play import DEATH, FAULT, SLOW, plain_play
 from simulated_jobs import CONFIG, write_config, write_trace
 
 from arvnodeman.commands import check_config, simulate
+from arvnodeman.history import schema
+from arvnodeman.history.predictions import scores
+from arvnodeman.history.reading import reading
 from arvnodeman.whatif.scenario import Scenario
 from arvnodeman.whatif.workers import Workers
 
@@ -93,7 +97,7 @@ def test_options_are_set(simulate: Simulate) -> None:
 def test_all_mistakes_are_told_at_once(simulate: Simulate) -> None:
     told = simulate(
         *("--config", "a.cfg", "--set", "[Daemon] max_node = 3", "--set", "[Daemon] min_nodes = many", "--set", "x"),
-        *("--boot-fails", "2", "--quota", "0", "--boot-seconds", "inf", "--reclaims", "x", "--seed", "-1"),
+        *("--boot-fails", "2", "--quota", "-1", "--boot-seconds", "inf", "--reclaims", "x", "--seed", "-1"),
         *("--from", "soon", "--zone", "Mars", "--plot", "a.pdf", "--csv", "--processes", "0"),
     )
     assert (told.code, told.out) == (2, "")
@@ -108,7 +112,7 @@ def test_all_mistakes_are_told_at_once(simulate: Simulate) -> None:
         "--boot-seconds: 'inf'; allowed: a number, at least 0",
         "--boot-fails: '2'; allowed: a number, 0 to 1",
         "--reclaims: 'x'; allowed: a number, at least 0",
-        "--quota: '0'; allowed: a whole number, at least 1",
+        "--quota: '-1'; allowed: a whole number, at least 0",
         "--zone: 'Mars' is no time zone; allowed are UTC, Europe/Berlin and the like",
         "--from: 'soon' is no date; allowed: YYYY-MM-DD, YYYY-MM-DDTHH:MM, 30min, 12h, 7d or 4w ago, today, yesterday, "
         "this-month, last-month or now",
@@ -433,3 +437,112 @@ def until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < end, "it does not come"
         time.sleep(0.05)
+
+
+# ---- the history -----------------------------------------------------------------------------------------------------
+
+
+def history(path: Path, boots: int = 6) -> Path:
+    """Of nodes that each booted for 40 s, one after the other."""
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        schema.create(connection)
+        for number in range(1, boots + 1):
+            row = (
+                f"i{number}",
+                1000.0 * number,
+                1000.0 * number + 900,
+                "destroyed",
+                "n",
+                "h",
+                "m4",
+                0.1,
+                0,
+                0,
+                "",
+                0,
+                0,
+            )
+            connection.execute(schema.INSERT["life"], row)
+        for at in range(0, 1000 * (boots + 2), 20):
+            spent = 20.0 if 0 < at % 1000 <= 40 and at > 1000 else 0.0
+            connection.execute(schema.INSERT["usage"], (at, "m4", spent, 0, 0, 0, 0))
+    connection.close()
+    return path
+
+
+class Seen:
+    """Plays as `plain_play`, and keeps what is assumed."""
+
+    def __init__(self) -> None:
+        self.scenarios: list[Scenario] = []
+
+    def __call__(self, scenario: Scenario, **more: Any) -> Any:
+        self.scenarios.append(scenario)
+        return plain_play(scenario, **more)
+
+
+def with_state(folder: Path) -> Path:
+    """a.cfg has a state directory from now on."""
+    path = folder / "a.cfg"
+    path.write_text(path.read_text().replace("[Daemon]\n", f"[Daemon]\nstate_dir = {folder / 'state'}\n"))
+    (folder / "state").mkdir()
+    return folder / "state" / schema.FILE_NAME
+
+
+def test_the_history_of_the_configured_daemon_is_used_and_named(simulate: Simulate, folder: Path) -> None:
+    path, seen = history(with_state(folder)), Seen()
+    told = simulate("--config", "a.cfg", player=seen)
+    assert f"measured: as in {path}\n" in told.out
+    assert seen.scenarios[0].assumed.boots == {"m4": seen.scenarios[0].assumed.all_boots}
+    told = simulate("--config", "a.cfg", "--no-history", player=seen)
+    assert str(path) not in told.out
+    assert seen.scenarios[1].assumed.boots == {}
+
+
+def test_a_history_that_cannot_be_read_is_said_and_left_out(simulate: Simulate, folder: Path) -> None:
+    with_state(folder).write_text("hello " * 1000)
+    told = simulate("--config", "a.cfg")
+    assert told.code == 0
+    assert "* boots and losses of nodes are as stated: " in told.out
+
+
+def test_a_cloud_that_lets_no_node_be_can_be_asked_for(simulate: Simulate) -> None:
+    seen = Seen()
+    assert simulate("--config", "a.cfg", "--quota", "0", player=seen).code == 0
+    assert seen.scenarios[0].assumed.quota == 0
+
+
+def test_save_keeps_what_came_of_it_for_the_time_of_the_trace(simulate: Simulate, folder: Path) -> None:
+    path = history(with_state(folder))
+    told = simulate("--config", "a.cfg", "--set", "[Daemon] max_nodes = 3", "--json", "--save")
+    assert (told.code, told.err) == (0, f"kept in {path}; report --predictions holds it against what comes\n")
+    shown = json.loads(told.out)
+    with reading(path) as connection:
+        (score,) = scores(connection, 0, time.time() + 1, time.time())
+    kept = score.prediction
+    assert (kept.since, kept.until) == (shown["began"], shown["ended"])
+    assert (kept.jobs, kept.cost, kept.mean_wait) == (12, shown["cost"], shown["waits"]["mean"])
+    assert kept.node_hours == pytest.approx(sum(shown["node_hours"].values()))
+    assert kept.config == f"{folder / 'a.cfg'} [Daemon] max_nodes = 3" or kept.config.startswith("a.cfg ")
+
+
+def test_save_with_a_date_is_of_a_time_as_long_from_then_on(simulate: Simulate, folder: Path) -> None:
+    path = history(folder / "copy.sqlite")
+    told = simulate("--config", "a.cfg", "--json", "--history", str(path), "--save", "2026-01-01", "--zone", "UTC")
+    shown = json.loads(told.out)
+    with reading(path) as connection:
+        (score,) = scores(connection, 0, time.time() + 1, time.time())
+    assert score.prediction.since == 1_767_225_600
+    assert score.hours == pytest.approx((shown["ended"] - shown["began"]) / 3600)
+
+
+def test_save_wants_one_configuration_a_date_and_a_history(simulate: Simulate, folder: Path) -> None:
+    told = simulate("--sweep", "[Daemon] max_nodes = 1,2", "--config", "a.cfg", "--save")
+    assert (told.code, told.errors) == (2, ["--save: it is for one configuration"])
+    told = simulate("--config", "a.cfg", "--save", "soon")
+    assert (told.code, told.out, len(told.errors)) == (2, "", 1)
+    with_state(folder)
+    told = simulate("--config", "a.cfg", "--save")
+    assert told.code == 1
+    assert told.errors[0].startswith(f"--save: {folder / 'state'}")
+    assert told.out.startswith("From ")

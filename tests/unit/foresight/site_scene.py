@@ -40,11 +40,12 @@ class Scene:
         slots: int = 8,
         offers: tuple[ProviderSize, ...] = OFFERS,
         share: bool = False,
+        address: str = "",
     ) -> None:
         self.agenda = Agenda(1e9)
         self.site = SimulatedSite(
-            self.agenda, offers, random.Random(1), slots=slots, names=names, share=share
-        )  # fmt: skip
+            self.agenda, offers, random.Random(1), slots=slots, names=names, share=share, address=address
+        )
         self.offers = offers
         self.token = 0
 

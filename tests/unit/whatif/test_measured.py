@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from arvnodeman.fleet.values.model import NodeSize
 from arvnodeman.history import schema
+from arvnodeman.whatif.chance import Fates
 from arvnodeman.whatif.measured import assumed_from_history
 from arvnodeman.whatif.scenario import Assumed
 
@@ -21,8 +23,8 @@ def history(folder: Path, lives: Sequence[tuple[float, float, float | None]], ho
     with sqlite3.connect(path, isolation_level=None) as connection:
         schema.create(connection)
         for number, (began, _, ended) in enumerate(lives):
-            row = (f"i{number}", began, ended, how if ended is not None else "", "n", "h", "small", 0.1, 0, 0)
-            connection.execute(f"INSERT INTO life ({schema.LIFE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            row = (f"i{number}", began, ended, how if ended is not None else "", "n", "h", "small", 0.1, 0, 0, "", 0, 0)
+            connection.execute(schema.INSERT["life"], row)
         last = max(began + boot for began, boot, _ in lives) + 10 * STEP
         for at in range(0, int(last), STEP):
             spent = 0.0
@@ -66,3 +68,22 @@ def test_too_few_boots_leave_what_is_stated(tmp_path: Path) -> None:
 def test_nodes_that_vanish_are_deaths(tmp_path: Path) -> None:
     lives = [(0.0, 100.0, 36_000.0), (0.0, 100.0, 36_000.0)]
     assert assumed_from_history(history(tmp_path, lives, how="gone")).dies == pytest.approx(2 / 20)
+
+
+def test_a_size_of_which_too_few_came_up_boots_as_all_do(tmp_path: Path) -> None:
+    lives = [(1000.0 * number, 100.0, 1000.0 * number + 900) for number in range(1, 7)]
+    lives += [(20_000.0, 1800.0, 21_800.0), (30_000.0, 1800.0, 31_800.0)]
+    found = assumed_from_history(history(tmp_path, lives))
+    assert found.all_boots == pytest.approx([100.0] * 6, abs=0.2)
+    assert found.boot_fails == pytest.approx(2 / 8)
+    fates = Fates(found, seed=1)
+    sizes = (NodeSize("other", "t", "t", "t", 1, 1.0, 1.0, 1.0, 0.1),) * 50
+    ups = [fates.of(size).up for size in sizes]
+    assert {round(up) for up in ups if up is not None} == {100}
+    assert 0 < ups.count(None) < 30
+
+
+def test_a_node_is_seen_up_half_a_poll_late_on_average(tmp_path: Path) -> None:
+    lives = [(1000.0 * number, 100.0, 1000.0 * number + 900) for number in range(1, 7)]
+    found = assumed_from_history(history(tmp_path, lives), polls=60.0)
+    assert found.boots["small"] == pytest.approx([70.0] * 6, abs=0.2)
