@@ -195,7 +195,7 @@ def demo(plan: DemoPlan, out: TextIO | None = None) -> int:
             ) as site:
                 code = _play(site, folder, log_path, plan, stream, interrupted)
             if plan.keep:
-                stream.write(_kept(folder))
+                stream.write(_kept(folder, site))
             return code
         except (SiteFailed, OSError) as error:
             if isinstance(error, BrokenPipeError):
@@ -272,13 +272,15 @@ def _figures(site: SiteProcess) -> dict[str, dict[str, object]]:
     return {f"Size {size.id}": {"ram": size.ram, "price": size.price} for size in site.address.sizes}
 
 
-def _kept(folder: Path) -> str:
+def _kept(folder: Path, site: SiteProcess) -> str:
     """What may be looked at afterwards."""
     history = shlex.quote(str(folder / "state" / HISTORY))
     text = f"Its files are in {folder}. What it cost: {_program()} report --since today --history {history}\n"
     if (folder / TRACE).exists():
         config, trace = (shlex.quote(str(folder / name)) for name in ("nodemanager.cfg", TRACE))
-        text += f"Its jobs, played: {_program()} simulate --config {config} --trace {trace} --history {history}\n"
+        boot = sum(size.boot for size in site.address.sizes) / len(site.address.sizes) / site.address.speed
+        files = f"--config {config} --trace {trace} --history {history}"
+        text += f"Its jobs, played: {_program()} simulate {files} --boot-seconds {boot:.1f}\n"
     return text
 
 
