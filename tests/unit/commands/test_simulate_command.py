@@ -491,10 +491,10 @@ def with_state(folder: Path) -> Path:
 
 def test_the_history_of_the_configured_daemon_is_used_and_named(simulate: Simulate, folder: Path) -> None:
     path, seen = history(with_state(folder)), Seen()
-    told = simulate("--config", "a.cfg", player=seen)
-    assert f"measured: as in {path}\n" in told.out
+    told = simulate("--config", "a.cfg", "--json", player=seen)
+    assert any(remark.endswith(f"measured: as in {path}") for remark in json.loads(told.out)["remarks"])
     assert seen.scenarios[0].assumed.boots == {"m4": seen.scenarios[0].assumed.all_boots}
-    told = simulate("--config", "a.cfg", "--no-history", player=seen)
+    told = simulate("--config", "a.cfg", "--no-history", "--json", player=seen)
     assert str(path) not in told.out
     assert seen.scenarios[1].assumed.boots == {}
 
