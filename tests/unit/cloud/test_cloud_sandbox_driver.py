@@ -573,7 +573,7 @@ def test_an_option_that_the_cloud_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         make_driver(settings_in(tmp_path, text, url="http://127.0.0.1:1", key=KEY))
     (line,) = caught.value.problems
-    assert line.endswith("[Cloud Create] image_id: this cloud has no such option; allowed: ping_host, tag_*")
+    assert line.endswith("[Cloud Create] image_id: this cloud has no such option; allowed: ping_host, zones, tag_*")
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/cloud", "/cloud/"])
