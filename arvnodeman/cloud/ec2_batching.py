@@ -146,7 +146,7 @@ class BatchingDriver(LibcloudDriver):
 
     def _next_batch(self, wishes: Sequence[NodeWish]) -> Batch:
         """As many of the first of these as one request may ask for. Raises what libcloud raises, and RemoteFailure."""
-        count = self._limiter.nodes.of(min(len(wishes), self._most))
+        reserved = count = self._limiter.nodes.of(min(len(wishes), self._most))
         while count > 1:
             some = wishes[:count]
             members = [Member(wish.token, self.name_of(wish.record)) for wish in some]
@@ -162,7 +162,9 @@ class BatchingDriver(LibcloudDriver):
                 _log.debug("%d nodes cannot share their user data: %s", count, cannot)
                 count -= max(1, count // 8)
                 continue
+            self._limiter.nodes.give_back(reserved - count)
             return Batch(tuple(some), self._batch_arguments(some, {**shared, **list_tags(members)}, text))
+        self._limiter.nodes.give_back(reserved - 1)
         return Batch((wishes[0],), {})
 
     def _reads(self, wishes: Sequence[NodeWish]) -> bool:
@@ -198,7 +200,7 @@ class BatchingDriver(LibcloudDriver):
                 made = self._answer_for(lambda: request, *batch.wishes)
                 nodes = self._by_index(made, batch)
         except RemoteFailure as failure:
-            told = self._paced_by_limiter(failure)
+            told = self._paced_by_limiter(failure) if count > 1 else failure
             return {wish.token: told for wish in wanted}
         places = {wish.token: index for index, wish in enumerate(batch.wishes)}
         return {wish.token: self._answer(nodes.get(places[wish.token]), wish, len(nodes), count) for wish in wanted}
@@ -206,11 +208,11 @@ class BatchingDriver(LibcloudDriver):
     def _paced_by_limiter(self, failure: RemoteFailure) -> RemoteFailure:
         """A refusal of many at once: they come back together as soon as the limiter lets another request go. Each with
         a back-off of its own would sleep for minutes, long after EC2 takes requests again."""
-        if failure.error.kind is not ErrorKind.THROTTLED or failure.error.retry_after is not None:
-            return failure
         bucket = self._limiter.buckets.get(Op.CREATE)
-        wait = 1.0 if bucket is None else max(1.0, 1 / bucket.rate)
-        return RemoteFailure(replace(failure.error, retry_after=wait))
+        error = failure.error
+        if bucket is None or error.kind is not ErrorKind.THROTTLED or error.retry_after is not None:
+            return failure
+        return RemoteFailure(replace(error, retry_after=max(1.0, 1 / bucket.rate)))
 
     @contextmanager
     def _open(self, batch: Batch, wanted: Sequence[NodeWish], *, anew: bool) -> Iterator[None]:

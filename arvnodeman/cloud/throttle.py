@@ -178,8 +178,8 @@ class RequestSize:
     """For how many nodes one create may ask. Many threads may use it.
 
     As many as are left of what the cloud documents (a bucket of nodes), one at least: of single nodes the bucket of
-    requests knows. A refusal may mean that others have used them up, so the next request is for half as many, and after
-    each that is taken for twice as many again.
+    requests knows. They count as used from then on: other operators ask meanwhile. A refusal may mean that others have
+    used them up, so the next request is for half as many, and after each that is taken for twice as many again.
     """
 
     def __init__(self, allowance: Allowance | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -192,24 +192,31 @@ class RequestSize:
         self._most = math.inf
 
     def of(self, wanted: int) -> int:
-        """How many of these nodes to ask for in one request now."""
+        """How many of these nodes to ask for in one request now; what is not asked for then is to be given back."""
         with self._lock:
             now = self._clock()
             if self._left < self._allowance.burst:
                 self._left += (now - self._filled_at) * self._allowance.rate
                 self._left = min(self._left, self._allowance.burst)
             self._filled_at = now
-            return max(1, int(min(wanted, self._left, self._most)))
+            granted = max(1, int(min(wanted, self._left, self._most)))
+            self._left = max(0.0, self._left - granted)
+            return granted
+
+    def give_back(self, nodes: int) -> None:
+        """So many are not asked for after all."""
+        with self._lock:
+            self._left = min(self._allowance.burst, self._left + nodes)
 
     def taken(self, nodes: int) -> None:
         """The cloud has taken a request for so many."""
         with self._lock:
-            self._left = max(0.0, self._left - nodes)
             if nodes >= self._most:
                 self._most *= 2
 
     def refused(self, nodes: int) -> None:
         """It has refused one, since there are too many: of requests, or of nodes."""
+        self.give_back(nodes)
         with self._lock:
             self._most = max(1, nodes // 2)
 

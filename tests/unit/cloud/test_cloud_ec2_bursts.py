@@ -17,6 +17,7 @@ from arvnodeman.cloud.ec2 import EC2Driver
 from arvnodeman.cloud.ec2_batch import BATCH_TAG, MOST, Member, list_tags, member_of, room_in_tags
 from arvnodeman.cloud.ec2_batching import nodes_at_once
 from arvnodeman.cloud.registry import nodes_at_once as at_once
+from arvnodeman.cloud.throttle import Limiter
 from arvnodeman.config import ConfigError
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteFailure, Secret
 from arvnodeman.sandbox.ec2_layer import Ec2Error
@@ -288,11 +289,20 @@ def test_a_refusal_is_that_of_each(peer: EC2Peer, error: str) -> None:
     assert len(moto().live()) == 3
 
 
-def test_those_of_a_throttled_request_come_back_as_soon_as_another_may_go(peer: EC2Peer) -> None:
+@pytest.mark.parametrize(
+    ("limit", "count", "waits"),
+    [(None, 3, [1.0, 1.0, 1.0]), (None, 1, [None]), (0.0, 3, [None, None, None])],
+    ids=["together", "one alone waits as ever", "without a limit each waits as ever"],
+)
+def test_those_of_a_throttled_request_come_back_as_soon_as_another_may_go(
+    peer: EC2Peer, limit: float | None, count: int, waits: list[float | None]
+) -> None:
     """EC2 sends no Retry-After: each would double its wait, up to minutes."""
+    driver = made(peer)
+    driver._limiter = Limiter.of(limit, EC2Driver.allowances)
     peer.fail(Verb.CREATE, "RequestLimitExceeded")
-    answers = made(peer).create_nodes(wishes(peer, 3))
-    assert [each.error.retry_after for each in answers if isinstance(each, RemoteFailure)] == [1.0] * 3
+    answers = driver.create_nodes(wishes(peer, count))
+    assert [each.error.retry_after for each in answers if isinstance(each, RemoteFailure)] == waits
 
 
 # ---- answers that are lost -------------------------------------------------------------------------------------------

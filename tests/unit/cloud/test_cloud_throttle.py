@@ -334,14 +334,16 @@ def test_many_threads_together_take_no_more_than_there_is(monkeypatch: pytest.Mo
 
 def test_a_request_asks_for_no_more_nodes_than_the_cloud_documents(clock: Clock) -> None:
     size = RequestSize(Allowance(250, 2), clock)
-    for left in (250, 150, 50):
+    for left in (250, 150, 50):  # other operators ask before the cloud has answered
         assert size.of(100) == min(100, left)
-        size.taken(min(100, left))
     assert size.of(100) == 1  # of single nodes the bucket of requests knows
     clock.now += 20
     assert size.of(100) == 40
     clock.now += 3600
     assert size.of(1000) == 250
+    size.give_back(30)
+    size.refused(220)  # of them the cloud has made none
+    assert size.of(1000) == 110  # half as many as were too many
 
 
 def test_after_a_refusal_half_as_many_are_asked_for_and_twice_as_many_after_each_that_is_taken(clock: Clock) -> None:
