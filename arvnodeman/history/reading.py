@@ -63,12 +63,24 @@ def _snapshot(path: Path) -> sqlite3.Connection:
         if schema.is_empty(connection):
             raise NotOurs("it is empty")
         version = schema.check(connection)
-        if version < schema.VERSION:
-            raise NotOurs(f"its version is {version}: the daemon brings it to {schema.VERSION} at its next start")
+        return connection if version >= schema.VERSION else _as_newest(connection, version)
     except BaseException:
         connection.close()
         raise
-    return connection
+
+
+def _as_newest(older: sqlite3.Connection, version: int) -> sqlite3.Connection:
+    """What an older build left, before a daemon of this one has brought it on: a copy of this version, which is gone
+    when it is closed. It is on the disk (SQLite's own temporary file) where it is too large for the cache."""
+    copy = sqlite3.connect("", isolation_level=None)
+    try:
+        older.backup(copy)
+        schema.migrate(copy, version)
+    except BaseException:
+        copy.close()
+        raise
+    older.close()
+    return copy
 
 
 def _text(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arvnodeman.fleet.messages import ERROR, INFO, Decided
+from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided
 from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeSize, RemoteError
 from arvnodeman.fleet.values.rungs import Purchase, Rung
@@ -33,9 +33,17 @@ class AtRung(Operation):
         """The cloud has no node for it at a rung."""
         level = ERROR if error.kind is ErrorKind.REFUSED else INFO
         hint = f" (look at {error.hint})" if error.hint else ""
-        text, size = "Create request failed at the rung %s of %s: %s%s", self.size.id
-        args = (rung.words, size, error.text, hint)
-        self.context.decide(Decided.BOOT_FAILED, size, text, *args, level=level, logger=self.logger)
+        text = "Create request failed at the rung %s of %s: %s%s"
+        self.tell_failed(text, rung.words, self.size.id, error.text, hint, level=level)
+
+    def tell_quota(self, error: RemoteError) -> None:
+        """It ends with this refusal: say so where it is the quota's."""
+        if error.kind is ErrorKind.QUOTA:
+            self.tell_failed("Quota exceeded: %s", error.text, level=WARNING)
+
+    def tell_failed(self, text: str, *args: object, level: int) -> None:
+        """A step of it failed, in these words."""
+        self.context.decide(Decided.BOOT_FAILED, self.size.id, text, *args, level=level, logger=self.logger)
 
     @property
     def rung_key(self) -> str:

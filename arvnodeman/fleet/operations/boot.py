@@ -17,7 +17,6 @@ from __future__ import annotations
 from arvnodeman.fleet.messages import (
     DEBUG,
     ERROR,
-    WARNING,
     CreateNode,
     Decided,
     DescribeNode,
@@ -145,6 +144,7 @@ class Boot(AtRung):
     def no_rung(self) -> None:
         """READY, and no rung is open: it ends as the last one that it tried was refused."""
         if self.refusal is not None:
+            self.tell_quota(self.refusal)
             self._end(self.refusal.kind.value)
         else:
             self.stop("none of its zones and purchases can be had now")
@@ -295,11 +295,10 @@ class Boot(AtRung):
         self._create_pending = uncertain
         if not self.give_up_on(error):
             if error.kind is not ErrorKind.THROTTLED:
-                self._decide_failed("Create request failed: %s", error.text, level=DEBUG)
+                self.tell_failed("Create request failed: %s", error.text, level=DEBUG)
             self.again(error)
             return
-        if error.kind is ErrorKind.QUOTA:
-            self._decide_failed("Quota exceeded: %s", error.text, level=WARNING)
+        self.tell_quota(error)
         self._refuse(error, "cloud")
         if uncertain:
             self._ending = error.kind.value
@@ -350,10 +349,7 @@ class Boot(AtRung):
         self.refusal, self.refused_by = error, by
         if error.kind is not ErrorKind.QUOTA:
             hint = f" (look at {error.hint})" if error.hint else ""
-            self._decide_failed("Actor error %s%s", error.text, hint, level=ERROR)
-
-    def _decide_failed(self, text: str, *args: object, level: int) -> None:
-        self.context.decide(Decided.BOOT_FAILED, self.size.id, text, *args, level=level, logger=self.logger)
+            self.tell_failed("Actor error %s%s", error.text, hint, level=ERROR)
 
     def _end(self, outcome: str) -> None:
         """Give the record back, then end; a step under way is waited for."""

@@ -144,6 +144,7 @@ def test_a_quota_of_spot_nodes_leaves_those_on_demand() -> None:
     refuse(at, ErrorKind.QUOTA, "MaxSpotInstanceCountExceeded")
     assert asked(at) == ["a/spot", "a/on-demand"]
     assert at.fleet.view.quota == 20
+    assert not any("Quota exceeded" in line for line in at.log(30))
 
 
 def test_a_quota_at_every_purchase_is_one_of_the_account() -> None:
@@ -153,6 +154,7 @@ def test_a_quota_at_every_purchase_is_one_of_the_account() -> None:
     at.obey()
     assert asked(at) == ["a/spot", "a/on-demand"]
     assert at.fleet.view.quota == 0
+    assert [line for line in at.log(30) if "Quota exceeded" in line] == ["Quota exceeded: VcpuLimitExceeded"]
 
 
 @pytest.mark.parametrize("failed", [False, True])

@@ -14,7 +14,7 @@ import pytest
 from arvnodeman.history import schema
 from arvnodeman.history.file import HistoryFile, life_row
 from arvnodeman.history.lives import Life
-from arvnodeman.history.reading import CannotRead, reading
+from arvnodeman.history.reading import reading
 from arvnodeman.history.schema import Row
 
 T0 = 1_699_999_200
@@ -236,14 +236,15 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, next_build
     assert path.read_bytes() == before
 
 
-def test_a_reader_says_that_a_file_waits_for_its_migration(path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_file_that_waits_for_its_migration_is_read_as_it_will_be(path: Path, request: pytest.FixtureRequest) -> None:
     full(path).close()
+    before = path.read_bytes()
     request.getfixturevalue("next_build")
-    with (
-        pytest.raises(CannotRead, match=f"the daemon brings it to {schema.VERSION} at its next start"),
-        reading(path),
-    ):
-        pass
+    with reading(path) as connection:
+        assert schema.check(connection) == schema.VERSION
+        assert connection.execute("SELECT count FROM tally").fetchall() == [(2,)]
+        assert connection.execute("SELECT count(*) FROM budget").fetchall() == [(0,)]
+    assert path.read_bytes() == before
 
 
 def test_only_one_file_is_kept_aside(path: Path) -> None:
