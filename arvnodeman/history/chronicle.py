@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from arvnodeman.history.bills import Bills
 from arvnodeman.history.money import Costs, Money
 from arvnodeman.history.samples import STEP, Ring, Sample
 from arvnodeman.history.series import Series, series
@@ -14,6 +15,7 @@ class Chronicle:
     """Read by any thread; nothing here touches a file."""
 
     money: Money = field(default_factory=lambda: Money(0.0))
+    bills: Bills = field(default_factory=lambda: Bills(0.0))
     recent: Ring = field(default_factory=Ring)
     step: float = STEP  # seconds between samples
     newest: Sample | None = None  # of this very moment, or nearly

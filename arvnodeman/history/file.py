@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from arvnodeman.history import schema
 from arvnodeman.history.lives import Life
+from arvnodeman.history.paying import PaidLife, paid_lives
 from arvnodeman.history.samples import KEPT, Sample
 from arvnodeman.history.schema import NotOurs, Row
 
@@ -32,6 +34,7 @@ class EarlierRuns:
     prices: Mapping[str, float] = field(default_factory=dict)  # size -> $/hour
     began: float | None = None  # when the account begins; None: it is a new one
     last: float | None = None  # the newest sample
+    paid: Sequence[PaidLife] = ()  # lives that go on, or ended of late, with the jobs that were on them
 
 
 class HistoryFile:
@@ -75,6 +78,7 @@ class HistoryFile:
             prices=dict(prices),
             began=None if first is None else float(first),
             last=samples[-1].at if samples else None,
+            paid=list(paid_lives(self._open_connection(), since, math.inf)),
         )
 
     def write(self, rows: Iterable[Row]) -> None:

@@ -15,14 +15,16 @@ from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import View
+from arvnodeman.history.bills import Bills
 from arvnodeman.history.chronicle import Chronicle
 from arvnodeman.history.file import EarlierRuns, life_row
-from arvnodeman.history.lives import Lives
+from arvnodeman.history.lives import Life, Lives
 from arvnodeman.history.money import Money
 from arvnodeman.history.samples import Sample, is_known, sample
 from arvnodeman.history.schema import Row
 from arvnodeman.history.tallies import Prices, Tallies, Usage, Waits
 from arvnodeman.history.writer import Writer
+from arvnodeman.money.runs import JobsOnNodes
 from arvnodeman.supervision.ending import is_fatal
 from arvnodeman.supervision.vitals import Vitals
 
@@ -45,13 +47,15 @@ class Recorder:
         waits: JobWaits | None = None,
         folder: Path | None = None,
         days: int = 0,
+        on_nodes: JobsOnNodes | None = None,
     ) -> None:
         """`step`: seconds between two samples. Without a folder, or with 0 days to keep, there is no file."""
-        self.chronicle = Chronicle(Money(vitals.began_at), step=step)
+        self.chronicle = Chronicle(Money(vitals.began_at), Bills(vitals.began_at), step=step)
         self._published = published
         self._vitals = vitals
         self._clock = vitals.clock
         self._queue = waits or JobWaits()
+        self._on_nodes = on_nodes or JobsOnNodes()
         self._lives = Lives()
         self._usage = Usage()
         self._waits = Waits()
@@ -112,12 +116,15 @@ class Recorder:
     def remember(self, kept: EarlierRuns) -> None:
         """What earlier runs have left, before the first look."""
         now, last = self._clock.now(), kept.last if kept.last is not None else 0.0
+        self.chronicle.bills.remember([life for life in kept.lives if life.ended is None], kept.paid, last)
         self._lives.remember(kept.lives, last)
         self._prices.remember(kept.prices)
         self._queue.remember(kept.waiting)
         self._waits.remember(kept.waiting, known=now - last < SHORT_ABSENCE)
         self.chronicle.recent.put_before(kept.samples)
-        self.chronicle.money.goes_back_to(kept.began if kept.began is not None else now)
+        began = kept.began if kept.began is not None else now
+        self.chronicle.money.goes_back_to(began)
+        self.chronicle.bills.goes_back_to(began)
 
     def observe(self, *, last: bool = False) -> None:
         """One look at everything. The last one closes the step that has begun."""
@@ -129,12 +136,13 @@ class Recorder:
         if view is not self._seen:
             self._seen = view
             self._usage.observe(view)
-            self._keep(map(life_row, self._lives.observe(view, now)))
+            self._keep(self._changed(life, view) for life in self._lives.observe(view, now))
             self._keep(self._prices.observe(view, now))
         if view.poll_ages.get(Poll.QUEUE) is not None and self._queue.since is not self._seen_queue:
             self._seen_queue = self._queue.since
             self._keep(self._waits.observe(self._queue.since, now))
         self.chronicle.money.count(self._lives.open.values(), self._lives.take_spans(), now)
+        self._keep(self.chronicle.bills.observe(self._on_nodes, now))
         self._sample(sample(view, now), view, last=last)
 
     def _decided(self) -> Iterator[Row]:
@@ -147,8 +155,13 @@ class Recorder:
         for each in newer:
             life = self._lives.decided(each.kind, each.subject, each.at)
             if life is not None:
-                yield life_row(life)
+                yield self._changed(life, self._published.view)
             yield "decision", (round(each.at, 3), each.kind.value, each.subject, each.words[:LONGEST_WORDS])
+
+    def _changed(self, life: Life, view: View) -> Row:
+        """A life that has begun, changed or ended."""
+        self.chronicle.bills.note(life, view.nodes.get(life.id))
+        return life_row(life)
 
     def _sample(self, one: Sample, view: View, *, last: bool) -> None:
         tick = one.at // self.chronicle.step * self.chronicle.step

@@ -11,13 +11,25 @@ import sqlite3
 from pathlib import Path
 
 FILE_NAME = "history.sqlite"
-FIRST_VERSION, VERSION = 1, 3
+FIRST_VERSION, VERSION = 1, 4
 APPLICATION = 0x414E4D48  # "ANMH", by which other programs' files are told apart
 
 PREDICTIONS = (
     # What `simulate --save` told of a time, to be held against what came.
     """CREATE TABLE prediction (made REAL NOT NULL, since REAL NOT NULL, until REAL NOT NULL, config TEXT NOT NULL,
        jobs INTEGER NOT NULL, node_hours REAL NOT NULL, cost REAL NOT NULL, mean_wait REAL NOT NULL)""",
+)
+WHO_PAYS = (
+    # Jobs on nodes, a row for each of both: until when (NULL: it is there), whose, and the larger of its shares of the
+    # node's cores and memory. A node is known by the name that it had.
+    """CREATE TABLE run (host TEXT NOT NULL, began REAL NOT NULL, job TEXT NOT NULL, ended REAL, part REAL NOT NULL,
+       user TEXT NOT NULL, account TEXT NOT NULL, qos TEXT NOT NULL, "partition" TEXT NOT NULL,
+       PRIMARY KEY (host, began, job)) WITHOUT ROWID""",
+    "CREATE INDEX run_ended ON run (ended)",
+    # The jobs that a node was booted for, by its id and when it was first seen.
+    """CREATE TABLE booted_for (id TEXT NOT NULL, at REAL NOT NULL, job TEXT NOT NULL, part REAL NOT NULL,
+       user TEXT NOT NULL, account TEXT NOT NULL, qos TEXT NOT NULL, "partition" TEXT NOT NULL,
+       PRIMARY KEY (id, at, job)) WITHOUT ROWID""",
 )
 TABLES = (
     # Nodes, a row for each at one price: when it began and ended (NULL: not yet), and how; of one with a rung its key,
@@ -48,6 +60,7 @@ TABLES = (
     "CREATE TABLE decision (at REAL NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, words TEXT NOT NULL)",
     "CREATE INDEX decision_at ON decision (at)",
     *PREDICTIONS,
+    *WHO_PAYS,
 )
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -57,6 +70,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE life ADD COLUMN lost REAL NOT NULL DEFAULT 0",
     ),
     2: PREDICTIONS,
+    3: WHO_PAYS,
 }
 """What turns a file of this version into one of the next. A step adds tables, or columns with a default, and changes
 nothing that is there: a build that is older than the file goes on reading and writing it, so that neither an upgrade
@@ -65,6 +79,8 @@ nor a way back sets a site's costs aside. VERSION goes up by one with each, and 
 LIFE = "id, began, ended, how, name, hostname, size, price, preemptible, follows, rung, on_demand, lost"
 SAMPLE = "at, booting, unpaired, idle, busy, other, queue, capacity, price"
 PREDICTION = "made, since, until, config, jobs, node_hours, cost, mean_wait"
+RUN = 'host, began, job, ended, part, user, account, qos, "partition"'
+BOOTED_FOR = 'id, at, job, part, user, account, qos, "partition"'
 """The columns of some tables by name: a newer build may have added some behind them."""
 
 INSERT = {
@@ -83,12 +99,14 @@ INSERT = {
     "waits no more": "DELETE FROM waiting WHERE job = ?",
     "price": "INSERT OR REPLACE INTO price (at, size, price) VALUES (?, ?, ?)",
     "decision": "INSERT INTO decision (at, kind, subject, words) VALUES (?, ?, ?, ?)",
+    "run": f"INSERT OR REPLACE INTO run ({RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+    "booted_for": f"INSERT OR REPLACE INTO booted_for ({BOOTED_FOR}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
     "prediction": f"INSERT INTO prediction ({PREDICTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
 }
 
 # What is pruned: by which moment, and how many rows there may be at most, however young they are.
 AGES = {"life": "ended", "sample": "at", "usage": "at", "tally": "at", "wait": "at", "price": "at", "decision": "at"}
-AGES |= {"waiting": "since", "prediction": "until"}
+AGES |= {"waiting": "since", "prediction": "until", "run": "ended", "booted_for": "at"}
 MOST_ROWS = {
     "life": 1_000_000,
     "sample": 500_000,
@@ -99,6 +117,8 @@ MOST_ROWS = {
     "decision": 250_000,
     "waiting": 200_000,
     "prediction": 10_000,
+    "run": 2_000_000,
+    "booted_for": 1_000_000,
 }
 
 Row = tuple[str, tuple[object, ...]]  # a key of INSERT, and the values

@@ -12,6 +12,7 @@ from arvnodeman.history.chronicle import Chronicle
 from arvnodeman.history.file import EarlierRuns, HistoryFile
 from arvnodeman.history.money import starts
 from arvnodeman.history.outbox import Outbox
+from arvnodeman.money.ledger import KEPT
 from arvnodeman.supervision.clock import Clock
 from arvnodeman.supervision.ending import is_fatal
 
@@ -99,7 +100,8 @@ class Writer:
 
     def _load(self) -> None:
         self._file.open()
-        self._earlier = self._file.earlier_runs(since=starts(self._clock.now())["month"])
+        now = self._clock.now()
+        self._earlier = self._file.earlier_runs(since=min(starts(now)["month"], now - KEPT))
 
     def _write(self) -> None:
         if self._alone:

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     {"version"},
     {"fleet"},
+    {"money"},
     {"loop"},
     {"config"},
     {"scheduler"},
@@ -132,10 +133,15 @@ def wrong_imports(files: Iterable[Module]) -> list[str]:
             apart = "actors" in {module.room, room} and LOOKERS & {module.room, room}
             if there >= here or apart or (room == "sandbox" and module.room != "cli"):
                 wrong.append(f"{module.name} imports {room}")
+        if module.room == "money":
+            beyond = sorted(name for name in module.imports if name.startswith("arvnodeman.fleet."))
+            wrong += [
+                f"{module.name} imports {name}" for name in beyond if not name.startswith("arvnodeman.fleet.values.")
+            ]
         for library in sorted(module.libraries & HOMES.keys()):
             if module.room not in HOMES[library]:
                 wrong.append(f"{module.name} imports {library}, which is at home in {sorted(HOMES[library])}")
-        if module.room in ("fleet", "loop"):
+        if module.room in ("fleet", "money", "loop"):
             wrong += [
                 f"{module.name} imports {library}, which is not pure" for library in sorted(module.libraries - PURE)
             ]
@@ -296,6 +302,13 @@ def test_nothing_is_in_the_repository_that_is_made_or_leads_out_of_it() -> None:
         ("actors.watchdog", "from arvnodeman.supervision import words", []),
         ("launcher", "from arvnodeman.sandbox import site", ["launcher imports sandbox"]),
         ("cli", "from arvnodeman.sandbox import site\nfrom arvnodeman import __version__", []),
+        ("money.a", "from arvnodeman.fleet.values.model import JobOwner", []),
+        (
+            "money.ledger",
+            "from arvnodeman.fleet.messages import X",
+            ["money.ledger imports arvnodeman.fleet.messages.X"],
+        ),
+        ("money.a", "import threading", ["money.a imports threading, which is not pure"]),
         ("attic", "", ["attic: attic has no place in LAYERS"]),
     ],
 )

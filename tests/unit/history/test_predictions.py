@@ -42,7 +42,8 @@ def of_version_2(path: Path) -> Path:
     """As the build before the first predictions made it."""
     with sqlite3.connect(path, isolation_level=None) as connection:
         schema.create(connection)
-        connection.execute("DROP TABLE prediction")
+        for table in ("prediction", "run", "booted_for"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 2")
     connection.close()
     return path

@@ -1,0 +1,198 @@
+"""Who pays for the nodes that are and were, as it goes on: the ledger, fed with lives of nodes and jobs on them."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from arvnodeman.fleet.view.view import NodeStatus
+from arvnodeman.history.lives import REMEMBERED, REPRICED, Life
+from arvnodeman.history.paying import PaidLife, run_row
+from arvnodeman.history.schema import Row
+from arvnodeman.money.division import PaidNode, Stake, Stay, part_of
+from arvnodeman.money.ledger import KEPT, CostLedger, NodeBill
+from arvnodeman.money.payers import EVERYBODY, Payer, Whose
+from arvnodeman.money.runs import JobRun, JobsOnNodes, RunsListed
+
+LAG = 60.0  # seconds: what is younger is not booked yet, since a node's end may be heard of later
+DEAF_FOR = 3600.0  # seconds without a list of jobs, after which those that were on nodes are taken to be there
+
+_Key = tuple[str, float]  # of a life: id, beginning
+_On = tuple[str, str, float]  # host, job, beginning
+
+
+@dataclass(slots=True, eq=False)
+class _Followed:
+    """A life, and its account."""
+
+    life: Life
+    account: NodeBill
+    has: tuple[float, float] = (0.0, 0.0)  # CPUs and MB that jobs can have of the node; 0: not known
+
+
+@dataclass(slots=True)
+class _Stay:
+    """A job on a host, and which accounts it is in."""
+
+    host: str
+    stay: Stay
+    listed: float  # when it was listed last
+
+
+class Bills:
+    """Told by the recorder, asked by any thread."""
+
+    def __init__(self, since: float) -> None:
+        """`since`: when the account begins, in seconds since the epoch."""
+        self._lock = threading.Lock()
+        self._ledger = CostLedger(since)
+        self._followed: dict[_Key, _Followed] = {}
+        self._stays: dict[_On, _Stay] = {}  # that have not ended
+        self._closed: dict[_Key, float] = {}  # that have ended of late, and are booked
+        self._heard: RunsListed | None = None
+        self._known: Mapping[_On, JobRun] = {}  # in the newest list
+
+    # ---- telling ---------------------------------------------------------------------------------------------------
+
+    def remember(self, lives: Iterable[Life], paid: Iterable[PaidLife], last: float) -> None:
+        """What earlier runs have left: all lives, of which those that go on have their stays followed. `last`: when the
+        last run looked last; who was on a node then was there until then."""
+        going_on = {(life.id, life.began): life for life in lives}
+        with self._lock:
+            for each in paid:
+                key, account = (each.id, each.node.began), NodeBill(each.node, each.stays, last - KEPT)
+                if each.node.ended is not None or key not in going_on:
+                    ended = each.node.ended = each.node.ended if each.node.ended is not None else last
+                    self._ledger.settle(account, ended)
+                    self._ledger.lived(each.node.size, ended - each.node.began)
+                    self._closed[key] = ended
+                    continue
+                self._ledger.settle(account, last - LAG)
+                self._followed[key] = _Followed(going_on[key], account)
+                for stay in each.stays:
+                    if stay.ended is None:
+                        self._stays[each.host, stay.stake.job, stay.began] = _Stay(each.host, stay, last)
+
+    def goes_back_to(self, moment: float) -> None:
+        """An earlier run has left an account that begins there."""
+        with self._lock:
+            self._ledger.goes_back_to(moment)
+
+    def note(self, life: Life, status: NodeStatus | None) -> None:
+        """A life has begun, changed or ended; its node as it is now, if it is there."""
+        key = life.id, life.began
+        with self._lock:
+            followed = self._followed.get(key)
+            if followed is None:
+                if life.ended == self._closed.get(key, -1.0):
+                    return
+                node = PaidNode(life.price, life.began, None, life.size)
+                account = NodeBill(node, settled=self._closed.pop(key, -math.inf))
+                followed = self._followed[key] = _Followed(life, account)
+                if life.follows:  # at another price: the jobs on it go on
+                    account.stays += [there.stay for there in self._stays.values() if there.host == life.hostname]
+            followed.account.node.ended = life.ended
+            if status is not None:
+                followed.has = _has(status)
+
+    def observe(self, on_nodes: JobsOnNodes, now: float) -> list[Row]:
+        """This moment. What is to be kept of the jobs on nodes."""
+        with self._lock:
+            listed, rows = on_nodes.listed, list[Row]()
+            if listed is not None and listed is not self._heard:
+                self._heard = listed
+                rows = self._hear(listed)
+            self._settle(now)
+            return rows
+
+    # ---- asking ----------------------------------------------------------------------------------------------------
+
+    @property
+    def known_since(self) -> float:
+        """Nothing before this moment (seconds since the epoch) is known."""
+        return self._ledger.known_since
+
+    def by_payer(self, since: float, until: float) -> dict[Payer, float]:
+        """What each has spent between two moments, in $: both at a quarter hour, or `until` now."""
+        with self._lock:
+            return self._ledger.by_payer(since, until)
+
+    def spent(self, since: float, until: float, whose: Whose = EVERYBODY) -> float:
+        """What these have spent, likewise."""
+        with self._lock:
+            return self._ledger.spent(since, until, whose)
+
+    def committed(self, now: float, whose: Whose = EVERYBODY) -> float:
+        """What these will spend, in $, for nodes that are there: see CostLedger.committed()."""
+        with self._lock:
+            return self._ledger.committed(now, whose)
+
+    def rate(self, now: float, whose: Whose = EVERYBODY) -> float:
+        """What these spend now, in $/hour."""
+        with self._lock:
+            return self._ledger.rate(now, whose)
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _hear(self, listed: RunsListed) -> list[Row]:
+        """A new list of jobs on nodes."""
+        by_age = sorted(self._followed.values(), key=lambda each: each.life.began)
+        hosts = {each.life.hostname: each for each in by_age if each.life.hostname}
+        known = {(host, run.job, run.began): run for run in listed.runs for host in run.hosts if host in hosts}
+        rows: list[Row] = []
+        for key, run in known.items():
+            if self._known.get(key) != run:
+                rows += self._note_run(key, run, hosts[key[0]], listed.at)
+        for key, there in list(self._stays.items()):
+            if key in known:
+                there.listed = listed.at
+            else:  # gone, nobody knows when
+                there.stay.ended = max(there.listed, there.stay.began)
+                rows.append(run_row(there.host, there.stay))
+                del self._stays[key]
+        self._known = known
+        return rows
+
+    def _note_run(self, key: _On, run: JobRun, followed: _Followed, at: float) -> list[Row]:
+        """One that is new, or of which something else is said now."""
+        there = self._stays.get(key)
+        if there is None:
+            if key in self._known:
+                return []  # it had ended
+            stake = Stake(run.job, run.payer, part_of(run.cpus, run.ram, *followed.has))
+            there = self._stays[key] = _Stay(key[0], Stay(stake, run.began, None, run.limit), at)
+            followed.account.stays.append(there.stay)
+        there.stay.ended, there.stay.limit, there.listed = run.ended, run.limit, at
+        if run.ended is not None:
+            del self._stays[key]
+        return [run_row(key[0], there.stay)]
+
+    def _settle(self, now: float) -> None:
+        """Book what is old enough."""
+        heard = now if self._heard is None else max(self._heard.at, now - DEAF_FOR)
+        until = min(heard, now - LAG)
+        for key, followed in list(self._followed.items()):
+            ended = followed.account.node.ended
+            if ended is None or ended > until:
+                self._ledger.settle(followed.account, until)
+                continue
+            self._ledger.settle(followed.account, ended)
+            if followed.life.how != REPRICED:
+                self._ledger.lived(followed.account.node.size, ended - followed.account.node.began)
+            self._closed[key] = ended
+            del self._followed[key]
+        for key in [key for key, ended in self._closed.items() if now - ended > REMEMBERED]:
+            del self._closed[key]
+        self._ledger.follow([followed.account for followed in self._followed.values()])
+        self._ledger.forget(now)
+
+
+def _has(status: NodeStatus) -> tuple[float, float]:
+    """CPUs and MB that jobs can have of a node, as far as that is known: as the scheduler says, else by its size."""
+    work, size = status.slurm_node, status.node_size
+    if work is not None and work.has is not None:
+        ram = work.has.ram
+        return work.has.cpus, ram if ram < float("inf") else 0.0
+    return (size.cores, size.ram) if size is not None else (0.0, 0.0)
