@@ -11,7 +11,7 @@ from arvnodeman.fleet.values.quick import quick
 
 _BOOTING = "Node Manager booting"
 _NODE = "Node Manager node"
-_MARK = re.compile(rf"{_BOOTING} (\S+) (\S+) ([0-9.e+-]+) ([0-9.]+)|{_NODE} (\S+)")
+_MARK = re.compile(rf"{_BOOTING} (\S+) (\S+) ([0-9.e+-]+) ([0-9.]+)(?: (\S.*))?|{_NODE} (\S+)")
 
 
 @quick
@@ -24,8 +24,9 @@ class NameMark:
 
 
 def mark_of_boot(intent: BootIntent) -> str:
-    """`Node Manager booting TOKEN SIZE PRICE TIME`."""
-    return f"{_BOOTING} {intent.token} {intent.size} {intent.price!r} {intent.at:.3f}"
+    """`Node Manager booting TOKEN SIZE PRICE TIME`, and RUNG where it has one."""
+    mark = f"{_BOOTING} {intent.token} {intent.size} {intent.price!r} {intent.at:.3f}"
+    return f"{mark} {intent.rung}" if intent.rung else mark
 
 
 def mark_of_node(instance_id: str) -> str:
@@ -39,11 +40,11 @@ def read_mark(comment: str) -> NameMark | None:
     match = _MARK.fullmatch(comment.strip().removeprefix('"').removesuffix('"'))
     if match is None:
         return None
-    token, size, price, at, instance_id = match.groups()
+    token, size, price, at, rung, instance_id = match.groups()
     if instance_id is not None:
         return NameMark(instance_id=instance_id)
     try:
-        intent = BootIntent(size, float(price), token, float(at))
+        intent = BootIntent(size, float(price), token, float(at), rung or "")
     except ValueError:
         return None
     return NameMark(intent=intent) if math.isfinite(intent.price) and intent.price >= 0 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arvnodeman.fleet.decide.picturing import refresh
-from arvnodeman.fleet.decide.rungs import MINUTE, Rungs, no_rung_left
+from arvnodeman.fleet.decide.rungs import MINUTE, Rungs, no_rung_left, plan_rung
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided, Poll, PollNow
 from arvnodeman.fleet.nodes.node import Node
@@ -44,6 +44,8 @@ def begin_boot(
     boot.wanted_for = shape
     if size.ladder:
         boot.shuns = state.reclaims.shuns(state.policy.spot_tries, name, shape)
+        if state.policy.places:
+            plan_rung(state, boot, earlier)
     state.boots[boot.id] = boot
     boot.begin()
     state.went_on(boot)
@@ -105,9 +107,7 @@ def let_through(state: State) -> None:
         if boot.size.ladder and boot.row is None and not boot.looks_first and not boot.bound:
             rung = rungs.choose(boot)
             if rung is None:
-                if not rungs.awaited(boot):
-                    no_rung_left(state, boot)
-                    after_boot(state, boot)
+                _without_rung(state, boot, rungs)
                 continue
         size = boot.size.at(rung)
         stop = room.forbid(size, 1, wanted=1, over=over)
@@ -121,10 +121,15 @@ def let_through(state: State) -> None:
             continue
         elif boot.looks_first:
             boot.find_first()
-        else:
-            boot.create(rung)
-            rungs.begun(boot)
+        elif rungs.ask(boot, rung):
             room.take(size, 1)
+        after_boot(state, boot)
+
+
+def _without_rung(state: State, boot: Boot, rungs: Rungs) -> None:
+    """No rung is open for it: it waits for what a request under way tells of one, or ends."""
+    if not rungs.awaited(boot):
+        no_rung_left(state, boot)
         after_boot(state, boot)
 
 

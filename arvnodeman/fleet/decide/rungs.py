@@ -10,7 +10,7 @@ from arvnodeman.fleet.messages import Decided, Poll, PollNow
 from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.sizes.ladder import LadderHealth
-from arvnodeman.fleet.values.model import NodeSize
+from arvnodeman.fleet.values.model import BootIntent, NodeSize
 from arvnodeman.fleet.values.rungs import Rung
 
 MINUTE = 60.0  # seconds
@@ -42,11 +42,16 @@ class Rungs:
         """Is a request for its size under way, whose answer tells whether a rung is open?"""
         return bool(self._under_way(boot.size)[0])
 
-    def begun(self, boot: Boot) -> None:
-        """It asks the cloud from now on."""
+    def ask(self, boot: Boot, rung: Rung | None) -> bool:
+        """It asks the cloud at this rung; not yet, where its record has to say so before."""
+        if rung is not None and self._state.policy.places and boot.intent.rung != rung.key:
+            boot.note_rung(rung)
+            return False
+        boot.create(rung)
         if boot.rung is not None:
             for counts in self._under_way(boot.size):
                 counts[boot.rung.key] += 1
+        return True
 
     def _under_way(self, size: NodeSize) -> tuple[Counter[str], Counter[str]]:
         if size.id not in self._flying:
@@ -60,6 +65,19 @@ class Rungs:
 
 def _is_of(node: Node, size: NodeSize) -> bool:
     return node.size is not None and node.size.id == size.id and node.destroyed_at is None and node.shutdown is None
+
+
+def plan_rung(state: State, boot: Boot, earlier: BootIntent | None) -> None:
+    """It takes its record now, and says there where it will ask: where an earlier run may have asked under its token,
+    else at the first rung that is open. A daemon that goes on with it after a kill asks there again, and the cloud
+    answers with the node that it has made."""
+    if earlier is not None:
+        boot.rung = boot.rung_of(earlier.rung)
+    health = state.health_of(boot.size)
+    assert isinstance(health, LadderHealth)
+    rung = boot.rung or health.first_open(state.t, state.existing(), boot.shuns)
+    if rung is not None:
+        boot.goes_to(rung)
 
 
 def no_rung_left(state: State, boot: Boot) -> None:

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided
 from arvnodeman.fleet.operations.operation import Operation, OperationContext
-from arvnodeman.fleet.values.model import ErrorKind, JobShape, NodeSize, RemoteError
+from arvnodeman.fleet.values.model import BootIntent, ErrorKind, JobShape, NodeSize, RemoteError
 from arvnodeman.fleet.values.rungs import Purchase, Rung
 
 
 class AtRung(Operation):
     """An operation that asks for a node of a size."""
 
-    def __init__(self, context: OperationContext, size: NodeSize) -> None:
+    def __init__(self, context: OperationContext, size: NodeSize, token: str) -> None:
         super().__init__(context)
         self.size = size
+        self.intent = BootIntent(size.id, size.price, token, context.clock.now)
         self.refusal: RemoteError | None = None  # why the other side refused, the last time
         self.rung: Rung | None = None  # where the cloud is asked, or was asked last
         self.wanted_for: JobShape | None = None  # the group of jobs that it is for
         self.shuns: frozenset[Purchase] = frozenset()  # ways to pay that are tried last
 
     @property
+    def token(self) -> str:
+        """The name of the create request."""
+        return self.intent.token
+
+    def goes_to(self, rung: Rung) -> None:
+        """It asks there next, and its record is to say so: a daemon that goes on with it asks nowhere else before."""
+        self.intent = replace(self.intent, price=self.size.at(rung).price, rung=rung.key)
+
+    @property
     def bound(self) -> bool:
         """It has to go on at its rung: a request there may have worked."""
         return self.rung is not None and self.refusal is None
+
+    def rung_of(self, key: str) -> Rung | None:
+        """The rung of its size with this key; None where there is none."""
+        return next((rung for rung in self.size.ladder if rung.key == key), None)
 
     @property
     def sized(self) -> NodeSize:

@@ -32,7 +32,7 @@ from arvnodeman.fleet.nodes.node import Node, slurm_weight
 from arvnodeman.fleet.operations.at_rung import AtRung
 from arvnodeman.fleet.operations.moves_of_boots import BOOT_MOVES, BootStage
 from arvnodeman.fleet.operations.operation import OperationContext
-from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
+from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
 from arvnodeman.fleet.values.rungs import Rung
 
 ELSEWHERE = frozenset({ErrorKind.CAPACITY, ErrorKind.QUOTA, ErrorKind.REFUSED})  # another rung may have it
@@ -46,8 +46,7 @@ class Boot(AtRung):
     role = "ComputeNodeSetupActor"
 
     def __init__(self, context: OperationContext, size: NodeSize, token: str, reuse: str | None) -> None:
-        super().__init__(context, size)
-        self.intent = BootIntent(size.id, size.price, token, context.clock.now)
+        super().__init__(context, size, token)
         self.reuse = reuse
         self.of_names = False  # its record is a name in Slurm
         self.looks_first = False  # an earlier run may have asked the cloud under this token
@@ -78,11 +77,6 @@ class Boot(AtRung):
     @property
     def subject(self) -> str:
         """The token of the boot."""
-        return self.intent.token
-
-    @property
-    def token(self) -> str:
-        """The name of the create request."""
         return self.intent.token
 
     @property
@@ -128,6 +122,13 @@ class Boot(AtRung):
         """A prepare that failed had worked: the record list shows one with our token. It is used again."""
         if self.stage is BootStage.PREPARE:
             self.reuse = uuid
+
+    def note_rung(self, rung: Rung) -> None:
+        """READY, and it asks at another rung than its record says: write that first."""
+        assert self.record is not None
+        self.goes_to(rung)
+        self.stage, self.reuse = BootStage.PREPARE, self.record.uuid
+        self.begin()
 
     def create(self, rung: Rung | None = None) -> None:
         """READY, and the Fleet lets it through: ask the cloud, at this rung where its size has some."""
@@ -273,10 +274,10 @@ class Boot(AtRung):
 
     def _prepare_failed(self, error: RemoteError) -> None:
         if self._ending:
-            self.outcome = self._ending  # what it may have made is found by its token, or as an orphan
+            self._release()  # what it may have made is found by its token, or as an orphan
         elif error.kind is ErrorKind.SLOTS or self.give_up_on(error):
             self._refuse(error, "records")
-            self.outcome = error.kind.value
+            self._end(error.kind.value)
         else:
             self.again(error)
 
@@ -346,7 +347,7 @@ class Boot(AtRung):
             self.again(error)
 
     def _refuse(self, error: RemoteError, by: str) -> None:
-        self.refusal, self.refused_by = error, by
+        self.refusal, self.refused_by, self.learnt = error, by, False
         if error.kind is not ErrorKind.QUOTA:
             hint = f" (look at {error.hint})" if error.hint else ""
             self.tell_failed("Actor error %s%s", error.text, hint, level=ERROR)

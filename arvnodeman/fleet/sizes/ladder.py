@@ -138,9 +138,10 @@ class LadderHealth(SizeHealth):
             return max(0, 1 - (pending if self.late else creating))
         return SizeHealth.room(self, t, standing, creating, pending)
 
-    def first_open(self, t: float, standing: int) -> Rung | None:
-        """The first rung that does not rest."""
-        return next((each for each in self.ladder if not self._is_shut(each, t, standing)), None)
+    def first_open(self, t: float, standing: int, shunned: frozenset[Purchase] = frozenset()) -> Rung | None:
+        """The first rung that does not rest; those of a shunned purchase come after all others."""
+        rungs = sorted(self.ladder, key=lambda each: each.purchase in shunned)
+        return next((each for each in rungs if not self._is_shut(each, t, standing)), None)
 
     def choose(
         self,

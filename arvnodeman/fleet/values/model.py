@@ -240,6 +240,7 @@ class BootIntent:
     price: float
     token: str  # unique for each boot; names the create request
     at: float
+    rung: str = ""  # the key of the rung at which the cloud is asked next, where a restarted daemon goes on with it
 
 
 @quick

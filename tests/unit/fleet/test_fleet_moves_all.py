@@ -48,6 +48,7 @@ from arvnodeman.fleet.values.model import (
 )
 from arvnodeman.fleet.values.moves import Moves
 from arvnodeman.fleet.values.placed import GivenBack, NamesOpened, PlacedJob
+from arvnodeman.fleet.values.rungs import Rung
 from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind, WorkState
 from arvnodeman.slurm.words import node_work
 
@@ -144,6 +145,8 @@ def befalls_boot(boot: Boot) -> Iterator[Happening[Boot]]:
         yield "its list", Boot.adopt_node
     elif boot.stage is BootStage.READY:
         yield "let through", Boot.find_first if boot.looks_first else Boot.create
+        if boot.context.policy.places:
+            yield "let through at another rung", lambda boot: boot.note_rung(Rung("a"))
     yield "stop", lambda boot: boot.stop("not wanted")
 
 
@@ -156,7 +159,7 @@ def boots(*, slurm: bool, begun_earlier: bool = False) -> int:
 def test_a_boot_makes_no_move_that_there_is_none_for_and_all_that_there_are(seen: set[tuple[str, str]]) -> None:
     assert boots(slurm=True) > 100
     assert boots(slurm=False) > 100
-    assert seen == edges(BOOT_MOVES) - {("READY", "FIND")}
+    assert seen == edges(BOOT_MOVES) - {("READY", "FIND"), ("READY", "PREPARE"), ("PREPARE", "FINISH")}
     assert boots(slurm=True, begun_earlier=True) > 100
     assert seen == edges(BOOT_MOVES)
 

@@ -273,3 +273,13 @@ def test_a_destroyed_node_says_its_rung_to_the_driver() -> None:
         at.obey()
     (step, *_) = [step for step in at.asked if isinstance(step, DestroyNode)]
     assert step.node.rung == "a/spot"
+
+
+def test_what_the_second_rung_says_of_the_size_is_learnt_after_the_first_has_refused() -> None:
+    """An answer that cannot be read may hide a node: no more of this size is asked for, wherever."""
+    at = ready(world(A, B))
+    refuse(at)
+    refuse(at, ErrorKind.UNREADABLE, "what is that")
+    at.obey()
+    assert "small" in at.fleet.view.backing_off
+    assert asked(at) == ["a/spot", "b/spot"]

@@ -113,6 +113,11 @@ def test_marks_are_read_as_written() -> None:
     assert read_mark(mark_of_boot(INTENT)) == NameMark(INTENT)
     cheap = replace(INTENT, price=1e-07)
     assert read_mark(mark_of_boot(cheap)) == NameMark(cheap)
+    for rung in ("us-east-1a/reserved/cr-1", "room 2/spot", "/on-demand"):
+        at_rung = replace(INTENT, rung=rung)
+        assert mark_of_boot(at_rung) == f"Node Manager booting 1a2b-3 small 0.05 9990.250 {rung}"
+        assert read_mark(mark_of_boot(at_rung)) == NameMark(at_rung)
+        assert read_mark(f'"{mark_of_boot(at_rung)}"') == NameMark(at_rung)
     assert read_mark(mark_of_node("i-0123")) == NameMark(instance_id="i-0123")
 
 
