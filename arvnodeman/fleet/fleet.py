@@ -14,6 +14,7 @@ from arvnodeman.fleet.decide.cancels import Cancelling
 from arvnodeman.fleet.decide.comments import Commenting, WriteComments
 from arvnodeman.fleet.decide.directives import after_directive, operator_said
 from arvnodeman.fleet.decide.evidence import retry
+from arvnodeman.fleet.decide.funds import raise_budget
 from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
 from arvnodeman.fleet.decide.name_acts import after_name_operation
 from arvnodeman.fleet.decide.name_upkeep import keep_names
@@ -55,6 +56,7 @@ from arvnodeman.fleet.operations.returning import NameOperation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.sizes.ladder import health_of
 from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.budgets import BudgetRaise
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, RemoteError
 from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.fleet.view.snapshot import groups_of, publish
@@ -110,13 +112,8 @@ class Fleet:
                 self._poll_failed(event)
             case StepDone() | StepFailed():
                 self._step_ended(event)
-            case OperatorSaid():
-                self._settle(*operator_said(state, event))
-                self._publish()
-            case RetryAsked():
-                retry(state, event.target, event.reason)
-                state.context.out.append(PollNow(frozenset({Poll.QUEUE})))
-                self._publish()
+            case OperatorSaid() | RetryAsked() | BudgetRaise():
+                self._operator_spoke(event)
             case PolicyChanged():
                 self._policy_changed(event.policy)
             case SafeMode() | SizesProven():
@@ -352,6 +349,17 @@ class Fleet:
         if state.table is not None:
             self._build_table(report=True)
             self._sizes_at = state.t  # a new section may name a type that was not looked up yet
+
+    def _operator_spoke(self, event: OperatorSaid | RetryAsked | BudgetRaise) -> None:
+        state = self._state
+        if isinstance(event, OperatorSaid):
+            self._settle(*operator_said(state, event))
+        elif isinstance(event, RetryAsked):
+            retry(state, event.target, event.reason)
+            state.context.out.append(PollNow(frozenset({Poll.QUEUE})))
+        else:
+            raise_budget(state, event)
+        self._publish()
 
     def _told_at_start(self, event: SafeMode | SizesProven) -> None:
         """What earlier runs have left. Safe mode lasts a while: what killed them is not decided at once again."""

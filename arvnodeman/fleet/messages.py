@@ -1,8 +1,7 @@
 """What the brain is told (events) and what it asks for (commands).
 
 Events come from pollers, operators and the command line; commands go to the operators' pool, to pollers and to the log.
-A `Step` is one request to the outside: an operator carries it out, without retrying and without sleeping, and answers
-with `StepDone` or `StepFailed`. What follows is decided by the Fleet.
+A `Step` is one request to the outside, which an operator carries out once and answers with `StepDone` or `StepFailed`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
+from arvnodeman.fleet.values.budgets import NOTHING_SPENT, BudgetRaise, Spending
 from arvnodeman.fleet.values.decisions import Decided as Decided
 from arvnodeman.fleet.values.job_comments import JobsCommented
 from arvnodeman.fleet.values.model import (
@@ -80,6 +80,7 @@ class QueueListed:
     outlook: Outlook = NOTHING_AHEAD
     returned: Sequence[PlacedJob] = ()  # that were given back, and are not released yet
     run_times: Mapping[JobShape, float] = field(default_factory=dict)  # seconds that jobs of a group are likely to run
+    spending: Spending = NOTHING_SPENT  # of budgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +360,7 @@ Event = (
     | Tick
     | OperatorSaid
     | RetryAsked
+    | BudgetRaise
     | PolicyChanged
     | SafeMode
     | SizesProven

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from arvnodeman.fleet.decide.cases import case_of, resumed_now
 from arvnodeman.fleet.decide.cases_by_power import case_by_power
+from arvnodeman.fleet.decide.funds import funds_of
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stock import is_plainly_busy
 from arvnodeman.fleet.nodes.eligible import eligible
@@ -107,6 +108,7 @@ def picture_of(
         in_force=in_force,
         run_times=state.run_times,
         shut_rooms=state.rooms.reasons(state.t),
+        funds=funds_of(state),
     )
 
 

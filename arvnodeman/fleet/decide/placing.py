@@ -12,6 +12,7 @@ from itertools import islice
 
 from arvnodeman.fleet.decide.boot_lifecycle import begin_boot
 from arvnodeman.fleet.decide.closing import note_closed
+from arvnodeman.fleet.decide.funds import heed_spending
 from arvnodeman.fleet.decide.name_acts import begin_chore, begin_release, begin_return, some
 from arvnodeman.fleet.decide.name_upkeep import open_and_close
 from arvnodeman.fleet.decide.picturing import replan
@@ -57,6 +58,7 @@ def take_placed(state: State, event: QueueListed) -> None:
     """A queue has come."""
     placements = state.placements
     state.queue = Queue.of(event.jobs)
+    heed_spending(state, event.spending)
     placements.queue_started = state.clock.steady(event.started)
     placements.returned = tuple(event.returned)
     state.reclaims.note_placed(state.queue.jobs)

@@ -6,6 +6,7 @@ from collections import Counter
 
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, begin_boot
 from arvnodeman.fleet.decide.evidence import heed, judge, note_boots
+from arvnodeman.fleet.decide.funds import heed_spending
 from arvnodeman.fleet.decide.picturing import all_taken_back, refresh, replan
 from arvnodeman.fleet.decide.placed_room import room_wanted
 from arvnodeman.fleet.decide.room_evidence import judge_rooms
@@ -28,6 +29,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)
     state.foresee(event.outlook)
     state.run_times = event.run_times
+    heed_spending(state, event.spending)
     heed(state, event.refused)
     if state.context.gate.lets_boots:
         if state.quota.probe_due(state.t):

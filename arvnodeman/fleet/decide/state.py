@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from arvnodeman.fleet.decide.funds import Purse
 from arvnodeman.fleet.decide.names import NameTraits
 from arvnodeman.fleet.decide.placed import Placements
 from arvnodeman.fleet.decide.reclaims import Reclaims
@@ -82,6 +83,7 @@ class State:
         self.name_operations: dict[int, NameOperation] = {}
         self.placements = Placements()
         self.reclaims = Reclaims()
+        self.purse = Purse()
         self.ended_tokens: dict[str, float] = {}  # boots of this run that have ended, with a node or without
         self.phantoms: dict[str, BootIntent] = {}  # record uuid -> boot that an earlier run began
         self.unlisted: dict[str, NodeRecord] = {}  # records of nodes that no list shows, and that seem to be there

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from arvnodeman.fleet.plan.picture import IDLE, Picture, size_of, zone_of
+from arvnodeman.fleet.plan.purses import Purses
 from arvnodeman.fleet.plan.wishlist import Group, Supply, following, in_turn, next_supply
 from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
@@ -46,6 +47,7 @@ class Booting:
         self._groups = groups
         self._over = int(picture.other_size_may_try)  # the refused size rests: this is for another
         self._room = Room(picture.bounds, picture.tally.nodes, picture.tally.price)
+        self._purses = Purses(picture.funds, picture.t)
         self._at: dict[str, NodeSize] = {}  # sizes at the rung where a node is asked for now
         self._begun: dict[str, int] = {}  # boots of this plan, by size
         self._names = picture.names.copy() if picture.names is not None else None
@@ -68,11 +70,14 @@ class Booting:
 
     def _serve(self, group: Group) -> bool:
         """Boot for one job. True when its group has to wait."""
-        shape = group.shape
+        shape, place = group.shape, group.place
         names_sizes = SIZE_FEATURE in shape.features  # several, and each will do, whatever it costs
         size, room, cause = self.choose(group.choices, shape.place, any_price=names_sizes)
         if size is None:
             group.cause = cause
+            return True
+        if (dear := self._purses.stops(shape, place, group.partly)) is not None:  # of others' jobs it stops none
+            group.cause = dear
             return True
         wanted = min(group.lacking, room)
         back = min(self._can_be_taken_back(size, shape.place), wanted)
@@ -82,6 +87,7 @@ class Booting:
         stop = self._forbid(size, group.lacking - back, group.nodes_lacking)  # all of a job's nodes, or none
         if stop is None:
             self._take(NewNode(size, shape.place, shape), wanted, back)
+            self._purses.take(shape, self._now(size), wanted, place)
             served = group.served
             group.book(wanted)
             group.booting += group.served - served
@@ -231,9 +237,10 @@ class Booting:
             else:
                 return
             back = min(1, self._can_be_taken_back(size, ANYWHERE))
-            if self._forbid(size, 1 - back, lacking) is not None:
+            if self._forbid(size, 1 - back, lacking) is not None or self._purses.stops(None) is not None:
                 return
             self._take(NewNode(size), 1, back)
+            self._purses.take(None, self._now(size), 1)
             lacking -= 1
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Names, Outlook
+from arvnodeman.fleet.plan.purses import NO_FUNDS, Funds
 from arvnodeman.fleet.plan.vain import Memory
 from arvnodeman.fleet.sizes.bounds import Bounds
 from arvnodeman.fleet.sizes.limits import SizeHealth
@@ -199,3 +200,4 @@ class Picture:
     in_force: bool = False  # the boots of the plan begin
     shut_rooms: Mapping[JobShape, Reason] = field(default_factory=dict)  # groups for which no room counts, and why
     run_times: Mapping[JobShape, float] = field(default_factory=dict)  # seconds that jobs of a group are likely to run
+    funds: Funds = NO_FUNDS  # what budgets say

@@ -130,6 +130,7 @@ class Allotment:
             and self._live is not None
             and self._live == _live(picture)
             and picture.run_times == was.run_times
+            and picture.funds == was.funds
         )
 
 
@@ -219,6 +220,8 @@ def _servable(groups: Iterable[Group], picture: Picture) -> list[Group]:
     servable = [group for group in groups if _is_servable(group, picture)]
     if picture.vain:
         servable = [group for group in servable if not _is_held_back(group, picture)]
+    if picture.funds.standings:
+        servable = [group for group in servable if not _is_spent_out(group, picture)]
     if picture.outlook.licences:
         licences.share(servable, picture.outlook)
         servable = [group for group in servable if group.limit]
@@ -239,6 +242,14 @@ def _is_servable(group: Group, picture: Picture) -> bool:
     else:
         group.cause = reasons.Unsatisfiable(text=text)
     return False
+
+
+def _is_spent_out(group: Group, picture: Picture) -> bool:
+    """Is all money of a budget spent that pays for a group? Then nodes that are there are not for it, either."""
+    cause = picture.funds.spent_out(group.shape)
+    if cause is not None:
+        group.cause, group.limit = cause, 0
+    return cause is not None
 
 
 def _is_held_back(group: Group, picture: Picture) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 
 from arvnodeman.fleet.plan.booting import Booting, NewNode
@@ -118,6 +119,10 @@ class SharedBooting(Booting):
         if size is None:
             group.cause = cause
             return 0
+        turn = group.place
+        if (dear := self._purses.stops(seeker.shape, turn, group.partly)) is not None:
+            group.cause = dear
+            return 0
         wanted = min(lacking, room)
         back = min(self._can_be_taken_back(size, place), wanted)
         if self._lacks_names(size, place, lacking - back):
@@ -129,6 +134,7 @@ class SharedBooting(Booting):
             self.stopped_size, self._stopped_nodes, self._stopped_lacks = size, seeker.nodes, lacking - back
             return 0
         self.packing.put(seeker, self._open(size, place, wanted, back), 1, wanted)
+        self._purses.take(seeker.shape, self._now(size), wanted, turn)
         group.book(wanted)
         return wanted
 
@@ -258,13 +264,28 @@ class SharedBooting(Booting):
         back = min(self._can_be_taken_back(size, place), wanted)
         if room < wanted or self._lacks_names(size, place, wanted - back):
             return False
-        if self._forbid(size, wanted - back, 0) is not None:
+        if self._forbid(size, wanted - back, 0) is not None or not self._pay(size, load, wanted):
             return False
         bins = self._open(size, place, wanted, back)
         for each, jobs in load.items():
             self.packing.put(each, bins, jobs, wanted)
             each.group.served += jobs * (times if each is head else wanted)
         group.partly = 0
+        return True
+
+    def _pay(self, size: NodeSize, load: Load, nodes: int) -> bool:
+        """Budgets pay for so many nodes with this load, one after the other, each of its jobs for its part. False: one
+        does not, and who has how many follows from the order of service."""
+        if not self._picture.funds.standings:
+            return True
+        whole = math.fsum(jobs * each.alone for each, jobs in load.items())
+        for _ in range(nodes):
+            if any(self._purses.stops(each.shape) is not None for each in load):
+                return False
+            for each, jobs in load.items():
+                part = jobs * each.alone / whole if whole else 1 / len(load)
+                priced = replace(self._now(size), price=self._now(size).price * part)
+                self._purses.take(each.shape, priced, 1)
         return True
 
     def _leave_out(self) -> None:

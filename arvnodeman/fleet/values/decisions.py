@@ -26,6 +26,7 @@ class Decided(StrEnum):
     CANCEL = "cancel"  # a job that can never run
     IN_VAIN = "in vain"  # Slurm did not use a node for the jobs that it was up for
     TRIED_AGAIN = "tried again"  # nodes for such jobs
+    BUDGET = "budget"  # most of one is spent, or all
     WORD = "word"  # an operator spoke
     DOUBT = "doubt"  # a list, or Slurm's word on many nodes, is not believed
     WOULD = "would"  # dry run: a command that was not given

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from arvnodeman.fleet.values.obstacles import LimitReached, NoLicence, Reserved
 from arvnodeman.fleet.values.reasons import AtMaxNodes, AtPriceCap, AtQuota, BackingOff, Behind, Reason, Unproven
+from arvnodeman.fleet.values.reasons_of_budgets import OverBudget
 from arvnodeman.fleet.values.reasons_of_placing import Returned, StaysPlaced
 from arvnodeman.fleet.values.reasons_of_use import InVain
 
@@ -80,6 +81,9 @@ def _text_of(cause: Reason) -> str:
             return f"every name that could be booted is in the reservation {cause.reservation!r}"
         case NoLicence():
             return f"no licence of {cause.licence} is free for it"
+        case OverBudget():
+            frees = f"; it frees at {cause.ends}" if cause.ends else ""
+            return f"{cause.rule} is used up{frees}"
         case LimitReached():
             rule = f"{cause.of}: {cause.rule}={cause.limit:g}"
             return f"{rule} reached" if cause.shared else f"{rule} forbids it, it needs {cause.wanted:g}"

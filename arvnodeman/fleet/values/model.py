@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from arvnodeman.fleet.values.budgets import Budget
 from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.keeps_hash import KeepsHash
@@ -360,4 +361,5 @@ class Policy:
     keep_drained: bool = False
     slurm: bool = False  # the slurm dispatcher: drains, features, weights
     asks_scheduler: bool = True  # what nodes do is asked of it: its word on work comes first
+    budgets: tuple[Budget, ...] = ()
     places: bool = False  # the scheduler places jobs on names that are off, and the nodes for these are booted

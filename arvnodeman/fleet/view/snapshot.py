@@ -9,6 +9,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from arvnodeman.fleet.decide.cases import resumed_now
+from arvnodeman.fleet.decide.funds import funds_of
 from arvnodeman.fleet.decide.picturing import pool_in
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Poll
@@ -124,6 +125,7 @@ def publish(state: State, before: View | None) -> View:
             }
         ),
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
+        budgets=funds_of(state).standings,
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
         gate=state.context.gate,
         grounds=_grounds(state, nodes, before.grounds if before is not None else None),

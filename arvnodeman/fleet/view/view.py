@@ -10,6 +10,7 @@ from typing import NamedTuple
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.nodes.milestones import Span, Spread
 from arvnodeman.fleet.nodes.node import Basis
+from arvnodeman.fleet.values.budgets import BudgetStanding
 from arvnodeman.fleet.values.gate import OPEN, Bar, Gate
 from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord, NodeSize, NodeState, Policy, RemoteError
 from arvnodeman.fleet.values.reasons import Reason
@@ -141,6 +142,7 @@ class View:
     placed: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))  # jobs by id: where they stand
     closed: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))  # sizes of names shut to jobs
     missing_sizes: Sequence[str] = ()
+    budgets: Sequence[BudgetStanding] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     gate: Gate = OPEN  # what may go out now
     grounds: Grounds | None = None  # what the newest decisions were made of; None: nothing was planned yet
