@@ -11,6 +11,7 @@ from arvnodeman.cloud.machine_names import why_refused
 from arvnodeman.config.option import CREATE, CREDENTIALS, DAEMON, LISTING
 from arvnodeman.config.settings import KEPT_BY_ARVADOS, Settings
 from arvnodeman.config.size_names import few, names_in
+from arvnodeman.config.spares import overlaps
 
 PLACEHOLDER = "replace-with-"  # how values begin in the examples that everybody has to fill in
 SHARED = ("ec2", "gce", "openstack")  # clouds whose list is that of a whole account or project, where nothing parts it
@@ -52,6 +53,7 @@ def notes(settings: Settings) -> Iterator[str]:
             "account or project may be taken for ours"
         )
     yield from _shapes(settings)
+    yield from overlaps(settings.spares)
 
 
 def _shapes(settings: Settings) -> Iterator[str]:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from arvnodeman.config.option import FREE_CLOUD_SECTIONS, LOGGING, SECTIONS, SIZE, nearest, option_of
-from arvnodeman.config.settings import SizeSettings
+from arvnodeman.config.option import FREE_CLOUD_SECTIONS, LOGGING, NAMED, SECTIONS, SIZE, declared_in, nearest
 from arvnodeman.config.table import find, of_section
 
 FORM = "[Section] option = value"
@@ -35,7 +34,7 @@ class Assignment:
     @property
     def declared_in(self) -> str:
         """The section under which its option is declared."""
-        return SIZE if is_size(self.section) else self.section
+        return declared_in(self.section)
 
 
 def assignment(text: str) -> Assignment:
@@ -50,7 +49,7 @@ def assignment(text: str) -> Assignment:
 
 def is_size(section: str) -> bool:
     """Is this the header of a [Size NAME]?"""
-    return section == "Size" or section.startswith("Size ")
+    return declared_in(section) == SIZE
 
 
 def merged(
@@ -72,12 +71,13 @@ def _mistake(each: Assignment, assignments: Sequence[Assignment], sections: Coll
     declared_in = each.declared_in
     if declared_in not in SECTIONS:
         return f"[{each.section}]: unknown section; the nearest known one is [{nearest(each.section, SECTIONS)}]"
-    if declared_in == SIZE and each.section not in sections:
-        cores = option_of(SizeSettings.cores).key
-        if not any(other.section == each.section and other.key == cores for other in assignments):
-            like = nearest(each.section, filter(is_size, sections))
+    if declared_in in NAMED.values() and each.section not in sections:
+        needed = next(option.key for option in of_section(declared_in) if option.default is None)
+        if not any(other.section == each.section and other.key == needed for other in assignments):
+            kind = declared_in.partition(" ")[0]
+            like = nearest(each.section, (other for other in sections if other.startswith(kind)))
             hint = f"; the nearest is [{like}]" if like else ""
-            return f"[{each.section}]: the file has no such size{hint}; a new one needs {cores}"
+            return f"[{each.section}]: the file has no such {kind.lower()}{hint}; a new one needs {needed}"
     if declared_in in (*FREE_CLOUD_SECTIONS, LOGGING) or find(declared_in, each.name) is not None:
         return ""
     known = nearest(each.name, (option.name for option in of_section(declared_in)))

@@ -6,7 +6,7 @@ and errors for `check-config`. No line quotes the value of a secret.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from arvnodeman.config import ini
 from arvnodeman.config.assignments import Assignment, is_size, merged
 from arvnodeman.config.cloud_options import PING_HOST, WITHOUT_PREEMPTIBLE
 from arvnodeman.config.daemon import CHEAPEST, DaemonSettings
+from arvnodeman.config.keeper import mistakes_of_names
 from arvnodeman.config.kinds import LEVEL, value_of
 from arvnodeman.config.ladder import ladder_of, mistakes, mistakes_of_zones, zones_in
 from arvnodeman.config.option import (
@@ -23,9 +24,12 @@ from arvnodeman.config.option import (
     FREE_CLOUD_SECTIONS,
     LISTING,
     LOGGING,
+    OPTIONAL,
     SECTIONS,
     SIZE,
+    SPARE,
     Option,
+    declared_in,
     nearest,
     option_of,
     settings_of,
@@ -33,7 +37,6 @@ from arvnodeman.config.option import (
 )
 from arvnodeman.config.settings import (
     KEPT_BY_ARVADOS,
-    KEPT_BY_AUTO,
     KEPT_BY_SLURM,
     KEPT_BY_SLURM_CLOUD,
     ArvadosSettings,
@@ -43,10 +46,11 @@ from arvnodeman.config.settings import (
     Settings,
     SizeSettings,
 )
-from arvnodeman.config.size_names import names_of_two
+from arvnodeman.config.spares import SpareSettings, mistakes_of_spare
 from arvnodeman.config.table import OPTIONS, find, of_section
 from arvnodeman.fleet.values.gres import NoGres
 from arvnodeman.fleet.values.model import Secret, SizeSection
+from arvnodeman.fleet.values.spares import Spare
 
 TYPO_LIKENESS = 0.8  # names in a size section are free, but one this like a known name is taken for a slip
 NOT_IN_SLURM = " \t,&|*()[]=\"'\\"  # characters that a Slurm feature cannot hold
@@ -141,6 +145,7 @@ class _Reading:
         for option, wrong in mistakes_of_zones(self.provider, self.file.sections.get(CREATE, {})):
             self._problem(CREATE, option, wrong)
         sizes = self._sizes()
+        spares = self._spares(sizes)
         self._check_together(daemon, sizes)
         self._check_keeper(daemon, arvados)
         self._check_names(daemon, arvados, sizes)
@@ -160,6 +165,7 @@ class _Reading:
                 create=self._free(CREATE),
             ),
             sizes=tuple(sizes),
+            spares=tuple(spares),
         )
         return _settled(given)
 
@@ -231,24 +237,37 @@ class _Reading:
                 levels.update((name, str(level)) for level in self._read(LOGGING, logger, text))
         return levels
 
-    def _sizes(self) -> list[SizeSection]:
-        sizes: list[SizeSection] = []
+    def _named(self, kind: str) -> Iterator[tuple[str, str]]:
+        """The headers of all sections of a kind that have names, each with its NAME."""
         seen: set[str] = set()
-        self._zones = zones_in(self.provider, self.file.sections.get(CREATE, {}))
-        for section in filter(is_size, self.file.sections):
+        word = kind.partition(" ")[0].lower()
+        for section in [each for each in self.file.sections if declared_in(each) == kind]:
             name = section.partition(" ")[2].strip()
             if not name:
-                self._add(self.problems, f"[{section}]: a size needs a name: [Size NAME]")
+                self._add(self.problems, f"[{section}]: a {word} needs a name: [{kind}]")
                 continue
             if name in seen:
                 self._add(self.problems, f"[{section}]: there is another section of this name")
             seen.add(name)
-            size = self._size(section, name)
-            if size is not None:
-                sizes.append(size)
+            yield section, name
+
+    def _sizes(self) -> list[SizeSection]:
+        self._zones = zones_in(self.provider, self.file.sections.get(CREATE, {}))
         if not any(map(is_size, self.file.sections)):
-            self._add(self.problems, "there is no [Size NAME] section; at least one is required")
-        return sizes
+            self._add(self.problems, f"there is no [{SIZE}] section; at least one is required")
+        found = (self._size(section, name) for section, name in self._named(SIZE))
+        return [size for size in found if size is not None]
+
+    def _spares(self, sizes: Sequence[SizeSection]) -> list[Spare]:
+        spares: list[Spare] = []
+        for section, name in self._named(SPARE):
+            before = len(self.problems)
+            spare = self._section(SpareSettings, section)
+            if len(self.problems) == before:
+                for option, wrong in mistakes_of_spare(spare, sizes):
+                    self._problem(section, option, wrong)
+            spares.append(spare.spare(name))
+        return spares
 
     def _size(self, section: str, name: str) -> SizeSection | None:
         before = len(self.problems)
@@ -271,29 +290,31 @@ class _Reading:
 
     def _warn_of_unknown(self) -> None:
         for section, texts in self.file.sections.items():
-            declared_in = SIZE if is_size(section) else section
-            if declared_in not in SECTIONS:
+            kind = declared_in(section)
+            if kind not in SECTIONS:
                 self._add(
                     self.warnings,
                     f"[{section}]: unknown section; the nearest known one is [{_nearest_section(section)}]",
                 )
-            elif declared_in not in (*FREE_CLOUD_SECTIONS, LOGGING):
+            elif kind not in (*FREE_CLOUD_SECTIONS, LOGGING):
                 for name in texts:
-                    if find(declared_in, name) is None:
-                        self._warn_of_option(section, declared_in, name)
+                    if find(kind, name) is None:
+                        self._warn_of_option(section, kind, name)
 
-    def _warn_of_option(self, section: str, declared_in: str, name: str) -> None:
-        known = [option.name for option in of_section(declared_in)]
-        if declared_in == SIZE:
+    def _warn_of_option(self, section: str, kind: str, name: str) -> None:
+        known = [option.name for option in of_section(kind)]
+        if kind == SIZE:
             like = nearest(name, known, TYPO_LIKENESS)
             if like:
                 self._add(self.warnings, f"[{section}] {name}: unknown option; the nearest known one is {like}")
             return
         elsewhere = [
-            option.section for option in OPTIONS if option.key == name and option.section not in FREE_CLOUD_SECTIONS
+            option.section
+            for option in OPTIONS
+            if option.key == name and option.section not in (*FREE_CLOUD_SECTIONS, *OPTIONAL)
         ]
         place = f"{name} in [{elsewhere[0]}]" if elsewhere else nearest(name, known) or ""
-        meant = find(section, place)
+        meant = find(kind, place)
         unset = meant is not None and meant.key not in self.file.sections[section]
         if unset and meant is not None and meant.no_limit is not None and meant.default == f"{meant.no_limit:g}":
             place += ", which the file does not set: there is NO LIMIT"
@@ -317,31 +338,9 @@ class _Reading:
             self._wrong(records, f"{kept_by} needs [Daemon] dispatcher = slurm; allowed: auto, arvados")
 
     def _check_names(self, daemon: DaemonSettings, arvados: ArvadosSettings, sizes: list[SizeSection]) -> None:
-        """Names that belong to sizes, and what does not go with them."""
-        if not self._was_read(ArvadosSettings.host, ArvadosSettings.node_records):
-            return
-        names = option_of(SizeSettings.node_names).name
-        kept_by = arvados.node_records
-        if kept_by == KEPT_BY_ARVADOS or (kept_by == KEPT_BY_AUTO and arvados.host):
-            for size in sizes:
-                if size.node_names:
-                    wrong = "goes with [Arvados] node_records = slurm or slurm-cloud; allowed: nothing"
-                    self._problem(f"Size {size.id}", names, wrong)
-        for name, wrong in names_of_two(sizes):
-            self._problem(f"Size {name}", names, wrong)
-        if kept_by != KEPT_BY_SLURM_CLOUD:
-            return
-        places = "with node_records = slurm-cloud"
-        if arvados.host:
-            self._wrong(option_of(ArvadosSettings.host), f"{places} Slurm is alone; allowed: nothing")
-        if not arvados.slurm_queue:
-            self._wrong(option_of(ArvadosSettings.slurm_queue), f"{places} Slurm's jobs are read; allowed: yes")
-        if daemon.node_names:
-            wrong = f"{places} each size has names of its own, [Size NAME] {names}; allowed: nothing"
-            self._wrong(option_of(DaemonSettings.node_names), wrong)
-        if daemon.job_name_pattern:
-            wrong = f"{places} every job that Slurm places on a name counts; allowed: nothing"
-            self._wrong(option_of(DaemonSettings.job_name_pattern), wrong)
+        if self._was_read(ArvadosSettings.host, ArvadosSettings.node_records):
+            for mistake in mistakes_of_names(daemon, arvados, sizes):
+                self._problem(*mistake)
 
     def _check_together(self, daemon: DaemonSettings, sizes: list[SizeSection]) -> None:
         """What no option can be blamed for alone."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MANAGE, DAEMON, LOGGING, ARVADOS, CLOUD = "Manage", "Daemon", "Logging", "Arvados", "Cloud"
 CREDENTIALS, LISTING, CREATE = "Cloud Credentials", "Cloud List", "Cloud Create"
-SIZE = "Size NAME"  # stands for any number of sections, each with its own NAME
+SIZE, SPARE = "Size NAME", "Spare NAME"  # each stands for any number of sections, each with its own NAME
 
 # The cloud decides what is known in these sections; the names listed here are those that we act on or document.
 FREE_CLOUD_SECTIONS = (CREDENTIALS, LISTING, CREATE)
@@ -43,7 +43,11 @@ SECTIONS: dict[str, str] = {
     "here go to libcloud's create_node unchanged.",
     SIZE: "One section for each node size that may be booted, NAME being what jobs and tags call it; at least one. "
     "Other names override what the provider says of the size.",
+    SPARE: "Nodes that stand ready while nobody uses them, at the times that it says; any number of such sections, "
+    "NAME being what explain calls them. See doc/money.md.",
 }
+NAMED = {declared.partition(" ")[0]: declared for declared in SECTIONS if declared.endswith(" NAME")}
+OPTIONAL = frozenset(NAMED.values()) - {SIZE}  # of these there may be none
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -90,7 +94,7 @@ class Option:
     high: float | None = None  # the greatest value allowed
     example: str = ""
     providers: tuple[str, ...] = ()  # the clouds that it is for; empty: all
-    live: bool = False  # not required, and yet no comment in the example file
+    live: bool = False  # not required, and yet no comment in the example file, or there with its example
     required_for: tuple[str, ...] = ()  # the providers that cannot do without it
     no_limit: float | None = None  # the value that means that there is none
     at_once: bool = False  # a reload puts it into force; else it needs a restart
@@ -176,6 +180,11 @@ def section(name: str) -> Callable[[type[SectionT]], type[SectionT]]:
         return made
 
     return decorate
+
+
+def declared_in(header: str) -> str:
+    """The section under which the options of one with this header are declared: `Size NAME` for `Size m5.large`."""
+    return NAMED.get(header.partition(" ")[0], header)
 
 
 def settings_of(section: type) -> tuple[Setting, ...]:

@@ -6,25 +6,32 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from arvnodeman.config.option import CREATE, CREDENTIALS, LISTING, SECTIONS, SIZE, Option, option_of
+from arvnodeman.config.option import CREATE, CREDENTIALS, LISTING, OPTIONAL, SECTIONS, SIZE, SPARE, Option, option_of
 from arvnodeman.config.settings import CloudSettings
 from arvnodeman.config.table import of_section
 
 EXAMPLE = "nodemanager.cfg.example"
 PAGE = "doc/configuration.md"
 EXAMPLE_SIZE = "m5.large"
+EXAMPLE_NAMES = {SIZE: EXAMPLE_SIZE, SPARE: "day"}
 WIDTH = 100
+
+
+def _listed(sections: Sequence[str]) -> str:
+    return " and ".join(f"[{section}]" for section in sections)
+
 
 _EXAMPLE_HEAD = """\
 Example configuration of Arvados Node Manager. Made from the program's table of options; doc/configuration.md says the
 same as a page.
 
 Options that have to be set are live; give them your values. Every other option stands here behind a # with its default:
-take the # away to change it. `arvados-node-manager check-config --config FILE` checks a file without starting anything.
-Times are in seconds and may be fractions, unless an option says otherwise.
+take the # away to change it. Of what need not be there the header stands behind one, too, with an example.
+`arvados-node-manager check-config --config FILE` checks a file without starting anything. Times are in seconds and may
+be fractions, unless an option says otherwise.
 """
 
 _PAGE_HEAD = f"""\
@@ -49,6 +56,8 @@ own table of options by `python -m arvnodeman.config.reference`.
   leaves the configuration in force as it was, and for `check-config`, too.
   Names are free in [{CREDENTIALS}], [{LISTING}] and [{CREATE}]; under [Logging] they are loggers; in a
   [{SIZE}] section they override attributes of the provider's size.
+* Of [{SIZE}] there are as many sections as there are sizes, each with a name of its own: `[Size {EXAMPLE_SIZE}]`.
+  So it is with {_listed(sorted(OPTIONAL))}, of which there may be none.
 * Mistakes are named all at once, one line each, `FILE: [Section] option: what is wrong; allowed: what is allowed`, and
   the program ends with code 2. No line shows the value of a secret.
 """
@@ -59,7 +68,7 @@ def example_text() -> str:
     lines = list(_comment(_EXAMPLE_HEAD))
     for section in SECTIONS:
         lines += ["", "", *_comment(SECTIONS[section])]
-        lines += [f"[{section.replace('NAME', EXAMPLE_SIZE)}]" if section == SIZE else f"[{section}]"]
+        lines += [_header(section)]
         for option in of_section(section):
             lines += ["", *_comment(_explained(option)), _line(option)]
     return "\n".join(lines) + "\n"
@@ -79,8 +88,15 @@ def _comment(text: str) -> Iterator[str]:
         yield from textwrap.wrap(paragraph, WIDTH, initial_indent="# ", subsequent_indent="# ")
 
 
+def _header(section: str) -> str:
+    header = f"[{section.replace('NAME', EXAMPLE_NAMES.get(section, ''))}]"
+    return f"#{header}" if section in OPTIONAL else header
+
+
 def _line(option: Option) -> str:
     cloud = option_of(CloudSettings.provider).example
+    if option.section in OPTIONAL:
+        return f"#{option.name} = {option.example if option.default is None or option.live else option.default}"
     if option.default is None or option.live or cloud in option.required_for:
         return f"{option.name} = {option.example}"
     return f"#{option.name} = {option.default}".rstrip()

@@ -25,7 +25,7 @@ class Change:
 
 def changes(old: Settings, new: Settings) -> list[Change]:
     """All differences, in the order of the file's sections."""
-    return [*_options(old, new), *_sizes(old, new)]
+    return [*_options(old, new), *_sizes(old, new), *_spares(old, new)]
 
 
 def reloaded(old: Settings, new: Settings) -> Settings:
@@ -40,6 +40,7 @@ def reloaded(old: Settings, new: Settings) -> Settings:
         arvados=_mixed(old.arvados, new.arvados),
         cloud=_mixed(old.cloud, new.cloud),
         sizes=_with_names(old, new),
+        spares=new.spares,
     )
 
 
@@ -100,3 +101,10 @@ def _sizes(old: Settings, new: Settings) -> Iterator[Change]:
                 yield Change(f"[Size {name}]", live=True)
         elif was != will_be:
             yield Change(f"[Size {name}]", live=True)
+
+
+def _spares(old: Settings, new: Settings) -> Iterator[Change]:
+    before, after = ({spare.name: spare for spare in each.spares} for each in (old, new))
+    for name in before | after:
+        if before.get(name) != after.get(name):
+            yield Change(f"[Spare {name}]", live=True)

@@ -35,6 +35,7 @@ from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
 from arvnodeman.fleet.values.rungs import Purchase, Rung
+from arvnodeman.fleet.values.spares import Spare
 
 KEPT_BY_AUTO: Final = "auto"
 KEPT_BY_ARVADOS: Final = "arvados"
@@ -231,6 +232,7 @@ class Settings:
     arvados: ArvadosSettings
     cloud: CloudSettings
     sizes: tuple[SizeSection, ...]  # in the order of the file
+    spares: tuple[Spare, ...] = ()  # likewise
     found_cloud: bool = False  # node_records is auto, and Slurm was found to place jobs on names declared CLOUD
 
     @property
@@ -262,6 +264,7 @@ class Settings:
             max_total_price=daemon.max_total_price,
             max_price_factor=daemon.max_price_factor,
             max_jobs_per_node=daemon.max_jobs_per_node,
+            spares=self.spares,
             drain_to_consolidate=daemon.drain_to_consolidate,
             max_poll_time=daemon.max_poll_time,
             poll_stale_after=daemon.poll_stale_after,

@@ -19,6 +19,7 @@ from arvnodeman.config.settings import (
     ManageSettings,
     SizeSettings,
 )
+from arvnodeman.config.spares import SpareSettings
 
 
 def _declared(*sections: type) -> Iterator[Option]:
@@ -29,14 +30,15 @@ def _declared(*sections: type) -> Iterator[Option]:
 OPTIONS: tuple[Option, ...] = (
     *_declared(ManageSettings, DaemonSettings, LoggingSettings, ArvadosSettings, CloudSettings),
     *CLOUD_OPTIONS,
-    *_declared(SizeSettings),
+    *_declared(SizeSettings, SpareSettings),
 )
 
 _BY_NAME = {(option.section, option.key): option for option in OPTIONS}
 
 
 def find(section: str, name: str) -> Option | None:
-    """The option of that name in the section (for sizes: SIZE), whatever its case; None when it is unknown."""
+    """The option of that name in the section (of named ones as it is declared: SIZE), whatever its case; None when it
+    is unknown."""
     return _BY_NAME.get((section, name.lower()))
 
 

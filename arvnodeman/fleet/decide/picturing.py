@@ -49,6 +49,8 @@ def replan(
         state.picture, state.plans = picture, state.plans + 1
         state.picture_of_ends = picture if ends else state.picture_of_ends
     state.table.forget_others(state.plan.shares)
+    if state.policy.spares:
+        state.poll_again(state.t + state.spare_hours.until(state.policy.spares, state.clock.now) - state.clock.now)
     return state.plan
 
 
@@ -109,6 +111,7 @@ def picture_of(
         run_times=state.run_times,
         shut_rooms=state.rooms.reasons(state.t),
         funds=funds_of(state),
+        placed_on=_placed_on(state) if state.policy.places and state.policy.spares else {},
     )
 
 
@@ -138,6 +141,7 @@ def _with_unseen(state: State, tally: NodeTally) -> NodeTally:
         up=tally.up + len(comes),
         creating=Counter(boot.size.id for boot in boots),
         pending=pending,
+        busy=tally.busy,
         planned=tally.planned,
         unused=tally.unused,
         rooms=tally.rooms,
@@ -145,23 +149,35 @@ def _with_unseen(state: State, tally: NodeTally) -> NodeTally:
     )
 
 
+def _placed_on(state: State) -> Mapping[str, int]:
+    """Of nodes that come those whose names have a job, by size."""
+    words = state.roster.slurm or {}
+    names = {name for job in state.queue.jobs for name in job.names}
+    boots = [boot for boot in state.boots.values() if boot.row is None and boot.outcome is None]
+    comes = [(boot.size.id, boot.hostname) for boot in boots]
+    comes += [(intent.size, uuid) for uuid, intent in state.phantoms.items()]
+    comes += [(node.size.id, node.hostname) for node in state.stock.odd.values() if node.size and not node.been_up]
+    names |= {name for name, work in words.items() if work.placed}
+    return Counter(size for size, name in comes if name in names)
+
+
 def _ends(state: State) -> Ends:
     """What may go."""
     basis, stock = state.basis(), state.stock
     cases: list[Case] = []
-    spare = {pool: list(nodes.values()) for pool, nodes in stock.spare.items()}
+    idle = {pool: list(nodes.values()) for pool, nodes in stock.idle.items()}
     for node in (*stock.going.values(), *stock.odd_in_turn()):
         if state.policy.places:
             case = case_by_power(node, basis)
         else:
             case = case_of(node, basis, resumed_now(state, node), lambda node: pool_in(state, node))
         if isinstance(case, IdleBin):
-            spare.setdefault(pool_in(state, node), []).append(case)
+            idle.setdefault(pool_in(state, node), []).append(case)
         else:
             cases.append(case)
     return Ends(
         cases=cases,
-        spare=spare,
+        idle=idle,
         chances=_Chances(state.roster, basis),
         busy=stock.plainly_busy,
         unlisted=len(state.phantoms) + sum(boot.row is None for boot in state.boots.values()),

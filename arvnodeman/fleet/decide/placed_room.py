@@ -1,7 +1,7 @@
 """Room for jobs, where the scheduler places them: what those want that have none, beside what placed jobs ask for.
 
 A limit sends a job back, or closes the names that it could be placed on. Then it asks for nothing by itself; but nodes
-that nobody uses make room for it, and none comes to fill up min_nodes in its place.
+that nobody uses make room for it, and none comes as a spare, or to fill up min_nodes, in its place.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from arvnodeman.fleet.decide.picturing import picture_of
 from arvnodeman.fleet.decide.placed import LIMITS, NOWHERE, PlacedNames
 from arvnodeman.fleet.decide.state import State
+from arvnodeman.fleet.plan.booting import NewNode
 from arvnodeman.fleet.plan.plan import Allotment, Plan
 from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import BackOff
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import Job, JobShape, NodeSize
+from arvnodeman.fleet.values.model import Job, JobShape
 
 Demand = dict[JobShape, list[int]]
 
@@ -26,10 +27,10 @@ def room_wanted(state: State) -> Demand:
     return _in_turn([*_sent_back(state), *_not_placed(state, shut_out=True)])
 
 
-def minimum_wanted(state: State, plan: Plan, names: PlacedNames) -> list[NodeSize]:
-    """What min_nodes lacks by the plan, one for each node, as far as there is room beside all that jobs want: those
-    that wait are placed when names are open, and those that are placed may not be listed with their names yet."""
-    lacking = [new.size for new in plan.boots if new.shape is None]
+def wanted_beside(state: State, plan: Plan, names: PlacedNames) -> list[NewNode]:
+    """What spares and min_nodes lack by the plan, as far as there is room beside all that jobs want: those that wait
+    are placed when names are open, and those that are placed may not be listed with their names yet."""
+    lacking = [new for new in plan.boots if new.shape is None]
     if not lacking:
         return []
     wanted = [*_placed(state, names), *_sent_back(state), *_not_placed(state, shut_out=False)]
@@ -40,12 +41,11 @@ def minimum_wanted(state: State, plan: Plan, names: PlacedNames) -> list[NodeSiz
     for new in booting.boots:
         if new.shape is not None:
             room.take(new.size, 1)
-    found: list[NodeSize] = []
-    for size in lacking:
-        if room.forbid(size, 1, wanted=0, over=int(state.quota.other_size_may_try)) is not None:
-            break
-        room.take(size, 1)
-        found.append(size)
+    found: list[NewNode] = []
+    for new in lacking:
+        if room.forbid(new.size, 1, wanted=0, over=int(state.quota.other_size_may_try)) is None:
+            room.take(new.size, 1)
+            found.append(new)
     return found
 
 

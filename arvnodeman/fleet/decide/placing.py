@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 
 from arvnodeman.fleet.decide.boot_lifecycle import begin_boot
 from arvnodeman.fleet.decide.closing import note_closed
@@ -28,13 +27,14 @@ from arvnodeman.fleet.decide.placed import (
     no_size,
     read,
 )
-from arvnodeman.fleet.decide.placed_room import minimum_wanted
+from arvnodeman.fleet.decide.placed_room import wanted_beside
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Decided, Poll, PollNow, QueueListed
 from arvnodeman.fleet.operations.name_steps import PowerUp
+from arvnodeman.fleet.plan.booting import NewNode
 from arvnodeman.fleet.plan.plan import Plan, Share
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import Job, JobShape, NodeSize
+from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_placing import (
@@ -101,7 +101,7 @@ def decide_placed(state: State) -> None:
     asked = read(state, names)
     plan, refused = _plan(state, asked.wishes)
     begun = _begin_boots(state, plan, asked.wishes, refused)
-    begun |= _fill_minimum(state, plan, asked, names)
+    begun |= _boot_beside(state, plan, asked, names)
     _give_back(state, asked, refused)
     _tell(state, plan, asked.wishes, refused, begun)
     _tell_of_others(state, names)
@@ -175,39 +175,51 @@ def _boot(state: State, plan: Plan, due: Sequence[tuple[str, str]]) -> None:
             boot.probes, state.quota.other_size_may_try = True, False
 
 
-def _fill_minimum(state: State, plan: Plan, asked: Asked, names: PlacedNames) -> set[str]:
-    """What min_nodes lacks: names that wait for a node anyway, then others of the size that the plan says. What waits
-    for neither a job nor for this is given back."""
-    lacking = minimum_wanted(state, plan, names)
+def _boot_beside(state: State, plan: Plan, asked: Asked, names: PlacedNames) -> set[str]:
+    """What spares and min_nodes lack: names that wait for a node anyway, of its size for a spare, then others of the
+    size that the plan says. What waits for neither a job nor for this is given back."""
+    lacking = wanted_beside(state, plan, names)
     sizes = {name: names.size_of(name) or "" for name in asked.alone if names.may_be_booted(name)}
-    fit = (name for name, size in sizes.items() if no_size(state, size) is None)
-    waiting = list(islice(fit, len(lacking)))
+    waiting = [name for name, size in sizes.items() if no_size(state, size) is None and _take_one(lacking, size)]
     due = [(sizes[name], name) for name in waiting]
     _boot(state, plan, due)
-    _power_up(state, lacking[len(waiting) + _powering(state, names) :], names)
+    for name in _powering(state, names):
+        _take_one(lacking, names.size_of(name) or "")
+    _power_up(state, lacking, names)
     rest = [name for name in asked.alone if name not in waiting and state.placements.alone[name] >= ALONE_FOR]
     for size, those in by_size(rest, names).items():
         begin_return(state, those, size, NOBODYS)
     return set(waiting)
 
 
-def _powering(state: State, names: PlacedNames) -> int:
-    """So many names have been asked for, and no list tells of that yet."""
+def _take_one(lacking: list[NewNode], size: str) -> bool:
+    """A name of this size comes: for a spare of it, else for min_nodes, whose size does not matter."""
+    found = next((new for new in lacking if new.spare and new.size.id == size), None)
+    found = found or next((new for new in lacking if not new.spare), None)
+    if found is not None:
+        lacking.remove(found)
+    return found is not None
+
+
+def _powering(state: State, names: PlacedNames) -> set[str]:
+    """Names that have been asked for, of which no list tells yet."""
     asked = state.placements.powering
     asked -= {name for name in asked if names.is_fresh(name)}
-    return len(asked)
+    return asked
 
 
-def _power_up(state: State, sizes: Sequence[NodeSize], names: PlacedNames) -> None:
+def _power_up(state: State, lacking: Sequence[NewNode], names: PlacedNames) -> None:
     """Names that are off are asked for, so that the scheduler waits for their nodes."""
     free = [name for name, work in names.work.items() if work.state.kind is WorkKind.OFF and names.is_fresh(name)]
-    for size, count in Counter(size.id for size in sizes).items():
+    for (size, spare), count in Counter((new.size.id, new.spare) for new in lacking).items():
         mine = [name for name in free if names.size_of(name) == size and not names.has_node(name)][:count]
         if mine:
-            text = "min_nodes wants %d more nodes of %s: powering %s up"
-            state.context.decide(Decided.BOOT, size, text, len(mine), size, some(mine))
+            who = f"spare {spare}" if spare else "min_nodes"
+            text = "%s wants %d more nodes of %s: powering %s up"
+            state.context.decide(Decided.BOOT, size, text, who, len(mine), size, some(mine))
             state.placements.powering.update(mine)
             begin_chore(state, mine, PowerUp(0, tuple(mine)))
+            free = [name for name in free if name not in mine]
 
 
 # ---- what cannot come ------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from arvnodeman.fleet.decide.funds import Purse
 from arvnodeman.fleet.decide.names import NameTraits
 from arvnodeman.fleet.decide.placed import Placements
 from arvnodeman.fleet.decide.reclaims import Reclaims
+from arvnodeman.fleet.decide.spare_hours import SpareHours
 from arvnodeman.fleet.decide.stock import Stock
 from arvnodeman.fleet.decide.under_way import Ongoing
 from arvnodeman.fleet.messages import Poll
@@ -74,6 +75,7 @@ class State:
         self.news = 0  # how often something has come that a plan must know
         self.stock = Stock()
         self.under_way = Ongoing()
+        self.spare_hours = SpareHours()
         self.quota = Quota(policy.max_nodes, policy.quota_retry_after)
         self.slots = Quota(policy.max_nodes, policy.quota_retry_after)
         self.health: dict[str, SizeHealth] = {}

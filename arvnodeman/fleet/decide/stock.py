@@ -164,7 +164,7 @@ class Stock:
     def __init__(self) -> None:
         self.odd: dict[str, Node] = {}  # rows that are looked at each time, by id
         self.going: dict[str, Node] = {}  # rows with a shutdown under way, by id
-        self.spare: dict[str, dict[str, IdleBin]] = {}  # plainly idle nodes, by pool and id
+        self.idle: dict[str, dict[str, IdleBin]] = {}  # plainly idle nodes, by pool and id
         self.newly_busy: dict[str, Node] = {}  # plainly busy rows that changed since somebody has looked at them
         self.newly_idle: dict[str, Node] = {}  # plainly idle ones, likewise
         self._tables = (self.odd, self.going, self.newly_busy, self.newly_idle)
@@ -217,7 +217,7 @@ class Stock:
                 self._put(identity, lot)
                 self._strike_out(identity)
                 if is_plainly_idle(node):
-                    self.spare.setdefault(lot.pool, {})[identity] = bin_of(node)
+                    self.idle.setdefault(lot.pool, {})[identity] = bin_of(node)
                     self.newly_idle[identity] = node
                 elif node.shutdown is not None:
                     self.going[identity] = node
@@ -235,7 +235,7 @@ class Stock:
             return
         if before is not None:
             if before.kind == picture.IDLE:
-                self._spare_no_more(identity, before)
+                self._idle_no_more(identity, before)
             if before == lot:
                 return
             self._counts[before] -= 1
@@ -264,16 +264,16 @@ class Stock:
             self._free[identity], self._free_in[identity] = free, pool
         self._tally = None
 
-    def _spare_no_more(self, identity: str, lot: Lot) -> None:
-        pool = self.spare.get(lot.pool)
+    def _idle_no_more(self, identity: str, lot: Lot) -> None:
+        pool = self.idle.get(lot.pool)
         if pool is not None and pool.pop(identity, None) is not None and not pool:
-            del self.spare[lot.pool]
+            del self.idle[lot.pool]
 
     def _forget(self, identity: str) -> None:
         self._strike_out(identity)
         lot = self._lots.pop(identity, None)
         if lot is not None:
-            self._spare_no_more(identity, lot)
+            self._idle_no_more(identity, lot)
             self._counts[lot] -= 1
             self._tally = self._census = None
 
@@ -309,6 +309,7 @@ class Stock:
         self._counts = {lot: count for lot, count in self._counts.items() if count}
         supply: dict[str, list[int]] = {}
         pending: dict[str, int] = {}
+        busy: dict[str, int] = {}
         planned: dict[str, int] = {}
         whole: dict[tuple[str, int], dict[Capacity, int]] = {}
         up = 0
@@ -321,6 +322,8 @@ class Stock:
                     alike[lot.has] = alike.get(lot.has, 0) + count
             if lot.pending:
                 pending[lot.size] = pending.get(lot.size, 0) + count
+            if lot.state is BUSY and not lot.planned:
+                busy[lot.size] = busy.get(lot.size, 0) + count
             if lot.planned:
                 planned[lot.size] = planned.get(lot.size, 0) + count
         return NodeTally(
@@ -329,6 +332,7 @@ class Stock:
             price=self.price,
             up=up,
             pending=pending,
+            busy=busy,
             planned=planned,
             unused=bool(supply),
             rooms={pool: dict(alike) for pool, alike in self._rooms.items() if alike},
@@ -338,4 +342,4 @@ class Stock:
     @property
     def plainly_busy(self) -> int:
         """How many nodes plainly work."""
-        return len(self._lots) - len(self.odd) - len(self.going) - sum(map(len, self.spare.values()))
+        return len(self._lots) - len(self.odd) - len(self.going) - sum(map(len, self.idle.values()))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from arvnodeman.fleet.plan.picture import IDLE, Picture, size_of, zone_of
 from arvnodeman.fleet.plan.purses import Purses
+from arvnodeman.fleet.plan.spares import SpareShare, SpareWish, coming_for_nobody, left_of, wishes_of
 from arvnodeman.fleet.plan.wishlist import Group, Supply, following, in_turn, next_supply
 from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
@@ -19,17 +20,20 @@ from arvnodeman.fleet.values.features import SIZE_FEATURE
 from arvnodeman.fleet.values.model import JobShape, NodeSize
 from arvnodeman.fleet.values.places import ANYWHERE, Place
 from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_spares import JobsFirst
 
 
 @dataclass(frozen=True, slots=True)
 class NewNode:
-    """One node that is to be booted. `shape`: the jobs that it is for; None: it fills up min_nodes. Where nodes are
-    shared, `shape` is of the job that asked for it, and `jobs` tells how many of each shape are to be there at once."""
+    """One node that is to be booted. `shape`: the jobs that it is for; None: it is a spare of the name given, or fills
+    up min_nodes. Where nodes are shared, `shape` is of the job that asked for it, and `jobs` tells how many of each
+    shape are to be there at once."""
 
     size: NodeSize
     place: Place = ANYWHERE
     shape: JobShape | None = None
     jobs: tuple[tuple[JobShape, int], ...] = ()
+    spare: str = ""
 
 
 class Booting:
@@ -42,6 +46,8 @@ class Booting:
         self.stopped_size: NodeSize | None = None
         self._stopped_nodes = self._stopped_lacks = 0  # that the stopped job wants, and those of them that it lacks
         self.room_wanted = 0  # nodes that jobs stopped by a limit wait for
+        self.wishes: Sequence[SpareWish] = wishes_of(picture)
+        self.spares: list[SpareShare] = []
         self._picture = picture
         self._supply = supply
         self._groups = groups
@@ -62,11 +68,20 @@ class Booting:
         while group is not None:
             has_to_wait = self._serve(group)
             if self.stopped is not None:
-                self._stop_behind()
-                return
+                break
             group = following(turns, has_to_wait)
-        self._count_room()
-        self._fill_minimum()
+        self._beside_jobs()
+
+    def _beside_jobs(self) -> None:
+        """What is done once each job has its nodes, or waits: not while one waits for a place, for what goes for its
+        sake would come back first, again and again."""
+        if self.stopped is not None:
+            self._stop_behind()
+        else:
+            self._count_room()
+        self._stand_ready()
+        if self.stopped is None and not self.room_wanted:
+            self._fill_minimum()
 
     def _serve(self, group: Group) -> bool:
         """Boot for one job. True when its group has to wait."""
@@ -222,11 +237,37 @@ class Booting:
             if group.open and health.backing_off is BackOff.QUOTA and health.quota_nodes:
                 self.room_wanted += group.nodes_lacking
 
+    def _stand_ready(self) -> None:
+        """After all jobs: what spares lack."""
+        for wish in self.wishes:
+            idle = left_of(self._supply, wish.size, (IDLE,))
+            coming = coming_for_nobody(self._picture, self._supply, wish.size)
+            begun, cause = self._boot_spares(wish, wish.nodes - idle - coming)
+            self.spares.append(SpareShare(wish, idle, coming, begun, cause))
+
+    def _boot_spares(self, wish: SpareWish, lacking: int) -> tuple[int, Reason | None]:
+        """How many of them begin, and why no more."""
+        size = self._picture.table.by_id.get(wish.size)
+        if lacking <= 0:
+            return 0, None
+        if self.stopped is not None or self.room_wanted:
+            return 0, JobsFirst()
+        if size is None:
+            return 0, reasons.Plain(text=f"size {wish.size} cannot be booted now: the provider lacks it")
+        for begun in range(lacking):
+            _, room, cause = self.choose((size,))
+            if room <= 0:
+                return begun, cause
+            back = min(1, self._can_be_taken_back(size, ANYWHERE))
+            cause = self._forbid(size, 1 - back, lacking - begun) or self._purses.stops(None)
+            if cause is not None:
+                return begun, cause
+            self._take(NewNode(size, spare=wish.spare), 1, back)
+            self._purses.take(None, self._now(size), 1)
+        return lacking, None
+
     def _fill_minimum(self) -> None:
-        """After all wishes: fewer nodes than min_nodes are filled up with the cheapest size that does not rest. Not
-        while a job waits for a place: what goes for its sake would come back first, again and again."""
-        if self.room_wanted:
-            return
+        """Fewer nodes than min_nodes are filled up with the cheapest size that does not rest."""
         pending = self._picture.tally.up + len(self.boots) + sum(self.backs.values())
         lacking = self._picture.policy.min_nodes - pending
         while lacking > 0:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence, Set
 
 from arvnodeman.fleet.plan.closing import run_dry
 from arvnodeman.fleet.plan.picture import IDLE, Ends, Going, IdleBin, Keep, Kept, Picture, Stop, size_of
+from arvnodeman.fleet.plan.spares import SpareWish, Unmatched, stays
 from arvnodeman.fleet.plan.wishlist import Supply
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
@@ -15,15 +16,16 @@ from arvnodeman.fleet.values.reasons import Reason
 class NodeEnding:
     """Goes through what may go."""
 
-    def __init__(self, picture: Picture, ends: Ends, supply: Supply) -> None:
+    def __init__(self, picture: Picture, ends: Ends, supply: Supply, wishes: Sequence[SpareWish] = ()) -> None:
         self.verdicts: list[Keep | Stop] = []
         self.wanted: list[tuple[Sequence[IdleBin], Reason]] = []  # idle nodes that jobs have, and why they stay
         self._picture = picture
         self._ends = ends
         self._supply = supply
+        self._wishes = wishes
         self._up = 0
         self._room = 0
-        self._candidates: list[tuple[float, float, str, Reason]] = []  # less the price, since, id, reason
+        self._candidates: list[tuple[float, float, Unmatched]] = []  # less the price, since
         self._in_the_way: set[str] = set()  # candidates that Slurm keeps for one job, and whose place another waits for
 
     def walk(
@@ -34,7 +36,7 @@ class NodeEnding:
         a limit stops would have room without the nodes that Slurm keeps."""
         at_once = [node for node in self._picture.leaving if node.at_once and node.id in taken_back]
         self._up = self._ends.unlisted - ended + self._ends.busy + len(at_once)
-        self._up += sum(len(nodes) for nodes in self._ends.spare.values())
+        self._up += sum(len(nodes) for nodes in self._ends.idle.values())
         self._room = room
         for case in self._ends.cases:
             match case:
@@ -47,14 +49,15 @@ class NodeEnding:
                 case Kept():
                     self._up += 1
                     if self._ends.may_unplan and (in_the_way or not seeks(case.pool)):
-                        self._candidates.append((-case.price, self._picture.t, case.id, case.reason))
+                        unplanned = Unmatched(case.id, "", case.reason)
+                        self._candidates.append((-case.price, self._picture.t, unplanned))
                         if in_the_way:
                             self._in_the_way.add(case.id)
                     else:
                         self.verdicts.append(Keep(case.id, case.meanwhile, told=False))
                 case Going():
                     self._room -= case.makes_room and case.id not in taken_back
-        self._choose_spare()
+        self._choose_unmatched()
         for node in at_once:
             self.verdicts.append(Keep(node.id, reasons.wanted(size_of(node.pool))))
         self._stop_unwanted()
@@ -65,12 +68,12 @@ class NodeEnding:
         self._up -= len(closed)
         self.verdicts += closed
 
-    def _choose_spare(self) -> None:
+    def _choose_unmatched(self) -> None:
         """Of the idle nodes of a pool so many may go as were matched to nothing: those idle for longest, held ones
         last."""
         t = self._picture.t
-        for pool in sorted(self._ends.spare):
-            nodes = self._ends.spare[pool]
+        for pool in sorted(self._ends.idle):
+            nodes = self._ends.idle[pool]
             unmatched = min(self._supply.left(pool, IDLE), len(nodes))
             if not unmatched:
                 self.wanted.append((nodes, reasons.wanted(size_of(pool))))
@@ -78,22 +81,32 @@ class NodeEnding:
             turns = sorted(nodes, key=lambda node: (node.held, t if node.since is None else node.since, node.turn))
             for node in turns[:unmatched]:
                 since = t if node.since is None else node.since
-                self._candidates.append((-node.price, since, node.id, self._ends.chances[node.id].reason))
+                candidate = Unmatched(node.id, node.size, self._ends.chances[node.id].reason)
+                self._candidates.append((-node.price, since, candidate))
             if unmatched < len(turns):
                 self.wanted.append((turns[unmatched:], reasons.wanted(size_of(pool))))
 
     def _stop_unwanted(self) -> None:
-        """The dearest first, then the longest idle; min_nodes are kept, but for what is in the way at a limit."""
+        """The dearest first, then the longest idle; spares and min_nodes are kept, but for what is in the way at a
+        limit: spares last."""
         least = self._picture.policy.min_nodes
-        for _, _, identity, reason in sorted(self._candidates, key=lambda row: row[:2]):
-            if reason.goes and (self._up > least or (self._room > 0 and identity in self._in_the_way)):
+        turns = [candidate for _, _, candidate in sorted(self._candidates, key=lambda row: row[:2])]
+        spares = stays(turns, self._wishes)
+        for identity, _, reason in sorted(turns, key=lambda candidate: candidate.id in spares):
+            spare, makes_room = spares.get(identity), self._room > 0 and self._makes_room(identity, reason)
+            if spare is not None and not makes_room:
+                self.verdicts.append(Keep(identity, spare))
+            elif spare is None and reason.goes and (self._up > least or self._is_in_the_way(identity)):
                 self._let_go(identity, reason)
-            elif self._room > 0 and self._makes_room(identity, reason):
+            elif makes_room:
                 polls = self._ends.chances[identity].polls
                 self._let_go(identity, reasons.IdleExceeded(polls=polls, makes_room=True))
             else:
                 why = reasons.KeepsMinimum(min_nodes=least) if reason.goes else reason
                 self.verdicts.append(Keep(identity, why))
+
+    def _is_in_the_way(self, identity: str) -> bool:
+        return self._room > 0 and identity in self._in_the_way
 
     def _let_go(self, identity: str, reason: Reason) -> None:
         self._up -= 1

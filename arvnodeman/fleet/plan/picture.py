@@ -60,6 +60,7 @@ class NodeTally:
     up: int = 0  # booting, unpaired, idle, busy and reserved nodes; shutdowns not counted
     creating: Mapping[str, int] = field(default_factory=dict)  # boots that the cloud has not answered, by size
     pending: Mapping[str, int] = field(default_factory=dict)  # those, and nodes that have not come up, by size
+    busy: Mapping[str, int] = field(default_factory=dict)  # nodes that work, by size
     planned: Mapping[str, int] = field(default_factory=dict)  # nodes without a job that Slurm keeps for one, by size
     unused: bool = False  # there is a node on which Slurm could start something
     rooms: Mapping[str, Mapping[Capacity, int]] = field(
@@ -166,8 +167,8 @@ class Ends:
     """What may go, at a node poll."""
 
     cases: Sequence[Case] = ()  # in turn
-    spare: Mapping[str, Sequence[IdleBin]] = field(default_factory=dict)  # idle nodes that nothing keeps, by pool
-    chances: Mapping[str, Chance] = field(default_factory=dict)  # of spare nodes; asked of few
+    idle: Mapping[str, Sequence[IdleBin]] = field(default_factory=dict)  # nodes that wait for work, by pool
+    chances: Mapping[str, Chance] = field(default_factory=dict)  # of these; asked of few
     busy: int = 0  # nodes that plainly work
     unlisted: int = 0  # nodes that no list shows, and that are coming
     may_unplan: bool = False  # a node that Slurm keeps for a job can be drained
@@ -199,5 +200,7 @@ class Picture:
     ends: Ends | None = None  # None: nothing is stopped now
     in_force: bool = False  # the boots of the plan begin
     shut_rooms: Mapping[JobShape, Reason] = field(default_factory=dict)  # groups for which no room counts, and why
+    placed_on: Mapping[str, int] = field(default_factory=dict)  # where the scheduler places jobs: nodes that come, and
+    # that have a job already, by size
     run_times: Mapping[JobShape, float] = field(default_factory=dict)  # seconds that jobs of a group are likely to run
     funds: Funds = NO_FUNDS  # what budgets say

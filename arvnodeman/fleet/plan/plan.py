@@ -15,6 +15,7 @@ from arvnodeman.fleet.plan import account_limits, licences, sharing
 from arvnodeman.fleet.plan.booting import Booting, NewNode
 from arvnodeman.fleet.plan.ends import NodeEnding
 from arvnodeman.fleet.plan.picture import BOOTING, IdleBin, Keep, Kept, NodeTally, Picture, Stop, size_of, zone_of
+from arvnodeman.fleet.plan.spares import SpareShare, boots_for_spares, wishes_of
 from arvnodeman.fleet.plan.traits import KnownTraits
 from arvnodeman.fleet.plan.wishlist import Group, Supply, match_any, match_exact
 from arvnodeman.fleet.sizes.table import SizeTable
@@ -77,6 +78,7 @@ class Plan:
     stopped: Reason | None = None  # the limit that stops a job
     stopped_size: NodeSize | None = None
     wanted: Mapping[str, int] = field(default_factory=dict)  # wished nodes by size
+    spares: Sequence[SpareShare] = ()
 
 
 class Allotment:
@@ -107,7 +109,7 @@ class Allotment:
         shut = picture.shut_rooms
         self.shares = {shape: _share(group, in_rooms.get(shape, 0), shut.get(shape)) for shape, group in groups.items()}
         self.take_back = _taken_back(picture, self.booting.backs)
-        self.end_boots = _unneeded(picture, self.supply)
+        self.end_boots = _unneeded(picture, self.supply, self.booting)
         self._picture = picture
         self._live = _live(picture)
 
@@ -131,6 +133,8 @@ class Allotment:
             and self._live == _live(picture)
             and picture.run_times == was.run_times
             and picture.funds == was.funds
+            and picture.placed_on == was.placed_on
+            and wishes_of(picture) == self.booting.wishes
         )
 
 
@@ -148,7 +152,7 @@ def plan(picture: Picture, allotment: Allotment | None = None) -> Plan:
     booting, shares = for_jobs.booting, for_jobs.shares
     ending = None
     if picture.ends is not None:
-        ending = NodeEnding(picture, picture.ends, for_jobs.supply)
+        ending = NodeEnding(picture, picture.ends, for_jobs.supply, booting.wishes)
         ending_boots = frozenset(for_jobs.end_boots)
         ended = sum(boot.at_once and boot.id in ending_boots for boot in picture.pending)
         kept = [case.price for case in picture.ends.cases if isinstance(case, Kept)]
@@ -171,6 +175,7 @@ def plan(picture: Picture, allotment: Allotment | None = None) -> Plan:
         stopped=booting.stopped,
         stopped_size=booting.stopped_size,
         wanted=for_jobs.wanted,
+        spares=booting.spares,
     )
 
 
@@ -292,16 +297,18 @@ def _taken_back(picture: Picture, backs: Mapping[str, int]) -> list[str]:
     return found
 
 
-def _unneeded(picture: Picture, supply: Supply) -> list[int]:
-    """Boots that nobody needs any more, of those that the cloud has not been asked for. The youngest first."""
-    surplus = {pool: kinds[BOOTING] for pool, kinds in supply.counts.items() if kinds[BOOTING]}
-    spare = picture.tally.up - picture.policy.min_nodes
+def _unneeded(picture: Picture, supply: Supply, booting: Booting) -> list[int]:
+    """Boots that nobody needs any more, of those that the cloud has not been asked for. The youngest first. Those for
+    spares are needed as long as no job waits for room."""
+    kept = {} if booting.room_wanted else boots_for_spares(supply, booting.wishes)
+    surplus = {pool: kinds[BOOTING] - kept.get(pool, 0) for pool, kinds in supply.counts.items() if kinds[BOOTING]}
+    superfluous = picture.tally.up - picture.policy.min_nodes
     found: list[int] = []
     for boot in sorted(picture.pending, key=lambda boot: -boot.id):
-        if spare <= 0:
+        if superfluous <= 0:
             break
         if boot.stoppable and surplus.get(boot.pool, 0) > 0:
             surplus[boot.pool] -= 1
-            spare -= 1
+            superfluous -= 1
             found.append(boot.id)
     return found

@@ -39,9 +39,9 @@ class Funds:
             seconds = min(seconds, max(0.0, standing.until - t))
         return price * seconds / HOUR
 
-    def spent_out(self, shape: JobShape) -> Reason | None:
+    def spent_out(self, shape: JobShape | None) -> Reason | None:
         """A budget all of whose money is spent, of those that pay for such jobs: they get no node, also none that is
-        there."""
+        there. None: of those that pay for nobody's nodes."""
         spent = [each for each in self.standings if each.refuses and each.is_spent and each.budget.covers(shape)]
         return over(nearest(spent)) if spent else None
 

@@ -357,7 +357,7 @@ class SharedBooting(Booting):
     # ---- what comes of it -------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Say what is booted for whom, who is stopped, and fill up min_nodes."""
+        """Say what is booted for whom, who is stopped, and what is booted beside the jobs."""
         self._leave_out()
         backs = self._backs.copy()
         for bins in self._coming():
@@ -369,11 +369,7 @@ class SharedBooting(Booting):
             self.boots.extend([new] * (bins.count - back))
         for seeker in self._seekers:
             seeker.group.booting = min(seeker.group.served, seeker.in_new)
-        if self.stopped is not None:
-            self._stop_behind()
-            return
-        self._count_room()
-        self._fill_minimum()
+        self._beside_jobs()
 
 
 def _has_left(seeker: Seeker) -> bool:

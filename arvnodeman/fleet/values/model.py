@@ -19,6 +19,7 @@ from arvnodeman.fleet.values.keeps_hash import KeepsHash
 from arvnodeman.fleet.values.places import ANYWHERE, Place
 from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.rungs import Purchase, Rung
+from arvnodeman.fleet.values.spares import Spare
 from arvnodeman.fleet.values.work import WaitKind
 
 DEFAULT_DOMAIN = "dynamic.compute"
@@ -339,6 +340,7 @@ class Policy:
     max_total_price: float = 0.0  # 0: no limit
     max_price_factor: float = 1.5
     max_jobs_per_node: int = 0  # of jobs that share; 0: no limit
+    spares: tuple[Spare, ...] = ()
     drain_to_consolidate: bool = False  # half-empty nodes run dry where the others hold what is on them
     max_poll_time: float = 300.0
     poll_stale_after: float = 600.0

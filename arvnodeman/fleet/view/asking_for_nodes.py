@@ -50,7 +50,7 @@ def picture_by(grounds: EndGrounds, basis: Basis, *, anew: bool = False) -> Pict
     """The picture of that node poll, judged by a basis. `anew`: what odd nodes are is judged by it, too."""
     ends = grounds.ends
     cases: list[Case] = []
-    spare = {pool: list(nodes) for pool, nodes in ends.spare.items()}
+    idle = {pool: list(nodes) for pool, nodes in ends.idle.items()}
     for case in ends.cases:
         odd = grounds.odd.get(case.id) if anew else None
         judged: Case | IdleBin = case
@@ -58,10 +58,10 @@ def picture_by(grounds: EndGrounds, basis: Basis, *, anew: bool = False) -> Pict
             judged = _judged(odd.node, basis, odd.resumed, odd.pool)
         if isinstance(judged, IdleBin):
             assert odd is not None
-            spare.setdefault(odd.pool, []).append(judged)
+            idle.setdefault(odd.pool, []).append(judged)
         else:
             cases.append(judged)
-    varied = replace(ends, cases=cases, spare=spare, chances=_Chances(grounds, basis))
+    varied = replace(ends, cases=cases, idle=idle, chances=_Chances(grounds, basis))
     return replace(grounds.picture, policy=basis.policy, ends=varied)
 
 

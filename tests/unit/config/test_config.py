@@ -13,10 +13,12 @@ import pytest
 from arvnodeman.config import Settings, load
 from arvnodeman.config.cloud_options import PROVIDERS
 from arvnodeman.config.kinds import LARGEST
+from arvnodeman.config.option import OPTIONAL
 from arvnodeman.config.settings import ManageSettings
 from arvnodeman.config.table import OPTIONS
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
+from arvnodeman.fleet.values.spares import Spare
 from arvnodeman.manage.answers import encode
 from arvnodeman.supervision.clock import wall_time
 
@@ -71,7 +73,7 @@ def test_a_file_with_the_required_options_alone_loads(loaded: Loader, provider: 
     """Row C29: whatever is left out has a default that is of its option's own type."""
     sections = {"Arvados": ["host = zyxwv.example.com", "token = sesame"]}  # required unless Slurm is alone
     for option in OPTIONS:
-        if option.default is None or provider in option.required_for:
+        if option.section not in OPTIONAL and (option.default is None or provider in option.required_for):
             value = provider if option.key == "provider" else option.example or "something"
             sections.setdefault(option.section, []).append(f"{option.name} = {value}")
     text = "".join(f"[{name}]\n" + "\n".join(lines) + "\n" for name, lines in sections.items())
@@ -200,7 +202,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     lines = "".join(f"{name} = {value}\n" for name, value in options.items())
     lines += "rung_order = cheapest\n"
     lines += "cancel_unsatisfiable = no\nkeep_drained = yes\ndrain_to_consolidate = yes\ndispatcher = slurm\n"
-    text = f"{GOOD}\n[Daemon]\n{lines}"
+    text = f"{GOOD}\n[Daemon]\n{lines}[Spare day]\nsize = small\nnodes = 2\n"
     settings = loaded(text)
     policy = settings.policy()
     assert {name: getattr(policy, name) for name in options} == options
@@ -212,6 +214,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     )
     assert (policy.sections, policy.shutdown_windows) == (settings.sizes, (54, 5, 1))
     assert policy.drain_to_consolidate
+    assert policy.spares == settings.spares == (Spare("day", "small", 2),)
     assert policy.cheapest_rung
     assert not policy.explain_unsatisfiable
     assert not policy.places
@@ -219,6 +222,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         *options,
         "cancel_unsatisfiable",
         "explain_unsatisfiable",
+        "spares",
         "keep_drained",
         "drain_to_consolidate",
         "slurm",

@@ -35,11 +35,12 @@ from arvnodeman.config.option import (
     with_values,
 )
 from arvnodeman.config.settings import SizeSettings
+from arvnodeman.config.spares import SpareSettings
 from arvnodeman.config.table import OPTIONS, find, of_section
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "arvnodeman"
-CLASSES = (ManageSettings, DaemonSettings, LoggingSettings, ArvadosSettings, CloudSettings, SizeSettings)
+CLASSES = (ManageSettings, DaemonSettings, LoggingSettings, ArvadosSettings, CloudSettings, SizeSettings, SpareSettings)
 SETTINGS = [(section, setting) for section in CLASSES for setting in settings_of(section)]
 NAMES = [f"{section.__name__}.{setting.attribute}" for section, setting in SETTINGS]
 
@@ -199,7 +200,7 @@ WORDS_OF_POLICY = {"dispatcher", "host", "slurm_queue"}  # who is spoken to: tha
 
 @pytest.mark.parametrize(("section", "setting"), SETTINGS, ids=NAMES)
 def test_what_the_brain_decides_by_is_in_force_at_once(section: type, setting: Setting, settings: Settings) -> None:
-    if section is SizeSettings or setting.attribute in WORDS_OF_POLICY:
+    if section in (SizeSettings, SpareSettings) or setting.attribute in WORDS_OF_POLICY:
         return
     changes: dict[type, Callable[[], Settings]] = {
         ManageSettings: lambda: replace(settings, manage=with_values(settings.manage, other)),

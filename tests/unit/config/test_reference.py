@@ -10,7 +10,7 @@ import pytest
 import arvnodeman
 from arvnodeman.config import Settings, load, reference
 from arvnodeman.config.kinds import value_of
-from arvnodeman.config.option import CREDENTIALS, SECTIONS, SIZE, Option, nearest
+from arvnodeman.config.option import CREDENTIALS, SECTIONS, Option, declared_in, nearest
 from arvnodeman.config.table import OPTIONS, find
 
 ROOT = Path(arvnodeman.__file__).parent.parent
@@ -31,8 +31,8 @@ def options_in(text: str) -> dict[tuple[str, str], str]:
     """Every `name = value` or `#name = value` line, by section and name."""
     section, found = "", {}
     for line in text.splitlines():
-        if header := re.fullmatch(r"\[(.+)\]", line):
-            section = SIZE if header[1].startswith("Size ") else header[1]
+        if header := re.fullmatch(r"#?\[(.+)\]", line):
+            section = declared_in(header[1])
         elif option := re.fullmatch(r"#?([\w-]+) =(?: (.+))?", line):
             found[section, option[1]] = option[2] or ""
     return found
@@ -61,7 +61,7 @@ def test_defaults_written_out_mean_the_same_as_defaults_left_away(
 ) -> None:
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     path = tmp_path / "site.cfg"
-    path.write_text(re.sub(r"^#(?=[\w-]+ =)", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    path.write_text(re.sub(r"^#(?=[\w-]+ =|\[)", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE))
 
     def parts(settings: Settings) -> list[object]:
         names = ("warnings", "manage", "daemon", "logging", "arvados", "cloud", "sizes")

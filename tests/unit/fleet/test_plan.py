@@ -243,7 +243,7 @@ def test_without_a_node_poll_nothing_is_said_of_nodes() -> None:
 
 def test_idle_nodes_that_nobody_wants_go_the_longest_idle_first_and_held_ones_last() -> None:
     nodes = [idle("held", since=T - 900, held=True), idle("young", since=T - 60), idle("old", since=T - 600)]
-    ends = Ends(spare={"small": nodes}, chances=dict.fromkeys(("held", "young", "old"), IDLE_LONG))
+    ends = Ends(idle={"small": nodes}, chances=dict.fromkeys(("held", "young", "old"), IDLE_LONG))
     made = plan(picture({ONE: [0]}, supply(small=(3, 0, 0, 0)), ends=ends))
     assert gone(made) == ["old", "young"]
     assert kept(made) == {"held": reasons.Wanted(size="small")}
@@ -252,14 +252,14 @@ def test_idle_nodes_that_nobody_wants_go_the_longest_idle_first_and_held_ones_la
 
 def test_of_nodes_idle_since_one_moment_those_that_came_first_go_first() -> None:
     nodes = [idle("b", turn=2), idle("a", turn=1), idle("new", turn=0, since=None)]
-    ends = Ends(spare={"small": nodes}, chances=dict.fromkeys(("a", "b", "new"), IDLE_LONG))
+    ends = Ends(idle={"small": nodes}, chances=dict.fromkeys(("a", "b", "new"), IDLE_LONG))
     made = plan(picture({ONE: [0]}, supply(small=(3, 0, 0, 0)), ends=ends))
     assert gone(made) == ["new", "a"]
 
 
 def test_the_dearest_go_first_and_min_nodes_stay() -> None:
     ends = Ends(
-        spare={"small": [idle("cheap", since=T - 900)], "large": [idle("dear", LARGE)]},
+        idle={"small": [idle("cheap", since=T - 900)], "large": [idle("dear", LARGE)]},
         chances=dict.fromkeys(("cheap", "dear"), IDLE_LONG),
     )
     made = plan(picture({}, supply(small=(1, 0, 0, 0), large=(1, 0, 0, 0)), ends=ends, policy=policy(min_nodes=1)))
@@ -269,7 +269,7 @@ def test_the_dearest_go_first_and_min_nodes_stay() -> None:
 
 def test_nodes_that_work_that_come_and_that_stay_count_for_min_nodes() -> None:
     chances = {"a": IDLE_LONG}
-    alone = Ends(spare={"small": [idle("a")]}, chances=chances)
+    alone = Ends(idle={"small": [idle("a")]}, chances=chances)
     for more, goes in (
         ({}, False),
         ({"busy": 1}, True),
@@ -284,7 +284,7 @@ def test_nodes_that_work_that_come_and_that_stay_count_for_min_nodes() -> None:
 
 
 def test_a_boot_that_ends_at_once_counts_no_more() -> None:
-    ends = Ends(spare={"small": [idle("a")]}, chances={"a": IDLE_LONG}, unlisted=1)
+    ends = Ends(idle={"small": [idle("a")]}, chances={"a": IDLE_LONG}, unlisted=1)
     tally = supply(small=(1, 0, 1, 0))
     for at_once, goes in ((True, []), (False, ["a"])):
         asked = picture({}, tally, ends=ends, policy=policy(min_nodes=1), pending=[Pending(1, "small", True, at_once)])
@@ -294,20 +294,20 @@ def test_a_boot_that_ends_at_once_counts_no_more() -> None:
 
 
 def test_a_node_that_may_not_go_yet_stays_for_its_own_reason() -> None:
-    ends = Ends(spare={"small": [idle("a")]}, chances={"a": Chance(WAITS, 1)})
+    ends = Ends(idle={"small": [idle("a")]}, chances={"a": Chance(WAITS, 1)})
     made = plan(picture({}, supply(small=(1, 0, 0, 0)), ends=ends))
     assert made.verdicts == [Keep("a", WAITS)]
 
 
 def test_more_nodes_than_are_there_never_go() -> None:
     """An idle node on which our hand lies is supply, and none that may go."""
-    ends = Ends(spare={"small": [idle("a")]}, chances={"a": IDLE_LONG})
+    ends = Ends(idle={"small": [idle("a")]}, chances={"a": IDLE_LONG})
     assert gone(plan(picture({}, supply(small=(3, 0, 0, 0)), ends=ends))) == ["a"]
 
 
 def test_a_node_makes_room_for_a_job_that_a_limit_stops_whatever_its_window_says() -> None:
     shut = Chance(reasons.WindowShut(until=T + 60), 3, enough=True)
-    ends = Ends(spare={"small": [idle("a"), idle("b", turn=1)]}, chances={"a": shut, "b": shut}, busy=1)
+    ends = Ends(idle={"small": [idle("a"), idle("b", turn=1)]}, chances={"a": shut, "b": shut}, busy=1)
     full = {"bounds": bounds(max_nodes=3), "policy": policy(max_nodes=3, min_nodes=3)}
     tally = replace(supply(small=(2, 0, 0, 0)), nodes=3, up=3)
     made = plan(picture({BIG: [0]}, tally, ends=ends, **full))
@@ -328,7 +328,7 @@ def test_what_goes_already_makes_the_room_unless_it_is_taken_back_or_works() -> 
         (Stop("x", ShutdownKind.REMOVAL, reasons.HasFailed()), False),
         (Stop("x", ShutdownKind.REMOVAL, reasons.HasFailed(), works=True), True),
     ):
-        ends = Ends(cases=[case], spare={"small": [idle("a")]}, chances={"a": shut})
+        ends = Ends(cases=[case], idle={"small": [idle("a")]}, chances={"a": shut})
         made = plan(picture({BIG: [0]}, tally, ends=ends, bounds=bounds(max_nodes=3)))
         assert ("a" in gone(made)) is goes, case
 
@@ -383,8 +383,8 @@ def test_each_node_that_goes_counts_no_more_and_makes_its_room() -> None:
     shut = Chance(reasons.WindowShut(until=T + 60), 3, enough=True)
     nodes = [idle(name, since=T - age) for name, age in (("a", 900), ("b", 600), ("c", 300), ("d", 60))]
     tally = supply(small=(4, 0, 0, 0))
-    all_may = Ends(spare={"small": nodes}, chances=dict.fromkeys("abcd", IDLE_LONG))
+    all_may = Ends(idle={"small": nodes}, chances=dict.fromkeys("abcd", IDLE_LONG))
     assert gone(plan(picture({}, tally, ends=all_may, policy=policy(min_nodes=2)))) == ["a", "b"]
-    some = Ends(spare={"small": nodes}, chances={"a": IDLE_LONG, "b": shut, "c": shut, "d": shut})
+    some = Ends(idle={"small": nodes}, chances={"a": IDLE_LONG, "b": shut, "c": shut, "d": shut})
     two = plan(picture({BIG: [0, 1]}, tally, ends=some, bounds=bounds(max_nodes=4)))
     assert gone(two) == ["a", "b"]

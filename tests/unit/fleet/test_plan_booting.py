@@ -188,7 +188,7 @@ def kept_spare(count: int) -> Ends:
     """Idle nodes whose windows are shut."""
     shut = Chance(reasons.WindowShut(until=T + 60), 3, enough=True)
     nodes = [idle(f"n{number}", turn=number) for number in range(count)]
-    return Ends(spare={"small": nodes}, chances={node.id: shut for node in nodes})
+    return Ends(idle={"small": nodes}, chances={node.id: shut for node in nodes})
 
 
 @pytest.mark.parametrize(("why", "goes"), [(BackOff.QUOTA, ["n0", "n1"]), (BackOff.CAPACITY, [])])

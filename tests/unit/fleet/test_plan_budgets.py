@@ -122,7 +122,7 @@ def test_the_rest_of_a_job_comes_when_its_first_nodes_have_been_booted() -> None
 
 def test_nodes_that_are_there_serve_until_all_is_spent() -> None:
     """What is committed is meant for them. Then they are for others, and go where nobody wants them."""
-    nodes = Ends(spare={"small": [idle("a")]}, chances={"a": Chance(reasons.IdleExceeded(polls=5), 5, enough=True)})
+    nodes = Ends(idle={"small": [idle("a")]}, chances={"a": Chance(reasons.IdleExceeded(polls=5), 5, enough=True)})
     used_up = standing(limit=1.0, spent=0.9, committed=0.2)
     made = plan(asked({PHYSICS: [0]}, used_up, tally=supply(small=(1, 0, 0, 0)), ends=nodes))
     assert made.shares[PHYSICS].served == 1

@@ -29,7 +29,7 @@ def test_what_is_said_of_odd_nodes_goes_with_the_plan_in_turn() -> None:
 
 def test_nodes_that_jobs_have_stay_since_they_are_wanted_and_those_of_other_pools_go() -> None:
     spare = {"large": [idle("b", LARGE)], "small": [idle("a")]}
-    ends = Ends(spare=spare, chances=dict.fromkeys("ab", IDLE_LONG))
+    ends = Ends(idle=spare, chances=dict.fromkeys("ab", IDLE_LONG))
     tally = supply(small=(1, 0, 0, 0), large=(1, 0, 0, 0))
     assert plan(picture({ONE: [0]}, tally, ends=ends)).wanted_idle == [([idle("a")], reasons.Wanted(size="small"))]
     made = plan(picture({BIG: [0]}, tally, ends=ends))
@@ -39,13 +39,13 @@ def test_nodes_that_jobs_have_stay_since_they_are_wanted_and_those_of_other_pool
 
 
 def test_a_node_that_is_not_counted_as_supply_does_not_go() -> None:
-    ends = Ends(spare={"small": [idle("a")]}, chances={"a": IDLE_LONG})
+    ends = Ends(idle={"small": [idle("a")]}, chances={"a": IDLE_LONG})
     assert kept(plan(picture({}, ends=ends))) == {"a": reasons.Wanted(size="small")}
 
 
 def test_the_longest_idle_go_first_whichever_came_first() -> None:
     nodes = [idle("a", turn=1, since=T - 60), idle("b", turn=2, since=T - 600), idle("c", turn=0)]
-    ends = Ends(spare={"small": nodes}, chances=dict.fromkeys("abc", IDLE_LONG))
+    ends = Ends(idle={"small": nodes}, chances=dict.fromkeys("abc", IDLE_LONG))
     assert gone(plan(picture({ONE: [0]}, supply(small=(3, 0, 0, 0)), ends=ends))) == ["b", "a"]
 
 
@@ -57,7 +57,7 @@ def test_of_nodes_of_one_price_in_two_pools_the_longest_idle_goes(
     inside: float | None, outside: float | None, goes: str
 ) -> None:
     spare = {"small": [idle("a", since=outside)], IN_COURSE: [idle("b", since=inside)]}
-    ends = Ends(spare=spare, chances=dict.fromkeys("ab", IDLE_LONG))
+    ends = Ends(idle=spare, chances=dict.fromkeys("ab", IDLE_LONG))
     tally = supply(**{"small": (1, 0, 0, 0), IN_COURSE: (1, 0, 0, 0)})
     assert gone(plan(picture({}, tally, ends=ends, policy=policy(min_nodes=1)))) == [goes]
 
@@ -83,7 +83,7 @@ def test_a_node_that_slurm_keeps_counts_for_min_nodes(busy: int, before: int, le
 
 @pytest.mark.parametrize(("least", "goes"), [(1, ["a"]), (2, [])])
 def test_a_node_taken_back_at_once_counts_for_min_nodes(least: int, goes: list[str]) -> None:
-    ends = Ends(spare={"small": [idle("a")]}, chances={"a": IDLE_LONG})
+    ends = Ends(idle={"small": [idle("a")]}, chances={"a": IDLE_LONG})
     leaving = [Leaving("x", 1, "large", at_once=True)]
     made = plan(
         picture({BIG: [0]}, supply(small=(1, 0, 0, 0)), ends=ends, leaving=leaving, policy=policy(min_nodes=least))

@@ -35,7 +35,7 @@ def test_it_stands_while_only_time_goes_by() -> None:
 def test_which_nodes_go_is_decided_anew() -> None:
     before = picture({}, NODES)
     known = Allotment(before)
-    ends = Ends(spare={"small": [idle("a")]}, chances={})
+    ends = Ends(idle={"small": [idle("a")]}, chances={})
     later = replace(before, ends=replace(ends, chances={"a": IDLE_LONG}))
     assert known.is_of(later)
     assert [each.id for each in plan(later, known).verdicts] == ["a"]

@@ -106,7 +106,7 @@ def test_a_node_is_for_jobs_that_may_have_its_name(size: str, place: Place, zone
 def test_of_nodes_alike_those_in_few_reservations_are_taken_first() -> None:
     few, many = pool_of("small", ("z",)), pool_of("small", ("a", "b"))
     spare = {few: [idle("few")], many: [idle("many")]}
-    ends = Ends(spare=spare, chances=dict.fromkeys(("few", "many"), IDLE_LONG))
+    ends = Ends(idle=spare, chances=dict.fromkeys(("few", "many"), IDLE_LONG))
     made = plan(picture({ONE: [0]}, supply(**{few: (1, 0, 0, 0), many: (1, 0, 0, 0)}), ends=ends))
     assert (list(kept(made)), gone(made)) == (["few"], ["many"])
 
@@ -162,7 +162,7 @@ def test_a_stopped_job_has_what_one_behind_it_holds_in_part() -> None:
 
 def test_what_was_given_back_is_there_for_nobody_who_may_not_have_it() -> None:
     first, behind = JobShape(cores=4, place=COURSE), JobShape(nodes=2)
-    ends = Ends(spare={"small": [idle("a")]}, chances={"a": IDLE_LONG})
+    ends = Ends(idle={"small": [idle("a")]}, chances={"a": IDLE_LONG})
     made = plan(picture({first: [0], behind: [1]}, supply(small=(1, 0, 0, 0)), bounds=bounds(max_nodes=1), ends=ends))
     assert [(share.served, share.partly) for share in made.shares.values()] == [(0, 0), (0, 0)]
     assert gone(made) == ["a"]

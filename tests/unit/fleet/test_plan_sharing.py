@@ -207,7 +207,7 @@ def test_a_node_with_so_many_jobs_has_no_room_for_more() -> None:
 
 def test_whole_nodes_are_shared_and_those_that_nobody_needs_are_left() -> None:
     nodes = NodeTally(supply={"four": (2, 1, 2, 0)}, nodes=5, up=5)
-    ends = Ends(spare={"four": [IdleBin("a", 0, "four", 0.2), IdleBin("b", 1, "four", 0.2)]}, chances={})
+    ends = Ends(idle={"four": [IdleBin("a", 0, "four", 0.2), IdleBin("b", 1, "four", 0.2)]}, chances={})
     pending = [Pending(1, "four"), Pending(2, "four")]
     of = made({job(1): list(range(9))}, nodes, pending=pending, ends=ends)
     assert served(of) == [(9, 0, 0)]

@@ -1,4 +1,5 @@
-"""A job that a limit holds back gets the room that min_nodes take: in each mode, at each limit, once and for all.
+"""A job that a limit holds back gets the room that min_nodes and spares take: in each mode, at each limit, once and for
+all.
 
 Each is played in virtual time, with the limit as it is to the end: nothing but a node that goes can make room.
 """
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, SizeSection
+from arvnodeman.fleet.values.spares import Spare
 from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.sim_placed_jobs import PlacedSimJob
 from arvnodeman.foresight.simulation import Pace, PlacingSimulation, Simulation
@@ -46,13 +48,14 @@ LIMITS = {
 MODES = ("names in Slurm", "records", "shared nodes", "Slurm decides")
 
 
-def played(mode: str, limit: Limit) -> Simulation | PlacingSimulation:
-    """A site and a daemon in this mode."""
+def played(mode: str, limit: Limit, *, spares: bool) -> Simulation | PlacingSimulation:
+    """A site and a daemon in this mode, with `min_nodes` that are kept as such, or as spares."""
     policy = Policy(
         sections=tuple(SizeSection(offer.id, int(offer.cores), offer.id) for offer in OFFERS),
         shutdown_windows=(0.0, 60.0),
         max_nodes=limit.max_nodes,
-        min_nodes=limit.min_nodes,
+        min_nodes=0 if spares else limit.min_nodes,
+        spares=(Spare("ready", "small", limit.min_nodes),) if spares else (),
         max_total_price=limit.price,
         boot_fail_after=900.0,
         slurm=True,
@@ -75,9 +78,10 @@ def is_over(job: SimJob | PlacedSimJob) -> bool:
 @pytest.mark.parametrize("before", [0.0, 90.0, 1800.0], ids=["none yet", "while they boot", "they idle"])
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_job_gets_the_room_that_min_nodes_take(mode: str, limit: str, before: float) -> None:
+@pytest.mark.parametrize("spares", [False, True], ids=["min_nodes", "spares"])
+def test_a_job_gets_the_room_that_idle_nodes_take(spares: bool, mode: str, limit: str, before: float) -> None:
     """Whether they idle or boot when it comes. They come back when it is over."""
-    run = played(mode, LIMITS[limit])
+    run = played(mode, LIMITS[limit], spares=spares)
     run.advance(before)
     job = run.site.submit(BIG if LIMITS[limit].nodes == 1 else JobShape(cores=8, ram=1000, nodes=2), 600.0)
     assert run.until(lambda: is_over(job), SOON), (run.notes[-5:], run.steps)
