@@ -22,6 +22,7 @@ from arvnodeman.cloud.base import FQDN_TAG, SIZE_TAG, TOKEN_TAG, name_for_record
 from arvnodeman.cloud.ec2_addresses import addresses_of
 from arvnodeman.cloud.ec2_batch import member_of
 from arvnodeman.cloud.ec2_batching import MAX_COUNT, BatchingDriver
+from arvnodeman.cloud.ec2_launches import CODES, launches_of_process, reason_of
 from arvnodeman.cloud.ec2_regions import endpoint_of, is_region, region_in
 from arvnodeman.cloud.ec2_requests import change_tags, describe, posting, without_name
 from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup, key_pair_of_process
@@ -82,6 +83,7 @@ class EC2Driver(BatchingDriver):
         self._setup = Setup.read(settings, self._mistake)
         self._types = frozenset(section.instance_type for section in settings.sizes)
         self._list_filters = self._read_list_filters()
+        self._launches = launches_of_process()
         self._filters = {
             name.removeprefix("tag:"): values[0]
             for name, values in self._list_filters.items()
@@ -123,6 +125,11 @@ class EC2Driver(BatchingDriver):
         """See CloudDriver."""
         for option, look in self._setup.lookups(self._driver):
             yield option, self._lookup(option, look)
+
+    def destroy_node(self, node: CloudNode) -> None:
+        """See CloudDriver."""
+        super().destroy_node(node)
+        self._launches.destroyed(node.id)
 
     # ---- create ------------------------------------------------------------------------------------------------------
 
@@ -180,6 +187,7 @@ class EC2Driver(BatchingDriver):
             subnet=subnet is not None, public=bool(merged.get("ex_assign_public_ip")), tags=tags, rung=rung
         )
         self._driver.connection.additions = additions | (without_name(tags) if is_batch else {})
+        self._launches.begun()
         node = self._driver.create_node(**merged)
         if not is_batch and self._is_gone(node):
             raise cloud_failure(ErrorKind.CAPACITY, f"{node.id} was terminated as soon as it was made")
@@ -202,10 +210,33 @@ class EC2Driver(BatchingDriver):
     # ---- lists -------------------------------------------------------------------------------------------------------
 
     def _listed(self) -> Iterable[Any]:
-        for answer in describe(self._driver, "DescribeInstances", self._list_filters):
+        yield from self._described(self._list_filters)
+        if self._launches.watched:
+            yield from self._ended_early()
+
+    def _ended_early(self) -> Iterable[Any]:
+        """Those that were terminated as they were launched. A cloud that refuses to tell is not asked again."""
+        filters = {**self._list_filters, "instance-state-name": ("terminated",), "state-reason-code": CODES}
+        try:
+            ended = list(self._described(filters))
+        except Exception as error:
+            known = classify(error, self.errors, self._secrets, hidden=self._startup.hidden)
+            if known is None or known.kind is not ErrorKind.REFUSED:
+                raise
+            _log.debug("Cannot ask for instances that were terminated as they were launched: %s", known.text)
+            self._launches.not_told()
+            return
+        for node in ended:
+            if node.extra["fault"] and self._launches.is_news(node.id, self._start_time(node)):
+                node.extra["ended_early"] = True
+                yield node
+
+    def _described(self, filters: Mapping[str, tuple[str, ...]]) -> Iterable[Any]:
+        for answer in describe(self._driver, "DescribeInstances", filters):
             for item in findall(element=answer, xpath="reservationSet/item/instancesSet/item", namespace=NAMESPACE):
                 try:
                     node = self._of_batch(self._driver._to_node(item))
+                    node.extra["fault"] = reason_of(item)
                     node.extra["addresses"] = list(addresses_of(item, self._setup.all_subnets))
                     yield node
                 except STRANGE as error:
@@ -236,7 +267,18 @@ class EC2Driver(BatchingDriver):
         return filters
 
     def _is_gone(self, node: Any) -> bool:
-        return (getattr(node, "extra", None) or {}).get("status") in self.gone_words
+        extra = getattr(node, "extra", None) or {}
+        return extra.get("status") in self.gone_words and not extra.get("ended_early")
+
+    def _is_failed(self, node: Any) -> bool:
+        """Terminated as it was launched: see ec2_launches.py."""
+        return bool(node.extra.get("ended_early"))
+
+    def _is_broken(self, node: Any) -> bool:
+        return self._is_failed(node)
+
+    def _fault(self, node: Any) -> str:
+        return str(node.extra["fault"])
 
     def _is_stopped(self, node: Any) -> bool:
         return node.extra.get("status") in self.stopped_words

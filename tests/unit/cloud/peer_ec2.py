@@ -18,6 +18,7 @@ from werkzeug.wrappers import Request, Response
 from arvnodeman.cloud import throttle
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.ec2_batch import batches_of_process
+from arvnodeman.cloud.ec2_launches import launches_of_process
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import Settings
 from arvnodeman.fleet.values.model import ErrorKind, NodeSize
@@ -172,6 +173,7 @@ class EC2Peer(Peer):
         """Serve it."""
         moto().clear()
         batches_of_process.cache_clear()  # tokens are used again
+        launches_of_process.cache_clear()  # what another test has launched
         throttle._limiters.clear()  # what one account has throttled tells nothing of the next
         self.port = self._stack.enter_context(serving(self.trouble))
         return self

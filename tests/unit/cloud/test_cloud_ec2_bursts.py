@@ -370,7 +370,9 @@ def test_nodes_that_were_made_are_found_by_one_listing(peer: EC2Peer) -> None:
     lost(peer, made_impatient(peer), wishes(peer, 5))
     peer.seen.clear()
     found = driver.find_nodes([replace(each, ping_url=Secret("")) for each in wishes(peer, 6)])
-    assert actions(peer) == ["DescribeInstances"]
+    running, ended = peer.seen  # the second for those that ended as they were launched
+    assert {running["Action"], ended["Action"]} == {"DescribeInstances"}
+    assert "terminated" in ended.values()
     assert [each.token if isinstance(each, CloudNode) else None for each in found[:5]] == [
         f"18a3f-{number}" for number in range(1, 6)
     ]
