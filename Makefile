@@ -23,6 +23,7 @@
 # make bench-page   show the page 5,000 nodes in Chromium: how long until they are there, and each update
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
 # make openstack   hold the openstack driver against a real nova and keystone, installed once, outside the repository
+# make proofs  kill the real daemon at every point of a burst of EC2's: nothing leaks, nothing is made twice
 # make soak    let it live for half an hour at such a site, and look for slopes of memory, threads, files (MINUTES=30)
 # make slurms  run the tests of real Slurm on other versions of it (SLURMS=24.11, ARGS="TESTS"; needs root, debootstrap)
 # make slurm-root   install Slurm 24.11 in a directory of its own, for the demo's --slurm-root (needs root, debootstrap)
@@ -40,7 +41,7 @@ ifneq ($(ARVADOS_DISCOVERY_DIR),)
 export ARVADOS_DISCOVERY_DIR
 endif
 
-.PHONY: help openstack demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-bursts bench-manage bench-report bench-slurm bench-wakes bench-packing bench-simulate bench-forecast bench-sharing bench-page slurms slurm-root trace bench-sweep screenshots scenarios clean
+.PHONY: help openstack proofs demo test properties months mutants mutants-of-plan bench chaos soak drills check bench-idle bench-bursts bench-manage bench-report bench-slurm bench-wakes bench-packing bench-simulate bench-forecast bench-sharing bench-page slurms slurm-root trace bench-sweep screenshots scenarios clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -87,6 +88,9 @@ chaos: $(VENV)/.installed
 MINUTES ?= 30
 soak: $(VENV)/.installed
 	@PYTHONPATH=.:tests $(BIN)/python -m chaos.soak --minutes $(MINUTES) $(ARGS)
+
+proofs: $(VENV)/.installed
+	PROOFS=1 $(BIN)/python -m pytest -q -n 2 -o faulthandler_timeout=300 $(ARGS) tests/integration/test_ec2_bursts.py
 
 openstack: $(VENV)/.installed
 	@$(BIN)/python tests/openstack/openstack_stage.py
