@@ -19,6 +19,7 @@ from arvnodeman.manage.answers import (
     OtherJobShown,
     PollShown,
     SizeShown,
+    SpareShown,
     StatusShown,
 )
 from arvnodeman.manage.changes import CounterfactualShown
@@ -59,6 +60,8 @@ def status(shown: StatusShown) -> Iterator[str]:
     yield f"jobs: {shown.jobs_waiting} wait{wait}; {shown.jobs_served} of them have a node there or coming"
     for trouble in shown.boot_troubles:
         yield f"boots of {trouble.size} fail: {trouble.words} ({span(trouble.seconds)} ago)"
+    if shown.spares is not UNSET:
+        yield from map(_spare, shown.spares)
     yield from shown.remarks
     if shown.reload_refused is not UNSET:
         yield from _reload_refused(shown.reload_refused, shown.reload_problems or ())
@@ -73,6 +76,17 @@ def _reload_refused(at: float, problems: Sequence[str]) -> Iterator[str]:
     yield from (f"  {problem}" for problem in problems[:PROBLEMS_SHOWN])
     if len(problems) > PROBLEMS_SHOWN:
         yield f"  and {len(problems) - PROBLEMS_SHOWN} more"
+
+
+def _spare(shown: SpareShown) -> str:
+    """How one spare stands."""
+    changes = span(shown.changes_seconds) if shown.changes_seconds is not None else ""
+    if not shown.open:
+        return f"spare {shown.name}: none of {shown.size} now" + (f", opens in {changes}" if changes else "")
+    why = f": {shown.why}" if shown.why else ""
+    closes = f"; closes in {changes}" if changes else ""
+    there = f"{shown.idle} of {shown.wanted} of {shown.size} stand ready, {shown.coming} coming"
+    return f"spare {shown.name}: {there}{why}{closes}"
 
 
 def in_vain(groups: Sequence[GroupShown]) -> Iterator[str]:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from arvnodeman.fleet.values.rungs import zone_of
 from arvnodeman.history.samples import SHOWN
+from arvnodeman.history.schema import READY
 
 STILL_WRITTEN = 600.0  # seconds since the newest sample, up to which the daemon is taken to run
+USED = (*SHOWN, *READY)  # what time is counted by
 REFUSED = "boots_refused_"
 
 
@@ -29,6 +31,10 @@ class SizeReport:
     unseen_hours: float = 0.0  # no daemon looked
     cost: float = 0.0
     idle_cost: float = 0.0  # its part for the idle hours
+    spare_hours: float = 0.0  # idle as a spare: not among the idle hours
+    spare_cost: float = 0.0
+    ahead_hours: float = 0.0  # idle for a job that could not start yet: likewise
+    ahead_cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +147,14 @@ def _lived(connection: sqlite3.Connection, since: float, until: float, seen: flo
 
 def _spent(connection: sqlite3.Connection, since: float, until: float) -> dict[str, dict[str, float]]:
     """Hours by size and state."""
-    sums = ", ".join(f"sum({state}) / 3600" for state in SHOWN)
+    sums = ", ".join(f"sum({state}) / 3600" for state in USED)
     query = f"SELECT size, {sums} FROM usage WHERE at > ? AND at <= ? GROUP BY size"  # noqa: S608 (our own names)
-    return {size: dict(zip(SHOWN, hours, strict=True)) for size, *hours in connection.execute(query, (since, until))}
+    return {size: dict(zip(USED, hours, strict=True)) for size, *hours in connection.execute(query, (since, until))}
 
 
 def _size(name: str, lived: _Lived | None, spent: Mapping[str, float] | None) -> SizeReport:
     nodes, begun, hours, cost = lived or (0, 0, 0.0, 0.0)
-    by_state = spent or dict.fromkeys(SHOWN, 0.0)
+    by_state = spent or dict.fromkeys(USED, 0.0)
     seen = sum(by_state.values())
     # Lives end with the request to destroy a node, looks at it with the list that lacks it.
     other = by_state["other"] - max(0.0, min(by_state["other"], seen - hours))
@@ -163,8 +169,17 @@ def _size(name: str, lived: _Lived | None, spent: Mapping[str, float] | None) ->
         other_hours=other,
         unseen_hours=max(0.0, hours - seen),
         cost=cost,
-        idle_cost=cost * min(1.0, by_state["idle"] / hours) if hours else 0.0,
+        idle_cost=_part(cost, by_state["idle"], hours),
+        spare_hours=by_state["spare"],
+        spare_cost=_part(cost, by_state["spare"], hours),
+        ahead_hours=by_state["ahead"],
+        ahead_cost=_part(cost, by_state["ahead"], hours),
     )
+
+
+def _part(cost: float, hours: float, of: float) -> float:
+    """What so many of all the hours cost."""
+    return cost * min(1.0, hours / of) if of else 0.0
 
 
 def _recorded(connection: sqlite3.Connection, since: float, until: float) -> float:

@@ -42,6 +42,7 @@ def _lines(report: Report) -> Iterator[str]:
     if report.sizes:
         short = report.total.hours < SHORT
         yield from columns([COLUMNS, *(_cells(each, short) for each in (*report.sizes, report.total))])
+        yield from _ready(report)
     else:
         yield "No node was there."
     yield ""
@@ -61,6 +62,18 @@ def _lines(report: Report) -> Iterator[str]:
         )
     else:
         yield "Jobs: none left the queue"
+
+
+def _ready(report: Report) -> Iterator[str]:
+    """What stood idle on purpose, which the column of idle hours leaves out; nothing, where there was none."""
+    total = report.total
+    if total.spare_hours:
+        yield f"Spares: {total.spare_hours:,.1f} node hours stood ready, ${total.spare_cost:,.2f} (not counted as idle)"
+    if total.ahead_hours:
+        yield (
+            f"Ahead: {total.ahead_hours:,.1f} node hours waited for jobs that could not start yet, "
+            f"${total.ahead_cost:,.2f} (not counted as idle)"
+        )
 
 
 def _recorded(recorded: float, hours: float) -> str:

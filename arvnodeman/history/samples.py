@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from arvnodeman.fleet.messages import Poll
-from arvnodeman.fleet.view.view import View
+from arvnodeman.fleet.values.reasons_of_spares import StaysAhead, StaysAsSpare
+from arvnodeman.fleet.view.view import NodeStatus, View
 
 STEP = 60.0  # seconds between samples
 POLLS_TO_A_STEP = 6  # where lists are polled much faster than once a minute, samples come after so many polls
@@ -40,6 +41,15 @@ def is_known(view: View) -> bool:
     """Have the cloud's nodes and its sizes been read in this run? Before that a view without nodes means nothing, and
     nodes have no size and no price."""
     return view.poll_ages.get(Poll.CLOUD) is not None and bool(view.sizes or view.missing_sizes)
+
+
+def used_as(status: NodeStatus) -> str:
+    """The column of usage in which a node's time is counted: idle is only what stands ready for nobody."""
+    if isinstance(status.why, StaysAsSpare):
+        return "spare"
+    if isinstance(status.why, StaysAhead):
+        return "ahead"
+    return shown_as(status.state)
 
 
 def shown_as(state: str) -> str:

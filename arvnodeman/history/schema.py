@@ -11,9 +11,10 @@ import sqlite3
 from pathlib import Path
 
 FILE_NAME = "history.sqlite"
-FIRST_VERSION, VERSION = 1, 4
+FIRST_VERSION, VERSION = 1, 5
 APPLICATION = 0x414E4D48  # "ANMH", by which other programs' files are told apart
 
+READY = ("spare", "ahead")  # idle nodes that stay as spares, or for jobs that cannot start yet
 PREDICTIONS = (
     # What `simulate --save` told of a time, to be held against what came.
     """CREATE TABLE prediction (made REAL NOT NULL, since REAL NOT NULL, until REAL NOT NULL, config TEXT NOT NULL,
@@ -43,9 +44,11 @@ TABLES = (
     """CREATE TABLE sample (at INTEGER PRIMARY KEY, booting INTEGER NOT NULL, unpaired INTEGER NOT NULL,
        idle INTEGER NOT NULL, busy INTEGER NOT NULL, other INTEGER NOT NULL, queue INTEGER, capacity INTEGER NOT NULL,
        price REAL NOT NULL)""",
-    # Seconds that nodes of one size spent in each state since the step before.
+    # Seconds that nodes of one size spent in each state since the step before. Of idle ones those that stayed as
+    # spares, or for jobs that could not start yet, are apart.
     """CREATE TABLE usage (at INTEGER NOT NULL, size TEXT NOT NULL, booting REAL NOT NULL, unpaired REAL NOT NULL,
-       idle REAL NOT NULL, busy REAL NOT NULL, other REAL NOT NULL, PRIMARY KEY (at, size)) WITHOUT ROWID""",
+       idle REAL NOT NULL, busy REAL NOT NULL, other REAL NOT NULL, spare REAL NOT NULL DEFAULT 0,
+       ahead REAL NOT NULL DEFAULT 0, PRIMARY KEY (at, size)) WITHOUT ROWID""",
     # How far the brain's counters went on since the step before.
     """CREATE TABLE tally (at INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
        PRIMARY KEY (at, name)) WITHOUT ROWID""",
@@ -71,6 +74,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     ),
     2: PREDICTIONS,
     3: WHO_PAYS,
+    4: tuple(f"ALTER TABLE usage ADD COLUMN {kind} REAL NOT NULL DEFAULT 0" for kind in READY),
 }
 """What turns a file of this version into one of the next. A step adds tables, or columns with a default, and changes
 nothing that is there: a build that is older than the file goes on reading and writing it, so that neither an upgrade
@@ -90,6 +94,9 @@ INSERT = {
         ON CONFLICT DO UPDATE SET booting = booting + excluded.booting,
         unpaired = unpaired + excluded.unpaired, idle = idle + excluded.idle,
         busy = busy + excluded.busy, other = other + excluded.other""",
+    "stood ready": """INSERT INTO usage (at, size, booting, unpaired, idle, busy, other, spare, ahead)
+        VALUES (?, ?, 0, 0, 0, 0, 0, ?, ?)
+        ON CONFLICT DO UPDATE SET spare = spare + excluded.spare, ahead = ahead + excluded.ahead""",
     "tally": """INSERT INTO tally (at, name, count) VALUES (?, ?, ?)
         ON CONFLICT DO UPDATE SET count = count + excluded.count""",
     "wait": """INSERT INTO wait (at, bucket, jobs, total, longest) VALUES (?, ?, ?, ?, ?)

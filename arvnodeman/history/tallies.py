@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from arvnodeman.fleet.view.view import View
-from arvnodeman.history.samples import SHOWN, shown_as
-from arvnodeman.history.schema import Row
+from arvnodeman.history.samples import SHOWN, used_as
+from arvnodeman.history.schema import READY, Row
 
 BUCKET = math.log(1.02)  # waits that differ by less than 2 % are counted together
 LONGEST_BLINK = 60.0  # seconds between two looks, beyond which nobody knows what was
@@ -29,7 +29,7 @@ class Usage:
 
     def observe(self, view: View) -> None:
         """From now on it is so."""
-        self._counts = Counter((status.size or "", shown_as(status.state)) for status in view.nodes.values())
+        self._counts = Counter((status.size or "", used_as(status)) for status in view.nodes.values())
 
     def pass_to(self, monotonic: float) -> None:
         """Time has passed."""
@@ -38,13 +38,15 @@ class Usage:
         if not 0 < passed <= LONGEST_BLINK:
             return
         for (size, state), nodes in self._counts.items():
-            spent = self._seconds.setdefault(size, dict.fromkeys(SHOWN, 0.0))
+            spent = self._seconds.setdefault(size, dict.fromkeys((*SHOWN, *READY), 0.0))
             spent[state] += nodes * passed
 
     def take(self, at: float) -> Iterator[Row]:
         """Rows of the step that ends at this moment."""
         for size, spent in self._seconds.items():
             yield "usage", (int(at), size, *(round(spent[state], 1) for state in SHOWN))
+            if any(spent[state] for state in READY):
+                yield "stood ready", (int(at), size, *(round(spent[state], 1) for state in READY))
         self._seconds = {}
 
 

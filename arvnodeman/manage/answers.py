@@ -86,6 +86,19 @@ class BootTroubleShown(Struct, frozen=True, gc=False):
     seconds: Annotated[Number, Meta(description="since then")]
 
 
+class SpareShown(Struct, frozen=True, gc=False):
+    """One [Spare NAME]."""
+
+    name: str
+    size: str
+    open: Annotated[bool, Meta(description="its hours are")]
+    wanted: Annotated[Whole, Meta(description="nodes that are to stand ready now")]
+    idle: Annotated[Whole, Meta(description="of them: nodes that do")]
+    coming: Annotated[Whole, Meta(description="of them: nodes that are on their way")]
+    why: Annotated[str, Meta(description="why there are no more; empty when there are all")]
+    changes_seconds: Annotated[Seconds | None, Meta(description="until its hours open or close; null: not in a week")]
+
+
 class StatusShown(Struct, frozen=True, gc=False):
     """The daemon in one object."""
 
@@ -125,6 +138,7 @@ class StatusShown(Struct, frozen=True, gc=False):
     reload_refused: Annotated[Number, Meta(description="when the newest reload was refused")] | UnsetType = UNSET
     reload_problems: Annotated[list[str], Meta(description="why, a line each, as in the log")] | UnsetType = UNSET
     cloud_requests_per_second: Annotated[dict[str, Number], Meta(description="allowed now")] | UnsetType = UNSET
+    spares: Annotated[list[SpareShown], Meta(description="where any are configured")] | UnsetType = UNSET
 
 
 class OperationShown(Struct, frozen=True, gc=False):

@@ -117,6 +117,14 @@ def wanted(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
         yield (size.id,), view.wanted.get(size.id, 0)
 
 
+def spares(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """Of each spare, by standing."""
+    for each in reading.now.view.spares:
+        yield (each.name, "wanted"), each.wanted
+        yield (each.name, "idle"), each.idle
+        yield (each.name, "coming"), each.coming
+
+
 def jobs(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     """By standing."""
     groups = reading.now.view.waiting.values()

@@ -88,6 +88,13 @@ METRICS: tuple[Metric, ...] = (
         "The soft limit learnt from node records that had no slot (MaxComputeVMs).",
         one(lambda reading: reading.now.view.slots),
     ),
+    Metric(
+        "spare_nodes",
+        G,
+        "Nodes of each [Spare NAME] by standing: wanted (to stand ready now), idle (they do), coming.",
+        read.spares,
+        ("spare", "standing"),
+    ),
     Metric("wanted_nodes", G, "Nodes that waiting jobs wish for, by size.", read.wanted, ("size",)),
     Metric(
         "jobs",

@@ -16,6 +16,7 @@ from arvnodeman.fleet.values.model import Job, NodeSize, NodeState
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_placing import Comes
 from arvnodeman.fleet.values.reasons_of_use import InVain
+from arvnodeman.fleet.view.spares import SpareStanding
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Waiting
 from arvnodeman.manage.answers import (
     BootTroubleShown,
@@ -30,6 +31,7 @@ from arvnodeman.manage.answers import (
     OtherJobShown,
     PollShown,
     SizeShown,
+    SpareShown,
     StatusShown,
 )
 from arvnodeman.manage.source import Moment, Source
@@ -85,6 +87,20 @@ def status(source: Source) -> StatusShown:
         reload_refused=UNSET if refused is None else round(refused.at, 3),
         reload_problems=UNSET if refused is None else list(refused.problems),
         cloud_requests_per_second={kind: round(rate, 3) for kind, rate in source.request_rates().items()} or UNSET,
+        spares=[_spare(standing, now.t) for standing in view.spares] or UNSET,
+    )
+
+
+def _spare(standing: SpareStanding, t: float) -> SpareShown:
+    return SpareShown(
+        name=standing.name,
+        size=standing.size,
+        open=standing.is_open,
+        wanted=standing.wanted,
+        idle=standing.idle,
+        coming=standing.coming,
+        why=standing.cause.words(t) if standing.cause is not None else "",
+        changes_seconds=seconds(standing.changes - t) if standing.changes is not None else None,
     )
 
 

@@ -28,6 +28,7 @@ from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_placing import Returned, StaysPlaced
 from arvnodeman.fleet.view.grounds import EndGrounds, Grounds, OddRow
 from arvnodeman.fleet.view.node_table import NodeTable
+from arvnodeman.fleet.view.spares import standings
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Trouble, VainGroup, View, Waiting
 
 MOST_ODD = 300  # rows that are copied, so that somebody may ask for them: some milliseconds
@@ -126,6 +127,7 @@ def publish(state: State, before: View | None) -> View:
         ),
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         budgets=funds_of(state).standings,
+        spares=standings(state),
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
         gate=state.context.gate,
         grounds=_grounds(state, nodes, before.grounds if before is not None else None),

@@ -18,6 +18,7 @@ from arvnodeman.fleet.values.reasons_of_placing import Comes
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.fleet.view.grounds import Grounds
 from arvnodeman.fleet.view.node_table import NodeTable
+from arvnodeman.fleet.view.spares import SpareStanding
 
 
 class NodeStatus(NamedTuple):
@@ -143,6 +144,7 @@ class View:
     closed: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))  # sizes of names shut to jobs
     missing_sizes: Sequence[str] = ()
     budgets: Sequence[BudgetStanding] = ()
+    spares: Sequence[SpareStanding] = ()
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     gate: Gate = OPEN  # what may go out now
     grounds: Grounds | None = None  # what the newest decisions were made of; None: nothing was planned yet

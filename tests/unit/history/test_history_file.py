@@ -364,6 +364,8 @@ def test_a_file_of_the_first_version_is_brought_to_this_one(path: Path) -> None:
     for table in schema.TABLES[1:]:
         if table not in (*schema.PREDICTIONS, *schema.WHO_PAYS):
             connection.execute(table)
+    for column in schema.READY:
+        connection.execute(f"ALTER TABLE usage DROP COLUMN {column}")
     connection.execute("INSERT INTO life VALUES ('i-1', 1.0, 2.0, 'gone', 'n', 'h', 'small', 0.1, 0, 0)")
     connection.commit()
     connection.close()
