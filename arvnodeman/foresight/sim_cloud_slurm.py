@@ -13,10 +13,9 @@ from arvnodeman.fleet.values.model import ErrorKind, JobShape, ProviderSize, Rem
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_placed_jobs import BEGIN_WAIT, PlacedSimJob
+from arvnodeman.foresight.sim_placing_turn import placed
 from arvnodeman.foresight.sim_power import GOING, NEVER, OFF, STARTING, UP, Habits, PowerName
 from arvnodeman.slurm.power import GAVE_UP
-
-STAGES = {UP: 0, STARTING: 1, OFF: 2}  # names that are up first, then those that come up anyway
 
 
 class SimCloudSlurm:
@@ -343,14 +342,8 @@ class SimCloudSlurm:
             self._stir(name)
 
     def _place(self) -> None:
-        waiting = sorted((job for job in self.jobs.values() if job.waits), key=lambda job: job.turn)
-        for job in waiting:
-            if job.begin_at > self._now:
-                continue
-            fitting = [name for name in self.names.values() if self._fits(job, name)]
-            fitting.sort(key=lambda name: (STAGES[name.power], name.weight, name.number))
-            if len(fitting) >= job.shape.nodes:
-                self._put(job, fitting[: job.shape.nodes])
+        for job, names in placed(self.jobs.values(), self.names.values(), self._may_use, self._now):
+            self._put(job, names)
 
     def _put(self, job: PlacedSimJob, names: Sequence[PowerName]) -> None:
         job.names, job.placed = tuple(name.name for name in names), self._now
@@ -361,11 +354,11 @@ class SimCloudSlurm:
         if self._may_begin(job):
             self._begin((job,))
 
-    def _fits(self, job: PlacedSimJob, name: PowerName) -> bool:
+    def _may_use(self, job: PlacedSimJob, name: PowerName) -> bool:
         bound, asked = self.partitions.get(name.size, ()), job.shape.partitions
         if self.suits is not None and not self.suits(job.shape, name.size):
             return False
-        return name.fits(job) and not (bound and asked and not set(bound) & set(asked))
+        return not (bound and asked and not set(bound) & set(asked))
 
     def _tick(self) -> None:
         self._begin([job for job in self.jobs.values() if self._may_begin(job)])

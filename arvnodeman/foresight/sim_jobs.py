@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.slurm.job_reasons import wait_kind
+
+LONGEST = 365 * 86400.0  # seconds that Slurm takes a job without a limit to run
 
 Turn = tuple[int, int]
 Kind = tuple[str, frozenset[str]]  # of a node: size at the cloud, features in Slurm
@@ -43,11 +46,17 @@ class SimJob:
     started: float | None = None
     group: SimGroup | None = None
     company: list[SimJob] = field(default_factory=list)  # those that begin together, itself included; else none
+    limit: float = math.inf  # seconds that it may run
 
     @property
     def waits(self) -> bool:
         """For nodes."""
         return not self.nodes and not self.done and not self.cancelled
+
+    @property
+    def ends_by(self) -> float:
+        """When it has ended at the latest, of one that runs."""
+        return (self.started or 0.0) + min(self.limit, LONGEST)
 
     @property
     def turn(self) -> Turn:
@@ -106,6 +115,11 @@ class SimQueue:
         while turns and turns[0] not in jobs:
             heapq.heappop(turns)
         return jobs[turns[0]] if turns else None
+
+    def next_of(self, group: SimGroup, number: int) -> list[SimJob]:
+        """The same, and those behind it."""
+        turns = (turn for turn in group.turns if turn in self._jobs)
+        return [self._jobs[turn] for turn in heapq.nsmallest(number, turns)]
 
     def __iter__(self) -> Iterator[SimJob]:
         """By turn."""

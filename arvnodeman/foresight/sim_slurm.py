@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from arvnodeman.fleet.sizes.fit import fits_in
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.features import meets
 from arvnodeman.fleet.values.gres import Gres
@@ -22,10 +23,12 @@ from arvnodeman.fleet.values.model import (
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_jobs import Kind, SimGroup, SimJob, SimQueue
+from arvnodeman.foresight.sim_kept import KeptNames
 from arvnodeman.foresight.sim_room import SharedNames, SimName, SimRoom, WholeNames
 from arvnodeman.foresight.sim_run_times import SimRunTimes
 from arvnodeman.slurm.words import node_work, state_of
 
+TESTED = 20  # jobs of a group, whether they are short enough to be let past one that waits for several nodes
 MAINTENANCE = "Reserved for maintenance"
 
 
@@ -56,12 +59,14 @@ class SimSlurm:
         self._start = start
         self._share = share
         self._room: SimRoom = (SharedNames if share else WholeNames)(self._by_number, self._fits)
+        self.kept = KeptNames(self._by_number, self._may_use)
         self._shown: dict[str, NodeWork] = {}
         self._changed: set[str] = set(self.names)
         self.renewed: set[SimName] = set(self._by_number)  # have changed since their keeper looked at them
         self._ran = SimRunTimes()
         self.watch: Callable[[SimName], None] | None = None  # is told of each name that has changed
         self.later: Callable[[float, Callable[[], None]], None] | None = None  # does something so many seconds later
+        self.now: Callable[[], float] = float  # the site's clock
 
     # ---- what it says ------------------------------------------------------------------------------------------------
 
@@ -79,7 +84,7 @@ class SimSlurm:
     def show(self, name: SimName) -> NodeWork:
         """A line of sinfo."""
         answers, state = self.answers(name) and not name.silent, name.state
-        if state == "idle" and answers and self._is_planned(name):
+        if state == "idle" and answers and (name in self.kept or self._is_planned(name)):
             state = "plnd"
         if name.has is None or not answers:  # the next node under the name may be of another size
             return node_work(name.name, state, answers, name.weight, name.features, name.reason)
@@ -201,6 +206,8 @@ class SimSlurm:
         if job.waits:
             self.queue.remove(job)
         job.cancelled = reason
+        if self.kept:
+            self.schedule()
 
     def finish(self, job: SimJob) -> None:
         """A job has ended well."""
@@ -213,12 +220,14 @@ class SimSlurm:
     def requeue_all(self, name: SimName) -> int:
         """The node of a name is lost: its jobs wait again. How many are they?"""
         jobs = tuple(name.jobs)
+        groups: dict[SimGroup, None] = {}
         for job in jobs:
             self._release(job)
             if job.waits:
-                self.queue.add(job)
+                groups[self.queue.add(job)] = None
         if jobs:
             self.schedule()
+            self._start_of(groups)  # also where there was room before
         return len(jobs)
 
     def _release(self, job: SimJob) -> None:
@@ -229,12 +238,14 @@ class SimSlurm:
             self.changed(name)
 
     def schedule(self) -> None:
-        """Start what can start, by turn; what has to wait keeps nobody else from it."""
+        """Start what can start, by turn. What has to wait keeps nobody else from it, but for jobs of several nodes."""
+        for name in self.kept.release():
+            self.changed(name)
         self._start_of(self._room.new_to(self.queue.groups))
         self._room.settled()
 
     def _start_of(self, groups: Iterable[SimGroup]) -> None:
-        if not self._room or not self.queue:
+        if not (self._room or self.kept) or not self.queue:
             return
         heads = []
         for group in groups:
@@ -242,7 +253,7 @@ class SimSlurm:
             if job is not None:
                 heads.append((job.turn, job, group))
         heapq.heapify(heads)
-        while heads and self._room:
+        while heads and (self._room or self.kept):
             _, job, group = heads[0]
             if not job.waits or not self._begins(job, group):  # it may have begun together with another
                 heapq.heappop(heads)
@@ -260,10 +271,29 @@ class SimSlurm:
             return self._begin_together(together)
         fitting = self._room.find(group)
         if len(fitting) < group.shape.nodes:
+            if group.shape.nodes > 1:
+                self._keep(group, fitting)
+            elif self.kept:
+                self._begin_on_kept(group)
             return False
         self._take(job, fitting)
         self._start(job)
         return True
+
+    def _keep(self, group: SimGroup, free: Sequence[SimName]) -> None:
+        """Nobody behind it has these names, unless it is over before the first of it can begin."""
+        for name in self.kept.keep(group, free) if free else ():
+            self._note(name)
+            self._room.taken(name, None)
+
+    def _begin_on_kept(self, group: SimGroup) -> None:
+        """Those of the next few that are over in time."""
+        for job in self.queue.next_of(group, TESTED):
+            for name in self.kept.end_before(job, self.now()):
+                if self._may_use(group, name) and (name.free is None or fits_in(group.shape, name.free)):
+                    self._take(job, [name])
+                    self._start(job)
+                    break
 
     def _begin_together(self, parts: Sequence[SimJob]) -> bool:
         """All of them, or none."""
@@ -287,6 +317,7 @@ class SimSlurm:
         job.nodes = tuple(name.name for name in names)
         for name in names:
             name.take(job)
+            self.kept.give(name)
             self._note(name)
             self._room.taken(name, self._takes_jobs(name))
 
@@ -295,6 +326,10 @@ class SimSlurm:
         if known is None:
             known = group.fits[kind] = self._may_have(group.shape, kind)
         return known
+
+    def _may_use(self, group: SimGroup, name: SimName) -> bool:
+        kind = self._takes_jobs(name)
+        return kind is not None and self._fits(group, kind)
 
     def _may_have(self, shape: JobShape, kind: Kind) -> bool:
         identity, features = kind

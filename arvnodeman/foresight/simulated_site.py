@@ -69,7 +69,7 @@ class SimulatedSite(SimSite):
         super().__init__(agenda, rng, addresses=names, address=address)
         self.jobs: dict[str, SimJob] = {}
         self.slurms = SimSlurm(sizes, slots, self._job_started, share=share)
-        self.slurms.later = self._later
+        self.slurms.later, self.slurms.now = self._later, lambda: self._agenda.now
         self._offers = sizes if offers is None else offers
         self._names = SimNames(agenda, self.slurms, address) if names else None
         self.keeper: SimKeeper = self._names or SimRecords(agenda, self.clouds, self.tally, slots, self._halt)
@@ -206,9 +206,13 @@ class SimulatedSite(SimSite):
 
     # ---- jobs --------------------------------------------------------------------------------------------------------
 
-    def submit(self, shape: JobShape, duration: float, priority: int = 0, identity: str = "") -> SimJob:
-        """sbatch. `duration`: seconds, infinity where somebody else ends it. `identity`: where it has one already."""
+    def submit(
+        self, shape: JobShape, duration: float, priority: int = 0, identity: str = "", limit: float = math.inf
+    ) -> SimJob:
+        """sbatch. `duration`: seconds, infinity where somebody else ends it. `identity`: where it has one already.
+        `limit`: seconds that it may run, as its user says."""
         job = self._new_job(shape, duration, priority, identity)
+        job.limit = limit
         self.slurms.submit(job)
         return job
 

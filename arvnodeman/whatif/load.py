@@ -34,6 +34,7 @@ class Part(NamedTuple):
     seconds: float  # infinity: until it leaves
     leaves: float | None  # when its user takes it back, whether it waits or runs
     het: str = ""  # those with one mark begin together
+    limit: float = math.inf  # seconds that it may run, as its user said
 
 
 class _Known(NamedTuple):
@@ -136,11 +137,12 @@ class Load:
                 return
             self._next += 1
             known = self._know(job.shape)
+            limit = math.inf if job.time_limit is None else job.time_limit
             if job.seconds is not None:
-                yield Part(place, job.id, known.shape, job.seconds, None, job.het)
+                yield Part(place, job.id, known.shape, job.seconds, None, job.het, limit)
             else:
                 leaves = max(now, job.end if job.end is not None else self._end)
-                yield Part(place, job.id, known.shape, math.inf, leaves, job.het)
+                yield Part(place, job.id, known.shape, math.inf, leaves, job.het, limit)
 
     def cheapest(self, place: int) -> float:
         """$ an hour of a node of the cheapest size that fits a job."""

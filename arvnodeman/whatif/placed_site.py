@@ -58,7 +58,14 @@ class PlacedPlayedSite(KeepsBooks, PlacingSite):
         for part, identity in zip(parts, ids, strict=True):
             self._serial += 1
             job = PlacedSimJob(
-                identity, part.shape, part.seconds, 0, self._agenda.now, self._serial, alone=part.shape.takes is None
+                identity,
+                part.shape,
+                part.seconds,
+                0,
+                self._agenda.now,
+                self._serial,
+                alone=part.shape.takes is None,
+                limit=part.limit,
             )
             self.slurms.submit(job)
 

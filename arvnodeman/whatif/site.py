@@ -136,7 +136,7 @@ class PlayedSite(KeepsBooks, SimulatedSite):
             if part.het:
                 together.setdefault(part.het, []).append((part.shape, part.seconds, identity))
             else:
-                self.submit(part.shape, part.seconds, identity=identity)
+                self.submit(part.shape, part.seconds, identity=identity, limit=part.limit)
         for company in together.values():
             self.submit_together(company)
 

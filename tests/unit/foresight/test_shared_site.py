@@ -236,11 +236,13 @@ def check(scene: Scene) -> None:
             left = less(left, job.shape)
         assert name.free == left
         assert left is None or (left.cpus >= 0 and left.ram >= 0)
-        if left is not None and name.node is not None and name.node.up and not (name.drain or name.down):
+        up = name.node is not None and name.node.up and not (name.drain or name.down)
+        if left is not None and up and name not in slurm.kept:
             open_names.append(left)
     waiting: dict[JobShape, SimJob] = {job.shape: job for job in slurm.queue}
     for asked, job in waiting.items():
         assert sum(fits_in(asked, left) for left in open_names) < asked.nodes, job
+    assert not slurm.kept or any(asked.nodes > 1 for asked in waiting)
 
 
 def test_a_job_costs_the_same_however_many_nodes_are_full_and_jobs_wait() -> None:

@@ -91,25 +91,74 @@ def test_a_node_whose_record_is_taken_from_it_halts_at_its_next_ping() -> None:
     assert scene.word(hostname) == "idle*"
 
 
-def test_jobs_start_by_turn_where_they_fit_and_what_waits_keeps_nobody_from_it() -> None:
+def test_jobs_start_by_turn_where_they_fit_and_what_waits_for_one_node_keeps_nobody_from_it() -> None:
     scene = Scene()
-    wide = scene.site.submit(JobShape(nodes=3), 600.0, priority=5)
     large = scene.site.submit(JobShape(cores=8), 600.0, priority=4)
     late = scene.site.submit(JobShape(), 600.0, priority=1)
     early = scene.site.submit(JobShape(), 600.0, priority=2)
-    assert [job.id for job in scene.queue().jobs] == [job.id for job in (wide, large, early, late)]
+    assert [job.id for job in scene.queue().jobs] == [job.id for job in (large, early, late)]
     scene.up()
-    assert [bool(job.nodes) for job in (wide, large, late, early)] == [False, False, False, True]
+    assert [bool(job.nodes) for job in (large, late, early)] == [False, False, True]
     scene.up()
     assert late.nodes
     scene.up("big")
     assert large.nodes
-    assert [job.id for job in scene.queue().jobs] == [wide.id]
     scene.advance(700)
-    assert len(wide.nodes) == 3
+    assert all(job.done and job.runs == 1 for job in (large, late, early))
+
+
+def wide_and_narrow() -> tuple[Scene, SimJob]:
+    """Four names: two run until 120 s at the latest, two are free, and a job wants three."""
+    scene = Scene()
+    for _ in range(4):
+        scene.up()
+    for _ in range(2):
+        scene.site.submit(JobShape(), 100.0, limit=120.0)
+    return scene, scene.site.submit(JobShape(nodes=3), 600.0)
+
+
+def test_a_job_of_several_nodes_keeps_those_that_it_will_have_and_no_others() -> None:
+    scene, wide = wide_and_narrow()
+    assert scene.word("compute3") == "plnd"
+    assert scene.word("compute4") == "idle"
+    small, other = (scene.site.submit(JobShape(), 1000.0) for _ in range(2))
+    assert small.nodes == ("compute4",)
+    assert not other.nodes
+    scene.advance(101)
     assert wide.nodes == ("compute1", "compute2", "compute3")
-    scene.advance(600)
-    assert all(job.done and job.runs == 1 for job in (wide, large, late, early))
+    assert not other.nodes
+
+
+def test_one_that_ends_before_it_can_begin_is_let_past_it() -> None:
+    scene, wide = wide_and_narrow()
+    scene.site.submit(JobShape(), 1000.0)
+    too_long = scene.site.submit(JobShape(), 10.0, limit=121.0 + 60.0)
+    short = scene.site.submit(JobShape(), 50.0, limit=60.0)
+    assert short.nodes == ("compute3",)
+    assert not too_long.nodes
+    scene.advance(110)
+    assert wide.nodes == ("compute1", "compute2", "compute3")
+
+
+def test_what_was_kept_is_free_when_the_job_is_gone() -> None:
+    scene, wide = wide_and_narrow()
+    scene.site.submit(JobShape(), 1000.0)
+    small = scene.site.submit(JobShape(), 1000.0)
+    assert not small.nodes
+    scene.site.cancel(wide, "withdrawn")
+    assert small.nodes == ("compute3",)
+
+
+def test_one_that_wants_more_nodes_than_are_up_keeps_none() -> None:
+    scene = Scene()
+    scene.up()
+    wide = scene.site.submit(JobShape(nodes=2), 600.0)
+    small = scene.site.submit(JobShape(), 60.0)
+    assert small.nodes == ("compute1",)
+    assert not wide.nodes
+    scene.up()
+    scene.advance(61)
+    assert wide.nodes == ("compute1", "compute2")
 
 
 def test_a_job_whose_node_is_lost_runs_again_once_slurm_is_told() -> None:
