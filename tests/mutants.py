@@ -1,4 +1,4 @@
-"""`make mutants`: changes the brain in one small thing at a time, and tells how many of the changes its tests notice.
+"""`make proofs ARGS=mutants`: changes the brain in one small thing at a time, and tells how many its tests notice.
 
     python tests/mutants.py "arvnodeman.fleet.plan.*" --sample 200
 

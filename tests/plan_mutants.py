@@ -1,4 +1,4 @@
-"""`make mutants-of-plan`: every small change of the plan, against the tests of its values alone.
+"""`make proofs ARGS=plan-mutants`: every small change of the plan, against the tests of its values alone.
 
     python tests/plan_mutants.py "*.ends.*"
 

@@ -1,4 +1,4 @@
-"""Pictures for README.md, taken of a demo: its page in both themes, and what it cost as a plot: `make screenshots`."""
+"""Pictures for README.md, taken of a demo: its page in both themes, and what it cost as a plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run tests on other Slurms than this machine's: `make slurms`. It needs Linux, root and debootstrap."""
+"""Run tests on other Slurms than this machine's: `make proofs ARGS=slurms`. It needs Linux, root and debootstrap."""
 
 from __future__ import annotations
 

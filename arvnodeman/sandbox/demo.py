@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         "--slurm-root",
         metavar="DIR",
         type=Path,
-        help="run the Slurm that is in this directory, which make slurm-root makes, for root alone",
+        help="run the Slurm in this directory (python -m arvnodeman.sandbox.slurm_root makes one); for root alone",
     )
     return parser
 

@@ -28,6 +28,7 @@ SUITES = {"20.11": "bullseye", "24.11": "trixie", "26.05": "sid"}
 """Slurm's version, and the Debian that has it."""
 PLACES_SINCE = "24.11"
 """The first version that places jobs on names that are off, in the order of their weights."""
+MAKES_ONE = "python -m arvnodeman.sandbox.slurm_root makes one"
 SHARED = "/tmp"  # noqa: S108 - the directory in which the root and this machine meet
 MOVING = "sid"
 STALE = 7 * 86400.0  # seconds after which the root of the suite that moves is made anew
@@ -152,7 +153,7 @@ def too_old() -> str:
     shown = "{}.{:02}".format(*found) if found else "not known"
     return (
         f"the version of Slurm is {shown}: to place jobs on names that are off it must be {PLACES_SINCE} or newer; "
-        "make slurm-root makes one in a directory of its own, which demo --slurm-root DIR then uses"
+        f"{MAKES_ONE} in a directory of its own, which demo --slurm-root DIR then uses"
     )
 
 
@@ -163,7 +164,7 @@ def use_root(root: Path) -> Path:
     if os.geteuid() != 0:
         raise NotPossible("only root can enter another root")
     if not any((root / place / "slurmctld").exists() for place in ("usr/sbin", "usr/bin")):
-        raise NotPossible(f"there is no slurmctld in {root}: make slurm-root makes such a root")
+        raise NotPossible(f"there is no slurmctld in {root}: {MAKES_ONE}")
     folder = stand_ins(root)
     version_in(folder)
     os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

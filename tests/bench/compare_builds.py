@@ -1,4 +1,4 @@
-"""An earlier build and this one, side by side: `make bench BASE=COMMIT`.
+"""An earlier build and this one, side by side: `make bench ARGS="against COMMIT"`.
 
 Both run in environments of their own, in turns (A B, A B, ...), each measurement in a fresh process. Seconds are the
 processor's. Prints a line for each row with both figures and their ratio, this build's to the other's; asserts nothing.

@@ -3,8 +3,8 @@
 Says for each how far the forecast is off, the mean of ten seeds; the exit code is 1 where node hours are off by more
 than 10 % or the mean wait by more than 20 %. A demo takes 17 minutes in its own time, the pace of life:
 
-make bench-forecast ARGS="--records slurm-cloud --slurm-root DIR --demos 1 2 3"
-make bench-forecast ARGS="--kept FOLDER..."     of demos that were run before, with --keep FOLDER
+make bench ARGS="forecast --records slurm-cloud --slurm-root DIR --demos 1 2 3"
+make bench ARGS="forecast --kept FOLDER..."     of demos that were run before, with --keep FOLDER
 """
 
 from __future__ import annotations

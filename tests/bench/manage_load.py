@@ -1,6 +1,6 @@
 """The management server under load, with 5,000 nodes: requests a second, and what they do to the time of a cycle.
 
-`make bench-manage` runs it. A cycle is one cloud list, one list of records with sinfo and one queue, told to a real
+`make bench ARGS=manage`. A cycle is one cloud list, one list of records with sinfo and one queue, told to a real
 Fleet in this process, as the daemon actor does it; the clients are processes of their own and ask without pause.
 """
 

@@ -1,5 +1,5 @@
 """What sharing nodes saves: the same jobs on the same sizes, played by an earlier build, one job on a node, and by this
-one, in virtual time. `make bench-packing`.
+one, in virtual time. `make bench ARGS=packing`.
 
 Exit code 1 when a goal is missed.
 """

@@ -1,6 +1,6 @@
 """The page with 5,000 nodes in a real browser: how long until the first tiles are drawn, and how long an update takes.
 
-`make bench-page` runs it. Times are the browser's own. The management server and the Fleet are in this process, the
+`make bench ARGS=page`. Times are the browser's own. The management server and the Fleet are in this process, the
 browser's are beside it; between two updates every twentieth node changes its state.
 """
 

@@ -1,6 +1,6 @@
 """How long a report takes over a history of a million rows, how large the file is, and how fast it is written.
 
-`make bench-report`, or with other figures: `make bench-report ARGS="--nodes 1000 --days 90"`. The rows are as the
+`make bench ARGS=report`, or with other figures: `make bench ARGS="report --nodes 1000 --days 90"`. The rows are as the
 recorder makes them: a sample a minute, node time for each size and minute, a life for each node, decisions, waits.
 """
 

@@ -1,4 +1,6 @@
-"""How long a full cycle of the brain takes where jobs share nodes, against one where none does: `make bench-sharing`.
+"""How long a full cycle of the brain takes where jobs share nodes, against one where none does.
+
+`make bench ARGS=sharing`.
 
 Both are cycles of fleet_cycle.py, with 10,000 nodes and 50,000 jobs of 40 shapes, every row made anew each time, in
 turns in one process. In the one jobs share, and of four of five nodes something is left, of no two the same. Prints

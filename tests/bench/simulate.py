@@ -1,4 +1,4 @@
-"""How fast jobs are played: `make bench-simulate`. CPU seconds of one process, and what memory it had at most.
+"""How fast jobs are played: `make bench ARGS=simulate`. CPU seconds of one process, and what memory it had at most.
 
 A month of made-up jobs (made_up_jobs.py), on at most 200 nodes of nine sizes that jobs share. With `--jobs 100000
 1000000` the second is held against the first: time for each job. What reading a trace costs is not in it.

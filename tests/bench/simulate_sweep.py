@@ -1,6 +1,6 @@
 """Time a sweep of eight points: one after the other, and in as many processes as there are cores.
 
-make bench-sweep ARGS="--jobs 300"
+make bench ARGS="sweep --jobs 300"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write made-up jobs of some days as a trace in the Standard Workload Format: the same bytes from the same seed.
 
-make trace ARGS="--jobs 2000 --days 7 --out trace.swf"
+make bench ARGS="trace --jobs 2000 --days 7 --out trace.swf"
 """
 
 from __future__ import annotations

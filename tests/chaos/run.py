@@ -30,7 +30,9 @@ def main() -> int:
         default="arvados",
         help="who keeps the node records (default arvados)",
     )
-    parser.add_argument("--slurm-root", type=Path, help="run the Slurm in this directory (make slurm-root)")
+    parser.add_argument(
+        "--slurm-root", type=Path, help="run the Slurm in this directory (python -m arvnodeman.sandbox.slurm_root)"
+    )
     parser.add_argument("--logs", type=_folder, default=_folder("build/chaos"), help="for the logs of failed runs")
     parser.add_argument("--keep", action="store_true", help="keep the logs of good runs, too")
     given = parser.parse_args()

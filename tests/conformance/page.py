@@ -1,6 +1,6 @@
 """Writes doc/scheduler-conformance.md: which test of the suite each scheduler has passed, and against what.
 
-Run as `PYTHONPATH=tests python -m conformance.page` after a change of the suite or a stage; a test holds the page.
+`make docs` runs it, after a change of the suite or a stage; a test holds the page.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ HEAD = """# Conformance of schedulers
 
 The scheduler is behind a port, `arvnodeman/scheduler/base.py`. One suite of tests, `tests/conformance/suite.py`, holds
 what each method must do. It runs over every scheduler there is: Slurm itself
-(`tests/integration/test_slurm_conformance.py`, and on other Slurms by `make slurms`), the sandbox's double of Slurm,
-which stands for it in most other tests, and the template, which shows what another scheduler would have to do. This
-page is made by `PYTHONPATH=tests python -m conformance.page`; a test holds it up to date. What differs is what the
-tests
-ran against:
+(`tests/integration/test_slurm_conformance.py`, and on other Slurms by `make proofs ARGS=slurms`), the sandbox's double
+of Slurm, which stands for it in most other tests, and the template, which shows what another scheduler would have to
+do. This page is made by `make docs`; a test holds it up to date. What differs is what the tests ran against:
 
 * **yes**: against something that no one here wrote;
 * **ours**: against answers that we wrote; that the real thing answers so is shown by the column of Slurm;

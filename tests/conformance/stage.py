@@ -257,7 +257,7 @@ class RealStage(SlurmStage):
     """A real Slurm. It takes seconds to start, so it serves all tests: `clear` between them."""
 
     name = "slurm"
-    against = "a private Slurm: 22.05, and others by `make slurms`"
+    against = "a private Slurm: 22.05, and others by `make proofs ARGS=slurms`"
     shown = "yes"
     cannot: ClassVar[Mapping[str, str]] = {
         "tells_an_account_without_rights": "it takes a second account (tests/integration/test_slurm_real.py has one)"

@@ -216,7 +216,7 @@ def placing_site(
     """One for a test. `options`: more of [Daemon]; `patience`: seconds that Slurm waits for a node."""
     need_slurm()
     if slurm_version() < (24, 11):
-        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make slurms SLURMS=24.11")
+        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make proofs ARGS=slurms")
     path = folder / "site.cfg"
     path.write_text(FILE.format(options=options))
     power = (("SuspendTimeout", "8"), ("ResumeTimeout", patience))

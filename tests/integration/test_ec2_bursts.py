@@ -1,5 +1,5 @@
 """The real daemon makes several EC2 nodes by one request, and is killed in the middle of it: nothing leaks, nothing is
-made twice. moto's EC2, with the sandbox for Arvados, Slurm and the computers. `make proofs` has all points."""
+made twice. moto's EC2, with the sandbox for Arvados, Slurm and the computers. `make proofs ARGS=bursts` has all."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ OFF = "idle~"
 def site() -> Iterator[SiteProcess]:
     need_slurm()
     if slurm_version() < (24, 11):
-        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make slurms SLURMS=24.11")
+        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make proofs ARGS=slurms")
     with SiteProcess(speed=SPEED, slots=20, slurm="real", records="slurm-cloud") as site:
         yield site
 

@@ -29,7 +29,7 @@ def slurm_options() -> list[str]:
     if slurm_version() >= (24, 11):
         return []
     if os.geteuid() != 0 or not root.exists():
-        pytest.skip(f"Slurm {slurm_version()} is older than the mode, and there is no root: make slurm-root")
+        pytest.skip(f"Slurm {slurm_version()} is older than the mode, and there is no root of a newer one")
     return ["--slurm-root", str(root)]
 
 

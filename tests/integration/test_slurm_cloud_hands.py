@@ -109,7 +109,7 @@ class Stage:
 def slurm() -> Iterator[PrivateSlurm]:
     need_slurm()
     if slurm_version() < (24, 11):
-        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make slurms SLURMS=24.11")
+        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make proofs ARGS=slurms")
     small = CloudNames(names="s-[1-6]", size="small", cores=2)
     big = CloudNames(names="b-[1-3]", size="big", cores=4, weight=9)
     with PrivateSlurm(

@@ -43,7 +43,7 @@ NAMES = (CloudNames(names="s-[1-3]", size="small"), CloudNames(names="b-[1-2]", 
 def slurm() -> Iterator[PrivateSlurm]:
     need_slurm()
     if slurm_version() < (24, 11):
-        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make slurms SLURMS=24.11")
+        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make proofs ARGS=slurms")
     with PrivateSlurm(Shape(nodes=1, cloud=NAMES, power=(("SuspendTimeout", "5"),), message_timeout=10)) as private:
         yield private
 

@@ -29,7 +29,7 @@ def until(true: Callable[[], object], what: str) -> None:
 def test_no_job_is_lost_by_a_restart_at_any_point_of_a_return(monkeypatch: pytest.MonkeyPatch) -> None:
     need_slurm()
     if slurm_version() < (24, 11):
-        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make slurms SLURMS=24.11")
+        pytest.skip(f"Slurm {slurm_version()} is older than the mode: make proofs ARGS=slurms")
     cloud = (CloudNames(names="s-[1-6]", size="small", cores=2),)
     with PrivateSlurm(Shape(nodes=1, cloud=cloud, power=(("SuspendTimeout", "60"),), message_timeout=10)) as slurm:
         for variable, value in slurm.environment().items():

@@ -1,7 +1,7 @@
 """A real OpenStack for tests: keystone, and nova by its own functional fixtures, in processes of their own.
 
 They are installed once from pinned packages into a virtual environment outside the repository, OPENSTACK_LAB or
-`~/.cache/arvados-node-manager/openstack-…`. `make openstack` does it, and runs the tests.
+`~/.cache/arvados-node-manager/openstack-…`. `make proofs ARGS=openstack` does it, and runs the tests.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def install() -> None:
 def need_openstack() -> None:
     """Skip the tests where it is not installed, with the way to get it; in CI that is a failure."""
     if not (place() / _UNTIL).exists():
-        complaint = f"no OpenStack in {place()}: make openstack installs it (a minute or two, half a gigabyte)"
+        complaint = (
+            f"no OpenStack in {place()}: make proofs ARGS=openstack installs it (a minute or two, half a gigabyte)"
+        )
         if os.environ.get("CI") == "true":
             pytest.fail(complaint)
         pytest.skip(complaint)

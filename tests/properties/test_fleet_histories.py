@@ -1,8 +1,9 @@
 """Properties of the Fleet over random histories: polls, boots, failures, deaths, lies, restarts, words, clock jumps.
 
 The machine lets a simulated site and a Fleet live, and throws things at them. What must hold at every command
-is checked as it leaves (`Watch`); what must come in the end is checked when the faults have stopped. `make properties`
-runs many thousand histories and prints how often the interesting things happened; `make test` runs a few.
+is checked as it leaves (`Watch`); what must come in the end is checked when the faults have stopped.
+`make proofs ARGS=histories` runs many thousand histories and prints how often the interesting things happened;
+`make test` runs a few.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Months of one site's life in virtual time: by day more jobs come than by night, and things go wrong now and then.
 
-`make months EVENTS=1000000` lives until the Fleet has handled so many events, and prints what came of it; `make test`
+`make proofs ARGS=months` lives until the Fleet has handled so many events, and prints what came of it; `make test`
 lives for a few days. What must hold at every command is checked as it leaves (`Watch`), and each week's history is
 played to a second Fleet, which must say the same.
 """

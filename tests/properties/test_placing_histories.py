@@ -1,8 +1,8 @@
 """Properties of the Fleet over random histories of a site whose Slurm places jobs on names that are off.
 
 As in test_fleet_histories.py: what must hold at every command is checked as it leaves (`PlacingWatch`) or when it comes
-to the site, what must come in the end when the faults have stopped, and limits stay. `make properties` runs many of
-these, too.
+to the site, what must come in the end when the faults have stopped, and limits stay. `make proofs
+ARGS=histories` runs many of these, too.
 """
 
 from __future__ import annotations

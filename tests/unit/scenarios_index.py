@@ -1,4 +1,4 @@
-"""Writes the last column of doc/scenarios.md: the tests that hold each row. Run by `make scenarios`.
+"""Writes the last column of doc/scenarios.md: the tests that hold each row. Run by `make docs`.
 
 A test holds a row when it mentions it: "row A9", "rows A10-A12 and B3" anywhere in its source (docstring, comment,
 parameter id), "(F14)" in its docstring, or `_row_f14` in its name. A class holds what its own docstring mentions.

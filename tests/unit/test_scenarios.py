@@ -29,13 +29,13 @@ def test_every_row_is_held_by_tests_that_exist_or_is_open_or_history(catalogue: 
         if row.id in ids and name not in row.tests and not row.held.startswith(HISTORY)
     ]
     if lacking:
-        warnings.warn(f"run `make scenarios`: {len(lacking)} entries are lacking, as {lacking[0]}", stacklevel=1)
+        warnings.warn(f"run `make docs`: {len(lacking)} entries are lacking, as {lacking[0]}", stacklevel=1)
     wrong = [
         f"{row.id}: {row.held}"
         for row in catalogue
         if not (row.held == OPEN or row.held.startswith(HISTORY) or (row.tests and set(row.tests) <= set(existing)))
     ]
-    assert not wrong, "run `make scenarios`"
+    assert not wrong, "run `make docs`"
 
 
 def test_only_what_the_classic_did_by_its_construction_is_history(catalogue: list[Row]) -> None:

@@ -10,7 +10,7 @@ shared between the tests of one process: a fixed port or file may not, for the s
 The tests speak to a peer in our words. It puts nodes at the cloud, and looks at them, behind the driver's back; it
 makes the next requests of one kind (`Verb`) fail, hang, or work without an answer. What a peer cannot do is said in
 `cannot`, with the reason: the test is not run, and shows as a dash in doc/clouds/conformance.md, which is made from
-these classes by `python tests/unit/cloud/conformance_table.py`.
+these classes by `make docs`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes doc/clouds/conformance.md: which test of the conformance suite each driver has passed, and against what.
 
-Run as `python tests/unit/cloud/conformance_table.py` after a change of the suite or a peer; a test holds the page.
+`make docs` runs it, after a change of the suite or a peer; a test holds the page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WORDS = {Shown.PEER: "yes", Shown.ITSELF: "itself", Shown.RECORDED: "recorded", 
 HEAD = """# Conformance of the cloud drivers
 
 One suite of tests, `tests/unit/cloud/test_cloud_conformance.py`, runs for every driver. This page is made from it by
-`python tests/unit/cloud/conformance_table.py`; a test holds it up to date. All tests pass, or the page could not be
+`make docs`; a test holds it up to date. All tests pass, or the page could not be
 here; what differs is what they ran against:
 
 * **yes**: against something that no one here wrote;

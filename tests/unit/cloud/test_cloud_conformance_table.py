@@ -8,7 +8,7 @@ from peer_sandbox import SandboxPeer
 
 
 def test_the_page_is_up_to_date() -> None:
-    """If this fails: python tests/unit/cloud/conformance_table.py"""
+    """If this fails: make docs"""
     assert PAGE.read_text(encoding="utf-8") == page(peer_classes())
 
 

@@ -1,0 +1,92 @@
+"""What `make proofs` runs by name: what takes too long for every commit, by name, each with options of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).parent
+
+
+class Proof(NamedTuple):
+    """Commands, of which the last gets the options; and what they find in their environment, unless it is there."""
+
+    what: str
+    commands: tuple[tuple[str, ...], ...]
+    environ: Mapping[str, str] = {}
+
+
+def _pytest(*arguments: str) -> tuple[str, ...]:
+    return ("-m", "pytest", "-q", *arguments)
+
+
+HISTORIES = tuple(f"tests/properties/test_{name}_histories.py" for name in ("fleet", "placing"))
+PROOFS = {
+    "histories": Proof(
+        "the brain against many thousand random histories (HISTORIES=20000)",
+        (_pytest("--hypothesis-show-statistics", *HISTORIES),),
+        {"HISTORIES": "20000"},
+    ),
+    "months": Proof(
+        "the brain lives for months of virtual time, checked at every command (EVENTS=1000000)",
+        (_pytest("-s", "tests/properties/test_months_of_operation.py"),),
+        {"EVENTS": "1000000"},
+    ),
+    "bursts": Proof(
+        "the real daemon is killed at every point of a burst of EC2's: nothing leaks, nothing is made twice",
+        (_pytest("-n", "2", "-o", "faulthandler_timeout=300", "tests/integration/test_ec2_bursts.py"),),
+        {"PROOFS": "1"},
+    ),
+    "openstack": Proof(
+        "the openstack driver against a real nova and keystone, installed once, outside the repository",
+        (("tests/openstack/openstack_stage.py",), _pytest("-o", "faulthandler_timeout=300", "tests/openstack")),
+    ),
+    "slurms": Proof(
+        "the tests of real Slurm on other versions of it (--slurms 24.11; needs root, debootstrap)",
+        (("tests/slurms.py",),),
+    ),
+    "plan-mutants": Proof(
+        "every small change of the plan, against the tests of its values (a few minutes)",
+        (("tests/plan_mutants.py",),),
+    ),
+    "mutants": Proof(
+        'small changes of the brain, against its tests (hours; "*.plan.*" --sample 200)', (("tests/mutants.py",),)
+    ),
+}
+WITHOUT_A_NAME = ("histories", "months", "bursts", "openstack", "slurms", "plan-mutants")
+
+
+def main() -> int:
+    """Run the one that is named; without a name all that end within hours. 1 where one of them fails."""
+    told = "\n".join(f"  {name:13} {proof.what}" for name, proof in PROOFS.items())
+    parser = argparse.ArgumentParser(
+        prog='make proofs ARGS="..."', epilog=told, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "name", nargs="?", choices=PROOFS, metavar="NAME", help=f"default: {', '.join(WITHOUT_A_NAME)}, in turn"
+    )
+    given = parser.parse_args(sys.argv[1:2])
+    names = [given.name] if given.name is not None else WITHOUT_A_NAME
+    failed = [name for name in names if not _holds(PROOFS[name], sys.argv[2:])]
+    if failed:
+        print(f"== not good: {', '.join(failed)}", flush=True)
+    return 1 if failed else 0
+
+
+def _holds(proof: Proof, options: Sequence[str]) -> bool:
+    path = os.pathsep.join(map(str, (HERE.parent, HERE)))
+    environ = {**proof.environ, **os.environ, "PYTHONPATH": path}
+    *before, last = proof.commands
+    for command in (*before, (*last, *options)):
+        if subprocess.run([sys.executable, *command], env=environ, check=False).returncode:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
