@@ -105,6 +105,12 @@ class Moto:
         """End it, as by somebody else's hand."""
         self._backend.terminate_instances([instance])
 
+    def end_at_launch(self, instance: str, code: str, message: str) -> None:
+        """End it for this reason, as EC2 does with what it cannot launch after all."""
+        self._backend.terminate_instances([instance])
+        reason = self._backend.get_instance(instance).state_reason
+        reason.code, reason.message = code, message
+
     def stop(self, instance: str) -> None:
         """Stop it."""
         self._backend.stop_instances([instance])

@@ -71,6 +71,7 @@ class PeerNode:
     startup: str = ""  # user data, metadata or start-up script, decoded: the ping URL is somewhere in it
     preemptible: bool = False
     size: str = ""  # provider's id of its type
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,12 @@ class Peer(ABC):
     """A size that the peer offers, as matched from a [Size small] section."""
     spot: ClassVar[NodeSize | None] = None
     """The same from a section [Size spot] with `preemptible = yes`; None for clouds without."""
+    zones: ClassVar[tuple[str, str]]
+    """Two zones, as an operator names them."""
+    listing_tells: ClassVar[bool] = False
+    """Is want of capacity no answer to a create, but what a list says of the node?"""
+    fault: ClassVar[str] = ""
+    """What the cloud says of a node that broke down for want of capacity."""
     secrets: ClassVar[tuple[str, ...]] = (PING_SECRET,)
     """Texts that no log and no error may show: the credentials that driver() uses, and the ping secret."""
 
@@ -177,6 +184,14 @@ class Peer(ABC):
     @abstractmethod
     def stop(self, node_id: str) -> None:
         """The node is stopped, as by somebody else's hand, and stays listed."""
+
+    def break_down(self, node_id: str) -> None:
+        """The cloud has taken the request, and finds then that it has no room for the node: see `fault`."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def fill(self, zone: str) -> None:
+        """There is no room for another node in this zone."""
 
     # ---- trouble -----------------------------------------------------------------------------------------------------
 

@@ -84,6 +84,8 @@ class AzurePeer(RecordedPeer):
         "size": Mistake("[Size NAME] instance_type", error="InvalidParameter"),
     }
     size = NodeSize("small", "Standard_A1", "Standard_A1", "Standard_A1", 1, 1792, 70, 70000, 0.06)
+    zones = ("1", "2")
+    fault = "ZonalAllocationFailed: Allocation failed. We do not have sufficient capacity for the requested VM size."
     secrets = (PING_SECRET, SECRET, TOKEN)
 
     def __init__(self, folder: Path) -> None:
@@ -93,6 +95,7 @@ class AzurePeer(RecordedPeer):
         self.disks: set[str] = set()
         self.puts: list[dict[str, Any]] = []
         self.views: dict[str, Any] = {}  # by name in lower case: what Azure tells of a machine's instance
+        self.full: set[str] = set()  # zones
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -157,6 +160,17 @@ class AzurePeer(RecordedPeer):
     def stop(self, node_id: str) -> None:
         """See Peer: cannot be shown."""
         raise NotImplementedError
+
+    def break_down(self, node_id: str) -> None:
+        """See Peer."""
+        code, _, message = self.fault.partition(": ")
+        self._of(node_id)["properties"]["provisioningState"] = "Failed"
+        status = {"code": f"ProvisioningState/failed/{code}", "level": "Error", "message": message}
+        self.views[node_id.rpartition("/")[2].lower()] = {"statuses": [status]}
+
+    def fill(self, zone: str) -> None:
+        """See Peer."""
+        self.full.add(zone)
 
     def _of(self, node_id: str) -> dict[str, Any]:
         return self.machines[node_id.rpartition("/")[2].lower()]
@@ -250,6 +264,8 @@ class AzurePeer(RecordedPeer):
     def _machine(self, method: str, name: str, body: Any) -> Response:
         machine = self.machines.get(name.lower())
         match method:
+            case "PUT" if self.full.intersection(body.get("zones", [])):
+                return self.error("ZonalAllocationFailed")
             case "PUT":
                 return self._put(name, body)
             case "DELETE" if machine is None:
@@ -323,4 +339,5 @@ def _peer_node(machine: Mapping[str, Any]) -> PeerNode:
         tags=machine.get("tags", {}),
         startup=startup,
         size=properties["hardwareProfile"]["vmSize"],
+        zone=(machine.get("zones") or [""])[0],
     )

@@ -114,6 +114,8 @@ class EC2Peer(Peer):
         "nothing_is_retried": Shown.LAYER,
         "a_request_that_hangs_ends_by_its_timeout": Shown.LAYER,
         "names_the_option_that_is_wrong": Shown.LAYER,
+        "a_full_zone_is_passed_over_for_the_next": Shown.LAYER,
+        "a_node_that_broke_down_goes_and_its_words_tell_why": Shown.LAYER,
     }
     remarks = (
         "Signatures of requests are checked by botocore's own signer, which no one here wrote.",
@@ -157,6 +159,8 @@ class EC2Peer(Peer):
     }
     size = NodeSize("small", "m5.large", "m5.large", "m5.large", 2, 7782, 0, 0, 0.096)
     spot = NodeSize("spot", "m5.large", "m5.large", "m5.large", 2, 7782, 0, 0, 0.04, preemptible=True)
+    zones = ("us-east-1a", "us-east-1b")
+    fault = "InsufficientInstanceCapacity: There is no Spot capacity available that matches your request."
     secrets = (PING_SECRET, SECRET)
 
     def __init__(self, folder: Path) -> None:
@@ -234,7 +238,7 @@ class EC2Peer(Peer):
     def nodes(self) -> list[PeerNode]:
         """See Peer."""
         return [
-            PeerNode(each.id, each.tags.get("Name", ""), each.tags, each.user_data, each.spot, each.type)
+            PeerNode(each.id, each.tags.get("Name", ""), each.tags, each.user_data, each.spot, each.type, each.zone)
             for each in moto().live()
         ]
 
@@ -254,6 +258,19 @@ class EC2Peer(Peer):
     def stop(self, node_id: str) -> None:
         """See Peer."""
         moto().stop(node_id)
+
+    def break_down(self, node_id: str) -> None:
+        """See Peer."""
+        moto().end_at_launch(node_id, "Server.InsufficientInstanceCapacity", f"Server.{self.fault}")
+
+    def fill(self, zone: str) -> None:
+        """See Peer."""
+
+        def refuse(params: Mapping[str, str]) -> Ec2Error | None:
+            there = (params.get("Action"), params.get("Placement.AvailabilityZone")) == ("RunInstances", zone)
+            return ERRORS["InsufficientInstanceCapacity"] if there else None
+
+        self.refuse = refuse
 
     def fail(self, verb: Verb, error: str, times: int = 1) -> None:
         """See Peer."""

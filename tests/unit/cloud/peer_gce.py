@@ -136,6 +136,11 @@ class GCEPeer(RecordedPeer):
     spot = NodeSize(
         "spot", "n1-standard-1", "11077240422128681563", "n1-standard-1", 1, 3840, 10, 0, 0.01, preemptible=True
     )
+    zones = (ZONE, "us-central1-b")
+    cannot: ClassVar[Mapping[str, str]] = {
+        "a_node_that_broke_down_goes_and_its_words_tell_why": "a create waits for its operation, whose "
+        "error is the refusal; nothing is listed then",
+    }
     secrets = (PING_SECRET, TOKEN)
 
     def __init__(self, folder: Path) -> None:
@@ -145,6 +150,7 @@ class GCEPeer(RecordedPeer):
         self.done = True
         """Is an operation done when it is looked at?"""
         self.inserts: list[dict[str, Any]] = []  # bodies of the requests to create
+        self.full: set[str] = set()  # zones
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._auth_class = GoogleServiceAcctAuthConnection.conn_class
@@ -213,6 +219,10 @@ class GCEPeer(RecordedPeer):
         """See Peer."""
         self._of(node_id)["status"] = "TERMINATED"
 
+    def fill(self, zone: str) -> None:
+        """See Peer."""
+        self.full.add(zone)
+
     def _of(self, node_id: str) -> dict[str, Any]:
         return next(each for each in self.instances.values() if each["id"] == node_id)
 
@@ -221,6 +231,8 @@ class GCEPeer(RecordedPeer):
     def verb_of(self, request: Request) -> Verb | None:
         """See Trouble."""
         path = request.path.removeprefix(f"{_BASE}/zones/").partition("/")[2]
+        if request.path == f"{_BASE}/aggregated/instances":
+            return Verb.LIST
         match (request.method, path.split("/")):
             case ("GET", ["instances"]):
                 return Verb.LIST
@@ -256,8 +268,10 @@ class GCEPeer(RecordedPeer):
                     return reply(recorded("gce/zones_us-central1-a_machineTypes.json"))
                 case ("GET", ["zones", zone, "instances"]) if zone == ZONE:
                     return self._list(request)
-                case ("POST", ["zones", _, "instances"]):
-                    return self._create(body)
+                case ("GET", ["aggregated", "instances"]):
+                    return self._list_all()
+                case ("POST", ["zones", zone, "instances"]):
+                    return self._create(body, zone)
                 case ("GET", ["zones", _, "operations", name]):
                     return reply(self.operations[name])
                 case (_, ["zones", _, "instances", name, *rest]) if name in self.instances:
@@ -284,20 +298,35 @@ class GCEPeer(RecordedPeer):
             answer["nextPageToken"] = str(start + len(shown))
         return reply(answer)
 
-    def _create(self, body: dict[str, Any]) -> Response:
+    def _list_all(self) -> Response:
+        """Of all zones: those without instances say so, as they do at Google."""
+        answer = recorded("gce/aggregated_instances.json")
+        for name, each in answer["items"].items():
+            zone = name.removeprefix("zones/")
+            there = [instance for instance in self.instances.values() if _zone(instance) == zone]
+            if there:
+                answer["items"][name] = {"instances": there}
+            elif "instances" in each:
+                answer["items"][name] = {"warning": {"code": "NO_RESULTS_ON_PAGE", "message": "There are none here."}}
+        return reply(answer)
+
+    def _create(self, body: dict[str, Any], zone: str) -> Response:
+        if zone in self.full:
+            return self.error("ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS")
         self.inserts.append(body)
         if body["name"] in self.instances:
-            text = f"The resource 'projects/{PROJECT}/zones/{ZONE}/instances/{body['name']}' already exists"
+            text = f"The resource 'projects/{PROJECT}/zones/{zone}/instances/{body['name']}' already exists"
             status, error = _google(409, "alreadyExists", text)
             return reply(error, status)
-        self._insert(body)
+        self._insert(body, zone)
         return self._operation()
 
-    def _insert(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _insert(self, body: Mapping[str, Any], zone: str = ZONE) -> dict[str, Any]:
         made: dict[str, Any] = recorded("gce/zones_us-central1-a_instances_node-name.json")
         made |= {key: body[key] for key in ("name", "machineType", "disks") if key in body}
         made["id"] = str(4006034190819017667 + next(self._numbers))
-        made["selfLink"] = made["selfLink"].replace("node-name", body["name"])
+        made["selfLink"] = made["selfLink"].replace("node-name", body["name"]).replace(ZONE, zone)
+        made["zone"] = made["zone"].replace(ZONE, zone)
         made["tags"] = {"fingerprint": "42WmSpB8rSM=", **body.get("tags", {})}
         made["metadata"] |= {"items": body.get("metadata", {}).get("items", []), "fingerprint": self._fingerprint()}
         made["scheduling"] |= body.get("scheduling", {})
@@ -344,4 +373,8 @@ def _peer_node(instance: Mapping[str, Any]) -> PeerNode:
         if each["name"] == instance["machineType"].rpartition("/")[2]
     )
     startup = metadata.get("arv-ping-url", "") + metadata.get("startup-script", "")
-    return PeerNode(instance["id"], instance["name"], metadata, startup, preemptible, size)
+    return PeerNode(instance["id"], instance["name"], metadata, startup, preemptible, size, _zone(instance))
+
+
+def _zone(instance: Mapping[str, Any]) -> str:
+    return str(instance["zone"]).rpartition("/")[2]

@@ -172,6 +172,9 @@ class OpenStackPeer(RecordedPeer):
         "role": Mistake("[Cloud Credentials] key", error="policy"),
     }
     size = NodeSize("small", "4GB slice", "4", "4GB slice", 2, 4096, 160, 160000, 0.06)
+    zones = ("west", "east")
+    listing_tells = True
+    fault = "No valid host was found. There are not enough hosts available."
     secrets = (PING_SECRET, SECRET, TOKEN)
 
     def __init__(self, folder: Path) -> None:
@@ -187,6 +190,7 @@ class OpenStackPeer(RecordedPeer):
         """The versions in which lists were asked for."""
         self.away: set[str] = set()
         """Ids of servers whose cell's database is away."""
+        self.full: set[str] = set()  # zones
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -230,6 +234,7 @@ class OpenStackPeer(RecordedPeer):
                 dict(each["metadata"]),
                 base64.b64decode(each.get("user_data", "")).decode(),
                 size=each["flavor"]["id"],
+                zone=each["OS-EXT-AZ:availability_zone"],
             )
             for each in self.servers.values()
             if each["OS-EXT-STS:task_state"] != "deleting"
@@ -252,6 +257,14 @@ class OpenStackPeer(RecordedPeer):
     def stop(self, node_id: str) -> None:
         """See Peer."""
         self.servers[node_id]["status"] = "SHUTOFF"
+
+    def break_down(self, node_id: str) -> None:
+        """See Peer."""
+        self.servers[node_id] |= {"status": "ERROR", "fault": {"code": 500, "message": self.fault}}
+
+    def fill(self, zone: str) -> None:
+        """See Peer. Nova takes the request all the same."""
+        self.full.add(zone)
 
     # ---- requests ----------------------------------------------------------------------------------------------------
 
@@ -336,7 +349,10 @@ class OpenStackPeer(RecordedPeer):
         made |= {"created": datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
         made |= {"flavor": {**made["flavor"], "id": str(body["flavorRef"])}, "user_data": body.get("user_data", "")}
         made["OS-EXT-STS:task_state"] = None
+        made["OS-EXT-AZ:availability_zone"] = body.get("availability_zone", "nova")
         self.servers[made["id"]] = made
+        if body.get("availability_zone") in self.full:
+            self.break_down(made["id"])
         return made
 
     def _one(self, method: str, server: dict[str, Any], rest: list[str], body: Any) -> Response:

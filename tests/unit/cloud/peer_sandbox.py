@@ -15,10 +15,11 @@ from fake_cloud_server import settings_in
 from peer_trouble import Spoilt, Trouble, serving
 from werkzeug.wrappers import Request, Response
 
-from arvnodeman.cloud.base import CloudDriver
+from arvnodeman.cloud.base import RUNG_TAG, CloudDriver
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import Settings
 from arvnodeman.fleet.values.model import ErrorKind, NodeSize
+from arvnodeman.fleet.values.rungs import zone_of
 from arvnodeman.sandbox.clock import VirtualClock
 from arvnodeman.sandbox.cloud import PAGE, NodeRequest
 from arvnodeman.sandbox.routes import SiteApplication
@@ -61,6 +62,10 @@ class SandboxPeer(Peer):
     spot: ClassVar[NodeSize | None] = NodeSize(
         "spot", "small", "small", "Sandbox small", 2, 3800, 50, 50000, 0.015, preemptible=True
     )
+    zones = ("a", "b")
+    cannot: ClassVar[Mapping[str, str]] = {
+        "a_node_that_broke_down_goes_and_its_words_tell_why": "its nodes fail in other ways",
+    }
     secrets = (PING_SECRET, KEY)
 
     def __init__(self, folder: Path) -> None:
@@ -105,7 +110,15 @@ class SandboxPeer(Peer):
     def nodes(self) -> list[PeerNode]:
         """See Peer."""
         return [
-            PeerNode(node.id, node.name, dict(node.tags), node.user_data, node.preemptible, node.size.id)
+            PeerNode(
+                node.id,
+                node.name,
+                dict(node.tags),
+                node.user_data,
+                node.preemptible,
+                node.size.id,
+                zone_of(node.tags.get(RUNG_TAG, "")),  # it has no zones, but for where a create may find no room
+            )
             for node in self._cloud.cloud.alive()
         ]
 
@@ -130,6 +143,10 @@ class SandboxPeer(Peer):
         """See Peer."""
         with self._clock.lock:
             self._cloud.cloud.stop(self._cloud.cloud.nodes[node_id], "stopped")
+
+    def fill(self, zone: str) -> None:
+        """See Peer."""
+        self._cloud.faults.arm(f"zone-full:{zone}", 1000)
 
     def fail(self, verb: Verb, error: str, times: int = 1) -> None:
         """See Peer."""

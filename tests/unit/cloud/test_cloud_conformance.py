@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from brain_at_cloud import brain_at
 from cloud_peer import HURRIED, Mistake, Peer, Verb, peer_classes
+from world import jobs
 
 from arvnodeman.fleet.values.model import CloudNode, Directive, ErrorKind, OperatorDirective, RemoteError, RemoteFailure
+from arvnodeman.fleet.values.rungs import Rung
 
 CLASSES = peer_classes()
 KINDS = [kind for kind in ErrorKind if kind not in (ErrorKind.SLOTS, ErrorKind.UNEXPECTED, ErrorKind.UNREADABLE)]
@@ -380,3 +383,51 @@ def test_names_the_option_that_is_wrong(peer: Peer, mistake: str) -> None:
         told = failure(lambda: driver.create_node(peer.size, peer.record(), "token-1", peer.ping_url()))
     assert told.hint == wrong.hint
     assert told.kind is not ErrorKind.THROTTLED
+
+
+# ---- zones, and nodes that fail --------------------------------------------------------------------------------------
+
+
+def test_a_node_is_made_in_the_zone_that_is_asked_for(peer: Peer) -> None:
+    driver = peer.driver(create={"zones": ", ".join(peer.zones)})
+    for number, zone in enumerate(reversed(peer.zones), 1):
+        size = peer.size.at(Rung(zone, price=0.5))
+        driver.create_node(size, peer.record(number), f"token-{number}", peer.ping_url(number))
+    assert [node.zone for node in peer.nodes()] == list(reversed(peer.zones))
+    listed = sorted((node.token, node.rung, node.tagged_price) for node in driver.list_nodes())
+    assert listed == [(f"token-{n}", f"{zone}/on-demand", 0.5) for n, zone in enumerate(reversed(peer.zones), 1)]
+
+
+def test_a_full_zone_is_passed_over_for_the_next(peer: Peer) -> None:
+    """In the same moment, where the cloud says so in its answer; else when a list says it. Never both at one time."""
+    full, other = peer.zones
+    peer.fill(full)
+    brain = brain_at(peer, *peer.zones)
+    brain.begin(*jobs(1))
+    brain.obey()
+    if peer.listing_tells:
+        assert brain.asked_at() == [full]
+        for _ in range(3):
+            brain.cycle(every=1.0)
+            brain.obey()
+    assert brain.asked_at() == [full, other]
+    assert [node.zone for node in peer.nodes()] == [other]
+
+
+def test_a_node_that_broke_down_goes_and_its_words_tell_why(peer: Peer) -> None:
+    """Within two lists; it is a failed boot of the kind that its words say."""
+    brain = brain_at(peer)
+    brain.begin(*jobs(1))
+    brain.obey()
+    (made,) = peer.nodes()
+    peer.break_down(made.id)
+    for _ in range(2):
+        brain.cycle(every=1.0)
+        brain.obey()
+    assert brain.destroyed() == [made.id]
+    assert peer.nodes() == []
+    brain.poll_queue()
+    assert peer.fault.partition(": ")[2] in brain.reason()
+    assert "the cloud has no capacity for it" in brain.reason()
+    counters = brain.fleet.view.counters
+    assert counters["boot_failures"] == counters["boots_failed_capacity"] == 1
