@@ -19,9 +19,9 @@ from arvnodeman.manage.answers import (
     OtherJobShown,
     PollShown,
     SizeShown,
-    SpareShown,
     StatusShown,
 )
+from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.supervision.clock import wall_time
 

@@ -16,6 +16,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from arvnodeman.fleet.messages import Decided, Poll
 from arvnodeman.fleet.values.model import Directive, NodeState
+from arvnodeman.manage.answers_of_spares import SpareShown
+from arvnodeman.manage.json_kinds import Number, Seconds, Whole, one_of
 
 LONGEST_REASON = 180  # characters: what a tag of any cloud holds
 
@@ -28,20 +30,12 @@ def encode(value: object) -> bytes:
         return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode(errors="replace")
 
 
-def one_of(words: Iterable[str]) -> Meta:
-    """A text that is one of these, as far as this build knows."""
-    return Meta(extra_json_schema={"enum": list(words)})
-
-
 def _each_of(words: Iterable[str], of: dict[str, Any]) -> Meta:
     """An object that has all of these, and nothing else."""
     names = list(words)
     return Meta(extra_json_schema={"properties": dict.fromkeys(names, of), "required": names})
 
 
-Whole = Annotated[int, Meta(ge=0)]
-Number = Annotated[float, Meta(ge=0)]
-Seconds = Annotated[float, Meta(ge=0, description="seconds")]
 State = Annotated[str, one_of(NodeState)]
 States = Annotated[
     dict[str, int], Meta(description="nodes by state"), _each_of(NodeState, {"type": "integer", "minimum": 0})
@@ -84,19 +78,6 @@ class BootTroubleShown(Struct, frozen=True, gc=False):
     size: str
     words: str
     seconds: Annotated[Number, Meta(description="since then")]
-
-
-class SpareShown(Struct, frozen=True, gc=False):
-    """One [Spare NAME]."""
-
-    name: str
-    size: str
-    open: Annotated[bool, Meta(description="its hours are")]
-    wanted: Annotated[Whole, Meta(description="nodes that are to stand ready now")]
-    idle: Annotated[Whole, Meta(description="of them: nodes that do")]
-    coming: Annotated[Whole, Meta(description="of them: nodes that are on their way")]
-    why: Annotated[str, Meta(description="why there are no more; empty when there are all")]
-    changes_seconds: Annotated[Seconds | None, Meta(description="until its hours open or close; null: not in a week")]
 
 
 class StatusShown(Struct, frozen=True, gc=False):

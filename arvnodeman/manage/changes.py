@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from arvnodeman.fleet.values.counterfactual import Counterfactual, Meant, OptionChange, OptionValue, Outside
-from arvnodeman.manage.answers import Whole, one_of
+from arvnodeman.manage.json_kinds import Whole, one_of
 
 
 class ChangeShown(Struct, frozen=True, gc=False):

@@ -31,9 +31,9 @@ from arvnodeman.manage.answers import (
     OtherJobShown,
     PollShown,
     SizeShown,
-    SpareShown,
     StatusShown,
 )
+from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.source import Moment, Source
 from arvnodeman.version import __version__
 
