@@ -11,11 +11,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from arvnodeman.version import __version__
-
 PROGRAM = "arvados-node-manager"
 OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "decisions")
 COMMANDS = (*OPERATORS_COMMANDS, "wake", "report", "simulate", "check-config", "cloud-test", "demo", "sandbox")
+
+
+class _Version(argparse.Action):
+    """Finds out only when it is asked: Slurm has a say, too."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from arvnodeman.commands.versions import told
+
+        sys.stdout.write(f"{told(PROGRAM)}\n")
+        parser.exit()
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -30,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
         "cloud-test (try the cloud out with one node), demo (a whole site on this machine, for a minute), sandbox (the "
         "site alone). Each has a --help of its own.",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show what is installed, and exit")
     parser.add_argument("--config", metavar="FILE", help="the configuration file")
     parser.add_argument("--foreground", action="store_true", help="do not go into the background")
     parser.add_argument(

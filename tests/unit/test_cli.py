@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from arvnodeman import cli
+from arvnodeman.commands.versions import told
 from arvnodeman.version import __version__
 
 
@@ -47,7 +48,27 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out == f"arvados-node-manager {__version__}\n"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"arvados-node-manager {__version__}"
+    assert [line.split()[0] for line in lines[1:]] == ["Python", "libcloud", "Arvados", "pykka", "Slurm"]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo slurm-wlm 22.05.8", "Slurm 22.05.8"),
+        ("echo oops >&2; echo no slurm.conf >&2; exit 1", "Slurm not known: squeue --version: no slurm.conf"),
+        ("exit 0", "Slurm not known: squeue --version: it says nothing"),
+        (None, "Slurm not found: no squeue on PATH"),
+    ],
+)
+def test_slurms_version(script: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if script is not None:
+        squeue = tmp_path / "squeue"
+        squeue.write_text(f"#!/bin/sh\n{script}\n")
+        squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert told("x").splitlines()[-1] == said
 
 
 @pytest.mark.parametrize(
