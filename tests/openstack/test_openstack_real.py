@@ -412,7 +412,7 @@ def test_a_request_that_is_too_long_altogether_is_told_in_words(site: Site, monk
     template.write_text("x" * 40_000)
     driver = site.driver(create={"user_data": str(template)})
     monkeypatch.setattr(driver._startup, "_largest", None)  # type: ignore[attr-defined]
-    monkeypatch.setattr(driver._startup._template, "_text", "x" * 200_000)  # type: ignore[attr-defined]
+    monkeypatch.setattr(driver._startup._template, "text", "x" * 200_000)  # type: ignore[attr-defined]
     told = failure(lambda: site.create(driver))
     assert (told.kind, told.hint) == (REFUSED, "[Cloud Create] user_data")
     assert "Request is too large" in told.text
