@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 PROGRAM = "arvados-node-manager"
-OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "decisions")
+OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "budget", "decisions")
 COMMANDS = (*OPERATORS_COMMANDS, "wake", "report", "simulate", "check-config", "cloud-test", "demo", "sandbox")
 
 
@@ -32,8 +32,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
-        epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE, hold|drain|run|kill NODE, retry, "
-        "decisions, wake. Others: report --since DATE (what was, and what it cost), simulate "
+        epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE|BUDGET, hold|drain|run|kill NODE, "
+        "retry, budget, decisions, wake. Others: report --since DATE (what was, and what it cost), simulate "
         "--trace FILE (what it would have cost with another configuration), check-config FILE (is it good?), "
         "cloud-test (try the cloud out with one node), demo (a whole site on this machine, for a minute), sandbox (the "
         "site alone). Each has a --help of its own.",

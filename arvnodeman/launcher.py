@@ -30,6 +30,7 @@ from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import View
 from arvnodeman.history.recorder import Recorder
 from arvnodeman.history.samples import step_of
+from arvnodeman.history.treasury import Treasury
 from arvnodeman.journal.writer import Journal
 from arvnodeman.loop.watched import WatchedBrain
 from arvnodeman.manage.listeners import Listeners, open_listeners
@@ -43,6 +44,7 @@ from arvnodeman.supervision import logs
 from arvnodeman.supervision.ending import ExitCause, ExitKind, is_fatal
 from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, cluster_of
 from arvnodeman.supervision.proven import ProvenSizes
+from arvnodeman.supervision.raises import RaisedBudgets
 from arvnodeman.supervision.run import Run, longest_silence, open_state_dir
 from arvnodeman.supervision.service import ServiceNotifier
 from arvnodeman.supervision.signals import Signals, StopCame
@@ -184,10 +186,15 @@ class Daemon:
         if state_dir is not None and not dry_run:
             self._proven = ProvenSizes(state_dir, settings, self._published)
         known = self._proven.known if self._proven is not None else frozenset[str]()
-        self._crew = Crew(settings, supervision, brain, self._published, dry_run=dry_run, proven=known)
+        self._raises = RaisedBudgets(state_dir, now)
+        self._crew = Crew(
+            settings, supervision, brain, self._published, dry_run=dry_run, proven=known, raised=self._raises.kept
+        )
         shortest = min(map(settings.poll_time_of, Poll))
         days = settings.daemon.history_days
         self._recorder = Recorder(self._published, self._vitals, step_of(shortest), self._crew.waits, state_dir, days)
+        treasury = Treasury(self._recorder.chronicle.bills, lambda: self._published.view.cloud_clock)
+        self._crew.ask_spending(treasury.spending)
 
     def run(self, listeners: Listeners, complaint: str = "") -> int:
         """Start everything, wait for signals, stop everything. Returns the exit code. `complaint`: a line for the log
@@ -211,6 +218,7 @@ class Daemon:
             for keeper in self._keepers():
                 keeper.stop(HANGING)
             listeners.close(HANGING)
+            self._raises.close()
         except Exception as error:  # noqa: BLE001 (it is logged there, and ends the process)
             return self._failed(error)
         self._run.close(ExitKind.CLEAN, number.name, hanging=hanging)
@@ -248,6 +256,7 @@ class Daemon:
             published=self._published,
             waits=self._crew.waits,
             say=self._crew.say,
+            keep_raise=self._raises.keep,
             history=self._recorder.chronicle,
             dry_run=self._dry_run,
             request_rates=throttle.rates,

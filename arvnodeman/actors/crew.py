@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pykka
@@ -41,12 +41,14 @@ from arvnodeman.fleet.messages import (
     Step,
     StopAsked,
 )
+from arvnodeman.fleet.values.budgets import NOTHING_SPENT, Budget, BudgetRaise, Spending
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.loop.polling import PollTimes
 from arvnodeman.loop.world import World
 from arvnodeman.slurm.poke import PokeFile
 
+AskSpending = Callable[[Sequence[Budget], float], Spending]
 POLLERS: tuple[type[PollingActor], ...] = (
     CloudNodeListMonitorActor,
     ArvadosNodeListMonitorActor,
@@ -68,8 +70,9 @@ class Crew:
         *,
         dry_run: bool = False,
         proven: frozenset[str] = frozenset(),
+        raised: Sequence[BudgetRaise] = (),
     ) -> None:
-        """proven: sizes of which earlier runs have seen nodes come up."""
+        """proven: sizes of which earlier runs have seen nodes come up; raised: budgets that operators have raised."""
         self.settings = settings
         self.waits = JobWaits()
         boot_time = min(BOOT_TIME, settings.daemon.boot_fail_after / 4)
@@ -82,6 +85,8 @@ class Crew:
         self._operators = OperatorPool(self._start_operator, operators, creates=creates)
         self._brain = brain
         self._proven = proven
+        self._raised = raised
+        self._spent: AskSpending | None = None
         self._published = published
         self._pollers: dict[Poll, Ref] = {}
         self._daemon: Ref
@@ -102,6 +107,8 @@ class Crew:
             self._daemon.tell(SafeMode(self._vitals.clock.now() + self._vitals.past.safe_for))
         if self._proven:
             self._daemon.tell(SizesProven(self._proven))
+        for each in self._raised:
+            self._daemon.tell(each)
         for poller in POLLERS:
             self._pollers[poller.poll] = poller.start(
                 self._supervision,
@@ -140,7 +147,7 @@ class Crew:
             tell(ref, Retime(self._poll_times(poll)))
         tell(self._wakes, CheckEvery(in_force.daemon.wake_poll))
 
-    def say(self, said: OperatorSaid | RetryAsked, timeout: float = 3.0) -> bool:
+    def say(self, said: OperatorSaid | RetryAsked | BudgetRaise, timeout: float = 3.0) -> bool:
         """Pass an operator's word on. Any thread; it is heard when this returns True, else in its turn.
 
         The inbox is first in, first out: a ping that is answered came after the word."""
@@ -150,6 +157,14 @@ class Crew:
             return self._daemon.ask(Ping(), timeout=timeout) is True
         except (pykka.Timeout, pykka.ActorDeadError):
             return False
+
+    def ask_spending(self, spent: AskSpending) -> None:
+        """Whom the poller of the queue asks what budgets have spent; to be said before the start."""
+        self._spent = spent
+
+    def _spending(self, now: float) -> Spending:
+        budgets = self.settings.budgets
+        return self._spent(budgets, now) if budgets and self._spent is not None else NOTHING_SPENT
 
     def begin_stop(self) -> None:
         """Pollers and watchdog stop; the brain begins nothing new, and `Vitals.stopped` is set when all is done."""
@@ -195,6 +210,7 @@ class Crew:
             waits=self.waits,
             check_rights=self._overlay is None,
             remarks=self._vitals.remarks,
+            spending=self._spending,
         )
         world = RealWorld(fetches, Hands(self._makers))
         return world if self._overlay is None else DryRunWorld(world, self._overlay, partial(self._would, daemon))

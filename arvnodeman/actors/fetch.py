@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
+from arvnodeman.fleet.values.budgets import NOTHING_SPENT, Spending
 from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord
 from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
@@ -126,8 +127,11 @@ class QueueFetch:
         clock: Clock,
         waits: JobWaits | None = None,
         containers: Containers | None = None,
+        spending: Callable[[float], Spending] | None = None,
     ) -> None:
-        """`waits` is told of each queue that was read, with what Arvados says of the `containers` in it."""
+        """`waits` is told of each queue that was read, with what Arvados says of the `containers` in it.
+        `spending`: what budgets have spent by a moment."""
+        self._spending = spending
         self._containers = containers
         self._waits = waits
         self._scheduler = scheduler
@@ -163,4 +167,5 @@ class QueueFetch:
                 self._names = [job.id for job in jobs if job.in_slurm]
             containers = self._containers.fetch(self._names) if self._containers is not None else {}
             self._waits.update(self._queue, started, others, containers)
-        return QueueListed(self._queue, started, refused, outlook=outlook, returned=returned, run_times=run_times)
+        spending = self._spending(self._now()) if self._spending is not None else NOTHING_SPENT
+        return QueueListed(self._queue, started, refused, outlook, returned, run_times, spending)

@@ -163,7 +163,7 @@ class Hands:
 
     @do.register
     def _(self, step: ReleaseJobs) -> StepResult:
-        return self._placing.release_jobs(step.jobs)
+        return self._placing.release_jobs(step.jobs, step.not_before)
 
     @do.register
     def _(self, step: PowerUp) -> StepResult:

@@ -5,7 +5,7 @@ Its clients are made when they are first needed, in the thread that needs them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from arvnodeman.actors.fetch import CloudFetch, Fetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.hands import Hands, Makers
@@ -15,6 +15,7 @@ from arvnodeman.cloud.base import ping_url
 from arvnodeman.cloud.registry import make_driver
 from arvnodeman.config import Settings
 from arvnodeman.fleet.messages import Poll, Step
+from arvnodeman.fleet.values.budgets import Spending
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.loop.world import Answer, Listed
 from arvnodeman.records.keeper import make_keeper
@@ -77,11 +78,12 @@ def make_fetches(
     waits: JobWaits | None = None,
     check_rights: bool = False,
     remarks: dict[str, str] | None = None,
+    spending: Callable[[float], Spending] | None = None,
 ) -> dict[Poll, Fetch]:
     """What each list is fetched with. Without the slurm dispatcher and slurm_queue no Slurm command is run (row N5).
 
     `check_rights`: see whether this account may change nodes in Slurm, by a command that does so. `remarks`: is told of
-    a Slurm of a version that was not tried."""
+    a Slurm of a version that was not tried. `spending`: what budgets have spent by a moment."""
     policy = settings.policy()
     arvados = settings.arvados
     return {
@@ -99,5 +101,6 @@ def make_fetches(
             clock,
             waits,
             Containers(settings) if arvados.host and arvados.slurm_queue else None,
+            spending,
         ),
     }

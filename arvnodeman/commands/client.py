@@ -143,7 +143,11 @@ class DaemonClient:
 
     def post(self, *path: str, reason: str) -> Answer:
         """POST /v1/PATH. Raises ClientError."""
-        return self._ask("POST", _url(path), encode(ReasonGiven(reason)))
+        return self.send(ReasonGiven(reason), *path)
+
+    def send(self, body: msgspec.Struct, *path: str) -> Answer:
+        """The same, with another body."""
+        return self._ask("POST", _url(path), encode(body))
 
     def _ask(self, method: str, url: str, body: bytes | None = None) -> Answer:
         troubles: list[str] = []

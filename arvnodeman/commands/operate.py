@@ -1,7 +1,7 @@
-"""The commands for operators: status, explain, hold, drain, run, kill, retry, decisions.
+"""The commands for operators: status, explain, hold, drain, run, kill, retry, budget, decisions.
 
 Exit codes: 0 done; 1 the daemon cannot be reached, or failed; 2 a wrong command line or configuration file; 3 there is
-no node, job or size of that name; 4 not allowed; 5 (status) the daemon is there, and is not well.
+no node, job, size or budget of that name; 4 not allowed; 5 (status) the daemon is there, and is not well.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import sleep
 from typing import Any, TextIO
 
-from arvnodeman.commands import wording
+from arvnodeman.commands import budget, wording
 from arvnodeman.commands.client import Answer, Busy, ClientError, DaemonClient, Unknown, Unreachable, ways
 from arvnodeman.config import ConfigError, load
 from arvnodeman.fleet.values.model import Directive
@@ -31,6 +31,7 @@ from arvnodeman.manage.answers import (
     StatusShown,
     WordShown,
 )
+from arvnodeman.manage.budget_answers import BudgetShown
 from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.manage.places import CONFIG
 
@@ -81,8 +82,8 @@ def add_commands(commands: Any) -> None:
     """Add the commands to a parser's subparsers."""
     status = _command(commands, "status", _status, "what there is: nodes by size and state, jobs, limits, health")
     status.add_argument("--nodes", action="store_true", help="a line for each node, with the reason why it is there")
-    explain = _command(commands, "explain", _explain, "why a node is there, why a job waits, what a size may")
-    explain.add_argument("name", metavar="NODE|JOB|SIZE").completer = _names  # type: ignore[attr-defined]  # argcomplete's
+    explain = _command(commands, "explain", _explain, "why a node is there, why a job waits, what a size or budget may")
+    explain.add_argument("name", metavar="NODE|JOB|SIZE|BUDGET").completer = _names  # type: ignore[attr-defined]  # argcomplete's
     texts = {
         Directive.HOLD: "keep nodes, whatever happens",
         Directive.DRAIN: "let nodes finish their work, then shut them down",
@@ -98,6 +99,7 @@ def add_commands(commands: Any) -> None:
     again = _command(commands, "retry", _retry, "try nodes again at once for jobs that Slurm did not use nodes for")
     again.add_argument("names", metavar="GROUP|JOB|SIZE", nargs="+").completer = _retried  # type: ignore[attr-defined]
     again.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept with the decisions")
+    budget.add_options(_command(commands, "budget", _budget, "where budgets stand; budget raise: more for a while"))
     decisions = _command(commands, "decisions", _decisions, "what was decided, and why")
     decisions.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
     decisions.add_argument("-n", type=int, default=30, metavar="N", help="the newest N (default 30; 0: all of 1,000)")
@@ -127,12 +129,13 @@ def _write_json(out: TextIO, value: object) -> None:
 def _status(options: Options, client: DaemonClient, out: TextIO) -> int:
     said = client.get("status")
     status = said.read(StatusShown)
-    nodes, sizes = client.get("nodes"), client.get("sizes")
+    nodes, sizes, budgets = client.get("nodes"), client.get("sizes"), budget.shown(client)
     if options.json:
         plain = {"status": said.plain, "sizes": sizes.plain["sizes"], "nodes": nodes.plain["nodes"]}
-        _write_json(out, plain)
+        _write_json(out, plain | ({"budgets": budgets[0].plain["budgets"]} if budgets[0] and budgets[1] else {}))
         return 0 if status.healthy else NOT_WELL
     _write(out, wording.status(status))
+    _write(out, (f"budget {each.name} ({each.state}): {each.words}" for each in budgets[1]))
     if status.groups_in_vain:
         _write(out, wording.in_vain(client.get("groups").read(GroupsShown).groups))
     shown = nodes.read(NodesShown).nodes
@@ -143,7 +146,8 @@ def _status(options: Options, client: DaemonClient, out: TextIO) -> int:
 
 def _explain(options: Options, client: DaemonClient, out: TextIO) -> int:
     name = options.name
-    found = {kind: answer for kind in ("node", "job", "size") if (answer := client.find(f"{kind}s", name)) is not None}
+    kinds = ("node", "job", "size", "budget")
+    found = {kind: answer for kind in kinds if (answer := client.find(f"{kind}s", name)) is not None}
     if not found:
         raise Unknown(
             f"no node, waiting job or size is called {name} (jobs that run, or have run, are Slurm's to tell)"
@@ -163,6 +167,8 @@ def _explain(options: Options, client: DaemonClient, out: TextIO) -> int:
         )
         _write(out, words)
         _write_changes(out, changes.get("job"), found["job"].plain["why"])
+    if "budget" in found:
+        _write(out, budget.told(found["budget"].read(BudgetShown)))
     if "size" in found:
         _write(out, wording.size(found["size"].read(SizeShown), client.get("status").read(StatusShown)))
     return 0
@@ -223,6 +229,15 @@ def _retry(options: Options, client: DaemonClient, out: TextIO) -> int:
             _write(out, [f"{name}: tried again ({groups}){_later(retried.heard)}"])
     if options.json:
         _write_json(out, [answer.plain for answer in answers])
+    return 0
+
+
+def _budget(options: Options, client: DaemonClient, out: TextIO) -> int:
+    plain, words, heard = budget.run(options, client)
+    if options.json:
+        _write_json(out, plain)
+    else:
+        _write(out, (f"{line}{_later(heard)}" for line in words))
     return 0
 
 
@@ -290,7 +305,7 @@ def _names(parsed_args: Options, **_: object) -> list[str]:
     try:
         client = _client(parsed_args)
         sizes = [size.id for size in client.get("sizes").read(SizesShown).sizes]
-        jobs = [job.id for job in client.get("jobs").read(JobsShown).jobs]
+        jobs = [job.id for job in client.get("jobs").read(JobsShown).jobs] + budget.names(client)
     except (ClientError, ConfigError):
         return []
     return [*_node_names(parsed_args), *sizes, *jobs]

@@ -244,4 +244,4 @@ FEATURES = Kind("names of features with commas between, without instancetype=", 
 def choice(*words: Word) -> Kind[Word]:
     """One of these words; an empty one is read as nothing."""
     by_text = {str(word): word for word in words}
-    return Kind("one of a few words", lambda option, text: by_text[_choice(option, text)], choices=tuple(words))
+    return Kind("one of a few words", lambda option, text: by_text[_choice(option, text)], choices=tuple(by_text))

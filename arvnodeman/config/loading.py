@@ -6,18 +6,21 @@ and errors for `check-config`. No line quotes the value of a secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from arvnodeman.config import ini
 from arvnodeman.config.assignments import Assignment, is_size, merged
+from arvnodeman.config.budgets import BudgetSettings, mistakes_of_budget
 from arvnodeman.config.cloud_options import PING_HOST, WITHOUT_PREEMPTIBLE
 from arvnodeman.config.daemon import CHEAPEST, DaemonSettings
 from arvnodeman.config.keeper import mistakes_of_names
 from arvnodeman.config.kinds import LEVEL, value_of
 from arvnodeman.config.ladder import ladder_of, mistakes, mistakes_of_zones, zones_in
 from arvnodeman.config.option import (
+    BUDGET,
     CREATE,
     CREDENTIALS,
     DAEMON,
@@ -50,7 +53,6 @@ from arvnodeman.config.spares import SpareSettings, mistakes_of_spare
 from arvnodeman.config.table import OPTIONS, find, of_section
 from arvnodeman.fleet.values.gres import NoGres
 from arvnodeman.fleet.values.model import Secret, SizeSection
-from arvnodeman.fleet.values.spares import Spare
 
 TYPO_LIKENESS = 0.8  # names in a size section are free, but one this like a known name is taken for a slip
 NOT_IN_SLURM = " \t,&|*()[]=\"'\\"  # characters that a Slurm feature cannot hold
@@ -145,7 +147,9 @@ class _Reading:
         for option, wrong in mistakes_of_zones(self.provider, self.file.sections.get(CREATE, {})):
             self._problem(CREATE, option, wrong)
         sizes = self._sizes()
-        spares = self._spares(sizes)
+        of_sizes = partial(mistakes_of_spare, sizes=sizes)
+        spares = tuple(each.spare(name) for name, each in self._each(SPARE, SpareSettings, of_sizes))
+        budgets = tuple(each.budget(name) for name, each in self._each(BUDGET, BudgetSettings, mistakes_of_budget))
         self._check_together(daemon, sizes)
         self._check_keeper(daemon, arvados)
         self._check_names(daemon, arvados, sizes)
@@ -165,7 +169,8 @@ class _Reading:
                 create=self._free(CREATE),
             ),
             sizes=tuple(sizes),
-            spares=tuple(spares),
+            spares=spares,
+            budgets=budgets,
         )
         return _settled(given)
 
@@ -258,16 +263,17 @@ class _Reading:
         found = (self._size(section, name) for section, name in self._named(SIZE))
         return [size for size in found if size is not None]
 
-    def _spares(self, sizes: Sequence[SizeSection]) -> list[Spare]:
-        spares: list[Spare] = []
-        for section, name in self._named(SPARE):
+    def _each(
+        self, kind: str, declared: type[SectionT], mistakes: Callable[[SectionT], Iterable[tuple[str, str]]]
+    ) -> Iterator[tuple[str, SectionT]]:
+        """All sections of a kind, by NAME. `mistakes`: of one whose options are good each by itself."""
+        for section, name in self._named(kind):
             before = len(self.problems)
-            spare = self._section(SpareSettings, section)
+            found = self._section(declared, section)
             if len(self.problems) == before:
-                for option, wrong in mistakes_of_spare(spare, sizes):
+                for option, wrong in mistakes(found):
                     self._problem(section, option, wrong)
-            spares.append(spare.spare(name))
-        return spares
+            yield name, found
 
     def _size(self, section: str, name: str) -> SizeSection | None:
         before = len(self.problems)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MANAGE, DAEMON, LOGGING, ARVADOS, CLOUD = "Manage", "Daemon", "Logging", "Arvados", "Cloud"
 CREDENTIALS, LISTING, CREATE = "Cloud Credentials", "Cloud List", "Cloud Create"
-SIZE, SPARE = "Size NAME", "Spare NAME"  # each stands for any number of sections, each with its own NAME
+SIZE, SPARE, BUDGET = "Size NAME", "Spare NAME", "Budget NAME"  # each stands for any number of sections
 
 # The cloud decides what is known in these sections; the names listed here are those that we act on or document.
 FREE_CLOUD_SECTIONS = (CREDENTIALS, LISTING, CREATE)
@@ -45,6 +45,8 @@ SECTIONS: dict[str, str] = {
     "Other names override what the provider says of the size.",
     SPARE: "Nodes that stand ready while nobody uses them, at the times that it says; any number of such sections, "
     "NAME being what explain calls them. See doc/money.md.",
+    BUDGET: "What nodes may cost for some accounts, users or partitions in an hour, day, week or month; any number of "
+    "such sections, all of which hold. See doc/money.md.",
 }
 NAMED = {declared.partition(" ")[0]: declared for declared in SECTIONS if declared.endswith(" NAME")}
 OPTIONAL = frozenset(NAMED.values()) - {SIZE}  # of these there may be none

@@ -9,14 +9,25 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from arvnodeman.config.option import CREATE, CREDENTIALS, LISTING, OPTIONAL, SECTIONS, SIZE, SPARE, Option, option_of
+from arvnodeman.config.option import (
+    BUDGET,
+    CREATE,
+    CREDENTIALS,
+    LISTING,
+    OPTIONAL,
+    SECTIONS,
+    SIZE,
+    SPARE,
+    Option,
+    option_of,
+)
 from arvnodeman.config.settings import CloudSettings
 from arvnodeman.config.table import of_section
 
 EXAMPLE = "nodemanager.cfg.example"
 PAGE = "doc/configuration.md"
 EXAMPLE_SIZE = "m5.large"
-EXAMPLE_NAMES = {SIZE: EXAMPLE_SIZE, SPARE: "day"}
+EXAMPLE_NAMES = {SIZE: EXAMPLE_SIZE, SPARE: "day", BUDGET: "physics"}
 WIDTH = 100
 
 
@@ -96,7 +107,8 @@ def _header(section: str) -> str:
 def _line(option: Option) -> str:
     cloud = option_of(CloudSettings.provider).example
     if option.section in OPTIONAL:
-        return f"#{option.name} = {option.example if option.default is None or option.live else option.default}"
+        shown = option.example if option.default is None or option.live else option.default
+        return f"#{option.name} = {shown}".rstrip()
     if option.default is None or option.live or cloud in option.required_for:
         return f"{option.name} = {option.example}"
     return f"#{option.name} = {option.default}".rstrip()

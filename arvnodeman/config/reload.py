@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from arvnodeman.config.ladder import zones_in
 from arvnodeman.config.option import Setting, settings_of, with_values
 from arvnodeman.config.settings import Settings
+from arvnodeman.fleet.values.budgets import Budget
 from arvnodeman.fleet.values.model import SizeSection
+from arvnodeman.fleet.values.spares import Spare
 
 SectionT = TypeVar("SectionT")
 
@@ -25,7 +27,8 @@ class Change:
 
 def changes(old: Settings, new: Settings) -> list[Change]:
     """All differences, in the order of the file's sections."""
-    return [*_options(old, new), *_sizes(old, new), *_spares(old, new)]
+    named = (*_named("Spare", old.spares, new.spares), *_named("Budget", old.budgets, new.budgets))
+    return [*_options(old, new), *_sizes(old, new), *named]
 
 
 def reloaded(old: Settings, new: Settings) -> Settings:
@@ -41,6 +44,7 @@ def reloaded(old: Settings, new: Settings) -> Settings:
         cloud=_mixed(old.cloud, new.cloud),
         sizes=_with_names(old, new),
         spares=new.spares,
+        budgets=new.budgets,
     )
 
 
@@ -103,8 +107,8 @@ def _sizes(old: Settings, new: Settings) -> Iterator[Change]:
             yield Change(f"[Size {name}]", live=True)
 
 
-def _spares(old: Settings, new: Settings) -> Iterator[Change]:
-    before, after = ({spare.name: spare for spare in each.spares} for each in (old, new))
+def _named(kind: str, old: Sequence[Spare | Budget], new: Sequence[Spare | Budget]) -> Iterator[Change]:
+    before, after = ({each.name: each for each in some} for some in (old, new))
     for name in before | after:
         if before.get(name) != after.get(name):
-            yield Change(f"[Spare {name}]", live=True)
+            yield Change(f"[{kind} {name}]", live=True)

@@ -32,6 +32,7 @@ from arvnodeman.config.kinds import (
 )
 from arvnodeman.config.option import ARVADOS, CLOUD, LOGGING, MANAGE, SIZE, free, option, optional, section
 from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.values.budgets import Budget
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
 from arvnodeman.fleet.values.rungs import Purchase, Rung
@@ -233,6 +234,7 @@ class Settings:
     cloud: CloudSettings
     sizes: tuple[SizeSection, ...]  # in the order of the file
     spares: tuple[Spare, ...] = ()  # likewise
+    budgets: tuple[Budget, ...] = ()  # likewise
     found_cloud: bool = False  # node_records is auto, and Slurm was found to place jobs on names declared CLOUD
 
     @property
@@ -287,6 +289,7 @@ class Settings:
             keep_drained=daemon.keep_drained,
             slurm=slurm,
             asks_scheduler=slurm or self.arvados.slurm_queue,  # else no Slurm command is ever run (row N5)
+            budgets=self.budgets,
             places=self.places,
         )
 

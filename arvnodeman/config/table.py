@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from arvnodeman.config.budgets import BudgetSettings
 from arvnodeman.config.cloud_options import CLOUD_OPTIONS
 from arvnodeman.config.daemon import DaemonSettings
 from arvnodeman.config.option import Option, settings_of
@@ -30,7 +31,7 @@ def _declared(*sections: type) -> Iterator[Option]:
 OPTIONS: tuple[Option, ...] = (
     *_declared(ManageSettings, DaemonSettings, LoggingSettings, ArvadosSettings, CloudSettings),
     *CLOUD_OPTIONS,
-    *_declared(SizeSettings, SpareSettings),
+    *_declared(SizeSettings, SpareSettings, BudgetSettings),
 )
 
 _BY_NAME = {(option.section, option.key): option for option in OPTIONS}

@@ -171,9 +171,11 @@ class SimCloudSlurm:
         job.done = True
         self._release(job)
 
-    def start_now(self, job: PlacedSimJob) -> None:
-        """`scontrol update jobid=... starttime=now`."""
-        job.begin_at = self._now
+    def start_now(self, job: PlacedSimJob, at: float | None = None) -> None:
+        """`scontrol update jobid=... starttime=now`, or at another moment."""
+        job.begin_at = self._now if at is None else at
+        if at is not None:
+            self._wake(at)
         self._place_soon()
 
     def _throw_off(self, name: PowerName) -> None:

@@ -55,7 +55,7 @@ class PlacingSteps:
             case OpenNames():
                 return self._open(step)
             case ReleaseJobs():
-                return self._release(step.jobs)
+                return self._release(step.jobs, step.not_before)
             case LookAtNode():
                 name = self._slurm.names.get(step.hostname)
                 jobs = len(name.jobs) if name is not None and step.jobs else None
@@ -121,14 +121,14 @@ class PlacingSteps:
             job.requeue, job.comment = True, marked(job.comment, once=once)
         return PlacedJob(job.id, job.batch, once)
 
-    def _release(self, jobs: Sequence[PlacedJob]) -> JobsReleased:
+    def _release(self, jobs: Sequence[PlacedJob], not_before: float | None) -> JobsReleased:
         slurm = self._slurm
         for each in jobs:
             job = slurm.jobs.get(each.id)
             if job is None or job.over:
                 continue
             if job.waits:
-                slurm.start_now(job)
+                slurm.start_now(job, not_before)
             if is_marked(job.comment):
                 job.requeue = job.requeue and not is_once(job.comment)
                 job.comment = unmarked(job.comment)

@@ -47,6 +47,7 @@ class Bills:
     def __init__(self, since: float) -> None:
         """`since`: when the account begins, in seconds since the epoch."""
         self._lock = threading.Lock()
+        self.is_ready = False  # what earlier runs have left is in it, as far as it can be read
         self._ledger = CostLedger(since)
         self._followed: dict[_Key, _Followed] = {}
         self._stays: dict[_On, _Stay] = {}  # that have not ended
@@ -93,7 +94,7 @@ class Bills:
                 followed = self._followed[key] = _Followed(life, account)
                 if life.follows:  # at another price: the jobs on it go on
                     account.stays += [there.stay for there in self._stays.values() if there.host == life.hostname]
-            followed.account.node.ended = life.ended
+            followed.account.node.ended, followed.account.host = life.ended, life.hostname or ""
             if status is not None:
                 followed.has = _has(status)
 
@@ -133,6 +134,26 @@ class Bills:
         """What these spend now, in $/hour."""
         with self._lock:
             return self._ledger.rate(now, whose)
+
+    def work(self, now: float, until: float, whose: Whose = EVERYBODY) -> float:
+        """What these will spend up to `until`, in $, by what runs now."""
+        with self._lock:
+            return self._ledger.work(now, until, whose)
+
+    def at_work(self, now: float) -> frozenset[str]:
+        """The hostnames of nodes on which something runs."""
+        with self._lock:
+            return self._ledger.at_work(now)
+
+    def only_for(self, now: float, whose: Whose) -> frozenset[str]:
+        """Those of them on which nobody else has anything."""
+        with self._lock:
+            return self._ledger.only_for(now, whose)
+
+    def lives(self) -> dict[str, float]:
+        """Mean seconds that nodes live, by size; '' of any."""
+        with self._lock:
+            return self._ledger.lives()
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 

@@ -143,6 +143,7 @@ class Recorder:
             self._keep(self._waits.observe(self._queue.since, now))
         self.chronicle.money.count(self._lives.open.values(), self._lives.take_spans(), now)
         self._keep(self.chronicle.bills.observe(self._on_nodes, now))
+        self.chronicle.bills.is_ready = True
         self._sample(sample(view, now), view, last=last)
 
     def _decided(self) -> Iterator[Row]:

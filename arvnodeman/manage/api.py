@@ -9,17 +9,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest, InternalServerError, NotFound
 from werkzeug.wrappers import Request, Response
 
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
+from arvnodeman.fleet.values.budgets import BudgetRaise
 from arvnodeman.fleet.values.counterfactual import Counterfactual, Outside
 from arvnodeman.fleet.values.model import Directive
 from arvnodeman.fleet.view.counterfactual import of_job, of_node
-from arvnodeman.manage import shapes
+from arvnodeman.manage import budget_answers, shapes
 from arvnodeman.manage.access import Right
 from arvnodeman.manage.answers import (
     LONGEST_REASON,
@@ -42,12 +43,17 @@ from arvnodeman.manage.answers import (
     WordShown,
 )
 from arvnodeman.manage.app import Page, Route, json_response
+from arvnodeman.manage.budget_answers import BudgetShown, BudgetsShown, RaisedShown, RaiseGiven
 from arvnodeman.manage.cached_page import CachedPage
 from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.manage.questions import Questions
 from arvnodeman.manage.source import Source
+from arvnodeman.supervision.clock import wall_time
 
+_WRONG_REASON = f"reason must be a text of one line and at most {LONGEST_REASON} characters"
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
+
+Given = TypeVar("Given", ReasonGiven, RaiseGiven)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,35 @@ class Api:
         heard = self._source.say(RetryAsked(name, reason))
         return RetriedShown(name, meant, reason, heard)
 
+    def budgets(self, request: Request) -> BudgetsShown:
+        """All budgets."""
+        now = self._source.moment()
+        return BudgetsShown(budget_answers.budgets(now.view, now.t))
+
+    def budget(self, request: Request, name: str) -> BudgetShown:
+        """One budget."""
+        for found in self.budgets(request).budgets:
+            if found.name == name:
+                return found
+        raise NotFound
+
+    def raise_budget(self, request: Request, name: str) -> RaisedShown:
+        """An operator raises a budget for a while. It is kept before it is told."""
+        given = _body(request, RaiseGiven(0.0))
+        self.budget(request, name)
+        now = self._source.vitals.clock.now()
+        reason = _one_line(given.reason)
+        if given.amount > 0 and not reason:
+            raise BadRequest("a raise needs a reason")
+        if given.amount > 0 and given.until <= now:
+            raise BadRequest("until must be a moment to come, in seconds since the epoch")
+        said = BudgetRaise(name, given.amount, given.until, reason, now, wall_time(given.until))
+        try:
+            kept = self._source.keep_raise(said)
+        except OSError as error:
+            raise InternalServerError(f"it cannot be written, and is not raised: {error.strerror}") from None
+        return RaisedShown(name, said.amount, said.ends, reason, kept, self._source.say(said))
+
     def operations(self, request: Request) -> OperationsShown:
         """What is under way."""
         now = self._source.moment()
@@ -214,12 +249,14 @@ class Endpoint:
     codes: tuple[int, ...] = ()  # of answers that say what is wrong, beside 401 and 403
     name: str = ""  # what the {name} in the path is
     queries: tuple[Query, ...] = ()
-    posted: bool = False  # a reason may come with it
+    posted: bool = False  # something may come with it
+    body: type = ReasonGiven  # what
     cached: bool = False  # made once a second at most
     tagged: bool = False  # cached, and with an ETag
 
 
 NODE = "cloud id, cloud name or hostname"
+BUDGET = "NAME of [Budget NAME]"
 ENDPOINTS = (
     Endpoint("/v1/status", Api.status, "The daemon in one object"),
     Endpoint("/v1/nodes", Api.nodes, "All nodes", tagged=True),
@@ -240,6 +277,12 @@ ENDPOINTS = (
     Endpoint(
         "/v1/retry/{name}", Api.retry, "Nodes are tried again for a group of jobs", (400, 404),
         "a group, a job, or NAME of [Size NAME]", posted=True,
+    ),
+    Endpoint("/v1/budgets", Api.budgets, "All budgets"),
+    Endpoint("/v1/budgets/{name}", Api.budget, "One budget", (404,), BUDGET),
+    Endpoint(
+        "/v1/budgets/{name}/raise", Api.raise_budget, "An operator raises a budget for a while", (400, 404), BUDGET,
+        posted=True, body=RaiseGiven,
     ),
     Endpoint("/v1/operations", Api.operations, "What is under way"),
     Endpoint("/v1/polls", Api.polls, "The three lists"),
@@ -270,7 +313,7 @@ def _route(endpoint: Endpoint, page: Page, source: Source) -> Route:
     return Route(rule, page, Right.READ)
 
 
-def _taken(page: Callable[..., WordShown | RetriedShown], request: Request, name: str) -> Response:
+def _taken(page: Callable[..., WordShown | RetriedShown | RaisedShown], request: Request, name: str) -> Response:
     """202: taken, and not heard yet."""
     answer = page(request, name)
     return json_response(answer, 200 if answer.heard else 202)
@@ -306,16 +349,28 @@ def _number(request: Request, query: Query) -> float:
 
 def _reason(request: Request) -> str:
     """The reason in the body, `{"reason": TEXT}`; no body is no reason."""
-    wrong = f"reason must be a text of one line and at most {LONGEST_REASON} characters"
+    return _one_line(_body(request, ReasonGiven()).reason)
+
+
+def _body(request: Request, empty: Given) -> Given:
+    """What the body says; `empty` where there is none."""
+    kind = type(empty)
     try:
-        reason = msgspec.json.decode(request.get_data() or b"{}", type=ReasonGiven).reason
+        return msgspec.json.decode(request.get_data() or msgspec.json.encode(empty), type=kind)
     except msgspec.ValidationError as error:
-        no_object = 'the body must be a JSON object, {"reason": TEXT}'
-        raise BadRequest(wrong if "$.reason" in str(error) else no_object) from None
+        if "$.reason" in str(error):
+            raise BadRequest(_WRONG_REASON) from None
+        fields = ", ".join(f'"{name}": {"TEXT" if name == "reason" else "NUMBER"}' for name in kind.__struct_fields__)
+        place = str(error).partition("`$.")[2].partition("`")[0]
+        where = f" ({place})" if place else ""
+        raise BadRequest(f"the body must be a JSON object, {{{fields}}}{where}") from None
     except msgspec.DecodeError:
         raise BadRequest("the body is not JSON") from None
     except RecursionError:
         raise BadRequest("the body is nested too deeply") from None
+
+
+def _one_line(reason: str) -> str:
     if not (reason.isprintable() or not reason):
-        raise BadRequest(wrong)
+        raise BadRequest(_WRONG_REASON)
     return reason.strip()

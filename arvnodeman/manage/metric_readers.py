@@ -13,6 +13,7 @@ from arvnodeman.fleet import messages
 from arvnodeman.fleet.nodes.milestones import BOUNDS, Span, Spread
 from arvnodeman.fleet.operations.job_steps import CommentJobs
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
+from arvnodeman.fleet.values.budgets import BudgetStanding
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import BackingOff, Unsatisfiable
 from arvnodeman.history.money import PERIODS
@@ -92,6 +93,17 @@ def costs(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     so_far = reading.source.history.costs(reading.source.vitals.clock.now())
     for period in PERIODS:
         yield (period,), getattr(so_far, period)
+
+
+def budgets(figure: Callable[[BudgetStanding], float], *, known: bool = True) -> Read:
+    """One figure of each budget; of those whose spending is not known none that follows from it."""
+
+    def read(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+        for standing in reading.now.view.budgets:
+            if standing.known or not known:
+                yield (standing.budget.name, standing.budget.per.value), figure(standing)
+
+    return read
 
 
 def words(reading: Reading) -> Iterator[tuple[Labels, Figure]]:

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from arvnodeman.manage.answers import CountsShown, ErrorShown, HealthShown, ReasonGiven
+from arvnodeman.manage.answers import CountsShown, ErrorShown, HealthShown
 from arvnodeman.manage.api import ENDPOINTS, Endpoint, Query
 from arvnodeman.version import __version__
 
@@ -23,6 +23,7 @@ TEXTS = {
     403: "not allowed",
     404: "there is no such thing",
     429: "another such question is being answered: ask again in a moment",
+    500: "it could not be written",
     503: "the daemon is not well",
 }
 
@@ -59,7 +60,7 @@ def _renamed(schema: Any) -> Any:
 
 def _schemas() -> Json:
     kinds = {kind for endpoint in ENDPOINTS for kind in answer_of(endpoint)}
-    kinds |= {CountsShown, ErrorShown, HealthShown, ReasonGiven}
+    kinds |= {endpoint.body for endpoint in ENDPOINTS if endpoint.posted} | {CountsShown, ErrorShown, HealthShown}
     _, schemas = msgspec.json.schema_components(
         sorted(kinds, key=lambda kind: kind.__name__), ref_template=REFS + "{name}"
     )
@@ -98,7 +99,7 @@ def _operation(endpoint: Endpoint) -> Json:
     if parameters:
         described["parameters"] = parameters
     if endpoint.posted:
-        described["requestBody"] = _content(_ref(ReasonGiven))
+        described["requestBody"] = _content(_ref(endpoint.body))
     return {("post" if endpoint.posted else "get"): described | {"responses": responses}}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from arvnodeman.config import Settings
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
+from arvnodeman.fleet.values.budgets import BudgetRaise
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import NodeStatus, View
@@ -18,7 +19,11 @@ from arvnodeman.manage.health import HealthLimits, ailments
 from arvnodeman.supervision.vitals import Vitals
 
 
-def _nobody_listens(_said: OperatorSaid | RetryAsked) -> bool:
+def _nobody_listens(_said: OperatorSaid | RetryAsked | BudgetRaise) -> bool:
+    return False
+
+
+def _nobody_keeps(_raised: BudgetRaise) -> bool:
     return False
 
 
@@ -30,7 +35,8 @@ class Source:
     vitals: Vitals
     published: Published
     waits: JobWaits = field(default_factory=JobWaits)
-    say: Callable[[OperatorSaid | RetryAsked], bool] = _nobody_listens  # True: the brain has heard it
+    say: Callable[[OperatorSaid | RetryAsked | BudgetRaise], bool] = _nobody_listens  # True: the brain has heard it
+    keep_raise: Callable[[BudgetRaise], bool] = _nobody_keeps  # over restarts; raises OSError
     history: Chronicle = field(default_factory=Chronicle)
     dry_run: bool = False
     request_rates: Callable[[], Mapping[str, float]] = dict  # requests a second that go to the cloud at most, by kind

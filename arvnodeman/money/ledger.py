@@ -27,6 +27,13 @@ class NodeBill:
     node: PaidNode
     stays: list[Stay] = field(default_factory=list)
     settled: float = -math.inf
+    host: str = ""  # the name of the node for the scheduler
+
+    def stays_now(self, now: float) -> list[Stay]:
+        """Jobs that are on it, of a node that is there."""
+        if self.node.ended is not None:
+            return []
+        return [stay for stay in self.stays if stay.began <= now and (stay.ended is None or stay.ended > now)]
 
     def forget_booked(self) -> None:
         """Stays that ended before all that is yet to be booked."""
@@ -132,6 +139,36 @@ class CostLedger:
             if whose.has(stake.payer)
         )
 
+    def work(self, now: float, until: float, whose: Whose = EVERYBODY) -> float:
+        """What these will spend up to `until`, in $, for nodes on which something runs: likewise."""
+        return math.fsum(
+            account.node.price * min(self._left(account, now), max(0.0, until - now)) / 3600 * part
+            for account in self._open
+            if account.stays_now(now)
+            for stake, part in divided(stakes_now(account.node, account.stays, now))
+            if whose.has(stake.payer)
+        )
+
+    def at_work(self, now: float) -> frozenset[str]:
+        """The hosts on which something runs."""
+        return frozenset(account.host for account in self._open if account.host and account.stays_now(now))
+
+    def only_for(self, now: float, whose: Whose) -> frozenset[str]:
+        """Those of them on which nobody else has anything."""
+        return frozenset(
+            account.host
+            for account in self._open
+            if account.host and (stays := account.stays_now(now)) and all(whose.has(stay.stake.payer) for stay in stays)
+        )
+
+    def lives(self) -> dict[str, float]:
+        """Mean seconds that nodes have lived, by size; '' of any. Nothing before one has ended."""
+        found = {size: seconds / count for size, (count, seconds) in self._lives.items()}
+        if found:
+            counts, totals = zip(*self._lives.values(), strict=True)
+            found[""] = math.fsum(totals) / sum(counts)
+        return found
+
     def usual_life(self, size: str) -> float:
         """Mean seconds that nodes of this size have lived."""
         count, total = self._lives.get(size, (0, 0.0))
@@ -139,9 +176,7 @@ class CostLedger:
 
     def _left(self, account: NodeBill, now: float) -> float:
         """Seconds that a node is committed for."""
-        limits = [
-            stay.limit for stay in account.stays if stay.began <= now and (stay.ended is None or stay.ended > now)
-        ]
+        limits = [stay.limit for stay in account.stays_now(now)]
         known = [limit for limit in limits if limit is not None and limit < math.inf]
         if known and len(known) == len(limits):
             return max(0.0, max(known) - now)

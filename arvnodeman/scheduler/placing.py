@@ -28,9 +28,10 @@ class PlacingScheduler(Protocol):
         """No job is placed any more on those of the names that are off or powering down, by the scheduler's word of
         this moment, and have no job. Opened by itself after so many seconds, where the scheduler can do that."""
 
-    def release_jobs(self, jobs: Sequence[PlacedJob]) -> JobsReleased:
-        """Jobs that were given back may be placed at once, and are as their users had them. Those that are gone, or
-        placed already, are released; those that are not back in the queue yet are returned."""
+    def release_jobs(self, jobs: Sequence[PlacedJob], not_before: float | None = None) -> JobsReleased:
+        """Jobs that were given back may be placed at once, or from a moment on (seconds since the epoch), and are as
+        their users had them. Those that are gone, or placed already, are released; those that are not back in the queue
+        yet are returned."""
 
     def power_up(self, hostnames: Sequence[str]) -> None:
         """Nodes are to come for these names, though no job is placed there."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from threading import RLock
-from time import monotonic
+from time import localtime, monotonic, strftime
 
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
 from arvnodeman.fleet.values.work import OURS, Power, WorkKind
@@ -59,11 +59,13 @@ class PlacingSlurm(CloudNodesAndJobs):
         with _IN_TURN:
             return self._give_back(hostnames, self._reason(reason), interactive=interactive)
 
-    def release_jobs(self, jobs: Sequence[PlacedJob]) -> JobsReleased:
-        """Jobs that were given back may be placed at once, and are as their users had them. Those that are not in the
-        queue yet are returned. One that is placed again already keeps its mark until it has begun: its name may be
-        given back at this moment, and with Requeue=0 it would be lost by that."""
+    def release_jobs(self, jobs: Sequence[PlacedJob], not_before: float | None = None) -> JobsReleased:
+        """Jobs that were given back may be placed at once, or from a moment on (seconds since the epoch), and are as
+        their users had them. Those that are not in the queue yet are returned. One that is placed again already keeps
+        its mark until it has begun: its name may be given back at this moment, and with Requeue=0 it would be lost by
+        that."""
         wanted = {job.id: job for job in jobs}
+        start = "now" if not_before is None else strftime("%Y-%m-%dT%H:%M:%S", localtime(not_before))
         waiting: list[str] = []
         changes: list[tuple[str, Words]] = []
         with _IN_TURN:
@@ -71,7 +73,7 @@ class PlacingSlurm(CloudNodesAndJobs):
                 if line.id in wanted and line.state in LEAVING:
                     waiting.append(line.id)
                 elif line.id in wanted and (line.state == PENDING or line.state in BEGUN):
-                    changes.append((line.id, _released(line, once=wanted[line.id].requeue_off)))
+                    changes.append((line.id, _released(line, start, once=wanted[line.id].requeue_off)))
             failures = self.change_jobs(_alike(changes))
         self._tell(failures, "job %s cannot be released: %s")
         return JobsReleased(tuple(wanted[number] for number in (*waiting, *failures)))
@@ -248,9 +250,9 @@ def _going_back(job: JobLine) -> Words:
     return words if comment == job.comment else (*words, f"AdminComment={comment}")
 
 
-def _released(job: JobLine, *, once: bool) -> Words:
-    """What lets it be placed at once, and makes it what it was."""
-    words = ["StartTime=now"] if job.state == PENDING else []
+def _released(job: JobLine, start: str, *, once: bool) -> Words:
+    """What lets it be placed from then on, and makes it what it was."""
+    words = [f"StartTime={start}"] if job.state == PENDING else []
     if job.requeue and (once or is_once(job.comment)):
         words.append("Requeue=0")
     comment = unmarked(job.comment)

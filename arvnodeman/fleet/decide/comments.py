@@ -19,7 +19,7 @@ from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.gate import Bar
 from arvnodeman.fleet.values.job_comments import JobComment, JobsCommented, Line, line_of, number_of
-from arvnodeman.fleet.values.model import ErrorKind, Job
+from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_placing import Comes
 
@@ -217,3 +217,7 @@ def _placed(state: State) -> Iterator[tuple[Sequence[Job], Reason]]:
             cause = closed.get(job.shape.size) if job.shape.size is not None else shut
         if cause is not None and not isinstance(cause, Comes):
             yield (job,), cause
+    there = {job.id for job in state.queue.jobs}
+    for number, given in placements.given.items():
+        if given.held is not None and number not in there:
+            yield (Job(number, JobShape()),), given.cause

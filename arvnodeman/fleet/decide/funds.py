@@ -158,7 +158,7 @@ def _level(standing: BudgetStanding) -> float:
         return 2.0
     if standing.is_used_up:
         return 1.0
-    return WARN_AT if standing.spent >= WARN_AT * standing.limit else 0.0
+    return WARN_AT if standing.is_nearly_spent else 0.0
 
 
 def _consequence(standing: BudgetStanding, level: float) -> str:

@@ -35,6 +35,7 @@ Verdict = tuple[Node, NodeState, Reason | None]  # what a node poll makes of a n
 
 def take_cloud(state: State, event: CloudListed) -> None:
     """A cloud list has come."""
+    state.cloud_clock = event.clock_offset if event.clock_offset is not None else state.cloud_clock
     state.cloud_offset = _offset(state, event.clock_offset, state.cloud_offset, "cloud")
     first = Poll.CLOUD not in state.freshness.succeeded
     state.freshness.success(Poll.CLOUD, state.t, state.record_now)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arvnodeman.fleet.decide.funds import funds_of
 from arvnodeman.fleet.decide.placed import GivenJob
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import INFO, Decided, SetNodeDown, Step
 from arvnodeman.fleet.operations.name_shutdown import NameShutdown
 from arvnodeman.fleet.operations.name_steps import GiveBack, ReleaseJobs
 from arvnodeman.fleet.operations.returning import SOON, NameChore, NameOperation, Return, releasing
+from arvnodeman.fleet.plan.purses import Purses
 from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.reasons import Plain, Reason
+from arvnodeman.fleet.values.reasons_of_budgets import OverBudget
 
 _SHOWN = 8  # of a list of names
+HELD_AT_MOST = 3600.0  # seconds that a job whose budget has no money may not be placed; then it is seen again
+SOON_KNOWN = 120.0  # the same, while it is not known what was spent
 
 
 def begin_return(state: State, names: Sequence[str], size: str, cause: Reason) -> None:
@@ -51,10 +56,41 @@ def begin_release(state: State, jobs: Sequence[PlacedJob]) -> None:
     held = {job.id for job in state.queue.jobs if not forced.isdisjoint(job.names)} if forced else set()
     state.placements.put_off += [job for job in jobs if job.id in held]
     now = [job for job in jobs if job.id not in held]
-    if now:
-        chore = releasing(state.context, now)
+    for not_before, some_jobs in _by_time(state, now).items():
+        chore = releasing(state.context, some_jobs, not_before)
         state.name_operations[chore.id] = chore
         after_name_operation(state, chore)
+
+
+def _by_time(state: State, jobs: Sequence[PlacedJob]) -> dict[float | None, list[PlacedJob]]:
+    """Jobs by when they may be placed, in seconds since the epoch; None: at once. Those whose budget has no money wait
+    until its period ends, but not for longer than HELD_AT_MOST: nobody else may be there to let them go."""
+    found: dict[float | None, list[PlacedJob]] = {}
+    purses = Purses(funds_of(state), state.t)
+    for job in jobs:
+        given = state.placements.given.get(job.id)
+        stop = purses.stops(given.payer) if given is not None and given.payer is not None else None
+        until = None
+        if stop is not None and given is not None:
+            longest = HELD_AT_MOST if isinstance(stop, OverBudget) else SOON_KNOWN
+            given.held_until = state.t + longest if stop.until is None else min(stop.until, state.t + longest)
+            given.held, until = job, state.clock.now + given.held_until - state.t
+        found.setdefault(until, []).append(job)
+    return found
+
+
+def release_paid(state: State) -> None:
+    """Jobs that were held for want of money are placed at once where there is some again."""
+    held = [given for given in state.placements.given.values() if given.held is not None]
+    if not held:
+        return
+    purses = Purses(funds_of(state), state.t)
+    free = [given for given in held if given.payer is None or purses.stops(given.payer) is None]
+    jobs = [given.held for given in free if given.held is not None and state.t < given.held_until]
+    for given in free:
+        given.held, given.held_until = None, 0.0
+    if jobs:
+        begin_release(state, jobs)
 
 
 def _release_the_others(state: State) -> None:

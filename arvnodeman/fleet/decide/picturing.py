@@ -25,11 +25,14 @@ from arvnodeman.fleet.plan.picture import (
     NodeTally,
     PartlyUsed,
     Picture,
+    Stop,
     pool_of,
 )
 from arvnodeman.fleet.plan.plan import Allotment, Plan, plan
 from arvnodeman.fleet.values.capacity import Capacity
+from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.fleet.values.reasons_of_budgets import BudgetSpent
 
 Demand = Mapping[JobShape, Sequence[int]]
 
@@ -183,6 +186,7 @@ def _ends(state: State) -> Ends:
         unlisted=len(state.phantoms) + sum(boot.row is None for boot in state.boots.values()),
         may_unplan=state.policy.slurm and not state.policy.places,
         partly_used=_partly_used(state, basis),
+        spent=_at_work_for_spent(state, basis),
     )
 
 
@@ -196,6 +200,24 @@ def _partly_used(state: State, basis: Basis) -> list[PartlyUsed]:
         if partly is not None:
             found.append(partly)
     return found
+
+
+def _at_work_for_spent(state: State, basis: Basis) -> list[Stop]:
+    """The nodes at work for spent budgets alone, within their windows."""
+    if not state.policy.slurm or state.policy.places:
+        return []
+    found: dict[str, Stop] = {}
+    for standing in funds_of(state).standings:
+        alone = state.purse.spending.alone.get(standing.budget.name, frozenset())
+        if not (alone and standing.refuses and standing.is_spent):
+            continue
+        for node in state.roster.nodes.values():
+            if not is_plainly_busy(node) or state.roster.hostname(node) not in alone:
+                continue
+            if basis.windows.is_open(node.start(basis), basis.cloud_now, basis.clock_margin):
+                reason = BudgetSpent(budget=standing.budget.name)
+                found[node.id] = Stop(node.id, ShutdownKind.UNWANTED, reason, works=True)
+    return list(found.values())
 
 
 def partly_used(node: Node, pool: str, free: Capacity, basis: Basis) -> PartlyUsed | None:

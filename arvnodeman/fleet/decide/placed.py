@@ -7,13 +7,14 @@ is none for it. A name that something is done with, or was since the newest list
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.values import reasons
-from arvnodeman.fleet.values.model import Job, JobShape, NodeRecord
+from arvnodeman.fleet.values.budgets import Budget
+from arvnodeman.fleet.values.model import NOBODY, Job, JobShape, NodeRecord
 from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.places import Place
 from arvnodeman.fleet.values.reasons import Reason
@@ -39,6 +40,9 @@ class GivenJob:
     cause: Reason
     seen: float  # when it was last known to wait, in steady time
     back: bool = False  # the scheduler has said that it is in the queue again
+    payer: JobShape | None = None  # whose it is, where a budget asks
+    held: PlacedJob | None = None  # it may not be placed for a while, since its budget has no money
+    held_until: float = 0.0  # in steady time
 
 
 @dataclass(slots=True)
@@ -79,12 +83,17 @@ class Wish:
     job: str  # its id; '': none that the newest queue shows
     names: tuple[str, ...]  # that it is placed on and that are not up
     lacking: Mapping[str, tuple[str, ...]]  # size -> those of them for which no node is there or coming
+    payer: JobShape | None = None  # whose it is, where a budget asks
     clears: bool = False  # something is, or was, done with one of its names, or a boot ends: later it is known better
 
     @property
     def shapes(self) -> dict[str, JobShape]:
         """What it lacks, as the plan is asked for it: by size."""
-        return {size: JobShape(size=size, nodes=len(names), place=NOWHERE) for size, names in self.lacking.items()}
+        owner, partitions = (self.payer.owner, self.payer.partitions) if self.payer is not None else (NOBODY, ())
+        return {
+            size: JobShape(size=size, nodes=len(names), place=NOWHERE, owner=owner, partitions=partitions)
+            for size, names in self.lacking.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +163,7 @@ def read(state: State, names: PlacedNames) -> Asked:
     left = dict.fromkeys(coming)  # in the scheduler's order
     jobs = [job for job in state.queue.jobs if any(name in left for name in job.names)]
     jobs.sort(key=lambda job: not any(names.has_node(name) for name in job.names))
-    wishes = [_wish(job, names, left) for job in jobs]
+    wishes = [_wish(job, names, left, state.policy.budgets) for job in jobs]
     known = state.placements.queue_started >= state.records_started
     unknown = [name for name in left if names.work[name].placed]
     if unknown and known:  # jobs that the queue does not show
@@ -163,7 +172,7 @@ def read(state: State, names: PlacedNames) -> Asked:
     return Asked(wishes, alone)
 
 
-def _wish(job: Job, names: PlacedNames, left: dict[str, None]) -> Wish:
+def _wish(job: Job, names: PlacedNames, left: dict[str, None], budgets: Iterable[Budget]) -> Wish:
     """What a job lacks, of names that no job before it has; nothing, while something is done with one of them."""
     own = tuple(name for name in job.names if names.is_to_come(name))
     lacking = [name for name in own if name in left and not names.has_node(name)]
@@ -172,7 +181,8 @@ def _wish(job: Job, names: PlacedNames, left: dict[str, None]) -> Wish:
     clears |= any(name in names.boots and names.boots[name].refusal is not None for name in own)
     for name in own:
         left.pop(name, None)
-    return Wish(job.id, own, by_size([] if clears else lacking, names), clears)
+    payer = job.shape if any(budget.covers(job.shape) for budget in budgets) else None
+    return Wish(job.id, own, by_size([] if clears else lacking, names), payer, clears)
 
 
 def by_size(lacking: Sequence[str], names: PlacedNames) -> dict[str, tuple[str, ...]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from arvnodeman.fleet.decide.boot_lifecycle import begin_boot
 from arvnodeman.fleet.decide.closing import note_closed
 from arvnodeman.fleet.decide.funds import heed_spending
-from arvnodeman.fleet.decide.name_acts import begin_chore, begin_release, begin_return, some
+from arvnodeman.fleet.decide.name_acts import begin_chore, begin_release, begin_return, release_paid, some
 from arvnodeman.fleet.decide.name_upkeep import open_and_close
 from arvnodeman.fleet.decide.picturing import replan
 from arvnodeman.fleet.decide.placed import (
@@ -68,6 +69,8 @@ def take_placed(state: State, event: QueueListed) -> None:
     for job, given in list(placements.given.items()):
         if job in there and (not there[job].names or not old.isdisjoint(there[job].names)):
             given.seen = state.t
+        elif state.t < given.held_until:
+            continue
         elif given.seen < placements.queue_started - (0.0 if job in there else UNSEEN_FOR):
             del placements.given[job]
     for job, tried in list(placements.tried.items()):
@@ -150,18 +153,23 @@ def _shares(plan: Plan, wish: Wish) -> Iterable[tuple[str, tuple[str, ...], Shar
 def _begin_boots(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapping[int, Reason]) -> set[str]:
     """A boot for each name whose turn it is."""
     due: list[tuple[str, str]] = []
+    payers: dict[str, JobShape] = {}
     for place, wish in enumerate(wishes):
         if place in refused:
             continue
+        if wish.payer is not None:
+            payers |= dict.fromkeys(wish.names, wish.payer)
         for size, lacking, share in _shares(plan, wish):
             following = share.places[share.served] if share.served < len(share.places) else len(wishes)
             count = len(lacking) if place < following else share.partly if place == following else 0
             due += [(size, name) for name in lacking[:count]]
-    _boot(state, plan, due)
+    _boot(state, plan, due, payers)
     return {name for _, name in due}
 
 
-def _boot(state: State, plan: Plan, due: Sequence[tuple[str, str]]) -> None:
+def _boot(
+    state: State, plan: Plan, due: Sequence[tuple[str, str]], payers: Mapping[str, JobShape] = MappingProxyType({})
+) -> None:
     assert state.table is not None
     for size, count in Counter(size for size, _ in due).items():
         state.context.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
@@ -169,7 +177,7 @@ def _boot(state: State, plan: Plan, due: Sequence[tuple[str, str]]) -> None:
     for size, name in due:
         made_of = state.table.named(size)
         assert made_of is not None
-        boot = begin_boot(state, made_of, name=name)
+        boot = begin_boot(state, made_of, name=name, shape=payers.get(name))
         standing += 1
         if standing > state.quota.value:
             boot.probes, state.quota.other_size_may_try = True, False
@@ -239,7 +247,7 @@ def _give_back(state: State, asked: Asked, refused: Mapping[int, Reason]) -> Non
                 due.setdefault((size, cause), []).extend(names)
         if any(back.values()):
             lacked = {size: len(names) for size, names in wish.lacking.items()}
-            placements.given[wish.job] = GivenJob(wish.names, lacked, cause, state.t)
+            placements.given[wish.job] = GivenJob(wish.names, lacked, cause, state.t, payer=wish.payer)
             if isinstance(cause, LIMITS):
                 needs = nodes.get(wish.job, 1)
                 placements.tried.setdefault(wish.job, Tried(needs, state.t)).sizes.update(lacked)
@@ -317,6 +325,7 @@ def _release(state: State) -> None:
     if placements.returned and not any(not each.hostnames for each in state.name_operations.values()):
         begin_release(state, placements.returned)
         placements.returned = ()
+    release_paid(state)
 
 
 def _ask_for_lists(state: State, names: PlacedNames) -> None:

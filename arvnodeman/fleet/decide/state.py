@@ -92,8 +92,8 @@ class State:
         self.stale_records: deque[str] = deque()  # uuids that may be taken for a boot, those with a slot first
         self.record_polls: deque[float] = deque()  # t of the node polls of the last boot_fail_after
         self.slurm_back = 0  # node polls to be taken with care after Slurm was away
-        self.cloud_offset = 0.0
-        self.record_offset = 0.0
+        self.cloud_offset = self.record_offset = 0.0
+        self.cloud_clock: float | None = None  # the cloud's clock less ours, as its last list showed it; None: never
         self.records_started = 0.0  # t at which the newest record list was asked for
         self.resumed: dict[str, tuple[Node, float]] = {}  # by id, nodes whose drain Slurm took back, and when
         self.absent: list[Node] = []  # that the newest cloud list lacks, or shows as stopped once more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from arvnodeman.fleet.decide.boot_lifecycle import boot_failed, unlink
 from arvnodeman.fleet.decide.cases import adopted, resumed_now
+from arvnodeman.fleet.decide.funds import funds_of
 from arvnodeman.fleet.decide.name_acts import after_name_shutdown
 from arvnodeman.fleet.decide.picturing import taken_back, wanted_again
 from arvnodeman.fleet.decide.rungs import note_taken
@@ -21,6 +22,7 @@ from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_budgets import BudgetSpent
 from arvnodeman.fleet.values.reasons_of_placing import FromBefore, PoweredOff
 from arvnodeman.fleet.values.reasons_of_use import RunsDry
 
@@ -218,12 +220,19 @@ def _goes(state: State, node: Node, stop: Stop) -> None:
         text = "Going on with the shutdown of %s, which Slurm shows drained by us"
         state.context.decide(Decided.SHUTDOWN, name, text, name)
         state.news += 1  # its size may be wanted: asked before it is destroyed
-    begin_shutdown(state, node, stop.kind, drained=stop.drained, runs_dry=isinstance(stop.reason, RunsDry))
+    begin_shutdown(
+        state, node, stop.kind, drained=stop.drained, runs_dry=isinstance(stop.reason, RunsDry | BudgetSpent)
+    )
 
 
 def reopen(state: State) -> None:
-    """Jobs wait: nodes that were to run dry, and on which jobs are yet, take new ones."""
+    """Jobs wait: nodes that were to run dry, and on which jobs are yet, take new ones. Not those of a budget that is
+    spent, while it is."""
+    spent = {each.budget.name for each in funds_of(state).standings if each.refuses and each.is_spent}
     for shutdown in [each for each in state.shutdowns.values() if each.runs_dry and each.node.slurm_busy]:
+        ending = shutdown.node.ending
+        if isinstance(ending, BudgetSpent) and ending.budget in spent:
+            continue
         if shutdown.cancel("jobs wait that may have room on it"):
             after_shutdown(state, shutdown)
 

@@ -53,10 +53,12 @@ class CloseNames(Step):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseJobs(Step):
-    """Where the scheduler places jobs: those that were given back may be placed at once, and run once at most where
-    their users want that. Those that are gone are released. Result: JobsReleased."""
+    """Where the scheduler places jobs: those that were given back may be placed at once, or from a moment on (seconds
+    since the epoch), and run once at most where their users want that. Those that are gone are released. Result:
+    JobsReleased."""
 
     jobs: tuple[PlacedJob, ...]
+    not_before: float | None = None
     lane: ClassVar[Lane] = Lane.DESTROY
 
 

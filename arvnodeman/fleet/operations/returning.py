@@ -154,8 +154,8 @@ def said(kind: str, cause: Reason, t: float) -> str:
     return f"{kind}: {cause.words(t)}"
 
 
-def releasing(context: OperationContext, jobs: Sequence[PlacedJob]) -> NameChore:
-    """Let jobs that were given back be placed at once."""
+def releasing(context: OperationContext, jobs: Sequence[PlacedJob], not_before: float | None = None) -> NameChore:
+    """Let jobs that were given back be placed at once, or from this moment on (seconds since the epoch)."""
     chore = NameChore(context, ())
-    chore.begin(ReleaseJobs(0, tuple(jobs)))
+    chore.begin(ReleaseJobs(0, tuple(jobs), not_before))
     return chore

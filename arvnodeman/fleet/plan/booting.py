@@ -86,13 +86,13 @@ class Booting:
     def _serve(self, group: Group) -> bool:
         """Boot for one job. True when its group has to wait."""
         shape, place = group.shape, group.place
+        if (dear := self._purses.stops(shape, place, group.partly)) is not None:  # of others' jobs it stops none
+            group.cause = dear
+            return True
         names_sizes = SIZE_FEATURE in shape.features  # several, and each will do, whatever it costs
         size, room, cause = self.choose(group.choices, shape.place, any_price=names_sizes)
         if size is None:
             group.cause = cause
-            return True
-        if (dear := self._purses.stops(shape, place, group.partly)) is not None:  # of others' jobs it stops none
-            group.cause = dear
             return True
         wanted = min(group.lacking, room)
         back = min(self._can_be_taken_back(size, shape.place), wanted)

@@ -62,6 +62,12 @@ class NodeEnding:
             self.verdicts.append(Keep(node.id, reasons.wanted(size_of(node.pool))))
         self._stop_unwanted()
 
+    def stop_spent(self) -> None:
+        """Nodes at work for budgets whose money is all spent may take no new jobs; min_nodes stay."""
+        closed = self._ends.spent[: max(0, self._up - self._picture.policy.min_nodes)]
+        self._up -= len(closed)
+        self.verdicts += closed
+
     def run_dry(self) -> None:
         """No job waits: half-empty nodes may take no new ones."""
         closed = run_dry(self._ends.partly_used, self._up - self._picture.policy.min_nodes)

@@ -173,6 +173,7 @@ class Ends:
     unlisted: int = 0  # nodes that no list shows, and that are coming
     may_unplan: bool = False  # a node that Slurm keeps for a job can be drained
     partly_used: Sequence[PartlyUsed] = ()  # nodes at work that may take no new jobs
+    spent: Sequence[Stop] = ()  # nodes at work for spent budgets alone: they take none
 
 
 @quick

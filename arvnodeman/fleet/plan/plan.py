@@ -159,6 +159,7 @@ def plan(picture: Picture, allotment: Allotment | None = None) -> Plan:
         in_the_way = booting.would_have_room(kept)
         seeks = partial(_seeks, shares.values())
         ending.walk(frozenset(for_jobs.take_back), ended, booting.room_wanted, seeks, in_the_way=in_the_way)
+        ending.stop_spent()
         if not any(share.wants or share.in_rooms for share in shares.values()):
             ending.run_dry()
     return Plan(

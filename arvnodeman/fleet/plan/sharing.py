@@ -115,13 +115,13 @@ class SharedBooting(Booting):
     def _boot_for(self, seeker: Seeker, lacking: int) -> int:
         """Boot what a job lacks, as far as that may be; 0: it has to wait."""
         group, place = seeker.group, seeker.shape.place
-        size, room, cause = self._size_for(seeker)
-        if size is None:
-            group.cause = cause
-            return 0
         turn = group.place
         if (dear := self._purses.stops(seeker.shape, turn, group.partly)) is not None:
             group.cause = dear
+            return 0
+        size, room, cause = self._size_for(seeker)
+        if size is None:
+            group.cause = cause
             return 0
         wanted = min(lacking, room)
         back = min(self._can_be_taken_back(size, place), wanted)

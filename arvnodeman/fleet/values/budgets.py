@@ -73,6 +73,7 @@ class Spending:
     at: float = 0.0
     budgets: Mapping[str, Spent] = field(default_factory=dict)  # by name
     counted: frozenset[str] = frozenset()  # nodes whose work is in `committed`, by hostname
+    alone: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by budget: those of them that work for it alone
     lives: Mapping[str, float] = field(default_factory=dict)  # mean life of a node in seconds, by size; '': of any
 
 
@@ -116,6 +117,11 @@ class BudgetStanding:
     def refuses(self) -> bool:
         """Would it refuse a node if its money is gone?"""
         return self.budget.refuses and not self.overdrawn
+
+    @property
+    def is_nearly_spent(self) -> bool:
+        """Is so much spent that it is worth a warning?"""
+        return self.known and self.spent > WARN_AT * self.limit - HALF_CENT
 
     @property
     def is_used_up(self) -> bool:

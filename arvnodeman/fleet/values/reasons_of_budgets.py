@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from arvnodeman.fleet.values.reasons import Reason, span
 
@@ -51,6 +52,7 @@ class BudgetUnknown(Reason):
 class BudgetSpent(Reason):
     """A node at work for jobs of a budget that is spent: it takes no new ones, and goes when they have ended."""
 
+    goes: ClassVar[bool] = True
     budget: str = ""
 
     def words(self, t: float) -> str:

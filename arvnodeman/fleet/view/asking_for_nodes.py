@@ -22,6 +22,7 @@ from arvnodeman.fleet.plan.picture import Case, Chance, IdleBin, PartlyUsed, Pic
 from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.counterfactual import Meant, OptionValue
+from arvnodeman.fleet.values.reasons_of_budgets import BudgetSpent
 from arvnodeman.fleet.values.reasons_of_use import RunsDry
 from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.fleet.values.work import WorkKind
@@ -40,7 +41,7 @@ class NodeAsked:
         stop = next((each for each in made.verdicts if isinstance(each, Stop) and each.id == self.id), None)
         if stop is None:
             return ""
-        if isinstance(stop.reason, RunsDry):
+        if isinstance(stop.reason, RunsDry | BudgetSpent):
             return "it would take no new jobs, and go when those on it have ended"
         why = f": {stop.reason.words(0.0)}" if stop.reason is not None else ""
         return f"it would go at the next node poll{why}"

@@ -128,6 +128,7 @@ def publish(state: State, before: View | None) -> View:
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         budgets=funds_of(state).standings,
         spares=standings(state),
+        cloud_clock=state.cloud_clock,
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
         gate=state.context.gate,
         grounds=_grounds(state, nodes, before.grounds if before is not None else None),

@@ -145,6 +145,7 @@ class View:
     missing_sizes: Sequence[str] = ()
     budgets: Sequence[BudgetStanding] = ()
     spares: Sequence[SpareStanding] = ()
+    cloud_clock: float | None = None  # the cloud's clock less ours, in seconds; None: it was never shown
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     gate: Gate = OPEN  # what may go out now
     grounds: Grounds | None = None  # what the newest decisions were made of; None: nothing was planned yet

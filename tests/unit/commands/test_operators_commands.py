@@ -377,7 +377,7 @@ def test_what_a_newer_daemon_says_beside_is_left_out_and_printed_for_programs(
     told = {name: managed.ask(f"/v1/{name}") for name in ("status", "nodes", "sizes")}
     told["status"] |= {"mood": "fine", "price": 1}
     told["nodes"]["nodes"][0] |= {"state": "dreaming", "rack": 7}
-    other_build(told)
+    other_build(told | {"budgets": managed.ask("/v1/budgets")})
     assert "compute1  compute1.zzzzz  small  dreaming" in run("status", "--nodes")[1]
     shown = json.loads(run("status", "--json")[1])
     assert shown == {name: told[name] if name == "status" else told[name][name] for name in told}

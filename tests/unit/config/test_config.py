@@ -17,6 +17,7 @@ from arvnodeman.config.option import OPTIONAL
 from arvnodeman.config.settings import ManageSettings
 from arvnodeman.config.table import OPTIONS
 from arvnodeman.fleet.messages import Poll
+from arvnodeman.fleet.values.budgets import Budget, Period
 from arvnodeman.fleet.values.model import Policy, Secret, SizeSection
 from arvnodeman.fleet.values.spares import Spare
 from arvnodeman.manage.answers import encode
@@ -202,7 +203,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     lines = "".join(f"{name} = {value}\n" for name, value in options.items())
     lines += "rung_order = cheapest\n"
     lines += "cancel_unsatisfiable = no\nkeep_drained = yes\ndrain_to_consolidate = yes\ndispatcher = slurm\n"
-    text = f"{GOOD}\n[Daemon]\n{lines}[Spare day]\nsize = small\nnodes = 2\n"
+    text = f"{GOOD}\n[Daemon]\n{lines}[Spare day]\nsize = small\nnodes = 2\n[Budget lab]\nlimit = 5\n"
     settings = loaded(text)
     policy = settings.policy()
     assert {name: getattr(policy, name) for name in options} == options
@@ -215,6 +216,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     assert (policy.sections, policy.shutdown_windows) == (settings.sizes, (54, 5, 1))
     assert policy.drain_to_consolidate
     assert policy.spares == settings.spares == (Spare("day", "small", 2),)
+    assert policy.budgets == settings.budgets == (Budget("lab", 5.0, Period.MONTH),)
     assert policy.cheapest_rung
     assert not policy.explain_unsatisfiable
     assert not policy.places
@@ -223,6 +225,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "cancel_unsatisfiable",
         "explain_unsatisfiable",
         "spares",
+        "budgets",
         "keep_drained",
         "drain_to_consolidate",
         "slurm",

@@ -22,6 +22,7 @@ from arvnodeman.config import (
     Settings,
     load,
 )
+from arvnodeman.config.budgets import BudgetSettings
 from arvnodeman.config.kinds import value_of
 from arvnodeman.config.option import (
     CREATE,
@@ -40,7 +41,16 @@ from arvnodeman.config.table import OPTIONS, find, of_section
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "arvnodeman"
-CLASSES = (ManageSettings, DaemonSettings, LoggingSettings, ArvadosSettings, CloudSettings, SizeSettings, SpareSettings)
+CLASSES = (
+    ManageSettings,
+    DaemonSettings,
+    LoggingSettings,
+    ArvadosSettings,
+    CloudSettings,
+    SizeSettings,
+    SpareSettings,
+    BudgetSettings,
+)
 SETTINGS = [(section, setting) for section in CLASSES for setting in settings_of(section)]
 NAMES = [f"{section.__name__}.{setting.attribute}" for section, setting in SETTINGS]
 
@@ -200,7 +210,7 @@ WORDS_OF_POLICY = {"dispatcher", "host", "slurm_queue"}  # who is spoken to: tha
 
 @pytest.mark.parametrize(("section", "setting"), SETTINGS, ids=NAMES)
 def test_what_the_brain_decides_by_is_in_force_at_once(section: type, setting: Setting, settings: Settings) -> None:
-    if section in (SizeSettings, SpareSettings) or setting.attribute in WORDS_OF_POLICY:
+    if section in (SizeSettings, SpareSettings, BudgetSettings) or setting.attribute in WORDS_OF_POLICY:
         return
     changes: dict[type, Callable[[], Settings]] = {
         ManageSettings: lambda: replace(settings, manage=with_values(settings.manage, other)),

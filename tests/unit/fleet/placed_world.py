@@ -26,7 +26,18 @@ from arvnodeman.fleet.messages import (
     StepResult,
 )
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OpenNames, PowerUp, ReleaseJobs
-from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, Job, JobShape, NodeRecord, Policy, Secret
+from arvnodeman.fleet.values.model import (
+    NOBODY,
+    BootIntent,
+    CloudNode,
+    ErrorKind,
+    Job,
+    JobOwner,
+    JobShape,
+    NodeRecord,
+    Policy,
+    Secret,
+)
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
 from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind, WorkState
 
@@ -83,11 +94,11 @@ class PlacedWorld(World):
         assert self.slurm is not None
         self.slurm[name] = replace(self.slurm[name], responding=responding)
 
-    def place(self, job: str, *names: str, power: Power = Power.STARTING) -> Job:
+    def place(self, job: str, *names: str, power: Power = Power.STARTING, owner: JobOwner = NOBODY) -> Job:
         """Slurm places a job on these names."""
         for name in names:
             self.word(name, power, placed=True)
-        placed = Job(job, JobShape(nodes=len(names)), names=names)
+        placed = Job(job, JobShape(nodes=len(names), owner=owner), names=names)
         self.jobs = [*(each for each in self.jobs if each.id != job), placed]
         self.held.discard(job)
         return placed
@@ -129,7 +140,7 @@ class PlacedWorld(World):
         """The queue comes as it is."""
         if waiting:
             self.jobs = waiting
-        self.tell(QueueListed(tuple(self.jobs), self.now, returned=tuple(self.returned)))
+        self.tell(QueueListed(tuple(self.jobs), self.now, returned=tuple(self.returned), spending=self.spending))
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 

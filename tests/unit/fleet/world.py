@@ -48,6 +48,7 @@ from arvnodeman.fleet.messages import (
 )
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook, Placing
+from arvnodeman.fleet.values.budgets import NOTHING_SPENT, Spending
 from arvnodeman.fleet.values.model import (
     CloudNode,
     Directive,
@@ -115,6 +116,7 @@ class World:
     slurm: dict[str, NodeWork] | None = field(default_factory=dict)
     jobs: Sequence[Job] = ()
     outlook: Outlook = NOTHING_AHEAD  # of Slurm's reservations and licences
+    spending: Spending = NOTHING_SPENT  # of budgets, by all who know
     silent: set[str] = field(default_factory=set)  # uuids of records whose node does not ping
     steps: list[Step] = field(default_factory=list)  # not answered yet
     asked: list[Step] = field(default_factory=list)  # all of them
@@ -224,7 +226,8 @@ class World:
         if waiting:
             self.jobs = waiting
         there = Placing().of(self.jobs, self.outlook, self.now)
-        self.tell(QueueListed(there, self.now - POLL_TAKES, outlook=self.outlook))
+        spending = replace(self.spending, at=self.now)
+        self.tell(QueueListed(there, self.now - POLL_TAKES, outlook=self.outlook, spending=spending))
 
     def poll_fails(self, poll: Poll, *, slurm: bool = False) -> None:
         """A poll has failed."""

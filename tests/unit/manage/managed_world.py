@@ -12,6 +12,7 @@ from world import EPOCH, World, jobs, policy
 from arvnodeman.config import load
 from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.messages import Command, Event, Note, OperatorSaid, Poll, RetryAsked
+from arvnodeman.fleet.values.budgets import BudgetRaise
 from arvnodeman.fleet.values.model import Job, Policy
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
@@ -106,7 +107,7 @@ class Managed:
         for poll in Poll:
             self.vitals.polls.began(poll, self.vitals.clock.monotonic(), 300.0)
 
-    def _say(self, said: OperatorSaid | RetryAsked) -> bool:
+    def _say(self, said: OperatorSaid | RetryAsked | BudgetRaise) -> bool:
         if self.hears:
             self.world.tell(said)
         return self.hears

@@ -151,7 +151,8 @@ def test_what_is_described_is_as_on_record() -> None:
     for request, was in recorded.items():
         assert now[request] == was, request
     questions = {f"get /v1/{kind}/{{name}}/counterfactual" for kind in ("jobs", "nodes")}
-    assert now.keys() - recorded.keys() == {"get /status.json", "get /_health/ping"} | questions
+    budgets = {"get /v1/budgets", "get /v1/budgets/{name}", "post /v1/budgets/{name}/raise"}
+    assert now.keys() - recorded.keys() == {"get /status.json", "get /_health/ping"} | questions | budgets
 
 
 def texts(document: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,100 @@
+"""[Budget NAME]: what nodes for some jobs may cost in a period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from arvnodeman.config.kinds import NAMES, NUMBER, TEXT, choice
+from arvnodeman.config.option import BUDGET, Kind, Option, nearest, option, option_of, section
+from arvnodeman.fleet.values.budgets import Budget, Period
+
+ALL = "all"
+UTC_NAME = "UTC"
+
+
+def _names_or_all(option: Option, text: str) -> tuple[str, ...]:
+    return () if text.lower() == ALL else NAMES.read(option, text)
+
+
+def _date(_option: Option, text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is not None or not text[:4].isdecimal():
+        raise ValueError(f"{text[:40]!r} is no date")
+    return found
+
+
+def _zone(_option: Option, text: str) -> str:
+    if text == UTC_NAME:
+        return text
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, LookupError):
+        like = nearest(text, available_timezones(), cutoff=0.6)
+        raise ValueError(f"{text[:40]!r} is no time zone" + (f" (like {like!r}?)" if like else "")) from None
+    return text
+
+
+NAMES_OR_ALL: Kind[tuple[str, ...]] = Kind("names with commas between, or all", _names_or_all, (), has_commas=True)
+DATE: Kind[datetime | None] = Kind("YYYY-MM-DD or YYYY-MM-DDTHH:MM", _date, None)
+ZONE: Kind[str] = Kind("UTC or the name of a time zone, as Europe/Berlin", _zone)
+
+
+@section(BUDGET)
+class BudgetSettings:
+    """One [Budget NAME]."""
+
+    limit: float = option(
+        NUMBER, None, "What nodes for the jobs of this budget may cost in each period.", "$", low=0, example="500"
+    )
+    per: Period = option(
+        choice(*Period),
+        "month",
+        "The period: it begins with the hour, day, week (Monday) or month of `time_zone`.",
+    )
+    accounts: tuple[str, ...] = option(
+        NAMES_OR_ALL, ALL, "Accounts of Slurm whose jobs it pays for. A job has to be in all three lists."
+    )
+    users: tuple[str, ...] = option(NAMES_OR_ALL, ALL, "Users whose jobs it pays for.")
+    partitions: tuple[str, ...] = option(
+        NAMES_OR_ALL, ALL, "Partitions of Slurm whose jobs it pays for: one that a job may run in is enough."
+    )
+    action: Literal["refuse", "warn"] = option(
+        choice("refuse", "warn"),
+        "refuse",
+        "`refuse`: at the limit no new node is booted for its jobs. Nothing that runs is ended. `warn`: the log, the "
+        "metrics and the page say so, and nothing else.",
+    )
+    overdraft_until: datetime | None = option(
+        DATE, "", "Until then it refuses nothing, by the clocks of `time_zone`. Empty: it is not overdrawn."
+    )
+    reason: str = option(TEXT, "", "Why it may be overdrawn, for people.")
+    time_zone: str = option(ZONE, UTC_NAME, "By whose clocks a period begins. Clouds bill by UTC.")
+
+    def budget(self, name: str) -> Budget:
+        """As the Fleet knows it."""
+        overdraft = self.overdraft_until
+        zone = UTC if self.time_zone == UTC_NAME else ZoneInfo(self.time_zone)
+        return Budget(
+            name=name,
+            limit=self.limit,
+            per=self.per,
+            accounts=self.accounts,
+            users=self.users,
+            partitions=self.partitions,
+            refuses=self.action == "refuse",
+            overdraft_until=None if overdraft is None else overdraft.replace(tzinfo=zone).timestamp(),
+            overdraft_reason=self.reason,
+            zone=self.time_zone,
+        )
+
+
+def mistakes_of_budget(budget: BudgetSettings) -> Iterator[tuple[str, str]]:
+    """Options whose values cannot be what is meant, and why."""
+    if budget.overdraft_until is not None and not budget.reason:
+        yield option_of(BudgetSettings.reason).name, "missing; required with overdraft_until: text"
