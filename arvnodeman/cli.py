@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 PROGRAM = "arvados-node-manager"
 OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "budget", "decisions")
-COMMANDS = (*OPERATORS_COMMANDS, "wake", "report", "simulate", "check-config", "cloud-test", "demo", "sandbox")
+OTHER_COMMANDS = ("wake", "report", "simulate", "check-config", "cloud-test", "doctor", "demo", "sandbox")
+COMMANDS = (*OPERATORS_COMMANDS, *OTHER_COMMANDS)
 
 
 class _Version(argparse.Action):
@@ -35,8 +36,8 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE|BUDGET, hold|drain|run|kill NODE, "
         "retry, budget, decisions, wake. Others: report --since DATE (what was, and what it cost), simulate "
         "--trace FILE (what it would have cost with another configuration), check-config FILE (is it good?), "
-        "cloud-test (try the cloud out with one node), demo (a whole site on this machine, for a minute), sandbox (the "
-        "site alone). Each has a --help of its own.",
+        "cloud-test (try the cloud out with one node), doctor (what is wrong, and what mends it), demo (a whole site "
+        "on this machine, for a minute), sandbox (the site alone). Each has a --help of its own.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show what is installed, and exit")
     parser.add_argument("--config", metavar="FILE", help="the configuration file")
@@ -62,6 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from arvnodeman.commands.cloud_test import main as cloud_test
 
                 return cloud_test(rest)
+            case ["doctor", *rest]:
+                from arvnodeman.commands.doctor import main as doctor
+
+                return doctor(rest)
             case ["report", *rest]:
                 from arvnodeman.commands.report import main as report
 
@@ -107,7 +112,7 @@ def _complete() -> None:
     check.add_argument("--config")
     add_preview_options(check)
     add_options(commands.add_parser("simulate"))
-    for name in ("cloud-test", "demo", "report", "sandbox", "wake"):
+    for name in ("cloud-test", "doctor", "demo", "report", "sandbox", "wake"):
         commands.add_parser(name)
     argcomplete.autocomplete(parser)
 

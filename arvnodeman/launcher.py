@@ -23,6 +23,9 @@ from arvnodeman.actors.crew import Crew
 from arvnodeman.cloud import throttle
 from arvnodeman.cloud.registry import check_driver
 from arvnodeman.config import ConfigError, Settings, load
+from arvnodeman.doctor.facts import DaemonFacts
+from arvnodeman.examination.hourly import HourlyExamination
+from arvnodeman.examination.told import daemon_facts
 from arvnodeman.fleet.brain import Brain
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import Poll
@@ -33,6 +36,7 @@ from arvnodeman.history.samples import step_of
 from arvnodeman.history.treasury import Treasury
 from arvnodeman.journal.writer import Journal
 from arvnodeman.loop.watched import WatchedBrain
+from arvnodeman.manage import shapes
 from arvnodeman.manage.listeners import Listeners, open_listeners
 from arvnodeman.manage.places import DRY_RUN_FOLDER
 from arvnodeman.manage.server import CannotListen
@@ -195,6 +199,9 @@ class Daemon:
         self._recorder = Recorder(self._published, self._vitals, step_of(shortest), self._crew.waits, state_dir, days)
         treasury = Treasury(self._recorder.chronicle.bills, lambda: self._published.view.cloud_clock)
         self._crew.ask_spending(treasury.spending)
+        self._examination = HourlyExamination(
+            lambda: self._crew.settings, self._told, self._vitals.clock.now, changes=not dry_run
+        )
 
     def run(self, listeners: Listeners, complaint: str = "") -> int:
         """Start everything, wait for signals, stop everything. Returns the exit code. `complaint`: a line for the log
@@ -224,9 +231,14 @@ class Daemon:
         self._run.close(ExitKind.CLEAN, number.name, hanging=hanging)
         return 0
 
-    def _keepers(self) -> list[Journal | ProvenSizes]:
-        """Those that write for later runs."""
-        return [keeper for keeper in (self._journal, self._proven) if keeper is not None]
+    def _keepers(self) -> list[Journal | ProvenSizes | HourlyExamination]:
+        """Those that work beside the actors: two write for later runs, one examines the site."""
+        return [keeper for keeper in (self._journal, self._proven, self._examination) if keeper is not None]
+
+    def _told(self) -> DaemonFacts:
+        """What only this daemon knows of its site."""
+        source = self._source()
+        return daemon_facts(shapes.status(source), shapes.groups(source.moment()))
 
     def _failed(self, error: Exception) -> int:
         """An exception in the main thread, at the start or later (rows J7, N11)."""
@@ -259,6 +271,7 @@ class Daemon:
             keep_raise=self._raises.keep,
             history=self._recorder.chronicle,
             dry_run=self._dry_run,
+            examined=lambda: self._examination.newest,
             request_rates=throttle.rates,
         )
 

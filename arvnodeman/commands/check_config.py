@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TextIO
 
-from arvnodeman.cloud.registry import check_driver, size_slips
 from arvnodeman.commands.simulate_options import add_preview_options
-from arvnodeman.commands.slips import mistakes, notes
-from arvnodeman.config import ConfigError, Settings, examine
+from arvnodeman.config import examine
+from arvnodeman.doctor.base import Area, CannotTell, Check, Finding
+from arvnodeman.doctor.catalogue import of_area
+from arvnodeman.doctor.facts import FactPart, Facts
 from arvnodeman.manage.places import CONFIG
 
 PROGRAM = "arvados-node-manager check-config"
@@ -52,35 +53,23 @@ def check_config(path: str, out: TextIO) -> int:
 
     Names that are not known count as errors here. The cloud's driver is made, and nothing asked over the network.
     """
-    found = examine(path)
-    wrong, remarks = list(found.problems), []
-    if found.settings is not None:
-        sizes = size_slips(found.settings)
-        wrong += _not_told([*_driver_problems(found.settings)], wrong)
-        wrong += [f"{path}: {line}" for line in (*mistakes(found.settings, found.sections), *sizes[0])]
-        remarks = [f"{path}: note: {line}" for line in (*notes(found.settings), *sizes[1])]
-    wrong += found.warnings
+    file = examine(path)
+    facts = Facts(file=FactPart.of(file))
+    if file.settings is not None:
+        facts = Facts(file=FactPart.of(file), settings=FactPart.of(file.settings))
+    found = [each for check in of_area(Area.FILE) for each in _occurs(check, facts)]
+    wrong = [each.text for each in found if each.grave]
+    remarks = [f"{path}: note: {each.text.removeprefix(f'{path}: ')}" for each in found if not each.grave]
     if not wrong:
-        number = len(found.settings.sizes) if found.settings is not None else 0
+        number = len(file.settings.sizes) if file.settings is not None else 0
         remarks.append(f"{path}: ok, {number} size{'' if number == 1 else 's'}")
     out.writelines(f"{line}\n" for line in (*dict.fromkeys(wrong), *remarks))
     return BAD if wrong else 0
 
 
-def _driver_problems(settings: Settings) -> Iterator[str]:
+def _occurs(check: Check, facts: Facts) -> list[Finding]:
+    """What it finds; nothing where too little of the file can be read for it."""
     try:
-        check_driver(settings)
-    except ConfigError as error:
-        yield from (*error.problems, *error.warnings)
-
-
-def _not_told(lines: Iterable[str], told: Iterable[str]) -> Iterator[str]:
-    """Those that are of another option than all that has been told: one mistake leads to another."""
-    options = {_option(line) for line in told}
-    return (line for line in lines if _option(line) not in options)
-
-
-def _option(line: str) -> str:
-    """`FILE: [Section] option` of a line."""
-    before, bracket, behind = line.partition("]")
-    return before + bracket + behind.partition(":")[0]
+        return list(check.occurs(facts))
+    except CannotTell:
+        return []

@@ -15,9 +15,11 @@ import time
 from collections.abc import Sequence
 
 from arvnodeman.cloud.registry import make_driver
-from arvnodeman.commands.cloud_trial import Trial, in_words, orphans
+from arvnodeman.commands.cloud_trial import Trial
 from arvnodeman.commands.trial_daemon import Patience
 from arvnodeman.config import ConfigError, Settings, load
+from arvnodeman.doctor.checks.orphans import orphans
+from arvnodeman.doctor.wording import in_words
 from arvnodeman.fleet.values.model import RemoteFailure
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.slurm.keeping import NamesInSlurm

@@ -16,13 +16,15 @@ from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.commands.trial_daemon import PASSES, TRIES, Failed, Patience, TrialDaemon
 from arvnodeman.commands.trial_world import RELEASED, MadeUpRecords, TrialWorld
 from arvnodeman.config.settings import Settings
+from arvnodeman.doctor.checks import types_not_offered
+from arvnodeman.doctor.checks.cloud_options import checked
+from arvnodeman.doctor.wording import in_words
 from arvnodeman.fleet.nodes.node import FIRST_PING_TOLERANCE, host_part
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
     Directive,
-    ErrorKind,
     NodeRecord,
     NodeSize,
     OperatorDirective,
@@ -81,27 +83,13 @@ class Trial:
 
     def _check_lookups(self) -> None:
         for option, lookup in self.driver.lookups():
-            self._step(option, lambda lookup=lookup: self._checked(lookup))  # type: ignore[misc]  # bound now
-
-    def _checked(self, lookup: Callable[[], str]) -> str:
-        try:
-            return self._patiently(lookup)
-        except RemoteFailure as failure:
-            error = failure.error
-            if error.kind is ErrorKind.REFUSED and not error.hint.startswith("[Cloud Create]"):
-                return f"not looked at, there is no permission to ({error.text})"
-            raise
+            self._step(option, lambda lookup=lookup: checked(lambda: self._patiently(lookup)))  # type: ignore[misc]  # bound now
 
     def _choose(self, name: str | None) -> str:
         offers = self._patiently(self.driver.list_sizes)
         table = SizeTable(self.settings.sizes, offers, self.settings.daemon.node_mem_scaling)
-        wrong = [
-            f"[Size {each.id}] instance_type {each.instance_type}: {each.problem}"
-            + (f"; the nearest are {', '.join(each.nearest)}" if each.nearest else "")
-            for each in table.missing
-        ]
-        if wrong:
-            raise Failed("; ".join(wrong))
+        if table.missing:
+            raise Failed("; ".join(types_not_offered.judge(table)))
         size = table.cheapest_first[0] if name is None else table.by_id.get(name)
         if size is None:
             raise Failed(f"there is no [Size {name}]; there are: {', '.join(table.by_id)}")
@@ -328,26 +316,6 @@ def _is_older(record: NodeRecord, node: CloudNode) -> bool:
     """The slurmd that Slurm knows by the name is an earlier node's."""
     first, start = record.first_ping_at, node.start_time
     return record.is_name and first is not None and start is not None and first < start - FIRST_PING_TOLERANCE
-
-
-def orphans(nodes: tuple[CloudNode, ...], records: tuple[NodeRecord, ...]) -> list[CloudNode]:
-    """The nodes that no record knows: by the id that the node reports, or, until it has pinged, by the boot's token,
-    its name or its FQDN."""
-    instances = {record.instance_id for record in records}
-    tokens = {record.intent.token for record in records if record.intent is not None}
-    waiting = [record for record in records if record.instance_id is None]
-    names = {name for record in waiting for name in (record.fqdn, record.node_name) if name}
-    return [
-        node
-        for node in nodes
-        if node.report_id not in instances and node.token not in tokens and names.isdisjoint((node.name, node.fqdn))
-    ]
-
-
-def in_words(failure: Exception) -> str:
-    """What has failed, and the option to look at."""
-    hint = failure.error.hint if isinstance(failure, RemoteFailure) else ""
-    return f"{failure} (look at {hint})" if hint else str(failure)
 
 
 def _line(name: str, how: str, seconds: float, words: str) -> str:

@@ -21,6 +21,7 @@ from arvnodeman.manage.answers import (
     SizeShown,
     StatusShown,
 )
+from arvnodeman.manage.answers_of_findings import FindingShown
 from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.supervision.clock import wall_time
@@ -63,6 +64,7 @@ def status(shown: StatusShown) -> Iterator[str]:
     if shown.spares is not UNSET:
         yield from map(_spare, shown.spares)
     yield from shown.remarks
+    yield from _findings(shown.findings or ())
     if shown.reload_refused is not UNSET:
         yield from _reload_refused(shown.reload_refused, shown.reload_problems or ())
     yield "lists: " + ", ".join(_poll(poll) for poll in shown.polls)
@@ -87,6 +89,15 @@ def _spare(shown: SpareShown) -> str:
     closes = f"; closes in {changes}" if changes else ""
     there = f"{shown.idle} of {shown.wanted} of {shown.size} stand ready, {shown.coming} coming"
     return f"spare {shown.name}: {there}{why}{closes}"
+
+
+def _findings(found: Sequence[FindingShown]) -> Iterator[str]:
+    """What the hourly examination found, the grave things first."""
+    for each in sorted(found, key=lambda each: not each.grave)[:PROBLEMS_SHOWN]:
+        yield f"{'WRONG' if each.grave else 'look at'}: {each.text}"
+    if found:
+        more = f"{len(found) - PROBLEMS_SHOWN} more; " if len(found) > PROBLEMS_SHOWN else ""
+        yield f"  {more}`doctor` says what mends it"
 
 
 def in_vain(groups: Sequence[GroupShown]) -> Iterator[str]:

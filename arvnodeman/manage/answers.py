@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from arvnodeman.fleet.messages import Decided, Poll
 from arvnodeman.fleet.values.model import Directive, NodeState
+from arvnodeman.manage.answers_of_findings import FindingShown
 from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.json_kinds import Number, Seconds, Whole, one_of
 
@@ -40,7 +41,6 @@ State = Annotated[str, one_of(NodeState)]
 States = Annotated[
     dict[str, int], Meta(description="nodes by state"), _each_of(NodeState, {"type": "integer", "minimum": 0})
 ]
-Line = list[Number | None]
 
 
 class ErrorShown(Struct, frozen=True, gc=False):
@@ -120,6 +120,12 @@ class StatusShown(Struct, frozen=True, gc=False):
     reload_problems: Annotated[list[str], Meta(description="why, a line each, as in the log")] | UnsetType = UNSET
     cloud_requests_per_second: Annotated[dict[str, Number], Meta(description="allowed now")] | UnsetType = UNSET
     spares: Annotated[list[SpareShown], Meta(description="where any are configured")] | UnsetType = UNSET
+    unknown_cloud_errors: (
+        Annotated[Whole, Meta(description="answers of the cloud that are in no table of ours; from the first one on")]
+        | UnsetType
+    ) = UNSET
+    examined_seconds: Annotated[Number, Meta(description="since the last examination of the site")] | UnsetType = UNSET
+    findings: Annotated[list[FindingShown], Meta(description="what it found")] | UnsetType = UNSET
 
 
 class OperationShown(Struct, frozen=True, gc=False):
@@ -261,29 +267,6 @@ class DecisionShown(Struct, frozen=True, gc=False):
     words: str
 
 
-class LinesShown(Struct, frozen=True, gc=False):
-    """Nodes by state."""
-
-    booting: Annotated[Line, Meta(description="nodes that are booting")]
-    unpaired: Annotated[Line, Meta(description="nodes that are unpaired")]
-    idle: Annotated[Line, Meta(description="nodes that are idle")]
-    busy: Annotated[Line, Meta(description="nodes that are busy")]
-    other: Annotated[Line, Meta(description="nodes that are other")]
-
-
-class HistoryShown(Struct, frozen=True, gc=False):
-    """Lines with one figure for each point; null where nothing was recorded."""
-
-    step: Annotated[Number, Meta(description="seconds from one point to the next")]
-    since: Annotated[Number, Meta(description="seconds since the epoch")]
-    until: Annotated[Number, Meta(description="seconds since the epoch: now")]
-    times: Annotated[list[Number], Meta(description="where each point begins, in seconds since the epoch")]
-    nodes: LinesShown
-    queue: Annotated[Line, Meta(description="waiting jobs")]
-    capacity: Annotated[Line, Meta(description="nodes that may exist at most, by max_nodes and the limits learnt")]
-    cost_per_hour: Annotated[Line, Meta(description="$/hour of everything that exists or is booting")]
-
-
 # ---- whole answers ---------------------------------------------------------------------------------------------------
 
 
@@ -355,41 +338,3 @@ class ReasonGiven(Struct, frozen=True, forbid_unknown_fields=True):
     """What may come with a word."""
 
     reason: Annotated[str, Meta(max_length=LONGEST_REASON, extra_json_schema={"pattern": "^[ -~]*$"})] = ""
-
-
-class HealthShown(Struct, frozen=True, gc=False):
-    """As Arvados' services say it."""
-
-    health: Annotated[str, one_of(("OK", "ERROR"))]
-    error: str | UnsetType = UNSET
-
-
-class CountsShown(Struct, frozen=True, gc=False, kw_only=True):
-    """/status.json, under the keys that an existing installation's monitoring reads, in the order that it had."""
-
-    version: str = field(name="Version")
-    config_max_nodes: Whole
-    actor_exceptions: Whole
-    boot_failures: Whole
-    idle_times: Annotated[dict[str, float], Meta(description="seconds, by hostname")]
-    nodes_wish: Whole
-    node_quota: Whole
-    list_nodes_errors: Whole
-    create_node_errors: Whole
-    destroy_node_errors: Whole
-    nodes_booting: Whole
-    nodes_unpaired: Whole
-    nodes_busy: Whole
-    nodes_idle: Whole
-    nodes_fail: Whole
-    nodes_reserved: Whole
-    nodes_down: Whole
-    nodes_shutdown: Whole
-    cloud_errors: Annotated[Whole, Meta(description="of all three kinds; from the first one on")] | UnsetType = UNSET
-    restarts: Annotated[dict[str, int], Meta(description="ends of earlier runs by cause")]
-    last_end: Annotated[str, Meta(description="how the last run ended")] | UnsetType = UNSET
-    remarks: list[str] | UnsetType = UNSET
-    reload_refused: Annotated[Number, Meta(description="when; /v1/status says why")] | UnsetType = UNSET
-    cost: CostShown
-    safe_mode: bool | UnsetType = UNSET
-    dry_run: bool | UnsetType = UNSET

@@ -26,10 +26,8 @@ from arvnodeman.manage.answers import (
     LONGEST_REASON,
     DecisionsShown,
     GroupsShown,
-    HistoryShown,
     JobShown,
     JobsShown,
-    LinesShown,
     NodeShown,
     NodesShown,
     OperationsShown,
@@ -42,6 +40,7 @@ from arvnodeman.manage.answers import (
     StatusShown,
     WordShown,
 )
+from arvnodeman.manage.answers_of_history import HistoryShown, LinesShown
 from arvnodeman.manage.app import Page, Route, json_response
 from arvnodeman.manage.budget_answers import BudgetShown, BudgetsShown, RaisedShown, RaiseGiven
 from arvnodeman.manage.cached_page import CachedPage

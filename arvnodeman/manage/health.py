@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.model import Secret
 from arvnodeman.manage.access import Refusal, check_token
-from arvnodeman.manage.answers import HealthShown
+from arvnodeman.manage.answers_for_monitoring import HealthShown
 from arvnodeman.manage.app import json_response
 from arvnodeman.supervision.vitals import Vitals
 

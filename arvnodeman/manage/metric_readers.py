@@ -261,6 +261,13 @@ def missing(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
         yield (size,), 1
 
 
+def findings(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By check, those that found something."""
+    examined = reading.source.examined()
+    found = () if examined is None else examined.found
+    yield from Counter((each.check, "yes" if each.grave else "no") for each in found).items()
+
+
 def restarts(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     """By cause."""
     for cause, count in reading.source.restarts.items():

@@ -327,6 +327,13 @@ METRICS: tuple[Metric, ...] = (
         one(lambda reading: reading.source.vitals.refused_reload is not None),
     ),
     Metric(
+        "findings",
+        G,
+        "What the hourly examination of the site has found, by check; grave: yes or no. `status` has the words.",
+        read.findings,
+        ("check", "grave"),
+    ),
+    Metric(
         "history_writing",
         G,
         "1 while what is recorded reaches the history file; 0: it cannot be written, or there is none.",

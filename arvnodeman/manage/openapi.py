@@ -8,7 +8,8 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from arvnodeman.manage.answers import CountsShown, ErrorShown, HealthShown
+from arvnodeman.manage.answers import ErrorShown
+from arvnodeman.manage.answers_for_monitoring import CountsShown, HealthShown
 from arvnodeman.manage.api import ENDPOINTS, Endpoint, Query
 from arvnodeman.version import __version__
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
 
+from arvnodeman.doctor.base import Finding
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values import gres
@@ -33,6 +34,7 @@ from arvnodeman.manage.answers import (
     SizeShown,
     StatusShown,
 )
+from arvnodeman.manage.answers_of_findings import FindingShown
 from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.source import Moment, Source
 from arvnodeman.version import __version__
@@ -53,7 +55,7 @@ def status(source: Source) -> StatusShown:
     now = source.moment()
     view, policy = now.view, now.view.policy
     wrong = source.ailments()
-    oldest, refused = source.waits.oldest, source.vitals.refused_reload
+    oldest, refused, examined = source.waits.oldest, source.vitals.refused_reload, source.examined()
     return StatusShown(
         version=__version__,
         dry_run=source.dry_run,
@@ -88,6 +90,9 @@ def status(source: Source) -> StatusShown:
         reload_problems=UNSET if refused is None else list(refused.problems),
         cloud_requests_per_second={kind: round(rate, 3) for kind, rate in source.request_rates().items()} or UNSET,
         spares=[_spare(standing, now.t) for standing in view.spares] or UNSET,
+        unknown_cloud_errors=view.counters.get("unknown_cloud_errors", 0) or UNSET,
+        examined_seconds=UNSET if examined is None else seconds(source.vitals.clock.now() - examined.at),
+        findings=UNSET if examined is None else [finding(each) for each in examined.found],
     )
 
 
@@ -102,6 +107,11 @@ def _spare(standing: SpareStanding, t: float) -> SpareShown:
         why=standing.cause.words(t) if standing.cause is not None else "",
         changes_seconds=seconds(standing.changes - t) if standing.changes is not None else None,
     )
+
+
+def finding(found: Finding) -> FindingShown:
+    """What an examination found."""
+    return FindingShown(check=found.check, grave=found.grave, text=found.text, mends=found.mends)
 
 
 def cost(source: Source) -> CostShown:

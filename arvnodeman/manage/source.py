@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from arvnodeman.config import Settings
+from arvnodeman.doctor.examined import Examined
 from arvnodeman.fleet.messages import OperatorSaid, RetryAsked
 from arvnodeman.fleet.values.budgets import BudgetRaise
 from arvnodeman.fleet.values.waits import JobWaits
@@ -27,6 +28,10 @@ def _nobody_keeps(_raised: BudgetRaise) -> bool:
     return False
 
 
+def _nobody_examines() -> Examined | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One daemon, as the outside sees it. Any thread."""
@@ -39,6 +44,7 @@ class Source:
     keep_raise: Callable[[BudgetRaise], bool] = _nobody_keeps  # over restarts; raises OSError
     history: Chronicle = field(default_factory=Chronicle)
     dry_run: bool = False
+    examined: Callable[[], Examined | None] = _nobody_examines  # the newest examination of the site
     request_rates: Callable[[], Mapping[str, float]] = dict  # requests a second that go to the cloud at most, by kind
 
     @property

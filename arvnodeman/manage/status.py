@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from werkzeug.wrappers import Request
 
-from arvnodeman.manage.answers import CountsShown
+from arvnodeman.manage.answers_for_monitoring import CountsShown
 from arvnodeman.manage.shapes import cost
 from arvnodeman.manage.source import Source
 from arvnodeman.version import __version__
@@ -24,7 +24,7 @@ class StatusPage:
         source, now = self._source, self._source.moment()
         view, vitals = now.view, source.vitals
         counters, states = view.counters, view.states
-        last = vitals.past.last
+        last, examined = vitals.past.last, source.examined()
         return CountsShown(
             version=__version__,
             config_max_nodes=view.policy.max_nodes,
@@ -53,6 +53,7 @@ class StatusPage:
             last_end=last.words if last is not None else UNSET,
             remarks=list(vitals.remarks.values()) or UNSET,
             reload_refused=UNSET if vitals.refused_reload is None else round(vitals.refused_reload.at, 3),
+            findings=UNSET if examined is None else len(examined.found),
             cost=cost(source),
             safe_mode=view.safe_mode or UNSET,
             dry_run=source.dry_run or UNSET,

@@ -24,9 +24,10 @@ from arvnodeman.fleet.values.model import (
     Secret,
 )
 from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind
+from arvnodeman.records.advice import Advice
 from arvnodeman.records.marks import NameMark, mark_of_boot, mark_of_node, read_mark
 from arvnodeman.records.names import Contact, answers, contact_of, only_one, unknown_name
-from arvnodeman.records.power_saving import PowerAdvice, names_of_sizes
+from arvnodeman.records.power_saving import names_of_sizes
 from arvnodeman.slurm.keeping import NameNote
 from arvnodeman.slurm.placing import PlacingSlurm
 from arvnodeman.slurm.power import work_of
@@ -47,7 +48,7 @@ class CloudRecords:
         self._settings = settings
         self._slurm = slurm or PlacingSlurm(settings.daemon.slurm_timeout)
         self._contacts: dict[str, Contact] = {}
-        self._advice = PowerAdvice(settings, self._slurm)
+        self._advice = Advice(settings, self._slurm)
 
     def list_records(self) -> tuple[NodeRecord, ...]:
         """One record for each name that is ours."""
@@ -59,7 +60,7 @@ class CloudRecords:
         now = time.time()
         shown, works = self._slurm.listed()
         by_size = names_of_sizes(self._settings.sizes, shown, self._settings.daemon.partitions)
-        self._advice.check_sizes(shown, by_size)
+        self._advice.check(shown, [name for names in by_size.values() for name in names], by_size)
         records = []
         contacts: dict[str, Contact] = {}
         for size, names in by_size.items():

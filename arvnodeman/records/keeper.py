@@ -10,13 +10,14 @@ from arvnodeman.arvados.client import client
 from arvnodeman.arvados.nodes import ArvadosRecords
 from arvnodeman.config import ConfigError
 from arvnodeman.config.settings import KEPT_BY_ARVADOS, KEPT_BY_AUTO, KEPT_BY_SLURM, KEPT_BY_SLURM_CLOUD, Settings
+from arvnodeman.doctor.facts import SlurmSetup
+from arvnodeman.doctor.setup import refusals
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord, RemoteFailure
-from arvnodeman.records.advice import refusals
 from arvnodeman.records.cloud_names import CloudRecords
 from arvnodeman.records.marks import read_mark
 from arvnodeman.records.names import SlurmRecords, names_of
-from arvnodeman.records.power_saving import leaves_suspending_to_us, names_of_sizes, power_refusals
+from arvnodeman.records.power_saving import leaves_suspending_to_us, names_of_sizes
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
@@ -66,27 +67,32 @@ def check_keeper(settings: Settings) -> Settings:
         return settings
     slurm = NamesInSlurm(settings.daemon.slurm_timeout)
     try:
-        shown = slurm.shown()
-        config = slurm.configuration()
-        by_size = names_of_sizes(settings.sizes, shown, settings.daemon.partitions)
-        may_be = settings.places or _may_be_cloud(settings, shown, by_size)
-        partitions = slurm.partitions() if may_be or "SuspendProgram" in config else {}
-        if may_be:
-            names = [name for some in by_size.values() for name in some]
-            found = not settings.places and leaves_suspending_to_us(config, shown, names, partitions)
-            settings = replace(settings, found_cloud=found)
-        complaint = slurm.check_rights() if settings.places else None
+        setup = setup_of(settings, slurm)
+        complaint = slurm.check_rights() if setup.settings.places else None
     except RemoteFailure:
         return settings
-    if any(read_mark(node.comment) is not None for node in shown.values()):
+    settings = setup.settings
+    if any(read_mark(node.comment) is not None for node in setup.shown.values()):
         return settings
-    if settings.places:
-        problems = [*power_refusals(settings, config, shown, by_size, partitions), *filter(None, [complaint])]
-    else:
-        problems = list(refusals(config, shown, names_of(settings, shown), partitions))
+    problems = [*refusals(setup), *filter(None, [complaint])]
     if problems:
         raise ConfigError(tuple(f"{settings.path}: Slurm: {problem}" for problem in problems))
     return settings
+
+
+def setup_of(settings: Settings, slurm: NamesInSlurm) -> SlurmSetup:
+    """slurm.conf, asked now, against the settings: with what Slurm is found to be where node_records is `auto`. Raises
+    RemoteFailure."""
+    shown, config = slurm.shown(), slurm.configuration()
+    by_size = names_of_sizes(settings.sizes, shown, settings.daemon.partitions)
+    may_be = settings.places or _may_be_cloud(settings, shown, by_size)
+    partitions = slurm.partitions() if may_be or "SuspendProgram" in config else {}
+    setup = SlurmSetup(settings, config, partitions, shown, names_of(settings, shown), by_size)
+    if may_be and not settings.places:
+        setup = replace(setup, settings=replace(settings, found_cloud=leaves_suspending_to_us(setup)))
+    if setup.settings.places:
+        return replace(setup, names=[name for names in by_size.values() for name in names])
+    return setup
 
 
 def _may_be_cloud(settings: Settings, shown: Mapping[str, ShownNode], by_size: Mapping[str, Sequence[str]]) -> bool:

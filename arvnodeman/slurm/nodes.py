@@ -103,10 +103,14 @@ class SlurmNodes:
         once."""
         if self._remark is None:
             try:
-                self._remark = remark_on(self._run("squeue", "--version"))
+                self._remark = remark_on(self.version())
             except SlurmFailure:
                 return ""
         return self._remark
+
+    def version(self) -> str:
+        """What `squeue --version` prints."""
+        return self._run("squeue", "--version").strip()
 
     def jobs_on(self, hostname: str) -> int:
         """How many jobs run on a node or are being cleaned up there. Raises UnknownNode."""

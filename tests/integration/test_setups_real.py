@@ -12,7 +12,8 @@ from slurm_stage import need_slurm
 
 from arvnodeman.config import load
 from arvnodeman.config.hostlist import hostlist
-from arvnodeman.records.advice import refusals, warnings
+from arvnodeman.doctor.facts import SlurmSetup
+from arvnodeman.doctor.setup import refusals, remarks
 from arvnodeman.records.keeper import check_keeper
 from arvnodeman.records.names import names_of
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
@@ -84,7 +85,8 @@ def test_slurmctld_takes_the_slurm_conf_and_the_ini_file_fits_it(
     settings = load(str(cfg))
     check_keeper(settings)
     ours = names_of(settings, shown)
-    assert list(refusals(NamesInSlurm().configuration(), shown, ours, NamesInSlurm().partitions())) == []
-    assert list(warnings(shown, ours, settings.sizes)) == []
+    against = SlurmSetup(settings, NamesInSlurm().configuration(), NamesInSlurm().partitions(), shown, ours)
+    assert list(refusals(against)) == []
+    assert list(remarks(against)) == []
     partitions = set(re.findall(r"^PartitionName=(\S+)", slurm.say("scontrol", "show", "partitions"), re.MULTILINE))
     assert {name for size in settings.sizes for name in size.partitions} <= partitions

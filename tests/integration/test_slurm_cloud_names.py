@@ -11,11 +11,13 @@ import pytest
 from slurm_stage import BOUND, need_slurm, slurm_version
 
 from arvnodeman.config import ConfigError, Settings, load
+from arvnodeman.doctor.facts import SlurmSetup
+from arvnodeman.doctor.setup import remarks
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord, RemoteFailure
 from arvnodeman.fleet.values.work import Power
 from arvnodeman.records.cloud_names import CloudRecords
 from arvnodeman.records.keeper import check_keeper
-from arvnodeman.records.power_saving import power_warnings
+from arvnodeman.records.power_saving import names_of_sizes
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import CloudNames, Shape
 from arvnodeman.slurm.keeping import NamesInSlurm
@@ -205,7 +207,10 @@ def test_the_files_of_the_handbook_fit_each_other(tmp_path: Path, monkeypatch: p
         assert {size.id for size in settings.sizes} == {each.size for each in keeper.list_records()}
         slurm = NamesInSlurm()
         names = [each.uuid for each in keeper.list_records()]
-        assert list(power_warnings(slurm.configuration(), slurm.shown(), names)) == []
+        shown = slurm.shown()
+        by_size = names_of_sizes(settings.sizes, shown, ())
+        setup = SlurmSetup(settings, slurm.configuration(), slurm.partitions(), shown, names, by_size)
+        assert list(remarks(setup)) == []
         assert check_keeper(load(_with_auto(cfg))).places
 
 

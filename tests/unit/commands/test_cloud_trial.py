@@ -16,9 +16,10 @@ from peer_sandbox import SandboxPeer
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.commands import cloud_test
-from arvnodeman.commands.cloud_trial import Trial, orphans
+from arvnodeman.commands.cloud_trial import Trial
 from arvnodeman.commands.trial_daemon import TRIES, Patience
 from arvnodeman.config.settings import KEPT_BY_SLURM_CLOUD
+from arvnodeman.doctor.checks.orphans import orphans
 from arvnodeman.fleet.messages import RecordPrepared
 from arvnodeman.fleet.values.model import (
     BootIntent,

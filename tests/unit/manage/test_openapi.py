@@ -15,7 +15,9 @@ from schemathesis import GenerationMode
 
 from arvnodeman.fleet.values.model import JobShape, NodeState
 from arvnodeman.history.samples import SHOWN
-from arvnodeman.manage.answers import CountsShown, ErrorShown, HealthShown, LinesShown, encode
+from arvnodeman.manage.answers import ErrorShown, encode
+from arvnodeman.manage.answers_for_monitoring import CountsShown, HealthShown
+from arvnodeman.manage.answers_of_history import LinesShown
 from arvnodeman.manage.api import ENDPOINTS
 from arvnodeman.manage.openapi import answer_of, document
 

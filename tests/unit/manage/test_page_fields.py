@@ -9,18 +9,18 @@ import pytest
 from msgspec import Struct, structs
 
 from arvnodeman.fleet.values.model import NodeState
-from arvnodeman.manage import answers, changes
+from arvnodeman.manage import answers, answers_for_monitoring, answers_of_history, changes
 from arvnodeman.manage.answers import (
     DecisionShown,
-    HistoryShown,
     JobShown,
-    LinesShown,
     NodeShown,
     OperationShown,
     PollShown,
     SizeShown,
     StatusShown,
 )
+from arvnodeman.manage.answers_of_findings import FindingShown
+from arvnodeman.manage.answers_of_history import HistoryShown, LinesShown
 
 SCRIPT = (files("arvnodeman.manage") / "page.html").read_text(encoding="utf-8").partition("<script")[2]
 # What the page calls a value that it has from an answer.
@@ -31,6 +31,7 @@ NAMES: dict[str, tuple[type[Struct], ...]] = {
     "status": (StatusShown,),
     "poll": (PollShown,),
     "boot": (OperationShown,),
+    "finding": (FindingShown,),
     "change": (changes.ChangeShown,),
     "each": (OperationShown, DecisionShown, NodeShown),
 }
@@ -38,7 +39,7 @@ OWN = {"node": {"coming"}, "each": {"join", "run"}}  # the page's own, and a met
 TAKEN_APART: dict[str, type[Struct]] = {"status": StatusShown, "known.history": HistoryShown}
 KINDS = [
     kind
-    for module in (answers, changes)
+    for module in (answers, changes, answers_of_history, answers_for_monitoring)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Struct)
 ]

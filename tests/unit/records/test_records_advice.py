@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from arvnodeman.config import Settings, load
+from arvnodeman.doctor import setup
+from arvnodeman.doctor.facts import SlurmSetup
 from arvnodeman.fleet.values.model import RemoteFailure, SizeSection
-from arvnodeman.records.advice import CONFIG_AGE, Advice, refusals, warnings
+from arvnodeman.records.advice import CONFIG_AGE, Advice, held_of
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
@@ -36,12 +39,40 @@ def settings(tmp_path: Path) -> Settings:
     return load(str(path))
 
 
+Refusals = Callable[..., list[str]]
+Warnings = Callable[..., list[str]]
+
+
+@pytest.fixture
+def refusals(settings: Settings) -> Refusals:
+    def told(
+        config: Mapping[str, str],
+        shown: Mapping[str, ShownNode],
+        names: Sequence[str],
+        partitions: Mapping[str, Mapping[str, str]],
+    ) -> list[str]:
+        return list(setup.refusals(SlurmSetup(settings, config, partitions, shown, names)))
+
+    return told
+
+
+@pytest.fixture
+def warnings(settings: Settings) -> Warnings:
+    def told(
+        shown: Mapping[str, ShownNode], names: Sequence[str], sizes: Sequence[SizeSection] | None = None
+    ) -> list[str]:
+        of = settings if sizes is None else replace(settings, sizes=tuple(sizes))
+        return list(setup.remarks(SlurmSetup(of, {}, {}, shown, names, held=held_of(shown, names))))
+
+    return told
+
+
 def shown(*flags: str, **more: object) -> dict[str, ShownNode]:
     values = {"partitions": ("main",), "address": "10.0.0.1", **more}
     return {name: ShownNode(name, "UNKNOWN", frozenset(flags), **values) for name in NAMES}  # type: ignore[arg-type]
 
 
-def test_a_good_slurm_gets_no_advice() -> None:
+def test_a_good_slurm_gets_no_advice(refusals: Refusals, warnings: Warnings) -> None:
     assert list(refusals({}, shown(), NAMES, {})) == []
     assert list(warnings(shown(), NAMES)) == []
 
@@ -60,7 +91,9 @@ def test_a_good_slurm_gets_no_advice() -> None:
         ({"SuspendTime": "300 sec"}, ""),
     ],
 )
-def test_slurms_own_power_saving_over_our_names_is_refused(config: dict[str, str], covered: str) -> None:
+def test_slurms_own_power_saving_over_our_names_is_refused(
+    refusals: Refusals, config: dict[str, str], covered: str
+) -> None:
     found = list(refusals(config, shown(), NAMES, {}))
     if not covered:
         assert found == []
@@ -82,7 +115,9 @@ def test_slurms_own_power_saving_over_our_names_is_refused(config: dict[str, str
         ("INFINITE", "10", "INFINITE", ""),
     ],
 )
-def test_a_suspend_time_of_a_partition_alone_is_seen(everywhere: str, main: str, other: str, why: str) -> None:
+def test_a_suspend_time_of_a_partition_alone_is_seen(
+    refusals: Refusals, everywhere: str, main: str, other: str, why: str
+) -> None:
     """It counts before the cluster's; of several the longest does."""
     two = {name: {"PartitionName": name, "SuspendTime": time} for name, time in (("main", main), ("other", other))}
     config = {**SAVING, "SuspendTime": everywhere}
@@ -94,38 +129,38 @@ def test_a_suspend_time_of_a_partition_alone_is_seen(everywhere: str, main: str,
         assert not list(refusals({"SuspendTime": everywhere}, shown(partitions=("main",)), NAMES, two))
 
 
-def test_a_partition_that_stops_what_idles_is_seen() -> None:
+def test_a_partition_that_stops_what_idles_is_seen(refusals: Refusals) -> None:
     two = {"main": {"PartitionName": "main", "SuspendTime": "GLOBAL", "PowerDownOnIdle": "YES"}}
     (line,) = refusals({**SAVING, "SuspendTime": "INFINITE"}, shown(), NAMES, two)
     assert "PowerDownOnIdle=YES for the partition main" in line
 
 
-def test_names_declared_cloud_are_refused_with_the_reason() -> None:
+def test_names_declared_cloud_are_refused_with_the_reason(refusals: Refusals) -> None:
     (line,) = refusals({}, shown("CLOUD", "POWERED_DOWN"), NAMES, {})
     assert line.startswith("cloud1, cloud2, cloud3: declared State=CLOUD in slurm.conf")
     assert "UNKNOWN" in line
 
 
-def test_a_slurm_that_knows_none_of_the_names_is_refused() -> None:
+def test_a_slurm_that_knows_none_of_the_names_is_refused(refusals: Refusals) -> None:
     (line,) = refusals({}, shown(), ("node1", "node2"), {})
     assert "none of the names" in line
     assert "node1, node2" in line
 
 
-def test_names_that_slurm_does_not_show_are_named_and_no_more_than_a_few() -> None:
+def test_names_that_slurm_does_not_show_are_named_and_no_more_than_a_few(warnings: Warnings) -> None:
     names = (*NAMES, *(f"cloud{number}" for number in range(4, 20)))
     (line,) = warnings(shown(), names)
     assert "cloud4, cloud5, cloud6, cloud7, cloud8 and 11 more, which should be ours" in line
 
 
-def test_names_that_seem_declared_down_are_named() -> None:
+def test_names_that_seem_declared_down_are_named(warnings: Warnings) -> None:
     down = {name: ShownNode(name, "DOWN", frozenset(["NOT_RESPONDING"])) for name in NAMES}
     (line,) = warnings(down, NAMES)
     assert "State=DOWN" in line
     assert "State=UNKNOWN" in line
 
 
-def test_two_names_at_one_address_are_named() -> None:
+def test_two_names_at_one_address_are_named(warnings: Warnings) -> None:
     mark = "Node Manager node i-1"
     (line,) = warnings(shown(comment=mark, port="6818"), NAMES)
     assert "one address, 10.0.0.1" in line
@@ -148,7 +183,7 @@ def test_two_names_at_one_address_are_named() -> None:
     ],
 )
 def test_names_of_different_partitions_need_sizes_bound_to_them(
-    partitions: tuple[tuple[str, ...], ...], bound: tuple[str, ...], warned: bool
+    warnings: Warnings, partitions: tuple[tuple[str, ...], ...], bound: tuple[str, ...], warned: bool
 ) -> None:
     nodes = {f"n{i}": ShownNode(f"n{i}", "UNKNOWN", partitions=each) for i, each in enumerate(partitions)}
     size = SizeSection("small", cores=1, instance_type="small", partitions=bound)

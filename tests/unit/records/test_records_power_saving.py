@@ -9,15 +9,12 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.config import ConfigError, Settings, load
+from arvnodeman.doctor.facts import SlurmSetup
+from arvnodeman.doctor.setup import refusals, remarks
 from arvnodeman.fleet.values.model import RemoteFailure
 from arvnodeman.records import keeper
-from arvnodeman.records.power_saving import (
-    PowerAdvice,
-    leaves_suspending_to_us,
-    names_of_sizes,
-    power_refusals,
-    power_warnings,
-)
+from arvnodeman.records.advice import Advice
+from arvnodeman.records.power_saving import leaves_suspending_to_us, names_of_sizes
 from arvnodeman.slurm.errors import ControllerAway
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
@@ -73,13 +70,25 @@ def shown(*more: ShownNode) -> dict[str, ShownNode]:
     return {node.name: node for node in nodes}
 
 
+def setup(
+    settings: Settings,
+    nodes: Mapping[str, ShownNode],
+    conf: Mapping[str, str] = CONF,
+    parts: Mapping[str, Mapping[str, str]] = PARTS,
+    names: tuple[str, ...] = (),
+) -> SlurmSetup:
+    by_size = names_of_sizes(settings.sizes, nodes, ())
+    ours = names or [name for some in by_size.values() for name in some]
+    return SlurmSetup(settings, conf, parts, nodes, ours, by_size)
+
+
 def lines(
     settings: Settings,
     nodes: Mapping[str, ShownNode],
     conf: Mapping[str, str] = CONF,
     parts: Mapping[str, Mapping[str, str]] = PARTS,
 ) -> list[str]:
-    return list(power_refusals(settings, conf, nodes, names_of_sizes(settings.sizes, nodes, ()), parts))
+    return list(refusals(setup(settings, nodes, conf, parts)))
 
 
 def without(name: str) -> dict[str, str]:
@@ -88,7 +97,7 @@ def without(name: str) -> dict[str, str]:
 
 def test_a_good_slurm_gets_no_advice(loaded: Load) -> None:
     assert lines(loaded(FILE), shown()) == []
-    assert list(power_warnings(CONF, shown(), ["s-1", "s-2", "b-1"])) == []
+    assert list(remarks(setup(loaded(FILE), shown()))) == []
 
 
 def test_names_are_listed_or_carry_their_sizes_feature(loaded: Load) -> None:
@@ -172,7 +181,7 @@ def test_ways_to_leave_the_suspending_to_us(
     loaded: Load, conf: dict[str, str], parts: dict[str, dict[str, str]]
 ) -> None:
     assert lines(loaded(FILE), shown(), conf, parts) == []
-    assert leaves_suspending_to_us(conf, shown(), list(shown()), parts)
+    assert leaves_suspending_to_us(setup(loaded(FILE), shown(), conf, parts))
 
 
 def test_22_05_will_do_for_one_size(loaded: Load) -> None:
@@ -263,11 +272,11 @@ def test_programs_are_looked_at_where_slurmctld_runs(loaded: Load, tmp_path: Pat
     ("rate", "parameters", "warned"),
     [("300 nodes/min", "", True), ("300 nodes/min", "power_save_interval=2", False), ("0 nodes/min", "", False)],
 )
-def test_a_slow_start_of_nodes_is_a_warning(rate: str, parameters: str, warned: bool) -> None:
+def test_a_slow_start_of_nodes_is_a_warning(loaded: Load, rate: str, parameters: str, warned: bool) -> None:
     conf = {**CONF, "ResumeRate": rate, "SlurmctldParameters": parameters}
-    found = list(power_warnings(conf, shown(), ["s-1"]))
+    found = list(remarks(setup(loaded(FILE), shown(), conf)))
     assert bool(found) is warned
-    (lacking,) = power_warnings(CONF, shown(), ["s-1", "x-1"])
+    (lacking,) = remarks(setup(loaded(FILE), shown(), names=("s-1", "x-1")))
     assert lacking.startswith("Slurm does not show x-1, ")
 
 
@@ -370,15 +379,16 @@ def test_a_change_under_a_running_daemon_stops_it_until_it_is_mended(
     loaded: Load, slurm: type[ToldSlurm], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, now = loaded(FILE), [0.0]
-    advice = PowerAdvice(settings, ToldSlurm(), lambda: now[0])
+    advice = Advice(settings, ToldSlurm(), lambda: now[0])
     by_size = names_of_sizes(settings.sizes, shown(), ())
-    advice.check_sizes(shown(), by_size)
+    names = list(shown())
+    advice.check(shown(), names, by_size)
     monkeypatch.setattr(slurm, "conf", {**CONF, "ResumeTimeout": "60 sec"})
     now[0] = 601.0
     with pytest.raises(RemoteFailure, match="ResumeTimeout=60"):
-        advice.check_sizes(shown(), by_size)
+        advice.check(shown(), names, by_size)
     mixed = shown(ShownNode("u-1", "UNKNOWN", partitions=("cloud",)))
     monkeypatch.setattr(slurm, "conf", CONF)
-    advice.check_sizes(shown(), by_size)  # asked again at once
+    advice.check(shown(), names, by_size)  # asked again at once
     with pytest.raises(RemoteFailure, match="has names declared CLOUD and others"):
-        advice.check_sizes(mixed, by_size)
+        advice.check(mixed, names, by_size)

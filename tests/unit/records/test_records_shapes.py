@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.config import Settings, load
+from arvnodeman.doctor.checks.false_promises import BY_NAME, judge
+from arvnodeman.doctor.facts import SlurmSetup
 from arvnodeman.records.names import names_of, sizes_of_names
-from arvnodeman.records.shapes import BY_NAME, false_promises
 from arvnodeman.slurm.show import ShownNode
 
 FILE = """\
@@ -49,7 +50,7 @@ BY_SIZE = names(("s1", "2"), ("s2", "2"), ("b1", "16"))
 
 
 def said(of: Settings, shown: dict[str, ShownNode], partitions: dict[str, dict[str, str]] = PARTITIONS) -> list[str]:
-    return list(false_promises(of, SHARED, partitions, shown, names_of(of, shown)))
+    return list(judge(SlurmSetup(of, SHARED, partitions, shown, names_of(of, shown))))
 
 
 def test_sizes_of_different_shape_under_the_same_names(tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
-"""Do the names that nodes get in Slurm promise what the nodes have? That counts where jobs share nodes.
+"""Names that promise what their nodes have not, where jobs share nodes.
 
 Slurm counts CPUs and memory by the line of the name in slurm.conf, whatever node has registered under it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from arvnodeman.config import Settings
 from arvnodeman.config.size_names import few, names_in
+from arvnodeman.doctor.base import Area, Check, findings
+from arvnodeman.doctor.facts import SlurmSetup
 from arvnodeman.fleet.values.model import SizeSection
 from arvnodeman.slurm.sharing import rules_of
 from arvnodeman.slurm.show import ShownNode
@@ -16,17 +17,12 @@ from arvnodeman.slurm.show import ShownNode
 BY_NAME = "where jobs share nodes, Slurm counts CPUs and memory by the line of the name in slurm.conf"
 
 
-def false_promises(
-    settings: Settings,
-    config: Mapping[str, str],
-    partitions: Mapping[str, Mapping[str, str]],
-    shown: Mapping[str, ShownNode],
-    names: Sequence[str],
-) -> Iterator[str]:
+def judge(setup: SlurmSetup) -> Iterator[str]:
     """What is lost, a line for each reason. Nothing where no job shares a node of these names."""
+    settings, shown, names = setup.settings, setup.shown, setup.names
     if not settings.shares:
         return
-    rules, _ = rules_of(config, partitions, None)
+    rules, _ = rules_of(setup.config, setup.partitions, None)
     if rules is None or not any(
         rules.partitions.intersection(shown[name].partitions) for name in names if name in shown
     ):
@@ -59,3 +55,14 @@ def _differ(sizes: Sequence[SizeSection], nodes: Iterable[ShownNode]) -> str:
 
 def _listed(sizes: Sequence[SizeSection]) -> str:
     return few([f"[Size {size.id}]" for size in sizes])
+
+
+CHECK = Check(
+    name="false-promises",
+    area=Area.SETUP,
+    says="Names in slurm.conf have other CPUs than the nodes that get them, where jobs share nodes.",
+    mends="Give each [Size] node_names of its own, declared in slurm.conf as its nodes are.",
+    find=lambda facts: findings(judge(facts.setup())),
+    grave=False,
+    places=False,
+)

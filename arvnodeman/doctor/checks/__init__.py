@@ -1,0 +1,1 @@
+"""The checks, a file each. Each file ends with its CHECK; catalogue.py puts them in order."""

@@ -1,0 +1,25 @@
+"""Sizes whose types are newer than the provider's table, or slips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from arvnodeman.cloud.registry import size_slips
+from arvnodeman.config import Settings
+from arvnodeman.doctor.base import Area, Check, findings
+
+
+def judge(settings: Settings) -> Iterator[str]:
+    """A line for each, with the nearest that there are."""
+    for line in size_slips(settings)[1]:
+        yield f"{settings.path}: {line}"
+
+
+CHECK = Check(
+    name="doubtful-types",
+    area=Area.FILE,
+    says="A size has a type that the provider's own table lacks; it may be newer than the table.",
+    mends="See that it is written right: `cloud-test --config FILE --size NAME` makes one.",
+    find=lambda facts: findings(judge(facts.settings())),
+    grave=False,
+)

@@ -1,0 +1,34 @@
+"""There is no state directory, or it cannot be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from arvnodeman.doctor.base import Area, Check, findings
+from arvnodeman.doctor.facts import Facts
+
+
+def judge(facts: Facts) -> Iterator[str]:
+    """A line at most."""
+    folder = facts.state_dir()
+    if not folder:
+        yield (
+            "[Daemon] state_dir: none is set: there is no history, why a run ended is not kept, and commands cannot "
+            "reach the daemon by its socket"
+        )
+    elif not Path(folder).is_dir():
+        yield f"[Daemon] state_dir: {folder} is no directory"
+    elif not os.access(folder, os.R_OK | os.X_OK):
+        yield f"[Daemon] state_dir: {folder} cannot be read by this account"
+
+
+CHECK = Check(
+    name="no-state-dir",
+    area=Area.MACHINE,
+    says="There is no state directory, so no history, no crash report and no socket for commands.",
+    mends="Set [Daemon] state_dir, or StateDirectory= in the unit; run doctor as root or the daemon's account.",
+    find=lambda facts: findings(judge(facts)),
+    grave=False,
+)

@@ -1,0 +1,15 @@
+"""The unit that is installed is not as this version needs it."""
+
+from __future__ import annotations
+
+from arvnodeman.doctor.base import Area, Check, findings
+from arvnodeman.doctor.unit import SERVICE, mistakes_of
+
+CHECK = Check(
+    name="unit-file",
+    area=Area.MACHINE,
+    says="The service unit that is installed lacks what this version needs: notify, restarts, a patient watchdog.",
+    mends="Install doc/ops/arvados-node-manager.service of this version; what is your own goes into a drop-in.",
+    find=lambda facts: findings(f"{SERVICE}: {line}" for line in mistakes_of(facts.unit(), facts.patience())),
+    grave=False,
+)
