@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,11 @@ class PlayedCrew:
         *,
         dry_run: bool = False,
         proven: frozenset[str] = frozenset(),
+        raised: Sequence[object] = (),
     ) -> None:
         self.dry_run = dry_run
         self.proven = proven
+        self.raised = raised
         self.waits = None
         self.say = None
         self.settings = settings
@@ -92,7 +94,11 @@ class PlayedCrew:
         self.done: list[str] = []
         self.on_start: Callable[[], None] = lambda: None
         self.on_begin_stop: Callable[[], None] = supervision.vitals.stopped.set
+        self.spent: object = None
         PLAYED.append(self)
+
+    def ask_spending(self, spent: object) -> None:
+        self.spent = spent
 
     def start(self, good_round: Callable[[], None], half_way: Callable[[str], None]) -> None:
         self.done.append("start")
