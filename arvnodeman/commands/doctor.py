@@ -43,11 +43,12 @@ def main(arguments: Sequence[str]) -> int:
         _write(sys.stdout, _catalogue())
         return NOTHING
     try:
-        wanted = [find(name) for name in given.check] if given.check else list(CHECKS)
+        named = {find(name).name for name in given.check}
     except LookupError as error:
         sys.stderr.write(f"{PROGRAM}: {error.args[0]}\n")
         return CANNOT_TELL
     doctor = _Doctor(given.config or CONFIG)
+    wanted = [check for check in CHECKS if not named or check.name in named]
     examined = examine(wanted, doctor.facts())
     mended = list(doctor.mend(examined.found)) if given.fix else []
     left = [each for each in examined.found if each not in {found for found, _, good in mended if good}]
@@ -113,7 +114,11 @@ class _Doctor:
                 if not check.still_there(each, self.facts()):
                     yield each, f"{each.about}: it is not there any more", True
                     continue
-                yield each, check.mend(each, remedies), True
+                done = check.mend(each, remedies)
+                if check.still_there(each, self.facts()):
+                    yield each, f"{done}; NOT mended: it is there all the same", False
+                else:
+                    yield each, done, True
             except (RemoteFailure, CannotTell) as failure:
                 yield each, f"{each.about}: NOT mended: {failure}", False
 
@@ -161,9 +166,9 @@ def _words(examined: Examined, left: Sequence[Finding], told: Sequence[str], *, 
         names = [name for name, each in examined.untold.items() if each == why]
         yield f"could not look: {', '.join(names)}: {why}"
     grave = sum(each.grave for each in left)
-    count = f"{len(left)} finding{'' if len(left) == 1 else 's'}, {grave} of them grave" if left else "nothing is wrong"
+    count = f"{len(left)} finding{'' if len(left) == 1 else 's'}, {grave} of them grave" if left else "no finding"
     untold = f"; {len(examined.untold)} could not be made" if examined.untold else ""
-    yield f"{count}: {examined.checks} checks made{untold}"
+    yield f"{count}: {examined.checks} check{'' if examined.checks == 1 else 's'} made{untold}"
 
 
 def _plain(examined: Examined, left: Sequence[Finding], told: Sequence[str]) -> dict[str, object]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from arvnodeman.doctor.base import Area, Check, Finding
+from arvnodeman.doctor.base import Area, CannotTell, Check, Finding, NotHere
 from arvnodeman.doctor.facts import Facts
 from arvnodeman.doctor.remedies import Remedies
-from arvnodeman.fleet.values.work import drain_of
+from arvnodeman.fleet.values.work import OUR_CLOSING, drain_of
 from arvnodeman.slurm.show import ShownNode
 
 
@@ -22,8 +22,8 @@ def judge(facts: Facts) -> Iterator[Finding]:
             continue
         drain = drain_of(node.reason)
         assert drain is not None
-        if drain.instance in there:
-            continue
+        if drain.instance in there or (drain.kind == OUR_CLOSING and _has_daemon(facts)):
+            continue  # a running daemon opens the names of a size again when it may
         gone = f"of {drain.instance}, which is gone from the cloud" if drain.instance else "of nobody that is known"
         answers = node.responds and node.base not in ("UNKNOWN", "DOWN") and "POWERED_DOWN" not in node.flags
         told = "; a machine answers under this name, which is not ours" if answers else ""
@@ -37,6 +37,17 @@ def judge(facts: Facts) -> Iterator[Finding]:
 def _is_old_drain_of_ours(node: ShownNode, oldest: float) -> bool:
     ours = "DRAIN" in node.flags and not node.works and drain_of(node.reason) is not None
     return ours and node.reason_at is not None and node.reason_at < oldest
+
+
+def _has_daemon(facts: Facts) -> bool:
+    """Does one run?"""
+    try:
+        facts.daemon()
+    except NotHere:
+        return False
+    except CannotTell:
+        return True  # it does not let us ask
+    return True
 
 
 def mend(found: Finding, remedies: Remedies) -> str:

@@ -130,6 +130,18 @@ def test_a_drain_that_is_none_of_ours_or_not_stuck(
     assert found("stuck-drains", slurm(settings, shown, nodes=nodes, records=records)) == []
 
 
+def test_a_closed_name_is_left_to_a_daemon_that_runs(settings: Settings) -> None:
+    closed = drained(2, "Node Manager closed: the cloud has no room")
+    alone = slurm(settings, closed)
+    assert [each.about for each in found("stuck-drains", alone)] == ["c2"]
+    assert found("stuck-drains", replace(alone, daemon=FactPart.of(WELL))) == []
+
+    def refuses() -> DaemonFacts:
+        raise CannotTell("not allowed")
+
+    assert found("stuck-drains", replace(alone, daemon=FactPart(refuses))) == []
+
+
 def test_a_drain_under_which_a_strange_machine_answers_is_for_people(settings: Settings) -> None:
     answering = name(1, "IDLE", "DRAIN", reason="Node Manager shutdown (i-1)", reason_at=NOW - LONG)
     (stuck,) = found("stuck-drains", slurm(settings, answering))
