@@ -196,7 +196,15 @@ class Daemon:
         )
         shortest = min(map(settings.poll_time_of, Poll))
         days = settings.daemon.history_days
-        self._recorder = Recorder(self._published, self._vitals, step_of(shortest), self._crew.waits, state_dir, days)
+        self._recorder = Recorder(
+            self._published,
+            self._vitals,
+            step_of(shortest),
+            self._crew.waits,
+            state_dir,
+            days,
+            on_nodes=self._crew.on_nodes,
+        )
         treasury = Treasury(self._recorder.chronicle.bills, lambda: self._published.view.cloud_clock)
         self._crew.ask_spending(treasury.spending)
         self._examination = HourlyExamination(

@@ -37,6 +37,11 @@ PROOFS = {
         (_pytest("-s", "tests/properties/test_months_of_operation.py"),),
         {"EVENTS": "1000000"},
     ),
+    "who-pays": Proof(
+        "what nodes cost, divided in many random histories: it adds up (HISTORIES=10000)",
+        (_pytest("-s", "-k", "random_histories", "tests/unit/history/test_who_pays.py"),),
+        {"HISTORIES": "10000"},
+    ),
     "bursts": Proof(
         "the real daemon is killed at every point of a burst of EC2's: nothing leaks, nothing is made twice",
         (_pytest("-n", "2", "-o", "faulthandler_timeout=300", "tests/integration/test_ec2_bursts.py"),),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import pykka
 
 from arvnodeman.actors.base import Ping, Ref, Supervision, tell
+from arvnodeman.actors.cost_comments import CostCommentActor, CostWriting
 from arvnodeman.actors.daemon import NodeManagerDaemonActor, PollersStarted, WouldDo
 from arvnodeman.actors.dry_run_world import DryRunWorld
 from arvnodeman.actors.hands import Hands
@@ -46,6 +48,7 @@ from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.loop.polling import PollTimes
 from arvnodeman.loop.world import World
+from arvnodeman.money.runs import JobsOnNodes
 from arvnodeman.slurm.poke import PokeFile
 
 AskSpending = Callable[[Sequence[Budget], float], Spending]
@@ -54,6 +57,8 @@ POLLERS: tuple[type[PollingActor], ...] = (
     ArvadosNodeListMonitorActor,
     JobQueueMonitorActor,
 )
+
+MOST_COSTS = 20_000  # jobs that have ended and wait for what they cost to be written
 
 logger = logging.getLogger("arvnodeman")
 
@@ -75,6 +80,8 @@ class Crew:
         """proven: sizes of which earlier runs have seen nodes come up; raised: budgets that operators have raised."""
         self.settings = settings
         self.waits = JobWaits()
+        tells_costs = settings.daemon.cost_comment and not dry_run
+        self.on_nodes = JobsOnNodes(costs=deque(maxlen=MOST_COSTS) if tells_costs else None)
         boot_time = min(BOOT_TIME, settings.daemon.boot_fail_after / 4)
         self._overlay = Overlay(supervision.vitals.clock.now, boot_time) if dry_run else None
         self._supervision = supervision
@@ -89,6 +96,7 @@ class Crew:
         self._spent: AskSpending | None = None
         self._published = published
         self._pollers: dict[Poll, Ref] = {}
+        self._others: list[Ref] = []
         self._daemon: Ref
         self._wakes: Ref
         self._watchdog: Ref
@@ -119,6 +127,9 @@ class Crew:
             )
         self._daemon.tell(PollersStarted(dict(self._pollers)))
         self._wakes = self._start_wakes()
+        if self.on_nodes.costs is not None:
+            writing = CostWriting(self._makers.scheduler().note_costs, self.on_nodes.costs)
+            self._others.append(CostCommentActor.start(self._supervision, writing=writing, timer=self._timer))
         daemon = self.settings.daemon
         self._watchdog = WatchdogActor.start(
             self._supervision,
@@ -169,7 +180,7 @@ class Crew:
     def begin_stop(self) -> None:
         """Pollers and watchdog stop; the brain begins nothing new, and `Vitals.stopped` is set when all is done."""
         self._vitals.stopping.set()
-        for ref in (self._watchdog, self._wakes, *self._pollers.values()):
+        for ref in (self._watchdog, self._wakes, *self._others, *self._pollers.values()):
             ref.stop(block=False)
         tell(self._daemon, StopAsked())
 
@@ -177,7 +188,14 @@ class Crew:
         """Stop all actors and the timer. False when some still live after `timeout` seconds: they hang."""
         self._vitals.stopping.set()
         self._timer.stop()
-        refs = [self._watchdog, self._wakes, *self._pollers.values(), self._daemon, *self._operators.refs]
+        refs = [
+            self._watchdog,
+            self._wakes,
+            *self._others,
+            *self._pollers.values(),
+            self._daemon,
+            *self._operators.refs,
+        ]
         for ref in refs:
             ref.stop(block=False)
         deadline = time.monotonic() + timeout
@@ -211,6 +229,7 @@ class Crew:
             check_rights=self._overlay is None,
             remarks=self._vitals.remarks,
             spending=self._spending,
+            on_nodes=self.on_nodes,
         )
         world = RealWorld(fetches, Hands(self._makers))
         return world if self._overlay is None else DryRunWorld(world, self._overlay, partial(self._would, daemon))

@@ -26,6 +26,7 @@ from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
+    from arvnodeman.actors.runs import RunsFetch
     from arvnodeman.arvados.containers import Containers
     from arvnodeman.arvados.jobs import JobsQueue
     from arvnodeman.cloud.base import CloudDriver
@@ -65,15 +66,17 @@ class RecordsFetch:
         *,
         check_rights: bool = False,
         remarks: dict[str, str] | None = None,
+        runs: RunsFetch | None = None,
     ) -> None:
         """`check_rights`: say in one line, once, when Slurm does not let this account update nodes. `remarks`: is told
-        of a Slurm of a version that was not tried."""
+        of a Slurm of a version that was not tried. `runs`: asks, now and then, which jobs are on nodes."""
         self._make_keeper = make_keeper
         self._keeper: RecordKeeper | None = None
         self._records: Rows[NodeRecord] = Rows(attrgetter("uuid"))
         self._scheduler = scheduler
         self._check_rights = check_rights
         self._remarks = remarks
+        self._runs = runs
         self._shown: Mapping[str, NodeWork] = {}  # by sinfo at the last poll
         self._nodes: Mapping[str, NodeWork] = {}  # those of them that may be ours
         self._now = clock.now
@@ -107,6 +110,8 @@ class RecordsFetch:
             logging.getLogger("arvnodeman.slurm").warning("%s", remark)
             self._remarks["slurm"] = remark
         self._remarks = None
+        if self._runs is not None:
+            self._runs.fetch(scheduler)
         if complaint:
             logging.getLogger("arvnodeman.slurm").error("%s", complaint)
         if nodes is not self._shown:

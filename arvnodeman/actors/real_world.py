@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from arvnodeman.actors.fetch import CloudFetch, Fetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.hands import Hands, Makers
+from arvnodeman.actors.runs import RunsFetch
 from arvnodeman.arvados.containers import Containers
 from arvnodeman.arvados.jobs import JobsQueue
 from arvnodeman.cloud.base import ping_url
@@ -18,6 +19,7 @@ from arvnodeman.fleet.messages import Poll, Step
 from arvnodeman.fleet.values.budgets import Spending
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.loop.world import Answer, Listed
+from arvnodeman.money.runs import JobsOnNodes
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.scheduler.base import Scheduler
 from arvnodeman.slurm.keeping import NamesInSlurm
@@ -79,13 +81,15 @@ def make_fetches(
     check_rights: bool = False,
     remarks: dict[str, str] | None = None,
     spending: Callable[[float], Spending] | None = None,
+    on_nodes: JobsOnNodes | None = None,
 ) -> dict[Poll, Fetch]:
     """What each list is fetched with. Without the slurm dispatcher and slurm_queue no Slurm command is run (row N5).
 
     `check_rights`: see whether this account may change nodes in Slurm, by a command that does so. `remarks`: is told of
-    a Slurm of a version that was not tried. `spending`: what budgets have spent by a moment."""
+    a Slurm of a version that was not tried. `spending`: what budgets have spent by a moment. `on_nodes`: is told which
+    jobs are on which nodes."""
     policy = settings.policy()
-    arvados = settings.arvados
+    arvados, every = settings.arvados, settings.daemon.payers_poll_time
     return {
         Poll.CLOUD: CloudFetch(makers.driver, clock),
         Poll.RECORDS: RecordsFetch(
@@ -94,6 +98,7 @@ def make_fetches(
             clock,
             check_rights=check_rights and policy.slurm,
             remarks=remarks,
+            runs=RunsFetch(on_nodes, every, clock) if on_nodes is not None and every else None,
         ),
         Poll.QUEUE: QueueFetch(
             makers.scheduler() if arvados.slurm_queue else None,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from arvnodeman.config import ConfigError, load
-from arvnodeman.history import curves, plot, prediction_words
+from arvnodeman.history import curves, plot, prediction_words, shares, shares_words
 from arvnodeman.history import report as reports
 from arvnodeman.history.dates import WORDS, NoDate, moment, shown
 from arvnodeman.history.plot import CannotPlot
@@ -43,6 +43,9 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="instead: the predictions that simulate --save has kept since then, each beside what came",
     )
+    parser.add_argument(
+        "--by", choices=shares.BY, help="instead: who pays for the nodes, by account, user, job, partition or size"
+    )
     parser.add_argument("--config", metavar="FILE", help=f"the daemon's configuration file (default {CONFIG})")
     parser.add_argument("--history", metavar="FILE", type=Path, help="the history file, instead of the daemon's")
     return parser
@@ -52,8 +55,10 @@ def main(arguments: Sequence[str], now: float | None = None) -> int:
     """Run it. Returns the exit code; argparse raises SystemExit(2) for a wrong command line."""
     parser = make_parser()
     options = parser.parse_args(list(arguments))
-    if options.predictions and options.plot is not None:
-        parser.error("--plot does not go with --predictions")
+    if options.plot is not None and (options.predictions or options.by):
+        parser.error(f"--plot does not go with {'--predictions' if options.predictions else '--by'}")
+    if options.predictions and options.by:
+        parser.error("--by does not go with --predictions")
     now = time.time() if now is None else now
     try:
         since, until = _time(options, now)
@@ -65,6 +70,8 @@ def main(arguments: Sequence[str], now: float | None = None) -> int:
     if options.plot is not None and options.plot.suffix.lower() not in plot.KINDS:
         sys.stderr.write(f"{PROGRAM}: --plot: {options.plot} ends neither with .png nor with .svg\n")
         return WRONG
+    if options.by:
+        return _shares(path, since, until, now, options)
     if options.predictions:
         return _predictions(path, since, until, now, options.format)
     try:
@@ -78,6 +85,19 @@ def main(arguments: Sequence[str], now: float | None = None) -> int:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         return CANNOT
     sys.stdout.write(FORMATS[options.format](report))
+    sys.stdout.flush()
+    return 0
+
+
+def _shares(path: Path, since: float, until: float, now: float, options: argparse.Namespace) -> int:
+    """Who pays. Returns the exit code."""
+    try:
+        with reading(path) as connection:
+            found = shares.make(connection, options.by, since, until, reports.seen_until(connection, now))
+    except CannotRead as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return CANNOT
+    sys.stdout.write(shares_words.FORMATS[options.format](found))
     sys.stdout.flush()
     return 0
 

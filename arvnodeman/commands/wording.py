@@ -10,7 +10,6 @@ from msgspec import UNSET
 from arvnodeman.fleet.values.counterfactual import Outside
 from arvnodeman.fleet.values.reasons import span
 from arvnodeman.manage.answers import (
-    CostShown,
     DecisionShown,
     GroupShown,
     JobShown,
@@ -22,6 +21,7 @@ from arvnodeman.manage.answers import (
     StatusShown,
 )
 from arvnodeman.manage.answers_of_findings import FindingShown
+from arvnodeman.manage.answers_of_money import CostShown
 from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.supervision.clock import wall_time

@@ -109,6 +109,21 @@ class DaemonSettings:
         NUMBER, "0", "The same for node records and Slurm. 0: poll_time.", S, low=0, at_once=True
     )
     wishlist_poll_time: float = option(NUMBER, "0", "The same for the job queue. 0: poll_time.", S, low=0, at_once=True)
+    payers_poll_time: float = option(
+        NUMBER,
+        "60",
+        "Ask Slurm so often, at most, which jobs are on which nodes: so costs are told by user, account and job. It "
+        "costs slurmctld what one list of the queue does; where that takes long, it is asked less often. 0: never.",
+        S,
+        low=0,
+    )
+    cost_comment: bool = option(
+        YES_NO,
+        "no",
+        "When a job has ended, write what it has cost into its AdminComment in Slurm's accounting (`sacct -o "
+        "jobid,admincomment`), some jobs every ten seconds. An AdminComment of somebody else's stays. Needs slurmdbd, "
+        "and an account that is an operator of Slurm's there.",
+    )
     wake_poll: float = option(
         NUMBER,
         "5",

@@ -15,6 +15,7 @@ from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.values.budgets import NOTHING_SPENT, BudgetRaise, Spending
 from arvnodeman.fleet.values.decisions import Decided as Decided
 from arvnodeman.fleet.values.job_comments import JobsCommented
+from arvnodeman.fleet.values.meant_for import MeantFor
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
@@ -196,6 +197,7 @@ class CreateNode(Step):
     token: str
     ping_secret: Secret
     attempt: int = 1
+    meant_for: tuple[MeantFor, ...] = field(default=(), compare=False, repr=False)  # for the bill alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,17 +325,8 @@ class NodeSeen:
     jobs: int | None = None
 
 
-StepResult = (
-    None
-    | CloudNode
-    | RecordPrepared
-    | NodeSeen
-    | GivenBack
-    | NamesOpened
-    | JobsReleased
-    | JobsCommented
-    | tuple[ProviderSize, ...]
-)
+_OfSlurm = NodeSeen | GivenBack | NamesOpened | JobsReleased | JobsCommented
+StepResult = None | CloudNode | RecordPrepared | tuple[ProviderSize, ...] | _OfSlurm
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from arvnodeman.fleet.view.view import NodeStatus
+from arvnodeman.fleet.view.view import NodeStatus, View
 from arvnodeman.history.lives import REMEMBERED, REPRICED, Life
-from arvnodeman.history.paying import PaidLife, run_row
+from arvnodeman.history.paying import PaidLife, booted_for_rows, run_row
 from arvnodeman.history.schema import Row
 from arvnodeman.money.division import PaidNode, Stake, Stay, part_of
+from arvnodeman.money.job_costs import JobCosts
 from arvnodeman.money.ledger import KEPT, CostLedger, NodeBill
-from arvnodeman.money.payers import EVERYBODY, Payer, Whose
+from arvnodeman.money.payers import EVERYBODY, Payer, Whose, payer_of
 from arvnodeman.money.runs import JobRun, JobsOnNodes, RunsListed
 
 LAG = 60.0  # seconds: what is younger is not booked yet, since a node's end may be heard of later
 DEAF_FOR = 3600.0  # seconds without a list of jobs, after which those that were on nodes are taken to be there
 
+_UNKNOWN = (0.0, 0.0)
 _Key = tuple[str, float]  # of a life: id, beginning
 _On = tuple[str, str, float]  # host, job, beginning
 
 
 @dataclass(slots=True, eq=False)
 class _Followed:
-    """A life, and its account."""
+    """A life, and its bill."""
 
     life: Life
-    account: NodeBill
-    has: tuple[float, float] = (0.0, 0.0)  # CPUs and MB that jobs can have of the node; 0: not known
+    bill: NodeBill
+    has: tuple[float, float] = _UNKNOWN  # CPUs and MB that jobs can have of the node; 0: not known
 
 
 @dataclass(slots=True)
 class _Stay:
-    """A job on a host, and which accounts it is in."""
+    """A job on a host, and when it was listed last."""
 
     host: str
     stay: Stay
@@ -54,6 +56,8 @@ class Bills:
         self._closed: dict[_Key, float] = {}  # that have ended of late, and are booked
         self._heard: RunsListed | None = None
         self._known: Mapping[_On, JobRun] = {}  # in the newest list
+        self._seen: View | None = None
+        self._costs = JobCosts()
 
     # ---- telling ---------------------------------------------------------------------------------------------------
 
@@ -63,15 +67,15 @@ class Bills:
         going_on = {(life.id, life.began): life for life in lives}
         with self._lock:
             for each in paid:
-                key, account = (each.id, each.node.began), NodeBill(each.node, each.stays, last - KEPT)
+                key, bill = (each.id, each.node.began), NodeBill(each.node, each.stays, last - KEPT, each.host)
                 if each.node.ended is not None or key not in going_on:
                     ended = each.node.ended = each.node.ended if each.node.ended is not None else last
-                    self._ledger.settle(account, ended)
+                    self._ledger.settle(bill, ended)
                     self._ledger.lived(each.node.size, ended - each.node.began)
                     self._closed[key] = ended
                     continue
-                self._ledger.settle(account, last - LAG)
-                self._followed[key] = _Followed(going_on[key], account)
+                self._costs.add(self._ledger.settle(bill, last - LAG))
+                self._followed[key] = _Followed(going_on[key], bill)
                 for stay in each.stays:
                     if stay.ended is None:
                         self._stays[each.host, stay.stake.job, stay.began] = _Stay(each.host, stay, last)
@@ -81,31 +85,37 @@ class Bills:
         with self._lock:
             self._ledger.goes_back_to(moment)
 
-    def note(self, life: Life, status: NodeStatus | None) -> None:
-        """A life has begun, changed or ended; its node as it is now, if it is there."""
+    def note(self, life: Life) -> None:
+        """A life has begun, changed or ended."""
         key = life.id, life.began
         with self._lock:
             followed = self._followed.get(key)
             if followed is None:
                 if life.ended == self._closed.get(key, -1.0):
                     return
-                node = PaidNode(life.price, life.began, None, life.size)
-                account = NodeBill(node, settled=self._closed.pop(key, -math.inf))
-                followed = self._followed[key] = _Followed(life, account)
+                node = PaidNode(life.price, life.began, None, life.size, self._stakes_before(life))
+                bill = NodeBill(node, settled=self._closed.pop(key, -math.inf))
+                followed = self._followed[key] = _Followed(life, bill)
                 if life.follows:  # at another price: the jobs on it go on
-                    account.stays += [there.stay for there in self._stays.values() if there.host == life.hostname]
-            followed.account.node.ended, followed.account.host = life.ended, life.hostname or ""
-            if status is not None:
-                followed.has = _has(status)
+                    bill.stays += [there.stay for there in self._stays.values() if there.host == life.hostname]
+            elif followed.life is not life:  # at another price from its first moment on
+                followed.life, followed.bill.node.price = life, life.price
+            followed.bill.node.ended, followed.bill.host = life.ended, life.hostname
 
-    def observe(self, on_nodes: JobsOnNodes, now: float) -> list[Row]:
-        """This moment. What is to be kept of the jobs on nodes."""
+    def observe(self, view: View, on_nodes: JobsOnNodes, now: float) -> list[Row]:
+        """This moment. What is to be kept of the jobs on nodes, and of those that nodes were booted for."""
         with self._lock:
             listed, rows = on_nodes.listed, list[Row]()
+            if view is not self._seen:
+                self._seen = view
+                for followed in self._followed.values():
+                    rows += _learn_stakes(followed, view)
             if listed is not None and listed is not self._heard:
                 self._heard = listed
-                rows = self._hear(listed)
-            self._settle(now)
+                rows += self._hear(listed)
+            until = self._settle(now)
+            if on_nodes.costs is not None:
+                on_nodes.costs.extend(self._costs.told(until))
             return rows
 
     # ---- asking ----------------------------------------------------------------------------------------------------
@@ -184,30 +194,57 @@ class Bills:
                 return []  # it had ended
             stake = Stake(run.job, run.payer, part_of(run.cpus, run.ram, *followed.has))
             there = self._stays[key] = _Stay(key[0], Stay(stake, run.began, None, run.limit), at)
-            followed.account.stays.append(there.stay)
+            followed.bill.stays.append(there.stay)
         there.stay.ended, there.stay.limit, there.listed = run.ended, run.limit, at
         if run.ended is not None:
             del self._stays[key]
+            self._costs.ends(run)
         return [run_row(key[0], there.stay)]
 
-    def _settle(self, now: float) -> None:
-        """Book what is old enough."""
+    def _stakes_before(self, life: Life) -> Sequence[Stake]:
+        """What a node was booted for that has another price now."""
+        if not life.follows:
+            return ()
+        of_node = [each for each in self._followed.values() if each.life.id == life.id]
+        return max(of_node, key=lambda each: each.life.began).bill.node.stakes if of_node else ()
+
+    def _settle(self, now: float) -> float:
+        """Book what is old enough; up to when that is."""
         heard = now if self._heard is None else max(self._heard.at, now - DEAF_FOR)
         until = min(heard, now - LAG)
         for key, followed in list(self._followed.items()):
-            ended = followed.account.node.ended
+            ended = followed.bill.node.ended
             if ended is None or ended > until:
-                self._ledger.settle(followed.account, until)
+                self._costs.add(self._ledger.settle(followed.bill, until))
                 continue
-            self._ledger.settle(followed.account, ended)
+            self._costs.add(self._ledger.settle(followed.bill, ended))
             if followed.life.how != REPRICED:
-                self._ledger.lived(followed.account.node.size, ended - followed.account.node.began)
+                self._ledger.lived(followed.bill.node.size, ended - followed.bill.node.began)
             self._closed[key] = ended
             del self._followed[key]
         for key in [key for key, ended in self._closed.items() if now - ended > REMEMBERED]:
             del self._closed[key]
-        self._ledger.follow([followed.account for followed in self._followed.values()])
+        self._ledger.follow([followed.bill for followed in self._followed.values()])
         self._ledger.forget(now)
+        self._costs.forget(now)
+        return until
+
+
+def _learn_stakes(followed: _Followed, view: View) -> list[Row]:
+    """What a node was booted for, once that shows."""
+    status = view.nodes.get(followed.life.id)
+    if status is None:
+        return []
+    if followed.has == _UNKNOWN or status.slurm_node is not None:
+        followed.has = _has(status)
+    if not status.meant_for or followed.bill.node.stakes:
+        return []
+    stakes = [
+        Stake(each.job, payer_of(each.owner, each.partition), part_of(each.cpus, each.ram, *followed.has))
+        for each in {each.job: each for each in status.meant_for}.values()
+    ]
+    followed.bill.node.stakes = stakes
+    return booted_for_rows(followed.life.id, followed.life.began, stakes)
 
 
 def _has(status: NodeStatus) -> tuple[float, float]:

@@ -136,13 +136,13 @@ class Recorder:
         if view is not self._seen:
             self._seen = view
             self._usage.observe(view)
-            self._keep(self._changed(life, view) for life in self._lives.observe(view, now))
+            self._keep(self._changed(life) for life in self._lives.observe(view, now))
             self._keep(self._prices.observe(view, now))
         if view.poll_ages.get(Poll.QUEUE) is not None and self._queue.since is not self._seen_queue:
             self._seen_queue = self._queue.since
             self._keep(self._waits.observe(self._queue.since, now))
         self.chronicle.money.count(self._lives.open.values(), self._lives.take_spans(), now)
-        self._keep(self.chronicle.bills.observe(self._on_nodes, now))
+        self._keep(self.chronicle.bills.observe(view, self._on_nodes, now))
         self.chronicle.bills.is_ready = True
         self._sample(sample(view, now), view, last=last)
 
@@ -156,12 +156,12 @@ class Recorder:
         for each in newer:
             life = self._lives.decided(each.kind, each.subject, each.at)
             if life is not None:
-                yield self._changed(life, self._published.view)
+                yield self._changed(life)
             yield "decision", (round(each.at, 3), each.kind.value, each.subject, each.words[:LONGEST_WORDS])
 
-    def _changed(self, life: Life, view: View) -> Row:
+    def _changed(self, life: Life) -> Row:
         """A life that has begun, changed or ended."""
-        self.chronicle.bills.note(life, view.nodes.get(life.id))
+        self.chronicle.bills.note(life)
         return life_row(life)
 
     def _sample(self, one: Sample, view: View, *, last: bool) -> None:

@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from arvnodeman.fleet.messages import Decided, Poll
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.manage.answers_of_findings import FindingShown
+from arvnodeman.manage.answers_of_money import CostShown, PayerShown
 from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.json_kinds import Number, Seconds, Whole, one_of
 
@@ -58,18 +59,6 @@ class PollShown(Struct, frozen=True, gc=False):
     items: Whole
     errors: Whole
     error: Annotated[str, Meta(description="of the last attempt; empty after a good one")]
-
-
-class CostShown(Struct, frozen=True, gc=False):
-    """What the nodes have cost so far."""
-
-    hour: Annotated[Number, Meta(description="$ so far this hour, of this machine's calendar")]
-    day: Annotated[Number, Meta(description="the same of this day")]
-    month: Annotated[Number, Meta(description="the same of this month")]
-    complete: Annotated[
-        bool, Meta(description="false: nodes that ended before `since` are not counted, for want of a history")
-    ]
-    since: Annotated[Number, Meta(description="when the account begins, in seconds since the epoch")]
 
 
 class BootTroubleShown(Struct, frozen=True, gc=False):
@@ -118,6 +107,7 @@ class StatusShown(Struct, frozen=True, gc=False):
     polls: list[PollShown]
     reload_refused: Annotated[Number, Meta(description="when the newest reload was refused")] | UnsetType = UNSET
     reload_problems: Annotated[list[str], Meta(description="why, a line each, as in the log")] | UnsetType = UNSET
+    payers: Annotated[list[PayerShown], Meta(description="who has paid most this month")] | UnsetType = UNSET
     cloud_requests_per_second: Annotated[dict[str, Number], Meta(description="allowed now")] | UnsetType = UNSET
     spares: Annotated[list[SpareShown], Meta(description="where any are configured")] | UnsetType = UNSET
     unknown_cloud_errors: (

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from arvnodeman.manage.answers import CostShown
+from arvnodeman.manage.answers_of_money import CostShown
 from arvnodeman.manage.json_kinds import Number, Whole, one_of
 
 

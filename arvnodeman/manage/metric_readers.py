@@ -16,9 +16,12 @@ from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFe
 from arvnodeman.fleet.values.budgets import BudgetStanding
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import BackingOff, Unsatisfiable
-from arvnodeman.history.money import PERIODS
+from arvnodeman.history.money import PERIODS, starts
 from arvnodeman.manage.source import Moment, Source
+from arvnodeman.money.dearest import KINDS, dearest
 from arvnodeman.version import __version__
+
+MOST_PAYERS = 50  # of each kind
 
 Labels = tuple[str, ...]
 Figure = float | Spread  # a Spread for a histogram
@@ -104,6 +107,15 @@ def budgets(figure: Callable[[BudgetStanding], float], *, known: bool = True) ->
                 yield (standing.budget.name, standing.budget.per.value), figure(standing)
 
     return read
+
+
+def payers(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """The dearest of each kind, so that however many there are, lines are few."""
+    now = reading.source.vitals.clock.now()
+    spent = reading.source.history.bills.by_payer(starts(now)["month"], now)
+    for kind in KINDS:
+        for name, dollars in dearest(spent, kind, MOST_PAYERS):
+            yield (kind, name), dollars
 
 
 def words(reading: Reading) -> Iterator[tuple[Labels, Figure]]:

@@ -121,6 +121,14 @@ METRICS: tuple[Metric, ...] = (
         "1 when all nodes of this month are counted; 0: only those that have been since the history begins.",
         one(lambda reading: reading.source.history.costs(reading.source.vitals.clock.now()).complete),
     ),
+    Metric(
+        "payer_cost_dollars",
+        G,
+        "What nodes have cost so far this month, by who pays: the 50 dearest accounts, users and partitions, and "
+        "`other` for all others; (overhead) is what no job pays for. Each kind adds up to what all have cost.",
+        read.payers,
+        ("by", "name"),
+    ),
     Metric("min_nodes", G, "[Daemon] min_nodes.", one(lambda reading: reading.now.view.policy.min_nodes)),
     Metric("max_nodes", G, "[Daemon] max_nodes.", one(lambda reading: reading.now.view.policy.max_nodes)),
     Metric("quota_nodes", G, "The soft limit learnt from the cloud.", one(lambda reading: reading.now.view.quota)),

@@ -19,10 +19,10 @@ from arvnodeman.fleet.values.reasons_of_placing import Comes
 from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.view.spares import SpareStanding
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Waiting
+from arvnodeman.history.money import starts
 from arvnodeman.manage.answers import (
     BootTroubleShown,
     ContainerShown,
-    CostShown,
     DecisionShown,
     GroupShown,
     JobShown,
@@ -35,9 +35,13 @@ from arvnodeman.manage.answers import (
     StatusShown,
 )
 from arvnodeman.manage.answers_of_findings import FindingShown
+from arvnodeman.manage.answers_of_money import CostShown, PayerShown
 from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.source import Moment, Source
+from arvnodeman.money.dearest import dearest
 from arvnodeman.version import __version__
+
+FEW = 8  # who has paid most, on the page
 
 
 def seconds(value: float) -> float:
@@ -88,6 +92,7 @@ def status(source: Source) -> StatusShown:
         polls=polls(source),
         reload_refused=UNSET if refused is None else round(refused.at, 3),
         reload_problems=UNSET if refused is None else list(refused.problems),
+        payers=payers(source) or UNSET,
         cloud_requests_per_second={kind: round(rate, 3) for kind, rate in source.request_rates().items()} or UNSET,
         spares=[_spare(standing, now.t) for standing in view.spares] or UNSET,
         unknown_cloud_errors=view.counters.get("unknown_cloud_errors", 0) or UNSET,
@@ -124,6 +129,16 @@ def cost(source: Source) -> CostShown:
         complete=so_far.complete,
         since=round(so_far.since, 3),
     )
+
+
+def payers(source: Source) -> list[PayerShown]:
+    """Who has paid most this month: accounts, or users where no accounts are known."""
+    now = source.vitals.clock.now()
+    spent = source.history.bills.by_payer(starts(now)["month"], now)
+    kind = "account" if any(payer.account for payer in spent) else "user"
+    if not any(getattr(payer, kind) for payer in spent):
+        return []
+    return [PayerShown(by=kind, name=name, month=round(dollars, 4)) for name, dollars in dearest(spent, kind, FEW)]
 
 
 def polls(source: Source) -> list[PollShown]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from arvnodeman.money.payers import Payer
 
@@ -21,6 +22,16 @@ class JobRun:
     cpus: float = 0.0  # on each node; 0: not known
     ram: float = 0.0  # MB on each node; 0: not known, or not counted
     number: str = ""  # by which the scheduler's commands know it; '': they do not
+    noted: bool = False  # somebody else has written on it
+
+
+@dataclass(frozen=True, slots=True)
+class JobCost:
+    """What a job that has ended has cost."""
+
+    number: str
+    dollars: float
+    hours: float  # of nodes, its parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,9 @@ class RunsListed:
 
 @dataclass(slots=True)
 class JobsOnNodes:
-    """Written by the poller of nodes, read by anybody: what is read is replaced whole."""
+    """`listed` is written by the poller of nodes and read by anybody: what is read is replaced whole.
+    `costs` are put there by the one who knows them, where they are wanted, and taken by the one who writes them on
+    jobs; the oldest go where nobody takes them."""
 
     listed: RunsListed | None = None  # the newest; None: nothing is known, or nobody asks
-    owners: Mapping[str, Payer] = field(default_factory=dict)  # of jobs whose owners somebody else knows, by job
+    costs: deque[JobCost] | None = None  # of jobs that have ended; None: nobody wants them

@@ -7,6 +7,7 @@ them. slurm_commands.py gives it the four commands. All timers are simulated sec
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from arvnodeman.sandbox.slurm_nodes import (
 )
 from arvnodeman.sandbox.slurm_side import Submit
 
+_MIN_JOB_AGE = 300.0  # simulated seconds for which squeue shows a job that has ended
 _PLAIN = Submit(seconds=0.0)
 
 
@@ -70,6 +72,7 @@ class SlurmDouble:
             for name in self.nodes if hosts == "ALL" else expand(hosts):
                 self.nodes[name].partitions += (partition,)
         self.jobs: dict[int, SlurmJob] = {}  # pending and running ones
+        self.ended: deque[SlurmJob] = deque()  # of late, those that were on nodes
         self.sharing = frozenset(sharing)
         self.shared_nodes = False  # jobs share nodes in all partitions
         self.on_start: Callable[[SlurmJob, list[Computer]], None] = lambda _job, _computers: None
@@ -280,8 +283,10 @@ class SlurmDouble:
                 self._end_job(job, JobState.NODE_FAIL, cause)
 
     def _end_job(self, job: SlurmJob, state: JobState, cause: str) -> None:
-        job.state = state
-        self.jobs.pop(job.id, None)
+        job.state, job.ended_at = state, self._clock.wall()
+        if self.jobs.pop(job.id, None) is not None and job.nodes:
+            self.ended.append(job)
+            self._clock.after(_MIN_JOB_AGE, self.ended.popleft)
         for name in job.nodes:
             node = self.nodes[name]
             if node.jobs.pop(job.id, None) is not None:
@@ -308,7 +313,7 @@ class SlurmDouble:
         self._scheduling = False
         for job, nodes in place(self.jobs.values(), self.nodes.values()):
             job.state, job.reason, job.started = JobState.RUNNING, "None", self._clock.elapsed()
-            job.nodes = [node.name for node in nodes]
+            job.nodes, job.began_at = [node.name for node in nodes], self._clock.wall()
             self._explained = False
             self.on_start(job, [node.computer for node in nodes if node.computer is not None])
 

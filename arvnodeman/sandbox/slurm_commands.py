@@ -116,7 +116,7 @@ def _squeue(slurm: SlurmDouble, argv: list[str]) -> str | CommandOutput:
     ids = _job_ids(slurm, given.jobs) if given.jobs else set()
     jobs = [
         job
-        for job in (*in_turn(slurm.pending()), *sorted(slurm.running(), key=lambda job: -job.priority))
+        for job in (*in_turn(slurm.pending()), *sorted(slurm.running(), key=lambda job: -job.priority), *slurm.ended)
         if job.state in states
         and (not names or job.name in names)
         and (not ids or job.id in ids)

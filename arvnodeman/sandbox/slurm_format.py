@@ -98,6 +98,11 @@ def squeue_line(form: str, job: SlurmJob) -> str:
     return line(form, lambda key: str((fields.get(key) or SQUEUE_LONG.get(key) or _nothing)(job)))
 
 
+def _seconds(at: float | None) -> str:
+    """As SLURM_TIME_FORMAT=%s has it."""
+    return "N/A" if at is None else str(int(at))
+
+
 def _nothing(_job: SlurmJob) -> str:
     return ""
 
@@ -269,6 +274,8 @@ SQUEUE_LONG: Mapping[str, Callable[[SlurmJob], object]] = {
     "licenses": SQUEUE_FIELDS["W"],
     "reqnodes": SQUEUE_FIELDS["n"],
     "state": SQUEUE_FIELDS["T"],
+    "starttime": lambda job: _seconds(job.began_at),
+    "endtime": lambda job: _seconds(job.ended_at),
     "admin_comment": lambda job: job.admin_comment or "(null)",
 }
 """The names that the option --Format has for them."""

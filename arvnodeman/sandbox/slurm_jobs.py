@@ -117,6 +117,8 @@ class SlurmJob:
     started: float | None = None
     admin_comment: str = ""
     shares: bool = False  # its nodes with others
+    began_at: float | None = None  # wall time
+    ended_at: float | None = None  # likewise
 
 
 def in_turn(jobs: Iterable[SlurmJob]) -> list[SlurmJob]:

@@ -20,6 +20,7 @@ from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, SchedulerFai
 from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.work import NodeWork
+from arvnodeman.money.runs import JobCost, JobRun
 
 Item = TypeVar("Item")
 
@@ -72,6 +73,11 @@ class Scheduler(Protocol):
     def jobs_on(self, hostname: str) -> int:
         """How many jobs are on a node, suspended ones and such as are being cleared away included."""
 
+    def runs(self) -> Sequence[JobRun]:
+        """The jobs that are on nodes, and those that have left them of late: who pays for these. None that is on a node
+        is left out, and what cannot be read as a whole is a failure. For people's bills alone: nothing is decided by
+        it."""
+
     def check_rights(self) -> str | None:
         """One line when this account may not change nodes, else None. Changes nothing."""
 
@@ -109,6 +115,10 @@ class Scheduler(Protocol):
     def comment_jobs(self, comments: Sequence[JobComment], spared: Sequence[str]) -> JobsCommented:
         """Write on jobs, each line on its own, why no node runs for them, and take what we wrote off all others but the
         spared ones. What somebody else has written stays. Jobs that are gone are success."""
+
+    def note_costs(self, costs: Sequence[JobCost]) -> int:
+        """Write on some jobs that have ended what they have cost, where their owners find it later; on how many it was.
+        One that is not known any more is left out. REFUSED where nothing keeps it."""
 
     # ---- many nodes at a time: each by itself, unless a scheduler can do better -----------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from arvnodeman.fleet.values.job_comments import JobComment, JobsCommented
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, RemoteError, SchedulerFailure
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.work import NodeWork, WaitKind, WorkKind, WorkState
+from arvnodeman.money.payers import payer_of_shape
+from arvnodeman.money.runs import JobCost, JobRun
 from arvnodeman.scheduler.base import Scheduler, WaitingJobs
 
 SIZE_FEATURE = "instancetype="
@@ -79,6 +82,7 @@ class TemplateJob:
     held: bool = False
     node: str = ""  # that it runs on
     comment: str = ""
+    began: float = 0.0  # seconds since the epoch, on that node
 
 
 class TemplateScheduler(Scheduler):
@@ -132,6 +136,12 @@ class TemplateScheduler(Scheduler):
         """See Scheduler."""
         self._ask()
         return len(self._known(hostname).jobs)
+
+    def runs(self) -> list[JobRun]:
+        """See Scheduler. A real one tells when jobs ended, too, and what they have of their nodes."""
+        self._ask()
+        payers = {job.id: payer_of_shape(job.shape) for job in self.jobs.values()}
+        return [JobRun(job.id, payers[job.id], (job.node,), job.began) for job in self.jobs.values() if job.node]
 
     def check_rights(self) -> str | None:
         """See Scheduler."""
@@ -206,6 +216,11 @@ class TemplateScheduler(Scheduler):
             job.comment = texts.get(job.id, "")
         return JobsCommented(len(changed))
 
+    def note_costs(self, costs: Sequence[JobCost]) -> int:
+        """See Scheduler. This one forgets jobs when they end."""
+        self._ask()
+        raise _refused(f"the scheduler keeps nothing of jobs that have ended, such as {len(costs)}")
+
     # ---- what happens by itself: a real scheduler has this elsewhere -----------------------------------------------
 
     def node_started(self, name: str) -> None:
@@ -233,7 +248,7 @@ class TemplateScheduler(Scheduler):
             free = [node for node in self.table.values() if node.word == "free" and node.answers and _fits(job, node)]
             if not job.node and not job.held and free:
                 node = min(free, key=lambda each: each.weight)
-                job.node = node.name
+                job.node, job.began = node.name, time.time()
                 node.jobs.add(job.id)
 
     def _reason(self, job: TemplateJob) -> str:

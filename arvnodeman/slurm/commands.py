@@ -19,6 +19,7 @@ from arvnodeman.fleet.outlook.ahead import Placing
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.places import Place
 from arvnodeman.fleet.values.queue import Queue
+from arvnodeman.money.runs import JobRun
 from arvnodeman.scheduler.base import WaitingJobs
 from arvnodeman.slurm.accounting import Ledger
 from arvnodeman.slurm.arrays import JOB_NUMBER, RunningTasks, grouped, told_apart
@@ -37,6 +38,7 @@ from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT
 from arvnodeman.slurm.foresee import Foresight
 from arvnodeman.slurm.listing import JobsListing
 from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
+from arvnodeman.slurm.on_nodes import RUNS_FORMAT, RUNS_STATES, read_runs
 from arvnodeman.slurm.run_times import RunTimes
 from arvnodeman.slurm.sinfo import NodesReader
 from arvnodeman.slurm.squeue import QueueReader, QueueReading
@@ -123,6 +125,17 @@ class Slurm(SlurmNodes):
         if len(read.malformed) > _JUNK and read.nothing:
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
         return self._with_outlook(read)
+
+    def runs(self) -> Sequence[JobRun]:
+        """The jobs that are on nodes, and those that have left them of late. A squeue from before 20.02 tells none."""
+        if not self._shows_all():
+            return ()
+        text = self._run("squeue", ALL, "--noheader", f"--states={RUNS_STATES}", f"--Format={RUNS_FORMAT}")
+        runs, malformed = read_runs(text, "" if self.numbered else self.job_name_pattern)
+        self._report("squeue", malformed, _log, nothing=bool(malformed) and not runs)
+        if malformed and not runs:
+            raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
+        return runs
 
     def submitted(self) -> str:
         """Another text than before, once jobs were submitted; it costs slurmctld little, however long the queue is."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 OURS = "Node Manager:"
 ONCE = " [Node Manager: once]"
+COSTS = "cost $"
+"""So begins what a job that has ended has cost."""
 BACK = f"{OURS} back in the queue"
 
 

@@ -75,7 +75,7 @@ def job_shape(
     be read."""
     how_many, on = count(cores), max(1, int(count(nodes)))
     size, beside = constraint(features)
-    on_all, cpus = _on_all(tail.get("tres_alloc", "")), tail.get("cpus", "")
+    on_all, cpus = on_all_nodes(tail.get("tres_alloc", "")), tail.get("cpus", "")
     together = any(tail.get(name, "") not in gres.NONE for name in _TOGETHER)
     if cpus:
         least_nodes = on_all.get("node", 0.0)
@@ -160,7 +160,7 @@ def _said(text: str) -> str:
     return "" if text in gres.NONE else text
 
 
-def _on_all(total: str) -> dict[str, float]:
+def on_all_nodes(total: str) -> dict[str, float]:
     """What a job asks for on all its nodes together, `cpu=4,mem=4000M,node=2`; what cannot be read is left out."""
     found: dict[str, float] = {}
     for name, _, amount in (item.partition("=") for item in total.split(",")):

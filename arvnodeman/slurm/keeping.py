@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from arvnodeman.slurm.errors import ControllerAway, Refused, SlurmFailure, UnknownNode, first_line
-from arvnodeman.slurm.job_comments import CommentedJobs
+from arvnodeman.slurm.job_costs import CostsOfJobs
 from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes, parse_partitions
 
 # Where Slurm looks for a name that no node has: nobody has this address (RFC 5737). Not the name itself: one that the
@@ -32,7 +32,7 @@ class NameNote:
     keeps_hostname: bool = False
 
 
-class NamesInSlurm(CommentedJobs):
+class NamesInSlurm(CostsOfJobs):
     """Slurm with what a keeper needs of it."""
 
     def shown(self) -> dict[str, ShownNode]:

@@ -9,6 +9,7 @@ import pytest
 from arvnodeman.fleet.values.job_comments import JobComment, Line
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, SchedulerFailure
 from arvnodeman.fleet.values.work import FREE, OUR_SHUTDOWN, NodeWork, WaitKind, WorkKind, reason_for
+from arvnodeman.money.runs import JobRun
 from arvnodeman.scheduler.base import Scheduler
 from conformance.stage import OFF, UNKNOWN, UP, Stage
 
@@ -392,6 +393,24 @@ def a_job_that_runs_does_not_wait(stage: Stage) -> None:
     stage.until(lambda: waiting(scheduler) == [other], "the other one alone to wait")
 
 
+def jobs_on_nodes_are_told_as_long_as_they_are_there(stage: Stage) -> None:
+    """Who pays for what: with when they began."""
+    scheduler = stage.scheduler()
+    job = begin(stage, ONE)
+
+    def there() -> list[JobRun]:
+        return [run for run in scheduler.runs() if ONE in run.hosts and run.ended is None]
+
+    (run,) = there()
+    assert (run.job, run.hosts) == (job, (ONE,))
+    assert run.began > 0
+    other = stage.submit("never")
+    assert other not in {each.job for each in scheduler.runs()}
+    scheduler.cancel(job)
+    stage.until(lambda: not there(), "the job to be gone")
+    assert all(run.began <= each.ended for each in scheduler.runs() if each.job == job and each.ended is not None)
+
+
 def a_held_job_is_none_that_nodes_would_help(stage: Stage) -> None:
     """Nothing is booted for it."""
     scheduler = stage.scheduler()
@@ -523,6 +542,7 @@ SUITE: dict[str, Test] = {
         a_job_that_no_node_serves_waits_for_nodes,
         what_was_submitted_shows_at_once,
         a_job_that_runs_does_not_wait,
+        jobs_on_nodes_are_told_as_long_as_they_are_there,
         a_held_job_is_none_that_nodes_would_help,
         a_cancelled_job_is_gone_and_may_be_gone_already,
         a_note_is_written_on_a_job,

@@ -11,6 +11,7 @@ import configparser
 import json
 import sqlite3
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +48,30 @@ def report(folder: Path, form: str) -> str:
     return told.stdout
 
 
-def rows(folder: Path) -> dict[str, set[tuple[Any, ...]]]:
-    """All rows of the history by table. Lives: without their ends, which open ones get later."""
+def columns_of(folder: Path) -> dict[str, str]:
+    """Of the history's tables, which a later build may give more. Of lives not those of ends, which come later."""
     base = sqlite3.connect(folder / "state" / "history.sqlite")
     tables = [name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    found = {table: set(base.execute(f"SELECT * FROM {table}")) for table in tables if table != "life"}
-    columns = "id, began, name, hostname, size, price, preemptible, follows"
-    found["life"] = set(base.execute(f"SELECT {columns} FROM life"))
+    found = {table: ", ".join(row[1] for row in base.execute(f"PRAGMA table_info({table})")) for table in tables}
+    base.close()
+    return found | {"life": "id, began, name, hostname, size, price, preemptible, follows"}
+
+
+def rows(folder: Path, columns: Mapping[str, str]) -> dict[str, set[tuple[Any, ...]]]:
+    """All rows of the history by table, as far as these columns go."""
+    base = sqlite3.connect(folder / "state" / "history.sqlite")
+    found = {table: set(base.execute(f"SELECT {names} FROM {table}")) for table, names in columns.items()}
     base.close()
     return found
+
+
+def as_before(now: Any, before: Any) -> Any:
+    """What is said now, without what the other build did not say."""
+    if isinstance(before, dict):
+        return {name: as_before(now[name], each) for name, each in before.items()}
+    if isinstance(before, list):
+        return [as_before(one, other) for one, other in zip(now, before, strict=True)]
+    return now
 
 
 def taken_over(folder: Path, site: SiteProcess) -> Path:
@@ -90,12 +106,13 @@ def test_there_is_one_of_each_build() -> None:
 def test_the_report_says_what_that_build_said(left: Path) -> None:
     told = json.loads(report(left, "json"))
     before = json.loads((left / "report.json").read_text())
-    assert {name: told[name] for name in before} == before
+    assert as_before(told, before) == before
     assert report(left, "table") == (left / "report.table").read_text()
 
 
 def test_the_daemon_starts_on_it_and_loses_nothing(left: Path) -> None:
-    before, ends = rows(left), json.loads((left / "state" / "restarts.json").read_text())
+    columns = columns_of(left)
+    before, ends = rows(left, columns), json.loads((left / "state" / "restarts.json").read_text())
     crash_report = (left / "state" / "last_words.json").read_text()
     assert all(before[table] for table in ("life", "sample", "usage", "wait", "price", "decision"))
     with SiteProcess(speed=60, records=RECORDS[left.name]) as site:
@@ -109,7 +126,7 @@ def test_the_daemon_starts_on_it_and_loses_nothing(left: Path) -> None:
         log = daemon.text()
     assert "set aside" not in log
     assert "Traceback" not in log
-    after = rows(left)
+    after = rows(left, columns)
     for table in before.keys() - {"waiting"}:
         assert before[table] <= after[table], table
     now = json.loads((left / "state" / "restarts.json").read_text())

@@ -84,8 +84,8 @@ class PlayedCrew:
     ) -> None:
         self.dry_run = dry_run
         self.proven = proven
+        self.waits = self.on_nodes = None
         self.raised = raised
-        self.waits = None
         self.say = None
         self.settings = settings
         self.vitals = supervision.vitals

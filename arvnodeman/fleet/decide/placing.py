@@ -13,6 +13,7 @@ from types import MappingProxyType
 from arvnodeman.fleet.decide.boot_lifecycle import begin_boot
 from arvnodeman.fleet.decide.closing import note_closed
 from arvnodeman.fleet.decide.funds import heed_spending
+from arvnodeman.fleet.decide.meant import meant_for_name
 from arvnodeman.fleet.decide.name_acts import begin_chore, begin_release, begin_return, release_paid, some
 from arvnodeman.fleet.decide.name_upkeep import open_and_close
 from arvnodeman.fleet.decide.picturing import replan
@@ -177,7 +178,7 @@ def _boot(
     for size, name in due:
         made_of = state.table.named(size)
         assert made_of is not None
-        boot = begin_boot(state, made_of, name=name, shape=payers.get(name))
+        boot = begin_boot(state, made_of, name=name, shape=payers.get(name), jobs=meant_for_name(state, name))
         standing += 1
         if standing > state.quota.value:
             boot.probes, state.quota.other_size_may_try = True, False

@@ -7,6 +7,7 @@ from collections import Counter
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, begin_boot
 from arvnodeman.fleet.decide.evidence import heed, judge, note_boots
 from arvnodeman.fleet.decide.funds import heed_spending
+from arvnodeman.fleet.decide.meant import JobsOfBoots
 from arvnodeman.fleet.decide.picturing import all_taken_back, refresh, replan
 from arvnodeman.fleet.decide.placed_room import room_wanted
 from arvnodeman.fleet.decide.room_evidence import judge_rooms
@@ -60,9 +61,9 @@ def _begin_boots(state: State, plan: Plan) -> None:
         return
     for size, count in Counter(new.size.id for new in plan.boots).items():
         state.context.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
-    standing = plan.tally.nodes
+    standing, meant = plan.tally.nodes, JobsOfBoots(state, plan)
     for new in plan.boots:
-        boot = begin_boot(state, new.size, new.place, shape=new.shape)
+        boot = begin_boot(state, new.size, new.place, shape=new.shape, jobs=meant.of(new))
         standing += 1
         if standing > state.quota.value:
             boot.probes, state.quota.other_size_may_try = True, False

@@ -140,7 +140,8 @@ class Boot(AtRung):
         at = f" ({rung.words})" if rung is not None else ""
         self.context.info("Sending create_node request for node size %s%s.", self.size.id, at, logger=self.logger)
         size, token, number = self.sized, self.token, self._creates
-        self.send(CreateNode(self.id, size, self.record, token, self._secret, number, logger=self.logger))
+        secret, jobs = self._secret, self.meant_for
+        self.send(CreateNode(self.id, size, self.record, token, secret, number, jobs, logger=self.logger))
 
     def no_rung(self) -> None:
         """READY, and no rung is open: it ends as the last one that it tried was refused."""

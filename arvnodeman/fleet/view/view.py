@@ -12,6 +12,7 @@ from arvnodeman.fleet.nodes.milestones import Span, Spread
 from arvnodeman.fleet.nodes.node import Basis
 from arvnodeman.fleet.values.budgets import BudgetStanding
 from arvnodeman.fleet.values.gate import OPEN, Bar, Gate
+from arvnodeman.fleet.values.meant_for import MeantFor
 from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord, NodeSize, NodeState, Policy, RemoteError
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_placing import Comes
@@ -40,6 +41,7 @@ class NodeStatus(NamedTuple):
     ending: Reason | None  # why its shutdown was begun; an operator's is in his directive
     why: Reason  # why it stays, or what is being done about it: as decided, by the one who decides
     idle_from: int = -1  # node polls that there had been before those which found it idle in a row; -1: it is not idle
+    meant_for: tuple[MeantFor, ...] = ()  # the jobs that it was booted for, by this run
 
     @property
     def id(self) -> str:

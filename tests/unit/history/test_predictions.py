@@ -44,6 +44,8 @@ def of_version_2(path: Path) -> Path:
         schema.create(connection)
         for table in ("prediction", "run", "booted_for"):
             connection.execute(f"DROP TABLE {table}")
+        for column in schema.READY:
+            connection.execute(f"ALTER TABLE usage DROP COLUMN {column}")
         connection.execute("PRAGMA user_version = 2")
     connection.close()
     return path
