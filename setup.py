@@ -22,6 +22,7 @@ setup(
     package_data={
         "arvnodeman": ["py.typed"],
         "arvnodeman.cloud": ["notice.sh"],
+        "arvnodeman.init": ["user-data.sh", "user-data-slurm.sh"],
         "arvnodeman.manage": ["page.html"],
         "arvnodeman.slurm": ["poke.sh"],
     },

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 PROGRAM = "arvados-node-manager"
 OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "budget", "decisions")
-OTHER_COMMANDS = ("wake", "report", "simulate", "check-config", "cloud-test", "doctor", "demo", "sandbox")
+OTHER_COMMANDS = ("init", "wake", "report", "simulate", "check-config", "cloud-test", "doctor", "demo", "sandbox")
 COMMANDS = (*OPERATORS_COMMANDS, *OTHER_COMMANDS)
 
 
@@ -34,7 +34,8 @@ def make_parser() -> argparse.ArgumentParser:
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
         epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE|BUDGET, hold|drain|run|kill NODE, "
-        "retry, budget, decisions, wake. Others: report --since DATE (what was, and what it cost), simulate "
+        "retry, budget, decisions, wake. Others: init (a site's first files), report --since DATE (what was, "
+        "and what it cost), simulate "
         "--trace FILE (what it would have cost with another configuration), check-config FILE (is it good?), "
         "cloud-test (try the cloud out with one node), doctor (what is wrong, and what mends it), demo (a whole site "
         "on this machine, for a minute), sandbox (the site alone). Each has a --help of its own.",
@@ -67,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from arvnodeman.commands.doctor import main as doctor
 
                 return doctor(rest)
+            case ["init", *rest]:
+                from arvnodeman.commands.init import main as init
+
+                return init(rest)
             case ["report", *rest]:
                 from arvnodeman.commands.report import main as report
 
@@ -112,7 +117,7 @@ def _complete() -> None:
     check.add_argument("--config")
     add_preview_options(check)
     add_options(commands.add_parser("simulate"))
-    for name in ("cloud-test", "doctor", "demo", "report", "sandbox", "wake"):
+    for name in ("cloud-test", "doctor", "demo", "init", "report", "sandbox", "wake"):
         commands.add_parser(name)
     argcomplete.autocomplete(parser)
 

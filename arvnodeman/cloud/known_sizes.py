@@ -18,9 +18,15 @@ USUAL_REGION = "us-east-1"  # EC2's own default
 def known_sizes(settings: Settings, types: Iterable[str]) -> dict[str, ProviderSize]:
     """By type, those of these types that are known. A price is that of Linux, on demand, in the configured region as
     of the libcloud that is installed; None where it is not known. Only EC2 has such tables."""
-    if settings.cloud.provider not in WITH_TABLES or settings.cloud.driver_class:
+    if settings.cloud.driver_class:
         return {}
-    region = _region(settings)
+    return known_at(settings.cloud.provider, types, _region(settings))
+
+
+def known_at(provider: str, types: Iterable[str], region: str = USUAL_REGION) -> dict[str, ProviderSize]:
+    """The same, where there are no settings yet."""
+    if provider not in WITH_TABLES:
+        return {}
     found = {}
     for name in types:
         figures = INSTANCE_TYPES.get(name)

@@ -1,4 +1,4 @@
-"""doc/examples/user-data-slurm.sh makes a node of a machine: a real slurmd joins a real slurmctld by it, each in
+"""arvnodeman/init/user-data-slurm.sh makes a node of a machine: a real slurmd joins a real slurmctld by it, each in
 namespaces of its own, with the slurm.conf of doc/setups.md."""
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from arvnodeman.cloud.user_data import NAMES, Template
 
 HERE = Path(__file__).resolve().parent
 DOC = HERE.parents[1] / "doc"
-SCRIPT = DOC / "examples" / "user-data-slurm.sh"
-SCRIPTS = (SCRIPT, DOC / "examples" / "user-data.sh")
+SCRIPT = DOC.parent / "arvnodeman" / "init" / "user-data-slurm.sh"
+SCRIPTS = (SCRIPT, SCRIPT.with_name("user-data.sh"))
 STAGE = HERE / "join_in_namespaces.sh"
 NAMESPACES = ("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc")
 BOUND = 180.0  # real seconds that all of it may take

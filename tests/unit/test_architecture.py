@@ -35,6 +35,7 @@ LAYERS = (
     {"manage", "foresight"},
     {"whatif"},
     {"examination"},
+    {"init"},
     {"commands", "launcher", "sandbox"},
     {"cli"},
     {"__main__"},

@@ -16,7 +16,7 @@ from arvnodeman.config.hostlist import hostlist
 DOC = Path(__file__).resolve().parents[2] / "doc"
 PAGE = (DOC / "setups.md").read_text(encoding="utf-8")
 SLURM_DECIDES = (DOC / "slurm-decides.md").read_text(encoding="utf-8")
-EXAMPLES = DOC / "examples"
+USER_DATA = DOC.parent / "arvnodeman" / "init"
 
 
 def blocks(kind: str, page: str = PAGE) -> list[str]:
@@ -25,7 +25,7 @@ def blocks(kind: str, page: str = PAGE) -> list[str]:
 
 
 def filled_in(text: str) -> str:
-    return text.replace("replace-with-", "my-").replace("/etc/arvados-node-manager", str(EXAMPLES))
+    return text.replace("replace-with-", "my-").replace("/etc/arvados-node-manager", str(USER_DATA))
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -111,7 +111,7 @@ def test_the_files_of_the_setups_with_arvados_fit_each_other(
 
 def test_the_user_data_of_the_pages_files_are_examples() -> None:
     for name in re.findall(r"^user_data = /etc/arvados-node-manager/(\S+)$", PAGE, re.MULTILINE):
-        Template.load(str(Path(__file__).resolve().parents[2] / "doc" / "examples" / name))
+        Template.load(str(USER_DATA / name))
 
 
 def test_links_of_the_page_lead_somewhere() -> None:

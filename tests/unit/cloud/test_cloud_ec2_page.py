@@ -92,7 +92,7 @@ def test_no_other_action_of_ec2_is_in_the_policy() -> None:
 
 # ---- user data -------------------------------------------------------------------------------------------------------
 
-TEMPLATE = DOC / "examples" / "user-data.sh"
+TEMPLATE = DOC.parent / "arvnodeman" / "init" / "user-data.sh"
 STUBS = ("curl", "mkfs.ext4", "mount", "hostnamectl", "systemctl", "scontrol", "nproc", "df", "poweroff", "sleep")
 
 
