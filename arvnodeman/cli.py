@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 
 PROGRAM = "arvados-node-manager"
 OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "budget", "decisions")
-OTHER_COMMANDS = ("init", "wake", "report", "simulate", "check-config", "cloud-test", "doctor", "demo", "sandbox")
-COMMANDS = (*OPERATORS_COMMANDS, *OTHER_COMMANDS)
+MODULES = dict.fromkeys(OPERATORS_COMMANDS, "arvnodeman.commands.operate") | {
+    "init": "arvnodeman.commands.init",
+    "wake": "arvnodeman.commands.wake",
+    "report": "arvnodeman.commands.report",
+    "simulate": "arvnodeman.commands.simulate",
+    "check-config": "arvnodeman.commands.check_config",
+    "cloud-test": "arvnodeman.commands.cloud_test",
+    "doctor": "arvnodeman.commands.doctor",
+    "demo": "arvnodeman.sandbox.demo",
+    "sandbox": "arvnodeman.sandbox.site",
+}
+COMMANDS = tuple(MODULES)
 
 
 class _Version(argparse.Action):
@@ -55,49 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "_ARGCOMPLETE" in os.environ:
         _complete()
     try:
-        match given:
-            case ["check-config", *rest]:
-                from arvnodeman.commands.check_config import main as check_config
-
-                return check_config(rest)
-            case ["cloud-test", *rest]:
-                from arvnodeman.commands.cloud_test import main as cloud_test
-
-                return cloud_test(rest)
-            case ["doctor", *rest]:
-                from arvnodeman.commands.doctor import main as doctor
-
-                return doctor(rest)
-            case ["init", *rest]:
-                from arvnodeman.commands.init import main as init
-
-                return init(rest)
-            case ["report", *rest]:
-                from arvnodeman.commands.report import main as report
-
-                return report(rest)
-            case ["simulate", *rest]:
-                from arvnodeman.commands.simulate import main as simulate
-
-                return simulate(rest)
-            case ["wake", *rest]:
-                from arvnodeman.commands.wake import main as wake
-
-                return wake(rest)
-            case ["demo", *rest]:
-                from arvnodeman.sandbox.demo import main as demo
-
-                return demo(rest)
-            case ["sandbox", *rest]:
-                from arvnodeman.sandbox.site import main as sandbox
-
-                return sandbox(rest)
-            case [command, *_] if command in OPERATORS_COMMANDS:
-                from arvnodeman.commands.operate import main as operate
-
-                return operate(given)
-            case _:
-                return _run(given)
+        if given and given[0] in MODULES:
+            rest = given if given[0] in OPERATORS_COMMANDS else given[1:]
+            code: int = importlib.import_module(MODULES[given[0]]).main(rest)
+            return code
+        return _run(given)
     except BrokenPipeError:
         return 1
 
