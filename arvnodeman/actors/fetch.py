@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
 from arvnodeman.fleet.values.budgets import NOTHING_SPENT, Spending
+from arvnodeman.fleet.values.later_jobs import LaterJob
 from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord
 from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
@@ -155,12 +156,13 @@ class QueueFetch:
         refused: Mapping[JobShape, Sequence[Job]] = {}
         returned: Sequence[PlacedJob] = ()
         run_times: Mapping[JobShape, float] = {}
+        later: Sequence[LaterJob] = ()
         outlook = NOTHING_AHEAD
         if self._scheduler is not None:
             queue = self._scheduler.queue()
             jobs = queue.jobs
             others, refused, outlook = queue.others, queue.refused, queue.outlook
-            returned, run_times = queue.returned, queue.run_times
+            returned, run_times, later = queue.returned, queue.run_times, queue.later
         if self._make_jobs is not None:
             if self._jobs is None:
                 self._jobs = self._make_jobs()
@@ -173,4 +175,4 @@ class QueueFetch:
             containers = self._containers.fetch(self._names) if self._containers is not None else {}
             self._waits.update(self._queue, started, others, containers)
         spending = self._spending(self._now()) if self._spending is not None else NOTHING_SPENT
-        return QueueListed(self._queue, started, refused, outlook, returned, run_times, spending)
+        return QueueListed(self._queue, started, refused, outlook, returned, run_times, later, spending)

@@ -59,6 +59,7 @@ def make_makers(settings: Settings) -> Makers:
             job_name_pattern=daemon.job_name_pattern,
             numbered=not arvados,
             list_stands=settings.poll_time_of(Poll.QUEUE) / 2,
+            ahead=settings.daemon.ahead,
             share=settings.shares,
         )
 

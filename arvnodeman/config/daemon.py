@@ -101,6 +101,21 @@ class DaemonSettings:
         "would have room on another of its size. No job is sent away. For the slurm dispatcher, and shared nodes.",
         at_once=True,
     )
+    ahead: bool = option(
+        YES_NO,
+        "no",
+        "Boot nodes for jobs in Slurm before they may start, so that they are up then: jobs with a begin time, jobs "
+        "that depend on the end of another, jobs in a reservation. For the slurm dispatcher; not where node_records is "
+        "slurm-cloud. See doc/money.md.",
+    )
+    ahead_max_idle: float = option(
+        NUMBER,
+        "10",
+        "A node that was booted ahead waits for its job no longer than this. None is booted that is expected to.",
+        "minutes",
+        above=0,
+        at_once=True,
+    )
     poll_time: float = option(NUMBER, "60", "The time between two polls of one list.", S, above=0, at_once=True)
     cloudlist_poll_time: float = option(
         NUMBER, "0", "The same for the cloud's nodes. 0: poll_time.", S, low=0, at_once=True

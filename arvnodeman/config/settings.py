@@ -267,6 +267,7 @@ class Settings:
             max_price_factor=daemon.max_price_factor,
             max_jobs_per_node=daemon.max_jobs_per_node,
             spares=self.spares,
+            ahead_max_idle=daemon.ahead_max_idle,
             drain_to_consolidate=daemon.drain_to_consolidate,
             max_poll_time=daemon.max_poll_time,
             poll_stale_after=daemon.poll_stale_after,

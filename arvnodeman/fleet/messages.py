@@ -15,6 +15,7 @@ from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.values.budgets import NOTHING_SPENT, BudgetRaise, Spending
 from arvnodeman.fleet.values.decisions import Decided as Decided
 from arvnodeman.fleet.values.job_comments import JobsCommented
+from arvnodeman.fleet.values.later_jobs import LaterJob
 from arvnodeman.fleet.values.meant_for import MeantFor
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -81,6 +82,7 @@ class QueueListed:
     outlook: Outlook = NOTHING_AHEAD
     returned: Sequence[PlacedJob] = ()  # that were given back, and are not released yet
     run_times: Mapping[JobShape, float] = field(default_factory=dict)  # seconds that jobs of a group are likely to run
+    later: Sequence[LaterJob] = ()  # that cannot start yet, and of which it is known when they may
     spending: Spending = NOTHING_SPENT  # of budgets
 
 
@@ -160,8 +162,8 @@ class ListSizes(Step):
 
 @dataclass(frozen=True, slots=True)
 class PrepareRecord(Step):
-    """Take a node record with a slot and a hostname and write the intent into it: the stale record `reuse`, cleaned in
-    the same request, or a new one. `is_name`: the records are names in Slurm. Result: RecordPrepared."""
+    """Take a node record with a slot and a hostname and write the intent into it: the stale record `reuse`, cleaned, or
+    a new one. `is_name`: the records are names in Slurm. Result: RecordPrepared."""
 
     intent: BootIntent
     reuse: str | None = None
@@ -170,8 +172,7 @@ class PrepareRecord(Step):
 
 @dataclass(frozen=True, slots=True)
 class DescribeNode(Step):
-    """Give a node in Slurm the feature `instancetype=SIZE` and what that size `gives`, in place of other sizes'
-    features (`without`), and the weight. Result: None."""
+    """Give a node in Slurm a size's feature and what it `gives`, in place of others' (`without`), and its weight."""
 
     hostname: str
     size: str
@@ -284,8 +285,7 @@ class SetNodeDown(Step):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRecord(Step):
-    """Clean a node record: hostname, slot, address, pings, instance id and properties. `action` is written as its last
-    action ("Shut down by Node Manager"). `is_name`: it is a name in Slurm. Result: None."""
+    """Clean a node record. `action` is written as its last action; `is_name`: it is a name in Slurm. Result: None."""
 
     uuid: str
     action: str

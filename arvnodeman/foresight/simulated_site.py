@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from arvnodeman.fleet.messages import (
     CancelJob,
@@ -36,6 +37,7 @@ from arvnodeman.fleet.messages import (
     SyncFqdn,
 )
 from arvnodeman.fleet.operations.name_steps import OfferFeatures
+from arvnodeman.fleet.values.later_jobs import LaterJob
 from arvnodeman.fleet.values.model import JobShape, ProviderSize
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.sim_cloud import SimNode
@@ -73,6 +75,7 @@ class SimulatedSite(SimSite):
         self._offers = sizes if offers is None else offers
         self._names = SimNames(agenda, self.slurms, address) if names else None
         self.keeper: SimKeeper = self._names or SimRecords(agenda, self.clouds, self.tally, slots, self._halt)
+        self.later: Callable[[], Sequence[LaterJob]] = tuple  # jobs that cannot start yet, as the scheduler tells
         self._observed: dict[str, float] = {}  # when Slurm was last asked about a node, by hostname
 
     # ---- the World ---------------------------------------------------------------------------------------------------
@@ -90,7 +93,11 @@ class SimulatedSite(SimSite):
                 return RecordsListed(self.keeper.listed(), self.slurms.listed(), now, clock_offset=offset)
             case Poll.QUEUE:
                 jobs, refused = self.slurms.listed_jobs()
-                return QueueListed(jobs, now, refused, run_times=self.slurms.run_times())
+                later = self._as_daemon_sees(self.later())
+                return QueueListed(jobs, now, refused, run_times=self.slurms.run_times(), later=later)
+
+    def _as_daemon_sees(self, later: Sequence[LaterJob]) -> Sequence[LaterJob]:
+        return [replace(job, at=job.at + self.skew) for job in later] if self.skew else later
 
     def _do(self, step: Step) -> StepResult:
         match step:

@@ -69,10 +69,11 @@ def _ready(report: Report) -> Iterator[str]:
     total = report.total
     if total.spare_hours:
         yield f"Spares: {total.spare_hours:,.1f} node hours stood ready, ${total.spare_cost:,.2f} (not counted as idle)"
-    if total.ahead_hours:
+    booted, used, in_vain = (report.events.get(name, 0) for name in ("ahead_boots", "ahead_used", "ahead_in_vain"))
+    if total.ahead_hours or booted or used or in_vain:
         yield (
-            f"Ahead: {total.ahead_hours:,.1f} node hours waited for jobs that could not start yet, "
-            f"${total.ahead_cost:,.2f} (not counted as idle)"
+            f"Ahead: {booted:,} nodes booted before their jobs could start; {used:,} were used, {in_vain:,} were not; "
+            f"{total.ahead_hours:,.1f} node hours waited, ${total.ahead_cost:,.2f} (not counted as idle)"
         )
 
 

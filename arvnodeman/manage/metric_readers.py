@@ -149,6 +149,13 @@ def spares(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
         yield (each.name, "coming"), each.coming
 
 
+def ahead(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """By what became of them."""
+    counters = reading.now.view.counters
+    for outcome, name in (("booted", "ahead_boots"), ("used", "ahead_used"), ("in_vain", "ahead_in_vain")):
+        yield (outcome,), counters.get(name, 0)
+
+
 def jobs(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
     """By standing."""
     groups = reading.now.view.waiting.values()

@@ -145,6 +145,13 @@ METRICS: tuple[Metric, ...] = (
         read.spares,
         ("spare", "standing"),
     ),
+    Metric(
+        "ahead_nodes",
+        C,
+        "Nodes for jobs that could not start yet, by what became of them: booted (so many were), used, in_vain.",
+        read.ahead,
+        ("outcome",),
+    ),
     Metric("wanted_nodes", G, "Nodes that waiting jobs wish for, by size.", read.wanted, ("size",)),
     Metric(
         "jobs",

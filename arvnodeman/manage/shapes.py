@@ -234,6 +234,8 @@ def other_job(name: str, reason: str, now: Moment) -> OtherJobShown:
     told = f"Slurm's reason is {reason}: more nodes would not help"
     if (given := now.view.placed.get(name)) is not None:
         told = f"Slurm's reason is {reason}; {given.words(now.t)}"
+    if (ahead := now.view.ahead.get(name)) is not None:
+        told = f"Slurm's reason is {reason}; {ahead.words(now.t)}"
     for meant in groups_meant(name, now):
         if isinstance(cause := now.view.vain[meant].cause, InVain):
             told += f"; of jobs like it, {cause.words(now.t)}"

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD, Outlook
 from arvnodeman.fleet.values.job_comments import JobComment, JobsCommented
+from arvnodeman.fleet.values.later_jobs import LaterJob
 from arvnodeman.fleet.values.model import ErrorKind, Job, JobShape, SchedulerFailure
 from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.fleet.values.queue import Queue
@@ -36,6 +37,7 @@ class WaitingJobs:
     """Those of the others of which the scheduler says so only while a node is up."""
     outlook: Outlook = NOTHING_AHEAD
     returned: Sequence[PlacedJob] = ()  # that were given back, and are not released yet
+    later: Sequence[LaterJob] = ()  # that cannot start yet, and of which it is known when they may
     run_times: Mapping[JobShape, float] = field(default_factory=dict)
     """How many seconds jobs like these are likely to run, where the scheduler can tell and jobs share nodes."""
 

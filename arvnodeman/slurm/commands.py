@@ -36,6 +36,7 @@ from arvnodeman.slurm.errors import (
 )
 from arvnodeman.slurm.fields import LONG_TAIL, SQUEUE_FORMAT, SQUEUE_LONG_FORMAT, TAIL, sharing_form, shows_all
 from arvnodeman.slurm.foresee import Foresight
+from arvnodeman.slurm.later_jobs import LaterJobs
 from arvnodeman.slurm.listing import JobsListing
 from arvnodeman.slurm.nodes import ALL, NO_FIELD, SlurmNodes, check_hostname
 from arvnodeman.slurm.on_nodes import RUNS_FORMAT, RUNS_STATES, read_runs
@@ -66,6 +67,7 @@ class Slurm(SlurmNodes):
     numbered: a job's id is its number in Slurm; else its name, which is the container's uuid.
     list_stands: seconds for which a list of the queue may stand while jobs come and none goes (listing.py).
     share: jobs may share nodes, where Slurm lets them; else each is taken to have its nodes to itself.
+    ahead: tell of jobs that cannot start yet, and when they may.
     """
 
     never_ours = frozenset({DUMMY_NODE})
@@ -78,6 +80,7 @@ class Slurm(SlurmNodes):
         numbered: bool = False,
         list_stands: float = 0.0,
         share: bool = False,
+        ahead: bool = False,
     ) -> None:
         super().__init__(timeout, share=share)
         self.job_name_pattern = job_name_pattern
@@ -93,6 +96,7 @@ class Slurm(SlurmNodes):
         self._ledger = Ledger(self._run)
         self._arrivals = Arrivals(self._run)
         self._run_times = RunTimes(self._run)
+        self._later_jobs = LaterJobs(self._run, job_name_pattern, self._run_times) if ahead else None
         self._listing = JobsListing(self._run, list_stands)
 
     # ---- asking ----------------------------------------------------------------------------------------------------
@@ -124,7 +128,11 @@ class Slurm(SlurmNodes):
         self._report("squeue", read.malformed, _queue_log, nothing=read.nothing)
         if len(read.malformed) > _JUNK and read.nothing:
             raise ControllerAway("squeue", f"no line of its output can be read, the first is {first_line(text)!r}")
-        return self._with_outlook(read)
+        waiting = self._with_outlook(read)
+        if self._later_jobs is not None:
+            self._run_times.learn()
+            waiting = replace(waiting, later=self._later_jobs.fetch(text, tail, rules, waiting.outlook))
+        return waiting
 
     def runs(self) -> Sequence[JobRun]:
         """The jobs that are on nodes, and those that have left them of late. A squeue from before 20.02 tells none."""

@@ -8,6 +8,7 @@ nodes: a long one keeps its node alive.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import time
 from collections import deque
@@ -66,6 +67,15 @@ class _Ended(Generic[Key]):
         """The longest of their medians; None where none is known."""
         return max((self._medians[key] for key in keys if key in self._medians), default=None)
 
+    def spread(self, keys: Iterable[Key]) -> tuple[float, float] | None:
+        """Of the first of these of which enough have ended: their median, and what nine of ten of them do not
+        exceed."""
+        found = next((seconds for key in keys if len(seconds := self._seconds.get(key, ())) >= FEW), None)
+        if found is None:
+            return None
+        ranked = sorted(found)
+        return float(median(ranked)), ranked[math.ceil(0.9 * len(ranked)) - 1]
+
 
 def _no_names(_: JobShape) -> Iterable[str]:
     return ()
@@ -90,14 +100,23 @@ class RunTimes:
     ) -> Mapping[JobShape, float]:
         """How many seconds jobs of these shapes are likely to run, where that is known. The object that it was, where
         all is the same. `names_of`: names of jobs of a shape, of which those that run longest count."""
-        now = time.monotonic()
-        if now >= self._again_at:
-            self._again_at = now + EVERY
-            self._learn()
+        self.learn()
         told = {shape: seconds for shape in shapes if (seconds := self._of(shape, names_of)) is not None}
         if told != self._told:
             self._told = told
         return self._told
+
+    def learn(self) -> None:
+        """See what has ended since, where it is time for that."""
+        now = time.monotonic()
+        if now >= self._again_at:
+            self._again_at = now + EVERY
+            self._learn()
+
+    def usual(self, user: str, partitions: Iterable[str], name: str) -> tuple[float, float] | None:
+        """How many seconds the jobs of a user with that name ran: half of them at most, and nine of ten; None: too few
+        have ended of late."""
+        return self._by_name.spread((user, partition, name[:_LONG]) for partition in partitions)
 
     def _of(self, shape: JobShape, names_of: Callable[[JobShape], Iterable[str]]) -> float | None:
         user, partitions = shape.owner.user, shape.partitions

@@ -12,6 +12,7 @@ from arvnodeman.fleet.plan.plan import unsatisfiable
 from arvnodeman.fleet.plan.vain import words_of
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.features import SIZE_FEATURE, NoFeatures, meets
+from arvnodeman.fleet.values.later_jobs import LaterJob
 from arvnodeman.fleet.values.model import NOBODY, JobShape, Policy
 from arvnodeman.fleet.values.places import ANYWHERE
 from arvnodeman.traces.job import JobEnding, TracedJob
@@ -22,6 +23,9 @@ FEATURES = "jobs that asked for features that no [Size] gives, and are played as
 NAMES = "jobs that asked for nodes by name, and are played on any: {}"
 NEVER_ELIGIBLE = "jobs that left before they could run (held, dependent), and are left out: {}"
 NOT_TOLD = "jobs that left the queue before they began, nobody knows when, and are left out: {}"
+AHEAD = "jobs that could not run when they were submitted, and of which it counts as known when they could: {}"
+TOLD = "it may start then, as the trace tells"
+DELAY = 60.0  # seconds from its submit until a job can run, from which on it is one that cannot start yet
 OPEN = "jobs that waited when the trace was written; nobody knows how long they run: they leave at its end: {}"
 
 
@@ -49,7 +53,8 @@ class _Known(NamedTuple):
 class Load:
     """What is to come. Jobs of one moment come in the order of the trace."""
 
-    def __init__(self, jobs: Sequence[TracedJob], table: SizeTable, policy: Policy) -> None:
+    def __init__(self, jobs: Sequence[TracedJob], table: SizeTable, policy: Policy, *, ahead: bool = False) -> None:
+        """`ahead`: it is told which jobs are to come."""
         self._jobs = jobs
         self._table, self._policy = table, policy
         self._known: dict[int, _Known] = {}  # by the shape's identity: the trace has one object for all that are alike
@@ -62,6 +67,12 @@ class Load:
         self.left_out = 0  # by their users, before they could run
         self.arrivals = self._sort()
         self._next = 0
+        self._delayed = self._sort_delayed() if ahead else []  # the last to be submitted first
+        self._waiting: dict[
+            int, float
+        ] = {}  # of those that are submitted and cannot run yet: places, and when they can
+        if self._delayed:
+            self._said[AHEAD] = len(self._delayed)
 
     def _sort(self) -> list[int]:
         """Places of the jobs that are submitted, in order."""
@@ -86,6 +97,24 @@ class Load:
                 found.append(place)
         found.sort(key=lambda place: self._arrival(self._jobs[place]))
         return found
+
+    def _sort_delayed(self) -> list[int]:
+        """Places of the jobs that are submitted before they can run."""
+        late = [
+            place for place in self.arrivals if self._arrival(self._jobs[place]) - self._jobs[place].submit >= DELAY
+        ]
+        return sorted(late, key=lambda place: -self._jobs[place].submit)
+
+    def later(self, now: float) -> list[LaterJob]:
+        """Jobs that are submitted and cannot run yet."""
+        while self._delayed and self._jobs[self._delayed[-1]].submit <= now:
+            place = self._delayed.pop()
+            self._waiting[place] = self._arrival(self._jobs[place])
+        self._waiting = {place: at for place, at in self._waiting.items() if at > now}
+        return [
+            LaterJob(self._jobs[place].id, self._know(self._jobs[place].shape).shape, at, why=TOLD)
+            for place, at in self._waiting.items()
+        ]
 
     def _arrival(self, job: TracedJob) -> float:
         """When it could run. The parts of one job come together."""

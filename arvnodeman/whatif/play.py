@@ -61,7 +61,7 @@ class Playing:
         settings = scenario.settings
         policy = settings.policy()
         table = SizeTable(policy.sections, scenario.sizes, policy.node_mem_scaling)
-        self._load = Load(scenario.jobs, table, policy)
+        self._load = Load(scenario.jobs, table, policy, ahead=settings.daemon.ahead)
         self._books = Books(table.cheapest_first)
         self._lowest = LowestCosts(table.cheapest_first)
         self._waits: list[float | None] = [None] * len(scenario.jobs)
@@ -82,6 +82,8 @@ class Playing:
             make=partial(self._make_site, table),
         )
         self._life.watch = self._saw
+        if isinstance(self._life.site, PlayedSite) and settings.daemon.ahead:
+            self._life.site.later = lambda: self._load.later(self._life.now)
         self._come()
 
     def _start(self) -> float:

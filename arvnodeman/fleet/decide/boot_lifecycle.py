@@ -181,6 +181,7 @@ def _new_row(state: State, boot: Boot) -> Node:
 def link(state: State, boot: Boot, node: Node) -> None:
     """This node is what the boot made, whether its create request has answered or not."""
     boot.row = node
+    state.ahead.made(boot.id, node.id)
     state.went_on(boot)
     state.touch(node)
     node.booted, node.wanted_for, node.meant_for = True, boot.wanted_for, boot.meant_for

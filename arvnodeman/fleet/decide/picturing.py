@@ -111,6 +111,7 @@ def picture_of(
         asking=asking,
         ends=_ends(state) if ends else None,
         in_force=in_force,
+        ahead=state.ahead.wishes(state),
         run_times=state.run_times,
         shut_rooms=state.rooms.reasons(state.t),
         funds=funds_of(state),

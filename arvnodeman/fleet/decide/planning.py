@@ -30,6 +30,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)
     state.foresee(event.outlook)
     state.run_times = event.run_times
+    state.ahead.told(event.later)
     heed_spending(state, event.spending)
     heed(state, event.refused)
     if state.context.gate.lets_boots:
@@ -64,6 +65,8 @@ def _begin_boots(state: State, plan: Plan) -> None:
     standing, meant = plan.tally.nodes, JobsOfBoots(state, plan)
     for new in plan.boots:
         boot = begin_boot(state, new.size, new.place, shape=new.shape, jobs=meant.of(new))
+        if new.ahead:
+            state.ahead.booted(state, new.ahead, boot.id)
         standing += 1
         if standing > state.quota.value:
             boot.probes, state.quota.other_size_may_try = True, False
@@ -79,6 +82,7 @@ def stop_by_plan(state: State) -> None:
         if boot is not None and boot.stop("nobody needs the node any more"):
             after_boot(state, boot)
     carry_out(state, plan)
+    state.ahead.note(state, plan)
 
 
 def take_back(state: State, plan: Plan) -> None:

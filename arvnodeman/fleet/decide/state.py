@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from arvnodeman.fleet.decide.ahead import Ahead
 from arvnodeman.fleet.decide.funds import Purse
 from arvnodeman.fleet.decide.names import NameTraits
 from arvnodeman.fleet.decide.placed import Placements
@@ -75,7 +76,7 @@ class State:
         self.news = 0  # how often something has come that a plan must know
         self.stock = Stock()
         self.under_way = Ongoing()
-        self.spare_hours = SpareHours()
+        self.spare_hours, self.ahead = SpareHours(), Ahead()
         self.quota = Quota(policy.max_nodes, policy.quota_retry_after)
         self.slots = Quota(policy.max_nodes, policy.quota_retry_after)
         self.health: dict[str, SizeHealth] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,6 +13,8 @@ from typing import NamedTuple
 from arvnodeman.fleet.nodes.node import Node
 from arvnodeman.fleet.values.model import NodeState
 
+KEPT = 100  # boots of a size that are remembered
+FEW = 3  # that say nothing yet
 BOUNDS = (10.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)  # seconds
 
 
@@ -63,6 +67,7 @@ class Milestones:
         self._tallies = {span: Tally() for span in Span}
         self._young: dict[str, _Youth] = {}  # node id -> its youth
         self._going: dict[str, float] = {}  # node id -> when its shutdown was decided
+        self._boots: dict[str, deque[float]] = {}  # by size: seconds from create to up, the newest
 
     def created(self, node: Node, t: float) -> None:
         """The cloud has made a node for us."""
@@ -81,10 +86,22 @@ class Milestones:
                 if span not in youth.reached:
                     youth.reached.add(span)
                     self._tallies[span].add(t - youth.created)
+                    if span is Span.UP and node.size is not None:
+                        self._boots.setdefault(node.size.id, deque(maxlen=KEPT)).append(t - youth.created)
             if Span.WORK in youth.reached or nodes.get(identity) is not node:
                 del self._young[identity]
         for identity in [identity for identity in self._going if identity not in nodes]:
             self._tallies[Span.GONE].add(t - self._going.pop(identity))
+
+    def boot_times(self, size: str) -> tuple[float, float] | None:
+        """Seconds from create to up, of nodes of a size, else of all: of half of them, and of nine of ten at most.
+        None: too few have come up."""
+        found = sorted(self._boots.get(size, ()))
+        if len(found) < FEW:
+            found = sorted(seconds for boots in self._boots.values() for seconds in boots)
+        if len(found) < FEW:
+            return None
+        return found[len(found) // 2], found[math.ceil(0.9 * len(found)) - 1]
 
     def spreads(self) -> dict[Span, Spread]:
         """All times so far."""

@@ -6,10 +6,11 @@ Supply comes before demand: only what is left after matching (see wishlist.py) i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from arvnodeman.fleet.plan.picture import IDLE, Picture, size_of, zone_of
+from arvnodeman.fleet.plan.ahead import AheadShare, AheadTaker
+from arvnodeman.fleet.plan.picture import IDLE, AheadWish, Picture, size_of, zone_of
 from arvnodeman.fleet.plan.purses import Purses
 from arvnodeman.fleet.plan.spares import SpareShare, SpareWish, coming_for_nobody, left_of, wishes_of
 from arvnodeman.fleet.plan.wishlist import Group, Supply, following, in_turn, next_supply
@@ -34,6 +35,7 @@ class NewNode:
     shape: JobShape | None = None
     jobs: tuple[tuple[JobShape, int], ...] = ()
     spare: str = ""
+    ahead: str = ""  # the job that it is booted for before that may start
 
 
 class Booting:
@@ -48,6 +50,8 @@ class Booting:
         self.room_wanted = 0  # nodes that jobs stopped by a limit wait for
         self.wishes: Sequence[SpareWish] = wishes_of(picture)
         self.spares: list[SpareShare] = []
+        self.ahead: list[AheadShare] = []
+        self.ahead_idle: Mapping[str, Sequence[Reason]] = {}  # by pool: why idle nodes stay for such jobs
         self._picture = picture
         self._supply = supply
         self._groups = groups
@@ -79,9 +83,14 @@ class Booting:
             self._stop_behind()
         else:
             self._count_room()
+        self._serve_ahead()
         self._stand_ready()
-        if self.stopped is None and not self.room_wanted:
+        if not self._jobs_first:
             self._fill_minimum()
+
+    @property
+    def _jobs_first(self) -> bool:
+        return self.stopped is not None or bool(self.room_wanted)
 
     def _serve(self, group: Group) -> bool:
         """Boot for one job. True when its group has to wait."""
@@ -250,21 +259,53 @@ class Booting:
         size = self._picture.table.by_id.get(wish.size)
         if lacking <= 0:
             return 0, None
-        if self.stopped is not None or self.room_wanted:
+        if self._jobs_first:
             return 0, JobsFirst()
         if size is None:
             return 0, reasons.Plain(text=f"size {wish.size} cannot be booted now: the provider lacks it")
         for begun in range(lacking):
-            _, room, cause = self.choose((size,))
-            if room <= 0:
-                return begun, cause
-            back = min(1, self._can_be_taken_back(size, ANYWHERE))
-            cause = self._forbid(size, 1 - back, lacking - begun) or self._purses.stops(None)
+            cause = self._boot_ready((size,), None, NewNode(size, spare=wish.spare), lacking - begun)
             if cause is not None:
                 return begun, cause
-            self._take(NewNode(size, spare=wish.spare), 1, back)
-            self._purses.take(None, self._now(size), 1)
         return lacking, None
+
+    def _boot_ready(
+        self, choices: Sequence[NodeSize], payer: JobShape | None, new: NewNode, lacking: int
+    ) -> Reason | None:
+        """One node that no waiting job wants: `new`, of the first size that may be. Why none, else."""
+        size, room, cause = self.choose(choices, new.place)
+        if size is None or room <= 0:
+            return cause or JobsFirst()
+        back = min(1, self._can_be_taken_back(size, new.place))
+        cause = self._forbid(size, 1 - back, lacking) or self._purses.stops(payer)
+        if cause is None and self._lacks_names(size, new.place, 1 - back):
+            cause = self._picture.outlook.in_the_way(new.place, self._picture.t, self._picture.now)
+        if cause is None:
+            self._take(replace(new, size=size), 1, back)
+            self._purses.take(payer, self._now(size), 1)
+        return cause
+
+    def _serve_ahead(self) -> None:
+        """After all jobs that wait: those that may start soon."""
+        if self._jobs_first:
+            self.ahead = [AheadShare(wish, cause=JobsFirst()) for wish in self._picture.ahead]
+            return
+        taker = AheadTaker(self._supply)
+        for wish in self._picture.ahead:
+            choices = self._picture.table.choices(wish.shape)
+            idle, coming = taker.take(wish, choices)
+            begun, cause = self._boot_ahead(wish, choices, wish.nodes - idle - coming)
+            self.ahead.append(AheadShare(wish, idle, coming, begun, cause))
+        self.ahead_idle = taker.idle
+
+    def _boot_ahead(self, wish: AheadWish, choices: Sequence[NodeSize], lacking: int) -> tuple[int, Reason | None]:
+        if not choices:
+            return 0, None
+        new = NewNode(choices[0], wish.shape.place, ahead=wish.job)
+        for begun in range(lacking):
+            if (cause := self._boot_ready(choices, wish.shape, new, lacking - begun)) is not None:
+                return begun, cause
+        return max(0, lacking), None
 
     def _fill_minimum(self) -> None:
         """Fewer nodes than min_nodes are filled up with the cheapest size that does not rest."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 
+from arvnodeman.fleet.plan.booting import Booting
 from arvnodeman.fleet.plan.closing import run_dry
 from arvnodeman.fleet.plan.picture import IDLE, Ends, Going, IdleBin, Keep, Kept, Picture, Stop, size_of
-from arvnodeman.fleet.plan.spares import SpareWish, Unmatched, stays
+from arvnodeman.fleet.plan.spares import Unmatched, stays
 from arvnodeman.fleet.plan.wishlist import Supply
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leaving import ShutdownKind
@@ -16,13 +17,13 @@ from arvnodeman.fleet.values.reasons import Reason
 class NodeEnding:
     """Goes through what may go."""
 
-    def __init__(self, picture: Picture, ends: Ends, supply: Supply, wishes: Sequence[SpareWish] = ()) -> None:
+    def __init__(self, picture: Picture, ends: Ends, supply: Supply, booting: Booting) -> None:
         self.verdicts: list[Keep | Stop] = []
         self.wanted: list[tuple[Sequence[IdleBin], Reason]] = []  # idle nodes that jobs have, and why they stay
         self._picture = picture
         self._ends = ends
         self._supply = supply
-        self._wishes = wishes
+        self._booting = booting
         self._up = 0
         self._room = 0
         self._candidates: list[tuple[float, float, Unmatched]] = []  # less the price, since
@@ -81,7 +82,8 @@ class NodeEnding:
         for pool in sorted(self._ends.idle):
             nodes = self._ends.idle[pool]
             unmatched = min(self._supply.left(pool, IDLE), len(nodes))
-            if not unmatched:
+            ahead = self._booting.ahead_idle.get(pool, ())
+            if not unmatched and not ahead:
                 self.wanted.append((nodes, reasons.wanted(size_of(pool))))
                 continue
             turns = sorted(nodes, key=lambda node: (node.held, t if node.since is None else node.since, node.turn))
@@ -89,15 +91,17 @@ class NodeEnding:
                 since = t if node.since is None else node.since
                 candidate = Unmatched(node.id, node.size, self._ends.chances[node.id].reason)
                 self._candidates.append((-node.price, since, candidate))
-            if unmatched < len(turns):
-                self.wanted.append((turns[unmatched:], reasons.wanted(size_of(pool))))
+            matched = turns[unmatched:]
+            self.verdicts += [Keep(node.id, reason) for node, reason in zip(matched, ahead, strict=False)]
+            if len(ahead) < len(matched):
+                self.wanted.append((matched[len(ahead) :], reasons.wanted(size_of(pool))))
 
     def _stop_unwanted(self) -> None:
         """The dearest first, then the longest idle; spares and min_nodes are kept, but for what is in the way at a
         limit: spares last."""
         least = self._picture.policy.min_nodes
         turns = [candidate for _, _, candidate in sorted(self._candidates, key=lambda row: row[:2])]
-        spares = stays(turns, self._wishes)
+        spares = stays(turns, self._booting.wishes)
         for identity, _, reason in sorted(turns, key=lambda candidate: candidate.id in spares):
             spare, makes_room = spares.get(identity), self._room > 0 and self._makes_room(identity, reason)
             if spare is not None and not makes_room:

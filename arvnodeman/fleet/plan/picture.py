@@ -146,6 +146,16 @@ class Going(NamedTuple):
 Case = Keep | Stop | Kept | Going
 
 
+class AheadWish(NamedTuple):
+    """A job that cannot start yet, for which it is time to have nodes ready."""
+
+    job: str
+    shape: JobShape
+    nodes: int  # beside those that are free for it then anyway
+    at: float  # steady time at which it may start
+    why: str
+
+
 class PartlyUsed(NamedTuple):
     """A node at work of which something is left."""
 
@@ -203,5 +213,6 @@ class Picture:
     shut_rooms: Mapping[JobShape, Reason] = field(default_factory=dict)  # groups for which no room counts, and why
     placed_on: Mapping[str, int] = field(default_factory=dict)  # where the scheduler places jobs: nodes that come, and
     # that have a job already, by size
+    ahead: Sequence[AheadWish] = ()  # the next to start first
     run_times: Mapping[JobShape, float] = field(default_factory=dict)  # seconds that jobs of a group are likely to run
     funds: Funds = NO_FUNDS  # what budgets say

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from arvnodeman.fleet.plan import account_limits, licences, sharing
+from arvnodeman.fleet.plan.ahead import AheadShare
 from arvnodeman.fleet.plan.booting import Booting, NewNode
 from arvnodeman.fleet.plan.ends import NodeEnding
 from arvnodeman.fleet.plan.picture import BOOTING, IdleBin, Keep, Kept, NodeTally, Picture, Stop, size_of, zone_of
@@ -79,6 +80,7 @@ class Plan:
     stopped_size: NodeSize | None = None
     wanted: Mapping[str, int] = field(default_factory=dict)  # wished nodes by size
     spares: Sequence[SpareShare] = ()
+    ahead: Sequence[AheadShare] = ()  # for jobs that cannot start yet
 
 
 class Allotment:
@@ -134,6 +136,7 @@ class Allotment:
             and picture.run_times == was.run_times
             and picture.funds == was.funds
             and picture.placed_on == was.placed_on
+            and picture.ahead == was.ahead
             and wishes_of(picture) == self.booting.wishes
         )
 
@@ -152,7 +155,7 @@ def plan(picture: Picture, allotment: Allotment | None = None) -> Plan:
     booting, shares = for_jobs.booting, for_jobs.shares
     ending = None
     if picture.ends is not None:
-        ending = NodeEnding(picture, picture.ends, for_jobs.supply, booting.wishes)
+        ending = NodeEnding(picture, picture.ends, for_jobs.supply, booting)
         ending_boots = frozenset(for_jobs.end_boots)
         ended = sum(boot.at_once and boot.id in ending_boots for boot in picture.pending)
         kept = [case.price for case in picture.ends.cases if isinstance(case, Kept)]
@@ -177,6 +180,7 @@ def plan(picture: Picture, allotment: Allotment | None = None) -> Plan:
         stopped_size=booting.stopped_size,
         wanted=for_jobs.wanted,
         spares=booting.spares,
+        ahead=booting.ahead,
     )
 
 

@@ -341,6 +341,7 @@ class Policy:
     max_price_factor: float = 1.5
     max_jobs_per_node: int = 0  # of jobs that share; 0: no limit
     spares: tuple[Spare, ...] = ()
+    ahead_max_idle: float = 10.0  # minutes that a node may idle which booted before its job could start
     drain_to_consolidate: bool = False  # half-empty nodes run dry where the others hold what is on them
     max_poll_time: float = 300.0
     poll_stale_after: float = 600.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons import Reason, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,52 @@ class StaysAhead(Reason):
     def words(self, t: float) -> str:
         """it stays for job 17, which may start in 3 min: it begins at 14:00."""
         return f"it stays for job {self.job}, which may start{self._in(t)}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsToBoot(Reason):
+    """Why there is no node yet for a job that cannot start: it is early. `until`: when it begins to boot."""
+
+    why: str = ""
+    starts: float = 0.0  # steady time
+    boot: float = 0.0  # seconds that nine of ten boots take at most
+
+    def words(self, t: float) -> str:
+        """it begins at 14:00, in 20 min; a node for it boots in 15 min, as nine of ten are up within 5 min."""
+        starts, boot = span(self.starts - t), span(self.boot)
+        return f"{self.why}, in {starts}; a node for it boots{self._in(t)}, as nine of ten are up within {boot}"
+
+
+@dataclass(frozen=True, slots=True)
+class Readied(Reason):
+    """Nodes for a job that cannot start yet. `until`: when it may."""
+
+    why: str = ""
+    idle: int = 0
+    coming: int = 0
+
+    def words(self, t: float) -> str:
+        """its begin time comes in 3 min; 1 node stands ready for it, 0 are on their way."""
+        ready = f"{self.idle} node{' stands' if self.idle == 1 else 's stand'} ready for it"
+        return f"{self.why}{self._in(t)}; {ready}, {self.coming} on the way"
+
+
+@dataclass(frozen=True, slots=True)
+class NotWorth(Reason):
+    """Why no node is booted ahead for a job: it would idle for longer than that saves."""
+
+    job: str = ""
+    why: str = ""
+    idle: float = 0.0  # seconds that a node is expected to
+    saved: float = 0.0  # that the job would wait for one
+    most: float = 0.0  # ahead_max_idle
+
+    def words(self, t: float) -> str:
+        """job 17 ends then; a node booted ahead would idle for 30 min on the average, to save it a wait of 5 min."""
+        idles = f"a node booted ahead would idle for {span(self.idle)} on the average"
+        if self.idle > self.most:
+            return f"{self.why}; {idles}, and ahead_max_idle is {span(self.most)}"
+        return f"{self.why}; {idles}, to save it a wait of {span(self.saved)}"
 
 
 @dataclass(frozen=True, slots=True)

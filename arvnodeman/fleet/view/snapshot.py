@@ -26,6 +26,7 @@ from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape, NodeState
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_placing import Returned, StaysPlaced
+from arvnodeman.fleet.values.reasons_of_spares import Readied
 from arvnodeman.fleet.view.grounds import EndGrounds, Grounds, OddRow
 from arvnodeman.fleet.view.node_table import NodeTable
 from arvnodeman.fleet.view.spares import standings
@@ -129,6 +130,7 @@ def publish(state: State, before: View | None) -> View:
         missing_sizes=tuple(missing.id for missing in state.table.missing) if state.table is not None else (),
         budgets=funds_of(state).standings,
         spares=standings(state),
+        ahead=MappingProxyType(_ahead(state)),
         cloud_clock=state.cloud_clock,
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
         gate=state.context.gate,
@@ -218,6 +220,17 @@ def _operation(
         operation.trouble if waits else None,
         operation.due if waits else None,
     )
+
+
+def _ahead(state: State) -> dict[str, Reason]:
+    """Of each job that cannot start yet how it stands with nodes for it."""
+    found = dict(state.ahead.whys)
+    for share in state.plan.ahead if state.plan is not None else ():
+        there = share.idle + share.coming + share.begun
+        found[share.wish.job] = share.cause or Readied(
+            until=share.wish.at, why=share.wish.why, idle=share.idle, coming=there - share.idle
+        )
+    return found
 
 
 def _vain(state: State) -> dict[str, VainGroup]:

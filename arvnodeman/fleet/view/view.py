@@ -147,6 +147,7 @@ class View:
     missing_sizes: Sequence[str] = ()
     budgets: Sequence[BudgetStanding] = ()
     spares: Sequence[SpareStanding] = ()
+    ahead: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))  # jobs that cannot start yet
     cloud_clock: float | None = None  # the cloud's clock less ours, in seconds; None: it was never shown
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     gate: Gate = OPEN  # what may go out now

@@ -199,6 +199,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "explain_after": 40.0,
         "rung_patience": 41.0,
         "spot_tries": 4,
+        "ahead_max_idle": 12.0,
     }
     lines = "".join(f"{name} = {value}\n" for name, value in options.items())
     lines += "rung_order = cheapest\n"

@@ -1,0 +1,134 @@
+"""Which jobs that cannot start yet are to have nodes ready, and what became of these nodes.
+
+A node is booted so early that nine of ten of its size would be up when the job may start, if it is expected to idle no
+longer than the job would have waited without it, and no longer than `ahead_max_idle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from arvnodeman.fleet.nodes.node import BUSY
+from arvnodeman.fleet.plan.picture import AheadWish, Keep
+from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.later_jobs import LaterJob
+from arvnodeman.fleet.values.model import NodeSize
+from arvnodeman.fleet.values.reasons import Reason
+from arvnodeman.fleet.values.reasons_of_spares import NotWorth, StaysAhead, WaitsToBoot
+
+if TYPE_CHECKING:
+    from arvnodeman.fleet.decide.state import State
+    from arvnodeman.fleet.plan.plan import Plan
+
+UNKNOWN_BOOT = 300.0  # seconds from create to up, where too few nodes have come up to tell
+SAME = 5.0  # seconds by which a moment may be told otherwise at another poll
+
+
+class Ahead:
+    """What is known of such jobs, and remembered of nodes for them. Times are steady."""
+
+    def __init__(self) -> None:
+        self.jobs: Sequence[LaterJob] = ()
+        self.whys: dict[str, Reason] = {}  # of each job that has no nodes yet why that is so
+        self._at: dict[str, float] = {}  # when each may start
+        self._begun: set[str] = set()  # jobs for which it was time already
+        self._idle: dict[str, float] = {}  # since when the nodes of a job stand ready
+        self._given_up: set[str] = set()  # jobs whose nodes have idled for too long
+        self._boots: dict[int, str] = {}  # boots for such jobs, by number: for which
+        self._nodes: dict[str, str] = {}  # nodes that were booted so, or stay for one, by id: for which job
+
+    def told(self, jobs: Sequence[LaterJob]) -> None:
+        """A queue has come."""
+        self.jobs = sorted(jobs, key=lambda job: (job.at, job.id))
+        there = {job.id for job in jobs}
+        for known in (self._at, self._idle, self.whys):
+            for gone in known.keys() - there:
+                del known[gone]
+        self._begun &= there
+        self._given_up &= there
+
+    def wishes(self, state: State) -> list[AheadWish]:
+        """The jobs for which it is time, the next to start first."""
+        if not self.jobs or state.table is None:
+            return []
+        found: list[AheadWish] = []
+        for job in self.jobs:
+            wish = self._wish(state, job, state.table.choices(job.shape))
+            if wish is not None:
+                found.append(wish)
+                self._begun.add(job.id)
+        return found
+
+    def _wish(self, state: State, job: LaterJob, choices: Sequence[NodeSize]) -> AheadWish | None:
+        if job.id in self._given_up or not choices:
+            return None
+        at = state.t + job.at - state.clock.now
+        if abs(at - self._at.get(job.id, at)) > SAME or job.id not in self._at:
+            self._at[job.id] = at
+        at = self._at[job.id]
+        nodes = job.shape.nodes - _freed(state, job, choices)
+        if nodes <= 0:
+            self.whys[job.id] = reasons.Plain(text=f"{job.why}; the nodes that are free then are enough for it")
+            return None
+        usual, latest = state.milestones.boot_times(choices[0].id) or (UNKNOWN_BOOT, UNKNOWN_BOOT)
+        idle, most = latest - usual + job.late, 60 * state.policy.ahead_max_idle
+        if idle > min(usual, most):
+            self.whys[job.id] = NotWorth(job=job.id, why=job.why, idle=idle, saved=usual, most=most)
+            return None
+        if job.id not in self._begun and state.t < at - latest:
+            self.whys[job.id] = WaitsToBoot(until=at - latest, why=job.why, starts=at, boot=latest)
+            state.poll_again(at - latest)
+            return None
+        self.whys.pop(job.id, None)
+        return AheadWish(job.id, job.shape, nodes, at, job.why)
+
+    def note(self, state: State, plan: Plan) -> None:
+        """A node poll has been decided on: which nodes stay, for how long they have, and which were used."""
+        counters, rows = state.context.counters, state.roster.nodes
+        self._boots = {number: job for number, job in self._boots.items() if number in state.boots}
+        for identity in list(self._nodes):
+            node = rows.get(identity)
+            if node is not None and node.state is BUSY:
+                counters["ahead_used"] += 1
+            elif node is None or node.shutdown is not None or node.destroyed_at is not None:
+                counters["ahead_in_vain"] += 1
+            else:
+                continue
+            del self._nodes[identity]
+        for verdict in plan.verdicts:
+            if isinstance(verdict, Keep) and isinstance(verdict.reason, StaysAhead):
+                self._nodes[verdict.id] = verdict.reason.job
+        most = 60 * state.policy.ahead_max_idle
+        for share in plan.ahead:
+            job = share.wish.job
+            if not share.idle:
+                self._idle.pop(job, None)
+            elif state.t - self._idle.setdefault(job, state.t) >= most:
+                self._given_up.add(job)
+                text = "Nodes for job %s stand ready since %d seconds, and it has not started: they are kept no longer"
+                state.context.info(text, job, state.t - self._idle[job])
+                self.whys[job] = reasons.Plain(text=f"{share.wish.why}; a node was ready for ahead_max_idle in vain")
+            else:
+                state.poll_again(self._idle[job] + most)
+
+    def booted(self, state: State, job: str, boot: int) -> None:
+        """A boot has begun for such a job."""
+        state.context.counters["ahead_boots"] += 1
+        self._boots[boot] = job
+
+    def made(self, boot: int, node: str) -> None:
+        """A boot has its node."""
+        job = self._boots.pop(boot, None)
+        if job is not None:
+            self._nodes[node] = job
+
+
+def _freed(state: State, job: LaterJob, choices: Sequence[NodeSize]) -> int:
+    """Nodes of those sizes that the job which it waits for gives up when it may start."""
+    if not job.frees:
+        return 0
+    sizes = {size.id for size in choices}
+    names = set(job.frees)
+    rows = (node for node in state.roster.nodes.values() if node.size is not None and node.shutdown is None)
+    return sum(node.size.id in sizes and state.roster.hostname(node) in names for node in rows if node.size is not None)
