@@ -73,6 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(given)
     except BrokenPipeError:
         return 1
+    except SystemExit as ended:
+        if not ended.code and not {"-h", "--help"}.isdisjoint(given):
+            from arvnodeman.commands.examples import told
+
+            sys.stdout.write(told(PROGRAM, given[0] if given[0] in MODULES else None))
+        raise
 
 
 def _complete() -> None:

@@ -31,10 +31,6 @@ from arvnodeman.init.slurm_conf import POKE
 PROGRAM = "arvados-node-manager init"
 UNITS_FOLDER = "/etc/systemd/system/arvados-node-manager.service.d"
 SERVICE = "slurm"  # the account of the unit, and its group
-EXAMPLE = f"""example:
-  sudo {PROGRAM} --cloud ec2 --setup slurm-cloud --cluster physics --size m5.large --size m5.4xlarge --max-nodes 50 \\
-    --set '[Cloud Create] image_id = ami-0123456789abcdef0'
-"""
 Value = TypeVar("Value")
 
 
@@ -65,8 +61,6 @@ def _parser() -> argparse.ArgumentParser:
         description="Write a site's first files: the configuration, the part of slurm.conf for its nodes, user data, "
         "and a drop-in for the unit where it needs one. At a terminal it asks for what is not given. It never "
         "overwrites a file.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cloud", choices=CLOUDS)
     parser.add_argument("--setup", choices=[*map(str, SETUPS)], help="who keeps the node records: see doc/choosing.md")

@@ -28,7 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="Plays the jobs of a trace through the code that really decides, in virtual time: what they would "
         "have cost with a configuration, and how long they would have waited. Nothing is sent anywhere, and no "
-        "credentials are needed. doc/what-if.md has examples.",
+        "credentials are needed. doc/what-if.md has more.",
         epilog="Exit codes: 0 done; 1 it could not be played or drawn, or one of several could not; 2 a wrong command "
         "line, configuration or trace; 130 stopped by Ctrl-C, with what there was until then.",
     )

@@ -85,6 +85,22 @@ def test_the_program_takes_each_command_line_of_a_page(page: Path, monkeypatch: 
     assert refused(page, monkeypatch) == []
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_ends_with_examples_that_the_program_takes(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    _, head, examples = capsys.readouterr().out.rpartition("\nexample")
+    assert head
+    page = tmp_path / "page.md"
+    page.write_text("```\n$ " + "\n$ ".join(line.strip() for line in examples.splitlines()[1:]) + "\n```\n")
+    lines = command_lines(page)
+    assert lines
+    assert {words[0] for words in lines} == {command}
+    assert refused(page, monkeypatch) == []
+
+
 def test_there_are_command_lines_to_look_at() -> None:
     """Else the pages are read wrongly."""
     assert len(command_lines(HOME / "README.md")) >= 4
