@@ -23,6 +23,7 @@ from arvnodeman.manage.answers import (
 from arvnodeman.manage.answers_of_findings import FindingShown
 from arvnodeman.manage.answers_of_money import CostShown
 from arvnodeman.manage.answers_of_spares import SpareShown
+from arvnodeman.manage.answers_of_spot import SpotShown
 from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.supervision.clock import wall_time
 
@@ -291,9 +292,25 @@ def size(shown: SizeShown, limits: StatusShown) -> Iterator[str]:
         f"{limits.node_quota}, slots {limits.slot_quota}; "
         f"{cap if limits.max_total_price else 'no price limit'}"
     )
+    for pool in () if shown.spot is UNSET else shown.spot:
+        yield _spot(pool)
     if limits.cloud_requests_per_second:
         allowed = (f"{rate:.3g} to {kind}" for kind, rate in limits.cloud_requests_per_second.items())
         yield f"  requests to the cloud: at most {', '.join(allowed)} a second now"
+
+
+def _spot(pool: SpotShown) -> str:
+    """Whether the spot nodes of one zone paid."""
+    of = [f"{_dollars(saved)} by jobs of {length}" for length, saved in pool.saved_by_length.items()]
+    paid = "saved" if pool.saved >= 0 else "it did not pay"
+    return (
+        f"  spot{f' in {pool.zone}' if pool.zone else ''}, 30 days: {pool.nodes} nodes for {pool.hours:,.1f} h, "
+        f"{pool.taken} taken; {paid}: {_dollars(pool.saved)} against on demand" + (f" ({', '.join(of)})" if of else "")
+    )
+
+
+def _dollars(amount: float) -> str:
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
 
 
 def decision(shown: DecisionShown) -> str:

@@ -63,7 +63,7 @@ from arvnodeman.fleet.view.snapshot import groups_of, publish
 from arvnodeman.fleet.view.view import View, Waiting
 
 _ID = attrgetter("id")
-MOST_UNLISTED = 200  # errors in no table that are logged
+MOST_UNLISTED = 200  # errors in no table that are logged and counted by what they are called
 SIZES_AGAIN_AFTER = 600.0  # seconds, while a configured size is missing at the provider
 
 
@@ -78,7 +78,6 @@ class Fleet:
         self._cancelling = Cancelling()
         self._commenting = Commenting()
         self._offers: tuple[ProviderSize, ...] = ()
-        self._unlisted: set[str] = set()  # errors that are in no table, and were logged
         self._sizes_at: float | None = self._state.t  # when the sizes are asked for next
         self._view: View = publish(self._state, None)
         self._is_outdated = False  # the view
@@ -205,8 +204,11 @@ class Fleet:
             return
         context = self._state.context
         context.counters["unknown_cloud_errors"] += 1
-        if error.unlisted not in self._unlisted and len(self._unlisted) < MOST_UNLISTED:
-            self._unlisted.add(error.unlisted)
+        known = context.unknown_errors
+        if error.unlisted in known:
+            known[error.unlisted] += 1
+        elif len(known) < MOST_UNLISTED:
+            known[error.unlisted] = 1
             text = "The cloud's error %r is in no table of ours, and is taken for %s: %s"
             context.warning(text, error.unlisted, error.kind.value, error.text)
 

@@ -8,6 +8,7 @@ from arvnodeman.history.bills import Bills
 from arvnodeman.history.money import Costs, Money
 from arvnodeman.history.samples import STEP, Ring, Sample
 from arvnodeman.history.series import Series, series
+from arvnodeman.history.spot import SpotPaid
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Chronicle:
     missed: int = 0  # decisions that were made faster than they could be read
     dropped: int = 0  # rows that were never written
     bytes: int = 0  # of the file
+    spot: SpotPaid = field(default_factory=SpotPaid)  # as the file has it, some minutes ago
 
     def series(self, now: float, hours: float) -> Series:
         """The last hours as lines."""

@@ -16,6 +16,7 @@ from arvnodeman.history.lives import Life
 from arvnodeman.history.paying import PaidLife, paid_lives
 from arvnodeman.history.samples import KEPT, Sample
 from arvnodeman.history.schema import NotOurs, Row
+from arvnodeman.history.spot import SpotPaid, paid
 
 PATIENCE = 30.0  # seconds that a reader may hold the writer up
 CHUNK = 86_400.0  # seconds of history that are pruned in one transaction
@@ -115,6 +116,10 @@ class HistoryFile:
         except sqlite3.Error as error:
             self._take_back(error)
             raise
+
+    def spot(self, since: float, now: float) -> SpotPaid:
+        """Whether spot nodes paid. Raises sqlite3.Error."""
+        return paid(self._open_connection(), since, now)
 
     @property
     def size(self) -> int:

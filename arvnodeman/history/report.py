@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from arvnodeman.fleet.values.rungs import zone_of
+from arvnodeman.history import spot
 from arvnodeman.history.samples import SHOWN
 from arvnodeman.history.schema import READY
+from arvnodeman.history.spot import SpotJobs, SpotReport
 
 STILL_WRITTEN = 600.0  # seconds since the newest sample, up to which the daemon is taken to run
 USED = (*SHOWN, *READY)  # what time is counted by
@@ -38,32 +39,6 @@ class SizeReport:
 
 
 @dataclass(frozen=True, slots=True)
-class SpotReport:
-    """The spot nodes of one pool: a size in one zone. What is lost is the work under way when a node was taken, at the
-    price on demand, at most: its job begins again."""
-
-    size: str
-    zone: str  # '' where the cloud chose it
-    nodes: int = 0
-    hours: float = 0.0
-    taken: int = 0  # by the cloud, or gone otherwise without us
-    cost: float = 0.0
-    on_demand_cost: float = 0.0  # of the same hours
-    lost_hours: float = 0.0
-    lost_cost: float = 0.0
-
-    @property
-    def rate(self) -> float:
-        """So many taken in 100 hours of a node."""
-        return 100 * self.taken / self.hours if self.hours else 0.0
-
-    @property
-    def saved(self) -> float:
-        """In $; below 0 spot did not pay."""
-        return self.on_demand_cost - self.cost - self.lost_cost
-
-
-@dataclass(frozen=True, slots=True)
 class WaitReport:
     """Jobs that left the queue. What is here is to the length of a queue poll."""
 
@@ -88,6 +63,7 @@ class Report:
     causes: Sequence[tuple[str, int]] = ()  # the commonest words about boots that failed
     waits: WaitReport = field(default_factory=WaitReport)
     spot: Sequence[SpotReport] = ()  # by pool, of sizes with zones or purchases
+    spot_jobs: Sequence[SpotJobs] = ()  # by pool, and by how long they ran
 
     @property
     def total(self) -> SizeReport:
@@ -125,7 +101,8 @@ def make(connection: sqlite3.Connection, since: float, until: float, seen: float
         events={name: count for name, count in sorted(counts.items()) if not name.startswith("boot")},
         causes=_causes(connection, since, until),
         waits=_waits(connection, since, until),
-        spot=_spot(connection, since, until, seen),
+        spot=spot.pools(connection, since, until, seen),
+        spot_jobs=spot.jobs(connection, since, until, seen),
     )
 
 
@@ -210,19 +187,6 @@ def _causes(connection: sqlite3.Connection, since: float, until: float) -> list[
     query = """SELECT replace(words, subject, '...') AS said, count(*) FROM decision
         WHERE at > ? AND at <= ? AND kind = 'boot failed' GROUP BY said ORDER BY 2 DESC, 1 LIMIT 10"""
     return list(connection.execute(query, (since, until)))
-
-
-def _spot(connection: sqlite3.Connection, since: float, until: float, seen: float) -> list[SpotReport]:
-    rows = connection.execute(
-        """SELECT size, rung, count(DISTINCT id), sum(hours), sum(gone), sum(hours * price), sum(hours * on_demand),
-            sum(gone * lost) / 3600, sum(gone * lost * on_demand) / 3600 FROM (
-            SELECT size, rung, id, price, on_demand, lost, how = 'gone' AND ended > :since AND ended <= :until AS gone,
-            max(0, min(:until, coalesce(ended, :seen)) - max(:since, began)) / 3600 AS hours
-            FROM life WHERE rung LIKE '%/spot' AND began < :until AND (ended IS NULL OR ended > :since))
-            GROUP BY size, rung ORDER BY size, rung""",
-        {"since": since, "until": until, "seen": seen},
-    )
-    return [SpotReport(size, zone_of(rung), *figures) for size, rung, *figures in rows]
 
 
 def _waits(connection: sqlite3.Connection, since: float, until: float) -> WaitReport:

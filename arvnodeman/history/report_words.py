@@ -11,10 +11,12 @@ from dataclasses import asdict
 from arvnodeman.fleet.values.reasons import span
 from arvnodeman.history.columns import columns
 from arvnodeman.history.dates import shown
-from arvnodeman.history.report import Report, SizeReport, SpotReport
+from arvnodeman.history.report import Report, SizeReport
+from arvnodeman.history.spot import SpotJobs, SpotReport
 
 COLUMNS = ("size", "nodes", "hours", "busy", "idle", "starting", "other", "unseen", "cost", "of it idle")
 SPOT = ("spot", "zone", "nodes", "hours", "taken", "in 100 h", "cost", "on demand", "lost h", "lost", "saved")
+SPOT_JOBS = ("spot jobs", "zone", "that ran", "jobs", "hours", "cut", "cost", "on demand", "lost h", "lost", "saved")
 SHORT = 10.0  # hours of nodes, all together
 ENDS = {
     "destroyed": "destroyed by us",
@@ -48,6 +50,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     if report.spot:
         yield from columns([SPOT, *map(_spot_cells, report.spot)])
+        yield ""
+    if report.spot_jobs:
+        yield from columns([SPOT_JOBS, *map(_spot_jobs_cells, report.spot_jobs)])
         yield ""
     yield from _counted("Boots", report.boots, BOOTS)
     yield from _counted("Nodes ended", report.ends, ENDS)
@@ -107,7 +112,6 @@ def _cells(each: SizeReport, short: bool) -> tuple[str, ...]:
 
 
 def _spot_cells(each: SpotReport) -> tuple[str, ...]:
-    dollars = (each.cost, each.on_demand_cost)
     return (
         each.size or "(none)",
         each.zone or "(any)",
@@ -115,10 +119,27 @@ def _spot_cells(each: SpotReport) -> tuple[str, ...]:
         f"{each.hours:,.1f}",
         f"{each.taken:,}",
         f"{each.rate:.1f}",
-        *(f"${number:,.2f}" for number in dollars),
-        f"{each.lost_hours:,.1f}",
-        *(f"{'-' if number < 0 else ''}${abs(number):,.2f}" for number in (each.lost_cost, each.saved)),
+        *_paid(each),
     )
+
+
+def _spot_jobs_cells(each: SpotJobs) -> tuple[str, ...]:
+    return (
+        each.size or "(none)",
+        each.zone or "(any)",
+        each.length,
+        f"{each.jobs:,}",
+        f"{each.hours:,.1f}",
+        f"{each.cut:,}",
+        *_paid(each),
+    )
+
+
+def _paid(each: SpotReport | SpotJobs) -> Iterator[str]:
+    """The same columns of both: did it pay?"""
+    yield from (f"${number:,.2f}" for number in (each.cost, each.on_demand_cost))
+    yield f"{each.lost_hours:,.1f}"
+    yield from (f"{'-' if number < 0 else ''}${abs(number):,.2f}" for number in (each.lost_cost, each.saved))
 
 
 def _counted(title: str, counts: Mapping[str, int], words: Mapping[str, str]) -> Iterator[str]:
@@ -133,6 +154,7 @@ def as_json(report: Report) -> str:
     shape = asdict(report)
     shape["total"] = asdict(report.total)
     shape["spot"] = [{**asdict(each), "taken_in_100_hours": each.rate, "saved": each.saved} for each in report.spot]
+    shape["spot_jobs"] = [{**_figures_of(each), "saved": each.saved} for each in report.spot_jobs]
     shape["causes"] = [{"words": said, "count": count} for said, count in report.causes]
     shape["waits"] = {
         "jobs": report.waits.jobs,
@@ -141,6 +163,10 @@ def as_json(report: Report) -> str:
         "longest_seconds": report.waits.longest,
     }
     return json.dumps(_rounded(shape), indent=2) + "\n"
+
+
+def _figures_of(each: SpotJobs) -> dict[str, object]:
+    return {name: value for name, value in asdict(each).items() if name != "ids"}
 
 
 def _rounded(value: object) -> object:
@@ -176,6 +202,11 @@ def _figures(report: Report) -> Iterable[tuple[str, str, str, object]]:
         for name, value in figures.items():
             if name not in ("size", "zone"):
                 yield "spot", f"{pool.size} {pool.zone}".strip(), name, _rounded(value)
+    for some in report.spot_jobs:
+        which = " ".join(filter(None, (some.size, some.zone, some.length)))
+        for name, value in {**_figures_of(some), "saved": some.saved}.items():
+            if name not in ("size", "zone", "length"):
+                yield "spot_jobs", which, name, _rounded(value)
     yield from (("boots", name, "count", count) for name, count in report.boots.items())
     yield from (("ends", name, "count", count) for name, count in report.ends.items())
     yield from (("events", name, "count", count) for name, count in report.events.items())

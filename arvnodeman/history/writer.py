@@ -17,6 +17,8 @@ from arvnodeman.supervision.clock import Clock
 from arvnodeman.supervision.ending import is_fatal
 
 PRUNE_EVERY = 3600.0  # seconds
+WEIGH_EVERY = 600.0  # seconds
+SPOT_DAYS = 30.0  # of which it is told whether spot paid
 DAY = 86_400.0  # seconds
 
 logger = logging.getLogger("arvnodeman.history")
@@ -37,6 +39,7 @@ class Writer:
         self._chronicle = chronicle
         self._failing = False
         self._pruned: float | None = None  # monotonic
+        self._weighed: float | None = None  # likewise: whether spot paid
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="HistoryWriter", daemon=True)
@@ -120,6 +123,11 @@ class Writer:
             self._file.open()
             self._file.prune(self._clock.now() - self._days * DAY)
             self._pruned = now
+        if not self._stopping and (self._weighed is None or now - self._weighed >= WEIGH_EVERY):
+            self._file.open()
+            wall = self._clock.now()
+            self._chronicle.spot = self._file.spot(wall - SPOT_DAYS * DAY, wall)
+            self._weighed = now
 
 
 def _text(error: Exception) -> str:

@@ -19,6 +19,7 @@ from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.manage.answers_of_findings import FindingShown
 from arvnodeman.manage.answers_of_money import CostShown, PayerShown
 from arvnodeman.manage.answers_of_spares import SpareShown
+from arvnodeman.manage.answers_of_spot import SpotShown
 from arvnodeman.manage.json_kinds import Number, Seconds, Whole, one_of
 
 LONGEST_REASON = 180  # characters: what a tag of any cloud holds
@@ -245,6 +246,7 @@ class SizeShown(Struct, frozen=True, gc=False):
     rests: Annotated[str | None, Meta(description="why nothing of it is booted now")]
     rest_seconds: Seconds | None
     closed: Annotated[str, Meta(description="why Slurm may place no job on names of it")] | UnsetType = UNSET
+    spot: list[SpotShown] | UnsetType = UNSET
 
 
 class DecisionShown(Struct, frozen=True, gc=False):

@@ -39,6 +39,9 @@ class CountsShown(Struct, frozen=True, gc=False, kw_only=True):
     nodes_down: Whole
     nodes_shutdown: Whole
     cloud_errors: Annotated[Whole, Meta(description="of all three kinds; from the first one on")] | UnsetType = UNSET
+    unknown_cloud_error_codes: (
+        Annotated[dict[str, int], Meta(description="how often, in no table of ours; from the first one on")] | UnsetType
+    ) = UNSET
     restarts: Annotated[dict[str, int], Meta(description="ends of earlier runs by cause")]
     last_end: Annotated[str, Meta(description="how the last run ended")] | UnsetType = UNSET
     remarks: list[str] | UnsetType = UNSET

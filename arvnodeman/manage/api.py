@@ -143,11 +143,11 @@ class Api:
 
     def sizes(self, request: Request) -> SizesShown:
         """All sizes."""
-        return SizesShown(shapes.sizes(self._source.moment()))
+        return SizesShown(shapes.sizes(self._source.moment(), self._source.history.spot))
 
     def size(self, request: Request, name: str) -> SizeShown:
         """One size."""
-        for found in shapes.sizes(self._source.moment()):
+        for found in shapes.sizes(self._source.moment(), self._source.history.spot):
             if found.id == name:
                 return found
         raise NotFound

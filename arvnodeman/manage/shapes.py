@@ -20,6 +20,7 @@ from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.view.spares import SpareStanding
 from arvnodeman.fleet.view.view import NodeStatus, OperationStatus, Waiting
 from arvnodeman.history.money import starts
+from arvnodeman.history.spot import SpotPaid
 from arvnodeman.manage.answers import (
     BootTroubleShown,
     ContainerShown,
@@ -37,6 +38,7 @@ from arvnodeman.manage.answers import (
 from arvnodeman.manage.answers_of_findings import FindingShown
 from arvnodeman.manage.answers_of_money import CostShown, PayerShown
 from arvnodeman.manage.answers_of_spares import SpareShown
+from arvnodeman.manage.answers_of_spot import spots
 from arvnodeman.manage.source import Moment, Source
 from arvnodeman.money.dearest import dearest
 from arvnodeman.version import __version__
@@ -314,7 +316,7 @@ def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Rea
     return False, group.cause if group.cause is not None else "it is looked at with the next queue poll"
 
 
-def sizes(now: Moment) -> list[SizeShown]:
+def sizes(now: Moment, spot: SpotPaid | None = None) -> list[SizeShown]:
     """All sizes: those that the cloud has, the cheapest first, then those that it lacks."""
     counts: dict[str | None, Counter[str]] = {}
     for status in now.view.nodes.values():
@@ -322,11 +324,11 @@ def sizes(now: Moment) -> list[SizeShown]:
     pending = [boot.size for boot in now.view.operations if boot.kind == "boot" and boot.node is None]
     for name in (*pending, *now.view.phantoms):
         counts.setdefault(name, Counter())[NodeState.BOOTING.value] += 1
-    known = [_size(each, counts.get(each.id, Counter()), now) for each in now.view.sizes]
+    known = [_size(each, counts.get(each.id, Counter()), now, spot) for each in now.view.sizes]
     return known + [_missing_size(name, counts.get(name, Counter())) for name in now.view.missing_sizes]
 
 
-def _size(each: NodeSize, counts: Counter[str], now: Moment) -> SizeShown:
+def _size(each: NodeSize, counts: Counter[str], now: Moment, spot: SpotPaid | None) -> SizeShown:
     rest, trouble = now.view.backing_off.get(each.id), now.view.troubles.get(each.id)
     closed = now.view.closed.get(each.id)
     return SizeShown(
@@ -346,6 +348,7 @@ def _size(each: NodeSize, counts: Counter[str], now: Moment) -> SizeShown:
         rests=rest.words(now.t) if rest is not None else None,
         rest_seconds=seconds((rest.until or now.t) - now.t) if rest is not None else None,
         closed=closed.words(now.t) if closed is not None and rest is None else UNSET,
+        spot=spots(spot, each.id) if spot is not None else UNSET,
     )
 
 

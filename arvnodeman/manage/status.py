@@ -49,6 +49,7 @@ class StatusPage:
             nodes_down=states.get("down", 0),
             nodes_shutdown=states.get("shutdown", 0),
             cloud_errors=sum(counters.get(name, 0) for name in CLOUD_ERRORS) or UNSET,
+            unknown_cloud_error_codes=dict(view.unknown_errors) or UNSET,
             restarts=dict(source.restarts),
             last_end=last.words if last is not None else UNSET,
             remarks=list(vitals.remarks.values()) or UNSET,

@@ -35,6 +35,7 @@ class OperationContext:
     out: list[Command] = field(default_factory=list)
     least: int = DEBUG  # lines below this level are not made, for nobody reads them
     counters: Counter[str] = field(default_factory=Counter)
+    unknown_errors: Counter[str] = field(default_factory=Counter)  # of the cloud, in no table of ours, by their names
     last_id: int = 0
     last_offer_id: int = 0
     shutdowns: int = 0  # under way

@@ -101,6 +101,7 @@ def publish(state: State, before: View | None) -> View:
         nodes=nodes,
         operations=_operations(state, before),
         counters=MappingProxyType(dict(state.context.counters)),
+        unknown_errors=MappingProxyType(dict(state.context.unknown_errors)),
         coming=sum(boot.row is None for boot in state.boots.values()) + len(state.phantoms),
         price=plan.tally.price if plan is not None else 0.0,
         quota=min(state.quota.value, state.policy.max_nodes),

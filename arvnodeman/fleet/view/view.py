@@ -126,6 +126,7 @@ class View:
     nodes: NodeTable = field(default_factory=lambda: NodeTable({}))
     operations: Sequence[OperationStatus] = ()
     counters: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    unknown_errors: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # of the cloud, by code
     coming: int = 0  # nodes that are booting, and that no list shows yet
     price: float = 0.0  # $/hour of everything that exists or is booting
     quota: int = 0

@@ -21,6 +21,7 @@ from arvnodeman.config import load
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PolicyChanged
 from arvnodeman.fleet.plan.vain import group_name
 from arvnodeman.fleet.values.model import Directive, JobShape, OperatorDirective
+from arvnodeman.history.spot import SpotJobs, SpotPaid, SpotReport
 from arvnodeman.manage import shapes
 from arvnodeman.manage.app import Application, Route, json_response
 from arvnodeman.manage.places import DRY_RUN_FOLDER, SOCKET_NAME, STATE_DIR
@@ -144,7 +145,18 @@ def test_explain_each_kind_of_thing(served: Managed, run: Any) -> None:
     assert f"Job {waiting.id}: waits for 0 s, at place 3" in job
     assert "No node yet: 2 of large wanted, max_nodes of 3 reached with 3 node(s)." in job
     assert "it names the size large" in job
+    served.source.history.spot = SpotPaid(
+        0.0,
+        [SpotReport("large", "a", 12, 340.0, 3, 68.0, 136.0, 6.0, 2.4), SpotReport("other", "b")],
+        [
+            SpotJobs("large", "a", "up to 10 min", 9, 4.0, 0, 0.8, 1.6),
+            SpotJobs("large", "a", "1 to 6 h", lost_cost=2.0),
+        ],
+    )
     code, size, _ = run("explain", "large")
+    told = "  spot in a, 30 days: 12 nodes for 340.0 h, 3 taken; saved: $65.60 against on demand"
+    assert f"{told} ($0.80 by jobs of up to 10 min, -$2.00 by jobs of 1 to 6 h)\n" in size
+    assert "in b" not in size
     assert "nodes: 1 booting; jobs wish for 3" in size
     assert "limits: 3 nodes of max_nodes 3" in size
 

@@ -26,13 +26,14 @@ def test_it_is_counted_each_time_and_logged_once() -> None:
     said = "The cloud's error 'BrandNew' is in no table of ours, and is taken for refused: BrandNew: what is this"
     assert told(world) == [said]
     assert world.fleet.view.counters["unknown_cloud_errors"] == 4
+    assert world.fleet.view.unknown_errors == {"BrandNew": 4}
 
 
 def test_each_has_its_line_and_they_do_not_fill_the_log() -> None:
     world = World().begin()
     for number in range(300):
         world.tell(PollFailed(Poll.CLOUD, RemoteError(ErrorKind.TRANSIENT, "odd", unlisted=f"New{number}")))
-    assert len(told(world)) == 200
+    assert len(told(world)) == len(world.fleet.view.unknown_errors) == 200
 
 
 def test_one_that_is_known_is_neither() -> None:

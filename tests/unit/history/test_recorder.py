@@ -460,3 +460,14 @@ def test_pruning_is_done_by_the_writer(site: Site, tmp_path: Path, monkeypatch: 
     site.publish([])
     site.cycle()
     until(lambda: not ask(tmp_path, "SELECT * FROM decision WHERE subject = 'old'"), "pruning")
+
+
+def test_whether_spot_paid_is_told_from_the_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "WEIGH_EVERY", 0.0)
+    site.world.node("compute3", "small", slurm="alloc", age=HOUR, rung="a/spot", tagged_price=0.03, preemptible=True)
+    site.cycle(times=2)
+
+    def told() -> bool:
+        return [(pool.zone, pool.nodes) for pool in site.recorder.chronicle.spot.pools] == [("a", 1)]
+
+    until(told, "what spot nodes cost")

@@ -84,6 +84,12 @@ def test_cloud_errors_appears_with_the_first_error(tmp_path: Path, name: str) ->
     assert status(tmp_path, View(t=1.0, policy=POLICY, counters={name: 7}))["cloud_errors"] == 7
 
 
+def test_errors_of_the_cloud_that_nobody_knows_are_counted_by_code(tmp_path: Path) -> None:
+    assert "unknown_cloud_error_codes" not in status(tmp_path, View(t=1.0, policy=POLICY))
+    told = status(tmp_path, View(t=1.0, policy=POLICY, unknown_errors={"BrandNew": 4}))
+    assert told["unknown_cloud_error_codes"] == {"BrandNew": 4}
+
+
 def test_idle_times_are_seconds_by_hostname(tmp_path: Path) -> None:
     """Row N15: no key is null, and what is not idle is not there."""
     nodes = {
