@@ -64,7 +64,8 @@ class SiteAsker:
         cloud = FactPart(_fetched(lambda: _cloud(driver())))
         shown: FactPart[Mapping[str, ShownNode]] = FactPart(_fetched(lambda: self._need_slurm().shown()))
         keeper = FactPart(_fetched(lambda: make_keeper(settings)))
-        setup = FactPart(_fetched(lambda: self._setup(keeper(), shown())))
+        listed = FactPart(_fetched(lambda: _listed(keeper())))
+        setup = FactPart(_fetched(lambda: self._setup(listed(), shown())))
         return Facts(
             now=self.now(),
             file=FactPart(lambda: examine_file(settings.path)),
@@ -79,7 +80,7 @@ class SiteAsker:
             cloud_refusal=FactPart(lambda: _refusal(cloud)),
             offers=FactPart(_fetched(lambda: driver().list_sizes())),
             lookups=FactPart(_fetched(lambda: list(driver().lookups()))),
-            records=FactPart(_fetched(lambda: _records(keeper(), setup))),
+            records=FactPart(_fetched(lambda: _records(listed(), setup))),
             arvados=FactPart(_fetched(self._arvados)),
             state_dir=FactPart.of(state),
             disks=FactPart(lambda: machine.disks(settings, state)),
@@ -97,13 +98,20 @@ class SiteAsker:
             raise NotHere("Slurm is not asked")
         return self.slurm
 
-    def _setup(self, keeper: RecordKeeper, shown: Mapping[str, ShownNode]) -> SlurmSetup:
-        if isinstance(keeper, ArvadosRecords):
-            raise NotHere("Arvados keeps the node records, and not Slurm")
+    def _setup(self, listed: Sequence[NodeRecord] | None, shown: Mapping[str, ShownNode]) -> SlurmSetup:
+        """Ours are, where Arvados keeps the records, the names that it has given."""
         settings, slurm = self.settings, self._need_slurm()
         config, partitions = slurm.configuration(), slurm.partitions()
         by_size = names_of_sizes(settings.sizes, shown, settings.daemon.partitions)
-        names = [name for some in by_size.values() for name in some] if settings.places else names_of(settings, shown)
+        names: Sequence[str]
+        if listed is not None:
+            names = [record.hostname for record in listed if record.hostname and record.hostname in shown]
+            if not names:
+                raise NotHere("Slurm shows none of the names that Arvados has given")
+        elif settings.places:
+            names = [name for some in by_size.values() for name in some]
+        else:
+            names = names_of(settings, shown)
         return SlurmSetup(settings, config, partitions, shown, names, by_size, held_of(shown, names))
 
     def _rights(self) -> str | None:
@@ -135,10 +143,15 @@ class SiteAsker:
         return ArvadosFacts(user=who, is_admin=admin, clock_offset=session.clock_offset)
 
 
-def _records(keeper: RecordKeeper, setup: FactPart[SlurmSetup]) -> Sequence[NodeRecord]:
+def _listed(keeper: RecordKeeper) -> Sequence[NodeRecord] | None:
+    """The records of Arvados; None where Slurm keeps them."""
+    return keeper.list_records() if isinstance(keeper, ArvadosRecords) else None
+
+
+def _records(listed: Sequence[NodeRecord] | None, setup: FactPart[SlurmSetup]) -> Sequence[NodeRecord]:
     """Those of Arvados; where Slurm keeps them, what stands on its names."""
-    if isinstance(keeper, ArvadosRecords):
-        return keeper.list_records()
+    if listed is not None:
+        return listed
     shown = setup().shown
     ours = [shown[name] for name in setup().names if name in shown]
     return [record_of(node, read_mark(node.comment), None, free=False) for node in ours]

@@ -30,6 +30,8 @@ from arvnodeman.history.file import HistoryFile
 from arvnodeman.history.schema import FILE_NAME
 from arvnodeman.manage.server import ManagementServer, bind
 from arvnodeman.sandbox.routes import SiteApplication
+from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.slurm.show import ShownNode
 from arvnodeman.supervision import proven
 from arvnodeman.supervision.vitals import Vitals
 
@@ -183,6 +185,33 @@ def test_without_slurm_nothing_of_slurm_is_judged_and_nothing_is_asked(
     settings = of_site(site, tmp_path)
     found = examined(settings, *slurms)
     assert (found.checks, found.untold) == (0, {})
+
+
+class ToldSlurm(NamesInSlurm):
+    """Shows these nodes, and stops those of one partition by itself."""
+
+    def shown(self) -> dict[str, ShownNode]:
+        return {name: ShownNode(name, "IDLE", partitions=("main",)) for name in ("compute1", "login")}
+
+    def configuration(self) -> Mapping[str, str]:
+        return {"SuspendProgram": "/bin/stop", "SuspendTime": "INFINITE"}
+
+    def partitions(self) -> Mapping[str, Mapping[str, str]]:
+        return {"main": {"PartitionName": "main", "SuspendTime": "300"}}
+
+
+def test_power_saving_over_the_names_that_arvados_has_given(site: SandboxPeer, tmp_path: Path) -> None:
+    """The start does not refuse it there."""
+    settings = of_site(site, tmp_path)
+    path = Path(settings.path)
+    path.write_text(path.read_text().replace("[Daemon]", "[Daemon]\ndispatcher = slurm"))
+    asker, check = SiteAsker(load(str(path)), ToldSlurm()), find("two-masters")
+    assert examine([check], asker.facts()).checks == 0  # Arvados has given none yet
+    with site._clock.lock:
+        site._cloud.store.create_node({"hostname": "compute1"}, assign_slot=True)
+    (found,) = examine([check], asker.facts()).found
+    assert "SuspendTime=300 for the partition main" in found.text
+    assert " stops compute1, which are ours" in found.text
 
 
 # ---- this machine ----------------------------------------------------------------------------------------------------

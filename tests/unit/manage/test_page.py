@@ -16,9 +16,12 @@ from managed_world import Managed, jobs, policy
 from playwright.sync_api import Browser, Error, Locator, expect
 from world import BIG, HELD, NEVER
 
+from arvnodeman.doctor.base import Finding
+from arvnodeman.doctor.examined import Examined
 from arvnodeman.fleet.messages import Poll, SetWord
 from arvnodeman.fleet.values.model import Directive, OperatorDirective
 from arvnodeman.manage.server import ManagementServer, bind
+from arvnodeman.manage.site import make_application
 
 TOKEN = "let-me-in"
 EVIL = "<img src=x onerror=evil=1>"
@@ -189,6 +192,22 @@ def test_a_list_of_nodes_that_has_not_changed_is_not_sent_again(
     with shown.page.expect_response(lambda answer: answer.url.endswith("/v1/nodes") and answer.status == 304):
         pass
     expect(tile(shown, "compute1")).to_be_visible()
+
+
+def test_what_the_hourly_examination_found_stands_at_the_top_the_grave_first(
+    stage: Stage, make_site: Callable[..., Managed]
+) -> None:
+    site = make_site()
+    slight = [Finding(f"thing {n} is odd {EVIL}", mends="Look at it.", grave=False) for n in range(5)]
+    found = (*slight, Finding("c1 is drained", "c1", "stuck-drains", mends="Resume it."))
+    source = replace(site.source, examined=lambda: Examined(site.world.now, found))
+    site.application = make_application(source)
+    shown = stage.open(stage.serve(site))
+    told = notices(shown).locator("li")
+    expect(told).to_have_count(6)
+    expect(told.first).to_have_text("C1 is drained. What mends it: Resume it.")
+    expect(told.nth(1)).to_have_text(f"Thing 0 is odd {EVIL}. What mends it: Look at it.")
+    expect(told.last).to_have_text("1 more things are wrong: `arvados-node-manager doctor` has them all.")
 
 
 def test_what_is_wrong_stands_at_the_top(stage: Stage, make_site: Callable[..., Managed]) -> None:
