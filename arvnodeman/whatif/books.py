@@ -10,6 +10,7 @@ from typing import NamedTuple
 from arvnodeman.fleet.values.model import NodeSize
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.whatif.forecast import BootedNodes, Hours
+from arvnodeman.whatif.paid import PlayedLedger
 
 ON_DEMAND, PREEMPTIBLE = "on-demand", "preemptible"
 HOUR = 3600.0
@@ -58,6 +59,7 @@ class Books:
 
     def __init__(self, sizes: Iterable[NodeSize]) -> None:
         self._sizes = {size.id: size for size in sizes}
+        self.ledger: PlayedLedger | None = None  # where budgets ask who pays
         self._open: dict[str, _NodeTimes] = {}
         self._sums: dict[Bought, _Sum] = {}
         self._times = [0.0] * len(NodePhase)
@@ -73,6 +75,8 @@ class Books:
         self._sums.setdefault(bought, _Sum()).boots += 1
         self._counts[NodePhase.BOOTS] += 1
         self.most = max(self.most, len(self._open))
+        if self.ledger is not None:
+            self.ledger.created(node, now)
 
     def does(self, node: SimNode, doing: NodePhase, now: float) -> None:
         """From now on."""
@@ -84,6 +88,8 @@ class Books:
 
     def gone(self, node: SimNode, now: float) -> None:
         """It is paid for no more."""
+        if self.ledger is not None:
+            self.ledger.gone(node, now)
         times = self._open.pop(node.id)
         self._counts[times.doing] -= 1
         self._close(times, now)

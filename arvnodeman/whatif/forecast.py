@@ -74,7 +74,21 @@ class Impossible(Struct, frozen=True, kw_only=True):
     first: str  # id of one
 
 
-class Forecast(Struct, frozen=True, kw_only=True):
+class BudgetPlayed(Struct, frozen=True, kw_only=True):
+    """How a budget has held. Amounts in $; of the period in which it was exceeded most, or that cost most."""
+
+    name: str
+    limit: float
+    per: str
+    periods: int  # that were played, whole or in part
+    reached: int  # of these: its limit was spent and committed
+    spent: float  # in all of them
+    most: float
+    over: float  # above the limit
+    committed: float  # when its limit was reached: `over` is to be no more
+
+
+class Forecast(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Moments are UTC seconds since the epoch, money is in $."""
 
     began: float  # of the first submit
@@ -97,6 +111,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
     lowest: LowestCost
     impossible: list[Impossible]
     remarks: list[str]  # what was assumed
+    budgets: list[BudgetPlayed] = []
 
 
 class CurvePoint(NamedTuple):

@@ -9,7 +9,7 @@ from arvnodeman.fleet.values.reasons import span
 from arvnodeman.history.columns import columns
 from arvnodeman.history.dates import shown
 from arvnodeman.traces.trace import one_line
-from arvnodeman.whatif.forecast import BootedNodes, Forecast, JobCounts, WaitTimes
+from arvnodeman.whatif.forecast import BootedNodes, BudgetPlayed, Forecast, JobCounts, WaitTimes
 
 WAITS = ("mean", "median", "90 %", "99 %", "longest")
 LINES = 10  # of partitions, accounts, shapes
@@ -44,6 +44,10 @@ def _lines(forecast: Forecast, zone: tzinfo | None) -> Iterator[str]:
         rows = [(each.reason, f"{each.jobs:,} jobs", f"{each.hours:,.1f} h") for each in forecast.held]
         for line, each in zip(columns(rows), forecast.held, strict=True):
             yield f"  {line}  {one_line(each.example)}".rstrip()
+    if forecast.budgets:
+        yield ""
+        yield "Budgets"
+        yield from (f"  {line}" for line in columns([_budget(budget) for budget in forecast.budgets]))
     if forecast.impossible:
         yield ""
         yield "No size fits"
@@ -55,6 +59,13 @@ def _lines(forecast: Forecast, zone: tzinfo | None) -> Iterator[str]:
     if forecast.remarks:
         yield ""
         yield from (f"* {one_line(remark)}" for remark in forecast.remarks)
+
+
+def _budget(budget: BudgetPlayed) -> tuple[str, ...]:
+    most = f"at most ${budget.most:,.2f} of ${budget.limit:,.2f} a {budget.per}"
+    held = f"reached in {budget.reached} of {budget.periods}"
+    over = f"${budget.over:,.2f} over it, ${budget.committed:,.2f} were committed then" if budget.over >= 0.005 else ""
+    return one_line(budget.name), f"${budget.spent:,.2f}", most, held, over
 
 
 def jobs_in_words(jobs: JobCounts) -> str:

@@ -13,6 +13,7 @@ from arvnodeman.foresight.sim_power import GOING, PowerName
 from arvnodeman.whatif.books import NodePhase
 from arvnodeman.whatif.chance import dice
 from arvnodeman.whatif.load import Part
+from arvnodeman.whatif.paid import JobOnNode
 from arvnodeman.whatif.scenario import Scenario
 from arvnodeman.whatif.site import KeepsBooks, Telling, as_shown
 
@@ -50,6 +51,10 @@ class PlacedPlayedSite(KeepsBooks, PlacingSite):
         else:
             doing = NodePhase.ENDS if name.power == GOING or name.drain else NodePhase.IS_IDLE
         self._telling.books.does(node, doing, self._agenda.now)
+        if (ledger := self._telling.books.ledger) is not None:
+            begun = [job for job in name.jobs if job.begun]
+            jobs = [JobOnNode(each.id, each.shape, self._since.get(each.id, 0.0), each.limit) for each in begun]
+            ledger.runs(node, jobs, self._agenda.now)
 
     # ---- jobs --------------------------------------------------------------------------------------------------------
 

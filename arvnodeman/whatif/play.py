@@ -9,7 +9,9 @@ from functools import partial
 from arvnodeman.config import Settings
 from arvnodeman.fleet.messages import WARNING, Command, Event, Poll, QueueListed
 from arvnodeman.fleet.sizes.table import SizeTable
+from arvnodeman.fleet.values.budgets import BudgetStanding
 from arvnodeman.foresight.simulation import Pace, SiteLife
+from arvnodeman.loop.world import World
 from arvnodeman.traces.job import TracedJob
 from arvnodeman.whatif.books import Books
 from arvnodeman.whatif.curve import Curve
@@ -17,6 +19,7 @@ from arvnodeman.whatif.forecast import Forecast, Impossible, JobCounts, Played
 from arvnodeman.whatif.held import Holding
 from arvnodeman.whatif.load import Load, Part
 from arvnodeman.whatif.lowest import LowestCosts
+from arvnodeman.whatif.paid import BudgetedWorld, PlayedLedger
 from arvnodeman.whatif.placed_site import PlacedPlayedSite
 from arvnodeman.whatif.scenario import Scenario
 from arvnodeman.whatif.site import PlayedSite, Telling
@@ -62,6 +65,8 @@ class Playing:
         policy = settings.policy()
         table = SizeTable(policy.sections, scenario.sizes, policy.node_mem_scaling)
         self._load = Load(scenario.jobs, table, policy, ahead=settings.daemon.ahead)
+        self._table = table
+        self._budgets: BudgetedWorld | None = None
         self._books = Books(table.cheapest_first)
         self._lowest = LowestCosts(table.cheapest_first)
         self._waits: list[float | None] = [None] * len(scenario.jobs)
@@ -78,13 +83,25 @@ class Playing:
             slots=scenario.names or policy.max_nodes + max(SPARE_NAMES, policy.max_nodes // 10),
             start=self._start(),
             notes_from=WARNING,
-            before=lambda life, _: life.site,
+            before=lambda life, _: self._budgeted(life.site),
             make=partial(self._make_site, table),
         )
         self._life.watch = self._saw
         if isinstance(self._life.site, PlayedSite) and settings.daemon.ahead:
             self._life.site.later = lambda: self._load.later(self._life.now)
         self._come()
+
+    def _budgeted(self, site: PlayedSite | PlacedPlayedSite) -> World:
+        """The site; where there are budgets, behind what tells of them."""
+        if not self._scenario.settings.budgets:
+            return site
+        self._books.ledger = PlayedLedger(self._table.cheapest_first, self._start())
+        budgets = self._scenario.settings.budgets
+        self._budgets = BudgetedWorld(site, self._books.ledger, budgets, self._standings)
+        return self._budgets
+
+    def _standings(self) -> Sequence[BudgetStanding]:
+        return self._life.fleet.budgets()
 
     def _start(self) -> float:
         before = BEFORE * max(map(self._scenario.settings.poll_time_of, Poll))
@@ -196,6 +213,7 @@ class Playing:
     def played(self, *, partial_: bool) -> Played:
         """The books are closed."""
         life, load, jobs = self._life, self._load, self._scenario.jobs
+        budgets = self._budgets.played(life.now) if self._budgets is not None else []
         self._books.close(life.now)
         self._holding.rest(life.now)
         running = life.site.running()
@@ -233,6 +251,7 @@ class Playing:
                 for why, places in load.impossible.items()
             ],
             remarks=load.remarks(),
+            budgets=list(budgets),
         )
         return Played(forecast, self._waits, self._curve.moments)
 

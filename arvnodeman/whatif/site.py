@@ -19,6 +19,7 @@ from arvnodeman.foresight.simulated_site import SimulatedSite
 from arvnodeman.whatif.books import Books, NodePhase
 from arvnodeman.whatif.chance import Fates, StockOuts, dice
 from arvnodeman.whatif.load import Part
+from arvnodeman.whatif.paid import JobOnNode
 from arvnodeman.whatif.scenario import Scenario
 
 UNHEARD = 0.25  # of `node_stale_after`: between two signs of life of a node, as nobody acts upon that it is well
@@ -126,6 +127,9 @@ class PlayedSite(KeepsBooks, SimulatedSite):
         else:
             doing = NodePhase.IS_IDLE
         self._telling.books.does(node, doing, self._agenda.now)
+        if (ledger := self._telling.books.ledger) is not None:
+            jobs = [JobOnNode(job.id, job.shape, job.started or 0.0, job.limit) for job in name.jobs]
+            ledger.runs(node, jobs, self._agenda.now)
 
     # ---- jobs --------------------------------------------------------------------------------------------------------
 
