@@ -85,7 +85,7 @@ class BudgetPlayed(Struct, frozen=True, kw_only=True):
     spent: float  # in all of them
     most: float
     over: float  # above the limit
-    committed: float  # when its limit was reached: `over` is to be no more
+    committed: float  # at most, from when its limit was reached on: `over` is to be no more
 
 
 class Forecast(Struct, frozen=True, kw_only=True, omit_defaults=True):

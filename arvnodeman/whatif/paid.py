@@ -97,7 +97,7 @@ class _Kept:
 
     spent: Spent
     over: float = 0.0  # spent above the limit
-    committed: float = 0.0  # when the limit was reached
+    committed: float = 0.0  # at most, from when the limit was reached on
     reached: bool = False
 
 
@@ -122,13 +122,13 @@ class BudgetedWorld:
         listed = self._world.list(poll)
         if not isinstance(listed, QueueListed):
             return listed
-        return replace(listed, spending=self._treasury.spending(self._budgets, self._look(listed.started)))
+        return replace(listed, spending=self._treasury.spending(self._budgets, self._take_stock(listed.started)))
 
     def do(self, steps: Sequence[Step]) -> Sequence[Answer]:
         """What steps ask for. Raises RemoteFailure."""
         return self._world.do(steps)
 
-    def _look(self, now: float) -> float:
+    def _take_stock(self, now: float) -> float:
         self._ledger.bring_up_to(now)
         spending = self._treasury.spending(self._budgets, now)
         for budget in self._budgets:
@@ -138,13 +138,13 @@ class BudgetedWorld:
             kept.over = max(0.0, spent.spent - budget.limit)
         for standing in self._standings():
             newest = self._kept.get((standing.budget.name, spending.budgets[standing.budget.name].since))
-            if newest is not None and not newest.reached and standing.is_used_up:
-                newest.reached, newest.committed = True, standing.committed
+            if newest is not None and (newest.reached or standing.is_used_up):
+                newest.reached, newest.committed = True, max(newest.committed, standing.committed)
         return now
 
     def played(self, now: float) -> Sequence[BudgetPlayed]:
         """How each has held, up to this moment."""
-        self._look(now)
+        self._take_stock(now)
         return [self._played(budget) for budget in self._budgets]
 
     def _played(self, budget: Budget) -> BudgetPlayed:
