@@ -24,7 +24,6 @@ class JobOnNode:
 
     id: str
     shape: JobShape
-    began: float
     limit: float = math.inf
 
 
@@ -65,7 +64,7 @@ class PlayedLedger(CostLedger):
             if job.id not in there:
                 part = part_of(job.shape.cores, job.shape.ram, followed.size.cores, followed.size.ram)
                 stake = Stake(job.id, payer_of_shape(job.shape), part)
-                stay = there[job.id] = Stay(stake, job.began, None, job.began + job.limit)
+                stay = there[job.id] = Stay(stake, now, None, now + job.limit)
                 bill.stays.append(stay)
                 bill.node.stakes = bill.node.stakes or (stake,)
 

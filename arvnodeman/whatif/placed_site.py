@@ -53,7 +53,7 @@ class PlacedPlayedSite(KeepsBooks, PlacingSite):
         self._telling.books.does(node, doing, self._agenda.now)
         if (ledger := self._telling.books.ledger) is not None:
             begun = [job for job in name.jobs if job.begun]
-            jobs = [JobOnNode(each.id, each.shape, self._since.get(each.id, 0.0), each.limit) for each in begun]
+            jobs = [JobOnNode(each.id, each.shape, each.limit) for each in begun]
             ledger.runs(node, jobs, self._agenda.now)
 
     # ---- jobs --------------------------------------------------------------------------------------------------------

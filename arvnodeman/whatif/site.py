@@ -128,7 +128,7 @@ class PlayedSite(KeepsBooks, SimulatedSite):
             doing = NodePhase.IS_IDLE
         self._telling.books.does(node, doing, self._agenda.now)
         if (ledger := self._telling.books.ledger) is not None:
-            jobs = [JobOnNode(job.id, job.shape, job.started or 0.0, job.limit) for job in name.jobs]
+            jobs = [JobOnNode(job.id, job.shape, job.limit) for job in name.jobs]
             ledger.runs(node, jobs, self._agenda.now)
 
     # ---- jobs --------------------------------------------------------------------------------------------------------
