@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from arvnodeman.commands.client import ClientError, DaemonClient, Unreachable, ways
@@ -19,7 +19,7 @@ from arvnodeman.config import ConfigError, load
 from arvnodeman.config import Findings as FileFindings
 from arvnodeman.config import examine as examine_file
 from arvnodeman.config.settings import Settings
-from arvnodeman.doctor.base import Area, CannotTell, Finding, NotHere
+from arvnodeman.doctor.base import Area, CannotTell, Check, Finding, NotHere
 from arvnodeman.doctor.catalogue import CHECKS, find, of_area
 from arvnodeman.doctor.examined import Examined, examine
 from arvnodeman.doctor.facts import DaemonFacts, FactPart, Facts
@@ -101,26 +101,41 @@ class _Doctor:
         )
 
     def mend(self, found: Sequence[Finding]) -> Iterator[tuple[Finding, str, bool]]:
-        """Mend what may be, each looked at again just before: the finding, what was done in words, and whether it is
-        mended."""
+        """Mend what may be: the finding, what was done in words, and whether it is mended. All that a check has found
+        is looked at again just before, and after."""
         if self._settings is None:
             return
         remedies = Remedies(slurm_of(self._settings))
-        for each in found:
-            check = find(each.check)
-            if not each.by_itself or check.mend is None:
-                continue
-            try:
-                if not check.still_there(each, self.facts()):
-                    yield each, f"{each.about}: it is not there any more", True
-                    continue
-                done = check.mend(each, remedies)
-                if check.still_there(each, self.facts()):
-                    yield each, f"{done}; NOT mended: it is there all the same", False
-                else:
-                    yield each, done, True
-            except (RemoteFailure, CannotTell) as failure:
-                yield each, f"{each.about}: NOT mended: {failure}", False
+        for check in CHECKS:
+            here = [each for each in found if each.check == check.name and each.by_itself]
+            if check.mend is not None and here:
+                yield from _mended(check, check.mend, here, remedies, self.facts)
+
+
+def _mended(
+    check: Check,
+    mend: Callable[[Finding, Remedies], str],
+    found: Sequence[Finding],
+    remedies: Remedies,
+    fetch: Callable[[], Facts],
+) -> Iterator[tuple[Finding, str, bool]]:
+    before, done = fetch(), list[tuple[Finding, str]]()
+    for each in found:
+        try:
+            if check.still_there(each, before):
+                done.append((each, mend(each, remedies)))
+            else:
+                yield each, f"{each.about}: it is not there any more", True
+        except (RemoteFailure, CannotTell) as failure:
+            yield each, f"{each.about}: NOT mended: {failure}", False
+    after = fetch()
+    for each, words in done:
+        try:
+            mended = not check.still_there(each, after)
+        except CannotTell as why:
+            yield each, f"{words}; whether that has mended it cannot be told: {why}", False
+            continue
+        yield each, words if mended else f"{words}; NOT mended: it is there all the same", mended
 
 
 def _of_file(file: FileFindings, settings: Settings) -> Facts:

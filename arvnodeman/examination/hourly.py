@@ -64,10 +64,10 @@ class HourlyExamination:
         return examined
 
     def _tell(self, found: tuple[Finding, ...]) -> None:
-        """Once, and again when it has been away. What is grave is said by whoever is stopped by it, too."""
+        """Once, and again when it has been away."""
         for each in found:
             if each.text not in self._said:
-                logger.info("%s: %s", each.check, each.text)
+                logger.log(logging.WARNING if each.grave else logging.INFO, "%s: %s", each.check, each.text)
         self._said = frozenset(each.text for each in found)
 
     def _run(self) -> None:

@@ -14,9 +14,11 @@ import pytest
 from managed_world import CONFIG, Managed
 
 from arvnodeman.cli import main
+from arvnodeman.commands import doctor
 from arvnodeman.doctor.base import Finding
 from arvnodeman.doctor.catalogue import CHECKS
 from arvnodeman.doctor.examined import Examined
+from arvnodeman.doctor.facts import Facts
 from arvnodeman.manage.server import ManagementServer, bind_unix
 from arvnodeman.manage.site import make_application
 
@@ -114,6 +116,21 @@ def test_what_could_not_be_mended_is_said_and_counts(config: Path, monkeypatch: 
     code, said = asked(config, "--check", "open-secrets", "--fix")
     assert code == 1
     assert f"mended: {config}: NOT mended: {config}: Operation not permitted" in said
+
+
+def test_what_has_gone_by_itself_is_not_touched(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.chmod(0o644)
+    facts, asked_for = doctor._Doctor.facts, iter((False, True, True))
+
+    def changing(self: doctor._Doctor) -> Facts:
+        if next(asked_for):
+            config.chmod(0o600)  # by somebody else, after the examination
+        return facts(self)
+
+    monkeypatch.setattr(doctor._Doctor, "facts", changing)
+    code, said = asked(config, "--check", "open-secrets", "--fix")
+    assert (code, said.splitlines()[0]) == (0, f"mended: {config}: it is not there any more")
+    assert config.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_bad_file_is_a_finding_for_each_mistake_and_hides_none_of_the_others(config: Path) -> None:
