@@ -6,6 +6,8 @@ import contextlib
 import getpass
 import io
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -184,6 +186,22 @@ def test_rights_and_version_are_good_here_and_all_of_slurm_can_be_judged(slurm: 
     shown = json.loads(said)
     assert (code, shown["findings"], shown["could_not_look"]) == (0, [], {})
     assert shown["checks"] == len(of_area(Area.SLURM))
+
+
+def test_an_account_that_may_not_change_nodes(
+    slurm: PrivateSlurm, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid():
+        pytest.skip("only root can be another account")
+    path = slurm.environment()["PATH"]
+    scontrol = tmp_path / "bin" / "scontrol"
+    scontrol.parent.mkdir()
+    nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    scontrol.write_text(f'#!/bin/sh\nexec {nobody} {shutil.which("scontrol", path=path)} "$@"\n')
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{scontrol.parent}{os.pathsep}{path}")
+    (line,) = found(config, "rights-in-slurm").values()
+    assert line.startswith("Slurm does not let this account update nodes: ")
 
 
 def test_power_saving_of_one_partition_alone_is_found(another: PrivateSlurm, config: Path) -> None:
