@@ -118,7 +118,7 @@ class TokenBucket:
                     self._pressed_until = now + PRESSED
                     left = start + (LONGEST if patience is None else patience) - now
                     if left <= 0:
-                        raise self._refusal(op)
+                        raise self._refusal(op, keeps_turn=patience != 0)
                     self._wait(self._changed, min(left, self._until_next(op)))
                 self._tokens -= 1
                 return self._clock()
@@ -163,15 +163,17 @@ class TokenBucket:
         closed = self._closed_until.get(op, float("-inf")) - self._clock()
         return max((1 - self._tokens) / self._rate, closed, 0.001)
 
-    def _refusal(self, op: Op) -> RemoteFailure:
+    def _refusal(self, op: Op, *, keeps_turn: bool) -> RemoteFailure:
+        """keeps_turn: who asked comes back, and those after it later than that."""
         now = self._clock()
-        opens = self._closed_until.get(op, now)
-        self._booked_until = max(self._booked_until, opens, now) + 1 / self._rate
+        comes_back = max(self._booked_until, self._closed_until.get(op, now), now) + 1 / self._rate
+        if keeps_turn:
+            self._booked_until = comes_back
         self._refused += 1
         text = f"max_cloud_ops_per_second allows {self._rate:.3g} a second"
         if self._slowed_at is not None:
             text += f", since the cloud throttled {op.value} requests"
-        return RemoteFailure(RemoteError(ErrorKind.THROTTLED, text, retry_after=self._booked_until - now))
+        return RemoteFailure(RemoteError(ErrorKind.THROTTLED, text, retry_after=comes_back - now))
 
 
 class RequestSize:

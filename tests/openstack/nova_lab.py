@@ -110,6 +110,15 @@ class Lab:
         """Builds go on, or wait where they are."""
         (may_build.set if go_on else may_build.clear)()
 
+    def do_host(self, host):
+        """Another host with a compute service. It has next to no memory for servers."""
+        self.nova._start_compute(host)
+        provider = self.nova._get_provider_uuid_by_name(host)
+        there = self.nova.placement.get(f"/resource_providers/{provider}/inventories").body
+        memory = there["inventories"]["MEMORY_MB"]
+        memory["reserved"] = memory["total"] - 1
+        self.nova._update_inventory(provider, there)
+
     def do_quota(self, **quotas):
         """So much of each for a project; -1: no limit."""
         for name, value in quotas.items():

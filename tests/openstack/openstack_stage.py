@@ -126,6 +126,21 @@ class OpenStack:
         made: str = self._sent("POST", f"{self.nova}/v2.1/flavors", {"flavor": given}, self._token)["flavor"]["id"]
         return made
 
+    def full_zone(self, name: str) -> None:
+        """A new availability zone with a host of its own, which has no room."""
+        host = f"{name}-1"
+        self.knob("host", host=host)
+        given = {"name": name, "availability_zone": name}
+        made = self._sent("POST", f"{self.nova}/v2.1/os-aggregates", {"aggregate": given}, self._token)["aggregate"]
+        path = f"{self.nova}/v2.1/os-aggregates/{made['id']}/action"
+        self._sent("POST", path, {"add_host": {"host": host}}, self._token)
+
+    def enable(self, host: str, *, enabled: bool) -> None:
+        """May nova put servers on this host?"""
+        given = {"host": host, "binary": "nova-compute"}
+        what = "enable" if enabled else "disable"
+        self._sent("PUT", f"{self.nova}/v2.1/os-services/{what}", given, self._token)
+
     def knob(self, name: str, **values: Any) -> Any:
         """Turn one of the knobs of nova_lab.py."""
         return self._sent("POST", f"{self.nova}/lab/{name}", values, "")

@@ -9,13 +9,15 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from brain_at_cloud import brain_at
 from openstack_stage import IMAGE, NETWORK, PASSWORD, USER, OpenStack, openstack
+from world import jobs
 
 from arvnodeman.cloud.base import CloudDriver
 from arvnodeman.cloud.registry import make_driver
@@ -31,6 +33,7 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
+from arvnodeman.fleet.values.rungs import Rung
 
 REFUSED, TRANSIENT, GONE, QUOTA = ErrorKind.REFUSED, ErrorKind.TRANSIENT, ErrorKind.GONE, ErrorKind.QUOTA
 KEY, URL = "[Cloud Credentials] key", "[Cloud Credentials] ex_force_auth_url"
@@ -425,3 +428,82 @@ def test_tags_of_which_we_say_that_nova_takes_them_are_taken(site: Site) -> None
     (server,) = site.there.servers(site.project)
     assert server["id"] == node.id
     assert "v" * 255 in server["metadata"].values()
+
+
+# ---- zones -----------------------------------------------------------------------------------------------------------
+
+
+class AtNova:
+    """A site as brain_at() wants it."""
+
+    size = SIZE
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def driver(self, *, create: Mapping[str, str] | None = None) -> CloudDriver:
+        """With these options."""
+        return self.site.driver(create=dict(create or {}))
+
+    def record(self, number: int) -> NodeRecord:
+        """A record."""
+        return NodeRecord(f"zzzzz-7ekkf-{number:015d}", hostname=f"compute{number}", domain="zzzzz.example.com")
+
+    def ping_url(self, _number: int) -> Secret:
+        """Its ping URL."""
+        return PING
+
+
+@pytest.fixture(scope="module")
+def full_zone(there: OpenStack) -> str:
+    """A zone in which nothing has room."""
+    there.full_zone("west")
+    return "west"
+
+
+def zones_of(site: Site) -> list[str]:
+    """Where the servers of its project are."""
+    return [str(each["OS-EXT-AZ:availability_zone"]) for each in site.there.servers(site.project)]
+
+
+def test_a_node_is_made_in_the_zone_that_is_asked_for(site: Site) -> None:
+    driver = site.driver(create={"zones": "nova"})
+    made = site.create(driver, SIZE.at(Rung("nova", price=0.5)))
+    until(lambda: next((each for each in driver.list_nodes() if not each.building), None))
+    (node,) = driver.list_nodes()
+    assert (node.id, node.rung, node.tagged_price) == (made.id, "nova/on-demand", 0.5)
+    assert zones_of(site) == ["nova"]
+
+
+def test_a_zone_that_there_is_not_is_refused_with_its_option(site: Site) -> None:
+    error = failure(lambda: site.create(site.driver(create={"zones": "east"}), SIZE.at(Rung("east"))))
+    assert (error.kind, error.text) == (REFUSED, "400 Bad Request The requested availability zone is not available")
+
+
+def test_a_full_zone_is_passed_over_for_the_next(site: Site, full_zone: str) -> None:
+    """Nova takes the request, and tells by a server in ERROR: it goes, and the next zone is asked."""
+    brain = brain_at(AtNova(site), full_zone, "nova")
+    brain.begin(*jobs(1))
+    brain.obey()
+    assert brain.asked_at() == [full_zone]
+    until(lambda: any(node.failed for node in brain.driver.list_nodes()))
+    for _ in range(3):
+        brain.cycle(every=1.0)
+        brain.obey()
+    assert brain.asked_at() == [full_zone, "nova"]
+    assert brain.fleet.view.counters["boots_failed_capacity"] == 1
+    until(lambda: zones_of(site) == ["nova"])
+
+
+def test_a_zone_whose_hosts_are_disabled_is_refused_and_the_next_is_asked_at_once(site: Site, full_zone: str) -> None:
+    """For nova there is no such zone then."""
+    site.there.enable(f"{full_zone}-1", enabled=False)
+    try:
+        brain = brain_at(AtNova(site), full_zone, "nova")
+        brain.begin(*jobs(1))
+        brain.obey()
+    finally:
+        site.there.enable(f"{full_zone}-1", enabled=True)
+    assert brain.asked_at() == [full_zone, "nova"]
+    assert any("The requested availability zone is not available" in line for line in brain.log())
+    until(lambda: zones_of(site) == ["nova"])

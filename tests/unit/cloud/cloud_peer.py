@@ -97,6 +97,8 @@ class Peer(ABC):
     """What most tests are run against."""
     otherwise: ClassVar[Mapping[str, Shown]] = {}
     """Name of a test (without `test_`) -> what that one is run against, where it differs."""
+    real: ClassVar[Mapping[str, str]] = {}
+    """Name of a test (without `test_`) -> the test that shows the same on the real service, of tests/PROVIDER."""
     remarks: ClassVar[tuple[str, ...]] = ()
     """What the table is to say below itself of this peer, a sentence or two each."""
     cannot: ClassVar[Mapping[str, str]] = {}

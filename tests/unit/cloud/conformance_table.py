@@ -27,6 +27,8 @@ here; what differs is what they ran against:
 * **recorded**: against answers that libcloud's project has recorded at the cloud, changed only in names and ids;
 * **ours**: against answers or a layer that we wrote, because the peer cannot show it. It shows that the driver
   does what it is meant to, not that the real cloud answers so;
+* **real**: also on the real service, by tests of their own (`tests/openstack`): nova 34 and keystone 30, with nova's
+  fake hypervisor and its doubles of glance and neutron;
 * **–**: not shown; the reason is below the table.
 
 Nothing here has been run against a real cloud account.
@@ -45,7 +47,7 @@ def cell(peer: type[Peer], name: str) -> str:
     """What the table says of one test of one driver."""
     if peer.cannot_show(name):
         return "–"
-    return WORDS[peer.otherwise.get(name, peer.shown)]
+    return WORDS[peer.otherwise.get(name, peer.shown)] + (", real" if name in peer.real else "")
 
 
 def page(peers: Mapping[str, type[Peer]]) -> str:

@@ -30,6 +30,7 @@ PROJECT = "9c4693dce56b493b9b83197d900f7fba"
 IMAGE = "f24a3c1b-d52a-4116-91da-25b3eee8f55e"
 NETWORK = "d32019d3-bc6e-4319-9c1d-6722fc136a22"
 _PREFIX = f"/v2/{PROJECT}"
+LIFE = "test_a_nodes_life"
 
 
 def _fault(status: int, kind: str, message: str) -> tuple[int, dict[str, Any]]:
@@ -126,6 +127,20 @@ class OpenStackPeer(RecordedPeer):
 
     provider = "openstack"
     page = 100
+    real: ClassVar[Mapping[str, str]] = {
+        "lists_sizes": LIFE,
+        "lists_no_nodes_where_there_are_none": LIFE,
+        "lists_more_nodes_than_one_page": "test_a_project_with_more_servers_than_a_page",
+        "destroys_a_node": LIFE,
+        "destroy_of_a_vanished_node_says_that_it_is_gone": LIFE,
+        "a_404_of_somebody_else_says_nothing_of_a_node": "test_a_wrong_path_to_nova_says_nothing_of_a_server",
+        "fqdn_and_our_tags_are_written_and_read_back": LIFE,
+        "writing_to_a_vanished_node_says_that_it_is_gone": LIFE,
+        "names_the_option_that_is_wrong": "test_a_mistake_names_its_option",
+        "a_node_is_made_in_the_zone_that_is_asked_for": "test_a_node_is_made_in_the_zone_that_is_asked_for",
+        "a_full_zone_is_passed_over_for_the_next": "test_a_full_zone_is_passed_over_for_the_next",
+        "a_node_that_broke_down_goes_and_its_words_tell_why": "test_a_full_zone_is_passed_over_for_the_next",
+    }
     remarks: ClassVar[tuple[str, ...]] = (
         *RecordedPeer.remarks,
         "Pages, metadata changes, cells and errors are as a real Nova 34.0.0 and Keystone 30.0.0 have them, on which "

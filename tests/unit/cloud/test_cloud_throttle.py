@@ -380,3 +380,16 @@ def test_who_has_no_patience_is_told_at_once(clock: Clock) -> None:
     with pytest.raises(RemoteFailure):
         limited.take(Op.TAG, 0.0)
     assert clock.now == before
+
+
+def test_who_does_not_wait_keeps_no_turn(clock: Clock) -> None:
+    """A thousand new nodes whose tags there is no time for do not hold up those that are written afterwards."""
+    bucket = TokenBucket(Allowance(1, 10), clock=clock, wait=clock.wait)
+    bucket.throttled(Op.TAG, bucket.take(Op.TAG), 60.0)
+    for _ in range(1000):
+        with pytest.raises(RemoteFailure):
+            bucket.take(Op.TAG, patience=0.0)
+    with pytest.raises(RemoteFailure) as refusal:
+        bucket.take(Op.TAG)
+    assert refusal.value.error.retry_after is not None
+    assert refusal.value.error.retry_after <= 60.0
