@@ -43,6 +43,7 @@ from arvnodeman.manage.server import CannotListen
 from arvnodeman.manage.site import make_application
 from arvnodeman.manage.source import Source
 from arvnodeman.records.keeper import check_keeper
+from arvnodeman.slurm.accounts import unknown_accounts
 from arvnodeman.slurm.run import kill_descendants
 from arvnodeman.supervision import logs
 from arvnodeman.supervision.ending import ExitCause, ExitKind, is_fatal
@@ -216,7 +217,7 @@ class Daemon:
         from before there was one."""
         settings = self._crew.settings
         logger.info("%s %s started, libcloud %s", sys.argv[0], __version__, version("apache-libcloud"))
-        for warning in (*settings.warnings, *filter(None, [complaint, self._deadlines()])):
+        for warning in (*settings.warnings, *filter(None, [complaint, self._deadlines()]), *_nobodys(settings)):
             logger.warning("%s", warning)
         if self._dry_run:
             logger.warning("Dry run: what would be done is written down, and nothing is touched")
@@ -312,6 +313,8 @@ class Daemon:
                 raise ConfigError((), settings.warnings)
             logs.set_levels(settings.logging, before=self._crew.settings.logging)
             self._crew.reload(settings)
+            for warning in _nobodys(settings):
+                logger.warning("%s", warning)
             self._vitals.refused_reload = None
         except ConfigError as error:
             problems = (*error.problems, *error.warnings)
@@ -358,6 +361,11 @@ class Daemon:
         safe = "safe mode: nothing is created or destroyed; " if view.safe_mode else ""
         safe = "dry run; " + safe if self._dry_run else safe
         self._notifier.alive(f"{safe}{counts or 'no nodes'}; {view.wish} wanted, {len(view.jobs)} jobs waiting")
+
+
+def _nobodys(settings: Settings) -> list[str]:
+    """Accounts of budgets that Slurm does not know, a line each."""
+    return unknown_accounts(settings.budgets) if settings.policy().asks_scheduler else []
 
 
 def _is_second_stop(came: tuple[Signal, int] | None) -> bool:
