@@ -43,7 +43,7 @@ from arvnodeman.manage.server import CannotListen
 from arvnodeman.manage.site import make_application
 from arvnodeman.manage.source import Source
 from arvnodeman.records.keeper import check_keeper
-from arvnodeman.slurm.accounts import unknown_accounts
+from arvnodeman.slurm.budgeted import unknown_accounts
 from arvnodeman.slurm.run import kill_descendants
 from arvnodeman.supervision import logs
 from arvnodeman.supervision.ending import ExitCause, ExitKind, is_fatal

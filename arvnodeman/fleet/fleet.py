@@ -357,14 +357,13 @@ class Fleet:
             self._sizes_at = state.t  # a new section may name a type that was not looked up yet
 
     def _operator_spoke(self, event: OperatorSaid | RetryAsked | BudgetRaise) -> None:
-        state = self._state
         if isinstance(event, OperatorSaid):
-            self._settle(*operator_said(state, event))
+            self._settle(*operator_said(self._state, event))
         elif isinstance(event, RetryAsked):
-            retry(state, event.target, event.reason)
-            state.context.out.append(PollNow(frozenset({Poll.QUEUE})))
+            retry(self._state, event.target, event.reason)
+            self._state.context.out.append(PollNow(frozenset({Poll.QUEUE})))
         else:
-            raise_budget(state, event)
+            raise_budget(self._state, event)
         self._publish()
 
     def _told_at_start(self, event: SafeMode | SizesProven) -> None:
@@ -386,11 +385,10 @@ class Fleet:
 
     def _stop_asked(self) -> None:
         """An orderly stop: boots that the cloud has not been asked for end now, the others may finish."""
-        state = self._state
-        state.stopping = True
-        for boot in list(state.boots.values()):
+        self._state.stopping = True
+        for boot in list(self._state.boots.values()):
             boot.stop("the daemon stops")
-            after_boot(state, boot)
+            after_boot(self._state, boot)
         self._publish()
 
     def _publish(self, *, everything: bool = False) -> None:

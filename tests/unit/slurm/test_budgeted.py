@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from arvnodeman.fleet.values.budgets import Budget, Period
-from arvnodeman.slurm.accounts import unknown_accounts
+from arvnodeman.slurm.budgeted import unknown_accounts
 
 BUDGETS = (
     Budget("a", 1.0, Period.MONTH, accounts=("physics", "Astro")),
