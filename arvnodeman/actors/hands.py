@@ -108,6 +108,8 @@ class Hands:
     @do.register
     def _(self, step: messages.CreateNode) -> StepResult:
         ping_url = self._makers.ping_url(step.record.uuid, step.ping_secret)
+        if step.meant_for:
+            self._driver.bill_to(step.token, step.meant_for)
         return self._driver.create_node(step.size, step.record, step.token, ping_url)
 
     @do.register

@@ -84,6 +84,9 @@ def do_cloud_steps(
 ) -> list[Answer]:
     """Nodes that are asked for, or looked for, together."""
     if isinstance(steps[0], CreateNode):
+        for step in _of(CreateNode, steps):
+            if step.meant_for:
+                driver.bill_to(step.token, step.meant_for)
         wishes = [
             NodeWish(step.size, step.record, step.token, ping_url(step.record.uuid, step.ping_secret))
             for step in _of(CreateNode, steps)

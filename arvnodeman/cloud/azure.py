@@ -26,6 +26,7 @@ from arvnodeman.cloud.error_tables import AZURE
 from arvnodeman.cloud.errors import cloud_failure
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require
+from arvnodeman.cloud.payer_tags import ValueRule
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.throttle import Allowance, Allowances, Op
 from arvnodeman.cloud.user_data import node_data_script
@@ -59,6 +60,7 @@ class AzureDriver(LibcloudDriver):
         | {"ex_zone"}
     )
     secret_credentials = frozenset({"secret"})
+    payer_rule = ValueRule(longest=LONGEST_TAG)
     tag_rule = TagRule(r"[^<>%&\\?/]{1,512}", "1 to 512 characters but < > % & \\ ? /", LONGEST_TAG)
     largest_startup = 65_535  # learn.microsoft.com/rest/api/compute/virtual-machines: osProfile.customData, decoded
 

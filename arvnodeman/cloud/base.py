@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from arvnodeman.fleet.values.meant_for import MeantFor
 from arvnodeman.fleet.values.model import (
     CloudNode,
     Directive,
@@ -74,6 +75,10 @@ class CloudDriver(ABC):
         node that cannot be understood is skipped with a warning that names it; nodes of others are not ours to look at
         (row I7).
         """
+
+    def bill_to(self, token: str, jobs: Sequence[MeantFor]) -> None:  # noqa: B027 (a driver need not have such tags)
+        """The node of this boot, which is asked for next, is for these jobs: for tags that the provider's bill can be
+        divided by, where they are wanted and the cloud has them. Asks the cloud nothing."""
 
     @abstractmethod
     def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:

@@ -31,6 +31,7 @@ from arvnodeman.cloud.error_tables import EC2
 from arvnodeman.cloud.errors import classify, cloud_failure
 from arvnodeman.cloud.listed_sizes import STRANGE, provider_size
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
+from arvnodeman.cloud.payer_tags import ValueRule
 from arvnodeman.cloud.redaction import shown
 from arvnodeman.cloud.throttle import Allowance, Allowances, Op
 from arvnodeman.config.cloud_options import options_of_create
@@ -65,6 +66,8 @@ class EC2Driver(BatchingDriver):
         | {"ex_security_group_ids", "ex_spot", "ex_blockdevicemappings", "ex_terminate_on_shutdown"}
         | {"ex_mincount", "ex_maxcount"}
     )
+    # docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html: letters, digits, blanks and + - = . _ : / @
+    payer_rule = ValueRule(r"[^\w +\-=.:/@]|[^\x00-\uffff]", 256)
     tag_rule = TagRule(r"(?!aws:).{1,128}", "1 to 128 characters that do not begin with aws:", 256)
     allowances: ClassVar[Allowances] = {
         Op.CREATE: Allowance(5, 2),

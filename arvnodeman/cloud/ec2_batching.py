@@ -22,6 +22,7 @@ from arvnodeman.cloud.base import TOKEN_TAG, NodeWish
 from arvnodeman.cloud.ec2_batch import MOST, Batch, Member, batches_of_process, list_tags, room_in_tags
 from arvnodeman.cloud.errors import cloud_failure
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
+from arvnodeman.cloud.payer_tags import MOST as PAYER_TAGS
 from arvnodeman.cloud.shared_user_data import CannotBeShared, is_sharable
 from arvnodeman.cloud.throttle import Op
 from arvnodeman.cloud.user_data import BadTemplate, Template, node_data_script
@@ -125,7 +126,8 @@ class BatchingDriver(LibcloudDriver):
             return
         try:
             with self._translating(), self._paced(Op.TAG, patience=0.0):
-                self._write_tags(node, {"Name": node.name, TOKEN_TAG: node.token})
+                own = {"Name": node.name, TOKEN_TAG: node.token}
+                self._write_tags(node, {**self._payers.of(node.token), **own})
         except RemoteFailure as failure:
             if failure.error.kind not in (ErrorKind.THROTTLED, ErrorKind.GONE):
                 raise
@@ -150,8 +152,8 @@ class BatchingDriver(LibcloudDriver):
         while count > 1:
             some = wishes[:count]
             members = [Member(wish.token, self.name_of(wish.record)) for wish in some]
-            shared = self._shared_tags(some[0])
-            count = room_in_tags(members, len(shared))
+            shared = self._shared_tags(some)
+            count = room_in_tags(members, len(shared) + (PAYER_TAGS if self._payers.wanted else 0))
             if count < len(some):
                 continue
             try:
@@ -171,8 +173,14 @@ class BatchingDriver(LibcloudDriver):
         """Is there anything for them to read?"""
         return self._startup.has_template or any(wish.ping_url for wish in wishes)
 
-    def _shared_tags(self, wish: NodeWish) -> dict[str, str]:
-        tags = self._create_tags(wish.size, wish.record, wish.token)
+    def _shared_tags(self, wishes: Sequence[NodeWish]) -> dict[str, str]:
+        """Of who pays, what they have in common: the rest is in tags of their own."""
+        first = wishes[0]
+        tags, payers = self._create_tags(first.size, first.record, first.token), self._payers.of(first.token)
+        common = self._payers.of_all([wish.token for wish in wishes])
+        for name, value in payers.items():
+            if name not in common and tags.get(name) == value:
+                del tags[name]
         del tags[TOKEN_TAG]
         return tags
 

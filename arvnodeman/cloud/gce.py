@@ -23,6 +23,7 @@ from arvnodeman.cloud.error_tables import GCE
 from arvnodeman.cloud.gce_libcloud import GCENodes, metadata_of
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.operator_options import TagRule, credentials, public_key, require, words
+from arvnodeman.cloud.payer_tags import ValueRule
 from arvnodeman.cloud.throttle import Allowance, Allowances, Op
 from arvnodeman.config import ConfigError
 from arvnodeman.config.cloud_options import options_of_create
@@ -69,6 +70,9 @@ class GCEDriver(LibcloudDriver):
         }
     )
     secret_credentials = frozenset({"key"})
+    # docs.cloud.google.com/compute/docs/labeling-resources: of ASCII small letters, digits, - and _
+    payer_rule = ValueRule(r"[^a-z0-9_-]", 63, lower=True)
+    bills_by_tags = False  # a bill is divided by labels; tags of ours are metadata
     tag_rule = TagRule(r"[A-Za-z0-9\-_]{1,128}", "1 to 128 letters, digits and - _ of ASCII", 262_144)
     largest_startup = 262_144  # docs.cloud.google.com/compute/docs/metadata/setting-custom-metadata: for each value
 
@@ -207,6 +211,8 @@ class GCEDriver(LibcloudDriver):
             "ex_preemptible": size.preemptible or None,
             **self._networks(),
         }
+        if labels := self._payers.of(token):
+            arguments["ex_labels"] = dict(labels)
         if size.rung is not None and size.rung.zone:
             arguments["location"] = self._driver.ex_get_zone(size.rung.zone)
         if size.rung is not None and size.rung.reservation:

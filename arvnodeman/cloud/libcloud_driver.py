@@ -36,6 +36,7 @@ from arvnodeman.cloud.listed_sizes import STRANGE, provider_size
 from arvnodeman.cloud.listening import Listener
 from arvnodeman.cloud.operator_options import TagRule, check_tags
 from arvnodeman.cloud.pacing import Paced
+from arvnodeman.cloud.payer_tags import TagsPayers
 from arvnodeman.cloud.redaction import one_line, shown
 from arvnodeman.cloud.startup import Startup
 from arvnodeman.cloud.throttle import Op
@@ -60,7 +61,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger("ComputeNodeDriver")
 
 
-class LibcloudDriver(Listener, Paced, CloudDriver):
+class LibcloudDriver(Listener, Paced, TagsPayers, CloudDriver):
     """A CloudDriver on a libcloud NodeDriver.
 
     driver_class: the libcloud class; [Cloud] driver_class puts another in its place. Raises ConfigError when the
@@ -167,9 +168,8 @@ class LibcloudDriver(Listener, Paced, CloudDriver):
 
     def _create_tags(self, size: NodeSize, record: NodeRecord, token: str) -> dict[str, str]:
         """The tags of a new node: what our listing looks for, what the operator wants, what we keep there."""
-        tags = {**tag_filters(self._settings.cloud.create), **self._filters, SIZE_TAG: size.id, TOKEN_TAG: token}
-        if size.rung is not None:
-            tags[RUNG_TAG] = size.rung.key
+        tags = {**self._wanted_tags(token), **self._filters, SIZE_TAG: size.id, TOKEN_TAG: token}
+        tags |= {RUNG_TAG: size.rung.key} if size.rung is not None else {}
         if record.is_name or size.rung is not None:
             tags[PRICE_TAG] = f"{size.price:g}"
         return {**tags, FQDN_TAG: record.fqdn} if record.fqdn else tags

@@ -20,6 +20,7 @@ from arvnodeman.cloud.error_tables import OPENSTACK
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.openstack_libcloud import OpenStackNodes
 from arvnodeman.cloud.operator_options import TagRule, credentials, require, words
+from arvnodeman.cloud.payer_tags import ValueRule
 from arvnodeman.cloud.user_data import NODE_DATA, node_data_script
 from arvnodeman.config.cloud_options import options_of_create
 from arvnodeman.fleet.values.model import (
@@ -60,6 +61,7 @@ class OpenStackDriver(LibcloudDriver):
         "ex_blockdevicemappings": list,
         "ex_files": dict,
     }
+    payer_rule = ValueRule(longest=255)
     tag_rule = TagRule(r"[A-Za-z0-9\-_:. ]{1,255}", "1 to 255 letters, digits and - _ : . of ASCII", 255)
     largest_startup = 49_149  # nova takes 65,535 characters of base64
 

@@ -132,6 +132,12 @@ class DaemonSettings:
         S,
         low=0,
     )
+    payer_tags: bool = option(
+        YES_NO,
+        "no",
+        "Tag nodes at the cloud with account, user and partition of the first job that they are booted for, and with "
+        "that job, so that the provider's own bill can be divided (doc/money.md). Names of users go to the cloud then.",
+    )
     cost_comment: bool = option(
         YES_NO,
         "no",

@@ -15,6 +15,7 @@ from arvnodeman.history.shares import PaidShare, SharesReport
 from arvnodeman.money.rounding import rounded_together
 
 MOST = 100  # lines of a table
+LITTLE = 0.1  # $ of all nodes together: more decimals, for so little there was
 EXACT = 4  # decimals of what programs get
 
 
@@ -44,7 +45,8 @@ def _lines(report: SharesReport) -> Iterator[str]:
         yield "No node was there."
         return
     short = report.total.node_hours < SHORT
-    told = rounded(report, 2 + short)
+    decimals = 5 if report.total.cost < LITTLE else 2 + short
+    told = rounded(report, decimals)
     shares = [*told.shares[:MOST]]
     if len(told.shares) > MOST:
         rest = replace(told, shares=told.shares[MOST:])
@@ -52,18 +54,18 @@ def _lines(report: SharesReport) -> Iterator[str]:
     whose = ("user", "account") if report.by == "job" else ()
     head = (report.by, *whose, "jobs", "node hours", "cost", "of it around", "part")
     total = told.total
-    yield from columns([head, *(_cells(share, total, whose, short) for share in (*shares, total))])
+    yield from columns([head, *(_cells(share, total, whose, decimals) for share in (*shares, total))])
     yield ""
     yield "Around: boots, idle time and ends of nodes, paid by the jobs that they were booted for; else overhead."
 
 
-def _cells(share: PaidShare, total: PaidShare, whose: tuple[str, ...], short: bool) -> tuple[str, ...]:
+def _cells(share: PaidShare, total: PaidShare, whose: tuple[str, ...], decimals: int) -> tuple[str, ...]:
     return (
         share.name,
         *(getattr(share, name) for name in whose),
         f"{share.jobs:,}",
-        f"{share.node_hours:,.{1 + short}f}",
-        *(f"${dollars:,.{2 + short}f}" for dollars in (share.cost, share.around)),
+        f"{share.node_hours:,.{decimals - 1}f}",
+        *(f"${dollars:,.{decimals}f}" for dollars in (share.cost, share.around)),
         f"{100 * share.cost / total.cost:.1f} %" if total.cost else "",
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from bills_world import OWNERS, SIZES, START, BillsWorld, Machine, worst_of
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arvnodeman.commands import report as command
@@ -266,6 +266,7 @@ def test_the_command_tells_who_pays(tmp_path: Path, capsys: pytest.CaptureFixtur
             command.main([*asked, *more], world.now)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(0, 1e6), max_size=30), st.integers(0, 4))
 def test_figures_are_rounded_together(figures: list[float], decimals: int) -> None:
     found = rounded_together(figures, decimals)
