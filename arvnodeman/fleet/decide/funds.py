@@ -129,16 +129,16 @@ def _time_limits(state: State) -> Mapping[JobShape, float]:
 
 def _warn(state: State, standing: BudgetStanding) -> None:
     """A line once in each period when most of a budget is spent, when it is used up, and when it is spent."""
-    if not standing.known or standing.until is None:
+    if not standing.known:
         return
     name, warned = standing.budget.name, state.purse.warned
-    ends = state.clock.now + standing.until - state.t
-    if warned.get(name, (0.0, 0.0))[0] != ends:
-        warned[name] = (ends, 0.0)
+    since = state.purse.spending.budgets[name].since
+    if warned.get(name, (0.0, 0.0))[0] != since:
+        warned[name] = (since, 0.0)
     level = _level(standing)
     if level <= warned[name][1]:
         return
-    warned[name] = (ends, level)
+    warned[name] = (since, level)
     text = "Budget %s: $%.2f spent and $%.2f committed of $%.2f a %s, forecast $%.2f%s"
     what = _consequence(standing, level)
     args = (

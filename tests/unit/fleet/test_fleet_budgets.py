@@ -30,10 +30,12 @@ BUDGET = Budget("physics", 1.0, Period.DAY, accounts=("physics",))
 ENDS = "2023-11-15 00:00 UTC"
 
 
-def spent(amount: float, committed: float = 0.0, *, hours: float = 24.0, **more: Any) -> Spending:
+def spent(
+    amount: float, committed: float = 0.0, *, hours: float = 24.0, since: float = EPOCH - HOUR, **more: Any
+) -> Spending:
     """Of the budget, at the beginning of the world; the period has so many hours from then on."""
     return Spending(
-        budgets={"physics": Spent(EPOCH - HOUR, EPOCH + hours * HOUR, amount, committed, 0.01, ENDS)},
+        budgets={"physics": Spent(since, EPOCH + hours * HOUR, amount, committed, 0.01, ENDS)},
         lives={"": HOUR},
         **more,
     )
@@ -163,7 +165,7 @@ def test_a_warning_comes_once_in_each_period_and_at_each_step() -> None:
     assert told(world, Decided.BUDGET) == []
     for amount in (0.8, 0.85, 0.9, 0.97, 1.0, 1.1):
         world.spending = spent(amount, 0.05)
-        world.cycle()
+        world.cycle(every=7.13, times=3)
     lines = told(world, Decided.BUDGET)
     assert [line.partition(", forecast")[0] for line in lines] == [
         "Budget physics: $0.80 spent and $0.05 committed of $1.00 a day",
@@ -171,7 +173,7 @@ def test_a_warning_comes_once_in_each_period_and_at_each_step() -> None:
         "Budget physics: $1.00 spent and $0.05 committed of $1.00 a day",
     ]
     assert lines[1].endswith(f"; no new node is booted for it before {ENDS}")
-    world.spending = spent(0.9, hours=48)
+    world.spending = spent(0.9, since=EPOCH)
     world.cycle()
     assert len(told(world, Decided.BUDGET)) == 4
 
