@@ -11,6 +11,7 @@ from arvnodeman.config import Settings
 from arvnodeman.config.assignments import Assignment
 from arvnodeman.fleet.values.model import ProviderSize, SizeSection
 
+SPARES = (1, 2, 4)
 IDLE_POLLS = (1, 2, 5, 10, 20, 40)
 SMALLER = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge")
 FAMILIES = {"sizes of more memory": "r", "sizes of less memory": "c", "sizes of usual memory": "m"}
@@ -30,7 +31,8 @@ class OptionMove:
 
 def moves_of(settings: Settings) -> list[OptionMove]:
     """All that may pay for this configuration."""
-    return [*_idle_time(settings), *_packing(settings), *_numbers(settings), *_windows(settings), *_sizes(settings)]
+    found = [*_idle_time(settings), *_packing(settings), *_numbers(settings), *_ready(settings)]
+    return [*found, *_windows(settings), *_sizes(settings)]
 
 
 def _daemon(name: str, value: object) -> Assignment:
@@ -77,6 +79,22 @@ def _numbers(settings: Settings) -> Iterator[OptionMove]:
             yield OptionMove("spare nodes", words, (_daemon("min_nodes", number),))
     twice = 2 * daemon.max_nodes
     yield OptionMove("most nodes", f"{twice} nodes at most, not {daemon.max_nodes}", (_daemon("max_nodes", twice),))
+
+
+def _ready(settings: Settings) -> Iterator[OptionMove]:
+    """Nodes that stand ready before a job wants them."""
+    if not settings.spares:
+        size = settings.sizes[0].id
+        for number in SPARES:
+            words = f"{number} spare{'' if number == 1 else 's'} of {size}, day and night"
+            changes = tuple(
+                Assignment("Spare ready", name, text) for name, text in (("size", size), ("nodes", str(number)))
+            )
+            yield OptionMove("spares", words, changes, "less with hours: doc/money.md")
+    daemon = settings.daemon
+    if daemon.dispatcher == "slurm" and not settings.places and not daemon.ahead:
+        remark = "taken as if it were known of each job when it may start"
+        yield OptionMove("ahead", "nodes boot for jobs before these may start", (_daemon("ahead", "yes"),), remark)
 
 
 def _windows(settings: Settings) -> Iterator[OptionMove]:

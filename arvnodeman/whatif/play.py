@@ -147,7 +147,8 @@ class Playing:
         if self._life.site.jobs:
             return quiet > IN_VAIN
         policy = self._life.policy
-        return len(self._life.site.clouds.nodes) <= policy.min_nodes or quiet > AFTER
+        kept = policy.min_nodes + sum(spare.wanted(0, self._life.now) for spare in policy.spares)
+        return len(self._life.site.clouds.nodes) <= kept or quiet > AFTER
 
     # ---- jobs --------------------------------------------------------------------------------------------------------
 
