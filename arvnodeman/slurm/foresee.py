@@ -51,12 +51,12 @@ def _reservation(block: str) -> Reservation:
     fields: dict[str, str] = {}
     for name, value in _FIELD.findall(block):
         fields.setdefault(name, value)
-    name, end = fields.get("ReservationName", ""), _moment(fields.get("EndTime", ""))
+    name, end = fields.get("ReservationName", ""), moment(fields.get("EndTime", ""))
     if not name or not block.startswith("ReservationName="):
         raise ValueError("no name")
     return Reservation(
         name=name,
-        start=_moment(fields.get("StartTime", "")),
+        start=moment(fields.get("StartTime", "")),
         end=end,
         nodes=frozenset(hostlist(fields["Nodes"])) if _said(fields.get("Nodes")) else frozenset(),
         whole="CoreIDs" not in fields,
@@ -92,7 +92,7 @@ def kinds_of(flags: Collection[str]) -> Kinds:
     }
 
 
-def _moment(text: str) -> float:
+def moment(text: str) -> float:
     """Seconds since the epoch, or this machine's local time."""
     return float(text) if text.isdigit() else datetime.fromisoformat(text).timestamp()
 

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.outlook.ahead import Outlook
@@ -19,6 +18,7 @@ from arvnodeman.fleet.values.later_jobs import LaterJob
 from arvnodeman.fleet.values.model import Job
 from arvnodeman.slurm.errors import SlurmFailure
 from arvnodeman.slurm.fields import BEHIND, FIRST
+from arvnodeman.slurm.foresee import moment
 from arvnodeman.slurm.run_times import RunTimes
 from arvnodeman.slurm.sharing import SharingRules
 from arvnodeman.slurm.squeue import QueueReader
@@ -179,8 +179,8 @@ def _running(fields: Sequence[str]) -> _Running | None:
 
 
 def _moment(text: str) -> float | None:
-    """Seconds since the epoch, of this machine's local time; None: it is none."""
+    """Seconds since the epoch; None: it is none."""
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+        return moment(text)
+    except (ValueError, OverflowError, OSError):
         return None

@@ -63,6 +63,11 @@ def test_a_job_begins_at_its_begin_time() -> None:
     assert coming(asked, line("17", "BeginTime"), line("18", "Resources")) == {"17": (1200.0, 0.0, "")}
 
 
+def test_moments_may_be_told_in_seconds_since_the_epoch() -> None:
+    """As SLURM_TIME_FORMAT=%s has them."""
+    assert coming(Asked(pending=f"17|{NOW + 1200:.0f}|(null)"), line("17", "BeginTime")) == {"17": (1200.0, 0.0, "")}
+
+
 def test_nothing_is_asked_while_no_job_waits_for_a_moment() -> None:
     asked = Asked()
     assert coming(asked, line("18", "Resources"), line("19_[1-5%2]", "JobArrayTaskLimit"), "") == {}
