@@ -101,7 +101,7 @@ class DaemonFacts:
     wrong: Sequence[str] = ()  # why it is not well
     reload_problems: Sequence[str] = ()
     in_vain: Mapping[str, str] = field(default_factory=dict)  # groups of jobs, by name: why nothing is booted for them
-    unknown_cloud_errors: int = 0
+    unknown_cloud_errors: Mapping[str, int] = field(default_factory=dict)  # how often, by the cloud's code
 
 
 Lookups = Sequence[tuple[str, Callable[[], str]]]

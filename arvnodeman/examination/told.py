@@ -20,5 +20,5 @@ def daemon_facts(status: StatusShown, groups: Iterable[GroupShown]) -> DaemonFac
         wrong=status.wrong,
         reload_problems=[] if refused is UNSET else refused,
         in_vain={group.name: group.why for group in groups if group.until_seconds is not None},
-        unknown_cloud_errors=0 if status.unknown_cloud_errors is UNSET else status.unknown_cloud_errors,
+        unknown_cloud_errors=status.unknown_cloud_error_codes or {},
     )

@@ -111,8 +111,8 @@ class StatusShown(Struct, frozen=True, gc=False):
     payers: Annotated[list[PayerShown], Meta(description="who has paid most this month")] | UnsetType = UNSET
     cloud_requests_per_second: Annotated[dict[str, Number], Meta(description="allowed now")] | UnsetType = UNSET
     spares: Annotated[list[SpareShown], Meta(description="where any are configured")] | UnsetType = UNSET
-    unknown_cloud_errors: (
-        Annotated[Whole, Meta(description="answers of the cloud that are in no table of ours; from the first one on")]
+    unknown_cloud_error_codes: (
+        Annotated[dict[str, Whole], Meta(description="of the cloud, in no table of ours: how often, by code")]
         | UnsetType
     ) = UNSET
     examined_seconds: Annotated[Number, Meta(description="since the last examination of the site")] | UnsetType = UNSET

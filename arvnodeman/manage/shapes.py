@@ -97,7 +97,7 @@ def status(source: Source) -> StatusShown:
         payers=payers(source) or UNSET,
         cloud_requests_per_second={kind: round(rate, 3) for kind, rate in source.request_rates().items()} or UNSET,
         spares=[_spare(standing, now.t) for standing in view.spares] or UNSET,
-        unknown_cloud_errors=view.counters.get("unknown_cloud_errors", 0) or UNSET,
+        unknown_cloud_error_codes=dict(view.unknown_errors) or UNSET,
         examined_seconds=UNSET if examined is None else seconds(source.vitals.clock.now() - examined.at),
         findings=UNSET if examined is None else [finding(each) for each in examined.found],
     )

@@ -153,13 +153,13 @@ def test_a_running_daemon_is_asked_for_what_only_it_knows(config: Path, site: Ma
     site.begin()
     assert plain(config, *OF_DAEMON)["findings"] == []
     assert plain(config, *OF_DAEMON)["checks"] == len(OF_DAEMON)
-    site.world.fleet._state.context.counters["unknown_cloud_errors"] = 3
+    site.world.fleet._state.context.unknown_errors["TooOdd"] = 3
     site.cycle()
     site.world.now += 100_000
     found = [(each["check"], each["text"]) for each in plain(config, *OF_DAEMON)["findings"]]
     assert ("daemon-not-well", "the watchdog's last good round was 100000 seconds ago") in found
     (errors,) = (text for check, text in found if check == "unknown-cloud-errors")
-    assert errors.startswith("the cloud has answered 3 times with errors")
+    assert errors.startswith("errors of the cloud are in no table of ours: 'TooOdd' (3)")
 
 
 def test_the_hourly_examination_is_in_status_page_and_metrics(tmp_path: Path) -> None:

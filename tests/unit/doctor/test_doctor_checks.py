@@ -375,8 +375,11 @@ WELL = DaemonFacts(max_nodes=9, quota=9, slots=9)
         ("daemon-not-well", replace(WELL, wrong=["the cloud list is 900 seconds old"]), "the cloud list is 900"),
         ("reload-refused", replace(WELL, reload_problems=["a.cfg: [Daemon] x"]), "a.cfg: [Daemon] x"),
         ("boots-in-vain", replace(WELL, in_vain={"g1": "Slurm did not use it"}), "group g1: Slurm did not use it"),
-        ("unknown-cloud-errors", replace(WELL, unknown_cloud_errors=1), "the cloud has answered 1 time with errors"),
-        ("unknown-cloud-errors", replace(WELL, unknown_cloud_errors=3), "the cloud has answered 3 times with errors"),
+        (
+            "unknown-cloud-errors",
+            replace(WELL, unknown_cloud_errors={"Odd": 1, "Newer": 3}),
+            "errors of the cloud are in no table of ours: 'Newer' (3), 'Odd' (1); they are judged",
+        ),
     ],
 )
 def test_what_only_the_daemon_knows(settings: Settings, check: str, ill: DaemonFacts, words: str) -> None:
