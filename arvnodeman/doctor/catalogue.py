@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from arvnodeman.doctor.base import Area, Check
 from arvnodeman.doctor.checks import (
     boots_in_vain,
+    budgets_of_nobody,
     clock_of_arvados,
     clock_of_cloud,
     cloud_options,
@@ -67,6 +68,7 @@ CHECKS: tuple[Check, ...] = (
     jobs_held_by_reservations.CHECK,
     jobs_held_by_licences.CHECK,
     names_not_in_dns.CHECK,
+    budgets_of_nobody.CHECK,
     cloud_refuses.CHECK,
     cloud_options.CHECK,
     types_not_offered.CHECK,

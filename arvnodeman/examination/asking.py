@@ -25,6 +25,7 @@ from arvnodeman.records.keeper import RecordKeeper, make_keeper, setup_of
 from arvnodeman.records.marks import read_mark
 from arvnodeman.records.names import names_of, record_of
 from arvnodeman.records.power_saving import names_of_sizes
+from arvnodeman.slurm.budgeted import unknown_accounts
 from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
@@ -75,6 +76,7 @@ class SiteAsker:
             rights=FactPart(_fetched(lambda: self._rights() if shown() is not None else None)),
             slurm_version=FactPart(_fetched(self._version)),
             waiting=FactPart(_fetched(self._waiting)),
+            unknown_accounts=FactPart(_fetched(self._unknown_accounts)),
             resolves=FactPart.of(_resolves),
             cloud=cloud,
             cloud_refusal=FactPart(lambda: _refusal(cloud)),
@@ -118,6 +120,12 @@ class SiteAsker:
         if not self.changes or not self.settings.policy().slurm:
             raise NotHere("Slurm's nodes are not changed")
         return self._need_slurm().check_rights()
+
+    def _unknown_accounts(self) -> Sequence[str]:
+        budgets, slurm = self.settings.budgets, self._need_slurm()
+        if not any(budget.accounts for budget in budgets):
+            raise NotHere("no budget is that of an account")
+        return unknown_accounts(budgets, slurm.timeout)
 
     def _version(self) -> str:
         return self._need_slurm().version()

@@ -220,6 +220,11 @@ def test_names_that_nobody_knows(settings: Settings) -> None:
     assert texts("names-not-in-dns", facts(settings, setup=setup, resolves=lambda _host: True)) == []
 
 
+def test_budgets_of_nobody(settings: Settings) -> None:
+    assert texts("budgets-of-nobody", facts(settings, unknown_accounts=["no account 'phys'"])) == ["no account 'phys'"]
+    assert texts("budgets-of-nobody", facts(settings, unknown_accounts=[])) == []
+
+
 def test_rights_and_version(settings: Settings) -> None:
     assert texts("rights-in-slurm", facts(settings, rights="no rights")) == ["no rights"]
     assert texts("rights-in-slurm", facts(settings, rights=None)) == []
