@@ -18,6 +18,7 @@ from arvnodeman.money.payers import EVERYBODY, Payer, Whose, payer_of
 from arvnodeman.money.runs import JobRun, JobsOnNodes, RunsListed
 
 LAG = 60.0  # seconds: what is younger is not booked yet, since a node's end may be heard of later
+BOOK_EVERY = 30.0  # seconds, where nothing is new: what is not booked yet is counted when somebody asks
 DEAF_FOR = 3600.0  # seconds without a list of jobs, after which those that were on nodes are taken to be there
 
 _UNKNOWN = (0.0, 0.0)
@@ -58,6 +59,8 @@ class Bills:
         self._known: Mapping[_On, JobRun] = {}  # in the newest list
         self._seen: View | None = None
         self._costs = JobCosts()
+        self._booked = -math.inf  # when
+        self._is_changed = False  # a life has begun, changed or ended since
 
     # ---- telling ---------------------------------------------------------------------------------------------------
 
@@ -100,6 +103,7 @@ class Bills:
                     bill.stays += [there.stay for there in self._stays.values() if there.host == life.hostname]
             elif followed.life is not life:  # at another price from its first moment on
                 followed.life, followed.bill.node.price = life, life.price
+            self._is_changed = True
             followed.bill.node.ended, followed.bill.host = life.ended, life.hostname
 
     def observe(self, view: View, on_nodes: JobsOnNodes, now: float) -> list[Row]:
@@ -111,9 +115,12 @@ class Bills:
                 for followed in self._followed.values():
                     rows += _learn_stakes(followed, view)
             if listed is not None and listed is not self._heard:
-                self._heard = listed
+                self._heard, self._is_changed = listed, True
                 rows += self._hear(listed)
+            if not self._is_changed and 0 <= now - self._booked < BOOK_EVERY:
+                return rows
             until = self._settle(now)
+            self._booked, self._is_changed = now, False
             if on_nodes.costs is not None:
                 on_nodes.costs.extend(self._costs.told(until))
             return rows

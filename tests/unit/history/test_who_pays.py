@@ -23,6 +23,8 @@ from arvnodeman.history import schema
 from arvnodeman.history.shares import BY, SharesReport
 from arvnodeman.history.shares_words import FORMATS, MOST
 from arvnodeman.money.dearest import NOBODY
+from arvnodeman.money.division import Charge
+from arvnodeman.money.ledger import CostLedger, NodeBill
 from arvnodeman.money.payers import Payer, Whose, payer_of
 from arvnodeman.money.rounding import rounded_together
 from arvnodeman.money.runs import JobRun, RunsListed
@@ -302,3 +304,32 @@ def test_what_somebody_else_has_written_on_a_job_stays(world: BillsWorld) -> Non
     world.jobs["1", run.began] = run
     pass_by(world, 10 * 60)
     assert not world.on_nodes.costs
+
+
+# ---- what it costs ---------------------------------------------------------------------------------------------------
+
+
+def test_looks_at_what_is_as_it_was_book_nothing(world: BillsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorder looks once a second, however many nodes there are: they are gone through twice a minute."""
+    for number in range(1, 4):
+        node(world, f"compute{number}")
+    begin(world, "1", 0)
+    booked: list[float] = []
+    settle = CostLedger.settle
+
+    def counted(ledger: CostLedger, bill: NodeBill, until: float) -> list[Charge]:
+        booked.append(until)
+        return settle(ledger, bill, until)
+
+    monkeypatch.setattr(CostLedger, "settle", counted)
+    for _ in range(60):
+        world.now += 1.0
+        world.recorder.observe()
+    assert len(booked) == 3 * 2
+    assert world.recorder.chronicle.bills.spent(START, world.now) == pytest.approx(3 * 1.5 * 60 / HOUR)
+    booked.clear()
+    world.list_runs()
+    world.recorder.observe()
+    del world.machines["compute1"]
+    world.observe()
+    assert len(booked) == 3 * 2
