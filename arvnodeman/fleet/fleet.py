@@ -1,7 +1,7 @@
 """The Fleet: what the program decides, it decides here.
 
 `handle(event, now)` takes one event and returns the commands that follow. There is no clock, no thread and no socket in
-this room; the same history gives the same commands. See doc/architecture.md for the life of a node in messages.
+this room; the same history gives the same commands. See doc/rooms/loop.md for the life of a node in messages.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     PYTHONPATH=tests python -m simulation.resum PATH ...
 
 PATH is a file of a history or its folder. A history that this build does not wholly understand is left alone. A
-difference that is to be remembered is named in doc/architecture.md instead.
+difference that is to be remembered is named in doc/rooms/journal.md instead.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Histories that an earlier build lived through: told again, this one decides the same, but for what is wanted.
 
-What they are of is told in histories/README.md, and which differences are wanted in doc/architecture.md. A history with
+What they are of is told in histories/README.md, and which differences are wanted in doc/rooms/journal.md. One with
 events that are not understood any more is no use: see arvnodeman/journal/wire.py for renamed classes and fields.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from simulation.resum import files_at, resum
-from wanted import ARCHITECTURE, Wanted, judge, wanted_of
+from wanted import PAGE, Wanted, judge, wanted_of
 
 from arvnodeman.fleet.messages import (
     Command,
@@ -31,7 +31,7 @@ from arvnodeman.journal.replay import Outcome, Replay
 FOLDER = Path(__file__).parent / "histories"
 CASES = sorted((FOLDER / "cases").glob("*.gz"))
 SITES = sorted(path for path in FOLDER.iterdir() if path.suffix == ".gz" or (path.is_dir() and path.name != "cases"))
-TABLE = wanted_of(ARCHITECTURE.read_text())
+TABLE = wanted_of(PAGE.read_text())
 AT_WORK = {"alloc", "mix", "comp"}
 MOST_BYTES = 3_000_000  # of all together
 

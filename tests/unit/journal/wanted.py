@@ -1,4 +1,4 @@
-"""The differences to recorded histories that are wanted: a table in doc/architecture.md.
+"""The differences to recorded histories that are wanted: a table in doc/rooms/journal.md.
 
 A row names a history, the events (`7`, `7-9`, `7-` from there on, or `*`), and why they are answered otherwise by now.
 """
@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-ARCHITECTURE = Path(__file__).resolve().parents[3] / "doc" / "architecture.md"
-HEADING = "### Wanted differences"
+PAGE = Path(__file__).resolve().parents[3] / "doc" / "rooms" / "journal.md"
+HEADING = "## Wanted differences"
 _ROW = re.compile(r"\| `([^`]+)` \| (\*|[0-9]+(?:-[0-9]*)?) \| (\S.*\S) \|")
 
 
