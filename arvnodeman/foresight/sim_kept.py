@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
 
 from arvnodeman.foresight.sim_jobs import SimGroup, SimJob
 from arvnodeman.foresight.sim_room import SimName
@@ -17,19 +16,7 @@ from arvnodeman.foresight.sim_room import SimName
 RESOLUTION = 60.0  # seconds, to which backfill looks at times (bf_resolution)
 
 
-class HasOrder(Protocol):
-    """A name."""
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Those of least weight first."""
-        ...
-
-
-Name = TypeVar("Name", bound=HasOrder)
-
-
-def to_be_kept(free_by: Mapping[Name, float], nodes: int) -> tuple[list[Name], float]:
+def to_be_kept(free_by: Mapping[SimName, float], nodes: int) -> tuple[list[SimName], float]:
     """The names that a job of so many nodes will have, and when. `free_by`: of those that are up and suit it. None,
     where these are too few."""
     if len(free_by) < nodes:

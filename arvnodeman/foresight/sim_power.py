@@ -115,27 +115,12 @@ class PowerName:
         """Its State=, the flags in order."""
         return "+".join([self.base, *sorted(self.flags)])
 
-    @property
-    def order(self) -> tuple[int, int]:
-        """Names are taken in this order: those of least weight first."""
-        return self.weight, self.number
-
-    @property
-    def free_by(self) -> float:
-        """When all that is placed here has ended, as far as limits tell."""
-        return max((job.ends_by for job in self.jobs), default=0.0)
-
-    def could_fit(self, job: PlacedSimJob) -> bool:
-        """Would there be room for it, were it empty, and may jobs be placed here?"""
-        shape = job.shape
-        is_of = shape.size is None or shape.size == self.size
-        return self.takes_jobs and is_of and self.cores >= shape.cores and self.memory >= shape.ram
-
     def fits(self, job: PlacedSimJob) -> bool:
         """Is there room for it, and may jobs be placed here?"""
-        if not self.could_fit(job) or (job.alone and self.jobs):
+        shape = job.shape
+        if not self.takes_jobs or (shape.size is not None and shape.size != self.size) or (job.alone and self.jobs):
             return False
-        return self.cores_left >= job.shape.cores and self.memory_left >= job.shape.ram
+        return self.cores_left >= shape.cores and self.memory_left >= shape.ram
 
     def due(self, habits: Habits) -> float:
         """When a time of its own is over."""

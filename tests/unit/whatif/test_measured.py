@@ -31,7 +31,7 @@ def history(folder: Path, lives: Sequence[tuple[float, float, float | None]], ho
             for began, boot, ended in lives:
                 until = min(began + boot, ended if ended is not None else began + boot)
                 spent += max(0.0, min(at, until) - max(at - STEP, began))
-            connection.execute("INSERT INTO usage VALUES (?, 'small', ?, 0, 0, 0, 0)", (at, round(spent, 1)))
+            connection.execute(schema.INSERT["usage"], (at, "small", round(spent, 1), 0, 0, 0, 0))
     connection.close()
     return path
 

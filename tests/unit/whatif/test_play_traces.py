@@ -55,6 +55,6 @@ def test_a_history_is_played_to_its_end(tmp_path: Path) -> None:
         schema.create(connection)
         rows = [(1_700_000_000 + 60 * number, number, 1, 50.0, 50.0) for number in range(9)]
         connection.executemany("INSERT INTO wait VALUES (?, ?, ?, ?, ?)", rows)
-        connection.execute("INSERT INTO usage VALUES (1700000000, 'small', 0, 0, 0, 5000, 0)")
+        connection.execute(schema.INSERT["usage"], (1700000000, "small", 0, 0, 0, 5000, 0))
     connection.close()
     assert_played(tmp_path, read_trace(path))
