@@ -10,6 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 WRITERS = (
     ("-m", "arvnodeman.config.reference"),  # nodemanager.cfg.example, doc/configuration.md
+    ("-m", "arvnodeman.doctor.reference"),  # doc/doctor.md
     (str(HERE / "unit" / "scenarios_index.py"),),  # doc/scenarios.md
     ("-m", "conformance.page"),  # doc/scheduler-conformance.md
     (str(HERE / "unit" / "cloud" / "conformance_table.py"),),  # doc/clouds/conformance.md

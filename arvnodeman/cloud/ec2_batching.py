@@ -153,7 +153,7 @@ class BatchingDriver(LibcloudDriver):
             some = wishes[:count]
             members = [Member(wish.token, self.name_of(wish.record)) for wish in some]
             shared = self._shared_tags(some)
-            count = room_in_tags(members, len(shared) + (PAYER_TAGS if self._payers.wanted else 0))
+            count = room_in_tags(members, len(shared) + (PAYER_TAGS if self.tags_payers else 0))
             if count < len(some):
                 continue
             try:

@@ -3,7 +3,9 @@ booted for, and that job. Nothing of ours reads them: what a cloud does not take
 
 from __future__ import annotations
 
+import functools
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -50,23 +52,28 @@ def payer_tags(jobs: Sequence[MeantFor], rule: ValueRule) -> dict[str, str]:
 
 
 class PayersOfBoots:
-    """By the token of a boot: the tags of its node. For one thread; of the newest boots."""
+    """By the token of a boot: the tags of its node. Many threads may use it; of the newest boots."""
 
-    def __init__(self, rule: ValueRule, *, wanted: bool) -> None:
-        self._rule, self.wanted = rule, wanted
+    def __init__(self, rule: ValueRule) -> None:
+        self._rule = rule
+        self._lock = threading.Lock()
         self._tags: OrderedDict[str, dict[str, str]] = OrderedDict()
 
     def note(self, token: str, jobs: Sequence[MeantFor]) -> None:
         """This boot is for these jobs."""
-        if self.wanted and jobs:
-            self._tags[token] = payer_tags(jobs, self._rule)
+        tags = payer_tags(jobs, self._rule)
+        if not tags:
+            return
+        with self._lock:
+            self._tags[token] = tags
             self._tags.move_to_end(token)
             while len(self._tags) > REMEMBERED:
                 self._tags.popitem(last=False)
 
     def of(self, token: str) -> Mapping[str, str]:
         """The tags of its node."""
-        return self._tags.get(token, {})
+        with self._lock:
+            return self._tags.get(token, {})
 
     def of_all(self, tokens: Sequence[str]) -> dict[str, str]:
         """The tags that the nodes of all these boots have."""
@@ -74,6 +81,12 @@ class PayersOfBoots:
         for token in tokens[1:]:
             shared = {name: value for name, value in shared.items() if self.of(token).get(name) == value}
         return shared
+
+
+@functools.cache
+def payers_of_process(rule: ValueRule) -> PayersOfBoots:
+    """Those of this process: another driver than the one that created a node may finish it."""
+    return PayersOfBoots(rule)
 
 
 class TagsPayers:
@@ -84,12 +97,18 @@ class TagsPayers:
     _settings: Settings
 
     @cached_property
+    def tags_payers(self) -> bool:
+        """Does the operator want such tags?"""
+        return self._settings.daemon.payer_tags
+
+    @property
     def _payers(self) -> PayersOfBoots:
-        return PayersOfBoots(self.payer_rule, wanted=self._settings.daemon.payer_tags)
+        return payers_of_process(self.payer_rule)
 
     def bill_to(self, token: str, jobs: Sequence[MeantFor]) -> None:
         """See CloudDriver."""
-        self._payers.note(token, jobs)
+        if self.tags_payers:
+            self._payers.note(token, jobs)
 
     def _wanted_tags(self, token: str) -> dict[str, str]:
         """Who pays, and what the operator wants."""

@@ -19,13 +19,7 @@ def catalogue() -> str:
     """What stands between the two marks."""
     lines = [f"{len(CHECKS)} checks."]
     for area in Area:
-        lines += [
-            "",
-            f"### About {area}",
-            "",
-            "| check | what is wrong when it occurs | what mends it | |",
-            "|---|---|---|---|",
-        ]
+        lines += ["", f"### About {area}", "", *HEAD]
         lines += [f"| `{each.name}` | {each.says} | {each.mends} | {_notes(each)} |" for each in of_area(area)]
     return "\n".join(lines).replace("|  |", "| |")
 

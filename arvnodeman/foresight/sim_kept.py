@@ -8,7 +8,7 @@ for those whose time limit ends before. tests/integration/test_slurm_wide_jobs.p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from arvnodeman.foresight.sim_jobs import SimGroup, SimJob
 from arvnodeman.foresight.sim_room import SimName
@@ -38,9 +38,6 @@ class KeptNames:
 
     def __contains__(self, name: SimName) -> bool:
         return name in self._until
-
-    def __iter__(self) -> Iterator[SimName]:
-        return iter(self._until)
 
     def __bool__(self) -> bool:
         return bool(self._until)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.placed import PlacedJob
-from arvnodeman.foresight.sim_jobs import LONGEST
 from arvnodeman.slurm.job_marks import is_marked, is_once
 from arvnodeman.slurm.job_reasons import wait_kind
 
@@ -49,11 +48,6 @@ class PlacedSimJob:
     def configures(self) -> bool:
         """It is placed, and has not begun."""
         return bool(self.names) and not self.begun
-
-    @property
-    def ends_by(self) -> float:
-        """When it has ended at the latest, of one that is placed."""
-        return self.placed + min(self.limit, LONGEST)
 
     @property
     def over(self) -> bool:

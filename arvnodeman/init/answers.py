@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-PLACEHOLDER = "replace-with-"  # how a value begins that is left to be filled in
 MOST_NAMES = 10_000
 
 

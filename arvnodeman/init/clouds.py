@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from arvnodeman.init.answers import PLACEHOLDER
+from arvnodeman.doctor.checks.placeholders import PLACEHOLDER
 
 CREDENTIALS, LIST, CREATE = "Cloud Credentials", "Cloud List", "Cloud Create"
 HOME = "/etc/arvados-node-manager"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from arvnodeman.init.answers import PLACEHOLDER, Answers, BadAnswer, RecordsSetup, SizeAnswer
+from arvnodeman.doctor.checks.placeholders import PLACEHOLDER
+from arvnodeman.init.answers import Answers, BadAnswer, RecordsSetup, SizeAnswer
 from arvnodeman.init.clouds import CLOUDS
 from arvnodeman.init.slurm_conf import PARTITION, names_of_all, names_of_size
 

@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from arvnodeman.fleet.values.budgets import USUAL_LIFE
 from arvnodeman.money.division import Charge, PaidNode, Stay, charges, divided, stakes_now
 from arvnodeman.money.payers import EVERYBODY, Payer, Whose
 
 STEP = 900.0  # seconds
 KEPT = 35 * 86_400.0  # seconds: a month, and what a clock that is set back may want
-USUAL_LIFE = 3600.0  # seconds that a node lives, where none of its size has ended yet
 LEAST_LEFT = 900.0  # seconds that a node without a known end is committed for, however old it is
 SUMS = 16  # beginnings of periods for which sums are kept
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from arvnodeman.fleet.values.budgets import HALF_CENT, BudgetStanding
+from arvnodeman.fleet.values.budgets import HALF_CENT, USUAL_LIFE, BudgetStanding
 from arvnodeman.fleet.values.model import JobShape, NodeSize
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_budgets import BudgetUnknown, OverBudget
 
-USUAL_LIFE = 3600.0  # seconds of a node, where nothing is known
 HOUR = 3600.0
 
 

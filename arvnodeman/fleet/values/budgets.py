@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from arvnodeman.fleet.values.model import JobShape
 
 HALF_CENT = 0.005  # $: less than that is nothing
+USUAL_LIFE = 3600.0  # seconds that a node lives, where none of its size has ended yet
 WARN_AT = 0.8  # of the limit: worth a warning, once in each period
 
 

@@ -17,7 +17,7 @@ from arvnodeman.cloud.ec2 import EC2Driver
 from arvnodeman.cloud.gce import GCEDriver
 from arvnodeman.cloud.libcloud_driver import LibcloudDriver
 from arvnodeman.cloud.openstack import OpenStackDriver
-from arvnodeman.cloud.payer_tags import REMEMBERED, PayersOfBoots, ValueRule, fitting, payer_tags
+from arvnodeman.cloud.payer_tags import REMEMBERED, PayersOfBoots, ValueRule, fitting, payer_tags, payers_of_process
 from arvnodeman.fleet.values.meant_for import MeantFor
 from arvnodeman.fleet.values.model import JobOwner
 
@@ -57,17 +57,22 @@ def test_the_first_job_is_told_and_what_is_not_known_has_no_tag() -> None:
 
 
 def test_boots_that_are_long_past_are_forgotten() -> None:
-    payers = PayersOfBoots(ValueRule(), wanted=True)
+    payers = PayersOfBoots(ValueRule())
     for number in range(REMEMBERED + 1):
         payers.note(str(number), [ANN])
     assert not payers.of("0")
     assert payers.of("1") == payers.of(str(REMEMBERED))
 
 
+@pytest.fixture(autouse=True)
+def _nobody_pays_yet() -> None:
+    payers_of_process.cache_clear()  # tokens are used again
+
+
 def create(peer: Peer, *, wanted: bool) -> LibcloudDriver:
     driver = peer.driver()
     assert isinstance(driver, LibcloudDriver)
-    driver._payers.wanted = wanted
+    driver.tags_payers = wanted
     driver.bill_to("token-1", [ANN])
     node = driver.create_node(peer.size, peer.record(), "token-1", peer.ping_url())
     assert [each.id for each in driver.list_nodes()] == [node.id]
@@ -103,11 +108,11 @@ def test_others_take_them_with_what_we_keep_there(tmp_path: Path, kind: type[Pee
 
 
 def test_nodes_of_one_request_share_what_they_have_in_common(tmp_path: Path) -> None:
-    """The rest is in tags of their own, once they are finished."""
+    """The rest is in tags of their own, once they are finished: by another operator's driver, too."""
     with EC2Peer(tmp_path) as peer:
-        driver = peer.driver(burst="yes")
-        assert isinstance(driver, EC2Driver)
-        driver._payers.wanted = True
+        driver, another = peer.driver(burst="yes"), peer.driver(burst="yes")
+        assert isinstance(driver, EC2Driver) and isinstance(another, EC2Driver)
+        driver.tags_payers = another.tags_payers = True
         wishes = [NodeWish(peer.size, peer.record(number), f"t-{number}", peer.ping_url(number)) for number in (1, 2)]
         for wish, job in zip(wishes, (ANN, BOB), strict=True):
             driver.bill_to(wish.token, [job])
@@ -117,6 +122,6 @@ def test_nodes_of_one_request_share_what_they_have_in_common(tmp_path: Path) -> 
         assert not any("arvados_node_account" in tags for tags in shared)
         for node, wish in zip(nodes, wishes, strict=True):
             assert not isinstance(node, Exception)
-            driver.finish_node(node, wish.record)
+            another.finish_node(node, wish.record)
         accounts = {each.launch_index: each.tags["arvados_node_account"] for each in moto().live()}
         assert accounts == {0: "Physics _ Co", 1: "biology"}
