@@ -111,7 +111,8 @@ def test_nodes_of_one_request_share_what_they_have_in_common(tmp_path: Path) -> 
     """The rest is in tags of their own, once they are finished: by another operator's driver, too."""
     with EC2Peer(tmp_path) as peer:
         driver, another = peer.driver(burst="yes"), peer.driver(burst="yes")
-        assert isinstance(driver, EC2Driver) and isinstance(another, EC2Driver)
+        assert isinstance(driver, EC2Driver)
+        assert isinstance(another, EC2Driver)
         driver.tags_payers = another.tags_payers = True
         wishes = [NodeWish(peer.size, peer.record(number), f"t-{number}", peer.ping_url(number)) for number in (1, 2)]
         for wish, job in zip(wishes, (ANN, BOB), strict=True):
