@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from arvnodeman.fleet.values.budgets import USUAL_LIFE
 from arvnodeman.money.division import NO_JOB, Charge, PaidNode, Stake, Stay, charges, divided, part_of, stakes_now
-from arvnodeman.money.ledger import LEAST_LEFT, STEP, USUAL_LIFE, CostLedger, NodeBill
+from arvnodeman.money.ledger import LEAST_LEFT, STEP, CostLedger, NodeBill
 from arvnodeman.money.payers import LONGEST, OVERHEAD, Payer, Whose, known
 
 HOUR = 3600.0
