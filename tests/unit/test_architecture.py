@@ -30,6 +30,7 @@ LAYERS = (
     {"doctor"},
     {"records"},
     {"supervision"},
+    {"leader"},
     {"actors", "history", "journal"},
     {"traces"},
     {"manage", "foresight"},

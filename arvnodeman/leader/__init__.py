@@ -1,0 +1,1 @@
+"""Which of several hosts acts: one seam of four verbs, a backend a file."""

@@ -1,0 +1,55 @@
+"""Who leads, as a store knows it: four verbs. Each backend is of this kind, and one contract test holds for all.
+
+A hold is counted from the moment at which its request *began*, on this host's own steady clock: an answer that comes
+late makes the hold older, never younger, and no two hosts compare their clocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class NotTheLeader(Exception):
+    """Somebody else leads, or nobody does any more. The text is one line for people."""
+
+
+class StoreAway(Exception):
+    """The store did not answer in time, or not in a way that can be understood. The text is one line for people, and
+    holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One answer of the store: this process leads."""
+
+    generation: int  # grows with each change of the leader, for ever; the same as long as one holds on
+    began: float  # seconds on the steady clock, when the request for it began
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who leads, in words that people know it by."""
+
+    name: str  # HOST, or HOST:PID
+    generation: int
+
+
+class Leadership(Protocol):
+    """For one thread. Each call waits for the store, and for no longer than the timeout that it was made with."""
+
+    def take(self) -> Hold | None:
+        """Become the leader, if nobody is; None: somebody else leads. Raises StoreAway."""
+        ...
+
+    def hold(self) -> Hold:
+        """Renew it. Raises NotTheLeader, and StoreAway: then it is not known whether this process still leads."""
+        ...
+
+    def give_up(self) -> None:
+        """Let the next one lead at once. Does nothing where this process does not lead. Raises StoreAway."""
+        ...
+
+    def who(self) -> Holder | None:
+        """Who leads now; None: nobody. Changes nothing. Raises StoreAway."""
+        ...
