@@ -38,8 +38,12 @@ class Holder:
 class Leadership(Protocol):
     """For one thread. Each call waits for the store, and for no longer than the timeout that it was made with."""
 
-    def take(self) -> Hold | None:
-        """Become the leader, if nobody is; None: somebody else leads. Raises StoreAway."""
+    def take(self, at_least: int = 0) -> Hold | None:
+        """Become the leader, if nobody is; None: somebody else leads, or it cannot be told yet that nobody does.
+
+        at_least: the greatest generation that the caller knows of, of its state directory and of the nodes in the
+        cloud. That of the new leader is greater, so that it never goes back where the store has lost what it knew.
+        Raises StoreAway."""
         ...
 
     def hold(self) -> Hold:
