@@ -23,7 +23,7 @@ setup(
         "arvnodeman": ["py.typed"],
         "arvnodeman.cloud": ["notice.sh"],
         "arvnodeman.init": ["user-data.sh", "user-data-slurm.sh"],
-        "arvnodeman.manage": ["page.html"],
+        "arvnodeman.manage": ["page/*"],
         "arvnodeman.slurm": ["poke.sh"],
     },
     python_requires=">=3.11",

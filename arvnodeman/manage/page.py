@@ -1,6 +1,7 @@
-"""GET /: the page that people look at, page.html. All of it is in that one file; it reads the API like any client.
+"""GET /: the page that people look at, joined of the files in page/. It reads the API like any client.
 
-The page itself tells nothing, so anybody may have it: the token that the API asks for is typed into it.
+There is no build: page.css goes into its <style>, and the scripts, one after the other, into its <script>, where they
+share one scope. The page itself tells nothing, so anybody may have it: the token that the API asks for is typed into it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,25 @@ from importlib.resources import files
 from werkzeug.wrappers import Request, Response
 
 
+SCRIPTS = ("basics", "asking", "following", "figures", "tiles", "node", "token", "lists", "hours", "begin")
+"""In the order in which they run."""
+
+
+def joined() -> str:
+    """The whole page."""
+    folder = files("arvnodeman.manage") / "page"
+    style = (folder / "page.css").read_text(encoding="utf-8")
+    script = "\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    page = page.replace("<style></style>", f"<style>\n{style}</style>")
+    return page.replace("<script></script>", f'<script>\n"use strict";\n(() => {{\n{script}}})();\n</script>')
+
+
 class FrontPage:
-    """Serves the file as it was when the daemon began."""
+    """Serves the page as it was when the daemon began."""
 
     def __init__(self) -> None:
-        self._body = (files("arvnodeman.manage") / "page.html").read_bytes()
+        self._body = joined().encode()
         self._headers = {
             "Content-Security-Policy": content_security_policy(self._body.decode()),
             "Cross-Origin-Opener-Policy": "same-origin",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 
 import pytest
 from msgspec import Struct, structs
@@ -21,8 +20,9 @@ from arvnodeman.manage.answers import (
 )
 from arvnodeman.manage.answers_of_findings import FindingShown
 from arvnodeman.manage.answers_of_history import HistoryShown, LinesShown
+from arvnodeman.manage.page import joined
 
-SCRIPT = (files("arvnodeman.manage") / "page.html").read_text(encoding="utf-8").partition("<script")[2]
+SCRIPT = joined().partition("<script")[2]
 # What the page calls a value that it has from an answer.
 NAMES: dict[str, tuple[type[Struct], ...]] = {
     "node": (NodeShown,),

@@ -7,13 +7,14 @@ import gzip
 import hashlib
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from managed_world import Managed
 
-PAGE = (files("arvnodeman.manage") / "page.html").read_text(encoding="utf-8")
+from arvnodeman.manage.page import joined
+
+PAGE = joined()
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_a_browser_is_told_to_run_this_script_and_ask_this_server_alone(site: Ma
     assert headers["X-Frame-Options"] == "DENY"
 
 
-def test_the_page_is_all_in_one_file() -> None:
+def test_the_page_is_all_in_one_answer() -> None:
     outside = set(re.findall(r"https?://[^\s'\"]+", PAGE)) - {"http://www.w3.org/2000/svg"}
     assert outside == set()  # the one that is left is a name, not an address
     assert not re.findall(r"""<[^>]+\s(?:src|style|on\w+)=""", PAGE)
