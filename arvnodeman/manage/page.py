@@ -1,7 +1,8 @@
 """GET /: the page that people look at, joined of the files in page/. It reads the API like any client.
 
 There is no build: page.css goes into its <style>, and the scripts, one after the other, into its <script>, where they
-share one scope. The page itself tells nothing, so anybody may have it: the token that the API asks for is typed into it.
+share one scope. The page itself tells nothing, so anybody may have it: the token that the API asks for is typed into
+it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import re
 from importlib.resources import files
 
 from werkzeug.wrappers import Request, Response
-
 
 SCRIPTS = ("basics", "asking", "following", "figures", "tiles", "node", "token", "lists", "hours", "begin")
 """In the order in which they run."""
