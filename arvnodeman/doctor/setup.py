@@ -16,7 +16,7 @@ from arvnodeman.doctor.checks import (
     names_of_sizes,
     no_names_shown,
     power_programs,
-    resume_rate,
+    power_rates,
     resume_timeout,
     shared_addresses,
     slurm_resumes_nothing,
@@ -45,7 +45,7 @@ SETUP: tuple[Check, ...] = (
     shared_addresses.CHECK,
     unbound_partitions.CHECK,
     false_promises.CHECK,
-    resume_rate.CHECK,
+    power_rates.CHECK,
 )
 
 

@@ -35,6 +35,7 @@ BENCHES = {
     "report": Bench("report_rows.py", "reports over a history of a million rows"),
     "slurm": Bench("slurm_scale.py", "node and queue polls with 1,000 nodes and 5,000 jobs in a real slurmctld"),
     "wakes": Bench("wakes.py", "from sbatch to the create request, and what it costs slurmctld (hours)"),
+    "refusals": Bench("refusals.py", "from a refusal to the place on another size, on a real Slurm (--handbook)"),
     "sharing": Bench("sharing_cycle.py", "what it costs the brain that jobs share nodes"),
     "packing": Bench("packing.py", "what sharing saves: nodes, cost, waits, in virtual time (5 minutes)"),
     "simulate": Bench("simulate.py", "what a month of jobs costs to play (--jobs 100000 1000000)"),

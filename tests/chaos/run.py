@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from arvnodeman.sandbox.slurm_root import use_root
@@ -33,21 +35,36 @@ def main() -> int:
     parser.add_argument(
         "--slurm-root", type=Path, help="run the Slurm in this directory (python -m arvnodeman.sandbox.slurm_root)"
     )
+    parser.add_argument(
+        "--at-once", type=int, default=1, help="seeds (default 1); at a real Slurm they wait more than they work"
+    )
     parser.add_argument("--logs", type=_folder, default=_folder("build/chaos"), help="for the logs of failed runs")
     parser.add_argument("--keep", action="store_true", help="keep the logs of good runs, too")
     given = parser.parse_args()
     if given.slurm_root is not None:
         use_root(given.slurm_root)
     outcomes = []
-    for seed in given.seeds:
-        outcome = play(make_plan(seed, given.kills, given.rate, given.records), given.logs / f"seed-{seed}")
+    for outcome in _played(given):
         outcomes.append(outcome)
         if not outcome.wrong and not given.keep:
-            shutil.rmtree(given.logs / f"seed-{seed}")
+            shutil.rmtree(given.logs / f"seed-{outcome.seed}")
         sys.stdout.write(line_of(outcome))
         sys.stdout.flush()
     sys.stdout.write(summary(outcomes, points_of(given.records)))
     return 1 if any(outcome.wrong for outcome in outcomes) else 0
+
+
+def _played(given: argparse.Namespace) -> Iterator[Outcome]:
+    """What came of each seed, in their order."""
+    plans = [make_plan(seed, given.kills, given.rate, given.records) for seed in given.seeds]
+    folders = [given.logs / f"seed-{plan.seed}" for plan in plans]
+    if given.at_once == 1:
+        yield from map(play, plans, folders)
+        return
+    # Each in a process of its own: what starts daemons forks, and must have no other threads.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(given.at_once, mp_context=fresh, max_tasks_per_child=1) as pool:
+        yield from pool.map(play, plans, folders)
 
 
 def _folder(text: str) -> Path:

@@ -269,13 +269,22 @@ def test_programs_are_looked_at_where_slurmctld_runs(loaded: Load, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("rate", "parameters", "warned"),
-    [("300 nodes/min", "", True), ("300 nodes/min", "power_save_interval=2", False), ("0 nodes/min", "", False)],
+    ("option", "value", "begin"),
+    [
+        ("ResumeRate", "300 nodes/min", "slurm.conf has ResumeRate=300: it counts jobs"),
+        ("SuspendRate", "60 nodes/min", "slurm.conf has SuspendRate=60: nodes are let go"),
+        ("SlurmctldParameters", "", "slurm.conf has power_save_interval=10: Slurm powers"),
+        ("SlurmctldParameters", "power_save_interval=3", "slurm.conf has power_save_interval=3: Slurm powers"),
+        ("SlurmctldParameters", "power_save_interval=2", ""),
+    ],
 )
-def test_a_slow_start_of_nodes_is_a_warning(loaded: Load, rate: str, parameters: str, warned: bool) -> None:
-    conf = {**CONF, "ResumeRate": rate, "SlurmctldParameters": parameters}
-    found = list(remarks(setup(loaded(FILE), shown(), conf)))
-    assert bool(found) is warned
+def test_a_slurm_that_is_slow_with_power_is_a_warning(loaded: Load, option: str, value: str, begin: str) -> None:
+    """Each alone: a rate holds names up also where the interval is short."""
+    found = list(remarks(setup(loaded(FILE), shown(), {**CONF, option: value})))
+    assert [line.startswith(begin) for line in found] == ([True] if begin else [])
+
+
+def test_a_name_that_slurm_lacks_is_a_warning(loaded: Load) -> None:
     (lacking,) = remarks(setup(loaded(FILE), shown(), names=("s-1", "x-1")))
     assert lacking.startswith("Slurm does not show x-1, ")
 
