@@ -49,13 +49,13 @@ def make_makers(settings: Settings) -> Makers:
     told: dict[str, float] = {}  # one for all threads
 
     def placing() -> PlacingSlurm:
-        return PlacingSlurm(daemon.slurm_timeout, told)
+        return PlacingSlurm(settings.slurm_timeout, told)
 
     def scheduler() -> Scheduler:
         if settings.places:
             return placing()
         return NamesInSlurm(
-            daemon.slurm_timeout,
+            settings.slurm_timeout,
             job_name_pattern=daemon.job_name_pattern,
             numbered=not arvados,
             list_stands=settings.poll_time_of(Poll.QUEUE) / 2,

@@ -22,10 +22,12 @@ TIMEOUT = 60.0  # seconds for one answer: several of libcloud's connections have
 
 
 def credentials(settings: Settings) -> dict[str, Any]:
-    """[Cloud Credentials] as arguments of a libcloud driver. There is always a `timeout`."""
+    """[Cloud Credentials] as arguments of a libcloud driver. There is always a `timeout`: where another manager may
+    lead, no longer than a request may take."""
     given: dict[str, Any] = {name: secret.reveal() for name, secret in settings.cloud.credentials.items()}
     try:
-        given["timeout"] = min(float(given.get("timeout", TIMEOUT)), LARGEST)
+        longest = settings.leader.longest_request or LARGEST
+        given["timeout"] = min(float(given.get("timeout", TIMEOUT)), longest)
     except ValueError:
         raise _wrong(settings, "Cloud Credentials", "timeout", "no number of seconds") from None
     if "port" in given:

@@ -24,6 +24,15 @@ S = "seconds"
 WITH_RESERVATIONS = ("sandbox", *EC2, *GCE)
 WITHOUT_PREEMPTIBLE = (*AZURE, *OPENSTACK)  # these clouds' drivers have no preemptible nodes
 
+TIMEOUT = Option(
+    CREDENTIALS,
+    "timeout",
+    NUMBER,
+    "",
+    "The longest wait for one answer. Empty: 60; where another manager may lead, at most half of its ttl less margin.",
+    S,
+    above=0,
+)
 PING_HOST = Option(
     CREATE,
     "ping_host",
@@ -52,7 +61,7 @@ SUBNETS = Option(
     providers=EC2,
 )
 CLOUD_OPTIONS: tuple[Option, ...] = (
-    Option(CREDENTIALS, "timeout", NUMBER, "", "The longest wait for one answer. Empty: 60.", S, above=0),
+    TIMEOUT,
     Option(
         CREDENTIALS,
         "key",

@@ -19,6 +19,7 @@ from arvnodeman.config.daemon import CHEAPEST, DaemonSettings
 from arvnodeman.config.keeper import mistakes_of_names
 from arvnodeman.config.kinds import LEVEL, value_of
 from arvnodeman.config.ladder import ladder_of, mistakes, mistakes_of_zones, zones_in
+from arvnodeman.config.leader import LeaderSettings, mistakes_of_leader
 from arvnodeman.config.option import (
     BUDGET,
     CREATE,
@@ -36,7 +37,6 @@ from arvnodeman.config.option import (
     nearest,
     option_of,
     settings_of,
-    with_values,
 )
 from arvnodeman.config.settings import (
     KEPT_BY_ARVADOS,
@@ -49,6 +49,7 @@ from arvnodeman.config.settings import (
     Settings,
     SizeSettings,
 )
+from arvnodeman.config.settled import settled
 from arvnodeman.config.spares import SpareSettings, mistakes_of_spare
 from arvnodeman.config.table import OPTIONS, find, of_section
 from arvnodeman.fleet.values.gres import NoGres
@@ -137,6 +138,7 @@ class _Reading:
         self._warn_of_unknown()
         manage = self._section(ManageSettings)
         daemon = self._section(DaemonSettings)
+        leader = self._section(LeaderSettings)
         logging = self._section(LoggingSettings)
         arvados = self._section(ArvadosSettings)
         cloud = self._section(CloudSettings)
@@ -160,6 +162,7 @@ class _Reading:
             warnings=tuple(self.warnings),
             manage=manage,
             daemon=daemon,
+            leader=leader,
             logging=logging,
             arvados=replace(arvados, jobs_queue=arvados.jobs_queue and bool(arvados.host)),
             cloud=replace(
@@ -172,7 +175,10 @@ class _Reading:
             spares=spares,
             budgets=budgets,
         )
-        return _settled(given)
+        whole = settled(given)
+        for section, option, wrong in mistakes_of_leader(whole):
+            self._problem(section, option, wrong)
+        return whole
 
     def _add(self, lines: list[str], text: str, place: str = "") -> None:
         """One line, whatever characters are in names and values. `place`: where not in the file."""
@@ -373,27 +379,6 @@ class _Reading:
             needed = pinged or option is not PING_HOST
             if self.provider in option.required_for and needed and not self._text(option) and not spoilt:
                 self._wrong(option, f"missing; required with {self.provider}: {option.allowed}")
-
-
-def _settled(given: Settings) -> Settings:
-    """The same, with what depends on other settings where the file does not say it."""
-
-    def settled(section: SectionT) -> SectionT:
-        found: dict[str, Any] = {}
-        for setting in settings_of(type(section)):
-            empty = setting.option is not None and getattr(section, setting.attribute) == setting.option.kind.empty
-            if empty and setting.otherwise is not None:
-                found[setting.attribute] = setting.otherwise(given)
-        return with_values(section, found)
-
-    return replace(
-        given,
-        manage=settled(given.manage),
-        daemon=settled(given.daemon),
-        logging=settled(given.logging),
-        arvados=settled(given.arvados),
-        cloud=settled(given.cloud),
-    )
 
 
 def _nearest_section(section: str) -> str:

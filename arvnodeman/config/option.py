@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, data
 if TYPE_CHECKING:
     from arvnodeman.config.settings import Settings
 
-MANAGE, DAEMON, LOGGING, ARVADOS, CLOUD = "Manage", "Daemon", "Logging", "Arvados", "Cloud"
+MANAGE, DAEMON, LEADER, LOGGING, ARVADOS, CLOUD = "Manage", "Daemon", "Leader", "Logging", "Arvados", "Cloud"
 CREDENTIALS, LISTING, CREATE = "Cloud Credentials", "Cloud List", "Cloud Create"
 SIZE, SPARE, BUDGET = "Size NAME", "Spare NAME", "Budget NAME"  # each stands for any number of sections
 
@@ -32,6 +32,8 @@ FREE_CLOUD_SECTIONS = (CREDENTIALS, LISTING, CREATE)
 SECTIONS: dict[str, str] = {
     MANAGE: "The management server: status, health and metrics over HTTP.",
     DAEMON: "When nodes are booted and stopped, how many, and how patiently.",
+    LEADER: "Where managers of one cluster run on several hosts: which of them acts. All of them say the same here, "
+    "but for this_host. See doc/operations.md.",
     LOGGING: "Every other name in this section is a logger, and its value that logger's level: `pykka = WARNING`. "
     "Names of loggers keep their case.",
     ARVADOS: "The Arvados API server, and which queues are read.",

@@ -39,6 +39,7 @@ def reloaded(old: Settings, new: Settings) -> Settings:
         warnings=new.warnings,
         manage=_mixed(old.manage, new.manage),
         daemon=_mixed(old.daemon, new.daemon),
+        leader=_mixed(old.leader, new.leader),
         logging=_mixed(old.logging, new.logging),
         arvados=_mixed(old.arvados, new.arvados),
         cloud=_mixed(old.cloud, new.cloud),
@@ -75,6 +76,7 @@ def _options(old: Settings, new: Settings) -> Iterator[Change]:
     pairs: tuple[tuple[object, object], ...] = (
         (old.manage, new.manage),
         (old.daemon, new.daemon),
+        (old.leader, new.leader),
         (old.logging, new.logging),
         (old.arvados, new.arvados),
         (old.cloud, new.cloud),

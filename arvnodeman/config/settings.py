@@ -30,6 +30,7 @@ from arvnodeman.config.kinds import (
     YES_NO,
     choice,
 )
+from arvnodeman.config.leader import LeaderSettings
 from arvnodeman.config.option import ARVADOS, CLOUD, LOGGING, MANAGE, SIZE, free, option, optional, section
 from arvnodeman.fleet.messages import Poll
 from arvnodeman.fleet.values.budgets import Budget
@@ -229,6 +230,7 @@ class Settings:
     warnings: tuple[str, ...]  # unknown names, one line each
     manage: ManageSettings
     daemon: DaemonSettings
+    leader: LeaderSettings
     logging: LoggingSettings
     arvados: ArvadosSettings
     cloud: CloudSettings
@@ -236,6 +238,11 @@ class Settings:
     spares: tuple[Spare, ...] = ()  # likewise
     budgets: tuple[Budget, ...] = ()  # likewise
     found_cloud: bool = False  # node_records is auto, and Slurm was found to place jobs on names declared CLOUD
+
+    @property
+    def slurm_timeout(self) -> float:
+        """Seconds that one of Slurm's commands may take: no longer than a request may where another may lead."""
+        return min(self.daemon.slurm_timeout, self.leader.longest_request or self.daemon.slurm_timeout)
 
     @property
     def pings(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from arvnodeman.config.budgets import BudgetSettings
 from arvnodeman.config.cloud_options import CLOUD_OPTIONS
 from arvnodeman.config.daemon import DaemonSettings
+from arvnodeman.config.leader import LeaderSettings
 from arvnodeman.config.option import Option, settings_of
 from arvnodeman.config.settings import (
     ArvadosSettings,
@@ -29,7 +30,7 @@ def _declared(*sections: type) -> Iterator[Option]:
 
 
 OPTIONS: tuple[Option, ...] = (
-    *_declared(ManageSettings, DaemonSettings, LoggingSettings, ArvadosSettings, CloudSettings),
+    *_declared(ManageSettings, DaemonSettings, LeaderSettings, LoggingSettings, ArvadosSettings, CloudSettings),
     *CLOUD_OPTIONS,
     *_declared(SizeSettings, SpareSettings, BudgetSettings),
 )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+NEVER_AGES = float("inf")  # a hold's `began`, where it ends with the process and at no other moment
+
 
 class NotTheLeader(Exception):
     """Somebody else leads, or nobody does any more. The text is one line for people."""
@@ -24,7 +26,7 @@ class Hold:
     """One answer of the store: this process leads."""
 
     generation: int  # grows with each change of the leader, for ever; the same as long as one holds on
-    began: float  # seconds on the steady clock, when the request for it began
+    began: float  # steady() of arvnodeman.fence.fence, when the request for it began; or NEVER_AGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,16 @@ class Holder:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What is led, and who wants to lead it: what each backend is made with, beside the settings."""
+
+    cluster: str  # the same for all who stand in for each other, and for nobody else
+    name: str  # HOST:PID, other than every other candidate's, and than that of an earlier run
+
+
 class Leadership(Protocol):
-    """For one thread. Each call waits for the store, and for no longer than the timeout that it was made with."""
+    """For one thread. Each call waits for the store, and for no longer than `[Leader] timeout`."""
 
     def take(self, at_least: int = 0) -> Hold | None:
         """Become the leader, if nobody is; None: somebody else leads, or it cannot be told yet that nobody does.

@@ -65,7 +65,7 @@ def check_keeper(settings: Settings) -> Settings:
     by_slurm = (KEPT_BY_SLURM, KEPT_BY_SLURM_CLOUD)
     if arvados.node_records not in by_slurm and (arvados.host or arvados.node_records != KEPT_BY_AUTO):
         return settings
-    slurm = NamesInSlurm(settings.daemon.slurm_timeout)
+    slurm = NamesInSlurm(settings.slurm_timeout)
     try:
         setup = setup_of(settings, slurm)
         complaint = slurm.check_rights() if setup.settings.places else None

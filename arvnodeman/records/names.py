@@ -65,7 +65,7 @@ class SlurmRecords:
 
     def __init__(self, settings: Settings, slurm: NamesInSlurm | None = None) -> None:
         self._settings = settings
-        self._slurm = slurm or NamesInSlurm(settings.daemon.slurm_timeout)
+        self._slurm = slurm or NamesInSlurm(settings.slurm_timeout)
         self._rest = settings.daemon.boot_fail_after * RESTS
         self._contacts: dict[str, Contact] = {}
         self._sizes = sizes_of_names(settings.sizes)

@@ -25,6 +25,7 @@ LAYERS = (
     {"money"},
     {"loop"},
     {"config"},
+    {"fence"},
     {"scheduler"},
     {"cloud", "arvados", "slurm"},
     {"doctor"},

@@ -58,6 +58,7 @@ class ErrorKind(StrEnum):
     GONE = "gone"  # the thing does not exist
     TRANSIENT = "transient"  # network, time-out, server error: try again
     SLOTS = "slots"  # Arvados has no free slot (MaxComputeVMs)
+    NOT_LEADER = "not leader"  # another manager may act in our place: nothing was sent
     UNREADABLE = "unreadable"  # a create was answered, and the answer says nothing that we understand
     UNEXPECTED = "unexpected"  # an exception nobody foresaw
 

@@ -287,7 +287,7 @@ def test_secret_before_the_first_section_or_on_a_stray_line_is_not_quoted(path: 
         ("Deamon", "x = 4", "[Deamon]: unknown section; the nearest known one is [Daemon]"),
         ("daemon", "x = 4", "[daemon]: unknown section; the nearest known one is [Daemon]"),
         ("Manager", "x = 4", "[Manager]: unknown section; the nearest known one is [Manage]"),
-        ("DEFAULT", "x = 4", "[DEFAULT]: unknown section; the nearest known one is [Daemon]"),
+        ("DEFAULT", "x = 4", "[DEFAULT]: unknown section; the nearest known one is [Leader]"),
     ],
 )
 def test_unknown_name_is_a_warning_with_the_nearest_known_one(

@@ -17,6 +17,7 @@ from arvnodeman.config import (
     ArvadosSettings,
     CloudSettings,
     DaemonSettings,
+    LeaderSettings,
     LoggingSettings,
     ManageSettings,
     Settings,
@@ -44,6 +45,7 @@ PACKAGE = ROOT / "arvnodeman"
 CLASSES = (
     ManageSettings,
     DaemonSettings,
+    LeaderSettings,
     LoggingSettings,
     ArvadosSettings,
     CloudSettings,
@@ -215,6 +217,7 @@ def test_what_the_brain_decides_by_is_in_force_at_once(section: type, setting: S
     changes: dict[type, Callable[[], Settings]] = {
         ManageSettings: lambda: replace(settings, manage=with_values(settings.manage, other)),
         DaemonSettings: lambda: replace(settings, daemon=with_values(settings.daemon, other)),
+        LeaderSettings: lambda: replace(settings, leader=with_values(settings.leader, other)),
         LoggingSettings: lambda: replace(settings, logging=with_values(settings.logging, other)),
         ArvadosSettings: lambda: replace(settings, arvados=with_values(settings.arvados, other)),
         CloudSettings: lambda: replace(settings, cloud=with_values(settings.cloud, other)),

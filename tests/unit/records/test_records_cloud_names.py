@@ -91,7 +91,7 @@ def slurm() -> Mock:
 @pytest.fixture
 def keeper(slurm: Mock) -> CloudRecords:
     settings = Mock()
-    settings.daemon.slurm_timeout = 20.0
+    settings.slurm_timeout = 20.0
     return CloudRecords(settings, slurm)
 
 

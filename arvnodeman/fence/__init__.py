@@ -1,0 +1,1 @@
+"""May this process act? What every writer asks just before it sends."""

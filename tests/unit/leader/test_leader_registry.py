@@ -1,0 +1,150 @@
+"""Backends by name, and the one that needs nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from arvnodeman.config import ConfigError, Settings, load
+from arvnodeman.fence.fence import Fence
+from arvnodeman.fleet.values.leading import LeaderBackend
+from arvnodeman.leader import registry
+from arvnodeman.leader.port import Candidate, Holder, Leadership
+from arvnodeman.leader.registry import BACKENDS, candidate_of, check_leadership, make_leadership
+
+GOOD = """\
+[Daemon]
+dispatcher = slurm
+[Cloud]
+provider = dummy
+shutdown_windows = 54, 5, 1
+[Size small]
+cores = 2
+"""
+
+
+def settings_with(folder: Path, leader: str = "") -> Settings:
+    path = folder / "site.cfg"
+    path.write_text(f"{GOOD}[Leader]\n{leader}")
+    return load(str(path))
+
+
+def mistakes(folder: Path, leader: str, more: str = "") -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        settings_with(folder, f"{leader}\n{more}")
+    return [line.partition(": ")[2] for line in caught.value.problems]
+
+
+def test_each_backend_has_a_line() -> None:
+    assert set(BACKENDS) == set(LeaderBackend)
+
+
+def test_the_host_leads_for_as_long_as_the_process_lives(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path)
+    check_leadership(settings)
+    leadership: Leadership = make_leadership(settings, Candidate("cluster", "here:1"))
+    hold = leadership.take()
+    assert hold is not None
+    assert hold == leadership.hold()
+    assert hold.generation == 0
+    fence = Fence(1.0, 0.5, lambda: 1e9)
+    fence.hold(hold.generation, hold.began)
+    assert fence.check(1e6) == 0
+    assert leadership.who() == Holder("here:1", 0)
+    leadership.give_up()
+
+
+def test_the_host_goes_above_generations_that_it_is_told_of(tmp_path: Path) -> None:
+    leadership = make_leadership(settings_with(tmp_path), Candidate("cluster", "here:1"))
+    hold = leadership.take(at_least=7)
+    assert hold is not None
+    assert hold.generation == 8
+    assert leadership.hold().generation == 8
+
+
+def test_a_candidate_is_known_by_host_and_process(tmp_path: Path) -> None:
+    candidate = candidate_of(settings_with(tmp_path, "name = physics\n"))
+    assert candidate == Candidate("physics", f"{socket.gethostname()}:{os.getpid()}")
+    named = candidate_of(settings_with(tmp_path, "this_host = head1\n"))
+    assert named.name == f"head1:{os.getpid()}"
+    assert named.cluster.startswith("Slurm of ")
+
+
+def test_a_backend_whose_library_is_not_there_is_a_mistake_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_with(tmp_path)
+    monkeypatch.setitem(registry.BACKENDS, LeaderBackend.HOST, "no_such_module_at_all:Leadership")
+    with pytest.raises(ConfigError) as caught:
+        check_leadership(settings)
+    (line,) = caught.value.problems
+    assert line.endswith("[Leader] backend: host cannot be had: No module named 'no_such_module_at_all'")
+
+
+def test_times_follow_from_ttl(tmp_path: Path) -> None:
+    leader = settings_with(tmp_path, "backend = slurm\nttl = 30\n").leader
+    assert (leader.margin, leader.timeout, leader.longest_request) == (3.0, 3.0, 12.0)
+    assert settings_with(tmp_path, "backend = slurm\nttl = 30\n").slurm_timeout == 12.0
+
+
+def test_a_host_that_is_alone_limits_no_request(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path)
+    assert settings.leader.longest_request is None
+    assert settings.slurm_timeout == settings.daemon.slurm_timeout == 20.0
+
+
+@pytest.mark.parametrize(
+    ("leader", "expected"),
+    [
+        (
+            "backend = postgresql\nname = x",
+            ["[Leader] database: missing; required with backend = postgresql: secret text"],
+        ),
+        ("backend = zookeeper\nname = x", ["[Leader] servers: missing; required with backend = zookeeper: text"]),
+        (
+            "backend = zookeeper\nservers = z:1",
+            ["[Leader] name: missing; required with backend = zookeeper where there is no [Arvados] host: text"],
+        ),
+        ("backend = slurm\nmargin = 16", ["[Leader] margin: 16 is too large; allowed: at most a quarter of ttl, 15"]),
+        (
+            "backend = slurm\ntimeout = 11",
+            [
+                "[Leader] timeout: 11 is too large; allowed: at most a sixth of ttl, 10, so that one answer may "
+                "fail to come"
+            ],
+        ),
+        (
+            "backend = slurm\n[Cloud Credentials]\ntimeout = 25",
+            [
+                "[Cloud Credentials] timeout: 25 is too large with [Leader] ttl = 60: a request must be over before "
+                "the lead ends; allowed: at most 24, half of ttl less margin"
+            ],
+        ),
+        (
+            "backend = slurm\nttl = 20\n[Arvados]\nhost = a.example.com\ntoken = sesame",
+            [
+                "[Arvados] timeout: 15 is too large with [Leader] ttl = 20: a request must be over before the lead "
+                "ends; allowed: at most 8, half of ttl less margin"
+            ],
+        ),
+        (
+            "backend = hots",
+            ["[Leader] backend: 'hots' is unknown (like 'host'?); allowed: host, slurm, postgresql or zookeeper"],
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_named(tmp_path: Path, leader: str, expected: list[str]) -> None:
+    assert mistakes(tmp_path, leader) == expected
+
+
+def test_a_host_that_is_alone_may_have_any_times(tmp_path: Path) -> None:
+    settings_with(tmp_path, "margin = 40\ntimeout = 50\n[Cloud Credentials]\ntimeout = 600\n")
+
+
+def test_the_place_of_the_database_is_secret(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, "backend = postgresql\nname = x\ndatabase = host=db password=sesame\n")
+    assert "sesame" not in repr(settings)
+    assert settings.leader.database.reveal() == "host=db password=sesame"
