@@ -141,7 +141,8 @@ class Overlay:
         if real is not None and self._is_placed_on(hostname):
             return self._name(real, made, said)
         if made is not None:
-            real = node_work(hostname, "idle") if self._is_up(made) else node_work(hostname, "down", responding=False)
+            up = self._is_up(made)
+            real = replace(node_work(hostname, "idle" if up else "down", responding=up), pretended=True)
         elif said is not None and said.instance != self._instance(hostname):
             del self._said[hostname]  # another node stands there now
             return real

@@ -99,7 +99,7 @@ def test_nothing_is_touched_and_everything_is_told(site: SiteProcess, recorder: 
             "Logging": {"file": log, "level": "INFO"},
             "Arvados": {"host": recorder.url},
             "Cloud Credentials": {"url": f"{recorder.url}/cloud"},
-            "Daemon": {"state_dir": tmp_path / "state"},
+            "Daemon": {"state_dir": tmp_path / "state", "use_within": 1},  # over before the last line waited for
         },
     )
     site.add_jobs({"cores": 1, "duration": 600}, {"cores": 1, "duration": 600}, {"cores": 1000})

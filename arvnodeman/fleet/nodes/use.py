@@ -20,7 +20,7 @@ class NodeUse:
 
     def note(self, slurm: NodeWork | None, t: float, *, idle: bool) -> None:
         """A node poll; `idle`: it counts as that."""
-        if idle and slurm is not None and slurm.state.kind is FREE and slurm.responding:
+        if idle and slurm is not None and slurm.state.kind is FREE and slurm.responding and not slurm.pretended:
             self.ready_polls += 1
             if self.ready_since is None:
                 self.ready_since = t

@@ -135,6 +135,7 @@ class NodeWork:
     placed: bool = False  # jobs are placed on it, begun or not
     has: Capacity | None = None  # all that jobs may have of it, whatever is on it; None: not known
     free: Capacity | None = None  # what is left for more jobs; None: not known, or nobody shares it
+    pretended: bool = False  # by a dry run: the scheduler does not have it, and leaves it idle for that alone
 
     @property
     def is_off(self) -> bool:

@@ -179,7 +179,8 @@ def test_a_boot_is_listed_so_that_it_is_not_asked_for_again_and_comes_up_after_a
     site.observe()
     up = site.shown_records[record.uuid]
     assert (up.instance_id, up.first_ping_at, up.last_ping_at) == (node.report_id, 1060.0, 1060.0)
-    assert site.shown_slurm[record.hostname].state.said == "idle"
+    shown = site.shown_slurm[record.hostname]
+    assert (shown.state.said, shown.pretended) == ("idle", True), "that no job begins there is no evidence"
 
 
 def test_a_pretended_node_takes_the_name_of_no_real_one(site: Site) -> None:
