@@ -77,6 +77,7 @@ class ForgetfulStock(Stock):
     ) -> None:
         """As ever."""
         self.touch_rows(nodes.values())
+        self._tally = None
         super().refresh(nodes, now, zone, zoned=zoned, event=event)
 
 

@@ -15,7 +15,6 @@ from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stock import GOING
 from arvnodeman.fleet.messages import WARNING, Decided
 from arvnodeman.fleet.nodes.node import BUSY, IDLE, RESERVED, Node
-from arvnodeman.fleet.nodes.rows import FEW
 from arvnodeman.fleet.plan.plan import Plan, Share
 from arvnodeman.fleet.plan.vain import (
     SAMPLE,
@@ -37,6 +36,7 @@ from arvnodeman.fleet.values.reasons import span
 from arvnodeman.fleet.values.reasons_of_use import InVain
 from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind
 
+DEARER = 2  # times what a job takes that is looked at in its turn, one takes of a group
 AFTER_BOOTS = 2  # times boot_fail_after, in which a boot may yet bring a node
 _ID, _TURN = attrgetter("id"), attrgetter("turn")
 
@@ -321,7 +321,8 @@ def moved_on(state: State, shapes: Iterable[JobShape]) -> set[JobShape]:
     if sought:
         unsure = dict.fromkeys(chain.from_iterable(sought.values()))
         waiting: Iterable[Job] = chain(state.queue.jobs, *state.refused.values())
-        if FEW * len(unsure) < len(state.queue.places):
+        theirs = sum(len(state.queue.places.get(shape, ())) for shape in unsure)
+        if DEARER * theirs < len(state.queue.jobs):
             waiting = chain.from_iterable(_jobs(state, shape) for shape in unsure)
         for job in [job for job in waiting if job.id in sought]:
             if job.shape in sought[job.id]:

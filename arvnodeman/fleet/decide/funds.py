@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.messages import WARNING, Decided, Poll, PollNow
@@ -16,6 +17,7 @@ from arvnodeman.fleet.values.model import JobShape, NodeState
 if TYPE_CHECKING:
     from arvnodeman.fleet.decide.state import State
 
+_TIME_LIMIT = attrgetter("time_limit")
 _GOES = (NodeState.SHUTDOWN, NodeState.DOWN, NodeState.FAIL)
 
 
@@ -61,6 +63,7 @@ def funds_of(state: State) -> Funds:
     """What budgets say now."""
     budgets = state.policy.budgets
     if not budgets:
+        state.stock.ask_no_more()
         return NO_FUNDS
     purse = state.purse
     coming = list(_coming(state))
@@ -103,16 +106,24 @@ def _cost(funds: Funds, standing: BudgetStanding, node: _Unbilled, t: float) -> 
 
 
 def _coming(state: State) -> Iterator[_Unbilled]:
-    """Boots under way, and nodes that have had no work yet as far as is counted."""
+    """Boots under way, and nodes that have had no work yet as far as is counted. All rows are looked at once for each
+    account of what was spent, and from then on those that were in nobody's, and that were touched."""
     counted, t = state.purse.spending.counted, state.t
     for boot in state.boots.values():
         if boot.row is None and boot.outcome is None and boot.wanted_for is not None:
             yield _Unbilled(boot.wanted_for, boot.size.id, boot.sized.price, max(0.0, t - boot.began))
-    for node in state.roster.nodes.values():
-        shape, size = node.wanted_for, node.size
-        if shape is None or size is None or node.state in _GOES or state.roster.hostname(node) in counted:
+    purse, nodes = state.purse, state.roster.nodes
+    moved = state.stock.moved()
+    news = moved is None or purse.walked is not purse.spending
+    rows: Iterable[str] = list(nodes) if news or moved is None else {**purse.unbilled, **moved}
+    purse.walked, purse.unbilled = purse.spending, {}
+    for identity in rows:
+        node = nodes.get(identity)
+        if node is None or node.wanted_for is None or node.size is None or state.roster.hostname(node) in counted:
             continue
-        yield _Unbilled(shape, size.id, node.price, max(0.0, t - node.first_seen))
+        purse.unbilled[identity] = None
+        if node.state not in _GOES:
+            yield _Unbilled(node.wanted_for, node.size.id, node.price, max(0.0, t - node.first_seen))
 
 
 def _time_limits(state: State) -> Mapping[JobShape, float]:
@@ -121,7 +132,8 @@ def _time_limits(state: State) -> Mapping[JobShape, float]:
     jobs = state.queue.jobs
     for shape, places in state.queue.places.items():
         if any(budget.covers(shape) for budget in state.policy.budgets):
-            longest = max(limit if (limit := jobs[place].time_limit) is not None else math.inf for place in places)
+            limits = set(map(_TIME_LIMIT, map(jobs.__getitem__, places)))  # few, of many jobs
+            longest = max(limit if limit is not None else math.inf for limit in limits)
             if longest < math.inf:
                 found[shape] = longest
     return found
@@ -180,3 +192,5 @@ class Purse:
     limits: Mapping[JobShape, float] = field(default_factory=dict)  # see Funds
     raises: dict[str, BudgetRaise] = field(default_factory=dict)  # in force, by budget
     warned: dict[str, tuple[float, float]] = field(default_factory=dict)  # by budget: of which period, and of what
+    walked: Spending | None = None  # by which all rows were looked at
+    unbilled: dict[str, None] = field(default_factory=dict)  # ids of those that were in nobody's account then, or since

@@ -14,6 +14,7 @@ from arvnodeman.fleet.decide.stock import is_plainly_busy
 from arvnodeman.fleet.nodes.eligible import eligible
 from arvnodeman.fleet.nodes.node import Basis, Node
 from arvnodeman.fleet.nodes.roster import Roster
+from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.outlook.ahead import Names
 from arvnodeman.fleet.plan.picture import (
     BOOTING,
@@ -29,12 +30,15 @@ from arvnodeman.fleet.plan.picture import (
     pool_of,
 )
 from arvnodeman.fleet.plan.plan import Allotment, Plan, plan
+from arvnodeman.fleet.plan.purses import Funds
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.leaving import ShutdownKind
 from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.fleet.values.places import Zone
 from arvnodeman.fleet.values.reasons_of_budgets import BudgetSpent
 
 Demand = Mapping[JobShape, Sequence[int]]
+Comes = tuple[str, float, Zone]  # size, price and zone of a node that no list shows yet
 
 
 def replan(
@@ -91,6 +95,7 @@ def picture_of(
     """All that is known now. Boots for names that the scheduler chose are not the plan's to end."""
     assert state.table is not None
     refresh(state)
+    funds = funds_of(state)
     return Picture(
         policy=state.policy,
         t=state.t,
@@ -109,12 +114,12 @@ def picture_of(
         names=_names(state),
         vain=state.vain.limits(state.queue.places),
         asking=asking,
-        ends=_ends(state) if ends else None,
+        ends=_ends(state, funds) if ends else None,
         in_force=in_force,
         ahead=state.ahead.wishes(state),
         run_times=state.run_times,
         shut_rooms=state.rooms.reasons(state.t),
-        funds=funds_of(state),
+        funds=funds,
         placed_on=_placed_on(state) if state.policy.places and state.policy.spares else {},
     )
 
@@ -125,13 +130,29 @@ def pool_in(state: State, node: Node) -> str:
 
 
 def _with_unseen(state: State, tally: NodeTally) -> NodeTally:
-    """And what no list shows yet, or any more."""
+    """And what no list shows yet, or any more. The same object for as long as all of that counts alike, so that a plan
+    need not be made anew."""
     boots = [boot for boot in state.boots.values() if boot.row is None and boot.outcome is None]
     if not (boots or state.phantoms or state.unlisted):
         return tally
-    comes = [(boot.size.id, boot.sized.price, state.zone(boot.hostname)) for boot in boots]
-    comes += [(intent.size, intent.price, state.zone(uuid)) for uuid, intent in state.phantoms.items()]
+    if state.is_zoned:
+        comes = [(boot.size.id, boot.sized.price, state.zone(boot.hostname)) for boot in boots]
+        comes += [(intent.size, intent.price, state.zone(uuid)) for uuid, intent in state.phantoms.items()]
+    else:
+        comes = [(boot.size.id, boot.sized.price, ()) for boot in boots]
+        comes += [(intent.size, intent.price, ()) for intent in state.phantoms.values()]
     prices = [record.intent.price for record in state.unlisted.values() if record.intent is not None]
+    unseen = len(boots), comes, prices, len(state.unlisted)
+    known = state.stock.counted
+    if known is None or known[0] is not tally or known[1] != unseen:
+        known = state.stock.counted = tally, unseen, _counted(state, tally, boots, comes, prices)
+    return known[2]
+
+
+def _counted(
+    state: State, tally: NodeTally, boots: Sequence[Boot], comes: Sequence[Comes], prices: Sequence[float]
+) -> NodeTally:
+    """With what comes, and what is there at these prices."""
     supply, pending = dict(tally.supply), dict(tally.pending)
     for size, _, zone in comes:
         pending[size] = pending.get(size, 0) + 1
@@ -165,7 +186,7 @@ def _placed_on(state: State) -> Mapping[str, int]:
     return Counter(size for size, name in comes if name in names)
 
 
-def _ends(state: State) -> Ends:
+def _ends(state: State, funds: Funds) -> Ends:
     """What may go."""
     basis, stock = state.basis(), state.stock
     cases: list[Case] = []
@@ -187,7 +208,7 @@ def _ends(state: State) -> Ends:
         unlisted=len(state.phantoms) + sum(boot.row is None for boot in state.boots.values()),
         may_unplan=state.policy.slurm and not state.policy.places,
         partly_used=_partly_used(state, basis),
-        spent=_at_work_for_spent(state, basis),
+        spent=_at_work_for_spent(state, funds, basis),
     )
 
 
@@ -203,12 +224,12 @@ def _partly_used(state: State, basis: Basis) -> list[PartlyUsed]:
     return found
 
 
-def _at_work_for_spent(state: State, basis: Basis) -> list[Stop]:
+def _at_work_for_spent(state: State, funds: Funds, basis: Basis) -> list[Stop]:
     """The nodes at work for spent budgets alone, within their windows."""
     if not state.policy.slurm or state.policy.places:
         return []
     found: dict[str, Stop] = {}
-    for standing in funds_of(state).standings:
+    for standing in funds.standings:
         alone = state.purse.spending.alone.get(standing.budget.name, frozenset())
         if not (alone and standing.refuses and standing.is_spent):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from arvnodeman.fleet.decide.ahead import Ahead
 from arvnodeman.fleet.decide.funds import Purse
@@ -40,6 +41,7 @@ from arvnodeman.fleet.values.places import Zone
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.windows import ShutdownWindows
 
+_ID = attrgetter("id")
 INTENT_COUNTS_FOR = 900.0  # seconds that a record prepared by an earlier run counts as a booting node
 LONGEST_MARGIN = 60.0  # seconds off the end of a window: the servers' own clocks are used, this is for their unrest
 OFFSET_NOISE = 2.0  # seconds: Date headers have no fractions
@@ -189,8 +191,11 @@ class State:
     def touch_rows(self, nodes: Sequence[Node]) -> None:
         """The same, of many."""
         self.stock.touch_rows(nodes)
+        self.touched.update(map(_ID, nodes))
+        self.roster.wake_rows(nodes)
         for node in nodes:
-            self.show(node)
+            if node.shutdown is not None:
+                self.went_on(node.shutdown)
 
     def show(self, node: Node) -> None:
         """There is something new to tell of a node, which counts as before: its row is awake, and is shown anew."""

@@ -174,18 +174,34 @@ class Stock:
         self._free_in: dict[str, str] = {}  # their pools, by id
         self._rooms: dict[str, dict[Capacity, int]] = {}  # how many alike, by pool
         self._tally: NodeTally | None = None  # of these counts
+        self.counted: tuple[NodeTally, object, NodeTally] | None = None  # that, what no list shows, and both together
         self._census: Mapping[tuple[str, NodeState], int] | None = None  # likewise
         self._touched: dict[str, None] = {}  # ids in their order: most often that of the rows, which is soon read
         self._zoned = False
         self._event = -1  # in which it was brought up to date last
+        self._moved: dict[str, None] | None = None  # ids of rows touched since budgets asked; None: they never did
 
     def touch(self, identity: str) -> None:
         """A row has changed, has come or has gone."""
         self._touched[identity] = None
+        if self._moved is not None:
+            self._moved[identity] = None
 
     def touch_rows(self, nodes: Iterable[Node]) -> None:
         """These rows may have changed."""
-        self._touched.update(dict.fromkeys(map(_ID, nodes)))
+        touched = dict.fromkeys(map(_ID, nodes))
+        self._touched.update(touched)
+        if self._moved is not None:
+            self._moved.update(touched)
+
+    def moved(self) -> Mapping[str, None] | None:
+        """Ids of the rows that were touched since this was asked last; None: it never was."""
+        found, self._moved = self._moved, {}
+        return found
+
+    def ask_no_more(self) -> None:
+        """Nobody wants to know which rows are touched: none is kept for him."""
+        self._moved = None
 
     def refresh(
         self, nodes: Mapping[str, Node], now: Callable[[], Basis], zone: ZoneOf, *, zoned: bool, event: int
@@ -204,13 +220,18 @@ class Stock:
         basis = now()
         for identity in identities:
             node = nodes.get(identity)
-            self._put_room(identity, node, zone if zoned else None)
+            free = room_of(node) if node is not None else None
+            if free is not None or identity in self._free:
+                self._put_room(identity, node, free, zone if zoned else None)
             if node is None:
                 self._forget(identity)
             elif is_plainly_busy(node):
                 assert node.size is not None
-                self._put(identity, busy_lot(node.size.id, node.price))
-                self._strike_out(identity)
+                lot = busy_lot(node.size.id, node.price)
+                if self._lots.get(identity) is not lot:
+                    self._put(identity, lot)
+                if identity in self.odd or identity in self.going or identity in self.newly_idle:
+                    self._strike_out(identity)
                 self.newly_busy[identity] = node
             else:
                 lot = lot_of(node, basis, zone(node.hostname) if zoned else ())
@@ -243,9 +264,8 @@ class Stock:
         self._lots[identity] = lot
         self._counts[lot] = self._counts.get(lot, 0) + 1
 
-    def _put_room(self, identity: str, node: Node | None, zone: ZoneOf | None) -> None:
+    def _put_room(self, identity: str, node: Node | None, free: Capacity | None, zone: ZoneOf | None) -> None:
         """Note what is left of a node that works. It is counted apart, for of few it is the same."""
-        free = room_of(node) if node is not None else None
         before, pool_before = self._free.get(identity), self._free_in.get(identity, "")
         pool = ""
         if node is not None and node.size is not None and free is not None:

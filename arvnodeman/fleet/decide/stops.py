@@ -170,7 +170,9 @@ def _note_wanted(state: State, plan: Plan) -> None:
 def _note_busy(state: State) -> None:
     """Nodes that plainly work: the reason is that."""
     for node in state.stock.newly_busy.values():
-        _give_reason(state, node, reasons.working(node.slurm.state.said if node.slurm is not None else ""))
+        reason = reasons.working(node.slurm.state.said if node.slurm is not None else "")
+        if node.reason is not reason:  # nearly all have it: one object for all that work alike
+            _give_reason(state, node, reason)
     state.stock.newly_busy.clear()
 
 

@@ -110,16 +110,22 @@ class Roster:
         self._awake[node.turn] = node
         self._in_turn = None
 
+    def wake_rows(self, nodes: Iterable[Node]) -> None:
+        """Something may happen to these rows."""
+        for node in nodes:
+            if node.quiet is None:
+                node.woken = self.round  # nearly all of them, where all have changed
+            else:
+                self.wake(node)
+
     def wake_all(self) -> None:
         """What concerns all rows has changed."""
-        for node in self.nodes.values():
-            self.wake(node)
+        self.wake_rows(self.nodes.values())
 
     def wake_idle(self) -> None:
         """What concerns all idle rows has changed."""
         for rows in self._idle.values():
-            for node in list(rows.values()):
-                self.wake(node)
+            self.wake_rows(list(rows.values()))
 
     # ---- the cloud list ---------------------------------------------------------------------------------------------
 
@@ -127,9 +133,8 @@ class Roster:
         """Take in a cloud list."""
         entries = self.listed.take(listed)
         change, find = Listing(entries), self.listed.entries.get
-        for gone in set(map(_ID, entries.left)).difference(self.listed.entries):
-            if (lacking := self.nodes.get(gone)) is not None:
-                self.wake(lacking)
+        gone = set(map(_ID, entries.left)).difference(self.listed.entries)
+        self.wake_rows([lacking for name in gone if (lacking := self.nodes.get(name)) is not None])
         again = [entry for name in sorted(self._dropped) if (entry := find(name)) is not None]
         self._dropped.clear()
         others: dict[int, tuple[Node, CloudNode]] = {}
@@ -384,9 +389,7 @@ class Roster:
 
     def slurm_works(self, hostname: str | None) -> bool:
         """Does Slurm call this name busy, without the flag that it does not respond?"""
-        if self.slurm is None or hostname is None:
-            return False
-        slurm = self.slurm.get(hostname)
+        slurm = self.slurm.get(hostname) if self.slurm is not None and hostname is not None else None
         return slurm is not None and slurm.state.busy and slurm.responding
 
 

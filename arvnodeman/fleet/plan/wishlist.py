@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arvnodeman.fleet.plan.picture import IDLE, IN_GRACE, KINDS, NOTHING, size_of, zone_of
@@ -17,6 +17,7 @@ from arvnodeman.fleet.values.places import Place
 from arvnodeman.fleet.values.reasons import Reason
 
 Turns = Generator["Group", bool | None, None]
+FEW_NODES = 16  # for each group that wants some of a pool: then they are given away one by one
 
 
 @dataclass(slots=True)
@@ -102,9 +103,13 @@ class Supply:
     def __init__(self, counts: Mapping[str, Sequence[int]]) -> None:
         self.counts = {pool: list(of_kinds) for pool, of_kinds in counts.items()}
         self.pools: dict[str, list[str]] = {}  # by size, in order
-        self.kinds = list(map(any, zip(NOTHING, *counts.values(), strict=True)))  # is there any?
+        self._sizes: list[set[str]] = [set() for _ in NOTHING]  # by kind, those of which any may be left
         for pool in sorted(counts):
-            self.pools.setdefault(size_of(pool), []).append(pool)
+            size = size_of(pool)
+            self.pools.setdefault(size, []).append(pool)
+            for kind, number in enumerate(counts[pool]):
+                if number:
+                    self._sizes[kind].add(size)
 
     def take(self, pool: str, kind: int, wanted: int) -> int:
         """Take up to so many nodes of one kind."""
@@ -116,6 +121,11 @@ class Supply:
     def give(self, pool: str, kind: int, nodes: int) -> None:
         """Put nodes back."""
         self.counts[pool][kind] += nodes
+        self._sizes[kind].add(size_of(pool))
+
+    def of_kind(self, kind: int) -> Collection[str]:
+        """The sizes of which nodes of one kind may be left: no other has any."""
+        return self._sizes[kind]
 
     def left(self, pool: str, kind: int) -> int:
         """Nodes that are matched to nothing."""
@@ -123,9 +133,14 @@ class Supply:
 
     def find(self, size: str, kind: int, place: Place) -> str | None:
         """A pool of this size that has a node left which may be at that place."""
+        gone = True
         for pool in self.pools.get(size, ()):
-            if self.counts[pool][kind] and place.has(zone_of(pool)):
-                return pool
+            if self.counts[pool][kind]:
+                if place.has(zone_of(pool)):
+                    return pool
+                gone = False
+        if gone:
+            self._sizes[kind].discard(size)  # nobody has to look again
         return None
 
 
@@ -171,6 +186,8 @@ def _share_out(wishers: Sequence[Group], supply: Supply, pool: str, kind: int) -
         shares = [wisher.nodes_lacking for wisher in wishers]
     elif len(wishers) == 1:
         shares = [wishers[0].lacking_of(left)]
+    elif left <= FEW_NODES * len(wishers):
+        shares = _first_served(wishers, left)
     else:
         behind, place = -1, max(wisher.places[-1] for wisher in wishers)
         while place - behind > 1:  # up to `behind` there are enough, up to `place` there are not
@@ -186,6 +203,26 @@ def _share_out(wishers: Sequence[Group], supply: Supply, pool: str, kind: int) -
     following = min((wisher for wisher in wishers if wisher.open), key=lambda wisher: wisher.place, default=None)
     if following is not None:
         following.take(supply, pool, kind)
+
+
+def _first_served(wishers: Sequence[Group], left: int) -> list[int]:
+    """For each group the nodes of its jobs before the first one for which there are not enough: job by job. Where
+    there are few nodes that takes less time than to look for that job by halves."""
+    shares = [0] * len(wishers)
+    heap = [(wisher.place, index, wisher.lacking, wisher.served) for index, wisher in enumerate(wishers)]
+    heapq.heapify(heap)
+    while heap:
+        _, index, lacks, job = heap[0]
+        left -= lacks
+        if left < 0:
+            break
+        shares[index] += lacks
+        wisher, job = wishers[index], job + 1
+        if job < len(wisher.places) and job < wisher.limit:
+            heapq.heapreplace(heap, (wisher.places[job], index, wisher.shape.nodes, job))
+        else:
+            heapq.heappop(heap)
+    return shares
 
 
 def match_any(groups: Sequence[Group], supply: Supply) -> None:
@@ -235,10 +272,12 @@ class _Source:
 def next_supply(group: Group, supply: Supply) -> tuple[int, str] | None:
     """Kind and pool of what a group can still take; supply only shrinks, so its cursor only goes on."""
     kind, index = group.cursor
+    choices = group.choices
     while kind <= IN_GRACE:
-        while supply.kinds[kind] and index < len(group.choices):
-            pool = supply.find(group.choices[index].id, kind, group.shape.place)
-            if pool is not None:
+        left = supply.of_kind(kind)
+        while left and index < len(choices):
+            size = choices[index].id
+            if size in left and (pool := supply.find(size, kind, group.shape.place)) is not None:
                 group.cursor = (kind, index)
                 return kind, pool
             index += 1

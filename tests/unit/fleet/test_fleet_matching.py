@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arvnodeman.fleet.plan import wishlist
 from arvnodeman.fleet.plan.picture import KINDS, zone_of
 from arvnodeman.fleet.plan.wishlist import (
     Group,
@@ -68,11 +70,13 @@ def matchings(draw: st.DrawFn) -> tuple[list[Group], Supply]:
     return groups, Supply(counts)
 
 
-@given(matchings())
-def test_many_at_once_as_one_by_one(matching: tuple[list[Group], Supply]) -> None:
+@given(matchings(), st.sampled_from([0, 1, 16]))
+def test_many_at_once_as_one_by_one(matching: tuple[list[Group], Supply], few: int) -> None:
+    """Whether there are so few nodes that they are given away job by job, or so many that a place is looked for."""
     groups, supply = matching
     others, left = deepcopy(matching)
-    match_exact(groups, supply)
+    with patch.object(wishlist, "FEW_NODES", few):
+        match_exact(groups, supply)
     exact_by_turns(others, left)
     assert (groups, supply.counts) == (others, left.counts)
     match_any(groups, supply)
