@@ -31,6 +31,7 @@ CHOSEN = tuple(
         "cloud_troubles",
         "cloud_silence",
         "cloud_restart",
+        "cloud_rows",
     )
 )
 AT_ONCE = 5  # tests, which wait more than they work

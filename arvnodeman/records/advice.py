@@ -17,6 +17,7 @@ from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import ShownNode
 
 CONFIG_AGE = 600.0  # seconds until slurm.conf is asked for again: it may be changed under us
+PLACING_AGE = 60.0  # the same where Slurm places jobs: a wrong line may leave a job on a name that nobody powers up
 NAMES = "[Daemon] node_names"
 _NOT_BY_SIZE: Mapping[str, Sequence[str]] = MappingProxyType({})
 _log = logging.getLogger("arvnodeman.slurm")
@@ -67,7 +68,7 @@ class Advice:
         if now >= self._fresh_until:
             self._config = self._slurm.configuration()
             self._partitions = self._slurm.partitions() if self._wants_partitions(self._config) else {}
-            self._fresh_until = now + CONFIG_AGE
+            self._fresh_until = now + (PLACING_AGE if self._settings.places else CONFIG_AGE)
         return self._config
 
 

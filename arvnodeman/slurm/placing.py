@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import RLock
 from time import localtime, monotonic, strftime
 
+from arvnodeman.config.size_names import few
 from arvnodeman.fleet.values.placed import GivenBack, JobsReleased, NamesOpened, PlacedJob
 from arvnodeman.fleet.values.work import OURS, Power, WorkKind
 from arvnodeman.slurm.cloud import CloudNodesAndJobs, Words
@@ -75,7 +76,7 @@ class PlacingSlurm(CloudNodesAndJobs):
                 elif line.id in wanted and (line.state == PENDING or line.state in BEGUN):
                     changes.append((line.id, _released(line, start, once=wanted[line.id].requeue_off)))
             failures = self.change_jobs(_alike(changes))
-        self._tell(failures, "job %s cannot be released: %s")
+        self._tell(failures, "Slurm does not release job %s: %s")
         return JobsReleased(tuple(wanted[number] for number in (*waiting, *failures)))
 
     # ---- names -------------------------------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ class PlacingSlurm(CloudNodesAndJobs):
         to open, since somebody else closed them or Slurm does not know them."""
         nodes = self._shown(hostnames)
         shut = [name for name, node in nodes.items() if _is_ours_to_open(node)]
-        self._tell(self.resume_all(shut), "%s cannot be opened: %s")
+        self._tell(self.resume_all(shut), "Slurm does not open %s: %s")
         if shut:
             nodes |= self._shown(shut)
         not_yet = {name for name, node in nodes.items() if _is_ours_to_open(node) or _is_about_to_go(node)}
@@ -107,13 +108,13 @@ class PlacingSlurm(CloudNodesAndJobs):
         off = [name for name, node in nodes.items() if work_of(node).state.kind is WorkKind.OFF]
         self._note_told([*off, *others])
         failures |= self.change_all([(name, ("State=POWER_DOWN_ASAP", why)) for name in (*off, *others)])
-        self._tell(failures, "%s is not closed: %s")
+        self._tell(failures, "Slurm does not close %s: %s")
 
     def power_up(self, hostnames: Sequence[str]) -> None:
         """State=POWER_UP, for those that are off in good order. (One that is sent to a name whose node is up stays, and
         after its next power-down it would be powered up again for nobody.)"""
         off = [name for name, node in self._shown(hostnames).items() if work_of(node).state.kind is WorkKind.OFF]
-        self._tell(self.change_all([(name, ("State=POWER_UP",)) for name in off]), "%s cannot be powered up: %s")
+        self._tell(self.change_all([(name, ("State=POWER_UP",)) for name in off]), "Slurm does not power up %s: %s")
 
     # ---- as every scheduler ------------------------------------------------------------------------------------------
 
@@ -154,7 +155,7 @@ class PlacingSlurm(CloudNodesAndJobs):
         with _IN_TURN:
             jobs = self._going_with(up)
             unmarked = self.change_jobs(_alike((job.id, _going_back(job)) for job in jobs))
-            self._tell(unmarked, "job %s is not marked: %s")
+            self._tell(unmarked, "Slurm does not mark job %s: %s")
             for name, some in by_name(jobs, up).items():
                 lost = [unmarked[job.id] for job in some if job.id in unmarked and not job.requeue]
                 if lost:
@@ -178,14 +179,14 @@ class PlacingSlurm(CloudNodesAndJobs):
         spared = {job.id for name in kept for job in jobs[name]}
         back = {job.id: job for some in jobs.values() for job in some if job.batch and job.id not in spared}
         failures = self.change_jobs(_alike((job.id, _going_back(job)) for job in back.values()))
-        self._tell(failures, "job %s cannot be given back: %s")
+        self._tell(failures, "Slurm does not take back job %s: %s")
         stay = spared | failures.keys()
         given = [name for name, some in jobs.items() if not any(job.id in stay for job in some)]
         # The second takes care that nothing is placed there in the second until it does power down.
         words = (("State=POWER_DOWN_FORCE", f"NodeAddr={NOBODYS_ADDRESS}", why), ("State=POWER_DOWN_ASAP", why))
         self._note_told(given)
         refused = self.change_all([(name, each) for name in given for each in words])
-        self._tell(refused, "%s cannot be powered down: %s")
+        self._tell(refused, "Slurm does not power down %s: %s")
         away = {name: failure for name, failure in refused.items() if isinstance(failure, ControllerAway)}
         done = {name: tuple(job.placed for job in jobs[name]) for name in given if name not in refused}
         if away and not done:
@@ -239,8 +240,12 @@ class PlacingSlurm(CloudNodesAndJobs):
         return f"Reason={self.one_line(reason)}"
 
     def _tell(self, failures: Mapping[str, SlurmFailure], text: str) -> None:
+        """One line for all that failed alike: there may be thousands of names."""
+        alike: dict[str, list[str]] = {}
         for name, failure in failures.items():
-            self.log.warning(text, name, failure)
+            alike.setdefault(str(failure), []).append(name)
+        for said, names in alike.items():
+            self.log.warning(text, few(names), said)
 
 
 def _going_back(job: JobLine) -> Words:

@@ -19,6 +19,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
 
 
 def test_a_job_gets_its_node_and_the_node_goes_when_it_idles(site: Site) -> None:
+    """Rows O3, O7, O11."""
     job = site.submit(sleep=1)
     site.until(lambda: site.state(job) == "COMPLETED", "the job to have run")
     assert site.machines.asked == [("small", "s-1")]
@@ -26,6 +27,7 @@ def test_a_job_gets_its_node_and_the_node_goes_when_it_idles(site: Site) -> None
 
 
 def test_a_refused_size_gives_its_jobs_to_the_next_one(site: Site) -> None:
+    """Rows O12, O19."""
     site.machines.refused.add("small")
     jobs = [site.submit("--no-requeue", sleep=1), site.submit(sleep=1), site.submit("--array=1-2", sleep=1)]
     site.until(lambda: all(set(site.state(job).split()) == {"COMPLETED"} for job in jobs), "all jobs to have run")
@@ -34,6 +36,7 @@ def test_a_refused_size_gives_its_jobs_to_the_next_one(site: Site) -> None:
 
 
 def test_a_machine_that_dies_loses_no_job_that_may_run_again(site: Site) -> None:
+    """Row O8."""
     job = site.submit(sleep=600)
     site.until(lambda: site.state(job) == "RUNNING", "it to run")
     (name,) = site.names(job)
@@ -44,6 +47,7 @@ def test_a_machine_that_dies_loses_no_job_that_may_run_again(site: Site) -> None
 
 
 def test_a_daemon_that_forgot_everything_goes_on(site: Site) -> None:
+    """Row O21."""
     job = site.submit("-N2", "--exclusive", sleep=1)
     site.until(lambda: site.machines.asked, "a machine to be asked for")
     site.starts()
@@ -55,6 +59,7 @@ def test_a_daemon_that_forgot_everything_goes_on(site: Site) -> None:
 
 @pytest.mark.parametrize("site", [("max_nodes = 1", "300")], indirect=True)
 def test_what_a_limit_forbids_waits_and_runs_when_there_is_room(site: Site) -> None:
+    """Row O18."""
     jobs = [site.submit("--exclusive", "--no-requeue", sleep=1) for _ in range(2)]
     most = [0]
 
@@ -69,6 +74,7 @@ def test_what_a_limit_forbids_waits_and_runs_when_there_is_room(site: Site) -> N
 
 @pytest.mark.parametrize("site", [("max_nodes = 5\nmin_nodes = 1", "300")], indirect=True)
 def test_a_node_is_kept_before_any_job(site: Site) -> None:
+    """Row O23."""
     site.until(lambda: site.machines.up, "a node to come up")
     (name,) = site.machines.up
     job = site.submit(sleep=1)
@@ -77,6 +83,7 @@ def test_a_node_is_kept_before_any_job(site: Site) -> None:
 
 
 def test_a_job_of_several_nodes_of_which_one_is_refused_goes_back_whole(site: Site) -> None:
+    """Row O19."""
     site.machines.refused.add("s-2")
     job = site.submit("-N2", "--exclusive", sleep=1)
     site.until(lambda: site.state(job) == "COMPLETED", "it to have run")
@@ -86,6 +93,7 @@ def test_a_job_of_several_nodes_of_which_one_is_refused_goes_back_whole(site: Si
 
 @pytest.mark.parametrize("site", [("max_nodes = 5\nsize_retry_after = 2", "300")], indirect=True)
 def test_a_user_at_a_terminal_waits_for_the_boot_that_was_refused(site: Site) -> None:
+    """Row O20."""
     site.machines.refused.add("small")
     argv = ["srun", "-p", "cloud", "-n1", "--mem=10", "true"]
     with subprocess.Popen(argv, env=site.slurm.environment(), stderr=subprocess.DEVNULL) as srun:

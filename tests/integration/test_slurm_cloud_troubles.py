@@ -23,6 +23,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
 
 
 def test_a_job_cancelled_while_its_node_boots_leaves_nothing(site: Site) -> None:
+    """Row O5."""
     site.machines.sleeps = True
     job = site.submit()
     site.until(lambda: site.machines.nodes, "a machine to be asked for")
@@ -32,6 +33,7 @@ def test_a_job_cancelled_while_its_node_boots_leaves_nothing(site: Site) -> None
 
 
 def test_a_name_that_is_powered_up_for_nobody_is_given_back(site: Site) -> None:
+    """Row O5."""
     site.until(lambda: site.log, "the daemon to have begun")
     site.slurm.say("scontrol", "update", "nodename=s-2", "state=power_up")
     site.slurm_comes_to(lambda: site.work("s-2").power is Power.STARTING, "it to be powered up")
@@ -40,12 +42,14 @@ def test_a_name_that_is_powered_up_for_nobody_is_given_back(site: Site) -> None:
 
 
 def test_a_machine_under_a_name_that_is_off_is_destroyed(site: Site) -> None:
+    """Row O2."""
     stray = CloudNode("i-99", "s-3", "i-99", size_tag="small", provider_size="small", start_time=time.time() - 900)
     site.machines.nodes["i-99"] = stray
     site.until(site.is_over, "the stray machine to be gone")
 
 
 def test_an_idle_node_whose_machine_vanishes_frees_its_name(site: Site) -> None:
+    """Row O8."""
     job = site.submit()
     site.until(lambda: site.state(job) == "RUNNING", "it to run")
     (name,) = site.names(job)
@@ -55,6 +59,7 @@ def test_an_idle_node_whose_machine_vanishes_frees_its_name(site: Site) -> None:
 
 
 def test_what_an_administrator_powers_down_is_destroyed(site: Site) -> None:
+    """Rows O11, O16."""
     job = site.submit()
     site.until(lambda: site.state(job) == "RUNNING", "it to run")
     (name,) = site.names(job)
@@ -65,6 +70,7 @@ def test_what_an_administrator_powers_down_is_destroyed(site: Site) -> None:
 
 
 def test_a_name_that_somebody_else_has_drained_is_left_to_him(site: Site) -> None:
+    """Row O13."""
     site.slurm.say("scontrol", "update", "nodename=s-1", "state=drain", "reason=disk broken")
     job = site.submit(sleep=1)
     site.until(lambda: site.state(job) == "COMPLETED", "the job to have run")
@@ -75,6 +81,7 @@ def test_a_name_that_somebody_else_has_drained_is_left_to_him(site: Site) -> Non
 
 
 def test_a_machine_that_does_not_come_up_in_time_goes_and_its_job_goes_on(site: Site) -> None:
+    """Row O17."""
     site.machines.sleeps = True
     job = site.submit("--no-requeue", sleep=1)
     site.until(lambda: site.machines.nodes, "a machine to be asked for")
@@ -87,7 +94,7 @@ def test_a_machine_that_does_not_come_up_in_time_goes_and_its_job_goes_on(site: 
 
 @pytest.mark.parametrize("site", [(OPTIONS, "12")], indirect=True)
 def test_a_name_that_slurm_gave_up_is_opened(site: Site) -> None:
-    """The daemon was not there meanwhile."""
+    """The daemon was not there meanwhile. Row O12."""
     job = site.submit()
     site.slurm_comes_to(lambda: site.work("s-1").reason == GAVE_UP, "the name to be given up")
     site.slurm.say("scancel", job)

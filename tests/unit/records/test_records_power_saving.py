@@ -13,7 +13,7 @@ from arvnodeman.doctor.facts import SlurmSetup
 from arvnodeman.doctor.setup import refusals, remarks
 from arvnodeman.fleet.values.model import RemoteFailure
 from arvnodeman.records import keeper
-from arvnodeman.records.advice import Advice
+from arvnodeman.records.advice import PLACING_AGE, Advice
 from arvnodeman.records.power_saving import leaves_suspending_to_us, names_of_sizes
 from arvnodeman.slurm.errors import ControllerAway
 from arvnodeman.slurm.keeping import NamesInSlurm
@@ -393,7 +393,7 @@ def test_a_change_under_a_running_daemon_stops_it_until_it_is_mended(
     names = list(shown())
     advice.check(shown(), names, by_size)
     monkeypatch.setattr(slurm, "conf", {**CONF, "ResumeTimeout": "60 sec"})
-    now[0] = 601.0
+    now[0] = PLACING_AGE
     with pytest.raises(RemoteFailure, match="ResumeTimeout=60"):
         advice.check(shown(), names, by_size)
     mixed = shown(ShownNode("u-1", "UNKNOWN", partitions=("cloud",)))

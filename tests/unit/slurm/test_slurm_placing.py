@@ -116,7 +116,18 @@ def test_a_job_that_would_be_lost_keeps_its_name(slurm: ToldSlurm, caplog: pytes
         given = slurm.give_back(["s-1", "s-2"], WHY, interactive=False)
     assert (list(given.jobs), given.kept) == (["s-2"], ("s-1",))
     assert not any("NodeName=s-1 State=POWER_DOWN_FORCE" in each for each in slurm.done)
-    assert "job 1 cannot be given back" in caplog.text
+    assert "Slurm does not take back job 1: " in caplog.text
+
+
+def test_names_that_fail_alike_are_one_line(slurm: ToldSlurm, caplog: pytest.LogCaptureFixture) -> None:
+    """There may be thousands, and the same again at each list."""
+    names = [f"s-{number}" for number in range(1, 101)]
+    slurm.states = dict.fromkeys(names, (OFF, ""))
+    slurm.refusals = {"NodeName=": "Access is odd"}
+    with caplog.at_level(logging.WARNING):
+        slurm.close_names(names, WHY, 60.0)
+    (line,) = caplog.messages
+    assert line.startswith("Slurm does not close s-1, s-2, s-3 and 97 more: ")
 
 
 def test_a_job_at_a_terminal_keeps_all_its_names_and_those_who_share_them(slurm: ToldSlurm) -> None:
