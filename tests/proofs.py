@@ -47,6 +47,10 @@ PROOFS = {
         (_pytest("-n", "2", "-o", "faulthandler_timeout=300", "tests/integration/test_ec2_bursts.py"),),
         {"PROOFS": "1"},
     ),
+    "leaders": Proof(
+        "who leads, by a real PostgreSQL, ZooKeeper and slurmctld with a backup, started for it",
+        (_pytest("-n", "3", "--dist", "loadscope", "-o", "faulthandler_timeout=300", "tests/leader"),),
+    ),
     "openstack": Proof(
         "the openstack driver against a real nova and keystone, installed once, outside the repository",
         (("tests/openstack/openstack_stage.py",), _pytest("-o", "faulthandler_timeout=300", "tests/openstack")),
@@ -63,7 +67,7 @@ PROOFS = {
         'small changes of the brain, against its tests (hours; "*.plan.*" --sample 200)', (("tests/mutants.py",),)
     ),
 }
-WITHOUT_A_NAME = ("histories", "months", "bursts", "openstack", "slurms", "plan-mutants")
+WITHOUT_A_NAME = ("histories", "months", "bursts", "leaders", "openstack", "slurms", "plan-mutants")
 
 
 def main() -> int:

@@ -45,6 +45,13 @@ class Candidate:
     name: str  # HOST:PID, other than every other candidate's, and than that of an earlier run
 
 
+def led_by(holder: Holder | None) -> str:
+    """Why somebody is not the leader, in words."""
+    if holder is None:
+        return "the store knows of no leader"
+    return f"{holder.name} leads (generation {holder.generation})"
+
+
 class Leadership(Protocol):
     """For one thread. Each call waits for the store, and for no longer than `[Leader] timeout`."""
 

@@ -26,9 +26,9 @@ Maker = Callable[["Settings", Candidate], "Leadership"]
 
 BACKENDS: dict[LeaderBackend, str] = {
     LeaderBackend.HOST: "arvnodeman.leader.host:HostLeadership",
-    LeaderBackend.SLURM: "arvnodeman.leader.slurm:SlurmLeadership",
-    LeaderBackend.POSTGRESQL: "arvnodeman.leader.postgresql:PostgresqlLeadership",
-    LeaderBackend.ZOOKEEPER: "arvnodeman.leader.zookeeper:ZookeeperLeadership",
+    LeaderBackend.SLURM: "arvnodeman.leader.slurm:of_settings",
+    LeaderBackend.POSTGRESQL: "arvnodeman.leader.postgresql:of_settings",
+    LeaderBackend.ZOOKEEPER: "arvnodeman.leader.zookeeper:of_settings",
 }
 
 
@@ -39,13 +39,14 @@ def candidate_of(settings: Settings) -> Candidate:
 
 
 def make_leadership(settings: Settings, candidate: Candidate) -> Leadership:
-    """The configured backend, for use in one thread. Raises ConfigError where its library is not installed."""
+    """The configured backend, for use in one thread. Raises ConfigError where its library is not installed, or an
+    option of it makes no sense."""
     return _maker(settings)(settings, candidate)
 
 
 def check_leadership(settings: Settings) -> None:
-    """Can the backend be had? Asks nobody anything. Raises ConfigError."""
-    _maker(settings)
+    """Can the backend be had, as it is set up? Asks nobody anything. Raises ConfigError."""
+    make_leadership(settings, candidate_of(settings))
 
 
 def _maker(settings: Settings) -> Maker:

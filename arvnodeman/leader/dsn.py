@@ -1,0 +1,56 @@
+"""How PostgreSQL is reached, from what the configuration says; and its errors without secrets."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from arvnodeman.config import ConfigError
+
+_LONGEST = 300  # characters of a server's own words that an error repeats
+
+
+def connection_options(dsn: str, *, timeout: float, statement_timeout: float) -> dict[str, str]:
+    """libpq's options for this connection string: its own, and bounds of time for what it leaves open. Raises
+    ConfigError, in whose text is nothing of the string: a password that is not quoted may be anywhere in it.
+
+    timeout, statement_timeout: seconds for the connection, and for one statement at the server.
+    """
+    try:
+        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
+    except psycopg.Error:
+        raise ConfigError(
+            (
+                "[Leader] database cannot be read: it is to be as libpq has it, "
+                "host=... dbname=... user=... or postgresql://user@host/dbname",
+            )
+        ) from None
+    if "@" in given.get("host", "") or not re.fullmatch(r"[0-9,]*", given.get("port", "")):
+        raise ConfigError(
+            ("[Leader] database: its host or port makes no sense; in a URI, write / : @ of a password as %2F %3A %40",)
+        )
+    patience = str(max(2, math.ceil(timeout)))
+    bounds = {
+        "connect_timeout": patience,
+        "tcp_user_timeout": str(int(timeout * 1000)),  # a half open connection, with data under way
+        "keepalives_idle": patience,  # and with none
+        "keepalives_interval": "2",
+        "keepalives_count": "2",
+        "target_session_attrs": "read-write",  # of several hosts, the one that is no replica
+        "application_name": "arvados-node-manager",
+    }
+    limits = f"-c statement_timeout={max(1, int(statement_timeout * 1000))}"
+    return {**bounds, **given, "options": f"{given.get('options', '')} {limits}".strip()}
+
+
+def in_one_line(error: Exception, secrets: Iterable[str | None]) -> str:
+    """The first line of what an error says, without these secrets."""
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "(password)")
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:_LONGEST]
