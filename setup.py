@@ -21,7 +21,7 @@ setup(
     packages=find_packages(include=["arvnodeman", "arvnodeman.*"]),
     package_data={
         "arvnodeman": ["py.typed"],
-        "arvnodeman.cloud": ["notice.sh"],
+        "arvnodeman.cloud": ["lease.sh", "notice.sh"],
         "arvnodeman.init": ["user-data.sh", "user-data-slurm.sh"],
         "arvnodeman.manage": ["page/*"],
         "arvnodeman.slurm": ["poke.sh"],

@@ -19,6 +19,7 @@ from arvnodeman.fleet.messages import (
     StepResult,
 )
 from arvnodeman.fleet.operations.job_steps import CommentJobs
+from arvnodeman.fleet.operations.lease_steps import RenewLeases
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.job_comments import JobsCommented
 from arvnodeman.fleet.values.model import Secret
@@ -208,6 +209,11 @@ class DryRunWorld:
         for comment in step.comments:
             self._report(step, comment.jobs[0], f"write on the jobs {_some(comment.jobs)}: {comment.line.text}")
         return JobsCommented()
+
+    @_pretend.register
+    def _(self, step: RenewLeases) -> StepResult:
+        self._report(step, step.ids[0], f"renew the leases of {len(step.ids)} nodes")
+        return None
 
     @_pretend.register
     def _(self, step: messages.CancelJob) -> StepResult:

@@ -17,6 +17,7 @@ from arvnodeman.actors.together import (
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.messages import NodeSeen, Step, StepResult
 from arvnodeman.fleet.operations.job_steps import CommentJobs
+from arvnodeman.fleet.operations.lease_steps import RenewLeases
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure, Secret
 from arvnodeman.records.cloud_names import CloudRecords
@@ -39,6 +40,7 @@ class Makers:
     scheduler: Callable[[], Scheduler]
     jobs: Callable[[], JobsQueue] | None  # None: there is no Arvados
     ping_url: Callable[[str, Secret], Secret]  # record uuid, ping secret
+    lease_by_tag: bool = False  # nodes read in their metadata that they are managed; else from the scheduler
     placing: Callable[[], PlacingScheduler] | None = None  # None: the scheduler places no jobs on names that are off
 
 
@@ -195,6 +197,14 @@ class Hands:
     @do.register
     def _(self, step: messages.ExplainJob) -> StepResult:
         self._scheduler.note_on_job(step.job.id, step.reason)
+        return None
+
+    @do.register
+    def _(self, step: RenewLeases) -> StepResult:
+        if self._makers.lease_by_tag:
+            self._driver.renew_leases(step.ids, step.value)
+        else:
+            self._scheduler.renew_leases(step.hostnames, step.value)
         return None
 
     @do.register

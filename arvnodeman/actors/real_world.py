@@ -69,6 +69,7 @@ def make_makers(settings: Settings) -> Makers:
         scheduler=scheduler,
         jobs=(lambda: JobsQueue(settings)) if arvados else None,
         ping_url=lambda uuid, secret: ping_url(settings, uuid, secret),
+        lease_by_tag=settings.lease_by_tag,
         placing=placing if settings.places else None,
     )
 

@@ -40,6 +40,8 @@ PRICE_TAG = "arvados_node_price"
 """What the node costs in $/hour, on nodes whose tags are all the record there is."""
 RUNG_TAG = "arvados_node_rung"
 """The key of the rung at which the node was asked for, where its size has several."""
+LEASE_TAG = "arvados_node_lease"
+"""Another text whenever the node's lease is renewed."""
 FQDN_TAG = "hostname"
 """The node's FQDN, where the cloud has no better place for it."""
 
@@ -123,6 +125,11 @@ class CloudDriver(ABC):
     @abstractmethod
     def set_directive(self, node: CloudNode, directive: OperatorDirective | None) -> None:
         """Keep an operator's word in the node's tag; None takes it away. Idempotent."""
+
+    def renew_leases(self, ids: Sequence[str], value: str) -> None:
+        """Write this in the tag LEASE_TAG of nodes, by as few requests as there may be. Only where nodes read their
+        tags in their metadata (Settings.lease_by_tag). A node that is gone costs the others nothing."""
+        raise NotImplementedError
 
     def lookups(self) -> Iterator[tuple[str, Callable[[], str]]]:
         """What [Cloud Create] names at the cloud and can be looked up there, for cloud-test: each option with a call

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +18,7 @@ from libcloud.compute.drivers.ec2 import NAMESPACE, EC2NetworkSubnet, EC2NodeDri
 from libcloud.utils.xml import findall, findtext
 
 from arvnodeman.cloud.addresses import NodeAddress
-from arvnodeman.cloud.base import FQDN_TAG, SIZE_TAG, TOKEN_TAG, name_for_record
+from arvnodeman.cloud.base import FQDN_TAG, LEASE_TAG, SIZE_TAG, TOKEN_TAG, name_for_record
 from arvnodeman.cloud.ec2_addresses import addresses_of
 from arvnodeman.cloud.ec2_batch import member_of
 from arvnodeman.cloud.ec2_batching import MAX_COUNT, BatchingDriver
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 _STATES = ("pending", "running", "stopping", "stopped")  # always asked for: what is in any of them is paid for
 UNNAMED = "unnamed"  # in a libcloud node's extra: its name is not in a tag of its own
+_AT_ONCE = 500  # instances in one CreateTags
 _ELSEWHERE = "InsufficientFreeAddressesInSubnet"  # of the account a quota; of a rung, want of room
 _log = logging.getLogger("ComputeNodeDriver")
 
@@ -134,6 +135,24 @@ class EC2Driver(BatchingDriver):
         super().destroy_node(node)
         self._launches.destroyed(node.id)
 
+    def renew_leases(self, ids: Sequence[str], value: str) -> None:
+        """See CloudDriver. EC2 refuses a CreateTags that names an instance that it does not know any more: the ids are
+        then halved, down to each by itself."""
+        for first in range(0, len(ids), _AT_ONCE):
+            self._renew(ids[first : first + _AT_ONCE], value)
+
+    def _renew(self, ids: Sequence[str], value: str) -> None:
+        try:
+            with self._translating(), self._paced(Op.TAG):
+                change_tags(self._driver, ids, {LEASE_TAG: value})
+        except RemoteFailure as failure:
+            if failure.error.kind is not ErrorKind.GONE:
+                raise
+            if len(ids) > 1:
+                middle = len(ids) // 2
+                self._renew(ids[:middle], value)
+                self._renew(ids[middle:], value)
+
     # ---- create ------------------------------------------------------------------------------------------------------
 
     def _create_arguments(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> dict[str, Any]:
@@ -208,7 +227,7 @@ class EC2Driver(BatchingDriver):
         return key_pair_of_process(self._driver, account, self._setup.public_key)
 
     def _write_tags(self, node: CloudNode, changes: Mapping[str, str | None]) -> None:
-        change_tags(self._driver, node.id, changes)
+        change_tags(self._driver, [node.id], changes)
 
     # ---- lists -------------------------------------------------------------------------------------------------------
 

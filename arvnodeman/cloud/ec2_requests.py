@@ -8,7 +8,7 @@ added on the way: IMDSv2, tags of the volume, security groups without a subnet.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 from xml.etree import ElementTree
@@ -119,14 +119,15 @@ def without_name(tags: Mapping[str, str]) -> dict[str, str | None]:
     return {first + "Key": key, first + "Value": value, last + "Key": None, last + "Value": None}
 
 
-def change_tags(driver: Any, resource: str, changes: Mapping[str, str | None]) -> None:
+def change_tags(driver: Any, resources: Sequence[str], changes: Mapping[str, str | None]) -> None:
     """CreateTags and DeleteTags, each if there is something to do; None takes a tag away. Numbers count from 1, as
     EC2's reference says and libcloud does not."""
     wanted = {name: value for name, value in changes.items() if value is not None}
     for action, tags in (("CreateTags", wanted), ("DeleteTags", dict.fromkeys(changes.keys() - wanted.keys()))):
         if not tags:
             continue
-        params: dict[str, str] = {"Action": action, "ResourceId.1": resource}
+        params: dict[str, str] = {"Action": action}
+        params |= {f"ResourceId.{number}": resource for number, resource in enumerate(resources, 1)}
         for number, (name, value) in enumerate(tags.items(), 1):
             params[f"Tag.{number}.Key"] = name
             if value is not None:

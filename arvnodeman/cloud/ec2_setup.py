@@ -39,6 +39,7 @@ class Setup:
     profile: str
     volume_type: str
     imds: str
+    shows_tags: bool  # nodes read their tags in their metadata
 
     @classmethod
     def read(cls, settings: Settings, wrong: Callable[[str, str], Exception]) -> Setup:
@@ -61,6 +62,7 @@ class Setup:
             profile=options.get("ex_iamprofile", ""),
             volume_type=options["volume_type"],
             imds=options["imds"],
+            shows_tags=options["imds_tags"] == "yes",
         )
 
     def volume(self, scratch: float, disk: float) -> dict[str, Any] | None:
@@ -96,6 +98,8 @@ class Setup:
     ) -> dict[str, str | None]:
         """Parameters of RunInstances that libcloud does not know. `tags`: for the volumes."""
         added: dict[str, str | None] = {"MetadataOptions.HttpTokens": self.imds}
+        if self.shows_tags:
+            added["MetadataOptions.InstanceMetadataTags"] = "enabled"
         if rung is not None and rung.zone and not subnet:
             added["Placement.AvailabilityZone"] = rung.zone
         if rung is not None and rung.reservation:

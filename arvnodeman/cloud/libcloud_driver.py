@@ -390,7 +390,7 @@ class LibcloudDriver(Listener, Paced, TagsPayers, CloudDriver):
     def _loaded_startup(self) -> Startup:
         path = self._settings.cloud.create.get("user_data") if "user_data" in self.create_options else None
         try:
-            return Startup(path, self.largest_startup, self._settings.cloud.provider)
+            return Startup(path, self.largest_startup, self._settings.cloud.provider, self._settings.lease_of_nodes)
         except BadTemplate as error:
             raise self._mistake("user_data", str(error)) from None
 

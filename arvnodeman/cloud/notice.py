@@ -13,12 +13,17 @@ _END = "END_OF_ARV_NOTICE"
 
 
 @functools.cache
-def watcher() -> str:
-    """notice.sh without its comments: user data is short."""
-    text = files("arvnodeman.cloud").joinpath("notice.sh").read_text(encoding="utf-8")
+def embedded(name: str) -> str:
+    """A script of this room without its comments: user data is short."""
+    text = files("arvnodeman.cloud").joinpath(name).read_text(encoding="utf-8")
     first, *lines = text.splitlines()
     kept = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     return "\n".join([first, *kept]) + "\n"
+
+
+def watcher() -> str:
+    """notice.sh, as a node has it."""
+    return embedded("notice.sh")
 
 
 def notice_watch(cloud: str, node: str) -> str:

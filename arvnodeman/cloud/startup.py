@@ -6,27 +6,27 @@ import re
 from collections.abc import Sequence
 
 from arvnodeman.cloud.base import NodeWish
-from arvnodeman.cloud.notice import notice_watch
 from arvnodeman.cloud.redaction import Hidden
 from arvnodeman.cloud.shared_user_data import CannotBeShared, shared_text
-from arvnodeman.cloud.user_data import NOTICE_WATCH, BadTemplate, Template, values_for
+from arvnodeman.cloud.user_data import LEASE_WATCH, NOTICE_WATCH, BadTemplate, Template, values_for, watches
 from arvnodeman.fleet.values.model import ErrorKind, NodeRecord, NodeSize, RemoteError, RemoteFailure, Secret
 
 OPTION = "[Cloud Create] user_data"
 _NAME = "NAME_OF_THE_NODE"
-_WATCH = re.compile(r"(?<!\{)\{" + NOTICE_WATCH + r"\}(?!\})")
+_WATCH = re.compile(r"(?<!\{)\{(" + f"{NOTICE_WATCH}|{LEASE_WATCH}" + r")\}(?!\})")
 
 
 class Startup:
     """The operator's template, where there is one. `hidden`: what no log may show a part of. One thread uses it."""
 
-    def __init__(self, path: str | None, largest: int | None = None, cloud: str = "") -> None:
-        """largest: bytes that the cloud takes. Raises BadTemplate, also for one that cannot but be larger."""
+    def __init__(self, path: str | None, largest: int | None = None, cloud: str = "", lease: int = 0) -> None:
+        """largest: bytes that the cloud takes; lease: minutes that a node stays without a manager, 0 for ever. Raises
+        BadTemplate, also for one that cannot but be larger."""
         self._largest = largest
         self._cloud = cloud
+        self._lease = lease
         self._template = Template.load(path) if path else None
-        always = {NOTICE_WATCH: notice_watch(cloud, "")}
-        least = self._template.least(always) if self._template is not None else ""
+        least = self._template.least(watches(cloud, "", lease)) if self._template is not None else ""
         if largest is not None and len(least.encode()) > largest:
             raise BadTemplate(
                 f"{path} makes user data of at least {len(least.encode())} bytes; this cloud takes {largest}"
@@ -41,7 +41,7 @@ class Startup:
     def text(self, size: NodeSize, record: NodeRecord, name: str, ping_url: Secret, otherwise: str) -> str:
         """The template filled for a node; where there is none, `otherwise`. It holds the ping secret. Raises
         RemoteFailure for one that is too large for the cloud."""
-        values = values_for(size, record, name, ping_url, self._cloud)
+        values = values_for(size, record, name, ping_url, self._cloud, self._lease)
         text = otherwise if self._template is None else self._template.filled(values)
         self.hidden.put(text, public=[value for key, value in values.items() if key != "ping_url"])
         if self._largest is not None and len(text.encode()) > self._largest:
@@ -62,8 +62,11 @@ class Startup:
         return text
 
     def _watching(self, template: Template) -> Template:
-        """A template in which what watches for notices stands whole but for the name, so that nodes can share it."""
-        if NOTICE_WATCH not in template.names:
+        """A template in which the units stand whole but for the name, so that nodes can share it."""
+        if template.names.isdisjoint((NOTICE_WATCH, LEASE_WATCH)):
             return template
-        watch = notice_watch(self._cloud, _NAME).replace("{", "{{").replace("}", "}}").replace(_NAME, "{hostname}")
-        return Template(_WATCH.sub(lambda _found: watch, template.text))
+        units = {
+            name: unit.replace("{", "{{").replace("}", "}}").replace(_NAME, "{hostname}")
+            for name, unit in watches(self._cloud, _NAME, self._lease).items()
+        }
+        return Template(_WATCH.sub(lambda found: units[found[1]], template.text))

@@ -8,8 +8,8 @@ node; a brace that is meant literally is doubled, as in Python's str.format:
     curl -sf '{ping_url}'"&instance_id=${{ID}}"
 
 NAMES are the names that can stand there, the same for every cloud. Values are put in as they are: in a shell script
-write them in single quotes, since the ping URL has an `&` in it. None of them holds a quote, but for notice_watch,
-which stands on a line of its own.
+write them in single quotes, since the ping URL has an `&` in it. None of them holds a quote, but for notice_watch and
+lease_watch, which stand on lines of their own.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ import string
 from collections.abc import Mapping
 from pathlib import Path
 
+from arvnodeman.cloud.lease import lease_watch
 from arvnodeman.cloud.notice import notice_watch
 from arvnodeman.fleet.values.model import NodeRecord, NodeSize, Secret
 
 NOTICE_WATCH = "notice_watch"
+LEASE_WATCH = "lease_watch"
 NAMES: Mapping[str, str] = {
     "ping_url": "the URL that the node is to call when it is up, and then every minute or so; it holds a secret",
     "hostname": "the node's hostname, as Slurm knows it",
@@ -34,6 +36,7 @@ NAMES: Mapping[str, str] = {
     "uuid": "its node record",
     "cluster": "the first five letters of that",
     NOTICE_WATCH: "lines of shell that start the watch for the cloud's notices; nothing where the cloud gives none",
+    LEASE_WATCH: "lines of shell that let it end itself once nobody manages it; nothing where node_lease is 0",
 }
 LARGEST = 1_000_000  # characters of a template; each cloud has a limit of its own far below
 NODE_DATA = "/var/tmp/arv-node-data"  # noqa: S108 (where existing images look for it)
@@ -95,7 +98,14 @@ class Template:
         return self.text.format_map(values)
 
 
-def values_for(size: NodeSize, record: NodeRecord, name: str, ping_url: Secret, cloud: str = "") -> dict[str, str]:
+def watches(cloud: str, node: str, lease: int) -> dict[str, str]:
+    """The units that a node of this name is given, by what stands for each in a template. `lease`: minutes; 0: none."""
+    return {NOTICE_WATCH: notice_watch(cloud, node), LEASE_WATCH: lease_watch(cloud, node, lease)}
+
+
+def values_for(
+    size: NodeSize, record: NodeRecord, name: str, ping_url: Secret, cloud: str = "", lease: int = 0
+) -> dict[str, str]:
     """What NAMES stand for on this node. The dict holds the ping secret: it goes into the create request alone."""
     fqdn = record.fqdn or ""
     return {
@@ -108,7 +118,7 @@ def values_for(size: NodeSize, record: NodeRecord, name: str, ping_url: Secret, 
         "instance_type": size.provider_id,
         "uuid": record.uuid,
         "cluster": "" if record.is_name else record.uuid[:5],
-        NOTICE_WATCH: notice_watch(cloud, record.hostname or ""),
+        **watches(cloud, record.hostname or "", lease),
     }
 
 

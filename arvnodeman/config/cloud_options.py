@@ -123,6 +123,15 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         CREATE,
+        "imds_tags",
+        choice("no", "yes"),
+        "no",
+        "Can a node read its own tags in its metadata? With `yes` the lease of node_lease is renewed by a tag, and "
+        "Slurm is not asked for it. Names of tags must have no blank and no slash then.",
+        providers=EC2,
+    ),
+    Option(
+        CREATE,
         "image",
         TEXT,
         "",

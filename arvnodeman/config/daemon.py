@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, Literal
 
-from arvnodeman.config.kinds import FOLDER, HOSTLIST, NUMBER, NUMBER_OR_AUTO, TEXT, TEXTS, WHOLE, YES_NO, choice
+from arvnodeman.config.kinds import FOLDER, HOSTLIST, LEASE, NUMBER, NUMBER_OR_AUTO, TEXT, TEXTS, WHOLE, YES_NO, choice
 from arvnodeman.config.option import DAEMON, option, section
 
 if TYPE_CHECKING:
@@ -353,6 +353,14 @@ class DaemonSettings:
     )
     stop_timeout: float = option(
         NUMBER, "60", "When told to stop, wait so long for boots that are under way.", S, low=0, at_once=True
+    )
+    node_lease: int = option(
+        LEASE,
+        "0",
+        "A node that no manager has managed for so long, and on which nothing has run, ends itself. For nodes whose "
+        "user data has `{lease_watch}`; see doc/node-lease.md. 0: never.",
+        "minutes",
+        low=0,
     )
     certs_file: str = option(TEXT, "", "A file of CA certificates to check the API server with. Empty: the system's.")
     state_dir: str = option(

@@ -21,6 +21,7 @@ Word = TypeVar("Word", bound=str)
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 SHOWN = 60  # characters of a bad value that an error line shows
 LARGEST = 1e9  # what a larger number is taken for: 31 years as seconds; no wait, date or JSON ends at that
+SHORTEST_LEASE = 60  # minutes
 PORT_LIMIT = 65535
 AUTO = "auto"
 
@@ -69,6 +70,13 @@ def _whole(option: Option, text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,300}", text):
         raise ValueError(f"{_shown(option, text)} is not a whole number")
     return int(_within(option, int(text), text))
+
+
+def _lease(option: Option, text: str) -> int:
+    minutes = _whole(option, text)
+    if 0 < minutes < SHORTEST_LEASE:
+        raise ValueError(f"{_shown(option, text)} is too small")
+    return minutes
 
 
 def _number(option: Option, text: str) -> float:
@@ -221,6 +229,7 @@ TEXT = Kind("text", lambda _option, text: text)
 SECRET = Kind("secret text", lambda _option, text: Secret(text), Secret(""), secret=True)
 WORD = Kind("one word, kept secret", _word, Secret(""), secret=True)
 WHOLE = Kind("a whole number", _whole, None)
+LEASE = Kind(f"0, or a whole number from {SHORTEST_LEASE} on", _lease, None)
 NUMBER = Kind("a number", _number, None)
 NUMBER_OR_AUTO: Kind[float | None] = Kind("auto or a number", _number_or_auto, None)  # None: auto
 YES_NO = Kind("yes or no", _yes_no, None)

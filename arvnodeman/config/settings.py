@@ -261,6 +261,16 @@ class Settings:
         share = self.daemon.share
         return not self.places and (share == "yes" or (share == "auto" and not self.arvados.host))
 
+    @property
+    def lease_by_tag(self) -> bool:
+        """Do nodes read the tag by which their lease is renewed in their metadata? Else the scheduler tells."""
+        return self.cloud.provider == "ec2" and self.cloud.create.get("imds_tags") == "yes"
+
+    @property
+    def lease_of_nodes(self) -> int:
+        """Minutes that a node stays without a manager; 0: for ever, as where nothing could tell it of one."""
+        return self.daemon.node_lease if self.daemon.dispatcher == "slurm" or self.lease_by_tag else 0
+
     def policy(self) -> Policy:
         """What the Fleet decides by."""
         daemon = self.daemon
@@ -299,6 +309,7 @@ class Settings:
             asks_scheduler=slurm or self.arvados.slurm_queue,  # else no Slurm command is ever run (row N5)
             budgets=self.budgets,
             places=self.places,
+            renews_leases=bool(self.lease_of_nodes),
         )
 
     @property

@@ -16,6 +16,7 @@ from arvnodeman.fleet.decide.directives import after_directive, operator_said
 from arvnodeman.fleet.decide.evidence import retry
 from arvnodeman.fleet.decide.funds import funds_of, raise_budget
 from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
+from arvnodeman.fleet.decide.leases import Leasing, RenewAll
 from arvnodeman.fleet.decide.name_acts import after_name_operation
 from arvnodeman.fleet.decide.name_upkeep import keep_names
 from arvnodeman.fleet.decide.names import note_names
@@ -26,6 +27,7 @@ from arvnodeman.fleet.decide.quiet import let_rest
 from arvnodeman.fleet.decide.records import RecordKeeping, clean_orphans
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import after_shutdown, decide_nothing, departures
+from arvnodeman.fleet.decide.unlisted import note_unlisted
 from arvnodeman.fleet.decide.upkeep import after_chore, keep_up
 from arvnodeman.fleet.messages import (
     DEBUG,
@@ -57,13 +59,12 @@ from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.sizes.ladder import health_of
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.budgets import BudgetRaise, BudgetStanding
-from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize, RemoteError
+from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize
 from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.fleet.view.snapshot import groups_of, publish
 from arvnodeman.fleet.view.view import View, Waiting
 
 _ID = attrgetter("id")
-MOST_UNLISTED = 200  # errors in no table that are logged and counted by what they are called
 SIZES_AGAIN_AFTER = 600.0  # seconds, while a configured size is missing at the provider
 
 
@@ -77,6 +78,7 @@ class Fleet:
         self._records = RecordKeeping()
         self._cancelling = Cancelling()
         self._commenting = Commenting()
+        self._leasing = Leasing()
         self._offers: tuple[ProviderSize, ...] = ()
         self._sizes_at: float | None = self._state.t  # when the sizes are asked for next
         self._view: View = publish(self._state, None)
@@ -202,22 +204,8 @@ class Fleet:
         self._settle(*self._commenting.observe(state))
         self._publish()
 
-    def _note_unlisted(self, error: RemoteError) -> None:
-        """An error of the cloud that is in no table of ours: counted, and logged once, so that it can be put there."""
-        if not error.unlisted:
-            return
-        context = self._state.context
-        context.counters["unknown_cloud_errors"] += 1
-        known = context.unknown_errors
-        if error.unlisted in known:
-            known[error.unlisted] += 1
-        elif len(known) < MOST_UNLISTED:
-            known[error.unlisted] = 1
-            text = "The cloud's error %r is in no table of ours, and is taken for %s: %s"
-            context.warning(text, error.unlisted, error.kind.value, error.text)
-
     def _poll_failed(self, event: PollFailed) -> None:
-        self._note_unlisted(event.error)
+        note_unlisted(self._state, event.error)
         self._state.context.counters[f"{event.poll.value}_poll_errors"] += 1
         if event.poll is Poll.CLOUD:
             self._state.context.counters["list_nodes_errors"] += 1
@@ -232,7 +220,7 @@ class Fleet:
         """Pass an answer on to the operation that waits for it; any other is an old one's, and harmless (row E9)."""
         step = event.step
         if isinstance(event, StepFailed):
-            self._note_unlisted(event.error)
+            note_unlisted(self._state, event.error)
         operation = self._state.operation(step.op)
         if operation is None or operation.step != step:
             text = "An answer to %s that nothing waits for any more"
@@ -254,6 +242,7 @@ class Fleet:
             operation.wake()
             self._settle(operation)
         let_through(state)
+        self._settle(*self._leasing.observe(state))
         if state.placements.due is not None and state.t >= state.placements.due:
             decide_placed(state)
             self._publish()
@@ -299,6 +288,8 @@ class Fleet:
             after_offer(state, chore)
         elif isinstance(chore, WriteComments):
             self._commenting.ended(state, chore)
+        elif isinstance(chore, RenewAll):
+            self._leasing.ended(state, chore)
         elif isinstance(chore, WriteDirective):
             after_directive(state, chore)
         else:

@@ -45,3 +45,6 @@ fi
 
 # Tells Slurm when the cloud is about to take this node back.
 {notice_watch}
+
+# Ends this node once nobody manages it, where node_lease says so.
+{lease_watch}

@@ -40,6 +40,9 @@ scontrol update "NodeName=$hostname" State=RESUME
 # Tells Slurm when EC2 is about to take this node back.
 {notice_watch}
 
+# Ends this node once nobody manages it, where node_lease says so.
+{lease_watch}
+
 # For as long as the node lives. 401: its record belongs to another node now, and this one is not to work on.
 while sleep 60; do
   [ "$(ping)" = 401 ] && poweroff

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from arvnodeman.fleet import messages
 from arvnodeman.fleet.nodes.milestones import BOUNDS, Span, Spread
 from arvnodeman.fleet.operations.job_steps import CommentJobs
+from arvnodeman.fleet.operations.lease_steps import RenewLeases
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.budgets import BudgetStanding
 from arvnodeman.fleet.values.model import Directive, NodeState
@@ -224,6 +225,7 @@ OTHER_STEPS = {
     messages.CancelJob: "cancel_job",
     messages.ExplainJob: "explain_job",
     CommentJobs: "comment_jobs",
+    RenewLeases: "renew_leases",
 }
 
 

@@ -114,6 +114,10 @@ class Scheduler(Protocol):
         """Write on a job, for its owner, why it will never run, unless somebody else has written on it. That the job is
         gone is success."""
 
+    def renew_leases(self, hostnames: Sequence[str], value: str) -> None:
+        """Note on nodes, where they can read it, that they are managed: a value that differs from the last one. What
+        somebody else has noted in that place stays, with a warning. Names that are gone are success."""
+
     def comment_jobs(self, comments: Sequence[JobComment], spared: Sequence[str]) -> JobsCommented:
         """Write on jobs, each line on its own, why no node runs for them, and take what we wrote off all others but the
         spared ones. What somebody else has written stays. Jobs that are gone are success."""

@@ -93,6 +93,7 @@ class TemplateScheduler(Scheduler):
     def __init__(self, names: Sequence[str]) -> None:
         self.table = {name: TemplateNode(name) for name in names}
         self.jobs: dict[str, TemplateJob] = {}
+        self.leases: dict[str, str] = {}  # what nodes read of it
         self.away = False  # it does not answer
         self.forbids = False  # this account may not change anything
         self.submissions = 0
@@ -215,6 +216,11 @@ class TemplateScheduler(Scheduler):
         for job in changed:
             job.comment = texts.get(job.id, "")
         return JobsCommented(len(changed))
+
+    def renew_leases(self, hostnames: Sequence[str], value: str) -> None:
+        """See Scheduler."""
+        self._ask()
+        self.leases |= {name: value for name in hostnames if name in self.table}
 
     def note_costs(self, costs: Sequence[JobCost]) -> int:
         """See Scheduler. This one forgets jobs when they end."""

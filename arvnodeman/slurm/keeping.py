@@ -7,6 +7,7 @@ one command, and fails with SlurmFailure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from arvnodeman.slurm.errors import ControllerAway, Refused, SlurmFailure, UnknownNode, first_line
@@ -16,6 +17,7 @@ from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes, parse_pa
 # Where Slurm looks for a name that no node has: nobody has this address (RFC 5737). Not the name itself: one that the
 # DNS does not know holds Debian's slurmctld up for 10 s at each message to it, and Slurm's commands time out meanwhile.
 NOBODYS_ADDRESS = "192.0.2.1"
+LEASE = "node-manager-lease:"  # how the Extra of a node begins that is told that it is managed; see lease.sh
 _NAMES = 500  # of nodes in one argument; for more all nodes are listed
 _NONE = "No nodes in the system"  # what scontrol says where there are none, or all are hidden
 
@@ -78,6 +80,20 @@ class NamesInSlurm(CostsOfJobs):
                 raise Refused("scontrol", f"{address[:80]!r} is not the address of a node")
             changes += [f"NodeAddr={address}", *([] if note.keeps_hostname else [f"NodeHostName={note.name}"])]
         return [*changes, *(["State=RESUME"] if note.resume else [])]
+
+    def renew_leases(self, hostnames: Sequence[str], value: str) -> None:
+        """See Scheduler. In Extra, by one `scontrol show nodes` and an update for 500 names. Of a name in such a list
+        that Slurm does not know it complains, and changes the others (22.05, 24.11)."""
+        shown = self.shown()
+        known = [name for name in hostnames if name in shown and name not in self.never_ours]
+        ours = [name for name in known if not shown[name].extra or shown[name].extra.startswith(LEASE)]
+        for first in range(0, len(ours), _NAMES):
+            with suppress(UnknownNode):
+                names = ",".join(ours[first : first + _NAMES])
+                self._run("scontrol", "update", f"NodeName={names}", f"Extra={LEASE}{value}")
+        if others := sorted(set(known).difference(ours)):
+            text = "the lease of %d nodes cannot be renewed: their Extra is somebody else's, %r on %s"
+            self.log.warning(text, len(others), shown[others[0]].extra[:80], others[0])
 
     def configuration(self) -> Mapping[str, str]:
         """slurm.conf as slurmctld has read it; what is not set is left out."""

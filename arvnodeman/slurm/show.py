@@ -51,6 +51,7 @@ class ShownNode:
     weight: int = 0
     cpus: str = ""
     memory: str = ""  # MB
+    extra: str = ""
 
     @property
     def responds(self) -> bool:
@@ -126,6 +127,7 @@ def _node(lines: list[str]) -> ShownNode:
         weight=int(values.get("Weight", "0")),
         cpus=values.get("CPUTot", ""),
         memory=values.get("RealMemory", ""),
+        extra=texts.get("Extra", ""),
     )
 
 

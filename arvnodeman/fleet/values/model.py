@@ -367,3 +367,4 @@ class Policy:
     asks_scheduler: bool = True  # what nodes do is asked of it: its word on work comes first
     budgets: tuple[Budget, ...] = ()
     places: bool = False  # the scheduler places jobs on names that are off, and the nodes for these are booted
+    renews_leases: bool = False  # nodes are told that they are managed, and end themselves when they are not

@@ -12,6 +12,7 @@ from arvnodeman.actors.overlay import Overlay
 from arvnodeman.fleet import messages as m
 from arvnodeman.fleet.messages import CloudListed, NodeSeen, Poll, QueueListed, RecordPrepared, RecordsListed, Step
 from arvnodeman.fleet.operations.job_steps import CommentJobs
+from arvnodeman.fleet.operations.lease_steps import RenewLeases
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.job_comments import JobComment, Line
 from arvnodeman.fleet.values.model import (
@@ -113,6 +114,7 @@ CHANGES: list[Step] = [
     m.CancelJob(1, JOB, "too big"),
     m.ExplainJob(1, JOB, "too big"),
     CommentJobs(1, (JobComment(Line("too dear"), ("7",)),)),
+    RenewLeases(1, ("i-1", "i-2"), ("compute1",), "17"),
 ]
 ASKS: list[Step] = [
     m.ListSizes(1),

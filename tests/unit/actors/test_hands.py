@@ -12,6 +12,7 @@ from arvnodeman.actors.waiting import family_of
 from arvnodeman.cloud.base import NodeWish
 from arvnodeman.fleet import messages as m
 from arvnodeman.fleet.operations.job_steps import CommentJobs
+from arvnodeman.fleet.operations.lease_steps import RenewLeases
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.job_comments import JobComment, Line
 from arvnodeman.fleet.values.model import (
@@ -120,6 +121,7 @@ STEPS: list[tuple[m.Step, list[Any], str | None]] = [
         [call.slurm.comment_jobs((JobComment(Line("too dear"), ("7",)),), ("8",))],
         "slurm.comment_jobs",
     ),
+    (RenewLeases(1, ("i-1",), ("compute1",), "17"), [call.slurm.renew_leases(("compute1",), "17")], None),
     (
         m.CancelJob(1, slurm_job(False), "too big"),
         [call.jobs.explain(slurm_job(False).id, "too big"), call.jobs.cancel(slurm_job(False).id)],

@@ -41,6 +41,7 @@ class Metadata:
     rebalance: str = ""
     preempted: str = "FALSE"
     maintenance: str = "NONE"
+    lease: str = ""
     events: list[dict[str, object]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)  # those that are good
     given: int = 0  # tokens so far
@@ -81,6 +82,7 @@ class Metadata:
             "meta-data/instance-id": "i-0123456789abcdef0",
             "meta-data/spot/instance-action": self.action,
             "meta-data/events/recommendations/rebalance": self.rebalance,
+            "meta-data/tags/instance/arvados_node_lease": self.lease,
         }
         return _said(told.get(path, ""))
 

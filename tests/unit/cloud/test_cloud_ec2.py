@@ -176,6 +176,24 @@ def test_imds_is_optional_unless_asked_for(peer: EC2Peer) -> None:
     assert request_of(peer)["MetadataOptions.HttpTokens"] == "optional"
 
 
+def test_tags_in_the_metadata_are_asked_for_where_that_is_wanted(peer: EC2Peer) -> None:
+    boot(peer, made(peer, imds_tags="yes"))
+    assert request_of(peer)["MetadataOptions.InstanceMetadataTags"] == "enabled"
+    peer.seen.clear()
+    boot(peer, number=2)
+    assert "MetadataOptions.InstanceMetadataTags" not in request_of(peer)
+
+
+def test_leases_are_renewed_by_one_request_and_one_that_is_gone_costs_the_others_nothing(peer: EC2Peer) -> None:
+    driver = made(peer, imds_tags="yes")
+    ids = [boot(peer, driver, number).id for number in (1, 2, 3)]
+    peer.seen.clear()
+    driver.renew_leases(ids, "16")
+    assert [params["Action"] for params in peer.seen] == ["CreateTags"]
+    driver.renew_leases([ids[0], "i-0123456789abcdef0", *ids[1:]], "17")
+    assert [instance.tags["arvados_node_lease"] for instance in moto().live()] == ["17"] * 3
+
+
 def test_an_instance_that_halts_itself_is_terminated(peer: EC2Peer) -> None:
     boot(peer)
     assert [instance.shutdown for instance in moto().live()] == ["terminate"]

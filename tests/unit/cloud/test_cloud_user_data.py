@@ -30,6 +30,7 @@ def test_every_name_has_a_value_and_every_value_a_name() -> None:
         "uuid": "zzzzz-7ekkf-0123456789abcde",
         "cluster": "zzzzz",
         "notice_watch": "",
+        "lease_watch": "",
     }
 
 

@@ -149,7 +149,7 @@ def test_options_of_another_cloud_are_free(loaded: Loader) -> None:
 
 def test_known_option_left_empty_is_not_passed_to_the_cloud_and_its_defaults_are(loaded: Loader) -> None:
     text = GOOD.replace("sandbox", "ec2").replace("[Cloud Create]", "[Cloud Create]\nex_keyname =\ntag_empty =")
-    defaults = {"volume_type": "gp3", "imds": "optional"}
+    defaults = {"volume_type": "gp3", "imds": "optional", "imds_tags": "no"}
     assert loaded(text).cloud.create == {"ping_host": "zyxwv.example.com", "tag_empty": "", **defaults}
 
 
@@ -204,6 +204,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     lines = "".join(f"{name} = {value}\n" for name, value in options.items())
     lines += "rung_order = cheapest\n"
     lines += "cancel_unsatisfiable = no\nkeep_drained = yes\ndrain_to_consolidate = yes\ndispatcher = slurm\n"
+    lines += "node_lease = 60\n"
     text = f"{GOOD}\n[Daemon]\n{lines}[Spare day]\nsize = small\nnodes = 2\n[Budget lab]\nlimit = 5\n"
     settings = loaded(text)
     policy = settings.policy()
@@ -221,6 +222,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
     assert policy.cheapest_rung
     assert not policy.explain_unsatisfiable
     assert not policy.places
+    assert policy.renews_leases
     named = {
         *options,
         "cancel_unsatisfiable",
@@ -232,6 +234,7 @@ def test_policy_is_filled_from_the_file(loaded: Loader) -> None:
         "slurm",
         "asks_scheduler",
         "places",
+        "renews_leases",
         "cheapest_rung",
         "sections",
         "shutdown_windows",
