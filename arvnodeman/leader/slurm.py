@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 NOTE = "leader.json"
 """In the state directory: the last hold."""
 _ROOM = 1024  # bytes of the note
+HOST_OFF = 5.0  # seconds: scontrol takes 4 where the primary's host does not answer at all (TCPTimeout, twice)
 _GAP = 3.0  # a look that is older than this part of ttl says nothing of the time since
 
 _log = logging.getLogger("arvnodeman.leader.slurm")
@@ -50,7 +51,7 @@ def of_settings(settings: Settings, candidate: Candidate) -> SlurmLeadership:
         given.this_host or socket.gethostname(),
         Claimant.this_process(candidate.name, cluster_of(settings)),
         ttl=given.ttl,
-        timeout=given.timeout,
+        timeout=max(given.timeout, HOST_OFF),
         note=Path(folder) / NOTE if folder else None,
     )
 
