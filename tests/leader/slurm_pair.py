@@ -18,11 +18,13 @@ from tcp_proxy import free_port
 from arvnodeman.sandbox.real_slurm_conf import PACKAGES, search_path
 
 HOSTS = ("ctla", "ctlb")  # in the order of slurm.conf
+# A primary that acts says so in a file four times in SlurmctldTimeout, in whole seconds: below 4 without a pause, and
+# then a backup often finds none and takes nothing over.
 _CONF = """
 ClusterName=pair
 SlurmctldHost=ctla({first})
 SlurmctldHost=ctlb({second})
-SlurmctldTimeout=2
+SlurmctldTimeout=5
 SlurmUser={user}
 SlurmdUser={user}
 SlurmctldPort={port}
