@@ -52,8 +52,8 @@ PROOFS = {
         (_pytest("-n", "3", "--dist", "loadscope", "-o", "faulthandler_timeout=300", "tests/leader"),),
     ),
     "openstack": Proof(
-        "the openstack driver against a real nova and keystone, installed once, outside the repository",
-        (("tests/openstack/openstack_stage.py",), _pytest("-o", "faulthandler_timeout=300", "tests/openstack")),
+        "the openstack driver and the whole daemon on a real nova and keystone (--release zed, or all)",
+        (("tests/openstack_proof.py",),),
     ),
     "slurms": Proof(
         "the tests of real Slurm on other versions of it (--slurms 24.11; needs root, debootstrap)",

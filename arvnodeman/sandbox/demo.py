@@ -24,14 +24,15 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from arvnodeman.history.schema import FILE_NAME as HISTORY
-from arvnodeman.sandbox.demo_end import completed_runs, sum_up, sum_up_ec2
+from arvnodeman.sandbox.demo_end import completed_runs, sum_up, sum_up_cloud
 from arvnodeman.sandbox.demo_stream import CALM_SPEED, CAP, NODES, FrontDoor, JobStream
 from arvnodeman.sandbox.demo_trace import FILE_NAME as TRACE
 from arvnodeman.sandbox.demo_trace import trace_of
 from arvnodeman.sandbox.ec2_moto import MISSING as MOTO_MISSING
+from arvnodeman.sandbox.openstack_releases import NEWEST, RELEASES, install, release_named
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, missing
-from arvnodeman.sandbox.site import ONLY_REAL
+from arvnodeman.sandbox.site import CLOUDS, ONLY_REAL
 from arvnodeman.sandbox.slurm_root import NotPossible, too_old, use_root
 from arvnodeman.sandbox.wiring import PLACES, RECORDS
 
@@ -44,7 +45,7 @@ _STOP = 15.0  # real seconds that the daemon gets for an orderly stop
 _PACE = 30.0
 _SECONDS = 90.0
 _JOBS = 40
-_SLURM_FACTOR = 2.0  # a real Slurm has lags of its own, which are not simulated seconds
+_SLOW_FACTOR = 2.0  # a real Slurm or nova has lags of its own, which are not simulated seconds
 _NAMES = 60  # on which Slurm places jobs, of all sizes together
 _WINDOW = 500.0
 _DURATION = 180.0
@@ -62,15 +63,16 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     if given.open_ended and (given.seconds is not None or given.jobs is not None):
         parser.error("--open-ended has no end and counts no jobs: leave --seconds and --jobs away")
-    if given.cloud == "ec2" and importlib.util.find_spec("moto") is None:
-        sys.stderr.write(f"demo: {MOTO_MISSING}\n")
+    if complaint := _cloud_complaint(given.cloud, given.release):
+        sys.stderr.write(f"demo: {complaint}\n")
         return 1
     if given.records == PLACES and given.slurm != "real":
         parser.error(ONLY_REAL)
     if given.slurm == "real" and (complaint := _slurm_complaint(given.slurm_root, given.records)):
         sys.stderr.write(f"demo: {complaint}\n")
         return 1
-    seconds = given.seconds or _SECONDS * (_SLURM_FACTOR if given.slurm == "real" else 1)
+    slow = given.slurm == "real" or given.cloud == "openstack"
+    seconds = given.seconds or _SECONDS * (_SLOW_FACTOR if slow else 1)
     return demo(
         DemoPlan(
             seconds=math.inf if given.open_ended else seconds,
@@ -97,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="jobs go on coming, at a calm rate and without faults, until Ctrl-C: for looking at the daemon's page",
     )
-    parser.add_argument("--seconds", type=_positive, help="the longest that it takes (default 90; on a real Slurm 180)")
+    parser.add_argument(
+        "--seconds", type=_positive, help="the longest that it takes (default 90; on a real Slurm or nova 180)"
+    )
     parser.add_argument("--jobs", type=_jobs, help=f"how many jobs (default {_JOBS})")
     parser.add_argument("--seed", type=int, default=1, help="the same seed plays the same jobs and faults")
     parser.add_argument("--log", metavar="FILE", help="keep the daemon's log in this file")
@@ -110,10 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--cloud",
-        choices=("sandbox", "ec2"),
+        choices=CLOUDS,
         default="sandbox",
-        help="ec2: moto's EC2 instead of the sandbox's cloud",
+        help="instead of the sandbox's: moto's EC2, or a real OpenStack, which is installed once (minutes)",
     )
+    parser.add_argument("--release", choices=RELEASES, help=f"of OpenStack; default {NEWEST}. zed is Debian 12's")
     parser.add_argument(
         "--records",
         choices=RECORDS,
@@ -149,6 +154,23 @@ class DemoPlan:
     def open_ended(self) -> bool:
         """Until somebody interrupts it."""
         return self.seconds == math.inf
+
+
+def _cloud_complaint(cloud: str, release: str | None) -> str:
+    """What is wrong with the cloud, which is installed where that is possible; '' when nothing is."""
+    if release is not None and cloud != "openstack":
+        return "--release is for --cloud openstack"
+    if cloud == "ec2" and importlib.util.find_spec("moto") is None:
+        return MOTO_MISSING
+    if cloud == "openstack":
+        os.environ["OPENSTACK_RELEASE"] = release or os.environ.get("OPENSTACK_RELEASE") or NEWEST
+        try:
+            install(release_named(os.environ["OPENSTACK_RELEASE"]), sys.stderr.write)
+        except (NotPossible, OSError) as error:
+            return str(error)
+        except KeyboardInterrupt:
+            return "interrupted"
+    return ""
 
 
 def _slurm_complaint(root: Path | None, records: str) -> str:
@@ -239,7 +261,8 @@ def _play(site: SiteProcess, folder: Path, log_path: Path, plan: DemoPlan, out: 
         shutil.copy(slurm_folder / "log" / "slurmctld.log", folder)
     places = plan.records == PLACES
     code = sum_up(site.verdict(), site.state(), ended, out, log_path, runs, places=places)
-    return max(code, sum_up_ec2(site.get("ec2"), out) if site.address.cloud else 0)
+    provider = site.address.provider
+    return max(code, sum_up_cloud(provider, site.get(provider), out) if site.address.cloud else 0)
 
 
 def _introduction(site: SiteProcess, plan: DemoPlan, slurm_folder: Path | None) -> str:
@@ -251,7 +274,10 @@ def _introduction(site: SiteProcess, plan: DemoPlan, slurm_folder: Path | None) 
     text += _RECORDS.get(site.address.records, "")
     if site.address.cloud:
         where = site.address.cloud["Cloud Credentials"]
-        text += f"Its cloud is moto's EC2, at {where['host']}:{where['port']}.\n"
+        if site.address.provider == "ec2":
+            text += f"Its cloud is moto's EC2, at {where['host']}:{where['port']}.\n"
+        else:
+            text += f"Its cloud is a real OpenStack on nova's fake hypervisor: {where['ex_force_auth_url']}.\n"
     return text
 
 

@@ -1,4 +1,4 @@
-"""How a demo has come out: what the site, Slurm and EC2 say of it."""
+"""How a demo has come out: what the site, Slurm and the cloud say of it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from arvnodeman.sandbox.real_slurm import ended_jobs
 _LOG_TAIL = 20  # lines of the daemon's log that are shown when it fails
 
 
-def sum_up_ec2(account: Mapping[str, Any], out: TextIO) -> int:
-    """Say what EC2 has had to do; the exit code."""
-    types = Counter(each["type"] for each in account["instances"])
-    made = ", ".join(f"{number} {kind}" for kind, number in sorted(types.items()))
-    out.write(f"EC2:           {account['made']} instances ({made}), {account['live']} of them not terminated\n")
+def sum_up_cloud(provider: str, account: Mapping[str, Any], out: TextIO) -> int:
+    """Say what EC2 or OpenStack has had to do, by its own account; the exit code."""
+    if provider == "ec2":
+        kinds, words = Counter(each["type"] for each in account["instances"]), ("EC2:", "instances", "terminated")
+    else:
+        kinds, words = Counter(account["flavors"]), (f"nova {account['nova']}:", "servers", "deleted")
+    made = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+    name, things, over = words
+    out.write(f"{name:<14} {account['made']} {things} ({made}), {account['live']} of them not {over}\n")
     return 1 if account["live"] else 0
 
 

@@ -131,6 +131,11 @@ class Faults:
             raise UnknownFault(f"{key} can be armed a whole number of times, not {times!r}")
         self._armed[key] = times
 
+    @property
+    def armed(self) -> frozenset[str]:
+        """Those that strike at the next look."""
+        return frozenset(key for key, times in self._armed.items() if times > 0)
+
     def end(self) -> None:
         """No fault strikes any more."""
         self._rates.clear()

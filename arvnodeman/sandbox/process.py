@@ -18,6 +18,7 @@ from typing import Any
 from arvnodeman.sandbox.settings import SiteAddress, write_config
 
 _START = 30.0  # real seconds that a site may take to be ready
+_START_WITH = {"openstack": 900.0}  # with this cloud, which may have to be installed
 _ANSWER = 30.0  # real seconds for one answer
 
 
@@ -40,7 +41,7 @@ class SiteProcess:
             start_new_session=True,  # a Ctrl-C of the terminal is for the demo alone, which stops the site at the end
         )
         try:
-            self.address = self._wait_ready()
+            self.address = self._wait_ready(_START_WITH.get(str(options.get("cloud")), _START))
         except BaseException:
             self.stop()
             raise
@@ -127,11 +128,11 @@ class SiteProcess:
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _wait_ready(self) -> SiteAddress:
+    def _wait_ready(self, longest: float) -> SiteAddress:
         stdout = self._process.stdout
         assert stdout is not None
-        if not select.select([stdout], [], [], _START)[0]:
-            raise SiteFailed(f"the site was not ready within {_START:g} s")
+        if not select.select([stdout], [], [], longest)[0]:
+            raise SiteFailed(f"the site was not ready within {longest:g} s")
         line = stdout.readline().decode()
         if not line:
             raise SiteFailed(f"the site ended with {self._process.wait()} before it was ready")

@@ -12,7 +12,7 @@ from arvnodeman.sandbox.catalogue import Size
 from arvnodeman.sandbox.real_slurm_conf import POKED
 from arvnodeman.sandbox.wiring import PLACES, SiteOptions
 
-_SLURM_TAKES = 30.0  # real seconds: slurmctld's time-outs, the * after a RESUME, 9 s for each command while it is away
+_REAL_TAKES = 30.0  # real seconds: slurmctld's time-outs, the * after a RESUME, 9 s for each command while it is away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,11 @@ class SiteAddress:
     def url(self) -> str:
         """http://127.0.0.1:PORT."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def provider(self) -> str:
+        """The cloud, as `[Cloud] provider` names it."""
+        return str(self.cloud.get("Cloud", {}).get("provider", "sandbox"))
 
     @classmethod
     def of(
@@ -80,7 +85,8 @@ def config_options(site: SiteAddress) -> dict[str, dict[str, object]]:
     """Sections and options that fit a site: times in real seconds, as fast as its speed allows."""
     second = 1 / site.speed  # one simulated second, in real ones
     longest_boot = max(size.boot for size in site.sizes)
-    slow = _SLURM_TAKES if site.slurm_conf else 0.0  # a real Slurm is not faster than life
+    # a real Slurm or nova is not faster than life
+    slow = _REAL_TAKES if site.slurm_conf or site.provider == "openstack" else 0.0
     daemon: dict[str, object] = {
         "dispatcher": "slurm",
         "min_nodes": 0,

@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,9 @@ from arvnodeman.sandbox.ec2_moto import MotoMissing
 from arvnodeman.sandbox.ec2_site import Ec2Site
 from arvnodeman.sandbox.faults import FAULTS, Faults, UnknownFault
 from arvnodeman.sandbox.nodes import REAL_MEMORY
+from arvnodeman.sandbox.openstack_lab import OpenStackFailed
+from arvnodeman.sandbox.openstack_releases import chosen, install
+from arvnodeman.sandbox.openstack_site import OpenStackSite
 from arvnodeman.sandbox.real_slurm import PrivateSlurm, SlurmFailed
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, CloudNames, Shape, SlurmMissing
 from arvnodeman.sandbox.real_slurm_site import RealSlurm
@@ -35,10 +38,11 @@ from arvnodeman.sandbox.request_faults import FaultyApplication
 from arvnodeman.sandbox.routes import SiteApplication
 from arvnodeman.sandbox.settings import SiteAddress, write_config
 from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION
-from arvnodeman.sandbox.slurm_root import too_old
+from arvnodeman.sandbox.slurm_root import NotPossible, too_old
 from arvnodeman.sandbox.wiring import PLACES, RECORDS, Site, SiteOptions
 from arvnodeman.sandbox.workload import make_workload
 
+CLOUDS = ("sandbox", "ec2", "openstack")
 _THREADS = 64  # requests at once; those that hang or are slow hold one for as long
 _STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
 ONLY_REAL = f"--records {PLACES} needs --slurm real: no double places jobs on names that are off"
@@ -77,12 +81,12 @@ def main(argv: Sequence[str]) -> int:
         folder = Path(given.dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="arvados-sandbox-")))
         try:
             site, slurm_conf = _make_site(options, given.slurm, stack)
-            ec2 = Ec2Site(site, throttled=given.throttled) if given.cloud == "ec2" else None
-        except (SlurmMissing, SlurmFailed, MotoMissing, OSError) as error:
+            cloud = _other_cloud(site, given, stack)
+        except (SlurmMissing, SlurmFailed, MotoMissing, OpenStackFailed, NotPossible, OSError) as error:
             sys.stderr.write(f"{_PROGRAM}: {error}\n")
             return 1
         site.faults.set_rates(rates)
-        return _serve(site, given, folder, slurm_conf, ec2)
+        return _serve(site, given, folder, slurm_conf, cloud)
 
 
 def _make_site(options: SiteOptions, slurm: str, stack: contextlib.ExitStack) -> tuple[Site, str]:
@@ -103,6 +107,34 @@ def _make_site(options: SiteOptions, slurm: str, stack: contextlib.ExitStack) ->
     if options.records == "slurm":  # plain jobs, each to run once: one whose slurmd is slow to answer is started anew
         shape = replace(shape, slurmd_timeout=30, message_timeout=20)
     return _on(shape, DEFAULT_PARTITION, options, clock, stack)
+
+
+def _other_cloud(site: Site, given: argparse.Namespace, stack: contextlib.ExitStack) -> dict[str, dict[str, str]]:
+    """Another cloud in the place of the site's own, which ends with `stack`; its sections of the configuration."""
+    if given.cloud == "ec2":
+        ec2 = Ec2Site(site, throttled=given.throttled)
+        with _without_signals():
+            return ec2.config(ec2.start())
+    if given.cloud == "openstack":
+        release = chosen()
+        install(release, sys.stderr.write)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arvados-openstack-")))
+        openstack = OpenStackSite(site, release, folder)
+        stack.callback(openstack.stop)
+        with _without_signals():
+            openstack.start()
+        return openstack.config()
+    return {}
+
+
+@contextlib.contextmanager
+def _without_signals() -> Iterator[None]:
+    """Threads that are started inside get none: they are the main thread's alone."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _make_placing_site(options: SiteOptions, clock: LiveClock, stack: contextlib.ExitStack) -> tuple[Site, str]:
@@ -155,7 +187,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--throttled", action="store_true", help="ec2 refuses too many requests, as it documents")
     parser.add_argument(
-        "--cloud", choices=("sandbox", "ec2"), default="sandbox", help="ec2: moto's EC2 in the place of its own cloud"
+        "--cloud",
+        choices=CLOUDS,
+        default="sandbox",
+        help="in the place of its own: moto's EC2, or a real nova and keystone (OPENSTACK_RELEASE says of which "
+        "release; installed once)",
     )
     parser.add_argument(
         "--records",
@@ -199,7 +235,13 @@ def _rate(text: str) -> tuple[str, float]:
         raise UnknownFault(f"--fault {text!r} is not NAME=RATE") from None
 
 
-def _serve(site: Site, given: argparse.Namespace, folder: Path, slurm_conf: str, ec2: Ec2Site | None) -> int:
+def _serve(
+    site: Site,
+    given: argparse.Namespace,
+    folder: Path,
+    slurm_conf: str,
+    cloud: Mapping[str, Mapping[str, str]],
+) -> int:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # for the threads: signals are the main thread's alone
     try:
         application = FaultyApplication(
@@ -219,7 +261,6 @@ def _serve(site: Site, given: argparse.Namespace, folder: Path, slurm_conf: str,
         sys.stderr.write(f"{_PROGRAM}: port {given.port}: {error}\n")
         return 1
     port = int(server.effective_port)
-    cloud = {} if ec2 is None else ec2.config(ec2.start())
     address = SiteAddress.of(site.options, port, os.getpid(), str(folder.resolve()), slurm_conf, cloud)
     try:
         if not slurm_conf:

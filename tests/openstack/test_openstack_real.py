@@ -1,6 +1,6 @@
 """The openstack driver on a real nova and a real keystone: what they answer is what the unit tests' peer is held to.
 
-openstack_stage.py tells what is real of them. Each test has a project of its own.
+arvnodeman/sandbox/openstack_nova.py tells what is real of them. Each test has a project of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import pytest
 from brain_at_cloud import brain_at
-from openstack_stage import IMAGE, NETWORK, PASSWORD, USER, OpenStack, openstack
+from openstack_stage import stage
 from world import jobs
 
 from arvnodeman.cloud.base import CloudDriver
@@ -34,6 +34,7 @@ from arvnodeman.fleet.values.model import (
     Secret,
 )
 from arvnodeman.fleet.values.rungs import Rung
+from arvnodeman.sandbox.openstack_lab import IMAGE, NETWORK, PASSWORD, USER, OpenStack
 
 REFUSED, TRANSIENT, GONE, QUOTA = ErrorKind.REFUSED, ErrorKind.TRANSIENT, ErrorKind.GONE, ErrorKind.QUOTA
 KEY, URL = "[Cloud Credentials] key", "[Cloud Credentials] ex_force_auth_url"
@@ -47,8 +48,8 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStack]:
-    with openstack(tmp_path_factory.mktemp("openstack")) as there:
+def there() -> Iterator[OpenStack]:
+    with stage() as there:
         yield there
 
 

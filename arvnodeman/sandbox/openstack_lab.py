@@ -1,0 +1,211 @@
+"""An OpenStack on loopback: a real keystone, and a real nova by its own functional fixtures, a process each.
+
+openstack_releases.py has the releases and installs them, openstack_keystone.py and openstack_nova.py are the programs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import requests
+
+from arvnodeman.sandbox.openstack_releases import Release
+
+USER, PASSWORD, ADMIN = "node-manager", "node-manager-password", "admin-password-admin"
+IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"  # of nova's double of glance
+NETWORK = "3cb9bc59-5699-4588-a4b1-b87f96708bc6"  # and of neutron
+_LONGEST = 300.0  # seconds until it is up, on a busy machine
+_PROGRAMS = Path(__file__).parent
+
+
+class OpenStackFailed(RuntimeError):
+    """It did not come up, or refused a request; the text says why."""
+
+
+class OpenStack:
+    """The two services, and what an administrator can do there.
+
+    keystone, nova: their URLs; nova's is without /v2.1.
+    """
+
+    def __init__(self, keystone: str, nova: str) -> None:
+        self.keystone, self.nova = keystone, nova
+        self._token = self._signed_in()
+
+    def project(self, name: str) -> str:
+        """A new project with our user in it as a member; its id."""
+        project: str = self.ask("POST", "/v3/projects", {"project": {"name": name, "domain_id": "default"}})["project"][
+            "id"
+        ]
+        self.ask("PUT", f"/v3/projects/{project}/users/{self._user()}/roles/{self._role('member')}")
+        return project
+
+    def prepare(self) -> None:
+        """The catalogue, and our user."""
+        given = {"name": USER, "password": PASSWORD, "domain_id": "default"}
+        self.ask("POST", "/v3/users", {"user": given})
+        service = self.ask("POST", "/v3/services", {"service": {"type": "compute", "name": "nova"}})["service"]["id"]
+        for interface in ("public", "internal"):
+            made = {"service_id": service, "interface": interface, "url": f"{self.nova}/v2.1", "region_id": "RegionOne"}
+            self.ask("POST", "/v3/endpoints", {"endpoint": made})
+
+    def credential(self, project: str, name: str, rules: list[dict[str, str]] | None = None) -> dict[str, str]:
+        """A new application credential of our user's: `id` and `secret`."""
+        token = self._signed_in(USER, PASSWORD, {"id": project})
+        given: dict[str, Any] = {"name": name, **({"access_rules": rules} if rules else {})}
+        path = f"/v3/users/{self._user()}/application_credentials"
+        made: dict[str, str] = self.ask("POST", path, {"application_credential": given}, token)[
+            "application_credential"
+        ]
+        return made
+
+    def withdraw(self, credential: str, project: str) -> None:
+        """Delete an application credential."""
+        token = self._signed_in(USER, PASSWORD, {"id": project})
+        self.ask("DELETE", f"/v3/users/{self._user()}/application_credentials/{credential}", None, token)
+
+    def servers(self, project: str) -> list[dict[str, Any]]:
+        """All servers of a project, as an administrator sees them."""
+        url = f"{self.nova}/v2.1/servers/detail?all_tenants=1&project_id={project}"
+        servers: list[dict[str, Any]] = []
+        while url:
+            answer = self._sent("GET", url, None, self._token, "compute 2.90")
+            servers += answer["servers"]
+            url = next((link["href"] for link in answer.get("servers_links", ()) if link["rel"] == "next"), "")
+        return servers
+
+    def destroy(self, server: str) -> None:
+        """End a server, as an administrator does."""
+        self._sent("DELETE", f"{self.nova}/v2.1/servers/{server}", None, self._token)
+
+    def act(self, server: str, action: str, argument: object = None) -> None:
+        """An action on a server: `lock`, `os-stop`, `os-resetState` ..."""
+        self._sent("POST", f"{self.nova}/v2.1/servers/{server}/action", {action: argument}, self._token)
+
+    def flavor(self, name: str, cores: int, ram: int = 1024, disk: int = 1) -> str:
+        """A new flavor, of so many MB and GB; its id."""
+        given = {"name": name, "vcpus": cores, "ram": ram, "disk": disk}
+        made: str = self._sent("POST", f"{self.nova}/v2.1/flavors", {"flavor": given}, self._token)["flavor"]["id"]
+        return made
+
+    def full_zone(self, name: str) -> None:
+        """A new availability zone with a host of its own, which has no room."""
+        host = f"{name}-1"
+        self.knob("host", host=host)
+        given = {"name": name, "availability_zone": name}
+        made = self._sent("POST", f"{self.nova}/v2.1/os-aggregates", {"aggregate": given}, self._token)["aggregate"]
+        path = f"{self.nova}/v2.1/os-aggregates/{made['id']}/action"
+        self._sent("POST", path, {"add_host": {"host": host}}, self._token)
+
+    def enable(self, host: str, *, enabled: bool) -> None:
+        """May nova put servers on this host?"""
+        given = {"host": host, "binary": "nova-compute"}
+        what = "enable" if enabled else "disable"
+        self._sent("PUT", f"{self.nova}/v2.1/os-services/{what}", given, self._token)
+
+    def knob(self, name: str, **values: Any) -> Any:
+        """Turn one of the knobs of openstack_nova.py."""
+        return self._sent("POST", f"{self.nova}/lab/{name}", values, "")
+
+    def ask(self, method: str, path: str, body: object = None, token: str = "") -> Any:
+        """Ask keystone."""
+        return self._sent(method, f"{self.keystone}{path}", body, token or self._token)
+
+    def _user(self) -> str:
+        found: str = self.ask("GET", f"/v3/users?name={USER}")["users"][0]["id"]
+        return found
+
+    def _role(self, name: str) -> str:
+        found: str = self.ask("GET", f"/v3/roles?name={name}")["roles"][0]["id"]
+        return found
+
+    def _signed_in(self, user: str = "admin", password: str = ADMIN, project: Mapping[str, Any] | None = None) -> str:
+        who = {"name": user, "domain": {"id": "default"}, "password": password}
+        scope: dict[str, Any] = {"project": project or {"name": "admin", "domain": {"id": "default"}}}
+        auth = {"identity": {"methods": ["password"], "password": {"user": who}}, "scope": scope}
+        answer = self._answer("POST", f"{self.keystone}/v3/auth/tokens", {"auth": auth}, {})
+        return str(answer.headers["X-Subject-Token"])
+
+    def _sent(self, method: str, url: str, body: object, token: str, version: str = "compute 2.1") -> Any:
+        answer = self._answer(method, url, body, {"X-Auth-Token": token, "OpenStack-API-Version": version})
+        return answer.json() if answer.content else None
+
+    @staticmethod
+    def _answer(method: str, url: str, body: object, headers: Mapping[str, str]) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False  # it is on loopback: no proxy
+            try:
+                answer = session.request(method, url, json=body, headers=dict(headers), timeout=60)
+            except requests.RequestException as error:
+                raise OpenStackFailed(f"{method} {url}: {error}") from None
+        if not answer.ok:
+            raise OpenStackFailed(f"{method} {url}: {answer.status_code} {answer.text[:2000]}")
+        return answer
+
+
+@contextlib.contextmanager
+def openstack(folder: Path, release: Release, *, page: int = 1000) -> Iterator[OpenStack]:
+    """Start it, and stop it again. folder: for databases and logs; page: how many servers nova lists at once.
+
+    Raises OpenStackFailed, and NotPossible where this machine cannot run the release.
+    """
+    with contextlib.ExitStack() as stack:
+        keystone = stack.enter_context(_service(folder, release, "keystone", str(folder), ADMIN))
+        nova = stack.enter_context(_service(folder, release, "nova", keystone, ADMIN, str(page)))
+        there = OpenStack(keystone, nova)
+        there.prepare()
+        yield there
+
+
+@contextlib.contextmanager
+def _service(folder: Path, release: Release, name: str, *arguments: str) -> Iterator[str]:
+    """One of the two programs, which ends with its standard input; gives its URL."""
+    errors, temporary, program = (folder / f"{name}.{end}" for end in ("stderr", "tmp", "program"))
+    temporary.mkdir()
+    shutil.copyfile(_PROGRAMS / f"openstack_{name}.py", program)  # where a root of its own shares it
+    environment = {"PATH": os.environ["PATH"], "HOME": str(temporary), "TMPDIR": str(temporary)}
+    if release.threads:
+        environment["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "true"
+    with errors.open("w") as stderr:
+        process = subprocess.Popen(
+            release.command(program, *arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            cwd=folder,
+            env=environment,
+        )
+    try:
+        assert process.stdout is not None
+        port = _first_line(process.stdout)
+        if not port:
+            raise OpenStackFailed(f"{name} of OpenStack {release.name} did not come up: {_end_of(errors)}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            assert stream is not None
+            stream.close()
+
+
+def _end_of(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return " ".join(lines[-12:]).strip()
+
+
+def _first_line(stream: IO[str]) -> str:
+    """The first line; nothing if it does not come in time, or the program has ended."""
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.append(stream.readline().strip()), daemon=True)
+    reader.start()
+    reader.join(_LONGEST)
+    return lines[0] if lines else ""
