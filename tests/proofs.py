@@ -51,6 +51,11 @@ PROOFS = {
         "who leads, by a real PostgreSQL, ZooKeeper and slurmctld with a backup, started for it",
         (_pytest("-n", "3", "--dist", "loadscope", "-o", "faulthandler_timeout=300", "tests/leader"),),
     ),
+    "bursts-placed": Proof(
+        "the same where a real Slurm 24.11 places jobs on names that are off (needs root, debootstrap)",
+        (("tests/slurms.py", "--slurms", "24.11", "--", "-k", "slurm-cloud", "tests/integration/test_ec2_bursts.py"),),
+        {"PROOFS": "1"},
+    ),
     "openstack": Proof(
         "the openstack driver and the whole daemon on a real nova and keystone (--release zed, or all)",
         (("tests/openstack_proof.py",),),
@@ -67,7 +72,10 @@ PROOFS = {
         'small changes of the brain, against its tests (hours; "*.plan.*" --sample 200)', (("tests/mutants.py",),)
     ),
 }
-WITHOUT_A_NAME = ("histories", "months", "bursts", "leaders", "openstack", "slurms", "plan-mutants")
+WITHOUT_A_NAME = (
+    *("histories", "months", "bursts", "bursts-placed", "leaders"),
+    *("openstack", "slurms", "plan-mutants"),
+)
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "cloud-test": ("cloud-test --config site.cfg --size m5.large", "cloud-test --config site.cfg --list-orphans"),
     "doctor": ("doctor", "doctor --fix"),
-    "demo": ("demo --jobs 100 --seed 7", "demo --cloud ec2"),
+    "demo": ("demo --jobs 100 --seed 7", "demo --cloud ec2", "demo --cloud openstack"),
     "sandbox": ("sandbox --speed 60 --config site.cfg",),
 }
 DAEMON = ("--config /etc/arvados-node-manager/config.ini --foreground",)

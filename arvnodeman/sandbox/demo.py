@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import math
 import os
 import shlex
@@ -23,17 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from arvnodeman.cloud.sandbox import NODE_NAME
 from arvnodeman.history.schema import FILE_NAME as HISTORY
 from arvnodeman.sandbox.demo_end import completed_runs, sum_up, sum_up_cloud
+from arvnodeman.sandbox.demo_needs import cloud_complaint, slurm_complaint
 from arvnodeman.sandbox.demo_stream import CALM_SPEED, CAP, NODES, FrontDoor, JobStream
 from arvnodeman.sandbox.demo_trace import FILE_NAME as TRACE
 from arvnodeman.sandbox.demo_trace import trace_of
-from arvnodeman.sandbox.ec2_moto import MISSING as MOTO_MISSING
-from arvnodeman.sandbox.openstack_releases import NEWEST, RELEASES, install, release_named
+from arvnodeman.sandbox.openstack_releases import NEWEST, RELEASES
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
-from arvnodeman.sandbox.real_slurm_conf import MOST_NODES, missing
+from arvnodeman.sandbox.real_slurm_conf import MOST_NODES
 from arvnodeman.sandbox.site import CLOUDS, ONLY_REAL
-from arvnodeman.sandbox.slurm_root import NotPossible, too_old, use_root
 from arvnodeman.sandbox.wiring import PLACES, RECORDS
 
 PROGRAM = "arvados-node-manager"
@@ -49,6 +48,7 @@ _SLOW_FACTOR = 2.0  # a real Slurm or nova has lags of its own, which are not si
 _NAMES = 60  # on which Slurm places jobs, of all sizes together
 _WINDOW = 500.0
 _DURATION = 180.0
+ONLY_DOUBLE = "--cloud openstack goes with a double of Slurm: its servers' addresses are none of this machine's"
 _RECORDS = {
     "slurm": "There is no Arvados: Slurm is alone, and its node names are the records.\n",
     "arvados-3": "Its Arvados is a 3.x: the jobs are containers, and Slurm's node names are the records.\n",
@@ -63,12 +63,14 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     if given.open_ended and (given.seconds is not None or given.jobs is not None):
         parser.error("--open-ended has no end and counts no jobs: leave --seconds and --jobs away")
-    if complaint := _cloud_complaint(given.cloud, given.release):
-        sys.stderr.write(f"demo: {complaint}\n")
-        return 1
     if given.records == PLACES and given.slurm != "real":
         parser.error(ONLY_REAL)
-    if given.slurm == "real" and (complaint := _slurm_complaint(given.slurm_root, given.records)):
+    if given.cloud == "openstack" and given.slurm == "real":
+        parser.error(ONLY_DOUBLE)
+    if complaint := cloud_complaint(given.cloud, given.release):
+        sys.stderr.write(f"demo: {complaint}\n")
+        return 1
+    if given.slurm == "real" and (complaint := slurm_complaint(given.slurm_root, given.records)):
         sys.stderr.write(f"demo: {complaint}\n")
         return 1
     slow = given.slurm == "real" or given.cloud == "openstack"
@@ -156,33 +158,6 @@ class DemoPlan:
         return self.seconds == math.inf
 
 
-def _cloud_complaint(cloud: str, release: str | None) -> str:
-    """What is wrong with the cloud, which is installed where that is possible; '' when nothing is."""
-    if release is not None and cloud != "openstack":
-        return "--release is for --cloud openstack"
-    if cloud == "ec2" and importlib.util.find_spec("moto") is None:
-        return MOTO_MISSING
-    if cloud == "openstack":
-        os.environ["OPENSTACK_RELEASE"] = release or os.environ.get("OPENSTACK_RELEASE") or NEWEST
-        try:
-            install(release_named(os.environ["OPENSTACK_RELEASE"]), sys.stderr.write)
-        except (NotPossible, OSError) as error:
-            return str(error)
-        except KeyboardInterrupt:
-            return "interrupted"
-    return ""
-
-
-def _slurm_complaint(root: Path | None, records: str) -> str:
-    """What is wrong with the real Slurm; '' when nothing is."""
-    try:
-        if root is not None:
-            use_root(root)
-    except (NotPossible, OSError) as error:
-        return str(error)
-    return missing() or (too_old() if records == PLACES else "")
-
-
 def _positive(text: str) -> float:
     number = float(text)
     if not 5 <= number <= 86_400:
@@ -231,7 +206,7 @@ def _play(site: SiteProcess, folder: Path, log_path: Path, plan: DemoPlan, out: 
     most = NODES if plan.open_ended else max(6, plan.jobs * 3 // 10)
     config = site.write_config(
         folder / "nodemanager.cfg",
-        {"Manage": door.options, "Daemon": {"state_dir": folder / "state"}, **_figures(site)},
+        {"Manage": door.options, "Daemon": {"state_dir": folder / "state"}, **_figures(site), **_reads(site, folder)},
         max_nodes=min(most, site.address.slots),
         max_total_price=CAP if plan.open_ended else 0,
     )
@@ -296,6 +271,14 @@ def _figures(site: SiteProcess) -> dict[str, dict[str, object]]:
     if site.address.cloud:
         return {}
     return {f"Size {size.id}": {"ram": size.ram, "price": size.price} for size in site.address.sizes}
+
+
+def _reads(site: SiteProcess, folder: Path) -> dict[str, dict[str, object]]:
+    """What tells nodes of another cloud their names, where no Arvados does."""
+    if not site.address.cloud or site.address.records == "arvados":
+        return {}
+    (folder / "user-data").write_text(f"#!/bin/sh\n# {NODE_NAME}{{hostname}}\n", encoding="utf-8")
+    return {"Cloud Create": {"user_data": folder / "user-data"}}
 
 
 def _kept(folder: Path, site: SiteProcess) -> str:

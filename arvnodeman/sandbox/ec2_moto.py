@@ -147,6 +147,13 @@ class Moto:
         """Ids of the region's subnets."""
         return sorted(str(each.id) for each in self._backend.describe_subnets())
 
+    def loopback_subnets(self) -> list[str]:
+        """Ids of two new subnets whose addresses are this machine's own, 127.0.N.M. moto takes what EC2 would not."""
+        vpc = self._backend.create_vpc("127.0.0.0/16")
+        zones = [f"{self.region}{letter}" for letter in "ab"]
+        made = (self._backend.create_subnet(vpc.id, f"127.0.{n}.0/24", zone) for n, zone in enumerate(zones, 1))
+        return [str(each.id) for each in made]
+
     def add_instances(self, count: int, kind: str, tags: Mapping[str, str]) -> list[str]:
         """Put instances there, each in a reservation of its own; their ids."""
         options = {"instance_type": kind, "tags": {"instance": dict(tags)}, "is_instance_type_default": False}

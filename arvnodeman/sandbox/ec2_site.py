@@ -55,6 +55,8 @@ class Ec2Site:
         self._moto = Moto(REGION)
         account = Account({KEY: SECRET}, throttle=Throttle() if throttled else None)
         self._layer = Ec2Layer(self._moto, account, self._before, self._after, self._room)
+        loopback = bool(site.options.address)  # the computers are slurmds of this machine
+        self._subnets = self._moto.loopback_subnets() if loopback else self._moto.subnets()[:2]
         self._granted: dict[int, int] = {}  # thread -> instances that its RunInstances may make
         self._made: dict[str, Instance] = {}  # as they were when they were made, with their volumes
         self._server: BaseWSGIServer | None = None
@@ -92,7 +94,7 @@ class Ec2Site:
             },
             "Cloud Create": {
                 "image_id": self._moto.images()[0],
-                "subnet_id": ", ".join(self._moto.subnets()[:2]),
+                "subnet_id": ", ".join(self._subnets),
                 "security_groups": self._moto.security_groups()[0],
             },
         }

@@ -5,6 +5,7 @@ openstack_releases.py has the releases and installs them, openstack_keystone.py 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
@@ -84,6 +85,24 @@ class OpenStack:
     def destroy(self, server: str) -> None:
         """End a server, as an administrator does."""
         self._sent("DELETE", f"{self.nova}/v2.1/servers/{server}", None, self._token)
+
+    def user_data(self, server: str) -> str:
+        """What a server is given to read."""
+        url = f"{self.nova}/v2.1/servers/{server}"
+        there = self._sent("GET", url, None, self._token, "compute 2.3")["server"]
+        return base64.b64decode(there["OS-EXT-SRV-ATTR:user_data"] or "").decode()
+
+    def boot(self, project: str, server: Mapping[str, Any]) -> str:
+        """A server that our user makes in a project; its id."""
+        token = self._signed_in(USER, PASSWORD, {"id": project})
+        made: str = self._sent("POST", f"{self.nova}/v2.1/servers", {"server": server}, token)["server"]["id"]
+        return made
+
+    def revoke(self, token: str) -> None:
+        """A token is worth nothing from now on."""
+        self._answer(
+            "DELETE", f"{self.keystone}/v3/auth/tokens", None, {"X-Auth-Token": self._token, "X-Subject-Token": token}
+        )
 
     def act(self, server: str, action: str, argument: object = None) -> None:
         """An action on a server: `lock`, `os-stop`, `os-resetState` ..."""

@@ -151,14 +151,9 @@ class Lab:
         for name, value in quotas.items():
             nova.conf.CONF.set_override(name, value, group="quota")
 
-    def do_restart(self, service):
-        """One of nova's services ends and starts anew: scheduler, conductor, compute."""
-        self.nova.restart_compute_service(self.nova.compute) if service == "compute" else self._restart(service)
-
-    def _restart(self, service):
-        there = getattr(self.nova, service)
-        there.stop()
-        there.start()
+    def do_restart(self):
+        """Nova's compute service ends, and starts anew on the same host."""
+        self.nova.compute = self.nova.restart_compute_service(self.nova.compute)
 
     def do_spoil(self, how, seconds):
         """The next create is answered with 429 (throttled), or done and not answered (lost)."""

@@ -129,8 +129,9 @@ def test_a_region_that_is_misspelt_ends_the_start_with_one_line(site: SiteProces
         assert (ended.stderr + ended.stdout).count("\n") == 1
 
 
-def test_the_demo_on_ec2(site: SiteProcess) -> None:
-    arguments = ("demo", "--cloud", "ec2", "--jobs", "4", "--seconds", "45", "--seed", "3")
+@pytest.mark.parametrize("records", ["arvados", "slurm"])
+def test_the_demo_on_ec2(records: str) -> None:
+    arguments = ("demo", "--cloud", "ec2", "--records", records, "--jobs", "4", "--seconds", "45", "--seed", "3")
     ended = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=4 * BOUND, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Its cloud is moto's EC2, at 127.0.0.1:" in ended.stdout

@@ -28,7 +28,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def demo(folder: Path) -> Iterator[Demo]:
     release = chosen().name
-    options = ("--cloud", "openstack", "--release", release, "--jobs", str(JOBS), "--seconds", "600", "--seed", "3")
+    options = ("--cloud", "openstack", "--release", release, "--jobs", str(JOBS), "--seconds", "300", "--seed", "3")
     demo = Demo(folder, *options)
     yield demo
     demo.process.kill()

@@ -5,46 +5,41 @@ arvnodeman/sandbox/openstack_nova.py tells what is real of them. Each test has a
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from brain_at_cloud import brain_at
+from openstack_project import (
+    GONE,
+    HOLD,
+    KEY,
+    LONGEST,
+    PING,
+    PING_SECRET,
+    QUOTA,
+    REFUSED,
+    SIZE,
+    TRANSIENT,
+    URL,
+    Site,
+    failure,
+    numbers,
+    until,
+)
 from openstack_stage import stage
 from world import jobs
 
 from arvnodeman.cloud.base import CloudDriver
-from arvnodeman.cloud.registry import make_driver
-from arvnodeman.config import load
 from arvnodeman.fleet.values.model import (
-    CloudNode,
-    Directive,
-    ErrorKind,
     NodeRecord,
-    NodeSize,
-    OperatorDirective,
-    RemoteError,
-    RemoteFailure,
     Secret,
 )
 from arvnodeman.fleet.values.rungs import Rung
 from arvnodeman.sandbox.openstack_lab import IMAGE, NETWORK, PASSWORD, USER, OpenStack
-
-REFUSED, TRANSIENT, GONE, QUOTA = ErrorKind.REFUSED, ErrorKind.TRANSIENT, ErrorKind.GONE, ErrorKind.QUOTA
-KEY, URL = "[Cloud Credentials] key", "[Cloud Credentials] ex_force_auth_url"
-SIZE = NodeSize("small", "m1.tiny", "1", "m1.tiny", 1, 512, 1, 1000, 0.1)
-PING_SECRET = "hush-hush-hush-ping"
-PING = Secret(f"https://ping.example.com/arvados/v1/nodes/zzzzz-7ekkf-0/ping?ping_secret={PING_SECRET}")
-HOLD = OperatorDirective(Directive.HOLD, "look at its disk")
-LONGEST = 120.0  # seconds, on a busy machine
-_T = TypeVar("_T")
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -53,88 +48,9 @@ def there() -> Iterator[OpenStack]:
         yield there
 
 
-class Site:
-    """A project, and drivers for it from a configuration as an operator would write it."""
-
-    def __init__(self, there: OpenStack, folder: Path) -> None:
-        self.there, self.folder = there, folder
-        self.name = f"project-{next(_numbers)}"
-        self.project = there.project(self.name)
-
-    def config(self, credentials: dict[str, str] | None = None, create: dict[str, str] | None = None) -> Path:
-        """A file with these options on top; an empty one takes an option away."""
-        given = {
-            "key": USER,
-            "secret": PASSWORD,
-            "ex_force_auth_url": self.there.keystone,
-            "ex_tenant_name": self.name,
-            "ex_force_service_region": "RegionOne",
-            **(credentials or {}),
-        }
-        options = {"ping_host": "ping.example.com", "image": IMAGE, "networks": NETWORK, **(create or {})}
-        sections = {
-            "Daemon": {"max_cloud_ops_per_second": "0"},
-            "Arvados": {"host": "zzzzz.example.com", "token": "api-token-api-token"},
-            "Cloud": {"provider": "openstack", "shutdown_windows": "1, 1"},
-            "Cloud Credentials": given,
-            "Cloud List": {"tag_arvados_node_manager": "zzzzz"},
-            "Cloud Create": options,
-            "Size small": {"cores": "1", "instance_type": "m1.tiny", "price": "0.1"},
-        }
-        lines = [
-            f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in body.items() if v) for name, body in sections.items()
-        ]
-        path = self.folder / f"{next(_numbers)}.cfg"
-        path.write_text("".join(lines))
-        return path
-
-    def driver(self, credentials: dict[str, str] | None = None, create: dict[str, str] | None = None) -> CloudDriver:
-        """A driver with these options."""
-        return make_driver(load(str(self.config(credentials, create))))
-
-    def create(self, driver: CloudDriver | None = None, size: NodeSize = SIZE) -> CloudNode:
-        """A node by this driver."""
-        number = next(_numbers)
-        record = NodeRecord(f"zzzzz-7ekkf-{number:015d}", hostname=f"compute{number}", domain="zzzzz.example.com")
-        return (driver or self.driver()).create_node(size, record, f"token-{number}", PING)
-
-    def built(self, driver: CloudDriver | None = None) -> CloudNode:
-        """A node that nova has built, as it is listed."""
-        driver = driver or self.driver()
-        made = self.create(driver)
-        return until(
-            lambda: next((each for each in driver.list_nodes() if each.id == made.id and not each.building), None)
-        )
-
-    def credential(self, rules: list[dict[str, str]] | None = None) -> dict[str, str]:
-        """The options for a new application credential."""
-        made = self.there.credential(self.project, f"credential-{next(_numbers)}", rules)
-        return {
-            "ex_force_auth_version": "3.x_appcred",
-            "key": made["id"],
-            "secret": made["secret"],
-            "ex_tenant_name": "",
-        }
-
-
 @pytest.fixture
 def site(there: OpenStack, tmp_path: Path) -> Site:
     return Site(there, tmp_path)
-
-
-def failure(act: Callable[[], object]) -> RemoteError:
-    with pytest.raises(RemoteFailure) as caught:
-        act()
-    return caught.value.error
-
-
-def until(look: Callable[[], _T | None]) -> _T:
-    """What it finds, once it finds something."""
-    end = time.monotonic() + LONGEST
-    while not (found := look()):
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    return found
 
 
 # ---- a node's life ---------------------------------------------------------------------------------------------------
@@ -192,7 +108,7 @@ def test_a_word_to_a_server_that_is_being_built_waits(site: Site) -> None:
 
 def test_a_server_that_no_host_takes_is_told_in_novas_words(site: Site) -> None:
     site.there.knob("quota", instances=-1, cores=-1, ram=-1)
-    giant = site.there.flavor(f"giant-{next(_numbers)}", 100_000)
+    giant = site.there.flavor(f"giant-{next(numbers)}", 100_000)
     driver = site.driver()
     site.create(driver, replace(SIZE, provider_id=giant))
     node = until(lambda: next((each for each in driver.list_nodes() if each.broken), None))
@@ -212,7 +128,7 @@ def test_cloud_test_ends_well(site: Site) -> None:
 
 def test_cloud_test_ends_with_novas_words(site: Site) -> None:
     site.there.knob("quota", instances=-1, cores=-1, ram=-1)
-    giant = f"giant-{next(_numbers)}"
+    giant = f"giant-{next(numbers)}"
     site.there.flavor(giant, 100_000)
     path = site.config()
     path.write_text(path.read_text().replace("m1.tiny", giant))
@@ -390,7 +306,7 @@ def test_a_locked_server_is_not_destroyed(site: Site) -> None:
 # ---- user data -------------------------------------------------------------------------------------------------------
 
 
-def test_user_data_may_be_as_long_as_we_say_and_a_byte_more_shows_nothing_of_it(
+def test_a_byte_more_of_user_data_than_nova_takes_shows_nothing_of_it(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nova repeats the value that it refuses, twice."""

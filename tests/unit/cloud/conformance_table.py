@@ -27,7 +27,7 @@ here; what differs is what they ran against:
 * **recorded**: against answers that libcloud's project has recorded at the cloud, changed only in names and ids;
 * **ours**: against answers or a layer that we wrote, because the peer cannot show it. It shows that the driver
   does what it is meant to, not that the real cloud answers so;
-* **real**: also on the real service, by tests of their own (`tests/openstack`): nova 34 and keystone 30, with nova's
+* **real**: also on the real service, by tests of their own (`tests/openstack`): nova and keystone, with nova's
   fake hypervisor and its doubles of glance and neutron;
 * **–**: not shown; the reason is below the table.
 
