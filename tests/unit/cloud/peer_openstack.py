@@ -167,7 +167,7 @@ class OpenStackPeer(RecordedPeer):
         "tests/openstack holds the driver; but for what Neutron says of security groups and subnets, of which there is "
         "a double of Nova's there.",
         "Also on those: servers in ERROR, quotas, no valid host, zones, tokens that are revoked or at their end, "
-        "servers that are deleted twice, a restart of the compute service, and the whole daemon with a node that dies while it boots and one that dies while it works. "
+        "servers that are deleted twice, a restart of the compute service, and the whole daemon with nodes that die. "
         "An answer that is lost, and 429, are a proxy's in front of Nova.",
         "Releases on which the whole daemon has run so: 2026.2 (Nova 34.0.0) and zed, Debian 12's (Nova 26.2.2).",
         "Not on the real service: addresses of several networks and families, since Nova's double of Neutron shows "
