@@ -1,7 +1,8 @@
 """The lives of nodes: when each began and ended, of which size, at what price. What they cost follows from that.
 
 A node whose price changes has two lives on end. A life ends when the cloud takes the request to destroy the node, or
-when no list shows it any more.
+when no list shows it any more. A spot node that the cloud takes back is gone, whoever destroys what is left of it: it
+may have given notice, or be listed as stopped.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from typing import NamedTuple
 
 from arvnodeman.fleet.messages import Decided
 from arvnodeman.fleet.values.model import NodeState
+from arvnodeman.fleet.values.rungs import Purchase
 from arvnodeman.fleet.view.view import NodeStatus, View
 
 LONGEST = 10 * 366 * 86_400.0  # seconds: a start time further back is a slip of the cloud's
 SAME_START = 300.0  # seconds by which two accounts of one node's start may differ
 REMEMBERED = 86_400.0  # seconds after its end in which a node may turn up again
 
+_TAKES = frozenset({Decided.RECLAIMED, Decided.GONE})
+_SPOT = f"/{Purchase.SPOT}"  # the end of the key of a rung
 GONE, AWAY, DESTROYED, REPRICED = "gone", "away", "destroyed", "repriced"  # how lives end
 
 
@@ -40,6 +44,12 @@ class Life:
     lost: float = 0.0  # seconds that it had worked without a break when it was gone
     works_from: float | None = None  # since when it works without a break
     owed_from: float = 0.0  # what it cost before is added up already
+    taken: bool = False  # the cloud takes it back, or has: how it ends then is no choice of ours
+
+    @property
+    def destroyed(self) -> bool:
+        """Has it ended by our request?"""
+        return self.how == DESTROYED or (self.taken and self.ended is not None)
 
 
 class PaidSpan(NamedTuple):
@@ -100,14 +110,18 @@ class Lives:
 
     def decided(self, kind: Decided, subject: str, at: float) -> Life | None:
         """A decision was made at this moment. The life that it ended, or prolonged."""
-        if kind is not Decided.DESTROYED:
-            return None
         identity = self._names.get(subject, "")
         life = self.open.get(identity)
+        if life is not None and kind in _TAKES and life.rung.endswith(_SPOT):
+            life.taken = True
+            if life.works_from is not None:
+                life.lost = max(0.0, at - life.works_from)
+        if kind is not Decided.DESTROYED:
+            return None
         if life is not None:
-            return self._end(life, max(at, life.began), DESTROYED)
+            return self._end(life, max(at, life.began), GONE if life.taken else DESTROYED)
         life = self._past.get(identity)
-        if life is not None and life.how == DESTROYED and (life.ended or 0.0) < at:
+        if life is not None and life.destroyed and (life.ended or 0.0) < at:
             life.ended = at  # the first request did not do
             self._pay(life)
             return life
@@ -124,9 +138,9 @@ class Lives:
         self._names[status.name] = status.id
         if past is None or (status.cloud.start_time is not None and began > past.began + SAME_START):
             yield self._begin(status, began, view)
-        elif status.state is not NodeState.SHUTDOWN or past.how != DESTROYED:
+        elif not past.destroyed or not (status.state is NodeState.SHUTDOWN or (past.taken and status.cloud.stopped)):
             del self._past[status.id]  # it was there all the time
-            past.ended, past.how = None, ""
+            past.ended, past.how, past.taken = None, "", False
             self.open[status.id] = past
             yield past
             if (past.price, past.size) != (status.price, status.size or ""):

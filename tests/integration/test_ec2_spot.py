@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,17 +43,25 @@ def test_a_job_whose_spot_node_is_taken_back_runs_on_demand(site: SiteProcess, t
     daemon = DaemonProcess(config, log, site.environment())
     try:
         site.add_jobs({"size": "small", "duration": 400})
-        state = site.wait_for(lambda state: state["jobs"].get("running") == 1, ["nodes"], 4 * BOUND)
-        (node,) = [each for each in state["node_list"] if each["preemptible"]]
-        daemon.wait_for_line("idle 0, busy 1)")  # it has heard of the job
-        site.post(f"nodes/{node['id']}", {"do": "node-reclaimed"})
+        taken = 0
+        while taken < 3:  # a job may be on its next node before a list shows that the last was taken
+            state = site.wait_for(lambda state: state["jobs"].get("running") == 1, ["nodes"], 4 * BOUND)
+            (node,) = [each for each in state["node_list"] if each["job"]]
+            if not node["preemptible"]:
+                break
+            time.sleep(3.0)  # some polls hear of the job
+            site.post(f"nodes/{node['id']}", {"do": "node-reclaimed"})
+            taken += 1
+            site.wait_for(lambda state: state["jobs"].get("running") != 1, timeout=4 * BOUND)
         site.wait_for(lambda state: state["jobs"].get("completed") == 1, timeout=8 * BOUND)
         site.wait_for(lambda state: state["quiet"], timeout=8 * BOUND)
         report = told(config, "report", "--since", "today")
     finally:
         daemon.stop()
         daemon.end()
-    assert [each["spot"] for each in site.get("ec2")["instances"]] == [True, False]
+    spots = [each["spot"] for each in site.get("ec2")["instances"]]
+    assert spots == [True] * taken + [False]
+    assert taken in (1, 2)
     assert site.verdict()["clean"], site.verdict()
-    pool = re.search(r"^small +subnet-\w+ +1 +\S+ +1 ", report, re.MULTILINE)
-    assert pool is not None, report
+    pools = re.findall(r"^small +subnet-\w+ +(\d+) +\S+ +(\d+) ", report, re.MULTILINE)
+    assert sum(int(nodes) for nodes, _ in pools) == sum(int(gone) for _, gone in pools) == taken, report

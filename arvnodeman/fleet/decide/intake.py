@@ -251,7 +251,7 @@ def _note_notice(state: State, node: Node) -> None:
         state.context.counters["reclaim_notices"] += 1
         note_taken(state, node)
         text = "Cloud node %s (%s) has told that the cloud takes it back"
-        state.context.decide(Decided.SHUTDOWN, node.cloud.name, text, node.cloud.name, node.hostname, level=WARNING)
+        state.context.decide(Decided.RECLAIMED, node.cloud.name, text, node.cloud.name, node.hostname, level=WARNING)
 
 
 def _is_steady(node: Node) -> bool:

@@ -22,6 +22,7 @@ class Decided(StrEnum):
     KEPT = "kept"  # a shutdown is taken back
     DESTROYED = "destroyed"  # the cloud has destroyed it
     GONE = "gone"  # it went without us
+    RECLAIMED = "reclaimed"  # the cloud has given notice that it takes a spot node back
     CLEAN = "clean"  # a node record without a node gives its slot back
     CANCEL = "cancel"  # a job that can never run
     IN_VAIN = "in vain"  # Slurm did not use a node for the jobs that it was up for

@@ -177,3 +177,38 @@ def test_what_has_ended_is_forgotten_in_time(world: World) -> None:
     lives.observe(empty, world.now + 2 * 86_400)
     assert not lives._past
     assert not lives._names
+
+
+@pytest.mark.parametrize("notice", [True, False])
+def test_a_spot_node_that_the_cloud_takes_back_is_gone_even_where_we_destroy_what_is_left(
+    world: World, notice: bool
+) -> None:
+    """It has given notice, or is listed as stopped: `report` counts it as taken."""
+    lives, view = Lives(), view_of(world)
+    table = {
+        key: node._replace(state=NodeState.BUSY, cloud=replace(node.cloud, rung="a/spot"))
+        for key, node in view.nodes.items()
+    }
+    at_work = replace(view, nodes=NodeTable(table))
+    lives.observe(at_work, world.now)
+    taken, other = (node.name for node in at_work.nodes.values())
+    lives.decided(Decided.RECLAIMED if notice else Decided.GONE, taken, world.now + 60)
+    ended = [lives.decided(Decided.DESTROYED, name, world.now + 90) for name in (taken, other)]
+    assert [life and life.how for life in ended] == [GONE, DESTROYED]
+    assert [life and life.lost >= 60 for life in ended] == [True, False]
+    left = {
+        key: node._replace(state=NodeState.DOWN, cloud=replace(node.cloud, stopped=True))
+        for key, node in table.items()
+        if node.name == taken
+    }
+    assert lives.observe(replace(view, nodes=NodeTable(left)), world.now + 120) == []  # what is left of it
+
+
+def test_a_node_that_is_not_spot_is_destroyed_by_us_whatever_it_was(world: World) -> None:
+    lives, view = Lives(), view_of(world)
+    lives.observe(view, world.now)
+    name = next(iter(view.nodes.values())).name
+    lives.decided(Decided.GONE, name, world.now + 60)
+    ended = lives.decided(Decided.DESTROYED, name, world.now + 90)
+    assert ended is not None
+    assert (ended.how, ended.lost) == (DESTROYED, 0.0)
