@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import shutil
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from arvnodeman.sandbox.slurm_root import use_root
 from arvnodeman.sandbox.wiring import RECORDS
-from chaos.plan import KILLS, make_plan
+from chaos.plan import KILLS, Plan, make_plan
 from chaos.play import Outcome, play
 from chaos.points import POINTS, points_of
 
@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument("--logs", type=_folder, default=_folder("build/chaos"), help="for the logs of failed runs")
     parser.add_argument("--keep", action="store_true", help="keep the logs of good runs, too")
     given = parser.parse_args()
+    _end_in_order()
     if given.slurm_root is not None:
         use_root(given.slurm_root)
     outcomes = []
@@ -63,8 +64,17 @@ def _played(given: argparse.Namespace) -> Iterator[Outcome]:
         return
     # Each in a process of its own: what starts daemons forks, and must have no other threads.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(given.at_once, mp_context=fresh, max_tasks_per_child=1) as pool:
-        yield from pool.map(play, plans, folders)
+    with fresh.Pool(given.at_once, initializer=_end_in_order, maxtasksperchild=1) as pool:
+        yield from pool.imap(_play, zip(plans, folders, strict=True), chunksize=1)
+
+
+def _play(what: tuple[Plan, Path]) -> Outcome:
+    return play(*what)
+
+
+def _end_in_order() -> None:
+    """SIGTERM ends what was started, too: daemons lead groups of their own, and would live on."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def _folder(text: str) -> Path:
