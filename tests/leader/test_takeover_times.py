@@ -71,7 +71,7 @@ def replaced(stage: LeaderStage, *, killed: bool) -> float:
 
 
 def test_with_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With SlurmctldTimeout=2; the site's own comes on top, and is 120 s by default."""
+    """With SlurmctldTimeout=5; the site's own comes on top, and is 120 s by default."""
     times: list[float] = []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory(prefix="pair-", ignore_cleanup_errors=True) as name:
