@@ -26,7 +26,6 @@ from arvnodeman.leader.dsn import connection_options, in_one_line
 from arvnodeman.leader.port import Candidate, Hold, Holder, NotTheLeader, StoreAway
 from arvnodeman.leader.watched import Watched
 from arvnodeman.leader.within import TookTooLong, Worker
-from arvnodeman.supervision.one_writer import cluster_of
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
@@ -87,7 +86,7 @@ class _Row:
 def of_settings(settings: Settings, candidate: Candidate) -> PostgresqlLeadership:
     """As [Leader] has it. Raises ConfigError."""
     given = settings.leader
-    claimant = Claimant.this_process(candidate.name, cluster_of(settings))
+    claimant = Claimant.this_process(candidate.name, settings)
     dsn = given.database.reveal()
     return PostgresqlLeadership(dsn, candidate.cluster, claimant, ttl=given.ttl, timeout=given.timeout)
 

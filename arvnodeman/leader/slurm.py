@@ -29,7 +29,6 @@ from arvnodeman.leader.port import Candidate, Hold, Holder, NotTheLeader, StoreA
 from arvnodeman.leader.watched import Watched
 from arvnodeman.slurm.errors import failure_of
 from arvnodeman.slurm.run import run
-from arvnodeman.supervision.one_writer import cluster_of
 from arvnodeman.supervision.ready_file import ReadyFile, read_object
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def of_settings(settings: Settings, candidate: Candidate) -> SlurmLeadership:
     given, folder = settings.leader, settings.daemon.state_dir
     return SlurmLeadership(
         given.this_host or socket.gethostname(),
-        Claimant.this_process(candidate.name, cluster_of(settings)),
+        Claimant.this_process(candidate.name, settings),
         ttl=given.ttl,
         timeout=max(given.timeout, HOST_OFF),
         note=Path(folder) / NOTE if folder else None,
@@ -126,10 +125,11 @@ class SlurmLeadership:
         self._watched.forget()
 
     def who(self) -> Holder | None:
-        """As the port says: by the name of the host; 0 stands for a generation that only the leader knows."""
+        """As the port says: another host by its name, with 0 for a generation that only its leader knows."""
         acting = self._acting()
-        ours = self._last is not None and is_this_host(acting, self._host)
-        return Holder(self._claimant.name if ours else acting, self._last.generation if self._last and ours else 0)
+        if not is_this_host(acting, self._host):
+            return Holder(acting, 0)
+        return None if self._last is None else Holder(self._claimant.name, self._last.generation)
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 

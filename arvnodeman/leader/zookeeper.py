@@ -28,7 +28,6 @@ from arvnodeman.fence.fence import steady
 from arvnodeman.leader.claimant import Claimant
 from arvnodeman.leader.port import Candidate, Hold, Holder, NotTheLeader, StoreAway, led_by
 from arvnodeman.leader.watched import Watched
-from arvnodeman.supervision.one_writer import cluster_of
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
@@ -70,7 +69,7 @@ class _Counter:
 def of_settings(settings: Settings, candidate: Candidate) -> ZookeeperLeadership:
     """As [Leader] has it."""
     given = settings.leader
-    claimant = Claimant.this_process(candidate.name, cluster_of(settings))
+    claimant = Claimant.this_process(candidate.name, settings)
     return ZookeeperLeadership(given.servers, candidate.cluster, claimant, ttl=given.ttl, timeout=given.timeout)
 
 

@@ -100,7 +100,9 @@ def test_it_holds_on_while_its_slurmctld_acts(stage: Stage) -> None:
     stage.says(HERE)
     with pytest.raises(NotTheLeader):
         made.hold()
-    assert made.who() == Holder("here", 0)
+    assert made.who() is None
+    stage.says(THERE)
+    assert made.who() == Holder("there", 0)
 
 
 def test_a_hold_that_is_too_old_is_over_whoever_acts_now(stage: Stage) -> None:
