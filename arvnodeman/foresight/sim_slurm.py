@@ -59,7 +59,7 @@ class SimSlurm:
         self._start = start
         self._share = share
         self._room: SimRoom = (SharedNames if share else WholeNames)(self._by_number, self._fits)
-        self.kept = KeptNames(self._by_number, self._may_use)
+        self.kept = KeptNames(self._by_number, self._takes_jobs, self._fits)
         self._shown: dict[str, NodeWork] = {}
         self._changed: set[str] = set(self.names)
         self.renewed: set[SimName] = set(self._by_number)  # have changed since their keeper looked at them
@@ -356,6 +356,7 @@ class SimSlurm:
     def _note(self, name: SimName) -> None:
         self._changed.add(name.name)
         self.renewed.add(name)
+        self.kept.changed(name)
         if self.watch is not None:
             self.watch(name)
 
