@@ -147,6 +147,59 @@ class WholeNames:
         """Nothing is kept of what was new."""
 
 
+class SuitingNames:
+    """For groups whose jobs ask for several names: all that have room for one of them, in order. What has changed since
+    a group asked last is looked at, and nothing else."""
+
+    def __init__(self, by_number: Sequence[SimName], may_have: Callable[[SimGroup, SimName], bool]) -> None:
+        self._by_number = by_number
+        self._may_have = may_have
+        self._changed: list[SimName] = []  # one after the other
+        self._forgotten = 0  # so many stood before these
+        self._groups: dict[SimGroup, _Suiting] = {}
+
+    def changed(self, name: SimName) -> None:
+        """It may have room now, or none."""
+        self._changed.append(name)
+        if len(self._changed) > 4 * len(self._by_number):
+            self._forgotten += len(self._changed)
+            self._changed.clear()
+
+    def first(self, group: SimGroup, number: int) -> list[SimName]:
+        """So many, those of least weight and of these the first; fewer, where there are no more."""
+        suiting = self._groups.get(group)
+        if suiting is None or suiting.seen < self._forgotten:
+            self._groups = {each: known for each, known in self._groups.items() if each.waiting}
+            suiting = self._groups[group] = _Suiting()
+            others: Iterable[SimName] = self._by_number
+        else:
+            others = set(self._changed[suiting.seen - self._forgotten :])
+        for name in others:
+            suiting.put(name, self._may_have(group, name))
+        suiting.seen = self._forgotten + len(self._changed)
+        return [self._by_number[number - 1] for _, number in suiting.names[:number]]
+
+
+@dataclass(slots=True)
+class _Suiting:
+    """Of one group."""
+
+    seen: int = 0  # so many changes
+    names: list[tuple[int, int]] = field(default_factory=list)  # in order
+    stand: dict[int, tuple[int, int]] = field(default_factory=dict)  # by number: as what they are there
+
+    def put(self, name: SimName, suits: bool) -> None:
+        """Where it belongs."""
+        before, now = self.stand.get(name.number), name.order if suits else None
+        if before == now:
+            return
+        if before is not None:
+            del self.stand[name.number], self.names[bisect_left(self.names, before)]
+        if now is not None:
+            self.stand[name.number] = now
+            insort(self.names, now)
+
+
 class SharedNames:
     """Jobs share names: those with a free CPU by weight, kind and free CPUs. Of the least weight the first is taken."""
 
@@ -156,6 +209,7 @@ class SharedNames:
         self._levels: dict[int, dict[Kind, dict[int, list[int]]]] = {}  # by weight: numbers of names, in order
         self._new: set[SimName] = set()  # with room that no waiting job has been offered
         self._offered: list[SimName] | None = None  # those, in order, while they are offered
+        self._suiting = SuitingNames(by_number, self._may_have)
 
     def __bool__(self) -> bool:
         return bool(self._levels)
@@ -170,6 +224,7 @@ class SharedNames:
 
     def taken(self, name: SimName, kind: Kind | None) -> None:
         """It stands where it belongs now."""
+        self._suiting.changed(name)
         free = name.free
         if free is None or free.cpus <= 0:
             kind = None
@@ -218,7 +273,7 @@ class SharedNames:
     def find(self, group: SimGroup, *, anywhere: bool = False) -> list[SimName]:
         """The names of least weight, and of these the first."""
         if group.shape.nodes > 1:
-            return self._find_several(group, group.shape.nodes)
+            return self._suiting.first(group, group.shape.nodes)
         if self._offered is not None and not anywhere:
             return list(islice((name for name in self._offered if self._may_have(group, name)), 1))
         for weight in sorted(self._levels):
@@ -241,25 +296,6 @@ class SharedNames:
                     if free is not None and fits_in(shape, free):
                         yield number
                         break
-
-    def _find_several(self, group: SimGroup, nodes: int) -> list[SimName]:
-        """None, where too few have as many free CPUs."""
-        shape, names = group.shape, self._by_number
-        enough: list[list[list[int]]] = []  # by weight
-        for _, kinds in sorted(self._levels.items()):
-            fitting = (levels for kind, levels in kinds.items() if self._fits(group, kind))
-            enough.append([numbers for levels in fitting for cpus, numbers in levels.items() if cpus >= shape.cores])
-        if sum(len(numbers) for each in enough for numbers in each) < nodes:
-            return []
-        found: list[SimName] = []
-        for each in enough:
-            for number in heapq.merge(*each):
-                free = names[number - 1].free
-                if free is not None and fits_in(shape, free):
-                    found.append(names[number - 1])
-                    if len(found) == nodes:
-                        return found
-        return found
 
     def _may_have(self, group: SimGroup, name: SimName) -> bool:
         shape, free = group.shape, name.free

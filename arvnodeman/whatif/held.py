@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import takewhile
 
 from arvnodeman.fleet.values.model import Job, JobShape
@@ -20,7 +21,12 @@ def kind_of(reason: Reason) -> str:
     """`at_max_nodes`. Who stands behind a job that a limit stops is stopped by that limit."""
     while isinstance(reason, Behind) and reason.limit is not None:
         reason = reason.limit
-    return _WORD.sub("_", type(reason).__name__).lower()
+    return _in_words(type(reason).__name__)
+
+
+@cache
+def _in_words(name: str) -> str:
+    return _WORD.sub("_", name).lower()
 
 
 @dataclass(slots=True)
@@ -31,10 +37,15 @@ class _Kind:
     seconds: float = 0.0
     jobs: int = 0
     counted: dict[int, tuple[int, int]] = field(default_factory=dict)  # by shape: numbers of the jobs, from and to
+    seen: dict[int, tuple[str, str]] = field(default_factory=dict)  # by shape: ids of the first and last when counted
 
     def count(self, shape: JobShape, tail: Sequence[int], jobs: Sequence[Job], number: Callable[[str], int]) -> None:
         """Those of a group that have not been counted yet: the last to come, or the first where others have begun."""
-        numbers = [number(jobs[place].id) for place in (tail[0], tail[-1])]
+        ends = jobs[tail[0]].id, jobs[tail[-1]].id
+        if self.seen.get(id(shape)) == ends:
+            return
+        self.seen[id(shape)] = ends
+        numbers = [number(each) for each in ends]
         low, high = self.counted.get(id(shape), (numbers[1] + 1, numbers[1]))
         if low > high:
             self.jobs += len(tail)
