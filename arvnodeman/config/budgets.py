@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from arvnodeman.config.kinds import NAMES, NUMBER, TEXT, choice
-from arvnodeman.config.option import BUDGET, Kind, Option, nearest, option, option_of, section
+from arvnodeman.config.option import BUDGET, Kind, Option, option, option_of, section
+from arvnodeman.config.time_zones import UTC_NAME, ZONE, zone_named
 from arvnodeman.fleet.values.budgets import Budget, Period
 
 ALL = "all"
-UTC_NAME = "UTC"
 
 
 def _names_or_all(option: Option, text: str) -> tuple[str, ...]:
@@ -29,20 +28,8 @@ def _date(_option: Option, text: str) -> datetime:
     return found
 
 
-def _zone(_option: Option, text: str) -> str:
-    if text == UTC_NAME:
-        return text
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, LookupError):
-        like = nearest(text, available_timezones(), cutoff=0.6)
-        raise ValueError(f"{text[:40]!r} is no time zone" + (f" (like {like!r}?)" if like else "")) from None
-    return text
-
-
 NAMES_OR_ALL: Kind[tuple[str, ...]] = Kind("names with commas between, or all", _names_or_all, (), has_commas=True)
 DATE: Kind[datetime | None] = Kind("YYYY-MM-DD or YYYY-MM-DDTHH:MM", _date, None)
-ZONE: Kind[str] = Kind("UTC or the name of a time zone, as Europe/Berlin", _zone)
 
 
 @section(BUDGET)
@@ -79,7 +66,6 @@ class BudgetSettings:
     def budget(self, name: str) -> Budget:
         """As the Fleet knows it."""
         overdraft = self.overdraft_until
-        zone = UTC if self.time_zone == UTC_NAME else ZoneInfo(self.time_zone)
         return Budget(
             name=name,
             limit=self.limit,
@@ -88,7 +74,7 @@ class BudgetSettings:
             users=self.users,
             partitions=self.partitions,
             refuses=self.action == "refuse",
-            overdraft_until=None if overdraft is None else overdraft.replace(tzinfo=zone).timestamp(),
+            overdraft_until=None if overdraft is None else overdraft.replace(tzinfo=zone_named(self.time_zone)).timestamp(),
             overdraft_reason=self.reason,
             zone=self.time_zone,
         )

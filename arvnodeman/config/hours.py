@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
 
-from arvnodeman.config.option import Kind, Option, nearest
+from arvnodeman.config.option import Kind, Option
+from arvnodeman.config.time_zones import zone_named
 from arvnodeman.fleet.values.local_time import ALWAYS, DAYS, Clocks, OpenHours, Stretch
 
 FIRST_YEAR, LAST_YEAR = 1990, 2060  # of which it is told what clocks do: old traces are played, too
@@ -79,14 +79,9 @@ def _minutes(text: str) -> int:
 @lru_cache(maxsize=64)
 def clocks_of(zone: str) -> Clocks:
     """What the clocks of a zone show, by this machine's time zone database. Raises ValueError with words."""
-    if zone.upper() == "UTC":
+    known = zone_named(zone)
+    if known is UTC:
         return Clocks()
-    try:
-        known = ZoneInfo(zone)
-    except (KeyError, ValueError, OSError):
-        like = nearest(zone, available_timezones(), cutoff=0.6)
-        hint = f"; the nearest is {like}" if like else "" if available_timezones() else "; it knows none but UTC"
-        raise ValueError(f"this machine knows no time zone {zone[:40]!r}{hint}") from None
     at, end = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR, 1, 1, tzinfo=UTC)
     shifts = [(at.timestamp(), _east(known, at))]
     while at < end:
@@ -97,13 +92,13 @@ def clocks_of(zone: str) -> Clocks:
     return Clocks(zone, tuple(shifts))
 
 
-def _east(zone: ZoneInfo, moment: datetime) -> int:
+def _east(zone: tzinfo, moment: datetime) -> int:
     offset = moment.astimezone(zone).utcoffset()
     assert offset is not None
     return round(offset.total_seconds())
 
 
-def _shift(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+def _shift(zone: tzinfo, before: datetime, after: datetime) -> datetime:
     """The first moment, to the second, at which the clocks show what they show afterwards."""
     shows = _east(zone, after)
     while after - before > timedelta(seconds=1):

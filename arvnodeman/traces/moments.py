@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from arvnodeman.config.time_zones import zone_named
 
 LAST = 4_102_444_800.0  # 2100: no trace goes so far
 _LAST = "4102444800"  # of ten digits, as a text
@@ -37,9 +38,9 @@ def zone_of(name: str) -> tzinfo | None:
     if not name:
         return None
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise NoZone(f"{name[:40]!r} is no time zone; allowed are UTC, Europe/Berlin and the like") from None
+        return zone_named(name)
+    except ValueError as error:
+        raise NoZone(f"{error}; allowed are UTC, Europe/Berlin and the like") from None
 
 
 class Moments:

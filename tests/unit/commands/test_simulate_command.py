@@ -113,7 +113,7 @@ def test_all_mistakes_are_told_at_once(simulate: Simulate) -> None:
         "--boot-fails: '2'; allowed: a number, 0 to 1",
         "--reclaims: 'x'; allowed: a number, at least 0",
         "--quota: '-1'; allowed: a whole number, at least 0",
-        "--zone: 'Mars' is no time zone; allowed are UTC, Europe/Berlin and the like",
+        "--zone: this machine knows no time zone 'Mars'; allowed are UTC, Europe/Berlin and the like",
         "--from: 'soon' is no date; allowed: YYYY-MM-DD, YYYY-MM-DDTHH:MM, 30min, 12h, 7d or 4w ago, today, yesterday, "
         "this-month, last-month or now",
     ]

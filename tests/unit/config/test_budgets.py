@@ -92,7 +92,7 @@ def test_an_overdraft_without_a_zone_ends_by_utc(loaded: Loader) -> None:
         ),
         (
             "limit = 5\ntime_zone = Europe/Berlinn\n",
-            "time_zone: 'Europe/Berlinn' is no time zone (like 'Europe/Berlin'?); "
+            "time_zone: this machine knows no time zone 'Europe/Berlinn'; the nearest is Europe/Berlin; "
             "allowed: UTC or the name of a time zone, as Europe/Berlin",
         ),
         (

@@ -82,7 +82,7 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert outcome(tmp_path) == f"{tmp_path}: it is a folder without a journal"
     with pytest.raises(NoTrace, match="no trace is named"):
         read_trace([])
-    with pytest.raises(NoTrace, match="'Mars' is no time zone"):
+    with pytest.raises(NoTrace, match="no time zone 'Mars'"):
         read_trace(written(tmp_path / "t", TEXT), TraceOptions(zone="Mars"))
 
 
