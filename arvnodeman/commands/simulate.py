@@ -100,6 +100,8 @@ def _run(options: argparse.Namespace, player: Play) -> int:
         problems.append("--csv: it is for --sweep; --json is for all")
     if options.sbatch is not None and not options.sweep:
         problems.append("--sbatch: it is for --sweep")
+    if options.by and (options.compare or options.sweep or options.advise):
+        problems.append("--by: it is for one configuration")
     if options.save is not None and (options.compare or options.sweep or options.advise):
         problems.append("--save: it is for one configuration")
     how = replace(_how(options, _seeds(options), problems), csv=options.csv)
@@ -141,7 +143,7 @@ def _one(inputs: Inputs, settings: Settings, how: simulate_many.How, player: Pla
     since = from_when(options, inputs.zone)
     with watched(f"{len(inputs.jobs):,} jobs") as watch:
         try:
-            found = Trials(inputs.jobs, player).run(point, watch.tell, watch.stop)
+            found = Trials(inputs.jobs, player, options.by).run(point, watch.tell, watch.stop)
         except Exception as error:  # noqa: BLE001  # a fault is one line, as it is of one point of many
             sys.stderr.write(f"{PROGRAM}: it could not be played: {one_line_of(error)}\n")
             return CANNOT

@@ -10,6 +10,7 @@ from arvnodeman.manage.places import CONFIG
 
 PROGRAM = "arvados-node-manager simulate"
 AS_TRACED = "as traced"  # --save without a date
+BY = ("account", "user", "partition")
 FIGURES = {
     "boot_seconds": ("boot", 0.0, math.inf, "from create to up, a fifth more or less (default 120)"),
     "boot_fails": ("boot_fails", 0.0, 1.0, "share of nodes that never come up (default 0)"),
@@ -64,6 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_trace_options(parser)
     how = add_run_options(parser)
     how.add_argument("--csv", action="store_true", help="of a sweep, for spreadsheets")
+    how.add_argument("--by", choices=BY, default="", help="say who pays for the nodes, too, as report does")
     how.add_argument(
         "--save",
         metavar="DATE",

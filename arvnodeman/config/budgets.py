@@ -66,6 +66,8 @@ class BudgetSettings:
     def budget(self, name: str) -> Budget:
         """As the Fleet knows it."""
         overdraft = self.overdraft_until
+        if overdraft is not None:
+            overdraft = overdraft.replace(tzinfo=zone_named(self.time_zone))
         return Budget(
             name=name,
             limit=self.limit,
@@ -74,7 +76,7 @@ class BudgetSettings:
             users=self.users,
             partitions=self.partitions,
             refuses=self.action == "refuse",
-            overdraft_until=None if overdraft is None else overdraft.replace(tzinfo=zone_named(self.time_zone)).timestamp(),
+            overdraft_until=None if overdraft is None else overdraft.timestamp(),
             overdraft_reason=self.reason,
             zone=self.time_zone,
         )

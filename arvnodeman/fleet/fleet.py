@@ -6,7 +6,6 @@ this room; the same history gives the same commands. See doc/rooms/loop.md for t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from arvnodeman.fleet.decide.boot_lifecycle import after_boot, let_through
@@ -14,7 +13,7 @@ from arvnodeman.fleet.decide.cancels import Cancelling
 from arvnodeman.fleet.decide.comments import Commenting, WriteComments
 from arvnodeman.fleet.decide.directives import after_directive, operator_said
 from arvnodeman.fleet.decide.evidence import retry
-from arvnodeman.fleet.decide.funds import funds_of, raise_budget
+from arvnodeman.fleet.decide.funds import raise_budget
 from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
 from arvnodeman.fleet.decide.leases import Leasing, RenewAll
 from arvnodeman.fleet.decide.name_acts import after_name_operation
@@ -58,17 +57,18 @@ from arvnodeman.fleet.operations.returning import NameOperation
 from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.sizes.ladder import health_of
 from arvnodeman.fleet.sizes.table import SizeTable
-from arvnodeman.fleet.values.budgets import BudgetRaise, BudgetStanding
-from arvnodeman.fleet.values.model import JobShape, Policy, ProviderSize
+from arvnodeman.fleet.values.budgets import BudgetRaise
+from arvnodeman.fleet.values.model import Policy, ProviderSize
 from arvnodeman.fleet.values.windows import ShutdownWindows
-from arvnodeman.fleet.view.snapshot import groups_of, publish
-from arvnodeman.fleet.view.view import View, Waiting
+from arvnodeman.fleet.view.asked import Asked
+from arvnodeman.fleet.view.snapshot import publish
+from arvnodeman.fleet.view.view import View
 
 _ID = attrgetter("id")
 SIZES_AGAIN_AFTER = 600.0  # seconds, while a configured size is missing at the provider
 
 
-class Fleet:
+class Fleet(Asked):
     """Holds the table of nodes and decides. Not thread safe: it lives inside the daemon actor."""
 
     def __init__(self, policy: Policy, now: float, *, notes_from: int = DEBUG) -> None:
@@ -92,14 +92,6 @@ class Fleet:
             self._view = publish(self._state, self._view)
             self._is_outdated = False
         return self._view
-
-    def waiting(self) -> tuple[Mapping[JobShape, Waiting], float]:
-        """What there is for each group of jobs, as in the view, which costs more; and the steady time of that."""
-        return groups_of(self._state), self._state.t
-
-    def budgets(self) -> Sequence[BudgetStanding]:
-        """Where budgets stand, likewise."""
-        return funds_of(self._state).standings
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one event in, at wall clock time `now`, and return what is to be done about it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
@@ -23,6 +23,11 @@ class NodePhase(IntEnum):
     IS_IDLE = 1
     WORKS = 2
     ENDS = 3
+    IS_SPARE = 4  # idle, and kept as a spare
+    IS_AHEAD = 5  # idle, and kept for a job that cannot start yet
+
+
+IDLE = frozenset({NodePhase.IS_IDLE, NodePhase.IS_SPARE, NodePhase.IS_AHEAD})
 
 
 class Bought(NamedTuple):
@@ -79,9 +84,19 @@ class Books:
             self.ledger.created(node, now)
 
     def does(self, node: SimNode, doing: NodePhase, now: float) -> None:
-        """From now on."""
+        """From now on. One that is idle as it was stays so for whom it was."""
         times = self._open.get(node.id)
-        if times is not None and times.doing is not doing:
+        if times is not None and not (doing is NodePhase.IS_IDLE and times.doing in IDLE):
+            self._goes_over(times, doing, now)
+
+    def stand_ready(self, kind_of: Callable[[str], NodePhase], now: float) -> None:
+        """What each node that is idle is idle for from now on, by its id."""
+        for identity, times in self._open.items():
+            if times.doing in IDLE:
+                self._goes_over(times, kind_of(identity), now)
+
+    def _goes_over(self, times: _NodeTimes, doing: NodePhase, now: float) -> None:
+        if times.doing is not doing:
             self._counts[times.doing] -= 1
             self._counts[doing] += 1
             times.now(doing, now)
@@ -109,8 +124,8 @@ class Books:
     # ---- what is in them ---------------------------------------------------------------------------------------------
 
     def number(self, doing: NodePhase) -> int:
-        """Nodes that do this now."""
-        return self._counts[doing]
+        """Nodes that do this now; of idle ones all."""
+        return sum(self._counts[each] for each in IDLE) if doing is NodePhase.IS_IDLE else self._counts[doing]
 
     @property
     def price(self) -> float:
@@ -124,8 +139,8 @@ class Books:
 
     def hours(self) -> Hours:
         """Of all nodes that have gone."""
-        booting, idle, busy, ending = (seconds / HOUR for seconds in self._times)
-        return Hours(booting=booting, idle=idle, busy=busy, ending=ending)
+        booting, idle, busy, ending, spare, ahead = (seconds / HOUR for seconds in self._times)
+        return Hours(booting=booting, idle=idle, busy=busy, ending=ending, spare=spare, ahead=ahead)
 
     def by_size(self) -> dict[str, BootedNodes]:
         """Of those that were made at all, in the order of the names."""

@@ -32,13 +32,15 @@ class JobCounts(Struct, frozen=True, kw_only=True):
     requeues: int  # times that a job lost its node and began again; beside the sum
 
 
-class Hours(Struct, frozen=True, kw_only=True):
+class Hours(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Hours of nodes by what they did. They add up to what is paid for."""
 
     booting: float
-    idle: float
+    idle: float  # and for nobody
     busy: float
     ending: float
+    spare: float = 0.0  # stood ready as a spare
+    ahead: float = 0.0  # stood ready for a job that could not start yet
 
 
 class BootedNodes(Struct, frozen=True, kw_only=True):
@@ -88,6 +90,13 @@ class BudgetPlayed(Struct, frozen=True, kw_only=True):
     committed: float  # at most, from when its limit was reached on: `over` is to be no more
 
 
+class PayerPlayed(Struct, frozen=True, kw_only=True):
+    """What the nodes have cost for one account, user or partition."""
+
+    name: str
+    cost: float  # $
+
+
 class Forecast(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Moments are UTC seconds since the epoch, money is in $."""
 
@@ -112,6 +121,7 @@ class Forecast(Struct, frozen=True, kw_only=True, omit_defaults=True):
     impossible: list[Impossible]
     remarks: list[str]  # what was assumed
     budgets: list[BudgetPlayed] = []
+    payers: list[PayerPlayed] = []  # the 50 dearest, the rest as `other`; where it was asked who pays
 
 
 class CurvePoint(NamedTuple):

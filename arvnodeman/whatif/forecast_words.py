@@ -9,7 +9,7 @@ from arvnodeman.fleet.values.reasons import span
 from arvnodeman.history.columns import columns
 from arvnodeman.history.dates import shown
 from arvnodeman.traces.trace import one_line
-from arvnodeman.whatif.forecast import BootedNodes, BudgetPlayed, Forecast, JobCounts, WaitTimes
+from arvnodeman.whatif.forecast import BootedNodes, BudgetPlayed, Forecast, JobCounts, PayerPlayed, WaitTimes
 
 WAITS = ("mean", "median", "90 %", "99 %", "longest")
 LINES = 10  # of partitions, accounts, shapes
@@ -48,6 +48,10 @@ def _lines(forecast: Forecast, zone: tzinfo | None) -> Iterator[str]:
         yield ""
         yield "Budgets"
         yield from (f"  {line}" for line in columns([_budget(budget) for budget in forecast.budgets]))
+    if forecast.payers:
+        yield ""
+        yield "Who pays"
+        yield from (f"  {line}" for line in columns([_payer(payer, forecast.cost) for payer in forecast.payers]))
     if forecast.impossible:
         yield ""
         yield "No size fits"
@@ -66,6 +70,10 @@ def _budget(budget: BudgetPlayed) -> tuple[str, ...]:
     held = f"reached in {budget.reached} of {budget.periods}"
     over = f"${budget.over:,.2f} over it, ${budget.committed:,.2f} were committed then" if budget.over >= 0.005 else ""
     return one_line(budget.name), f"${budget.spent:,.2f}", most, held, over
+
+
+def _payer(payer: PayerPlayed, cost: float) -> tuple[str, ...]:
+    return one_line(payer.name), f"${payer.cost:,.2f}", f"{payer.cost / cost:.1%}" if cost else ""
 
 
 def jobs_in_words(jobs: JobCounts) -> str:
@@ -100,6 +108,8 @@ def _nodes(forecast: Forecast) -> Iterator[str]:
     yield f"Nodes: {forecast.boots:,} boots{failed}; {forecast.most_nodes:,} at once at most"
     hours = forecast.node_hours
     parts = {"busy": hours.busy, "idle": hours.idle, "booting": hours.booting, "ending": hours.ending}
+    ready = {"ready as spares": hours.spare, "ready for jobs to come": hours.ahead}
+    parts |= {name: value for name, value in ready.items() if value}
     total = sum(parts.values())
     told = ", ".join(f"{value:,.1f} {name} ({value / total:.0%})" for name, value in parts.items() if total)
     yield f"Hours of nodes: {total:,.1f}{': ' if told else ''}{told}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from arvnodeman.fleet.messages import Poll, QueueListed, Step
@@ -12,9 +12,9 @@ from arvnodeman.fleet.values.model import JobShape, NodeSize
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.history.treasury import Treasury
 from arvnodeman.loop.world import Answer, Listed, World
-from arvnodeman.money.division import PaidNode, Stake, Stay, part_of
+from arvnodeman.money.division import Charge, PaidNode, Stake, Stay, part_of
 from arvnodeman.money.ledger import CostLedger, NodeBill
-from arvnodeman.money.payers import payer_of_shape
+from arvnodeman.money.payers import Payer, payer_of_shape
 from arvnodeman.whatif.forecast import BudgetPlayed
 
 
@@ -39,10 +39,13 @@ class PlayedLedger(CostLedger):
 
     is_ready = True
 
-    def __init__(self, sizes: Iterable[NodeSize], since: float) -> None:
+    def __init__(self, sizes: Iterable[NodeSize], since: float, *, periods: bool = True) -> None:
+        """`periods`: it is asked what was spent in some time; else only what was spent in all."""
         super().__init__(since)
         self._sizes = {size.id: size for size in sizes}
         self._followed: dict[str, _Followed] = {}
+        self._periods = periods
+        self._totals: dict[Payer, float] = {}
 
     def created(self, node: SimNode, now: float) -> None:
         """A node is made, and is paid for."""
@@ -85,6 +88,18 @@ class PlayedLedger(CostLedger):
         for followed in self._followed.values():
             if followed.bill.node.stakes:
                 self.settle(followed.bill, now)
+
+    def totals(self, now: float) -> Mapping[Payer, float]:
+        """What each has spent in all, in $."""
+        for followed in self._followed.values():
+            self.settle(followed.bill, now)
+        return self._totals
+
+    def _book(self, charge: Charge) -> None:
+        payer = charge.stake.payer
+        self._totals[payer] = self._totals.get(payer, 0.0) + charge.dollars
+        if self._periods:
+            super()._book(charge)
 
     def _refresh(self) -> None:
         self.follow([followed.bill for followed in self._followed.values()])

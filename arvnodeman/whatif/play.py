@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from arvnodeman.config import Settings
-from arvnodeman.fleet.messages import WARNING, Command, Event, Poll, QueueListed
+from arvnodeman.fleet.messages import WARNING, Command, Event, Poll, QueueListed, RecordsListed
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.budgets import BudgetStanding
+from arvnodeman.fleet.values.reasons_of_spares import StaysAhead, StaysAsSpare
 from arvnodeman.foresight.simulation import Pace, SiteLife
 from arvnodeman.loop.world import World
+from arvnodeman.money.dearest import dearest
 from arvnodeman.traces.job import TracedJob
-from arvnodeman.whatif.books import Books
+from arvnodeman.whatif.books import Books, NodePhase
 from arvnodeman.whatif.curve import Curve
-from arvnodeman.whatif.forecast import Forecast, Impossible, JobCounts, Played
+from arvnodeman.whatif.forecast import Forecast, Impossible, JobCounts, PayerPlayed, Played
 from arvnodeman.whatif.held import Holding
 from arvnodeman.whatif.load import Load, Part
 from arvnodeman.whatif.lowest import LowestCosts
@@ -29,6 +31,7 @@ BEFORE = 2  # polls that the daemon has made when the first job comes
 AFTER = 86_400.0  # seconds after the last job in which nodes may go yet
 IN_VAIN = 7 * 86_400.0  # seconds in which no job begins or ends although some wait
 SPARE_NAMES = 16  # beside max_nodes: a name rests a while
+MOST_PAYERS = 50
 TURNS = 256  # events between two looks whether somebody wants it to stop
 
 
@@ -73,6 +76,7 @@ class Playing:
         self._runs: dict[str, int] = {}  # jobs that are there, by id: places in the trace
         self._done = self._left = self._requeues = 0
         self._news = self._start()
+        self._readies = bool(policy.spares) or settings.daemon.ahead
         self._holding = Holding()
         self._curve = Curve(self._start(), self._load.last)
         self._life = WhatIfLife(
@@ -93,10 +97,11 @@ class Playing:
 
     def _budgeted(self, site: PlayedSite | PlacedPlayedSite) -> World:
         """The site; where there are budgets, behind what tells of them."""
-        if not self._scenario.settings.budgets:
-            return site
-        self._books.ledger = PlayedLedger(self._table.cheapest_first, self._start())
         budgets = self._scenario.settings.budgets
+        if budgets or self._scenario.by:
+            self._books.ledger = PlayedLedger(self._table.cheapest_first, self._start(), periods=bool(budgets))
+        if not budgets or self._books.ledger is None:
+            return site
         self._budgets = BudgetedWorld(site, self._books.ledger, budgets, self._standings)
         return self._budgets
 
@@ -198,6 +203,8 @@ class Playing:
 
     def _saw(self, event: Event, _: float, __: Sequence[Command]) -> None:
         """The Fleet has been told something."""
+        if isinstance(event, RecordsListed) and self._readies:
+            self._books.stand_ready(self._stands_as, self._life.now)
         if not isinstance(event, QueueListed):
             return
         life, now = self._life, self._life.now
@@ -209,12 +216,20 @@ class Playing:
         if self._curve.is_due(now):
             self._curve.add(now, self._books, len(event.jobs))
 
+    def _stands_as(self, identity: str) -> NodePhase:
+        """An idle node."""
+        reason = self._life.fleet.why_stays(identity)
+        if isinstance(reason, StaysAsSpare):
+            return NodePhase.IS_SPARE
+        return NodePhase.IS_AHEAD if isinstance(reason, StaysAhead) else NodePhase.IS_IDLE
+
     # ---- what came of it ---------------------------------------------------------------------------------------------
 
     def played(self, *, partial_: bool) -> Played:
         """The books are closed."""
         life, load, jobs = self._life, self._load, self._scenario.jobs
         budgets = self._budgets.played(life.now) if self._budgets is not None else []
+        payers = self._payers()
         self._books.close(life.now)
         self._holding.rest(life.now)
         running = life.site.running()
@@ -253,8 +268,16 @@ class Playing:
             ],
             remarks=load.remarks(),
             budgets=list(budgets),
+            payers=payers,
         )
         return Played(forecast, self._waits, self._curve.moments)
+
+    def _payers(self) -> list[PayerPlayed]:
+        ledger, by = self._books.ledger, self._scenario.by
+        if ledger is None or not by:
+            return []
+        found = dearest(ledger.totals(self._life.now), by, MOST_PAYERS)
+        return [PayerPlayed(name=name, cost=cost) for name, cost in found]
 
 
 def _partition(job: TracedJob) -> str:

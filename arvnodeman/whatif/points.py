@@ -65,8 +65,9 @@ def without_secrets(settings: Settings) -> Settings:
 class Trials:
     """Plays points of one trace, one after the other, in this process."""
 
-    def __init__(self, jobs: Sequence[TracedJob], play: Play) -> None:
-        self._jobs, self._play = tuple(jobs), play
+    def __init__(self, jobs: Sequence[TracedJob], play: Play, by: str = "") -> None:
+        """`by`: account, user or partition: it is asked who pays, too."""
+        self._jobs, self._play, self._by = tuple(jobs), play, by
         self._last: tuple[object, SharedJobs] | None = None
 
     def run(
@@ -75,7 +76,12 @@ class Trials:
         """What comes of it."""
         shared = self._shared(point)
         scenario = Scenario(
-            settings=point.settings, sizes=point.sizes, jobs=shared.jobs, assumed=point.assumed, seed=point.seed
+            settings=point.settings,
+            sizes=point.sizes,
+            jobs=shared.jobs,
+            assumed=point.assumed,
+            seed=point.seed,
+            by=self._by,
         )
         played = self._play(scenario, progress=progress, stop=stop)
         forecast = msgspec.structs.replace(played.forecast, remarks=[*shared.remarks, *played.forecast.remarks])

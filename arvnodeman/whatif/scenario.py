@@ -36,3 +36,4 @@ class Scenario:
     assumed: Assumed = field(default_factory=Assumed)
     names: int = 0  # node names that there are at most; 0: as many as the configuration needs
     seed: int = 0
+    by: str = ""  # who pays is asked, too: account, user or partition

@@ -21,7 +21,10 @@ from arvnodeman.fleet.sizes.fit import fits_in, less
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
 from arvnodeman.fleet.values.model import JobShape, ProviderSize
 from arvnodeman.fleet.values.work import NodeWork
-from arvnodeman.foresight.sim_jobs import SimJob
+from arvnodeman.foresight.sim_jobs import SimGroup, SimJob
+from arvnodeman.foresight.sim_kept import RESOLUTION
+from arvnodeman.foresight.sim_room import SimName
+from arvnodeman.foresight.sim_slurm import SimSlurm
 
 
 def shape(cores: int = 1, ram: float = 0.0, **other: object) -> JobShape:
@@ -243,6 +246,46 @@ def check(scene: Scene) -> None:
     for asked, job in waiting.items():
         assert sum(fits_in(asked, left) for left in open_names) < asked.nodes, job
     assert not slurm.kept or any(asked.nodes > 1 for asked in waiting)
+    for job in waiting.values():
+        if job.group is not None and job.shape.nodes > 1:
+            check_wide(slurm, job.group)
+
+
+def check_wide(slurm: SimSlurm, group: SimGroup) -> None:
+    """What is found and kept for a job of several nodes, against all names looked at one by one."""
+    nodes = group.shape.nodes
+    up = [name for name in slurm.names.values() if slurm._may_use(group, name)]
+    free = [
+        name
+        for name in up
+        if name not in slurm.kept and name.free is not None and name.free.cpus and fits_in(group.shape, name.free)
+    ]
+    assert slurm._room.find(group) == sorted(free, key=lambda name: name.order)[:nodes]
+    by = {name: math.ceil(max((job.ends_by for job in name.jobs), default=0.0) / RESOLUTION) for name in up}
+    right: tuple[list[SimName], float] = [], 0.0
+    if len(up) >= nodes:
+        starts = sorted(by.values())[nodes - 1]
+        then = sorted((name for name, step in by.items() if step <= starts), key=lambda name: name.order)
+        right = then[:nodes], starts * RESOLUTION
+    assert slurm.kept._to_be_kept(group) == right
+
+
+def test_a_wide_job_keeps_what_is_free_also_where_too_few_nodes_have_cpus_left() -> None:
+    """One of two is full: the other is kept for a job of two, and not given to one that came later and runs longer."""
+    scene = Scene(share=True)
+    _, full = scene.up("small")
+    _, empty = scene.up("small")
+    assert scene.site.submit(shape(2), 600.0, limit=600.0).nodes == (full,)
+    wide = scene.site.submit(shape(1, nodes=2), 600.0, limit=600.0)
+    scene.site.slurms.schedule()
+    assert [name.name for name in scene.site.slurms.names.values() if name in scene.site.slurms.kept] == [empty]
+    late = scene.site.submit(shape(1), 9000.0, limit=9000.0)
+    soon = scene.site.submit(shape(1), 60.0, limit=60.0)
+    scene.site.slurms.schedule()
+    assert not late.nodes
+    assert soon.nodes == (empty,)
+    scene.advance(601)
+    assert wide.nodes == (full, empty)
 
 
 def test_a_job_costs_the_same_however_many_nodes_are_full_and_jobs_wait() -> None:
