@@ -69,7 +69,9 @@ class Moto:
         self.region = region
         self._backend: Any = ec2_backends[ACCOUNT][region]
         self._all_tags: Any = type(self._backend).describe_tags.__get__(self._backend)
+        self._all_images: Any = type(self._backend).describe_images.__get__(self._backend)
         setattr(self._backend, "describe_tags", self._tags)  # noqa: B010 (a method of one object)
+        setattr(self._backend, "describe_images", self._images)  # noqa: B010
         self.application: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
 
     def instances(self) -> list[Instance]:
@@ -174,6 +176,14 @@ class Moto:
         if kind is None:
             return list(self._all_tags(filters))
         return [{"resource_id": thing, "key": k, "value": v, "resource_type": kind} for k, v in list(tags.items())]
+
+    def _images(self, ami_ids: Any = None, filters: Any = None, **others: Any) -> list[Any]:
+        """moto looks through a thousand images for that of each instance which it makes."""
+        wanted = (filters or {}).get("image-id")
+        if ami_ids is not None or others or len(filters or {}) != 1 or not isinstance(wanted, str):
+            return list(self._all_images(ami_ids, filters, **others))
+        image = self._backend.amis.get(wanted)
+        return [] if image is None else [image]
 
     def _shown(self, instance: Any) -> Instance:
         return Instance(

@@ -1,10 +1,10 @@
 """How long it takes until so many nodes are made at EC2: this build side by side with an earlier one, in one run.
 
 Both daemons run in turns, with the same interpreter and libraries, at a sandbox site whose cloud is moto's EC2 and
-whose Slurm keeps the node records. One node is up before the others are asked for, so that its size has proved itself;
-seconds count from the arrival of the jobs to the last instance. `--throttled`: the peer refuses requests as EC2
-documents (five RunInstances at once, two a second; 1,000 instances at once, two a second), by real time; the earlier
-build then needs half a second a node. `--bound` stops that one, and tells how far it had come.
+whose Slurm keeps the node records. One node is up, and the daemon knows it, before the others are asked for, so that
+its size has proved itself; seconds count from the arrival of the jobs to the last instance. `--throttled`: the peer
+refuses requests as EC2 documents (five RunInstances at once, two a second; 1,000 instances at once, two a second), by
+real time; the earlier build then needs half a second a node. `--bound` stops that one, and tells how far it had come.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from many_idle import BASE, ROOT, checkout
 from arvnodeman.sandbox.process import SiteProcess
 
 SPEED = 20
+POLL = 2.0  # real seconds between polls, of both builds
 LIMIT = 3600.0  # real seconds for one run
 TEMPLATE = "#!/bin/sh\n# node_name={hostname}\n"
 
@@ -69,7 +70,7 @@ def run(count: int, build: Path, *, throttled: bool, longest: float) -> float:
                 "Cloud Create": {"user_data": str(template), "subnet_id": ""},
                 "Size small": {"scratch": "0"},
             },
-            poll_time=5,
+            poll_time=POLL,
             poll_stale_after=300,
             boot_fail_after=3600,
             node_stale_after=7200,
@@ -88,7 +89,9 @@ def watch(count: int, site: SiteProcess, daemon: DaemonProcess, name: str, longe
     """From the jobs' arrival to the last instance."""
     site.add_jobs({"size": "small", "duration": 1e6})
     site.wait_for(lambda state: state["slurm"].get("alloc", 0) >= 1, timeout=120)
+    time.sleep(3 * POLL)  # the daemon has heard of it
     site.add_jobs(*({"size": "small", "duration": 1e6} for _ in range(count)))
+    before = {"daemon": processor_seconds(daemon.process.pid), "peer": processor_seconds(site.pid)}
     began = time.monotonic()
     reached: dict[str, float] = {}
     parts = {"half": 1 + count // 2, "all": 1 + count}
@@ -102,8 +105,17 @@ def watch(count: int, site: SiteProcess, daemon: DaemonProcess, name: str, longe
             raise SystemExit(f"not all nodes were made within {LIMIT:g} s; the log ends with:\n{daemon.text()[-3000:]}")
         reached |= {part: now for part, wanted in parts.items() if part not in reached and made >= wanted}
         time.sleep(0.1 if now < 60 else 1.0)
-    print(f"  {name:<8} half after {reached['half']:6.1f} s, all after {reached['all']:6.1f} s", flush=True)
+    spent = {"daemon": daemon.process.pid, "peer": site.pid}
+    told = ", ".join(f"{who} {processor_seconds(pid) - before[who]:.1f}" for who, pid in spent.items())
+    times = f"half after {reached['half']:6.1f} s, all after {reached['all']:6.1f} s"
+    print(f"  {name:<8} {times}; seconds of processor: {told}", flush=True)
     return reached["all"]
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used so far, with its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
