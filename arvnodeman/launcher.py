@@ -26,6 +26,7 @@ from arvnodeman.config import ConfigError, Settings, load
 from arvnodeman.doctor.facts import DaemonFacts
 from arvnodeman.examination.hourly import HourlyExamination
 from arvnodeman.examination.told import daemon_facts
+from arvnodeman.fence.fence import of_process, open_fence, set_for_process
 from arvnodeman.fleet.brain import Brain
 from arvnodeman.fleet.fleet import Fleet
 from arvnodeman.fleet.messages import Poll
@@ -35,6 +36,8 @@ from arvnodeman.history.recorder import Recorder
 from arvnodeman.history.samples import step_of
 from arvnodeman.history.treasury import Treasury
 from arvnodeman.journal.writer import Journal
+from arvnodeman.leader.keeper import LeadKeeper
+from arvnodeman.leader.registry import check_leadership, keeper_of
 from arvnodeman.loop.watched import WatchedBrain
 from arvnodeman.manage import shapes
 from arvnodeman.manage.listeners import Listeners, open_listeners
@@ -47,7 +50,7 @@ from arvnodeman.slurm.budgeted import unknown_accounts
 from arvnodeman.slurm.run import kill_descendants
 from arvnodeman.supervision import logs
 from arvnodeman.supervision.ending import ExitCause, ExitKind, is_fatal
-from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, cluster_of
+from arvnodeman.supervision.one_writer import AlreadyRunning, OneWriter, lock_of
 from arvnodeman.supervision.proven import ProvenSizes
 from arvnodeman.supervision.raises import RaisedBudgets
 from arvnodeman.supervision.run import Run, longest_silence, open_state_dir
@@ -79,6 +82,7 @@ def main(path: str, *, foreground: bool, dry_run: bool = False) -> int:
         return 0
     finally:
         signals.close()
+        set_for_process(open_fence())
 
 
 def _start(path: str, signals: Signals, *, foreground: bool, dry_run: bool) -> int:
@@ -87,6 +91,7 @@ def _start(path: str, signals: Signals, *, foreground: bool, dry_run: bool) -> i
         with signals.ending_at_once():
             settings = load(path)
             check_driver(settings)
+            check_leadership(settings)
             settings = check_keeper(settings)
     except ConfigError as error:
         return 0 if signals.stop_came else _complain(error.problems, BAD_CONFIGURATION)
@@ -94,7 +99,7 @@ def _start(path: str, signals: Signals, *, foreground: bool, dry_run: bool) -> i
     state_dir, complaint = open_state_dir(f"{folder}/{DRY_RUN_FOLDER}" if folder and dry_run else folder)
     try:
         logs.check(settings.logging)
-        writer = OneWriter(cluster_of(settings) + (" (dry run)" if dry_run else ""), state_dir)
+        writer = OneWriter(lock_of(settings, state_dir, dry_run=dry_run), state_dir)
         listeners = open_listeners(settings.manage, state_dir, dry_run=dry_run)
     except logs.CannotLog as error:
         return _complain([f"{path}: {error}"], BAD_CONFIGURATION)
@@ -192,8 +197,16 @@ class Daemon:
             self._proven = ProvenSizes(state_dir, settings, self._published)
         known = self._proven.known if self._proven is not None else frozenset[str]()
         self._raises = RaisedBudgets(state_dir, now)
+        self._lead: LeadKeeper | None = None if dry_run else keeper_of(settings, self._run.ending)
         self._crew = Crew(
-            settings, supervision, brain, self._published, dry_run=dry_run, proven=known, raised=self._raises.kept
+            settings,
+            supervision,
+            brain,
+            self._published,
+            dry_run=dry_run,
+            proven=known,
+            raised=self._raises.kept,
+            saw_generation=self._lead.saw if self._lead is not None else lambda _generation: None,
         )
         shortest = min(map(settings.poll_time_of, Poll))
         days = settings.daemon.history_days
@@ -209,7 +222,10 @@ class Daemon:
         treasury = Treasury(self._recorder.chronicle.bills, lambda: self._published.view.cloud_clock)
         self._crew.ask_spending(treasury.spending)
         self._examination = HourlyExamination(
-            lambda: self._crew.settings, self._told, self._vitals.clock.now, changes=not dry_run
+            lambda: self._crew.settings,
+            self._told,
+            self._vitals.clock.now,
+            changes=lambda: not dry_run and of_process().standing.acts,
         )
 
     def run(self, listeners: Listeners, complaint: str = "") -> int:
@@ -228,6 +244,8 @@ class Daemon:
                 keeper.start()
             listeners.serve(make_application(self._source()))
             self._crew.start(good_round=self._good_round, half_way=self._run.half_way)
+            if self._lead is not None:
+                self._lead.start(self._crew.tell_lead)
             number = self._wait_for_stop()
             hanging = not self._stop()
             self._recorder.stop(HANGING)
@@ -282,6 +300,7 @@ class Daemon:
             dry_run=self._dry_run,
             examined=lambda: self._examination.newest,
             request_rates=throttle.rates,
+            leading=lambda: self._lead.leading if self._lead is not None else None,
         )
 
     def _wait_for_stop(self) -> Signal:
@@ -347,7 +366,10 @@ class Daemon:
             if _is_second_stop(self._signals.next(min(CHECK_EVERY, left))):
                 logger.warning("Stopping all actors after a second signal")
                 break
-        if self._crew.stop(HANGING):
+        over = self._crew.stop(HANGING)
+        if self._lead is not None:
+            self._lead.stop(HANGING, give_up=over)  # else what hangs may be a request: the lead runs out instead
+        if over:
             return True
         logger.warning("Some actors hang; ending without them")
         return False
@@ -359,6 +381,7 @@ class Daemon:
         view = self._published.view
         counts = ", ".join(f"{number} {state}" for state, number in sorted(view.states.items()) if number)
         safe = "safe mode: nothing is created or destroyed; " if view.safe_mode else ""
+        safe = "stands by; " + safe if view.stands_by else safe
         safe = "dry run; " + safe if self._dry_run else safe
         self._notifier.alive(f"{safe}{counts or 'no nodes'}; {view.wish} wanted, {len(view.jobs)} jobs waiting")
 

@@ -10,12 +10,14 @@ from itertools import islice
 
 from arvnodeman.actors.base import BaseNodeManagerActor, Supervision
 from arvnodeman.actors.timer import Timer
+from arvnodeman.fence.fence import of_process
 from arvnodeman.fleet.values.model import ErrorKind, SchedulerFailure
 from arvnodeman.money.runs import JobCost
 
 EVERY = 10.0  # seconds between two rounds
 AFTER_FAILURE = 300.0
 MOST = 25  # jobs in one round
+MOST_KEPT = 500  # jobs, while another manager leads: it may end before it has written on those
 
 _log = logging.getLogger("arvnodeman.payers")
 
@@ -35,12 +37,17 @@ class CostWriting:
 
     def round(self) -> float:
         """Write some; seconds to the next round."""
+        if not of_process().standing.acts:  # whoever leads writes, also on most of those that are here
+            self._drop(len(self._costs) - MOST_KEPT)
+            return EVERY
         some = list(islice(self._costs, MOST))
         if not some:
             return EVERY
         try:
             written = self._write(some)
         except SchedulerFailure as failure:
+            if failure.error.kind is ErrorKind.NOT_LEADER:
+                return EVERY
             if failure.error.text != self._trouble:
                 self._trouble = failure.error.text
                 _log.warning("what jobs have cost is not written on them: %s", self._trouble)

@@ -14,6 +14,7 @@ from arvnodeman.actors.base import Ping, Ref, Supervision, tell
 from arvnodeman.actors.cost_comments import CostCommentActor, CostWriting
 from arvnodeman.actors.daemon import NodeManagerDaemonActor, PollersStarted, WouldDo
 from arvnodeman.actors.dry_run_world import DryRunWorld
+from arvnodeman.actors.fenced_world import FencedWorld, StepTimeouts
 from arvnodeman.actors.hands import Hands
 from arvnodeman.actors.log import log_as
 from arvnodeman.actors.operators import OperatorActor, OperatorPool
@@ -32,6 +33,7 @@ from arvnodeman.actors.watchdog import WatchdogActor, WatchdogTimes
 from arvnodeman.cloud.registry import nodes_at_once
 from arvnodeman.config import Settings
 from arvnodeman.config.reload import changes, reloaded
+from arvnodeman.fence.fence import of_process
 from arvnodeman.fleet.brain import Brain
 from arvnodeman.fleet.messages import (
     OperatorSaid,
@@ -44,8 +46,10 @@ from arvnodeman.fleet.messages import (
     StopAsked,
 )
 from arvnodeman.fleet.values.budgets import NOTHING_SPENT, Budget, BudgetRaise, Spending
+from arvnodeman.fleet.values.leading import LeadHeld, LeadLost
 from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
+from arvnodeman.leader.keeper import AT_FIRST
 from arvnodeman.loop.polling import PollTimes
 from arvnodeman.loop.world import World
 from arvnodeman.money.runs import JobsOnNodes
@@ -76,8 +80,10 @@ class Crew:
         dry_run: bool = False,
         proven: frozenset[str] = frozenset(),
         raised: Sequence[BudgetRaise] = (),
+        saw_generation: Callable[[int], None] = lambda _generation: None,
     ) -> None:
-        """proven: sizes of which earlier runs have seen nodes come up; raised: budgets that operators have raised."""
+        """proven: sizes of which earlier runs have seen nodes come up; raised: budgets that operators have raised;
+        saw_generation: is told the newest generation in each list of the cloud."""
         self.settings = settings
         self.waits = JobWaits()
         tells_costs = settings.daemon.cost_comment and not dry_run
@@ -93,6 +99,7 @@ class Crew:
         self._brain = brain
         self._proven = proven
         self._raised = raised
+        self._saw_generation = saw_generation
         self._spent: AskSpending | None = None
         self._published = published
         self._pollers: dict[Poll, Ref] = {}
@@ -111,6 +118,8 @@ class Crew:
             operators=self._operators,
             published=self._published,
         )
+        if self.settings.leader.elects and self._overlay is None:
+            self._daemon.tell(LeadLost(AT_FIRST))
         if self._vitals.past.safe_for:
             self._daemon.tell(SafeMode(self._vitals.clock.now() + self._vitals.past.safe_for))
         if self._proven:
@@ -157,6 +166,10 @@ class Crew:
         for poll, ref in self._pollers.items():
             tell(ref, Retime(self._poll_times(poll)))
         tell(self._wakes, CheckEvery(in_force.daemon.wake_poll))
+
+    def tell_lead(self, event: LeadHeld | LeadLost) -> None:
+        """Pass on whether this manager leads. Any thread; never blocks."""
+        tell(self._daemon, event)
 
     def say(self, said: OperatorSaid | RetryAsked | BudgetRaise, timeout: float = 3.0) -> bool:
         """Pass an operator's word on. Any thread; it is heard when this returns True, else in its turn.
@@ -232,7 +245,9 @@ class Crew:
             on_nodes=self.on_nodes,
         )
         world = RealWorld(fetches, Hands(self._makers))
-        return world if self._overlay is None else DryRunWorld(world, self._overlay, partial(self._would, daemon))
+        if self._overlay is not None:
+            return DryRunWorld(world, self._overlay, partial(self._would, daemon))
+        return FencedWorld(world, of_process(), StepTimeouts(self.settings), self._saw_generation)
 
     def _would(self, daemon: Ref, step: Step, subject: str, words: str) -> None:
         """A dry run writes down what it would have done. Called in the operators' threads."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from arvnodeman.fence.fence import of_process
 from arvnodeman.fleet.messages import CloudListed, QueueListed, RecordsListed
 from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
 from arvnodeman.fleet.values.budgets import NOTHING_SPENT, Spending
@@ -104,9 +105,10 @@ class RecordsFetch:
         if scheduler is None:
             return None
         nodes = scheduler.nodes() if listed is None else listed
-        complaint = scheduler.check_rights() if self._check_rights else None
+        checks = self._check_rights and of_process().standing.acts  # it is a command that would change something
+        complaint = scheduler.check_rights() if checks else None
         remark = scheduler.remark() if self._remarks is not None else ""
-        self._check_rights = False
+        self._check_rights = self._check_rights and not checks
         if remark and self._remarks is not None:
             logging.getLogger("arvnodeman.slurm").warning("%s", remark)
             self._remarks["slurm"] = remark

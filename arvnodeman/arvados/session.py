@@ -19,6 +19,7 @@ import httplib2
 
 from arvnodeman.arvados.transport import ArvadosHttp, NotArvados, forget_document
 from arvnodeman.config.settings import ArvadosSettings
+from arvnodeman.fence.fence import of_process
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 TOKEN = "[Arvados] token"  # noqa: S105  # the name of an option
@@ -26,6 +27,7 @@ HOST = "[Arvados] host"
 SERVED = "it left Arvados with 3.0, and Slurm can keep the node records only with [Daemon] dispatcher = slurm"
 _AGAIN = (408, 409, 423)  # as the SDK: a conflict or a lock passes
 _MAX_TEXT = 300
+_ASKING = frozenset({"list", "get", "queue", "current"})  # methods that change nothing
 _log = logging.getLogger(__name__)
 
 # Everything that a request may end in and that is no fault of ours; MemoryError and RuntimeError are not among them.
@@ -98,6 +100,8 @@ class Session:
             request = make(**arguments)
         except TypeError as error:  # the server's document lacks a parameter
             self._refuse(f"{what}: this server's API is not the one that is expected ({error})", HOST)
+        if method not in _ASKING:
+            of_process().check(self.options.timeout)
         try:
             answer = request.execute()
         except _EXPECTED as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -55,6 +56,7 @@ UNNAMED = "unnamed"  # in a libcloud node's extra: its name is not in a tag of i
 _AT_ONCE = 500  # instances in one CreateTags
 _ELSEWHERE = "InsufficientFreeAddressesInSubnet"  # of the account a quota; of a rung, want of room
 _log = logging.getLogger("ComputeNodeDriver")
+_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 
 
 class EC2Driver(BatchingDriver):
@@ -93,6 +95,12 @@ class EC2Driver(BatchingDriver):
             for name, values in self._list_filters.items()
             if name.startswith("tag:")
         }
+
+    def _changes(self, request: Any) -> bool:
+        """All of EC2's requests are sent in one way: their name tells."""
+        body = request.body or b""
+        found = _ACTION.search(body.encode() if isinstance(body, str) else body)
+        return found is None or not found[1].startswith(b"Describe")
 
     # ---- the contract ------------------------------------------------------------------------------------------------
 

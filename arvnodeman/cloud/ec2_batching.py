@@ -26,7 +26,9 @@ from arvnodeman.cloud.payer_tags import MOST as PAYER_TAGS
 from arvnodeman.cloud.shared_user_data import CannotBeShared, is_sharable
 from arvnodeman.cloud.throttle import Op
 from arvnodeman.cloud.user_data import BadTemplate, Template, node_data_script
+from arvnodeman.fence.fence import of_process
 from arvnodeman.fleet.values.model import (
+    UNSENT,
     CloudNode,
     ErrorKind,
     NodeRecord,
@@ -44,7 +46,7 @@ SETTLES = 60.0  # seconds after which a list shows what was made before
 BARE = Template(node_data_script({"arv-ping-url": "{ping_url}", "meta-data/instance-type": "{instance_type}"}))
 """What nodes of a batch read where the operator has no template: the files that other clouds' images look for."""
 _CERTAIN = frozenset({ErrorKind.QUOTA, ErrorKind.CAPACITY, ErrorKind.REFUSED, ErrorKind.UNREADABLE})
-_ALIKE = frozenset({ErrorKind.QUOTA, ErrorKind.CAPACITY, ErrorKind.REFUSED, ErrorKind.THROTTLED})
+_ALIKE = frozenset({ErrorKind.QUOTA, ErrorKind.CAPACITY, ErrorKind.REFUSED, *UNSENT})
 _log = logging.getLogger("ComputeNodeDriver")
 
 
@@ -137,10 +139,10 @@ class BatchingDriver(LibcloudDriver):
     def _found_or_early(
         self, listed: Iterable[tuple[Any, Mapping[str, str]]], wish: NodeWish
     ) -> CloudNode | RemoteFailure | None:
-        """An earlier run may have asked for it, in a request that nobody can send again: only time tells that it made
-        nothing, for EC2's lists lag behind."""
+        """An earlier run, or another manager, may have asked for it, in a request that nobody can send again: only time
+        tells that it made nothing, for EC2's lists lag behind."""
         found = self._found_in(listed, wish)
-        early = self._batches.born + SETTLES - time.monotonic()
+        early = SETTLES - min(time.monotonic() - self._batches.born, of_process().led_for)
         if found is not None or self._most == 1 or early <= 0 or self._batches.of(wish.token) is not None:
             return found
         text = f"no list shows {self.name_of(wish.record)}, and one may yet: an earlier run may have asked for it"
@@ -231,7 +233,7 @@ class BatchingDriver(LibcloudDriver):
             yield
         except RemoteFailure as failure:
             kind = failure.error.kind
-            if kind in _CERTAIN or (anew and kind is ErrorKind.THROTTLED):
+            if kind in _CERTAIN or (anew and kind in UNSENT):
                 self._batches.answered(wish.token for wish in batch.wishes)
             raise
         self._batches.answered(wish.token for wish in wanted)

@@ -1,4 +1,8 @@
-"""Looking at every HTTP answer before libcloud does: the cloud's clock, how long it asks us to wait, and its yes."""
+"""Looking at every HTTP request just before it is sent, and at every answer before libcloud does.
+
+Of a request: does it change something, and does this manager lead for long enough? Of an answer: the cloud's clock, how
+long it asks us to wait, and its yes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,9 @@ import time
 from typing import Any
 
 from arvnodeman.cloud.retry_after import date_seconds, retry_after_seconds
+from arvnodeman.fence.fence import of_process
+
+GENERATION = "X-Node-Manager-Generation"
 
 
 class Listener:
@@ -17,14 +24,28 @@ class Listener:
     said_yes = False
     """The cloud has said yes to the last request that changed something."""
     _driver: Any
+    _longest_wait_for_answer = 0.0  # seconds
 
     def _listen(self) -> None:
         """Look at every answer before libcloud does."""
         session = getattr(getattr(getattr(self._driver, "connection", None), "connection", None), "session", None)
         if session is not None:
-            session.auth = lambda request: request  # else a .netrc could put its password in the place of our signature
+            session.auth = self._sending  # without one a .netrc could put its password in the place of our signature
+            self._longest_wait_for_answer = float(session.timeout or 0.0)
             session.hooks["response"].append(self._heard)
             self.hears = True
+
+    def _sending(self, request: Any) -> Any:
+        """The last moment: nothing is between this and the socket. Raises RemoteFailure, of the kind NOT_LEADER."""
+        if self._changes(request):
+            generation = of_process().check(self._longest_wait_for_answer)
+            if generation:  # not signed, and told to those who ask which manager has sent it
+                request.headers[GENERATION] = str(generation)
+        return request
+
+    def _changes(self, request: Any) -> bool:
+        """May this request change something?"""
+        return request.method not in ("GET", "HEAD", "OPTIONS")
 
     def _heard(self, response: Any, **_options: object) -> None:
         now = time.time()

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0  # seconds for one answer: several of libcloud's connections have none of their own
 
 
+def request_timeout(settings: Settings) -> float:
+    """Seconds that an answer of the cloud is waited for."""
+    return float(credentials(settings)["timeout"])
+
+
 def credentials(settings: Settings) -> dict[str, Any]:
     """[Cloud Credentials] as arguments of a libcloud driver. There is always a `timeout`: where another manager may
     lead, no longer than a request may take."""

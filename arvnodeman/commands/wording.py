@@ -21,6 +21,7 @@ from arvnodeman.manage.answers import (
     StatusShown,
 )
 from arvnodeman.manage.answers_of_findings import FindingShown
+from arvnodeman.manage.answers_of_leader import LeaderShown
 from arvnodeman.manage.answers_of_money import CostShown
 from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.answers_of_spot import SpotShown
@@ -46,9 +47,12 @@ def status(shown: StatusShown) -> Iterator[str]:
     """The daemon in a few lines."""
     modes = [word for word, on in (("dry run", shown.dry_run), ("safe mode", shown.safe_mode)) if on]
     modes += ["stopping"] if shown.stopping else []
+    modes += ["stands by"] if shown.leader is not UNSET and not shown.leader.leads else []
     well = "boots fail" if shown.boot_troubles else "all is well"
     health = well if shown.healthy else "; ".join(shown.wrong)
     yield f"Arvados Node Manager {', '.join([shown.version, *modes])}, up {span(shown.up_seconds)}: {health}"
+    if shown.leader is not UNSET:
+        yield _leader(shown.leader)
     nodes = sum(shown.nodes.values())
     limits = [f"at most {shown.max_nodes}"]
     limits += [f"quota {shown.node_quota}"] if shown.node_quota < shown.max_nodes else []
@@ -71,6 +75,16 @@ def status(shown: StatusShown) -> Iterator[str]:
     yield "lists: " + ", ".join(_poll(poll) for poll in shown.polls)
     if shown.blocked:
         yield f"Nothing is decided now: {shown.blocked}"
+
+
+def _leader(shown: LeaderShown) -> str:
+    """Who leads, and how sure that is."""
+    trouble = f"; {shown.backend} does not say who leads: {shown.trouble}" if shown.trouble else ""
+    if not shown.leads:
+        who = f"{shown.leader} leads" if shown.leader else "nobody is known to lead"
+        return f"leader: {who}; this one, {shown.name}, stands by: {shown.why}{trouble}"
+    sure = f"for {span(shown.left_seconds)} yet without being renewed" if shown.acts else f"not sure: {shown.why}"
+    return f"leader: this one, {shown.name}, generation {shown.generation}, {sure}{trouble}"
 
 
 def _reload_refused(at: float, problems: Sequence[str]) -> Iterator[str]:

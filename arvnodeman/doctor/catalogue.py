@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from arvnodeman.doctor.base import Area, Check
 from arvnodeman.doctor.checks import (
+    backup_controller,
     boots_in_vain,
     budgets_of_nobody,
     clock_of_arvados,
@@ -67,6 +68,7 @@ CHECKS: tuple[Check, ...] = (
     slurm_not_tried.CHECK,
     stuck_drains.CHECK,
     unused_nodes.CHECK,
+    backup_controller.CHECK,
     jobs_held_by_reservations.CHECK,
     jobs_held_by_licences.CHECK,
     names_not_in_dns.CHECK,

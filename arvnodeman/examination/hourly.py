@@ -28,7 +28,7 @@ class HourlyExamination:
         daemon: Callable[[], DaemonFacts],
         now: Callable[[], float],
         *,
-        changes: bool = True,
+        changes: Callable[[], bool] = lambda: True,
         first_after: float = FIRST_AFTER,
     ) -> None:
         """`changes`: commands may be given that would change something, were they allowed."""
@@ -55,7 +55,7 @@ class HourlyExamination:
     def examine(self) -> Examined:
         """One examination; what is new in it goes to the log."""
         settings = self._settings()
-        asker = SiteAsker(settings, slurm_of(settings), self._now, changes=self._changes)
+        asker = SiteAsker(settings, slurm_of(settings), self._now, changes=self._changes())
         cheap = [check for check in CHECKS if check.cheap]
         examined = examine(cheap, asker.facts(self._daemon), self._stopping.is_set)
         if not self._stopping.is_set():

@@ -23,7 +23,7 @@ def steady() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class FenceStanding:
     """How things stand at one moment, for those who tell of it."""
 
     leads: bool  # for all that is known, this process leads
@@ -54,7 +54,8 @@ class Fence:
     def __init__(self, ttl: float, margin: float, clock: Callable[[], float] = steady, *, why_not: str = "") -> None:
         """Shut until the first hold. Seconds."""
         self.ttl, self.margin = ttl, margin
-        self._clock = clock
+        self.clock = clock
+        self._led_since = -ALWAYS  # when the present lead began
         self._held = _Held(leads=False, generation=0, began=-ALWAYS, why_not=why_not or "it does not lead yet")
         self._lock = threading.Lock()  # for those who set it
         self.refused = 0  # requests that were not sent
@@ -63,6 +64,8 @@ class Fence:
         """This process leads, by an answer to a request that began then. An older answer takes nothing back."""
         with self._lock:
             before = self._held
+            if not before.leads or before.generation != generation:
+                self._led_since = -ALWAYS if began == ALWAYS else self.clock()
             if before.leads and before.generation == generation:
                 began = max(began, before.began)
             self._held = _Held(True, generation, began, "")
@@ -73,15 +76,26 @@ class Fence:
             self._held = replace(self._held, leads=False, began=-ALWAYS, why_not=why)
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> FenceStanding:
         """How things stand now."""
         held = self._held
-        age = 0.0 if held.began == ALWAYS else self._clock() - held.began
+        age = 0.0 if held.began == ALWAYS else self.clock() - held.began
         left = ALWAYS if held.began == ALWAYS else self.ttl - self.margin - age
         why = held.why_not
         if held.leads and left <= 0:
             why = f"its lead was renewed {age:.1f} s ago for the last time, and lasts {self.ttl:g} s"
-        return Standing(held.leads, held.generation, age, left if held.leads else -ALWAYS, why)
+        return FenceStanding(held.leads, held.generation, age, left if held.leads else -ALWAYS, why)
+
+    @property
+    def led_for(self) -> float:
+        """Seconds since the present lead began: what another manager has asked for was asked for before that."""
+        return self.clock() - self._led_since
+
+    def fit(self, seconds: float) -> float:
+        """As `check`, for a request whose answer need not be waited for so long: for how long it may be, which is at
+        least what any request may take."""
+        self.check(min(seconds, self.ttl / 2 - self.margin))
+        return min(seconds, self.standing.left)
 
     def check(self, seconds: float = 0.0) -> int:
         """To be called just before something is sent whose answer is waited for so long at most. The generation.

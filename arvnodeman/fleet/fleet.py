@@ -15,15 +15,18 @@ from arvnodeman.fleet.decide.directives import after_directive, operator_said
 from arvnodeman.fleet.decide.evidence import retry
 from arvnodeman.fleet.decide.funds import raise_budget
 from arvnodeman.fleet.decide.intake import CAREFUL_POLLS, take_cloud, take_records
+from arvnodeman.fleet.decide.leads import anew, goes_on, note_lead
 from arvnodeman.fleet.decide.leases import Leasing, RenewAll
 from arvnodeman.fleet.decide.name_acts import after_name_operation
 from arvnodeman.fleet.decide.name_upkeep import keep_names
 from arvnodeman.fleet.decide.names import note_names
+from arvnodeman.fleet.decide.new_policy import take_policy
 from arvnodeman.fleet.decide.offers import after_offer, offer_sizes
 from arvnodeman.fleet.decide.placing import count_alone, decide_placed, take_placed
 from arvnodeman.fleet.decide.planning import decide_boots, stop_by_plan, summarise
 from arvnodeman.fleet.decide.quiet import let_rest
 from arvnodeman.fleet.decide.records import RecordKeeping, clean_orphans
+from arvnodeman.fleet.decide.safe_mode import begin_safe_mode, is_over
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stops import after_shutdown, decide_nothing, departures
 from arvnodeman.fleet.decide.unlisted import note_unlisted
@@ -58,8 +61,8 @@ from arvnodeman.fleet.operations.shutdown import Shutdown
 from arvnodeman.fleet.sizes.ladder import health_of
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.budgets import BudgetRaise
+from arvnodeman.fleet.values.leading import LeadHeld, LeadLost
 from arvnodeman.fleet.values.model import Policy, ProviderSize
-from arvnodeman.fleet.values.windows import ShutdownWindows
 from arvnodeman.fleet.view.asked import Asked
 from arvnodeman.fleet.view.snapshot import publish
 from arvnodeman.fleet.view.view import View
@@ -88,7 +91,7 @@ class Fleet(Asked):
     def view(self) -> View:
         """What is to be shown. Made when it is asked for, once after each event that there is something to see of: who
         only decides pays nothing. Nothing is to be decided by it, for between lists it is old: ask the brain."""
-        if self._is_outdated:
+        if self._is_outdated or self._view.gate.words != self._state.context.gate.words:
             self._view = publish(self._state, self._view)
             self._is_outdated = False
         return self._view
@@ -115,19 +118,22 @@ class Fleet(Asked):
                 self._policy_changed(event.policy)
             case SafeMode() | SizesProven():
                 self._told_at_start(event)
+            case LeadHeld() | LeadLost():
+                self._lead_told(event)
             case StopAsked():
                 self._stop_asked()
             case Tick():
                 pass
         self._go_on()
-        return state.context.take()
+        return self._state.context.take()
 
     def next_wakeup(self) -> float | None:
         """The wall clock time at which a Tick is wanted; None: an event will come anyway."""
         state = self._state
         earliest = state.next_due()
         sizes_at = None if state.stopping else self._sizes_at
-        for at in (state.poll_again_at, state.placements.due, state.safe_until, sizes_at):
+        lead_at = state.lead.next_change(state.t)
+        for at in (state.poll_again_at, state.placements.due, state.safe_until, lead_at, sizes_at):
             if at is not None and (earliest is None or at < earliest):
                 earliest = at
         return None if earliest is None else state.clock.now + max(0.0, earliest - state.t)
@@ -227,8 +233,8 @@ class Fleet(Asked):
     def _go_on(self) -> None:
         """What has become due, and what was waiting for fresh lists or room."""
         state = self._state
-        if state.safe_until is not None and state.t >= state.safe_until:
-            self._safe_mode_over()
+        if is_over(state):
+            self._publish()
         state.check_gate()
         for operation in state.due_operations():
             operation.wake()
@@ -316,25 +322,8 @@ class Fleet(Asked):
         self._sizes_at = state.t + SIZES_AGAIN_AFTER if state.table.missing else None
 
     def _policy_changed(self, policy: Policy) -> None:
-        """New options; what is under way goes on."""
         state = self._state
-        before = {section.id: section.made_of for section in state.policy.sections}
-        for section in policy.sections:
-            if before.get(section.id, section.made_of) != section.made_of:
-                state.health_named(section.id).proven = False
-        state.context.policy = policy
-        state.windows = ShutdownWindows(policy.shutdown_windows)
-        state.freshness.stale_after = policy.poll_stale_after
-        state.quota.set_ceiling(policy.max_nodes, policy.quota_retry_after)
-        state.slots.set_ceiling(policy.max_nodes, policy.quota_retry_after)
-        state.vain.first_wait = policy.vain_retry_after
-        state.vain.end_all(state.t)
-        state.rooms.first_wait = policy.vain_retry_after
-        state.rooms.end_all(state.t)
-        state.reloaded = state.t
-        for health in state.health.values():
-            health.first_wait = policy.size_retry_after
-        state.roster.wake_all()
+        take_policy(state, policy)
         if state.table is not None:
             self._build_table(report=True)
             self._sizes_at = state.t  # a new section may name a type that was not looked up yet
@@ -356,14 +345,21 @@ class Fleet(Asked):
             for size in event.sizes:
                 state.health_named(size).proven = True
         else:
-            state.safe_until = state.t + max(0.0, event.until - state.clock.now)
-            state.context.warning("Safe mode: lists are polled and reported, nothing is created or destroyed")
+            begin_safe_mode(state, event.until)
         self._publish()
 
-    def _safe_mode_over(self) -> None:
-        self._state.safe_until = None
-        self._state.context.warning("Safe mode is over")
-        self._state.context.out.append(PollNow(frozenset(Poll)))
+    def _lead_told(self, event: LeadHeld | LeadLost) -> None:
+        """Renewed, begun or over. A lead that is another knows nothing of what the others have done."""
+        if not goes_on(self._state, event):
+            self._state = anew(self._state)
+            self._records, self._cancelling, self._commenting = RecordKeeping(), Cancelling(), Commenting()
+            self._leasing = Leasing()
+            if self._offers:
+                self._build_table(report=False)
+            self._sizes_at = self._state.t if self._state.table is None else self._sizes_at
+            self._view = publish(self._state, None)
+            self._state.context.out.append(PollNow(frozenset(Poll)))
+        note_lead(self._state, event)
         self._publish()
 
     def _stop_asked(self) -> None:

@@ -16,6 +16,7 @@ from arvnodeman.fleet.values.budgets import NOTHING_SPENT, BudgetRaise, Spending
 from arvnodeman.fleet.values.decisions import Decided as Decided
 from arvnodeman.fleet.values.job_comments import JobsCommented
 from arvnodeman.fleet.values.later_jobs import LaterJob
+from arvnodeman.fleet.values.leading import LeadHeld, LeadLost
 from arvnodeman.fleet.values.meant_for import MeantFor
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -357,6 +358,8 @@ Event = (
     | PolicyChanged
     | SafeMode
     | SizesProven
+    | LeadHeld
+    | LeadLost
     | StopAsked
     | StepDone
     | StepFailed

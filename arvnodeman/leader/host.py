@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arvnodeman.leader.port import NEVER_AGES, Candidate, Hold, Holder
+from arvnodeman.leader.port import NEVER_AGES, Hold, Holder, LeadCandidate
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class HostLeadership:
     """Of a process that holds its host's locks. Any thread; nothing waits."""
 
-    def __init__(self, _settings: Settings, candidate: Candidate) -> None:
+    def __init__(self, _settings: Settings, candidate: LeadCandidate) -> None:
         self._name = candidate.name
         self._generation = 0  # nobody counts: one host needs no generations
 

@@ -38,11 +38,11 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class LeadCandidate:
     """What is led, and who wants to lead it: what each backend is made with, beside the settings."""
 
     cluster: str  # the same for all who stand in for each other, and for nobody else
-    name: str  # HOST:PID, other than every other candidate's, and than that of an earlier run
+    name: str  # HOST:PID.TAIL, other than every other candidate's, and than that of an earlier run
 
 
 def led_by(holder: Holder | None) -> str:

@@ -23,7 +23,7 @@ except ImportError as error:
 from arvnodeman.fence.fence import steady
 from arvnodeman.leader.claimant import Claimant
 from arvnodeman.leader.dsn import connection_options, in_one_line
-from arvnodeman.leader.port import Candidate, Hold, Holder, NotTheLeader, StoreAway
+from arvnodeman.leader.port import Hold, Holder, LeadCandidate, NotTheLeader, StoreAway
 from arvnodeman.leader.watched import Watched
 from arvnodeman.leader.within import TookTooLong, Worker
 
@@ -83,7 +83,7 @@ class _Row:
     stands: bool  # by the server's clock
 
 
-def of_settings(settings: Settings, candidate: Candidate) -> PostgresqlLeadership:
+def of_settings(settings: Settings, candidate: LeadCandidate) -> PostgresqlLeadership:
     """As [Leader] has it. Raises ConfigError."""
     given = settings.leader
     claimant = Claimant.this_process(candidate.name, settings)

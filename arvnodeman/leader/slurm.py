@@ -25,7 +25,7 @@ from arvnodeman.fence.fence import steady
 from arvnodeman.fleet.values.model import RemoteFailure
 from arvnodeman.leader.acting_controller import controllers_in, is_this_host
 from arvnodeman.leader.claimant import Claimant
-from arvnodeman.leader.port import Candidate, Hold, Holder, NotTheLeader, StoreAway
+from arvnodeman.leader.port import Hold, Holder, LeadCandidate, NotTheLeader, StoreAway
 from arvnodeman.leader.watched import Watched
 from arvnodeman.slurm.errors import failure_of
 from arvnodeman.slurm.run import run
@@ -43,7 +43,7 @@ _GAP = 3.0  # a look that is older than this part of ttl says nothing of the tim
 _log = logging.getLogger("arvnodeman.leader.slurm")
 
 
-def of_settings(settings: Settings, candidate: Candidate) -> SlurmLeadership:
+def of_settings(settings: Settings, candidate: LeadCandidate) -> SlurmLeadership:
     """As [Leader] has it."""
     given, folder = settings.leader, settings.daemon.state_dir
     return SlurmLeadership(

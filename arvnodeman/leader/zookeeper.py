@@ -26,7 +26,7 @@ except ImportError as error:
 
 from arvnodeman.fence.fence import steady
 from arvnodeman.leader.claimant import Claimant
-from arvnodeman.leader.port import Candidate, Hold, Holder, NotTheLeader, StoreAway, led_by
+from arvnodeman.leader.port import Hold, Holder, LeadCandidate, NotTheLeader, StoreAway, led_by
 from arvnodeman.leader.watched import Watched
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Counter:
     version: int
 
 
-def of_settings(settings: Settings, candidate: Candidate) -> ZookeeperLeadership:
+def of_settings(settings: Settings, candidate: LeadCandidate) -> ZookeeperLeadership:
     """As [Leader] has it."""
     given = settings.leader
     claimant = Claimant.this_process(candidate.name, settings)

@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from arvnodeman.fleet.messages import Decided, Poll
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.manage.answers_of_findings import FindingShown
+from arvnodeman.manage.answers_of_leader import LeaderShown
 from arvnodeman.manage.answers_of_money import CostShown, PayerShown
 from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.answers_of_spot import SpotShown
@@ -106,6 +107,7 @@ class StatusShown(Struct, frozen=True, gc=False):
         bool, Meta(description="a ManagementToken is configured: operators' words are taken here too")
     ]
     polls: list[PollShown]
+    leader: LeaderShown | UnsetType = UNSET
     reload_refused: Annotated[Number, Meta(description="when the newest reload was refused")] | UnsetType = UNSET
     reload_problems: Annotated[list[str], Meta(description="why, a line each, as in the log")] | UnsetType = UNSET
     payers: Annotated[list[PayerShown], Meta(description="who has paid most this month")] | UnsetType = UNSET

@@ -41,6 +41,7 @@ from arvnodeman.manage.answers import (
     WordShown,
 )
 from arvnodeman.manage.answers_of_history import HistoryShown, LinesShown
+from arvnodeman.manage.answers_of_leader import check_leads
 from arvnodeman.manage.app import Page, Route, json_response
 from arvnodeman.manage.budget_answers import BudgetShown, BudgetsShown, RaisedShown, RaiseGiven
 from arvnodeman.manage.cached_page import CachedPage
@@ -274,14 +275,14 @@ ENDPOINTS = (
     Endpoint("/v1/sizes/{name}", Api.size, "One size", (404,), "NAME of [Size NAME]"),
     Endpoint("/v1/groups", Api.groups, "Groups of jobs for which a node was up in vain"),
     Endpoint(
-        "/v1/retry/{name}", Api.retry, "Nodes are tried again for a group of jobs", (400, 404),
+        "/v1/retry/{name}", Api.retry, "Nodes are tried again for a group of jobs", (400, 404, 409),
         "a group, a job, or NAME of [Size NAME]", posted=True,
     ),
     Endpoint("/v1/budgets", Api.budgets, "All budgets"),
     Endpoint("/v1/budgets/{name}", Api.budget, "One budget", (404,), BUDGET),
     Endpoint(
-        "/v1/budgets/{name}/raise", Api.raise_budget, "An operator raises a budget for a while", (400, 404), BUDGET,
-        posted=True, body=RaiseGiven,
+        "/v1/budgets/{name}/raise", Api.raise_budget, "An operator raises a budget for a while", (400, 404, 409),
+        BUDGET, posted=True, body=RaiseGiven,
     ),
     Endpoint("/v1/operations", Api.operations, "What is under way"),
     Endpoint("/v1/polls", Api.polls, "The three lists"),
@@ -290,7 +291,7 @@ ENDPOINTS = (
     *(
         Endpoint(
             f"/v1/nodes/{{name}}/{each.value}", partial(Api.say, directive=each), f"An operator says {each.value}",
-            (400, 404), NODE, posted=True,
+            (400, 404, 409), NODE, posted=True,
         )
         for each in Directive
     ),
@@ -306,14 +307,17 @@ def routes(source: Source) -> list[Route]:
 def _route(endpoint: Endpoint, page: Page, source: Source) -> Route:
     rule = endpoint.path.replace("{name}", "<name>")
     if endpoint.posted:
-        return Route(rule, partial(_taken, page), Right.CHANGE, "POST")
+        return Route(rule, partial(_taken, page, source), Right.CHANGE, "POST")
     if endpoint.cached or endpoint.tagged:
         page = CachedPage(page, source, tagged=endpoint.tagged)
     return Route(rule, page, Right.READ)
 
 
-def _taken(page: Callable[..., WordShown | RetriedShown | RaisedShown], request: Request, name: str) -> Response:
-    """202: taken, and not heard yet."""
+def _taken(
+    page: Callable[..., WordShown | RetriedShown | RaisedShown], source: Source, request: Request, name: str
+) -> Response:
+    """202: taken, and not heard yet. Raises Refusal where another manager leads."""
+    check_leads(source.leading())
     answer = page(request, name)
     return json_response(answer, 200 if answer.heard else 202)
 

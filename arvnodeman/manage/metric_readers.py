@@ -15,6 +15,7 @@ from arvnodeman.fleet.operations.job_steps import CommentJobs
 from arvnodeman.fleet.operations.lease_steps import RenewLeases
 from arvnodeman.fleet.operations.name_steps import CloseNames, GiveBack, OfferFeatures, OpenNames, PowerUp, ReleaseJobs
 from arvnodeman.fleet.values.budgets import BudgetStanding
+from arvnodeman.fleet.values.leading import LeaderBackend
 from arvnodeman.fleet.values.model import Directive, NodeState
 from arvnodeman.fleet.values.reasons import BackingOff, Unsatisfiable
 from arvnodeman.history.money import PERIODS, starts
@@ -301,6 +302,25 @@ def events(of: str) -> Read:
     def read(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
         for event, cycles in dict(reading.source.published.cycles).items():
             yield (event,), float(getattr(cycles, of))
+
+    return read
+
+
+def leads(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+    """Who is not sure does not. A dry run leads nothing."""
+    leading = reading.source.leading()
+    if leading is not None:
+        yield (), float(leading.left > 0)
+
+
+def lead(of: str) -> Read:
+    """A figure of those who may not be the only ones."""
+
+    def read(reading: Reading) -> Iterator[tuple[Labels, Figure]]:
+        leading = reading.source.leading()
+        if leading is not None and leading.backend != LeaderBackend.HOST:
+            figure = getattr(leading, of)
+            yield (), float(bool(figure) if isinstance(figure, str) else figure)
 
     return read
 

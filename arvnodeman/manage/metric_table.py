@@ -326,7 +326,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "blocked",
         G,
-        "1 while nothing is decided, since a list is missing or too old, or in safe mode.",
+        "1 while nothing is decided: a list is missing or too old, it is safe mode, or this manager stands by.",
         one(lambda reading: bool(reading.now.view.blocked)),
     ),
     Metric(
@@ -335,6 +335,12 @@ METRICS: tuple[Metric, ...] = (
         "1 in safe mode, after a series of quick ends.",
         one(lambda reading: reading.now.view.safe_mode),
     ),
+    Metric("leads", G, "1 while this manager leads for sure, or nobody else can.", read.leads),
+    Metric("leader_generation", G, "Of this manager's newest lead; 0: it had none.", read.lead("generation")),
+    Metric("leader_age_seconds", G, "Since the lead was renewed, while this manager leads.", read.lead("age")),
+    Metric("leader_changes", C, "Times that this manager has begun to lead.", read.lead("changes")),
+    Metric("leader_refused", C, "Requests not sent, since another manager might lead.", read.lead("refused")),
+    Metric("leader_trouble", G, "1 while the backend does not say who leads.", read.lead("trouble")),
     Metric(
         "reload_refused",
         G,

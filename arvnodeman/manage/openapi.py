@@ -23,6 +23,7 @@ TEXTS = {
     401: "a token is needed",
     403: "not allowed",
     404: "there is no such thing",
+    409: "another manager leads: say it there",
     429: "another such question is being answered: ask again in a moment",
     500: "it could not be written",
     503: "the daemon is not well",

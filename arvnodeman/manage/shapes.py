@@ -36,6 +36,7 @@ from arvnodeman.manage.answers import (
     StatusShown,
 )
 from arvnodeman.manage.answers_of_findings import FindingShown
+from arvnodeman.manage.answers_of_leader import leader
 from arvnodeman.manage.answers_of_money import CostShown, PayerShown
 from arvnodeman.manage.answers_of_spares import SpareShown
 from arvnodeman.manage.answers_of_spot import spots
@@ -59,8 +60,7 @@ def states(counts: Mapping[str, int]) -> dict[str, int]:
 def status(source: Source) -> StatusShown:
     """The daemon in one object: what `arvados-node-manager status` tells first."""
     now = source.moment()
-    view, policy = now.view, now.view.policy
-    wrong = source.ailments()
+    view, policy, wrong = now.view, now.view.policy, source.ailments()
     oldest, refused, examined = source.waits.oldest, source.vitals.refused_reload, source.examined()
     return StatusShown(
         version=__version__,
@@ -92,6 +92,7 @@ def status(source: Source) -> StatusShown:
         decisions=source.published.decisions.last,
         words_over_tcp=bool(source.settings().manage.management_token),
         polls=polls(source),
+        leader=leader(source.leading()),
         reload_refused=UNSET if refused is None else round(refused.at, 3),
         reload_problems=UNSET if refused is None else list(refused.problems),
         payers=payers(source) or UNSET,

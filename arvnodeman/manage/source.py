@@ -16,6 +16,7 @@ from arvnodeman.fleet.values.waits import JobWaits
 from arvnodeman.fleet.view.published import Published
 from arvnodeman.fleet.view.view import NodeStatus, View
 from arvnodeman.history.chronicle import Chronicle
+from arvnodeman.leader.keeper import Leading
 from arvnodeman.manage.health import HealthLimits, ailments
 from arvnodeman.supervision.vitals import Vitals
 
@@ -45,6 +46,7 @@ class Source:
     history: Chronicle = field(default_factory=Chronicle)
     dry_run: bool = False
     examined: Callable[[], Examined | None] = _nobody_examines  # the newest examination of the site
+    leading: Callable[[], Leading | None] = lambda: None  # None: a dry run leads nothing
     request_rates: Callable[[], Mapping[str, float]] = dict  # requests a second that go to the cloud at most, by kind
 
     @property

@@ -42,6 +42,12 @@ class ControllerAway(SlurmFailure):
     """slurmctld, or munge on the way to it, does not answer; so does a command that hangs or is killed."""
 
 
+class NotLeader(SlurmFailure):
+    """Another manager may lead: the command was not run."""
+
+    kind = ErrorKind.NOT_LEADER
+
+
 class NotPermitted(SlurmFailure):
     """This account may not do that."""
 

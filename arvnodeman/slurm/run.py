@@ -17,10 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arvnodeman.slurm.errors import ControllerAway, NotInstalled
+from arvnodeman.fence.fence import of_process
+from arvnodeman.fleet.values.model import RemoteFailure
+from arvnodeman.slurm.errors import ControllerAway, NotInstalled, NotLeader
 
 OUTPUT_LIMIT = 64 << 20  # bytes of stdout and stderr together; 5,000 jobs are 0.7 MB
 _CHUNK = 1 << 20
+_ASKING = frozenset({"squeue", "sinfo", "sacct", "sprio", "sshare", "sdiag", "sstat"})
+_ASKING_WORDS = frozenset({"show", "list", "ping"})  # of scontrol and sacctmgr
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,11 @@ def run(argv: Sequence[str], *, timeout: float, limit: int = OUTPUT_LIMIT, text:
     """Run a command to its end, in the calling thread.
 
     timeout: seconds until it is killed; limit: bytes of output until it is killed; text: its standard input. Raises
-    NotInstalled, or ControllerAway when it was killed. ENOMEM on fork and MemoryError pass through.
+    NotInstalled, or ControllerAway when it was killed; NotLeader, where it would change something and another manager
+    may lead. ENOMEM on fork and MemoryError pass through.
     """
+    if changes(argv):
+        timeout = _fenced(argv[0], timeout)
     with _given(text) as stdin:
         process = _start(argv, stdin)
     try:
@@ -59,6 +66,22 @@ def run(argv: Sequence[str], *, timeout: float, limit: int = OUTPUT_LIMIT, text:
     finally:
         _close(process)
     return Output(stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"), process.returncode)
+
+
+def changes(argv: Sequence[str]) -> bool:
+    """May this command change something in Slurm? What is not known to ask only may."""
+    command, *words = argv
+    if Path(command).name in _ASKING or "--version" in words:
+        return False
+    return not any(word in _ASKING_WORDS for word in words)
+
+
+def _fenced(command: str, timeout: float) -> float:
+    """Seconds for which the command may run. Raises NotLeader."""
+    try:
+        return of_process().fit(timeout)
+    except RemoteFailure as failure:
+        raise NotLeader(command, failure.error.text) from None
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:

@@ -40,6 +40,15 @@ def cluster_of(settings: Settings) -> str:
     return f"{bare.rstrip('.')}:{int(port)}"
 
 
+def lock_of(settings: Settings, state_dir: Path | None, *, dry_run: bool = False) -> str:
+    """What is held on this host, by one process at most: the cluster. Managers of which one is elected may stand beside
+    each other here, too, as long as each has a state directory of its own."""
+    cluster = cluster_of(settings)
+    if dry_run:
+        return f"{cluster} (dry run)"
+    return f"{cluster} (elected, {state_dir or 'no state directory'})" if settings.leader.elects else cluster
+
+
 class OneWriter:
     """Taken before the process goes into the background; `descriptors` are to be kept open."""
 

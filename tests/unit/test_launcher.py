@@ -81,7 +81,9 @@ class PlayedCrew:
         dry_run: bool = False,
         proven: frozenset[str] = frozenset(),
         raised: Sequence[object] = (),
+        saw_generation: Callable[[int], None] = lambda _generation: None,
     ) -> None:
+        self.saw_generation = saw_generation
         self.dry_run = dry_run
         self.proven = proven
         self.waits = self.on_nodes = None
@@ -105,6 +107,10 @@ class PlayedCrew:
         self.good_round = good_round
         self.half_way = half_way
         ON_START.pop()(self)
+
+    def tell_lead(self, event: object) -> None:
+        """A manager that is alone has nothing to tell."""
+        self.done.append("tell_lead")
 
     def begin_stop(self) -> None:
         self.done.append("begin_stop")

@@ -15,6 +15,7 @@ from arvnodeman.fleet.outlook.ahead import serves
 from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import BackOff
 from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.leading import token_of
 from arvnodeman.fleet.values.meant_for import MeantFor
 from arvnodeman.fleet.values.model import NO_LIMIT, ErrorKind, JobShape, NodeSize
 from arvnodeman.fleet.values.places import ANYWHERE, Place
@@ -38,7 +39,7 @@ def begin_boot(
     `name`: the node is to have this one; a boot that an earlier run began for it goes on under its token. `shape`: the
     jobs that it is for, where that is known; `jobs`: the first of them, or those on its name."""
     reuse = name if name is not None else _record_for(state, size, place)
-    token = f"{int(state.began * 1000):x}-{state.context.last_id + 1}"
+    token = token_of(state.lead.generation, f"{int(state.began * 1000):x}-{state.context.last_id + 1}")
     earlier = state.phantoms.pop(name, None) if name is not None else None
     boot = Boot(state.context, size, earlier.token if earlier is not None else token, reuse)
     boot.looks_first = earlier is not None

@@ -27,6 +27,7 @@ ROUND = 60.0  # seconds between two rounds, at least
 LOOK = 10.0  # seconds between two passes over the jobs that wait, at least: the queue may be polled each second
 REFUSED_AGAIN = 3600.0  # seconds after this account was refused
 DRIVER = "arvnodeman.jobqueue"
+SILENT = (Bar.STOPPING, Bar.SAFE_MODE, Bar.NOT_LEADER)  # while one of them shuts the gate, nothing is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Commenting:
         if not wait and self._said is None:
             return []
         gate = state.context.gate
-        if self._is_busy or gate.is_shut_by(Bar.STOPPING) or gate.is_shut_by(Bar.SAFE_MODE) or not state.policy.slurm:
+        if self._is_busy or any(map(gate.is_shut_by, SILENT)) or not state.policy.slurm:
             return []
         t = state.t
         if t < self._looked + LOOK:

@@ -16,7 +16,11 @@ from arvnodeman.fleet.values.model import Directive, NodeState, OperatorDirectiv
 
 
 def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
-    """An operator spoke on a node."""
+    """An operator spoke on a node. Whoever stands by obeys nobody: the one that leads may have heard another word."""
+    if not state.lead.leads:
+        text = "An operator said %s of %s, and is not obeyed: %s"
+        state.context.warning(text, event.directive.value, event.node, state.lead.words)
+        return []
     node = state.find(event.node)
     if node is None:
         state.context.warning("An operator said %s of %s, which is no node", event.directive.value, event.node)

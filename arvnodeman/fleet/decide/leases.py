@@ -16,7 +16,7 @@ from arvnodeman.fleet.values.gate import Bar
 
 EVERY = 900.0  # seconds: a quarter of the shortest lease
 AFTER_FAILURE = 120.0
-_SHUT = (Bar.STOPPING, Bar.SAFE_MODE)
+_SHUT = (Bar.STOPPING, Bar.SAFE_MODE, Bar.NOT_LEADER)
 
 
 class RenewAll(Chore):

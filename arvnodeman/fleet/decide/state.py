@@ -36,6 +36,7 @@ from arvnodeman.fleet.sizes.ladder import health_of
 from arvnodeman.fleet.sizes.limits import Quota, SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.gate import OPEN, Bar, Gate, Shut
+from arvnodeman.fleet.values.leading import ALONE
 from arvnodeman.fleet.values.model import BootIntent, Job, JobShape, NodeRecord, NodeSize, Policy
 from arvnodeman.fleet.values.places import Zone
 from arvnodeman.fleet.values.queue import Queue
@@ -106,7 +107,7 @@ class State:
         self.safe_until: float | None = None  # t at which safe mode ends; None: it is not on
         self.held_back: tuple[str, str] | None = None  # the limit and the size that it stops, as noted last
         self.milestones = Milestones()
-        self.stopping = False
+        self.lead, self.stopping = ALONE, False
         self.reloaded = self.clock.t
         self._due: list[tuple[float, int]] = []
         self.check_gate()
@@ -160,13 +161,23 @@ class State:
     def check_gate(self) -> Gate:
         """What may go out by now? Kept in the context, for operations and for all who tell of it."""
         doubted = self.cloud_trust.doubted or self.record_trust.doubted
-        closes = self.safe_until is not None or self.stopping or self.table is None or doubted
+        closes = self.safe_until is not None or self.stopping or self.table is None or not self.lead.is_sure(self.t)
+        closes = closes or bool(doubted)
         shut = tuple(self._what_shuts()) if closes or not self.freshness.is_fresh(self.t) else ()
-        self.context.gate = Gate(shut, shut) if shut else OPEN
+        goes_on = tuple(each for each in shut if each.bar is not Bar.LATE_HOLD)
+        self.context.gate = Gate(shut, goes_on) if shut else OPEN
         return self.context.gate
 
     def _what_shuts(self) -> list[Shut]:
         shut: list[Shut] = []
+        if not self.lead.leads:
+            shut.append(Shut(Bar.NOT_LEADER, f"this manager stands by: {self.lead.words}"))
+        elif self.t >= self.lead.acts_until:
+            shut.append(
+                Shut(Bar.NOT_LEADER, "it is not sure that this manager leads yet: that was not renewed in time")
+            )
+        elif self.t >= self.lead.begins_until:
+            shut.append(Shut(Bar.LATE_HOLD, "nothing new is begun: that this manager leads was not renewed lately"))
         if self.safe_until is not None:
             shut.append(Shut(Bar.SAFE_MODE, "safe mode, after a series of quick ends"))
         if self.stopping:

@@ -32,7 +32,7 @@ from arvnodeman.fleet.nodes.node import Node, slurm_weight
 from arvnodeman.fleet.operations.at_rung import AtRung
 from arvnodeman.fleet.operations.moves_of_boots import BOOT_MOVES, BootStage
 from arvnodeman.fleet.operations.operation import OperationContext
-from arvnodeman.fleet.values.model import CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
+from arvnodeman.fleet.values.model import UNSENT, CloudNode, ErrorKind, NodeRecord, NodeSize, RemoteError, Secret
 from arvnodeman.fleet.values.rungs import Rung
 
 ELSEWHERE = frozenset({ErrorKind.CAPACITY, ErrorKind.QUOTA, ErrorKind.REFUSED})  # another rung may have it
@@ -283,7 +283,7 @@ class Boot(AtRung):
             self.again(error)
 
     def _create_failed(self, error: RemoteError) -> None:
-        self.context.counters["create_node_errors"] += 1
+        self.context.counters["create_node_errors"] += error.kind is not ErrorKind.NOT_LEADER
         if error.kind is ErrorKind.UNREADABLE:
             self._unread_until = self.context.clock.t + self.context.policy.boot_fail_after
             self._refuse(error, "cloud")
@@ -296,7 +296,7 @@ class Boot(AtRung):
         uncertain = error.kind in UNCERTAIN
         self._create_pending = uncertain
         if not self.give_up_on(error):
-            if error.kind is not ErrorKind.THROTTLED:
+            if error.kind not in UNSENT:
                 self.tell_failed("Create request failed: %s", error.text, level=DEBUG)
             self.again(error)
             return

@@ -56,7 +56,9 @@ class Chore(Operation):
         self.step = None
         if error.kind is ErrorKind.GONE and self.skips_what_is_gone:
             self.done(step, None)
-        elif error.kind in self.retried and self.attempts + 1 < self.context.policy.boot_attempts:
+        elif error.kind is ErrorKind.NOT_LEADER or (
+            error.kind in self.retried and self.attempts + 1 < self.context.policy.boot_attempts
+        ):
             self.again(error)
         else:
             self.error = error

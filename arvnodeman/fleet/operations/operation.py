@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from arvnodeman.fleet.messages import DEBUG, ERROR, INFO, WARNING, Command, Decided, Note, Step, StepResult
 from arvnodeman.fleet.nodes.polls import BrainClock
 from arvnodeman.fleet.values.gate import AT_FIRST, Gate
-from arvnodeman.fleet.values.model import ErrorKind, Policy, RemoteError
+from arvnodeman.fleet.values.model import UNSENT, ErrorKind, Policy, RemoteError
 from arvnodeman.fleet.values.reasons import Reason
+
+NOT_LEADER_WAIT = 2.0  # seconds between two attempts while it is not sure that this manager leads
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,22 +161,24 @@ class Operation:
         if error.retry_after:  # 0 or nothing keeps the doubling (row A12)
             wait = min(max(1.0, error.retry_after), longest)
         self.trouble = error
-        if error.kind is ErrorKind.THROTTLED:
+        level = WARNING
+        if error.kind is ErrorKind.NOT_LEADER:  # that is told of once, by whoever finds it out
+            wait, self._wait, level = NOT_LEADER_WAIT, 0.0, DEBUG
+        elif error.kind is ErrorKind.THROTTLED:
             self.context.counters["throttled"] += 1
             self.context.counters["throttled_seconds"] += round(wait)
         else:
             self.attempts += 1
         self.due = self.context.clock.t + wait
-        self.context.warning(
-            "Client error: %s - scheduling retry in %.3g seconds", error.text, wait, logger=self.logger
-        )
+        text = "Client error: %s - scheduling retry in %.3g seconds"
+        self.context.note(level, text, error.text, wait, logger=self.logger)
 
     def fresh_attempts(self) -> None:
         """A new stage: its attempts are counted anew."""
         self.attempts, self._wait = 0, 0.0
 
     def give_up_on(self, error: RemoteError) -> bool:
-        """Is there no point in trying this step again? Throttling uses up no attempts, nor does it end any."""
+        """Is there no point in trying this step again? What was not sent uses up no attempts, nor does it end any."""
         if error.kind is ErrorKind.TRANSIENT:
             return self.attempts + 1 >= self.context.policy.boot_attempts
-        return error.kind is not ErrorKind.THROTTLED
+        return error.kind not in UNSENT

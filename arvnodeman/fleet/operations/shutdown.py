@@ -27,7 +27,7 @@ from arvnodeman.fleet.operations.answers import hides_jobs, nothing_runs
 from arvnodeman.fleet.operations.shutdown_facts import ShutdownFacts
 from arvnodeman.fleet.operations.shutdown_stages import MANY, MAY_HAVE_WORKED, RESUMED_AFTER, ShutdownStage
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import CloudNode, Directive, ErrorKind, RemoteError
+from arvnodeman.fleet.values.model import UNSENT, CloudNode, Directive, ErrorKind, RemoteError
 from arvnodeman.fleet.values.work import FREE, WorkKind
 
 SHUT_DOWN = "Shut down by Node Manager"
@@ -292,7 +292,7 @@ class Shutdown(ShutdownFacts):
         gone = error.kind is ErrorKind.GONE
         if isinstance(step, DrainNode) and gone:
             self._wait_for_work()
-        elif isinstance(step, LookAtNode) or error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
+        elif isinstance(step, LookAtNode) or error.kind in (ErrorKind.TRANSIENT, *UNSENT):
             self.ours = self.ours or isinstance(step, DrainNode)  # it may have worked
             self.again(error)
             self.stage = ShutdownStage.UNDO if self._cancel else self.stage
@@ -304,9 +304,10 @@ class Shutdown(ShutdownFacts):
             self.outcome = "failed"
 
     def _destroy_failed(self, step: Step, error: RemoteError) -> None:
-        self.context.counters["destroy_node_errors"] += error.kind is not ErrorKind.GONE  # no error if it is true
+        counts = error.kind not in (ErrorKind.GONE, ErrorKind.NOT_LEADER)  # it is no error if it is true
+        self.context.counters["destroy_node_errors"] += counts
         self.failure = error
-        if error.kind is ErrorKind.THROTTLED:
+        if error.kind in UNSENT:
             self.again(error)
             if self.stage is ShutdownStage.DESTROY:  # not done, for certain: all is asked again before the next attempt
                 self.stage = ShutdownStage.WAIT

@@ -28,6 +28,7 @@ class Decided(StrEnum):
     IN_VAIN = "in vain"  # Slurm did not use a node for the jobs that it was up for
     TRIED_AGAIN = "tried again"  # nodes for such jobs
     BUDGET = "budget"  # most of one is spent, or all
+    LEAD = "lead"  # this manager leads, or does so no more
     WORD = "word"  # an operator spoke
     DOUBT = "doubt"  # a list, or Slurm's word on many nodes, is not believed
     WOULD = "would"  # dry run: a command that was not given

@@ -9,6 +9,8 @@ from enum import StrEnum
 class Bar(StrEnum):
     """What shuts the gate."""
 
+    NOT_LEADER = "not the leader"
+    LATE_HOLD = "late hold"  # the lead was not renewed lately: nothing new
     SAFE_MODE = "safe mode"
     STOPPING = "stopping"
     OLD_LISTS = "old lists"

@@ -63,6 +63,10 @@ class ErrorKind(StrEnum):
     UNEXPECTED = "unexpected"  # an exception nobody foresaw
 
 
+UNSENT = frozenset({ErrorKind.THROTTLED, ErrorKind.NOT_LEADER})
+"""For certain nothing was done: what was wanted waits, and no attempt is counted."""
+
+
 class Secret:
     """A string that no log, repr or traceback shows. `reveal()` gives it to the one call that needs it."""
 

@@ -32,7 +32,13 @@ TOO_MANY = Counterfactual(why_none="too many nodes come or go at once to ask for
 NO_OPTION = "no single option would change this"
 MOST_SIZES = 10  # whose names are closed, and that are asked whether one option opens them
 _SCHEDULERS = NoLicence | LimitReached | Reserved | NotInside | NoSuchName | InVain | ProbeFirst | RoomInVain | InHands
-_SHUT_BY = {Bar.SAFE_MODE: Outside.TIME, Bar.STOPPING: Outside.OPERATOR, Bar.NO_SIZES: Outside.CLOUD}  # else by lists
+_SHUT_BY = {
+    Bar.NOT_LEADER: Outside.TIME,
+    Bar.LATE_HOLD: Outside.TIME,
+    Bar.SAFE_MODE: Outside.TIME,
+    Bar.STOPPING: Outside.OPERATOR,
+    Bar.NO_SIZES: Outside.CLOUD,
+}  # else by lists
 _PLAIN = (NodeState.BUSY, NodeState.IDLE)
 _OURS = (BackOff.BOOT_FAILURES.value, BackOff.NO_ADDRESS.value)  # the site's image and network, not the cloud
 

@@ -136,6 +136,7 @@ def publish(state: State, before: View | None) -> View:
         cloud_clock=state.cloud_clock,
         poll_ages=MappingProxyType({poll: state.freshness.age(poll, state.t) for poll in Poll}),
         gate=state.context.gate,
+        lead=state.lead,
         grounds=_grounds(state, nodes, before.grounds if before is not None else None),
     )
 

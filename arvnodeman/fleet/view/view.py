@@ -12,6 +12,7 @@ from arvnodeman.fleet.nodes.milestones import Span, Spread
 from arvnodeman.fleet.nodes.node import Basis
 from arvnodeman.fleet.values.budgets import BudgetStanding
 from arvnodeman.fleet.values.gate import OPEN, Bar, Gate
+from arvnodeman.fleet.values.leading import ALONE, Lead
 from arvnodeman.fleet.values.meant_for import MeantFor
 from arvnodeman.fleet.values.model import CloudNode, Job, JobShape, NodeRecord, NodeSize, NodeState, Policy, RemoteError
 from arvnodeman.fleet.values.reasons import Reason
@@ -152,6 +153,7 @@ class View:
     cloud_clock: float | None = None  # the cloud's clock less ours, in seconds; None: it was never shown
     poll_ages: Mapping[Poll, float | None] = field(default_factory=lambda: MappingProxyType({}))
     gate: Gate = OPEN  # what may go out now
+    lead: Lead = ALONE
     grounds: Grounds | None = None  # what the newest decisions were made of; None: nothing was planned yet
 
     @property
@@ -177,6 +179,11 @@ class View:
     def safe_mode(self) -> bool:
         """After a series of quick ends, nothing is created or destroyed for a while."""
         return self.gate.is_shut_by(Bar.SAFE_MODE)
+
+    @property
+    def stands_by(self) -> bool:
+        """Another manager leads, or may."""
+        return self.gate.is_shut_by(Bar.NOT_LEADER)
 
     @property
     def stopping(self) -> bool:

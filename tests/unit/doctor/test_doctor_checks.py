@@ -17,6 +17,7 @@ from arvnodeman.doctor.catalogue import CHECKS, find, of_area
 from arvnodeman.doctor.facts import ArvadosFacts, CloudFacts, DaemonFacts, FactPart, Facts, HistoryFacts, SlurmSetup
 from arvnodeman.doctor.remedies import Remedies
 from arvnodeman.doctor.unit import ServiceLimits, seconds_of
+from arvnodeman.fleet.values.leading import LeaderBackend
 from arvnodeman.fleet.values.model import (
     BootIntent,
     CloudNode,
@@ -414,3 +415,17 @@ def test_checks_of_a_file_are_made_though_it_is_bad(tmp_path: Path) -> None:
     judged = Facts(file=FactPart.of(file), settings=FactPart.of(file.settings))
     lines = [each.text for check in of_area(Area.FILE) for each in check.occurs(judged)]
     assert any("[Daemon] max_nodes: 'many' is not a whole number" in line for line in lines)
+
+
+def test_a_backup_controller_without_a_manager_that_takes_over(settings: Settings) -> None:
+    one, two = {"SlurmctldHost[0]": "head1"}, {"SlurmctldHost[0]": "head1", "SlurmctldHost[1]": "head2(10.0.0.2)"}
+
+    def lines(config: dict[str, str], of: Settings = settings) -> list[str]:
+        facts = Facts(settings=FactPart.of(of), setup=FactPart.of(SlurmSetup(of, config, {}, {}, [])))
+        return [found.text for found in find("backup-controller").occurs(facts)]
+
+    assert lines(one) == []
+    (line,) = lines(two)
+    assert "backup controllers (head2(10.0.0.2))" in line
+    elected = replace(settings, leader=replace(settings.leader, backend=LeaderBackend.SLURM))
+    assert lines(two, elected) == []

@@ -12,7 +12,7 @@ from arvnodeman.config import ConfigError, Settings, load
 from arvnodeman.fence.fence import Fence
 from arvnodeman.fleet.values.leading import LeaderBackend
 from arvnodeman.leader import registry
-from arvnodeman.leader.port import Candidate, Holder, Leadership
+from arvnodeman.leader.port import Holder, LeadCandidate, Leadership
 from arvnodeman.leader.registry import BACKENDS, candidate_of, check_leadership, make_leadership
 
 GOOD = """\
@@ -45,7 +45,7 @@ def test_each_backend_has_a_line() -> None:
 def test_the_host_leads_for_as_long_as_the_process_lives(tmp_path: Path) -> None:
     settings = settings_with(tmp_path)
     check_leadership(settings)
-    leadership: Leadership = make_leadership(settings, Candidate("cluster", "here:1"))
+    leadership: Leadership = make_leadership(settings, LeadCandidate("cluster", "here:1"))
     hold = leadership.take()
     assert hold is not None
     assert hold == leadership.hold()
@@ -58,7 +58,7 @@ def test_the_host_leads_for_as_long_as_the_process_lives(tmp_path: Path) -> None
 
 
 def test_the_host_goes_above_generations_that_it_is_told_of(tmp_path: Path) -> None:
-    leadership = make_leadership(settings_with(tmp_path), Candidate("cluster", "here:1"))
+    leadership = make_leadership(settings_with(tmp_path), LeadCandidate("cluster", "here:1"))
     hold = leadership.take(at_least=7)
     assert hold is not None
     assert hold.generation == 8
@@ -67,9 +67,10 @@ def test_the_host_goes_above_generations_that_it_is_told_of(tmp_path: Path) -> N
 
 def test_a_candidate_is_known_by_host_and_process(tmp_path: Path) -> None:
     candidate = candidate_of(settings_with(tmp_path, "name = physics\n"))
-    assert candidate == Candidate("physics", f"{socket.gethostname()}:{os.getpid()}")
+    assert candidate.cluster == "physics"
+    assert candidate.name.startswith(f"{socket.gethostname()}:{os.getpid()}.")
     named = candidate_of(settings_with(tmp_path, "this_host = head1\n"))
-    assert named.name == f"head1:{os.getpid()}"
+    assert named.name.startswith(f"head1:{os.getpid()}.")
     assert named.cluster.startswith("Slurm of ")
 
 
