@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from arvnodeman.config import ini
 from arvnodeman.config.assignments import Assignment, is_size, merged
 from arvnodeman.config.budgets import BudgetSettings, mistakes_of_budget
-from arvnodeman.config.cloud_options import PING_HOST, WITHOUT_PREEMPTIBLE
+from arvnodeman.config.cloud_options import EC2, PING_HOST, WITHOUT_PREEMPTIBLE
 from arvnodeman.config.daemon import CHEAPEST, DaemonSettings
 from arvnodeman.config.keeper import mistakes_of_names
 from arvnodeman.config.kinds import LEVEL, value_of
@@ -148,6 +148,8 @@ class _Reading:
         self._by_price = daemon.rung_order == CHEAPEST
         for option, wrong in mistakes_of_zones(self.provider, self.file.sections.get(CREATE, {})):
             self._problem(CREATE, option, wrong)
+        if cloud is not None and cloud.burst and self.provider not in EC2:
+            self._problem("Cloud", "burst", f"the {self.provider} driver asks for each node alone; allowed: no")
         sizes = self._sizes()
         of_sizes = partial(mistakes_of_spare, sizes=sizes)
         spares = tuple(each.spare(name) for name, each in self._each(SPARE, SpareSettings, of_sizes))

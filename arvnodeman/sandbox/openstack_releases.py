@@ -68,16 +68,6 @@ RELEASES = {
             "34.0.0",
             ("nova==34.0.0", "keystone==30.0.0", "openstack-placement==16.0.0", "oslotest==6.1.1", *_FIXTURES),
         ),
-        Release(
-            "2025.1",
-            "31.3.1",
-            (
-                *("nova==31.3.1", "keystone==27.0.0", "openstack-placement==13.0.0", "oslotest==5.0.1", *_FIXTURES),
-                # newer ones are not for it
-                *("oslo.db<18", "oslo.policy<4.6", "oslo.service==4.1.1", "neutron-lib<3.20", "SQLAlchemy<2.1"),
-            ),
-            threads=False,
-        ),
         Release("zed", "26.2.2", _DEBIAN, suite="bookworm", threads=False),
     )
 }

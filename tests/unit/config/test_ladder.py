@@ -113,3 +113,21 @@ def test_other_purchases_are_in_force_at_once(tmp_path: Path) -> None:
     new = settings(tmp_path, "purchases = spot", "zones = a, b", "gce")
     assert {change.option: change.live for change in changes(old, new)} == {"[Size small]": True}
     assert [rung.key for rung in reloaded(old, new).sizes[0].ladder] == ["a/spot", "b/spot"]
+
+
+@pytest.mark.parametrize("provider", ["azure", "sandbox"])
+def test_a_burst_that_is_wanted_where_there_is_none_is_told(tmp_path: Path, provider: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(tmp_path, provider=f"{provider}\nburst = yes")
+    told = f"[Cloud] burst: the {provider} driver asks for each node alone; allowed: no"
+    assert sum(told in line for line in caught.value.problems) == 1
+    assert not any("burst" in line for line in problems_of(tmp_path, f"{provider}\nburst = no"))
+    assert not any("burst" in line for line in problems_of(tmp_path, "ec2\nburst = yes"))
+
+
+def problems_of(tmp_path: Path, provider: str) -> tuple[str, ...]:
+    try:
+        settings(tmp_path, provider=provider)
+    except ConfigError as error:
+        return tuple(error.problems)
+    return ()
