@@ -129,14 +129,18 @@ def jobs(connection: sqlite3.Connection, since: float, until: float, seen: float
 
 
 def _runs(connection: sqlite3.Connection, since: float, until: float, seen: float) -> Iterator[_Run]:
+    """`reach` keeps this from reading all earlier runs under the name of a node, for each node that had it."""
     rows = connection.execute(
         f"""WITH longest AS (SELECT job, max(coalesce(ended, :seen) - began) AS ran FROM run WHERE {IN_THAT_TIME}
-            GROUP BY job), spot AS (SELECT * FROM life WHERE rung LIKE '%/spot' AND hostname != '' AND {IN_THAT_TIME})
+            GROUP BY job), reach AS (SELECT host, max(coalesce(ended, :seen) - began) AS ran FROM run
+            WHERE {IN_THAT_TIME} GROUP BY host), spot AS (SELECT * FROM life WHERE rung LIKE '%/spot'
+            AND hostname != '' AND {IN_THAT_TIME})
             SELECT spot.size, spot.rung, run.job, longest.ran, run.part * max(0,
             min(:until, coalesce(run.ended, :seen), coalesce(spot.ended, :seen)) - max(:since, run.began, spot.began))
             / 3600, spot.price, spot.on_demand, spot.how = 'gone' AND spot.ended <= :until
             AND coalesce(run.ended, :seen) >= spot.ended - {TAKEN_WITH_IT}
-            FROM spot JOIN run ON run.host = spot.hostname AND run.began < coalesce(spot.ended, :seen)
+            FROM spot JOIN reach ON reach.host = spot.hostname CROSS JOIN run ON run.host = spot.hostname
+            AND run.began >= spot.began - reach.ran AND run.began < coalesce(spot.ended, :seen)
             AND coalesce(run.ended, :seen) > spot.began AND run.began < :until AND coalesce(run.ended, :seen) > :since
             JOIN longest USING (job)""",  # noqa: S608 (words and figures of our own)
         {"since": since, "until": until, "seen": seen},
