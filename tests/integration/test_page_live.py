@@ -58,7 +58,7 @@ def test_a_page_stays_open_over_the_daemons_death(site: SiteProcess, tmp_path: P
             page.goto(f"http://127.0.0.1:{door.port}/")
             page.get_by_label("Token", exact=True).fill(door.token)
             page.keyboard.press("Enter")
-            page.get_by_role("option", name="compute1, busy").click()
+            page.get_by_role("option", name="compute1 busy").click()
             say(shown, "Hold", "a look at its disk")
             expect(page.get_by_role("option", name="compute1, busy, hold")).to_be_visible()
             first.end()

@@ -8,7 +8,9 @@ class Refused extends Error {     // any other answer that is no good; its text 
 
 let token = sessionStorage.getItem(TOKEN) || "";
 
-async function ask(path, {body, tag, patience = PATIENCE} = {}) {
+/** @param {string} path @param {{body?: object, tag?: string, patience?: number}} how */
+async function ask(path, how = {}) {
+  const {body, tag, patience = PATIENCE} = how;
   const headers = {Accept: "application/json"};
   if (token) headers.Authorization = `Bearer ${token}`;
   if (tag) headers["If-None-Match"] = tag;

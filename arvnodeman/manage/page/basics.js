@@ -9,7 +9,8 @@ const STATES = ["busy", "idle", "unpaired", "booting", "reserved", "down", "fail
 const TOKEN = "arvados-node-manager.token";
 const THEME = "arvados-node-manager.theme";
 
-const byId = (id) => document.getElementById(id);
+/** @type {ById} */
+const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
 /* ---- making elements: every text goes in as text ------------------------------------------------------------------ */
 

@@ -111,10 +111,10 @@ async function lookAtDecisions() {
   if (known.run !== null && known.status.decisions === known.lastDecision) return;
   let answer = (await ask(`/v1/decisions?after=${known.lastDecision}`)).value;
   if (known.run !== answer.run && known.lastDecision > 0) answer = (await ask("/v1/decisions?after=0")).value;
-  const anew = known.run !== answer.run;
+  const restarted = known.run !== answer.run;
   known.run = answer.run;
   known.lastDecision = answer.last;
-  const earlier = anew ? known.decisions.filter((each) => each.run !== answer.run) : known.decisions;
+  const earlier = restarted ? known.decisions.filter((each) => each.run !== answer.run) : known.decisions;
   const newer = answer.decisions.map((each) => ({...each, run: answer.run})).reverse();
   known.decisions = [...newer, ...earlier].slice(0, KEPT);
   showDecisions();

@@ -6,7 +6,7 @@ function fitSpan() {
   const {until, times, queue} = known.history, select = byId("span"), first = queue.findIndex((value) => value !== null);
   if (first < 0) return;
   const hours = first < 2 ? +select.value * 1.01 : (until - times[first]) / 3600;  // known from the beginning, or earlier
-  const fitting = [...select.options].find((option) => option.value >= Math.min(hours, 6));
+  const fitting = [...select.options].find((option) => +option.value >= Math.min(hours, 6));
   if (fitting.value === select.value) return;
   select.value = fitting.value;
   known.nextHistory = 0;
@@ -48,7 +48,7 @@ function showHistory(instead) {
   const shown = charts();
   const boxes = byId("hours");
   while (boxes.children.length < shown.length) boxes.append(chartBox());
-  shown.forEach((chart, number) => drawChart(boxes.children[number], chart));
+  shown.forEach((chart, number) => { drawChart(boxes.children[number], chart); });
   mark(marked);
 }
 
@@ -80,7 +80,7 @@ function drawChart(box, {title, lines, words}) {
   const [heading, svg, key] = box.children;
   const {since, until, times} = known.history;
   const width = Math.max(200, Math.round(box.getBoundingClientRect().width));
-  const highest = (some) => some.flatMap((line) => line.values).reduce((all, value) => value > all ? value : all, 0);
+  const highest = (some) => some.flatMap((line) => line.values).reduce((all, value) => Math.max(all, value ?? 0), 0);
   const most = highest(lines.filter((line) => !line.limit)), limit = highest(lines.filter((line) => line.limit));
   const near = limit <= 3 * most;  // a limit far above all else is told, and not drawn
   const top = ceiling(Math.max(most, near ? limit : 0, words === money ? 0 : 2));

@@ -48,11 +48,11 @@ function showSizes() {
     const [, price, nodes, wanted] = byId("sizes").children[number].children;
     write(price, size.price === null ? "–" : size.price.toFixed(decimals));
     write(wanted, size.wanted ? String(size.wanted) : "–");
-    bar(nodes.firstChild, STATES.map((state) => [state, size.nodes[state]]));
+    bar(nodes.firstElementChild, STATES.map((state) => [state, size.nodes[state]]));
     const told = STATES.filter((state) => size.nodes[state]).map((state) => `${size.nodes[state]} ${state}`);
     const rests = size.missing ? "the cloud does not offer it" : size.rests ? `rests: ${size.rests}` : size.closed ? `closed: ${size.closed}` : "";
-    write(nodes.lastChild, [told.join(", ") || "none", rests].filter(Boolean).join(" · "));
-    nodes.firstChild.hidden = told.length === 0;
+    write(nodes.lastElementChild, [told.join(", ") || "none", rests].filter(Boolean).join(" · "));
+    nodes.firstElementChild.toggleAttribute("hidden", told.length === 0);
   });
 }
 

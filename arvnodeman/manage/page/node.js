@@ -43,7 +43,7 @@ function choose(node, move) {
 function leave() {
   const tile = tiles.get(chosen.id);
   choose(null, false);
-  if (tile && tile.isConnected) focusTile(tile);
+  if (tile?.isConnected) focusTile(tile);
 }
 
 function showChosen() {
@@ -58,7 +58,7 @@ function showChosen() {
     byId("facts").replaceChildren(make("p", "soft", "Choose a node to see why it is there, and to hold, drain or kill it."));
     return;
   }
-  for (const button of byId("words").children) {
+  for (const button of byId("words").querySelectorAll("button")) {
     button.disabled = gone;
     button.setAttribute("aria-disabled", String(gone || !byId("cannot").hidden));
   }
@@ -79,7 +79,7 @@ function showChosen() {
   const focused = active && active.textContent === "Decisions about it";
   byId("facts").replaceChildren(...parts, about);
   if (focused) about.focus();
-  else if (chosen.question && chosen.question.contains(active)) active.focus();
+  else if (active instanceof HTMLElement && chosen.question?.contains(active)) active.focus();
 }
 
 function factsOf(node) {

@@ -26,9 +26,13 @@ function tileOf(node, dense) {
     tile.sort = sortKey(node);
     tile.className = look;
     const words = `${node.state}${node.word ? `, ${node.word.word}` : ""}`;
-    tile.setAttribute("aria-label", `${name}, ${words}`);
-    if (dense) tile.replaceChildren();
-    else tile.replaceChildren(make("b", "", name), make("span", "", words));
+    if (dense) {
+      tile.setAttribute("aria-label", `${name}, ${words}`);
+      tile.replaceChildren();
+    } else {
+      tile.removeAttribute("aria-label");
+      tile.replaceChildren(make("b", "", name), " ", make("span", "", words));
+    }
   }
   tile.node = node;
   return tile;
@@ -43,7 +47,7 @@ function showTiles() {
   for (const node of known.nodes.values()) {
     counts[node.state] = (counts[node.state] || 0) + 1;
     if (wantedStates.size && !wantedStates.has(node.state)) continue;
-    if (sought && ![node.id, node.name, node.hostname, node.word && node.word.word].some((text) => text && text.toLowerCase().includes(sought))) continue;
+    if (sought && ![node.id, node.name, node.hostname, node.word?.word].some((text) => text?.toLowerCase().includes(sought))) continue;
     const kind = byId("by").value === "size" ? node.size || "no size of ours" : node.state;
     if (!kinds.has(kind)) kinds.set(kind, []);
     kinds.get(kind).push(tileOf(node, dense));
@@ -52,7 +56,7 @@ function showTiles() {
   const names = [...kinds.keys()].sort(byId("by").value === "size" ? bySize : (one, other) => STATES.indexOf(one) - STATES.indexOf(other));
   arrange(listbox, names.map((name) => groupOf(name, kinds.get(name))));
   for (const name of groups.keys()) if (!kinds.has(name)) groups.delete(name);
-  if (!current || !current.isConnected) current = tiles.get(chosen.id) || order[0] || null;
+  if (!current?.isConnected) current = tiles.get(chosen.id) || order[0] || null;
   for (const tile of order) if ((tile.tabIndex === 0) !== (tile === current)) tile.tabIndex = tile === current ? 0 : -1;
   showLegend(counts);
   const none = byId("no-tiles");
@@ -89,7 +93,7 @@ function groupOf(name, shown) {
   }
   while (group.chunks.length > parts) group.chunks.pop().remove();
   arrange(group.section, [group.section.firstElementChild, ...group.chunks]);
-  group.chunks.forEach((chunk, number) => arrange(chunk, shown.slice(number * most, (number + 1) * most)));
+  group.chunks.forEach((chunk, number) => { arrange(chunk, shown.slice(number * most, (number + 1) * most)); });
   return group.section;
 }
 
@@ -125,6 +129,8 @@ function showLegend(counts) {
   });
 }
 
+const targetOf = (event) => /** @type {HTMLElement} */ (event.target);
+
 function focusTile(tile) {
   if (current) current.tabIndex = -1;
   current = tile;
@@ -133,16 +139,16 @@ function focusTile(tile) {
 }
 
 listbox.addEventListener("keydown", (event) => {
-  const at = order.indexOf(event.target);
+  const at = order.indexOf(targetOf(event));
   if (at < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
   const to = {
     ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: order.length - 1, ArrowDown: null, ArrowUp: null,
   }[event.key];
-  if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(event.target.node, true); return; }
+  if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(targetOf(event).node, true); return; }
   if (event.key === "Escape") { hideTip(); return; }
   if (to === undefined) return;
   event.preventDefault();
-  const tile = to === null ? tileBeyond(event.target, event.key === "ArrowDown") : order[to];
+  const tile = to === null ? tileBeyond(targetOf(event), event.key === "ArrowDown") : order[to];
   if (tile) focusTile(tile);
 });
 
@@ -160,7 +166,7 @@ function tileBeyond(tile, down) {  // the nearest one in the next row
 }
 
 listbox.addEventListener("click", (event) => {
-  const tile = event.target.closest(".tile");
+  const tile = targetOf(event).closest(".tile");
   if (tile) { focusTile(tile); choose(tile.node, false); }
 });
 
@@ -193,15 +199,15 @@ function hideTip() {
 }
 
 const reasonOf = (node) => `It ${node.goes ? "goes" : "stays"}: ${node.why || "not judged yet"}.`;
-const wordOf = (node) => `An operator said ${node.word.word}: ${node.word.reason || "no reason given"}.`;
+const wordOf = (node) => `Operator ${node.word.word}: ${node.word.reason || "no reason given"}.`;
 
 listbox.addEventListener("pointerover", (event) => {
-  const tile = event.pointerType === "touch" ? null : event.target.closest(".tile");
+  const tile = event.pointerType === "touch" ? null : targetOf(event).closest(".tile");
   if (tile) showTip(tile); else hideTip();
 });
 listbox.addEventListener("pointerleave", hideTip);
 listbox.addEventListener("focusin", (event) => {
-  if (event.target.matches(".tile:focus-visible")) showTip(event.target);
+  if (targetOf(event).matches(".tile:focus-visible")) showTip(targetOf(event));
 });
 listbox.addEventListener("focusout", hideTip);
 addEventListener("scroll", hideTip, {passive: true, capture: true});

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from browser import WAIT, Tab, chromium, tab
@@ -102,7 +104,7 @@ def test_it_shows_nodes_by_size_the_queue_and_the_cost_against_the_cap(
     shown = stage.open(stage.serve(site))
     group = shown.page.get_by_role("group", name="small: 3 nodes")
     expect(group.get_by_role("option")).to_have_count(3)
-    expect(tile(shown, "compute1, busy")).to_be_visible()
+    expect(tile(shown, "compute1 busy")).to_be_visible()
     expect(shown.page.locator("#f-queue")).to_have_text("9 jobs wait")
     expect(shown.page.locator("#f-capped")).to_contain_text("of the cap of $2.00")
     expect(shown.page.locator("#health")).to_have_text("All is well")
@@ -170,15 +172,15 @@ def test_it_tells_what_would_let_a_node_go_when_it_is_asked(stage: Stage, make_s
 def test_it_follows_the_daemon_without_being_asked(stage: Stage, make_site: Callable[..., Managed]) -> None:
     site = make_site()
     shown = stage.open(stage.serve(site))
-    tile(shown, "compute2, idle").click()
+    tile(shown, "compute2 idle").click()
     site.world.says("compute2", "alloc")
     site.world.node("compute4", "large")
     del site.world.cloud["i-compute3"]
     site.cycle(times=3)
     site.world.obey()
     site.cycle()
-    expect(tile(shown, "compute2, busy")).to_be_visible()
-    expect(tile(shown, "compute4, idle")).to_be_visible()
+    expect(tile(shown, "compute2 busy")).to_be_visible()
+    expect(tile(shown, "compute4 idle")).to_be_visible()
     expect(tile(shown, "compute3")).to_have_count(0)
     expect(shown.page.get_by_role("region", name="compute2")).to_contain_text("busy for")
     expect(shown.page.get_by_role("status")).to_have_text("compute2 is busy now.")
@@ -322,7 +324,7 @@ def test_the_keyboard_alone_holds_a_node_with_a_reason(stage: Stage, make_site: 
     assert step.directive == OperatorDirective(Directive.HOLD, "its fan is loud")
     site.world.obey()
     site.cycle()
-    expect(tile(shown, "compute3, idle, hold")).to_be_visible()
+    expect(tile(shown, "compute3 idle, hold")).to_be_visible()
     expect(shown.page.get_by_role("region", name="compute3")).to_contain_text("hold: its fan is loud")
     keys.press("Escape")
     expect(tile(shown, "compute3")).to_be_focused()
@@ -441,7 +443,7 @@ def test_a_page_that_nobody_sees_does_not_ask(stage: Stage, make_site: Callable[
     site.world.says("compute2", "alloc")
     site.cycle()
     shown.page.evaluate(hide, False)
-    expect(tile(shown, "compute2, busy")).to_be_visible()
+    expect(tile(shown, "compute2 busy")).to_be_visible()
 
 
 def test_markup_in_names_reasons_and_errors_stays_text(stage: Stage, make_site: Callable[..., Managed]) -> None:
@@ -473,6 +475,44 @@ def test_markup_in_names_reasons_and_errors_stays_text(stage: Stage, make_site: 
 # ---- for everybody ---------------------------------------------------------------------------------------------------
 
 CONTRASTS = Path(__file__).with_name("contrasts.js").read_text(encoding="utf-8")
+
+
+AXE = Path(__file__).resolve().parents[3] / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+VIOLATIONS = """async (tags) => (await axe.run(document, {runOnly: tags})).violations.map(
+  ({id, nodes}) => `${id}: ${nodes.map((node) => node.html).join(" ")}`)"""
+
+
+def violations(shown: Tab) -> list[str]:
+    """What axe has against the page as it is shown now."""
+    if not AXE.exists():
+        if os.environ.get("CI"):
+            pytest.fail("axe-core is not there: npm ci")
+        pytest.skip("axe-core is not there (make check installs it)")
+    if not shown.page.evaluate("'axe' in window"):
+        shown.page.evaluate(AXE.read_text(encoding="utf-8"))  # not as a <script>, which the page's policy forbids
+    found: list[str] = shown.page.evaluate(VIOLATIONS, RULES)
+    return found
+
+
+def test_axe_finds_nothing_against_it(stage: Stage, make_site: Callable[..., Managed]) -> None:
+    site = make_site(waiting=3, token=TOKEN)
+    site.world.node("compute5", slurm="down")
+    site.world.node("compute7", directive=HELD)
+    site.cycle(times=2)
+    shown = stage.open(stage.serve(site), TOKEN, reduced_motion="reduce")  # colours are there at once
+    tile(shown, "compute7").click()
+    shown.page.get_by_role("region", name="compute7").get_by_text("hold: to be looked at").wait_for()
+    themes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for theme, width in itertools.product(themes, (390, 768, 1280)):
+        shown.page.emulate_media(color_scheme=theme)
+        shown.page.set_viewport_size({"width": width, "height": 900})
+        assert (theme, width, violations(shown)) == (theme, width, [])
+        assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown.page.get_by_role("button", name="Kill").click()
+    assert violations(shown) == []
+    shown.page.evaluate("document.getElementById('reason').removeAttribute('id')")
+    assert violations(shown) != [], "axe sees nothing at all"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
