@@ -64,6 +64,10 @@ PROOFS = {
         "the tests of real Slurm on other versions of it (--slurms 24.11; needs root, debootstrap)",
         (("tests/slurms.py",),),
     ),
+    "packages": Proof(
+        "the Debian package in Debian 12 and 13: built, installed, put in the place of pip's, taken away (needs root)",
+        (_pytest("-o", "faulthandler_timeout=1200", "tests/packages"),),
+    ),
     "plan-mutants": Proof(
         "every small change of the plan, against the tests of its values (a few minutes)",
         (("tests/plan_mutants.py",),),
@@ -74,7 +78,7 @@ PROOFS = {
 }
 WITHOUT_A_NAME = (
     *("histories", "months", "bursts", "bursts-placed", "leaders"),
-    *("openstack", "slurms", "plan-mutants"),
+    *("openstack", "slurms", "packages", "plan-mutants"),
 )
 
 

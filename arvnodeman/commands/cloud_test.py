@@ -2,7 +2,7 @@
 
 It does for one node, with the operator's own configuration, what the daemon does for all: it looks at credentials,
 image, network and sizes, creates a node, waits for it to be listed, writes its tags, destroys it, and looks that
-nothing is left. `--list-orphans` only reads: nodes with our tags that no record knows.
+nothing is left. `--list-nodes` and `--list-orphans` only read: all nodes with our tags, and those that no record knows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from arvnodeman.commands.trial_daemon import Patience
 from arvnodeman.config import ConfigError, Settings, load
 from arvnodeman.doctor.checks.orphans import orphans
 from arvnodeman.doctor.wording import in_words
-from arvnodeman.fleet.values.model import RemoteFailure
+from arvnodeman.fleet.values.model import CloudNode, RemoteFailure
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.slurm.keeping import NamesInSlurm
 
@@ -28,8 +28,8 @@ GOOD, FAILED, BAD, SOME = 0, 1, 2, 3
 
 
 def main(argv: Sequence[str]) -> int:
-    """The subcommand. 0: all well, or no orphans; 1: a step failed; 2: the configuration or the command line is wrong;
-    3: there are orphans."""
+    """The subcommand. 0: all well, or none listed; 1: a step failed; 2: the configuration or the command line is wrong;
+    3: some are listed."""
     given = _parser().parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s")
     _listen_to_signals()
@@ -37,6 +37,8 @@ def main(argv: Sequence[str]) -> int:
         settings = load(given.config)
         if given.list_orphans:
             return _list_orphans(settings)
+        if given.list_nodes:
+            return _list_nodes(settings)
         return _try_out(settings, given)
     except ConfigError as error:
         sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
@@ -54,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="arvados-node-manager cloud-test",
         description="Try the cloud out with one node: look at credentials, image, network and sizes, create, list, tag "
         "and destroy. A daemon may run meanwhile: it counts the node, and leaves it alone. Exit code 0: all went well; "
-        "1: a step failed; 2: a mistake in the configuration; 3 (--list-orphans): there are some.",
+        "1: a step failed; 2: a mistake in the configuration; 3 (--list-nodes, --list-orphans): there are some.",
     )
     parser.add_argument("--config", metavar="FILE", required=True, help="the configuration file")
     parser.add_argument("--size", metavar="NAME", help="a [Size NAME] of it (default: the cheapest)")
@@ -64,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="give it a node record and wait until it pings. It then joins Slurm like any other node: do this while no "
         "jobs wait",
+    )
+    parser.add_argument(
+        "--list-nodes", action="store_true", help="only show the nodes with our tags, as the cloud has them"
     )
     parser.add_argument(
         "--list-orphans", action="store_true", help="only show the nodes with our tags that no node record knows"
@@ -101,12 +106,24 @@ def _list_orphans(settings: Settings) -> int:
     """The cloud first: a record is there before its node is."""
     nodes = make_driver(settings).list_nodes()
     found = orphans(nodes, make_keeper(settings).list_records())
-    for node in found:
+    _show(found)
+    _say(f"{len(found)} of {len(nodes)} node(s) with our tags are known to no node record")
+    return SOME if found else GOOD
+
+
+def _list_nodes(settings: Settings) -> int:
+    """Of the cloud alone: it works without Slurm and Arvados, as for somebody who takes the program away."""
+    nodes = make_driver(settings).list_nodes()
+    _show(nodes)
+    _say(f"{len(nodes)} node(s) have our tags")
+    return SOME if nodes else GOOD
+
+
+def _show(nodes: Sequence[CloudNode]) -> None:
+    for node in nodes:
         age = "unknown age" if node.start_time is None else f"{(time.time() - node.start_time) / 3600:.1f} h old"
         what = f"size {node.size_tag or 'unknown'} ({node.provider_size or 'type unknown'})"
         _say(f"{node.id}  {node.name}  {what}, {age}{', stopped' if node.stopped else ''}")
-    _say(f"{len(found)} of {len(nodes)} node(s) with our tags are known to no node record")
-    return SOME if found else GOOD
 
 
 def _say(line: str) -> None:

@@ -13,7 +13,8 @@ from arvnodeman.init.config_text import config_text
 from arvnodeman.init.slurm_conf import slurm_conf
 
 CONFIG, SLURM_CONF, USER_DATA, DROP_IN = "config.ini", "slurm.conf.part", "user-data.sh", "local.conf"
-UNITS_PROGRAM = "/opt/arvados-node-manager/bin/arvados-node-manager"  # as the unit in doc/ops has it
+# As the unit in doc/ops has it, and the one of the Debian package.
+UNITS_PROGRAMS = ("/opt/arvados-node-manager/bin/arvados-node-manager", "/usr/bin/arvados-node-manager")
 FOR_ITS_GROUP, FOR_ALL = 0o640, 0o644
 
 
@@ -36,7 +37,7 @@ def first_files(answers: Answers, folder: Path, program: str) -> Mapping[str, Fi
     }
     if (data := _user_data(answers)) is not None:
         found[USER_DATA] = FirstFile(data, FOR_ALL)
-    if program != UNITS_PROGRAM:
+    if program not in UNITS_PROGRAMS:
         found[DROP_IN] = FirstFile(_drop_in(program, folder / CONFIG), FOR_ALL)
     return found
 

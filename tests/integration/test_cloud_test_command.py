@@ -74,6 +74,8 @@ def test_kept_nodes_are_orphans(site: SiteProcess, tmp_path: Path) -> None:
     assert first.startswith(f"{node['id']}  compute-")
     assert "  size small (small), 0.0 h old" in first
     assert last == "1 of 1 node(s) with our tags are known to no node record"
+    listed = cloud_test(site, config, "--list-nodes")
+    assert (listed.returncode, listed.stdout.splitlines()) == (3, [first, "1 node(s) have our tags"])
     site.post(f"nodes/{node['id']}", {"do": "vanish"})
 
 
