@@ -1,6 +1,6 @@
 # make demo    see it work: a whole site on this machine, the real daemon on it (ARGS="--jobs 100 --seed 7")
 # make test    run the tests (TESTS="tests/unit/fleet" for some of them)
-# make check   ruff (lint and format) and mypy --strict
+# make check   ruff (lint and format), mypy --strict, and biome and tsc for the scripts of the page (Node.js with npm)
 # make bench   time a cycle of the brain, or another thing by name (ARGS="-h" tells them; ARGS="bursts --nodes 100")
 # make chaos   kill the real daemon again and again at a site with faults of every kind (SEEDS=1-20, one minute each)
 # make soak    let it live for half an hour at such a site, and look for slopes of memory, threads, files (MINUTES=30)
@@ -29,10 +29,13 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal -o faulthandler_timeout=120 $(ARGS) $(TESTS)
 
-check: $(VENV)/.installed
+check: $(VENV)/.installed node_modules/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/phrases.py
 	$(BIN)/mypy
+	node_modules/.bin/biome lint --error-on-warnings
+	node_modules/.bin/tsc --project tests/page/tsconfig.json
 
 bench: $(VENV)/.installed
 	@$(BIN)/python tests/bench $(ARGS)
@@ -67,6 +70,14 @@ $(VENV)/.installed: setup.py
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
+# What looks at the page's scripts; package.json names it. Nothing of it is part of the program.
+node_modules/.installed: package-lock.json
+	@command -v npm >/dev/null || { \
+	  echo 'Node.js with npm is needed for the scripts of the page (Debian, Ubuntu: apt-get install npm).' >&2; exit 1; \
+	}
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
 clean:
-	rm -rf .venv build dist mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv node_modules build dist mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find arvnodeman tests -name __pycache__ -prune -exec rm -rf {} +

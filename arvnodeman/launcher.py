@@ -344,7 +344,7 @@ class Daemon:
         except Exception as error:
             if is_fatal(error):
                 raise
-            logger.exception("while reading the configuration anew; the one in force stays as it was")
+            logger.exception("while reading the configuration again; the one in force stays as it was")
             problem = f"{type(error).__name__}: an error of the program, with a traceback in its log"
             self._vitals.refused_reload = RefusedReload(self._vitals.clock.now(), (problem,))
         if self._ready:

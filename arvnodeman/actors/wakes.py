@@ -80,7 +80,7 @@ class WakeActor(BaseNodeManagerActor):
         self._due = False  # a wake is
 
     def begin(self) -> None:
-        """What is so now is no news."""
+        """What is so now is not news."""
         if self._poke_file is not None:
             self._poke_file.poked()
             self._listen_later()

@@ -213,14 +213,14 @@ def _source_of(item: object) -> _Source | None:
 def record_of(item: object) -> NodeRecord:
     """A node of the API as a value. ValueError says what is wrong with it."""
     if not isinstance(item, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not an object")
     uuid, slot, hostname = item.get("uuid"), item.get("slot_number"), _text(item, "hostname")
     if not isinstance(uuid, str) or not _UUID.fullmatch(uuid):
         raise ValueError("its uuid is not that of a node")
     if "info" not in item:
         raise ValueError("it has no info")  # without it no node could be told to be its own
     if slot is not None and (not isinstance(slot, int) or isinstance(slot, bool)):
-        raise ValueError("its slot_number is no number")
+        raise ValueError("its slot_number is not a number")
     if hostname is not None and not _HOSTNAME.fullmatch(hostname):
         raise ValueError(f"its hostname {hostname[:80]!r} is none")
     cloud_node = _hash(item, "properties").get("cloud_node")
@@ -269,14 +269,14 @@ def _name_of(item: object) -> str:
 def _text(item: dict[str, Any], name: str) -> str | None:
     value = item.get(name)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"its {name} is no text")
+        raise ValueError(f"its {name} is not text")
     return value or None
 
 
 def _hash(item: dict[str, Any], name: str) -> dict[str, Any]:
     value = item.get(name)
     if value is not None and not isinstance(value, dict):
-        raise ValueError(f"its {name} is no hash")
+        raise ValueError(f"its {name} is not a hash")
     return value or {}
 
 
@@ -287,7 +287,7 @@ def _time(item: dict[str, Any], name: str) -> float | None:
     try:
         return _epoch(text)
     except ValueError:
-        raise ValueError(f"its {name} is no time: {text[:40]!r}") from None
+        raise ValueError(f"its {name} is not a time: {text[:40]!r}") from None
 
 
 def _epoch(text: str) -> float:

@@ -30,7 +30,7 @@ _MAX_TEXT = 300
 _ASKING = frozenset({"list", "get", "queue", "current"})  # methods that change nothing
 _log = logging.getLogger(__name__)
 
-# Everything that a request may end in and that is no fault of ours; MemoryError and RuntimeError are not among them.
+# Everything that a request may end in and that is not a fault of ours; MemoryError and RuntimeError are not among them.
 _EXPECTED = (
     googleapiclient.errors.Error,
     httplib2.HttpLib2Error,
@@ -107,7 +107,7 @@ class Session:
         except _EXPECTED as error:
             self._fail(what, error, known="uuid" in arguments)
         if not isinstance(answer, dict):
-            self._fail(what, ValueError("answer is no JSON object"))
+            self._fail(what, ValueError("answer is not a JSON object"))
         return answer
 
     def _method(self, resource: str, method: str) -> Any:
@@ -138,12 +138,12 @@ class Session:
         if isinstance(error, ssl.SSLCertVerificationError | FileNotFoundError):
             self._refuse(f"{what}: {error}", "[Daemon] certs_file")
         if isinstance(error, http.client.InvalidURL | UnicodeError) and not isinstance(error, UnicodeDecodeError):
-            self._refuse(f"{what}: the host is no host name", HOST)
+            self._refuse(f"{what}: the host is not a host name", HOST)
         reason = str(error)
         if isinstance(error, TimeoutError):
             reason = f"no answer in time ({reason})"
         elif isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-            reason = "the answer is no JSON"
+            reason = "the answer is not JSON"
         elif isinstance(error, NotArvados):
             reason = f"the answer is {reason}"
         text = self._line(f"{what}: {reason or type(error).__name__}")
@@ -190,7 +190,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         date = None if value.isdecimal() else email.utils.parsedate_to_datetime(value)
         seconds = float(value) if date is None else date.timestamp() - time.time()
     except (TypeError, ValueError, OverflowError):
-        _log.warning("Arvados: Retry-After %.80r is no time; the status alone decides", value)
+        _log.warning("Arvados: Retry-After %.80r is not a time; the status alone decides", value)
         return None
     return seconds if seconds > 0 else None  # 0 leaves the doubling of our own waits alone (row A12)
 

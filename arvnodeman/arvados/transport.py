@@ -160,7 +160,7 @@ def forget_document(url: str) -> None:
 def trimmed_document(body: bytes, root_url: str) -> bytes:
     """The part of a discovery document that is used here, with our own idea of where the server is.
 
-    NotArvados (a ValueError) if it is no discovery document, as when a proxy answers with a page of its own.
+    NotArvados (a ValueError) if it is not a discovery document, as when a proxy answers with a page of its own.
     """
     try:
         document = json.loads(body)

@@ -181,7 +181,7 @@ class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no type
         for _ in range(_MOST_PAGES):
             page = self.connection.request(action, params=params).object
             if not isinstance(page, dict) or not isinstance(page.get("value"), list):
-                raise MalformedResponseError(f"the answer for {action} is no list", driver=self)
+                raise MalformedResponseError(f"the answer for {action} is not a list", driver=self)
             yield from page["value"]
             following = page.get("nextLink")
             if not following:

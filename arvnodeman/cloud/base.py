@@ -185,6 +185,6 @@ def directive_text(directive: OperatorDirective) -> str:
 
 
 def read_directive(text: str) -> OperatorDirective | None:
-    """The word in a tag value; None for an empty one. Raises ValueError for one that is no word."""
+    """The word in a tag value; None for an empty one. Raises ValueError for one that is not a word."""
     directive, _, reason = text.strip().partition(":")
     return OperatorDirective(Directive(directive.strip().lower()), reason.strip()) if text.strip() else None

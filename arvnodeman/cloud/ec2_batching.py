@@ -270,4 +270,4 @@ def _not_asked(failure: RemoteFailure) -> RemoteFailure:
     """What is said of those after a request of which all have failed: the next would be answered alike."""
     if failure.error.kind in _ALIKE:
         return failure
-    return cloud_failure(ErrorKind.TRANSIENT, f"not asked for, since others were not to be had: {failure.error.text}")
+    return cloud_failure(ErrorKind.TRANSIENT, f"not asked for, since others were not available: {failure.error.text}")

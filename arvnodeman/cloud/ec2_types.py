@@ -59,7 +59,7 @@ def slips(sections: Iterable[SizeSection]) -> tuple[list[str], list[str]]:
         if not size or (_FAMILY.fullmatch(family) and (size in sizes or _SIZE.fullmatch(size))):
             doubtful.append(f"{where} is not in libcloud's table of EC2's types, which may be older than it{near}")
         else:
-            certain.append(f"{where} is no type of EC2{near}")
+            certain.append(f"{where} is not a type of EC2{near}")
     return certain, doubtful
 
 

@@ -115,7 +115,7 @@ class LateGCEConnection(GCEConnection):  # type: ignore[misc]  # libcloud has no
         if (auth_type or GoogleAuthType.guess_type(user_id)) != GoogleAuthType.IA:
             return
         if not (file and Path(file).expanduser().is_file()):
-            raise GoogleAuthError("user_id is no service account, and nobody is here to sign in")
+            raise GoogleAuthError("user_id is not a service account, and nobody is here to sign in")
 
 
 class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types
@@ -188,7 +188,7 @@ class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types
         for page in self._pages(path):
             items: Any = page.get("items") or expected()
             if not issubclass(type(items), expected):
-                raise MalformedResponseError(f"the answer for {path} is no list", driver=self)
+                raise MalformedResponseError(f"the answer for {path} is not a list", driver=self)
             if zone:
                 yield from items
                 continue
@@ -202,7 +202,7 @@ class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types
         for _ in range(_MOST_PAGES):
             page = self.connection.request(path, params=params).object
             if not isinstance(page, dict):
-                raise MalformedResponseError(f"the answer for {path} is no list", driver=self)
+                raise MalformedResponseError(f"the answer for {path} is not a list", driver=self)
             if page.get("unreachables") or _code(page.get("warning")) == "UNREACHABLE":
                 raise LibcloudError(f"the list {path} lacks what could not be reached")
             yield page

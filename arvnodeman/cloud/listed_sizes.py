@@ -24,7 +24,7 @@ def provider_size(size: Any) -> ProviderSize | None:
             ram=float(size.ram or 0),
             disk=float(size.disk or 0),
             bandwidth=float(size.bandwidth or 0),
-            price=float(size.price) if size.price else None,  # 0 is no price
+            price=float(size.price) if size.price else None,  # 0 is not a price
             cores=_cores(size),
         )
     except STRANGE as error:

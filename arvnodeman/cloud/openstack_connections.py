@@ -1,7 +1,7 @@
 """How requests go to an OpenStack's services: libcloud's connections, put right where they and their errors mislead.
 
 * An error of the identity service is told from one of the compute service: a 404 of the first says nothing of a server.
-* A token that is refused although it is new is no token that ran out: libcloud would fetch another for ever.
+* A token that is refused although it is new is not a token that ran out: libcloud would fetch another for ever.
 * One token serves all the services; libcloud fetches one for each.
 * Nova repeats the value that it refuses, user data and all: what it says of the value is kept, the value is not.
 """

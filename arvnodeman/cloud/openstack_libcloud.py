@@ -149,7 +149,7 @@ class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud 
             page = self._page(path, asked, version)
             items = page.get(key) if isinstance(page, dict) else None
             if not isinstance(items, list):
-                raise MalformedResponseError(f"the answer for {path} is no list", driver=self)
+                raise MalformedResponseError(f"the answer for {path} is not a list", driver=self)
             yield from items
             links = page.get(f"{key}_links") or []
             more = any(isinstance(link, dict) and link.get("rel") == "next" for link in links)

@@ -100,9 +100,9 @@ def public_key(settings: Settings) -> str | None:
     except OSError as error:
         raise _wrong(settings, "Cloud Create", "ssh_key", f"cannot read {path}: {error.strerror}") from None
     except ValueError:
-        raise _wrong(settings, "Cloud Create", "ssh_key", f"{path} is no text") from None
+        raise _wrong(settings, "Cloud Create", "ssh_key", f"{path} is not text") from None
     if not text or "PRIVATE KEY" in text:
-        raise _wrong(settings, "Cloud Create", "ssh_key", f"{path} is no public key")
+        raise _wrong(settings, "Cloud Create", "ssh_key", f"{path} is not a public key")
     return text
 
 

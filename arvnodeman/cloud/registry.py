@@ -31,7 +31,7 @@ def make_driver(settings: Settings) -> CloudDriver:
 
 def check_driver(settings: Settings) -> None:
     """Can a driver be made of this configuration? Raises ConfigError if it never can; a cloud that has to be asked for
-    that and is away is no mistake (row A9)."""
+    that and is away is not a mistake (row A9)."""
     with contextlib.suppress(RemoteFailure):
         make_driver(settings)
 
@@ -64,7 +64,7 @@ def _class_at(settings: Settings, path: str) -> Callable[..., Any]:
         wrong = f"cannot import {path!r}: {error}"
         raise _no_class(settings, wrong) from None
     if not isinstance(found, type):
-        raise _no_class(settings, f"{path!r} is no class")
+        raise _no_class(settings, f"{path!r} is not a class")
     return cast("Callable[..., Any]", found)
 
 

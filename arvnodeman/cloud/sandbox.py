@@ -83,10 +83,10 @@ class SandboxConnection(ConnectionKey):  # type: ignore[misc]  # libcloud has no
         return json.dumps(data)
 
     def ask(self, method: str, path: str, data: object = None) -> dict[str, Any]:
-        """One request. Raises what libcloud raises, MalformedResponseError for an answer that is no JSON object."""
+        """One request. Raises what libcloud raises, MalformedResponseError for an answer that is not a JSON object."""
         body = self.request(path, method=method, data=data, retry_failed=False).object
         if not isinstance(body, dict):
-            raise MalformedResponseError("the answer is no JSON object", driver=self.driver)
+            raise MalformedResponseError("the answer is not a JSON object", driver=self.driver)
         return body
 
 
@@ -172,7 +172,7 @@ class SandboxNodeDriver(lc.NodeDriver):  # type: ignore[misc]  # libcloud has no
         try:
             return self._to_node(body)
         except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
-            raise MalformedResponseError(f"the answer is no node: {named(body)}", driver=self) from None
+            raise MalformedResponseError(f"the answer is not a node: {named(body)}", driver=self) from None
 
     def _to_node(self, item: Mapping[str, Any]) -> Any:
         created = item.get("created")

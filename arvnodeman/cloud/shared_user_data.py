@@ -37,7 +37,7 @@ until index=$(ask_for_index) && [ -n "$index" ]; do
     sleep 5
 done
 case $index in
-    *[!0-9]* | 0?* | ??????*) give_up 'its launch index is no number' ;;
+    *[!0-9]* | 0?* | ??????*) give_up 'its launch index is not a number' ;;
 esac
 line=$(sed -n "$((index + 1))p" <<'END_OF_LIST'
 @LIST@END_OF_LIST

@@ -80,7 +80,7 @@ class Template:
         except OSError as error:
             raise BadTemplate(f"cannot read {path}: {error.strerror}") from None
         except ValueError:
-            raise BadTemplate(f"{path} is no text in UTF-8") from None
+            raise BadTemplate(f"{path} is not text in UTF-8") from None
         if text.startswith("\ufeff"):
             raise BadTemplate(f"{path} begins with a byte order mark (BOM), before what tells a node how to read it")
         if "\r" in text:

@@ -38,7 +38,7 @@ def _amount(text: str) -> float:
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no amount in $")
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not an amount in $")
     if found < 0:
         raise argparse.ArgumentTypeError(f"{text[:40]} is below 0")
     return found
@@ -52,7 +52,7 @@ def _moment(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no date; allowed: {UNTIL}") from None
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a date; allowed: {UNTIL}") from None
 
 
 def lines(budgets: Sequence[BudgetShown]) -> Iterator[str]:

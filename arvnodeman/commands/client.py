@@ -110,7 +110,7 @@ class Answer:
             return msgspec.json.decode(self.body, type=kind)
         except msgspec.DecodeError as error:
             said = f": {error}" if isinstance(error, msgspec.ValidationError) else ""
-            raise ClientError(f"what listens at {self.way} is no Arvados Node Manager of this kind{said}") from None
+            raise ClientError(f"what listens at {self.way} is not an Arvados Node Manager of this kind{said}") from None
 
     @property
     def plain(self) -> Any:

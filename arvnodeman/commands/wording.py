@@ -206,7 +206,7 @@ def node(shown: NodeShown) -> Iterator[str]:
     yield f"  cloud node {shown.name} ({shown.id})" + (f" at {shown.address}" if shown.address else "")
     yield f"  {_slurm(shown)}; {_record(shown)}"
     if shown.word:
-        yield f"  an operator said {shown.word.word}: {shown.word.reason or 'no reason given'}"
+        yield f"  operator {shown.word.word}: {shown.word.reason or 'no reason given'}"
     if shown.doubtful:
         yield "  it has not been heard from for long, and is kept since it may be working"
     yield f"  It {'goes' if shown.goes else 'stays'}: {shown.why}."

@@ -24,7 +24,7 @@ def _date(_option: Option, text: str) -> datetime:
     except ValueError:
         found = None
     if found is None or found.tzinfo is not None or not text[:4].isdecimal():
-        raise ValueError(f"{text[:40]!r} is no date")
+        raise ValueError(f"{text[:40]!r} is not a date")
     return found
 
 

@@ -41,7 +41,7 @@ HOURS: Kind[OpenHours] = Kind(
 def _stretch(window: str) -> Stretch:
     found = _WINDOW.fullmatch(window)
     if found is None:
-        raise ValueError(f"{window[:60]!r} is no window like Mon-Fri 08:00-18:00")
+        raise ValueError(f"{window[:60]!r} is not a window like Mon-Fri 08:00-18:00")
     first, last = _first_and_last(found["days"], window)
     begins, ends = _minutes(found["from"]), _minutes(found["to"])
     if begins in (ends, 1440):
@@ -56,7 +56,7 @@ def _first_and_last(days: str | None, window: str) -> tuple[int, int]:
     for name in days.split("-"):
         number = _day(name.strip())
         if number is None:
-            raise ValueError(f"{name.strip()!r} in {window!r} is no day: {', '.join(DAYS)}")
+            raise ValueError(f"{name.strip()!r} in {window!r} is not a day: {', '.join(DAYS)}")
         numbers.append(number)
     return numbers[0], numbers[-1]
 
@@ -72,7 +72,7 @@ def _minutes(text: str) -> int:
     found = _TIME.fullmatch(text)
     minutes = 60 * int(found[1]) + int(found[2]) if found is not None else 1441
     if minutes > 1440:
-        raise ValueError(f"{text[:20]!r} is no time of a day: 00:00 to 24:00")
+        raise ValueError(f"{text[:20]!r} is not a time of day: 00:00 to 24:00")
     return minutes
 
 

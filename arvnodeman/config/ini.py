@@ -17,7 +17,7 @@ from arvnodeman.config.option import FREE_CLOUD_SECTIONS, LOGGING
 from arvnodeman.config.table import find
 
 SIZE_LIMIT = 1_000_000  # bytes; a file above it is something else, and is not read into memory
-PROBLEM_LIMIT = 100  # mistakes of form named; a text that is no ini file at all would fill a terminal
+PROBLEM_LIMIT = 100  # mistakes of form named; a text that is not an ini file at all would fill a terminal
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HEADER = re.compile(r"\s*\[[^]]+\]")
@@ -65,16 +65,16 @@ def read(path: str) -> IniFile:
     except OSError as error:
         return IniFile(problems=((error.strerror or type(error).__name__).lower(),))
     except ValueError:
-        return IniFile(problems=("this is no name of a file",))
+        return IniFile(problems=("this is not the name of a file",))
     if len(content) > SIZE_LIMIT:
-        return IniFile(problems=(f"larger than {SIZE_LIMIT} bytes: this is no configuration file",))
+        return IniFile(problems=(f"larger than {SIZE_LIMIT} bytes: this is not a configuration file",))
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         return IniFile(problems=(f"line {_line_of(content, error.start)}: not UTF-8 text",))
     if control := _CONTROL.search(text):
         line = text.count("\n", 0, control.start()) + 1
-        return IniFile(problems=(f"line {line}: holds a control character: this is no text file",))
+        return IniFile(problems=(f"line {line}: holds a control character: this is not a text file",))
     return _parse(text)
 
 

@@ -177,7 +177,7 @@ def _hostlist(option: Option, text: str) -> str:
     if not names or not all(map(_NODE_NAME.fullmatch, names)) or ".." in text:
         span = _DOTTED_RANGE.fullmatch(text)
         hint = f": write {span[1]}[{span[2]}-{span[3]}]" if span else ""
-        raise ValueError(f"{_shown(option, text)} is no list of node names{hint}")
+        raise ValueError(f"{_shown(option, text)} is not a list of node names{hint}")
     return text
 
 
@@ -202,7 +202,7 @@ def _purchases(option: Option, text: str) -> tuple[Purchase, ...]:
     allowed = (Purchase.ON_DEMAND, Purchase.SPOT)
     for name in bought:
         if name not in allowed:
-            raise ValueError(f"{name!r} in {_shown(option, text)} is no way to pay for a node")
+            raise ValueError(f"{name!r} in {_shown(option, text)} is not a way to pay for a node")
     return tuple(dict.fromkeys(map(Purchase, bought)))
 
 

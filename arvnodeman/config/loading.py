@@ -242,7 +242,7 @@ class _Reading:
         return []
 
     def _loggers(self) -> dict[str, str]:
-        """Every name under [Logging] that is no option of ours is a logger."""
+        """Every name under [Logging] that is not an option of ours is a logger."""
         levels: dict[str, str] = {}
         for name, text in self.file.sections.get(LOGGING, {}).items():
             if find(LOGGING, name) is None:

@@ -160,7 +160,7 @@ def option(
 
 
 def optional(kind: Kind[T], meaning: str, unit: str = "", **details: Unpack[Details]) -> T | None:
-    """Likewise, for one whose empty text, the default, is no value: None."""
+    """Likewise, for one whose empty text, the default, is not a value: None."""
     return option(kind, "", meaning, unit, **details)
 
 

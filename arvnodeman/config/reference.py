@@ -58,8 +58,8 @@ own table of options by `python -m arvnodeman.config.reference`.
 * In the sections of the cloud all names are taken in lower case: `tag_Class = x` is the tag `class`.
 * A comment stands on its own line, after `#` or `;`, or behind a value, after a blank: `jobs_queue = yes  # comment`.
   In [{CREDENTIALS}], [{LISTING}] and [{CREATE}] ` #` is part of the value, since passwords and tags may
-  hold it, unless the option is listed below and is no secret; ` ;` begins a comment there, too. `check-config` points
-  such values out.
+  hold it, unless the option is listed below and is not a secret; ` ;` begins a comment there, too. `check-config` names
+  such values.
 * A percent sign is written `%%`. `%(NAME)s` stands for the value of option NAME of the same section.
 * yes, true, on and 1 mean yes; no, false, off and 0 mean no. Numbers may be fractions unless they must be whole; `nan`
   and `inf` are refused; more than 1,000,000,000 is taken for that, which is never or no limit.

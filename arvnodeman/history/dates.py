@@ -22,7 +22,7 @@ def moment(text: str, now: float, zone: tzinfo | None = None) -> float:
         when = _moment(text.strip(), datetime.fromtimestamp(now, zone))
         found = (when if when.tzinfo is not None else when.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError, OSError):
-        raise NoDate(f"{text[:40]!r} is no date; allowed: {WORDS}") from None
+        raise NoDate(f"{text[:40]!r} is not a date; allowed: {WORDS}") from None
     if found < _FIRST:
         raise NoDate(f"{text[:40]!r} is before 1970")
     return found

@@ -66,7 +66,7 @@ def save(path: Path, prediction: Prediction) -> None:
         finally:
             connection.close()
     except NotOurs as error:
-        raise CannotSave(f"{path} is no history that can be written: {error}") from None
+        raise CannotSave(f"{path} is not a history that can be written: {error}") from None
     except OSError as error:
         raise CannotSave(f"{path} cannot be written: {error.strerror or error}") from None
     except sqlite3.Error as error:

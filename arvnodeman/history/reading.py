@@ -26,7 +26,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         connection = _open(path)
     except NotOurs as error:
-        raise CannotRead(f"{path} is no history that can be read: {error}") from None
+        raise CannotRead(f"{path} is not a history that can be read: {error}") from None
     except (sqlite3.Error, OSError) as error:
         raise CannotRead(f"{path} cannot be read: {_text(error)}") from None
     try:

@@ -180,11 +180,11 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def is_broken(error: sqlite3.Error) -> bool:
-    """Does this error say that the file is no database, or a damaged one? All others pass."""
+    """Does this error say that the file is not a database, or a damaged one? All others pass."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def no_file(path: Path) -> str:
     """Why there is no ordinary file at this path; '' when there is one, or none at all."""
-    return "it is no regular file" if path.exists() and not path.is_file() else ""
+    return "it is not a regular file" if path.exists() and not path.is_file() else ""

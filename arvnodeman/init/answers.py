@@ -92,7 +92,7 @@ def _number(text: str, what: str, value: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
-        raise BadAnswer(f"{text!r}: {value!r} is no number of {what}")
+        raise BadAnswer(f"{text!r}: {value!r} is not a number of {what}")
     return number
 
 

@@ -151,7 +151,7 @@ class Codec:
         except NotUnderstood:
             raise
         except (TypeError, ValueError, AttributeError, KeyError) as error:
-            raise NotUnderstood(f"{_short(plain)} is no {_name(hint)}: {error}") from None
+            raise NotUnderstood(f"{_short(plain)} is not a {_name(hint)}: {error}") from None
 
     def _decoder(self, hint: Any) -> Decoder:
         origin, parts = typing.get_origin(hint), typing.get_args(hint)
@@ -184,13 +184,13 @@ class Codec:
 
     def _class_of(self, plain: Any, hint: type) -> type:
         if not isinstance(plain, dict):
-            raise NotUnderstood(f"{_short(plain)} is no {hint.__name__}")
+            raise NotUnderstood(f"{_short(plain)} is not a {hint.__name__}")
         name = plain.get(CLASS, name_of(hint))
         found = self.classes.get(name)
         if found is None:
             raise NotUnderstood(f"no class is called {name}")
         if not issubclass(found, hint):
-            raise NotUnderstood(f"{name} is no {hint.__name__}")
+            raise NotUnderstood(f"{name} is not a {hint.__name__}")
         return found
 
     def made(self, made: type, plain: Mapping[str, Any], others: Mapping[str, Any] = _NOTHING) -> Any:

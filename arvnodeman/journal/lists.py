@@ -127,7 +127,7 @@ class ListReader:
         self._items: list[tuple[str | None, Any]] = []  # key, in a mapping, and item
 
     def items(self, coded: Mapping[str, Any] | None) -> list[tuple[str | None, Any]] | None:
-        """The next list. Raises KeyError, IndexError, TypeError or ValueError for what is no code."""
+        """The next list. Raises KeyError, IndexError, TypeError or ValueError for what is not a code."""
         if coded is None:
             self._items = []
             return None

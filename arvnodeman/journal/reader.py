@@ -52,7 +52,7 @@ Entry = Head | Told | Gap
 
 
 class NoJournal(ValueError):
-    """A file that is no journal, or one of another format. The text is one line."""
+    """A file that is not a journal, or one of another format. The text is one line."""
 
 
 class NoHead(NoJournal):
@@ -69,7 +69,7 @@ def read(path: Path, codec: Codec) -> Iterator[Entry]:
         try:
             plain = json.loads(text)
         except ValueError:
-            yield Gap(1, "a record that is no JSON")
+            yield Gap(1, "a record that is not JSON")
             return
         yield records.entry(plain)
 
@@ -148,7 +148,7 @@ def _head(path: Path, text: str, codec: Codec) -> Head:
     except NoJournal:
         raise
     except (ValueError, KeyError, TypeError) as error:
-        raise NoJournal(f"{path}: this is no journal ({type(error).__name__})") from None
+        raise NoJournal(f"{path}: this is not a journal ({type(error).__name__})") from None
 
 
 def _may_be_cut(path: Path) -> bool:

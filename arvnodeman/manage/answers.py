@@ -305,7 +305,7 @@ class PollsShown(Struct, frozen=True, gc=False):
 class DecisionsShown(Struct, frozen=True, gc=False):
     """Decisions, oldest first."""
 
-    run: Annotated[str, Meta(description="serials count anew in each")]
+    run: Annotated[str, Meta(description="serials count from 1 in each")]
     last: Whole
     decisions: list[DecisionShown]
 

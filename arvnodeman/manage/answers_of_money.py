@@ -16,7 +16,8 @@ class CostShown(Struct, frozen=True, gc=False):
     day: Annotated[Number, Meta(description="the same of this day")]
     month: Annotated[Number, Meta(description="the same of this month")]
     complete: Annotated[
-        bool, Meta(description="false: nodes that ended before `since` are not counted, for want of a history")
+        bool,
+        Meta(description="false: nodes that ended before `since` are not counted, because there is no history of them"),
     ]
     since: Annotated[Number, Meta(description="when the account begins, in seconds since the epoch")]
 

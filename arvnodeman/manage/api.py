@@ -323,7 +323,7 @@ def _taken(
 
 
 def _only(request: Request, *queries: Query) -> None:
-    """A query that means something else than it says is no query."""
+    """A query that means something else than it says is not a query."""
     names = [query.name for query in queries]
     unknown = sorted(set(request.args) - set(names))
     if unknown:
@@ -351,7 +351,7 @@ def _number(request: Request, query: Query) -> float:
 
 
 def _reason(request: Request) -> str:
-    """The reason in the body, `{"reason": TEXT}`; no body is no reason."""
+    """The reason in the body, `{"reason": TEXT}`; no body is not a reason."""
     return _one_line(_body(request, ReasonGiven()).reason)
 
 

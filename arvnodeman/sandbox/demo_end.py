@@ -57,7 +57,7 @@ def sum_up(
         lines.append("faults:        " + ", ".join(f"{name} ({times})" for name, times in sorted(struck.items())))
     if verdict["requeues"]:
         requeues = ", ".join(f"{cause} ({times})" for cause, times in sorted(verdict["requeues"].items()))
-        lines.append(f"run anew:      jobs that were lost with their node: {requeues}")
+        lines.append(f"run again:     jobs that were lost with their node: {requeues}")
     bad = {
         "lost": verdict["lost"],
         "run twice": verdict["ran_again"],

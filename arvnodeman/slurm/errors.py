@@ -98,7 +98,7 @@ _SAYINGS: tuple[tuple[str, type[SlurmFailure]], ...] = (
     ("temporarily un", ControllerAway),
     ("rpc limit exceeded", ControllerAway),
 )
-# A whole line: "command not found" is no word on a node.
+# A whole line: "command not found" is not a word on a node.
 _NOT_FOUND = re.compile(r"^Node (\S+) not found$", re.MULTILINE)
 
 

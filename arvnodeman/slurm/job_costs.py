@@ -40,7 +40,9 @@ class CostsOfJobs(CommentedJobs):
         if _NO_DATABASE in said:
             raise NotInstalled("sacctmgr", "this Slurm has no slurmdbd, which would keep what jobs have cost")
         if not written and _RIGHTS in said:
-            raise Refused("sacctmgr", "it changed no job: this account is no operator of Slurm's, or no job is known")
+            raise Refused(
+                "sacctmgr", "it changed no job: this account is not an operator of Slurm's, or no job is known"
+            )
         return written
 
 

@@ -100,5 +100,5 @@ class NamesInSlurm(CostsOfJobs):
         return parse_config(self._run("scontrol", "show", "config"))
 
     def partitions(self) -> Mapping[str, Mapping[str, str]]:
-        """What slurmctld says of each partition, by name; a Slurm without any is no failure."""
+        """What slurmctld says of each partition, by name; a Slurm without any is not a failure."""
         return parse_partitions(self._run("scontrol", "--all", "--oneliner", "show", "partitions"))

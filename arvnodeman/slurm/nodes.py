@@ -93,7 +93,9 @@ class SlurmNodes:
         found |= {hostname: listed[hostname] for hostname in asked if hostname in listed}
         unlisted = [hostname for hostname in asked if hostname not in listed]
         if unlisted and malformed:
-            found |= dict.fromkeys(unlisted, ControllerAway("sinfo", f"{first_line(malformed[0])!r} is no node's line"))
+            found |= dict.fromkeys(
+                unlisted, ControllerAway("sinfo", f"{first_line(malformed[0])!r} is not a node's line")
+            )
         elif unlisted:
             found |= self._unlisted(unlisted)
         return found

@@ -27,8 +27,8 @@ def reason_now(reason: str, kind: WorkKind) -> str:
 def counted(reason: str, *, closed: bool) -> str:
     """What counts of the reason of a node that is drained or failed (closed), or is down without that.
 
-    Of one of ours what Slurm has added is no part. If the node is down without a drain, ours is of the past as soon as
-    something is added: what we set DOWN is down already, and nothing is added there."""
+    What Slurm has added to one of ours is not part of it. If the node is down without a drain, ours is of the past
+    as soon as something is added: what we set DOWN is down already, and nothing is added there."""
     own, added, later = reason.partition(_ADDED)
     if not (added and reason.startswith(OURS)):
         return reason

@@ -112,7 +112,7 @@ def _lasting(block: str) -> str:
 
 
 def _words(block: str) -> tuple[str, Words]:
-    """A node's name, and its fields that count here, names and values; no name where it is no node."""
+    """A node's name, and its fields that count here, names and values; no name where it is not a node."""
     if not block.startswith(_NODE):
         return "", ()
     name = block[len(_NODE) :].partition(" ")[0]

@@ -67,14 +67,14 @@ class ReadyFile:
 
 
 def read_text(path: Path, largest: int = LARGEST) -> str | None:
-    """The content of a small file; None when there is none. Raises OSError; ValueError when it is no such file."""
+    """The content of a small file; None when there is none. Raises OSError; ValueError when it is not such a file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a fifo may lie there
     except FileNotFoundError:
         return None
     with open(descriptor, "rb") as file:  # noqa: PTH123 (it is open already)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is no regular file")
+            raise ValueError("it is not a regular file")
         content = file.read(largest + 1)
     if len(content) > largest:
         raise ValueError(f"it is larger than {largest} bytes")
@@ -91,5 +91,5 @@ def read_object(path: Path) -> dict[str, Any] | None:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return value

@@ -102,7 +102,7 @@ class Restarts:
             content = read_object(path)
             return Book() if content is None else _book(content)
         except OSError as error:
-            logger.warning("%s cannot be read: %s: restarts are counted anew", path, error.strerror)
+            logger.warning("%s cannot be read: %s: restarts are counted from 0", path, error.strerror)
         except ValueError as error:
             aside = path.with_name(f"{FILE_NAME}.set-aside")
             try:
@@ -110,7 +110,7 @@ class Restarts:
                 done = f"it is set aside as {aside.name}"
             except OSError as failure:
                 done = f"it cannot be set aside ({failure.strerror})"
-            logger.warning("%s is not what a run of this version leaves: %s; %s, counts begin anew", path, error, done)
+            logger.warning("%s is not what a run of this version leaves: %s; %s, counts begin at 0", path, error, done)
         return Book()
 
     def _write(self) -> None:
@@ -168,7 +168,7 @@ def _from_outside(run: UnfinishedRun) -> End:
         return End(ExitKind.OUTSIDE, "while it stopped")
     if run.machine and _machine() not in ("", run.machine):
         return End(ExitKind.OUTSIDE, "its machine went down")
-    return End(ExitKind.OUTSIDE, "by SIGKILL, or for want of memory on its machine")
+    return End(ExitKind.OUTSIDE, "by SIGKILL, or because its machine had no memory left")
 
 
 def _machine() -> str:
@@ -209,11 +209,11 @@ def _end(end: dict[str, Any]) -> End:
 
 def _figure(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LATEST:
-        raise ValueError(f"{str(value)[:40]!r} is no time")
+        raise ValueError(f"{str(value)[:40]!r} is not a time")
     return float(value)
 
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LATEST:
-        raise ValueError(f"{str(value)[:40]!r} is no count")
+        raise ValueError(f"{str(value)[:40]!r} is not a count")
     return value

@@ -50,7 +50,7 @@ class JsonList:
         while True:
             key = self._value()
             if not isinstance(key, str):
-                raise NotJson("it is no JSON")
+                raise NotJson("it is not JSON")
             self._expect(":")
             if key == self._name and self._next() == "[":
                 self.found = True
@@ -71,7 +71,7 @@ class JsonList:
             yield self._value()
             sign = self._next()
             if sign not in (",", "]"):
-                raise NotJson("it is no JSON, or cut")
+                raise NotJson("it is not JSON, or cut")
             self._at += 1
             if sign == "]":
                 return
@@ -86,9 +86,9 @@ class JsonList:
                 raise NotJson("it is nested too deep") from None
             except ValueError as error:
                 if self._all:
-                    raise NotJson(f"it is no JSON, or cut: {error}") from None
+                    raise NotJson(f"it is not JSON, or cut: {error}") from None
                 if len(self._text) - self._at > LONGEST_ITEM:
-                    raise NotJson("it is no JSON, or one of its jobs is too long") from None
+                    raise NotJson("it is not JSON, or one of its jobs is too long") from None
             else:
                 if end < len(self._text) or self._all:  # a number might go on
                     self._at = end
@@ -110,7 +110,7 @@ class JsonList:
 
     def _expect(self, sign: str) -> None:
         if self._next() != sign:
-            raise NotJson("it is cut" if self._all and self._at >= len(self._text) else "it is no JSON")
+            raise NotJson("it is cut" if self._all and self._at >= len(self._text) else "it is not JSON")
         self._at += 1
 
     def _more(self, least: int) -> None:

@@ -47,7 +47,7 @@ class TraceFile:
                 number += 1
                 yield number, _text(line)
             if len(rest) > LONGEST_LINE:
-                rest = rest[:LONGEST_LINE]  # what follows up to its end is no part of any value
+                rest = rest[:LONGEST_LINE]  # what follows up to its end is not a part of any value
             more = self._file.read(CHUNK)
             if not more:
                 break

@@ -111,7 +111,7 @@ class _Reading:
         return TraceKind.JOURNAL
 
     def _text(self, path: Path, source: TraceFile) -> TraceKind:
-        """Lines of one kind or another: the first that is no blank tells."""
+        """Lines of one kind or another: the first that is not a blank tells."""
         lines = source.lines()
         exclusive = self._options.exclusive_partitions
         before: list[tuple[int, str]] = []
@@ -163,4 +163,4 @@ def _no_kind(path: Path, lines: Sequence[tuple[int, str]]) -> str:
         return f"{path}: it is sacct's table for people: export it by {HOW}"
     if _ROW.match(text):
         return f"{path}: its header is missing: export it without --noheader, by {HOW}"
-    return f"{path}: it is no trace: {KINDS}; it begins with {one_line(text[:40])!r}"
+    return f"{path}: it is not a trace: {KINDS}; it begins with {one_line(text[:40])!r}"

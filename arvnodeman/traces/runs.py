@@ -59,7 +59,7 @@ def got(nodes: int | None, cores: int | None, ram: float | None) -> Got:
 
 
 def word_of(state: str) -> JobEnding:
-    """`CANCELLED by 2001`, `RUNNING`; a word that nobody knows is UNKNOWN. Raises ValueError for what is no word."""
+    """`CANCELLED by 2001`, `RUNNING`; a word that nobody knows is UNKNOWN. Raises ValueError for what is not a word."""
     word = state.split(" ", 1)[0].rstrip("+")
     ending = ENDINGS.get(word)
     if ending is None:

@@ -124,7 +124,7 @@ class SacctRows:
             yield from self._left()
 
     def _odd(self, number: int, line: str, cells: Sequence[str]) -> Iterator[SacctRow | BrokenRow]:
-        """A line that is no row by itself, or follows one that is none."""
+        """A line that is not a row by itself, or follows one that is none."""
         if another := self._another(line):
             yield from self._left()
             self.header = another

@@ -217,7 +217,7 @@ def _line(text: str) -> _Line:
     try:
         numbers = [float(word) for word in words]
     except ValueError:
-        raise ValueError("it has a field that is no number") from None
+        raise ValueError("it has a field that is not a number") from None
     if not all(abs(number) < 1e15 for number in numbers):  # neither infinity nor NaN
         raise ValueError("it has a number that is out of range")
     job, submit, wait, run, used, _, memory_used, asked, limit, memory, status, user, group, what, queue, *_ = numbers

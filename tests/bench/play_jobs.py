@@ -110,7 +110,7 @@ def lightest_first_old(run: Any) -> None:
 
 
 def over(run: Any, count: int) -> bool:
-    """Have all jobs run, and is no node left?"""
+    """Have all jobs run, and is not a node left?"""
     jobs = run.site.jobs.values()
     return len(jobs) == count and all(job.done or job.cancelled for job in jobs) and not nodes_of(run)
 

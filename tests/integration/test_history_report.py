@@ -77,7 +77,7 @@ def test_a_demo_keeps_its_history_where_it_is_told(tmp_path: Path) -> None:
     assert told.returncode == 0
     left = re.search(r"Jobs: (\d+) left the queue", told.stdout)
     assert left is not None
-    anew = re.search(r"run anew:.*", demo.stdout)  # a job that was lost with its node waits again
+    anew = re.search(r"run again:.*", demo.stdout)  # a job that was lost with its node waits again
     again = sum(map(int, re.findall(r"\((\d+)\)", anew.group()))) if anew else 0
     assert 4 <= int(left.group(1)) <= 4 + again
     assert (folder / "daemon.log").stat().st_size

@@ -51,12 +51,12 @@ def test_words_are_obeyed_shown_and_kept_over_a_kill(site: SiteProcess, tmp_path
         second = DaemonProcess(config, log, site.environment())
         second.wait_for(lambda: node().get("state") == "idle", "the node, idle after its job")
         shown = operate("explain", "compute1").stdout
-        assert "an operator said hold: a look at its disk" in shown
+        assert "operator hold: a look at its disk" in shown
         assert "It stays: held by an operator (a look at its disk)." in shown
         assert "hold" in operate("status", "--nodes").stdout
         assert operate("kill", "compute1").returncode == 0
         site.wait_for(lambda state: state["quiet"], timeout=BOUND)
-        assert "An operator said kill" in operate("decisions").stdout
+        assert "Operator kill" in operate("decisions").stdout
         assert second.stop() == 0
     finally:
         first.end()

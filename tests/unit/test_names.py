@@ -25,7 +25,7 @@ class Dropped(NamedTuple):
 
 def rows(heading: str) -> list[list[str]]:
     """The table below a heading of the glossary, without its head."""
-    text = GLOSSARY[GLOSSARY.index(f"## {heading}\n") :]
+    text = GLOSSARY[GLOSSARY.index(f"## {heading}\n") :].partition("\n## ")[0]
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
@@ -64,7 +64,7 @@ def names() -> Iterator[tuple[str, str]]:
 def wrong(found: Iterable[tuple[str, str]]) -> list[str]:
     terms = dropped()
     return [
-        f"{name} in {where}: {' '.join(term.words)} is no word of ours (doc/glossary.md)"
+        f"{name} in {where}: {' '.join(term.words)} is not a word of ours (doc/glossary.md)"
         for name, where in found
         for term in terms
         if has(name, term.words) and name not in term.excepted

@@ -19,7 +19,7 @@ def judge(facts: Facts) -> Iterator[str]:
             "reach the daemon by its socket"
         )
     elif not Path(folder).is_dir():
-        yield f"[Daemon] state_dir: {folder} is no directory"
+        yield f"[Daemon] state_dir: {folder} is not a directory"
     elif not os.access(folder, os.R_OK | os.X_OK):
         yield f"[Daemon] state_dir: {folder} cannot be read by this account"
 

@@ -15,7 +15,7 @@ def judge(facts: Facts) -> Iterator[str]:
         yield arvados.refusal
     elif not arvados.is_admin:
         yield (
-            f"[Arvados] token: it is that of {arvados.user}, who is no administrator: jobs and nodes of others are "
+            f"[Arvados] token: it is that of {arvados.user}, who is not an administrator: jobs and nodes of others are "
             "hidden"
         )
 

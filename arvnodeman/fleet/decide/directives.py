@@ -23,9 +23,9 @@ def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
         return []
     node = state.find(event.node)
     if node is None:
-        state.context.warning("An operator said %s of %s, which is no node", event.directive.value, event.node)
+        state.context.warning("Operator %s on %s, which is not a node", event.directive.value, event.node)
         return []
-    text, name = "An operator said %s of %s: %s", node.cloud.name
+    text, name = "Operator %s on %s: %s", node.cloud.name
     state.context.decide(Decided.WORD, name, text, event.directive.value, name, event.reason)
     directive = None if event.directive is Directive.RUN else OperatorDirective(event.directive, event.reason)
     node.cloud = replace(node.cloud, directive=directive)

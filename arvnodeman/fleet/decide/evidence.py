@@ -376,11 +376,11 @@ def note_boots(state: State, plan: Plan) -> None:
 def retry(state: State, target: str, reason: str) -> None:
     """An operator wants it tried again: a group by its name, a job by its id, or a size."""
     shapes = [shape for shape in state.vain.groups if _is_meant(state, shape, target)]
-    text = "An operator said retry of %s: %s"
+    text = "Operator retry of %s: %s"
     state.context.decide(Decided.WORD, target, text, target, reason)
     for shape in shapes:
         if state.vain.end(state.vain.groups[shape], state.t):
-            _ended(state, shape, "an operator said retry")
+            _ended(state, shape, "operator retry")
     for shape in [shape for shape in state.rooms.shut if _is_meant(state, shape, target)]:
         state.rooms.end(shape, state.t)
     health = state.health.get(target)

@@ -52,7 +52,7 @@ from arvnodeman.fleet.values.reasons_of_placing import (
 from arvnodeman.fleet.values.work import WorkKind
 
 ALONE_FOR = 2  # lists in a row in which a name waits for a node and for no job
-UNSEEN_FOR = 300.0  # seconds that a job which was given back may be missing: it may wait for what is no node for now
+UNSEEN_FOR = 300.0  # seconds that a job which was given back may be missing: it may wait for what is not a node for now
 NOBODYS = reasons.Plain(text="no job is placed there any more")
 
 

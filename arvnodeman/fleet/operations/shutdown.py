@@ -105,7 +105,7 @@ class Shutdown(ShutdownFacts):
         elif self.kind is ShutdownKind.KILL or (self.kind is ShutdownKind.UNWANTED and directive is Directive.DRAIN):
             self.kind, self._kill = ShutdownKind.OPERATOR, False
         if directive is Directive.HOLD or (directive is None and self.kind is ShutdownKind.OPERATOR):
-            self.cancel(f"an operator said {(directive or Directive.RUN).value}")
+            self.cancel(f"operator {(directive or Directive.RUN).value}")
 
     def vanished(self) -> None:
         """The node is gone without us (row E3): only its traces are left to clear."""

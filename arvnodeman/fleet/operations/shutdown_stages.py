@@ -36,7 +36,7 @@ SHUTDOWN_MOVES = Moves(
         Move([WAIT], ASK, "nothing runs on it, by the scheduler's word of this moment: is it wanted after all?"),
         Move([WAIT, ASK], DESTROY, "nothing runs on it, and nobody wants it"),
         Move([ASK], WAIT, "the gate is shut meanwhile, or its record says that it works: asked again"),
-        Move([DRAIN, WAIT, UNDO, SET_DOWN], DESTROY, "an operator said kill; none has left yet"),
+        Move([DRAIN, WAIT, UNDO, SET_DOWN], DESTROY, "operator kill; no request has left yet"),
         Move([WAIT], SET_DOWN, "it is gone without us: its traces are cleared"),
         Move([DRAIN, WAIT, ASK], UNDO, "it is wanted again, an operator took his word back, or it works on"),
         Move([SET_DOWN], UNDO, "it was called gone, turns up again, and DOWN has not been said"),

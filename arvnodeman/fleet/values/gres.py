@@ -22,7 +22,7 @@ _TIMES = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t"
 
 
 class NoGres(ValueError):
-    """A text that is no list of GRES. `mistakes`: one line of words for each."""
+    """A text that is not a list of GRES. `mistakes`: one line of words for each."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:
         self.mistakes = tuple(mistakes)

@@ -69,7 +69,7 @@ def settings_for(folder: Path, host: str, *, timeout: float = 5.0, token: str = 
 @contextlib.contextmanager
 def serving(folder: Path, store: ArvadosStore | None = None, *, nodes_api: bool = True) -> Iterator[Site]:
     """The sandbox's API server on a free port; forgotten by this thread's client at the end."""
-    logging.getLogger("waitress").setLevel(logging.ERROR)  # that it is slow on a busy machine is no news here
+    logging.getLogger("waitress").setLevel(logging.ERROR)  # that it is slow on a busy machine is not news here
     store = store or ArvadosStore(time.time)
     store.add_token(TOKEN)
     api = ArvadosApi(store, time.time, nodes_api=nodes_api)

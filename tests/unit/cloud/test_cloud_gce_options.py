@@ -70,7 +70,7 @@ def test_mistakes_in_the_configuration_are_one_line(
 def test_a_private_key_is_no_ssh_key_for_nodes(tmp_path: Path) -> None:
     (tmp_path / "id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nhush\n")
     told = refused(tmp_path, f"image = x\nssh_key = {tmp_path / 'id'}\n")
-    assert told.endswith("is no public key")
+    assert told.endswith("is not a public key")
     assert "hush" not in told
 
 

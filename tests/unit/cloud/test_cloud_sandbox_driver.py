@@ -85,7 +85,7 @@ def always(response: Callable[[], Response]) -> Callable[[Request], Response]:
 
 
 def test_sizes(driver: SandboxDriver) -> None:
-    """A price of 0 is no price; 0 and null are unknown."""
+    """A price of 0 is not a price; 0 and null are unknown."""
     assert driver.list_sizes() == (
         ProviderSize("s1", "Small", 2048, 10, 0, 0.1, 2),
         ProviderSize("s2", "Big", 8192, 0, 0, None, 8),

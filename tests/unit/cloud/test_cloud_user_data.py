@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(BadTemplate, match=r"cannot read .*: Is a directory"):
         Template.load(str(tmp_path))
     (tmp_path / "odd").write_bytes(b"\xff\xfe")
-    with pytest.raises(BadTemplate, match="is no text in UTF-8"):
+    with pytest.raises(BadTemplate, match="is not text in UTF-8"):
         Template.load(str(tmp_path / "odd"))
     monkeypatch.setattr(user_data, "LARGEST", 10)
     (tmp_path / "large").write_text("x" * 11)

@@ -144,9 +144,9 @@ def test_every_mistake_is_told_at_once_whoever_finds_it(tmp_path: Path) -> None:
     ]
     said = "\n".join(lines)
     assert "'$20' is not a finite number: write it without the $" in said
-    assert "'cloud1..50' is no list of node names: write cloud[1-50]" in said
+    assert "'cloud1..50' is not a list of node names: write cloud[1-50]" in said
     assert "[Cloud Credentials] secret: is still the placeholder of the example" in said
-    assert "'m5.lagre' is no type of EC2; the nearest are m5.large" in said
+    assert "'m5.lagre' is not a type of EC2; the nearest are m5.large" in said
     assert "[CloudCreate]: unknown section; the nearest known one is [Cloud Create]" in said
 
 
@@ -156,7 +156,7 @@ def test_every_mistake_is_told_at_once_whoever_finds_it(tmp_path: Path) -> None:
 def test_a_type_is_looked_at_whatever_else_is_wrong_with_its_size(tmp_path: Path, wrong: str) -> None:
     code, lines = all_said(tmp_path / "a.cfg", EC2.replace("m5.large]\ncores = 2", f"m5.lagre]\n{wrong}"))
     assert code == 2
-    assert sum(line.startswith("[Size m5.lagre] instance_type: 'm5.lagre' is no type of EC2") for line in lines) == 1
+    assert sum(line.startswith("[Size m5.lagre] instance_type: 'm5.lagre' is not a type of EC2") for line in lines) == 1
     assert len(lines) > 1
 
 

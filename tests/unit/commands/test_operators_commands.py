@@ -193,7 +193,7 @@ def test_words(served: Managed, run: Any) -> None:
     )
     served.world.obey()
     assert served.world.cloud["i-compute2"].directive == OperatorDirective(Directive.HOLD, "a look")
-    assert "an operator said hold: a look" in run("explain", "compute2")[1]
+    assert "operator hold: a look" in run("explain", "compute2")[1]
     run("run", "compute2")
     run("drain", "compute1")
     assert served.world.one(DrainNode).hostname == "compute1"
@@ -222,7 +222,7 @@ def test_retry(served: Managed, run: Any) -> None:
 def test_decisions(served: Managed, run: Any) -> None:
     run("hold", "compute1", "--reason", "a look")
     lines = run("decisions")[1].splitlines()
-    assert lines[-1].endswith("word          compute1.zzzzz  An operator said hold of compute1.zzzzz: a look")
+    assert lines[-1].endswith("word          compute1.zzzzz  Operator hold on compute1.zzzzz: a look")
     assert run("decisions", "-n", "1")[1].splitlines() == lines[-1:]
 
 
@@ -357,7 +357,7 @@ def test_another_program_at_the_port_is_told(tmp_path: Path, folder: Path, run: 
         code, _, err = run("status")
         thread.join()
     assert code == 1
-    assert "is no Arvados Node Manager of this kind" in err
+    assert "is not an Arvados Node Manager of this kind" in err
 
 
 @pytest.fixture
@@ -378,7 +378,7 @@ def test_an_answer_of_another_kind_is_a_line_that_names_the_field(
     other_build: Callable[[dict[str, Any]], None], folder: Path, run: Any
 ) -> None:
     other_build({"status": {"version": "9", "dry_run": "no"}, "decisions": {"run": "1", "last": 0}})
-    where = f"arvados-node-manager: what listens at {folder}/{SOCKET_NAME} is no Arvados Node Manager of this kind"
+    where = f"arvados-node-manager: what listens at {folder}/{SOCKET_NAME} is not an Arvados Node Manager of this kind"
     assert run("status") == (1, "", f"{where}: Expected `bool`, got `str` - at `$.dry_run`\n")
     assert run("decisions") == (1, "", f"{where}: Object missing required field `decisions`\n")
 

@@ -255,9 +255,9 @@ def test_there_is_no_history(run: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is no history that can be read: it is empty"),
+        (b"", "is not a history that can be read: it is empty"),
         (b"shopping list\n" * 500, "cannot be read: file is not a database"),
-        (None, "is no history that can be read: it is no regular file"),
+        (None, "is not a history that can be read: it is not a regular file"),
     ],
 )
 def test_a_file_that_is_none(run: Any, tmp_path: Path, content: bytes | None, said: str) -> None:
@@ -278,7 +278,7 @@ def test_a_foreign_history(run: Any, history: Path, pragma: str, said: str) -> N
         connection.execute(f"PRAGMA {pragma}")
     connection.close()
     told = run("--since", "7d")
-    assert told == (1, "", f"arvados-node-manager report: {history} is no history that can be read: {said}\n")
+    assert told == (1, "", f"arvados-node-manager report: {history} is not a history that can be read: {said}\n")
     assert history.exists(), "it is not ours to set aside"
 
 

@@ -114,8 +114,8 @@ def test_all_mistakes_are_told_at_once(simulate: Simulate) -> None:
         "--reclaims: 'x'; allowed: a number, at least 0",
         "--quota: '-1'; allowed: a whole number, at least 0",
         "--zone: this machine knows no time zone 'Mars'; allowed are UTC, Europe/Berlin and the like",
-        "--from: 'soon' is no date; allowed: YYYY-MM-DD, YYYY-MM-DDTHH:MM, 30min, 12h, 7d or 4w ago, today, yesterday, "
-        "this-month, last-month or now",
+        "--from: 'soon' is not a date; allowed: YYYY-MM-DD, YYYY-MM-DDTHH:MM, 30min, 12h, 7d or 4w ago, today, "
+        "yesterday, this-month, last-month or now",
     ]
 
 
@@ -123,7 +123,7 @@ def test_all_mistakes_are_told_at_once(simulate: Simulate) -> None:
     ("content", "words"),
     [
         ("", "trace.swf: it is empty"),
-        ("hello\n", "trace.swf: it is no trace: known are sacct"),
+        ("hello\n", "trace.swf: it is not a trace: known are sacct"),
         ("; Version: 2.2\n1 0 120 600 1 -1 -1", "trace.swf: "),
     ],
 )

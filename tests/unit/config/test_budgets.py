@@ -97,7 +97,7 @@ def test_an_overdraft_without_a_zone_ends_by_utc(loaded: Loader) -> None:
         ),
         (
             "limit = 5\noverdraft_until = tomorrow\nreason = x\n",
-            "overdraft_until: 'tomorrow' is no date; allowed: YYYY-MM-DD or YYYY-MM-DDTHH:MM",
+            "overdraft_until: 'tomorrow' is not a date; allowed: YYYY-MM-DD or YYYY-MM-DDTHH:MM",
         ),
         (
             "limit = 5\noverdraft_until = 2026-12-24\n",

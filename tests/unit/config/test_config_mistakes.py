@@ -411,7 +411,7 @@ def test_where_slurm_places_jobs_names_belong_to_sizes(loaded: Loader) -> None:
         (
             "cores = 4",
             "cores = 4\nnode_names = s-[1..3]",
-            "[Size big] node_names: 's-[1..3]' is no list of node names",
+            "[Size big] node_names: 's-[1..3]' is not a list of node names",
         ),
         (
             "[Arvados]\nnode_records = slurm-cloud",

@@ -156,7 +156,7 @@ def test_no_setting_is_looked_up_by_a_text() -> None:
 
 
 def test_what_a_driver_reads_of_a_clouds_sections_is_declared() -> None:
-    """A misspelt name is no mistake to mypy there: names of these sections are free."""
+    """A misspelt name is not a mistake to mypy there: names of these sections are free."""
     sections = {"create": CREATE, "listing": LISTING, "credentials": CREDENTIALS}
     read = set()
     for name, node in nodes():

@@ -28,11 +28,11 @@ def read_text(tmp_path: Path, text: str) -> IniFile:
         (b"\xef\xbb\xbf", "the file is empty"),
         (b"# only a comment\n", "there is no [Section] in it"),
         (b"max_nodes = 4\n", "there is no [Section] in it"),
-        (b"[Daemon]\nmax_nodes = 4\x00\n", "line 2: holds a control character: this is no text file"),
-        (b"\x7fELF\x02\x01\x01", "line 1: holds a control character: this is no text file"),
+        (b"[Daemon]\nmax_nodes = 4\x00\n", "line 2: holds a control character: this is not a text file"),
+        (b"\x7fELF\x02\x01\x01", "line 1: holds a control character: this is not a text file"),
         (b"[Daemon]\n\nname = caf\xe9\n", "line 3: not UTF-8 text"),
         (b"\x89PNG\r\n\x1a\n", "line 1: not UTF-8 text"),
-        (b"#" * (SIZE_LIMIT + 1), f"larger than {SIZE_LIMIT} bytes: this is no configuration file"),
+        (b"#" * (SIZE_LIMIT + 1), f"larger than {SIZE_LIMIT} bytes: this is not a configuration file"),
     ],
     ids=["empty", "blank", "mark", "comment", "headless", "nul", "elf", "latin1", "png", "huge"],
 )
@@ -54,7 +54,7 @@ def test_directory(tmp_path: Path) -> None:
 
 
 def test_name_that_no_file_can_have() -> None:
-    assert read("site\x00.cfg").problems == ("this is no name of a file",)
+    assert read("site\x00.cfg").problems == ("this is not the name of a file",)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")

@@ -83,7 +83,7 @@ def test_by_price_spot_comes_first_unless_it_is_dearer(tmp_path: Path) -> None:
     ("size", "create", "provider", "told"),
     [
         ("purchases = spot", "", "azure", "[Size small] purchases: the azure driver has no spot nodes"),
-        ("purchases = auction", "", "ec2", "[Size small] purchases: 'auction' in 'auction' is no way to pay"),
+        ("purchases = auction", "", "ec2", "[Size small] purchases: 'auction' in 'auction' is not a way to pay"),
         ("purchases = spot\npreemptible = yes", "", "ec2", "[Size small] preemptible: purchases says how"),
         ("reservations = r", "", "openstack", "[Size small] reservations: the openstack driver knows of none"),
         ("reservations = r", "zones = a, b", "ec2", "[Size small] reservations: 'r' is in one of several zones"),

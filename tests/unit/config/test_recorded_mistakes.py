@@ -72,7 +72,7 @@ def test_the_record_has_every_kind_of_mistake() -> None:
         "does not begin with /",
         "is not JSON",
         "is not a dotted path",
-        "is no list of node names",
+        "is not a list of node names",
         "offers nothing",
         "is not a name",
         "cannot be a feature",

@@ -161,15 +161,15 @@ def _minutes_after(now: float) -> Iterator[float]:
         ),
         (
             "size = small\nnodes = 1\nwhen = Mon, Wed 08:00-18:00 UTC",
-            "[Spare day] when: 'Mon' is no window like Mon-Fri 08:00-18:00",
+            "[Spare day] when: 'Mon' is not a window like Mon-Fri 08:00-18:00",
         ),
         (
             "size = small\nnodes = 1\nwhen = Mun-Fri 08:00-18:00 UTC",
-            "[Spare day] when: 'Mun' in 'Mun-Fri 08:00-18:00' is no day: Mon, Tue, Wed, Thu, Fri, Sat, Sun",
+            "[Spare day] when: 'Mun' in 'Mun-Fri 08:00-18:00' is not a day: Mon, Tue, Wed, Thu, Fri, Sat, Sun",
         ),
         (
             "size = small\nnodes = 1\nwhen = Mon 08:00-25:00 UTC",
-            "[Spare day] when: '25:00' is no time of a day: 00:00 to 24:00",
+            "[Spare day] when: '25:00' is not a time of day: 00:00 to 24:00",
         ),
         (
             "size = small\nnodes = 1\nwhen = Mon 08:00-08:00 UTC",
@@ -200,7 +200,7 @@ def test_two_of_one_name_and_one_without(tmp_path: Path) -> None:
 
 
 def test_what_holds_of_two_that_overlap_is_told(tmp_path: Path) -> None:
-    """A note of check-config: it is no mistake."""
+    """A note of check-config: it is not a mistake."""
     path = tmp_path / "site.cfg"
     path.write_text(
         f"{FILE}[Spare day]\nsize = small\nnodes = 2\nwhen = Mon-Fri 08:00-18:00 {BERLIN}\n"

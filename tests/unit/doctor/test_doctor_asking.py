@@ -113,7 +113,7 @@ def test_a_type_that_ec2_does_not_offer(ec2: EC2Peer) -> None:
 def test_a_type_that_the_table_lacks_is_known_without_a_request(ec2: EC2Peer) -> None:
     settings, before = of_ec2(ec2, "m5.lrage", "m99.large"), ec2.requests()
     (slip,) = told(settings, "no-such-type")
-    assert "[Size m5.lrage] instance_type: 'm5.lrage' is no type of EC2; the nearest are m5.large" in slip
+    assert "[Size m5.lrage] instance_type: 'm5.lrage' is not a type of EC2; the nearest are m5.large" in slip
     (newer,) = told(settings, "doubtful-types")
     assert "[Size m99.large] instance_type: 'm99.large' is not in libcloud's table" in newer
     assert ec2.requests() == before
@@ -166,7 +166,7 @@ def test_a_token_that_arvados_refuses_and_one_of_a_plain_user(site: SandboxPeer,
     assert "nobodys-token" not in refused
     site._cloud.store.add_token("a-users-token", admin=False)
     (plain,) = told(of_site(site, tmp_path, "a-users-token"), "rights-in-arvados")
-    assert plain.startswith("[Arvados] token: it is that of user@example.com, who is no administrator")
+    assert plain.startswith("[Arvados] token: it is that of user@example.com, who is not an administrator")
 
 
 def test_orphans_at_the_cloud_of_a_site_with_arvados(site: SandboxPeer, tmp_path: Path) -> None:

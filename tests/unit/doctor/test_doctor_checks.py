@@ -293,7 +293,7 @@ def test_rights_in_arvados(settings: Settings) -> None:
     assert texts("rights-in-arvados", facts(settings, arvados=ArvadosFacts(user="ann"))) == []
     assert texts("rights-in-arvados", facts(settings, arvados=ArvadosFacts(refusal="HTTP 401"))) == ["HTTP 401"]
     (line,) = texts("rights-in-arvados", facts(settings, arvados=ArvadosFacts(user="ann", is_admin=False)))
-    assert line.startswith("[Arvados] token: it is that of ann, who is no administrator")
+    assert line.startswith("[Arvados] token: it is that of ann, who is not an administrator")
 
 
 # ---- this machine ----------------------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_the_state_directory(settings: Settings, tmp_path: Path) -> None:
     (none,) = texts("no-state-dir", facts(settings, state_dir=""))
     assert none.startswith("[Daemon] state_dir: none is set")
     (absent,) = texts("no-state-dir", facts(settings, state_dir=str(tmp_path / "x")))
-    assert absent.endswith("/x is no directory")
+    assert absent.endswith("/x is not a directory")
 
 
 def test_disks_history_and_sizes(settings: Settings) -> None:

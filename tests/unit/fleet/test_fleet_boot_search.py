@@ -123,7 +123,7 @@ def test_a_boot_that_was_given_up_is_looked_for_until_that_is_known(kind: ErrorK
 
 
 def test_a_boot_that_was_given_up_is_refused_once() -> None:
-    """By its create request; what its search meets is no news of the size."""
+    """By its create request; what its search meets is not news of the size."""
     world, _ = asked(kind=ErrorKind.UNEXPECTED)
     before = world.log(40)
     world.fail(world.one(FindNode), ErrorKind.REFUSED, "no looking here")

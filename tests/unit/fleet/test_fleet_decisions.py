@@ -95,7 +95,7 @@ def test_what_operators_say_and_jobs_that_can_never_run() -> None:
     world.begin(*hopeless, *jobs(4))
     world.say("compute1", Directive.HOLD, "a look")
     world.cycle(times=3)
-    assert (Decided.WORD, "compute1.zzzzz", "An operator said hold of compute1.zzzzz: a look") in decided(world)
+    assert (Decided.WORD, "compute1.zzzzz", "Operator hold on compute1.zzzzz: a look") in decided(world)
     (cancel,) = [subject for kind, subject, _ in decided(world) if kind is Decided.CANCEL]
     assert cancel == hopeless[0].id
 

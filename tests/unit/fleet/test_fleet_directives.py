@@ -47,7 +47,7 @@ def test_a_word_on_no_node_is_a_warning() -> None:
     world = up()
     world.say("compute7", Directive.KILL)
     assert not world.steps
-    assert "An operator said kill of compute7, which is no node" in world.log(30)
+    assert "Operator kill on compute7, which is not a node" in world.log(30)
 
 
 @pytest.mark.parametrize("directive", [Directive.HOLD, Directive.DRAIN, Directive.KILL])

@@ -60,7 +60,7 @@ def test_a_raise_lets_it_go_at_once() -> None:
     world.place("11", "small-1", owner=ADA)
     world.begin()
     world.settle()
-    world.jobs = []  # it waits for its time, and is no job that nodes would help
+    world.jobs = []  # it waits for its time, and is not a job that nodes would help
     world.tell(BudgetRaise("physics", 5.0, EPOCH + HOUR, "a deadline", EPOCH, "later"))
     world.cycle(every=10.0)
     world.settle()

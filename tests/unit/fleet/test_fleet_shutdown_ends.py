@@ -150,7 +150,7 @@ def listed_long_after_its_destroy() -> World:
 
 
 def test_a_node_whose_traces_are_not_cleared_yet_is_not_there_again() -> None:
-    """It leaves the list at last, while Slurm is to be told once more: that is no news."""
+    """It leaves the list at last, while Slurm is to be told once more: that is not news."""
     world = listed_long_after_its_destroy()
     assert not [line for line in world.log(WARNING) if "still listed" in line]
     for _ in range(3):

@@ -69,7 +69,7 @@ def test_a_figure_of_0_or_nonsense_is_unknown_and_met_by_any_demand(odd: float) 
 
 @pytest.mark.parametrize("price", [None, 0, 0.0, -1, math.nan, math.inf])
 def test_no_price_is_an_error_of_the_configuration(price: float | None) -> None:
-    """Row C10: a price of 0 from the provider is no price."""
+    """Row C10: a price of 0 from the provider is not a price."""
     found = table(section("t"), offers=(ProviderSize("t", "t", ram=1, price=price),))
     assert not found.by_id
     (missing,) = found.missing

@@ -225,7 +225,7 @@ def test_an_operator_may_end_it(meant: str) -> None:
     target = {"group": group_name(asks("odd")), "job": next(iter(run.site.jobs)), "size": "small"}[meant]
     commands = run.tell(RetryAsked(target, "the limit is raised"))
     told = [command for command in commands if isinstance(command, Note) and command.kind is Decided.WORD]
-    assert [note.text % note.args for note in told] == [f"An operator said retry of {target}: the limit is raised"]
+    assert [note.text % note.args for note in told] == [f"Operator retry of {target}: the limit is raised"]
     assert begun(run, 2 * POLL) == 1
 
 

@@ -112,7 +112,7 @@ def test_the_configuration_is_not_for_everybody(tmp_path: Path) -> None:
             ["--size", "m1.unheard"],
             "'m1.unheard': the cores of m1.unheard are not known here; say m1.unheard:CORES:",
         ),
-        (["--size", "m5.large:x"], "'m5.large:x': 'x' is no number of cores"),
+        (["--size", "m5.large:x"], "'m5.large:x': 'x' is not a number of cores"),
         (["--cluster", "My Cluster"], "'My Cluster' is not valid; allowed: up to 31 lower-case letters"),
         (["--set", "region = x"], "'region = x' is not valid; allowed: [Section] option = value"),
         (["--set", "[Clod] region = x"], "[Clod] region: there is no such section here; there are Daemon, Logging"),

@@ -113,12 +113,12 @@ ListedStep = next(each for each in STEPS if each.__name__ == "ListSizes")(1)
     [
         ({"id": "j"}, Job, "Job without shape"),
         ({"@": "Wish"}, Job, "no class is called Wish"),
-        ({"@": "NodeRecord", "uuid": "u"}, Job, "NodeRecord is no Job"),
-        (7, Job, "'7' is no Job"),
-        ({"node": "n", "word": "sing"}, get_args(Event)[5], "'sing' is no Directive"),
+        ({"@": "NodeRecord", "uuid": "u"}, Job, "NodeRecord is not a Job"),
+        (7, Job, "'7' is not a Job"),
+        ({"node": "n", "word": "sing"}, get_args(Event)[5], "'sing' is not a Directive"),
         ({"step": {"@": "ListSizes", "op": 1}, "result": 5}, StepDone, "'5' is none of "),
         ({"step": {"@": "ListSizes", "op": 1}, "result": {"@": "Job"}}, StepDone, "Job is none of "),
-        ({"nodes": 7, "started": 1.0}, CloudListed, "'7' is no Sequence"),
+        ({"nodes": 7, "started": 1.0}, CloudListed, "'7' is not a Sequence"),
     ],
 )
 def test_what_another_build_wrote_is_a_line(plain: Any, hint: Any, told: str) -> None:

@@ -183,8 +183,8 @@ def inbox_of(journal: Journal, inbox: JournalInbox):  # type: ignore[no-untyped-
     ("content", "told"),
     [
         (b"", "it ends before its first line does"),
-        (b"junk" * 100, "this is no journal"),
-        ("{}\n", "this is no journal"),
+        (b"junk" * 100, "this is not a journal"),
+        ("{}\n", "this is not a journal"),
         ('{"journal": 9}\n', "its format is 9, and 1 is known"),
         ('{"journal": 1, "now": 1, "whole": true, "version": "x", "policy": {}}\n', "its policy is not understood"),
     ],
@@ -221,5 +221,5 @@ def test_records_of_another_build_are_gaps_with_a_line_and_no_end(tmp_path: Path
         "a record that is none of ours",
         "a record that is none of ours",
         "",
-        "a record that is no JSON",
+        "a record that is not JSON",
     ]

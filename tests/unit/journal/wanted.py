@@ -39,7 +39,7 @@ def wanted_of(text: str) -> tuple[Wanted, ...]:
     found = []
     for row in rows[2:]:  # head and rule
         match = _ROW.fullmatch(row)
-        assert match is not None, f"{row}: this is no row of {HEADING}"
+        assert match is not None, f"{row}: this is not a row of {HEADING}"
         found.append(Wanted(*match.groups()))
     return tuple(found)
 

@@ -110,7 +110,7 @@ def test_hold_keeps_a_node_and_is_shown_everywhere(site: Managed) -> None:
     node = site.ask("/v1/nodes/compute1")
     assert node["word"] == {"word": "hold", "reason": "looking at it"}
     assert node["why"] == "held by an operator (looking at it)"
-    assert "An operator said hold" in site.ask("/v1/decisions")["decisions"][-1]["words"]
+    assert "Operator hold" in site.ask("/v1/decisions")["decisions"][-1]["words"]
     site.post("/v1/nodes/compute1/run")
     site.cycle(times=3)
     assert site.ask("/v1/nodes/compute1")["state"] == "shutdown"

@@ -111,7 +111,7 @@ def test_words_that_were_asked_for_are_no_end(world: World) -> None:
     assert past.last is not None
     assert (past.last.kind, past.last.subject) == (
         ExitKind.OUTSIDE,
-        "by SIGKILL, or for want of memory on its machine",
+        "by SIGKILL, or because its machine had no memory left",
     )
 
 

@@ -1,4 +1,4 @@
-"""Moments of traces: zones, hours that come twice or never, and what is no time."""
+"""Moments of traces: zones, hours that come twice or never, and what is not a time."""
 
 from __future__ import annotations
 

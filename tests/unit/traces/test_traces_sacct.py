@@ -305,8 +305,8 @@ def test_a_clock_that_was_set_is_no_wait_below_nothing(tmp_path: Path) -> None:
         (row() + "\n", "its header is missing: export it without --noheader, by arvados-node-manager simulate"),
         ("Slurm accounting storage is disabled\n", "sacct had nothing to tell: Slurm accounting storage is disabled"),
         ("JobID           JobName  Partition\n------- ---------\n", "it is sacct's table for people: export it by"),
-        ("root:x:0:0:root:/root:/bin/bash\n", "it is no trace: known are sacct --parsable2, sacct --json,"),
-        (b"\x7fELF\x02\x01\x01\x00" * 100, "it is no trace: known are"),
+        ("root:x:0:0:root:/root:/bin/bash\n", "it is not a trace: known are sacct --parsable2, sacct --json,"),
+        (b"\x7fELF\x02\x01\x01\x00" * 100, "it is not a trace: known are"),
         ("JobID|State\n".encode("utf-16"), "it is UTF-16 text: write it as UTF-8"),
     ],
 )

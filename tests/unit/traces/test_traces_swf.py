@@ -171,7 +171,7 @@ def test_lines_out_of_order_are_sorted_and_decimals_are_read(tmp_path: Path) -> 
     [
         ("7 100 60", "it has 3 fields, and SWF 18"),
         (line() + " 1", "it has 19 fields, and SWF 18"),
-        (line(run="long"), "it has a field that is no number"),
+        (line(run="long"), "it has a field that is not a number"),
         (line(run="nan"), "it has a number that is out of range"),
         (line(submit="inf"), "it has a number that is out of range"),
         (line(submit=5e9), "a time of submit out of range: 5e+09"),
