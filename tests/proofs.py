@@ -78,7 +78,7 @@ PROOFS = {
 }
 WITHOUT_A_NAME = (
     *("histories", "months", "bursts", "bursts-placed", "leaders"),
-    *("openstack", "slurms", "packages", "plan-mutants"),
+    *("openstack", "slurms", "plan-mutants"),
 )
 
 

@@ -6,18 +6,19 @@ command is chosen; so the page takes their helps from the front door, as people 
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 
-from arvnodeman import cli
+from arvnodeman.commands.examples import EXAMPLES
 from arvnodeman.version import __version__
 
+PROGRAM = "arvados-node-manager"
 WIDTH = "78"  # columns of the helps, which fit a terminal of 80 inside the page's margin
-HEAD = f""".TH ARVADOS-NODE-MANAGER 1 "" "{cli.PROGRAM} {__version__}" "User Commands"
+HEAD = f""".TH ARVADOS-NODE-MANAGER 1 "" "{PROGRAM} {__version__}" "User Commands"
 .SH NAME
-{cli.PROGRAM} \\- boot cloud nodes when jobs wait in Slurm, and destroy them when they are idle
+{PROGRAM} \\- boot cloud nodes when jobs wait in Slurm, and destroy them when they are idle
 """
 TAIL = """.SH FILES
 .TP
@@ -36,17 +37,17 @@ the state directory: history, journal, the socket of the commands
 """
 
 
-def manual() -> str:
-    """The page, in roff."""
-    commands = "".join(f'.SS "{name}"\n{_literal(_help_of(name))}' for name in cli.COMMANDS)
-    return f"{HEAD}.SH DESCRIPTION\n{_literal(_help_of())}.SH COMMANDS\n{commands}{TAIL}"
+def manual(help_of: Callable[..., str]) -> str:
+    """The page, in roff. `help_of`: what a command says at --help; without one, what the program does."""
+    commands = "".join(f'.SS "{name}"\n{_literal(help_of(name))}' for name in EXAMPLES)
+    return f"{HEAD}.SH DESCRIPTION\n{_literal(help_of())}.SH COMMANDS\n{commands}{TAIL}"
 
 
-def _help_of(*command: str) -> str:
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-        cli.main([*command, "--help"])
-    return said.getvalue()
+def _asked(*command: str) -> str:
+    """Raises CalledProcessError."""
+    argv = [sys.executable, "-m", "arvnodeman", *command, "--help"]
+    environ = {**os.environ, "COLUMNS": WIDTH}
+    return subprocess.run(argv, env=environ, capture_output=True, text=True, check=True).stdout
 
 
 def _literal(text: str) -> str:
@@ -57,5 +58,4 @@ def _literal(text: str) -> str:
 
 
 if __name__ == "__main__":
-    os.environ["COLUMNS"] = WIDTH
-    sys.stdout.write(manual())
+    sys.stdout.write(manual(_asked))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shutil
 import subprocess
@@ -9,17 +11,26 @@ import subprocess
 import pytest
 
 from arvnodeman import cli
+from arvnodeman.commands.examples import EXAMPLES
 from arvnodeman.commands.manual import manual
+
+
+def help_of(*command: str) -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        cli.main([*command, "--help"])
+    return said.getvalue()
 
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", "78")
-    return manual()
+    return manual(help_of)
 
 
 def test_every_command_is_in_it_with_its_help(page: str) -> None:
-    assert re.findall(r'^\.SS "(.*)"$', page, re.MULTILINE) == list(cli.COMMANDS)
+    assert re.findall(r'^\.SS "(.*)"$', page, re.MULTILINE) == list(EXAMPLES)
+    assert set(EXAMPLES) == set(cli.COMMANDS)
     for part in page.split(".SS ")[1:]:
         assert "usage: arvados\\-node\\-manager" in part
         assert "\nexample" in part
