@@ -56,6 +56,10 @@ PROOFS = {
         (("tests/slurms.py", "--slurms", "24.11", "--", "-k", "slurm-cloud", "tests/integration/test_ec2_bursts.py"),),
         {"PROOFS": "1"},
     ),
+    "two-hosts": Proof(
+        "two real managers of one site on a real PostgreSQL, and a fault in each run (1-200: seeds; an hour and more)",
+        (("-m", "chaos.two_hosts"),),
+    ),
     "openstack": Proof(
         "the openstack driver and the whole daemon on a real nova and keystone (--release zed, or all)",
         (("tests/openstack_proof.py",),),
@@ -77,7 +81,7 @@ PROOFS = {
     ),
 }
 WITHOUT_A_NAME = (
-    *("histories", "months", "bursts", "bursts-placed", "leaders"),
+    *("histories", "months", "bursts", "bursts-placed", "leaders", "two-hosts"),
     *("openstack", "slurms", "plan-mutants"),
 )
 

@@ -11,6 +11,7 @@ import itertools
 import os
 import signal
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 from arvnodeman.sandbox.wiring import PLACES
@@ -107,35 +108,61 @@ def points_of(records: str) -> tuple[str, ...]:
 
 
 POINTS = points_of("arvados")
+ON_THE_WIRE = "between the fence and the socket"
 
 
-def arm(point: str, nth: int, records: str = "arvados") -> None:
-    """This process kills itself, and its group, at the nth time that it comes to this point. `after`: the call has
-    returned, or raised."""
+class Deed(StrEnum):
+    """What a process does to itself, and to its group, at its point."""
+
+    KILL = "kill"
+    STOP = "stop"  # it stands still, until somebody lets it go on
+
+
+def arm(point: str, nth: int, records: str = "arvados", deed: Deed = Deed.KILL) -> None:
+    """This process kills or stops itself, and its group, at the nth time that it comes to this point. `after`: the call
+    has returned, or raised."""
+    number = signal.SIGKILL if deed is Deed.KILL else signal.SIGSTOP
+    if point == ON_THE_WIRE:
+        _arm_the_wire(nth, number)
+        return
     when, _, name = point.partition(" ")
     room, _, method = name.partition(".")
     module, _, owner = homes(records)[room][0].partition(":")
     home = getattr(importlib.import_module(module), owner)
-    setattr(home, method, _dying(getattr(home, method), when, nth))
+    setattr(home, method, _dying(getattr(home, method), when, nth, number))
 
 
-def _dying(call: Callable[..., Any], when: str, nth: int) -> Callable[..., Any]:
+def _arm_the_wire(nth: int, number: signal.Signals) -> None:
+    """The fence has let a request that changes something at the cloud through, and no byte of it has left yet."""
+    home = importlib.import_module("requests.adapters").HTTPAdapter
+    send, count = home.send, itertools.count(1)
+
+    @functools.wraps(send)
+    def wrapped(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+        if request.method in ("POST", "PUT", "DELETE") and "/cloud/" in request.url and next(count) == nth:
+            _die(number)
+        return send(self, request, *arguments, **options)
+
+    home.send = wrapped
+
+
+def _dying(call: Callable[..., Any], when: str, nth: int, number: signal.Signals) -> Callable[..., Any]:
     count = itertools.count(1)
 
     @functools.wraps(call)
     def wrapped(*arguments: Any, **options: Any) -> Any:
         its_turn = next(count) == nth
         if its_turn and when == "before":
-            _die()
+            _die(number)
         try:
             return call(*arguments, **options)
         finally:
             if its_turn:
-                _die()
+                _die(number)
 
     return wrapped
 
 
-def _die() -> None:
+def _die(number: signal.Signals) -> None:
     """The whole process group, as the watchdog does it."""
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+    os.killpg(os.getpgid(0), number)

@@ -61,7 +61,7 @@ def test_a_point_is_the_nth_time_of_a_call(when: str, monkeypatch: pytest.Monkey
     class Died(BaseException):
         pass
 
-    def die() -> None:
+    def die(_number: object) -> None:
         raise Died
 
     monkeypatch.setattr(Slurm, "resume", lambda self, name: told.append(name))
