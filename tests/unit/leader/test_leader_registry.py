@@ -149,3 +149,21 @@ def test_the_place_of_the_database_is_secret(tmp_path: Path) -> None:
     settings = settings_with(tmp_path, "backend = postgresql\nname = x\ndatabase = host=db password=sesame\n")
     assert "sesame" not in repr(settings)
     assert settings.leader.database.reveal() == "host=db password=sesame"
+
+
+@pytest.mark.parametrize("backend", ["postgresql", "zookeeper", "slurm"])
+def test_managers_beside_each_other_on_one_host_do_not_take_each_other_for_dead(tmp_path: Path, backend: str) -> None:
+    """The lead of a process whose lock a later one has is free at once; managers that are elected have a lock each, by
+    their state directory. Taken for one lock, two of them would take the lead from each other at each look."""
+    domains = []
+    for name in ("a", "b", "a"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        path = tmp_path / f"{name}.cfg"
+        own = GOOD.replace("[Cloud]", f"state_dir = {tmp_path / name}\n[Cloud]")
+        path.write_text(f"{own}[Leader]\nbackend = {backend}\nname = x\n{STORES.get(backend, '')}")
+        settings = load(str(path))
+        domains.append(make_leadership(settings, candidate_of(settings))._claimant.domain)  # type: ignore[attr-defined]
+    assert domains[0] == domains[2] != domains[1]
+
+
+STORES = {"postgresql": "database = host=127.0.0.1\n", "zookeeper": "servers = 127.0.0.1:1\n"}
