@@ -17,7 +17,8 @@ from arvnodeman.fleet.values.model import CloudNode, Directive, ErrorKind, Opera
 from arvnodeman.fleet.values.rungs import Rung
 
 CLASSES = peer_classes()
-KINDS = [kind for kind in ErrorKind if kind not in (ErrorKind.SLOTS, ErrorKind.UNEXPECTED, ErrorKind.UNREADABLE)]
+OURS = (ErrorKind.SLOTS, ErrorKind.NOT_LEADER, ErrorKind.UNEXPECTED, ErrorKind.UNREADABLE)  # that no cloud says
+KINDS = [kind for kind in ErrorKind if kind not in OURS]
 MISTAKES = [(provider, name) for provider, peer in CLASSES.items() for name in peer.mistakes]
 CLOCKS = 120.0  # seconds by which the clock of a peer may differ from ours
 
