@@ -133,7 +133,7 @@ class PostgresqlLeadership:
         """As the port says. A lease that was given up, or that of a dead process of this host, is free at once; any
         other once the server's clock says that it has ended and it was seen unrenewed from here for as long."""
         began = self._clock()
-        row = self._call(self._look, making=True)
+        row = self._call(self._fetch, making=True)
         seen = self._clock()
         if row is not None and row.token == self._claimant.token and row.generation >= at_least and not row.given_up:
             self._generation = row.generation  # an answer was lost
@@ -174,7 +174,7 @@ class PostgresqlLeadership:
 
     def who(self) -> Holder | None:
         """As the port says: by the server's clock."""
-        row = self._call(self._look)
+        row = self._call(self._fetch)
         return Holder(row.holder, row.generation) if row is not None and row.stands else None
 
     def close(self) -> None:
@@ -195,7 +195,7 @@ class PostgresqlLeadership:
 
     # ---- in the worker's thread ------------------------------------------------------------------------------------
 
-    def _look(self) -> _Row | None:
+    def _fetch(self) -> _Row | None:
         found = self._execute(_SELECT)
         return None if found is None else _Row(*found)
 

@@ -31,7 +31,7 @@ password_hash_rounds = 4
 """
 
 
-class Quiet(WSGIRequestHandler):
+class _Quiet(WSGIRequestHandler):
     """Logs nothing."""
 
     def log(self, *_args: object) -> None:
@@ -79,7 +79,7 @@ def main() -> None:
     """Serve."""
     logging.disable(logging.WARNING)
     folder, password = Path(sys.argv[1]), sys.argv[2]
-    server = make_server("127.0.0.1", 0, None, request_handler=Quiet)
+    server = make_server("127.0.0.1", 0, None, request_handler=_Quiet)
     server.app = made(folder, password, f"http://127.0.0.1:{server.server_port}/v3")
     threading.Thread(target=end_with_input, daemon=True).start()
     sys.stdout.write(f"{server.server_port}\n")

@@ -177,13 +177,13 @@ def serve_by_threads(application):
     """Serve on a free port; the port."""
     from werkzeug.serving import WSGIRequestHandler, make_server
 
-    class Quiet(WSGIRequestHandler):
+    class _Quiet(WSGIRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def log(self, *_args):
             """Nothing."""
 
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_port
 

@@ -96,12 +96,12 @@ class OpenStackSite:
     def _follow(self) -> None:
         while not self._over.wait(_EVERY):
             try:
-                self._look()
+                self._observe()
             except OpenStackFailed as error:
                 if not self._over.is_set():
                     _log.warning("%s", error)
 
-    def _look(self) -> None:
+    def _observe(self) -> None:
         servers = {each["id"]: each for each in self._cloud.servers(self._project)}
         with self._site.clock.lock:
             spoilt = self._spoilt()

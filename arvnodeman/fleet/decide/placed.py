@@ -97,7 +97,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PlacedDemand:
     """All that placing asks for now."""
 
     wishes: Sequence[Wish]  # in the order of service
@@ -157,7 +157,7 @@ class PlacedNames:
         return record is not None and (bool(record.free) or name in self._state.phantoms)
 
 
-def read(state: State, names: PlacedNames) -> Asked:
+def read(state: State, names: PlacedNames) -> PlacedDemand:
     """What is asked for, from the newest lists."""
     coming = [name for name in state.roster.records if names.is_to_come(name) and names.is_fresh(name)]
     left = dict.fromkeys(coming)  # in the scheduler's order
@@ -169,7 +169,7 @@ def read(state: State, names: PlacedNames) -> Asked:
     if unknown and known:  # jobs that the queue does not show
         wishes += [Wish("", (name,), by_size([name], names)) for name in unknown if not names.has_node(name)]
     alone = [name for name in left if not names.work[name].placed and not names.has_node(name)]
-    return Asked(wishes, alone)
+    return PlacedDemand(wishes, alone)
 
 
 def _wish(job: Job, names: PlacedNames, left: dict[str, None], budgets: Iterable[Budget]) -> Wish:

@@ -20,8 +20,8 @@ from arvnodeman.fleet.decide.picturing import replan
 from arvnodeman.fleet.decide.placed import (
     BOOTING,
     LIMITS,
-    Asked,
     GivenJob,
+    PlacedDemand,
     PlacedNames,
     Tried,
     Wish,
@@ -184,7 +184,7 @@ def _boot(
             boot.probes, state.quota.other_size_may_try = True, False
 
 
-def _boot_beside(state: State, plan: Plan, asked: Asked, names: PlacedNames) -> set[str]:
+def _boot_beside(state: State, plan: Plan, asked: PlacedDemand, names: PlacedNames) -> set[str]:
     """What spares and min_nodes lack: names that wait for a node anyway, of its size for a spare, then others of the
     size that the plan says. What waits for neither a job nor for this is given back."""
     lacking = wanted_beside(state, plan, names)
@@ -234,7 +234,7 @@ def _power_up(state: State, lacking: Sequence[NewNode], names: PlacedNames) -> N
 # ---- what cannot come ------------------------------------------------------------------------------------------------
 
 
-def _give_back(state: State, asked: Asked, refused: Mapping[int, Reason]) -> None:
+def _give_back(state: State, asked: PlacedDemand, refused: Mapping[int, Reason]) -> None:
     """Names whose nodes cannot come, by size and cause. Those of which a job would be lost were asked for once."""
     placements = state.placements
     due: dict[tuple[str, Reason], list[str]] = {}
