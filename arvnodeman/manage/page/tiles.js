@@ -26,13 +26,9 @@ function tileOf(node, dense) {
     tile.sort = sortKey(node);
     tile.className = look;
     const words = `${node.state}${node.word ? `, ${node.word.word}` : ""}`;
-    if (dense) {
-      tile.setAttribute("aria-label", `${name}, ${words}`);
-      tile.replaceChildren();
-    } else {
-      tile.removeAttribute("aria-label");
-      tile.replaceChildren(make("b", "", name), " ", make("span", "", words));
-    }
+    tile.setAttribute("aria-label", dense ? `${name}, ${words}` : `${name} ${words}`);  // as it is shown, without the glyph
+    if (dense) tile.replaceChildren();
+    else tile.replaceChildren(make("b", "", name), " ", make("span", "", words));
   }
   tile.node = node;
   return tile;
