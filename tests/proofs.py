@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ending import end_with_all_that_was_started
+
 HERE = Path(__file__).parent
 
 
@@ -97,6 +99,7 @@ def main() -> int:
     )
     given = parser.parse_args(sys.argv[1:2])
     names = [given.name] if given.name is not None else WITHOUT_A_NAME
+    end_with_all_that_was_started()
     failed = [name for name in names if not _holds(PROOFS[name], sys.argv[2:])]
     if failed:
         print(f"== not good: {', '.join(failed)}", flush=True)

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
+sys.path.append(str(TESTS))
+from ending import end_with_all_that_was_started  # noqa: E402  (it stands beside this folder, not in it)
+
 FIRST = "cycle"
 
 
@@ -58,6 +61,7 @@ def main() -> int:
         map(str, (TESTS, HERE, *(TESTS / each for each in ("integration", "unit/fleet", "unit/manage"))))
     )
     argv = [sys.executable, str(HERE / bench.script), *bench.given, *sys.argv[2:]]
+    end_with_all_that_was_started()
     return subprocess.run(argv, env={**os.environ, "PYTHONPATH": path}, check=False).returncode
 
 
