@@ -149,7 +149,9 @@ class _Reading:
         for option, wrong in mistakes_of_zones(self.provider, self.file.sections.get(CREATE, {})):
             self._problem(CREATE, option, wrong)
         if cloud is not None and cloud.burst and self.provider not in EC2:
-            self._problem("Cloud", "burst", f"the {self.provider} driver asks for each node alone; allowed: no")
+            burst = option_of(CloudSettings.burst)
+            alone = f"the {self.provider} driver asks for each node alone; allowed: no"
+            self._problem(burst.section, burst.name, alone)
         sizes = self._sizes()
         of_sizes = partial(mistakes_of_spare, sizes=sizes)
         spares = tuple(each.spare(name) for name, each in self._each(SPARE, SpareSettings, of_sizes))

@@ -441,7 +441,7 @@ def test_whatever_goes_wrong_in_a_reload_the_daemon_goes_on(
 
     code, crew = run(path, started)
     assert (code, crew.done) == (0, ["start", "begin_stop", "stop"])
-    assert "while reading the configuration anew; the one in force stays as it was" in (tmp_path / "log").read_text()
+    assert "while reading the configuration again; the one in force stays as it was" in (tmp_path / "log").read_text()
     assert crew.vitals.refused_reload.problems == (
         "ZeroDivisionError: an error of the program, with a traceback in its log",
     )

@@ -49,7 +49,7 @@ def test_a_slurm_without_a_database_is_told_apart(answering: Path) -> None:
 def test_an_account_without_rights_is_told_so(answering: Path) -> None:
     said = "your user doesn't have privilege to perform this action"
     (answering / "answer").write_text(f'echo " Nothing modified"; echo "{said}" >&2; exit 1\n')
-    with pytest.raises(Refused, match="no operator"):
+    with pytest.raises(Refused, match="not an operator"):
         slurm().note_costs(COSTS)
 
 
