@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from arvnodeman.history.curves import Curves
 from arvnodeman.history.dates import shown
 
 KINDS = (".png", ".svg")
-MISSING = (
+_MISSING = (
     f"--plot needs matplotlib, which is not installed: {sys.executable} -m pip install '.[report]', "
     "where the program was installed from"
+)
+_MISSING_IN_PACKAGE = (
+    "--plot needs matplotlib, which this package of the program does not bring: "
+    "python3 -m pip install --target FOLDER 'matplotlib>=3.8,<4', and PYTHONPATH=FOLDER for this command"
 )
 # Colours that people who see few colours can tell apart (Okabe and Ito).
 COLOURS = {"busy": "#0072B2", "idle": "#56B4E9", "unpaired": "#F0E442", "booting": "#E69F00", "other": "#999999"}
@@ -28,6 +33,11 @@ class CannotPlot(Exception):
     """The text is one line for people."""
 
 
+def missing() -> str:
+    """How to have matplotlib, in one line. A package's Python has no pip: what it has is apt's."""
+    return _MISSING if find_spec("pip") else _MISSING_IN_PACKAGE
+
+
 def save(curves: Curves, path: Path) -> None:
     """Draw it into a file, PNG or SVG by its ending. Raises CannotPlot."""
     try:
@@ -36,7 +46,7 @@ def save(curves: Curves, path: Path) -> None:
         mpl.use("Agg")
         from matplotlib import pyplot
     except ImportError:
-        raise CannotPlot(MISSING) from None
+        raise CannotPlot(missing()) from None
     figure, panels = pyplot.subplots(4, 1, sharex=True, figsize=(11, 10), layout="constrained")
     try:
         _draw(curves, list(panels))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from arvnodeman.history.dates import shown
-from arvnodeman.history.plot import COLOURS, MISSING, best_unit
+from arvnodeman.history.plot import COLOURS, best_unit, missing
 from arvnodeman.traces.job import TracedJob
 from arvnodeman.whatif.comparison import Comparison
 from arvnodeman.whatif.forecast import CurvePoint
@@ -166,5 +166,5 @@ def _pyplot() -> Any:
         mpl.use("Agg")
         from matplotlib import pyplot
     except ImportError:
-        raise CannotDraw(MISSING) from None
+        raise CannotDraw(missing()) from None
     return pyplot

@@ -388,12 +388,16 @@ def test_a_picture_that_cannot_be(run: Any, tmp_path: Path, name: str, code: int
     assert (told.code, told.err) == (code, f"arvados-node-manager report: {said.format(path)}\n")
 
 
+@pytest.mark.parametrize(("pip", "how"), [(object(), " -m pip install '.[report]', "), (None, "PYTHONPATH=FOLDER")])
 def test_without_matplotlib_one_line_says_how_to_get_it(
-    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pip: object, how: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(plot, "find_spec", {"pip": pip}.__getitem__)
     told = run("--since", "1d", "--plot", str(tmp_path / "a.png"))
-    assert (told.code, told.err) == (1, f"arvados-node-manager report: {plot.MISSING}\n")
+    assert (told.code, told.err.count("\n")) == (1, 1)
+    assert told.err.startswith("arvados-node-manager report: --plot needs matplotlib, which ")
+    assert how in told.err
 
 
 def test_a_report_without_a_picture_needs_no_matplotlib(history: Path) -> None:
