@@ -23,7 +23,9 @@ HOME = f"/usr/lib/{NAME}"
 CONFIG = f"/etc/{NAME}/config.ini"
 STATE = f"/var/lib/{NAME}"
 SITE = "/opt/site"  # a copy of the package's files, which plays cloud, Arvados and Slurm
-AS_SLURM = f"exec setpriv --reuid slurm --regid slurm --init-groups env HOME={STATE} PATH=/srv/site:$PATH"
+# With what systemd would set for the unit's StateDirectory=: without it the daemon keeps nothing and has no socket.
+UNIT = f"HOME={STATE} STATE_DIRECTORY={STATE}"
+AS_SLURM = f"exec setpriv --reuid slurm --regid slurm --init-groups env {UNIT} PATH=/srv/site:$PATH"
 WAIT = 300.0
 BUILD = "rm -rf /build; cp -r /shared/src /build && cd /build && PIP_CACHE_DIR=/shared/pip dpkg-buildpackage -b -us -uc"
 NEEDED = "build-essential ca-certificates debhelper lintian python3-venv"
@@ -77,10 +79,10 @@ def put_in(machine: DebianMachine, built: Path) -> str:
     return machine.run(f"{INSTALL} /shared/{built.parent.name}/{built.name}")
 
 
-def until(told: Callable[[], bool], what: str) -> None:
+def until(told: Callable[[], bool], what: str, log: Path) -> None:
     end = time.monotonic() + WAIT
     while not told():
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, f"{what}\n{log.read_text(errors='replace')[-6000:]}"
         time.sleep(0.5)
 
 
@@ -105,6 +107,8 @@ def test_it_is_installed_with_all_that_belongs_to_it_and_begins_nothing(
     told = machine.run(f"{NAME} init {made}")
     assert "local.conf" not in told, "the unit of the package has the right program"
     assert f"{HOME}/lib" in machine.run(f"{HOME}/bin/python3 -c 'import arvnodeman; print(arvnodeman.__file__)'")
+    extras = "import backports.zstd, kazoo, psycopg; print(psycopg.pq.__impl__)"
+    assert machine.run(f"{HOME}/bin/python3 -c '{extras}'") == "binary\n", "it brings what a configuration may ask for"
     gone = machine.run(f"apt-get -qq purge -y {NAME} 2>&1")
     assert "whether nodes are alive is not known" in gone
     assert f"/etc/{NAME} is left" in gone
@@ -135,7 +139,7 @@ def site(machine: DebianMachine, built: Path, log: Path) -> Iterator[None]:
     )
     options = f"--dir /srv/site --config {CONFIG} --speed 20 --slots 6 --jobs 3 --window 1 --duration 1000000"
     process = machine.start(f"exec {SITE}{HOME}/bin/python3 -m arvnodeman.sandbox.site {options}", log)
-    until(lambda: machine.run(f"test -s {CONFIG} && echo there", check=False) != "", "the site does not come up")
+    until(lambda: machine.run(f"test -s {CONFIG} && echo there", check=False) != "", "the site does not come up", log)
     machine.run(f"chgrp slurm {CONFIG}; chmod 640 {CONFIG}")
     yield
     process.terminate()
@@ -159,13 +163,14 @@ def test_it_takes_over_from_a_build_of_pip_with_nodes_alive_and_tells_of_them_wh
             nodes.update(re.findall(r"^(\S+)  compute", machine.run(listed, check=False), re.MULTILINE))
             return len(nodes) >= 3
 
-        until(three, old.log.read_text()[-3000:])
+        until(three, "the old one boots no three nodes", old.log)
         said = put_in(machine, built)
         assert f"/etc/systemd/system/{NAME}.service hides the unit of this package" in said
         old.stop()
         machine.run(f"rm -r /etc/systemd/system/{NAME}.service /opt/{NAME}")
         new = Running(machine, f"/usr/bin/{NAME}", tmp_path / "new.log")
-        until(lambda: "compute" in machine.run(f"{NAME} status --nodes", check=False), "the new one does not answer")
+        answer = f"{NAME} status --nodes"
+        until(lambda: "compute" in machine.run(answer, check=False), "the new one does not answer", new.log)
         time.sleep(10)  # several polls of its
         still = set(re.findall(r"^(\S+)  compute", machine.run(listed, check=False), re.MULTILINE))
         assert still == nodes, new.log.read_text()[-3000:]
