@@ -175,6 +175,7 @@ def test_it_takes_over_from_a_build_of_pip_with_nodes_alive_and_tells_of_them_wh
         still = set(re.findall(r"^(\S+)  compute", machine.run(listed, check=False), re.MULTILINE))
         assert still == nodes, new.log.read_text()[-3000:]
         assert "Suggesting shutdown" not in new.log.read_text()
+        assert "The last run ended in order" in new.log.read_text(), "it has read what the old one left"
         new.stop()
         gone = machine.run(f"apt-get -qq purge -y {NAME} 2>&1")
         assert "WARNING: these nodes are alive" in gone
