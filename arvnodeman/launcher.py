@@ -207,6 +207,7 @@ class Daemon:
             proven=known,
             raised=self._raises.kept,
             saw_generation=self._lead.saw if self._lead is not None else lambda _generation: None,
+            poked=self._lead.poked if self._lead is not None else lambda: None,
         )
         shortest = min(map(settings.poll_time_of, Poll))
         days = settings.daemon.history_days
@@ -330,6 +331,7 @@ class Daemon:
             settings.policy()
             if settings.warnings:  # a name that is not known: what it was meant for would fall back to its default
                 raise ConfigError((), settings.warnings)
+            check_leadership(settings)
             logs.set_levels(settings.logging, before=self._crew.settings.logging)
             self._crew.reload(settings)
             for warning in _nobodys(settings):

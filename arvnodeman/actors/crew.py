@@ -81,9 +81,11 @@ class Crew:
         proven: frozenset[str] = frozenset(),
         raised: Sequence[BudgetRaise] = (),
         saw_generation: Callable[[int], None] = lambda _generation: None,
+        poked: Callable[[], None] = lambda: None,
     ) -> None:
         """proven: sizes of which earlier runs have seen nodes come up; raised: budgets that operators have raised;
-        saw_generation: is told the newest generation in each list of the cloud."""
+        saw_generation: is told the newest generation in each list of the cloud; poked: that the poke file was
+        touched."""
         self.settings = settings
         self.waits = JobWaits()
         tells_costs = settings.daemon.cost_comment and not dry_run
@@ -100,6 +102,7 @@ class Crew:
         self._proven = proven
         self._raised = raised
         self._saw_generation = saw_generation
+        self._poked = poked
         self._spent: AskSpending | None = None
         self._published = published
         self._pollers: dict[Poll, Ref] = {}
@@ -226,6 +229,7 @@ class Crew:
             interval=daemon.wake_poll,
             pollers={poll: self._pollers[poll] for poll in self.settings.woken_polls},
             timer=self._timer,
+            poked=self._poked,
         )
 
     def _start_operator(self, number: int, daemon: Ref) -> Ref:

@@ -64,15 +64,18 @@ class WakeActor(BaseNodeManagerActor):
         interval: float,
         pollers: Mapping[Poll, Ref],
         timer: Timer,
+        poked: Callable[[], None] = lambda: None,
     ) -> None:
         """`submitted`: gives another text once jobs were submitted, and is called every `interval` seconds. `pollers`:
-        those that are woken."""
+        those that are woken. `poked`: is called with them where somebody has poked, and does not wait."""
         super().__init__(supervision)
         self._monotonic = self._vitals.clock.monotonic
         self._poke_file = poke_file
         self._submitted = submitted
         self._pollers = pollers
         self._timer = timer
+        self._tell_poked = poked
+        self._poked = False  # since the last wake
         self._plan = PollPlan(PollTimes(interval, max(interval, LONGEST)), 0.0)
         self._last = ""  # what the last look gave
         self._blind = False  # it failed
@@ -92,6 +95,7 @@ class WakeActor(BaseNodeManagerActor):
         match message:
             case ListenDue() if self._poke_file is not None:
                 if self._poke_file.poked():
+                    self._poked = True
                     self._want("pokes")
                 self._listen_later()
             case CheckDue(planned):
@@ -156,6 +160,9 @@ class WakeActor(BaseNodeManagerActor):
         self._logger.debug("polling now: %s", ", ".join(poll.value for poll in self._pollers))
         for poller in self._pollers.values():
             tell(poller, BringForward(self._woken, wake=True))
+        if self._poked:
+            self._poked = False
+            self._tell_poked()
 
 
 def _rest_after(age: PollAge) -> float:

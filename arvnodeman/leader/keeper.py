@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from arvnodeman.fleet.values.leading import LeadHeld, LeadLost
+from arvnodeman.fleet.values.leading import LeaderBackend, LeadHeld, LeadLost
 from arvnodeman.leader.port import NEVER_AGES, Hold, NotTheLeader, StoreAway
 from arvnodeman.supervision.ending import Ending, ExitCause, ExitKind, is_fatal
 
@@ -72,6 +72,7 @@ class LeadKeeper:
         self._newest = 0  # generation that was seen anywhere
         self._listed = not elects  # the cloud has been listed once: nodes tell of generations
         self._not_before = 0.0  # the fence's clock, at which the lead may be taken again
+        self._stepped_down = ""  # why, for as long as that lead is yet to be given up
         self._leads = False
         self._ages = True
         self._leader = ""
@@ -117,6 +118,11 @@ class LeadKeeper:
             _log.error("Stepping down: %s", words)
         self._wake.set()
 
+    def poked(self) -> None:
+        """Something of Slurm's has happened, perhaps another slurmctld acts: where that says who leads, look now."""
+        if self._backend == LeaderBackend.SLURM:
+            self._wake.set()
+
     @property
     def leading(self) -> Leading:
         """How things stand now."""
@@ -160,7 +166,7 @@ class LeadKeeper:
         longer than it was."""
         try:
             if self._leads and not self._fence.standing.leads:
-                self._step_down(leadership)
+                self._step_down()
             elif self._leads:
                 self._held(leadership.hold())
             else:
@@ -182,19 +188,24 @@ class LeadKeeper:
 
     def _stand_by(self, leadership: Leadership) -> None:
         wait = self._not_before - self._fence.clock()
+        if self._stepped_down and wait <= 0:
+            leadership.give_up()
+            self._stepped_down = ""
         if self._listed and wait <= 0:
             hold = leadership.take(self._newest)
             if hold is not None:
                 self._held(hold)
                 return
         who = leadership.who()
+        if who is not None and who.name == self._name:  # it has stepped down, or the answer to its taking was lost
+            who = None
         self._leader = who.name if who is not None else ""
         if who is not None:
             with self._lock:
                 self._newest = max(self._newest, who.generation)
             self._lost(f"{who.name} leads, generation {who.generation}")
         elif wait > 0:
-            self._lost(f"{self._fence.standing.why_not}; it tries to lead again in {wait:.0f} s")
+            self._lost(f"{self._stepped_down}; it tries to lead again {self._fence.ttl:g} s after that")
         else:
             self._lost("nobody leads yet" if self._listed else "it takes the lead once the cloud has been listed")
 
@@ -218,13 +229,13 @@ class LeadKeeper:
             begins = min(standing.left, self._fence.ttl / 2 - standing.age) if self._ages else LONGEST * 1e4
             self._tell(LeadHeld(hold.generation, max(0.0, begins), max(0.0, min(standing.left, LONGEST * 1e4))))
 
-    def _step_down(self, leadership: Leadership) -> None:
-        """The fence is shut already. What made those nodes may act for a while yet, so this one waits that long."""
-        words = self._fence.standing.why_not
+    def _step_down(self) -> None:
+        """The fence is shut already. What made those nodes may act for a while yet, so this one waits that long; and
+        what this one has sent may be under way until its lead would have ended, so it is not given up before."""
+        words = self._stepped_down = self._fence.standing.why_not
         self._leads = False
         self._not_before = self._fence.clock() + (self._fence.ttl if self._elects else 0.0)
         self._lost(words)
-        leadership.give_up()
 
     def _lost(self, words: str) -> None:
         if self._leads:

@@ -82,8 +82,9 @@ class PlayedCrew:
         proven: frozenset[str] = frozenset(),
         raised: Sequence[object] = (),
         saw_generation: Callable[[int], None] = lambda _generation: None,
+        poked: Callable[[], None] = lambda: None,
     ) -> None:
-        self.saw_generation = saw_generation
+        self.saw_generation, self.poked = saw_generation, poked
         self.dry_run = dry_run
         self.proven = proven
         self.waits = self.on_nodes = None

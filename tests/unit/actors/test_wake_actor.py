@@ -66,6 +66,7 @@ class Site:
         self.timer = PlannedTimer()
         self.file = Touched()
         self.woken: list[BringForward] = []
+        self.told_of_pokes: list[float] = []
         self.submitted = "0"
         self.fails: BaseException | None = None
         self.looks = 0
@@ -90,6 +91,7 @@ class Site:
             interval=interval,
             pollers={Poll.QUEUE: poller},
             timer=cast("Timer", self.timer),
+            poked=lambda: self.told_of_pokes.append(self.hand.time),
         ) as ref:
             self.ref, self._poller = ref, poller
             self.settle()
@@ -141,6 +143,18 @@ def test_what_was_poked_before_the_start_is_no_news(site: Site) -> None:
     assert site.file.looks == 1
     site.due(ListenDue)
     assert not site.wake_if_due()
+
+
+def test_who_waits_for_pokes_is_told_with_the_polls_and_of_nothing_else(site: Site) -> None:
+    site.file.waiting = 3
+    site.due(ListenDue)
+    assert site.told_of_pokes == []
+    assert site.wake_if_due()
+    assert len(site.told_of_pokes) == 1
+    site.check_again("one more")
+    site.hand.time += 5
+    site.wake_if_due()
+    assert len(site.told_of_pokes) == 1
 
 
 def test_a_storm_of_pokes_is_one_poll_and_then_one_a_second(site: Site) -> None:

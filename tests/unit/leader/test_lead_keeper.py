@@ -147,14 +147,42 @@ def test_a_node_of_a_newer_generation_ends_the_lead_at_once(first: Manager, stor
     first.keeper.saw(9)
     assert not first.acts()  # before the keeper has done anything
     first.turn()
-    assert store.holder == ""
-    assert first.told[-1:] == [LeadLost("the cloud has a node of generation 9, and this manager's is 1")]
+    words = "the cloud has a node of generation 9, and this manager's is 1"
+    assert first.told[-1:] == [LeadLost(words)]
     store.now += 59
-    first.turn()
+    for _ in range(3):  # it says so once, however often it looks
+        first.turn()
+    assert first.told[2:] == [LeadLost(f"{words}; it tries to lead again 60 s after that")]
     assert not first.acts()  # whoever made that node may act yet
     store.now += 1
     first.turn()
     assert first.fence.check() == 10
+
+
+def test_who_steps_down_keeps_others_from_leading_until_what_it_has_sent_is_over(
+    first: Manager, second: Manager, store: Store
+) -> None:
+    """A request that it began just before may be under way until its lead would have ended."""
+    first.turn()
+    first.keeper.saw(9)
+    second.keeper.saw(9)
+    first.turn()
+    store.now += 53
+    first.turn()
+    second.turn()
+    assert not second.acts()
+    assert second.keeper.leading.leader == "a:1"
+    assert first.keeper.leading.leader == ""
+    store.now += 7
+    second.turn()
+    assert second.fence.check() == 10
+
+
+@pytest.mark.parametrize(("backend", "looks"), [("slurm", True), ("postgresql", False)])
+def test_a_poke_of_slurm_has_it_look_at_once_where_slurm_says_who_leads(backend: str, looks: bool) -> None:
+    keeper = LeadKeeper(lambda: MemoryLeadership(Store(), "a:1"), Fence(60, 6), backend=backend, name="a:1")
+    keeper.poked()
+    assert keeper._wake.is_set() is looks
 
 
 def test_a_generation_seen_while_the_lead_is_taken_counts(first: Manager, store: Store) -> None:
