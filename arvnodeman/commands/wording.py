@@ -49,6 +49,7 @@ def status(shown: StatusShown) -> Iterator[str]:
     modes += ["stopping"] if shown.stopping else []
     modes += ["stands by"] if shown.leader is not UNSET and not shown.leader.leads else []
     well = "boots fail" if shown.boot_troubles else "all is well"
+    well = "it cannot be told who leads" if shown.leader is not UNSET and shown.leader.trouble else well
     health = well if shown.healthy else "; ".join(shown.wrong)
     yield f"Arvados Node Manager {', '.join([shown.version, *modes])}, up {span(shown.up_seconds)}: {health}"
     if shown.leader is not UNSET:

@@ -54,6 +54,7 @@ class LeaderSettings:
         "asked for any more, and margin before its end nothing is sent at all.",
         S,
         low=1,
+        high=86_400,
     )
     margin: float = option(
         NUMBER,
@@ -99,8 +100,11 @@ def mistakes_of_leader(settings: Settings) -> Iterator[tuple[str, str, str]]:
     leader = settings.leader
     if not leader.elects:
         return
-    for option_, wrong in (*_missing(settings), *_too_long(leader)):
+    too_long = list(_too_long(leader))
+    for option_, wrong in (*_missing(settings), *too_long):
         yield LEADER, option_, wrong
+    if too_long:  # what may be left for a request cannot be told
+        return
     most = leader.longest_request or 0.0
     if settings.arvados.host and settings.arvados.timeout > most:
         yield ARVADOS, option_of(LeaderSettings.timeout).name, _does_not_fit(settings.arvados.timeout, leader, most)

@@ -10,7 +10,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from arvnodeman.config import ConfigError
+from arvnodeman.config.kinds import PORT_LIMIT
 
+_HIDES_A_PASSWORD = re.compile(r"://|:.*@")
 _LONGEST = 300  # characters of a server's own words that an error repeats
 
 
@@ -29,9 +31,13 @@ def connection_options(dsn: str, *, timeout: float, statement_timeout: float) ->
                 "host=... dbname=... user=... or postgresql://user@host/dbname",
             )
         ) from None
-    if "@" in given.get("host", "") or not re.fullmatch(r"[0-9,]*", given.get("port", "")):
+    if "@" in given.get("host", "") or not all(map(_is_port, given.get("port", "").split(","))):
         raise ConfigError(
             ("[Leader] database: its host or port makes no sense; in a URI, write / : @ of a password as %2F %3A %40",)
+        )
+    if any(_HIDES_A_PASSWORD.search(given.get(name, "")) for name in ("dbname", "user")):
+        raise ConfigError(
+            ("[Leader] database: its dbname or user is a URI: errors of the server would repeat its password",)
         )
     patience = str(max(2, math.ceil(timeout)))
     bounds = {
@@ -45,6 +51,11 @@ def connection_options(dsn: str, *, timeout: float, statement_timeout: float) ->
     }
     limits = f"-c statement_timeout={max(1, int(statement_timeout * 1000))}"
     return {**bounds, **given, "options": f"{given.get('options', '')} {limits}".strip()}
+
+
+def _is_port(text: str) -> bool:
+    """libpq takes its own where there is none."""
+    return not text or (re.fullmatch(r"[0-9]{1,5}", text) is not None and 0 < int(text) <= PORT_LIMIT)
 
 
 def in_one_line(error: Exception, secrets: Iterable[str | None]) -> str:

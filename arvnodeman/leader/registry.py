@@ -48,7 +48,11 @@ def candidate_of(settings: Settings) -> LeadCandidate:
 def make_leadership(settings: Settings, candidate: LeadCandidate) -> Leadership:
     """The configured backend, for use in one thread. Raises ConfigError where its library is not installed, or an
     option of it makes no sense."""
-    return _maker(settings)(settings, candidate)
+    make = _maker(settings)
+    try:
+        return make(settings, candidate)
+    except ConfigError as error:
+        raise ConfigError(tuple(f"{settings.path}: {problem}" for problem in error.problems)) from None
 
 
 def keeper_of(settings: Settings, ending: Ending) -> LeadKeeper:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ try:
 except ImportError as error:
     raise ImportError(f"{error}: pip install 'arvados-node-manager[zookeeper]'") from None
 
+from arvnodeman.config import ConfigError
+from arvnodeman.config.kinds import PORT_LIMIT
 from arvnodeman.fence.fence import steady
 from arvnodeman.leader.claimant import Claimant
 from arvnodeman.leader.port import Hold, Holder, LeadCandidate, NotTheLeader, StoreAway, led_by
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
 _PATH = "/arvados-node-manager"
 _HEARD = 1.0  # seconds after which the leader of the ensemble has heard from its followers who is still there
 _WAITS = {"max_tries": -1, "delay": 0.1, "backoff": 2, "max_delay": 1.0}  # between two attempts to connect
+
+_SERVER = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
+_FOLDERS = re.compile(r"[\w.-]+(?:/[\w.-]+)*", re.ASCII)
+_SERVERS_ARE = "they are to be HOST:PORT,HOST:PORT"
 
 _TAKEN = (  # what a transaction says that another one came before
     exceptions.NoNodeError,
@@ -67,8 +74,11 @@ class _Counter:
 
 
 def of_settings(settings: Settings, candidate: LeadCandidate) -> ZookeeperLeadership:
-    """As [Leader] has it."""
+    """As [Leader] has it. Raises ConfigError, which repeats nothing of `servers`."""
     given = settings.leader
+    servers, _, path = given.servers.partition("/")
+    if not all(map(_is_server, servers.split(","))) or (path and not _FOLDERS.fullmatch(path)):
+        raise ConfigError((f"[Leader] servers cannot be read: {_SERVERS_ARE}",))
     claimant = Claimant.this_process(candidate.name, settings)
     return ZookeeperLeadership(given.servers, candidate.cluster, claimant, ttl=given.ttl, timeout=given.timeout)
 
@@ -202,7 +212,7 @@ class ZookeeperLeadership:
                 logger=_log,
             )
         except (ValueError, TypeError, exceptions.ConfigurationError):
-            raise StoreAway("[Leader] servers cannot be read: they are to be HOST:PORT,HOST:PORT") from None
+            raise StoreAway(f"[Leader] servers cannot be read: {_SERVERS_ARE}") from None
         client.add_listener(self._on_state)
         return client
 
@@ -300,6 +310,11 @@ class ZookeeperLeadership:
         who = self._claimant
         words = {"holder": who.name, "domain": who.domain, "token": who.token, "generation": generation}
         return json.dumps(words).encode()
+
+
+def _is_server(text: str) -> bool:
+    found = _SERVER.fullmatch(text.strip())
+    return found is not None and (found[1] is None or 0 < int(found[1]) <= PORT_LIMIT)
 
 
 def _end(client: KazooClient) -> None:

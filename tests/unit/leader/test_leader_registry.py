@@ -109,6 +109,14 @@ def test_a_host_that_is_alone_limits_no_request(tmp_path: Path) -> None:
             "backend = zookeeper\nservers = z:1",
             ["[Leader] name: missing; required with backend = zookeeper where there is no [Arvados] host: text"],
         ),
+        (
+            "backend = slurm\nmargin = 40\n[Cloud Credentials]\ntimeout = 9",
+            ["[Leader] margin: 40 is too large; allowed: at most a quarter of ttl, 15"],
+        ),
+        (
+            "backend = slurm\nttl = 100000",
+            ["[Leader] ttl: '100000' is too large; allowed: a number, at least 1, at most 86400"],
+        ),
         ("backend = slurm\nmargin = 16", ["[Leader] margin: 16 is too large; allowed: at most a quarter of ttl, 15"]),
         (
             "backend = slurm\ntimeout = 11",
@@ -143,6 +151,42 @@ def test_what_does_not_go_together_is_named(tmp_path: Path, leader: str, expecte
 
 def test_a_host_that_is_alone_may_have_any_times(tmp_path: Path) -> None:
     settings_with(tmp_path, "margin = 40\ntimeout = 50\n[Cloud Credentials]\ntimeout = 600\n")
+
+
+URI = "[Leader] database: its host or port makes no sense; in a URI, write / : @ of a password as %2F %3A %40"
+HIDDEN = "[Leader] database: its dbname or user is a URI: errors of the server would repeat its password"
+UNREADABLE = "[Leader] servers cannot be read: they are to be HOST:PORT,HOST:PORT"
+
+
+@pytest.mark.parametrize(
+    ("backend", "place", "expected"),
+    [
+        ("postgresql", "database = host=db port=99999 password=sesame", URI),
+        ("postgresql", "database = host=db port=0 password=sesame", URI),
+        ("postgresql", "database = postgresql://u:sesame/x@db/d", URI),
+        ("postgresql", "database = host=db dbname=postgresql://u:sesame@db/d", HIDDEN),
+        ("postgresql", "database = host=db user=u:sesame@db", HIDDEN),
+        *(
+            ("zookeeper", f"servers = {text}", UNREADABLE)
+            for text in (
+                *(",", ":", "@", "z:", "z:1,", "z:abc", "z:0", "z:-1", "z:99999", "z:1:1", "z y", "z;y", "http://z"),
+                *("[::1", "::1", "z:1//x", "z:1/a b", "u:sesame@z:1"),
+            )
+        ),
+    ],
+)
+def test_a_store_that_makes_no_sense_is_a_mistake_in_one_line_without_what_is_secret(
+    tmp_path: Path, backend: str, place: str, expected: str
+) -> None:
+    settings = settings_with(tmp_path, f"backend = {backend}\nname = x\n{place}\n")
+    with pytest.raises(ConfigError) as caught:
+        check_leadership(settings)
+    assert caught.value.problems == (f"{settings.path}: {expected}",)
+
+
+@pytest.mark.parametrize("servers", ["z", "z:1,y:2", "z:1, y:2", "[::1]:2181", "10.0.0.1:2181/a/b.c"])
+def test_servers_that_make_sense(tmp_path: Path, servers: str) -> None:
+    check_leadership(settings_with(tmp_path, f"backend = zookeeper\nname = x\nservers = {servers}\n"))
 
 
 def test_the_place_of_the_database_is_secret(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from managed_world import Managed
 from msgspec import UNSET
 
-from arvnodeman.commands.wording import _leader
+from arvnodeman.commands.wording import _leader, status
 from arvnodeman.leader.keeper import Leading
+from arvnodeman.manage import shapes
 from arvnodeman.manage.access import Refusal
 from arvnodeman.manage.answers_of_leader import LeaderShown, check_leads, leader
 
@@ -74,3 +77,18 @@ def test_nobody_is_known_to_lead() -> None:
     assert _leader(shown(lost)) == "leader: nobody is known to lead; this one, b:2, stands by: nobody leads yet"
     with pytest.raises(Refusal, match="nobody leads yet"):
         check_leads(lost)
+
+
+@pytest.mark.parametrize(
+    ("leading", "expected"),
+    [
+        (LEADS, "all is well"),
+        (STANDS_BY, "all is well"),
+        (replace(STANDS_BY, leader="", trouble="no route to host"), "it cannot be told who leads"),
+    ],
+)
+def test_all_is_well_only_where_it_can_be_told_who_leads(tmp_path: Path, leading: Leading, expected: str) -> None:
+    managed = Managed(tmp_path)
+    managed.begin()
+    first = next(status(shapes.status(replace(managed.source, leading=lambda: leading))))
+    assert first.endswith(f": {expected}")
