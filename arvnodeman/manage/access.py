@@ -14,6 +14,7 @@ from enum import Enum
 from werkzeug.wrappers import Request
 
 from arvnodeman.fleet.values.model import Secret
+from arvnodeman.leader.keeper import Leading
 
 LOCAL = "arvnodeman.local"  # in the environment of requests that came through the unix socket; no header can set it
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
@@ -87,3 +88,12 @@ def _is_loopback_address(address: str) -> bool:
 def _is_loopback_name(host: str) -> bool:
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     return name == "localhost" or _is_loopback_address(name)
+
+
+def check_leads(leading: Leading | None) -> None:
+    """Raises Refusal where operators' words are for another manager."""
+    if leading is None or leading.left > 0:
+        return
+    if leading.leader and not leading.leads:
+        raise Refusal(409, f"this manager stands by, and obeys nobody: {leading.leader} leads, say it there")
+    raise Refusal(409, f"this manager is not sure to lead, and obeys nobody: {leading.words}")

@@ -1,4 +1,4 @@
-"""Who leads, where there may be several managers: as /v1/status says it, and the refusal of operators' words."""
+"""Who leads, where there may be several managers: as /v1/status says it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from arvnodeman.fleet.values.leading import LeaderBackend
 from arvnodeman.leader.keeper import Leading
-from arvnodeman.manage.access import Refusal
 from arvnodeman.manage.json_kinds import Seconds, Whole, one_of
 
 
@@ -43,12 +42,3 @@ def leader(leading: Leading | None) -> LeaderShown | UnsetType:
         left_seconds=round(leading.left, 1),
         trouble=leading.trouble,
     )
-
-
-def check_leads(leading: Leading | None) -> None:
-    """Raises Refusal where operators' words are for another manager."""
-    if leading is None or leading.left > 0:
-        return
-    if leading.leader and not leading.leads:
-        raise Refusal(409, f"this manager stands by, and obeys nobody: {leading.leader} leads, say it there")
-    raise Refusal(409, f"this manager is not sure to lead, and obeys nobody: {leading.words}")

@@ -21,7 +21,7 @@ from arvnodeman.fleet.values.counterfactual import Counterfactual, Outside
 from arvnodeman.fleet.values.model import Directive
 from arvnodeman.fleet.view.counterfactual import of_job, of_node
 from arvnodeman.manage import budget_answers, shapes
-from arvnodeman.manage.access import Right
+from arvnodeman.manage.access import Right, check_leads
 from arvnodeman.manage.answers import (
     LONGEST_REASON,
     DecisionsShown,
@@ -41,7 +41,6 @@ from arvnodeman.manage.answers import (
     WordShown,
 )
 from arvnodeman.manage.answers_of_history import HistoryShown, LinesShown
-from arvnodeman.manage.answers_of_leader import check_leads
 from arvnodeman.manage.app import Page, Route, json_response
 from arvnodeman.manage.budget_answers import BudgetShown, BudgetsShown, RaisedShown, RaiseGiven
 from arvnodeman.manage.cached_page import CachedPage

@@ -121,7 +121,7 @@ def test_the_table_of_the_wanted_is_read() -> None:
     table = "| history | events | why |\n|---|---|---|\n| `a` | 7- | so it is |\n"
     text = f"### Wanted differences\nWords.\n\n{table}\n## Next\n| `b` |\n"
     assert wanted_of(text) == (Wanted("a", "7-", "so it is"),)
-    with pytest.raises(AssertionError, match="no row"):
+    with pytest.raises(AssertionError, match="not a row"):
         wanted_of(text.replace("7-", "some"))
 
 

@@ -12,8 +12,8 @@ from msgspec import UNSET
 from arvnodeman.commands.wording import _leader, status
 from arvnodeman.leader.keeper import Leading
 from arvnodeman.manage import shapes
-from arvnodeman.manage.access import Refusal
-from arvnodeman.manage.answers_of_leader import LeaderShown, check_leads, leader
+from arvnodeman.manage.access import Refusal, check_leads
+from arvnodeman.manage.answers_of_leader import LeaderShown, leader
 
 LEADS = Leading(
     backend="postgresql",

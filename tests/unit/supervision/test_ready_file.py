@@ -77,7 +77,7 @@ def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
     ("content", "told"),
     [
         (b"", "Expecting value"),
-        (b"[1]", "no JSON object"),
+        (b"[1]", "not a JSON object"),
         (b"\xff\xfe{", "Expecting value"),
         (b"[" * 200_000, "nested too deeply|Expecting|recursion"),
         (b"{}" + b" " * (5 << 20), "larger than"),
@@ -92,5 +92,5 @@ def test_rubbish_is_a_value_error(tmp_path: Path, content: bytes, told: str) -> 
 
 def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
-    with pytest.raises(ValueError, match="no regular file"):
+    with pytest.raises(ValueError, match="not a regular file"):
         read_object(tmp_path / "a.json")
