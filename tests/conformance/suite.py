@@ -156,7 +156,7 @@ def a_name_that_it_does_not_know_is_none(stage: Stage) -> None:
     assert (seen[UNKNOWN], isinstance(seen[ONE], tuple)) == ((None, None), True)
 
 
-def what_is_no_name_of_one_node_is_refused(stage: Stage) -> None:
+def what_is_not_the_name_of_one_node_is_refused(stage: Stage) -> None:
     """It would reach nodes that nobody meant."""
     scheduler = stage.scheduler()
     for name in NO_NAMES:
@@ -523,7 +523,7 @@ SUITE: dict[str, Test] = {
         what_is_asked_now_is_newer_than_the_last_list,
         jobs_are_counted_where_they_are_asked_for,
         a_name_that_it_does_not_know_is_none,
-        what_is_no_name_of_one_node_is_refused,
+        what_is_not_the_name_of_one_node_is_refused,
         a_drained_node_says_for_whom_it_is,
         a_drain_of_somebody_else_is_not_ours,
         draining_lets_jobs_go_on_and_none_begin,
