@@ -28,11 +28,12 @@ from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
+    from arvnodeman.actors.container_payers import ContainerPayers
     from arvnodeman.actors.runs import RunsFetch
     from arvnodeman.arvados.containers import Containers
     from arvnodeman.arvados.jobs import JobsQueue
     from arvnodeman.cloud.base import CloudDriver
-    from arvnodeman.fleet.values.waits import JobWaits
+    from arvnodeman.fleet.values.waits import Container, JobWaits
     from arvnodeman.records.keeper import RecordKeeper
     from arvnodeman.scheduler.base import Scheduler
 
@@ -136,9 +137,11 @@ class QueueFetch:
         waits: JobWaits | None = None,
         containers: Containers | None = None,
         spending: Callable[[float], Spending] | None = None,
+        payers: ContainerPayers | None = None,
     ) -> None:
         """`waits` is told of each queue that was read, with what Arvados says of the `containers` in it.
-        `spending`: what budgets have spent by a moment."""
+        `spending`: what budgets have spent by a moment. `payers`: knows who pays for containers."""
+        self._payers = payers
         self._spending = spending
         self._containers = containers
         self._waits = waits
@@ -147,7 +150,8 @@ class QueueFetch:
         self._jobs: JobsQueue | None = None
         self._jobs_rows: Rows[Job] = Rows(attrgetter("id"))
         self._queue = Queue()
-        self._names: Sequence[str] = ()  # of those of its jobs that are in Slurm, where containers are asked for
+        self._names: Sequence[str] = ()  # of the jobs that are in Slurm, where containers are asked for
+        self._listed: Sequence[Job] = ()  # the jobs whose names these are
         self._now = clock.now
 
     def __call__(self) -> QueueListed:
@@ -155,6 +159,7 @@ class QueueFetch:
         started = self._now()
         jobs: Sequence[Job] = ()
         others: Mapping[str, str] = {}
+        containers: Mapping[str, Container] = {}
         refused: Mapping[JobShape, Sequence[Job]] = {}
         returned: Sequence[PlacedJob] = ()
         run_times: Mapping[JobShape, float] = {}
@@ -162,6 +167,9 @@ class QueueFetch:
         outlook = NOTHING_AHEAD
         if self._scheduler is not None:
             queue = self._scheduler.queue()
+            containers = self._containers_in(queue.jobs)
+            if self._payers is not None:  # after the containers that wait are listed: so it need not ask for them
+                queue = self._payers.of_waiting(queue)
             jobs = queue.jobs
             others, refused, outlook = queue.others, queue.refused, queue.outlook
             returned, run_times, later = queue.returned, queue.run_times, queue.later
@@ -170,11 +178,15 @@ class QueueFetch:
                 self._jobs = self._make_jobs()
             if waiting := self._jobs_rows.renewed(self._jobs.waiting()):
                 jobs = [*jobs, *waiting]
-        before, self._queue = self._queue, self._queue.following(jobs)
+        self._queue = self._queue.following(jobs)
         if self._waits is not None:
-            if self._containers is not None and self._queue is not before:
-                self._names = [job.id for job in jobs if job.in_slurm]
-            containers = self._containers.fetch(self._names) if self._containers is not None else {}
             self._waits.update(self._queue, started, others, containers)
         spending = self._spending(self._now()) if self._spending is not None else NOTHING_SPENT
         return QueueListed(self._queue, started, refused, outlook, returned, run_times, later, spending)
+
+    def _containers_in(self, jobs: Sequence[Job]) -> Mapping[str, Container]:
+        if self._waits is None or self._containers is None:
+            return {}
+        if jobs is not self._listed:
+            self._names, self._listed = [job.id for job in jobs], jobs
+        return self._containers.fetch(self._names)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from arvnodeman.actors.container_payers import ContainerPayers
 from arvnodeman.actors.fetch import CloudFetch, Fetch, QueueFetch, RecordsFetch
 from arvnodeman.actors.hands import Hands, Makers
 from arvnodeman.actors.runs import RunsFetch
+from arvnodeman.arvados.container_users import ContainerUsers
 from arvnodeman.arvados.containers import Containers
 from arvnodeman.arvados.jobs import JobsQueue
 from arvnodeman.cloud.base import ping_url
@@ -92,6 +94,8 @@ def make_fetches(
     jobs are on which nodes."""
     policy = settings.policy()
     arvados, every = settings.arvados, settings.daemon.payers_poll_time
+    has_containers = bool(arvados.host) and arvados.slurm_queue
+    users = ContainerUsers(settings)  # in the queue's poller; that of node records has its own
     return {
         Poll.CLOUD: CloudFetch(makers.driver, clock),
         Poll.RECORDS: RecordsFetch(
@@ -100,14 +104,19 @@ def make_fetches(
             clock,
             check_rights=check_rights and policy.slurm,
             remarks=remarks,
-            runs=RunsFetch(on_nodes, every, clock) if on_nodes is not None and every else None,
+            runs=RunsFetch(
+                on_nodes, every, clock, ContainerPayers(ContainerUsers(settings)) if has_containers else None
+            )
+            if on_nodes is not None and every
+            else None,
         ),
         Poll.QUEUE: QueueFetch(
             makers.scheduler() if arvados.slurm_queue else None,
             makers.jobs if arvados.jobs_queue else None,
             clock,
             waits,
-            Containers(settings) if arvados.host and arvados.slurm_queue else None,
+            Containers(settings, users=users) if has_containers else None,
             spending,
+            ContainerPayers(users) if has_containers else None,
         ),
     }

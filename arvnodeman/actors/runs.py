@@ -10,6 +10,7 @@ from arvnodeman.money.runs import JobsOnNodes, RunsListed
 from arvnodeman.supervision.clock import Clock
 
 if TYPE_CHECKING:
+    from arvnodeman.actors.container_payers import ContainerPayers
     from arvnodeman.scheduler.base import Scheduler
 
 SHARE = 20  # of the time that passes, the scheduler has one part at most to answer in
@@ -20,8 +21,11 @@ _log = logging.getLogger("arvnodeman.payers")
 class RunsFetch:
     """For one thread. A failure costs a line in the log, and no poll."""
 
-    def __init__(self, on_nodes: JobsOnNodes, every: float, clock: Clock) -> None:
-        """`every`: seconds between two questions at least."""
+    def __init__(
+        self, on_nodes: JobsOnNodes, every: float, clock: Clock, payers: ContainerPayers | None = None
+    ) -> None:
+        """`every`: seconds between two questions at least. `payers`: knows who pays for containers."""
+        self._payers = payers
         self._on_nodes, self._every, self._clock = on_nodes, every, clock
         self._due = 0.0  # monotonic
         self._trouble = ""
@@ -33,7 +37,8 @@ class RunsFetch:
             return
         at = self._clock.now()
         try:
-            self._on_nodes.listed = RunsListed(at, scheduler.runs())
+            runs = scheduler.runs()
+            self._on_nodes.listed = RunsListed(at, runs if self._payers is None else self._payers.of_runs(runs))
             if self._trouble:
                 _log.info("which jobs are on nodes is known again")
             self._trouble = ""

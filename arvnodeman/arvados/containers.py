@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from arvnodeman.arvados.client import client, is_last
+from arvnodeman.arvados.container_users import COLUMN, ContainerUsers, user_of
 from arvnodeman.config.daemon import ARVADOS_CONTAINER
 from arvnodeman.config.settings import Settings
 from arvnodeman.fleet.values.model import ErrorKind, RemoteFailure
@@ -26,7 +27,7 @@ PAGES = 10  # in one poll: those of the highest priority; more would keep the se
 REFUSED_FOR = 600.0  # seconds until a server that refused is asked again
 NAMED = 5  # malformed containers named in one poll
 _WAITING = [["state", "in", ["Queued", "Locked"]]]
-_SELECT = ["uuid", "state", "priority"]
+_SELECT = ["uuid", "state", "priority", COLUMN]
 _REQUEST_ID = re.compile(r"\(req-[^)]*\)")
 _log = logging.getLogger(__name__)
 
@@ -34,8 +35,15 @@ _log = logging.getLogger(__name__)
 class Containers:
     """One poller's view of the containers that wait. Never raises for what a server does."""
 
-    def __init__(self, settings: Settings, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        monotonic: Callable[[], float] = time.monotonic,
+        users: ContainerUsers | None = None,
+    ) -> None:
+        """`users`: is told whom each container runs for, so that it need not ask."""
         self._settings = settings
+        self._users = users
         self._monotonic = monotonic
         self._complaint = ""
         self._not_before = float("-inf")
@@ -61,6 +69,7 @@ class Containers:
     def _waiting(self, session: Session) -> dict[str, Container]:
         found: dict[str, Container] = {}
         strange: list[str] = []
+        users: dict[str, str] = {}
         order = ["priority desc", "uuid asc"]
         asked = {"filters": _WAITING, "select": _SELECT, "order": order, "count": "none", "limit": PAGE}
         offset = 0
@@ -76,11 +85,13 @@ class Containers:
                 except ValueError as error:
                     strange.append(str(error))
                 else:
-                    found[uuid] = container
+                    found[uuid], users[uuid] = container, user_of(item)
             offset += len(items)
             if is_last(page):
                 break
         self._report(strange)
+        if self._users is not None:
+            self._users.learn(users)
         return found
 
     def _report(self, strange: list[str]) -> None:

@@ -44,7 +44,7 @@ def payer_tags(jobs: Sequence[MeantFor], rule: ValueRule) -> dict[str, str]:
     first = jobs[0]
     said = {
         ACCOUNT_TAG: first.owner.account,
-        USER_TAG: first.owner.user,
+        USER_TAG: first.owner.payer,
         PARTITION_TAG: first.partition,
         JOB_TAG: first.job,
     }

@@ -47,7 +47,7 @@ class BudgetSettings:
     accounts: tuple[str, ...] = option(
         NAMES_OR_ALL, ALL, "Accounts of Slurm whose jobs it pays for. A job has to be in all three lists."
     )
-    users: tuple[str, ...] = option(NAMES_OR_ALL, ALL, "Users whose jobs it pays for.")
+    users: tuple[str, ...] = option(NAMES_OR_ALL, ALL, "Users whose jobs it pays for; of containers those of Arvados.")
     partitions: tuple[str, ...] = option(
         NAMES_OR_ALL, ALL, "Partitions of Slurm whose jobs it pays for: one that a job may run in is enough."
     )

@@ -45,7 +45,7 @@ EVERYBODY = Whose()
 
 def payer_of(owner: JobOwner, partition: str) -> Payer:
     """Of a job of this owner."""
-    return Payer(*(known(text) for text in (owner.user, owner.account, owner.qos, partition)))
+    return Payer(*(known(text) for text in (owner.payer, owner.account, owner.qos, partition)))
 
 
 def payer_of_shape(shape: JobShape) -> Payer:

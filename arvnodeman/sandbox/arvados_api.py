@@ -9,7 +9,7 @@ It answers as a real server up to 2.7.4 does (with `nodes_api=False`, as one fro
     GET  /arvados/v1/jobs/queue, POST /arvados/v1/jobs/UUID/cancel
     GET POST /arvados/v1/logs
     GET  /arvados/v1/containers, GET PUT PATCH /arvados/v1/containers/UUID
-    GET  /arvados/v1/users/current, /arvados/v1/api_client_authorizations/current
+    GET  /arvados/v1/users, /arvados/v1/users/current, /arvados/v1/api_client_authorizations/current
 
 Errors are `{"errors": ["text (req-...)"], "error_token": "..."}`. Bodies may be wrapped (`{"node": {...}}`) or bare.
 """
@@ -228,8 +228,12 @@ class _Call:
         raise ApiFailure(404, "Path not found")
 
     def answer_users(self) -> Row:
-        """users: current."""
+        """users: current, list."""
         caller = self._caller()
+        if self.method == "GET" and not self.rest:
+            query = self._query(rules.USER_COLUMNS | {"kind"})
+            rows, matching = self.store.list_rows(self.store.users if caller.admin else {}, query)
+            return _envelope("user", [_view("user", row, query.select) for row in rows], query, matching)
         if self.rest != ["current"]:
             raise ApiFailure(404, "Path not found")
         name = "admin" if caller.admin else "user"

@@ -75,6 +75,7 @@ SCHEMAS: dict[str, tuple[str, dict[str, str]]] = {
             "progress": "float",
             "log": "string",
             "cost": "float",
+            "runtime_user_uuid": "text",
         },
     ),
     "User": ("tpzed", OWNED | {"email": "string", "username": "string", "is_admin": "boolean", "is_active": "boolean"}),
@@ -87,6 +88,7 @@ def discovery_document(root_url: str, *, nodes_api: bool = True) -> Document:
 
     `nodes_api` False: as served by Arvados 3.0 and later, which has neither nodes nor jobs.
     """
+    current_user = _method("users", "current", "GET", "users/current", "User", read=False)
     resources = {
         "logs": {"methods": {"create": _create("log", "Log"), "list": _list("logs", "Log")}},
         "containers": {
@@ -96,7 +98,7 @@ def discovery_document(root_url: str, *, nodes_api: bool = True) -> Document:
                 "update": _update("container", "Container"),
             }
         },
-        "users": {"methods": {"current": _method("users", "current", "GET", "users/current", "User", read=False)}},
+        "users": {"methods": {"current": current_user, "list": _list("users", "User")}},
         "api_client_authorizations": {
             "methods": {
                 "current": _method(

@@ -40,6 +40,8 @@ LOG_COLUMNS = LOG_CLIENT_COLUMNS | frozenset(COMMON)
 PROGRESS_COLUMNS = frozenset(("progress", "runtime_status", "log", "cost"))  # of a container: its locker's alone
 CONTAINER_CLIENT_COLUMNS = PROGRESS_COLUMNS | {"state", "priority", "locked_by_uuid"}
 CONTAINER_COLUMNS = CONTAINER_CLIENT_COLUMNS | frozenset((*COMMON, "runtime_constraints", "scheduling_parameters"))
+CONTAINER_COLUMNS |= {"runtime_user_uuid"}
+USER_COLUMNS = frozenset((*COMMON, "username", "email", "is_admin", "is_active"))
 
 # Container.state: the moves that the server allows.
 CONTAINER_MOVES = {
@@ -94,6 +96,7 @@ class ArvadosStore:
         self.nodes: dict[str, Row] = {}
         self.logs: dict[str, Row] = {}
         self.containers: dict[str, Row] = {}
+        self.users: dict[str, Row] = {}
         self.jobs: dict[str, Row] = {}
         self._callers: dict[str, Caller] = {}
         self._nanoseconds = itertools.cycle(range(1, 1000, 7))
@@ -269,8 +272,23 @@ class ArvadosStore:
             self.logs[row["uuid"]] = row
             return deepcopy(row)
 
+    def add_user(self, username: str | None) -> Row:
+        """A user of the site."""
+        with self.lock:
+            row = self._new_row("tpzed", "")
+            row |= {"username": username, "email": f"{username}@example.com", "is_admin": False, "is_active": True}
+            self.users[row["uuid"]] = row
+            return deepcopy(row)
+
+    def user_named(self, username: str) -> Row:
+        """The user of this name, who joins the site where it has none."""
+        with self.lock:
+            known = (row for row in self.users.values() if row["username"] == username)
+            return next(known, None) or self.add_user(username)
+
     def add_container(self, *, uuid: str | None = None, state: str = "Queued", **columns: Any) -> Row:
-        """A container that the workload brings. `columns`: priority, runtime_constraints, scheduling_parameters."""
+        """A container that the workload brings. `columns`: priority, runtime_constraints, scheduling_parameters,
+        runtime_user_uuid."""
         with self.lock:
             row = self._new_row("dz642", "") | dict.fromkeys(sorted(CONTAINER_COLUMNS - set(COMMON)))
             hashes: Row = {"runtime_constraints": {}, "scheduling_parameters": {}, "runtime_status": {}}

@@ -7,7 +7,7 @@
     GET  /site/events?after=SEQ&kind=KIND        {"events": [{"seq", "at", "kind", "subject", "text"}, ...]}
     POST /site/jobs      {"jobs": [JOB, ...]} or {"workload": {"seed", "jobs", "window", "duration", "named"}}
                          JOB: {"name", "cores", "ram", "scratch", "size", "nodes", "duration", "priority", "arrives",
-                         "held", "old_queue"}, all optional (workload.JobSpec) -> {"names": [...]}
+                         "held", "old_queue", "user"}, all optional (workload.JobSpec) -> {"names": [...]}
     POST /site/faults    {"rates": {NAME: 0..1}, "arm": {NAME: times}, "values": {NAME: seconds}, "end": true}, all
                          optional; faults.py has the names. `end` first ends those that there are, outages too
     POST /site/settings  {"quota", "slots", "shared_nodes", "resubmit_cancelled", "self_resume", "token": {"admin":

@@ -104,9 +104,11 @@ class Dispatcher:
             self._store.add_job(constraints, priority=spec.priority)
             works[0].state = "pending"
             return
+        user = self._store.user_named(spec.user)["uuid"] if spec.user else None
         for work in works:
             self._store.add_container(
                 uuid=work.spec.name,
+                runtime_user_uuid=user,
                 priority=spec.priority,
                 runtime_constraints={"vcpus": spec.cores, "ram": spec.ram * 2**20},
             )

@@ -17,7 +17,7 @@ class JobSpec:
 
     `gres`: of each node; `gpus`: of all its nodes together, as Arvados asks for them; `partition`: '' for the default.
     `tasks`: of more than one, each is a job of its own, and sbatch is told of all as one array. `requeue`: Slurm itself
-    may put it back into the queue.
+    may put it back into the queue. `user`: of Arvados, for whom its container runs; '': not told.
     `old_queue`: it waits in Arvados' own jobs queue and never runs here, since nothing of today's Slurm starts it.
     """
 
@@ -37,6 +37,7 @@ class JobSpec:
     old_queue: bool = False
     tasks: int = 1
     requeue: bool = False
+    user: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -106,6 +107,7 @@ def job_spec(body: object, number: int, cluster: str = "zzzzz") -> JobSpec:
         "name": (str,),
         "gres": (str,),
         "partition": (str,),
+        "user": (str,),
         "size": (str, type(None)),
     }
     kinds |= dict.fromkeys(("cores", "ram", "scratch", "nodes", "gpus", "priority", "tasks"), (int,))

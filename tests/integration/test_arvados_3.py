@@ -6,13 +6,14 @@ whatever leaves Slurm before its container has ended.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon_process import BOUND, DaemonProcess, command
+from daemon_process import BOUND, DaemonProcess, command, run
 from slurm_stage import Stage, need_slurm, stage
 
 from arvnodeman.sandbox.process import SiteProcess
@@ -131,3 +132,25 @@ def test_a_token_of_no_administrator_cancels_nothing_and_loses_nothing(doubled: 
         assert played.job_state(hopeless)["state"] == "pending"
         assert daemon.stop() == 0
         assert containers_after(doubled, played)[hopeless] == "Locked"
+
+
+def test_each_user_of_arvados_pays_for_his_containers(site: SiteProcess, tmp_path: Path) -> None:
+    """To Slurm all of them are the dispatcher's. Each takes a whole node, so what each pays is known."""
+    users = {"alice": 2, "bob": 1}
+    with stage(site, tmp_path) as played:
+        for user, count in users.items():
+            site.add_jobs(*({"cores": 4, "duration": 120.0, "user": user} for _ in range(count)))
+        nobody_s = played.job(cores=4, duration=120.0)
+        state = tmp_path / "state"
+        daemon = played.daemon(max_nodes=4, state_dir=state, payers_poll_time=1)
+        played.until(lambda: site.state()["quiet"], "all to be done", LONG)
+        assert daemon.stop() == 0
+        assert "Traceback" not in played.logs()
+        told = run(
+            "report", "--since", "1h", "--by", "user", "--format", "json", "--history", str(state / "history.sqlite")
+        )
+        assert (told.returncode, told.stderr) == (0, "")
+        shares = {share["name"]: share for share in json.loads(told.stdout)["shares"]}
+        assert {user: shares[user]["jobs"] for user in users} == users
+        others = shares.keys() - users.keys() - {"(overhead)"}
+        assert [shares[name]["jobs"] for name in others] == [1], (nobody_s, shares)

@@ -32,7 +32,9 @@ USED_SOON = 600.0  # seconds in which a job that left the queue is brought toget
 
 def group_name(shape: JobShape) -> str:
     """A short name for a group of jobs, the same in every run."""
-    asked = repr(shape).replace(", takes=None", "")  # keys of old journals and of people's notes stay what they were
+    asked = repr(shape)
+    for unused in (", takes=None", ", behind=''"):  # keys of old journals and of people's notes stay what they were
+        asked = asked.replace(unused, "")
     return "g" + hashlib.blake2s(asked.encode(), digest_size=4).hexdigest()
 
 
@@ -237,7 +239,7 @@ def not_first(watch: Watch, ids: Iterable[str]) -> frozenset[str]:
 def words_of(shape: JobShape) -> str:
     """What a group is, for people."""
     owner = shape.owner
-    of = ((owner.user, "user"), (owner.account, "account"), (owner.qos, "QOS"), (shape.reservation, "reservation"))
+    of = ((owner.payer, "user"), (owner.account, "account"), (owner.qos, "QOS"), (shape.reservation, "reservation"))
     parts = [f"{what} {name}" for name, what in of if name]
     parts += [f"partition {' or '.join(shape.partitions)}"] if shape.partitions else []
     parts += [f"size {shape.size}"] if shape.size else [f"{shape.cores:g} core(s), {shape.ram:g} MB"]

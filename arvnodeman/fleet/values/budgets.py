@@ -49,7 +49,7 @@ class Budget:
             return not (self.accounts or self.users or self.partitions)
         if self.accounts and shape.owner.account not in self.accounts:
             return False
-        if self.users and shape.owner.user not in self.users:
+        if self.users and shape.owner.payer not in self.users:
             return False
         return not self.partitions or not {*self.partitions}.isdisjoint(shape.partitions)
 

@@ -294,6 +294,12 @@ class JobOwner:
     user: str = ""
     account: str = ""
     qos: str = ""
+    behind: str = ""  # for whom that user's job runs, where somebody else knows it: a container's user of Arvados
+
+    @property
+    def payer(self) -> str:
+        """The user who pays."""
+        return self.behind or self.user
 
 
 NOBODY = JobOwner()

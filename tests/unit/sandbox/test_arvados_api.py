@@ -182,7 +182,7 @@ def test_the_request_id_is_echoed_and_the_date_is_the_sites(server: Server) -> N
         ("POST", "nodes/x"),
         ("GET", "jobs"),
         ("PUT", "logs"),
-        ("GET", "users"),
+        ("POST", "users"),
         ("GET", "_caller"),
     ],
 )
