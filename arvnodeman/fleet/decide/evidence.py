@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, compress, tee
 from operator import attrgetter
 
 from arvnodeman.fleet.decide.state import State
@@ -38,7 +38,7 @@ from arvnodeman.fleet.values.work import FREE, WaitKind, WorkKind
 
 DEARER = 2  # times what a job takes that is looked at in its turn, one takes of a group
 AFTER_BOOTS = 2  # times boot_fail_after, in which a boot may yet bring a node
-_ID, _TURN = attrgetter("id"), attrgetter("turn")
+_ID = attrgetter("id")
 
 
 @dataclass(slots=True)
@@ -117,8 +117,6 @@ def observe(state: State) -> Standing:
         elif not slurm.state.busy:
             continue
         standing.up.add(size.id)
-    for nodes in chain(standing.ready.values(), standing.silent.values()):
-        nodes.sort(key=_TURN)  # of nodes that are alike the first is named, whether its row is awake or not
     return standing
 
 
@@ -184,13 +182,14 @@ def _that_it_may_have(state: State, shape: JobShape, nodes: list[Node]) -> list[
 
 
 def _longest(nodes: Iterable[Node]) -> IdleNode | None:
-    """The node that has stood there for longest without being used."""
-    best: IdleNode | None = None
-    for node in nodes:
-        since = next((at for at in (node.use.ready_since, node.use.kept_since) if at is not None), node.since)
-        if best is None or since < best.since:
-            best = IdleNode(node.hostname or node.cloud.name, since)
-    return best
+    """The node that has stood there for longest without being used; of such that are alike, the first that came."""
+    best = min(nodes, key=_unused_since, default=None)
+    return None if best is None else IdleNode(best.hostname or best.cloud.name, _unused_since(best)[0])
+
+
+def _unused_since(node: Node) -> tuple[float, int]:
+    since = next((at for at in (node.use.ready_since, node.use.kept_since) if at is not None), node.since)
+    return since, node.turn
 
 
 def _ids(state: State, shape: JobShape) -> Iterator[str]:
@@ -324,7 +323,8 @@ def moved_on(state: State, shapes: Iterable[JobShape]) -> set[JobShape]:
         theirs = sum(len(state.queue.places.get(shape, ())) for shape in unsure)
         if DEARER * theirs < len(state.queue.jobs):
             waiting = chain.from_iterable(_jobs(state, shape) for shape in unsure)
-        for job in [job for job in waiting if job.id in sought]:
+        jobs, asked = tee(waiting)
+        for job in compress(jobs, map(sought.__contains__, map(_ID, asked))):
             if job.shape in sought[job.id]:
                 sought[job.id].remove(job.shape)
     return set(chain.from_iterable(sought.values()))

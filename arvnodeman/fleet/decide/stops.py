@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from arvnodeman.fleet.decide.boot_lifecycle import boot_failed, unlink
 from arvnodeman.fleet.decide.cases import adopted, resumed_now
 from arvnodeman.fleet.decide.funds import funds_of
@@ -25,6 +27,8 @@ from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_budgets import BudgetSpent
 from arvnodeman.fleet.values.reasons_of_placing import FromBefore, PoweredOff
 from arvnodeman.fleet.values.reasons_of_use import RunsDry
+
+_ID = attrgetter("id")
 
 _FAILED = frozenset({NodeState.UNPAIRED, NodeState.DOWN})  # a node that goes so has not come up
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
@@ -160,7 +164,7 @@ def _note_wanted(state: State, plan: Plan) -> None:
     stock = state.stock
     others = stock.odd | stock.newly_idle
     for nodes, reason in plan.wanted_idle:
-        rows = [others[idle.id] for idle in nodes if idle.id in others]
+        rows = list(map(others.__getitem__, filter(others.__contains__, map(_ID, nodes))))
         for row in sorted((row for row in rows if row.reason is not reason), key=lambda row: row.turn):
             _stays(state, row, reason)
         for row in rows:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
-from itertools import compress
-from operator import attrgetter, is_not
+from operator import attrgetter
 
 from arvnodeman.fleet.nodes.changes import Joining, Listing
 from arvnodeman.fleet.nodes.cloud_list import CloudList
 from arvnodeman.fleet.nodes.node import BUSY, FIRST_PING_TOLERANCE, IDLE, SHUTDOWN, Node, host_part
 from arvnodeman.fleet.nodes.record_index import RecordIndex, is_fresher
+from arvnodeman.fleet.nodes.rows import keys_of_others
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeState
 from arvnodeman.fleet.values.work import NodeWork
@@ -74,8 +74,8 @@ class Roster:
         return [size for (size, state), count in counts if size is not None and state is not SHUTDOWN and count]
 
     def quiet_idle(self) -> dict[str, list[Node]]:
-        """The quiet rows that are idle, by size, in the order in which they came."""
-        return {size: [rows[turn] for turn in sorted(rows)] for size, rows in self._idle.items() if rows}
+        """The quiet rows that are idle, by size, in any order."""
+        return {size: list(rows.values()) for size, rows in self._idle.items() if rows}
 
     def polled(self, t: float) -> None:
         """Nodes are judged now."""
@@ -270,7 +270,7 @@ class Roster:
             return True
         if before is slurm:
             return False
-        others = list(compress(slurm, map(is_not, slurm.values(), map(before.get, slurm))))
+        others = keys_of_others(before, slurm)
         new = [name for name in others if name not in before]
         lost = before.keys() - slurm.keys() if len(before) + len(new) != len(slurm) else ()
         features = bool(new or lost)

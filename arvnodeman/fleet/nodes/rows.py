@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import compress
-from operator import is_not
+from operator import eq, is_not
 from typing import TypeVar
 
+K = TypeVar("K")
 T = TypeVar("T")
 FEW = 4  # in so many rows at most one has moved: then the lists are compared place by place
 
@@ -17,15 +18,22 @@ def moved(before: Sequence[T], after: Sequence[T]) -> tuple[list[T], list[T]]:
     if before is after:
         return [], []
     if len(before) == len(after):
-        came = list(compress(after, map(is_not, before, after)))
-        if FEW * len(came) <= len(after):
-            return came, list(compress(before, map(is_not, before, after)))
+        places = list(compress(range(len(after)), map(is_not, before, after)))
+        if FEW * len(places) <= len(after):
+            return [after[place] for place in places], [before[place] for place in places]
     was = set(map(id, before))
     came = [row for row in after if id(row) not in was]
     if len(came) == len(after):
         return came, list(before)
     now = set(map(id, after))
     return came, [row for row in before if id(row) not in now]
+
+
+def keys_of_others(before: Mapping[K, T], after: Mapping[K, T]) -> list[K]:
+    """The keys of `after` that have another object than in `before`, or are new."""
+    if len(after) == len(before) and all(map(eq, after, before)):  # nearly always: then no key is looked up
+        return list(compress(after, map(is_not, after.values(), before.values())))
+    return list(compress(after, map(is_not, after.values(), map(before.get, after))))
 
 
 def are_few(rows: Sequence[object], of: Sequence[object]) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from arvnodeman.fleet.nodes.cloud_list import CloudList
 from arvnodeman.fleet.nodes.polls import Trust
 from arvnodeman.fleet.nodes.record_index import STAMPS, RecordIndex, is_fresher
-from arvnodeman.fleet.nodes.rows import moved
+from arvnodeman.fleet.nodes.rows import keys_of_others, moved
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, NodeRecord
 
 UUIDS = [f"zzzzz-7ekkf-{number:015}" for number in range(6)]
@@ -163,6 +163,28 @@ def test_an_equal_row_that_is_another_object_has_moved() -> None:
     came, left = moved((row,), (again,))
     assert came[0] is again
     assert left[0] is row
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "others"),
+    [
+        ("abc", "abc", ""),
+        ("abc", "aBc", "b"),
+        ("abc", "acB", "b"),  # in another order: found by their keys
+        ("abc", "cab", ""),
+        ("abc", "abcd", "d"),
+        ("abc", "ab", ""),
+        ("abc", "abd", "d"),
+        ("", "a", "a"),
+    ],
+)
+def test_keys_that_have_another_object(before: str, after: str, others: str) -> None:
+    """A key is a small letter; a great one is another object than before."""
+    objects = {letter: object() for letter in (*before, *after)}
+    found = keys_of_others(
+        {letter: objects[letter] for letter in before}, {letter.lower(): objects[letter] for letter in after}
+    )
+    assert found == list(others)
 
 
 @pytest.mark.parametrize("name", [each.name for each in fields(NodeRecord)])
