@@ -11,6 +11,8 @@ HERE = Path(__file__).parent
 WRITERS = (
     ("-m", "arvnodeman.config.reference"),  # nodemanager.cfg.example, doc/configuration.md
     ("-m", "arvnodeman.doctor.reference"),  # doc/doctor.md
+    ("-m", "arvnodeman.manage.metric_reference"),  # doc/metrics.md
+    (str(HERE / "architecture_page.py"),),  # doc/architecture.md, in part
     (str(HERE / "unit" / "scenarios_index.py"),),  # doc/scenarios.md
     ("-m", "conformance.page"),  # doc/scheduler-conformance.md
     (str(HERE / "unit" / "cloud" / "conformance_table.py"),),  # doc/clouds/conformance.md
@@ -23,7 +25,7 @@ def main() -> int:
     pictures = "--pictures" in sys.argv[1:]
     options = [option for option in sys.argv[1:] if option != "--pictures"]
     if options and not pictures:
-        sys.stderr.write(f"make docs: there is no option {options[0]}, but --pictures, and behind it its own\n")
+        sys.stderr.write(f"make docs: no option {options[0]}: there is --pictures, with its own options behind it\n")
         return 2
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
     writers = (*WRITERS, (*PICTURES, *options)) if pictures else WRITERS

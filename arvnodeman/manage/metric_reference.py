@@ -15,8 +15,8 @@ PAGE = "doc/metrics.md"
 _HEAD = f"""\
 # Metrics
 
-What `GET /metrics` shows, in Prometheus' text format or in OpenMetrics. This page is made from the program's own table
-by `python -m arvnodeman.manage.metric_reference`. `doc/ops/` has a dashboard for Grafana and alert rules that use them.
+What `GET /metrics` shows, in Prometheus' text format or in OpenMetrics. `make docs` makes this page from the program's
+own table. `doc/ops/` has a dashboard for Grafana and alert rules that use these metrics.
 
 ```yaml
 scrape_configs:
@@ -25,9 +25,9 @@ scrape_configs:
     static_configs: [{{targets: ["HOST:PORT"]}}]   # [Manage] address and port
 ```
 
-Without a `[Manage] ManagementToken` the page is served to loopback only, and no credentials are needed. Counters begin
-at 0 with each run, but for `{PREFIX}restarts_total`. Figures are read when somebody scrapes, and cost the daemon's
-decisions nothing. Buckets of the histograms, in seconds:
+Without a `[Manage] ManagementToken` the metrics are served to loopback only, and no credentials are needed. Counters
+begin at 0 with each run, except `{PREFIX}restarts_total`. Values are read when somebody scrapes, and do not slow down
+the daemon's decisions. Buckets of the histograms, in seconds:
 {", ".join(f"{bound:g}" for bound in BOUNDS)}.
 """
 

@@ -46,11 +46,11 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "nodes", G, "Nodes by state and size; size is empty for one that no section has.", read.nodes, ("state", "size")
     ),
-    Metric("nodes_with_word", G, "Nodes on which an operator's word stands.", read.words, ("word",)),
+    Metric("nodes_with_word", G, "Nodes with an operator directive.", read.words, ("word",)),
     Metric(
         "doubtful_nodes",
         G,
-        "1 for each node that has not been heard from for long and is kept, since it may be working.",
+        "1 for each node that has been silent for long and is kept because it may be working.",
         read.doubtful,
         ("node", "hostname"),
     ),
@@ -76,7 +76,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "budget_limit_dollars",
         G,
-        "[Budget NAME] limit, with what an operator has added for a while.",
+        "[Budget NAME] limit, including an operator's raise.",
         read.budgets(lambda standing: standing.limit, known=False),
         ("budget", "per"),
     ),
@@ -90,7 +90,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "budget_committed_dollars",
         G,
-        "What runs and comes will yet cost a budget in its period, to the end of time limits.",
+        "What nodes that run or boot will still cost a budget in its period, to the end of time limits.",
         read.budgets(lambda standing: standing.committed),
         ("budget", "per"),
     ),
@@ -118,7 +118,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "cost_complete",
         G,
-        "1 when all nodes of this month are counted; 0: only those that have been since the history begins.",
+        "1 when all nodes of this month are counted; 0: only those since the history begins.",
         one(lambda reading: reading.source.history.costs(reading.source.vitals.clock.now()).complete),
     ),
     Metric(
@@ -148,11 +148,11 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ahead_nodes",
         C,
-        "Nodes for jobs that could not start yet, by what became of them: booted (so many were), used, in_vain.",
+        "Nodes for jobs that could not start yet, by what became of them: booted (all of them), used, in_vain.",
         read.ahead,
         ("outcome",),
     ),
-    Metric("wanted_nodes", G, "Nodes that waiting jobs wish for, by size.", read.wanted, ("size",)),
+    Metric("wanted_nodes", G, "Nodes that waiting jobs need, by size.", read.wanted, ("size",)),
     Metric(
         "jobs",
         G,
@@ -166,16 +166,16 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "boots_in_vain",
         C,
-        "Groups of jobs, each once a back-off, for which a node was up that Slurm did not use.",
+        "Groups of jobs, counted once per back-off, for which a node was up that Slurm did not use.",
         count("boots_in_vain"),
     ),
     Metric(
         "groups_in_vain",
         G,
-        "Groups of waiting jobs for which nothing is booted for now, since Slurm did not use a node for them.",
+        "Groups of waiting jobs for which nothing is booted now, because Slurm did not use a node for them.",
         one(lambda reading: sum(isinstance(group.cause, InVain) for group in reading.now.view.vain.values())),
     ),
-    Metric("jobs_cancelled", C, "Jobs cancelled since nothing could ever serve them.", count("jobs_cancelled")),
+    Metric("jobs_cancelled", C, "Jobs cancelled because no size could ever serve them.", count("jobs_cancelled")),
     Metric(
         "poll_age_seconds",
         G,
@@ -185,7 +185,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("poll_duration_seconds", G, "How long the last attempt at each list took.", read.poll_took, ("list",)),
     Metric("poll_items", G, "Items of the last good poll of each list.", read.poll_items, ("list",)),
-    Metric("poll_errors", C, "Attempts at each list that ended badly.", read.poll_errors, ("list",)),
+    Metric("poll_errors", C, "Failed attempts at each list.", read.poll_errors, ("list",)),
     Metric(
         "cloud_operations",
         C,
@@ -196,7 +196,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "other_operations",
         C,
-        "Requests to Arvados and commands of Slurm, likewise.",
+        "Requests to Arvados and Slurm commands, by kind and outcome.",
         read.steps(OTHER_STEPS),
         ("operation", "outcome"),
     ),
@@ -210,7 +210,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "operations_throttled",
         G,
-        "Operations that wait since the other side wants fewer requests.",
+        "Operations that wait because the other side throttles.",
         one(
             lambda reading: sum(
                 each.trouble is not None and each.trouble.kind.value == "throttled"
@@ -218,8 +218,10 @@ METRICS: tuple[Metric, ...] = (
             )
         ),
     ),
-    Metric("throttled_requests", C, "Requests answered with: too many.", count("throttled")),
-    Metric("throttle_wait_seconds", C, "Time that operations were made to wait for it.", count("throttled_seconds")),
+    Metric("throttled_requests", C, "Requests that were throttled by the other side.", count("throttled")),
+    Metric(
+        "throttle_wait_seconds", C, "Time that operations waited because of throttling.", count("throttled_seconds")
+    ),
     Metric(
         "own_limit_wait_seconds",
         C,
@@ -229,13 +231,13 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "own_limit_put_off",
         C,
-        "Requests that were put off for max_cloud_ops_per_second.",
+        "Requests that were postponed because of max_cloud_ops_per_second.",
         one(lambda _reading: throttle.total_refused()),
     ),
     Metric(
         "own_limit_requests_per_second",
         G,
-        "Requests to the cloud that max_cloud_ops_per_second allows now, a second; none where there is no limit.",
+        "Requests to the cloud per second that max_cloud_ops_per_second allows now; none if there is no limit.",
         read.request_rates,
         ("kind",),
     ),
@@ -250,29 +252,29 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "unknown_cloud_errors",
         C,
-        "Errors of the cloud that are in no table of ours: taken for what their status says; each is logged once.",
+        "Errors of the cloud that are in no table of ours: judged by their status; each is logged once.",
         count("unknown_cloud_errors"),
     ),
     Metric(
         "reclaim_notices",
         C,
-        "Nodes that have told that the cloud takes them back (spot interruption, preemption, a scheduled event).",
+        "Nodes that reported that the cloud takes them back (spot interruption, preemption, a scheduled event).",
         count("reclaim_notices"),
     ),
-    Metric("nodes_disappeared", C, "Nodes that went without us (spot, crash).", count("nodes_disappeared")),
+    Metric("nodes_disappeared", C, "Nodes that disappeared without us (spot, crash).", count("nodes_disappeared")),
     Metric("nodes_reclaimed", C, "Spot nodes that the cloud took with a job on them.", count("nodes_reclaimed")),
     Metric("records_cleaned", C, "Node records without a node whose slot was given back.", count("records_cleaned")),
     Metric(
         "size_rest_seconds",
         G,
-        "For each size that rests: how long it will, and why.",
+        "For each size in back-off: how long it will last, and why.",
         read.backing_off,
         ("size", "why"),
     ),
     Metric(
         "size_boot_trouble",
         G,
-        "1 for each size whose newest boot did not go well, while none has come up since.",
+        "1 for each size whose newest boot failed, if none has come up since.",
         read.troubles,
         ("size",),
     ),
@@ -284,7 +286,7 @@ METRICS: tuple[Metric, ...] = (
         read.span(Span.LISTED),
     ),
     Metric(
-        "node_created_to_paired_seconds", H, "Until its record was found by its first ping.", read.span(Span.PAIRED)
+        "node_created_to_paired_seconds", H, "Until its first ping paired it with its record.", read.span(Span.PAIRED)
     ),
     Metric("node_created_to_up_seconds", H, "Until Slurm called it idle or busy.", read.span(Span.UP)),
     Metric("node_created_to_work_seconds", H, "Until Slurm first called it busy.", read.span(Span.WORK)),
@@ -298,9 +300,7 @@ METRICS: tuple[Metric, ...] = (
         "node_shutdown_to_gone_seconds", H, "From that decision until no list shows the node.", read.span(Span.GONE)
     ),
     Metric("events", C, "Events that the daemon handled, by kind.", read.events("count"), ("event",)),
-    Metric(
-        "events_seconds", C, "Time that it took for them; decisions are made in it.", read.events("seconds"), ("event",)
-    ),
+    Metric("events_seconds", C, "Time spent on them, including decisions.", read.events("seconds"), ("event",)),
     Metric("event_longest_seconds", G, "The longest of each kind since the start.", read.events("longest"), ("event",)),
     Metric("watchdog_rounds", C, "Good rounds of the watchdog.", one(lambda reading: reading.source.vitals.rounds)),
     Metric(
@@ -313,13 +313,13 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "actor_exceptions",
         C,
-        "Exceptions that nobody foresaw.",
+        "Unexpected exceptions.",
         one(lambda reading: reading.source.vitals.counted("actor_exceptions")),
     ),
     Metric(
         "wakes",
         C,
-        "Times that polls were brought forward by pokes or by jobs that were submitted.",
+        "Polls brought forward by pokes or by submitted jobs.",
         one(lambda reading: reading.source.vitals.counted("wakes")),
     ),
     Metric("healthy", G, "1 while /_health/ping would say OK.", one(lambda reading: not reading.source.ailments())),
@@ -339,25 +339,25 @@ METRICS: tuple[Metric, ...] = (
     Metric("leader_generation", G, "Of this manager's newest lead; 0: it had none.", read.lead("generation")),
     Metric("leader_age_seconds", G, "Since the lead was renewed, while this manager leads.", read.lead("age")),
     Metric("leader_changes", C, "Times that this manager has begun to lead.", read.lead("changes")),
-    Metric("leader_refused", C, "Requests not sent, since another manager might lead.", read.lead("refused")),
+    Metric("leader_refused", C, "Requests not sent because another manager might lead.", read.lead("refused")),
     Metric("leader_trouble", G, "1 while the backend does not say who leads.", read.lead("trouble")),
     Metric(
         "reload_refused",
         G,
-        "1 while the newest reload was refused, and the configuration before it is in force; `status` says why.",
+        "1 while the last reload was refused and the configuration before it is in force; `status` says why.",
         one(lambda reading: reading.source.vitals.refused_reload is not None),
     ),
     Metric(
         "findings",
         G,
-        "What the hourly examination of the site has found, by check; grave: yes or no. `status` has the words.",
+        "Findings of the hourly examination of the site, by check; grave: yes or no. `status` shows their texts.",
         read.findings,
         ("check", "grave"),
     ),
     Metric(
         "history_writing",
         G,
-        "1 while what is recorded reaches the history file; 0: it cannot be written, or there is none.",
+        "1 while rows reach the history file; 0: it cannot be written, or there is none.",
         one(lambda reading: reading.source.history.writing),
     ),
     Metric(
@@ -369,7 +369,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "history_dropped",
         C,
-        "Rows and decisions that never reached the history file: it could not be written for long, or too much came.",
+        "Rows and decisions that never reached the history file: it could not be written, or there were too many.",
         one(lambda reading: reading.source.history.missed + reading.source.history.dropped),
     ),
     Metric("history_bytes", G, "Size of the history file.", one(lambda reading: reading.source.history.bytes)),
@@ -377,13 +377,13 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "up_seconds",
         G,
-        "Since this run began.",
+        "Time since this run began.",
         one(lambda reading: reading.monotonic - reading.source.vitals.began),
     ),
     Metric(
         "build_info",
         G,
-        "Always 1; its labels tell what runs.",
+        "Always 1; its labels are the versions.",
         read.build,
         ("version", "python", "pykka", "libcloud", "arvados"),
     ),

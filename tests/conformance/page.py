@@ -16,29 +16,29 @@ PAGE = ROOT / "doc" / "scheduler-conformance.md"
 STAGES_OF_THE_PAGE: tuple[type[Stage], ...] = (RealStage, *reversed(STAGES.values()))
 HEAD = """# Conformance of schedulers
 
-The scheduler is behind a port, `arvnodeman/scheduler/base.py`. One suite of tests, `tests/conformance/suite.py`, holds
-what each method must do. It runs over every scheduler there is: Slurm itself
-(`tests/integration/test_slurm_conformance.py`, and on other Slurms by `make proofs ARGS=slurms`), the sandbox's double
-of Slurm, which stands for it in most other tests, and the template, which shows what another scheduler would have to
-do. This page is made by `make docs`; a test holds it up to date. What differs is what the tests ran against:
+The scheduler is behind a port, `arvnodeman/scheduler/base.py`. One test suite, `tests/conformance/suite.py`, checks
+what each method must do. It runs on every scheduler: Slurm itself
+(`tests/integration/test_slurm_conformance.py`, and other versions with `make proofs ARGS=slurms`), the sandbox's fake
+of Slurm, which most other tests use, and the template, which shows what another scheduler would have to
+do. `make docs` makes this page; a test keeps it up to date. The table says what each test ran against:
 
-* **yes**: against something that no one here wrote;
-* **ours**: against answers that we wrote; that the real thing answers so is shown by the column of Slurm;
+* **yes**: against something that nobody here wrote;
+* **ours**: against answers that we wrote; the column of Slurm shows that the real one answers so;
 * **itself**: the template is its own scheduler;
 * **–**: not shown; the reason is below the table.
 """
 TAIL = """
 ## Another scheduler
 
-1. Copy `arvnodeman/scheduler/template.py` into a room of its own beside `slurm/`, and go through its marks: the tables
-   of the scheduler's words for nodes and of its reasons for jobs, the questions, the changes, the errors. Nothing
-   outside that room may know the scheduler's words: they go along as texts for people.
-2. Write a stage (`tests/conformance/stage.py`): what the world does to a scheduler, such as a machine that comes up, a
+1. Copy `arvnodeman/scheduler/template.py` into a room of its own beside `slurm/`, and fill in its marked places: the
+   tables of the scheduler's states of nodes and reasons of jobs, the queries, the changes, the errors. Nothing
+   outside that room may know the scheduler's words: they are only passed on as texts for people.
+2. Write a stage (`tests/conformance/stage.py`): what happens to a scheduler, such as a machine that comes up, a
    job, a server that does not answer.
 3. Let `Makers.scheduler` (`arvnodeman/actors/real_world.py`) make it, by the option `dispatcher`.
 
-Names that the scheduler itself keeps as node records (`records/names.py`) are Slurm's alone so far: with another
-scheduler the records are Arvados'.
+So far only Slurm can keep node records itself, as names (`records/names.py`): with another
+scheduler the records are those of Arvados.
 """
 
 

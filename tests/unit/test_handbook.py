@@ -137,7 +137,7 @@ def test_files_that_a_page_tells_to_install_are_there(page: Path) -> None:
             assert all((HOME / source).is_file() for source in sources), words
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", [*PAGES, HOME / "CHANGELOG.md", HOME / "findings" / "README.md"], ids=name)
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     targets = [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r"(?:src|srcset)=\"([^\"]+)\"", text)]

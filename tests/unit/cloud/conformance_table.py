@@ -18,20 +18,19 @@ SUITE = Path(__file__).with_name("test_cloud_conformance.py")
 WORDS = {Shown.PEER: "yes", Shown.ITSELF: "itself", Shown.RECORDED: "recorded", Shown.LAYER: "ours"}
 HEAD = """# Conformance of the cloud drivers
 
-One suite of tests, `tests/unit/cloud/test_cloud_conformance.py`, runs for every driver. This page is made from it by
-`make docs`; a test holds it up to date. All tests pass, or the page could not be
-here; what differs is what they ran against:
+One test suite, `tests/unit/cloud/test_cloud_conformance.py`, runs for every driver. `make docs` makes this page from
+it; a test keeps it up to date. All tests pass. The table says what they ran against:
 
-* **yes**: against something that no one here wrote;
+* **yes**: against something that nobody here wrote;
 * **itself**: the sandbox is its own cloud;
-* **recorded**: against answers that libcloud's project has recorded at the cloud, changed only in names and ids;
+* **recorded**: against answers that the libcloud project has recorded at the cloud, changed only in names and ids;
 * **ours**: against answers or a layer that we wrote, because the peer cannot show it. It shows that the driver
-  does what it is meant to, not that the real cloud answers so;
-* **real**: also on the real service, by tests of their own (`tests/openstack`): nova and keystone, with nova's
-  fake hypervisor and its doubles of glance and neutron;
+  does what it should, not that the real cloud answers so;
+* **real**: also on the real service, by separate tests (`tests/openstack`): nova and keystone, with nova's
+  fake hypervisor and its fakes of glance and neutron;
 * **–**: not shown; the reason is below the table.
 
-Nothing here has been run against a real cloud account.
+None of this was run against a real cloud account.
 `arvados-node-manager cloud-test --config FILE` does that with yours.
 """
 

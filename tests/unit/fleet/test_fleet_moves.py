@@ -1,6 +1,6 @@
 """Tables of moves: each is whole, each is held, and doc/moves.md shows them as they are.
 
-After a change that is meant, `DRAWINGS=write make test TESTS=tests/unit/fleet/test_fleet_moves.py` draws them anew.
+After a change that is meant, `DRAWINGS=write make test TESTS=tests/unit/fleet/test_fleet_moves.py` draws them again.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ DRAWN = Path(__file__).parents[3] / "doc" / "moves.md"
 TABLES: list[Moves[Any]] = [NODE_MOVES, BOOT_MOVES, SHUTDOWN_MOVES, RETURN_MOVES]
 START = """# Moves
 
-From which state a node, a boot, a shutdown or a return may come into which. The program holds each of its moves against
-these tables; this page is drawn from them (in `arvnodeman/fleet/`: `nodes/states.py`, `operations/moves_of_boots.py`,
-`operations/shutdown_stages.py`, `operations/moves_of_returns.py`). A boot is over when its node is made or its record
-is given back; a shutdown when the record is given back, when the node has been resumed, or when it has failed; a
-return, which there is only where Slurm places jobs itself, when its names are open or closed.
+From which state a node, a boot, a shutdown or a return may go into which. The program checks each move against
+these tables, and this page is made from them (in `arvnodeman/fleet/`: `nodes/states.py`,
+`operations/moves_of_boots.py`, `operations/shutdown_stages.py`, `operations/moves_of_returns.py`). A boot is over when
+its node is made or its record is given back. A shutdown is over when the record is given back, when the node has been
+resumed, or when it has failed.
+Returns exist only where Slurm itself places jobs; a return is over when its names are open or closed.
 """
 
 
