@@ -19,7 +19,7 @@ import httplib2
 
 from arvnodeman.arvados.transport import ArvadosHttp, NotArvados, forget_document
 from arvnodeman.config.settings import ArvadosSettings
-from arvnodeman.fence.fence import of_process
+from arvnodeman.fence.fence import GENERATION_HEADER, of_process
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 TOKEN = "[Arvados] token"  # noqa: S105  # the name of an option
@@ -100,8 +100,8 @@ class Session:
             request = make(**arguments)
         except TypeError as error:  # the server's document lacks a parameter
             self._refuse(f"{what}: this server's API is not the one that is expected ({error})", HOST)
-        if method not in _ASKING:
-            of_process().check(self.options.timeout)
+        if method not in _ASKING and (generation := of_process().check(self.options.timeout)):
+            request.headers[GENERATION_HEADER] = str(generation)
         try:
             answer = request.execute()
         except _EXPECTED as error:

@@ -10,9 +10,7 @@ import time
 from typing import Any
 
 from arvnodeman.cloud.retry_after import date_seconds, retry_after_seconds
-from arvnodeman.fence.fence import of_process
-
-GENERATION = "X-Node-Manager-Generation"
+from arvnodeman.fence.fence import GENERATION_HEADER, of_process
 
 
 class Listener:
@@ -40,7 +38,7 @@ class Listener:
         if self._changes(request):
             generation = of_process().check(self._longest_wait_for_answer)
             if generation:  # not signed, and told to those who ask which manager has sent it
-                request.headers[GENERATION] = str(generation)
+                request.headers[GENERATION_HEADER] = str(generation)
         return request
 
     def _changes(self, request: Any) -> bool:

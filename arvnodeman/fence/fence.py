@@ -15,6 +15,10 @@ from dataclasses import dataclass, replace
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 ALWAYS = float("inf")
+GENERATION_HEADER = "X-Node-Manager-Generation"
+"""Of HTTP requests that change something: the lead under which each is sent, for those who ask who wrote what."""
+GENERATION_VARIABLE = "NODE_MANAGER_GENERATION"
+"""The same in the environment of commands that change something, for a wrapper of Slurm's commands."""
 
 
 def steady() -> float:

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from arvnodeman.fence.fence import GENERATION_HEADER, GENERATION_VARIABLE
 from arvnodeman.sandbox.routes import ARGV_TYPE
 from arvnodeman.sandbox.slurm_commands import COMMANDS, FROM_STDIN, away
+
+STARTED = "X-Started"
+"""The header with the time at which a command was started, in seconds since the epoch: for those who ask what stood
+still on its way."""
 
 _SCRIPT = """\
 #!/bin/bash
 # {name} of a sandbox site: asks the site on port {port}.
 LC_ALL=C
+started=$EPOCHREALTIME
 trap '' PIPE  # a site that hangs up is away, too
 away() {{
   {away}
@@ -27,7 +33,8 @@ for argument in "$@"; do
   (( length += ${{#argument}} + 1 ))
   form+='%s\\0'
 done
-head='POST /slurm HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\nContent-Type: {content_type}\\r\\nContent-Length: '
+head='POST /slurm HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\nContent-Type: {content_type}\\r\\n'
+head+="{started}: $started\\r\\n{generation}: ${{{variable}:-0}}\\r\\nContent-Length: "
 printf "$head$length\\\\r\\\\n\\\\r\\\\n$form" "$@" >&3 2>/dev/null
 code= size=
 while IFS=': ' read -r key value <&3; do
@@ -63,6 +70,9 @@ def write_commands(folder: Path, port: int) -> None:
             away=_away(name),
             own_length=len(name) + 1,
             content_type=ARGV_TYPE,
+            started=STARTED,
+            generation=GENERATION_HEADER,
+            variable=GENERATION_VARIABLE,
             from_stdin=FROM_STDIN,
         )
         path = folder / name

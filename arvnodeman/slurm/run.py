@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arvnodeman.fence.fence import of_process
+from arvnodeman.fence.fence import GENERATION_VARIABLE, of_process
 from arvnodeman.fleet.values.model import RemoteFailure
 from arvnodeman.slurm.errors import ControllerAway, NotInstalled, NotLeader
 
@@ -51,10 +51,12 @@ def run(argv: Sequence[str], *, timeout: float, limit: int = OUTPUT_LIMIT, text:
     NotInstalled, or ControllerAway when it was killed; NotLeader, where it would change something and another manager
     may lead. ENOMEM on fork and MemoryError pass through.
     """
+    environ = clean_environment(os.environ)
     if changes(argv):
-        timeout = _fenced(argv[0], timeout)
+        timeout, generation = _fenced(argv[0], timeout)
+        environ |= {GENERATION_VARIABLE: str(generation)} if generation else {}
     with _given(text) as stdin:
-        process = _start(argv, stdin)
+        process = _start(argv, stdin, environ)
     try:
         stdout, stderr = _read(process, timeout, limit)
     except _Killed as reason:
@@ -76,10 +78,12 @@ def changes(argv: Sequence[str]) -> bool:
     return not any(word in _ASKING_WORDS for word in words)
 
 
-def _fenced(command: str, timeout: float) -> float:
-    """Seconds for which the command may run. Raises NotLeader."""
+def _fenced(command: str, timeout: float) -> tuple[float, int]:
+    """Seconds for which the command may run, and the generation of the lead under which it does. Raises NotLeader."""
+    fence = of_process()
+    generation = fence.standing.generation
     try:
-        return of_process().fit(timeout)
+        return fence.fit(timeout), generation
     except RemoteFailure as failure:
         raise NotLeader(command, failure.error.text) from None
 
@@ -128,14 +132,14 @@ def _given(text: str) -> Iterator[int]:
         yield descriptor
 
 
-def _start(argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], stdin: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             argv,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=clean_environment(os.environ),
+            env=environ,
             bufsize=0,
         )
     except FileNotFoundError:

@@ -1,4 +1,8 @@
-"""What stands between a manager and the cloud: it breaks, and keeps a list of the requests that got through."""
+"""What stands between a manager and the outside: it breaks, and keeps a list of the requests that changed something.
+
+Each such request has the generation of its lead: to the cloud and to Arvados as a header, and a command of Slurm's in
+its environment, from where the sandbox's commands send it on.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,38 @@ import contextlib
 import re
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tcp_proxy import BUFFER, TcpProxy
 
-_HEAD = re.compile(rb"(POST|PUT|DELETE) (/cloud/\S+) HTTP/1\.1\r\n")
-_GENERATION = re.compile(rb"\r\nX-Node-Manager-Generation: (\d+)\r\n", re.IGNORECASE)
+from arvnodeman.sandbox.commands import STARTED
+from arvnodeman.slurm.run import changes
+
+_ASKING = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST = 90  # characters of a request that are kept
+
+
+class Target(StrEnum):
+    """Who was written to."""
+
+    CLOUD = "cloud"
+    ARVADOS = "Arvados"
+    SLURM = "Slurm"
 
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """A request that changes something, when it was passed on to the cloud."""
+    """A request that changes something, when it was passed on."""
 
     at: float  # monotonic
     manager: str
     generation: int  # 0: it says none
-    what: str  # method and path
+    what: str  # method and path, or the command
     late: float  # seconds for which it was held up on its way
+    target: Target = Target.CLOUD
 
 
-class CloudRelay(TcpProxy):
+class RequestRelay(TcpProxy):
     """For one manager. A request that was held up is passed on when the way is free again, as a network may do it."""
 
     def __init__(self, to: int, manager: str) -> None:
@@ -37,28 +54,56 @@ class CloudRelay(TcpProxy):
         if late:
             await super()._pass_on(reader, writer, late=late)
             return
+        rest = b""
         with contextlib.suppress(OSError):
             while data := await reader.read(BUFFER):
                 came = time.monotonic()
                 await self._passes.wait()
-                self._note(data, came)
+                whole, rest = whole_requests(rest + data)
+                for head, body in whole:
+                    self._note(head, body, came)
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
 
-    def _note(self, data: bytes, came: float) -> None:
-        found = _HEAD.match(data)
-        if found is None:
-            return
-        generation = _GENERATION.search(data)
-        now = time.monotonic()
-        number = int(generation[1]) if generation is not None else 0
-        what = f"{found[1].decode()} {found[2].decode()}"
-        self.sent.append(SentRequest(now, self._manager, number, what, now - came))
+    def _note(self, head: bytes, body: bytes, came: float) -> None:
+        now, wall = time.monotonic(), time.time()
+        method, path, *_ = head.decode("latin-1").split(" ", 2)
+        path = path.partition("?")[0]
+        if path == "/slurm":
+            argv = body.decode("utf-8", "replace").split("\0")[:-1]
+            target, what, changing = Target.SLURM, " ".join(argv), changes(argv)
+        else:
+            target = Target.CLOUD if path.startswith("/cloud") else Target.ARVADOS
+            what = f"{method} {path}"
+            changing = (_header(head, "X-HTTP-Method-Override") or method) not in _ASKING
+        if changing:
+            generation = int(_header(head, "X-Node-Manager-Generation") or 0)
+            on_its_way = max(now - came, wall - float(_header(head, STARTED) or wall))
+            self.sent.append(SentRequest(now, self._manager, generation, what[:_MOST], on_its_way, target))
+
+
+def whole_requests(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The requests that have come in whole, head and body of each; and the rest."""
+    found = []
+    while (end := data.find(b"\r\n\r\n")) >= 0:
+        head, follows = data[: end + 2], data[end + 4 :]
+        length = int(_header(head, "Content-Length") or 0)
+        if len(follows) < length:
+            break
+        found.append((head, follows[:length]))
+        data = follows[length:]
+    return found, data
+
+
+def _header(head: bytes, name: str) -> str:
+    found = re.search(rf"\r\n{name}: *([^\r]*)\r\n".encode(), head, re.IGNORECASE)
+    return found[1].decode("latin-1") if found else ""
 
 
 def out_of_turn(requests: list[SentRequest]) -> list[SentRequest]:
-    """Those of a lead that had ended: the cloud had seen a request of a newer one before. And those that say none."""
+    """Those of a lead that had ended: cloud, Arvados or Slurm had seen a request of a newer one before. And those that
+    say none."""
     found: list[SentRequest] = []
     newest = 0
     for request in sorted(requests, key=lambda each: each.at):

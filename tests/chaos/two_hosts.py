@@ -1,103 +1,100 @@
-"""`python -m chaos.two_hosts 1-200`: two real managers of one site on one PostgreSQL, and a fault in each run. Counted
+"""`python -m chaos.two_hosts 1-200`: two real managers of one site on one real store, and a fault in each run. Counted
 are double creates, leaks, lost jobs, busy nodes killed, and requests of a lead that had ended.
 
-Whether two acted at once is told by the cloud: each request that changes something has the generation of its lead, and
-relays before the cloud list them in the order in which they came.
+Whether two acted at once is told by cloud, Arvados and Slurm: each request that changes something has the generation of
+its lead, and relays before them list all in the order in which they came.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import queue
 import shutil
-import statistics
+import signal
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "leader"))
 
-from postgresql_stage import PostgresqlStage
-
 from chaos.run import seeds_of
-from chaos.two_plan import TTL, Fault, plan_of
-from chaos.two_play import PairOutcome, play_pair
+from chaos.two_plan import plan_of
+from chaos.two_play import play_pair
+from chaos.two_stores import STORES, start_store
+from chaos.two_table import PairRow, rows_in, table
+
+LOOK = 0.5  # seconds between two looks at processes that play
 
 
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m chaos.two_hosts", description=__doc__)
     parser.add_argument("seeds", type=seeds_of, help="as in 1-200 or 3,7,9", nargs="?", default=list(range(1, 201)))
-    parser.add_argument("--logs", type=Path, default=Path("build/two-hosts"), help="for the logs of failed runs")
+    parser.add_argument("--store", choices=STORES, default="postgresql", help="where the lead is (default postgresql)")
+    parser.add_argument("--at-once", type=int, default=2, help="runs; they wait more than they work (default 2)")
+    parser.add_argument("--logs", type=Path, default=Path("build/two-hosts"), help="for results, and logs of bad runs")
+    parser.add_argument("--table", action="store_true", help="play nothing: the table of all results that are there")
     given = parser.parse_args()
-    outcomes = []
+    results = given.logs.resolve() / "results.jsonl"
+    if given.table:
+        sys.stdout.write(table(sorted(rows_in([results]), key=lambda row: row.store)))
+        return 0
+    results.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for row in _played(given.seeds, given.store, results.parent, given.at_once):
+        rows.append(row)
+        with results.open("a", encoding="utf-8") as file:
+            file.write(row.json())
+        sys.stdout.write(row.line())
+        sys.stdout.flush()
+    sys.stdout.write(table(rows))
+    return 1 if len(rows) < len(given.seeds) or any(row.wrong for row in rows) else 0
+
+
+def _played(seeds: list[int], store: str, logs: Path, at_once: int) -> Iterator[PairRow]:
+    """As they end. Each process has a store of its own: one of the faults empties it."""
+    fresh = multiprocessing.get_context("spawn")
+    to_play, played = fresh.Queue(), fresh.Queue()
+    for seed in (*seeds, *[None] * at_once):
+        to_play.put(seed)
+    playing = [fresh.Process(target=_play, args=(to_play, played, store, logs), daemon=True) for _ in range(at_once)]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for each in playing:
+        each.start()
+    try:
+        for _ in seeds:
+            while True:
+                try:
+                    yield played.get(timeout=LOOK)
+                    break
+                except queue.Empty:
+                    if not any(each.is_alive() for each in playing):
+                        return
+    finally:
+        for each in playing:
+            each.terminate()
+            each.join()
+
+
+def _play(to_play: Any, played: Any, store: str, logs: Path) -> None:
+    """One process: seed after seed, until there is none left."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="two-hosts-") as temporary:
-        folder = Path(temporary)
-        folder.chmod(0o755)
-        (place := folder / "postgresql").mkdir()
-        store = PostgresqlStage(place)
+        server = start_store(store, Path(temporary))
         try:
-            for seed in given.seeds:
-                logs = given.logs.resolve() / f"seed-{seed}"
-                shutil.rmtree(logs, ignore_errors=True)
-                logs.mkdir(parents=True)
-                outcome = play_pair(plan_of(seed), logs, store)
-                outcomes.append(outcome)
+            while (seed := to_play.get()) is not None:
+                folder = logs / f"{store}-seed-{seed}"
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(parents=True)
+                outcome = play_pair(plan_of(seed), folder, server)
                 if not outcome.wrong:
-                    shutil.rmtree(logs)
-                sys.stdout.write(line_of(outcome))
-                sys.stdout.flush()
+                    shutil.rmtree(folder)
+                played.put(PairRow.of(outcome, store))
         finally:
-            store.end()
-    sys.stdout.write(table(outcomes))
-    return 1 if any(each.wrong for each in outcomes) else 0
-
-
-def line_of(outcome: PairOutcome) -> str:
-    """One run, in a line; what went wrong below it."""
-    plan = outcome.plan
-    where = f" ({plan.point}{'' if outcome.reached else ', not reached'})" if plan.point else ""
-    took = f"{outcome.takeover:.1f} s" if outcome.takeover else "-"
-    how = "WRONG" if outcome.wrong else "ok"
-    line = (
-        f"seed {plan.seed:<3} {how:<5} {outcome.seconds:4.0f} s  {plan.fault.value}{where}"
-        f"  taken over {took}  leads {outcome.leads}  requests {outcome.requests}"
-        f"  nodes {outcome.verdict.get('nodes_booted')}  held up {len(outcome.held_up)}"
-        f"  out of turn {len(outcome.together)}\n"
-    )
-    return line + "".join(f"         {text}\n" for text in outcome.wrong)
-
-
-COLUMNS = ("runs", "wrong", "double creates", "leaks", "lost jobs", "busy killed", "out of turn", "held up", "requests")
-
-
-def table(outcomes: Iterable[PairOutcome]) -> str:
-    """By fault, as a table of Markdown."""
-    rows = [f"| fault | {' | '.join(COLUMNS)} | taken over in (median, longest) |", "|---" * (len(COLUMNS) + 2) + "|"]
-    every = list(outcomes)
-    for fault in (*Fault, None):
-        some = [each for each in every if fault in (None, each.plan.fault)]
-        if not some:
-            continue
-        times = [each.takeover for each in some if each.takeover]
-        took = f"{statistics.median(times):.1f} s, {max(times):.1f} s, {len(times)} times" if times else "-"
-        figures = (
-            len(some),
-            sum(bool(each.wrong) for each in some),
-            sum(len(each.doubles) for each in some),
-            sum(_count(each, "nodes_left", "slots_left", "drained_left") for each in some),
-            sum(_count(each, "unfinished", "ran_again", "lost") for each in some),
-            sum(_count(each, "busy_destroyed") + int(each.verdict.get("disturbed", 0)) for each in some),
-            sum(len(each.together) for each in some),
-            sum(len(each.held_up) for each in some),
-            sum(each.requests for each in some),
-        )
-        rows.append(f"| {fault.value if fault else 'all'} | {' | '.join(map(str, figures))} | {took} |")
-    return "".join(f"{row}\n" for row in (*rows, f"ttl {TTL:g} s"))
-
-
-def _count(outcome: PairOutcome, *keys: str) -> int:
-    return sum(len(outcome.verdict.get(key, ())) for key in keys)
+            server.end()
 
 
 if __name__ == "__main__":

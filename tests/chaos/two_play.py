@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from postgresql_stage import PostgresqlStage
 from tcp_proxy import TcpProxy
 
 from arvnodeman.manage.places import SOCKET_NAME
+from arvnodeman.sandbox.commands import write_commands
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from chaos.daemons import CHAOS_OPTIONS
 from chaos.mischief import Mischief
 from chaos.points import Deed
-from chaos.relays import CloudRelay, SentRequest, out_of_turn
+from chaos.relays import RequestRelay, SentRequest, Target, out_of_turn
 from chaos.two_plan import MARGIN, SPEED, TIMEOUT, TTL, Fault, PairPlan, jobs_of_pair
+from chaos.two_stores import PairStore
 
 ROOT = Path(__file__).resolve().parents[2]
 LEADS, STANDS_BY = "This manager leads now", "This manager stands by"
@@ -48,31 +49,30 @@ class PairOutcome:
     doubles: list[str] = field(default_factory=list)
     together: list[SentRequest] = field(default_factory=list)
     held_up: list[SentRequest] = field(default_factory=list)  # likewise, but they were sent in time
-    requests: int = 0
+    requests: Counter[Target] = field(default_factory=Counter)
     leads: int = 0  # how often somebody has begun to lead
     verdict: dict[str, Any] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
 
 class Manager:
-    """One daemon with its ways to the store and the cloud."""
+    """One daemon with its ways to the store, to the cloud, and to Arvados and Slurm."""
 
-    def __init__(self, name: str, site: SiteProcess, store: PostgresqlStage, folder: Path, plan: PairPlan) -> None:
+    def __init__(self, name: str, site: SiteProcess, store: PairStore, folder: Path, plan: PairPlan) -> None:
         self.name, self.folder = name, folder / name
         (self.folder / "state").mkdir(parents=True)
-        self.cloud, self.store = CloudRelay(site.address.port, name), TcpProxy(store.port)
+        self.cloud, self.records = (RequestRelay(site.address.port, name) for _ in range(2))
+        self.store = TcpProxy(store.port)
         self.log = self.folder / "daemon.log"
-        self._environment = {**site.environment(), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-        leader: dict[str, object] = {
-            "backend": "postgresql",
-            "database": store.dsn(self.store.port),
-            "name": f"s{plan.seed}",
-        }
-        leader |= {"ttl": TTL, "margin": MARGIN, "timeout": TIMEOUT}
+        environment = site.environment()
+        write_commands(self.folder / "bin", self.records.port)
+        path = f"{self.folder / 'bin'}{os.pathsep}{environment['PATH']}"
+        self._environment = {**environment, "PATH": path, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        leader: dict[str, object] = {"ttl": TTL, "margin": MARGIN, "timeout": TIMEOUT, "name": f"s{plan.seed}"}
         sections: dict[str, dict[str, object]] = {
             "Logging": {"file": self.log, "level": "INFO"},
-            "Leader": {**leader, "this_host": name},
-            "Arvados": {"timeout": 0.6},
+            "Leader": {**leader, "this_host": name, **store.leader_options(self.store.port)},
+            "Arvados": {"timeout": 0.6, "host": f"http://127.0.0.1:{self.records.port}"},
             "Cloud Credentials": {"timeout": 0.6, "url": f"http://127.0.0.1:{self.cloud.port}"},
         }
         options = {**OPTIONS, "max_nodes": plan.max_nodes, "state_dir": self.folder / "state"}
@@ -99,6 +99,11 @@ class Manager:
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
+
+    @property
+    def sent(self) -> list[SentRequest]:
+        """All that it has sent and that changed something."""
+        return self.cloud.sent + self.records.sent
 
     @property
     def stands_still(self) -> bool:
@@ -129,12 +134,12 @@ class Manager:
         if self.process is not None:
             self.signal(signal.SIGKILL)
             self.process.wait()
-        for relay in (self.cloud, self.store):
+        for relay in (self.cloud, self.records, self.store):
             relay.mend()
             relay.close()
 
 
-def play_pair(plan: PairPlan, folder: Path, store: PostgresqlStage) -> PairOutcome:
+def play_pair(plan: PairPlan, folder: Path, store: PairStore) -> PairOutcome:
     """Play one seed; everything that it writes is in `folder`."""
     outcome = PairOutcome(plan)
     began = time.monotonic()
@@ -148,7 +153,9 @@ def play_pair(plan: PairPlan, folder: Path, store: PostgresqlStage) -> PairOutco
         outcome.verdict = site.verdict()
         events = site.get("events")["events"]
         outcome.doubles = doubles(events)
-        _judge(outcome, [request for each in pair for request in each.cloud.sent])
+        sent = sorted((request for each in pair for request in each.sent), key=lambda request: request.at)
+        _judge(outcome, sent)
+        (folder / "requests.txt").write_text("".join(f"{each}\n" for each in sent))
         outcome.leads = sum(each.said(LEADS) for each in pair)
         lines = [f"{each['at']:.3f} {each['kind']} {each['subject']} {each['text']}\n" for each in events]
         (folder / "events.txt").write_text("".join(lines))
@@ -157,7 +164,7 @@ def play_pair(plan: PairPlan, folder: Path, store: PostgresqlStage) -> PairOutco
 
 
 @contextlib.contextmanager
-def _pair(site: SiteProcess, store: PostgresqlStage, folder: Path, plan: PairPlan) -> Iterator[tuple[Manager, Manager]]:
+def _pair(site: SiteProcess, store: PairStore, folder: Path, plan: PairPlan) -> Iterator[tuple[Manager, Manager]]:
     made: list[Manager] = []
     try:
         for name in ("a", "b"):
@@ -191,7 +198,7 @@ def _begin(site: SiteProcess, plan: PairPlan, leader: Manager, other: Manager) -
 
 
 def _strike(
-    site: SiteProcess, plan: PairPlan, store: PostgresqlStage, outcome: PairOutcome, leader: Manager, other: Manager
+    site: SiteProcess, plan: PairPlan, store: PairStore, outcome: PairOutcome, leader: Manager, other: Manager
 ) -> None:
     """The fault, from its begin to its end, and what of the lead follows."""
     if plan.point:
@@ -221,7 +228,7 @@ def _strike(
         watch(time.monotonic() + TTL + 5)
 
 
-def _break(plan: PairPlan, store: PostgresqlStage, leader: Manager, other: Manager) -> None:
+def _break(plan: PairPlan, store: PairStore, leader: Manager, other: Manager) -> None:
     match plan.fault:
         case Fault.STOPPED | Fault.CLOCKS | Fault.ON_THE_WIRE:
             leader.signal(signal.SIGSTOP)
@@ -295,7 +302,7 @@ def doubles(events: list[dict[str, Any]]) -> list[str]:
 
 def _judge(outcome: PairOutcome, requests: list[SentRequest]) -> None:
     """All that a run must end with."""
-    outcome.requests = len(requests)
+    outcome.requests = Counter(each.target for each in requests)
     late = out_of_turn(requests)
     outcome.held_up = [each for each in late if each.late > TTL / 4 and each.generation]
     outcome.together = [each for each in late if each not in outcome.held_up]

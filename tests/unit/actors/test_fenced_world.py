@@ -10,7 +10,7 @@ import pytest
 from arvnodeman.actors.cost_comments import EVERY, MOST_KEPT, CostWriting
 from arvnodeman.actors.fenced_world import ASKS, FencedWorld
 from arvnodeman.fence import fence as fences
-from arvnodeman.fence.fence import Fence
+from arvnodeman.fence.fence import Fence, open_fence
 from arvnodeman.fleet.messages import CloudListed, DestroyNode, DrainNode, LookAtNode, Poll, Step, StepFailed
 from arvnodeman.fleet.values.model import CloudNode, ErrorKind, RemoteFailure
 from arvnodeman.loop.world import Answer, Listed, carry_out
@@ -125,6 +125,16 @@ def test_a_command_that_would_change_something_is_not_run(shut: Fence) -> None:
         commands.run(["scontrol", "update", "NodeName=n1", "State=DRAIN"], timeout=1.0)
     assert caught.value.error.kind is ErrorKind.NOT_LEADER
     assert shut.refused == 1
+
+
+def test_a_command_is_told_under_which_lead_it_runs(shut: Fence) -> None:
+    told = ["sh", "-c", "echo $NODE_MANAGER_GENERATION"]
+    shut.hold(7, shut.clock())
+    assert commands.run(told, timeout=5.0).stdout == "7\n"
+    asking = commands.run(["sh", "-c", "echo $NODE_MANAGER_GENERATION", "show"], timeout=5.0)
+    assert asking.stdout == "\n"
+    fences.set_for_process(open_fence())
+    assert commands.run(told, timeout=5.0).stdout == "\n"
 
 
 def test_a_command_ends_while_this_manager_leads(shut: Fence) -> None:

@@ -21,6 +21,8 @@ from arvnodeman.arvados import transport
 from arvnodeman.arvados.client import client
 from arvnodeman.arvados.transport import ArvadosHttp, trimmed_document
 from arvnodeman.config import Settings
+from arvnodeman.fence import fence as fences
+from arvnodeman.fence.fence import GENERATION_HEADER, Fence
 from arvnodeman.fleet.values.model import BootIntent, ErrorKind, RemoteError, RemoteFailure, Secret
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.sandbox.arvados_discovery import discovery_document
@@ -340,3 +342,25 @@ def test_an_error_that_nobody_foresaw_passes_through(site: Site, monkeypatch: py
     monkeypatch.setattr("arvnodeman.arvados.transport._PlainConnection.request", fail)
     with pytest.raises(ZeroDivisionError):
         make_keeper(site.settings).list_records()
+
+
+def test_what_changes_something_tells_under_which_lead_it_was_sent(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, str | None]] = []
+    send = ArvadosHttp._send
+
+    def noted(self: ArvadosHttp, uri: str, method: str, **arguments: Any) -> tuple[Any, bytes]:
+        sent.append((method, arguments["headers"].get(GENERATION_HEADER)))
+        return send(self, uri, method, **arguments)
+
+    monkeypatch.setattr(ArvadosHttp, "_send", noted)
+    fence = Fence(60.0, 6.0)
+    fence.hold(7, fence.clock())
+    monkeypatch.setattr(fences, "_of_process", fence)
+    keeper = make_keeper(site.settings)
+    keeper.list_records()
+    keeper.prepare(INTENT, None)
+    assert {told for method, told in sent if method == "GET"} == {None}
+    assert {told for method, told in sent if method != "GET"} == {"7"}
+    fence.lose("another one leads")
+    with pytest.raises(RemoteFailure, match="not the leader"):
+        keeper.prepare(INTENT, None)

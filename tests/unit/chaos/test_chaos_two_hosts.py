@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import threading
+import time
 from collections import Counter
+from pathlib import Path
 
+import pytest
 from chaos.points import POINTS
-from chaos.relays import CloudRelay, SentRequest, out_of_turn
+from chaos.relays import RequestRelay, SentRequest, Target, out_of_turn, whole_requests
 from chaos.two_plan import AT_POINTS, Fault, plan_of
-from chaos.two_play import doubles
+from chaos.two_play import PairOutcome, doubles
+from chaos.two_table import PairRow, rows_in, table
+
+from arvnodeman.fence.fence import GENERATION_HEADER
+from arvnodeman.sandbox.commands import STARTED
 
 
 def sent(at: float, generation: int) -> SentRequest:
@@ -47,11 +55,11 @@ def test_two_hundred_seeds_have_every_fault_and_half_of_them_stand_still_at_ever
 
 def test_a_relay_lists_what_it_passes_on_and_what_it_held_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as cloud:
-        relay = CloudRelay(cloud.getsockname()[1], "a")
+        relay = RequestRelay(cloud.getsockname()[1], "a")
         try:
             relay.hang()
             with socket.create_connection(("127.0.0.1", relay.port)) as manager:
-                manager.sendall(b"POST /cloud/nodes HTTP/1.1\r\nX-Node-Manager-Generation: 7\r\n\r\n{}")
+                manager.sendall(b"POST /cloud/nodes HTTP/1.1\r\nX-Node-Manager-Generation: 7\r\n\r\n")
                 timer = threading.Timer(0.3, relay.mend)
                 timer.start()
                 peer, _ = cloud.accept()
@@ -64,3 +72,58 @@ def test_a_relay_lists_what_it_passes_on_and_what_it_held_up() -> None:
     (request,) = relay.sent
     assert (request.manager, request.generation, request.what) == ("a", 7, "POST /cloud/nodes")
     assert request.late > 0.1
+
+
+GENERATION = f"{GENERATION_HEADER}: 7"
+
+
+def test_a_relay_takes_requests_whole_however_they_come() -> None:
+    first, second = b"PUT /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", b"GET /b HTTP/1.1\r\n\r\n"
+    both = [(b"PUT /a HTTP/1.1\r\nContent-Length: 2\r\n", b"{}"), (b"GET /b HTTP/1.1\r\n", b"")]
+    assert whole_requests(first + second + first[:-1]) == (both, first[:-1])
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "target", "what"),
+    [
+        ("PUT /arvados/v1/nodes/x?a=1 HTTP/1.1", "{}", Target.ARVADOS, "PUT /arvados/v1/nodes/x"),
+        ("GET /arvados/v1/nodes HTTP/1.1", "", None, ""),
+        ("POST /arvados/v1/nodes HTTP/1.1\r\nX-HTTP-Method-Override: GET", "a=1", None, ""),
+        ("DELETE /cloud/nodes/i-1 HTTP/1.1", "", Target.CLOUD, "DELETE /cloud/nodes/i-1"),
+        ("POST /slurm HTTP/1.0", "scontrol\0update\0NodeName=n1\0", Target.SLURM, "scontrol update NodeName=n1"),
+        ("POST /slurm HTTP/1.0", "squeue\0--all\0", None, ""),
+    ],
+)
+def test_a_relay_lists_what_changes_something_wherever(head: str, body: str, target: Target | None, what: str) -> None:
+    relay = RequestRelay(1, "a")
+    try:
+        relay._note(f"{head}\r\n{GENERATION}\r\n".encode(), body.encode(), time.monotonic())
+    finally:
+        relay.close()
+    assert [(each.target, each.what, each.generation) for each in relay.sent] == ([(target, what, 7)] if target else [])
+
+
+def test_a_command_that_stood_still_with_its_manager_was_held_up() -> None:
+    relay = RequestRelay(1, "a")
+    try:
+        relay._note(
+            f"POST /slurm HTTP/1.0\r\n{STARTED}: {time.time() - 9}\r\n".encode(), b"scancel\x007\0", time.monotonic()
+        )
+    finally:
+        relay.close()
+    assert relay.sent[0].late > 8
+
+
+def test_the_table_is_by_store_and_fault_with_the_last_run_of_each_seed(tmp_path: Path) -> None:
+    outcome = PairOutcome(plan_of(1))
+    outcome.requests[Target.SLURM], outcome.verdict, outcome.takeover = 3, {"nodes_left": ["x"]}, 4.25
+    bad = dataclasses.replace(PairRow.of(outcome, "postgresql"), wrong=("made twice: c1",))
+    good = PairRow.of(PairOutcome(plan_of(1), takeover=4.5), "postgresql")
+    other = PairRow.of(PairOutcome(plan_of(2)), "zookeeper")
+    (file := tmp_path / "results.jsonl").write_text(bad.json() + other.json())
+    assert list(rows_in([file])) == [bad, other]
+    first, *_ = table([bad, other]).splitlines()[2:]
+    assert first == f"| {Fault.STOPPED} | 1 | 1 | 0 | 1 | 0 | 0 | 0 | 0 | 0, 0, 3 | 4.2 s, 4.2 s; 1 |"
+    assert bad.line().endswith("\n         made twice: c1\n")
+    file.write_text(bad.json() + other.json() + good.json())
+    assert table(rows_in([file])).splitlines()[2].startswith(f"| {Fault.STOPPED} | 1 | 0 |")

@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from arvnodeman.cloud.ec2 import EC2Driver
-from arvnodeman.cloud.listening import GENERATION, Listener
+from arvnodeman.cloud.listening import Listener
 from arvnodeman.fence import fence as fences
-from arvnodeman.fence.fence import Fence
+from arvnodeman.fence.fence import GENERATION_HEADER, Fence
 from arvnodeman.fleet.values.model import ErrorKind, RemoteFailure
 
 
@@ -42,7 +42,7 @@ class Driver(Listener):
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_reading_is_free(fence: Fence, method: str) -> None:
-    assert GENERATION not in Driver().sent(method).headers
+    assert GENERATION_HEADER not in Driver().sent(method).headers
     assert fence.refused == 0
 
 
@@ -53,7 +53,7 @@ def test_a_change_is_not_sent_without_the_lead(fence: Fence, method: str) -> Non
         driver.sent(method)
     assert caught.value.error.kind is ErrorKind.NOT_LEADER
     fence.hold(7, fence.clock())
-    assert driver.sent(method).headers[GENERATION] == "7"
+    assert driver.sent(method).headers[GENERATION_HEADER] == "7"
     fence.hold(7, fence.clock() - 40)  # that is an older answer
     fence.hold(8, fence.clock() - 40)
     with pytest.raises(RemoteFailure, match="a request may take 20 s"):
@@ -61,7 +61,7 @@ def test_a_change_is_not_sent_without_the_lead(fence: Fence, method: str) -> Non
 
 
 def test_a_manager_that_is_alone_adds_nothing() -> None:
-    assert GENERATION not in Driver().sent("POST").headers
+    assert GENERATION_HEADER not in Driver().sent("POST").headers
 
 
 @pytest.mark.parametrize(
