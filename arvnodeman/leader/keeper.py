@@ -59,9 +59,11 @@ class LeadKeeper:
         name: str,
         ending: Ending | None = None,
         elects: bool = True,
+        blind_after: float = NEVER_AGES,
     ) -> None:
         """`make`: makes the backend, in the keeper's thread. `elects`: another manager may lead; else this one does
-        from the start, and nobody needs to be told."""
+        from the start, and nobody needs to be told. `blind_after`: seconds without a list of the cloud after which this
+        manager neither leads nor takes the lead: it could do nothing with it, and another one may be able to."""
         self._make = make
         self._fence = fence
         self._backend, self._name = backend, name
@@ -70,7 +72,8 @@ class LeadKeeper:
         self._tell: Callable[[LeadHeld | LeadLost], None] = lambda _event: None
         self._told = ""  # the words of the newest LeadLost
         self._newest = 0  # generation that was seen anywhere
-        self._listed = not elects  # the cloud has been listed once: nodes tell of generations
+        self._blind_after = blind_after
+        self._listed_at = -NEVER_AGES if elects else NEVER_AGES  # the fence's clock: nodes tell of generations
         self._not_before = 0.0  # the fence's clock, at which the lead may be taken again
         self._stepped_down = ""  # why, for as long as that lead is yet to be given up
         self._leads = False
@@ -105,9 +108,10 @@ class LeadKeeper:
         """The cloud was listed; the newest generation of its nodes. One that is newer than ours ends our lead at once:
         another manager has made that node."""
         with self._lock:
-            first, self._listed = not self._listed, True
+            saw_nothing = not self._sees_the_cloud
+            self._listed_at = max(self._listed_at, self._fence.clock())
             if generation <= self._newest:
-                if first:
+                if saw_nothing:
                     self._wake.set()
                 return
             self._newest = generation
@@ -165,6 +169,8 @@ class LeadKeeper:
         """One question to the backend, and what follows from the answer. Whatever the backend raises, its lead is no
         longer than it was."""
         try:
+            if self._leads and not self._sees_the_cloud:
+                self._fence.lose(f"this manager has not listed the cloud for {self._blind_after:g} s")
             if self._leads and not self._fence.standing.leads:
                 self._step_down()
             elif self._leads:
@@ -191,7 +197,7 @@ class LeadKeeper:
         if self._stepped_down and wait <= 0:
             leadership.give_up()
             self._stepped_down = ""
-        if self._listed and wait <= 0:
+        if self._sees_the_cloud and wait <= 0:
             hold = leadership.take(self._newest)
             if hold is not None:
                 self._held(hold)
@@ -207,7 +213,13 @@ class LeadKeeper:
         elif wait > 0:
             self._lost(f"{self._stepped_down}; it tries to lead again {self._fence.ttl:g} s after that")
         else:
-            self._lost("nobody leads yet" if self._listed else "it takes the lead once the cloud has been listed")
+            seen = self._sees_the_cloud
+            self._lost("nobody leads yet" if seen else "it takes the lead once this manager has listed the cloud")
+
+    @property
+    def _sees_the_cloud(self) -> bool:
+        """It has listed the cloud, and that not too long ago."""
+        return self._fence.clock() - self._listed_at < self._blind_after
 
     def _held(self, hold: Hold) -> None:
         with self._lock:
@@ -230,8 +242,9 @@ class LeadKeeper:
             self._tell(LeadHeld(hold.generation, max(0.0, begins), max(0.0, min(standing.left, LONGEST * 1e4))))
 
     def _step_down(self) -> None:
-        """The fence is shut already. What made those nodes may act for a while yet, so this one waits that long; and
-        what this one has sent may be under way until its lead would have ended, so it is not given up before."""
+        """The fence is shut already. Another one that made newer nodes may act for a while yet, so this one waits that
+        long; and what this one has sent may be under way until its lead would have ended, so it is not given up
+        before."""
         words = self._stepped_down = self._fence.standing.why_not
         self._leads = False
         self._not_before = self._fence.clock() + (self._fence.ttl if self._elects else 0.0)

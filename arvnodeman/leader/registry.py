@@ -18,13 +18,16 @@ from arvnodeman.config import ConfigError
 from arvnodeman.fence.fence import Fence, open_fence, set_for_process
 from arvnodeman.fleet.values.leading import LeaderBackend
 from arvnodeman.leader.keeper import LeadKeeper
-from arvnodeman.leader.port import LeadCandidate
+from arvnodeman.leader.port import NEVER_AGES, LeadCandidate
 from arvnodeman.supervision.one_writer import cluster_of
 
 if TYPE_CHECKING:
     from arvnodeman.config import Settings
     from arvnodeman.leader.port import Leadership
     from arvnodeman.supervision.ending import Ending
+
+# A lead that is given up here is free for another manager, wherever it runs.
+GIVES_WAY = frozenset({LeaderBackend.POSTGRESQL, LeaderBackend.ZOOKEEPER})
 
 Maker = Callable[["Settings", LeadCandidate], "Leadership"]
 
@@ -67,6 +70,7 @@ def keeper_of(settings: Settings, ending: Ending) -> LeadKeeper:
         name=candidate.name,
         ending=ending,
         elects=leader.elects,
+        blind_after=settings.daemon.poll_stale_after if leader.backend in GIVES_WAY else NEVER_AGES,
     )
 
 

@@ -10,6 +10,7 @@ import importlib
 import itertools
 import os
 import signal
+import threading
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
@@ -164,5 +165,7 @@ def _dying(call: Callable[..., Any], when: str, nth: int, number: signal.Signals
 
 
 def _die(number: signal.Signals) -> None:
-    """The whole process group, as the watchdog does it."""
+    """The whole process group, as the watchdog does it; this thread at this instruction. A signal to the group alone
+    may be taken by another thread, later on a busy machine, and this one would go past its point meanwhile."""
     os.killpg(os.getpgid(0), number)
+    signal.pthread_kill(threading.get_ident(), number)

@@ -24,7 +24,7 @@ from chaos.daemons import CHAOS_OPTIONS
 from chaos.mischief import Mischief
 from chaos.points import Deed
 from chaos.relays import RequestRelay, SentRequest, Target, out_of_turn
-from chaos.two_plan import MARGIN, SPEED, TIMEOUT, TTL, Fault, PairPlan, jobs_of_pair
+from chaos.two_plan import BLIND, MARGIN, SPEED, STALE, TIMEOUT, TTL, Fault, PairPlan, jobs_of_pair
 from chaos.two_stores import PairStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,14 @@ PATIENCE = 90.0  # real seconds for all jobs, after the fault
 LOOK = 0.02
 LATE = TTL / 8  # seconds that an answer of the store takes, which is within its timeout
 TAKEN_OVER = (Fault.ON_THE_WIRE, Fault.STOPPED, Fault.CLOCKS, Fault.KILLED, Fault.KILLED_ANYWHERE, Fault.NO_STORE)
-OPTIONS: Mapping[str, object] = {**CHAOS_OPTIONS, "poll_time": 0.5, "watchdog": 30, "watchdog_interval": 2}
+TAKEN_OVER += BLIND
+OPTIONS: Mapping[str, object] = {
+    **CHAOS_OPTIONS,
+    "poll_time": 0.5,
+    "poll_stale_after": STALE,
+    "watchdog": 30,
+    "watchdog_interval": 2,
+}
 
 
 @dataclass(slots=True)
@@ -78,11 +85,13 @@ class Manager:
         options = {**OPTIONS, "max_nodes": plan.max_nodes, "state_dir": self.folder / "state"}
         self._config = site.write_config(self.folder / "site.cfg", sections, **options)
         self.process: subprocess.Popen[bytes] | None = None
+        self._before = 0  # of the log, before the present process
 
     def start(self, clock: tuple[float, float, float], point: str = "", nth: int = 1, deed: Deed = Deed.STOP) -> None:
         """Start it."""
         command = [sys.executable, "-m", "chaos.manager", "--config", str(self._config), "--deed", deed]
         command += ["--clock", *map(str, clock), *(["--point", point, "--nth", str(nth)] if point else [])]
+        self._before = len(self._text())
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -120,14 +129,23 @@ class Manager:
         return self.process.poll() is not None
 
     @property
+    def is_up(self) -> bool:
+        """Its present process has said whether it leads; until then it may not even see to signals."""
+        text = self._text()[self._before :]
+        return LEADS in text or STANDS_BY in text
+
+    @property
     def leads(self) -> bool:
         """By its own word."""
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        text = self._text()
         return text.rfind(LEADS) > text.rfind(STANDS_BY)
 
     def said(self, text: str) -> int:
         """How often its log has this."""
-        return self.log.read_text(errors="replace").count(text) if self.log.exists() else 0
+        return self._text().count(text)
+
+    def _text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def end(self) -> None:
         """SIGKILL, and its relays go."""
@@ -271,6 +289,7 @@ def _come_to_rest(site: SiteProcess, outcome: PairOutcome, *pair: Manager) -> No
         return bool(verdict["quiet"]) and not verdict["drained_left"]
 
     _wait(rests, "all to come to rest", PATIENCE)
+    _wait(lambda: all(each.is_up or each.has_ended for each in pair), "both managers to be up", START)
     for each in pair:
         if each.has_ended:
             outcome.wrong.append(f"{each.name} ended by itself with {each.process and each.process.returncode}")

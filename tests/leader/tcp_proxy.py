@@ -96,6 +96,8 @@ class TcpProxy:
             await asyncio.gather(
                 self._pass_on(reader, other_writer, late=False), self._pass_on(other_reader, writer, late=True)
             )
+        except asyncio.CancelledError:
+            pass  # at the end of all: asyncio would print it
         finally:
             self._open -= both
             for each in both:

@@ -61,7 +61,7 @@ def test_the_lead_is_taken_once_the_cloud_has_been_listed(store: Store) -> None:
     manager = Manager(store, "a:1")
     manager.turn()
     assert store.asked == ["a:1 who"]
-    assert manager.told == [LeadLost("it takes the lead once the cloud has been listed")]
+    assert manager.told == [LeadLost("it takes the lead once this manager has listed the cloud")]
     manager.keeper.saw(0)
     manager.turn()
     assert manager.told[1:] == [LeadHeld(1, 30.0, 54.0)]
@@ -176,6 +176,57 @@ def test_who_steps_down_keeps_others_from_leading_until_what_it_has_sent_is_over
     store.now += 7
     second.turn()
     assert second.fence.check() == 10
+
+
+BLIND = 600.0
+
+
+def test_who_cannot_list_the_cloud_leaves_the_lead_to_one_who_can(
+    first: Manager, second: Manager, store: Store
+) -> None:
+    for each in (first, second):
+        each.keeper._blind_after = BLIND
+    first.turn()
+    store.now += BLIND - 1
+    second.keeper.saw(1)
+    first.turn()
+    assert first.acts()
+    store.now += 1
+    first.turn()
+    words = "this manager has not listed the cloud for 600 s"
+    assert first.told[-1:] == [LeadLost(words)]
+    assert not first.acts()
+    store.now += 58
+    first.turn()
+    second.turn()
+    assert not second.acts()  # what the first one has sent may be under way
+    store.now += 2
+    first.turn()  # it is given up, and not taken again
+    second.turn()
+    assert second.fence.check() == 2
+    first.turn()
+    assert first.told[-1:] == [LeadLost("b:2 leads, generation 2")]
+
+
+def test_where_nobody_can_list_the_cloud_the_first_who_can_again_leads(
+    first: Manager, second: Manager, store: Store
+) -> None:
+    for each in (first, second):
+        each.keeper._blind_after = BLIND
+    first.turn()
+    store.now += BLIND
+    first.turn()
+    store.now += store.ttl
+    for _ in range(3):
+        first.turn()
+        second.turn()
+    assert store.holder == ""
+    assert second.told[-1:] == [LeadLost("it takes the lead once this manager has listed the cloud")]
+    second.keeper._wake.clear()
+    second.keeper.saw(1)
+    assert second.keeper._wake.is_set()  # it looks at once
+    second.turn()
+    assert second.fence.check() == 2
 
 
 @pytest.mark.parametrize(("backend", "looks"), [("slurm", True), ("postgresql", False)])
