@@ -360,7 +360,6 @@ class DaemonSettings:
         "A node that no manager has managed for so long, and on which nothing has run, ends itself. For nodes whose "
         "user data has `{lease_watch}`; see doc/node-lease.md. 0: never.",
         "minutes",
-        low=0,
     )
     certs_file: str = option(TEXT, "", "A file of CA certificates to check the API server with. Empty: the system's.")
     state_dir: str = option(

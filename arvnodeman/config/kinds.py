@@ -74,7 +74,7 @@ def _whole(option: Option, text: str) -> int:
 
 def _lease(option: Option, text: str) -> int:
     minutes = _whole(option, text)
-    if 0 < minutes < SHORTEST_LEASE:
+    if minutes and minutes < SHORTEST_LEASE:
         raise ValueError(f"{_shown(option, text)} is too small")
     return minutes
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from arvnodeman.config.settings import Settings
 
 TENTH = 10.0  # margin and timeout are this part of ttl where the file does not say
+LONGEST_NAME = 200  # characters: a key of PostgreSQL's, a node of ZooKeeper's, and what people read
 SHARE_OF_MARGIN, SHARE_OF_TIMEOUT = 4.0, 6.0  # they are this part of ttl at most
 S = "seconds"
 
@@ -101,7 +102,7 @@ def mistakes_of_leader(settings: Settings) -> Iterator[tuple[str, str, str]]:
     if not leader.elects:
         return
     too_long = list(_too_long(leader))
-    for option_, wrong in (*_missing(settings), *too_long):
+    for option_, wrong in (*_missing(settings), *_long_names(leader), *too_long):
         yield LEADER, option_, wrong
     if too_long:  # what may be left for a request cannot be told
         return
@@ -126,6 +127,12 @@ def _missing(settings: Settings) -> Iterator[tuple[str, str]]:
     if not (leader.name or settings.arvados.host):
         name = option_of(LeaderSettings.name).name
         yield name, f"missing; required with backend = {leader.backend} where there is no [Arvados] host: text"
+
+
+def _long_names(leader: LeaderSettings) -> Iterator[tuple[str, str]]:
+    for declared, name in ((LeaderSettings.name, leader.name), (LeaderSettings.this_host, leader.this_host)):
+        if len(name) > LONGEST_NAME:
+            yield option_of(declared).name, f"has {len(name)} characters; allowed: at most {LONGEST_NAME}"
 
 
 def _too_long(leader: LeaderSettings) -> Iterator[tuple[str, str]]:

@@ -131,6 +131,7 @@ class Facts:
     arvados: FactPart[ArvadosFacts] = field(default_factory=_not_asked)
     # ---- this machine
     state_dir: FactPart[str] = field(default_factory=_not_asked)
+    filesystem: FactPart[str] = field(default_factory=_not_asked)  # of the state directory: its kind, as nfs4
     disks: FactPart[Mapping[str, int]] = field(default_factory=_not_asked)  # bytes that are free, by folder
     history: FactPart[HistoryFacts] = field(default_factory=_not_asked)
     proven: FactPart[frozenset[str]] = field(default_factory=_not_asked)  # sizes of which a node has come up

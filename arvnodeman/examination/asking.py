@@ -85,6 +85,7 @@ class SiteAsker:
             records=FactPart(_fetched(lambda: _records(listed(), setup))),
             arvados=FactPart(_fetched(self._arvados)),
             state_dir=FactPart.of(state),
+            filesystem=FactPart(lambda: machine.filesystem(state)),
             disks=FactPart(lambda: machine.disks(settings, state)),
             history=FactPart(lambda: machine.history(state)),
             proven=FactPart(lambda: machine.proven(settings, state)),

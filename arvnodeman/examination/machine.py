@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from arvnodeman.supervision.proven import ProvenSizes
 from arvnodeman.supervision.run import longest_silence
 
 UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+MOUNTS = "/proc/self/mountinfo"
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 NO_STATE = "there is no state directory"
 
 
@@ -34,6 +37,26 @@ def disks(settings: Settings, state_dir: str) -> Mapping[str, int]:
         except OSError as error:
             raise CannotTell(f"{folder}: {error.strerror}") from None
         found[str(folder)] = about.f_bavail * about.f_frsize
+    return found
+
+
+def filesystem(state_dir: str, mounts: str = MOUNTS) -> str:
+    """The kind of filesystem that this folder is on, as the kernel names it: nfs4, fuse.sshfs. `mounts`: a file as
+    proc_pid_mountinfo(5) has it."""
+    try:
+        folder = _state(state_dir).resolve(strict=True)
+        lines = Path(mounts).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise CannotTell(f"{error.filename}: {error.strerror}") from None
+    found = ""
+    longest = -1
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        place = Path(_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), before.split(" ")[4]))
+        if folder.is_relative_to(place) and len(place.parts) >= longest:  # a later mount hides an earlier one
+            longest, found = len(place.parts), after.split(" ")[0]
+    if not found:
+        raise CannotTell(f"{mounts} does not tell on what filesystem {folder} is")
     return found
 
 

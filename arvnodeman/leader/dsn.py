@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from arvnodeman.config import ConfigError
 from arvnodeman.config.kinds import PORT_LIMIT
 
 _HIDES_A_PASSWORD = re.compile(r"://|:.*@")
+_NOWHERE = "/dev/null/nowhere"
+_WHOLE_NUMBERS = (
+    *("connect_timeout", "tcp_user_timeout"),
+    *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+)
 _LONGEST = 300  # characters of a server's own words that an error repeats
 
 
@@ -50,7 +56,26 @@ def connection_options(dsn: str, *, timeout: float, statement_timeout: float) ->
         "application_name": "arvados-node-manager",
     }
     limits = f"-c statement_timeout={max(1, int(statement_timeout * 1000))}"
-    return {**bounds, **given, "options": f"{given.get('options', '')} {limits}".strip()}
+    options = {**bounds, **given, "options": f"{given.get('options', '')} {limits}".strip()}
+    wrong = _refused_by_libpq(options)
+    if wrong:
+        raise ConfigError((f"[Leader] database: {wrong}",))
+    return options
+
+
+def _refused_by_libpq(options: Mapping[str, str]) -> str:
+    """Why libpq refuses these options; '' if it does not. It looks at them before it connects, so each host is another
+    one here: a socket where none can be, and nobody is asked anything."""
+    for name in _WHOLE_NUMBERS:
+        if not re.fullmatch(r"\s*[+-]?[0-9]+\s*", options.get(name, "0")):
+            return f"{name} is not a whole number"
+    hosts = options.get("hostaddr") or options.get("host", "")
+    elsewhere = ",".join(_NOWHERE for _ in hosts.split(","))
+    asked = {name: value for name, value in options.items() if name != "hostaddr"} | {"host": elsewhere}
+    connection = pq.PGconn.connect_start(make_conninfo(**asked).encode())
+    said = connection.error_message.decode(errors="replace")
+    connection.finish()
+    return "" if _NOWHERE in said else in_one_line(ValueError(said), [options.get("password")])
 
 
 def _is_port(text: str) -> bool:

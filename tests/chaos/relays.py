@@ -54,10 +54,10 @@ class RequestRelay(TcpProxy):
         if late:
             await super()._pass_on(reader, writer, late=late)
             return
-        rest = b""
+        rest, came = b"", 0.0
         with contextlib.suppress(OSError):
             while data := await reader.read(BUFFER):
-                came = time.monotonic()
+                came = came if rest else time.monotonic()  # of its first bytes
                 await self._passes.wait()
                 whole, rest = whole_requests(rest + data)
                 for head, body in whole:

@@ -34,7 +34,14 @@ REACH = 15.0  # real seconds after which a leader that has not come to its point
 PATIENCE = 90.0  # real seconds for all jobs, after the fault
 LOOK = 0.02
 LATE = TTL / 8  # seconds that an answer of the store takes, which is within its timeout
-TAKEN_OVER = (Fault.ON_THE_WIRE, Fault.STOPPED, Fault.CLOCKS, Fault.KILLED, Fault.KILLED_ANYWHERE, Fault.NO_STORE)
+TAKEN_OVER: tuple[Fault, ...] = (
+    Fault.ON_THE_WIRE,
+    Fault.STOPPED,
+    Fault.CLOCKS,
+    Fault.KILLED,
+    Fault.KILLED_ANYWHERE,
+    Fault.NO_STORE,
+)
 TAKEN_OVER += BLIND
 OPTIONS: Mapping[str, object] = {
     **CHAOS_OPTIONS,

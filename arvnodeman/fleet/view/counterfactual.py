@@ -45,6 +45,8 @@ _OURS = (BackOff.BOOT_FAILURES.value, BackOff.NO_ADDRESS.value)  # the site's im
 
 def of_job(view: View, job: Job, place: int, t: float) -> Counterfactual:
     """Of a job that waits, `place` being its index in `View.jobs`. `t`: steady time, for the words."""
+    if view.stands_by:
+        return _led_elsewhere(view)
     if view.grounds is None:
         return NOT_YET
     if view.blocked:
@@ -73,6 +75,8 @@ def of_node(view: View, status: NodeStatus, t: float) -> Counterfactual:
     """Of a node that stays."""
     if status.doing or status.state is NodeState.SHUTDOWN:
         return Counterfactual(why_none="it goes already", outside=Outside.TIME)
+    if view.stands_by:
+        return _led_elsewhere(view)
     if view.grounds is None or view.grounds.ends is None:
         return NOT_YET
     if view.blocked:
@@ -87,6 +91,12 @@ def of_node(view: View, status: NodeStatus, t: float) -> Counterfactual:
     if changes:
         return Counterfactual(tuple(changes), plans=asker.plans)
     return _none(status.why, (), asker.plans, t)
+
+
+def _led_elsewhere(view: View) -> Counterfactual:
+    return Counterfactual(
+        why_none=f"only the manager that leads decides about it; {view.blocked}", outside=Outside.TIME
+    )
 
 
 def _blocked(view: View) -> Counterfactual:

@@ -59,12 +59,20 @@ def test_a_relay_lists_what_it_passes_on_and_what_it_held_up() -> None:
         try:
             relay.hang()
             with socket.create_connection(("127.0.0.1", relay.port)) as manager:
-                manager.sendall(b"POST /cloud/nodes HTTP/1.1\r\nX-Node-Manager-Generation: 7\r\n\r\n")
-                timer = threading.Timer(0.3, relay.mend)
+                head = f"POST /cloud/nodes HTTP/1.1\r\n{GENERATION}\r\nContent-Length: 2\r\n\r\n"
+                manager.sendall(head.encode())
+
+                def goes_on() -> None:
+                    manager.sendall(b"{}")
+                    relay.mend()
+
+                timer = threading.Timer(0.3, goes_on)
                 timer.start()
                 peer, _ = cloud.accept()
                 with peer:
-                    assert peer.recv(4).startswith(b"POST")
+                    received = b""
+                    while not received.endswith(b"{}"):
+                        received += peer.recv(1000)
                 timer.join()
         finally:
             relay.mend()

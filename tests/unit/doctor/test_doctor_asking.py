@@ -25,6 +25,7 @@ from arvnodeman.doctor.unit import SERVICE
 from arvnodeman.examination import machine
 from arvnodeman.examination.asking import SiteAsker, slurm_of
 from arvnodeman.examination.hourly import HourlyExamination
+from arvnodeman.fleet.values.leading import LeaderBackend
 from arvnodeman.fleet.values.model import SizeSection
 from arvnodeman.history.file import HistoryFile
 from arvnodeman.history.schema import FILE_NAME
@@ -255,6 +256,45 @@ def test_a_disk_is_asked_for_what_is_free(site: SandboxPeer, tmp_path: Path, mon
     assert told(settings, "disk-full") == []
     monkeypatch.setattr("arvnodeman.doctor.checks.disk_full.LEAST", 1 << 60)
     assert len(told(settings, "disk-full")) == 1
+
+
+MOUNTS = """\
+20 1 8:1 / / rw - ext4 /dev/sda1 rw
+30 20 0:40 / {folder} rw,relatime shared:1 - nfs4 filer:/state rw
+31 30 8:2 / {folder}/own\\040disk rw - xfs /dev/sdb1 rw
+32 20 0:41 / {folder}x rw - cifs //filer/x rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"), [(".", "nfs4"), ("deep/er", "nfs4"), ("own disk/a", "xfs"), ("../elsewhere", "ext4")]
+)
+def test_the_kind_of_a_filesystem_is_that_of_the_nearest_mount(tmp_path: Path, place: str, kind: str) -> None:
+    (folder := tmp_path / "state").mkdir()
+    (there := folder / place).mkdir(parents=True, exist_ok=True)
+    (mounts := tmp_path / "mountinfo").write_text(MOUNTS.format(folder=folder.resolve()))
+    assert machine.filesystem(str(there), str(mounts)) == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "elects", "says"),
+    [
+        ("ext4", True, None),
+        ("fuse.portal", True, None),
+        ("nfs4", True, "is on nfs4, a filesystem that other hosts share: another manager"),
+        ("fuse.sshfs", False, "is on fuse.sshfs, a filesystem that other hosts share: the daemon waits"),
+    ],
+)
+def test_a_state_directory_that_other_hosts_may_have_is_told(
+    site: SandboxPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, elects: bool, says: str | None
+) -> None:
+    settings = of_site(site, tmp_path)
+    if elects:
+        settings = replace(settings, leader=replace(settings.leader, backend=LeaderBackend.SLURM))
+    monkeypatch.setattr(machine, "filesystem", lambda _folder: kind)
+    found = told(settings, "shared-state-dir")
+    assert [text for text in found if says is None or says not in text] == []
+    assert len(found) == (says is not None)
 
 
 def test_the_unit_is_read_with_its_drop_ins(tmp_path: Path) -> None:

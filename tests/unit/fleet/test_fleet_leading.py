@@ -40,6 +40,7 @@ from arvnodeman.fleet.values.model import (
     Secret,
     SizeSection,
 )
+from arvnodeman.fleet.view.counterfactual import of_job, of_node
 
 START = 1_800_000_000.0
 POLICY = Policy(
@@ -107,6 +108,18 @@ def test_who_stands_by_begins_nothing_and_says_who_leads(site: Site) -> None:
     assert view.blocked == "this manager stands by: a:1 leads, generation 2"
     assert len(view.nodes) == 1  # and shows what there is
     assert len(view.jobs) == 1
+
+
+def test_who_stands_by_says_who_decides_about_a_node_and_a_job(site: Site) -> None:
+    site.handle(LeadLost("a:1 leads, generation 2"))
+    why = "only the manager that leads decides about it; this manager stands by: a:1 leads, generation 2"
+    assert of_job(site.fleet.view, JOB, 0, START).why_none == why  # also before any list has come
+    site.handle(CloudListed((NODE,), site.now))
+    (node,) = site.fleet.view.nodes.values()
+    assert of_node(site.fleet.view, node, START).why_none == why
+    site.poll(NODE)
+    assert of_node(site.fleet.view, node, START).why_none == why
+    assert of_job(site.fleet.view, JOB, 0, START).why_none == why
 
 
 def test_an_operators_word_to_who_stands_by_is_not_obeyed(site: Site) -> None:

@@ -140,6 +140,11 @@ def test_a_host_that_is_alone_limits_no_request(tmp_path: Path) -> None:
             ],
         ),
         (
+            f"backend = slurm\nname = {'n' * 200}\nthis_host = {'h' * 201}",
+            ["[Leader] this_host: has 201 characters; allowed: at most 200"],
+        ),
+        (f"backend = slurm\nname = {'n' * 201}", ["[Leader] name: has 201 characters; allowed: at most 200"]),
+        (
             "backend = hots",
             ["[Leader] backend: 'hots' is unknown (like 'host'?); allowed: host, slurm, postgresql or zookeeper"],
         ),
@@ -166,6 +171,17 @@ UNREADABLE = "[Leader] servers cannot be read: they are to be HOST:PORT,HOST:POR
         ("postgresql", "database = postgresql://u:sesame/x@db/d", URI),
         ("postgresql", "database = host=db dbname=postgresql://u:sesame@db/d", HIDDEN),
         ("postgresql", "database = host=db user=u:sesame@db", HIDDEN),
+        *(
+            ("postgresql", f"database = host=db,db2 password=sesame {words}", f"[Leader] database: {wrong}")
+            for words, wrong in (
+                ("sslmode=bogus", 'invalid sslmode value: "bogus"'),
+                ("target_session_attrs=x", 'invalid target_session_attrs value: "x"'),
+                ("port=1,2,3", "could not match 3 port numbers to 2 hosts"),
+                ("service=nobody-has-this", 'definition of service "nobody-has-this" not found'),
+                ("connect_timeout=soon", "connect_timeout is not a whole number"),
+                ("keepalives_idle=1.5", "keepalives_idle is not a whole number"),
+            )
+        ),
         *(
             ("zookeeper", f"servers = {text}", UNREADABLE)
             for text in (
