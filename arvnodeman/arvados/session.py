@@ -17,9 +17,9 @@ import arvados.api
 import googleapiclient.errors
 import httplib2
 
-from arvnodeman.arvados.transport import ArvadosHttp, NotArvados, forget_document
+from arvnodeman.arvados.transport import ArvadosHttp, NotArvados, NotLeading, forget_document
 from arvnodeman.config.settings import ArvadosSettings
-from arvnodeman.fence.fence import GENERATION_HEADER, of_process
+from arvnodeman.fence.fence import of_process
 from arvnodeman.fleet.values.model import ErrorKind, RemoteError, RemoteFailure
 
 TOKEN = "[Arvados] token"  # noqa: S105  # the name of an option
@@ -100,10 +100,12 @@ class Session:
             request = make(**arguments)
         except TypeError as error:  # the server's document lacks a parameter
             self._refuse(f"{what}: this server's API is not the one that is expected ({error})", HOST)
-        if method not in _ASKING and (generation := of_process().check(self.options.timeout)):
-            request.headers[GENERATION_HEADER] = str(generation)
+        if method not in _ASKING:
+            of_process().check(self.options.timeout)
         try:
             answer = request.execute()
+        except NotLeading as error:
+            raise RemoteFailure(RemoteError(ErrorKind.NOT_LEADER, str(error))) from None
         except _EXPECTED as error:
             self._fail(what, error, known="uuid" in arguments)
         if not isinstance(answer, dict):

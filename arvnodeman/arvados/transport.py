@@ -15,15 +15,23 @@ from typing import Any
 import arvados.util
 import httplib2
 
+from arvnodeman.fence.fence import GENERATION_HEADER, of_process
+from arvnodeman.fleet.values.model import RemoteFailure
+
 # Of the discovery document (more than 300 KB) each thread gets only what is used here.
 RESOURCES = ("nodes", "jobs", "logs", "containers", "users")
 IDLE_BEFORE_WRITE = 2.0  # seconds after which a write goes out on a new connection, not on one that may have gone stale
 BODY_TIMEOUTS = 4  # an answer that drips in may take so many time-outs in all
 MAX_BODY = 256 << 20  # bytes
+_METHOD_MEANT = "x-http-method-override"  # with it the SDK sends a GET that is too long as a POST
 
 
 class NotArvados(ValueError):
     """What came in place of the discovery document is none."""
+
+
+class NotLeading(Exception):
+    """Nothing was sent: this manager does not lead. Of a text alone, since the SDK makes errors again of their text."""
 
 
 class _BoundedResponse(http.client.HTTPResponse):
@@ -57,9 +65,17 @@ class _Once:
     timeout: float
 
     def request(self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> None:
-        """Send a request, and remember of what kind it is."""
+        """Send a request, and remember of what kind it is. There is a connection already, so this is the last moment at
+        which to ask whether this manager leads. Raises NotLeading."""
         self._kind = method
-        super().request(method, url, body, headers or {})  # type: ignore[misc]  # of the connection class beside this one
+        headers = dict(headers or {})
+        if method != "GET" and _METHOD_MEANT not in headers:
+            try:
+                generation = of_process().check(self.timeout)
+            except RemoteFailure as failure:
+                raise NotLeading(failure.error.text) from None
+            headers |= {GENERATION_HEADER: str(generation)} if generation else {}
+        super().request(method, url, body, headers)  # type: ignore[misc]  # of the connection class beside this one
 
     def getresponse(self) -> _BoundedResponse:
         """The answer, its body bounded in time."""

@@ -95,11 +95,11 @@ class Fence:
         """Seconds since the present lead began: what another manager has asked for was asked for before that."""
         return self.clock() - self._led_since
 
-    def fit(self, seconds: float) -> float:
-        """As `check`, for a request whose answer need not be waited for so long: for how long it may be, which is at
-        least what any request may take."""
-        self.check(min(seconds, self.ttl / 2 - self.margin))
-        return min(seconds, self.standing.left)
+    def fit(self, seconds: float) -> tuple[int, float]:
+        """As `check`, for a request whose answer need not be waited for so long: the generation, and for how long it
+        may be waited for, which is at least what any request may take."""
+        generation = self.check(min(seconds, self.ttl / 2 - self.margin))
+        return generation, min(seconds, self.standing.left)
 
     def check(self, seconds: float = 0.0) -> int:
         """To be called just before something is sent whose answer is waited for so long at most. The generation.

@@ -12,15 +12,10 @@ from arvnodeman.fence.fence import GENERATION_HEADER, GENERATION_VARIABLE
 from arvnodeman.sandbox.routes import ARGV_TYPE
 from arvnodeman.sandbox.slurm_commands import COMMANDS, FROM_STDIN, away
 
-STARTED = "X-Started"
-"""The header with the time at which a command was started, in seconds since the epoch: for those who ask what stood
-still on its way."""
-
 _SCRIPT = """\
 #!/bin/bash
 # {name} of a sandbox site: asks the site on port {port}.
 LC_ALL=C
-started=$EPOCHREALTIME
 trap '' PIPE  # a site that hangs up is away, too
 away() {{
   {away}
@@ -34,7 +29,7 @@ for argument in "$@"; do
   form+='%s\\0'
 done
 head='POST /slurm HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\nContent-Type: {content_type}\\r\\n'
-head+="{started}: $started\\r\\n{generation}: ${{{variable}:-0}}\\r\\nContent-Length: "
+head+="{generation}: ${{{variable}:-0}}\\r\\nContent-Length: "
 printf "$head$length\\\\r\\\\n\\\\r\\\\n$form" "$@" >&3 2>/dev/null
 code= size=
 while IFS=': ' read -r key value <&3; do
@@ -70,7 +65,6 @@ def write_commands(folder: Path, port: int) -> None:
             away=_away(name),
             own_length=len(name) + 1,
             content_type=ARGV_TYPE,
-            started=STARTED,
             generation=GENERATION_HEADER,
             variable=GENERATION_VARIABLE,
             from_stdin=FROM_STDIN,

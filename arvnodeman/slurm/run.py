@@ -53,7 +53,7 @@ def run(argv: Sequence[str], *, timeout: float, limit: int = OUTPUT_LIMIT, text:
     """
     environ = clean_environment(os.environ)
     if changes(argv):
-        timeout, generation = _fenced(argv[0], timeout)
+        generation, timeout = _fenced(argv[0], timeout)
         environ |= {GENERATION_VARIABLE: str(generation)} if generation else {}
     with _given(text) as stdin:
         process = _start(argv, stdin, environ)
@@ -78,12 +78,10 @@ def changes(argv: Sequence[str]) -> bool:
     return not any(word in _ASKING_WORDS for word in words)
 
 
-def _fenced(command: str, timeout: float) -> tuple[float, int]:
-    """Seconds for which the command may run, and the generation of the lead under which it does. Raises NotLeader."""
-    fence = of_process()
-    generation = fence.standing.generation
+def _fenced(command: str, timeout: float) -> tuple[int, float]:
+    """The generation of the lead under which the command runs, and seconds for which it may. Raises NotLeader."""
     try:
-        return fence.fit(timeout), generation
+        return of_process().fit(timeout)
     except RemoteFailure as failure:
         raise NotLeader(command, failure.error.text) from None
 

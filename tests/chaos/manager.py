@@ -20,6 +20,30 @@ def set_clock(offset: float, jump: float, after: float) -> None:
     time.time = shown
 
 
+class StampedGeneration(int):
+    """A generation that tells, wherever it is sent along, when the fence let the request through: 7@12.5, in seconds of
+    the fence's clock, which is one for all processes of a machine."""
+
+    at: float
+
+    def __str__(self) -> str:
+        return f"{int(self)}@{self.at!r}"
+
+
+def stamp_generations() -> None:
+    """From now on each request tells it."""
+    from arvnodeman.fence.fence import Fence, steady
+
+    check = Fence.check
+
+    def stamped(self: Fence, seconds: float = 0.0) -> int:
+        found = StampedGeneration(check(self, seconds))
+        found.at = steady()
+        return found
+
+    Fence.check = stamped  # type: ignore[method-assign]
+
+
 def main() -> int:
     """The daemon's exit code. What is large is read once signals are seen to, as the program itself does it."""
     first_signals.obey()
@@ -34,6 +58,7 @@ def main() -> int:
     parser.add_argument("--records", default="arvados")
     parser.add_argument("--clock", type=float, nargs=3, default=(0.0, 0.0, 0.0), metavar="SECONDS")
     given = parser.parse_args()
+    stamp_generations()
     if any(given.clock):
         set_clock(*given.clock)
     if given.point:

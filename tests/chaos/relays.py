@@ -1,7 +1,7 @@
 """What stands between a manager and the outside: it breaks, and keeps a list of the requests that changed something.
 
-Each such request has the generation of its lead: to the cloud and to Arvados as a header, and a command of Slurm's in
-its environment, from where the sandbox's commands send it on.
+Each such request has the generation of its lead, to the cloud and to Arvados as a header, and a command of Slurm's in
+its environment, from where the sandbox's commands send it on; and with it when the fence let it through (manager.py).
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tcp_proxy import BUFFER, TcpProxy
 
-from arvnodeman.sandbox.commands import STARTED
+from arvnodeman.fence.fence import GENERATION_HEADER, steady
 from arvnodeman.slurm.run import changes
 
 _ASKING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -34,11 +34,11 @@ class Target(StrEnum):
 class SentRequest:
     """A request that changes something, when it was passed on."""
 
-    at: float  # monotonic
+    at: float  # of the clock that leads are counted by
     manager: str
     generation: int  # 0: it says none
     what: str  # method and path, or the command
-    late: float  # seconds for which it was held up on its way
+    let_through: float  # by the fence, of the same clock
     target: Target = Target.CLOUD
 
 
@@ -54,20 +54,18 @@ class RequestRelay(TcpProxy):
         if late:
             await super()._pass_on(reader, writer, late=late)
             return
-        rest, came = b"", 0.0
+        rest = b""
         with contextlib.suppress(OSError):
             while data := await reader.read(BUFFER):
-                came = came if rest else time.monotonic()  # of its first bytes
                 await self._passes.wait()
                 whole, rest = whole_requests(rest + data)
                 for head, body in whole:
-                    self._note(head, body, came)
+                    self._note(head, body)
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
 
-    def _note(self, head: bytes, body: bytes, came: float) -> None:
-        now, wall = time.monotonic(), time.time()
+    def _note(self, head: bytes, body: bytes) -> None:
         method, path, *_ = head.decode("latin-1").split(" ", 2)
         path = path.partition("?")[0]
         if path == "/slurm":
@@ -78,9 +76,10 @@ class RequestRelay(TcpProxy):
             what = f"{method} {path}"
             changing = (_header(head, "X-HTTP-Method-Override") or method) not in _ASKING
         if changing:
-            generation = int(_header(head, "X-Node-Manager-Generation") or 0)
-            on_its_way = max(now - came, wall - float(_header(head, STARTED) or wall))
-            self.sent.append(SentRequest(now, self._manager, generation, what[:_MOST], on_its_way, target))
+            generation, _, stamp = _header(head, GENERATION_HEADER).partition("@")
+            now = steady()
+            let_through = float(stamp or now)
+            self.sent.append(SentRequest(now, self._manager, int(generation or 0), what[:_MOST], let_through, target))
 
 
 def whole_requests(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -102,11 +101,21 @@ def _header(head: bytes, name: str) -> str:
 
 
 def out_of_turn(requests: list[SentRequest]) -> list[SentRequest]:
-    """Those of a lead that had ended: cloud, Arvados or Slurm had seen a request of a newer one before. And those that
-    say none."""
+    """Those that the fence let through under a lead that had ended: another manager's had let one of a newer lead
+    through before. And those that say none."""
+    return _older_than_before(requests, lambda request: request.let_through)
+
+
+def sent_late(requests: list[SentRequest]) -> list[SentRequest]:
+    """Those that were let through in time, and came when cloud, Arvados or Slurm had seen one of a newer lead."""
+    wrong = out_of_turn(requests)
+    return [each for each in _older_than_before(requests, lambda request: request.at) if each not in wrong]
+
+
+def _older_than_before(requests: list[SentRequest], when: Callable[[SentRequest], float]) -> list[SentRequest]:
     found: list[SentRequest] = []
     newest = 0
-    for request in sorted(requests, key=lambda each: each.at):
+    for request in sorted(requests, key=when):
         if request.generation < newest or not request.generation:
             found.append(request)
         newest = max(newest, request.generation)

@@ -23,7 +23,7 @@ from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from chaos.daemons import CHAOS_OPTIONS
 from chaos.mischief import Mischief
 from chaos.points import Deed
-from chaos.relays import RequestRelay, SentRequest, Target, out_of_turn
+from chaos.relays import RequestRelay, SentRequest, Target, out_of_turn, sent_late
 from chaos.two_plan import BLIND, MARGIN, SPEED, STALE, TIMEOUT, TTL, Fault, PairPlan, jobs_of_pair
 from chaos.two_stores import PairStore
 
@@ -62,7 +62,7 @@ class PairOutcome:
     reached: bool = True  # the point
     doubles: list[str] = field(default_factory=list)
     together: list[SentRequest] = field(default_factory=list)
-    held_up: list[SentRequest] = field(default_factory=list)  # likewise, but they were sent in time
+    late: list[SentRequest] = field(default_factory=list)  # let through in time, and sent out of turn
     requests: Counter[Target] = field(default_factory=Counter)
     leads: int = 0  # how often somebody has begun to lead
     verdict: dict[str, Any] = field(default_factory=dict)
@@ -329,9 +329,7 @@ def doubles(events: list[dict[str, Any]]) -> list[str]:
 def _judge(outcome: PairOutcome, requests: list[SentRequest]) -> None:
     """All that a run must end with."""
     outcome.requests = Counter(each.target for each in requests)
-    late = out_of_turn(requests)
-    outcome.held_up = [each for each in late if each.late > TTL / 4 and each.generation]
-    outcome.together = [each for each in late if each not in outcome.held_up]
+    outcome.together, outcome.late = out_of_turn(requests), sent_late(requests)
     verdict = outcome.verdict
     for key in ("lost", "ran_again", "unfinished", "nodes_left", "slots_left", "drained_left", "busy_destroyed"):
         if verdict[key]:
@@ -340,5 +338,5 @@ def _judge(outcome: PairOutcome, requests: list[SentRequest]) -> None:
         outcome.wrong.append(f"jobs disturbed: {verdict['requeues']}")
     if outcome.doubles:
         outcome.wrong.append(f"made twice: {', '.join(outcome.doubles)}")
-    if outcome.together and outcome.plan.fault is not Fault.ON_THE_WIRE:
+    if outcome.together:
         outcome.wrong.append(f"out of turn: {', '.join(str(each) for each in outcome.together[:3])}")

@@ -28,7 +28,7 @@ class PairRow:
     lost: int
     busy_killed: int
     out_of_turn: int
-    held_up: int
+    late: int
     cloud: int
     arvados: int
     slurm: int
@@ -57,7 +57,7 @@ class PairRow:
             lost=count("unfinished", "ran_again", "lost"),
             busy_killed=count("busy_destroyed") + int(verdict.get("disturbed", 0)),
             out_of_turn=len(outcome.together),
-            held_up=len(outcome.held_up),
+            late=len(outcome.late),
             cloud=outcome.requests[Target.CLOUD],
             arvados=outcome.requests[Target.ARVADOS],
             slurm=outcome.requests[Target.SLURM],
@@ -78,7 +78,7 @@ class PairRow:
         line = (
             f"seed {self.seed:<3} {'WRONG' if self.wrong else 'ok':<5} {self.seconds:4.0f} s  {self.fault}{where}"
             f"  taken over {took}  leads {self.leads}  requests {self.cloud}/{self.arvados}/{self.slurm}"
-            f"  nodes {self.nodes}  held up {self.held_up}  out of turn {self.out_of_turn}\n"
+            f"  nodes {self.nodes}  sent late {self.late}  out of turn {self.out_of_turn}\n"
         )
         return line + "".join(f"         {text}\n" for text in self.wrong)
 
@@ -96,7 +96,16 @@ def rows_in(files: Iterable[Path]) -> Iterator[PairRow]:
 
 
 COLUMNS = (
-    *("runs", "wrong", "double creates", "leaks", "lost jobs", "busy nodes killed", "out of turn", "held up"),
+    *(
+        "runs",
+        "wrong",
+        "double creates",
+        "leaks",
+        "lost jobs",
+        "busy nodes killed",
+        "out of turn",
+        "let through in time, sent late",
+    ),
     *("requests to cloud, Arvados, Slurm", "taken over after (median, longest; runs)"),
 )
 
@@ -117,7 +126,7 @@ def table(rows: Iterable[PairRow]) -> str:
 def _figures(some: list[PairRow]) -> Iterator[str]:
     yield str(len(some))
     yield str(sum(bool(row.wrong) for row in some))
-    for name in ("doubles", "leaks", "lost", "busy_killed", "out_of_turn", "held_up"):
+    for name in ("doubles", "leaks", "lost", "busy_killed", "out_of_turn", "late"):
         yield str(sum(getattr(row, name) for row in some))
     yield ", ".join(str(sum(getattr(row, name) for row in some)) for name in ("cloud", "arvados", "slurm"))
     times = [row.takeover for row in some if row.takeover]

@@ -139,10 +139,10 @@ def test_a_command_is_told_under_which_lead_it_runs(shut: Fence) -> None:
 
 def test_a_command_ends_while_this_manager_leads(shut: Fence) -> None:
     shut.hold(1, shut.clock() - 20)
-    assert shut.fit(5.0) == 5.0
-    assert 33.0 < shut.fit(600.0) <= 34.0  # it may take long, and is killed before the lead ends
+    assert shut.fit(5.0) == (1, 5.0)
+    assert 33.0 < shut.fit(600.0)[1] <= 34.0  # it may take long, and is killed before the lead ends
     shut.hold(2, shut.clock() - 31)
-    assert shut.fit(5.0) == 5.0
+    assert shut.fit(5.0) == (2, 5.0)
     with pytest.raises(RemoteFailure):
         shut.fit(600.0)  # less is left than any request may take
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import email.utils
 import errno
+import http.client
 import json
 import logging
 import threading
@@ -13,6 +14,7 @@ from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
+import httplib2
 import pytest
 from arvados_site import Site, raw_server, serving, settings_for
 from werkzeug.wrappers import Response
@@ -344,18 +346,34 @@ def test_an_error_that_nobody_foresaw_passes_through(site: Site, monkeypatch: py
         make_keeper(site.settings).list_records()
 
 
-def test_what_changes_something_tells_under_which_lead_it_was_sent(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[tuple[str, str | None]] = []
-    send = ArvadosHttp._send
+@pytest.fixture
+def fence(monkeypatch: pytest.MonkeyPatch) -> Fence:
+    """That of the process, generation 7."""
+    made = Fence(60.0, 6.0)
+    made.hold(7, made.clock())
+    monkeypatch.setattr(fences, "_of_process", made)
+    return made
 
-    def noted(self: ArvadosHttp, uri: str, method: str, **arguments: Any) -> tuple[Any, bytes]:
-        sent.append((method, arguments["headers"].get(GENERATION_HEADER)))
-        return send(self, uri, method, **arguments)
 
-    monkeypatch.setattr(ArvadosHttp, "_send", noted)
-    fence = Fence(60.0, 6.0)
-    fence.hold(7, fence.clock())
-    monkeypatch.setattr(fences, "_of_process", fence)
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    """What goes out, by method, and the generation that it tells."""
+    found: list[tuple[str, str | None]] = []
+    send = http.client.HTTPConnection.request
+
+    def noted(
+        self: http.client.HTTPConnection, method: str, url: str, body: Any = None, headers: Any = None, **more: Any
+    ) -> None:
+        found.append((method, headers.get(GENERATION_HEADER)))
+        send(self, method, url, body, headers, **more)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "request", noted)
+    return found
+
+
+def test_what_changes_something_tells_under_which_lead_it_was_sent(
+    site: Site, fence: Fence, sent: list[tuple[str, str | None]]
+) -> None:
     keeper = make_keeper(site.settings)
     keeper.list_records()
     keeper.prepare(INTENT, None)
@@ -364,3 +382,22 @@ def test_what_changes_something_tells_under_which_lead_it_was_sent(site: Site, m
     fence.lose("another one leads")
     with pytest.raises(RemoteFailure, match="not the leader"):
         keeper.prepare(INTENT, None)
+
+
+def test_a_lead_that_ends_while_a_connection_is_made_lets_nothing_through(
+    site: Site, fence: Fence, sent: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = make_keeper(site.settings)
+    keeper.list_records()
+    client(site.settings)._http.close()
+    connect = httplib2.HTTPConnectionWithTimeout.connect
+
+    def late(self: httplib2.HTTPConnectionWithTimeout) -> None:
+        connect(self)
+        fence.lose("another one leads")
+
+    monkeypatch.setattr(httplib2.HTTPConnectionWithTimeout, "connect", late)
+    with pytest.raises(RemoteFailure, match="not the leader: another one leads") as caught:
+        keeper.prepare(INTENT, None)
+    assert caught.value.error.kind is ErrorKind.NOT_LEADER
+    assert {method for method, _ in sent} == {"GET"}

@@ -5,30 +5,49 @@ from __future__ import annotations
 import dataclasses
 import socket
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from chaos.manager import stamp_generations
 from chaos.points import POINTS
-from chaos.relays import RequestRelay, SentRequest, Target, out_of_turn, whole_requests
+from chaos.relays import RequestRelay, SentRequest, Target, out_of_turn, sent_late, whole_requests
 from chaos.two_plan import AT_POINTS, Fault, plan_of
 from chaos.two_play import PairOutcome, doubles
 from chaos.two_table import PairRow, rows_in, table
 
-from arvnodeman.fence.fence import GENERATION_HEADER
-from arvnodeman.sandbox.commands import STARTED
+from arvnodeman.fence.fence import GENERATION_HEADER, Fence, steady
 
 
-def sent(at: float, generation: int) -> SentRequest:
-    return SentRequest(at, "a", generation, "POST /cloud/nodes", 0.0)
+def sent(at: float, generation: int, let_through: float | None = None) -> SentRequest:
+    return SentRequest(at, "a", generation, "POST /cloud/nodes", at if let_through is None else let_through)
 
 
 def test_a_request_of_an_older_lead_after_one_of_a_newer_is_out_of_turn() -> None:
     good = [sent(1, 1), sent(2, 1), sent(4, 3), sent(5, 3)]
-    assert out_of_turn(good) == []
+    assert out_of_turn(good) == sent_late(good) == []
     assert out_of_turn([*good, sent(4.5, 2)]) == [sent(4.5, 2)]
     assert out_of_turn([*good, sent(3, 0)]) == [sent(3, 0)]  # one that says none
+
+
+def test_one_that_was_let_through_in_time_is_late() -> None:
+    late = sent(4.5, 1, let_through=2.5)
+    requests = [sent(1, 1), late, sent(4, 3)]
+    assert (out_of_turn(requests), sent_late(requests)) == ([], [late])
+    wrong = sent(4.6, 1, let_through=4.5)
+    assert (out_of_turn([*requests, wrong]), sent_late([*requests, wrong])) == ([wrong], [late])
+
+
+def test_a_manager_in_a_play_tells_when_the_fence_let_a_request_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fence, "check", Fence.check)  # to be put back
+    stamp_generations()
+    fence = Fence(60.0, 6.0)
+    fence.hold(7, fence.clock())
+    before = steady()
+    generation, _, at = str(fence.fit(5.0)[0]).partition("@")
+    assert generation == "7"
+    assert before <= float(at) <= steady()
+    assert fence.check() == 7
 
 
 def event(kind: str, subject: str, text: str = "") -> dict[str, str]:
@@ -59,7 +78,7 @@ def test_a_relay_lists_what_it_passes_on_and_what_it_held_up() -> None:
         try:
             relay.hang()
             with socket.create_connection(("127.0.0.1", relay.port)) as manager:
-                head = f"POST /cloud/nodes HTTP/1.1\r\n{GENERATION}\r\nContent-Length: 2\r\n\r\n"
+                head = f"POST /cloud/nodes HTTP/1.1\r\n{GENERATION}@{steady()}\r\nContent-Length: 2\r\n\r\n"
                 manager.sendall(head.encode())
 
                 def goes_on() -> None:
@@ -79,7 +98,7 @@ def test_a_relay_lists_what_it_passes_on_and_what_it_held_up() -> None:
             relay.close()
     (request,) = relay.sent
     assert (request.manager, request.generation, request.what) == ("a", 7, "POST /cloud/nodes")
-    assert request.late > 0.1
+    assert request.at - request.let_through > 0.2
 
 
 GENERATION = f"{GENERATION_HEADER}: 7"
@@ -105,21 +124,10 @@ def test_a_relay_takes_requests_whole_however_they_come() -> None:
 def test_a_relay_lists_what_changes_something_wherever(head: str, body: str, target: Target | None, what: str) -> None:
     relay = RequestRelay(1, "a")
     try:
-        relay._note(f"{head}\r\n{GENERATION}\r\n".encode(), body.encode(), time.monotonic())
+        relay._note(f"{head}\r\n{GENERATION}\r\n".encode(), body.encode())
     finally:
         relay.close()
     assert [(each.target, each.what, each.generation) for each in relay.sent] == ([(target, what, 7)] if target else [])
-
-
-def test_a_command_that_stood_still_with_its_manager_was_held_up() -> None:
-    relay = RequestRelay(1, "a")
-    try:
-        relay._note(
-            f"POST /slurm HTTP/1.0\r\n{STARTED}: {time.time() - 9}\r\n".encode(), b"scancel\x007\0", time.monotonic()
-        )
-    finally:
-        relay.close()
-    assert relay.sent[0].late > 8
 
 
 def test_the_table_is_by_store_and_fault_with_the_last_run_of_each_seed(tmp_path: Path) -> None:
