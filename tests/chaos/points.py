@@ -5,6 +5,7 @@ Nothing in the daemon knows of them. `arm()` wraps the one call in the process t
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import itertools
@@ -16,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from arvnodeman.sandbox.wiring import PLACES
+from arvnodeman.slurm.run import _descendants
 
 _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "cloud": (
@@ -165,7 +167,13 @@ def _dying(call: Callable[..., Any], when: str, nth: int, number: signal.Signals
 
 
 def _die(number: signal.Signals) -> None:
-    """The whole process group, as the watchdog does it; this thread at this instruction. A signal to the group alone
-    may be taken by another thread, later on a busy machine, and this one would go past its point meanwhile."""
-    os.killpg(os.getpgid(0), number)
-    signal.pthread_kill(threading.get_ident(), number)
+    """The whole process group, as the watchdog does it. To stand still is for this thread to do, at this instruction: a
+    signal to the group may be taken by another thread, later on a busy machine, and this one would go past its point
+    meanwhile."""
+    if number is signal.SIGSTOP:
+        for pid in _descendants(os.getpid()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        signal.pthread_kill(threading.get_ident(), number)
+    else:
+        os.killpg(os.getpgid(0), number)
