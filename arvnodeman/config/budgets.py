@@ -28,7 +28,7 @@ def _date(_option: Option, text: str) -> datetime:
     return found
 
 
-NAMES_OR_ALL: Kind[tuple[str, ...]] = Kind("names with commas between, or all", _names_or_all, (), has_commas=True)
+NAMES_OR_ALL: Kind[tuple[str, ...]] = Kind("names separated by commas, or all", _names_or_all, (), has_commas=True)
 DATE: Kind[datetime | None] = Kind("YYYY-MM-DD or YYYY-MM-DDTHH:MM", _date, None)
 
 
@@ -45,11 +45,13 @@ class BudgetSettings:
         "The period: it begins with the hour, day, week (Monday) or month of `time_zone`.",
     )
     accounts: tuple[str, ...] = option(
-        NAMES_OR_ALL, ALL, "Accounts of Slurm whose jobs it pays for. A job has to be in all three lists."
+        NAMES_OR_ALL, ALL, "Slurm accounts whose jobs it pays for. A job must match all three lists."
     )
-    users: tuple[str, ...] = option(NAMES_OR_ALL, ALL, "Users whose jobs it pays for; of containers those of Arvados.")
+    users: tuple[str, ...] = option(
+        NAMES_OR_ALL, ALL, ("Users whose jobs it pays for; for containers, users of Arvados.")
+    )
     partitions: tuple[str, ...] = option(
-        NAMES_OR_ALL, ALL, "Partitions of Slurm whose jobs it pays for: one that a job may run in is enough."
+        NAMES_OR_ALL, ALL, "Slurm partitions whose jobs it pays for: one that a job may run in is enough."
     )
     action: Literal["refuse", "warn"] = option(
         choice("refuse", "warn"),
@@ -58,10 +60,10 @@ class BudgetSettings:
         "metrics and the page say so, and nothing else.",
     )
     overdraft_until: datetime | None = option(
-        DATE, "", "Until then it refuses nothing, by the clocks of `time_zone`. Empty: it is not overdrawn."
+        DATE, "", "Until this time, by the clocks of `time_zone`, it refuses nothing. Empty: no overdraft."
     )
-    reason: str = option(TEXT, "", "Why it may be overdrawn, for people.")
-    time_zone: str = option(ZONE, UTC_NAME, "By whose clocks a period begins. Clouds bill by UTC.")
+    reason: str = option(TEXT, "", "Why it may be overdrawn; a text for people.")
+    time_zone: str = option(ZONE, UTC_NAME, "The time zone in which periods begin. Clouds bill in UTC.")
 
     def budget(self, name: str) -> Budget:
         """As the Fleet knows it."""

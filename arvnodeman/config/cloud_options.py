@@ -29,7 +29,7 @@ TIMEOUT = Option(
     "timeout",
     NUMBER,
     "",
-    "The longest wait for one answer. Empty: 60; where another manager may lead, at most half of its ttl less margin.",
+    "The longest wait for one answer. Empty: 60; if another manager may lead, at most half of ttl minus margin.",
     S,
     above=0,
 )
@@ -47,9 +47,9 @@ ZONES = Option(
     "zones",
     NAMES,
     "",
-    "Where nodes may be, in the order in which they are tried: ids of subnets or availability zones (ec2), zones of "
-    "one region (gce), availability zones (azure, openstack). Where one has no room for a size, the next is asked at "
-    "once; a size rests when all do. Empty: as the other options say.",
+    "Where nodes may be, in the order in which the zones are tried: ids of subnets or availability zones (ec2), zones "
+    "of one region (gce), availability zones (azure, openstack). If one has no room for a size, the next is tried at "
+    "once; a size goes into back-off when all zones have. Empty: as the other options say.",
     providers=REAL,
 )
 SUBNETS = Option(
@@ -57,7 +57,7 @@ SUBNETS = Option(
     "subnet_id",
     TEXT,
     "",
-    "Ids of subnets, with commas between: several are `zones`, and tried in this order.",
+    "Ids of subnets, separated by commas: several are `zones`, tried in this order.",
     providers=EC2,
 )
 CLOUD_OPTIONS: tuple[Option, ...] = (
@@ -75,16 +75,16 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
         CREDENTIALS, "region", TEXT, "", "Region. azure needs it; empty for ec2: libcloud's.", providers=(*EC2, *AZURE)
     ),
     Option(CREDENTIALS, "token", SECRET, "", "Session token of temporary credentials.", providers=EC2),
-    Option(CREDENTIALS, "host", TEXT, "", "Host of the EC2 API, where it is not the region's own.", providers=EC2),
+    Option(CREDENTIALS, "host", TEXT, "", "Host of the EC2 API, if it is not the region's own.", providers=EC2),
     Option(CREDENTIALS, "port", WHOLE, "", "Its port. Empty: that of https or http.", low=1, high=65535, providers=EC2),
-    Option(CREDENTIALS, "secure", YES_NO, "yes", "Speak https to it.", providers=EC2),
+    Option(CREDENTIALS, "secure", YES_NO, "yes", "Use https for it.", providers=EC2),
     Option(CREDENTIALS, "url", TEXT, "", "Address of the site, http://HOST:PORT.", providers=("sandbox",)),
     Option(CREDENTIALS, "creds", TEXT, "", "Any word.", providers=("dummy",)),
     Option(CREDENTIALS, "user_id", SECRET, "", "Service account, as an address.", providers=GCE),
     Option(CREDENTIALS, "project", TEXT, "", "Project.", providers=GCE),
     Option(CREDENTIALS, "datacenter", TEXT, "", "Zone.", providers=GCE),
     Option(CREDENTIALS, "auth_type", TEXT, "", "SA, IA or GCE. Empty: libcloud finds out.", providers=GCE),
-    Option(CREDENTIALS, "scopes", TEXT, "", "Scopes, with commas between. Empty: libcloud's.", providers=GCE),
+    Option(CREDENTIALS, "scopes", TEXT, "", "Scopes, separated by commas. Empty: libcloud's.", providers=GCE),
     Option(CREDENTIALS, "credential_file", TEXT, "", "Where the access token is kept between runs.", providers=GCE),
     Option(CREDENTIALS, "tenant_id", SECRET, "", "Tenant.", providers=AZURE),
     Option(CREDENTIALS, "subscription_id", SECRET, "", "Subscription.", providers=AZURE),
@@ -92,7 +92,7 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
     Option(CREDENTIALS, "ex_force_auth_version", TEXT, "", "Empty: 3.x_password.", providers=OPENSTACK),
     Option(CREDENTIALS, "ex_tenant_name", TEXT, "", "Project.", providers=OPENSTACK),
     Option(CREDENTIALS, "ex_force_service_region", TEXT, "", "Region. Empty: libcloud's.", providers=OPENSTACK),
-    Option(LISTING, "tags", TEXT, "", "Tags with commas between: ours carry them all.", providers=GCE),
+    Option(LISTING, "tags", TEXT, "", "Tags, separated by commas: our nodes have all of them.", providers=GCE),
     Option(LISTING, "ex_resource_group", TEXT, "", "Resource group of the nodes.", providers=AZURE, required_for=AZURE),
     PING_HOST,
     Option(CREATE, "ssh_key", TEXT, "", "A file with a public ssh key for the nodes.", providers=(*EC2, *GCE, *AZURE)),
@@ -101,14 +101,14 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
         "user_data",
         TEXT,
         "",
-        "A file, the template of what a new node reads when it starts: {ping_url}, {hostname}, {size} and other names "
-        "in braces are replaced (doc/clouds/images.md). Empty: what existing images expect.",
+        "A file with a template of the user data of new nodes: {ping_url}, {hostname}, {size} and other names in "
+        "braces are replaced (doc/clouds/images.md). Empty: what existing images expect.",
         providers=(*EC2, *GCE, *AZURE, *OPENSTACK),
     ),
     Option(CREATE, "image_id", TEXT, "", "Id of the image: `ami-…`.", providers=EC2),
     SUBNETS,
     ZONES,
-    Option(CREATE, "security_groups", TEXT, "", "Ids of security groups, with commas between.", providers=EC2),
+    Option(CREATE, "security_groups", TEXT, "", "Ids of security groups, separated by commas.", providers=EC2),
     Option(CREATE, "ex_keyname", TEXT, "", "Name of a key pair of the cloud.", providers=(*EC2, *OPENSTACK)),
     Option(CREATE, "ex_iamprofile", TEXT, "", "ARN of an instance profile.", providers=EC2),
     Option(CREATE, "volume_type", TEXT, "gp3", "Type of the scratch volume.", providers=EC2),
@@ -117,8 +117,8 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
         "imds",
         choice("optional", "required"),
         "optional",
-        "Must a node show a session token (IMDSv2) to read its metadata? Images that fetch their ping URL without one "
-        "need `optional`.",
+        "Whether a node must present a session token (IMDSv2) to read its metadata. Images that fetch their ping URL "
+        "without one need `optional`.",
         providers=EC2,
     ),
     Option(
@@ -126,8 +126,8 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
         "imds_tags",
         choice("no", "yes"),
         "no",
-        "Can a node read its own tags in its metadata? With `yes` the lease of node_lease is renewed by a tag, and "
-        "Slurm is not asked for it. Names of tags must have no blank and no slash then.",
+        "Whether a node can read its own tags in its metadata. With `yes` the lease of node_lease is renewed with a "
+        "tag instead of through Slurm. Names of tags must then not contain a blank or a slash.",
         providers=EC2,
     ),
     Option(
@@ -163,8 +163,8 @@ CLOUD_OPTIONS: tuple[Option, ...] = (
         providers=AZURE,
         required_for=AZURE,
     ),
-    Option(CREATE, "networks", TEXT, "", "Names or ids of networks, with commas between.", providers=OPENSTACK),
-    Option(CREATE, "ex_security_groups", TEXT, "", "Security groups, with commas between.", providers=OPENSTACK),
+    Option(CREATE, "networks", TEXT, "", "Names or ids of networks, separated by commas.", providers=OPENSTACK),
+    Option(CREATE, "ex_security_groups", TEXT, "", "Security groups, separated by commas.", providers=OPENSTACK),
     Option(CREATE, "ex_availability_zone", TEXT, "", "Availability zone.", providers=OPENSTACK),
 )
 

@@ -56,14 +56,14 @@ class DaemonSettings:
     dispatcher: Literal["", "slurm"] = option(
         choice("", "slurm"),
         "",
-        "`slurm` drains nodes in Slurm before they are destroyed and keeps their features and weights. Empty: Slurm's "
-        "nodes are never touched.",
+        "`slurm`: drain nodes in Slurm before they are destroyed, and set their features and weights. Empty: never "
+        "change Slurm's nodes.",
     )
     min_nodes: int = option(
         WHOLE,
         "0",
-        "Keep at least so many nodes, filled with the cheapest size. An idle one makes way for a job that another "
-        "limit keeps from its nodes.",
+        "Keep at least this many nodes, of the cheapest size. An idle one makes way for a job that another limit "
+        "stops.",
         low=0,
         at_once=True,
     )
@@ -73,7 +73,7 @@ class DaemonSettings:
     max_total_price: float = option(
         NUMBER,
         "0",
-        "Never boot a node with which all that exist or are booting would cost more than this. 0: no limit.",
+        "Never boot a node if all nodes that exist or are booting would then cost more than this. 0: no limit.",
         USD,
         low=0,
         no_limit=0,
@@ -82,14 +82,14 @@ class DaemonSettings:
     max_price_factor: float = option(
         NUMBER,
         "1.5",
-        "While the cheapest size that fits a job cannot be had, take a dearer one up to so many times its price.",
+        "While the cheapest size that fits a job is not available, take a dearer one, up to this many times its price.",
         low=1,
         at_once=True,
     )
     max_jobs_per_node: int = option(
         WHOLE,
         "0",
-        "Where jobs share nodes, plan no more of them on one node at once. 0: as many as it has room for.",
+        "Where jobs share nodes, plan at most this many on one node. 0: as many as fit.",
         low=0,
         no_limit=0,
         at_once=True,
@@ -97,28 +97,29 @@ class DaemonSettings:
     drain_to_consolidate: bool = option(
         YES_NO,
         "no",
-        "While no job waits, half-empty nodes take no new jobs, and go when theirs have ended, where what runs on one "
-        "would have room on another of its size. No job is sent away. For the slurm dispatcher, and shared nodes.",
+        "While no job waits, half-empty nodes take no new jobs and go when their jobs have ended, if these jobs would "
+        "fit on another node of that size. No job is moved or ended. For the slurm dispatcher and shared nodes.",
         at_once=True,
     )
     ahead: bool = option(
         YES_NO,
         "no",
-        "Boot nodes for jobs in Slurm before they may start, so that they are up then: jobs with a begin time, jobs "
-        "that depend on the end of another, jobs in a reservation. For the slurm dispatcher; not where node_records is "
-        "slurm-cloud. See doc/money.md.",
+        "Boot nodes for jobs in Slurm before the jobs may start, so that the nodes are up by then: jobs with a begin "
+        "time, jobs that depend on the end of another, jobs in a reservation. For the slurm dispatcher; not if "
+        "node_records is slurm-cloud. See doc/money.md.",
     )
     ahead_max_idle: float = option(
         NUMBER,
         "10",
-        "A node that was booted ahead waits for its job no longer than this. None is booted that is expected to.",
+        "The longest time that a node booted ahead waits for its job. A node that would probably wait longer is not "
+        "booted.",
         "minutes",
         above=0,
         at_once=True,
     )
     poll_time: float = option(NUMBER, "60", "The time between two polls of one list.", S, above=0, at_once=True)
     cloudlist_poll_time: float = option(
-        NUMBER, "0", "The same for the cloud's nodes. 0: poll_time.", S, low=0, at_once=True
+        NUMBER, "0", "The same for the list of the cloud's nodes. 0: poll_time.", S, low=0, at_once=True
     )
     nodelist_poll_time: float = option(
         NUMBER, "0", "The same for node records and Slurm. 0: poll_time.", S, low=0, at_once=True
@@ -127,8 +128,8 @@ class DaemonSettings:
     payers_poll_time: float = option(
         NUMBER,
         "60",
-        "Ask Slurm so often, at most, which jobs are on which nodes: so costs are told by user, account and job. It "
-        "costs slurmctld what one list of the queue does; where that takes long, it is asked less often. 0: never.",
+        "How often, at most, Slurm is asked which jobs are on which nodes, to divide costs by user, account and job. "
+        "It costs slurmctld as much as one list of the queue; if that takes long, it is asked less often. 0: never.",
         S,
         low=0,
     )
@@ -136,20 +137,20 @@ class DaemonSettings:
         YES_NO,
         "no",
         "Tag nodes at the cloud with account, user and partition of the first job that they are booted for, and with "
-        "that job, so that the provider's own bill can be divided (doc/money.md). Names of users go to the cloud then.",
+        "that job, so that the provider's own bill can be divided (doc/money.md). The cloud then sees user names.",
     )
     cost_comment: bool = option(
         YES_NO,
         "no",
-        "When a job has ended, write what it has cost into its AdminComment in Slurm's accounting (`sacct -o "
-        "jobid,admincomment`), some jobs every ten seconds. An AdminComment of somebody else's stays. Needs slurmdbd, "
-        "and an account that is an operator of Slurm's there.",
+        "When a job has ended, write what it cost into its AdminComment in Slurm's accounting (`sacct -o "
+        "jobid,admincomment`), some jobs every ten seconds. An AdminComment that somebody else wrote stays. Needs "
+        "slurmdbd, and an account that is a Slurm operator there.",
     )
     wake_poll: float = option(
         NUMBER,
         "5",
-        "Between two polls of the queue, ask Slurm so often whether jobs were submitted, by a command that costs it "
-        "little however long the queue is; if so, the queue is polled at once. 0: never.",
+        "How often, between two polls of the queue, Slurm is asked whether jobs were submitted, with a command that "
+        "is cheap however long the queue is. If so, the queue is polled at once. 0: never.",
         S,
         low=0,
         at_once=True,
@@ -173,8 +174,8 @@ class DaemonSettings:
     poll_hopeless_after: float = option(
         NUMBER,
         "",
-        "When a list has not been read for so long, the daemon ends itself, to be restarted. 0: never. Empty: 10 times "
-        "poll_stale_after.",
+        "When a list has not been read for this long, the daemon ends itself, to be restarted. 0: never. Empty: 10 "
+        "times poll_stale_after.",
         S,
         otherwise=_hopeless_after,
         low=0,
@@ -182,7 +183,7 @@ class DaemonSettings:
     boot_fail_after: float = option(
         NUMBER,
         "1800",
-        "A node that has not come up so long after its start is taken for broken and may be shut down.",
+        "A node that has not come up this long after its start counts as broken and may be shut down.",
         S,
         above=0,
         at_once=True,
@@ -190,7 +191,7 @@ class DaemonSettings:
     node_stale_after: float = option(
         NUMBER,
         "7200",
-        "A ping or a node record older than this says nothing any more; a record so old may be used again.",
+        "A ping or a node record older than this is ignored; a record this old may be used again.",
         S,
         above=0,
         at_once=True,
@@ -198,7 +199,7 @@ class DaemonSettings:
     consecutive_idle_count: int = option(
         WHOLE,
         "2",
-        "Polls in a row that must find a node idle before it may be shut down.",
+        "How many polls in a row must find a node idle before it may be shut down.",
         "polls",
         low=0,
         at_once=True,
@@ -206,11 +207,14 @@ class DaemonSettings:
     node_mem_scaling: float = option(
         NUMBER, "0.95", "The share of a node's advertised RAM that jobs can count on.", above=0, high=2, at_once=True
     )
-    boot_attempts: int = option(WHOLE, "10", "Tries of one boot before it is given up.", "tries", low=1, at_once=True)
+    boot_attempts: int = option(
+        WHOLE, "10", ("How often one boot is tried before it is given up."), "tries", low=1, at_once=True
+    )
     quota_retry_after: float = option(
         NUMBER,
         "60",
-        "After the cloud refused a node for quota, wait so long before one more is tried; doubles up to 15 minutes.",
+        "How long to wait before one more node is tried after the cloud has refused one because of quota; doubles up "
+        "to 15 minutes.",
         S,
         above=0,
         at_once=True,
@@ -218,7 +222,7 @@ class DaemonSettings:
     size_retry_after: float = option(
         NUMBER,
         "60",
-        "A size that cannot be had rests so long before one node of it is tried; doubles up to 15 minutes.",
+        "The back-off of a size that is not available, before one node of it is tried; doubles up to 15 minutes.",
         S,
         above=0,
         at_once=True,
@@ -226,8 +230,8 @@ class DaemonSettings:
     rung_patience: float = option(
         NUMBER,
         "10",
-        "A zone and purchase that takes the request for a node, and has not delivered it so long after: the node goes, "
-        "and the next is tried.",
+        "How long a zone and purchase may take to deliver a node that it has accepted. After that the node is "
+        "destroyed, and the next zone or purchase is tried.",
         "minutes",
         above=0,
         at_once=True,
@@ -242,16 +246,16 @@ class DaemonSettings:
     spot_tries: int = option(
         WHOLE,
         "1",
-        "So many spot nodes may the cloud take from a job while it runs, before the next of `purchases` is tried first "
-        "for it.",
+        "How many spot nodes the cloud may take from a running job before the next of `purchases` is tried first for "
+        "it.",
         low=1,
         at_once=True,
     )
     use_within: float = option(
         NUMBER,
         "180",
-        "A node that Slurm has not used for so long, and for three node polls, is kept no longer for the jobs that "
-        "wait for it; should be two of Slurm's scheduling cycles (`bf_interval`, `sched_interval`) at least.",
+        "A node that Slurm has not used for this long, and for three node polls, is no longer kept for the jobs that "
+        "wait for it. Should be at least two of Slurm's scheduling cycles (`bf_interval`, `sched_interval`).",
         S,
         above=0,
         at_once=True,
@@ -259,8 +263,8 @@ class DaemonSettings:
     vain_retry_after: float = option(
         NUMBER,
         "300",
-        "When Slurm did not use a node for the jobs that it was up for, none is booted for jobs like them so long, "
-        "then one as a probe; doubles up to 48 times that.",
+        "If Slurm did not use a node for the jobs that it was up for, nothing is booted for such jobs for this long, "
+        "then one node as a probe; doubles up to 48 times that.",
         S,
         above=0,
         at_once=True,
@@ -271,16 +275,17 @@ class DaemonSettings:
     max_concurrent_cloud_ops: int = option(
         WHOLE,
         "16",
-        "Boots and shutdowns whose requests may run at once; one place is kept for shutdowns.",
+        "How many requests of boots and shutdowns may run at once; one place is kept for shutdowns.",
         low=2,
         high=1000,
     )
     max_cloud_ops_per_second: float | None = option(
         NUMBER_OR_AUTO,
         "auto",
-        "How many requests go to the cloud. `auto`: creates, destroys and tags each begin with what the cloud "
-        "documents, grow faster while none is refused for it, and slow down to half at the first that is. A number: "
-        "creates and destroys, all together, begin with that and are never more; destroys come first. 0: no limit.",
+        "How many requests are sent to the cloud. `auto`: creates, destroys and tags each begin with the rate that "
+        "the cloud documents; the rate grows while nothing is throttled, and is halved when the cloud throttles. A "
+        "number: creates and destroys together begin with that rate and never exceed it; destroys come first. 0: no "
+        "limit.",
         "requests/second",
         low=0,
         high=10_000,
@@ -289,17 +294,17 @@ class DaemonSettings:
     cancel_unsatisfiable: bool = option(
         YES_NO,
         "",
-        "Cancel a job that no configured size can ever run, with the reason logged on it. Empty: yes where there is an "
-        "[Arvados] host. Without one the reason goes into the job's AdminComment in any case.",
+        "Cancel a job that no configured size can ever run, and log the reason on it. Empty: yes if there is an "
+        "[Arvados] host. Without one the reason is written into the job's AdminComment in any case.",
         otherwise=_with_arvados,
         at_once=True,
     )
     explain_after: float = option(
         NUMBER,
         "60",
-        "Once a job has waited so long in Slurm and no node comes for it, its AdminComment says why, and until when, "
-        "where that is known: `squeue -O jobarrayid,admin_comment:120`. It is taken away when the job begins; an "
-        "AdminComment of somebody else's stays. Only where dispatcher is slurm. 0: never.",
+        "When a job has waited this long in Slurm and no node comes for it, its AdminComment says why, and until "
+        "when, if that is known: `squeue -O jobarrayid,admin_comment:120`. It is removed when the job starts; an "
+        "AdminComment that somebody else wrote stays. Only if dispatcher is slurm. 0: never.",
         S,
         low=0,
         at_once=True,
@@ -307,39 +312,39 @@ class DaemonSettings:
     keep_drained: bool = option(
         YES_NO,
         "no",
-        "Leave nodes alone that somebody else drained in Slurm. With `no` they are taken for broken and go.",
+        "Leave nodes alone that somebody else drained in Slurm. With `no` they count as broken and are destroyed.",
         at_once=True,
     )
     share: Literal["auto", "no", "yes"] = option(
         choice("auto", "no", "yes"),
         "auto",
-        "Several jobs on one node. `auto`: where Slurm lets them share, by its SelectType, by the partition's "
-        "OverSubscribe and by each job; but each container of Arvados counts as having its node to itself. `yes`: "
-        "these share, too. `no`: every job counts as having its nodes to itself. Of no meaning where node_records is "
-        "slurm-cloud, as Slurm places the jobs itself.",
+        "Several jobs on one node. `auto`: jobs share where Slurm lets them, by its SelectType, by the partition's "
+        "OverSubscribe and by each job, but each container of Arvados has its node to itself. `yes`: containers "
+        "share, too. `no`: every job has its nodes to itself. No effect if node_records is slurm-cloud, because Slurm "
+        "itself places the jobs.",
     )
     node_names: str = option(
         HOSTLIST,
         "",
-        "Where Slurm keeps the node records: the names in slurm.conf that new nodes may get, as `cloud[1-20]`. Empty: "
-        "all nodes of `partitions`, but compute0.",
+        "If Slurm keeps the node records: the names in slurm.conf that new nodes may get, for example `cloud[1-20]`. "
+        "Empty: all nodes of `partitions`, except compute0.",
     )
     partitions: tuple[str, ...] = option(
         TEXTS,
         "",
-        "The partitions of Slurm whose nodes are ours where node_names is empty, with commas between. Empty: all.",
+        "The Slurm partitions whose nodes are ours if node_names is empty, separated by commas. Empty: all.",
     )
     job_name_pattern: str = option(
         TEXT,
         "",
-        "Only jobs in Slurm whose name contains this count. Empty: `-dz642-`, as Arvados names its jobs, where there "
-        "is an [Arvados] host; else every job counts.",
+        "Only jobs in Slurm whose name contains this text count. Empty: `-dz642-`, as in Arvados' job names, if there "
+        "is an [Arvados] host; otherwise every job counts.",
         otherwise=_job_name_pattern,
     )
     watchdog: float = option(
         NUMBER,
         "600",
-        "A part of the daemon that does not answer for so long ends the process, to be restarted.",
+        "If a part of the daemon does not answer for this long, the process ends, to be restarted.",
         S,
         above=0,
     )
@@ -352,12 +357,12 @@ class DaemonSettings:
         above=0,
     )
     stop_timeout: float = option(
-        NUMBER, "60", "When told to stop, wait so long for boots that are under way.", S, low=0, at_once=True
+        NUMBER, "60", "How long a stopping daemon waits for boots that are under way.", S, low=0, at_once=True
     )
     node_lease: int = option(
         LEASE,
         "0",
-        "A node that no manager has managed for so long, and on which nothing has run, ends itself. For nodes whose "
+        "A node ends itself when no manager has renewed it and nothing has run on it for this long. For nodes whose "
         "user data has `{lease_watch}`; see doc/node-lease.md. 0: never.",
         "minutes",
     )
@@ -365,22 +370,22 @@ class DaemonSettings:
     state_dir: str = option(
         FOLDER,
         "",
-        "A directory for what the daemon leaves to its next run and to people: why it ended, and a socket for the "
-        "command line. Empty: $STATE_DIRECTORY, as systemd sets it; when that is empty too, none.",
+        "A directory for the daemon's files: why the last run ended, the history, the journal, and a socket for the "
+        "command line. Empty: $STATE_DIRECTORY, as systemd sets it; if that is empty too, none.",
         otherwise=_state_directory,
     )
     poke_file: str = option(
         FOLDER,
         "",
-        "A file that programs of Slurm touch to have Slurm polled at once; the daemon makes it. Empty: `poke` in "
-        "$RUNTIME_DIRECTORY, as systemd sets it; when that is empty too, none.",
+        "A file that the daemon creates; when anybody touches it, Slurm is polled at once. Empty: `poke` in "
+        "$RUNTIME_DIRECTORY, as systemd sets it; if that is empty too, none.",
         otherwise=_poke_file,
     )
     history_days: int = option(
         WHOLE,
         "90",
-        "How long the history file in the state directory goes back: lives of nodes, costs, waits, decisions. 0: none "
-        "is written.",
+        "How far the history file in the state directory goes back: lives of nodes, costs, waits, decisions. 0: no "
+        "file.",
         "days",
         low=0,
         high=3660,
@@ -388,8 +393,8 @@ class DaemonSettings:
     journal: bool = option(
         YES_NO,
         "yes",
-        "Keep what the daemon was told, at most 64 MB of it and without secrets, in the state directory: with it what "
-        "was decided can be looked into, and decided again.",
+        "Record what the daemon was told in the state directory, at most 64 MB and without secrets, so that its "
+        "decisions can be examined and replayed.",
     )
 
     @property

@@ -29,7 +29,7 @@ def _hours(_option: Option, text: str) -> OpenHours:
 
 
 HOURS: Kind[OpenHours] = Kind(
-    "DAYS HH:MM-HH:MM, several with commas between, and then a time zone: `Mon-Fri 08:00-18:00, Sat 22:00-02:00 "
+    "DAYS HH:MM-HH:MM, several separated by commas, and then a time zone: `Mon-Fri 08:00-18:00, Sat 22:00-02:00 "
     "Europe/Berlin`",
     _hours,
     ALWAYS,

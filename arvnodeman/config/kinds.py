@@ -229,25 +229,25 @@ TEXT = Kind("text", lambda _option, text: text)
 SECRET = Kind("secret text", lambda _option, text: Secret(text), Secret(""), secret=True)
 WORD = Kind("one word, kept secret", _word, Secret(""), secret=True)
 WHOLE = Kind("a whole number", _whole, None)
-LEASE = Kind(f"0, or a whole number from {SHORTEST_LEASE} on", _lease, None)
+LEASE = Kind(f"0, or a whole number, at least {SHORTEST_LEASE}", _lease, None)
 NUMBER = Kind("a number", _number, None)
 NUMBER_OR_AUTO: Kind[float | None] = Kind("auto or a number", _number_or_auto, None)  # None: auto
 YES_NO = Kind("yes or no", _yes_no, None)
 LEVEL = Kind("the name of a log level", _level, choices=LEVELS)
 WINDOWS = Kind(
-    "at least two numbers with commas between, none negative, not all 0", _windows, has_lines=True, has_commas=True
+    "at least two numbers separated by commas, none negative, not all 0", _windows, has_lines=True, has_commas=True
 )
-HOST = Kind("HOST or HOST:PORT; https unless http:// stands before it", _host)
+HOST = Kind("HOST or HOST:PORT; https unless it begins with http://", _host)
 FOLDER = Kind("an absolute path", _folder)
 JSON = Kind("JSON", _json, has_commas=True)
 DOTTED = Kind("a dotted path, package.module.Class", _dotted)
-HOSTLIST = Kind("names of Slurm nodes, as cloud[1-20,31]", _hostlist, has_commas=True)
-GRES: Kind[Gres] = Kind("NAME:COUNT or NAME:TYPE:COUNT, several with commas between", _gres, (), has_commas=True)
+HOSTLIST = Kind("names of Slurm nodes, such as cloud[1-20,31]", _hostlist, has_commas=True)
+GRES: Kind[Gres] = Kind("NAME:COUNT or NAME:TYPE:COUNT, several separated by commas", _gres, (), has_commas=True)
 TEXTS = Kind("text", _texts, (), has_commas=True)
-NAMES = Kind("names with commas between", _names, (), has_commas=True)
+NAMES = Kind("names separated by commas", _names, (), has_commas=True)
 PURCHASES = Kind("on-demand and spot, in the order in which they are tried", _purchases, (), has_commas=True)
-RESERVATIONS = Kind("ID or ID@ZONE, several with commas between", _reservations, (), has_commas=True)
-FEATURES = Kind("names of features with commas between, without instancetype=", _features, (), has_commas=True)
+RESERVATIONS = Kind("ID or ID@ZONE, several separated by commas", _reservations, (), has_commas=True)
+FEATURES = Kind("names of features separated by commas, without instancetype=", _features, (), has_commas=True)
 
 
 def choice(*words: Word) -> Kind[Word]:

@@ -31,28 +31,28 @@ class LeaderSettings:
     backend: LeaderBackend = option(
         choice(*LeaderBackend),
         LeaderBackend.HOST,
-        "Who says which manager acts. `host`: this host's kernel, so that one runs here, and it acts; there must be no "
-        "other host with one. With the others a manager on another host stands by, and acts within ttl + 5 s once this "
-        "one does not: `slurm`, where the primary slurmctld runs, there the manager acts; `postgresql` and "
-        "`zookeeper`, who holds a row, or a node, there.",
+        "What decides which manager acts. `host`: there is only this host; its kernel lets one manager run, and that "
+        "one acts. With the others a manager on another host stands by, and acts within ttl + 5 s after this one has "
+        "stopped. `slurm`: the manager on the host of the acting slurmctld. `postgresql`, `zookeeper`: the manager "
+        "that holds a row, or a node, there.",
     )
     name: str = option(
         TEXT,
         "",
-        "What is led: managers that say the same here stand in for each other, and one of them acts. Empty: the API "
-        "server as HOST:PORT. Required where there is none, with backend = postgresql or zookeeper.",
+        "What is led: of the managers with the same name, one acts. Empty: the API server as HOST:PORT. Required if "
+        "there is none and backend is postgresql or zookeeper.",
     )
     this_host: str = option(
         TEXT,
         "",
-        "What this host is called: by people who ask who leads, and, with backend = slurm, in SlurmctldHost of "
-        "slurm.conf. Empty: as the host calls itself.",
+        "The name of this host, shown to people who ask who leads; with backend = slurm, its name in SlurmctldHost of "
+        "slurm.conf. Empty: the host's own name.",
     )
     ttl: float = option(
         NUMBER,
         "60",
-        "How long the lead lasts without being renewed, which is tried at a third of it. At half of it no node is "
-        "asked for any more, and margin before its end nothing is sent at all.",
+        "How long the lead lasts without being renewed. It is renewed after a third of this time. After half of it no "
+        "node is requested any more, and from margin before its end nothing is sent at all.",
         S,
         low=1,
         high=86_400,
@@ -60,8 +60,8 @@ class LeaderSettings:
     margin: float = option(
         NUMBER,
         "",
-        "How long before the end of ttl nothing is sent any more: what clocks may differ in their pace, and what a "
-        "request may take that leaves late. Empty: a tenth of ttl.",
+        "How long before the end of ttl nothing is sent any more. It allows for clocks that run at different speeds, "
+        "and for requests that leave late. Empty: a tenth of ttl.",
         S,
         low=0.1,
         otherwise=_tenth,

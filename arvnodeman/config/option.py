@@ -32,23 +32,37 @@ FREE_CLOUD_SECTIONS = (CREDENTIALS, LISTING, CREATE)
 SECTIONS: dict[str, str] = {
     MANAGE: "The management server: status, health and metrics over HTTP.",
     DAEMON: "When nodes are booted and stopped, how many, and how patiently.",
-    LEADER: "Where managers of one cluster run on several hosts: which of them acts. All of them say the same here, "
-    "but for this_host. See doc/operations.md.",
-    LOGGING: "Every other name in this section is a logger, and its value that logger's level: `pykka = WARNING`. "
-    "Names of loggers keep their case.",
+    LEADER: (
+        "If managers of one cluster run on several hosts: which of them acts. This section is the same on all of "
+        "them, except this_host. See doc/operations.md."
+    ),
+    LOGGING: (
+        "Every other name in this section is a logger, and its value is that logger's level: `pykka = WARNING`. "
+        "Names of loggers are case-sensitive."
+    ),
     ARVADOS: "The Arvados API server, and which queues are read.",
     CLOUD: "The cloud, and when its nodes may be shut down.",
-    CREDENTIALS: "Passed on to the cloud's libcloud driver, whatever the names; all values are kept secret.",
-    LISTING: "Which nodes of the cloud account are ours. With ec2 every name is a filter, `_` standing for `:`; "
-    "`tag_NAME = VALUE` (ec2, openstack) is both a filter and a tag that new nodes get.",
-    CREATE: "What new nodes are made of. `tag_NAME = VALUE` (azure) is a tag that new nodes get. Names not listed "
-    "here go to libcloud's create_node unchanged.",
-    SIZE: "One section for each node size that may be booted, NAME being what jobs and tags call it; at least one. "
-    "Other names override what the provider says of the size.",
-    SPARE: "Nodes that stand ready while nobody uses them, at the times that it says; any number of such sections, "
-    "NAME being what explain calls them. See doc/money.md.",
-    BUDGET: "What nodes may cost for some accounts, users or partitions in an hour, day, week or month; any number of "
-    "such sections, all of which hold. See doc/money.md.",
+    CREDENTIALS: "Passed on to the cloud's libcloud driver, whatever their names; all values are kept secret.",
+    LISTING: (
+        "Which nodes of the cloud account are ours. With ec2 every name is a filter, in which `_` means `:`. "
+        "`tag_NAME = VALUE` (ec2, openstack) is both a filter and a tag that new nodes get."
+    ),
+    CREATE: (
+        "How new nodes are made. `tag_NAME = VALUE` (azure) is a tag that new nodes get. Names that are not listed "
+        "here are passed to libcloud's create_node unchanged."
+    ),
+    SIZE: (
+        "One section for each node size that may be booted, at least one. NAME is its name in jobs and tags. Other "
+        "option names override what the provider says of the size."
+    ),
+    SPARE: (
+        "Idle nodes that are kept ready at certain times; any number of such sections. NAME is what explain calls "
+        "them. See doc/money.md."
+    ),
+    BUDGET: (
+        "What nodes may cost for some accounts, users or partitions in an hour, day, week or month; any number of "
+        "such sections, and all of them apply. See doc/money.md."
+    ),
 }
 NAMED = {declared.partition(" ")[0]: declared for declared in SECTIONS if declared.endswith(" NAME")}
 OPTIONAL = frozenset(NAMED.values()) - {SIZE}  # of these there may be none
@@ -117,7 +131,7 @@ class Option:
     def allowed(self) -> str:
         """What a value may be, in words."""
         if self.kind.choices:
-            *first, last = (choice or "nothing" for choice in self.kind.choices)
+            *first, last = (choice or "empty" for choice in self.kind.choices)
             return f"{', '.join(first)} or {last}"
         bounds = (("at least", self.low), ("above", self.above), ("at most", self.high))
         return ", ".join([self.kind.words, *(f"{word} {bound:g}" for word, bound in bounds if bound is not None)])

@@ -36,11 +36,11 @@ def _listed(sections: Sequence[str]) -> str:
 
 
 _EXAMPLE_HEAD = """\
-Example configuration of Arvados Node Manager. Made from the program's table of options; doc/configuration.md says the
+Example configuration of Arvados Node Manager. Made from the program's table of options; doc/configuration.md has the
 same as a page.
 
-Options that have to be set are live; give them your values. Every other option stands here behind a # with its default:
-take the # away to change it. Of what need not be there the header stands behind one, too, with an example.
+Options that must be set are not commented out; give them your values. Every other option is commented out with its
+default: remove the # to change it. Sections that may be absent are commented out too, with an example.
 `arvados-node-manager check-config --config FILE` checks a file without starting anything. Times are in seconds and may
 be fractions, unless an option says otherwise.
 """
@@ -48,29 +48,29 @@ be fractions, unless an option says otherwise.
 _PAGE_HEAD = f"""\
 # Configuration
 
-Every option of the ini file that `--config` names. This page and `{EXAMPLE}` are made from the program's
-own table of options by `python -m arvnodeman.config.reference`.
+Every option of the configuration file (`--config FILE`). `make docs` makes this page and `{EXAMPLE}` from the
+program's own table of options.
 
 ## The file
 
-* `[Section]` lines and `option = value` lines, in UTF-8. Names of options may be written in any case; names of sections
-  may not. An indented line continues the value above it. Neither a section nor an option may be there twice.
-* In the sections of the cloud all names are taken in lower case: `tag_Class = x` is the tag `class`.
-* A comment stands on its own line, after `#` or `;`, or behind a value, after a blank: `jobs_queue = yes  # comment`.
-  In [{CREDENTIALS}], [{LISTING}] and [{CREATE}] ` #` is part of the value, since passwords and tags may
-  hold it, unless the option is listed below and is not a secret; ` ;` begins a comment there, too. `check-config` names
-  such values.
-* A percent sign is written `%%`. `%(NAME)s` stands for the value of option NAME of the same section.
+* `[Section]` lines and `option = value` lines, in UTF-8. Names of options are not case-sensitive; names of sections
+  are. An indented line continues the value above it. No section or option may occur twice.
+* In the sections of the cloud all names are converted to lower case: `tag_Class = x` is the tag `class`.
+* A comment is a line that begins with `#` or `;`, or the rest of a line after a blank and `#` or `;`:
+  `jobs_queue = yes  # comment`. In [{CREDENTIALS}], [{LISTING}] and [{CREATE}] ` #` is part of the value, because
+  passwords and tags may contain it, unless the option is listed below and is not secret; ` ;` begins a comment there,
+  too. `check-config` lists such values.
+* Write a percent sign as `%%`. `%(NAME)s` is replaced with the value of option NAME of the same section.
 * yes, true, on and 1 mean yes; no, false, off and 0 mean no. Numbers may be fractions unless they must be whole; `nan`
-  and `inf` are refused; more than 1,000,000,000 is taken for that, which is never or no limit.
-* An unknown section or option is a warning at start, with the nearest known name; at a reload it is an error, which
-  leaves the configuration in force as it was, and for `check-config`, too.
-  Names are free in [{CREDENTIALS}], [{LISTING}] and [{CREATE}]; under [Logging] they are loggers; in a
+  and `inf` are refused; a number above 1,000,000,000 counts as that, which means never or no limit.
+* An unknown section or option is a warning at start, with the nearest known name. At a reload and for `check-config`
+  it is an error; a refused reload leaves the old configuration in force.
+  Any name is allowed in [{CREDENTIALS}], [{LISTING}] and [{CREATE}]; under [Logging] names are loggers; in a
   [{SIZE}] section they override attributes of the provider's size.
-* Of [{SIZE}] there are as many sections as there are sizes, each with a name of its own: `[Size {EXAMPLE_SIZE}]`.
-  So it is with {_listed(sorted(OPTIONAL))}, of which there may be none.
-* Mistakes are named all at once, one line each, `FILE: [Section] option: what is wrong; allowed: what is allowed`, and
-  the program ends with code 2. No line shows the value of a secret.
+* There is one [{SIZE}] section for each size, with its name: `[Size {EXAMPLE_SIZE}]`.
+  The same holds for {_listed(sorted(OPTIONAL))}, which are optional.
+* All mistakes are reported at once, one line each, `FILE: [Section] option: what is wrong; allowed: what is allowed`,
+  and the program exits with code 2. No line shows the value of a secret.
 """
 
 

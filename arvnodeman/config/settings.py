@@ -70,9 +70,9 @@ class LoggingSettings:
     format: Literal["text", "json"] = option(
         choice("text", "json"),
         "text",
-        "`json`: each line is an object with time, level, logger, pid and message, and with error for a traceback.",
+        "`json`: each line is an object with time, level, logger, pid and message, and error if there is a traceback.",
     )
-    level: str = option(LEVEL, "WARNING", "The level of all loggers that have none of their own.", at_once=True)
+    level: str = option(LEVEL, "WARNING", "The level of all loggers without their own level.", at_once=True)
     loggers: Mapping[str, str] = free(at_once=True)  # name of a logger, its case kept -> level
 
 
@@ -84,14 +84,14 @@ class ArvadosSettings:
     host: str = option(
         HOST,
         "",
-        "The API server. Empty: there is no Arvados, Slurm is alone (dispatcher = slurm).",
+        "The API server. Empty: Slurm without Arvados (dispatcher = slurm).",
         example="zyxwv.example.com",
         live=True,
     )
     token: Secret = option(
         WORD,
         "",
-        "A token that may read and change all nodes and jobs: an administrator's. Required with `host`.",
+        "An administrator's token, which may read and change all nodes and jobs. Required with `host`.",
         example="replace-with-an-administrator-token",
         live=True,
     )
@@ -102,10 +102,10 @@ class ArvadosSettings:
     node_records: Literal["auto", "arvados", "slurm", "slurm-cloud"] = option(
         choice("auto", "arvados", "slurm", "slurm-cloud"),
         "auto",
-        "Who keeps the node records: `arvados`, the API server (up to 2.7), or `slurm`, whose node names are the "
-        "records. `slurm-cloud`: these are declared State=CLOUD, and Slurm, from 24.11 on, decides itself which of "
-        "them its jobs need; not with an [Arvados] host. `auto`: the API server where it still does, else Slurm, "
-        "`slurm-cloud` where slurm.conf says so of `partitions`.",
+        "What keeps the node records. `arvados`: the API server (up to 2.7). `slurm`: Slurm's node names are the "
+        "records. `slurm-cloud`: the names are declared State=CLOUD, and Slurm itself (24.11 or newer) decides which "
+        "of them its jobs need; not with an [Arvados] host. `auto`: the API server if it has node records, otherwise "
+        "Slurm; `slurm-cloud` if slurm.conf has that for `partitions`.",
     )
 
 
@@ -120,9 +120,9 @@ class CloudSettings:
     shutdown_windows: tuple[float, ...] = option(
         WINDOWS,
         None,
-        "When an idle node may be shut down, counted from its start: so long not, then so long yes, and so on for "
-        "ever. `54, 5, 1` is minutes 54 to 59 of each hour, for clouds that bill by the hour. With an odd count the "
-        "first number is merged into the last closed one.",
+        "When an idle node may be shut down, as alternating lengths of time from its start: closed, open, closed, "
+        "open, and so on, repeated for ever. `54, 5, 1` is minutes 54 to 59 of each hour, for clouds that bill by the "
+        "hour. If there is an odd number of values, the first is added to the last closed one.",
         MIN,
         example="54, 5, 1",
         at_once=True,
@@ -130,15 +130,15 @@ class CloudSettings:
     address_family: str = option(
         choice("any", "ipv4", "ipv6"),
         "any",
-        "Of which family the address is at which Slurm is told to find a node; a node without such an address goes. "
-        "`any`: IPv4 where there is one, else IPv6. On azure `any` is the node's name, which the DNS of its network "
-        "knows, and the others cost a request for each list.",
+        "The family of the node's address that Slurm is told; a node without such an address is destroyed. `any`: "
+        "IPv4 if there is one, otherwise IPv6. On azure `any` is the node's name, which the DNS of its network knows, "
+        "and the other values cost one request per list.",
     )
     burst: bool | None = optional(
         YES_NO,
-        "On ec2: does one request make up to 100 nodes of a size (doc/clouds/ec2.md)? All of them can then read each "
-        "other's ping secrets. Empty: yes where user_data is a script, or names nothing that differs from node to "
-        "node, or no node pings; no where images expect the bare ping URL.",
+        "On ec2: create up to 100 nodes of a size with one request (doc/clouds/ec2.md). All of them can then read "
+        "each other's ping secrets. Empty: yes if user_data is a script, or contains nothing that differs from node "
+        "to node, or no node pings; no if images expect the bare ping URL.",
     )
     driver_class: str = option(DOTTED, "", "A class that replaces the cloud's libcloud driver. Empty: none.")
     credentials: Mapping[str, Secret] = free()
@@ -161,43 +161,48 @@ class SizeSettings:
     purchases: tuple[Purchase, ...] = option(
         PURCHASES,
         "",
-        "How nodes of this size are paid for, in the order in which that is tried, each in all `zones`: "
-        "`spot, on-demand` (ec2, gce). Empty: as `preemptible` says.",
+        "How nodes of this size are bought, in the order in which this is tried, each in all `zones`: `spot, "
+        "on-demand` (ec2, gce). Empty: as `preemptible` says.",
     )
     spot_price: float | None = optional(
-        NUMBER, "Price of a spot node, where `purchases` has spot. Empty: that of the size.", USD, above=0
+        NUMBER, "Price of a spot node, if `purchases` has spot. Empty: that of the size.", USD, above=0
     )
     reservations: tuple[tuple[str, str], ...] = option(
         RESERVATIONS,
         "",
-        "Capacity that is reserved for this size, tried before all else: ids or group ARNs of capacity reservations "
-        "(ec2), names of reservations (gce). Where there are several `zones`: ID@ZONE.",
+        "Capacity that is reserved for this size, tried first: ids or group ARNs of capacity reservations (ec2), "
+        "names of reservations (gce). If there are several `zones`: ID@ZONE.",
     )
     reserved_price: float = option(
-        NUMBER, "0", "What a node in a reservation adds to the bill: it is paid for anyway.", USD, low=0
+        NUMBER,
+        "0",
+        ("What a node in a reservation adds to the bill. The default is 0 because it is paid for anyway."),
+        USD,
+        low=0,
     )
     gres: Gres = option(
         GRES,
         "",
-        "What a node has of the things that Slurm counts beside cores, memory and disk: `gpu:1`, or "
-        "`gpu:tesla:2, license:4`. A job that asks for such things, by --gres or --gpus, gets a size that has them.",
+        "Generic resources (GRES) of a node: `gpu:1`, or `gpu:tesla:2, license:4`. A job that asks for such resources "
+        "with --gres or --gpus gets a size that has them.",
     )
     partitions: tuple[str, ...] = option(
-        NAMES, "", "The partitions of Slurm whose jobs this size serves: `gpu, debug`. Empty: all."
+        NAMES, "", "The Slurm partitions whose jobs this size serves: `gpu, debug`. Empty: all."
     )
     features: tuple[str, ...] = option(
         FEATURES,
         "",
-        "Features of Slurm that nodes of this size have beside `instancetype=NAME`: `avx512, ib`. A job that asks for "
-        "one by --constraint gets a size, or a name in slurm.conf, that has it. Nodes of other sizes lose it.",
+        "Slurm features that nodes of this size have in addition to `instancetype=NAME`: `avx512, ib`. A job that "
+        "asks for one with --constraint gets a size, or a name in slurm.conf, that has it. Nodes of other sizes lose "
+        "it.",
     )
     node_names: str = option(
         HOSTLIST,
         "",
-        "Where Slurm keeps the node records: the names in slurm.conf that nodes of this size get, and no others, as "
-        "`m5l-[1-50]`. Empty: with node_records = slurm-cloud those with the feature `instancetype=NAME`, else those "
-        "that no size lists. Slurm counts a node's CPUs and memory by the line of its name: sizes of different shape "
-        "whose nodes are shared need names of their own.",
+        "If Slurm keeps the node records: the names in slurm.conf that only nodes of this size get, for example "
+        "`m5l-[1-50]`. Empty: with node_records = slurm-cloud those with the feature `instancetype=NAME`, otherwise "
+        "those that no size lists. Slurm counts a node's CPUs and memory by the line of its name, so sizes of "
+        "different shape need names of their own if their nodes are shared.",
     )
 
     def section(self, name: str, extra: Mapping[str, str], ladder: tuple[Rung, ...] = ()) -> SizeSection:

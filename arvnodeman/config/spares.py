@@ -20,8 +20,8 @@ class SpareSettings:
     nodes: int = option(
         WHOLE,
         "0",
-        "So many stand ready beside all that jobs have: when a job takes one, the next is booted. An idle one makes "
-        "way for a job that a limit keeps from its nodes.",
+        "How many nodes are ready in addition to all that jobs have: when a job takes one, the next is booted. An "
+        "idle one makes way for a job that a limit stops.",
         low=0,
         example="2",
         live=True,
@@ -29,7 +29,7 @@ class SpareSettings:
     of_load: float = option(
         NUMBER,
         "0",
-        "Or so many in a hundred nodes of the size that work, rounded up, where that is more.",
+        "Or this percentage of the working nodes of the size, rounded up, if that is more.",
         "percent",
         low=0,
         high=1000,
@@ -38,8 +38,8 @@ class SpareSettings:
     when: OpenHours = option(
         HOURS,
         "",
-        "When they stand ready, as the clocks of that zone show. Hours that end before they begin go on into the next "
-        "day; without days they are of every day. Empty: always.",
+        "When they are ready, by the clocks of the time zone. Hours that end before they begin continue into the next "
+        "day; hours without days apply every day. Empty: always.",
         example="Mon-Fri 08:00-18:00 Europe/Berlin",
         live=True,
     )

@@ -28,4 +28,4 @@ def _zone(_option: Option, text: str) -> str:
     return UTC_NAME if zone_named(text) is UTC else text
 
 
-ZONE: Kind[str] = Kind("UTC or the name of a time zone, as Europe/Berlin", _zone)
+ZONE: Kind[str] = Kind("UTC or the name of a time zone, such as Europe/Berlin", _zone)

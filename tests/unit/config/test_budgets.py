@@ -88,12 +88,12 @@ def test_an_overdraft_without_a_zone_ends_by_utc(loaded: Loader) -> None:
         ("limit = 5\naction = kill\n", "action: 'kill' is unknown; allowed: refuse or warn"),
         (
             "limit = 5\naccounts = a b\n",
-            "accounts: 'a b' in 'a b' is not a name; allowed: names with commas between, or all",
+            "accounts: 'a b' in 'a b' is not a name; allowed: names separated by commas, or all",
         ),
         (
             "limit = 5\ntime_zone = Europe/Berlinn\n",
-            "time_zone: this machine knows no time zone 'Europe/Berlinn'; the nearest is Europe/Berlin; "
-            "allowed: UTC or the name of a time zone, as Europe/Berlin",
+            "time_zone: this machine knows no time zone 'Europe/Berlinn'; the nearest is Europe/Berlin; allowed: UTC "
+            "or the name of a time zone, such as Europe/Berlin",
         ),
         (
             "limit = 5\noverdraft_until = tomorrow\nreason = x\n",

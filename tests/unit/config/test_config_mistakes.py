@@ -66,7 +66,7 @@ BAD_VALUES = [
     ("Manage", "port = 65536", "[Manage] port: '65536' is too large; allowed: a whole number, at most 65535"),
     ("Manage", "port = http", "[Manage] port: 'http' is not a whole number; allowed: a whole number, at most 65535"),
     ("Manage", "address =", "[Manage] address: is empty; allowed: text"),
-    ("Daemon", "dispatcher = pbs", "[Daemon] dispatcher: 'pbs' is unknown; allowed: nothing or slurm"),
+    ("Daemon", "dispatcher = pbs", "[Daemon] dispatcher: 'pbs' is unknown; allowed: empty or slurm"),
     (
         "Daemon",
         "max_nodes = many",
@@ -122,14 +122,14 @@ BAD_VALUES = [
     (
         "Arvados",
         "host = https://zyxwv.example.com/",
-        "[Arvados] host: 'https://zyxwv.example.com/' is not the name of a host; "
-        "allowed: HOST or HOST:PORT; https unless http:// stands before it",
+        "[Arvados] host: 'https://zyxwv.example.com/' is not the name of a host; allowed: HOST or HOST:PORT; https "
+        "unless it begins with http://",
     ),
     (
         "Arvados",
         "host = zyxwv:99999",
-        "[Arvados] host: 'zyxwv:99999' has no port from 1 to 65535; "
-        "allowed: HOST or HOST:PORT; https unless http:// stands before it",
+        "[Arvados] host: 'zyxwv:99999' has no port from 1 to 65535; allowed: HOST or HOST:PORT; https unless it "
+        "begins with http://",
     ),
     ("Arvados", "timeout = 0", "[Arvados] timeout: '0' is too small; allowed: a number, above 0"),
     ("Arvados", "jobs_queue = perhaps", "[Arvados] jobs_queue: 'perhaps' is neither yes nor no; allowed: yes or no"),
@@ -177,7 +177,7 @@ def test_bad_value_gets_one_line_on_what_is_wrong_and_what_is_allowed(
     ],
 )
 def test_bad_shutdown_windows(path: Path, windows: str, wrong: str) -> None:
-    allowed = "at least two numbers with commas between, none negative, not all 0"
+    allowed = "at least two numbers separated by commas, none negative, not all 0"
     text = with_option("Cloud", f"shutdown_windows = {windows}")
     assert problems_of(path, text) == [f"[Cloud] shutdown_windows: {wrong}; allowed: {allowed}"]
 
@@ -199,8 +199,8 @@ provider = aws
         "line 5: neither [Section] nor option = value",
         "[Daemon] poll_time: holds a single %; a percent sign is written %%",
         "[Cloud] provider: 'aws' is unknown; allowed: sandbox, dummy, ec2, gce, azure or openstack",
-        "[Cloud] shutdown_windows: missing; required: at least two numbers with commas between, none negative, "
-        "not all 0",
+        "[Cloud] shutdown_windows: missing; required: at least two numbers separated by commas, none negative, not "
+        "all 0",
         "there is no [Size NAME] section; at least one is required",
         "[Arvados] token: missing; required with host: one word, kept secret",
     ]
@@ -317,7 +317,7 @@ def test_bad_json_for_the_cloud_that_takes_it(path: Path) -> None:
 
 
 def test_gres_that_is_none_is_one_line_for_each_mistake(path: Path, loaded: Loader) -> None:
-    allowed = "allowed: NAME:COUNT or NAME:TYPE:COUNT, several with commas between"
+    allowed = "allowed: NAME:COUNT or NAME:TYPE:COUNT, several separated by commas"
     wrong = "is not NAME, NAME:COUNT or NAME:TYPE:COUNT"
     text = with_option("Size small", "gres = gpu:1, 4, gpu::2, gres:gpu:1, gpu:3, fpga:0, a b, x:-1,")
     assert problems_of(path, text) == [
@@ -342,7 +342,7 @@ def test_partitions_are_names(path: Path, loaded: Loader) -> None:
     assert loaded(with_option("Size small", "partitions = gpu, debug,gpu")).sizes[0].partitions == ("gpu", "debug")
     assert loaded(with_option("Size small", "partitions =")).sizes[0].partitions == ()
     assert problems_of(path, with_option("Size small", "partitions = gpu debug, x")) == [
-        "[Size small] partitions: 'gpu debug' in 'gpu debug, x' is not a name; allowed: names with commas between"
+        "[Size small] partitions: 'gpu debug' in 'gpu debug, x' is not a name; allowed: names separated by commas"
     ]
 
 
