@@ -62,8 +62,7 @@ class DaemonSettings:
     min_nodes: int = option(
         WHOLE,
         "0",
-        "Keep at least this many nodes, of the cheapest size. An idle one makes way for a job that another limit "
-        "stops.",
+        "Keep at least this many nodes of the cheapest size. An idle one makes way for a job that a limit stops.",
         low=0,
         at_once=True,
     )
@@ -111,8 +110,7 @@ class DaemonSettings:
     ahead_max_idle: float = option(
         NUMBER,
         "10",
-        "The longest time that a node booted ahead waits for its job. A node that would probably wait longer is not "
-        "booted.",
+        "How long a node booted ahead may wait for its job. One that would probably wait longer is not booted.",
         "minutes",
         above=0,
         at_once=True,
@@ -207,14 +205,11 @@ class DaemonSettings:
     node_mem_scaling: float = option(
         NUMBER, "0.95", "The share of a node's advertised RAM that jobs can count on.", above=0, high=2, at_once=True
     )
-    boot_attempts: int = option(
-        WHOLE, "10", ("How often one boot is tried before it is given up."), "tries", low=1, at_once=True
-    )
+    boot_attempts: int = option(WHOLE, "10", "How often one boot is tried.", "tries", low=1, at_once=True)
     quota_retry_after: float = option(
         NUMBER,
         "60",
-        "How long to wait before one more node is tried after the cloud has refused one because of quota; doubles up "
-        "to 15 minutes.",
+        "After a refusal because of quota, wait this long before one more node is tried; doubles up to 15 minutes.",
         S,
         above=0,
         at_once=True,
@@ -246,8 +241,7 @@ class DaemonSettings:
     spot_tries: int = option(
         WHOLE,
         "1",
-        "How many spot nodes the cloud may take from a running job before the next of `purchases` is tried first for "
-        "it.",
+        "After the cloud has taken this many spot nodes from a running job, the next of `purchases` is tried first.",
         low=1,
         at_once=True,
     )
