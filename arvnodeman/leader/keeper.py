@@ -63,7 +63,8 @@ class LeadKeeper:
     ) -> None:
         """`make`: makes the backend, in the keeper's thread. `elects`: another manager may lead; else this one does
         from the start, and nobody needs to be told. `blind_after`: seconds without a list of the cloud after which this
-        manager neither leads nor takes the lead: it could do nothing with it, and another one may be able to."""
+        manager does not take the lead: it could do nothing with it, and another one may be able to. A lead that it has
+        it keeps: it alone knows what it has sent that is not answered yet."""
         self._make = make
         self._fence = fence
         self._backend, self._name = backend, name
@@ -169,8 +170,6 @@ class LeadKeeper:
         """One question to the backend, and what follows from the answer. Whatever the backend raises, its lead is no
         longer than it was."""
         try:
-            if self._leads and not self._sees_the_cloud:
-                self._fence.lose(f"this manager has not listed the cloud for {self._blind_after:g} s")
             if self._leads and not self._fence.standing.leads:
                 self._step_down()
             elif self._leads:

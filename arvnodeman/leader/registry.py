@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from arvnodeman.leader.port import Leadership
     from arvnodeman.supervision.ending import Ending
 
-# A lead that is given up here is free for another manager, wherever it runs.
-GIVES_WAY = frozenset({LeaderBackend.POSTGRESQL, LeaderBackend.ZOOKEEPER})
+# Here any manager may lead, wherever it runs; with the others one alone can.
+ANYBODY = frozenset({LeaderBackend.POSTGRESQL, LeaderBackend.ZOOKEEPER})
 
 Maker = Callable[["Settings", LeadCandidate], "Leadership"]
 
@@ -70,7 +70,7 @@ def keeper_of(settings: Settings, ending: Ending) -> LeadKeeper:
         name=candidate.name,
         ending=ending,
         elects=leader.elects,
-        blind_after=settings.daemon.poll_stale_after if leader.backend in GIVES_WAY else NEVER_AGES,
+        blind_after=settings.daemon.poll_stale_after if leader.backend in ANYBODY else NEVER_AGES,
     )
 
 

@@ -11,7 +11,6 @@ from arvnodeman.sandbox.workload import make_workload
 from chaos.points import ON_THE_WIRE, POINTS
 
 TTL, MARGIN, TIMEOUT = 4.0, 0.5, 0.6  # seconds, of [Leader]
-STALE = 3.0  # seconds without a list of the cloud after which a leader leaves the lead to the other
 SPEED = 60.0
 JOBS = 7
 WINDOW = 4.0  # real seconds in which they arrive
@@ -36,7 +35,6 @@ class Fault(StrEnum):
 
 ORDER: tuple[Fault, ...] = (Fault.NO_STORE, Fault.NO_CLOUD, Fault.STORE_HANGS, Fault.STORE_LATE, Fault.STORE_EMPTY)
 ORDER += (Fault.CLOCKS, Fault.KILLED, Fault.KILLED_ANYWHERE, Fault.CLOUD_HANGS)
-BLIND = (Fault.NO_CLOUD, Fault.CLOUD_HANGS)  # for so long that the leader leaves the lead to the other
 AT_POINTS = (Fault.ON_THE_WIRE, Fault.STOPPED, Fault.CLOCKS, Fault.KILLED)
 
 
@@ -75,7 +73,7 @@ def plan_of(seed: int) -> PairPlan:
         point=point,
         nth=dice.choice((1, 1, 2)),
         after=dice.uniform(0.2, WINDOW / 2),
-        lasts=TTL + dice.choice((1.0, 1.0, 3.0)) + (STALE if fault in BLIND else 0),
+        lasts=TTL + dice.choice((1.0, 1.0, 3.0)),
         clocks=clocks if fault is Fault.CLOCKS else (still, still),
         max_nodes=dice.choice((3, 6, 12)),
     )

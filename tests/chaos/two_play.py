@@ -24,7 +24,7 @@ from chaos.daemons import CHAOS_OPTIONS
 from chaos.mischief import Mischief
 from chaos.points import Deed
 from chaos.relays import RequestRelay, SentRequest, Target, out_of_turn, sent_late
-from chaos.two_plan import BLIND, MARGIN, SPEED, STALE, TIMEOUT, TTL, Fault, PairPlan, jobs_of_pair
+from chaos.two_plan import MARGIN, SPEED, TIMEOUT, TTL, Fault, PairPlan, jobs_of_pair
 from chaos.two_stores import PairStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ REACH = 15.0  # real seconds after which a leader that has not come to its point
 PATIENCE = 90.0  # real seconds for all jobs, after the fault
 LOOK = 0.02
 LATE = TTL / 8  # seconds that an answer of the store takes, which is within its timeout
-TAKEN_OVER: tuple[Fault, ...] = (
+TAKEN_OVER = (
     Fault.ON_THE_WIRE,
     Fault.STOPPED,
     Fault.CLOCKS,
@@ -42,11 +42,9 @@ TAKEN_OVER: tuple[Fault, ...] = (
     Fault.KILLED_ANYWHERE,
     Fault.NO_STORE,
 )
-TAKEN_OVER += BLIND
 OPTIONS: Mapping[str, object] = {
     **CHAOS_OPTIONS,
     "poll_time": 0.5,
-    "poll_stale_after": STALE,
     "watchdog": 30,
     "watchdog_interval": 2,
 }

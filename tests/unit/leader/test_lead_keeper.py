@@ -181,46 +181,17 @@ def test_who_steps_down_keeps_others_from_leading_until_what_it_has_sent_is_over
 BLIND = 600.0
 
 
-def test_who_cannot_list_the_cloud_leaves_the_lead_to_one_who_can(
-    first: Manager, second: Manager, store: Store
-) -> None:
+def test_who_cannot_list_the_cloud_keeps_a_lead_and_takes_none(first: Manager, second: Manager, store: Store) -> None:
     for each in (first, second):
         each.keeper._blind_after = BLIND
     first.turn()
-    store.now += BLIND - 1
-    second.keeper.saw(1)
-    first.turn()
-    assert first.acts()
-    store.now += 1
-    first.turn()
-    words = "this manager has not listed the cloud for 600 s"
-    assert first.told[-1:] == [LeadLost(words)]
-    assert not first.acts()
-    store.now += 58
-    first.turn()
-    second.turn()
-    assert not second.acts()  # what the first one has sent may be under way
-    store.now += 2
-    first.turn()  # it is given up, and not taken again
-    second.turn()
-    assert second.fence.check() == 2
-    first.turn()
-    assert first.told[-1:] == [LeadLost("b:2 leads, generation 2")]
-
-
-def test_where_nobody_can_list_the_cloud_the_first_who_can_again_leads(
-    first: Manager, second: Manager, store: Store
-) -> None:
-    for each in (first, second):
-        each.keeper._blind_after = BLIND
-    first.turn()
-    store.now += BLIND
-    first.turn()
-    store.now += store.ttl
-    for _ in range(3):
+    for _ in range(40):
+        store.now += 20
         first.turn()
-        second.turn()
-    assert store.holder == ""
+    assert first.fence.check() == 1  # it alone knows what it has sent
+    store.now += store.ttl
+    second.turn()
+    assert store.holder == "a:1"
     assert second.told[-1:] == [LeadLost("it takes the lead once this manager has listed the cloud")]
     second.keeper._wake.clear()
     second.keeper.saw(1)
