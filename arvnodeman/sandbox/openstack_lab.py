@@ -21,7 +21,8 @@ from arvnodeman.sandbox.openstack_releases import Release
 
 USER, PASSWORD, ADMIN = "node-manager", "node-manager-password", "admin-password-admin"
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"  # of nova's double of glance
-NETWORK = "3cb9bc59-5699-4588-a4b1-b87f96708bc6"  # and of neutron
+NETWORK = "3cb9bc59-5699-4588-a4b1-b87f96708bc6"  # and of neutron: `private`, with IPv4 (192.168.1.x) and IPv6
+STORAGE = "1b70879f-fd00-411e-8ea9-143e7820e61d"  # another one, with IPv4 alone (10.20.0.x)
 _LONGEST = 300.0  # seconds until it is up, on a busy machine
 _PROGRAMS = Path(__file__).parent
 
@@ -52,10 +53,11 @@ class OpenStack:
         """The catalogue, and our user."""
         given = {"name": USER, "password": PASSWORD, "domain_id": "default"}
         self.ask("POST", "/v3/users", {"user": given})
-        service = self.ask("POST", "/v3/services", {"service": {"type": "compute", "name": "nova"}})["service"]["id"]
-        for interface in ("public", "internal"):
-            made = {"service_id": service, "interface": interface, "url": f"{self.nova}/v2.1", "region_id": "RegionOne"}
-            self.ask("POST", "/v3/endpoints", {"endpoint": made})
+        for kind, name, url in (("compute", "nova", f"{self.nova}/v2.1"), ("network", "neutron", self.nova)):
+            service = self.ask("POST", "/v3/services", {"service": {"type": kind, "name": name}})["service"]["id"]
+            for interface in ("public", "internal"):
+                made = {"service_id": service, "interface": interface, "url": url, "region_id": "RegionOne"}
+                self.ask("POST", "/v3/endpoints", {"endpoint": made})
 
     def credential(self, project: str, name: str, rules: list[dict[str, str]] | None = None) -> dict[str, str]:
         """A new application credential of our user's: `id` and `secret`."""

@@ -9,6 +9,9 @@ Nothing of nova is imported before main(): the order of imports decides whether 
 on) or eventlet's.
 """
 
+import copy
+import ipaddress
+import itertools
 import json
 import os
 import sys
@@ -69,7 +72,45 @@ def set_up(url, password, page):
         fixtures.CastAsCallFixture = lambda _test: Nothing()
     there = Nova("runTest")
     there.setUp()
+    give_ports_their_networks(there.neutron)
     return there
+
+
+def give_ports_their_networks(neutron):
+    """Nova's double of neutron gives every port the same project, network and address, so that nova shows no address of
+    a server. Here a port has the project and the network that it is asked for, and an address of each subnet there. A
+    second network, with IPv4 alone, is added."""
+    network = {**neutron.network_2, "name": "storage", "port_security_enabled": True}
+    subnet = {**neutron.subnet_2, "cidr": "10.20.0.0/24", "gateway_ip": "10.20.0.1"}
+    subnet["allocation_pools"] = [{"start": "10.20.0.2", "end": "10.20.0.254"}]
+    neutron._networks[network["id"]] = network
+    neutron._subnets[subnet["id"]] = subnet
+    make_port, numbers = neutron.create_port, itertools.cycle(range(10, 250))
+
+    def create_port(body=None):
+        asked = (body or {"port": {}})["port"]
+        port = neutron._ports[make_port(body)["port"]["id"]]
+        port.update({key: asked[key] for key in ("tenant_id", "device_id", "network_id") if key in asked})
+        number = next(numbers)
+        port["fixed_ips"] = [
+            {
+                "subnet_id": each["id"],
+                "ip_address": str(ipaddress.ip_network(each["cidr"], strict=False)[number]),
+            }
+            for each in neutron._subnets.values()
+            if each["network_id"] == port["network_id"]
+        ]
+        return {"port": copy.deepcopy(port)}
+
+    def list_subnets(**asked):
+        not_of_subnets = ("fields", "retrieve_all")
+        asked = {
+            key: each if isinstance(each, list) else [each] for key, each in asked.items() if key not in not_of_subnets
+        }
+        found = [each for each in neutron._subnets.values() if all(each.get(key) in of for key, of in asked.items())]
+        return {"subnets": copy.deepcopy(found)}
+
+    neutron.create_port, neutron.list_subnets = create_port, list_subnets
 
 
 def paste_file():
@@ -107,6 +148,8 @@ class Lab:
             given = json.loads(environ["wsgi.input"].read(length) or b"{}") if length else {}
             answer = getattr(self, f"do_{path.removeprefix('/lab/')}")(**given)
             return told(start_response, "200 OK", answer)
+        if path == "/v2.0/networks":  # neutron's API, as far as the driver asks it
+            return told(start_response, "200 OK", self.nova.neutron.list_networks())
         if method == "POST" and path.rstrip("/").endswith("/servers") and self.spoilt:
             return self._spoil(environ, start_response, *self.spoilt.pop(0))
         return self.api(environ, start_response)

@@ -47,7 +47,12 @@ class Site:
         self.name = f"project-{next(numbers)}"
         self.project = there.project(self.name)
 
-    def config(self, credentials: dict[str, str] | None = None, create: dict[str, str] | None = None) -> Path:
+    def config(
+        self,
+        credentials: dict[str, str] | None = None,
+        create: dict[str, str] | None = None,
+        cloud: dict[str, str] | None = None,
+    ) -> Path:
         """A file with these options on top; an empty one takes an option away."""
         given = {
             "key": USER,
@@ -61,7 +66,7 @@ class Site:
         sections = {
             "Daemon": {"max_cloud_ops_per_second": "0"},
             "Arvados": {"host": "zzzzz.example.com", "token": "api-token-api-token"},
-            "Cloud": {"provider": "openstack", "shutdown_windows": "1, 1"},
+            "Cloud": {"provider": "openstack", "shutdown_windows": "1, 1", **(cloud or {})},
             "Cloud Credentials": given,
             "Cloud List": {"tag_arvados_node_manager": "zzzzz"},
             "Cloud Create": options,
@@ -74,9 +79,14 @@ class Site:
         path.write_text("".join(lines))
         return path
 
-    def driver(self, credentials: dict[str, str] | None = None, create: dict[str, str] | None = None) -> CloudDriver:
+    def driver(
+        self,
+        credentials: dict[str, str] | None = None,
+        create: dict[str, str] | None = None,
+        cloud: dict[str, str] | None = None,
+    ) -> CloudDriver:
         """A driver with these options."""
-        return make_driver(load(str(self.config(credentials, create))))
+        return make_driver(load(str(self.config(credentials, create, cloud))))
 
     def create(self, driver: CloudDriver | None = None, size: NodeSize = SIZE) -> CloudNode:
         """A node by this driver."""

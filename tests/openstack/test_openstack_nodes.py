@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from openstack_project import GONE, PING_SECRET, REFUSED, SIZE, TRANSIENT, Site,
 from openstack_stage import stage
 
 from arvnodeman.fleet.values.model import ErrorKind, NodeRecord, RemoteFailure
-from arvnodeman.sandbox.openstack_lab import IMAGE, NETWORK, PASSWORD, OpenStack
+from arvnodeman.sandbox.openstack_lab import IMAGE, NETWORK, PASSWORD, STORAGE, OpenStack
 
 RECORD = NodeRecord("zzzzz-7ekkf-000000000000077", hostname="compute77", domain="zzzzz.example.com")
 
@@ -153,3 +154,42 @@ def test_drivers_of_several_threads_make_a_server_each(site: Site) -> None:
         thread.join(120)
     assert problems == []
     assert len(site.driver().list_nodes()) == len(site.there.servers(site.project)) == 4
+
+
+# ---- addresses -------------------------------------------------------------------------------------------------------
+
+BOTH, TURNED = f"{NETWORK}, {STORAGE}", f"{STORAGE}, {NETWORK}"
+ON_PRIVATE, ON_STORAGE, SIX = (
+    ip_network("192.168.1.0/24"),
+    ip_network("10.20.0.0/24"),
+    ip_network("fd37:44e8:ad06::/64"),
+)
+
+
+@pytest.mark.parametrize(
+    ("networks", "family", "where"),
+    [
+        (NETWORK, "any", ON_PRIVATE),
+        (STORAGE, "any", ON_STORAGE),
+        (BOTH, "any", ON_PRIVATE),
+        (TURNED, "any", ON_STORAGE),
+        (BOTH, "ipv4", ON_PRIVATE),
+        (TURNED, "ipv6", SIX),  # the second network is the only one with IPv6
+    ],
+)
+def test_the_address_is_of_the_first_network_that_has_the_family(
+    site: Site, networks: str, family: str, where: IPv4Network | IPv6Network
+) -> None:
+    node = site.built(site.driver(create={"networks": networks}, cloud={"address_family": family}))
+    assert ip_address(node.address or "0.0.0.0") in where
+    assert node.no_address == ""
+    (server,) = site.there.servers(site.project)
+    assert len(server["addresses"]) == len(networks.split(","))
+
+
+def test_a_node_without_an_address_of_the_family_says_which_it_has(site: Site) -> None:
+    node = site.built(site.driver(create={"networks": STORAGE}, cloud={"address_family": "ipv6"}))
+    (server,) = site.there.servers(site.project)
+    (shown,) = server["addresses"]["storage"]
+    assert node.address is None
+    assert node.no_address == f"no IPv6 address of it ([Cloud] address_family), only {shown['addr']}"

@@ -9,7 +9,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -119,7 +119,9 @@ class Module:
         return {name.split(".")[0] for name in self.imports} - {"arvnodeman"}
 
 
+@cache
 def modules() -> list[Module]:
+    """All of them; each is parsed once for all tests."""
     package = ROOT / "arvnodeman"
     return [
         Module(".".join(path.relative_to(package).with_suffix("").parts), path.read_text(encoding="utf-8"))

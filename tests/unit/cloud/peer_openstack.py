@@ -170,8 +170,9 @@ class OpenStackPeer(RecordedPeer):
         "servers that are deleted twice, a restart of the compute service, and the whole daemon with nodes that die. "
         "An answer that is lost, and 429, are a proxy's in front of Nova.",
         "Releases on which the whole daemon has run so: 2026.2 (Nova 34.0.0) and zed, Debian 12's (Nova 26.2.2).",
-        "Not on the real service: addresses of several networks and families, since Nova's double of Neutron shows "
-        "none; a request that hangs.",
+        "Addresses of two networks and both families are as that Nova shows them; the ports are a double's, on Nova's "
+        "own double of Neutron.",
+        "Not on the real service: a request that hangs.",
         "That a node learns its own id from the metadata service or its firmware is shown with a program that stands "
         "for curl.",
     )
