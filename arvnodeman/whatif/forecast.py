@@ -20,7 +20,7 @@ class WaitTimes(Struct, frozen=True, kw_only=True):
     longest: float
 
 
-class JobCounts(Struct, frozen=True, kw_only=True):
+class JobCounts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Jobs of the trace by what became of them. They add up to `all`."""
 
     all: int
@@ -30,6 +30,7 @@ class JobCounts(Struct, frozen=True, kw_only=True):
     withdrawn: int  # that their users took back while they waited, as the trace tells
     impossible: int  # that no size fits
     requeues: int  # times that a job lost its node and began again; beside the sum
+    to_come: int = 0  # that were to be submitted after the moment at which it was stopped
 
 
 class Hours(Struct, frozen=True, kw_only=True, omit_defaults=True):

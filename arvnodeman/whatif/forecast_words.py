@@ -17,6 +17,7 @@ _ENDS = (
     ("done", "done"),
     ("running", "running at the end"),
     ("waiting", "waiting at the end"),
+    ("to_come", "yet to come"),
     ("withdrawn", "withdrawn by their users"),
     ("impossible", "that no size fits"),
 )

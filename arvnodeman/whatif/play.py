@@ -232,7 +232,7 @@ class Playing:
         payers = self._payers()
         self._books.close(life.now)
         self._holding.rest(life.now)
-        running = life.site.running()
+        running, left = life.site.running(), len(load.arrivals) - load.came
         by_size = self._books.by_size()
         begun = [wait for wait in self._waits if wait is not None]
         forecast = Forecast(
@@ -244,7 +244,8 @@ class Playing:
                 all=len(jobs),
                 done=self._done,
                 running=running,
-                waiting=len(life.site.jobs) - running + len(load.arrivals) - load.came,
+                waiting=len(life.site.jobs) - running + (0 if partial_ else left),
+                to_come=left if partial_ else 0,
                 withdrawn=load.left_out + self._left - self._done,
                 impossible=sum(map(len, load.impossible.values())),
                 requeues=self._requeues,

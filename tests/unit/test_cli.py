@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from arvnodeman import __main__ as front
 from arvnodeman import cli
 from arvnodeman.commands.versions import told
 from arvnodeman.version import __version__
@@ -165,3 +166,12 @@ def test_the_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None
         cli.main(["--help"])
     told = capsys.readouterr().out
     assert all(word in told for word in ("--config", "--foreground", "check-config", "demo", "sandbox"))
+
+
+def test_ctrl_c_ends_a_command_that_does_not_see_to_it_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    monkeypatch.setattr(sys, "argv", ["arvados-node-manager", "simulate"])
+    assert front.main() == 130

@@ -16,6 +16,7 @@ from stage import BOOT, START, asking, configured, job, scenario
 from arvnodeman.traces.job import JobEnding, TracedJob
 from arvnodeman.whatif import site
 from arvnodeman.whatif.forecast import Forecast
+from arvnodeman.whatif.forecast_words import jobs_in_words
 from arvnodeman.whatif.play import play
 from arvnodeman.whatif.scenario import Assumed
 
@@ -46,7 +47,8 @@ def lively(seed: int, count: int = 40) -> Sequence[TracedJob]:
 
 def assert_sums(forecast: Forecast) -> None:
     counts, hours = forecast.jobs, forecast.node_hours
-    assert counts.all == counts.done + counts.running + counts.waiting + counts.withdrawn + counts.impossible
+    left = counts.withdrawn + counts.impossible + counts.to_come
+    assert counts.all == counts.done + counts.running + counts.waiting + left
     paid = sum(each.hours for each in forecast.by_size.values())
     assert hours.booting + hours.idle + hours.busy + hours.ending == pytest.approx(paid)
     for table in (forecast.by_size, forecast.by_purchase):
@@ -98,6 +100,8 @@ def test_who_stops_it_has_what_there_is_so_far(tmp_path: Path) -> None:
     forecast = play(scenario(configured(tmp_path), *jobs), stop=stop).forecast
     assert forecast.partial
     assert 0 < forecast.jobs.done < 200
+    assert forecast.jobs.to_come > 200 - forecast.jobs.done - 20  # few wait; the others were to be submitted later
+    assert "yet to come" in jobs_in_words(forecast.jobs)
     assert_sums(forecast)
 
 
