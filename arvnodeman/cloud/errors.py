@@ -208,20 +208,26 @@ def classify(
         hint = "[Cloud Create] ex_keyname"
     passes = kind in (ErrorKind.THROTTLED, ErrorKind.TRANSIENT)
     shown_text = one_line(text, secrets, hidden)
-    listed = code or phrase or errors is COMMON or _http_status(error) is None
-    unlisted = "" if listed or kind is ErrorKind.THROTTLED else _unlisted(_code_of(error), shown_text)
+    status = _http_status(error)
+    listed = code or phrase or errors is COMMON or status is None
+    unlisted = "" if listed or kind is ErrorKind.THROTTLED else _unlisted(_code_of(error), shown_text, status)
     return RemoteError(kind, shown_text, wait if passes else None, hint, unlisted)
 
 
-def _unlisted(code: object, text: str) -> str:
-    """What to call an error that is in no table: its code, else the beginning of its words without numbers and ids."""
+def _unlisted(code: object, text: str, status: int | None) -> str:
+    """What to call an error that is in no table: its code, else the beginning of its words without numbers and ids.
+    '': it is a gateway's, which has no code of the cloud and whose words say nothing of the cloud."""
     leading = _LEADING_CODE.match(text)
     found = code if isinstance(code, str) else leading.group(1) if leading else ""
     if found and _DISTINCT.search(found):
         return found
+    if status in _GATEWAYS:
+        return ""
     words = [word for word in text.split() if not any(letter.isdigit() for letter in word[1:])]
     return " ".join(words)[:_CALLED]
 
+
+_GATEWAYS = frozenset({http.client.BAD_GATEWAY, http.client.SERVICE_UNAVAILABLE, http.client.GATEWAY_TIMEOUT})
 
 FAULT_KINDS = frozenset({ErrorKind.CAPACITY, ErrorKind.QUOTA, ErrorKind.REFUSED})
 """What a node that failed after its request was taken can tell of others to come."""

@@ -243,6 +243,10 @@ def test_what_exceeds_and_is_no_quota(text: str) -> None:
         (EC2, BaseHTTPError(400, "InvalidAMIID.NotFound: no"), ""),
         (OPENSTACK, BaseHTTPError(500, "500 No valid host was found."), ""),
         (OPENSTACK, BaseHTTPError(429, "429 slow down"), ""),
+        (OPENSTACK, BaseHTTPError(504, "504 Gateway Time-out The server didn't respond in time."), ""),
+        (EC2, BaseHTTPError(502, "<html><h1>502 Bad Gateway</h1></html>"), ""),
+        (AZURE, BaseHTTPError(503, "[BrandNew] what is this"), "BrandNew"),  # the cloud's own
+        (OPENSTACK, BaseHTTPError(500, "500 Odd is what happened"), "Odd is what happened"),
         (EC2, requests.exceptions.ConnectionError("refused"), ""),
         (COMMON, BaseHTTPError(400, "BrandNew: what is this"), ""),
     ],
