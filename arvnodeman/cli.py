@@ -44,12 +44,13 @@ def make_parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
-        epilog="Commands for a running daemon: status, explain NODE|JOB|SIZE|BUDGET, hold|drain|run|kill NODE, "
-        "retry, budget, decisions, wake. Others: init (a site's first files), report --since DATE (what was, "
-        "and what it cost), simulate "
-        "--trace FILE (what it would have cost with another configuration), check-config FILE (is it good?), "
-        "cloud-test (try the cloud out with one node), doctor (what is wrong, and what mends it), demo (a whole site "
-        "on this machine, for a minute), sandbox (the site alone). Each has a --help of its own.",
+        epilog=(
+            "Commands for a running daemon: status, explain NODE|JOB|SIZE|BUDGET, hold|drain|run|kill NODE, retry, "
+            "budget, decisions, wake. Others: init (a site's first files), report --since DATE (what was, and what "
+            "it cost), simulate --trace FILE (what it would have cost with another configuration), check-config FILE "
+            "(is it good?), cloud-test (test the cloud with one node), doctor (what is wrong, and the remedy), demo "
+            "(a whole site on this machine, for a minute), sandbox (the site alone). Each has a --help of its own."
+        ),
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show what is installed, and exit")
     parser.add_argument("--config", metavar="FILE", help="the configuration file")

@@ -65,15 +65,19 @@ def make_parser() -> argparse.ArgumentParser:
     """Its parser."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Say what is wrong at this site, where, and what mends it: configuration, slurm.conf, rights, "
-        "clouds, drains, disks. A daemon may run meanwhile, or not. Exit code 0: nothing is wrong; 1: something is; "
-        "2: nothing was found, but some checks could not be made.",
+        description=(
+            "Say what is wrong at this site, where, and what to do: configuration, slurm.conf, rights, clouds, "
+            "drains, disks. Works with or without a running daemon. Exit code 0: nothing is wrong; 1: something is; "
+            "2: nothing was found, but some checks could not be made."
+        ),
     )
     parser.add_argument("--config", metavar="FILE", help=f"the daemon's configuration file (default {CONFIG})")
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--fix", action="store_true", help="mend what may be mended by itself, and say what was done")
+    parser.add_argument(
+        "--fix", action="store_true", help="correct what can be corrected safely, and say what was done"
+    )
     parser.add_argument("--check", metavar="NAME", action="append", default=[], help="make this check only; repeatable")
-    parser.add_argument("--list", action="store_true", help="only list the checks that there are")
+    parser.add_argument("--list", action="store_true", help="only list the checks")
     return parser
 
 
@@ -125,17 +129,17 @@ def _mended(
             if check.still_there(each, before):
                 done.append((each, mend(each, remedies)))
             else:
-                yield each, f"{each.about}: it is not there any more", True
+                yield each, f"{each.about}: no longer found", True
         except (RemoteFailure, CannotTell) as failure:
-            yield each, f"{each.about}: NOT mended: {failure}", False
+            yield each, f"{each.about}: NOT corrected: {failure}", False
     after = fetch()
     for each, words in done:
         try:
             mended = not check.still_there(each, after)
         except CannotTell as why:
-            yield each, f"{words}; whether that has mended it cannot be told: {why}", False
+            yield each, f"{words}; it is unknown whether that has corrected it: {why}", False
             continue
-        yield each, words if mended else f"{words}; NOT mended: it is there all the same", mended
+        yield each, words if mended else f"{words}; NOT corrected: it is still found", mended
 
 
 def _of_file(file: FileFindings, settings: Settings) -> Facts:
@@ -171,15 +175,15 @@ def _words(examined: Examined, left: Sequence[Finding], told: Sequence[str], *, 
         if here:
             yield f"About {area}:"
         for each in here:
-            yield f"  {'WRONG' if each.grave else 'look '}  {each.text}"
-            yield f"         what mends it: {each.mends}  [{each.check}{', --fix does it' if each.by_itself else ''}]"
+            yield f"  {'WRONG' if each.grave else 'note '}  {each.text}"
+            yield f"         remedy: {each.mends}  [{each.check}{', --fix does it' if each.by_itself else ''}]"
     if fix:
-        yield from (f"mended: {line}" for line in told)
+        yield from (f"corrected: {line}" for line in told)
         if not told:
-            yield "mended: nothing, since nothing of it may be mended by itself"
+            yield "corrected: nothing, because nothing here can be corrected automatically"
     for why in dict.fromkeys(examined.untold.values()):
         names = [name for name, each in examined.untold.items() if each == why]
-        yield f"could not look: {', '.join(names)}: {why}"
+        yield f"could not check: {', '.join(names)}: {why}"
     grave = sum(each.grave for each in left)
     count = f"{len(left)} finding{'' if len(left) == 1 else 's'}, {grave} of them grave" if left else "no finding"
     untold = f"; {len(examined.untold)} could not be made" if examined.untold else ""

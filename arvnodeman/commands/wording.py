@@ -113,7 +113,7 @@ def _findings(found: Sequence[FindingShown]) -> Iterator[str]:
         yield f"{'WRONG' if each.grave else 'look at'}: {each.text}"
     if found:
         more = f"{len(found) - PROBLEMS_SHOWN} more; " if len(found) > PROBLEMS_SHOWN else ""
-        yield f"  {more}`doctor` says what mends it"
+        yield f"  {more}`doctor` has the remedies"
 
 
 def in_vain(groups: Sequence[GroupShown]) -> Iterator[str]:

@@ -48,7 +48,7 @@ class BudgetSettings:
         NAMES_OR_ALL, ALL, "Slurm accounts whose jobs it pays for. A job must match all three lists."
     )
     users: tuple[str, ...] = option(
-        NAMES_OR_ALL, ALL, ("Users whose jobs it pays for; for containers, users of Arvados.")
+        NAMES_OR_ALL, ALL, "Users whose jobs it pays for; for containers, users of Arvados."
     )
     partitions: tuple[str, ...] = option(
         NAMES_OR_ALL, ALL, "Slurm partitions whose jobs it pays for: one that a job may run in is enough."

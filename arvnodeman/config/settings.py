@@ -176,7 +176,7 @@ class SizeSettings:
     reserved_price: float = option(
         NUMBER,
         "0",
-        ("What a node in a reservation adds to the bill. The default is 0 because it is paid for anyway."),
+        "What a node in a reservation adds to the bill. The default is 0 because it is paid for anyway.",
         USD,
         low=0,
     )

@@ -70,7 +70,7 @@ class Check:
     def occurs(self, facts: Facts) -> Iterator[Finding]:
         """What it finds, each with all that is known of it. Raises CannotTell."""
         if not self.is_for(places=facts.settings().places if self.places is not None else False):
-            raise NotHere("Slurm places jobs otherwise here")
+            raise NotHere("does not apply to this setup")
         for found in self.find(facts):
             fixable = found.by_itself and self.mend is not None
             yield replace(found, check=self.name, grave=self.grave, mends=self.mends, by_itself=fixable)

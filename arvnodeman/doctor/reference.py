@@ -11,7 +11,7 @@ from arvnodeman.doctor.base import Area, Check
 from arvnodeman.doctor.catalogue import CHECKS, of_area
 
 PAGE = "doc/doctor.md"
-HEAD = ("| check | what is wrong when it occurs | what mends it | |", "|---|---|---|---|")
+HEAD = ("| check | what is wrong | remedy | |", "|---|---|---|---|")
 BEGIN, END = "<!-- the catalogue: python -m arvnodeman.doctor.reference -->", "<!-- its end -->"
 
 

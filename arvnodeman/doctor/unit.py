@@ -11,8 +11,8 @@ _UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h
 _SPAN = re.compile(r"([0-9.]+)\s*([a-z]*)")
 # Option, values that will do, what goes wrong otherwise.
 _NEEDED = (
-    ("Type", ("notify", "notify-reload"), "systemd does not know when it is ready, nor that it hangs"),
-    ("Restart", ("always",), "a daemon that ends itself, as it does when it hangs, stays away"),
+    ("Type", ("notify", "notify-reload"), "systemd does not know when it is ready, or that it hangs"),
+    ("Restart", ("always",), "a daemon that ends itself because it hangs is not started again"),
     ("KillMode", ("", "control-group"), "what it has started outlives it"),
 )
 
@@ -42,9 +42,9 @@ def mistakes_of(text: str, patience: ServiceLimits) -> Iterator[str]:
     options = options_of(text)
     for name, good, otherwise in _NEEDED:
         if options.get(name, "") not in good:
-            yield f"{name}={options.get(name) or '(not set)'}, and {good[-1]} is needed: else {otherwise}"
+            yield f"{name}={options.get(name) or '(not set)'}, and {good[-1]} is needed: otherwise {otherwise}"
     if "2" not in options.get("RestartPreventExitStatus", "").split():
-        yield "RestartPreventExitStatus= lacks 2: after a mistake in the configuration it is started again for ever"
+        yield "RestartPreventExitStatus= lacks 2: after a mistake in the configuration it is restarted for ever"
     if not options.get("StateDirectory"):
         yield "StateDirectory= is not set: there is no history, and commands find no socket"
     yield from _spans(options, patience)
@@ -53,12 +53,12 @@ def mistakes_of(text: str, patience: ServiceLimits) -> Iterator[str]:
 def _spans(options: Mapping[str, str], patience: ServiceLimits) -> Iterator[str]:
     needs = (
         ("WatchdogSec", patience.silence, "systemd kills it before its own watchdog has said why"),
-        ("TimeoutStopSec", patience.stop, "a stop is cut off while boots are on their way to the cloud"),
+        ("TimeoutStopSec", patience.stop, "a stop is cut off while boots are being sent to the cloud"),
     )
     for name, least, otherwise in needs:
         given = seconds_of(options[name]) if name in options else None
         if given is not None and given <= least:
-            yield f"{name}={options[name]} should be above {least:g} s: else {otherwise}"
+            yield f"{name}={options[name]} should be above {least:g} s: otherwise {otherwise}"
 
 
 def seconds_of(text: str) -> float | None:

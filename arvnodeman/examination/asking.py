@@ -119,13 +119,13 @@ class SiteAsker:
 
     def _rights(self) -> str | None:
         if not self.changes or not self.settings.policy().slurm:
-            raise NotHere("Slurm's nodes are not changed")
+            raise NotHere("Slurm's nodes are not changed here")
         return self._need_slurm().check_rights()
 
     def _unknown_accounts(self) -> Sequence[str]:
         budgets, slurm = self.settings.budgets, self._need_slurm()
         if not any(budget.accounts for budget in budgets):
-            raise NotHere("no budget is that of an account")
+            raise NotHere("no budget has accounts")
         return unknown_accounts(budgets, slurm.timeout)
 
     def _version(self) -> str:

@@ -56,7 +56,7 @@ def filesystem(state_dir: str, mounts: str = MOUNTS) -> str:
         if folder.is_relative_to(place) and len(place.parts) >= longest:  # a later mount hides an earlier one
             longest, found = len(place.parts), after.split(" ")[0]
     if not found:
-        raise CannotTell(f"{mounts} does not tell on what filesystem {folder} is")
+        raise CannotTell(f"{mounts} does not say which filesystem {folder} is on")
     return found
 
 

@@ -117,12 +117,15 @@ def test_a_stuck_drain_of_ours_is_found_and_mended(slurm: PrivateSlurm, config: 
     until(lambda: found(config, "stuck-drains"), "a drain that is older than a boot may take")
     assert list(found(config, "stuck-drains")) == ["compute3"]
     code, said = asked(config, "--check", "stuck-drains", "--fix")
-    assert (code, said.splitlines()[0]) == (0, "mended: compute3: resumed in Slurm")
+    assert (code, said.splitlines()[0]) == (0, "corrected: compute3: resumed in Slurm")
     assert not slurm.state("compute3").startswith("drain")
     assert slurm.state("compute4").startswith("drain")
     assert found(config, "stuck-drains") == {}
     code, said = asked(config, "--check", "stuck-drains", "--fix")
-    assert (code, said.splitlines()[0]) == (0, "mended: nothing, since nothing of it may be mended by itself")
+    assert (code, said.splitlines()[0]) == (
+        0,
+        "corrected: nothing, because nothing here can be corrected automatically",
+    )
     for number in (4, 5):
         slurm.run("scontrol", "update", f"NodeName=compute{number}", "State=RESUME")  # done, though it says otherwise
     assert not slurm.state("compute4").startswith("drain")
@@ -137,7 +140,7 @@ def test_a_node_that_is_paid_for_and_down_and_one_that_no_name_knows(
     until(lambda: found(config, "orphans"), "a node that is older than a boot may take")
     assert list(found(config, "orphans")) == [stray]
     assert found(config, "unused-nodes") == {
-        "compute3": f"compute3 ({used}) is paid for, and Slurm does not use it: it is down (disk)"
+        "compute3": f"compute3 ({used}) costs money, but Slurm does not use it: it is down (disk)"
     }
     slurm.say("scontrol", "update", "NodeName=compute3", "Comment=")
     slurm.run("scontrol", "update", "NodeName=compute3", "State=RESUME")
@@ -219,12 +222,12 @@ def test_power_saving_of_one_partition_alone_is_found(another: PrivateSlurm, con
     code, said = asked(config, "--check", "two-masters")
     assert code == 1
     assert said.startswith("About slurm.conf:\n  WRONG  slurm.conf has SuspendProgram=/bin/true")
-    assert "what mends it: Take them out by SuspendExcNodes" in said
+    assert "remedy: Exclude them with SuspendExcNodes" in said
 
 
 def test_a_slurm_that_is_away_is_no_finding(another: PrivateSlurm, config: Path) -> None:
     another.stop_controller()
     code, said = asked(config, "--check", "stuck-drains", "--check", "two-masters", "--fix")
     assert code == 2
-    assert "could not look: two-masters, stuck-drains: " in said
+    assert "could not check: two-masters, stuck-drains: " in said
     assert said.endswith("no finding: 0 checks made; 2 could not be made\n")

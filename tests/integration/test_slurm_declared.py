@@ -94,7 +94,7 @@ def test_a_start_on_cloud_nodes_that_slurm_shows_ends_with_a_line(
     restart(slurm)  # from then on it shows them
     line = refused(site, slurm, tmp_path)
     assert (
-        "compute1, compute2, compute3, compute4: declared State=CLOUD in slurm.conf: Slurm gives jobs to such" in line
+        "compute1, compute2, compute3, compute4: declared State=CLOUD in slurm.conf: Slurm places jobs on such" in line
     )
 
 
@@ -112,7 +112,7 @@ def test_a_start_beside_slurms_own_power_saving_ends_with_a_line(
     restart(slurm, ("ReturnToService=2\n", "\n".join(["ReturnToService=2", *SAVING, ""])))
     line = refused(site, slurm, tmp_path)
     assert "slurm.conf has SuspendProgram=/bin/true and SuspendTime=300 sec" in line
-    assert "two masters kill nodes" in line
+    assert "two masters destroy each other's nodes" in line
 
 
 def test_where_nodes_may_be_alive_it_stays_and_goes_on_once_slurm_conf_is_mended(

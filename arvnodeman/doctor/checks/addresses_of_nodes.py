@@ -18,15 +18,15 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
     version, parameters = version_of_conf(setup.config), setup.config.get("SlurmctldParameters", "")
     if SINCE_FOR_ONE_SIZE <= version < SINCE and _REG_ADDRS not in parameters:
         yield (
-            f"its version is {setup.config['SLURM_VERSION']}, which takes no address from a node that registers: "
-            f"SlurmctldParameters needs {_REG_ADDRS}"
+            f"its version is {setup.config['SLURM_VERSION']}, which does not take the address of a node when it "
+            f"registers: SlurmctldParameters needs {_REG_ADDRS}"
         )
 
 
 CHECK = Check(
     name="addresses-of-nodes",
     area=Area.SETUP,
-    says="Slurm takes no address from a node that registers.",
+    says="Slurm does not take the address of a node when it registers.",
     mends="Set SlurmctldParameters=cloud_reg_addrs in slurm.conf.",
     find=lambda facts: findings(judge(facts.setup())),
     places=True,

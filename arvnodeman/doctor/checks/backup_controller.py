@@ -16,16 +16,16 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
     hosts = [value for name, value in setup.config.items() if name.startswith(_HOST)]
     if len(hosts) > 1 and not setup.settings.leader.elects:
         yield (
-            f"slurm.conf has backup controllers ({first_of(hosts[1:])}), and [{LEADER}] backend is host: Slurm goes on "
-            "when its first host is lost, and this manager does not"
+            f"slurm.conf has backup controllers ({first_of(hosts[1:])}), and [{LEADER}] backend is host: Slurm "
+            "continues when its first host is lost, but this manager does not"
         )
 
 
 CHECK = Check(
     name="backup-controller",
     area=Area.SLURM,
-    says="slurm.conf has a backup controller, and there is no manager that would take over.",
-    mends="Run a manager on each of these hosts, with [Leader] backend = slurm or another that elects.",
+    says="slurm.conf has a backup controller, but no second manager would take over.",
+    mends="Run a manager on each of these hosts, with [Leader] backend = slurm or another one that elects a leader.",
     find=lambda facts: findings(judge(facts.setup())),
     grave=False,
 )

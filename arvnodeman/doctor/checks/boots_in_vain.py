@@ -17,7 +17,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
 CHECK = Check(
     name="boots-in-vain",
     area=Area.DAEMON,
-    says="A node was up for jobs, and Slurm did not use it for them: nothing is booted for them for a while.",
+    says="A node was up for jobs, but Slurm did not use it for them: nothing is booted for them for a while.",
     mends="`explain JOB` has Slurm's reason: a limit, a reservation, a constraint. `retry GROUP` tries again at once.",
     find=judge,
     grave=False,

@@ -9,7 +9,7 @@ CHECK = Check(
     name="clock-of-arvados",
     area=Area.ARVADOS,
     says="The API server's clock and this machine's differ by more than a minute: ages of pings are wrong.",
-    mends="Let both machines keep their time by NTP (`timedatectl`).",
+    mends="Synchronise both machines with NTP (`timedatectl`).",
     find=lambda facts: findings(differs("the API server", facts.arvados().clock_offset)),
     grave=False,
 )

@@ -30,15 +30,15 @@ def checked(lookup: Callable[[], str]) -> str:
     except RemoteFailure as failure:
         error = failure.error
         if error.kind is ErrorKind.REFUSED and not error.hint.startswith("[Cloud Create]"):
-            return f"not looked at, there is no permission to ({error.text})"
+            return f"not checked, no permission for it ({error.text})"
         raise
 
 
 CHECK = Check(
     name="cloud-options",
     area=Area.CLOUD,
-    says="An image, network or the like that [Cloud Create] names is not at the cloud: each boot would fail.",
-    mends="Write one that is there; `cloud-test` looks each of them up and makes a node of them.",
+    says="An image, network or the like in [Cloud Create] does not exist at the cloud: each boot would fail.",
+    mends="Write one that exists; `cloud-test` checks each of them and creates a node with them.",
     find=lambda facts: findings(judge(facts)),
     cheap=False,
 )

@@ -8,6 +8,6 @@ CHECK = Check(
     name="cloud-refuses",
     area=Area.CLOUD,
     says="The cloud refuses to list nodes: wrong credentials, or no permission.",
-    mends="See [Cloud Credentials] and the least permissions on the cloud's page in doc/clouds.",
+    mends="Check [Cloud Credentials], and the minimal permissions on the cloud's page in doc/clouds.",
     find=lambda facts: findings(filter(None, [facts.cloud_refusal()])),
 )

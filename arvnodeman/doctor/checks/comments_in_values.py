@@ -24,7 +24,7 @@ CHECK = Check(
     name="comments-in-values",
     area=Area.FILE,
     says="A comment behind a value of the cloud's sections has become part of it.",
-    mends="Give it a line of its own.",
+    mends="Put it on a line of its own.",
     find=lambda facts: findings(judge(facts.settings())),
     grave=False,
 )

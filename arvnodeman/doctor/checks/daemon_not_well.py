@@ -7,7 +7,7 @@ from arvnodeman.doctor.base import Area, Check, findings
 CHECK = Check(
     name="daemon-not-well",
     area=Area.DAEMON,
-    says="A list cannot be polled or is too old, or the watchdog is not content: nothing is decided on old news.",
+    says="A list cannot be polled or is too old, or the watchdog has found a problem: nothing is decided on old data.",
     mends="The line names the list and the last error; see the log.",
     find=lambda facts: findings(facts.daemon().wrong),
 )

@@ -18,8 +18,8 @@ def judge(settings: Settings) -> Iterator[str]:
 CHECK = Check(
     name="doubtful-types",
     area=Area.FILE,
-    says="A size has a type that the provider's own table lacks; it may be newer than the table.",
-    mends="See that it is written right: `cloud-test --config FILE --size NAME` makes one.",
+    says="A size has a type that is not in the provider's table; it may be newer than the table.",
+    mends="Check its spelling: `cloud-test --config FILE --size NAME` creates one.",
     find=lambda facts: findings(judge(facts.settings())),
     grave=False,
 )

@@ -32,9 +32,9 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
     without = [size for size in settings.sizes if not size.node_names]
     if common and (wrong := _differ(without, (shown[name] for name in common))):
         yield (
-            f"{few(common)}: any node of {_listed(without)} may get such a name, and {wrong}: {BY_NAME}, so that what "
-            "a larger node has more is lost, and a smaller one gets more jobs than it has CPUs for; give each size "
-            "node_names"
+            f"{few(common)}: any node of {_listed(without)} may get such a name, and {wrong}: {BY_NAME}, so the "
+            "additional CPUs of a larger node are lost, and a smaller one gets more jobs than it has CPUs for; give "
+            "each size node_names"
         )
     for size in settings.sizes:
         mine = [name for name in names_in(size.node_names) if name in shown]
@@ -60,8 +60,8 @@ def _listed(sizes: Sequence[SizeSection]) -> str:
 CHECK = Check(
     name="false-promises",
     area=Area.SETUP,
-    says="Names in slurm.conf have other CPUs than the nodes that get them, where jobs share nodes.",
-    mends="Give each [Size] node_names of its own, declared in slurm.conf as its nodes are.",
+    says="Jobs share nodes, and names in slurm.conf have other CPUs than the nodes that get them.",
+    mends="Give each [Size] its own node_names, declared in slurm.conf with what its nodes have.",
     find=lambda facts: findings(judge(facts.setup())),
     grave=False,
     places=False,

@@ -24,7 +24,7 @@ CHECK = Check(
     name="history-unreadable",
     area=Area.MACHINE,
     says="The history file cannot be read, or an earlier one was damaged and was set aside.",
-    mends="Restore the file from a backup, or delete the one that was set aside; the daemon goes on with a new one.",
+    mends="Restore the file from a backup, or delete the one that was set aside; the daemon continues with a new one.",
     find=lambda facts: findings(judge(facts)),
     grave=False,
 )

@@ -22,7 +22,7 @@ CHECK = Check(
     name="jobs-held-by-licences",
     area=Area.SLURM,
     says="Jobs wait for licences that are all in use: no node is booted for them.",
-    mends="`scontrol show licenses` says who has them; raise Licenses= in slurm.conf where you have more.",
+    mends="`scontrol show licenses` shows who has them; raise Licenses= in slurm.conf if you have more.",
     find=lambda facts: findings(judge(facts)),
     grave=False,
 )

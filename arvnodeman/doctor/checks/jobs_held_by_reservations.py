@@ -21,7 +21,7 @@ def judge(facts: Facts) -> Iterator[str]:
 CHECK = Check(
     name="jobs-held-by-reservations",
     area=Area.SLURM,
-    says="Jobs wait for a reservation or a maintenance: no node is booted for them.",
+    says="Jobs wait for a reservation or maintenance: no node is booted for them.",
     mends="`scontrol show reservations` says until when; delete one that is not needed any more.",
     find=lambda facts: findings(judge(facts)),
     grave=False,

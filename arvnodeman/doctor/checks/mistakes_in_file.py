@@ -7,7 +7,7 @@ from arvnodeman.doctor.base import Area, Check, findings
 CHECK = Check(
     name="mistakes-in-file",
     area=Area.FILE,
-    says="The configuration file has mistakes: of form, of values, of options that exclude each other.",
-    mends="Correct the lines that are named: the daemon does not start with them.",
+    says="The configuration file has mistakes: wrong syntax, wrong values, or options that exclude each other.",
+    mends="Correct the lines in the finding: the daemon does not start with them.",
     find=lambda facts: findings(facts.file().problems),
 )

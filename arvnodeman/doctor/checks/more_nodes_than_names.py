@@ -16,14 +16,14 @@ def judge(settings: Settings) -> Iterator[str]:
     if names and most > len(names):
         yield (
             f"{settings.path}: [{DAEMON}] max_nodes: {most} is more than the {len(names)} names of node_names: there "
-            "will never be so many nodes"
+            "can never be that many nodes"
         )
 
 
 CHECK = Check(
     name="more-nodes-than-names",
     area=Area.FILE,
-    says="max_nodes is more than there are names for nodes.",
+    says="max_nodes is larger than the number of names for nodes.",
     mends="Declare more names, or lower [Daemon] max_nodes.",
     find=lambda facts: findings(judge(facts.settings())),
     grave=False,

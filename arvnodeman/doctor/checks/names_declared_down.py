@@ -26,7 +26,7 @@ def _seems_declared_down(node: ShownNode) -> bool:
 CHECK = Check(
     name="names-declared-down",
     area=Area.SETUP,
-    says="Names that are ours seem to be declared State=DOWN: a plain restart of slurmctld would kill jobs on them.",
+    says="Our names seem to be declared State=DOWN: a plain restart of slurmctld would kill the jobs on them.",
     mends="Declare them State=UNKNOWN.",
     find=lambda facts: findings(judge(facts.setup())),
     grave=False,

@@ -24,8 +24,8 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
 CHECK = Check(
     name="names-lacking",
     area=Area.SETUP,
-    says="Some of the names that are to be ours are not in Slurm: no node gets them.",
-    mends="Declare them in slurm.conf, or take them out of node_names.",
+    says="Some of our names are not in Slurm: no node gets them.",
+    mends="Declare them in slurm.conf, or remove them from node_names.",
     find=lambda facts: findings(judge(facts.setup())),
     grave=False,
 )

@@ -20,7 +20,7 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
 CHECK = Check(
     name="names-not-cloud",
     area=Area.SETUP,
-    says="Names on which Slurm is to place jobs while they are off are not declared State=CLOUD.",
+    says="Names on which Slurm should place jobs while they are off are not declared State=CLOUD.",
     mends="Declare them State=CLOUD.",
     find=lambda facts: findings(judge(facts.setup())),
     places=True,

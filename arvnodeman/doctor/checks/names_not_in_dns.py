@@ -18,18 +18,18 @@ def judge(facts: Facts) -> Iterator[str]:
     resolves = facts.resolves()
     unknown = [name for name in asked if not resolves(name)]
     if unknown:
-        more = f" (asked were {len(asked)} of {len(by_name)})" if len(by_name) > len(asked) else ""
+        more = f" (checked were {len(asked)} of {len(by_name)})" if len(by_name) > len(asked) else ""
         yield (
             f"{first_of(unknown)}: Slurm looks for these nodes by name, and no such name can be resolved here{more}: "
-            "each message to one holds slurmctld up, for 10 s and more"
+            "each message to one blocks slurmctld for 10 s or more"
         )
 
 
 CHECK = Check(
     name="names-not-in-dns",
     area=Area.SLURM,
-    says="NodeAddr of a name is the name itself, and it cannot be resolved: slurmctld hangs at each message to it.",
-    mends="Give the names NodeAddr=192.0.2.1 in slurm.conf (an address that nobody has), or put them into the DNS.",
+    says="NodeAddr of a name is the name itself, which cannot be resolved: slurmctld hangs at each message to it.",
+    mends="Set NodeAddr=192.0.2.1 for the names in slurm.conf (an address that nobody has), or put them into the DNS.",
     find=lambda facts: findings(judge(facts)),
     grave=False,
     places=False,

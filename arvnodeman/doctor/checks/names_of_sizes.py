@@ -25,7 +25,7 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
         elif not known:
             yield f"{option}: it shows none of {few(names)}: {NOT_IN_CONF}"
         if DUMMY_NODE in known:
-            yield f"{option}: {DUMMY_NODE} is kept for Arvados' dispatcher and never changed; take it out, or rename it"
+            yield f"{option}: {DUMMY_NODE} is kept for Arvados' dispatcher and never changed; remove it, or rename it"
         two = [name for name in known if owners.setdefault(name, size.id) != size.id]
         if two:
             yield f"{option}: {few(two)}: of [Size {owners[two[0]]}] as well, by the features in slurm.conf"
@@ -38,8 +38,8 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
 CHECK = Check(
     name="names-of-sizes",
     area=Area.SETUP,
-    says="A size has no names in Slurm, shares them with another, or they are not alike.",
-    mends="Give each size names of its own in slurm.conf, all of one shape, with the feature instancetype=NAME.",
+    says="A size has no names in Slurm, shares names with another size, or its names are not alike.",
+    mends="Give each size its own names in slurm.conf, all alike, with the feature instancetype=NAME.",
     find=lambda facts: findings(judge(facts.setup())),
     places=True,
 )

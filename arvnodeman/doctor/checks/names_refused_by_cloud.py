@@ -25,6 +25,6 @@ CHECK = Check(
     name="names-refused-by-cloud",
     area=Area.FILE,
     says="Nodes would have names that the cloud refuses: each boot would fail.",
-    mends="Give them names that it takes, here and in slurm.conf.",
+    mends="Give them names that it accepts, here and in slurm.conf.",
     find=lambda facts: findings(judge(facts.settings())),
 )

@@ -28,7 +28,10 @@ def _option(line: str) -> str:
 CHECK = Check(
     name="no-driver",
     area=Area.FILE,
-    says="No driver of the cloud can be made of the configuration: credentials, files, options that it does not take.",
-    mends="Correct the options that are named; nothing was asked over the network.",
+    says=(
+        "The cloud's driver cannot be made from the configuration: credentials, files, or options that it does not "
+        "accept."
+    ),
+    mends="Correct the options in the finding; nothing was asked over the network.",
     find=lambda facts: findings(judge(facts)),
 )

@@ -22,7 +22,7 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
 CHECK = Check(
     name="no-names-shown",
     area=Area.SETUP,
-    says="Slurm shows none of the names that are to be ours, so no node can join it.",
+    says="Slurm shows none of our names, so no node can join it.",
     mends="Declare them in slurm.conf with State=UNKNOWN, or write the right names into [Daemon] node_names.",
     find=lambda facts: findings(judge(facts.setup())),
     places=False,

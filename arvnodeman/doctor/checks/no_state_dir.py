@@ -15,8 +15,8 @@ def judge(facts: Facts) -> Iterator[str]:
     folder = facts.state_dir()
     if not folder:
         yield (
-            "[Daemon] state_dir: none is set: there is no history, why a run ended is not kept, and commands cannot "
-            "reach the daemon by its socket"
+            "[Daemon] state_dir: not set: there is no history and no crash report, and commands cannot reach the "
+            "daemon through its socket"
         )
     elif not Path(folder).is_dir():
         yield f"[Daemon] state_dir: {folder} is not a directory"

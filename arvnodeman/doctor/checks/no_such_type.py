@@ -18,7 +18,7 @@ def judge(settings: Settings) -> Iterator[str]:
 CHECK = Check(
     name="no-such-type",
     area=Area.FILE,
-    says="A size has a type that the provider's own table lacks, and that is none by its form (`m5.lrage`).",
-    mends="Write the type as the provider does; the nearest are named.",
+    says="A size has a type that is not in the provider's table and does not look like one (`m5.lrage`).",
+    mends="Write the type as the provider does; the finding has the nearest names.",
     find=lambda facts: findings(judge(facts.settings())),
 )

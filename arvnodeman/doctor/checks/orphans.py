@@ -16,9 +16,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
     for node in orphans(nodes, records):
         if node.start_time is None or node.start_time < latest:
             age = "of unknown age" if node.start_time is None else f"{(facts.now - node.start_time) / 3600:.1f} h old"
-            yield Finding(
-                f"{node.id} ({node.name}) carries our tags, and no node record knows it; it is {age}", node.id
-            )
+            yield Finding(f"{node.id} ({node.name}) has our tags, but no node record knows it; it is {age}", node.id)
 
 
 def orphans(nodes: Sequence[CloudNode], records: Sequence[NodeRecord]) -> list[CloudNode]:
@@ -38,7 +36,7 @@ def orphans(nodes: Sequence[CloudNode], records: Sequence[NodeRecord]) -> list[C
 CHECK = Check(
     name="orphans",
     area=Area.CLOUD,
-    says="A node with our tags is paid for, and no node record knows it.",
-    mends="The daemon destroys it while it runs; without one, destroy it (`cloud-test --config FILE --list-orphans`).",
+    says="A node with our tags costs money, but no node record knows it.",
+    mends="A running daemon destroys it; otherwise destroy it yourself (`cloud-test --config FILE --list-orphans`).",
     find=judge,
 )

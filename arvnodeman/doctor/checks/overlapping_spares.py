@@ -18,8 +18,8 @@ def judge(settings: Settings) -> Iterator[str]:
 CHECK = Check(
     name="overlapping-spares",
     area=Area.FILE,
-    says="Two [Spare] sections of one size overlap in their hours: the larger number holds, not the sum.",
-    mends="Part their hours, where not both are meant.",
+    says="The hours of two [Spare] sections of one size overlap: the larger number counts, not the sum.",
+    mends="Separate their hours, if that is not meant.",
     find=lambda facts: findings(judge(facts.settings())),
     grave=False,
 )

@@ -16,15 +16,15 @@ def judge(facts: Facts) -> Iterator[str]:
         for name, text in texts.items():
             if text.lower().startswith(PLACEHOLDER):
                 yield (
-                    f"{facts.settings().path}: [{section}] {name}: is still the placeholder of the example; write your "
-                    "own value"
+                    f"{facts.settings().path}: [{section}] {name}: is still the placeholder from the example; write "
+                    "your own value"
                 )
 
 
 CHECK = Check(
     name="placeholders",
     area=Area.FILE,
-    says="An option still has the placeholder of an example.",
+    says="An option still has the placeholder from an example.",
     mends="Write your own value.",
     find=lambda facts: findings(judge(facts)),
 )

@@ -42,7 +42,7 @@ def _wrong_with(program: str) -> str:
 CHECK = Check(
     name="power-programs",
     area=Area.SETUP,
-    says="ResumeProgram or SuspendProgram is not set, not there, or not executable.",
+    says="ResumeProgram or SuspendProgram is not set, does not exist, or is not executable.",
     mends="Set both to the poke program of this package, on the machine of slurmctld (doc/slurm-decides.md).",
     find=lambda facts: findings(judge(facts.setup())),
     places=True,

@@ -16,7 +16,7 @@ _ITS_INTERVAL = 10  # Slurm's own
 _RATES: Mapping[str, str] = MappingProxyType(
     {
         "ResumeRate": "it counts jobs as well as nodes, and jobs wait while Slurm powers up a few names at a time",
-        "SuspendRate": "nodes are let go, and sizes that rest are closed, a few names at a time",
+        "SuspendRate": "nodes go, and sizes in back-off are closed, only a few names at a time",
     }
 )
 
@@ -31,15 +31,15 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
     interval = int(found[1]) if found else _ITS_INTERVAL
     if interval > SHORT_LOOK:
         yield (
-            f"slurm.conf has power_save_interval={interval}: Slurm powers names up and down so many seconds late; set "
-            "SlurmctldParameters=power_save_interval=1"
+            f"slurm.conf has power_save_interval={interval}: Slurm powers names up and down that many seconds late; "
+            "set SlurmctldParameters=power_save_interval=1"
         )
 
 
 CHECK = Check(
     name="power-rates",
     area=Area.SETUP,
-    says="Slurm powers a few names up or down at a time, or is late with it, and jobs wait meanwhile.",
+    says="Slurm powers up or down only a few names at a time, or does so late, and jobs wait meanwhile.",
     mends="Set ResumeRate=0, SuspendRate=0 and SlurmctldParameters=power_save_interval=1.",
     find=lambda facts: findings(judge(facts.setup())),
     grave=False,

@@ -13,13 +13,13 @@ def judge(facts: Facts) -> Iterator[str]:
     daemon = facts.daemon()
     for what, limit in (("the cloud's quota", daemon.quota), ("the slots of node records", daemon.slots)):
         if limit < daemon.max_nodes:
-            yield f"{what} let {limit} nodes be, as refusals have shown, and [Daemon] max_nodes is {daemon.max_nodes}"
+            yield f"{what} allow {limit} nodes, as refusals have shown, but [Daemon] max_nodes is {daemon.max_nodes}"
 
 
 CHECK = Check(
     name="quota-below-max",
     area=Area.DAEMON,
-    says="The cloud, or Arvados, lets fewer nodes be than max_nodes: jobs wait longer than they need to.",
+    says="The cloud, or Arvados, allows fewer nodes than max_nodes: jobs wait longer than necessary.",
     mends="Ask the provider for more (Arvados: MaxComputeVMs), or lower [Daemon] max_nodes.",
     find=lambda facts: findings(judge(facts)),
     grave=False,

@@ -7,7 +7,7 @@ from arvnodeman.doctor.base import Area, Check, findings
 CHECK = Check(
     name="reload-refused",
     area=Area.DAEMON,
-    says="The newest reload was refused: the configuration before it is in force.",
+    says="The last reload was refused: the configuration before it is in force.",
     mends="Correct the file (`check-config FILE`), and reload again.",
     find=lambda facts: findings(facts.daemon().reload_problems),
 )

@@ -17,15 +17,15 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
         wait = everywhere if given == "GLOBAL" else given
         if seconds_of(wait) < patience:
             yield (
-                f"slurm.conf has ResumeTimeout={wait.partition(' ')[0]} for the partition {part}: Slurm would give a "
-                f"node up before we do; set it above [Daemon] boot_fail_after, {patience:g}"
+                f"slurm.conf has ResumeTimeout={wait.partition(' ')[0]} for the partition {part}: Slurm would place "
+                f"up a node before we do; set it above [Daemon] boot_fail_after, {patience:g}"
             )
 
 
 CHECK = Check(
     name="resume-timeout",
     area=Area.SETUP,
-    says="ResumeTimeout is below boot_fail_after: Slurm would give a node up before we do.",
+    says="ResumeTimeout is below boot_fail_after: Slurm would place up a node before we do.",
     mends="Set ResumeTimeout above [Daemon] boot_fail_after.",
     find=lambda facts: findings(judge(facts.setup())),
     places=True,

@@ -15,8 +15,8 @@ def judge(facts: Facts) -> Iterator[str]:
         yield arvados.refusal
     elif not arvados.is_admin:
         yield (
-            f"[Arvados] token: it is that of {arvados.user}, who is not an administrator: jobs and nodes of others are "
-            "hidden"
+            f"[Arvados] token: it belongs to {arvados.user}, who is not an administrator: jobs and nodes of others "
+            "are hidden"
         )
 
 
@@ -24,6 +24,6 @@ CHECK = Check(
     name="rights-in-arvados",
     area=Area.ARVADOS,
     says="Arvados refuses the token, or it is not an administrator's.",
-    mends="Give [Arvados] token a token of an active administrator.",
+    mends="Set [Arvados] token to the token of an active administrator.",
     find=lambda facts: findings(judge(facts)),
 )

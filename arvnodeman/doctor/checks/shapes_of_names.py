@@ -24,8 +24,8 @@ def judge(settings: Settings) -> Iterator[str]:
 CHECK = Check(
     name="shapes-of-names",
     area=Area.FILE,
-    says="Nodes of sizes with different cores get the same names, where jobs may share nodes.",
-    mends="Give each [Size] node_names of its own.",
+    says="Jobs may share nodes, and nodes of sizes with different cores get the same names.",
+    mends="Give each [Size] its own node_names.",
     find=lambda facts: findings(judge(facts.settings())),
     grave=False,
 )

@@ -18,14 +18,14 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
             holders.setdefault((node.address, node.port), []).append(name)
     for (address, _), sharing in holders.items():
         if len(sharing) > 1:
-            yield f"Slurm looks for {first_of(sharing)} at one address, {address}: only one of them can be there"
+            yield f"Slurm expects {first_of(sharing)} at one address, {address}: only one of them can be there"
 
 
 CHECK = Check(
     name="shared-addresses",
     area=Area.SETUP,
-    says="Slurm looks for several of our nodes at one address.",
-    mends="See which node has the address; `scontrol update NodeName=NAME NodeAddr=ADDRESS` puts the others right.",
+    says="Slurm expects several of our nodes at one address.",
+    mends="Find out which node has the address; `scontrol update NodeName=NAME NodeAddr=ADDRESS` corrects the others.",
     find=lambda facts: findings(judge(facts.setup())),
     grave=False,
     places=False,

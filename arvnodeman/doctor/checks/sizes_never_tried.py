@@ -14,8 +14,8 @@ def judge(facts: Facts) -> Iterator[str]:
     never = [size.id for size in facts.settings().sizes if size.id not in proven]
     if never:
         yield (
-            f"[Size {'], [Size '.join(never[:5])}]{' and more' if len(never) > 5 else ''}: no node as it is configured "
-            "has come up yet: few are booted at once until the first one has"
+            f"[Size {'], [Size '.join(never[:5])}]{' and more' if len(never) > 5 else ''}: no node has come up yet as "
+            "it is configured now: only a few are booted at once until the first one has"
         )
 
 

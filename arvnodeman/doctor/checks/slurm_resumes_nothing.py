@@ -19,7 +19,7 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
     if all(seconds_of(wait) == math.inf for wait in waits):
         yield (
             f"slurm.conf has SuspendTime={waits[0] or 'INFINITE'}, and no SuspendTime for the partition "
-            f"{few(own) or 'of our names'}: Slurm would give jobs to names that are off and start none; set "
+            f"{few(own) or 'of our names'}: Slurm would place jobs on names that are off but start none; set "
             "SuspendTime=315360000 for that partition"
         )
 
@@ -27,7 +27,7 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
 CHECK = Check(
     name="slurm-resumes-nothing",
     area=Area.SETUP,
-    says="No SuspendTime is a number: Slurm would give jobs to names that are off, and start none.",
+    says="No SuspendTime is a number: Slurm would place jobs on names that are off, but start none.",
     mends="Set SuspendTime=315360000 for the partition of the names.",
     find=lambda facts: findings(judge(facts.setup())),
     places=True,

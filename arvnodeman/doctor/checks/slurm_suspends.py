@@ -20,7 +20,7 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
     for why, stopped in covered.items():
         yield (
             f"slurm.conf has {why}: Slurm itself would stop {few(stopped)}, which are ours; set SuspendTime=315360000 "
-            "for their partition, and no PowerDownOnIdle"
+            "for their partition, and remove PowerDownOnIdle"
         )
 
 
@@ -28,7 +28,7 @@ CHECK = Check(
     name="slurm-suspends",
     area=Area.SETUP,
     says="Slurm would stop idle names by itself: by the cluster's SuspendTime, a partition's, or PowerDownOnIdle.",
-    mends="Set SuspendTime=315360000 for their partition, and no PowerDownOnIdle.",
+    mends="Set SuspendTime=315360000 for their partition, and remove PowerDownOnIdle.",
     find=lambda facts: findings(judge(facts.setup())),
     places=True,
 )

@@ -16,10 +16,10 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
     said, version, sizes = setup.config.get("SLURM_VERSION", ""), version_of_conf(setup.config), len(setup.by_size)
     if version < SINCE_FOR_ONE_SIZE:
         shown = said or "not known"
-        yield f"its version is {shown}: node_records = slurm-cloud needs 24.11, or 22.05 with one size alone"
+        yield f"its version is {shown}: node_records = slurm-cloud needs 24.11, or 22.05 with only one size"
     elif version < SINCE and sizes > 1:
         yield (
-            f"its version is {said}, which starts dear nodes before cheap ones: node_records = slurm-cloud with "
+            f"its version is {said}, which starts expensive nodes before cheap ones: node_records = slurm-cloud with "
             f"{sizes} sizes needs 24.11"
         )
 

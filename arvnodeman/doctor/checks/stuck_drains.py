@@ -24,11 +24,11 @@ def judge(facts: Facts) -> Iterator[Finding]:
         assert drain is not None
         if drain.instance in there or (drain.kind == OUR_CLOSING and _has_daemon(facts)):
             continue  # a running daemon opens the names of a size again when it may
-        gone = f"of {drain.instance}, which is gone from the cloud" if drain.instance else "of nobody that is known"
+        gone = f"for {drain.instance}, which is gone from the cloud" if drain.instance else "for an unknown node"
         answers = node.responds and node.base not in ("UNKNOWN", "DOWN") and "POWERED_DOWN" not in node.flags
-        told = "; a machine answers under this name, which is not ours" if answers else ""
+        told = "; a machine that is not ours answers under this name" if answers else ""
         yield Finding(
-            f"{name} is drained with a reason of ours, {node.reason!r}, {gone}: no job starts there{told}",
+            f"{name} is drained with our reason {node.reason!r}, {gone}: no job starts there{told}",
             about=name,
             by_itself=not answers,
         )
@@ -59,7 +59,7 @@ def mend(found: Finding, remedies: Remedies) -> str:
 CHECK = Check(
     name="stuck-drains",
     area=Area.SLURM,
-    says="A name is drained with a reason of ours, and its node has been gone for longer than a boot may take.",
+    says="A name is drained with our reason, but its node has been gone for longer than a boot may take.",
     mends="`scontrol update NodeName=NAME State=RESUME`; `doctor --fix` does it where no machine answers there.",
     find=judge,
     mend=mend,

@@ -17,17 +17,17 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
         covered.setdefault(why, []).append(name)
     for why, stopped in covered.items():
         yield (
-            f"slurm.conf has SuspendProgram={setup.config['SuspendProgram']} and {why}, and so "
-            f"Slurm's own power saving stops {first_of(stopped)}, which are ours as well: two masters kill nodes; take "
-            "them out by SuspendExcNodes or SuspendExcParts, or remove SuspendProgram"
+            f"slurm.conf has SuspendProgram={setup.config['SuspendProgram']} and {why}, and so Slurm's own power "
+            f"saving stops {first_of(stopped)}, which are also ours: two masters destroy each other's nodes; exclude "
+            "them with SuspendExcNodes or SuspendExcParts, or remove SuspendProgram"
         )
 
 
 CHECK = Check(
     name="two-masters",
     area=Area.SETUP,
-    says="Slurm's own power saving, of the cluster or of one partition alone, stops names that are ours.",
-    mends="Take them out by SuspendExcNodes or SuspendExcParts, or remove SuspendProgram.",
+    says="Slurm's own power saving, of the cluster or of one partition, stops our names.",
+    mends="Exclude them with SuspendExcNodes or SuspendExcParts, or remove SuspendProgram.",
     find=lambda facts: findings(judge(facts.setup())),
     places=False,
 )

@@ -26,7 +26,7 @@ CHECK = Check(
     name="types-not-offered",
     area=Area.CLOUD,
     says="The cloud does not offer the type of a size, or a size has no price.",
-    mends="Write a type that it offers, the nearest are named; or the `price` that is missing.",
+    mends="Write a type that it offers (the finding has the nearest names), or the missing `price`.",
     find=lambda facts: findings(judge(table_of(facts))),
     cheap=False,
 )

@@ -15,9 +15,8 @@ def judge(setup: SlurmSetup) -> Iterator[str]:
     sets = {frozenset(shown[name].partitions): name for name in setup.names if name in shown}
     if unbound and len(sets) > 1:
         yield (
-            f"{first_of(list(sets.values()))} are not in the same partitions of Slurm, and [Size {unbound[0]}] is "
-            "bound to none: a job may wait for a node that gets a name of another partition; give each size "
-            "`partitions`"
+            f"{first_of(list(sets.values()))} are not in the same Slurm partitions, and [Size {unbound[0]}] is bound "
+            "to none: a job may wait for a node that gets a name in another partition; give each size `partitions`"
         )
 
 

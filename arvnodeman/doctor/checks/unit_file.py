@@ -8,8 +8,8 @@ from arvnodeman.doctor.unit import SERVICE, mistakes_of
 CHECK = Check(
     name="unit-file",
     area=Area.MACHINE,
-    says="The service unit that is installed lacks what this version needs: notify, restarts, a patient watchdog.",
-    mends="Install doc/ops/arvados-node-manager.service of this version; what is your own goes into a drop-in.",
+    says="The installed service unit lacks what this version needs: notify, restarts, a long enough watchdog.",
+    mends="Install doc/ops/arvados-node-manager.service of this version; put your own changes into a drop-in.",
     find=lambda facts: findings(f"{SERVICE}: {line}" for line in mistakes_of(facts.unit(), facts.patience())),
     grave=False,
 )

@@ -19,8 +19,8 @@ def judge(facts: Facts) -> Iterator[str]:
 CHECK = Check(
     name="unknown-cloud-errors",
     area=Area.DAEMON,
-    says="The cloud answers with errors that this version does not know.",
-    mends="Report the codes, so that they get into the table; nothing is lost meanwhile.",
+    says="The cloud returns errors that this version does not know.",
+    mends="Report the codes, so that they can be added to the table; nothing is lost meanwhile.",
     find=lambda facts: findings(judge(facts)),
     grave=False,
 )

@@ -7,7 +7,7 @@ from arvnodeman.doctor.base import Area, Check, findings
 CHECK = Check(
     name="unknown-options",
     area=Area.FILE,
-    says="The configuration file has a section or an option that is not known: what was meant has its default.",
-    mends="Write the name as it is; the nearest that is known is named.",
+    says="The configuration file has an unknown section or option: the option that was meant has its default.",
+    mends="Correct the name; the finding has the nearest known one.",
     find=lambda facts: findings(facts.file().warnings),
 )

@@ -16,8 +16,8 @@ def judge(settings: Settings) -> Iterator[str]:
     cloud = settings.cloud
     if cloud.provider in SHARED and not any(_parts(name) for name in cloud.listing):
         yield (
-            f"{settings.path}: [{LISTING}]: has no {'tags' if cloud.provider == 'gce' else 'tag_NAME = VALUE'}: nodes "
-            "of others in the account or project may be taken for ours"
+            f"{settings.path}: [{LISTING}]: has no {'tags' if cloud.provider == 'gce' else 'tag_NAME = VALUE'}: other "
+            "nodes of the account or project may be mistaken for ours"
         )
 
 
@@ -29,7 +29,7 @@ def _parts(name: str) -> bool:
 CHECK = Check(
     name="unmarked-list",
     area=Area.FILE,
-    says="[Cloud List] does not part our nodes from others of the account or project.",
+    says="[Cloud List] does not separate our nodes from others of the account or project.",
     mends="Give it a tag that only this cluster's nodes have.",
     find=lambda facts: findings(judge(facts.settings())),
     grave=False,

@@ -22,7 +22,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
             continue
         if why := _why_unused(node):
             yield Finding(
-                f"{node.name} ({record.instance_id}) is paid for, and Slurm does not use it: {why}", node.name
+                f"{node.name} ({record.instance_id}) costs money, but Slurm does not use it: {why}", node.name
             )
 
 
@@ -43,8 +43,8 @@ def _why_unused(node: ShownNode) -> str:
 CHECK = Check(
     name="unused-nodes",
     area=Area.SLURM,
-    says="A node of ours is paid for and Slurm does not use it: down, drained by others, silent, or in no partition.",
-    mends="See why (`scontrol show node NAME`); resume it, or let it go: `arvados-node-manager drain NAME`.",
+    says="One of our nodes costs money but Slurm does not use it: down, drained by others, silent, or in no partition.",
+    mends="Find out why (`scontrol show node NAME`); resume it, or remove it: `arvados-node-manager drain NAME`.",
     find=judge,
     grave=False,
 )

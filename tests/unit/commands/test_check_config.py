@@ -145,7 +145,7 @@ def test_every_mistake_is_told_at_once_whoever_finds_it(tmp_path: Path) -> None:
     said = "\n".join(lines)
     assert "'$20' is not a finite number: write it without the $" in said
     assert "'cloud1..50' is not a list of node names: write cloud[1-50]" in said
-    assert "[Cloud Credentials] secret: is still the placeholder of the example" in said
+    assert "[Cloud Credentials] secret: is still the placeholder from the example" in said
     assert "'m5.lagre' is not a type of EC2; the nearest are m5.large" in said
     assert "[CloudCreate]: unknown section; the nearest known one is [Cloud Create]" in said
 

@@ -477,7 +477,7 @@ def test_what_may_not_be_looked_at_is_no_failure(ec2: EC2Peer) -> None:
     ec2.refuse = lambda params: refusal if params["Action"] == "DescribeImages" else None
     played = Played(ec2)
     assert played.run(), played.lines
-    assert played.steps["image_id"].startswith("ok not looked at, there is no permission to (UnauthorizedOperation: ")
+    assert played.steps["image_id"].startswith("ok not checked, no permission for it (UnauthorizedOperation: ")
 
 
 @pytest.mark.parametrize("mistake", ["secret", "expired secret"])

@@ -78,8 +78,8 @@ def test_what_is_wrong_where_and_what_mends_it(config: Path) -> None:
     assert code == 1
     assert said.splitlines() == [
         "About this machine:",
-        f"  look   {config}: everybody on this machine may read it, and it holds secrets",
-        "         what mends it: `chmod o-rwx FILE`, with a group that the daemon's account is in; `doctor --fix` does "
+        f"  note   {config}: everybody on this machine may read it, and it contains secrets",
+        "         remedy: `chmod o-rwx FILE`, with a group that the daemon's account is in; `doctor --fix` does "
         "the first.  [open-secrets, --fix does it]",
         "1 finding, 0 of them grave: 1 check made",
     ]
@@ -97,7 +97,7 @@ def test_fix_says_line_by_line_what_was_done_and_what_is_mended_does_not_count(c
     config.chmod(0o644)
     assert asked(config, "--check", "open-secrets", "--fix") == (
         0,
-        f"mended: {config}: closed to all but its owner and group\nno finding: 1 check made\n",
+        f"corrected: {config}: now readable only by its owner and group\nno finding: 1 check made\n",
     )
     assert config.stat().st_mode & 0o777 == 0o640
 
@@ -107,7 +107,7 @@ def test_what_could_not_be_mended_is_said_and_counts(config: Path, monkeypatch: 
     monkeypatch.setattr(Path, "chmod", lambda *_: None)  # a file system that has no such rights
     code, said = asked(config, "--check", "open-secrets", "--fix")
     assert code == 1
-    assert "NOT mended: it is there all the same" in said
+    assert "NOT corrected: it is still found" in said
 
     def refuses(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -115,7 +115,7 @@ def test_what_could_not_be_mended_is_said_and_counts(config: Path, monkeypatch: 
     monkeypatch.setattr(Path, "chmod", refuses)
     code, said = asked(config, "--check", "open-secrets", "--fix")
     assert code == 1
-    assert f"mended: {config}: NOT mended: {config}: Operation not permitted" in said
+    assert f"corrected: {config}: NOT corrected: {config}: Operation not permitted" in said
 
 
 def test_what_has_gone_by_itself_is_not_touched(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_what_has_gone_by_itself_is_not_touched(config: Path, monkeypatch: pytes
 
     monkeypatch.setattr(doctor._Doctor, "facts", changing)
     code, said = asked(config, "--check", "open-secrets", "--fix")
-    assert (code, said.splitlines()[0]) == (0, f"mended: {config}: it is not there any more")
+    assert (code, said.splitlines()[0]) == (0, f"corrected: {config}: no longer found")
     assert config.stat().st_mode & 0o777 == 0o600
 
 
@@ -205,4 +205,4 @@ def test_status_tells_the_grave_findings_first(config: Path, tmp_path: Path) -> 
         server.stop()
     lines = out.getvalue().splitlines()
     first = lines.index("WRONG: c1 is drained")
-    assert lines[first + 1 : first + 3] == ["look at: the disk is full", "  `doctor` says what mends it"]
+    assert lines[first + 1 : first + 3] == ["look at: the disk is full", "  `doctor` has the remedies"]

@@ -167,14 +167,14 @@ def test_a_token_that_arvados_refuses_and_one_of_a_plain_user(site: SandboxPeer,
     assert "nobodys-token" not in refused
     site._cloud.store.add_token("a-users-token", admin=False)
     (plain,) = told(of_site(site, tmp_path, "a-users-token"), "rights-in-arvados")
-    assert plain.startswith("[Arvados] token: it is that of user@example.com, who is not an administrator")
+    assert plain.startswith("[Arvados] token: it belongs to user@example.com, who is not an administrator")
 
 
 def test_orphans_at_the_cloud_of_a_site_with_arvados(site: SandboxPeer, tmp_path: Path) -> None:
     (stray,) = site.add()
     settings = of_site(site, tmp_path)
     (line,) = told(settings, "orphans", now=lambda: time.time() + 7200)
-    assert line.startswith(f"{stray} (compute-behind-the-back) carries our tags, and no node record knows it; it is 2.")
+    assert line.startswith(f"{stray} (compute-behind-the-back) has our tags, but no node record knows it; it is 2.")
     assert told(settings, "orphans", now=lambda: time.time() - 60) == []
 
 
@@ -212,7 +212,7 @@ def test_power_saving_over_the_names_that_arvados_has_given(site: SandboxPeer, t
         site._cloud.store.create_node({"hostname": "compute1"}, assign_slot=True)
     (found,) = examine([check], asker.facts()).found
     assert "SuspendTime=300 for the partition main" in found.text
-    assert " stops compute1, which are ours" in found.text
+    assert " stops compute1, which are also ours" in found.text
 
 
 # ---- this machine ----------------------------------------------------------------------------------------------------

@@ -103,8 +103,8 @@ def texts(check: str, judged: Facts) -> list[str]:
 def test_a_drain_of_ours_whose_node_is_gone(settings: Settings) -> None:
     (stuck,) = found("stuck-drains", slurm(settings, drained()))
     assert stuck.text == (
-        "c1 is drained with a reason of ours, 'Node Manager shutdown (i-1)', of i-1, which is gone from the cloud: no "
-        "job starts there"
+        "c1 is drained with our reason 'Node Manager shutdown (i-1)', for i-1, which is gone from the cloud: no job "
+        "starts there"
     )
     assert (stuck.about, stuck.by_itself, stuck.grave) == ("c1", True, True)
 
@@ -146,7 +146,7 @@ def test_a_closed_name_is_left_to_a_daemon_that_runs(settings: Settings) -> None
 def test_a_drain_under_which_a_strange_machine_answers_is_for_people(settings: Settings) -> None:
     answering = name(1, "IDLE", "DRAIN", reason="Node Manager shutdown (i-1)", reason_at=NOW - LONG)
     (stuck,) = found("stuck-drains", slurm(settings, answering))
-    assert stuck.text.endswith("; a machine answers under this name, which is not ours")
+    assert stuck.text.endswith("; a machine that is not ours answers under this name")
     assert not stuck.by_itself
 
 
@@ -185,7 +185,7 @@ def test_a_stuck_drain_is_mended_by_a_resume(settings: Settings) -> None:
 def test_a_node_that_is_paid_for_and_not_used(settings: Settings, shown: ShownNode, why: str) -> None:
     records = (record(1, "i-1"), record(2, "i-2"), record(3))
     told = texts("unused-nodes", slurm(settings, shown, nodes=(node(),), records=records))
-    assert told == ([f"c1 (i-1) is paid for, and Slurm does not use it: {why}"] if why else [])
+    assert told == ([f"c1 (i-1) costs money, but Slurm does not use it: {why}"] if why else [])
     young = slurm(settings, shown, nodes=(node(age=60.0),), records=records)
     assert texts("unused-nodes", young) == []
 
@@ -216,7 +216,9 @@ def test_names_that_nobody_knows(settings: Settings) -> None:
         return host != "c2"
 
     (line,) = texts("names-not-in-dns", facts(settings, setup=setup, resolves=resolves))
-    assert line.startswith("c2: Slurm looks for these nodes by name, and no such name can be resolved here (asked were")
+    assert line.startswith(
+        "c2: Slurm looks for these nodes by name, and no such name can be resolved here (checked were"
+    )
     assert asked == ["c1", "c2", "c3", "c4", "c5"]  # each may take seconds
     assert texts("names-not-in-dns", facts(settings, setup=setup, resolves=lambda _host: True)) == []
 
@@ -293,7 +295,7 @@ def test_rights_in_arvados(settings: Settings) -> None:
     assert texts("rights-in-arvados", facts(settings, arvados=ArvadosFacts(user="ann"))) == []
     assert texts("rights-in-arvados", facts(settings, arvados=ArvadosFacts(refusal="HTTP 401"))) == ["HTTP 401"]
     (line,) = texts("rights-in-arvados", facts(settings, arvados=ArvadosFacts(user="ann", is_admin=False)))
-    assert line.startswith("[Arvados] token: it is that of ann, who is not an administrator")
+    assert line.startswith("[Arvados] token: it belongs to ann, who is not an administrator")
 
 
 # ---- this machine ----------------------------------------------------------------------------------------------------
@@ -302,7 +304,7 @@ def test_rights_in_arvados(settings: Settings) -> None:
 def test_the_state_directory(settings: Settings, tmp_path: Path) -> None:
     assert texts("no-state-dir", facts(settings, state_dir=str(tmp_path))) == []
     (none,) = texts("no-state-dir", facts(settings, state_dir=""))
-    assert none.startswith("[Daemon] state_dir: none is set")
+    assert none.startswith("[Daemon] state_dir: not set")
     (absent,) = texts("no-state-dir", facts(settings, state_dir=str(tmp_path / "x")))
     assert absent.endswith("/x is not a directory")
 
@@ -315,7 +317,7 @@ def test_disks_history_and_sizes(settings: Settings) -> None:
     assert texts("history-unreadable", facts(settings, history=HistoryFacts())) == []
     assert texts("sizes-never-tried", facts(settings, proven=frozenset(["small"]))) == []
     (never,) = texts("sizes-never-tried", facts(settings, proven=frozenset()))
-    assert never.startswith("[Size small]: no node as it is configured has come up yet")
+    assert never.startswith("[Size small]: no node has come up yet as it is configured now")
 
 
 @pytest.mark.parametrize(
@@ -358,7 +360,7 @@ def test_a_file_of_secrets_that_all_may_read_is_closed(settings: Settings) -> No
     (wide,) = check.occurs(facts(settings))
     assert wide.by_itself
     assert check.mend is not None
-    assert check.mend(wide, Remedies(Told())).startswith(f"{path}: closed to all")
+    assert check.mend(wide, Remedies(Told())).startswith(f: now readable only"")
     assert path.stat().st_mode & 0o777 == 0o640
     assert not check.still_there(wide, facts(settings))
     with pytest.raises(RemoteFailure):
@@ -376,8 +378,8 @@ WELL = DaemonFacts(max_nodes=9, quota=9, slots=9)
 @pytest.mark.parametrize(
     ("check", "ill", "words"),
     [
-        ("quota-below-max", replace(WELL, quota=4), "the cloud's quota let 4 nodes be, as refusals have shown"),
-        ("quota-below-max", replace(WELL, slots=4), "the slots of node records let 4 nodes be"),
+        ("quota-below-max", replace(WELL, quota=4), "the cloud's quota allow 4 nodes, as refusals have shown"),
+        ("quota-below-max", replace(WELL, slots=4), "the slots of node records allow 4 nodes"),
         ("daemon-not-well", replace(WELL, wrong=["the cloud list is 900 seconds old"]), "the cloud list is 900"),
         ("reload-refused", replace(WELL, reload_problems=["a.cfg: [Daemon] x"]), "a.cfg: [Daemon] x"),
         ("boots-in-vain", replace(WELL, in_vain={"g1": "Slurm did not use it"}), "group g1: Slurm did not use it"),

@@ -218,7 +218,7 @@ def test_slurm_conf_is_asked_for_again_by_and_by_and_at_once_after_a_refusal(set
     advice.check(shown(), NAMES)
     now[0] += CONFIG_AGE
     for number in (2, 3):
-        with pytest.raises(RemoteFailure, match="two masters kill nodes"):
+        with pytest.raises(RemoteFailure, match="two masters destroy each other's nodes"):
             advice.check(shown(), NAMES)
         assert slurm.asked == number
     slurm.values = {}

@@ -123,7 +123,7 @@ def test_names_are_listed_or_carry_their_sizes_feature(loaded: Load) -> None:
         (
             {**CONF, "SLURM_VERSION": "22.05.8", "SlurmctldParameters": "cloud_reg_addrs"},
             PARTS,
-            "its version is 22.05.8, which starts dear nodes before cheap ",
+            "its version is 22.05.8, which starts expensive nodes before cheap ",
         ),
         ({**CONF, "SLURM_VERSION": "24.05.9"}, PARTS, "its version is 24.05.9, which "),
         (without("ResumeProgram"), PARTS, "slurm.conf has no ResumeProgram: "),
@@ -131,7 +131,7 @@ def test_names_are_listed_or_carry_their_sizes_feature(loaded: Load) -> None:
         (
             CONF,
             {},
-            "slurm.conf has SuspendTime=INFINITE, and no SuspendTime for the partition cloud: Slurm would give ",
+            "slurm.conf has SuspendTime=INFINITE, and no SuspendTime for the partition cloud: Slurm would place ",
         ),
         (
             {**CONF, "SuspendTime": "-1"},
@@ -196,7 +196,7 @@ def test_an_older_one_has_to_take_addresses_from_nodes_that_register(loaded: Loa
     one = loaded(FILE.replace("[Size big]\ncores = 4\n", ""))
     nodes = {name: node for name, node in shown().items() if name != "b-1"}
     (line,) = lines(one, nodes, {**CONF, "SLURM_VERSION": version})
-    assert line.startswith(f"its version is {version}, which takes no address from a node that registers: ")
+    assert line.startswith(f"its version is {version}, which does not take the address of a node when it registers: ")
     assert lines(one, nodes, {**CONF, "SLURM_VERSION": "23.11.4"}) == []
 
 
@@ -272,7 +272,7 @@ def test_programs_are_looked_at_where_slurmctld_runs(loaded: Load, tmp_path: Pat
     ("option", "value", "begin"),
     [
         ("ResumeRate", "300 nodes/min", "slurm.conf has ResumeRate=300: it counts jobs"),
-        ("SuspendRate", "60 nodes/min", "slurm.conf has SuspendRate=60: nodes are let go"),
+        ("SuspendRate", "60 nodes/min", "slurm.conf has SuspendRate=60: nodes go"),
         ("SlurmctldParameters", "", "slurm.conf has power_save_interval=10: Slurm powers"),
         ("SlurmctldParameters", "power_save_interval=3", "slurm.conf has power_save_interval=3: Slurm powers"),
         ("SlurmctldParameters", "power_save_interval=2", ""),
@@ -362,7 +362,7 @@ def test_auto_leaves_nodes_to_a_slurm_that_stops_them_itself(
     loaded: Load, slurm: type[ToldSlurm], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slurm, "parts", {"cloud": {**PARTS["cloud"], "SuspendTime": "300"}})
-    with pytest.raises(ConfigError, match="two masters kill nodes"):
+    with pytest.raises(ConfigError, match="two masters destroy each other's nodes"):
         keeper.check_keeper(loaded(AUTO))
 
 

@@ -57,8 +57,8 @@ def test_sizes_of_different_shape_under_the_same_names(tmp_path: Path) -> None:
     (line,) = said(settings(tmp_path), SAME)
     assert line == (
         "c1, c2, c3: any node of [Size small], [Size big] may get such a name, and the names have CPUs=16, the nodes "
-        f"cores = 2 or 16: {BY_NAME}, so that what a larger node has more is lost, and a smaller one gets more jobs "
-        "than it has CPUs for; give each size node_names"
+        f"cores = 2 or 16: {BY_NAME}, so the additional CPUs of a larger node are lost, and a smaller one gets more "
+        "jobs than it has CPUs for; give each size node_names"
     )
 
 
