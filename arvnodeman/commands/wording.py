@@ -49,7 +49,7 @@ def status(shown: StatusShown) -> Iterator[str]:
     modes += ["stopping"] if shown.stopping else []
     modes += ["stands by"] if shown.leader is not UNSET and not shown.leader.leads else []
     well = "boots fail" if shown.boot_troubles else "all is well"
-    well = "it cannot be told who leads" if shown.leader is not UNSET and shown.leader.trouble else well
+    well = "it is unknown who leads" if shown.leader is not UNSET and shown.leader.trouble else well
     health = well if shown.healthy else "; ".join(shown.wrong)
     yield f"Arvados Node Manager {', '.join([shown.version, *modes])}, up {span(shown.up_seconds)}: {health}"
     if shown.leader is not UNSET:
@@ -60,7 +60,7 @@ def status(shown: StatusShown) -> Iterator[str]:
     limits += [f"slots {shown.slot_quota}"] if shown.slot_quota < shown.max_nodes else []
     limits += [f"at least {shown.min_nodes}"] if shown.min_nodes else []
     cap = f" of at most ${shown.max_total_price:g}" if shown.max_total_price else ""
-    yield f"nodes: {nodes} ({', '.join(limits)}), ${shown.price:g}/hour{cap}; jobs wish for {shown.nodes_wish}"
+    yield f"nodes: {nodes} ({', '.join(limits)}), ${shown.price:g}/hour{cap}; jobs need {shown.nodes_wish}"
     yield _cost(shown.cost)
     longest = shown.longest_wait_seconds
     wait = "" if longest is None else f", the longest for {span(longest)}"
@@ -84,7 +84,7 @@ def _leader(shown: LeaderShown) -> str:
     if not shown.leads:
         who = f"{shown.leader} leads" if shown.leader else "nobody is known to lead"
         return f"leader: {who}; this one, {shown.name}, stands by: {shown.why}{trouble}"
-    sure = f"for {span(shown.left_seconds)} yet without being renewed" if shown.acts else f"not sure: {shown.why}"
+    sure = f"for another {span(shown.left_seconds)} without being renewed" if shown.acts else f"not sure: {shown.why}"
     return f"leader: this one, {shown.name}, generation {shown.generation}, {sure}{trouble}"
 
 
@@ -103,14 +103,14 @@ def _spare(shown: SpareShown) -> str:
         return f"spare {shown.name}: none of {shown.size} now" + (f", opens in {changes}" if changes else "")
     why = f": {shown.why}" if shown.why else ""
     closes = f"; closes in {changes}" if changes else ""
-    there = f"{shown.idle} of {shown.wanted} of {shown.size} stand ready, {shown.coming} coming"
+    there = f"{shown.idle} of {shown.wanted} of {shown.size} are ready, {shown.coming} coming"
     return f"spare {shown.name}: {there}{why}{closes}"
 
 
 def _findings(found: Sequence[FindingShown]) -> Iterator[str]:
     """What the hourly examination found, the grave things first."""
     for each in sorted(found, key=lambda each: not each.grave)[:PROBLEMS_SHOWN]:
-        yield f"{'WRONG' if each.grave else 'look at'}: {each.text}"
+        yield f"{'WRONG' if each.grave else 'note'}: {each.text}"
     if found:
         more = f"{len(found) - PROBLEMS_SHOWN} more; " if len(found) > PROBLEMS_SHOWN else ""
         yield f"  {more}`doctor` has the remedies"
@@ -209,7 +209,7 @@ def node(shown: NodeShown) -> Iterator[str]:
     if shown.word:
         yield f"  operator {shown.word.word}: {shown.word.reason or 'no reason given'}"
     if shown.doubtful:
-        yield "  it has not been heard from for long, and is kept since it may be working"
+        yield "  it has been silent for long, and is kept because it may be working"
     yield f"  It {'goes' if shown.goes else 'stays'}: {shown.why}."
     for operation in shown.operations if shown.operations is not UNSET else ():
         yield f"  under way: {_operation(operation)}"
@@ -217,7 +217,7 @@ def node(shown: NodeShown) -> Iterator[str]:
 
 def _slurm(shown: NodeShown) -> str:
     if not shown.slurm:
-        return "Slurm says nothing of it"
+        return "Slurm says nothing about it"
     reason = f" ({shown.slurm_reason})" if shown.slurm_reason else ""
     silent = "" if shown.answers_slurm else ", and it does not answer"
     return f"Slurm says {shown.slurm}{reason}{silent}"
@@ -263,7 +263,7 @@ def job(shown: JobShown) -> Iterator[str]:
 
 def other_job(shown: OtherJobShown) -> Iterator[str]:
     """A job that more nodes would not help."""
-    yield f"Job {shown.id}: waits, and not for nodes"
+    yield f"Job {shown.id}: waits, but not for nodes"
     yield f"  {shown.why}."
 
 
@@ -295,10 +295,10 @@ def size(shown: SizeShown, limits: StatusShown) -> Iterator[str]:
             f"{shown.scratch:g} MB scratch{gres}, ${shown.price:g}/hour{spot}{bound}"
         )
     counts = [f"{count} {state}" for state, count in shown.nodes.items() if count]
-    yield f"  nodes: {', '.join(counts) or 'none'}; jobs wish for {shown.wanted}"
+    yield f"  nodes: {', '.join(counts) or 'none'}; jobs need {shown.wanted}"
     if shown.trouble:
         yield f"  Its newest boot did not go well: {shown.trouble}."
-    yield f"  It rests: {shown.rests}." if shown.rests else "  It does not rest."
+    yield f"  It is in back-off: {shown.rests}." if shown.rests else "  It is not in back-off."
     if shown.closed:
         yield f"  Names of it that are off are closed to jobs: {shown.closed}."
     cap = f"max_total_price {limits.max_total_price:g} (now {limits.price:g})"

@@ -86,7 +86,9 @@ class Writer:
                 raise
             self._chronicle.writing = False
             if not self._failing:
-                logger.warning("%s cannot be written: %s; the daemon goes on without it", self._file.path, _text(error))
+                logger.warning(
+                    "%s cannot be written: %s; the daemon continues without it", self._file.path, _text(error)
+                )
             self._failing = True
         except Exception as error:
             if is_fatal(error):

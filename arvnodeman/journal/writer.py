@@ -117,7 +117,7 @@ class Journal:
                 raise
             if not self._failing:
                 text = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-                logger.warning("%s cannot be written: %s; the daemon goes on without it", self._folder, text)
+                logger.warning("%s cannot be written: %s; the daemon continues without it", self._folder, text)
             self._failing, self._whole = True, False
             self._rests_until = time.monotonic() + REST
             with contextlib.suppress(OSError):

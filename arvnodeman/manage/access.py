@@ -95,5 +95,5 @@ def check_leads(leading: Leading | None) -> None:
     if leading is None or leading.left > 0:
         return
     if leading.leader and not leading.leads:
-        raise Refusal(409, f"this manager stands by, and obeys nobody: {leading.leader} leads, say it there")
-    raise Refusal(409, f"this manager is not sure to lead, and obeys nobody: {leading.words}")
+        raise Refusal(409, f"this manager stands by and takes no directives: {leading.leader} leads, send it there")
+    raise Refusal(409, f"this manager is not certain to lead and takes no directives: {leading.words}")

@@ -96,15 +96,15 @@ class StatusShown(Struct, frozen=True, gc=False):
     jobs_served: Annotated[Whole, Meta(description="of the waiting jobs: a node is there or on its way")]
     boot_troubles: Annotated[
         list[BootTroubleShown],
-        Meta(description="sizes whose newest boot did not go well, while none has come up since"),
+        Meta(description="sizes whose newest boot failed, if none has come up since"),
     ]
     groups_in_vain: Annotated[
-        Whole, Meta(description="groups of jobs for which nothing is booted, as Slurm did not use a node for them")
+        Whole, Meta(description="groups of jobs for which nothing is booted, because Slurm did not use a node for them")
     ]
     longest_wait_seconds: Seconds | None
     decisions: Annotated[Whole, Meta(description="serial number of the newest decision")]
     words_over_tcp: Annotated[
-        bool, Meta(description="a ManagementToken is configured: operators' words are taken here too")
+        bool, Meta(description="a ManagementToken is configured: operator directives are accepted here too")
     ]
     polls: list[PollShown]
     leader: LeaderShown | UnsetType = UNSET
@@ -164,7 +164,7 @@ class NodeShown(Struct, frozen=True, gc=False):
     idle_seconds: Seconds | None
     address: str | None
     word: NodeWordShown | None
-    doubtful: Annotated[bool, Meta(description="not heard from for long, and kept all the same")]
+    doubtful: Annotated[bool, Meta(description="silent for long, but kept")]
     goes: Annotated[bool, Meta(description="it is being shut down, or may be")]
     why: Annotated[str, Meta(description="why it is kept, or goes")]
     until_seconds: Seconds | None
@@ -193,7 +193,7 @@ class JobShown(Struct, frozen=True, gc=False):
     named_size: str | None
     gres: Annotated[str, Meta(description="GPUs and the like that it asks of each node, as `gpu:1`; empty for none")]
     partitions: Annotated[list[str], Meta(description="of Slurm, any of which will do")]
-    group: Annotated[str, Meta(description="the name of the jobs that are like it in what they ask for and for whom")]
+    group: Annotated[str, Meta(description="the name of its group: jobs alike in what they ask for and for whom")]
     sizes: Annotated[list[str], Meta(description="that fit it, in the order in which they are tried")]
     slurm_reason: str
     in_slurm: bool
@@ -316,7 +316,7 @@ class WordShown(Struct, frozen=True, gc=False):
     node: str
     word: Annotated[str, one_of(Directive)]
     reason: str
-    heard: Annotated[bool, Meta(description="false: the daemon is busy, and will hear it in its turn")]
+    heard: Annotated[bool, Meta(description="false: the daemon is busy, and will receive it later")]
 
 
 class RetriedShown(Struct, frozen=True, gc=False):
@@ -325,7 +325,7 @@ class RetriedShown(Struct, frozen=True, gc=False):
     name: str
     groups: Annotated[list[str], Meta(description="that are meant, of those for which a node was up in vain")]
     reason: str
-    heard: Annotated[bool, Meta(description="false: the daemon is busy, and will hear it in its turn")]
+    heard: Annotated[bool, Meta(description="false: the daemon is busy, and will receive it later")]
 
 
 class ReasonGiven(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,6 +11,6 @@ class FindingShown(Struct, frozen=True, gc=False):
     """Something is wrong at the site, by the daemon's hourly examination."""
 
     check: Annotated[str, Meta(description="the name of the check that found it")]
-    grave: Annotated[bool, Meta(description="false: it is for somebody to look at")]
+    grave: Annotated[bool, Meta(description="false: for somebody to look at")]
     text: Annotated[str, Meta(description="what is wrong, and where")]
     mends: Annotated[str, Meta(description="what mends it")]

@@ -15,14 +15,14 @@ class LeaderShown(Struct, frozen=True, gc=False):
     """Who leads, and how sure this manager is."""
 
     backend: Annotated[str, one_of(LeaderBackend)]
-    name: Annotated[str, Meta(description="what this manager is called")]
+    name: Annotated[str, Meta(description="the name of this manager")]
     leads: Annotated[bool, Meta(description="this manager leads, as far as it knows")]
     acts: Annotated[bool, Meta(description="it is sure enough to create and destroy")]
     generation: Annotated[Whole, Meta(description="of its newest lead; 0 for none")]
-    leader: Annotated[str, Meta(description="who leads; empty where nobody does, or nobody can be asked")]
-    why: Annotated[str, Meta(description="why it does not act; empty where it does")]
+    leader: Annotated[str, Meta(description="who leads; empty if nobody does, or nobody can be asked")]
+    why: Annotated[str, Meta(description="why it does not act; empty if it does")]
     age_seconds: Annotated[Seconds, Meta(description="since its lead was renewed")]
-    left_seconds: Annotated[Seconds, Meta(description="for which it may act without being renewed")]
+    left_seconds: Annotated[Seconds, Meta(description="how long it may act without being renewed")]
     trouble: Annotated[str, Meta(description="the newest error of the backend; empty after a good answer")]
 
 

@@ -15,8 +15,8 @@ class SpareShown(Struct, frozen=True, gc=False):
     name: str
     size: str
     open: Annotated[bool, Meta(description="its hours are")]
-    wanted: Annotated[Whole, Meta(description="nodes that are to stand ready now")]
-    idle: Annotated[Whole, Meta(description="of them: nodes that do")]
+    wanted: Annotated[Whole, Meta(description="nodes that should be ready now")]
+    idle: Annotated[Whole, Meta(description="of them: nodes that are ready")]
     coming: Annotated[Whole, Meta(description="of them: nodes that are on their way")]
     why: Annotated[str, Meta(description="why there are no more; empty when there are all")]
     changes_seconds: Annotated[Seconds | None, Meta(description="until its hours open or close; null: not in a week")]

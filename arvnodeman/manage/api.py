@@ -315,7 +315,7 @@ def _route(endpoint: Endpoint, page: Page, source: Source) -> Route:
 def _taken(
     page: Callable[..., WordShown | RetriedShown | RaisedShown], source: Source, request: Request, name: str
 ) -> Response:
-    """202: taken, and not heard yet. Raises Refusal where another manager leads."""
+    """202: accepted, and not received yet. Raises Refusal where another manager leads."""
     check_leads(source.leading())
     answer = page(request, name)
     return json_response(answer, 200 if answer.heard else 202)

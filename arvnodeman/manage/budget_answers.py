@@ -21,7 +21,7 @@ class RaiseInForceShown(Struct, frozen=True, gc=False):
 
     amount: Annotated[Number, Meta(description="$ on top of the limit")]
     until: Annotated[Number, Meta(description="seconds since the epoch")]
-    ends: Annotated[str, Meta(description="the same, by the clock on the wall")]
+    ends: Annotated[str, Meta(description="the same, as local time")]
     reason: str
 
 
@@ -31,18 +31,16 @@ class BudgetShown(Struct, frozen=True, gc=False):
     name: str
     state: Annotated[str, one_of(STATES)]
     words: Annotated[str, Meta(description="the same in a sentence")]
-    limit: Annotated[Number, Meta(description="with what an operator has added")]
+    limit: Annotated[Number, Meta(description="including an operator's raise")]
     per: str
     accounts: Annotated[list[str], Meta(description="none: all")]
     users: list[str]
     partitions: list[str]
     action: Annotated[str, one_of(("refuse", "warn"))]
     spent: Annotated[Number, Meta(description="in this period so far")]
-    committed: Annotated[
-        Number, Meta(description="by what runs and comes, to the end of its time limits in the period")
-    ]
+    committed: Annotated[Number, Meta(description="by nodes that run or boot, to the end of time limits in the period")]
     forecast: Annotated[Number, Meta(description="for the whole period, at the rate of today")]
-    ends: Annotated[str, Meta(description="the period's end by the clock on the wall; empty: not known yet")]
+    ends: Annotated[str, Meta(description="the period's end as local time; empty: not known yet")]
     ends_seconds: Annotated[float | None, Meta(description="until then")]
     raised: RaiseInForceShown | None
     overdraft_reason: str
@@ -71,7 +69,7 @@ class RaisedShown(Struct, frozen=True, gc=False):
     ends: str
     reason: str
     kept: Annotated[bool, Meta(description="a restart will know of it")]
-    heard: Annotated[bool, Meta(description="the brain has heard it; else it will in its turn")]
+    heard: Annotated[bool, Meta(description="the brain has received it; otherwise it will later")]
 
 
 def budgets(view: View, t: float) -> list[BudgetShown]:
@@ -140,5 +138,5 @@ def _consequence(standing: BudgetStanding) -> str:
         return ""
     if not standing.budget.refuses:
         return ": it only warns"
-    dry = ", and nodes that work for it alone take no new jobs" if state == "spent" else ""
+    dry = ", and nodes that work only for it take no new jobs" if state == "spent" else ""
     return f": no new node is booted for it{dry}"

@@ -17,7 +17,7 @@ class ChangeShown(Struct, frozen=True, gc=False):
     option: str
     now: Annotated[OptionValue, Meta(description="as the file has it, or the default")]
     bound: Annotated[str, one_of(Meant)]
-    needed: Annotated[OptionValue, Meta(description="the nearest value that alters the decision")]
+    needed: Annotated[OptionValue, Meta(description="the nearest value that changes the decision")]
     unit: str
     effect: Annotated[str, Meta(description="what would be decided then")]
     words: str
@@ -27,9 +27,9 @@ class CounterfactualShown(Struct, frozen=True, gc=False):
     """What would change a decision: the options each of which does alone, the smallest change first."""
 
     changes: list[ChangeShown]
-    why_none: Annotated[str, Meta(description="why no single option would; empty where one does")]
+    why_none: Annotated[str, Meta(description="why no single option would; empty if one does")]
     outside: Annotated[
-        str | None, one_of(Outside), Meta(description="whose it is that stands in the way, where that is not ours")
+        str | None, one_of(Outside), Meta(description="who else is responsible for the obstacle, if it is not ours")
     ]
     plans: Annotated[Whole, Meta(description="how often the plan was asked")]
 

@@ -66,7 +66,7 @@ def open_listeners(manage: ManageSettings, state_dir: Path | None, *, dry_run: b
         except CannotListen as error:
             if not dry_run:
                 raise CannotListen(f"[Manage] port: {error}") from error
-            listeners.complaints.append(f"[Manage] port: {error}; the dry run goes without it")
+            listeners.complaints.append(f"[Manage] port: {error}; the dry run continues without it")
     if state_dir is None:
         if not listeners.sockets:
             listeners.complaints.append(NOBODY)
@@ -77,5 +77,5 @@ def open_listeners(manage: ManageSettings, state_dir: Path | None, *, dry_run: b
         listeners.close(0)
         raise CannotListen(f"[Daemon] state_dir: {error}") from error
     except CannotListen as error:
-        listeners.complaints.append(f"[Daemon] state_dir: {error}; the command line cannot reach the daemon by it")
+        listeners.complaints.append(f"[Daemon] state_dir: {error}; the command line cannot reach the daemon through it")
     return listeners

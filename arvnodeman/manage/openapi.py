@@ -18,12 +18,12 @@ Json = dict[str, Any]
 REFS = "#/components/schemas/"
 TEXTS = {
     200: "what was asked for",
-    202: "taken, and not heard yet",
+    202: "accepted, and not received yet",
     400: "what is wrong with the request",
     401: "a token is needed",
     403: "not allowed",
     404: "there is no such thing",
-    409: "another manager leads: say it there",
+    409: "another manager leads: send it there",
     429: "another such question is being answered: ask again in a moment",
     500: "it could not be written",
     503: "the daemon is not well",

@@ -152,7 +152,7 @@ class ManagementServer:
             while not self._stopping.is_set():
                 wasyncore.loop(timeout=LOOK_AROUND, map=self._sockets, use_poll=True, count=1)
         except Exception:
-            logger.exception("The management server ends; the daemon goes on without it")
+            logger.exception("The management server ends; the daemon continues without it")
         finally:
             self._dispatcher.shutdown(timeout=1)
             with self._open:

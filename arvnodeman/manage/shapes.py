@@ -314,7 +314,7 @@ def _standing(group: Waiting | None, place: int, now: Moment) -> tuple[bool, Rea
         return True, f"a node for it is there or on its way{failing}{room}"
     if now.view.blocked:
         return False, blocked
-    return False, group.cause if group.cause is not None else "it is looked at with the next queue poll"
+    return False, group.cause if group.cause is not None else "the next queue poll will judge it"
 
 
 def sizes(now: Moment, spot: SpotPaid | None = None) -> list[SizeShown]:

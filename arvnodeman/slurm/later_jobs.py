@@ -135,7 +135,7 @@ class LaterJobs:
         return LaterJob(job.id, job.shape, begins, why="its begin time comes")
 
     def _end(self, run: _Running, now: float) -> tuple[float, float] | None:
-        """When a job is likely to end, and how much later than that on the average; None: nobody knows."""
+        """When a job is likely to end, and how much later than that on average; None: nobody knows."""
         usual = self._run_times.usual(run.user, run.partitions, run.name)
         if usual is not None:
             half, most = usual

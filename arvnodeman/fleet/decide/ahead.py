@@ -69,7 +69,7 @@ class Ahead:
         at = self._at[job.id]
         nodes = job.shape.nodes - _freed(state, job, choices)
         if nodes <= 0:
-            self.whys[job.id] = reasons.Plain(text=f"{job.why}; the nodes that are free then are enough for it")
+            self.whys[job.id] = reasons.Plain(text=f"{job.why}; the nodes that will be free then are enough for it")
             return None
         usual, latest = state.milestones.boot_times(choices[0].id) or (UNKNOWN_BOOT, UNKNOWN_BOOT)
         idle, most = latest - usual + job.late, 60 * state.policy.ahead_max_idle
@@ -106,7 +106,9 @@ class Ahead:
                 self._idle.pop(job, None)
             elif state.t - self._idle.setdefault(job, state.t) >= most:
                 self._given_up.add(job)
-                text = "Nodes for job %s stand ready since %d seconds, and it has not started: they are kept no longer"
+                text = (
+                    "Nodes for job %s have been ready for %d seconds, and it has not started: they are no longer kept"
+                )
                 state.context.info(text, job, state.t - self._idle[job])
                 self.whys[job] = reasons.Plain(text=f"{share.wish.why}; a node was ready for ahead_max_idle in vain")
             else:

@@ -343,7 +343,7 @@ def _what_failed(node: Node) -> tuple[BackOff | None, str]:
     """Why the size is to rest for this one node, None where more have to fail; and what is known, in words."""
     cloud = node.cloud
     if not node.listed:
-        return BackOff.UNSEEN, f"no list of the cloud has shown {cloud.id}; is it as [Cloud List] asks for?"
+        return BackOff.UNSEEN, f"no list of the cloud has shown {cloud.id}; does it match [Cloud List]?"
     if cloud.failed:
         said = reasons.CloudFailed(fault=cloud.fault).words(0)
         otherwise = BackOff.UNDELIVERED if cloud.rung else None  # another rung is there to be tried

@@ -67,8 +67,8 @@ class Cancelling:
         if state.t - self._complained >= SETTLING:
             self._complained = state.t
             state.context.error(
-                "%d of %d waiting jobs look unsatisfiable: this looks like a mistake in the configuration, and none is"
-                " cancelled for now",
+                "%d of %d waiting jobs look unsatisfiable: this looks like a mistake in the configuration, so none is "
+                "cancelled now",
                 unsatisfiable,
                 len(state.queue.jobs),
                 logger=DRIVER,

@@ -162,7 +162,7 @@ class Commenting:
         error = chore.error
         if error.kind is ErrorKind.REFUSED:
             self._next = state.t + REFUSED_AGAIN
-        text = "Trying to say on jobs why they wait: %s"
+        text = "Could not write on jobs why they wait: %s"
         if error.text == self._told:
             state.context.note(DEBUG, text, error.text, logger=DRIVER)
             return

@@ -18,7 +18,7 @@ from arvnodeman.fleet.values.model import Directive, NodeState, OperatorDirectiv
 def operator_said(state: State, event: OperatorSaid) -> list[Operation]:
     """An operator spoke on a node. Whoever stands by obeys nobody: the one that leads may have heard another word."""
     if not state.lead.leads:
-        text = "Operator %s on %s is not obeyed: %s"
+        text = "Operator %s on %s was refused: %s"
         state.context.warning(text, event.directive.value, event.node, state.lead.words)
         return []
     node = state.find(event.node)

@@ -46,7 +46,7 @@ def take_cloud(state: State, event: CloudListed) -> None:
     left = [entry.report_id for entry in change.entries.left]
     if not state.cloud_trust.follow(came, left, state.roster.listed.report_ids):
         state.context.warning(
-            "The cloud's list lacks %d nodes that were there: it is not believed before a second one says the same",
+            "The cloud's list lacks %d nodes that were there: it is not believed until a second one says the same",
             len(state.cloud_trust.doubted),
         )
     state.news += 1
@@ -83,7 +83,7 @@ def _revive(state: State) -> None:
             continue
         if state.t - node.destroyed_at > state.policy.boot_fail_after:
             node.destroyed_at = None
-            node.down_cause = reasons.IsDown(why="the cloud lists it still, long after it was destroyed")
+            node.down_cause = reasons.IsDown(why="the cloud still lists it, long after it was destroyed")
             node.set_state(NodeState.DOWN, state.t)
             state.touch(node)
             state.context.warning("Cloud node %s is still listed, long after it was destroyed", node.cloud.name)
@@ -145,7 +145,7 @@ def take_records(state: State, event: RecordsListed) -> bool:
     records = joining.records
     if not state.record_trust.follow(records.came, records.before, lambda: set(state.roster.records)):
         state.context.warning(
-            "The list of node records lacks %d that were there: it is not believed before a second one says the same",
+            "The list of node records lacks %d that were there: it is not believed until a second one says the same",
             len(state.record_trust.doubted),
         )
     for uuid in records.new:
@@ -169,7 +169,7 @@ def _check_first_cloud_list(state: State) -> None:
     """The records came after the first cloud list: hold that against them now."""
     _expect_pinging_nodes(state)
     if not state.cloud_trust.judge({node.cloud.report_id for node in state.roster.nodes.values()}):
-        state.context.warning("The first cloud list lacks nodes that ping: it is not believed before a second one")
+        state.context.warning("The first cloud list lacks nodes that ping: it is not believed until a second one comes")
 
 
 def _find_prepared(state: State) -> None:
@@ -250,7 +250,7 @@ def _note_notice(state: State, node: Node) -> None:
         node.noticed = True
         state.context.counters["reclaim_notices"] += 1
         note_taken(state, node)
-        text = "Cloud node %s (%s) has told that the cloud takes it back"
+        text = "Cloud node %s (%s) reports that the cloud takes it back"
         state.context.decide(Decided.RECLAIMED, node.cloud.name, text, node.cloud.name, node.hostname, level=WARNING)
 
 
@@ -281,7 +281,7 @@ def _give_grace(state: State, turned: list[Node]) -> None:
     state.slurm_back = max(0, state.slurm_back - 1)
     if not turned or not (careful or (len(turned) > MASS and 2 * len(turned) > len(state.roster.paired))):
         return
-    state.context.warning("%d nodes turned down at once in Slurm: they keep their state for now", len(turned))
+    state.context.warning("%d nodes went down at once in Slurm: they keep their state for now", len(turned))
     for node in turned:
         node.grace_until = state.t + state.policy.boot_fail_after
         node.supply_until = state.t + state.policy.poll_stale_after
@@ -305,7 +305,7 @@ def _warn_namesake(state: State, node: Node, basis: Basis) -> None:
         return
     if node.warned_at is None or state.t - node.warned_at >= LONG_STALE:
         node.warned_at = state.t
-        text = "Cloud node %s (%s) is kept though it never paired: Slurm says %s of %s, which may be this node"
+        text = "Cloud node %s (%s) is kept although it never paired: Slurm says %s of %s, which may be this node"
         state.context.warning(text, node.cloud.name, node.id, namesake.state.said, namesake.name)
 
 
@@ -356,7 +356,7 @@ def _warn_protected(state: State, node: Node, basis: Basis) -> None:
         return
     node.warned_at = state.t
     state.context.warning(
-        "Cloud node %s (%s) is kept though it has not been heard of for long: Slurm says %s",
+        "Cloud node %s (%s) is kept although it has been silent for long: Slurm says %s",
         node.cloud.name,
         node.hostname,
         slurm.state.said if slurm is not None else "nothing",

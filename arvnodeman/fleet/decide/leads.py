@@ -41,7 +41,7 @@ def note_lead(state: State, event: LeadHeld | LeadLost) -> None:
         t = state.t
         state.lead = Lead(True, event.generation, t + event.begins_for, t + event.acts_for)
         if not same:
-            text = "This manager leads now, generation %d: it goes on as after a restart"
+            text = "This manager leads now, generation %d: it continues as after a restart"
             state.context.decide(Decided.LEAD, MANAGER, text, event.generation, level=WARNING)
     else:
         state.lead = Lead(False, state.lead.generation, 0.0, 0.0, event.words)

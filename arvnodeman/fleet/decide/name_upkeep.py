@@ -20,7 +20,7 @@ from arvnodeman.fleet.values.model import NodeRecord
 from arvnodeman.fleet.values.work import OUR_CLOSING, OUR_REMOVAL, OUR_RETURN, NodeWork, Power, WorkKind, reason_for
 
 CLEANED = "Cleaned by Node Manager: its node is gone"
-SHUT = reasons.Plain(text="it is drained or down, and was to be powered up")
+SHUT = reasons.Plain(text="it is drained or down, and should be powered up")
 LISTS = 2  # of the cloud in a row that lack a node, before its traces are cleared
 FINISHING = WorkKind.FINISHING
 UP = frozenset({WorkKind.FREE, WorkKind.WORKING, FINISHING, WorkKind.DRAINING, WorkKind.UNFIT, WorkKind.DOWN})

@@ -41,5 +41,5 @@ def after_offer(state: State, chore: OfferNames) -> None:
     """Slurm has been told, or not."""
     if chore.error is not None:
         state.offers_at = state.t + AGAIN_AFTER
-        text = "Slurm cannot be told which sizes free names offer, and refuses jobs that name one: %s"
+        text = "Could not tell Slurm which sizes free names offer, so it refuses jobs that name one: %s"
         state.context.error(text, chore.error.text, logger=chore.logger)

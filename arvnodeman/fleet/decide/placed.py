@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BOOTING = (Power.WANTED, Power.STARTING)
 LIMITS = (reasons.AtMaxNodes, reasons.AtQuota, reasons.AtPriceCap, reasons.Unsatisfiable)
-NO_SIZE = reasons.Plain(text="its name belongs to no size that is configured")
+NO_SIZE = reasons.Plain(text="its name belongs to no configured size")
 NOWHERE = Place(inside=("\n",))
 """No name of any node is in this: a job that is placed has its names, and takes no node that is there for others."""
 
@@ -201,7 +201,7 @@ def no_size(state: State, size: str) -> Reason | None:
         return None
     if not size:
         return NO_SIZE
-    return reasons.Plain(text=f"size {size} cannot be booted now: the provider lacks it")
+    return reasons.Plain(text=f"size {size} cannot be booted now: the provider does not offer it")
 
 
 def is_alike(before: Reason, cause: Reason) -> bool:

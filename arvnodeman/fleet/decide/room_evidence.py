@@ -46,7 +46,7 @@ def _shut(state: State, shape: JobShape) -> None:
     said = state.queue.jobs[state.queue.places[shape][0]].reason
     shut = state.rooms.shuts(shape, said, state.t)
     name = group_name(shape)
-    text = "Room on nodes at work was there for %s for jobs of the group %s (%s), and Slurm did not use it: it says %s."
+    text = "There was room on working nodes for %s for jobs of the group %s (%s), but Slurm did not use it: it says %s."
     state.context.decide(
         Decided.IN_VAIN,
         name,

@@ -174,10 +174,12 @@ class State:
             shut.append(Shut(Bar.NOT_LEADER, f"this manager stands by: {self.lead.words}"))
         elif self.t >= self.lead.acts_until:
             shut.append(
-                Shut(Bar.NOT_LEADER, "it is not sure that this manager leads yet: that was not renewed in time")
+                Shut(
+                    Bar.NOT_LEADER, "it is not certain that this manager still leads: its lead was not renewed in time"
+                )
             )
         elif self.t >= self.lead.begins_until:
-            shut.append(Shut(Bar.LATE_HOLD, "nothing new is begun: that this manager leads was not renewed lately"))
+            shut.append(Shut(Bar.LATE_HOLD, "nothing new is begun: the lead of this manager was not renewed recently"))
         if self.safe_until is not None:
             shut.append(Shut(Bar.SAFE_MODE, "safe mode, after a series of quick ends"))
         if self.stopping:

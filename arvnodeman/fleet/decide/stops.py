@@ -127,7 +127,7 @@ def _disappeared(state: State, node: Node) -> None:
         return
     node.gone = True
     how = "stopped" if node.stop_polls > 1 and not node.missing else "not listed any more"
-    text = "Cloud node %s is gone without us (%s)"
+    text = "Cloud node %s has disappeared without us (%s)"
     state.context.decide(Decided.GONE, node.cloud.name, text, node.cloud.name, how, level=WARNING)
     state.context.counters["nodes_disappeared"] += 1
     if not node.noticed:
@@ -223,7 +223,7 @@ def _goes(state: State, node: Node, stop: Stop) -> None:
         ):
             boot_failed(state, node)
     elif stop.drained and stop.kind is not ShutdownKind.OPERATOR:
-        text = "Going on with the shutdown of %s, which Slurm shows drained by us"
+        text = "Continuing the shutdown of %s, which Slurm shows as drained by us"
         state.context.decide(Decided.SHUTDOWN, name, text, name)
         state.news += 1  # its size may be wanted: asked before it is destroyed
     begin_shutdown(
@@ -239,7 +239,7 @@ def reopen(state: State) -> None:
         ending = shutdown.node.ending
         if isinstance(ending, BudgetSpent) and ending.budget in spent:
             continue
-        if shutdown.cancel("jobs wait that may have room on it"):
+        if shutdown.cancel("waiting jobs may have room on it"):
             after_shutdown(state, shutdown)
 
 

@@ -19,5 +19,5 @@ def note_unlisted(state: State, error: RemoteError) -> None:
         known[error.unlisted] += 1
     elif len(known) < MOST_UNLISTED:
         known[error.unlisted] = 1
-        text = "The cloud's error %r is in no table of ours, and is taken for %s: %s"
+        text = "The cloud's error %r is in none of our tables, and counts as %s: %s"
         context.warning(text, error.unlisted, error.kind.value, error.text)

@@ -33,7 +33,7 @@ def eligible(node: Node, basis: Basis) -> Reason:
     if node.directive is HOLD:
         return reasons.Held(reason=node.cloud.directive.reason if node.cloud.directive else "")
     if node.grace_until is not None:
-        return reasons.Plain(text="many nodes turned down at once: it keeps its state for now", until=node.grace_until)
+        return reasons.Plain(text="many nodes went down at once: it keeps its state for now", until=node.grace_until)
     if node.state is BUSY or node.slurm_busy:
         return reasons.working(node.slurm.state.said if node.slurm is not None else "")
     if node.state is BOOTING:

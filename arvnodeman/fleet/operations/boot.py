@@ -149,7 +149,7 @@ class Boot(AtRung):
             self.tell_quota(self.refusal)
             self._end(self.refusal.kind.value)
         else:
-            self.stop("none of its zones and purchases can be had now")
+            self.stop("none of its zones and purchases is available now")
 
     def find_first(self) -> None:
         """READY, and an earlier run may have asked for it: is there a node already?"""

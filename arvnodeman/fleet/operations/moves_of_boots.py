@@ -14,7 +14,7 @@ class BootStage(StrEnum):
     DESCRIBE = "telling Slurm its feature"
     READY = "waiting for fresh lists and room"
     CREATE = "waiting for the cloud"
-    FIND = "looking whether a failed create request worked"
+    FIND = "checking whether a failed create request worked"
     UNREAD = "the cloud's answer cannot be read: waiting for a list to show what it has made"
     FINISH = "last touches"
     RELEASE = "giving the node record back"

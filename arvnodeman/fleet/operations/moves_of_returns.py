@@ -21,7 +21,7 @@ RETURN_MOVES = Moves(
     "A return of names, with the jobs placed on them,",
     [GIVE],
     [
-        Move([GIVE], CLOSE, "the jobs are back in the queue, and no job is to be placed on names of this size for now"),
+        Move([GIVE], CLOSE, "the jobs are back in the queue, and no job may be placed on names of this size for now"),
         Move([GIVE], OPEN, "the jobs are back in the queue, and others may be placed there at once"),
     ],
 )

@@ -17,9 +17,9 @@ class ShutdownStage(StrEnum):
 
     DRAIN = "draining it in Slurm"
     WAIT = "waiting for its work to end"
-    ASK = "asking whether it is wanted still"
+    ASK = "asking whether it is still wanted"
     DESTROY = "destroying it"
-    LOOK = "looking whether a failed destroy request worked"
+    LOOK = "checking whether a failed destroy request worked"
     SET_DOWN = "setting it DOWN in Slurm"
     RELEASE = "giving its node record back"
     OPEN = "opening its name in Slurm again"

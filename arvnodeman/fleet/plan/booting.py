@@ -262,7 +262,7 @@ class Booting:
         if self._jobs_first:
             return 0, JobsFirst()
         if size is None:
-            return 0, reasons.Plain(text=f"size {wish.size} cannot be booted now: the provider lacks it")
+            return 0, reasons.Plain(text=f"size {wish.size} cannot be booted now: the provider does not offer it")
         for begun in range(lacking):
             cause = self._boot_ready((size,), None, NewNode(size, spare=wish.spare), lacking - begun)
             if cause is not None:

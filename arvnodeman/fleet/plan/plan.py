@@ -248,7 +248,9 @@ def _is_servable(group: Group, picture: Picture) -> bool:
     if text is None:
         return True
     if group.shape.size is not None and picture.table.is_missing(group.shape.size):
-        group.cause = reasons.Plain(text=f"size {group.shape.size} cannot be booted now: the provider lacks it")
+        group.cause = reasons.Plain(
+            text=f"size {group.shape.size} cannot be booted now: the provider does not offer it"
+        )
     else:
         group.cause = reasons.Unsatisfiable(text=text)
     return False

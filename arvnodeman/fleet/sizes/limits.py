@@ -80,8 +80,8 @@ class BackOff(StrEnum):
     GAVE_UP = "requests for it kept failing"
     NO_ADDRESS = "its nodes have no address at which Slurm could reach them"
     UNSEEN = "no list of the cloud shows its nodes"
-    UNDELIVERED = "the cloud takes requests for it and does not deliver"
-    LADDER = "no zone and no purchase of it can be had"
+    UNDELIVERED = "the cloud accepts requests for it but does not deliver"
+    LADDER = "no zone or purchase of it is available"
     UNREADABLE = "the cloud's answers to create requests for it cannot be read"
 
 

@@ -43,7 +43,7 @@ def offered(text: str) -> Gres:
         if not number:
             mistakes.append(f"{shown} offers nothing")
         elif name in found:
-            mistakes.append(f"{shown} is there twice")
+            mistakes.append(f"{shown} occurs twice")
         else:
             found[name] = number
     if mistakes:

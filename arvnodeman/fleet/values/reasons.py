@@ -108,9 +108,9 @@ class BootWait(Reason):
     lacks: NoAddress | None = None
 
     def words(self, t: float) -> str:
-        """it has 20 min yet to come up."""
+        """it has 20 min left to come up."""
         lacks = f"; {self.lacks.words(t)}" if self.lacks else ""
-        return f"it has {span((self.until or t) - t)} yet to come up{lacks}"
+        return f"it has {span((self.until or t) - t)} left to come up{lacks}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class NotYet(Reason):
 
 
 BOOTS = UnderWay(what="it is booting")
-NOT_JUDGED = Plain(text="it is new: the next node poll tells what it is")
+NOT_JUDGED = Plain(text="it is new: the next node poll will judge it")
 
 
 @cache
@@ -247,8 +247,8 @@ class NoAddress(Reason):
     shown: str = ""
 
     def words(self, t: float) -> str:
-        """the cloud shows no address of it, so that Slurm cannot reach it."""
-        return f"the cloud shows {self.shown or 'no address of it'}, so that Slurm cannot reach it"
+        """the cloud shows no address of it, so Slurm cannot reach it."""
+        return f"the cloud shows {self.shown or 'no address of it'}, so Slurm cannot reach it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +369,7 @@ class Unproven(Reason):
     def words(self, t: float) -> str:
         """no node of m5.large has come up yet, 5 are on their way."""
         if self.probe:
-            return f"{self.pending} node(s) of {self.size} on their way as a probe after its rest"
+            return f"{self.pending} node(s) of {self.size} on their way as a probe after its back-off"
         return f"no node of {self.size} has come up yet, {self.pending} on their way"
 
 

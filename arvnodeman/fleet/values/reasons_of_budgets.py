@@ -57,4 +57,4 @@ class BudgetSpent(Reason):
 
     def words(self, t: float) -> str:
         """it works for budget physics alone, which is spent: it takes no new jobs."""
-        return f"it works for budget {self.budget} alone, which is spent: it takes no new jobs"
+        return f"it works only for budget {self.budget}, which is spent: it takes no new jobs"

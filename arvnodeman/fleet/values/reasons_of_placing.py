@@ -159,6 +159,6 @@ class InHands(Reason):
     reason: str = ""
 
     def words(self, t: float) -> str:
-        """Slurm says drain (disk): it is in somebody's hands."""
+        """Slurm says drain (disk): somebody else works on it."""
         why = f" ({self.reason})" if self.reason else ""
-        return f"Slurm says {self.said}{why}: it is in somebody's hands"
+        return f"Slurm says {self.said}{why}: somebody else works on it"

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from arvnodeman.fleet.values.reasons import Reason
 
-NOT_DELIVERED = "the cloud has taken the request for it, and does not deliver it"
+NOT_DELIVERED = "the cloud has accepted the request for it, but does not deliver it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +17,5 @@ class NotDelivered(Reason):
     goes: ClassVar[bool] = True
 
     def words(self, t: float) -> str:
-        """the cloud has taken the request for it, and does not deliver it."""
+        """the cloud has accepted the request for it, but does not deliver it."""
         return NOT_DELIVERED

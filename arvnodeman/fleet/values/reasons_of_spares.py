@@ -69,8 +69,8 @@ class NotWorth(Reason):
     most: float = 0.0  # ahead_max_idle
 
     def words(self, t: float) -> str:
-        """job 17 ends then; a node booted ahead would idle for 30 min on the average, to save it a wait of 5 min."""
-        idles = f"a node booted ahead would idle for {span(self.idle)} on the average"
+        """job 17 ends then; a node booted ahead would idle for 30 min on average, to save it a wait of 5 min."""
+        idles = f"a node booted ahead would idle for {span(self.idle)} on average"
         if self.idle > self.most:
             return f"{self.why}; {idles}, and ahead_max_idle is {span(self.most)}"
         return f"{self.why}; {idles}, to save it a wait of {span(self.saved)}"
@@ -83,8 +83,8 @@ class AnotherHolds(Reason):
     spare: str = ""
 
     def words(self, t: float) -> str:
-        """spare day of the same size wants as many or more, and holds."""
-        return f"spare {self.spare} of the same size wants as many or more, and holds"
+        """spare day of the same size wants as many or more, and counts."""
+        return f"spare {self.spare} of the same size wants as many or more, and counts"
 
 
 @dataclass(frozen=True, slots=True)

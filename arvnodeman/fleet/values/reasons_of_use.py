@@ -15,8 +15,8 @@ class TakenBack(Reason):
     goes: ClassVar[bool] = True
 
     def words(self, t: float) -> str:
-        """the cloud takes it back, as the node has told."""
-        return "the cloud takes it back, as the node has told"
+        """the node reports that the cloud takes it back."""
+        return "the node reports that the cloud takes it back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class MayGoSoon(Reason):
     """The node itself has told: the cloud may take it back."""
 
     def words(self, t: float) -> str:
-        """the cloud may take it back soon, as the node has told: no new work for a while."""
-        return "the cloud may take it back soon, as the node has told: no new work for a while"
+        """the node reports that the cloud may take it back soon: no new work for a while."""
+        return "the node reports that the cloud may take it back soon: no new work for a while"
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def _cause_of(asked: JobAsked, made: Plan) -> Reason | None:
 
 def _none(cause: Reason | None, then: Iterable[tuple[str, Reason | None]], plans: int, t: float) -> Counterfactual:
     """Why no option changes it, and what the next thing in the way would be with one option as far as it goes."""
-    text = f"{NO_OPTION}: {cause.words(t) if cause is not None else 'it is looked at with the next queue poll'}"
+    text = f"{NO_OPTION}: {cause.words(t) if cause is not None else 'the next queue poll will judge it'}"
     root = _root(cause)
     for option, other in then:
         if other is not None and type(_root(other)) is not type(root):

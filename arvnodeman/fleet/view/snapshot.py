@@ -75,7 +75,7 @@ def _why(node: Node) -> Reason:
     if node.shutdown is not None:
         return reasons.UnderWay(what=node.shutdown.stage.value, because=node.ending)
     if node.state is NodeState.SHUTDOWN:
-        return reasons.UnderWay(what="destroyed, and listed by the cloud still", because=node.ending)
+        return reasons.UnderWay(what="destroyed, but still listed by the cloud", because=node.ending)
     return node.reason or (reasons.BOOTS if node.state is NodeState.BOOTING else reasons.NOT_JUDGED)
 
 

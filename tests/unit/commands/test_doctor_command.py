@@ -205,4 +205,4 @@ def test_status_tells_the_grave_findings_first(config: Path, tmp_path: Path) -> 
         server.stop()
     lines = out.getvalue().splitlines()
     first = lines.index("WRONG: c1 is drained")
-    assert lines[first + 1 : first + 3] == ["look at: the disk is full", "  `doctor` has the remedies"]
+    assert lines[first + 1 : first + 3] == ["note: the disk is full", "  `doctor` has the remedies"]

@@ -83,7 +83,7 @@ def test_status_as_sinfo(served: Managed, run: Any) -> None:
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].endswith(": all is well")
-    assert lines[1] == "nodes: 3 (at most 3), $0.2/hour; jobs wish for 3"
+    assert lines[1] == "nodes: 3 (at most 3), $0.2/hour; jobs need 3"
     assert re.match(
         r"cost: \$\d+\.\d\d this hour, \$\d+\.\d\d today, \$\d+\.\d\d this month \(nodes gone before", lines[2]
     )
@@ -157,7 +157,7 @@ def test_explain_each_kind_of_thing(served: Managed, run: Any) -> None:
     told = "  spot in a, 30 days: 12 nodes for 340.0 h, 3 taken; saved: $65.60 against on demand"
     assert f"{told} ($0.80 by jobs of up to 10 min, -$2.00 by jobs of 1 to 6 h)\n" in size
     assert "in b" not in size
-    assert "nodes: 1 booting; jobs wish for 3" in size
+    assert "nodes: 1 booting; jobs need 3" in size
     assert "limits: 3 nodes of max_nodes 3" in size
 
 
@@ -175,7 +175,7 @@ def test_explain_a_job_that_waits_for_something_else_than_nodes(
     """No job waits without a stated reason, also where the reason is none of ours."""
     served.waits.update(served.world.jobs, served.world.now, {"zzzzz-dz642-00000000000held": reason})
     code, out, _ = run("explain", "zzzzz-dz642-00000000000held")
-    assert (code, out) == (0, f"Job zzzzz-dz642-00000000000held: waits, and not for nodes\n  {why}\n")
+    assert (code, out) == (0, f"Job zzzzz-dz642-00000000000held: waits, but not for nodes\n  {why}\n")
 
 
 def test_everything_as_json(served: Managed, run: Any) -> None:

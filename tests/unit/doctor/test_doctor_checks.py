@@ -360,7 +360,7 @@ def test_a_file_of_secrets_that_all_may_read_is_closed(settings: Settings) -> No
     (wide,) = check.occurs(facts(settings))
     assert wide.by_itself
     assert check.mend is not None
-    assert check.mend(wide, Remedies(Told())).startswith(f: now readable only"")
+    assert check.mend(wide, Remedies(Told())).startswith(f"{path}: now readable only")
     assert path.stat().st_mode & 0o777 == 0o640
     assert not check.still_there(wide, facts(settings))
     with pytest.raises(RemoteFailure):

@@ -11,7 +11,7 @@ from arvnodeman.fleet.messages import CreateNode, PrepareRecord, RecordPrepared,
 from arvnodeman.fleet.values.model import NodeRecord, Secret
 from arvnodeman.slurm.words import node_work
 
-SAID = "the cloud shows no address of it, so that Slurm cannot reach it"
+SAID = "the cloud shows no address of it, so Slurm cannot reach it"
 
 
 def name_of(name: str) -> NodeRecord:
@@ -117,7 +117,7 @@ def test_why_its_addresses_will_not_do_is_said() -> None:
     (identity,) = world.cloud
     world.cloud[identity] = replace(world.cloud[identity], no_address=why)
     minutes(world, 10)
-    told = f"the cloud shows {why}, so that Slurm cannot reach it"
+    told = f"the cloud shows {why}, so Slurm cannot reach it"
     assert told in world.fleet.view.nodes[identity].why.words(world.fleet.view.t)
     assert len([line for line in world.log(30) if told in line]) == 1
     while not world.destroyed():

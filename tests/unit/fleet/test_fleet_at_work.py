@@ -67,7 +67,7 @@ def test_many_that_reboot_at_once_have_not_turned_down() -> None:
     for name in names:
         world.says(name, "boot")
     world.cycle()
-    assert not [line for line in world.log(30) if "turned down at once" in line]
+    assert not [line for line in world.log(30) if "went down at once" in line]
 
 
 @pytest.mark.parametrize(("jobs", "gone"), [(0, True), (1, False)])

@@ -171,7 +171,7 @@ def test_a_refusal_is_told_once_and_tried_again_after_an_hour() -> None:
         for step in made.open(CommentJobs):
             made.fail(step, ErrorKind.REFUSED, "scontrol: Access/permission denied (this account must be ...)")
         made.cycle(every=MINUTE)
-    told = [note for note in made.notes if isinstance(note, Note) and "say on jobs" in note.text and note.level > 10]
+    told = [note for note in made.notes if isinstance(note, Note) and "write on jobs" in note.text and note.level > 10]
     assert len(told) == 1
     assert len(rounds(made)) == 2
 

@@ -110,7 +110,7 @@ def test_a_node_that_vanished_and_its_record() -> None:
     assert (
         Decided.GONE,
         "compute1.zzzzz",
-        "Cloud node compute1.zzzzz is gone without us (not listed any more)",
+        "Cloud node compute1.zzzzz has disappeared without us (not listed any more)",
     ) in decided(world)
 
 
@@ -143,7 +143,7 @@ def test_a_node_that_is_destroyed_and_listed_still_says_so() -> None:
     world.cloud = listed
     world.cycle()
     because = "idle for 2 node poll(s) in a row and not wanted"
-    assert why(world, "compute1") == f"destroyed, and listed by the cloud still; begun because {because}"
+    assert why(world, "compute1") == f"destroyed, but still listed by the cloud; begun because {because}"
 
 
 # ---- lines of the log ------------------------------------------------------------------------------------------------

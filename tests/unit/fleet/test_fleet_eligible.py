@@ -96,9 +96,9 @@ def test_the_table(state: NodeState, window: bool, exceeded: bool, idle: int) ->
         (NodeState.IDLE, {"idle_polls": 1}, True, "idle for 1 node poll(s) in a row of 2 needed"),
         (NodeState.IDLE, {"idle_polls": 3}, True, "idle for 3 node poll(s) in a row and not wanted"),
         (NodeState.IDLE, {"idle_polls": 3}, False, "shutdown window closed, next in 1"),
-        (NodeState.UNPAIRED, {"age": 600}, True, "it has 20 min yet to come up"),
+        (NodeState.UNPAIRED, {"age": 600}, True, "it has 20 min left to come up"),
         (NodeState.UNPAIRED, {"age": 1800}, True, "never paired in 30 min"),
-        (NodeState.DOWN, {"age": 600}, False, "it has 20 min yet to come up"),
+        (NodeState.DOWN, {"age": 600}, False, "it has 20 min left to come up"),
         (NodeState.DOWN, {}, False, "down: it is down"),
     ],
 )
@@ -231,7 +231,7 @@ def test_a_size_that_the_provider_does_not_list_today_is_still_configured() -> N
 
 
 def kept_lines(world: World) -> list[str]:
-    return [line for line in world.log(30) if "kept though it has not been heard of" in line]
+    return [line for line in world.log(30) if "kept although it has been silent" in line]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def first_lists(world: World, order: str, *, lacks: int, offset: float | None = 
 
 
 def doubts(world: World) -> int:
-    return len([line for line in world.log(30) if "not believed before a second one" in line])
+    return len([line for line in world.log(30) if "not believed until a second one" in line])
 
 
 @ORDERS

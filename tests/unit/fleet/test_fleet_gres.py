@@ -35,7 +35,7 @@ def test_what_a_size_offers(text: str, found: Gres) -> None:
         ("gres:gpu", ("'gres:gpu' is not NAME, NAME:COUNT or NAME:TYPE:COUNT",)),
         ("GRES", ("'GRES' is not NAME, NAME:COUNT or NAME:TYPE:COUNT",)),
         ("gpu:0", ("'gpu:0' offers nothing",)),
-        ("gpu:1,gpu:2", ("'gpu:2' is there twice",)),
+        ("gpu:1,gpu:2", ("'gpu:2' occurs twice",)),
         ("7", ("'7' is not NAME, NAME:COUNT or NAME:TYPE:COUNT",)),
         ("gpu:0, gpu:1 ,,", ("'gpu:0' offers nothing", *["'' is not NAME, NAME:COUNT or NAME:TYPE:COUNT"] * 2)),
         ("!" * 40, ("'" + "!" * 40 + "' is not NAME, NAME:COUNT or NAME:TYPE:COUNT",)),

@@ -286,7 +286,7 @@ def test_ages_of_records_are_counted_by_the_servers_clock() -> None:
         world.poll_cloud()
         world.poll_records(offset=-HOUR)
         world.poll_queue()
-    assert not [line for line in world.log(30) if "has not been heard of" in line]
+    assert not [line for line in world.log(30) if "has been silent" in line]
 
 
 def test_a_clock_that_is_set_back_or_forward_raises_nothing_and_stops_nobody() -> None:

@@ -127,7 +127,7 @@ def test_an_operators_word_to_who_stands_by_is_not_obeyed(site: Site) -> None:
     commands = site.handle(OperatorSaid("i-1", Directive.KILL))
     assert not [command for command in commands if isinstance(command, Step)]
     (note,) = [command for command in commands if isinstance(command, Note)]
-    assert "is not obeyed" in note.text
+    assert "was refused" in note.text
 
 
 def test_whoever_begins_to_lead_acts_on_new_lists_alone(site: Site) -> None:
@@ -146,7 +146,7 @@ def test_a_decision_tells_of_each_change_once(site: Site) -> None:
     commands = [*site.lead(), *site.lead(), *site.poll(), *site.lead()]
     told = [command for command in commands if isinstance(command, Note) and command.subject == "manager"]
     assert [note.text % note.args for note in told] == [
-        "This manager leads now, generation 3: it goes on as after a restart"
+        "This manager leads now, generation 3: it continues as after a restart"
     ]
 
 

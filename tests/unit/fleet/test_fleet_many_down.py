@@ -53,7 +53,7 @@ def test_when_more_than_half_and_three_turn_down_at_once_they_keep_their_state(
     world.cycle(times=3)
     assert (states(world) == {"busy": nodes}) is kept
     assert bool(world.drained()) is not kept
-    assert any("turned down at once" in line for line in world.log(30)) is kept
+    assert any("went down at once" in line for line in world.log(30)) is kept
 
 
 def test_they_are_down_after_boot_fail_after_a_few_in_each_poll() -> None:

@@ -14,7 +14,7 @@ from arvnodeman.fleet.values.work import Power, WorkKind, WorkState
 from arvnodeman.slurm.words import node_work
 
 NOTICE, REBALANCE = "Node Manager notice (i-compute1)", "Node Manager rebalance (i-compute1)"
-TOLD = "has told that the cloud takes it back"
+TOLD = "reports that the cloud takes it back"
 BOOT = 30 * MINUTE  # boot_fail_after
 
 

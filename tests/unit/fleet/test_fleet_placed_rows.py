@@ -430,7 +430,7 @@ def test_up_and_shut_by_anybody_else_is_left_and_told() -> None:
     world = with_machine(Power.ON, WorkState(WorkKind.DRAINED, "drain"), reason="broken fan", responding=True)
     cycles(world, 5)
     assert (world.destroyed(), world.drained()) == ([], [])
-    assert world.why("small-1") == "Slurm says drain (broken fan): it is in somebody's hands"
+    assert world.why("small-1") == "Slurm says drain (broken fan): somebody else works on it"
 
 
 @pytest.mark.parametrize("kind", [WorkKind.RESERVED, WorkKind.TAKEN, WorkKind.FAILED])

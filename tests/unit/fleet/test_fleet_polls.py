@@ -297,7 +297,7 @@ def test_after_a_start_records_that_ping_stand_for_the_earlier_list(records_firs
         world.poll_records()
     world.poll_queue(*jobs(1))
     assert not world.steps
-    assert any("not believed before a second" in line for line in world.log(30))
+    assert any("not believed until a second" in line for line in world.log(30))
     world.cycle()
     assert len(world.open(PrepareRecord)) == 1
     assert len(world.fleet.view.nodes) == 8

@@ -264,7 +264,7 @@ def test_a_size_that_the_provider_lacks_is_said_of_jobs_that_name_it() -> None:
     )
     rare = JobShape(size="rare")
     world.begin(*jobs(1, rare), *jobs(1))
-    assert world.reason(rare) == "size rare cannot be booted now: the provider lacks it"
+    assert world.reason(rare) == "size rare cannot be booted now: the provider does not offer it"
     assert world.prepared() == ["small"]
 
 

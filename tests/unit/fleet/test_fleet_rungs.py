@@ -85,9 +85,9 @@ def test_a_size_rests_when_all_its_rungs_do_and_the_job_is_told_what_was_tried()
     at.obey(ReleaseRecord)
     at.cycle(every=1)
     assert at.reason() == (
-        "small rests for 59 s: no zone and no purchase of it can be had (a, spot: the cloud has no capacity for it:"
-        " no spot here; b, on-demand: the cloud has no capacity for it: none at all); large would fit, but"
-        " max_price_factor forbids it"
+        "small rests for 59 s: no zone or purchase of it is available (a, spot: the cloud has no capacity for it: no "
+        "spot here; b, on-demand: the cloud has no capacity for it: none at all); large would fit, but "
+        "max_price_factor forbids it"
     )
     assert "small" in at.fleet.view.backing_off
     at.cycle(every=60)

@@ -68,8 +68,8 @@ def test_room_that_slurm_does_not_use_is_evidence() -> None:
     assert run.fleet.view.waiting[shy.shape].served == 1
     assert run.site.tally.created == 1
     run.advance(4 * MINUTE)
-    (line,) = [line for line in run.notes if "Room on nodes at work" in line]
-    assert "and Slurm did not use it: it says Resources. It does not count for them for" in line
+    (line,) = [line for line in run.notes if "There was room on working nodes" in line]
+    assert "but Slurm did not use it: it says Resources. It does not count for them for" in line
     assert run.site.tally.created == 2
     shut = run.fleet.view.waiting[shy.shape].shut_room
     assert shut is not None
@@ -86,7 +86,7 @@ def test_room_that_is_used_is_no_evidence() -> None:
     for _ in range(30):
         run.site.submit(small(cores=8), 110.0)
         run.advance(2 * MINUTE)
-    assert not [line for line in run.notes if "Room on nodes at work" in line]
+    assert not [line for line in run.notes if "There was room on working nodes" in line]
 
 
 def all_began(jobs: Sequence[SimJob]) -> bool:

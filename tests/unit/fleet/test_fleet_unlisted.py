@@ -11,7 +11,7 @@ BRAND_NEW = RemoteError(ErrorKind.TRANSIENT, "BrandNew: what is this", unlisted=
 
 
 def told(world: World) -> list[str]:
-    return [line for line in world.log(30) if "in no table of ours" in line]
+    return [line for line in world.log(30) if "in none of our tables" in line]
 
 
 def test_it_is_counted_each_time_and_logged_once() -> None:
@@ -23,7 +23,7 @@ def test_it_is_counted_each_time_and_logged_once() -> None:
     for _ in range(3):
         world.tell(PollFailed(Poll.CLOUD, BRAND_NEW))
     world.cycle()
-    said = "The cloud's error 'BrandNew' is in no table of ours, and is taken for refused: BrandNew: what is this"
+    said = "The cloud's error 'BrandNew' is in none of our tables, and counts as refused: BrandNew: what is this"
     assert told(world) == [said]
     assert world.fleet.view.counters["unknown_cloud_errors"] == 4
     assert world.fleet.view.unknown_errors == {"BrandNew": 4}

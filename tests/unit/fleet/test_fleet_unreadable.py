@@ -186,4 +186,4 @@ def test_a_node_that_was_told_of_and_is_in_no_list_is_destroyed_and_its_size_res
     world.poll_queue()
     assert world.created() == ["small"]
     assert "no list of the cloud shows its nodes" in world.reason(ONE)
-    assert any("is it as [Cloud List] asks for?" in line for line in world.log(ERROR))
+    assert any("does it match [Cloud List]?" in line for line in world.log(ERROR))

@@ -87,7 +87,7 @@ def test_the_last_of_many_busy_polls_counts_for_boot_fail_after(minutes: int, st
 
 
 def test_one_that_comes_back_within_its_grace_period_has_none() -> None:
-    """When many had turned down at once: the next time it is down for itself."""
+    """When many had went down at once: the next time it is down for itself."""
     world = World()
     for number in range(1, 6):
         world.node(f"compute{number}", slurm="alloc", directive=HELD)

@@ -100,7 +100,7 @@ def test_limits_stop_them_and_the_share_says_which() -> None:
 def test_a_size_that_is_missing_at_the_provider_has_none() -> None:
     made = plan(with_spares(Spare("ready", "gone", 1)))
     assert made.boots == []
-    assert made.spares[0].cause == reasons.Plain(text="size gone cannot be booted now: the provider lacks it")
+    assert made.spares[0].cause == reasons.Plain(text="size gone cannot be booted now: the provider does not offer it")
 
 
 def test_none_is_booted_while_a_job_waits_for_room() -> None:

@@ -301,7 +301,7 @@ def test_a_full_disk_costs_a_line_and_no_row(small_disk: Path, caplog: pytest.Lo
     site.cycle(times=3)
     until(lambda: not site.recorder.chronicle.writing, "the failure")
     assert caplog.text.count("cannot be written") == 1
-    assert "the daemon goes on without it" in caplog.text
+    assert "the daemon continues without it" in caplog.text
     assert site.recorder.chronicle.costs(site.world.now).hour > 0
     ballast.unlink()
     site.cycle(times=2)

@@ -165,7 +165,7 @@ def test_a_disk_that_takes_nothing_costs_a_line_and_a_gap(
         journal._keep(inbox_of(journal, inbox))
         journal._close()
     assert [entry.getMessage() for entry in caplog.records] == [
-        f"{tmp_path}/journal cannot be written: File exists; the daemon goes on without it",
+        f"{tmp_path}/journal cannot be written: File exists; the daemon continues without it",
         f"{tmp_path}/journal is written again",
     ]
     head, gap, told = entries(files_of(tmp_path / "journal")[0])

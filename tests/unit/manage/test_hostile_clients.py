@@ -133,7 +133,7 @@ def test_headers_have_a_limit(port: int) -> None:
 
 
 def test_a_server_that_fails_ends_alone(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Row K7: the daemon goes on without it."""
+    """Row K7: the daemon continues without it."""
 
     def fail(**_options: object) -> None:
         raise ValueError("a fault of ours")
@@ -142,4 +142,4 @@ def test_a_server_that_fails_ends_alone(monkeypatch: pytest.MonkeyPatch, caplog:
     management = ManagementServer(Application([]), bind("127.0.0.1", 0))
     management.start()
     management.stop(BOUND)
-    assert "The management server ends; the daemon goes on without it" in caplog.text
+    assert "The management server ends; the daemon continues without it" in caplog.text

@@ -51,7 +51,7 @@ def test_who_is_alone_tells_nothing_of_it() -> None:
 def test_who_leads_says_how_sure_it_is() -> None:
     found = shown(LEADS)
     assert (found.leads, found.acts, found.age_seconds, found.left_seconds) == (True, True, 12.3, 41.7)
-    assert _leader(found) == "leader: this one, a:1, generation 7, for 42 s yet without being renewed"
+    assert _leader(found) == "leader: this one, a:1, generation 7, for another 42 s without being renewed"
     check_leads(LEADS)
 
 
@@ -60,7 +60,7 @@ def test_who_stands_by_names_the_leader_and_refuses_words() -> None:
     with pytest.raises(Refusal) as caught:
         check_leads(STANDS_BY)
     assert caught.value.status == 409
-    assert caught.value.text == "this manager stands by, and obeys nobody: a:1 leads, say it there"
+    assert caught.value.text == "this manager stands by and takes no directives: a:1 leads, send it there"
 
 
 def test_who_is_not_sure_refuses_words_too() -> None:
@@ -68,7 +68,7 @@ def test_who_is_not_sure_refuses_words_too() -> None:
         "leader: this one, a:1, generation 7, not sure: its lead was renewed 55.0 s ago for the last time, and lasts "
         "60 s; postgresql does not say who leads: no route to host"
     )
-    with pytest.raises(Refusal, match="is not sure to lead, and obeys nobody: its lead was renewed"):
+    with pytest.raises(Refusal, match="is not certain to lead and takes no directives: its lead was renewed"):
         check_leads(UNSURE)
 
 
@@ -84,7 +84,7 @@ def test_nobody_is_known_to_lead() -> None:
     [
         (LEADS, "all is well"),
         (STANDS_BY, "all is well"),
-        (replace(STANDS_BY, leader="", trouble="no route to host"), "it cannot be told who leads"),
+        (replace(STANDS_BY, leader="", trouble="no route to host"), "it is unknown who leads"),
     ],
 )
 def test_all_is_well_only_where_it_can_be_told_who_leads(tmp_path: Path, leading: Leading, expected: str) -> None:

@@ -175,7 +175,7 @@ def test_a_port_in_use_ends_the_start_but_not_that_of_a_dry_run(tmp_path: Path) 
         ):
             open_listeners(manage(port), tmp_path)
         listeners = open_listeners(manage(port), tmp_path, dry_run=True)
-        assert "the dry run goes without it" in listeners.complaints[0]
+        assert "the dry run continues without it" in listeners.complaints[0]
         listeners.close(0)
 
 
