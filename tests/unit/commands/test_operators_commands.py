@@ -156,7 +156,7 @@ def test_explain_each_kind_of_thing(served: Managed, run: Any) -> None:
     code, size, _ = run("explain", "large")
     told = "  spot in a, 30 days: 12 nodes for 340.0 h, 3 taken; saved: $65.60 against on demand"
     assert f"{told} ($0.80 by jobs of up to 10 min, -$2.00 by jobs of 1 to 6 h)\n" in size
-    assert "in b" not in size
+    assert "spot in b" not in size
     assert "nodes: 1 booting; jobs need 3" in size
     assert "limits: 3 nodes of max_nodes 3" in size
 
