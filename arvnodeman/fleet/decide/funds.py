@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from arvnodeman.fleet.decide.alone_at_work import AloneAtWork
 from arvnodeman.fleet.messages import WARNING, Decided, Poll, PollNow
 from arvnodeman.fleet.plan.purses import HOUR, NO_FUNDS, Funds
 from arvnodeman.fleet.values.budgets import WARN_AT, Budget, BudgetRaise, BudgetStanding, Spending
@@ -114,6 +115,7 @@ def _coming(state: State) -> Iterator[_Unbilled]:
             yield _Unbilled(boot.wanted_for, boot.size.id, boot.sized.price, max(0.0, t - boot.began))
     purse, nodes = state.purse, state.roster.nodes
     moved = state.stock.moved()
+    purse.alone.touch(moved)
     news = moved is None or purse.walked is not purse.spending
     rows: Iterable[str] = list(nodes) if news or moved is None else {**purse.unbilled, **moved}
     purse.walked, purse.unbilled = purse.spending, {}
@@ -194,3 +196,4 @@ class Purse:
     warned: dict[str, tuple[float, float]] = field(default_factory=dict)  # by budget: of which period, and of what
     walked: Spending | None = None  # by which all rows were looked at
     unbilled: dict[str, None] = field(default_factory=dict)  # ids of those that were in nobody's account then, or since
+    alone: AloneAtWork = field(default_factory=AloneAtWork)  # nodes that work for one budget alone

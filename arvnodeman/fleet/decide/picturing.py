@@ -228,16 +228,14 @@ def _at_work_for_spent(state: State, funds: Funds, basis: Basis) -> list[Stop]:
     """The nodes at work for spent budgets alone, within their windows."""
     if not state.policy.slurm or state.policy.places:
         return []
+    spent = [each.budget.name for each in funds.standings if each.refuses and each.is_spent]
+    told = state.purse.spending.alone
+    alone = {budget: told[budget] for budget in spent if told.get(budget)}
     found: dict[str, Stop] = {}
-    for standing in funds.standings:
-        alone = state.purse.spending.alone.get(standing.budget.name, frozenset())
-        if not (alone and standing.refuses and standing.is_spent):
-            continue
-        for node in state.roster.nodes.values():
-            if not is_plainly_busy(node) or state.roster.hostname(node) not in alone:
-                continue
+    for budget, nodes in state.purse.alone.nodes(alone, state.roster.nodes, state.roster.hostname).items():
+        for node in nodes:
             if basis.windows.is_open(node.start(basis), basis.cloud_now, basis.clock_margin):
-                reason = BudgetSpent(budget=standing.budget.name)
+                reason = BudgetSpent(budget=budget)
                 found[node.id] = Stop(node.id, ShutdownKind.UNWANTED, reason, works=True)
     return list(found.values())
 
