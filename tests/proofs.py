@@ -28,6 +28,7 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
 
 
 HISTORIES = tuple(f"tests/properties/test_{name}_histories.py" for name in ("fleet", "placing"))
+MONEY = ("accounting", "budgets", "payers")
 PROOFS = {
     "histories": Proof(
         "the brain against many thousand random histories (HISTORIES=20000)",
@@ -43,6 +44,11 @@ PROOFS = {
         "what nodes cost, divided in many random histories: it adds up (HISTORIES=10000)",
         (_pytest("-s", "-k", "random_histories", "tests/unit/history/test_who_pays.py"),),
         {"HISTORIES": "10000"},
+    ),
+    "money": Proof(
+        "budgets, raises, what jobs have cost and EC2's tags, on a real Slurm with MariaDB and slurmdbd",
+        (_pytest("-o", "faulthandler_timeout=300", *(f"tests/integration/test_slurm_{name}.py" for name in MONEY)),),
+        {"PROOFS": "1"},
     ),
     "bursts": Proof(
         "the real daemon is killed at every point of a burst of EC2's: nothing leaks, nothing is made twice",
@@ -83,7 +89,7 @@ PROOFS = {
     ),
 }
 WITHOUT_A_NAME = (
-    *("histories", "months", "bursts", "bursts-placed", "leaders", "two-hosts"),
+    *("histories", "months", "money", "bursts", "bursts-placed", "leaders", "two-hosts"),
     *("openstack", "slurms", "plan-mutants"),
 )
 

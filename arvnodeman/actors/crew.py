@@ -94,7 +94,7 @@ class Crew:
         self._overlay = Overlay(supervision.vitals.clock.now, boot_time) if dry_run else None
         self._supervision = supervision
         self._vitals = supervision.vitals
-        self._makers = make_makers(settings)
+        self._makers = make_makers(settings, lambda: self.settings.daemon.max_jobs_per_node > 0)
         self._timer = Timer(self._vitals.clock, supervision.ending)
         operators, creates = settings.daemon.max_concurrent_cloud_ops, nodes_at_once(settings)
         self._operators = OperatorPool(self._start_operator, operators, creates=creates)

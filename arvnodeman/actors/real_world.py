@@ -45,8 +45,9 @@ class RealWorld:
         return [self._hands.do(steps[0])] if len(steps) == 1 else self._hands.do_all(steps)
 
 
-def make_makers(settings: Settings) -> Makers:
-    """The clients as this configuration describes them."""
+def make_makers(settings: Settings, counts_jobs: Callable[[], bool] = lambda: False) -> Makers:
+    """The clients as this configuration describes them. `counts_jobs`: does it matter now how many jobs are on each
+    node that they share? Any thread."""
     daemon, arvados = settings.daemon, bool(settings.arvados.host)
     told: dict[str, float] = {}  # one for all threads
 
@@ -63,6 +64,7 @@ def make_makers(settings: Settings) -> Makers:
             list_stands=settings.poll_time_of(Poll.QUEUE) / 2,
             ahead=settings.daemon.ahead,
             share=settings.shares,
+            counts_jobs=counts_jobs,
         )
 
     return Makers(

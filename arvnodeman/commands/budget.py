@@ -21,14 +21,15 @@ _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(d
 Options = argparse.Namespace
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Of the command line."""
+def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Of the command line. The parser of `raise`."""
     ways = parser.add_subparsers(dest="way", metavar="raise")
     more = ways.add_parser("raise", help="raise a budget for a while", description="Raise a budget for a while.")
     more.add_argument("name", metavar="NAME", help="as in [Budget NAME]")
     more.add_argument("amount", metavar="AMOUNT", type=_amount, help="$ on top of its limit; 0: no raise any more")
     more.add_argument("--until", metavar="DATE", type=_moment, help=UNTIL)
     more.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept with the decisions and shown")
+    return more
 
 
 def _amount(text: str) -> float:

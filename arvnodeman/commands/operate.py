@@ -99,7 +99,8 @@ def add_commands(commands: Any) -> None:
     again = _command(commands, "retry", _retry, "try nodes again at once for jobs that Slurm did not use nodes for")
     again.add_argument("names", metavar="GROUP|JOB|SIZE", nargs="+").completer = _retried  # type: ignore[attr-defined]
     again.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept with the decisions")
-    budget.add_options(_command(commands, "budget", _budget, "where budgets stand; budget raise: more for a while"))
+    budgets = _command(commands, "budget", _budget, "where budgets stand; budget raise: more for a while")
+    _common(budget.add_options(budgets), again=True)
     decisions = _command(commands, "decisions", _decisions, "what was decided, and why")
     decisions.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
     decisions.add_argument("-n", type=int, default=30, metavar="N", help="the newest N (default 30; 0: all of 1,000)")
@@ -108,10 +109,17 @@ def add_commands(commands: Any) -> None:
 def _command(commands: Any, name: str, run: object, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(run=run)
-    parser.add_argument("--config", metavar="FILE", help=f"the daemon's configuration file (default {CONFIG})")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--dry-run", action="store_true", help="ask the daemon that runs with --dry-run")
+    _common(parser)
     return parser
+
+
+def _common(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """`again`: they may stand before this command's own word, too, and hold from there."""
+    unsaid: dict[str, Any] = {"default": argparse.SUPPRESS} if again else {}
+    text = f"the daemon's configuration file (default {CONFIG})"
+    parser.add_argument("--config", metavar="FILE", help=text, **unsaid)
+    parser.add_argument("--json", action="store_true", help="for programs", **unsaid)
+    parser.add_argument("--dry-run", action="store_true", help="ask the daemon that runs with --dry-run", **unsaid)
 
 
 # ---- the commands ----------------------------------------------------------------------------------------------------

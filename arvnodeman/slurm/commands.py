@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from arvnodeman.config.daemon import ARVADOS_CONTAINER
@@ -68,6 +68,7 @@ class Slurm(SlurmNodes):
     list_stands: seconds for which a list of the queue may stand while jobs come and none goes (listing.py).
     share: jobs may share nodes, where Slurm lets them; else each is taken to have its nodes to itself.
     ahead: tell of jobs that cannot start yet, and when they may.
+    counts_jobs: does it matter how many jobs are on each node that they share? Any thread; asked at each list of nodes.
     """
 
     never_ours = frozenset({DUMMY_NODE})
@@ -81,8 +82,9 @@ class Slurm(SlurmNodes):
         list_stands: float = 0.0,
         share: bool = False,
         ahead: bool = False,
+        counts_jobs: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__(timeout, share=share)
+        super().__init__(timeout, share=share, counts_jobs=counts_jobs)
         self.job_name_pattern = job_name_pattern
         self.numbered = numbered
         self._new: bool | None = None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from arvnodeman.config.hostlist import hostlist
 from arvnodeman.fleet.values.work import NodeWork
 from arvnodeman.slurm.errors import (
     ControllerAway,
@@ -24,6 +26,7 @@ from arvnodeman.slurm.tried import remark_on, version_of
 from arvnodeman.slurm.words import node_work
 
 ALL = "--all"  # else what is in hidden partitions, jobs and nodes, is not shown to a Slurm operator
+ON_NODES = "CONFIGURING,RUNNING,SUSPENDED,COMPLETING"
 NO_FIELD = re.compile(r"Invalid job format specification: ?([A-Za-z-]{1,40})")
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
 _NAMES = 500  # of nodes in one argument, which the kernel bounds; for more all nodes are listed
@@ -35,8 +38,9 @@ _log = logging.getLogger("arvnodeman.slurm")
 class SlurmNodes:
     """What Slurm says of its nodes. Each method runs one command, or some, in the calling thread."""
 
-    def __init__(self, timeout: float, *, share: bool = False) -> None:
-        """`share`: jobs may share nodes, where Slurm lets them."""
+    def __init__(self, timeout: float, *, share: bool = False, counts_jobs: Callable[[], bool] = lambda: False) -> None:
+        """`share`: jobs may share nodes, where Slurm lets them. `counts_jobs`: does it matter how many are on each?"""
+        self._counts_jobs = counts_jobs
         self.timeout = timeout
         self.sharing = Sharing(self._run, lambda: version_of(self._run("squeue", "--version")), share)
         self._rooms = RoomReader()
@@ -58,7 +62,12 @@ class SlurmNodes:
         shown, self._all_shown = self._all_shown or self._show_all(), ""
         for line in self._rooms.read(shown, rules):
             _log.warning("%s", line)
-        return self._rooms.given(nodes)
+        return self._rooms.given(nodes, self._jobs_on_nodes() if self._counts_jobs() else {})
+
+    def _jobs_on_nodes(self) -> Mapping[str, int]:
+        """How many jobs are on each node that has any. It costs slurmctld one list of all jobs."""
+        text = self._run("squeue", ALL, "--noheader", f"--states={ON_NODES}", "--format=%N")
+        return Counter(name for line in text.split("\n") if line.strip() for name in hostlist(line.strip()))
 
     def node(self, hostname: str) -> NodeWork | None:
         """One node, asked now: nodes_now() of one name. Raises Refused for what is not the name of a node."""

@@ -26,6 +26,8 @@ _LINE, _BOOT_TIME = "\n", "\n   BootTime="
 _IN_PARENTHESES = re.compile(r"\([^()]*\)")
 _WARNED = 10  # nodes named in one poll
 
+_NO_JOBS: Mapping[str, int] = {}
+
 Words = tuple[str, ...]
 
 
@@ -47,7 +49,7 @@ class RoomReader:
             str, tuple[str, Words, NodeRoom]
         ] = {}  # a node's lines -> its name, the fields that count
         self._by_name: Mapping[str, tuple[Words, NodeRoom]] = {}
-        self._works: Mapping[str, tuple[NodeWork, NodeRoom, NodeWork]] = {}  # without its room, and with it
+        self._works: Mapping[str, tuple[NodeWork, NodeRoom, int, NodeWork]] = {}  # without its room, and with it
         self._nodes: Mapping[str, NodeWork] = {}
 
     def read(self, text: str, rules: SharingRules) -> list[str]:
@@ -77,24 +79,28 @@ class RoomReader:
             said[_WARNED:] = [f"{len(said) - _WARNED} more nodes are like that"]
         return said
 
-    def given(self, nodes: Mapping[str, NodeWork]) -> Mapping[str, NodeWork]:
+    def given(self, nodes: Mapping[str, NodeWork], jobs: Mapping[str, int] = _NO_JOBS) -> Mapping[str, NodeWork]:
         """These nodes with their rooms. A node of which all is the same is the object that it was; so is the mapping.
-        One that was not shown has none."""
-        works: dict[str, tuple[NodeWork, NodeRoom, NodeWork]] = {}
+        One that was not shown has none. `jobs`: how many are on each, where that is known; else at least one is on a
+        node that is not empty."""
+        works: dict[str, tuple[NodeWork, NodeRoom, int, NodeWork]] = {}
         found: dict[str, NodeWork] = {}
         same = len(nodes) == len(self._nodes)
         rooms, before = self._by_name, self._works
         for name, bare in nodes.items():
             room = rooms[name][1] if name in rooms else _NOTHING
-            known = before.get(name)
-            if known is None or known[0] is not bare or known[1] is not room:
-                with_room = replace(bare, has=room.has, free=room.free)
-                if known is not None and known[2] == with_room:
-                    with_room = known[2]
-                known = (bare, room, with_room)
+            known, count = before.get(name), jobs.get(name, 0)
+            if known is None or known[0] is not bare or known[1] is not room or known[2] != count:
+                free = room.free
+                if free is not None and count > free.jobs > 0:
+                    free = replace(free, jobs=count)
+                with_room = replace(bare, has=room.has, free=free)
+                if known is not None and known[3] == with_room:
+                    with_room = known[3]
+                known = (bare, room, count, with_room)
                 same = same and self._nodes.get(name) is with_room
             works[name] = known
-            found[name] = known[2]
+            found[name] = known[3]
         self._works = works
         if not same:
             self._nodes = found

@@ -195,7 +195,7 @@ def test_no_more_nodes_than_jobs_may_run_of_a_user(alone: Stage) -> None:
     assert len(alone.subjects("node-created")) == 2
 
 
-@pytest.mark.skipif(not os.environ.get("PROOFS"), reason="takes a minute and a half: make proofs ARGS=accounting")
+@pytest.mark.skipif(not os.environ.get("PROOFS"), reason="takes a minute and a half: make proofs ARGS=money")
 def test_what_a_job_has_cost_stands_on_it_at_its_end(alone: Stage, tmp_path: Path) -> None:
     """With a node at a dollar a second. slurmctld's own record of the job, which is there for MinJobAge, has none of
     it; what somebody else has written on a job stays."""

@@ -11,6 +11,7 @@ from slurm_stage import SPEED, Stage, need_slurm, stage
 
 from arvnodeman.sandbox.catalogue import SIZES
 from arvnodeman.sandbox.process import SiteProcess
+from arvnodeman.slurm.keeping import NamesInSlurm
 
 JOBS, ON_EACH = 160, 16
 BOUND = 240.0  # real seconds for all of them
@@ -37,10 +38,14 @@ def until_over(alone: Stage) -> None:
     assert "Traceback" not in alone.logs()
 
 
-def test_sixteen_jobs_have_a_node_together(alone: Stage) -> None:
-    """At most a twelfth of the nodes that one job on a node takes."""
+def test_sixteen_jobs_have_a_node_together(alone: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most a twelfth of the nodes that one job on a node takes; they are counted on each."""
+    for name, value in alone.site.environment().items():
+        monkeypatch.setenv(name, value)
+    slurm = NamesInSlurm(job_name_pattern="", numbered=True, share=True, counts_jobs=lambda: True)
     submit(alone, f"--array=1-{JOBS}")
     alone.daemon(sections=OTHERS, node_names="compute[1-40]", max_nodes=JOBS // 4)
+    alone.until(lambda: ON_EACH in {node.free.jobs for node in slurm.nodes().values() if node.free}, "a full node")
     until_over(alone)
     made = len(alone.happened("node-created"))
     assert JOBS / ON_EACH <= made <= JOBS / 12

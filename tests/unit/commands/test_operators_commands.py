@@ -201,6 +201,16 @@ def test_words(served: Managed, run: Any) -> None:
     assert served.world.one(DestroyNode).node.id == "i-compute2"
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["--config a.cfg --json raise lab 5", "raise lab 5 --config a.cfg --json", "raise --json lab 5 --config a.cfg"],
+)
+def test_what_all_commands_take_may_stand_on_either_side_of_raise(words: str) -> None:
+    options = operate.make_parser().parse_args(["budget", *words.split()])
+    assert (options.config, options.json, options.dry_run) == ("a.cfg", True, False)
+    assert (options.way, options.name, options.amount) == ("raise", "lab", 5.0)
+
+
 def test_retry(served: Managed, run: Any) -> None:
     shape = JobShape()
     site, group = served, group_name(shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -272,14 +273,18 @@ def test_nothing_is_asked_where_no_job_may_share(answers: Answers) -> None:
 class RecordedSlurm(NamesInSlurm):
     """Slurm as it was recorded; notes what it is asked."""
 
-    def __init__(self, *, share: bool) -> None:
-        super().__init__(numbered=True, share=share)
+    on_nodes = ""  # what squeue shows of jobs there
+
+    def __init__(self, *, share: bool, counts_jobs: Callable[[], bool] = lambda: False) -> None:
+        super().__init__(numbered=True, share=share, counts_jobs=counts_jobs)
         self.parts, self.asked = recorded("24.11"), list[str]()
 
     def _run(self, command: str, *arguments: str) -> str:
         self.asked.append(" ".join([command, *arguments]))
         if command == "sinfo":
             return "compute[0-3]|idle|1|(null)|none\n"
+        if arguments[-1] == "--format=%N":
+            return self.on_nodes
         return "slurm 24.11.5\n" if "--version" in arguments else self.parts[arguments[-1]]
 
 
@@ -296,6 +301,28 @@ def test_what_nodes_have_left_is_asked_for_where_jobs_share_and_once_in_a_poll()
     assert [line for line in slurm.asked if line.startswith("scontrol")] == [everything] * 2
     assert slurm.nodes() is nodes
     assert slurm.asked[-1] == everything
+
+
+def test_jobs_on_nodes_are_counted_where_their_number_matters() -> None:
+    """And only then: it is a list of all jobs. max_jobs_per_node may come with a reload."""
+    wanted = [False]
+    slurm = RecordedSlurm(share=True, counts_jobs=lambda: wanted[0])
+    slurm.on_nodes = "compute[0-1]\ncompute1\n\ncompute1\ncompute3\n"
+
+    def jobs() -> list[int | None]:
+        nodes = slurm.nodes()
+        rooms = [nodes[f"compute{number}"].free for number in range(4)]
+        return [room.jobs if room is not None else None for room in rooms]
+
+    assert jobs() == [0, 1, None, 1]
+    assert not any(line.startswith("squeue --all") for line in slurm.asked)
+    wanted[0] = True
+    assert jobs() == [0, 3, None, 1]  # compute0 was empty when Slurm was asked about nodes
+    counted, nodes = slurm.nodes(), slurm.nodes()
+    assert nodes is counted
+    slurm.on_nodes = "compute1\ncompute3\n"
+    assert jobs() == [0, 1, None, 1]
+    assert slurm.nodes()["compute3"] is nodes["compute3"]
 
 
 def test_where_no_job_shares_nothing_more_is_asked() -> None:
