@@ -23,6 +23,9 @@ class ContainerPayers:
     def __init__(self, users: ContainerUsers) -> None:
         self._users = users
         self._queue = Queue()
+        self._listed: WaitingJobs | None = None  # what it was made of, and of which users
+        self._known: Mapping[str, str] = {}
+        self._refused: Mapping[JobShape, Sequence[Job]] = {}
         self._jobs: dict[str, tuple[Job, Job]] = {}  # each as it was listed, and as it was handed on
         self._shapes: dict[tuple[JobShape, str], JobShape] = {}
 
@@ -32,12 +35,19 @@ class ContainerPayers:
         users = self._users.fetch([job.id for job in chain(waiting.jobs, refused)])
         if not users:
             return waiting
+        before, self._listed = self._listed, waiting
+        same = before is not None and waiting.jobs is before.jobs and waiting.refused is before.refused
+        if not same or users != self._known:
+            self._tell(waiting, refused, users)
+        self._known = users
+        return replace(waiting, jobs=self._queue, refused=self._refused, run_times=self._likely(waiting.run_times))
+
+    def _tell(self, waiting: WaitingJobs, refused: Sequence[Job], users: Mapping[str, str]) -> None:
         shapes: dict[tuple[JobShape, str], JobShape] = {}
         jobs: dict[str, tuple[Job, Job]] = {}
         of_all = [self._told(job, known(users.get(job.id, "")), jobs, shapes) for job in waiting.jobs]
-        refused = [self._told(job, known(users.get(job.id, "")), jobs, shapes) for job in refused]
+        self._refused = _by_shape([self._told(job, known(users.get(job.id, "")), jobs, shapes) for job in refused])
         self._jobs, self._shapes, self._queue = jobs, shapes, self._queue.following(of_all)
-        return replace(waiting, jobs=self._queue, refused=_by_shape(refused), run_times=self._likely(waiting.run_times))
 
     def _told(
         self, job: Job, user: str, jobs: dict[str, tuple[Job, Job]], shapes: dict[tuple[JobShape, str], JobShape]

@@ -259,6 +259,8 @@ def job(shown: JobShown) -> Iterator[str]:
         unwanted = "" if container.priority else ": nobody wants it any more"
         yield f"  Arvados: the container is {container.state}, with priority {container.priority}{unwanted}"
     yield f"  {'Node' if shown.served else 'No node yet'}: {shown.why}."
+    for text in shown.otherwise or ():
+        yield f"  Slurm may do otherwise: {text}."
 
 
 def other_job(shown: OtherJobShown) -> Iterator[str]:

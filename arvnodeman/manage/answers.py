@@ -203,6 +203,9 @@ class JobShown(Struct, frozen=True, gc=False):
     why: Annotated[str, Meta(description="what stands in its way")]
     until_seconds: Seconds | None
     slurm_places: Annotated[bool, Meta(description="Slurm itself places it: no sizes are told")] | UnsetType = UNSET
+    otherwise: (
+        Annotated[list[str], Meta(description="in what Slurm may count it otherwise; of one job alone")] | UnsetType
+    ) = UNSET
 
 
 class OtherJobShown(Struct, frozen=True, gc=False):

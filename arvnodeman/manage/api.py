@@ -47,6 +47,7 @@ from arvnodeman.manage.cached_page import CachedPage
 from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.manage.questions import Questions
 from arvnodeman.manage.source import Source
+from arvnodeman.manage.told_otherwise import told_otherwise
 from arvnodeman.supervision.clock import wall_time
 
 _WRONG_REASON = f"reason must be a text of one line and at most {LONGEST_REASON} characters"
@@ -117,7 +118,8 @@ class Api:
         now = self._source.moment()
         for place, waiting in enumerate(now.view.jobs):
             if waiting.id == name:
-                return shapes.job(waiting, place, self._source, now)
+                shown = shapes.job(waiting, place, self._source, now)
+                return msgspec.structs.replace(shown, otherwise=told_otherwise(waiting, now.view) or msgspec.UNSET)
         if (reason := self._source.waits.others.get(name)) is not None:
             return shapes.other_job(name, reason, now)
         raise NotFound

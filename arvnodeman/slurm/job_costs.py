@@ -1,8 +1,9 @@
 """What a job has cost, in its AdminComment once it has ended.
 
-slurmctld refuses every change of a job that has ended ("Job has already finished", 22.05 and 24.11), and forgets it
-after MinJobAge. What stays is slurmdbd's, where `sacctmgr modify job` writes (seen with 22.05). It reads commands
-from its input, and takes up to 0.4 s for each. That of 22.05 writes values in small letters: the text has no others.
+slurmctld refuses every change of a job that has ended ("Job has already finished"), and forgets it after MinJobAge;
+until then its own record keeps the text from before the end. What stays is slurmdbd's, where `sacctmgr modify job`
+writes, and sacct shows it. All that is so in 22.05, 24.11 and 26.05. sacctmgr reads commands from its input, and takes
+up to 0.4 s for each. That of 22.05 writes values in small letters: the text has no others.
 """
 
 from __future__ import annotations

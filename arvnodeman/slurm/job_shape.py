@@ -36,8 +36,8 @@ def megabytes(text: str, cores: float = 1) -> float:
     match = _AMOUNT.fullmatch(text)
     if match is None:
         raise ValueError(f"not an amount of memory or disk: {text!r}")
-    number, unit, each = match.groups()
-    return float(number) * _MB[unit.upper()] * (cores if each.upper() == "C" else 1)
+    amount, unit, each = match.groups()
+    return float(amount) * _MB[unit.upper()] * (cores if each.upper() == "C" else 1)
 
 
 def count(text: str) -> float:
@@ -45,8 +45,8 @@ def count(text: str) -> float:
     match = COUNT.fullmatch(text)
     if match is None:
         raise ValueError(f"not a number: {text!r}")
-    number, unit = match.groups()
-    return float(number) * _TIMES[unit.upper()]
+    amount, unit = match.groups()
+    return float(amount) * _TIMES[unit.upper()]
 
 
 def constraint(text: str) -> tuple[str | None, str]:
@@ -83,7 +83,7 @@ def job_shape(
             # of --nodes=2-3 the most is shown, and the job's CPUs do not call for more than the least; where GRES are
             # asked for together, as by --gpus=4, the number is that of the nodes that have so many
             on = int(least_nodes)
-        if per_node := _number(tail.get("per_node", "")):  # Slurm 22.05 shows one node of `-n 3 --ntasks-per-node=2`
+        if per_node := number(tail.get("per_node", "")):  # Slurm 22.05 shows one node of `-n 3 --ntasks-per-node=2`
             on = max(on, math.ceil(count(tail.get("tasks") or "1") / per_node))
         how_many = max(how_many, math.ceil(count(cpus) / on))
     wanted = gres.asked(tail.get("tres_per_node", ""))
@@ -104,10 +104,10 @@ def job_shape(
     least, partition = megabytes(memory, how_many), tail.get("partition", "")
     partitions = tuple(partition.split(",")) if partition not in gres.NONE else ()
     memory_said = bool(least) or tail.get("memory_per_tres", "") not in gres.NONE
-    asked_memory = _asked_memory(least, on, on_all) if memory_said else None
+    of_memory = asked_memory(least, on, on_all) if memory_said else None
     return JobShape(
         cores=how_many,
-        ram=asked_memory.on_node(how_many) if asked_memory is not None else 0,
+        ram=of_memory.on_node(how_many) if of_memory is not None else 0,
         scratch=megabytes(disk, how_many),
         size=size,
         nodes=on,
@@ -118,7 +118,7 @@ def job_shape(
         licences=licences_asked(tail.get("licences", "")),
         features=beside,
         place=Place(needs=needs) if needs != NOTHING_NEEDED else ANYWHERE,
-        takes=_takes(rules, partitions, cores, on, wanted, asked_memory, tail) if rules is not None else None,
+        takes=_takes(rules, partitions, cores, on, wanted, of_memory, tail) if rules is not None else None,
     )
 
 
@@ -138,13 +138,13 @@ def _takes(
         least=count(cores),
         cpus=max(count(tail.get("cpus") or "0") / on, gres.with_each(tail.get("cpus_per_tres", ""), wanted)),
         tasks=math.ceil(count(tail.get("tasks") or "1") / on),
-        per_core=_number(tail.get("per_core", "")),
-        threads=_number(tail.get("threads", "")),
+        per_core=number(tail.get("per_core", "")),
+        threads=number(tail.get("threads", "")),
     )
     return footprint(rules, asked, memory)
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
     """A number, where something is said; 0 for `*`, `N/A`, nothing."""
     return int(text) if text.isdecimal() else 0
 
@@ -170,7 +170,7 @@ def on_all_nodes(total: str) -> dict[str, float]:
     return found
 
 
-def _asked_memory(least: float, nodes: int, on_all: dict[str, float]) -> AskedMemory:
+def asked_memory(least: float, nodes: int, on_all: dict[str, float]) -> AskedMemory:
     """`least`: MinMemory, which is that of each CPU after sbatch --mem-per-cpu, and 0 with --mem-per-gpu. (It is 0 with
     --mem=0, too, and where nothing was said: then the sum is that of whole nodes.) Of a job of one CPU on each node
     squeue does not tell which it is."""
@@ -205,9 +205,9 @@ def licences_asked(text: str) -> tuple[Gres, ...]:
     for choice in text.split("|"):
         wanted: dict[str, int] = {}
         for item in choice.split(","):
-            name, _, number = item.rpartition(":") if ":" in item else (item, "", "1")
-            if not name or not number.isdecimal():
+            name, _, many = item.rpartition(":") if ":" in item else (item, "", "1")
+            if not name or not many.isdecimal():
                 raise ValueError(f"not a licence: {item[:80]!r}")
-            wanted[name] = wanted.get(name, 0) + int(number)
+            wanted[name] = wanted.get(name, 0) + int(many)
         choices.append(tuple(sorted(wanted.items())))
     return tuple(choices)

@@ -14,8 +14,10 @@ from itertools import chain
 from typing import cast
 
 from arvnodeman.fleet.values.model import Job, JobShape
+from arvnodeman.fleet.values.otherwise import Otherwise
 from arvnodeman.fleet.values.work import WaitKind
 from arvnodeman.slurm.arrays import JOB_NUMBER, limits_of, tasks_of
+from arvnodeman.slurm.counted_otherwise import counted_otherwise
 from arvnodeman.slurm.fields import BEHIND, BEHIND_NAME, FIRST
 from arvnodeman.slurm.job_reasons import ALWAYS_SAID, ARRAY_LIMIT, kind_of_several, wait_kind
 from arvnodeman.slurm.job_shape import COUNT, job_shape, time_limit
@@ -64,7 +66,9 @@ class _Part:
 
 
 _Said = Job | _Row | _Part
-_Asked = dict[tuple[str, ...], tuple[JobShape, str, dict[str, None]]]
+Asked = tuple[JobShape, str, dict[str, None], tuple[Otherwise, ...]]
+"""Its shape, its least time, where its name is noted, in what Slurm may count it otherwise."""
+_Asked = dict[tuple[str, ...], Asked]
 """Shape and least time of a job, and names of such jobs, by those of its first fields that tell what it asks for and by
 the last of its tail."""
 
@@ -139,7 +143,7 @@ class QueueReader:
         """Names of jobs of this shape that came of late: not of all of them, nor of these alone."""
         if self._named is None:
             self._named = {}
-            for asked, _, names in self._asked.values():
+            for asked, _, names, _ in self._asked.values():
                 self._named.setdefault(asked, []).extend(names)
         return self._named.get(shape, ())
 
@@ -244,12 +248,14 @@ class _Parser:
         asked = self._known.get((cores, memory, disk, features, nodes, behind))
         if waits is None or asked is None or not waits.for_nodes or self._pattern not in name:
             return None
-        shape, least, names = asked
+        shape, least, names, otherwise = asked
         limit = self._limits.get((most, least), _UNREAD)
         if limit is _UNREAD or (self._numbered and not JOB_NUMBER.fullmatch(number)):
             return None
         try:
-            job = Job(number if self._numbered else name, shape, int(priority), reason, True, limit, waits)
+            job = Job(
+                number if self._numbered else name, shape, int(priority), reason, True, limit, waits, (), otherwise
+            )
         except ValueError:
             return None
         if name not in names:
@@ -279,7 +285,7 @@ class _Parser:
             ids = tasks_of(number) if self._numbered else (name,)
             if not waits.for_nodes and reason.startswith(ALWAYS_SAID):
                 return _Row(ids=ids, reason=reason)
-            shape, least, names = self._asked((*fields[:3], fields[5], fields[7]), behind)
+            shape, least, names, otherwise = self._asked((*fields[:3], fields[5], fields[7]), behind)
             limit = self._time_limit(most, least)
             priority = int(fields[6])
         except ValueError:
@@ -290,8 +296,8 @@ class _Parser:
             waits = kind_of_several(reason, waits)
         _note(names, name)
         if waits.for_nodes and len(ids) == 1:
-            return Job(ids[0], shape, priority, reason, time_limit=limit, waits=waits)
-        jobs = [Job(each, shape, priority, reason, time_limit=limit, waits=waits) for each in ids]
+            return Job(ids[0], shape, priority, reason, True, limit, waits, (), otherwise)
+        jobs = [Job(each, shape, priority, reason, True, limit, waits, (), otherwise) for each in ids]
         if not waits.for_nodes:
             return _Row(ids=ids, reason=reason, refused=tuple(jobs))
         array = number.partition("_")[0]
@@ -307,14 +313,14 @@ class _Parser:
                 found.setdefault(row.array, []).append(row)
         return found
 
-    def _asked(self, first: tuple[str, ...], behind: str) -> tuple[JobShape, str, dict[str, None]]:
-        """Shape and least time of a job, by its first fields and the last of its tail, and where its name is noted.
-        Raises ValueError."""
+    def _asked(self, first: tuple[str, ...], behind: str) -> Asked:
+        """Of a job, by its first fields and the last of its tail. Raises ValueError."""
         known = self._known.get((*first, behind))
         if known is None:
             tail = dict(zip(self._names, behind.split(BEHIND), strict=True)) if behind else {}
             shape = job_shape(*first, tail=tail, rules=self._last.rules)
-            known = self._shapes.setdefault(shape, shape), tail.get("least_time", ""), {}
+            otherwise = counted_otherwise(first, tail, self._last.rules, shape)
+            known = self._shapes.setdefault(shape, shape), tail.get("least_time", ""), {}, otherwise
             self._known[(*first, behind)] = known
         return known
 

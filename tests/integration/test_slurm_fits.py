@@ -22,7 +22,8 @@ from slurm_stage import need_slurm, slurm_version
 
 from arvnodeman.fleet.sizes.fit import fits_in, less
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
-from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.fleet.values.model import Job, JobShape
+from arvnodeman.fleet.values.otherwise import Otherwise
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import Shape
 from arvnodeman.slurm.keeping import NamesInSlurm
@@ -50,6 +51,7 @@ class Draw:
     names: Names  # its nodes
     number: str = ""
     shape: JobShape = field(default_factory=JobShape)
+    otherwise: tuple[Otherwise, ...] = ()  # what explain says of it
 
 
 @dataclass
@@ -59,34 +61,48 @@ class Tally:
     counted: str  # SelectTypeParameters
     began: int = 0
     waited: int = 0
+    otherwise: int = 0  # of which explain says why
     differences: list[str] = field(default_factory=list)
 
     def add(self, draw: Draw, before: Mapping[str, Capacity], after: Mapping[str, Capacity], begins: bool) -> None:
         """What is free on its nodes `before` and `after` Slurm began it, or did not."""
-        wrong = [self._wrong(draw, shape, before, after, begins) for shape in self._readings(draw, before)]
-        if all(wrong):
-            free = [before[name] for name in draw.names]
-            self.differences.append(f"{draw.options}: {wrong[0]}; it is {draw.shape}, and free is {free}")
+        wrong = self._wrong(draw, draw.shape, before, after, begins)
+        if wrong:
+            others = self._readings(draw, before)
+            right = [kind for kind, shape in others if not self._wrong(draw, shape, before, after, begins)]
+            if not right:
+                free = [before[name] for name in draw.names]
+                self.differences.append(f"{draw.options}: {wrong}; it is {draw.shape}, and free is {free}")
+            elif not set(right) & set(draw.otherwise):
+                self.differences.append(f"{draw.options}: {wrong}; explain says {draw.otherwise}, and not {right}")
+            self.otherwise += 1
         self.began += begins
         self.waited += not begins
 
-    def _readings(self, draw: Draw, before: Mapping[str, Capacity]) -> list[JobShape]:
-        """What the job may be, by what squeue shows of it."""
-        takes, readings = draw.shape.takes, [draw.shape]
+    def _readings(self, draw: Draw, before: Mapping[str, Capacity]) -> list[tuple[Otherwise, JobShape]]:
+        """What the job may be, too, by what squeue shows of it."""
+        takes, readings = draw.shape.takes, list[tuple[Otherwise, JobShape]]()
         counts_memory = "Memory" in self.counted
         if takes is None and counts_memory and (by_cpu := re.search(r"--mem-per-cpu=(\d+)", draw.options)):
             cpus = max(before[name].cpus for name in draw.names)  # all of its nodes are its
-            readings.append(replace(draw.shape, ram=int(by_cpu[1]) * cpus))
+            readings.append((Otherwise.ALONE_BY_CPU, replace(draw.shape, ram=int(by_cpu[1]) * cpus)))
         one_each = ONE_THREAD.search(draw.options) or "ONE_TASK" in self.counted
         if "--mincpus" in draw.options and (one_each or re.search("-c[2-9]", draw.options)):
-            readings.append(replace(draw.shape, cores=math.inf))  # not all CPUs are such as its tasks could use
+            readings.append(
+                (Otherwise.LEAST_CPUS, replace(draw.shape, cores=math.inf))
+            )  # not all CPUs are such as its tasks could use
         if takes is not None and takes.ram_by_cpu and "--mem=" in draw.options:
-            readings.append(replace(draw.shape, takes=replace(takes, ram=draw.shape.ram, ram_by_cpu=False)))
+            by_node = replace(takes, ram=draw.shape.ram, ram_by_cpu=False)
+            readings.append((Otherwise.ONE_CPU, replace(draw.shape, takes=by_node)))
         if not counts_memory and "--mem-per-cpu" in draw.options:
-            readings.append(replace(draw.shape, ram=0))  # Slurm does not look whether the node has that at all
+            readings.append(
+                (Otherwise.MEMORY_NOT_COUNTED, replace(draw.shape, ram=0))
+            )  # Slurm does not look whether the node has that at all
         if takes is None and ONE_THREAD.search(draw.options):
             cpus = math.ceil(draw.shape.cores)  # which squeue shows; of a job alone on its node we look no further
-            readings.append(replace(draw.shape, takes=Footprint(cpus, math.inf, apart=cpus)))
+            readings.append(
+                (Otherwise.ALONE_ONE_THREAD, replace(draw.shape, takes=Footprint(cpus, math.inf, apart=cpus)))
+            )
         return readings
 
     def _wrong(
@@ -231,15 +247,15 @@ def drawn(private: PrivateSlurm, dice: random.Random, many: int) -> list[list[Dr
 def read_all(private: PrivateSlurm, slurm: NamesInSlurm, draws: Sequence[Draw]) -> None:
     """Our readings of these jobs, once Slurm has thought of each."""
     numbers = {draw.number for draw in draws}
-    shapes: dict[str, JobShape] = {}
+    jobs: dict[str, Job] = {}
 
     def read() -> bool:
-        shapes.update((job.id, job.shape) for job in slurm.queue().jobs)
-        return numbers <= shapes.keys()
+        jobs.update((job.id, job) for job in slurm.queue().jobs)
+        return numbers <= jobs.keys()
 
     until(read, lambda: private.say("squeue", "-o", "%i %t %r"))
     for draw in draws:
-        draw.shape = shapes[draw.number]
+        draw.shape, draw.otherwise = jobs[draw.number].shape, jobs[draw.number].otherwise
 
 
 def begun(private: PrivateSlurm, draws: Sequence[Draw]) -> set[str]:
@@ -303,5 +319,6 @@ def test_slurm_begins_the_jobs_that_fit_by_our_rule(
                 slurm = NamesInSlurm(job_name_pattern="", numbered=True, share=True)
                 a_round(private, slurm, dice, min(left, NODES * IN_A_ROUND), tally)
                 left -= NODES * IN_A_ROUND
+    print(f"{counted}: {tally.began} began, {tally.waited} waited, of {tally.otherwise} explain says what is otherwise")
     assert not tally.differences, "\n".join(tally.differences)
     assert min(tally.began, tally.waited) > DRAWS / len(COUNTED) / 10, tally

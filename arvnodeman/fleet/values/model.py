@@ -16,6 +16,7 @@ from arvnodeman.fleet.values.budgets import Budget
 from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.keeps_hash import KeepsHash
+from arvnodeman.fleet.values.otherwise import Otherwise
 from arvnodeman.fleet.values.places import ANYWHERE, Place
 from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.rungs import Purchase, Rung
@@ -338,6 +339,7 @@ class Job:
     time_limit: float | None = None  # seconds that it may run once it has begun, infinity for no limit; None: not known
     waits: WaitKind = field(default=WaitKind.NODES, compare=False)  # what its reason means
     names: tuple[str, ...] = ()  # that the scheduler placed it on, where it has not begun
+    otherwise: tuple[Otherwise, ...] = field(default=(), compare=False)  # in what the scheduler may count it otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from unittest.mock import Mock
 
+import pytest
 from actor_doubles import HandClock
 
 from arvnodeman.actors.container_payers import ContainerPayers
@@ -57,11 +59,13 @@ def test_jobs_of_one_user_are_one_group_and_run_as_long_as_before() -> None:
     assert {told.run_times[shape] for shape in told.jobs.places} == {60.0}
 
 
-def test_the_same_queue_again_is_the_same_object_and_what_is_new_alone_is_new() -> None:
+def test_the_same_queue_again_is_the_same_object_and_what_is_new_alone_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
     of, users = payers(one="alice", two="bob")
     listed = waiting(ONE, TWO)
     before = of.of_waiting(listed).jobs
-    assert of.of_waiting(listed).jobs is before
+    with monkeypatch.context() as watched:
+        watched.setattr(ContainerPayers, "_told", lambda *_: pytest.fail("a job is looked at again"))
+        assert of.of_waiting(replace(listed, run_times={})).jobs is before
     users.users = {ONE: "alice", TWO: "carol"}
     after = of.of_waiting(listed).jobs
     assert after[0] is before[0]

@@ -20,7 +20,10 @@ from arvnodeman.commands import client, operate, wording
 from arvnodeman.config import load
 from arvnodeman.fleet.messages import DestroyNode, DrainNode, PolicyChanged
 from arvnodeman.fleet.plan.vain import group_name
+from arvnodeman.fleet.values.capacity import Capacity
+from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import Directive, JobShape, OperatorDirective
+from arvnodeman.fleet.values.otherwise import Otherwise
 from arvnodeman.history.spot import SpotJobs, SpotPaid, SpotReport
 from arvnodeman.manage import shapes
 from arvnodeman.manage.app import Application, Route, json_response
@@ -94,6 +97,29 @@ def test_status_as_sinfo(served: Managed, run: Any) -> None:
         "small  0.1    idle     1      compute2",
         "large  0.4    booting  1      -",
         "large  0.4    wanted   3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gres", "threads", "told"),
+    [
+        ((), 1, [Otherwise.TASKS_SPREAD]),
+        ((("gpu:a", 1), ("gpu:b", 1)), 1, [Otherwise.TASKS_SPREAD, Otherwise.GPU_TYPES]),
+        ((("gpu:a", 2),), 2, [Otherwise.ONE_CPU, Otherwise.TASKS_SPREAD]),
+    ],
+)
+def test_explain_says_in_what_slurm_may_count_a_job_otherwise(
+    served: Managed, run: Any, gres: Gres, threads: int, told: list[Otherwise]
+) -> None:
+    """What depends on how nodes are built is said where there is such a node."""
+    (job,) = jobs(1, JobShape(cores=99))
+    work = served.world.slurm
+    assert work is not None
+    work["compute1"] = replace(work["compute1"], has=Capacity(8, 9000, gres, threads))
+    served.cycle(replace(job, otherwise=(Otherwise.ONE_CPU, Otherwise.TASKS_SPREAD, Otherwise.GPU_TYPES)))
+    lines = run("explain", job.id)[1].splitlines()
+    assert [line for line in lines if "do otherwise" in line] == [
+        f"  Slurm may do otherwise: {kind.words}." for kind in told
     ]
 
 
