@@ -75,11 +75,20 @@ def previewed(before: str, after: str, options: argparse.Namespace, program: str
 
     def run() -> int:
         problems: list[str] = []
+        if _is_one_file(before, after):
+            problems.append(f"{after}: it is compared with itself; --against names the file as it was before")
         how = _how(options, SEEDS["compare"], problems)
         settings = [loaded(path, [], problems) for path in (before, after)]
         return simulate_many.compare_settings((before, after), settings, options, how, player, problems)
 
     return _guarded(run, program)
+
+
+def _is_one_file(before: str, after: str) -> bool:
+    try:
+        return Path(before).samefile(after)
+    except OSError:  # who reads them says so
+        return False
 
 
 def _guarded(run: Callable[[], int], program: str) -> int:

@@ -308,6 +308,19 @@ def test_a_preview_of_a_changed_configuration(
     assert (away.code, away.err) == (2, f"arvados-node-manager check-config: {AWAY}: no such file or directory\n")
 
 
+def test_a_file_that_was_changed_in_place_is_not_compared_with_itself(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = CONFIG.replace("provider = ec2", "provider = dummy").replace(
+        "[Cloud Credentials]\nsecret = sesame-secret\n", ""
+    )
+    write_config(folder / "same.cfg", good)
+    (folder / "link.cfg").symlink_to(folder / "same.cfg")
+    told = preview(capsys, "same.cfg", "--preview", "--trace", "trace.swf", "--against", "link.cfg")
+    assert told.code == 2
+    assert "same.cfg: it is compared with itself; --against names the file as it was before\n" in told.err
+
+
 def test_no_preview_of_a_bad_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_config(folder / "bad.cfg", max_node=3)
     told = preview(capsys, "bad.cfg", "--preview", "--trace", "trace.swf", "--against", "a.cfg")
