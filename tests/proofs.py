@@ -65,7 +65,7 @@ PROOFS = {
         {"PROOFS": "1"},
     ),
     "two-hosts": Proof(
-        "two real managers of one site on a real PostgreSQL or ZooKeeper, a fault in each run (1-200: seeds; 30 minutes)",
+        "two managers of one site on a real PostgreSQL or ZooKeeper, a fault in each run (1-200: seeds; 30 min)",
         (("-m", "chaos.two_hosts"),),
     ),
     "openstack": Proof(
