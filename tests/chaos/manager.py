@@ -47,7 +47,6 @@ def stamp_generations() -> None:
 def main() -> int:
     """The daemon's exit code. What is large is read once signals are seen to, as the program itself does it."""
     first_signals.obey()
-    from arvnodeman.launcher import main as launch
     from chaos.points import Deed, arm
 
     parser = argparse.ArgumentParser(prog="python -m chaos.manager", description=__doc__)
@@ -58,9 +57,11 @@ def main() -> int:
     parser.add_argument("--records", default="arvados")
     parser.add_argument("--clock", type=float, nargs=3, default=(0.0, 0.0, 0.0), metavar="SECONDS")
     given = parser.parse_args()
-    stamp_generations()
-    if any(given.clock):
+    if any(given.clock):  # before anything of the daemon has taken the real one for its own
         set_clock(*given.clock)
+    from arvnodeman.launcher import main as launch
+
+    stamp_generations()
     if given.point:
         arm(given.point, given.nth, given.records, given.deed)
     return launch(given.config, foreground=True)

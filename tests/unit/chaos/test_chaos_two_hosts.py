@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -17,6 +20,8 @@ from chaos.two_play import PairOutcome, doubles
 from chaos.two_table import PairRow, rows_in, table
 
 from arvnodeman.fence.fence import GENERATION_HEADER, Fence, steady
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def sent(at: float, generation: int, let_through: float | None = None) -> SentRequest:
@@ -143,3 +148,15 @@ def test_the_table_is_by_store_and_fault_with_the_last_run_of_each_seed(tmp_path
     assert bad.line().endswith("\n         made twice: c1\n")
     file.write_text(bad.json() + other.json() + good.json())
     assert table(rows_in([file])).splitlines()[2].startswith(f"| {Fault.STOPPED} | 1 | 0 |")
+
+
+def test_the_clock_of_a_manager_in_a_play_is_one_for_all_of_it() -> None:
+    """What takes time.time for its own when it is read must be read after it was replaced."""
+    text = (
+        "import sys, time; from chaos import manager, points;"
+        "manager.set_clock(1000.0, 0.0, 0.0); shown = time.time;"
+        "from arvnodeman.launcher import main; from arvnodeman.supervision.clock import Clock;"
+        "sys.exit(Clock().now is not shown)"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests")))}
+    assert subprocess.run([sys.executable, "-c", text], env=environ, check=False).returncode == 0
