@@ -1,5 +1,5 @@
 """Which jobs may begin together on a node, and which never: our one rule over our readings of squeue and scontrol, held
-against the real Slurm. Random nodes, random jobs. FIT_DRAWS in the environment: how many jobs.
+against the real Slurm. Random nodes, random jobs. In the environment: FIT_DRAWS, how many jobs, and FIT_SEED.
 
 A job is for one node, or two. All are read while every node is drained, as on a cluster without nodes; then each node
 gets its jobs one after the other. Whether a job begins is foretold, and what it leaves, and held against what Slurm
@@ -30,6 +30,7 @@ from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.sharing import NUMCPUS_ONLY_SINCE
 
 DRAWS = int(os.environ.get("FIT_DRAWS", "200"))
+SEED = os.environ.get("FIT_SEED", "1")
 NODES = 10
 IN_A_ROUND = 5  # jobs for each node, one after the other
 BOUND = 120.0  # seconds that anything may take on a busy machine
@@ -310,7 +311,7 @@ def test_slurm_begins_the_jobs_that_fit_by_our_rule(
 ) -> None:
     for name, value in private.environment().items():
         monkeypatch.setenv(name, value)
-    dice = random.Random(f"{counted} 1")
+    dice = random.Random(f"{counted} {SEED}")
     tally, left = Tally(counted), DRAWS // len(COUNTED)
     while left > 0:
         build(private, counted, [node_of(dice) for _ in range(NODES)])
