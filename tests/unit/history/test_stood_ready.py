@@ -87,7 +87,7 @@ def test_without_either_nothing_is_told_of_them(tmp_path: Path) -> None:
 def test_how_a_spare_stands_in_words() -> None:
     shown = SpareShown("day", "small", True, 2, 1, 0, "max_nodes of 8 reached with 8 node(s)", 3600.0)
     assert wording._spare(shown) == (
-        "spare day: 1 of 2 of small stand ready, 0 coming: max_nodes of 8 reached with 8 node(s); closes in 60 min"
+        "spare day: 1 of 2 of small are ready, 0 coming: max_nodes of 8 reached with 8 node(s); closes in 60 min"
     )
     assert wording._spare(SpareShown("day", "small", False, 0, 0, 0, "", 7200.0)) == (
         "spare day: none of small now, opens in 2.0 h"
