@@ -237,7 +237,7 @@ class Daemon:
         for warning in (*settings.warnings, *filter(None, [complaint, self._deadlines()]), *_nobodys(settings)):
             logger.warning("%s", warning)
         if self._dry_run:
-            logger.warning("Dry run: what would be done is written down, and nothing is touched")
+            logger.warning("Dry run: what would be done is logged, and nothing is changed")
         try:
             self._run.begin()
             self._recorder.start()
@@ -341,12 +341,12 @@ class Daemon:
             problems = (*error.problems, *error.warnings)
             for problem in problems:
                 logger.error("%s", problem)
-            logger.error("The configuration in force stays as it was")
+            logger.error("The configuration in force is unchanged")
             self._vitals.refused_reload = RefusedReload(self._vitals.clock.now(), problems)
         except Exception as error:
             if is_fatal(error):
                 raise
-            logger.exception("while reading the configuration again; the one in force stays as it was")
+            logger.exception("while reading the configuration again; the one in force is unchanged")
             problem = f"{type(error).__name__}: an error of the program, with a traceback in its log"
             self._vitals.refused_reload = RefusedReload(self._vitals.clock.now(), (problem,))
         if self._ready:

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     ways = parser.add_subparsers(dest="way", metavar="raise")
     more = ways.add_parser("raise", help="raise a budget for a while", description="Raise a budget for a while.")
     more.add_argument("name", metavar="NAME", help="as in [Budget NAME]")
-    more.add_argument("amount", metavar="AMOUNT", type=_amount, help="$ on top of its limit; 0: no raise any more")
+    more.add_argument("amount", metavar="AMOUNT", type=_amount, help="$ to add to its limit; 0: end the raise")
     more.add_argument("--until", metavar="DATE", type=_moment, help=UNTIL)
     more.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept with the decisions and shown")
     return more
@@ -107,7 +107,7 @@ def raised(options: Options, client: DaemonClient) -> Answer:
 def said(answer: RaisedShown) -> str:
     """What has been done."""
     what = f"raised by ${answer.amount:.2f} until {answer.ends}" if answer.amount > 0 else "not raised any more"
-    lost = "" if answer.kept else "; the daemon has no [Daemon] state_dir: its next start will not know of it"
+    lost = "" if answer.kept else "; the daemon has no [Daemon] state_dir: its next start will not know it"
     return f"{answer.budget}: {what}{lost}"
 
 

@@ -24,8 +24,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run it. Returns the exit code; argparse raises SystemExit(2) for a wrong command line."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Say what is wrong with a configuration file, one line each. With --preview and --trace: what it "
-        "would have changed for these jobs.",
+        description=(
+            "Say what is wrong with a configuration file, one line for each mistake. With --preview and --trace: "
+            "what it would have changed for these jobs."
+        ),
     )
     parser.add_argument("file", metavar="FILE", nargs="?", help="the configuration file")
     parser.add_argument("--config", metavar="FILE", help="the same")

@@ -182,7 +182,7 @@ def _checked(status: int, answer: Answer) -> Answer:
     if status == 404:
         raise Unknown(f"the daemon says: {told}")
     if status == 429:
-        raise Busy("the daemon answers another question of this kind: ask again in a moment")
+        raise Busy("the daemon is answering another question of this kind: ask again in a moment")
     if status in (401, 403):
         raise NotAllowed(f"the daemon at {answer.way} says: {told}")
     raise ClientError(f"the daemon at {answer.way} says: {told}")

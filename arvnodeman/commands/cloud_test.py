@@ -54,12 +54,14 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="arvados-node-manager cloud-test",
-        description="Try the cloud out with one node: look at credentials, image, network and sizes, create, list, tag "
-        "and destroy. A daemon may run meanwhile: it counts the node, and leaves it alone. Exit code 0: all went well; "
-        "1: a step failed; 2: a mistake in the configuration; 3 (--list-nodes, --list-orphans): there are some.",
+        description=(
+            "Test the cloud with one node: check credentials, image, network and sizes; create, list, tag and "
+            "destroy it. A running daemon counts the node and leaves it alone. Exit code 0: all went well; 1: a step "
+            "failed; 2: a mistake in the configuration; 3 (--list-nodes, --list-orphans): there are some."
+        ),
     )
     parser.add_argument("--config", metavar="FILE", required=True, help="the configuration file")
-    parser.add_argument("--size", metavar="NAME", help="a [Size NAME] of it (default: the cheapest)")
+    parser.add_argument("--size", metavar="NAME", help="a [Size NAME] in it (default: the cheapest)")
     parser.add_argument("--keep", action="store_true", help="do not destroy the node")
     parser.add_argument(
         "--wait-ping",
@@ -67,18 +69,16 @@ def _parser() -> argparse.ArgumentParser:
         help="give it a node record and wait until it pings. It then joins Slurm like any other node: do this while no "
         "jobs wait",
     )
+    parser.add_argument("--list-nodes", action="store_true", help="only list the nodes with our tags at the cloud")
     parser.add_argument(
-        "--list-nodes", action="store_true", help="only show the nodes with our tags, as the cloud has them"
-    )
-    parser.add_argument(
-        "--list-orphans", action="store_true", help="only show the nodes with our tags that no node record knows"
+        "--list-orphans", action="store_true", help="only list the nodes with our tags that no node record knows"
     )
     return parser
 
 
 NO_PING = (
-    "cloud-test: --wait-ping: where Slurm places jobs (node_records = slurm-cloud), a node comes for a job alone: "
-    "run it without, and then submit a small job\n"
+    "cloud-test: --wait-ping: where Slurm places jobs (node_records = slurm-cloud), a node comes only for a job: run "
+    "it without this option, and then submit a small job\n"
 )
 
 

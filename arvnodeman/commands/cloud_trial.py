@@ -191,7 +191,7 @@ class Trial:
             return seen is not None and seen.directive == _KEEP and seen.fqdn == fqdn
 
         self._live(written, self.patience.listed, "what was written is not in the cloud's list")
-        return "FQDN and an operator's word written and read back"
+        return "FQDN and an operator directive written and read back"
 
     def _wait_for_ping(self) -> str:
         node = self._world.node
@@ -219,7 +219,8 @@ class Trial:
         try:
             if world.node is not None and self.keep:
                 self.say(
-                    f"kept: {world.node.id}; destroy it yourself, its word `{_KEEP.directive}` keeps a daemon from it"
+                    f"kept: {world.node.id}; destroy it yourself; its directive `{_KEEP.directive}` keeps a daemon "
+                    "from destroying it"
                 )
                 return True
             world.ending = True
@@ -263,7 +264,7 @@ class Trial:
         daemon.say(node.id, Directive.HOLD)
         self._live(lambda: daemon.rests, self.patience.listed, "its drain is not taken back")
         jobs, hostname = self._world.jobs, prepared.record.hostname
-        raise Failed(f"Slurm runs {jobs} job(s) on {hostname}: take the word away and leave the node to the daemon")
+        raise Failed(f"Slurm runs {jobs} job(s) on {hostname}: remove the directive and leave the node to the daemon")
 
     def _find_left_over(self) -> str:
         def gone() -> bool:

@@ -80,9 +80,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 def add_commands(commands: Any) -> None:
     """Add the commands to a parser's subparsers."""
-    status = _command(commands, "status", _status, "what there is: nodes by size and state, jobs, limits, health")
+    status = _command(commands, "status", _status, "show nodes by size and state, jobs, limits, health")
     status.add_argument("--nodes", action="store_true", help="a line for each node, with the reason why it is there")
-    explain = _command(commands, "explain", _explain, "why a node is there, why a job waits, what a size or budget may")
+    explain = _command(
+        commands, "explain", _explain, "why a node exists, why a job waits, what limits a size or budget"
+    )
     explain.add_argument("name", metavar="NODE|JOB|SIZE|BUDGET").completer = _names  # type: ignore[attr-defined]  # argcomplete's
     texts = {
         Directive.HOLD: "keep nodes, whatever happens",
@@ -99,7 +101,7 @@ def add_commands(commands: Any) -> None:
     again = _command(commands, "retry", _retry, "try nodes again at once for jobs that Slurm did not use nodes for")
     again.add_argument("names", metavar="GROUP|JOB|SIZE", nargs="+").completer = _retried  # type: ignore[attr-defined]
     again.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept with the decisions")
-    budgets = _command(commands, "budget", _budget, "where budgets stand; budget raise: more for a while")
+    budgets = _command(commands, "budget", _budget, "the state of budgets; budget raise: more for a while")
     _common(budget.add_options(budgets), again=True)
     decisions = _command(commands, "decisions", _decisions, "what was decided, and why")
     decisions.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
@@ -157,9 +159,7 @@ def _explain(options: Options, client: DaemonClient, out: TextIO) -> int:
     kinds = ("node", "job", "size", "budget")
     found = {kind: answer for kind in kinds if (answer := client.find(f"{kind}s", name)) is not None}
     if not found:
-        raise Unknown(
-            f"no node, waiting job or size is called {name} (jobs that run, or have run, are Slurm's to tell)"
-        )
+        raise Unknown(f"no node, waiting job or size is called {name} (for jobs that run or have run, ask Slurm)")
     changes = _changes(found, client.patient(QUESTION_TIME), name)
     if options.json:
         plain = {kind: answer.plain for kind, answer in found.items()}
@@ -250,7 +250,7 @@ def _budget(options: Options, client: DaemonClient, out: TextIO) -> int:
 
 
 def _later(heard: bool) -> str:
-    return "" if heard else " (the daemon is busy, and will hear it in its turn)"
+    return "" if heard else " (the daemon is busy, and will receive it later)"
 
 
 def _decisions(options: Options, client: DaemonClient, out: TextIO) -> int:

@@ -31,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Its command line."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Tells what nodes have cost, what they did, how boots went and how long jobs waited.",
+        description="Show what nodes cost, what they did, how boots went and how long jobs waited.",
         epilog=f"Dates are in local time: {WORDS}.",
     )
     parser.add_argument("--since", metavar="DATE", required=True, help="from when on")
@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--predictions",
         action="store_true",
-        help="instead: the predictions that simulate --save has kept since then, each beside what came",
+        help="instead: the predictions that simulate --save has saved since then, each beside what really happened",
     )
     parser.add_argument(
         "--by", choices=shares.BY, help="instead: who pays for the nodes, by account, user, job, partition or size"

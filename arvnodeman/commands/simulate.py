@@ -106,13 +106,13 @@ def _run(options: argparse.Namespace, player: Play) -> int:
     """Raises WrongInput, CannotDraw."""
     problems: list[str] = []
     if options.csv and not options.sweep:
-        problems.append("--csv: it is for --sweep; --json is for all")
+        problems.append("--csv works only with --sweep; --json works with all")
     if options.sbatch is not None and not options.sweep:
-        problems.append("--sbatch: it is for --sweep")
+        problems.append("--sbatch works only with --sweep")
     if options.by and (options.compare or options.sweep or options.advise):
-        problems.append("--by: it is for one configuration")
+        problems.append("--by works with one configuration only")
     if options.save is not None and (options.compare or options.sweep or options.advise):
-        problems.append("--save: it is for one configuration")
+        problems.append("--save works with one configuration only")
     how = replace(_how(options, _seeds(options), problems), csv=options.csv)
     if options.compare:
         return simulate_many.compare(options, how, player, problems)
@@ -170,7 +170,7 @@ def _one(inputs: Inputs, settings: Settings, how: simulate_many.How, player: Pla
     except CannotSave as error:
         sys.stderr.write(f"{PROGRAM}: --save: {error}\n")
         return CANNOT
-    sys.stderr.write(f"kept in {path}; report --predictions holds it against what comes\n")
+    sys.stderr.write(f"saved in {path}; report --predictions will compare it with what happens\n")
     return 0
 
 

@@ -24,7 +24,7 @@ def as_table(scores: Sequence[PredictionScore]) -> str:
 
 def _lines(scores: Sequence[PredictionScore]) -> Iterator[str]:
     if not scores:
-        yield "No prediction was kept in that time: simulate --save keeps one."
+        yield "No prediction was saved in that time: simulate --save saves one."
     for score in scores:
         one = score.prediction
         yield f"Made {shown(one.made)} of {one.config}, for {shown(one.since)} to {shown(one.until)}"

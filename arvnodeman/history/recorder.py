@@ -100,7 +100,7 @@ class Recorder:
                     raise
                 if not self._failing:
                     self._vitals.count("actor_exceptions")
-                    logger.exception("in the account of what was; it goes on")
+                    logger.exception("in the recorder of the history; it continues")
                 self._failing = True
             if last:
                 return
@@ -108,7 +108,7 @@ class Recorder:
     def _begin(self, writer: Writer) -> None:
         """Go on where the last run ended."""
         if not writer.loaded.wait(LOADING):
-            logger.warning("The history cannot be read in %.0f s: costs are counted since the start", LOADING)
+            logger.warning("The history could not be read within %.0f s: costs are counted since the start", LOADING)
         kept = writer.take_earlier()
         if kept is not None and kept.began is not None:
             self.remember(kept)

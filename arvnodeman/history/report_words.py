@@ -35,7 +35,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"From {shown(report.since)} to {shown(report.until)}"
     hours = (report.until - report.since) / 3600
     if report.begins is None:
-        yield "Nothing is recorded at all."
+        yield "Nothing is recorded."
         return
     if report.begins > report.since + 120:
         yield f"The history begins at {shown(report.begins)}."
@@ -46,7 +46,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from columns([COLUMNS, *(_cells(each, short) for each in (*report.sizes, report.total))])
         yield from _ready(report)
     else:
-        yield "No node was there."
+        yield "There were no nodes."
     yield ""
     if report.spot:
         yield from columns([SPOT, *map(_spot_cells, report.spot)])

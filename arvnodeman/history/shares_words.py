@@ -36,13 +36,13 @@ def as_table(report: SharesReport) -> str:
 def _lines(report: SharesReport) -> Iterator[str]:
     yield f"From {shown(report.since)} to {shown(report.until)}"
     if report.begins is None:
-        yield "Nothing is recorded at all."
+        yield "Nothing is recorded."
         return
     if report.begins > report.since + 120:
         yield f"The history begins at {shown(report.begins)}."
     yield ""
     if not report.shares:
-        yield "No node was there."
+        yield "There were no nodes."
         return
     short = report.total.node_hours < SHORT
     decimals = 5 if report.total.cost < LITTLE else 2 + short
@@ -56,7 +56,7 @@ def _lines(report: SharesReport) -> Iterator[str]:
     total = told.total
     yield from columns([head, *(_cells(share, total, whose, decimals) for share in (*shares, total))])
     yield ""
-    yield "Around: boots, idle time and ends of nodes, paid by the jobs that they were booted for; else overhead."
+    yield "Around: boots, idle time and ends of nodes, paid by the jobs that they were booted for; otherwise overhead."
 
 
 def _cells(share: PaidShare, total: PaidShare, whose: tuple[str, ...], decimals: int) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from arvnodeman.traces.trace import Intake
 BEGIN = re.compile(r"JobId=[0-9]+ UserId=")
 LONGEST = 16_384  # characters of a record
 CUT = 1_023  # bytes, by Slurms before 24.11
-LIMITS = "jobcomp names no features, no steps, and no job that waits or runs yet"
+LIMITS = "jobcomp names no features, no steps, and no job that still waits or runs"
 _END = re.compile(r" ExitCode=[0-9]+:[0-9]+ ?$")
 _RECORD = re.compile(
     r"JobId=(?P<number>[0-9]{1,10}) UserId=(?P<user>.*?)\([0-9]*\) GroupId=.*?\([0-9]*\) Name=(?P<name>.*)"

@@ -21,7 +21,7 @@ from arvnodeman.traces.trace import Intake
 FIELDS = 18
 NO_START = "no UnixStartTime in the header: times are counted from 1970 on"
 NO_WIDTH = "the header tells no MaxNodes and MaxProcs: each job is taken to ask for one node with all its processors"
-NO_WAITS = "jobs that tell no wait, so that it is not known when they began: {}"
+NO_WAITS = "jobs without a wait, so it is not known when they started: {}"
 NO_LIMIT = "jobs that tell no time that they asked for: {}"
 NO_MEMORY = "jobs that tell no memory that they asked for, and are taken to ask for none: {}"
 PARTS = "lines that are parts of preempted jobs, and are put together: {}"

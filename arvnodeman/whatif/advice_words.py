@@ -12,7 +12,7 @@ from arvnodeman.whatif.comparison_words import signed
 from arvnodeman.whatif.used_memory import SPARE
 
 NONE_BETTER = (
-    "No better one found: of all that was tried nothing surely saves money without longer waits, or time at no cost."
+    "No better configuration found: nothing that was tried surely saves money without longer waits, or time at no cost."
 )
 _HEADS = {
     MoveVerdict.BETTER: "Better: surely cheaper and no slower, or surely quicker and no dearer",
@@ -28,7 +28,7 @@ def as_text(advice: ConfigAdvice) -> str:
 
 def _lines(advice: ConfigAdvice) -> Iterator[str]:
     if advice.partial:
-        yield "PARTIAL: it was stopped before all was tried."
+        yield "PARTIAL: stopped before everything was tried."
     if advice.together is not None:
         yield f"Advice: {advice.together.words}"
         yield from (f"  {change}" for change in advice.together.changes)

@@ -32,7 +32,7 @@ def as_text(comparison: Comparison) -> str:
 
 def _lines(comparison: Comparison) -> Iterator[str]:
     if comparison.partial:
-        yield "PARTIAL: it was stopped, or failed, before all seeds were played."
+        yield "PARTIAL: stopped, or failed, before all seeds were played."
     yield f"Before: {comparison.before}"
     yield f"After:  {comparison.after}"
     yield ""
@@ -62,7 +62,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 def _sure(comparison: Comparison) -> str:
     cost = comparison.figures["cost"].change
     if cost.low is None:
-        return "with one, nothing is known of chance; --seeds 5 tells"
+        return "with one seed, nothing is known about chance; use --seeds 5"
     if cost.is_below or cost.is_above:
         return f"surely {'cheaper' if cost.is_below else 'dearer'}, as far as chance goes"
     return "the change of cost may be chance"

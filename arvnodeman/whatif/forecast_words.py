@@ -30,7 +30,7 @@ def as_text(forecast: Forecast, zone: tzinfo | None = None) -> str:
 
 def _lines(forecast: Forecast, zone: tzinfo | None) -> Iterator[str]:
     if forecast.partial:
-        yield "PARTIAL: it was stopped before the last job had ended."
+        yield "PARTIAL: stopped before the last job had ended."
     yield f"From {shown(forecast.began, zone)} to {shown(forecast.ended, zone)}, seed {forecast.seed}"
     yield f"Jobs: {jobs_in_words(forecast.jobs)}"
     yield ""
@@ -41,7 +41,7 @@ def _lines(forecast: Forecast, zone: tzinfo | None) -> Iterator[str]:
     yield from _cost(forecast)
     if forecast.held:
         yield ""
-        yield "Held back, beside the time that boots take"
+        yield "Held back, in addition to boot times"
         rows = [(each.reason, f"{each.jobs:,} jobs", f"{each.hours:,.1f} h") for each in forecast.held]
         for line, each in zip(columns(rows), forecast.held, strict=True):
             yield f"  {line}  {one_line(each.example)}".rstrip()

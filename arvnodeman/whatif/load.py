@@ -17,12 +17,12 @@ from arvnodeman.fleet.values.model import NOBODY, JobShape, Policy
 from arvnodeman.fleet.values.places import ANYWHERE
 from arvnodeman.traces.job import JobEnding, TracedJob
 
-RESERVATIONS = "jobs that asked for a reservation, and are played without: {}"
-LICENCES = "jobs that asked for licences, of which there are enough here: {}"
-FEATURES = "jobs that asked for features that no [Size] gives, and are played as if all nodes had these: {}"
-NAMES = "jobs that asked for nodes by name, and are played on any: {}"
-NEVER_ELIGIBLE = "jobs that left before they could run (held, dependent), and are left out: {}"
-NOT_TOLD = "jobs that left the queue before they began, nobody knows when, and are left out: {}"
+RESERVATIONS = "jobs that asked for a reservation, played without it: {}"
+LICENCES = "jobs that asked for licences, assumed to be enough: {}"
+FEATURES = "jobs that asked for features that no [Size] has, played as if all nodes had them: {}"
+NAMES = "jobs that asked for nodes by name, played on any: {}"
+NEVER_ELIGIBLE = "jobs that left before they could run (held, dependent), left out: {}"
+NOT_TOLD = "jobs that left the queue before they started, nobody knows when, left out: {}"
 AHEAD = "jobs that could not run when they were submitted, and of which it counts as known when they could: {}"
 TOLD = "it may start then, as the trace tells"
 DELAY = 60.0  # seconds from its submit until a job can run, from which on it is one that cannot start yet

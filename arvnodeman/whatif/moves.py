@@ -67,7 +67,7 @@ def _packing(settings: Settings) -> Iterator[OptionMove]:
         yield OptionMove("packing", "any number of jobs on a node", (_daemon("max_jobs_per_node", 0),))
     if daemon.dispatcher == "slurm":
         turned = "no" if daemon.drain_to_consolidate else "yes"
-        words = "half-empty nodes run dry" if turned == "yes" else "half-empty nodes take jobs"
+        words = "half-empty nodes are drained" if turned == "yes" else "half-empty nodes take jobs"
         yield OptionMove("consolidation", words, (_daemon("drain_to_consolidate", turned),))
 
 
@@ -93,7 +93,7 @@ def _ready(settings: Settings) -> Iterator[OptionMove]:
             yield OptionMove("spares", words, changes, "less with hours: doc/money.md")
     daemon = settings.daemon
     if daemon.dispatcher == "slurm" and not settings.places and not daemon.ahead:
-        remark = "taken as if it were known of each job when it may start"
+        remark = "this assumes that each job's start time is known"
         yield OptionMove("ahead", "nodes boot for jobs before these may start", (_daemon("ahead", "yes"),), remark)
 
 

@@ -39,7 +39,7 @@ def submit(folder: PlanFolder, plan: SweepPlan, options: Sequence[str]) -> tuple
     """Submit what is missing: the numbers of the array and of the collector, and how many runs these are. `options`:
     more ones for sbatch. Raises CannotSubmit; then no job is left behind."""
     if under_way := _under_way(folder.jobs()):
-        raise CannotSubmit(f"{folder.folder}: job {under_way} of it waits or runs yet")
+        raise CannotSubmit(f"{folder.folder}: job {under_way} of it still waits or runs")
     folder.forget_failures()
     missing = folder.missing(plan)
     tasks = max(1, min(TASKS, len(missing)))

@@ -42,7 +42,7 @@ def combinations(axes: Sequence[Axis]) -> list[tuple[Assignment, ...]]:
     """All of them, in order: the last axis changes fastest. Raises ValueError with words."""
     for place, each in enumerate(axes):
         if each.option in {other.option for other in axes[:place]}:
-            raise ValueError(f"{each.option}: there twice; give all its values at once")
+            raise ValueError(f"{each.option}: given twice; give all its values at once")
     number = 1
     for each in axes:
         number *= len(each.values)

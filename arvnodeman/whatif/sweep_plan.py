@@ -64,7 +64,7 @@ class PlanFolder:
         """Keep it. Raises NoPlan where another one is kept there, and OSError."""
         if self.exists():
             if self.plan() != plan or self.trace() != tuple(jobs):
-                raise NoPlan(f"{self.folder}: another sweep is under way there; take another folder, or remove it")
+                raise NoPlan(f"{self.folder}: another sweep is under way there; use another folder, or remove it")
             return
         self.work.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write(TRACE, pickle.dumps(tuple(jobs), protocol=pickle.HIGHEST_PROTOCOL))
@@ -91,7 +91,7 @@ class PlanFolder:
         try:
             both = path.stat(), self.work.stat()
             if {each.st_uid for each in both} != {os.geteuid()} or both[1].st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise NoPlan(f"{path}: it is not ours alone")
+                raise NoPlan(f"{path}: it does not belong only to us")
             return pickle.loads(path.read_bytes())  # noqa: S301  # our own, and nobody else may write there
         except OSError as error:
             raise NoPlan(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None

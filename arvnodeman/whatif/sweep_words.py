@@ -24,7 +24,7 @@ def as_text(sweep: Sweep) -> str:
 
 def _lines(sweep: Sweep) -> Iterator[str]:
     if sweep.partial:
-        yield "PARTIAL: it was stopped before all were played."
+        yield "PARTIAL: stopped before all were played."
     good = [each for each in sweep.points if each.figures is not None]
     if good:
         rows = [(*sweep.options, *_FIGURES, "")]

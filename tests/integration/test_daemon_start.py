@@ -250,10 +250,10 @@ def test_a_reload_on_sighup(start: Start, tmp_path: Path) -> None:
     good = config.read_text()
     config.write_text("junk")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.wait_for_line("The configuration in force stays as it was")
+    daemon.wait_for_line("The configuration in force is unchanged")
     config.write_text(f"{good}[Leader]\nbackend = postgresql\ndatabase = host=db pasword=sesame\n")
     daemon.process.send_signal(signal.SIGHUP)  # a start would refuse it, too
-    daemon.wait_for_line("The configuration in force stays as it was", 2)
+    daemon.wait_for_line("The configuration in force is unchanged", 2)
     assert "[Leader] database cannot be read" in daemon.text()
     assert "sesame" not in daemon.text()
     assert daemon.stop() == 0

@@ -210,7 +210,7 @@ def test_a_reload_goes_through_systemctl(service: Service) -> None:
     service.wait_for("ActiveState", "active")
     service.config.write_text("junk")
     service.manager.ctl("reload", NAME)
-    service.wait_for_line("The configuration in force stays as it was")
+    service.wait_for_line("The configuration in force is unchanged")
     service.wait_for("ActiveState", "active")
     assert service.show("NRestarts") == "0"
 

@@ -237,7 +237,7 @@ def test_a_reload_of_a_bad_file_changes_nothing(path: Path, tmp_path: Path) -> N
     assert crew.done == ["start", "begin_stop", "stop"]
     log = (tmp_path / "log").read_text()
     assert "[Daemon] max_nodes" in log
-    assert "The configuration in force stays as it was" in log
+    assert "The configuration in force is unchanged" in log
     assert crew.vitals.refused_reload.problems == (
         f"{path}: [Daemon] max_nodes: 'many' is not a whole number; allowed: a whole number, at least 0",
     )
@@ -275,7 +275,7 @@ def test_a_reload_with_a_name_that_is_not_known_changes_nothing(
     log = (tmp_path / "log").read_text()
     assert [each for each in log.splitlines() if complaint in each and "ERROR" in each]
     assert [complaint in each for each in crew.vitals.refused_reload.problems] == [True]
-    assert "The configuration in force stays as it was" in log
+    assert "The configuration in force is unchanged" in log
 
 
 def test_last_words_on_demand(path: Path, tmp_path: Path) -> None:
@@ -395,7 +395,7 @@ def test_a_dry_run_shares_nothing_with_the_daemon_that_it_runs_beside(path: Path
         beside.release()
     assert PLAYED[0].dry_run
     assert [each.name for each in state.iterdir()] == ["dry-run"]
-    assert "Dry run: what would be done is written down, and nothing is touched" in (tmp_path / "log").read_text()
+    assert "Dry run: what would be done is logged, and nothing is changed" in (tmp_path / "log").read_text()
 
 
 def test_leading_a_group_already_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,7 +442,7 @@ def test_whatever_goes_wrong_in_a_reload_the_daemon_goes_on(
 
     code, crew = run(path, started)
     assert (code, crew.done) == (0, ["start", "begin_stop", "stop"])
-    assert "while reading the configuration again; the one in force stays as it was" in (tmp_path / "log").read_text()
+    assert "while reading the configuration again; the one in force is unchanged" in (tmp_path / "log").read_text()
     assert crew.vitals.refused_reload.problems == (
         "ZeroDivisionError: an error of the program, with a traceback in its log",
     )

@@ -171,7 +171,7 @@ def test_a_time_in_which_nothing_was_recorded(run: Any) -> None:
     told = run("--since", "2025-01-01", "--until", "2025-01-02")
     assert (told.code, told.err) == (0, "")
     assert "The history begins at 2025-05-14 02:00." in told.out
-    assert "No node was there." in told.out
+    assert "There were no nodes." in told.out
     assert "Jobs: none left the queue" in told.out
 
 

@@ -102,7 +102,7 @@ def test_all_mistakes_are_told_at_once(simulate: Simulate) -> None:
     )
     assert (told.code, told.out) == (2, "")
     assert told.errors == [
-        "--csv: it is for --sweep; --json is for all",
+        "--csv works only with --sweep; --json works with all",
         "--plot: a.pdf ends neither with .png nor with .svg",
         "--seed: '-1'; allowed: a whole number, at least 0",
         "--processes: '0'; allowed: a whole number, at least 1",
@@ -348,7 +348,7 @@ def test_advice(simulate: Simulate, folder: Path) -> None:
 
 def test_no_better_one_is_found(simulate: Simulate) -> None:
     told = simulate("--config", "a.cfg", "--set", "[Daemon] max_nodes = 40", "--advise", "--seeds", "1")
-    assert told.out.startswith("No better one found: ")
+    assert told.out.startswith("No better configuration found: ")
     assert told.code == 0
 
 
@@ -528,7 +528,7 @@ def test_a_cloud_that_lets_no_node_be_can_be_asked_for(simulate: Simulate) -> No
 def test_save_keeps_what_came_of_it_for_the_time_of_the_trace(simulate: Simulate, folder: Path) -> None:
     path = history(with_state(folder))
     told = simulate("--config", "a.cfg", "--set", "[Daemon] max_nodes = 3", "--json", "--save")
-    assert (told.code, told.err) == (0, f"kept in {path}; report --predictions holds it against what comes\n")
+    assert (told.code, told.err) == (0, f"saved in {path}; report --predictions will compare it with what happens\n")
     shown = json.loads(told.out)
     with reading(path) as connection:
         (score,) = scores(connection, 0, time.time() + 1, time.time())
@@ -551,7 +551,7 @@ def test_save_with_a_date_is_of_a_time_as_long_from_then_on(simulate: Simulate, 
 
 def test_save_wants_one_configuration_a_date_and_a_history(simulate: Simulate, folder: Path) -> None:
     told = simulate("--sweep", "[Daemon] max_nodes = 1,2", "--config", "a.cfg", "--save")
-    assert (told.code, told.errors) == (2, ["--save: it is for one configuration"])
+    assert (told.code, told.errors) == (2, ["--save works with one configuration only"])
     told = simulate("--config", "a.cfg", "--save", "soon")
     assert (told.code, told.out, len(told.errors)) == (2, "", 1)
     with_state(folder)

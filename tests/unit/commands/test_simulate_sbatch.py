@@ -99,7 +99,7 @@ def test_only_what_is_missing_is_submitted_again(
     assert found["partial"]
     (folder / "queue").write_text("100\n100\n")
     assert call(values=values) == 1
-    assert capsys.readouterr().err.endswith("--sbatch: swept: job 100 of it waits or runs yet\n")
+    assert capsys.readouterr().err.endswith("--sbatch: swept: job 100 of it still waits or runs\n")
     (folder / "queue").unlink()
     assert call(values=values) == 0
     assert "job 102: 3 runs" in capsys.readouterr().out
@@ -150,7 +150,7 @@ def test_wrong_folders_and_options_are_one_line(
     assert call("--sbatch-options", "'--time") == 2
     assert "--sbatch-options: No closing quotation" in capsys.readouterr().err
     assert simulate.main(["--config", "a.cfg", "--trace", "trace.swf", "--sbatch", "x"], plain_play) == 2
-    assert "--sbatch: it is for --sweep" in capsys.readouterr().err
+    assert "--sbatch works only with --sweep" in capsys.readouterr().err
     (folder / "swept").write_text("")
     assert call() == 2
     assert capsys.readouterr().err.endswith("swept: not a directory\n")
@@ -163,4 +163,4 @@ def test_wrong_folders_and_options_are_one_line(
         assert call() == 2
     (folder / "swept/work").chmod(0o777)
     assert task(monkeypatch, 0) == 2
-    assert "it is not ours alone" in capsys.readouterr().err
+    assert "it does not belong only to us" in capsys.readouterr().err

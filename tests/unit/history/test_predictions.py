@@ -157,7 +157,7 @@ def test_a_time_that_nobody_recorded_is_said_to_be_so(history: Path, capsys: pyt
 
 
 def test_without_any_it_says_how_one_is_kept(history: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert told(history, capsys) == "No prediction was kept in that time: simulate --save keeps one.\n"
+    assert told(history, capsys) == "No prediction was saved in that time: simulate --save saves one.\n"
 
 
 def test_no_picture_is_made_of_predictions(history: Path) -> None:

@@ -253,8 +253,8 @@ def test_a_table_is_for_people(tmp_path: Path) -> None:
     lines = FORMATS["table"](many).splitlines()
     assert sum("$" in line for line in lines) == MOST + 2
     assert any("others)" in line for line in lines)
-    assert "Nothing is recorded at all." in FORMATS["table"](SharesReport("job", 0.0, 1.0, None))
-    assert "No node was there." in FORMATS["table"](SharesReport("job", 0.0, 1.0, 0.0))
+    assert "Nothing is recorded." in FORMATS["table"](SharesReport("job", 0.0, 1.0, None))
+    assert "There were no nodes." in FORMATS["table"](SharesReport("job", 0.0, 1.0, 0.0))
 
 
 def test_the_command_tells_who_pays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

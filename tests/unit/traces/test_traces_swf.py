@@ -110,7 +110,7 @@ def test_what_is_missing_is_said_and_not_made_up(tmp_path: Path) -> None:
     assert (job.time_limit, job.shape.ram, job.max_rss, job.name, job.partition) == (None, 0, None, "", "")
     assert (job.shape.owner.user, job.shape.owner.account) == ("", "")
     assert {
-        "jobs that tell no wait, so that it is not known when they began: 1",
+        "jobs without a wait, so it is not known when they started: 1",
         "jobs that tell no time that they asked for: 1",
         "jobs that tell no memory that they asked for, and are taken to ask for none: 1",
     } <= set(trace.remarks)

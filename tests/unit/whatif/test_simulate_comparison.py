@@ -69,7 +69,7 @@ def test_it_is_told_how_sure_it_is(scenario: Scenario) -> None:
         pairs = [(played(scenario, waits, one), played(scenario, waits, other)) for one, other in costs]
         return as_text(compare(("a", "b"), jobs(), pairs, partial=False))
 
-    assert "1 seed: with one, nothing is known of chance" in told((5, 4))
+    assert "1 seed: with one seed, nothing is known about chance" in told((5, 4))
     assert "2 seeds: surely cheaper, as far as chance goes" in told((5, 4), (7, 6))
     assert "2 seeds: surely dearer" in told((5, 6), (7, 8))
     assert "2 seeds: the change of cost may be chance" in told((5, 6), (7, 6))
