@@ -12,6 +12,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from arvnodeman.terminal.command_line import CommandLine
+
 PROGRAM = "arvados-node-manager"
 OPERATORS_COMMANDS = ("status", "explain", "hold", "drain", "run", "kill", "retry", "budget", "decisions")
 MODULES = dict.fromkeys(OPERATORS_COMMANDS, "arvnodeman.commands.operate") | {
@@ -26,6 +28,7 @@ MODULES = dict.fromkeys(OPERATORS_COMMANDS, "arvnodeman.commands.operate") | {
     "sandbox": "arvnodeman.sandbox.site",
 }
 COMMANDS = tuple(MODULES)
+SERVICES = ("start", "stop", "restart", "reload", "enable", "disable")  # what people try, of systemctl's
 
 
 class _Version(argparse.Action):
@@ -40,7 +43,7 @@ class _Version(argparse.Action):
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of everything but what follows `demo` and `sandbox`, which have parsers of their own."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=PROGRAM,
         description="Boots cloud compute nodes when jobs wait in an Arvados/Slurm queue, and destroys them when they "
         "idle. Without a command it runs the daemon.",
@@ -104,6 +107,8 @@ def _complete() -> None:
 
 def _no_command(word: str) -> str:
     """What to say of it."""
+    if word in SERVICES:
+        return f"the daemon is started and stopped by systemd: systemctl {word} {PROGRAM}"
     meant = difflib.get_close_matches(word, COMMANDS, n=1)
     hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(COMMANDS)}"
     return f"no command is called {word}; {hint}"
@@ -118,7 +123,7 @@ def _run(given: list[str]) -> int:
         parser.error(f"the command comes first: {PROGRAM} {command} ...")
     options = parser.parse_args(given)
     if not options.config:
-        sys.stderr.write(f"{PROGRAM}: No --config file specified\n")
+        sys.stderr.write(f"{PROGRAM}: No --config file specified; try {PROGRAM} --help\n")
         return 2
     from arvnodeman import launcher
 

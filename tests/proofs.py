@@ -76,6 +76,14 @@ PROOFS = {
         "the tests of real Slurm on other versions of it (--slurms 24.11; needs root, debootstrap)",
         (("tests/slurms.py",),),
     ),
+    "newer-python": Proof(
+        "the core's unit tests on a newer Python, if one is here, with a wheel made of an sdist (--python PATH)",
+        (("tests/newer_python.py",),),
+    ),
+    "first-hour": Proof(
+        "from an empty Debian to a job that ran, in each setup (--page writes doc/first-hour.md; needs root)",
+        (_pytest("-s", "-o", "faulthandler_timeout=1200", "tests/first_hour"),),
+    ),
     "packages": Proof(
         "the Debian package in Debian 12 and 13: built, installed, put in the place of pip's, taken away (needs root)",
         (_pytest("-o", "faulthandler_timeout=1200", "tests/packages"),),
@@ -90,7 +98,7 @@ PROOFS = {
 }
 WITHOUT_A_NAME = (
     *("histories", "months", "money", "bursts", "bursts-placed", "leaders", "two-hosts"),
-    *("openstack", "slurms", "plan-mutants"),
+    *("openstack", "slurms", "newer-python", "plan-mutants"),
 )
 
 

@@ -15,6 +15,7 @@ from arvnodeman.doctor.base import Area, CannotTell, Check, Finding
 from arvnodeman.doctor.catalogue import of_area
 from arvnodeman.doctor.facts import FactPart, Facts
 from arvnodeman.manage.places import CONFIG
+from arvnodeman.terminal.command_line import CommandLine
 
 PROGRAM = "arvados-node-manager check-config"
 BAD = 2  # exit code, as for a wrong command line
@@ -22,7 +23,7 @@ BAD = 2  # exit code, as for a wrong command line
 
 def main(arguments: Sequence[str]) -> int:
     """Run it. Returns the exit code; argparse raises SystemExit(2) for a wrong command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=PROGRAM,
         description=(
             "Say what is wrong with a configuration file, one line for each mistake. With --preview and --trace: "

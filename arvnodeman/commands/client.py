@@ -188,17 +188,20 @@ def _checked(status: int, answer: Answer) -> Answer:
     raise ClientError(f"the daemon at {answer.way} says: {told}")
 
 
+_SEE = "systemctl status arvados-node-manager says why"
+
+
 def _trouble(error: Exception, timeout: float) -> str:
     """What went wrong, and what that most likely means."""
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} s"
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.ENOENT:
-        return "no such socket (the daemon is not running, or has no [Daemon] state_dir)"
+        return f"no such socket (the daemon is not running, or has no [Daemon] state_dir); {_SEE}"
     if number == errno.ECONNREFUSED:
-        return "nobody listens there (the daemon is not running)"
+        return f"nobody listens there (the daemon is not running); {_SEE}"
     if number == errno.EACCES:
-        return "not allowed: this is for root and the daemon's own account"
+        return "not allowed: this is for root and the daemon's own account; try sudo"
     if number in (errno.ECONNRESET, errno.EPIPE) or isinstance(error, http.client.RemoteDisconnected):
-        return "hung up: this is for root and the daemon's own account"
+        return "hung up: this is for root and the daemon's own account; try sudo"
     return os.strerror(number) if number is not None and number > 0 else str(error)

@@ -23,6 +23,7 @@ from arvnodeman.doctor.wording import in_words
 from arvnodeman.fleet.values.model import CloudNode, RemoteFailure
 from arvnodeman.records.keeper import make_keeper
 from arvnodeman.slurm.keeping import NamesInSlurm
+from arvnodeman.terminal.command_line import CommandLine
 
 GOOD, FAILED, BAD, SOME = 0, 1, 2, 3
 
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="arvados-node-manager cloud-test",
         description=(
             "Test the cloud with one node: check credentials, image, network and sizes; create, list, tag and "

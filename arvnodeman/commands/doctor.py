@@ -29,6 +29,7 @@ from arvnodeman.examination.told import daemon_facts
 from arvnodeman.fleet.values.model import RemoteFailure
 from arvnodeman.manage.answers import GroupsShown, StatusShown
 from arvnodeman.manage.places import CONFIG, STATE_DIR
+from arvnodeman.terminal.command_line import CommandLine
 
 PROGRAM = "arvados-node-manager doctor"
 NOTHING, SOMETHING, CANNOT_TELL = 0, 1, 2
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Its parser."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=PROGRAM,
         description=(
             "Say what is wrong at this site, where, and what to do: configuration, slurm.conf, rights, clouds, "

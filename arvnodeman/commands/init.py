@@ -27,6 +27,7 @@ from arvnodeman.init.clouds import CLOUDS, HOME
 from arvnodeman.init.config_text import config_text, left_to_fill, options_of, secrets_in
 from arvnodeman.init.files import CONFIG, DROP_IN, SLURM_CONF, USER_DATA, CannotWrite, first_files, write_all
 from arvnodeman.init.slurm_conf import POKE
+from arvnodeman.terminal.command_line import CommandLine
 
 PROGRAM = "arvados-node-manager init"
 UNITS_FOLDER = "/etc/systemd/system/arvados-node-manager.service.d"
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=PROGRAM,
         description="Write a site's first files: the configuration, the part of slurm.conf for its nodes, user data, "
         "and a drop-in for the unit where it needs one. At a terminal it asks for what is not given. It never "
@@ -95,7 +96,10 @@ def _answers(options: argparse.Namespace, *, asks: bool) -> Answers:
     region = given.get(("Cloud Credentials", "region"), "")
 
     def sizes_of(text: str) -> tuple[SizeAnswer, ...]:
-        return tuple(size_of(each, lambda name: _known(cloud, name, region)) for each in text.split())
+        return tuple(
+            size_of(each, lambda name: _known(cloud, name, region), tells_prices=CLOUDS[cloud].tells_prices)
+            for each in text.split()
+        )
 
     answers = Answers(
         cloud=cloud,
@@ -174,9 +178,9 @@ def _tell(folder: Path, names: Collection[str], answers: Answers) -> None:
     steps = [f"Fill in {', '.join(left)} in {config}."] if left else []
     if USER_DATA in names:
         steps.append(f"Look through {folder / USER_DATA}: it has to find the cluster's munge key.")
-    steps.append(f"Put {folder / SLURM_CONF} into slurm.conf, and restart slurmctld.")
     if answers.setup == "slurm-cloud":
         steps.append(f"sudo install -d {Path(POKE).parent} && sudo arvados-node-manager wake --install {POKE}")
+    steps.append(f"Put {folder / SLURM_CONF} into slurm.conf, and restart slurmctld.")
     if DROP_IN in names:
         steps.append(f"sudo install -D -m 644 {folder / DROP_IN} {UNITS_FOLDER}/{DROP_IN}")
     steps.append(f"arvados-node-manager check-config {config}")

@@ -34,6 +34,7 @@ from arvnodeman.manage.answers import (
 from arvnodeman.manage.budget_answers import BudgetShown
 from arvnodeman.manage.changes import CounterfactualShown
 from arvnodeman.manage.places import CONFIG
+from arvnodeman.terminal.command_line import CommandLine, Subcommand
 
 PROGRAM = "arvados-node-manager"
 BAD_CONFIGURATION, NOT_WELL = 2, 5
@@ -73,8 +74,8 @@ def _run(options: Options, client: DaemonClient, out: TextIO) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of these commands alone."""
-    parser = argparse.ArgumentParser(prog=PROGRAM)
-    add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
+    parser = CommandLine(prog=PROGRAM)
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Subcommand))
     return parser
 
 

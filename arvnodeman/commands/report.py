@@ -22,6 +22,7 @@ from arvnodeman.history.reading import CannotRead, reading
 from arvnodeman.history.report_words import FORMATS
 from arvnodeman.history.schema import FILE_NAME
 from arvnodeman.manage.places import CONFIG, STATE_DIR
+from arvnodeman.terminal.command_line import CommandLine
 
 PROGRAM = "arvados-node-manager report"
 CANNOT, WRONG = 1, 2
@@ -29,7 +30,7 @@ CANNOT, WRONG = 1, 2
 
 def make_parser() -> argparse.ArgumentParser:
     """Its command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=PROGRAM,
         description="Show what nodes cost, what they did, how boots went and how long jobs waited.",
         epilog=f"Dates are in local time: {WORDS}.",

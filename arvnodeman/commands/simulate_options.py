@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from arvnodeman.manage.places import CONFIG
+from arvnodeman.terminal.command_line import CommandLine
 
 PROGRAM = "arvados-node-manager simulate"
 AS_TRACED = "as traced"  # --save without a date
@@ -25,7 +26,7 @@ FIGURES = {
 
 def make_parser() -> argparse.ArgumentParser:
     """Its command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=PROGRAM,
         description="Plays the jobs of a trace through the code that really decides, in virtual time: what they would "
         "have cost with a configuration, and how long they would have waited. Nothing is sent anywhere, and no "

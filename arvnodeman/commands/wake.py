@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from arvnodeman.config import ConfigError, load
 from arvnodeman.manage.places import CONFIG
 from arvnodeman.slurm.poke import POKE_FILE, PROGRAM, poke, program_for
+from arvnodeman.terminal.command_line import CommandLine
 
 BAD_CONFIGURATION, FAILED = 2, 1
 NAME = "arvados-node-manager wake"
@@ -21,7 +21,7 @@ NAME = "arvados-node-manager wake"
 def main(arguments: Sequence[str]) -> int:
     """Run it. Returns the exit code: 0 done, 1 it cannot be done, 2 a mistake in the configuration; argparse raises
     SystemExit(2) for a wrong command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=NAME,
         description="Have the daemon on this machine poll Slurm now, by touching its [Daemon] poke_file.",
         epilog="ResumeProgram and SuspendProgram of slurm.conf do the same: name there what --install has written, or "

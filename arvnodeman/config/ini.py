@@ -63,7 +63,7 @@ def read(path: str) -> IniFile:
         with Path(path).open("rb") as file:
             content = file.read(SIZE_LIMIT + 1)
     except OSError as error:
-        return IniFile(problems=((error.strerror or type(error).__name__).lower(),))
+        return IniFile(problems=(_unread(path, error),))
     except ValueError:
         return IniFile(problems=("this is not the name of a file",))
     if len(content) > SIZE_LIMIT:
@@ -76,6 +76,20 @@ def read(path: str) -> IniFile:
         line = text.count("\n", 0, control.start()) + 1
         return IniFile(problems=(f"line {line}: holds a control character: this is not a text file",))
     return _parse(text)
+
+
+def _unread(path: str, error: OSError) -> str:
+    """Why the file cannot be read, and what to type next."""
+    said = (error.strerror or type(error).__name__).lower()
+    match error:
+        case FileNotFoundError():
+            return f"{said}; `arvados-node-manager init` writes one"
+        case IsADirectoryError():
+            return f"{said}; name the file in it, as {Path(path) / 'config.ini'}"
+        case PermissionError():
+            return f"{said}; run this with sudo, or as the account of the service"
+        case _:
+            return said
 
 
 def _line_of(content: bytes, position: int) -> int:

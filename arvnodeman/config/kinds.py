@@ -30,6 +30,12 @@ _HOST = re.compile(r"(?:http://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?",
 _NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
 _NAME = re.compile(r"[A-Za-z0-9_][\w.@+-]*", re.ASCII)
 _CURRENCY = re.compile(r"([$€£¥])?\s*[0-9.]+\s*([$€£¥])?")
+_TIME = re.compile(
+    r"([0-9]+(?:\.[0-9]+)?)\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?)", re.ASCII | re.IGNORECASE
+)
+_TIME_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SECONDS_OF = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+_CALLED = {"aws": "ec2", "amazon": "ec2", "google": "gce", "gcp": "gce", "microsoft": "azure"}  # clouds, by others
 _FEATURE = re.compile(r"[^\s,&|*()\[\]\"'\\]+")
 _DOTTED_RANGE = re.compile(r"([A-Za-z0-9_-]*[A-Za-z_-])\{?([0-9]+)\.\.([0-9]+)\}?")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", re.ASCII)
@@ -89,10 +95,24 @@ def _float(option: Option, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        sign = _CURRENCY.fullmatch(text)
-        hint = f": write it without the {sign[1] or sign[2]}" if sign and not option.secret else ""
+        hint = "" if option.secret else _without_sign(text) or _without_unit(option, text)
         raise ValueError(f"{_shown(option, text)} is not a finite number{hint}")
     return number
+
+
+def _without_sign(text: str) -> str:
+    """What to write in the place of dollars with their sign; '' for other texts."""
+    sign = _CURRENCY.fullmatch(text)
+    return f": write it without the {sign[1] or sign[2]}" if sign and (sign[1] or sign[2]) else ""
+
+
+def _without_unit(option: Option, text: str) -> str:
+    """What to write in the place of a time with its unit; '' for other texts, and for options that are not times."""
+    found = _TIME.fullmatch(text)
+    if found is None or option.unit not in _SECONDS_OF:
+        return ""
+    value = float(found[1]) * _SECONDS_OF[_TIME_UNITS[found[2][0].lower()]] / _SECONDS_OF[option.unit]
+    return f": write {value:g}, it is in {option.unit}"
 
 
 def _within(option: Option, number: float, text: str) -> float:
@@ -120,7 +140,8 @@ def _yes_no(option: Option, text: str) -> bool:
 def _choice(option: Option, text: str) -> str:
     if text in option.kind.choices:
         return text
-    like = nearest(text, option.kind.choices, cutoff=0.6)
+    called = _CALLED.get(text.lower(), text.lower().partition("_")[0])  # as libcloud's ec2_us_east, azure_arm
+    like = called if called in option.kind.choices else nearest(text, option.kind.choices, cutoff=0.6)
     raise ValueError(f"{_shown(option, text)} is unknown" + (f" (like {like!r}?)" if like else ""))
 
 

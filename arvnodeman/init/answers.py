@@ -66,8 +66,9 @@ class Answers:
         return self.setup in (RecordsSetup.ARVADOS, RecordsSetup.ARVADOS_3)
 
 
-def size_of(text: str, known: Callable[[str], SizeAnswer | None]) -> SizeAnswer:
-    """TYPE[:CORES[:MB[:$]]]. What is left out comes from what is `known` of the type. Raises BadAnswer."""
+def size_of(text: str, known: Callable[[str], SizeAnswer | None], *, tells_prices: bool = True) -> SizeAnswer:
+    """TYPE[:CORES[:MB[:$]]]. What is left out comes from what is `known` of the type. tells_prices: the cloud tells
+    prices itself, so none is needed here. Raises BadAnswer."""
     name, *figures = text.strip().split(":")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name) or len(figures) > 3:
         raise BadAnswer(
@@ -83,6 +84,11 @@ def size_of(text: str, known: Callable[[str], SizeAnswer | None]) -> SizeAnswer:
     )
     if size.cores < 1:
         raise BadAnswer(f"{text!r}: the cores of {name} are not known here; say {name}:CORES:MB:DOLLARS")
+    if not (size.price or tells_prices):
+        known_part = f"{size.cores}:{size.ram:.0f}" if size.ram else f"{size.cores}:MB"
+        raise BadAnswer(
+            f"{text!r}: the price of {name} is not known here; say {name}:{known_part}:DOLLARS, for an hour"
+        )
     return size
 
 

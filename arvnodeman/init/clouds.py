@@ -17,6 +17,7 @@ class CloudNeeds:
 
     needs: Mapping[str, Mapping[str, str]]
     secrets: frozenset[str] = frozenset({"secret"})  # of [Cloud Credentials]: never on a command line
+    tells_prices: bool = False  # of its types; else each size needs one
 
 
 def _fill(what: str) -> str:
@@ -53,6 +54,7 @@ CLOUDS: Mapping[str, CloudNeeds] = {
             },
         },
         frozenset(),
+        tells_prices=True,
     ),
     "azure": CloudNeeds(
         {

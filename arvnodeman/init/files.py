@@ -37,7 +37,7 @@ def first_files(answers: Answers, folder: Path, program: str) -> Mapping[str, Fi
     }
     if (data := _user_data(answers)) is not None:
         found[USER_DATA] = FirstFile(data, FOR_ALL)
-    if program not in UNITS_PROGRAMS:
+    if not {program, os.path.realpath(program)} & set(UNITS_PROGRAMS):  # a link to it is the same program
         found[DROP_IN] = FirstFile(_drop_in(program, folder / CONFIG), FOR_ALL)
     return found
 

@@ -21,6 +21,7 @@ SlurmdParameters=config_overrides
 """
 WHOLE = "SelectType=select/linear\n"
 SHARED = "SelectType=select/cons_tres\nSelectTypeParameters=CR_CPU_Memory\n"
+BY_DNS = "CommunicationParameters=NoAddrCache\n"  # the API server's changes: a name's address is its newest node's
 CONFIGLESS = "SlurmctldParameters=enable_configless\n"
 DECIDES = f"""SlurmctldParameters=enable_configless,power_save_interval=1
 SuspendTime=-1
@@ -39,7 +40,7 @@ def slurm_conf(answers: Answers) -> str:
     head = HEAD + ("" if answers.setup is RecordsSetup.SLURM_CLOUD else _note_of(answers))
     match answers.setup:
         case RecordsSetup.ARVADOS:
-            return head + WHOLE + COMMON + _default(answers) + _arvados_names(answers)
+            return head + BY_DNS + WHOLE + COMMON + _default(answers) + _arvados_names(answers)
         case RecordsSetup.ARVADOS_3 | RecordsSetup.SLURM:
             return head + CONFIGLESS + SHARED + COMMON + _default(answers) + _names(answers)
         case RecordsSetup.SLURM_CLOUD:

@@ -2,7 +2,9 @@
 # User data for nodes of a cluster where Slurm keeps the node records: Arvados from 3.0 on, or Slurm alone.
 # [Cloud Create] user_data = /etc/arvados-node-manager/user-data-slurm.sh
 #
-# For a stock Debian 12 image with the packages slurmd and munge, and something that runs this as root (cloud-init).
+# For a stock Debian 12 or 13 image with the packages slurmd and munge, and something that runs this as root (cloud-init).
+# Disable the slurmd of the image (`systemctl disable slurmd`): this script starts it. Debian 13 would start it earlier,
+# without a configuration, and the boot would wait for it.
 # The daemon puts the node's name in the place of the name in braces; every other brace is doubled. Edit the two lines
 # below. slurm.conf on the controller needs SlurmctldParameters=enable_configless: the node then asks it for slurm.conf.
 set -eu

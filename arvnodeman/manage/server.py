@@ -43,6 +43,13 @@ LONGEST_UNIX_PATH = 107  # bytes, of Linux
 logger = logging.getLogger("status.Handler")
 
 
+_NEXT = {  # what to type
+    errno.EADDRINUSE: "; `ss -ltnp` shows by whom; write another port",
+    errno.EACCES: "; write a port from 1024 on",
+    errno.EADDRNOTAVAIL: "; write an address of this host",
+}
+
+
 class CannotListen(Exception):
     """The address or the port cannot be had. The text is one line for people."""
 
@@ -61,7 +68,7 @@ def bind(address: str, port: int) -> socket.socket:
     except OSError as error:
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror  # the resolver's own numbers are negative
-        raise CannotListen(f"cannot listen on {address}:{port}: {reason}") from error
+        raise CannotListen(f"cannot listen on {address}:{port}: {reason}{_NEXT.get(number, '')}") from error
 
 
 def bind_unix(path: Path) -> socket.socket:

@@ -34,6 +34,7 @@ from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES
 from arvnodeman.sandbox.site import CLOUDS, ONLY_REAL
 from arvnodeman.sandbox.wiring import PLACES, RECORDS
+from arvnodeman.terminal.command_line import CommandLine
 
 PROGRAM = "arvados-node-manager"
 _INTERRUPTED = 130
@@ -91,7 +92,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="arvados-node-manager demo",
         description="Plays a queue of jobs on a made-up site on this machine, run by the real daemon. Exit code 0: "
         "every job has run exactly once, and no node and no slot is left.",

@@ -151,9 +151,13 @@ class Moto:
 
     def loopback_subnets(self) -> list[str]:
         """Ids of two new subnets whose addresses are this machine's own, 127.0.N.M. moto takes what EC2 would not."""
-        vpc = self._backend.create_vpc("127.0.0.0/16")
-        zones = [f"{self.region}{letter}" for letter in "ab"]
-        made = (self._backend.create_subnet(vpc.id, f"127.0.{n}.0/24", zone) for n, zone in enumerate(zones, 1))
+        return self.subnets_in("127.0.0.0/16", "127.0.1.0/24", "127.0.2.0/24")
+
+    def subnets_in(self, network: str, *blocks: str) -> list[str]:
+        """Ids of new subnets with these addresses, in a network of their own, each in a zone of its own."""
+        vpc = self._backend.create_vpc(network)
+        zones = [f"{self.region}{letter}" for letter in "abcdef"]
+        made = (self._backend.create_subnet(vpc.id, block, zone) for block, zone in zip(blocks, zones, strict=False))
         return [str(each.id) for each in made]
 
     def add_instances(self, count: int, kind: str, tags: Mapping[str, str]) -> list[str]:

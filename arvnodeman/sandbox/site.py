@@ -41,6 +41,7 @@ from arvnodeman.sandbox.slurm_nodes import DEFAULT_PARTITION
 from arvnodeman.sandbox.slurm_root import NotPossible, too_old
 from arvnodeman.sandbox.wiring import PLACES, RECORDS, Site, SiteOptions
 from arvnodeman.sandbox.workload import make_workload
+from arvnodeman.terminal.command_line import CommandLine
 
 CLOUDS = ("sandbox", "ec2", "openstack")
 _THREADS = 64  # requests at once; those that hang or are slow hold one for as long
@@ -170,7 +171,7 @@ def _on(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=_PROGRAM, description="A whole site on this machine: Arvados API, cloud, Slurm, compute nodes and jobs."
     )
     parser.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1 (default: any free one)")

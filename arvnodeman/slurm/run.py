@@ -21,6 +21,7 @@ from arvnodeman.fence.fence import GENERATION_VARIABLE, of_process
 from arvnodeman.fleet.values.model import RemoteFailure
 from arvnodeman.slurm.errors import ControllerAway, NotInstalled, NotLeader
 
+NOT_THERE = "not installed (no such command on PATH; Debian: apt-get install slurm-client)"
 OUTPUT_LIMIT = 64 << 20  # bytes of stdout and stderr together; 5,000 jobs are 0.7 MB
 _CHUNK = 1 << 20
 _ASKING = frozenset({"squeue", "sinfo", "sacct", "sprio", "sshare", "sdiag", "sstat"})
@@ -141,7 +142,7 @@ def _start(argv: Sequence[str], stdin: int, environ: Mapping[str, str]) -> subpr
             bufsize=0,
         )
     except FileNotFoundError:
-        raise NotInstalled(argv[0], "not installed (no such command on PATH)") from None
+        raise NotInstalled(argv[0], NOT_THERE) from None
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise

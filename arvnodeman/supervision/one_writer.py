@@ -23,6 +23,9 @@ LONGEST_NAME = 80  # bytes; the kernel takes 107
 CALLERS = 64  # connections that wait: nobody accepts them, they ask only who holds the socket
 
 
+NEXT = "stop it first (systemctl stop arvados-node-manager), or look on with --dry-run"
+
+
 class AlreadyRunning(Exception):
     """Another process holds the cluster, or the state directory. The text is one line for people."""
 
@@ -100,7 +103,7 @@ def _take_name(cluster: str) -> socket.socket:
         if error.errno != errno.EADDRINUSE:
             raise
         who = _describe(_peer(b"\0" + name))
-        raise AlreadyRunning(f"another daemon of the cluster {cluster} runs on this host: {who}") from None
+        raise AlreadyRunning(f"another daemon of the cluster {cluster} runs on this host: {who}; {NEXT}") from None
     return holding
 
 
@@ -127,7 +130,7 @@ def _take_folder(folder: Path) -> int | None:
     except BlockingIOError:
         who = _describe(_locker(os.fstat(descriptor)))
         os.close(descriptor)
-        raise AlreadyRunning(f"another daemon uses the state directory {folder}: {who}") from None
+        raise AlreadyRunning(f"another daemon uses the state directory {folder}: {who}; {NEXT}") from None
     except OSError:  # a file system without locks
         os.close(descriptor)
         return None

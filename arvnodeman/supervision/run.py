@@ -40,7 +40,8 @@ def open_state_dir(path: str) -> tuple[Path | None, str]:
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
-        return None, f"[Daemon] state_dir: cannot use {folder}: {error.strerror}"
+        wrong = f"[Daemon] state_dir: cannot use {folder}: {error.strerror}"
+        return None, f"{wrong}; let the account of the daemon write there"
     return folder, ""
 
 

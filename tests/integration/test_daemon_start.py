@@ -85,7 +85,7 @@ def test_version() -> None:
 
 
 def test_no_config() -> None:
-    assert_told(run(), 2, "arvados-node-manager: No --config file specified")
+    assert_told(run(), 2, "arvados-node-manager: No --config file specified; try arvados-node-manager --help")
 
 
 MISTAKES: list[tuple[str, str, str, str]] = [
@@ -140,7 +140,8 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         path.write_text(f"{GOOD}[Manage]\nport = {port}\n[Logging]\nfile = {tmp_path}/log\n")
         answer = run("--config", str(path))
-    assert_told(answer, 1, f"{path}: [Manage] port: cannot listen on 127.0.0.1:{port}: Address already in use")
+    wrong = f"[Manage] port: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert_told(answer, 1, f"{path}: {wrong}; `ss -ltnp` shows by whom; write another port")
 
 
 # ---- the outside is away ---------------------------------------------------------------------------------------------

@@ -20,6 +20,9 @@ from arvnodeman.sandbox.slurm_root import cache, mirror, only_one
 SUITES = ("bookworm", "trixie")
 BOUND = 900.0  # seconds that one command may take on a busy machine
 INSTALL = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "
+# Where /shared/src has the sources.
+BUILD = "rm -rf /build; cp -r /shared/src /build && cd /build && PIP_CACHE_DIR=/shared/pip dpkg-buildpackage -b -us -uc"
+NEEDED = "build-essential ca-certificates debhelper lintian python3-venv"
 CERTIFICATES = "/etc/certificates.crt"  # this machine's, which may be a site's own
 _START = """
 mount --make-rprivate / &&

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from debian_machine import INSTALL, SUITES, DebianMachine, missing
+from debian_machine import BUILD, INSTALL, NEEDED, SUITES, DebianMachine, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD_BUILD = "3ec0ed2"
@@ -27,8 +27,6 @@ SITE = "/opt/site"  # a copy of the package's files, which plays cloud, Arvados 
 UNIT = f"HOME={STATE} STATE_DIRECTORY={STATE}"
 AS_SLURM = f"exec setpriv --reuid slurm --regid slurm --init-groups env {UNIT} PATH=/srv/site:$PATH"
 WAIT = 300.0
-BUILD = "rm -rf /build; cp -r /shared/src /build && cd /build && PIP_CACHE_DIR=/shared/pip dpkg-buildpackage -b -us -uc"
-NEEDED = "build-essential ca-certificates debhelper lintian python3-venv"
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # A module imports from its own room and from the layers above it in this list; rooms of one layer do not know each
 # other. New rooms get their place here; beside cli.py there are no new files.
 LAYERS = (
-    {"version"},
+    {"version", "terminal"},
     {"fleet"},
     {"money"},
     {"loop"},

@@ -360,7 +360,8 @@ def test_a_port_in_use_is_a_line_and_exit_1(path: Path, capsys: pytest.CaptureFi
         path.write_text(path.read_text() + f"[Manage]\nport = {port}\n")
         assert launcher.main(str(path), foreground=True) == 1
     assert capsys.readouterr().err == (
-        f"{path}: [Manage] port: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+        f"{path}: [Manage] port: cannot listen on 127.0.0.1:{port}: Address already in use; "
+        "`ss -ltnp` shows by whom; write another port\n"
     )
 
 

@@ -63,7 +63,7 @@ def test_a_mistake_in_the_credentials_is_told_once_and_without_its_value(tmp_pat
 def test_missing_file_is_one_line(tmp_path: Path) -> None:
     out = io.StringIO()
     assert check_config(str(tmp_path / "none"), out) == 2
-    assert out.getvalue() == f"{tmp_path / 'none'}: no such file or directory\n"
+    assert out.getvalue() == f"{tmp_path / 'none'}: no such file or directory; `arvados-node-manager init` writes one\n"
 
 
 def test_value_that_may_have_swallowed_a_comment_is_pointed_out_without_showing_it(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ BAD_VALUES = [
     (
         "Cloud",
         "provider = aws",
-        "[Cloud] provider: 'aws' is unknown; allowed: sandbox, dummy, ec2, gce, azure or openstack",
+        "[Cloud] provider: 'aws' is unknown (like 'ec2'?); allowed: sandbox, dummy, ec2, gce, azure or openstack",
     ),
     (
         "Cloud",
@@ -198,7 +198,7 @@ provider = aws
         "[Daemon] max_nodes: there a second time in line 3",
         "line 5: neither [Section] nor option = value",
         "[Daemon] poll_time: holds a single %; a percent sign is written %%",
-        "[Cloud] provider: 'aws' is unknown; allowed: sandbox, dummy, ec2, gce, azure or openstack",
+        "[Cloud] provider: 'aws' is unknown (like 'ec2'?); allowed: sandbox, dummy, ec2, gce, azure or openstack",
         "[Cloud] shutdown_windows: missing; required: at least two numbers separated by commas, none negative, not "
         "all 0",
         "there is no [Size NAME] section; at least one is required",

@@ -46,11 +46,12 @@ def test_file_that_is_none_gets_one_line(tmp_path: Path, content: bytes, problem
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    assert read(str(tmp_path / "none")).problems == ("no such file or directory",)
+    told = "no such file or directory; `arvados-node-manager init` writes one"
+    assert read(str(tmp_path / "none")).problems == (told,)
 
 
 def test_directory(tmp_path: Path) -> None:
-    assert read(str(tmp_path)).problems == ("is a directory",)
+    assert read(str(tmp_path)).problems == (f"is a directory; name the file in it, as {tmp_path}/config.ini",)
 
 
 def test_name_that_no_file_can_have() -> None:
@@ -62,7 +63,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
     path = tmp_path / "site.cfg"
     path.write_text("[Daemon]\n")
     path.chmod(0)
-    assert read(str(path)).problems == ("permission denied",)
+    assert read(str(path)).problems == ("permission denied; run this with sudo, or as the account of the service",)
 
 
 def test_unreadable_file_whoever_reads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +71,7 @@ def test_unreadable_file_whoever_reads(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    assert read("site.cfg").problems == ("permission denied",)
+    assert read("site.cfg").problems == ("permission denied; run this with sudo, or as the account of the service",)
 
 
 def test_line_ends_and_byte_order_mark_of_other_systems(tmp_path: Path) -> None:

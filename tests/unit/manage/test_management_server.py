@@ -103,7 +103,7 @@ def test_a_silent_client_holds_up_nobody(port: int, ask: Ask) -> None:
 
 
 def test_a_port_in_use_is_one_line(port: int) -> None:
-    with pytest.raises(CannotListen, match=f"^cannot listen on 127.0.0.1:{port}: Address already in use$"):
+    with pytest.raises(CannotListen, match=f"^cannot listen on 127.0.0.1:{port}: Address already in use; "):
         bind("127.0.0.1", port)
 
 

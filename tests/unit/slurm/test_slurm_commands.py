@@ -29,7 +29,7 @@ from arvnodeman.slurm.errors import (
 )
 from arvnodeman.slurm.fields import BEHIND, LONG_TAIL, TAIL
 from arvnodeman.slurm.keeping import NameNote, NamesInSlurm
-from arvnodeman.slurm.run import clean_environment, run
+from arvnodeman.slurm.run import NOT_THERE, clean_environment, run
 from arvnodeman.slurm.show import ShownNode
 from arvnodeman.slurm.words import node_work
 
@@ -566,7 +566,7 @@ def test_not_installed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(NotInstalled) as caught:
         Slurm().queue()
     assert caught.value.error.kind is ErrorKind.REFUSED
-    assert caught.value.error.text == "squeue: not installed (no such command on PATH)"
+    assert caught.value.error.text == f"squeue: {NOT_THERE}"
     assert caught.value.error.hint == "[Daemon] dispatcher"
 
 

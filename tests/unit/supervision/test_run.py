@@ -200,5 +200,5 @@ def test_a_state_directory_is_made_or_complained_about_in_one_line(tmp_path: Pat
     (tmp_path / "file").touch()
     assert open_state_dir(f"{tmp_path}/file/b") == (
         None,
-        f"[Daemon] state_dir: cannot use {tmp_path}/file/b: Not a directory",
+        f"[Daemon] state_dir: cannot use {tmp_path}/file/b: Not a directory; let the account of the daemon write there",
     )

@@ -1,0 +1,1 @@
+"""What all command lines of the program have in common."""
