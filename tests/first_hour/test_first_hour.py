@@ -107,7 +107,7 @@ class Hour:
 
     def _fetch(self, folder: Path) -> None:
         """What somebody has got to begin with: the sources, or the package."""
-        folder.parent.mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         _sources(sources := self._folder / "sources")
         if not self._walk.from_package:
             sources.rename(folder)

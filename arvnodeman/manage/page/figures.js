@@ -11,11 +11,20 @@ function showTop() {
     : status.healthy ? ["good", "All is well"] : ["bad", "Not well"];
   health.className = `health ${look}`;
   write(health, words);
-  showBadges(away || !status ? [] : [status.dry_run && "dry run", status.safe_mode && "safe mode", status.stopping && "stopping"]);
+  showBadges(away || !status ? [] : [standsBy(status) && "stands by", status.dry_run && "dry run", status.safe_mode && "safe mode", status.stopping && "stopping"]);
   showNotices();
   write(byId("live"), away || asking || !status ? "" : `as of ${clock(Date.now() / 1000)}`);
   byId("forget").hidden = !token;
   if (status) document.title = `${away ? "Away" : status.healthy ? plural(sum(status.nodes), "node") : "Not well"} · Node Manager`;
+}
+
+/* Another manager leads, or nobody does: this one watches. */
+const standsBy = (status) => Boolean(status.leader && !status.leader.acts);
+
+function standing(leader) {
+  if (leader.leads) return `This manager, ${leader.name}, is not sure to lead: ${leader.why}.`;
+  const who = leader.leader ? `${leader.leader} leads` : "Nobody is known to lead";
+  return `${who}; this manager, ${leader.name}, stands by, and obeys nobody: ${leader.why}.`;
 }
 
 function showBadges(words) {
@@ -30,6 +39,8 @@ function showNotices() {
   if (asking && !byId("token-dialog").open) told.push(["warn", "This daemon shows itself only to who has its management token.", "Enter the token"]);
   if (status && !away) {
     for (const wrong of status.wrong) told.push(["bad", capital(`${wrong}.`)]);
+    if (standsBy(status)) told.push(["warn", standing(status.leader)]);
+    if (status.leader?.trouble) told.push(["bad", `${capital(status.leader.backend)} does not say who leads: ${status.leader.trouble}.`]);
     if (status.blocked) told.push(["warn", `Nothing is decided now: ${status.blocked}.`]);
     if (status.reload_refused) told.push(["warn", `The configuration of ${when(status.reload_refused)} was refused, and the one before it is in force: ${status.reload_problems[0]}`]);
     const findings = (status.findings || []).toSorted((one, other) => other.grave - one.grave);
@@ -122,7 +133,9 @@ function showFigures() {
     poll.list, poll.age_seconds === null ? "never" : span(poll.age_seconds), poll.error || poll.age_seconds === null ? "bad" : "",
   ]));
   const errors = status.polls.filter((poll) => poll.error).map((poll) => `${poll.list}: ${poll.error}`);
-  write(byId("f-up"), errors.length ? errors.join(" · ") : `version ${status.version}, up ${span(status.up_seconds)}`);
+  const lead = status.leader?.acts ? [`leads as ${status.leader.name}, generation ${status.leader.generation} (${status.leader.backend})`] : [];
+  write(byId("f-up"), errors.length ? errors.join(" · ") : [`version ${status.version}, up ${span(status.up_seconds)}`, ...lead].join(", "));
+  showSpares(status.spares || []);
 }
 
 function showCost(cost) {
@@ -130,6 +143,24 @@ function showCost(cost) {
   pairs(byId("f-cost"), [["this hour", "hour"], ["today", "day"], ["this month", "month"]].map(([name, key]) =>
     [name, cost && cost[key] !== null && cost[key] !== undefined ? least + money(cost[key]) : "–"]));
   write(byId("f-costs"), !cost ? "not recorded by this daemon" : cost.complete ? "" : `nodes gone before ${when(cost.since)} are not counted`);
+}
+
+/* How many nodes stand ready for each spare, of how many, and why no more. */
+function showSpares(spares) {
+  byId("spares").hidden = !spares.length;
+  const list = byId("spare-rows");
+  arrangeTexts(list, spares.map((spare) => spare.name), (name) => {
+    const head = make("p", "", make("b", "", name), " ", make("span", "soft"));
+    return make("li", "", head, make("div", "bar"), make("p", "note"));
+  });
+  spares.forEach((spare, number) => {
+    const [head, parts, words] = list.children[number].children, {wanted, idle, coming} = spare;
+    write(head.children[1], spare.size);
+    parts.setAttribute("aria-hidden", "true");
+    bar(parts, [["idle", idle], ["booting", coming], ["", Math.max(0, wanted - idle - coming)]]);
+    const hours = spare.changes_seconds === null ? [] : [`its hours ${spare.open ? "close" : "open"} in ${span(spare.changes_seconds)}`];
+    write(words, [`${idle} of ${wanted} ready`, ...(coming ? [`${coming} coming up`] : []), ...(spare.why ? [spare.why] : []), ...hours].join(" · "));
+  });
 }
 
 /* What is spent and committed of each budget, and what that means. */

@@ -22,6 +22,8 @@ from arvnodeman.doctor.base import Finding
 from arvnodeman.doctor.examined import Examined
 from arvnodeman.fleet.messages import Poll, SetWord
 from arvnodeman.fleet.values.model import Directive, OperatorDirective
+from arvnodeman.fleet.values.spares import Spare
+from arvnodeman.leader.keeper import Leading
 from arvnodeman.manage.server import ManagementServer, bind
 from arvnodeman.manage.site import make_application
 
@@ -73,10 +75,9 @@ def stage(browser: Browser) -> Iterator[Stage]:
 
 @pytest.fixture
 def make_site(tmp_path: Path) -> Callable[..., Managed]:
-    def make(nodes: int = 3, waiting: int = 0, token: str = "", name: str = "compute") -> Managed:
-        site = Managed(
-            tmp_path, token, policy=policy(max_nodes=8, max_total_price=2.0, shutdown_windows=NEVER), now=time.time()
-        )
+    def make(nodes: int = 3, waiting: int = 0, token: str = "", name: str = "compute", **more: object) -> Managed:
+        given = {"max_nodes": 8, "max_total_price": 2.0, "shutdown_windows": NEVER, **more}
+        site = Managed(tmp_path, token, policy=policy(**given), now=time.time())
         for number in range(1, nodes + 1):
             site.world.node(f"{name}{number}", slurm="alloc" if number == 1 else "idle")
         site.begin(*jobs(waiting, BIG))
@@ -210,6 +211,39 @@ def test_what_the_hourly_examination_found_stands_at_the_top_the_grave_first(
     expect(told.first).to_have_text("C1 is drained. What mends it: Resume it.")
     expect(told.nth(1)).to_have_text(f"Thing 0 is odd {EVIL}. What mends it: Look at it.")
     expect(told.last).to_have_text("1 more things are wrong: `arvados-node-manager doctor` has them all.")
+
+
+STANDS_BY = Leading("postgresql", "b:2", False, 7, "a:1", "a:1 leads", 0.0, 0.0, "", 0, 0)
+LEADS = Leading("postgresql", "a:1", True, 7, "a:1", "", 3.0, 57.0, "", 0, 1)
+SPARES = (Spare("office", "small", nodes=5),)
+
+
+def led(site: Managed, leading: Leading) -> Managed:
+    """The same site, where managers are elected."""
+    site.application = make_application(replace(site.source, leading=lambda: leading))
+    return site
+
+
+def test_who_leads_is_told_and_that_this_manager_stands_by(stage: Stage, make_site: Callable[..., Managed]) -> None:
+    shown = stage.open(stage.serve(led(make_site(), STANDS_BY)))
+    expect(shown.page.locator("#badges")).to_contain_text("stands by")
+    expect(notices(shown)).to_contain_text("a:1 leads; this manager, b:2, stands by, and obeys nobody")
+    leads = stage.open(stage.serve(led(make_site(), LEADS)))
+    expect(leads.page.locator("#f-up")).to_contain_text("leads as a:1, generation 7 (postgresql)")
+    expect(leads.page.locator("#badges")).not_to_contain_text("stands by")
+    alone = stage.open(stage.serve(make_site()))
+    expect(alone.page.locator("#f-up")).to_contain_text("version")
+    expect(alone.page.locator("#f-up")).not_to_contain_text("leads")
+
+
+def test_spares_tell_how_many_are_ready_and_why_no_more(stage: Stage, make_site: Callable[..., Managed]) -> None:
+    shown = stage.open(stage.serve(make_site(spares=SPARES)))
+    row = shown.page.get_by_role("region", name="Spares").get_by_role("listitem")
+    expect(row).to_contain_text("office")
+    expect(row).to_contain_text("2 of 5 ready")
+    without = stage.open(stage.serve(make_site()))
+    expect(without.page.locator("#f-nodes")).to_contain_text("3")
+    expect(without.page.locator("#spares")).to_be_hidden()
 
 
 def test_what_is_wrong_stands_at_the_top(stage: Stage, make_site: Callable[..., Managed]) -> None:
@@ -496,11 +530,11 @@ def violations(shown: Tab) -> list[str]:
 
 
 def test_axe_finds_nothing_against_it(stage: Stage, make_site: Callable[..., Managed]) -> None:
-    site = make_site(waiting=3, token=TOKEN)
+    site = make_site(waiting=3, token=TOKEN, spares=SPARES)
     site.world.node("compute5", slurm="down")
     site.world.node("compute7", directive=HELD)
     site.cycle(times=2)
-    shown = stage.open(stage.serve(site), TOKEN, reduced_motion="reduce")  # colours are there at once
+    shown = stage.open(stage.serve(led(site, LEADS)), TOKEN, reduced_motion="reduce")  # colours are there at once
     tile(shown, "compute7").click()
     shown.page.get_by_role("region", name="compute7").get_by_text("hold: to be looked at").wait_for()
     themes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
