@@ -101,12 +101,12 @@ class Computer:
         beside: Computer | int | None = None,
     ) -> None:
         """beside may be the process id of that computer's first process."""
+        self.first = 0  # id of its first process
         self.name, self.address, self.folder = name, address, folder
         self._layers = ":".join(map(str, reversed(layers)))
         self._beside = beside.first if isinstance(beside, Computer) else beside
         self._group = _groups() or Path()
         self._process: subprocess.Popen[bytes] | None = None
-        self.first = 0  # id of its first process
         for place in ("upper", "work", "root"):
             (folder / place).mkdir(parents=True, exist_ok=True)
         self._group = self._group / f"{GROUP}-{os.getpid()}-{name}-{time.monotonic_ns()}"
