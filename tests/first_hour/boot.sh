@@ -39,6 +39,8 @@ done
 : > "$root/dev/console"
 mount --bind "$folder/console" "$root/dev/console"
 mount -t tmpfs tmpfs "$root/run"
+mkdir -p "$root/var/cache/pip"
+mount --bind "$PIP_CACHE" "$root/var/cache/pip"
 
 : > "$root/etc/machine-id"
 echo "$name" > "$root/etc/hostname"

@@ -130,13 +130,15 @@ class Computer:
         _sweep(self._group.parent)
         self._group.mkdir()
         told = [self.name, self._layers, str(self.folder), str(self._group), self.address, str(self._beside or "")]
+        fetched = cache().with_name("debians") / "pip"  # so that each computer need not fetch the same again
+        fetched.mkdir(parents=True, exist_ok=True)
         with (self.folder / "boot.log").open("wb") as log:
             self._process = subprocess.Popen(
                 ["sh", str(BOOT), *told],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PATH": search_path()},
+                env={**os.environ, "PATH": search_path(), "PIP_CACHE": str(fetched)},
             )
         end = time.monotonic() + BOUND
         while not up.exists():
@@ -170,7 +172,14 @@ class Computer:
         """What a shell script says that root runs in it. `text`: its input."""
         if not self.first:
             return Answer("", 255)
-        words = [f"PATH={PATH}", "HOME=/root", "LC_ALL=C.UTF-8", f"PIP_CERT={CERTIFICATES}", "COLUMNS=120"]
+        words = [
+            f"PATH={PATH}",
+            "HOME=/root",
+            "LC_ALL=C.UTF-8",
+            f"PIP_CERT={CERTIFICATES}",
+            "PIP_CACHE_DIR=/var/cache/pip",
+            "COLUMNS=120",
+        ]
         spaces = [*SPACES, *([] if online else ["--net"])]
         enter = ["nsenter", "--target", str(self.first), *spaces, "env", "-i", *words]
         ended = subprocess.run(

@@ -16,7 +16,6 @@ from types import TracebackType
 
 import pytest
 from computer import Answer, Computer, empty, missing
-from debian_package import package_for
 from hour_page import write_page
 from walks import GROUP, IMAGE, SUBNET, WALKS, Step, Walk
 
@@ -41,7 +40,7 @@ class Hour:
         self._ids: dict[str, str] = {}  # as the walk writes them: as they are
 
     def __enter__(self) -> Hour:
-        self._fetch(self._controller.disk / SOURCES[1:])
+        _sources(self._controller.disk / SOURCES[1:])
         self._controller.boot()
         try:
             self._start_cloud()
@@ -104,16 +103,6 @@ class Hour:
         for written, real in self._ids.items():
             text = text.replace(real, written)
         return Answer(text, answer.code)
-
-    def _fetch(self, folder: Path) -> None:
-        """What somebody has got to begin with: the sources, or the package."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _sources(sources := self._folder / "sources")
-        if not self._walk.from_package:
-            sources.rename(folder)
-            return
-        folder.mkdir()
-        shutil.copy(package_for(self._walk.suite, sources, self._folder / "building"), folder)
 
 
 def _sources(folder: Path) -> None:

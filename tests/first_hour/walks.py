@@ -34,7 +34,6 @@ class Walk:
     suite: str
     parts: tuple[str | Step, ...]
     arvados_slots: int = 0
-    from_package: bool = False
 
     @property
     def steps(self) -> list[Step]:
@@ -100,13 +99,6 @@ UNIT = (
     quietly("install -m 644 doc/ops/arvados-node-manager.service /etc/systemd/system/"),
     quietly("systemctl daemon-reload"),
 )
-PACKAGE = (
-    "### The program\n\n"
-    "The [Debian package](releasing.md#the-debian-package) brings the libraries, the unit and a man page:",
-    quietly("apt-get -qq update", online=True),
-    quietly("apt-get -qq install -y --no-install-recommends ./arvados-node-manager_*.deb", online=True),
-    do("arvados-node-manager --version", r"^arvados-node-manager \d"),
-)
 
 
 def _init(setup: str, *more: str) -> tuple[str | Step, ...]:
@@ -167,21 +159,22 @@ GONE = (
 )
 
 
-RAN = (
-    do("scontrol show job 1 | grep -E 'JobState|NodeList=[a-z]'", "JobState=COMPLETED(.|\n)*NodeList=", until=True),
-    do("arvados-node-manager status --nodes", r"^(physics-1|m5large-1|compute1) "),
-)
+BUSY = do("arvados-node-manager status --nodes", r"^(physics-1|m5large-1|compute1) .* busy", until=True)
+RAN = do("scontrol show job 1 | grep -E 'JobState|NodeList=[a-z]'", "JobState=COMPLETED(.|\n)*NodeList=", until=True)
 
 
 def _job(reason: str, *more: str | Step, name: str = "") -> tuple[str | Step, ...]:
+    named = f" --job-name={name}" if name else ""
     return (
         "### A job\n\nThere is no node. The job waits, and `explain` says why. (`--chdir`: no directory is shared with "
         "the nodes of this walk.)",
-        do(f"sbatch --chdir=/tmp{f' --job-name={name}' if name else ''} --wrap 'sleep 5'", "Submitted batch job 1"),
+        do(f"sbatch --chdir=/tmp{named} --wrap 'sleep 30'", "Submitted batch job 1"),
         do(f"arvados-node-manager explain {name or 1}", reason, until=True),
+        "Ask until its node is there, and works:",
+        BUSY,
         *more,
-        "Ask until it has run:",
-        *RAN,
+        "And until it has run:",
+        RAN,
     )
 
 
@@ -212,16 +205,16 @@ WALKS: Mapping[str, Walk] = {
     "slurm-cloud": Walk(
         title="Slurm decides",
         suite="trixie",
-        from_package=True,
         parts=(
             *_base("disabled"),
             *_image(MUNGE_KEY),
-            *PACKAGE,
+            *FROM_SOURCE,
             *_init("slurm-cloud"),
             "Slurm starts its nodes by a program that wakes the daemon:",
             quietly("install -d /usr/lib/arvados-node-manager"),
             do("arvados-node-manager wake --install /usr/lib/arvados-node-manager/poke", ""),
             *SLURM_CONF,
+            *UNIT,
             *CHECKED,
             *STARTED,
             *_job("placed on m5large-1", *SRUN),
