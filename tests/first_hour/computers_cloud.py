@@ -120,6 +120,11 @@ def serve(address: str, port: int, application: Any) -> None:
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
 
+def _set_at_the_end_of_input(over: threading.Event) -> None:
+    sys.stdin.read()
+    over.set()
+
+
 def main() -> int:
     """PID SUITE IMAGE FOLDER SLOTS: of the controller; what instances begin with; where they are; slots of Arvados, or
     0 for none."""
@@ -141,7 +146,7 @@ def main() -> int:
     sys.stdout.write(f"{json.dumps(there)}\n")
     sys.stdout.flush()
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    threading.Thread(target=_set_at_the_end_of_input, args=(over,), daemon=True).start()
     while not over.wait(LOOK):
         for look in looks:
             look()
