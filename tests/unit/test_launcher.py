@@ -471,6 +471,7 @@ def test_a_second_daemon_of_the_cluster_is_a_line_and_exit_3(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{path}: another daemon of the cluster ")
     assert f"runs on this host: process {os.getpid()} of " in line
+    assert line.endswith("; stop it first (systemctl stop arvados-node-manager), or look on with --dry-run")
 
 
 def test_the_c_timer_is_armed_through_the_run_and_put_away(path: Path) -> None:
