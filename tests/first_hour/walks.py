@@ -179,7 +179,8 @@ def _job(reason: str, *more: str | Step, name: str = "") -> tuple[str | Step, ..
 
 
 SRUN = (
-    "`srun` waits until there is a node for it, and then says where it ran:",
+    "`srun` waits until there is a node for it, and then says where it ran. It complains that the node lacks its "
+    "directory:",
     do("srun hostname", r"^\S+-1$"),
 )
 
