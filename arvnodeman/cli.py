@@ -55,6 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
             "(a whole site on this machine, for a minute), sandbox (the site alone). Each has a --help of its own."
         ),
     )
+    parser.tells_usage = True
     parser.add_argument("--version", action=_Version, nargs=0, help="show what is installed, and exit")
     parser.add_argument("--config", metavar="FILE", help="the configuration file")
     parser.add_argument("--foreground", action="store_true", help="do not go into the background")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -18,13 +19,18 @@ def meant(word: str, known: Iterable[object]) -> str:
 
 
 class CommandLine(argparse.ArgumentParser):
-    """argparse's, but for its errors: no usage of fifteen lines in front of them."""
+    """argparse's, but for its errors: no usage of fifteen lines in front of them. The usage of the daemon's own command
+    line, which the classic printed, is one line."""
+
+    tells_usage = False
 
     def error(self, message: str) -> NoReturn:
         """The mistake, and where help is. Raises SystemExit(2)."""
         unknown = _UNKNOWN.match(message)
         hint = meant(unknown[1].partition("=")[0], self._option_string_actions) if unknown else ""
         message += hint
+        if self.tells_usage:
+            self._print_message(f"{' '.join(self.format_usage().split())}\n", sys.stderr)
         self.exit(2, f"{self.prog}: error: {message}{'' if message.endswith('?') else ';'} try {self.prog} --help\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

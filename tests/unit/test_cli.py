@@ -95,12 +95,15 @@ def test_a_wrong_command_is_told_with_a_hint(
 @pytest.mark.parametrize(
     "arguments", [["--nonsense"], ["--config"], ["nonsense"], ["check-config"], ["demo", "--what"]]
 )
-def test_a_wrong_command_line_is_a_line_and_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_command_line_is_a_usage_and_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Row J5."""
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     assert ended.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    *usage, line = capsys.readouterr().err.splitlines()
+    assert [each.partition(" [")[0] for each in usage] == ["usage: arvados-node-manager"] * (
+        arguments[0] not in cli.COMMANDS
+    )
     assert line.startswith("arvados-node-manager")
     assert "--help" in line
 

@@ -312,7 +312,7 @@ def test_a_daemon_that_is_down_says_what_was_tried(folder: Path, run: Any) -> No
     assert (code, out) == (1, "")
     assert err == (
         f"arvados-node-manager: cannot reach the daemon: {folder}/{SOCKET_NAME}: no such socket"
-        " (the daemon is not running, or has no [Daemon] state_dir)\n"
+        " (the daemon is not running, or has no [Daemon] state_dir); systemctl status arvados-node-manager says why\n"
     )
 
 
