@@ -81,7 +81,7 @@ def refused(page: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return wrong
 
 
-TYPED = ROOT / "doc" / "first-hour.md"  # each of its commands has been typed, and it has their answers, too
+TYPED = HOME / "doc" / "first-hour.md"  # each of its commands has been typed, and it has their answers, too
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in (*BUILDERS, TYPED)], ids=name)
