@@ -47,5 +47,7 @@ def _found(
         yield Otherwise.ALONE_BY_CPU
     if shape.takes is None and one_each:
         yield Otherwise.ALONE_ONE_THREAD
+    if shape.takes is not None and one_thread and by_cpu is not False and rules.memory:
+        yield Otherwise.ONE_THREAD_BY_CPU
     if any(name == "gpu" for name, _ in shape.gres):
         yield Otherwise.GPU_TYPES

@@ -69,7 +69,7 @@ class Tally:
         """What is free on its nodes `before` and `after` Slurm began it, or did not."""
         wrong = self._wrong(draw, draw.shape, before, after, begins)
         if wrong:
-            others = self._readings(draw, before)
+            others = self._readings(draw, before, begins)
             right = [kind for kind, shape in others if not self._wrong(draw, shape, before, after, begins)]
             if not right:
                 free = [before[name] for name in draw.names]
@@ -80,7 +80,7 @@ class Tally:
         self.began += begins
         self.waited += not begins
 
-    def _readings(self, draw: Draw, before: Mapping[str, Capacity]) -> list[tuple[Otherwise, JobShape]]:
+    def _readings(self, draw: Draw, before: Mapping[str, Capacity], begins: bool) -> list[tuple[Otherwise, JobShape]]:
         """What the job may be, too, by what squeue shows of it."""
         takes, readings = draw.shape.takes, list[tuple[Otherwise, JobShape]]()
         counts_memory = "Memory" in self.counted
@@ -95,11 +95,15 @@ class Tally:
         if takes is not None and takes.ram_by_cpu and "--mem=" in draw.options:
             by_node = replace(takes, ram=draw.shape.ram, ram_by_cpu=False)
             readings.append((Otherwise.ONE_CPU, replace(draw.shape, takes=by_node)))
+        if takes is not None and not begins and "--mem-per-cpu" in draw.options and ONE_THREAD.search(draw.options):
+            threads = max(before[name].threads for name in draw.names)  # Slurm may want that for all CPUs of its cores
+            more = replace(takes, ram=takes.ram * threads)
+            readings.append((Otherwise.ONE_THREAD_BY_CPU, replace(draw.shape, ram=more.ram, takes=more)))
         if not counts_memory and "--mem-per-cpu" in draw.options:
             readings.append(
                 (Otherwise.MEMORY_NOT_COUNTED, replace(draw.shape, ram=0))
             )  # Slurm does not look whether the node has that at all
-        if takes is None and ONE_THREAD.search(draw.options):
+        if takes is None and one_each:
             cpus = math.ceil(draw.shape.cores)  # which squeue shows; of a job alone on its node we look no further
             readings.append(
                 (Otherwise.ALONE_ONE_THREAD, replace(draw.shape, takes=Footprint(cpus, math.inf, apart=cpus)))

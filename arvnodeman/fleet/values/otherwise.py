@@ -16,6 +16,7 @@ class Otherwise(StrEnum):
     LEAST_CPUS = "least-cpus"
     ALONE_BY_CPU = "alone-by-cpu"
     ALONE_ONE_THREAD = "alone-one-thread"
+    ONE_THREAD_BY_CPU = "one-thread-by-cpu"
     GPU_TYPES = "gpu-types"
 
     @property
@@ -39,5 +40,7 @@ _WORDS = {
     " a node may be too small; --mem avoids this",
     Otherwise.ALONE_ONE_THREAD: "it has its node to itself with one thread or task per core: only the CPUs that squeue"
     " shows are counted, so it may wait though a node seems to have room",
+    Otherwise.ONE_THREAD_BY_CPU: "with one thread per core Slurm may want its --mem-per-cpu for all CPUs of its cores"
+    " before it starts it: it may wait though a node seems to have room",
     Otherwise.GPU_TYPES: "Slurm takes the first type of GPU in gres.conf: the type with the fewest left is assumed",
 }

@@ -38,6 +38,7 @@ def found(rules: SharingRules | None, least: str, memory: str, tail: dict[str, s
         (Otherwise.LEAST_CPUS, APART, "5", "0", {"cpus": "1", "tasks": "1"}),
         (Otherwise.ALONE_BY_CPU, RULES, "2", "100M", TWO_BY_CPU | {"exclusive": "NODE"}),
         (Otherwise.ALONE_ONE_THREAD, RULES, "1", "0", {"cpus": "1", "exclusive": "NODE", "per_core": "1"}),
+        (Otherwise.ONE_THREAD_BY_CPU, RULES, "2", "100M", TWO_BY_CPU | {"threads": "1"}),
         (Otherwise.GPU_TYPES, RULES, "1", "0", {"cpus": "1", "tres_per_node": "gres:gpu:1"}),
     ],
 )
@@ -66,4 +67,4 @@ def test_nothing_is_told_of_others(rules: SharingRules, least: str, memory: str,
 
 
 def test_each_has_its_words() -> None:
-    assert len({kind.words for kind in Otherwise}) == len(Otherwise) == 9
+    assert len({kind.words for kind in Otherwise}) == len(Otherwise) == 10
