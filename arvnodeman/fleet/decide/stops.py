@@ -43,7 +43,7 @@ def begin_shutdown(
     shutdown.runs_dry = runs_dry
     if isinstance(shutdown, NameShutdown):
         shutdown.lost_name = _has_lost_name(state, node)
-        shutdown.is_old = is_from_before(node)
+        shutdown.is_old = is_from_before(node, state.basis())
     only_traces = kind is ShutdownKind.GONE and node.listed  # no destroy is asked for
     if node.namesake is not None and not only_traces:
         shutdown.hostname, shutdown.shared = node.namesake.name, True

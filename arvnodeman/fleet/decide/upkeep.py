@@ -54,7 +54,7 @@ def _untold(state: State, node: Node, record: NodeRecord) -> bool:
     if current is None or not current.is_name:
         return False
     if state.policy.places:  # where it is, it tells itself
-        goes = is_from_before(node) or (node.slurm is not None and node.slurm.is_off)
+        goes = is_from_before(node, state.basis()) or (node.slurm is not None and node.slurm.is_off)
         return not goes and (current.instance_id is None or state.roster.is_left(current))
     address = node.cloud.address
     if current.instance_id == node.cloud.report_id:

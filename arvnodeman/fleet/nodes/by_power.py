@@ -22,21 +22,27 @@ from arvnodeman.fleet.values.reasons_of_placing import FromBefore, PoweredOff
 from arvnodeman.fleet.values.work import FREE, NodeWork, Power, WorkKind
 
 TO_COME = (Power.WANTED, Power.STARTING)
+CLOCKS_SURE = (
+    5.0  # seconds: two stamps of two clocks, whose difference is known to two seconds, have whole seconds each
+)
 
 
-def is_from_before(node: Node) -> bool:
+def is_from_before(node: Node, basis: Basis) -> bool:
     """Does the scheduler wait for a node of its name, while this one was up under it, or has the name no more?"""
     slurm = node.slurm or node.namesake
     if slurm is None or slurm.power not in TO_COME:
         return False
-    return node.namesake is not None or node.been_up or _was_heard(node)
+    return node.namesake is not None or node.been_up or _was_heard(node, basis)
 
 
-def _was_heard(node: Node) -> bool:
-    """Has it been heard from since its start? What is known of its name may be of the node before it."""
+def _was_heard(node: Node, basis: Basis) -> bool:
+    """Has it been heard from since its start? What is known of its name may be of the node before it, and one clock
+    tells of the start, another of the name: a node that this run has made is judged by what was seen, not by stamps."""
     first = node.record.first_ping_at if node.record is not None else None
     start = node.cloud.start_time
-    return first is not None and start is not None and first >= start
+    if node.booted or first is None or start is None:
+        return False
+    return (first - basis.record_now) - (start - basis.cloud_now) >= CLOCKS_SURE
 
 
 def judge_by_power(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
@@ -44,7 +50,7 @@ def judge_by_power(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:
     slurm = node.slurm
     if slurm is None:
         return _judge_without_name(node)
-    if is_from_before(node):
+    if is_from_before(node, basis):
         return DOWN, FromBefore(hostname=slurm.name)
     if slurm.is_off:
         return DOWN, PoweredOff(said=slurm.state.said)

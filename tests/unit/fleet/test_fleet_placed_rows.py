@@ -159,6 +159,46 @@ def test_what_is_known_of_the_node_before_it_makes_no_machine_one_from_before() 
     assert (world.destroyed(), world.given_back()) == ([], [])
 
 
+def found_at_the_start(started: float, heard: float, *, cloud_ahead: float) -> PlacedWorld:
+    """A machine that an earlier run has made, of a name that Slurm waits for; seconds ago, by clocks that agree. The
+    cloud's is ahead by so much."""
+    world = PlacedWorld(places())
+    world.machine("small-1", Power.STARTING)
+    world.change_cloud("small-1", start_time=world.now - started + cloud_ahead)
+    world.records["small-1"] = replace(world.records["small-1"], first_ping_at=world.now - heard)
+    world.place("1", "small-1")
+    world.sizes()
+    world.poll_cloud(offset=cloud_ahead)
+    world.poll_records()
+    world.poll_queue()
+    cycles(world, 3)
+    return world
+
+
+@pytest.mark.parametrize("cloud_ahead", [-3600.0, -54.0, 0.0, 54.0, 250.0])
+@pytest.mark.parametrize(("started", "heard", "old"), [(1, 20, False), (1, 2, False), (90, 30, True), (90, 100, False)])
+def test_clocks_that_differ_decide_nothing_about_a_machine(
+    started: float, heard: float, old: bool, cloud_ahead: float
+) -> None:
+    """The cloud has the machine's start, Slurm when a slurmd of the name began. Row O4."""
+    world = found_at_the_start(started, heard, cloud_ahead=cloud_ahead)
+    assert world.destroyed() == (["i-small-1"] if old else [])
+
+
+def test_a_machine_of_this_run_is_not_judged_by_stamps() -> None:
+    """The cloud's clock may have been set since. Row O4."""
+    world = PlacedWorld(places())
+    world.begin()
+    world.place("1", "small-1")
+    cycles(world, 1)
+    (made,) = world.cloud
+    world.cloud[made] = replace(world.cloud[made], start_time=world.now - 600)
+    name = replace(world.records["small-1"], slot=1, instance_id=made, intent=None, first_ping_at=world.now - 60)
+    world.records["small-1"] = name
+    cycles(world, 3)
+    assert (world.booted(), world.destroyed(), world.given_back()) == (["small-1"], [], [])
+
+
 def test_a_machine_under_another_mark_is_destroyed_and_the_boot_goes_on() -> None:
     """Row O4."""
     world = PlacedWorld(places())
