@@ -30,6 +30,14 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
 HISTORIES = tuple(f"tests/properties/test_{name}_histories.py" for name in ("fleet", "placing"))
 MONEY = ("accounting", "budgets", "payers")
 PROOFS = {
+    "long": Proof(
+        "the tests that `make test` leaves out since each takes long",
+        (
+            _pytest(
+                "-m", "long", "-n", "4", "--dist", "worksteal", "tests/unit", "tests/properties", "tests/integration"
+            ),
+        ),
+    ),
     "histories": Proof(
         "the brain against many thousand random histories (HISTORIES=20000)",
         (_pytest("--hypothesis-show-statistics", *HISTORIES),),
@@ -97,7 +105,7 @@ PROOFS = {
     ),
 }
 WITHOUT_A_NAME = (
-    *("histories", "months", "money", "bursts", "bursts-placed", "leaders", "two-hosts"),
+    *("long", "histories", "months", "money", "bursts", "bursts-placed", "leaders", "two-hosts"),
     *("openstack", "slurms", "newer-python", "plan-mutants"),
 )
 

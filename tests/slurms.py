@@ -62,7 +62,8 @@ def main() -> int:
             continue
         tests = given.rest or list(CHOSEN)
         side_by_side = ("-n", str(AT_ONCE), "--dist", "loadfile")
-        argv = given.rest if given.run else [sys.executable, "-m", "pytest", "-q", *side_by_side, *tests]
+        all_of_them = ("-m", "")  # those that `make test` leaves out, too
+        argv = given.rest if given.run else [sys.executable, "-m", "pytest", "-q", *all_of_them, *side_by_side, *tests]
         path = f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         environ = {**os.environ, "PATH": path, "TMPDIR": "/tmp", "SLURM_ROOT": str(root)}
         if subprocess.run(argv, env=environ, check=False).returncode:

@@ -27,7 +27,7 @@ WORK: list[dict[str, object]] = [
 LONG = 200.0  # real seconds for all of it, on a busy machine
 
 
-@pytest.fixture(params=["double", "real"])
+@pytest.fixture(params=["double", pytest.param("real", marks=pytest.mark.long)])
 def site(request: pytest.FixtureRequest) -> Iterator[SiteProcess]:
     if request.param == "real":
         need_slurm()
@@ -89,6 +89,7 @@ def explained(daemon: DaemonProcess, job: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.long
 def test_explain_shows_what_arvados_says_of_a_container_and_a_token_without_rights_costs_a_line(
     doubled: SiteProcess, tmp_path: Path
 ) -> None:

@@ -41,7 +41,10 @@ def test_a_node_that_pings(site: SiteProcess, tmp_path: Path) -> None:
     assert "ping_secret" not in ended.stdout
 
 
-@pytest.mark.parametrize(("records", "slurm"), [("slurm", "double"), ("arvados-3", "double"), ("slurm", "real")])
+@pytest.mark.parametrize(
+    ("records", "slurm"),
+    [("slurm", "double"), ("arvados-3", "double"), pytest.param("slurm", "real", marks=pytest.mark.long)],
+)
 def test_a_node_whose_record_is_a_name_in_slurm(tmp_path: Path, records: str, slurm: str) -> None:
     """It joins under a name that was free, which is free again afterwards."""
     if slurm == "real":
@@ -60,6 +63,7 @@ def test_a_node_whose_record_is_a_name_in_slurm(tmp_path: Path, records: str, sl
         assert name.reason.startswith("Node Manager removal (sb-")
 
 
+@pytest.mark.long
 def test_kept_nodes_are_orphans(site: SiteProcess, tmp_path: Path) -> None:
     config = site.write_config(tmp_path / "site.cfg")
     assert cloud_test(site, config, "--list-orphans").stdout == (

@@ -35,6 +35,7 @@ def test_it_ends_by_itself_with_a_summary_and_leaves_nothing(tmp_path: Path, dem
     assert demo.left() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("records", "words"),
     [
@@ -83,6 +84,7 @@ def test_a_demo_that_is_not_over_in_time_says_so_and_fails(tmp_path: Path, demos
     assert demo.left() == []
 
 
+@pytest.mark.long
 def test_a_demo_without_an_end_serves_its_page_until_it_is_interrupted(tmp_path: Path, demos: list[Demo]) -> None:
     demo = Demo(tmp_path, "--open-ended")
     demos.append(demo)

@@ -37,6 +37,7 @@ def demo(folder: Path, tmp_path: Path) -> Iterator[Demo]:
     demo.process.communicate()
 
 
+@pytest.mark.long
 def test_it_ends_by_itself_and_slurm_says_that_each_job_was_completed_once(demo: Demo) -> None:
     text = demo.end()
     assert demo.process.returncode == 0, text

@@ -28,6 +28,7 @@ def site() -> Iterator[SiteProcess]:
         yield site
 
 
+@pytest.mark.long
 def test_what_the_daemon_finds_is_in_status_and_doctor_agrees(site: SiteProcess, tmp_path: Path) -> None:
     log = tmp_path / "log"
     sections: dict[str, dict[str, object]] = {

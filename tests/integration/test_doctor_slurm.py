@@ -225,6 +225,7 @@ def test_power_saving_of_one_partition_alone_is_found(another: PrivateSlurm, con
     assert "remedy: Exclude them with SuspendExcNodes" in said
 
 
+@pytest.mark.long
 def test_a_slurm_that_is_away_is_no_finding(another: PrivateSlurm, config: Path) -> None:
     another.stop_controller()
     code, said = asked(config, "--check", "stuck-drains", "--check", "two-masters", "--fix")

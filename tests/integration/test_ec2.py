@@ -129,7 +129,7 @@ def test_a_region_that_is_misspelt_ends_the_start_with_one_line(site: SiteProces
         assert (ended.stderr + ended.stdout).count("\n") == 1
 
 
-@pytest.mark.parametrize("records", ["arvados", "slurm"])
+@pytest.mark.parametrize("records", ["arvados", pytest.param("slurm", marks=pytest.mark.long)])
 def test_the_demo_on_ec2(records: str) -> None:
     arguments = ("demo", "--cloud", "ec2", "--records", records, "--jobs", "4", "--seconds", "45", "--seed", "3")
     ended = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=4 * BOUND, check=False)

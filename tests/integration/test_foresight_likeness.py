@@ -86,7 +86,7 @@ def at_the_simulated(config: Path, jobs: Sequence[Waiting], *, names: bool) -> O
     return Outcome(tally.made, len(run.site.clouds.nodes), done, len(tally.busy_destroyed), tally.most_nodes)
 
 
-@pytest.mark.parametrize("records", ["arvados", "slurm"])
+@pytest.mark.parametrize("records", ["arvados", pytest.param("slurm", marks=pytest.mark.long)])
 @pytest.mark.parametrize("work", WORK)
 def test_the_same_nodes_come_and_go(tmp_path: Path, work: str, records: str) -> None:
     most, jobs = WORK[work]

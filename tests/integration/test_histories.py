@@ -67,6 +67,7 @@ def arvados_logs(site: SiteProcess) -> list[dict[str, Any]]:
         return items
 
 
+@pytest.mark.long
 def test_four_nodes_at_once(tmp_path: Path) -> None:
     """Row M10: several nodes."""
     with history(tmp_path) as told:
@@ -77,6 +78,7 @@ def test_four_nodes_at_once(tmp_path: Path) -> None:
     assert verdict["most_at_once"] == 4
 
 
+@pytest.mark.long
 def test_a_hundred_jobs_of_two_to_two_hundred_seconds(tmp_path: Path) -> None:
     """Row M9: short and long ones side by side on few nodes, which fall idle at every moment of their neighbours'."""
     lengths = [2 + 198 * (number * 37 % 100) / 99 for number in range(100)]
@@ -88,6 +90,7 @@ def test_a_hundred_jobs_of_two_to_two_hundred_seconds(tmp_path: Path) -> None:
     assert 2 < verdict["most_at_once"] <= 20
 
 
+@pytest.mark.long
 def test_a_quota_is_learnt_and_probed(tmp_path: Path) -> None:
     """Rows C18, N1 and M10: a refusal lowers the soft limit to what stands, and time raises it again."""
     with history(tmp_path) as told:
@@ -140,7 +143,7 @@ def test_sigterm_in_the_middle_of_a_boot_finishes_it(tmp_path: Path) -> None:
     assert verdict["nodes_booted"] == 1
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_sigkill_at_a_random_moment_loses_nothing(tmp_path: Path, seed: int) -> None:
     """Crash-only: all truth is in the cloud, the node records and Slurm."""
     rng = random.Random(seed)

@@ -22,6 +22,7 @@ def report(history: Path, *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_a_history_over_the_daemons_death(tmp_path: Path) -> None:
     """Killed while a node works: the report, made before, between and after, costs what the site says that it cost."""
     log, state = tmp_path / "log", tmp_path / "state"
@@ -61,6 +62,7 @@ def test_a_history_over_the_daemons_death(tmp_path: Path) -> None:
     assert "set aside" not in log.read_text()
 
 
+@pytest.mark.long
 def test_a_demo_keeps_its_history_where_it_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     demo = subprocess.run(

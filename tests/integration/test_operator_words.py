@@ -20,6 +20,7 @@ def site() -> Iterator[SiteProcess]:
         yield site
 
 
+@pytest.mark.long
 def test_words_are_obeyed_shown_and_kept_over_a_kill(site: SiteProcess, tmp_path: Path) -> None:
     log = tmp_path / "log"
     config = site.write_config(

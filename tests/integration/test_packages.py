@@ -125,6 +125,7 @@ def requirements(about: Message, extra: str = "") -> dict[str, Requirement]:
     }
 
 
+@pytest.mark.long
 def test_the_version_is_one_for_package_tools_and_said_by_all(
     sdist: Path, wheel: Path, about: Message, python: Path, work: Path
 ) -> None:
@@ -148,6 +149,7 @@ def test_the_version_stands_in_one_place(sources: Path) -> None:
     assert assigned == ["version.py"]
 
 
+@pytest.mark.long
 def test_the_sdist_has_all_sources_and_tests(sources: Path, sdist: Path) -> None:
     """Row M4."""
     with tarfile.open(sdist) as packed:
@@ -158,6 +160,7 @@ def test_the_sdist_has_all_sources_and_tests(sources: Path, sdist: Path) -> None
     assert sorted(wanted - members) == []
 
 
+@pytest.mark.long
 def test_the_wheel_has_licence_readme_and_the_program_alone(sources: Path, wheel: Path, about: Message) -> None:
     """Row M4."""
     with zipfile.ZipFile(wheel) as packed:
@@ -173,6 +176,7 @@ def test_the_wheel_has_licence_readme_and_the_program_alone(sources: Path, wheel
     assert "arvnodeman/py.typed" in program
 
 
+@pytest.mark.long
 def test_it_works_in_a_virtual_environment_of_its_own(python: Path, work: Path) -> None:
     """Row M8: every module is there, none comes from the sources, and a configuration is read."""
     found = run(
@@ -190,6 +194,7 @@ def test_it_works_in_a_virtual_environment_of_its_own(python: Path, work: Path) 
     assert "--jobs" in run(python.parent / NAME, "demo", "--help", cwd=work)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("extras", ["", "[ec2-demo]", "[test]"])
 def test_what_is_required_installs_together(python: Path, wheel: Path, work: Path, extras: str) -> None:
     """Rows M2, M3: pip's resolver finds every requirement, and theirs in turn, met by one set of versions."""

@@ -38,6 +38,7 @@ def say(shown: Tab, word: str, reason: str) -> None:
     expect(dialog).to_be_hidden()
 
 
+@pytest.mark.long
 def test_a_page_stays_open_over_the_daemons_death(site: SiteProcess, tmp_path: Path, browser: Browser) -> None:
     log, door = tmp_path / "log", FrontDoor.choose()
     config = site.write_config(

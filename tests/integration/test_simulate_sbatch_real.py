@@ -97,6 +97,7 @@ def test_the_array_gives_what_comes_out_here_and_leaves_nothing_else(alone: Stag
     assert not results(folder)["partial"]
 
 
+@pytest.mark.long
 def test_what_is_missing_is_played_when_it_is_called_again(alone: Stage) -> None:
     folder = alone.folder / "swept"
     array = simulate(alone, "--sbatch", "swept").split()[1].rstrip(":")

@@ -106,6 +106,7 @@ def test_running_tasks_of_an_array_count_for_its_limit(alone: Stage) -> None:
     assert len(alone.subjects("node-created")) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flags", ["maint,ignore_jobs", "ignore_jobs"])
 def test_a_job_that_would_run_into_a_reservation_waits_for_its_end_without_a_node(alone: Stage, flags: str) -> None:
     """The short one runs meanwhile; when the reservation is gone, the long one does."""

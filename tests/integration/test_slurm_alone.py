@@ -68,6 +68,7 @@ def assert_nothing_is_left(alone: Stage) -> None:
     assert {name: nodes[name].address for name in used} == dict.fromkeys(used, "192.0.2.1")
 
 
+@pytest.mark.long
 def test_twenty_plain_jobs_run_once_though_the_daemon_is_killed_three_times(alone: Stage) -> None:
     """Killed while a name is promised to a boot, while jobs run, and while nodes go."""
     wanted = [
@@ -100,6 +101,7 @@ def test_twenty_plain_jobs_run_once_though_the_daemon_is_killed_three_times(alon
     assert_nothing_is_left(alone)
 
 
+@pytest.mark.long
 def test_a_node_gets_no_job_before_slurm_knows_where_it_is(alone: Stage) -> None:
     """The daemon dies between the create and the first list; slurmctld could not reach what registers meanwhile."""
     sbatch(alone, "early")
@@ -120,6 +122,7 @@ def test_a_node_gets_no_job_before_slurm_knows_where_it_is(alone: Stage) -> None
     assert_nothing_is_left(alone)
 
 
+@pytest.mark.long
 def test_a_restart_of_slurmctld_that_loses_addresses_and_features_costs_no_job(alone: Stage) -> None:
     """They are slurm.conf's afterwards: the daemon says again where each node is."""
     daemon = alone.daemon(min_nodes=1, max_nodes=2)
@@ -152,6 +155,7 @@ def test_what_no_size_can_serve_waits_with_the_reason_on_it(alone: Stage) -> Non
     assert_nothing_is_left(alone)
 
 
+@pytest.mark.long
 def test_a_job_that_a_limit_stops_says_so_in_the_queue_and_somebody_elses_words_stay(alone: Stage) -> None:
     daemon = alone.daemon(max_nodes=1, explain_after=2)
     first = sbatch(alone, "first", "--exclusive", seconds=600)

@@ -55,6 +55,7 @@ def test_a_hostlist_that_is_none_ends_the_start(played: Stage, tmp_path: Path, n
         assert names in line
 
 
+@pytest.mark.long
 def test_an_address_that_two_names_have_is_told_and_the_one_without_a_node_gives_it_back(played: Stage) -> None:
     """As when a cloud gives the address of a node that has just gone to the next one."""
     daemon = played.daemon(max_nodes=2)

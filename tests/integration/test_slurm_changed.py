@@ -68,6 +68,7 @@ def restart(played: Stage, how: str) -> None:
     played.site.post("slurm/slurmctld", {"do": "restart"})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["restart", "reconfigure"])
 def test_names_of_living_nodes_are_taken_out_and_nothing_is_lost_or_left(
     site: SiteProcess, tmp_path: Path, how: str

@@ -14,6 +14,8 @@ from slurm_stage import need_slurm, slurm_version
 
 from arvnodeman.sandbox.slurm_root import PLACES_SINCE, SHARED, SUITES, cache
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:

@@ -26,6 +26,7 @@ from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import CloudNames, Shape
 from arvnodeman.slurm.show import parse_nodes
 
+pytestmark = pytest.mark.long
 BOUND = 90.0  # real seconds until a word has come
 STAYS = 1.5  # real seconds that it has to stay
 SETTLES = 8.0  # virtual seconds after a command: whatever it leads to by itself has happened, and no time-out is over

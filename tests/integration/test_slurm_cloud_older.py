@@ -15,6 +15,7 @@ from arvnodeman.records.keeper import check_keeper
 from arvnodeman.sandbox.real_slurm import PrivateSlurm
 from arvnodeman.sandbox.real_slurm_conf import CloudNames, Shape
 
+pytestmark = pytest.mark.long
 NAMES = (CloudNames(names="s-[1-4]", size="small"),)
 POWER = (("SuspendTimeout", "8"), ("ResumeTimeout", "300"), ("PrivateData", "cloud"))
 PARAMETERS = "power_save_interval=1,cloud_reg_addrs"

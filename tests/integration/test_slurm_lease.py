@@ -90,6 +90,7 @@ def node(tmp_path: Path) -> Iterator[NodeWithLease]:
         yield made
 
 
+@pytest.mark.long
 def test_a_job_keeps_it_with_and_without_slurmctld_and_idle_it_ends_drained(node: NodeWithLease) -> None:
     slurm = node.slurm
     job = slurm.say("sbatch", "--output=/dev/null", "--partition=compute", text=SCRIPT).split()[-1]

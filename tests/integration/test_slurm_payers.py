@@ -41,6 +41,7 @@ def report(history: Path, *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_what_two_accounts_pay_is_what_their_nodes_cost(site: SiteProcess, tmp_path: Path) -> None:
     log, state = tmp_path / "log", tmp_path / "state"
     history = state / "history.sqlite"

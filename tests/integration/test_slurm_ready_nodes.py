@@ -92,6 +92,7 @@ def test_when_jobs_may_start_is_read_of_slurm(alone: Stage, site: SiteProcess, m
     assert len(found[after].frees) == 1
 
 
+@pytest.mark.long
 def test_a_node_boots_before_its_job_may_start(alone: Stage) -> None:
     alone.daemon(ahead="yes")
     job = sbatch(alone, "--begin=now+1hour")

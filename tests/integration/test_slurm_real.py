@@ -37,6 +37,7 @@ def seconds(real_ones: float) -> float:
     return real_ones * SPEED
 
 
+@pytest.mark.long
 def test_slurmctld_away_for_thirty_seconds_destroys_nothing_and_work_goes_on(real: Stage) -> None:
     """Row F18: features and weights are slurm.conf's afterwards, and are applied again."""
     daemon = real.daemon(min_nodes=2)
@@ -98,6 +99,7 @@ def test_a_drain_lets_the_running_job_finish_also_across_a_restart_of_the_daemon
     assert kinds.count("job-started") == 1
 
 
+@pytest.mark.long
 def test_a_drain_found_after_a_restart_is_taken_back_when_the_node_is_wanted(real: Stage) -> None:
     """Rows E15, F5: the node is resumed, and the new job runs on it; none is booted."""
     daemon = real.daemon(max_nodes=1)
@@ -116,6 +118,7 @@ def test_a_drain_found_after_a_restart_is_taken_back_when_the_node_is_wanted(rea
     assert real.subjects("node-created") == [node["id"]]
 
 
+@pytest.mark.long
 def test_features_lost_in_a_reconfigure_are_applied_again_and_a_reservation_is_left_alone(real: Stage) -> None:
     """Rows F18, F21: `maint` is neither down nor spare; when it ends the node goes."""
     real.daemon()
@@ -138,6 +141,7 @@ def test_features_lost_in_a_reconfigure_are_applied_again_and_a_reservation_is_l
     real.until_quiet()
 
 
+@pytest.mark.long
 def test_a_slurmd_killed_under_a_job_costs_the_node_and_the_job_runs_on_another(real: Stage) -> None:
     """Row F2: alloc, alloc*, then down*; not before that is the node destroyed."""
     real.daemon()

@@ -53,6 +53,7 @@ def test_sixteen_jobs_have_a_node_together(alone: Stage, monkeypatch: pytest.Mon
     assert not alone.happened("busy-node-destroyed")
 
 
+@pytest.mark.long
 def test_a_boot_of_a_size_takes_a_name_of_its_own_range(alone: Stage) -> None:
     """And the log says of names of another shape what is lost: here all are declared with 16 CPUs."""
     submit(alone, "--array=1-3", "--constraint=instancetype=small", "--exclusive")

@@ -45,6 +45,7 @@ def second_of(alone: Stage, first: Any) -> Any:
     return next(node for node in cloud(alone, "GET")["nodes"] if node["id"] == second["id"])
 
 
+@pytest.mark.long
 def test_the_second_node_of_a_name_outlives_the_work_that_slurm_has_given_to_it(alone: Stage) -> None:
     """NodeAddr is the second's when the job begins; the first has the name by all accounts."""
     options: dict[str, Any] = {"min_nodes": 1, "max_nodes": 2, "boot_fail_after": FAILS_AFTER}

@@ -65,7 +65,7 @@ def length_of_a_start(start: Start) -> float:
     return took
 
 
-@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize("number", [STOPS[0], *(pytest.param(each, marks=pytest.mark.long) for each in STOPS[1:])])
 def test_a_stop_at_any_moment_of_a_start(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     """The moments are drawn anew each time; what the next start makes of it is in the last run's restart accounts."""
     took = length_of_a_start(start)
@@ -78,6 +78,7 @@ def test_a_stop_at_any_moment_of_a_start(start: Start, tmp_path: Path, number: s
     assert set(counts) == {"clean"}
 
 
+@pytest.mark.long
 def test_a_second_stop_at_any_moment_after_the_first(start: Start) -> None:
     """Also in the interpreter's own last moments, when it has no handlers any more."""
     for _ in range(6):

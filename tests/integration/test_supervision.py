@@ -52,7 +52,7 @@ def start(site: SiteProcess, tmp_path: Path) -> Iterator[Start]:
 # ---- one writer ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("with_state_dir", [True, False])
+@pytest.mark.parametrize("with_state_dir", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_second_daemon_says_who_runs_and_exits_3(
     start: Start, site: SiteProcess, tmp_path: Path, with_state_dir: bool
 ) -> None:
@@ -178,6 +178,7 @@ def test_a_storm_of_signals_is_weathered(start: Start) -> None:
     assert "CRITICAL" not in daemon.text()
 
 
+@pytest.mark.long
 def test_a_log_that_nobody_reads_any_more_ends_it_with_last_words(
     site: SiteProcess, tmp_path: Path, start: Start
 ) -> None:

@@ -7,6 +7,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
 from daemon_process import BOUND, DaemonProcess
 
 from arvnodeman.sandbox.process import SiteProcess
@@ -21,6 +22,7 @@ def arvados(site: SiteProcess, path: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_no_container_is_cancelled_twice_and_none_comes_back(tmp_path: Path) -> None:
     """Rows C23, N6, M10: the reason is logged, the container Cancelled, then its job; meanwhile others run."""
     log = tmp_path / "log"
