@@ -38,7 +38,7 @@ _WORDS = {
     " wait though a node seems to have room",
     Otherwise.ALONE_BY_CPU: "with --exclusive it gets all CPUs of its node, and Slurm wants its --mem-per-cpu for each:"
     " a node may be too small; --mem avoids this",
-    Otherwise.ALONE_ONE_THREAD: "it has its node to itself with one thread or task per core: only the CPUs that squeue"
+    Otherwise.ALONE_ONE_THREAD: "it has its node to itself with one thread or task per core: only the CPUs that Slurm"
     " shows are counted, so it may wait though a node seems to have room",
     Otherwise.ONE_THREAD_BY_CPU: "with one thread per core Slurm may want its --mem-per-cpu for all CPUs of its cores"
     " before it starts it: it may wait though a node seems to have room",

@@ -326,7 +326,7 @@ def test_gres_that_is_none_is_one_line_for_each_mistake(path: Path, loaded: Load
             f"'4' {wrong}",
             f"'gpu::2' {wrong}",
             f"'gres:gpu:1' {wrong}",
-            "'gpu:3' is there twice",
+            "'gpu:3' occurs twice",
             "'fpga:0' offers nothing",
             f"'a b' {wrong}",
             f"'x:-1' {wrong}",

@@ -69,7 +69,7 @@ def test_all_combinations_in_order_and_not_too_many() -> None:
         ["2", "0"],
         ["2", "1"],
     ]
-    with pytest.raises(ValueError, match=r"\[Daemon\] max_nodes: there twice"):
+    with pytest.raises(ValueError, match=r"\[Daemon\] max_nodes: given twice; give all its values at once"):
         combinations([axes[0], axis("[Daemon] max_nodes = 3")])
     many = axis("[Daemon] max_nodes = " + ",".join(map(str, range(MOST + 1))))
     with pytest.raises(ValueError, match=r"10,001 combinations; allowed: at most 10,000"):
