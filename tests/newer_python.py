@@ -76,7 +76,7 @@ def _tried(folder: Path, python: str, options: list[str]) -> int:
     options = [each.replace("cache_dir=", f"cache_dir={ROOT}/") for each in options]  # so that a second run finds it
     ignored = [f"--ignore=tests/unit/{name}" for name in OF_THE_TREE]
     run = [str(venv / "bin" / "pytest"), "-q", "-n", "2", *ignored, *options, *folders]
-    return subprocess.run(run, cwd=tests, check=False).returncode
+    return subprocess.run(run, cwd=tests, env=_environment(), check=False).returncode
 
 
 def _sdist(folder: Path) -> Path:
@@ -100,7 +100,12 @@ def _sdist(folder: Path) -> Path:
 
 
 def _do(command: list[str]) -> None:
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONWARNINGS": "default"})
+    subprocess.run(command, check=True, env={**_environment(), "PYTHONWARNINGS": "default"})
+
+
+def _environment() -> dict[str, str]:
+    """Without the folders in which Python would find the sources: pip took what it saw there for installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 if __name__ == "__main__":
