@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from packing_checker import Asks, Node, begins, have_room
@@ -22,7 +24,13 @@ from arvnodeman.fleet.values.model import JobShape, ProviderSize, SizeSection
 GB = 1024
 MENU = {"tiny": (1, 2, 0.05), "small": (2, 4, 0.1), "fat": (4, 32, 0.25), "large": (8, 16, 0.35), "gpu": (8, 16, 0.9)}
 GPUS = {"gpu": 2}
-FEW = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+HISTORIES = int(os.environ.get("HISTORIES", "40"))
+FEW = settings(
+    max_examples=max(200, HISTORIES),
+    deadline=None,
+    derandomize=HISTORIES <= 100,  # the quick share of `make test` is the same each time
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 def table_of(names: frozenset[str]) -> SizeTable:
@@ -212,3 +220,21 @@ def test_a_plan_that_is_under_way_is_planned_no_second_time(drawn: Picture) -> N
     coming = replace(drawn.tally, supply=supply, nodes=drawn.tally.nodes + len(made.boots))
     again = plan(replace(drawn, tally=coming))
     assert [new.size.id for new in again.boots] == []
+
+
+@pytest.mark.xfail(
+    strict=True, reason="known: the one that is alone takes the cheapest node, which was booted for both"
+)
+def test_one_that_has_its_node_to_itself_leaves_that_of_two_that_share_to_them() -> None:
+    """One node too many is booted, and goes when it is idle."""
+    demand = {JobShape(): [0], JobShape(ram=12 * GB, takes=Footprint(1, 12 * GB)): [1, 2]}
+    health = {size: SizeHealth(proven=True) for size in MENU}
+    table = table_of(frozenset({"fat", "large"}))
+
+    def planned(**coming: int) -> list[str]:
+        supply = {size: (0, 0, coming.get(size, 0), 0) for size in ("fat", "large")}
+        tally = NodeTally(supply=supply, nodes=len(coming), up=len(coming))
+        return [new.size.id for new in plan(picture(demand, tally, table=table, health=health)).boots]
+
+    assert planned(large=1) == ["fat"]
+    assert planned(large=1, fat=1) == []
