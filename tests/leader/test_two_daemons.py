@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,7 @@ def test_one_whose_brain_hangs_leads_until_its_watchdog_ends_it(managers: Manage
         if first.process.poll() is not None:
             break
         assert not taken
+        time.sleep(0.05)
     assert first.process.returncode == -signal.SIGKILL
     second.wait_for_line(LEADS.format(2))
     managers.end_well(2, PASSWORD)

@@ -22,9 +22,7 @@ from arvnodeman.fleet.values.reasons_of_placing import FromBefore, PoweredOff
 from arvnodeman.fleet.values.work import FREE, NodeWork, Power, WorkKind
 
 TO_COME = (Power.WANTED, Power.STARTING)
-CLOCKS_SURE = (
-    5.0  # seconds: two stamps of two clocks, whose difference is known to two seconds, have whole seconds each
-)
+CLOCKS_SURE = 5.0  # seconds: the difference of two clocks is known to 2, and each stamp has whole seconds
 
 
 def is_from_before(node: Node, basis: Basis) -> bool:
