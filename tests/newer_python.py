@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from git_files import copy_sources
+
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST, NEWEST = 12, 19  # Python 3.N
 PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
@@ -82,17 +84,7 @@ def _tried(folder: Path, python: str, options: list[str]) -> int:
 def _sdist(folder: Path) -> Path:
     """Of the files that git has, as they are now."""
     tree = folder / "tree"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tree / name)
+    copy_sources(tree)
     said = subprocess.run(
         [sys.executable, "-c", BUILDS, str(folder)], cwd=tree, stdout=subprocess.PIPE, text=True, check=True
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from types import TracebackType
 
 import pytest
 from computer import Answer, Computer, empty, missing
+from git_files import copy_sources
 from hour_page import write_page
 from walks import GROUP, IMAGE, SUBNET, WALKS, Step, Walk
 
@@ -40,7 +40,7 @@ class Hour:
         self._ids: dict[str, str] = {}  # as the walk writes them: as they are
 
     def __enter__(self) -> Hour:
-        _sources(self._controller.disk / SOURCES[1:])
+        copy_sources(self._controller.disk / SOURCES[1:])
         self._controller.boot()
         try:
             self._start_cloud()
@@ -103,21 +103,6 @@ class Hour:
         for written, real in self._ids.items():
             text = text.replace(real, written)
         return Answer(text, answer.code)
-
-
-def _sources(folder: Path) -> None:
-    """The files that git has, as they are now."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
 
 
 @pytest.mark.parametrize("setup", WALKS)
