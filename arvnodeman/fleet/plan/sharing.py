@@ -93,8 +93,7 @@ class SharedBooting(Booting):
 
     def _turns(self) -> Sequence[int]:
         """Whose job stands at each place of the order of service; -1: nobody's."""
-        ends = [seeker.group.places[seeker.end - 1] for seeker in self._seekers if seeker.end]
-        turns = [-1] * (max(ends, default=-1) + 1)
+        turns = [-1] * (max(seeker.group.places[seeker.end - 1] for seeker in self._seekers) + 1)
         for number, seeker in enumerate(self._seekers):
             for place in seeker.group.places[: seeker.end]:
                 turns[place] = number
@@ -230,13 +229,13 @@ class SharedBooting(Booting):
 
     def must_stop(self) -> bool:
         """Is it plain that a limit is in the way? So many CPUs have to come: what those who share nodes take at least,
-        less what there is in all."""
+        less what there is in all. Shutdowns that can be taken back count within the limits already."""
         sizes = self._picture.table.cheapest_first
         lacking = math.fsum(each.left * each.nodes * each.figures(1).taken for each in self._seekers if not each.trusts)
-        lacking -= self.packing.cpus
         held = [self.packing.capacity(size) for size in sizes]
-        most = max((free.cpus if free is not None else NO_LIMIT for free in held), default=NO_LIMIT)
-        return lacking > 0 and self._forbid(sizes[0], math.ceil(lacking / most), 0) is not None
+        most = max(free.cpus if free is not None else NO_LIMIT for free in held)
+        nodes = math.ceil((lacking - self.packing.cpus) / most) - len(self._picture.leaving)
+        return nodes > 0 and self._forbid(sizes[0], nodes, 0) is not None
 
     def all_at_once(self) -> bool:
         """What there is goes to the largest first. For the first that waits then the best node is booted, as many of it
@@ -283,8 +282,7 @@ class SharedBooting(Booting):
             if any(self._purses.stops(each.shape) is not None for each in load):
                 return False
             for each, jobs in load.items():
-                part = jobs * each.alone / whole if whole else 1 / len(load)
-                priced = replace(self._now(size), price=self._now(size).price * part)
+                priced = replace(self._now(size), price=self._now(size).price * jobs * each.alone / whole)
                 self._purses.take(each.shape, priced, 1)
         return True
 
@@ -338,7 +336,7 @@ class SharedBooting(Booting):
             moved += (fitting := self._fit_more(seeker, one, jobs - moved))
             if fitting:
                 seeker.take(one, fitting)
-                load[seeker] = load.get(seeker, 0) + fitting
+                load[seeker] = fitting
                 one.hold(seeker, fitting)
         while moved < jobs and len(trial) < bins.count and (fitting := self._fit_more(seeker, bins, jobs - moved)):
             one = bins.some(1)
