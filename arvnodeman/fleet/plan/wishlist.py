@@ -132,9 +132,9 @@ class Supply:
         return self.counts.get(pool, NOTHING)[kind]
 
     def find(self, size: str, kind: int, place: Place) -> str | None:
-        """A pool of this size that has a node left which may be at that place."""
+        """A pool of this size, of which there are some, that has a node left which may be at that place."""
         gone = True
-        for pool in self.pools.get(size, ()):
+        for pool in self.pools[size]:
             if self.counts[pool][kind]:
                 if place.has(zone_of(pool)):
                     return pool

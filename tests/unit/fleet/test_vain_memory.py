@@ -22,10 +22,12 @@ from arvnodeman.fleet.plan.vain import (
     not_first,
     words_of,
 )
+from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.model import JobOwner, JobShape
 from arvnodeman.fleet.values.reasons_of_use import InVain, ProbeFirst
 
 FIRST_WAIT = 60.0
+PHYSICS = replace(ONE, owner=JobOwner("ada", "physics"))
 NODE = IdleNode("compute1", T - 180)
 
 
@@ -46,6 +48,14 @@ def test_the_name_of_a_group_is_short_and_the_same_in_every_run() -> None:
     assert group_name(ONE) != group_name(BIG)
     name = group_name(ONE)
     assert (name[0], len(name), len(bytes.fromhex(name[1:]))) == ("g", 9, 4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [(ONE, "g5474a737"), (PHYSICS, "g0777a1f2"), (replace(ONE, takes=Footprint(1, 100)), "g7137238f")],
+)
+def test_names_that_journals_have_stay_what_they_are(shape: JobShape, name: str) -> None:
+    assert group_name(shape) == name
 
 
 def test_what_a_memory_says_of_a_group() -> None:
