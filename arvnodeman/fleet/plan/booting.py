@@ -273,8 +273,8 @@ class Booting:
         self, choices: Sequence[NodeSize], payer: JobShape | None, new: NewNode, lacking: int
     ) -> Reason | None:
         """One node that no waiting job wants: `new`, of the first size that may be. Why none, else."""
-        size, room, cause = self.choose(choices, new.place)
-        if size is None or room <= 0:
+        size, _, cause = self.choose(choices, new.place)
+        if size is None:
             return cause or JobsFirst()
         back = min(1, self._can_be_taken_back(size, new.place))
         cause = self._forbid(size, 1 - back, lacking) or self._purses.stops(payer)

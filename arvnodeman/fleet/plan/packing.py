@@ -157,7 +157,7 @@ class Seeker:
         """So many jobs begin on each of these bins, which they fit."""
         bins.jobs += jobs
         bins.whole = False
-        if self.fills or bins.opaque or self.trusts:
+        if bins.opaque or self.trusts:
             bins.cpus, bins.ram, bins.gres, bins.opaque = 0, 0, (), False
             return
         if self._gres:

@@ -47,7 +47,7 @@ class ShapeTraits:
         takes, choices = shape.takes, known.table.choices(shape)
         self.fills = takes is None  # nothing is left beside it
         self.needs_whole = takes is None or takes.ram == math.inf
-        self.trusts = True  # it gets a node whole, whatever its figures say: no other job is there
+        self.trusts = True  # it gets a node whole, whatever its figures say: no other job is there, nor comes there
         self.on_each = 1  # jobs that there is room for on one node of the first of its sizes
         if not self.fills:
             held = [(size, known.room(size)) for size in choices]

@@ -58,7 +58,7 @@ def test_of_several_budgets_the_one_with_least_left_is_named() -> None:
 
 
 def test_all_figures_are_told() -> None:
-    known = {"spent": 8.0, "committed": 3.0, "ends": "noon", "until": T + 9}
+    known: dict[str, Any] = {"spent": 8.0, "committed": 3.0, "ends": "noon", "until": T + 9}
     raised = standing(raised=BudgetRaise("b", 1.5, T + 5), **known)
     told = OverBudget(until=T + 9, budget="b", limit=10.0, per="month", spent=8.0, committed=3.0, ends="noon")
     assert over(standing(**known)) == told
