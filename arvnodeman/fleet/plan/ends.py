@@ -71,9 +71,7 @@ class NodeEnding:
 
     def run_dry(self) -> None:
         """No job waits: half-empty nodes may take no new ones."""
-        closed = run_dry(self._ends.partly_used, self._up - self._picture.policy.min_nodes)
-        self._up -= len(closed)
-        self.verdicts += closed
+        self.verdicts += run_dry(self._ends.partly_used, self._up - self._picture.policy.min_nodes)
 
     def _choose_unmatched(self) -> None:
         """Of the idle nodes of a pool so many may go as were matched to nothing: those idle for longest, held ones

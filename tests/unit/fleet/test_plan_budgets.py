@@ -129,7 +129,7 @@ def test_nodes_that_are_there_serve_until_all_is_spent() -> None:
     assert gone(made) == []
     spent = standing(limit=1.0, spent=1.0)
     made = plan(asked({PHYSICS: [0]}, spent, tally=supply(small=(1, 0, 0, 0)), ends=nodes))
-    assert made.shares[PHYSICS].served == 0
+    assert (made.shares[PHYSICS].served, made.shares[PHYSICS].waits) == (0, False)
     assert isinstance(made.shares[PHYSICS].cause, OverBudget)
     assert gone(made) == ["a"]
 

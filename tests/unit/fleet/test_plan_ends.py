@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from pictures import BIG, IDLE_LONG, LARGE, ONE, WAITS, T, gone, idle, kept, picture, supply
+from pictures import BIG, IDLE_LONG, LARGE, ONE, WAITS, T, bounds, gone, idle, kept, picture, supply
 from world import policy
 
 from arvnodeman.fleet.plan.picture import Case, Ends, Keep, Kept, Leaving, Stop, pool_of
@@ -89,3 +89,21 @@ def test_a_node_taken_back_at_once_counts_for_min_nodes(least: int, goes: list[s
         picture({BIG: [0]}, supply(small=(1, 0, 0, 0)), ends=ends, leaving=leaving, policy=policy(min_nodes=least))
     )
     assert (made.take_back, gone(made)) == (["x"], goes)
+
+
+@pytest.mark.parametrize(("least", "closed"), [(0, 3), (2, 1), (3, 0), (5, 0)])
+def test_nodes_at_work_for_spent_budgets_take_no_new_jobs_but_for_min_nodes(least: int, closed: int) -> None:
+    spent = [Stop(name, ShutdownKind.UNWANTED, reasons.IdleExceeded(polls=1), works=True) for name in "abc"]
+    made = plan(picture(ends=Ends(busy=3, spent=spent), policy=policy(min_nodes=least)))
+    assert made.verdicts == spent[:closed]
+
+
+def test_a_node_that_goes_for_a_job_that_waits_at_a_limit_says_so() -> None:
+    """Though min_nodes would keep it."""
+    ends = Ends(idle={"small": [idle("a")]}, chances={"a": IDLE_LONG})
+    asked = picture(
+        {BIG: [0]}, supply(small=(1, 0, 0, 0)), ends=ends, bounds=bounds(max_nodes=1), policy=policy(min_nodes=1)
+    )
+    assert plan(asked).verdicts == [
+        Stop("a", ShutdownKind.UNWANTED, reasons.IdleExceeded(polls=5, makes_room=True)),
+    ]

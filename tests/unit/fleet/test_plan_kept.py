@@ -30,6 +30,7 @@ def test_it_stands_while_only_time_goes_by() -> None:
     later = replace(before, t=T + 600, now=T + 600, news=3, in_force=True)
     assert known.is_of(later)
     assert plan(later, known) == plan(later)
+    assert plan(later, known).shares is known.shares
 
 
 def test_which_nodes_go_is_decided_anew() -> None:

@@ -19,6 +19,7 @@ from arvnodeman.fleet.values.capacity import Capacity, Footprint
 from arvnodeman.fleet.values.gres import Gres
 from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.fleet.values.places import Place
+from arvnodeman.fleet.values.spares import Spare
 
 
 def seeker(shape: JobShape, *places: int) -> Seeker:
@@ -186,3 +187,42 @@ def test_jobs_that_are_there_count_to_the_most_on_a_node(gres: Gres) -> None:
     assert served(of) == [(2, 1, 1)]
     full = made({job(1, gres=gres, size="gpu"): [0, 1]}, nodes, options={"max_jobs_per_node": 1})
     assert served(full) == [(2, 2, 0)]
+
+
+# ---- which bins are taken --------------------------------------------------------------------------------------------
+
+
+def idle_left(jobs: dict[JobShape, list[int]], tally: NodeTally, size: str) -> int:
+    """Whole nodes of a size that no job has."""
+    (share,) = made(jobs, tally, options={"spares": (Spare("ready", size, 9),)}, bounds=bounds(max_nodes=0)).spares
+    return share.idle
+
+
+def test_the_cheapest_size_is_taken_first() -> None:
+    """Whatever the sizes are called."""
+    nodes = NodeTally(supply={"gpu": (1, 0, 0, 0), "sixteen": (1, 0, 0, 0)}, nodes=2, up=2)
+    assert idle_left({job(1): [0]}, nodes, "gpu") == 1
+    assert idle_left({job(1): [0]}, nodes, "sixteen") == 0
+
+
+def test_parts_go_where_most_jobs_have_room_so_that_few_nodes_are_begun() -> None:
+    has = {Capacity(4, 60_000): 1, Capacity(5, 60_000): 1, Capacity(16, 60_000): 2}
+    nodes = NodeTally(supply={"sixteen": (4, 0, 0, 0)}, whole={("sixteen", IDLE): has}, nodes=4, up=4)
+    pair = job(4, nodes=2, size="sixteen")
+    assert idle_left({pair: [0, 1, 2, 3]}, nodes, "sixteen") == 2
+    assert idle_left({pair: [0, 1, 2, 3, 4]}, nodes, "sixteen") == 0
+
+
+def test_the_rest_of_a_job_goes_to_what_comes_for_another() -> None:
+    nodes = NodeTally(rooms={"sixteen": {room(3): 1}}, nodes=1, up=1)
+    of = made({job(12, size="sixteen"): [0], job(3, nodes=2, size="sixteen"): [1]}, nodes)
+    assert loads(of) == {("sixteen", ((12, 1), (3, 1))): 1}
+    assert served(of) == [(1, 1, 0), (1, 1, 1)]
+
+
+def test_nodes_that_are_parted_keep_their_place() -> None:
+    """One of the two nodes has a job more; the other is no place for jobs from outside, either."""
+    inside, outside = Place(inside=("course",)), Place(outside=("course",))
+    pair, beside = job(12, nodes=2, size="sixteen", place=inside), job(2, size="sixteen", place=inside)
+    of = made({pair: [0], beside: [1], job(2, size="sixteen", place=outside): [2]})
+    assert sorted((new.place == outside, len(new.jobs)) for new in of.boots) == [(False, 1), (False, 2), (True, 1)]

@@ -8,10 +8,12 @@ from typing import Any
 from pictures import BIG, IDLE_LONG, LARGE, ONE, SMALL, WAITS, T, booted, bounds, idle, picture, supply
 from world import policy
 
-from arvnodeman.fleet.plan.picture import Chance, Ends, Keep, Leaving, NodeTally, Pending, Picture, Stop
+from arvnodeman.fleet.plan.picture import Chance, Ends, Keep, Leaving, NodeTally, Pending, Picture, Stop, pool_of
 from arvnodeman.fleet.plan.plan import Allotment, Plan, plan
+from arvnodeman.fleet.plan.purses import Funds
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
 from arvnodeman.fleet.values import reasons
+from arvnodeman.fleet.values.budgets import Budget, BudgetStanding, Period
 from arvnodeman.fleet.values.local_time import OpenHours, Stretch
 from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.fleet.values.reasons_of_spares import JobsFirst, StaysAsSpare
@@ -73,6 +75,7 @@ def test_of_two_of_one_size_the_larger_number_holds() -> None:
     spares = (Spare("few", "small", 1), Spare("many", "small", 3), Spare("shut", "small", 9, hours=NOON))
     made = plan(with_spares(*spares, Spare("other", "large", 1), now=MIDNIGHT))
     assert [(new.size.id, new.spare) for new in made.boots] == [("small", "many")] * 3 + [("large", "other")]
+    assert [new.spare for new in plan(with_spares(*reversed(spares))).boots] == ["many"] * 3
 
 
 def test_none_is_booted_while_its_hours_are_shut() -> None:
@@ -214,3 +217,25 @@ def test_without_spares_nothing_is_asked_of_them() -> None:
     made = plan(with_spares(tally=supply(small=(2, 0, 0, 0)), ends=ends("a", "b")))
     assert (made.spares, gone(made)) == ([], ["a", "b"])
     assert SMALL.id == "small"
+
+
+def test_boots_in_two_pools_are_kept_as_many_as_spares_lack() -> None:
+    course = pool_of("small", ("course",))
+    boots = [Pending(1, "small"), Pending(2, "small"), Pending(3, course), Pending(4, course)]
+    tally = supply(**{"small": (0, 0, 2, 0), course: (0, 0, 2, 0)})
+    for wanted, ended in ((1, [4, 3, 2]), (2, [4, 3]), (3, [4]), (4, [])):
+        made = plan(with_spares(Spare("ready", "small", wanted), tally=tally, pending=boots))
+        assert made.end_boots == ended, wanted
+
+
+def test_no_spare_is_kept_when_the_money_of_all_is_spent() -> None:
+    spent = BudgetStanding(Budget("all", 1.0, Period.MONTH), 1.0, known=True, spent=1.0)
+    ends = Ends(idle={"small": [idle("a"), idle("b")]}, chances=dict.fromkeys("ab", IDLE_LONG))
+    asked = with_spares(READY, tally=supply(small=(2, 0, 0, 0)), ends=ends)
+    assert (kept(plan(asked)), gone(plan(asked))) == ({"a": "ready", "b": "ready"}, [])
+    made = plan(replace(asked, funds=Funds((spent,))))
+    assert (kept(made), sorted(gone(made)), made.spares) == ({}, ["a", "b"], [])
+
+
+def test_a_part_of_no_load_is_nothing() -> None:
+    assert not plan(with_spares(Spare("ready", "small", 0, of_load=100.0))).boots
