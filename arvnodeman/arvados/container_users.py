@@ -72,7 +72,7 @@ class ContainerUsers:
             self._complain(failure)
         else:
             if self._complaint:
-                _log.info("whose containers are is known again")
+                _log.info("the owners of containers are known again")
             self._complaint = ""
 
     def _ask_names(self, session: Session) -> None:
@@ -92,7 +92,7 @@ class ContainerUsers:
             self._complaint = text
             hint = f" (look at {error.hint})" if error.hint else ""
             _log.warning(
-                "Whose containers are is not known, they are paid for by the dispatcher or by a user's uuid: %s%s",
+                "The owners of containers are not known; the dispatcher or a user's uuid pays for them: %s%s",
                 error.text,
                 hint,
             )

@@ -74,7 +74,7 @@ class Session:
             self.close()
             if isinstance(error, AttributeError | KeyError | TypeError):  # JSON, but not of that shape
                 forget_document(self._http.document_url)
-                error = NotArvados("no discovery document of Arvados")
+                error = NotArvados("not a discovery document of Arvados")
             if not isinstance(error, _EXPECTED):
                 raise
             self._fail("discovery document", error)

@@ -49,7 +49,7 @@ class _BoundedResponse(http.client.HTTPResponse):
             size += len(piece)
             if time.monotonic() > self.deadline or size > MAX_BODY:
                 self.close()
-                raise TimeoutError("the answer does not come to an end")
+                raise TimeoutError("the answer does not end")
         missing = self.length
         self.close()  # only a closed response lets its connection be used again
         if missing:

@@ -61,7 +61,7 @@ class AzureDriver(LibcloudDriver):
     )
     secret_credentials = frozenset({"secret"})
     payer_rule = ValueRule(longest=LONGEST_TAG)
-    tag_rule = TagRule(r"[^<>%&\\?/]{1,512}", "1 to 512 characters but < > % & \\ ? /", LONGEST_TAG)
+    tag_rule = TagRule(r"[^<>%&\\?/]{1,512}", "1 to 512 characters without < > % & \\ ? /", LONGEST_TAG)
     largest_startup = 65_535  # learn.microsoft.com/rest/api/compute/virtual-machines: osProfile.customData, decoded
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = AzureNodes) -> None:
@@ -79,7 +79,9 @@ class AzureDriver(LibcloudDriver):
             self._filters = {**self._filters, CLASS_TAG: create[f"tag_{CLASS_TAG}"]}
         image = create.get("image", "")
         if image and not (image.startswith(("/", "http")) or _URN.fullmatch(image)):
-            wrong = "no image; allowed: PUBLISHER:OFFER:SKU:VERSION, a resource id that begins with /, the URL of a VHD"
+            wrong = (
+                "not an image; allowed: PUBLISHER:OFFER:SKU:VERSION, a resource id that begins with /, the URL of a VHD"
+            )
             raise self._mistake("image", wrong)
 
     def name_of(self, record: NodeRecord) -> str:

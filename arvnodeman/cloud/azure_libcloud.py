@@ -61,7 +61,7 @@ class LateAzureConnection(AzureResourceManagementConnection):  # type: ignore[mi
             int(self.expires_on)
         except _STRANGE:  # also what libcloud raises while it raises an error about such an answer
             self.expires_on = 0
-            text = "the answer to the request for an access token holds none"
+            text = "the answer to the request for an access token has none"
             raise MalformedResponseError(text, driver=self.driver) from None
 
     def request(

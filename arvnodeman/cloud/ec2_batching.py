@@ -248,7 +248,7 @@ class BatchingDriver(LibcloudDriver):
             if isinstance(index, int) and 0 <= index < len(batch.wishes) and index not in found:
                 found[index] = node
             else:
-                text = "instance %s has the launch index %s, of which no node is wanted: it goes when it never pairs"
+                text = "instance %s has the launch index %s, for which no node is wanted: it goes if it never pairs"
                 _log.warning(text, getattr(node, "id", None), index)
         if not found:
             raise self._unreadable("it names none of the nodes", *batch.wishes)

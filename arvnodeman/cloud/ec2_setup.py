@@ -51,7 +51,7 @@ class Setup:
             raise wrong("ssh_key", "excludes ex_keyname; allowed: one of the two")
         key = public_key(settings) or ""
         if key and len(key.split()) < 2:
-            raise wrong("ssh_key", f"{options['ssh_key']} is not a public key of ssh")
+            raise wrong("ssh_key", f"{options['ssh_key']} is not an SSH public key")
         return cls(
             image=options["image_id"],
             subnets=tuple(words(options.get("subnet_id"))),

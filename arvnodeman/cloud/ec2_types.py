@@ -57,9 +57,9 @@ def slips(sections: Iterable[SizeSection]) -> tuple[list[str], list[str]]:
         where = f"[Size {section.id}] instance_type: {name!r}"
         near = f"; the nearest are {nearest}" if nearest else ""
         if not size or (_FAMILY.fullmatch(family) and (size in sizes or _SIZE.fullmatch(size))):
-            doubtful.append(f"{where} is not in libcloud's table of EC2's types, which may be older than it{near}")
+            doubtful.append(f"{where} is not in libcloud's table of EC2 instance types, which may be older{near}")
         else:
-            certain.append(f"{where} is not a type of EC2{near}")
+            certain.append(f"{where} is not an EC2 instance type{near}")
     return certain, doubtful
 
 

@@ -73,7 +73,7 @@ class GCEDriver(LibcloudDriver):
     # docs.cloud.google.com/compute/docs/labeling-resources: of ASCII small letters, digits, - and _
     payer_rule = ValueRule(r"[^a-z0-9_-]", 63, lower=True)
     bills_by_tags = False  # a bill is divided by labels; tags of ours are metadata
-    tag_rule = TagRule(r"[A-Za-z0-9\-_]{1,128}", "1 to 128 letters, digits and - _ of ASCII", 262_144)
+    tag_rule = TagRule(r"[A-Za-z0-9\-_]{1,128}", "1 to 128 ASCII letters, digits and - _", 262_144)
     largest_startup = 262_144  # docs.cloud.google.com/compute/docs/metadata/setting-custom-metadata: for each value
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = GCENodes) -> None:
@@ -316,7 +316,7 @@ def _service_accounts(settings: Settings, text: str | None) -> list[dict[str, An
         return None
     accounts = json.loads(text)  # the configuration has seen that it is JSON
     if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
-        wrong = 'no list of objects; allowed: [{"email": …, "scopes": […]}]'
+        wrong = 'not a list of objects; allowed: [{"email": …, "scopes": […]}]'
         raise ConfigError((f"{settings.path}: [Cloud Create] service_accounts: {wrong}",))
     return accounts
 

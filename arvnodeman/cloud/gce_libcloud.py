@@ -107,7 +107,7 @@ class LateGCEConnection(GCEConnection):  # type: ignore[misc]  # libcloud has no
             return super().pre_connect_hook(params, headers)
         except (KeyError, TypeError):
             self.__dict__.pop("oauth2_credential", None)
-            raise LibcloudError("the answer to the request for an access token holds none") from None
+            raise LibcloudError("the answer to the request for an access token has none") from None
 
     def _refuse_to_ask_people(self) -> None:
         """libcloud takes an unknown kind of user for a person, prints a URL, and waits for ever."""
@@ -115,7 +115,7 @@ class LateGCEConnection(GCEConnection):  # type: ignore[misc]  # libcloud has no
         if (auth_type or GoogleAuthType.guess_type(user_id)) != GoogleAuthType.IA:
             return
         if not (file and Path(file).expanduser().is_file()):
-            raise GoogleAuthError("user_id is not a service account, and nobody is here to sign in")
+            raise GoogleAuthError("user_id is not a service account, and nobody can sign in here")
 
 
 class GCENodes(GCENodeDriver):  # type: ignore[misc]  # libcloud has no types

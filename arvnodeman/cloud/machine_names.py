@@ -21,11 +21,11 @@ _LONGEST = _Rule(re.compile(r".{1,255}"), "at most 255 characters")
 _RULES: Mapping[str, _Rule] = {
     "gce": _Rule(
         re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"),
-        "lower-case letters, figures and hyphens, first a letter, last no hyphen, at most 63 characters",
+        "lower-case letters, digits and hyphens, a letter first, no hyphen last, at most 63 characters",
     ),
     "azure": _Rule(
         re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62}[A-Za-z0-9])?"),
-        "letters, figures, hyphens and dots, first and last a letter or figure, at most 64 characters",
+        "letters, digits, hyphens and dots, a letter or digit first and last, at most 64 characters",
     ),
     "ec2": _LONGEST,
     "openstack": _LONGEST,

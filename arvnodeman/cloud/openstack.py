@@ -62,7 +62,7 @@ class OpenStackDriver(LibcloudDriver):
         "ex_files": dict,
     }
     payer_rule = ValueRule(longest=255)
-    tag_rule = TagRule(r"[A-Za-z0-9\-_:. ]{1,255}", "1 to 255 letters, digits and - _ : . of ASCII", 255)
+    tag_rule = TagRule(r"[A-Za-z0-9\-_:. ]{1,255}", "1 to 255 ASCII letters, digits and - _ : .", 255)
     largest_startup = 49_149  # nova takes 65,535 characters of base64
 
     def __init__(self, settings: Settings, driver_class: Callable[..., Any] = OpenStackNodes) -> None:

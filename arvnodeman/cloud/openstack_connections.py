@@ -127,7 +127,7 @@ class _Service:
             raise identity_error(error.code, error.message, error.headers) from None
         except MalformedResponseError as error:
             told = _MALFORMED.match(str(error.body))
-            status, body = (int(told[1]), told[2]) if told else (200, "its answer is none of an identity service")
+            status, body = (int(told[1]), told[2]) if told else (200, "its answer is not that of an identity service")
             raise identity_error(status, body) from None
 
     def add_default_headers(self, headers: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def credentials(settings: Settings) -> dict[str, Any]:
         longest = settings.leader.longest_request or LARGEST
         given["timeout"] = min(float(given.get("timeout", TIMEOUT)), longest)
     except ValueError:
-        raise _wrong(settings, "Cloud Credentials", "timeout", "no number of seconds") from None
+        raise _wrong(settings, "Cloud Credentials", "timeout", "not a number of seconds") from None
     if "port" in given:
         if not given["port"].isdecimal():
             raise _wrong(settings, "Cloud Credentials", "port", "no number")
@@ -78,7 +78,7 @@ def check_tags(settings: Settings, rule: TagRule | None) -> None:
                 continue
             where = f"{settings.path}: [{section}] {option}"
             if not re.fullmatch(rule.names, option.removeprefix("tag_")):
-                lines.append(f"{where}: no name of a tag here; allowed: {rule.allowed}")
+                lines.append(f"{where}: not a tag name here; allowed: {rule.allowed}")
             if len(value) > rule.longest:
                 lines.append(f"{where}: {len(value)} characters; allowed: at most {rule.longest}")
     if lines:

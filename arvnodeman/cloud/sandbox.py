@@ -261,7 +261,7 @@ def _api_url(settings: Settings, url: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        wrong = "missing" if not url else "no URL of a site"
+        wrong = "missing" if not url else "not the URL of a site"
         raise ConfigError((f"{settings.path}: [Cloud Credentials] url: {wrong}; allowed: http://HOST:PORT",))
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path if path.endswith('/cloud') else path + '/cloud'}"

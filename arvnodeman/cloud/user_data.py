@@ -82,9 +82,9 @@ class Template:
         except ValueError:
             raise BadTemplate(f"{path} is not text in UTF-8") from None
         if text.startswith("\ufeff"):
-            raise BadTemplate(f"{path} begins with a byte order mark (BOM), before what tells a node how to read it")
+            raise BadTemplate(f"{path} begins with a byte order mark (BOM), so a node cannot tell how to read it")
         if "\r" in text:
-            raise BadTemplate(f"{path} has line ends of Windows (CRLF): no node finds an interpreter of such a name")
+            raise BadTemplate(f"{path} has Windows line ends (CRLF): no node finds an interpreter of that name")
         if len(text) > LARGEST:
             raise BadTemplate(f"{path} has more than {LARGEST} characters")
         return cls(text)

@@ -49,7 +49,7 @@ _SLOW_FACTOR = 2.0  # a real Slurm or nova has lags of its own, which are not si
 _NAMES = 60  # on which Slurm places jobs, of all sizes together
 _WINDOW = 500.0
 _DURATION = 180.0
-ONLY_DOUBLE = "--cloud openstack goes with a double of Slurm: its servers' addresses are none of this machine's"
+ONLY_DOUBLE = "--cloud openstack goes with a double of Slurm: its servers' addresses are not on this machine"
 _RECORDS = {
     "slurm": "There is no Arvados: Slurm is alone, and its node names are the records.\n",
     "arvados-3": "Its Arvados is a 3.x: the jobs are containers, and Slurm's node names are the records.\n",

@@ -62,7 +62,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("node-dies-booting", Where.NODE, "a node vanishes while it boots"),
         Fault("node-dies-working", Where.NODE, "a node vanishes while it runs a job (looked at for each job)"),
         Fault("node-reboots", Where.NODE, "a node's computer starts again; its job is lost"),
-        Fault("node-loses-ping", Where.NODE, "a node pings no more, and works on"),
+        Fault("node-loses-ping", Where.NODE, "a node stops pinging, and works on"),
         Fault("node-loses-slurmd", Where.NODE, "a node's slurmd ends, its job with it; it pings on"),
         Fault("node-reclaimed", Where.NODE, "the cloud takes a preemptible node: terminated, or listed as preempted"),
         Fault("cloud-away", Where.SITE, "the cloud answers nobody for `outage` seconds"),

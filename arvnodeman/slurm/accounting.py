@@ -248,4 +248,4 @@ class Ledger:
     def _tell(self, what: str, failure: SlurmFailure) -> None:
         if self._troubles.get(what) != str(failure):
             self._troubles[what] = str(failure)
-            _log.warning("Slurm's %s are not known, jobs get nodes as if there were none: %s", what, failure)
+            _log.warning("Slurm's %s are not known, so jobs get nodes as if there were none: %s", what, failure)

@@ -130,5 +130,5 @@ class RunningTasks:
         except SlurmFailure as failure:
             if str(failure) != self._failed:
                 self._failed = str(failure)
-                _log.warning("the running tasks of job arrays are not known, those counted last are taken: %s", failure)
+                _log.warning("the running tasks of job arrays are not known; the last count is used: %s", failure)
         return {array: max(0, limit - self._running.get(array, 0)) for array, limit in self._limits.items()}

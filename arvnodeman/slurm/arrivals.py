@@ -40,7 +40,7 @@ class Arrivals:
             try:
                 return _read("sdiag", _COUNTED, self._ask("sdiag"))
             except (NotInstalled, NotPermitted, Refused) as failure:
-                _log.info("the next job's number is looked at, since sdiag cannot be had: %s", failure)
+                _log.info("sdiag does not work, so new jobs are seen by the next job's number: %s", failure)
                 self._counted = False
         return _next_job(self._ask)
 
@@ -58,6 +58,6 @@ def _read(command: str, wanted: re.Pattern[str], text: str) -> str:
     found = wanted.findall(text)
     if not found:
         raise ControllerAway(
-            command, f"it does not tell of jobs that were submitted; it begins with {first_line(text)!r}"
+            command, f"it does not show how many jobs were submitted; it begins with {first_line(text)!r}"
         )
     return " ".join(" ".join(line.split()) for line in found)

@@ -121,7 +121,7 @@ class Slurm(SlurmNodes):
             if not self._new or NO_FIELD.search(refusal.said) is None:
                 raise
             self._new = False
-            _queue_log.warning("squeue is asked for less from now on, as it refuses a field: %s", refusal.said)
+            _queue_log.warning("squeue refuses a field; from now on it is asked for fewer: %s", refusal.said)
             return self.queue()
         if not self._each_array and self.numbered:
             text = self._tell_apart(text, form)
@@ -185,7 +185,7 @@ class Slurm(SlurmNodes):
                 self._arrays.learn(array, self._run("scontrol", "show", "job", array))
             return told_apart(text, self._run("squeue", ALL, "--array", "--state=PENDING", "--noheader", which, *form))
         except SlurmFailure as failure:
-            _queue_log.warning("the tasks of %d job arrays are taken for alike: %s", len(arrays), failure)
+            _queue_log.warning("the tasks of %d job arrays are treated as alike: %s", len(arrays), failure)
             return text
 
     def _count_running(self, arrays: Sequence[str]) -> Counter[str]:
@@ -284,7 +284,7 @@ class Slurm(SlurmNodes):
             except (ControllerAway, NotInstalled, NotPermitted):
                 raise
             except SlurmFailure as refusal:
-                _log.info("a list of %d nodes was refused, each is tried alone: %s", len(names), refusal)
+                _log.info("a list of %d nodes was refused; each is tried alone: %s", len(names), refusal)
                 failures |= self._update_each(names, changes)
         return failures
 

@@ -174,7 +174,7 @@ class Foresight:
             answer.again_at = now + EVERY
             if str(failure) != answer.trouble:
                 answer.trouble = str(failure)
-                _log.warning("Slurm's %s are not known, what it said last stands for a while: %s", what, failure)
+                _log.warning("Slurm's %s are not known; its last answer is used for a while: %s", what, failure)
             if answer.at is None or now - answer.at > STANDS_FOR:
                 answer.text = ""
         return answer.text

@@ -77,7 +77,7 @@ class LaterJobs:
         except SlurmFailure as failure:
             if str(failure) != self._trouble:
                 self._trouble = str(failure)
-                _log.warning("when jobs may start that cannot yet is not known: %s", failure)
+                _log.warning("it is not known when jobs that cannot start yet may start: %s", failure)
             return ()
         self._trouble = ""
         self._last = key, self._last[1] if found == self._last[1] else found

@@ -77,7 +77,7 @@ class ManyNodes(Slurm):
             except (ControllerAway, NotInstalled, NotPermitted):
                 raise
             except (SlurmFailure, ValueError) as refusal:
-                self.log.info("a list of %d nodes was refused, each is asked about alone: %s", len(names), refusal)
+                self.log.info("a list of %d nodes was refused; each is asked about alone: %s", len(names), refusal)
                 counts |= self._jobs_on_each(names)
         return counts
 
@@ -115,7 +115,7 @@ class ManyNodes(Slurm):
         output = run(["scontrol"], timeout=timeout, text=script_of(changes))
         found = failures_of(len(changes), output.stderr)
         if found is None:
-            self.log.info("scontrol does not tell of each of %d changes, each is asked for alone", len(changes))
+            self.log.info("scontrol does not say what came of each of %d changes; each is made alone", len(changes))
             return self._change_each(changes)
         failures = {name: failure for (name, _), failure in zip(changes, found, strict=True) if failure is not None}
         if None not in found:

@@ -191,9 +191,7 @@ class SlurmNodes:
         for name in NO_FIELD.findall(stderr[:65536]):
             if name not in self._unknown:
                 self._unknown.add(name)
-                _queue_log.warning(
-                    "this squeue does not show %s of jobs: what they ask for in that way is not seen", name
-                )
+                _queue_log.warning("this squeue does not show %s of jobs: what they ask for with it is not seen", name)
 
     @staticmethod
     def _report(command: str, malformed: Sequence[str], log: logging.Logger, *, nothing: bool = False) -> None:

@@ -77,7 +77,7 @@ class PokeFile:
             self._complain("is not a plain file")
             return False
         if seen.st_size and self._ours:
-            self._complain(f"is to be touched and not to be written to; what was in it ({seen.st_size} bytes) is gone")
+            self._complain(f"should be touched, not written to; what was in it ({seen.st_size} bytes) is gone")
             self._stamp = _stamp(self._open(os.O_TRUNC))
             return False
         before, self._stamp = self._stamp, _stamp(seen)

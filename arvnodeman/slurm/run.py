@@ -124,7 +124,7 @@ def _given(text: str) -> Iterator[int]:
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise
-        raise ControllerAway("a command", f"cannot be given its input: {error.strerror}") from None
+        raise ControllerAway("a command", f"cannot get its input: {error.strerror}") from None
     with os.fdopen(descriptor, "w+b", buffering=0) as file:
         file.write(text.encode())
         file.seek(0)

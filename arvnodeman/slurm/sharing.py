@@ -28,7 +28,7 @@ _NOT_FOLLOWED = {"Exclusive": "NO", "ExclusiveUser": "NO", "ExclusiveTopo": "NO"
 _NOT_FOLLOWED |= {"MaxCPUsPerNode": "UNLIMITED", "MaxCPUsPerSocket": "UNLIMITED"}
 """Of a partition, beside OverSubscribe: what they are where they say nothing."""
 _SOCKETS = frozenset({"CR_SOCKET", "CR_SOCKET_MEMORY"})
-_NOT_SHARED = "not followed, so each job counts as having its nodes to itself"
+_NOT_SHARED = "not supported, so each job counts as having its nodes to itself"
 _SHARES = frozenset({"OK", "YES"})  # a job's OverSubscribe, where squeue does not show Exclusive by itself
 _log = logging.getLogger("arvnodeman.slurm")
 
@@ -164,7 +164,7 @@ class Sharing:
             self._again_at = now + AGAIN_AFTER
             if str(failure) != self._trouble:
                 self._trouble = str(failure)
-                _log.warning("whether jobs share nodes is not known, what Slurm said last stands: %s", failure)
+                _log.warning("it is not known whether jobs share nodes; Slurm's last answer is used: %s", failure)
             return self.rules
         self._again_at, self._trouble = now + EVERY, ""
         if texts != self._texts:

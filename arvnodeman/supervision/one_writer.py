@@ -151,7 +151,7 @@ def _locker(folder: os.stat_result) -> int:
 def _describe(pid: int) -> str:
     """A process in words."""
     if pid <= 0:
-        return "a process that cannot be told from here"
+        return "a process that cannot be seen from here"
     words = f"process {pid}"
     with contextlib.suppress(OSError, KeyError):
         words += f" of {pwd.getpwuid(Path(f'/proc/{pid}').stat().st_uid).pw_name}"

@@ -21,7 +21,7 @@ WORDS = {
     ExitKind.WATCHDOG: "by its own watchdog",
     ExitKind.HOPELESS: "by its own watchdog, for a list that was hopelessly stale",
     ExitKind.FATAL: "by a fatal error",
-    ExitKind.STUCK: "by the C timer or the service manager, since its watchdog came round no more",
+    ExitKind.STUCK: "by the C timer or the service manager, since its watchdog had stopped",
     ExitKind.CRASH: "by a crash of the interpreter",
     ExitKind.FAILED: "by an error of its main thread",
     ExitKind.OUTSIDE: "killed from outside",

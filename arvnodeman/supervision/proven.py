@@ -101,7 +101,7 @@ class ProvenSizes:
         try:
             found = read_object(self._path)
         except (OSError, ValueError) as error:
-            logger.warning("%s is not what a run of this version leaves: %s", self._path, error)
+            logger.warning("%s was not written by this version: %s", self._path, error)
             return {}
         sizes = found.get("sizes") if found is not None and found.get("format") == FORMAT else None
         return {str(size): str(made_of) for size, made_of in sizes.items()} if isinstance(sizes, dict) else {}

@@ -68,15 +68,13 @@ class RaisedBudgets:
                 raise ValueError("its format is another")
             return [_raise(each) for each in found["raises"]]
         except (OSError, ValueError, TypeError, KeyError) as error:
-            logger.warning(
-                "%s is not what a run of this version leaves (%s): budgets are as configured", self._path, error
-            )
+            logger.warning("%s was not written by this version (%s): budgets are as configured", self._path, error)
             return []
 
 
 def _raise(plain: Mapping[str, Any]) -> BudgetRaise:
     numbers = [float(plain[name]) for name in ("amount", "until", "at")]
     if not all(map(math.isfinite, numbers)):
-        raise ValueError("a figure in it is none")
+        raise ValueError("a figure in it is not a number")
     amount, until, at = numbers
     return BudgetRaise(str(plain["budget"]), amount, until, str(plain["reason"]), at, str(plain["ends"]))

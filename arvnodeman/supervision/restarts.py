@@ -110,7 +110,7 @@ class Restarts:
                 done = f"it is set aside as {aside.name}"
             except OSError as failure:
                 done = f"it cannot be set aside ({failure.strerror})"
-            logger.warning("%s is not what a run of this version leaves: %s; %s, counts begin at 0", path, error, done)
+            logger.warning("%s was not written by this version: %s; %s, counts begin at 0", path, error, done)
         return Book()
 
     def _write(self) -> None:
@@ -120,7 +120,9 @@ class Restarts:
         except OSError as error:
             if not self._complained:
                 logger.warning(
-                    "%s cannot be written: %s: why this run ends may stay unknown", self._file.path, error.strerror
+                    "%s cannot be written: %s: the next run may not know why this one ended",
+                    self._file.path,
+                    error.strerror,
                 )
             self._complained = True
 

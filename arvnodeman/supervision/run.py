@@ -87,7 +87,7 @@ class Run:
         """See how the last run ended, say so, and begin this one. After this, all that hangs ends the process."""
         past = Past()
         if self._restarts is None:
-            logger.info("Without a state directory, why a run ends is not kept for the next one")
+            logger.info("Without a state directory, the next run does not know why this one ended")
         else:
             past = self._vitals.past = self._restarts.begin(self._daemon.watchdog)
             _tell(past)

@@ -14,9 +14,9 @@ from arvnodeman.traces.job import JobEnding, TracedJob
 from arvnodeman.traces.trace import MOST_JOBS, NO_MORE_JOBS, Intake, NoTrace
 
 WHAT_IT_IS = (
-    "a history tells when jobs left the queue, and not what they asked for: each is taken for one node of any size"
+    "a history shows when jobs left the queue, but not what they asked for: each counts as one node of any size"
 )
-MEAN = "how long each job ran is not in a history: all are taken to have run for {mean:.0f} s, the mean of busy time"
+MEAN = "a history has no run times: all jobs count as running for {mean:.0f} s, the mean of busy time"
 
 
 def read_history(path: Path, intake: Intake) -> None:

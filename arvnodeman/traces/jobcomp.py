@@ -58,7 +58,7 @@ class JobComp:
                 match = _RECORD.fullmatch(text) if len(text) <= LONGEST else None
                 if match is not None:
                     return self._read(line, match)
-                self._intake.skip(line, "the record is cut" if BEGIN.match(text) else "no record of jobcomp")
+                self._intake.skip(line, "the record is cut" if BEGIN.match(text) else "not a record of jobcomp")
                 again = BEGIN.search(text, 1)
                 if again is None:
                     return False
@@ -84,7 +84,7 @@ class JobComp:
         moments = (match["submit"], match["eligible"], match["start"] if nodes else "", match["end"])
         submit, eligible, begin, end = self._moments.settled(moments)
         if submit is None:
-            raise ValueError("it has no time of submit")
+            raise ValueError("it has no submit time")
         asked = tres(match["tres"])
         number = raw = match["number"]
         if array := _ARRAY.search(match["marks"]):

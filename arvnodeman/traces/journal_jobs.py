@@ -23,7 +23,9 @@ from arvnodeman.traces.job import JobEnding, TracedJob, is_at_least
 from arvnodeman.traces.trace import Intake, NoTrace
 
 PATIENCE = 600.0  # seconds between the end of a job's wait and nodes that turn busy: some polls
-WHAT_IT_IS = "a journal knows jobs by polls: moments are as exact as these, and which job ran on which node is guessed"
+WHAT_IT_IS = (
+    "a journal sees jobs at polls only: times are as exact as these, and which job ran on which node is a guess"
+)
 GAPS = "events that are missing in the journal: {}"
 
 

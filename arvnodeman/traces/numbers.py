@@ -47,7 +47,7 @@ def numbered(text: str, raw: str = "") -> Numbered:
             raise ValueError(f"more tasks than an array may have: {text[:60]!r}")
         tasks.update(dict.fromkeys(found))
     if not tasks:
-        raise ValueError(f"tasks of an array that are not told: {text[:60]!r}")
+        raise ValueError(f"tasks of an array that are not listed: {text[:60]!r}")
     return Numbered(tuple(f"{number}_{task}" for task in tasks), number, "", cut)
 
 

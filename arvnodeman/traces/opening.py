@@ -104,8 +104,8 @@ def _zstd(path: Path, plain: IO[bytes]) -> IO[bytes]:
         file: IO[bytes] = _Zstd(library.ZstdFile(plain), library.ZstdError)  # type: ignore[assignment]
         return file
     raise NoTrace(
-        f"{path}: it is packed by zstd, which this Python cannot read: unpack it (zstd -d), or install the extra:"
-        " pip install 'arvados-node-manager[zstd]'"
+        f"{path}: it is compressed with zstd, which this Python cannot read: decompress it (zstd -d), or install the"
+        " extra: pip install 'arvados-node-manager[zstd]'"
     )
 
 

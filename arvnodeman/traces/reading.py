@@ -158,9 +158,9 @@ def _no_kind(path: Path, lines: Sequence[tuple[int, str]]) -> str:
     if not text:
         return f"{path}: it is empty"
     if any(_DISABLED in line for _, line in lines):
-        return f"{path}: sacct had nothing to tell: {_DISABLED}"
+        return f"{path}: sacct found nothing: {_DISABLED}"
     if _FOR_PEOPLE.match(text):
-        return f"{path}: it is sacct's table for people: export it by {HOW}"
+        return f"{path}: it is sacct's table for people: export it with {HOW}"
     if _ROW.match(text):
-        return f"{path}: its header is missing: export it without --noheader, by {HOW}"
+        return f"{path}: its header is missing: export it without --noheader, with {HOW}"
     return f"{path}: it is not a trace: {KINDS}; it begins with {one_line(text[:40])!r}"

@@ -11,7 +11,7 @@ from arvnodeman.traces.job import Got, JobEnding, TracedJob, is_at_least
 from arvnodeman.traces.numbers import Numbered
 from arvnodeman.traces.trace import Intake
 
-CLOCKS = "runs that begin or end before they are submitted, as by a clock that was set, and are taken not to wait: {}"
+CLOCKS = "runs that begin or end before they are submitted, as when a clock is set; they count as not waiting: {}"
 TASKS_CUT = "rows of waiting tasks whose list is cut, so that some are missing (SLURM_BITSTR_LEN=0 shows all): {}"
 ENDINGS = {
     **{ending.name: ending for ending in JobEnding},

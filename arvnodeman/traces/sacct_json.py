@@ -32,7 +32,9 @@ class SacctJson:
         try:
             for number, plain in enumerate(listed.items(), 1):
                 if number == 1 and isinstance(plain, dict) and "time" not in plain and "submit_time" in plain:
-                    raise NoTrace(f"{self._intake.path}: it is of squeue, which knows no ended jobs: ask sacct")
+                    raise NoTrace(
+                        f"{self._intake.path}: it is output of squeue, which does not know ended jobs: use sacct"
+                    )
                 self._take(number, plain)
         except NotJson as error:
             raise NoTrace(f"{self._intake.path}: {one_line(str(error))}") from None
@@ -61,11 +63,11 @@ class SacctJson:
         times, ending = plain["time"], _ending(plain)
         submit = _moment(times["submission"])
         if submit is None:
-            raise ValueError("it has no time of submit")
+            raise ValueError("it has no submit time")
         begun = ending is not JobEnding.PENDING and bool(plain.get("allocation_nodes", 1))
         begin = _moment(times["start"]) if begun else None
         if begin is None and ending is JobEnding.RUNNING:
-            raise ValueError("it runs, and has no time of its start")
+            raise ValueError("it runs, but has no start time")
         nodes = int(plain.get("allocation_nodes") or 0)
         granted = _tres(plain.get("tres", {}).get("allocated"))
         cpus_got = int(granted["cpu"]) if "cpu" in granted else None

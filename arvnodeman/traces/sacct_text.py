@@ -173,9 +173,9 @@ class SacctText:
         moments = (own.Submit, eligible, own.Start if began else "", own.End)
         submit, eligible_at, begin, end = self._moments.settled(moments, elapsed)
         if submit is None:
-            raise ValueError("it has no time of submit")
+            raise ValueError("it has no submit time")
         if begin is None and ending is JobEnding.RUNNING:
-            raise ValueError("it runs, and has no time of its start")
+            raise ValueError("it runs, but has no start time")
         key = alike, began
         known = self._known.get(key)
         if known is None:

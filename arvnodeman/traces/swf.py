@@ -20,13 +20,13 @@ from arvnodeman.traces.trace import Intake
 
 FIELDS = 18
 NO_START = "no UnixStartTime in the header: times are counted from 1970 on"
-NO_WIDTH = "the header tells no MaxNodes and MaxProcs: each job is taken to ask for one node with all its processors"
+NO_WIDTH = "the header has no MaxNodes and MaxProcs: each job counts as asking for one node with all its processors"
 NO_WAITS = "jobs without a wait, so it is not known when they started: {}"
-NO_LIMIT = "jobs that tell no time that they asked for: {}"
-NO_MEMORY = "jobs that tell no memory that they asked for, and are taken to ask for none: {}"
+NO_LIMIT = "jobs that do not say how much time they asked for: {}"
+NO_MEMORY = "jobs that do not say how much memory they asked for, and count as asking for none: {}"
 PARTS = "lines that are parts of preempted jobs, and are put together: {}"
 NO_PARTS = "lines that are parts of jobs which another line sums up, and are left out: {}"
-NO_PROCESSORS = "jobs that tell no processors, neither asked for nor used, and are left out: {}"
+NO_PROCESSORS = "jobs that say neither how many processors they asked for nor how many they used, and are left out: {}"
 _HEADER = re.compile(r";\s*([A-Za-z]+)\s*:\s*(.*)")
 _FIRST = re.compile(r"-?[0-9]+")
 _ENDINGS = {1: JobEnding.COMPLETED, 3: JobEnding.COMPLETED, 5: JobEnding.CANCELLED}
@@ -149,7 +149,7 @@ class Swf:
             first, last = parts[0][1], parts[-1][1]
             try:
                 if self._processors(first) is None:
-                    raise ValueError("it tells no processors")
+                    raise ValueError("it has no number of processors")
                 ending = _ENDINGS.get(last.status, JobEnding.UNKNOWN)
                 self._add(first, ending, sum(max(0.0, line.run) for _, line in parts), len(parts) - 1)
                 self._intake.remark(PARTS, len(parts))
@@ -163,7 +163,7 @@ class Swf:
         """Raises ValueError."""
         submit = self._start + line.submit
         if not 0 <= line.submit <= LAST or submit > LAST:
-            raise ValueError(f"a time of submit out of range: {line.submit:g}")
+            raise ValueError(f"a submit time out of range: {line.submit:g}")
         left = submit + line.wait if line.wait >= 0 else None  # the queue
         begin = left if seconds is not None else None
         end = left if seconds is None else begin + seconds if begin is not None and not requeues else None

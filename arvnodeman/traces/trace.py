@@ -197,8 +197,8 @@ class Intake:
             (counts.twice, "runs that are listed again, and count once: {}"),
             (self._total["number again"], "jobs that have the number of an earlier one: {}"),
             (counts.never_began, "jobs that ended before they began: {}"),
-            (counts.running, "jobs that ran yet when the trace was written: {}"),
-            (counts.waiting, "jobs that waited yet when the trace was written: {}"),
+            (counts.running, "jobs that were still running when the trace was written: {}"),
+            (counts.waiting, "jobs that were still waiting when the trace was written: {}"),
         ]
         words = [text.replace("{}", f"{number:,}") for number, text in said if number]
         return words + [text.replace("{}", f"{number:,}") for text, number in self._remarks.items()]

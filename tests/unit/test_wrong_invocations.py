@@ -136,7 +136,7 @@ MISTAKES = {
     "another name of a cloud": Mistake(CHECK, r"provider: 'aws' is unknown \(like 'ec2'\?\)", old="= ec2", new="= aws"),
     "libcloud's name of a cloud": Mistake(CHECK, r"\(like 'ec2'\?\); allowed: .*gce", old="= ec2", new="= ec2_us_west"),
     "a type misspelt": Mistake(
-        CHECK, r"'m5.lagre' is not a type of EC2; the nearest are m5.large", old="m5.large", new="m5.lagre"
+        CHECK, r"'m5.lagre' is not an EC2 instance type; the nearest are m5.large", old="m5.large", new="m5.lagre"
     ),
     "a type without a price": Mistake(
         CHECK, r"\[Size m5.xlarge\] price: missing, .*write price =", old="m5.large", new="m5.xlarge"
@@ -204,7 +204,7 @@ def test_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
 def test_what_looks_wrong_and_is_not(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A byte order mark, line ends of Windows, and a file of the classic."""
+    """A byte order mark, Windows line ends, and a file of the classic."""
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     path = tmp_path / "site.cfg"
     path.write_bytes(text.encode())

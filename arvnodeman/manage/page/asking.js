@@ -2,7 +2,7 @@
 
 class Away extends Error {}       // nobody answers
 class NeedsToken extends Error {} // 401, or a token that is wrong
-class Refused extends Error {     // any other answer that is no good; its text is the server's
+class Refused extends Error {     // any other error; its text is the server's
   constructor(status, text) { super(text); this.status = status; }
 }
 

@@ -1,8 +1,8 @@
-const EVERY = 3000;       // milliseconds from one look to the next
+const EVERY = 3000;       // milliseconds between two requests
 const PATIENCE = 10000;   // milliseconds that an answer may take
-const QUESTION = 120000;  // the same of what would change a decision: tens of plans are made for it
+const QUESTION = 120000;  // the same for what would change a decision: the daemon makes tens of plans for it
 const DENSE = 120;        // more nodes than this are shown as small squares
-const CHUNK = 8;          // rows of small squares that the browser leaves undrawn together while they are out of sight
+const CHUNK = 8;          // rows of small squares that the browser leaves undrawn, as a block, while they are out of sight
 const STREAM = 60;        // decisions that are shown before somebody asks for more
 const KEPT = 1000;        // decisions that are kept, as many as the daemon keeps
 const STATES = ["busy", "idle", "unpaired", "booting", "reserved", "down", "fail", "shutdown"];

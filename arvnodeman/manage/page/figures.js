@@ -22,8 +22,8 @@ function showTop() {
 const standsBy = (status) => Boolean(status.leader && !status.leader.acts);
 
 function standing(leader) {
-  if (leader.leads) return `This manager, ${leader.name}, is not sure to lead: ${leader.why}.`;
-  const who = leader.leader ? `${leader.leader} leads` : "Nobody is known to lead";
+  if (leader.leads) return `This manager, ${leader.name}, is not sure that it leads: ${leader.why}.`;
+  const who = leader.leader ? `${leader.leader} leads` : "It is not known who leads";
   return `${who}; this manager, ${leader.name}, stands by, and obeys nobody: ${leader.why}.`;
 }
 
@@ -36,7 +36,7 @@ function showNotices() {
   const told = [];
   if (away instanceof Refused) told.push(["bad", capital(`${away.message}.`)]);
   else if (away) told.push(["bad", `The daemon has been away since ${clock(known.awaySince)} (${away.message}). What is shown is from before; it is asked again every ${EVERY / 1000} seconds.`]);
-  if (asking && !byId("token-dialog").open) told.push(["warn", "This daemon shows itself only to who has its management token.", "Enter the token"]);
+  if (asking && !byId("token-dialog").open) told.push(["warn", "This daemon shows its state only with its management token.", "Enter the token"]);
   if (status && !away) {
     for (const wrong of status.wrong) told.push(["bad", capital(`${wrong}.`)]);
     if (standsBy(status)) told.push(["warn", standing(status.leader)]);
@@ -44,8 +44,8 @@ function showNotices() {
     if (status.blocked) told.push(["warn", `Nothing is decided now: ${status.blocked}.`]);
     if (status.reload_refused) told.push(["warn", `The configuration of ${when(status.reload_refused)} was refused, and the one before it is in force: ${status.reload_problems[0]}`]);
     const findings = (status.findings || []).toSorted((one, other) => other.grave - one.grave);
-    for (const finding of findings.slice(0, 5)) told.push([finding.grave ? "bad" : "warn", `${capital(finding.text)}. What mends it: ${finding.mends}`]);
-    if (findings.length > 5) told.push(["warn", `${findings.length - 5} more things are wrong: \`arvados-node-manager doctor\` has them all.`]);
+    for (const finding of findings.slice(0, 5)) told.push([finding.grave ? "bad" : "warn", `${capital(finding.text)}. Remedy: ${finding.mends}`]);
+    if (findings.length > 5) told.push(["warn", `${findings.length - 5} more things are wrong: \`arvados-node-manager doctor\` shows them all.`]);
     if (status.safe_mode) told.push(["warn", "Safe mode: after a series of quick ends nothing is created or destroyed for some minutes."]);
     if (status.dry_run) told.push(["warn", "Dry run: nothing of this is done; nodes called dryrun are imagined."]);
     if (status.stopping) told.push(["warn", "The daemon is about to stop."]);
@@ -119,7 +119,7 @@ function showFigures() {
   big("f-queue", String(waiting), waiting === 1 ? "job waits" : "jobs wait");
   bar(byId("f-served"), [["idle", served], ["booting", waiting - served]]);
   const longest = status.longest_wait_seconds === null ? [] : [`the longest for ${span(status.longest_wait_seconds)}`];
-  const servedWords = waiting ? [`${served} with a node there or coming`] : ["nothing waits"];
+  const servedWords = waiting ? [`${served} with a node that is up or coming`] : ["nothing waits"];
   write(byId("f-wish"), [...servedWords, ...longest, ...(status.nodes_wish ? [`${plural(status.nodes_wish, "node")} wished for`] : [])].join(" · "));
 
   big("f-price", money(status.price), "an hour");

@@ -41,7 +41,7 @@ async function look() {
   showFigures();
 }
 
-function startAnew() {  // another process answers: its serial numbers and tags mean something else
+function startAnew() {  // another process answers: its serial numbers and tags have another meaning
   Object.assign(known, {nodesTag: null, nextNodes: 0, run: null, lastDecision: 0, nextHistory: 0});
   if (known.away === null) say("The daemon has been restarted.");
 }

@@ -82,7 +82,7 @@ function drawChart(box, {title, lines, words}) {
   const width = Math.max(200, Math.round(box.getBoundingClientRect().width));
   const highest = (some) => some.flatMap((line) => line.values).reduce((all, value) => Math.max(all, value ?? 0), 0);
   const most = highest(lines.filter((line) => !line.limit)), limit = highest(lines.filter((line) => line.limit));
-  const near = limit <= 3 * most;  // a limit far above all else is told, and not drawn
+  const near = limit <= 3 * most;  // a limit far above everything else is a text, and not drawn
   const top = ceiling(Math.max(most, near ? limit : 0, words === money ? 0 : 2));
   const x = (time) => LEFT + (time - since) / Math.max(1, until - since) * (width - LEFT - RIGHT);
   const y = (value) => TOP + (1 - value / top) * (HEIGHT - TOP - BOTTOM);

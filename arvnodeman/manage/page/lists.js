@@ -17,7 +17,7 @@ function showJobs({jobs, total}) {
     write(waits, span(job.waiting_seconds));
     const words = `${job.served ? "" : "Waits: "}${job.why}${job.until_seconds ? ` (for ${span(job.until_seconds)} more)` : ""}`;
     write(why, words);
-    why.classList.toggle("same", words === before);  // said once of jobs that wait for the same
+    why.classList.toggle("same", words === before);  // shown once for jobs that wait for the same
     before = words;
     const many = job.nodes > 1 ? `${job.nodes} nodes with ` : "";
     const named = job.named_size ? `, names ${job.named_size}` : "";
@@ -94,7 +94,7 @@ function showDecisions() {
   select.replaceChildren(new Option("every kind", ""), ...kinds.map((name) => new Option(name, name, false, name === kind)));
 }
 
-function namesOf(about) {  // a node is called by its hostname, its cloud name and its id, now this way and now that
+function namesOf(about) {  // texts call a node by its hostname, its cloud name or its id
   const node = about && [...known.nodes.values()].find((one) => [one.id, one.name, one.hostname].some((name) => name && name.toLowerCase() === about));
   return node ? [node.id, node.name, node.hostname].filter(Boolean).map((name) => name.toLowerCase()) : [about];
 }

@@ -17,7 +17,7 @@ function question(pathOf) {
     } catch (error) {
       if (error instanceof NeedsToken) askForToken(error.message);
       const busy = error instanceof Refused && error.status === 429;
-      tell([busy ? "Another such question is being answered: ask again in a moment." : `It cannot be told now: ${error.message || "a token is needed"}.`]);
+      tell([busy ? "Another such question is being answered: ask again in a moment." : `There is no answer now: ${error.message || "a token is needed"}.`]);
     } finally {
       button.removeAttribute("aria-disabled");
     }
@@ -162,7 +162,7 @@ byId("word-form").addEventListener("submit", async (event) => {
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     if (error instanceof NeedsToken) { byId("word-dialog").close(); askForToken(error.message); return; }
-    write(byId("word-wrong"), error instanceof Away ? `The daemon is away (${error.message}): nothing is known of the word.` : capital(`${error.message}.`));
+    write(byId("word-wrong"), error instanceof Away ? `The daemon is away (${error.message}): it is not known whether the directive arrived.` : capital(`${error.message}.`));
   } finally {
     yes.disabled = false;
   }

@@ -128,8 +128,8 @@ def test_a_look_up_that_fails_falls_back_to_the_uuid_and_is_tried_again(
     now[0] = 61.0
     assert users.fetch([one]) == {one: "alice"}
     assert [line.partition(":")[0] for line in lines(caplog)] == [
-        "WARNING Whose containers are is not known, they are paid for by the dispatcher or by a user's uuid",
-        "INFO whose containers are is known again",
+        "WARNING The owners of containers are not known; the dispatcher or a user's uuid pays for them",
+        "INFO the owners of containers are known again",
     ]
 
 

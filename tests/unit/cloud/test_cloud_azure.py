@@ -414,7 +414,7 @@ def test_what_is_missing_is_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("image", ["Ubuntu", "a:b:c", "a:b:c:d:e", "a:b c:d:e"])
 def test_an_image_that_is_no_urn_is_named(tmp_path: Path, image: str) -> None:
     told = refused(tmp_path, LISTING, f"{CREATE}image = {image}\nex_network = n\n", **GIVEN)
-    assert told.startswith("[Cloud Create] image: no image; allowed: PUBLISHER:OFFER:SKU:VERSION")
+    assert told.startswith("[Cloud Create] image: not an image; allowed: PUBLISHER:OFFER:SKU:VERSION")
 
 
 def test_preemptible_sizes_are_refused(tmp_path: Path) -> None:

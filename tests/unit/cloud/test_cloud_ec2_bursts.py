@@ -398,7 +398,7 @@ def test_an_instance_beyond_the_list_is_nobodys(peer: EC2Peer, caplog: pytest.Lo
     send = driver._driver.create_node
     driver._driver.create_node = lambda **arguments: send(**{**arguments, "ex_mincount": "4", "ex_maxcount": "4"})
     good(driver.create_nodes(some))
-    assert "of which no node is wanted" in caplog.text
+    assert "for which no node is wanted" in caplog.text
     listed = sorted(driver.list_nodes(), key=lambda node: node.token or "~")
     assert [node.token for node in listed] == ["18a3f-1", "18a3f-2", None, None]
     assert all(node.name == node.id for node in listed[2:])

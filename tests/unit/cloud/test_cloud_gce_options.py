@@ -53,7 +53,7 @@ def test_what_is_missing_is_named_at_once(tmp_path: Path) -> None:
         ("image = x\n", {"port": "many"}, "[Cloud Credentials] port: no number"),
         ("image = x\n", {"secure": "perhaps"}, "[Cloud Credentials] secure: neither yes nor no"),
         ("image = x\nssh_key = /nowhere\n", {}, "[Cloud Create] ssh_key: cannot read /nowhere: No such file"),
-        ("image = x\nservice_accounts = 3\n", {}, "[Cloud Create] service_accounts: no list of objects"),
+        ("image = x\nservice_accounts = 3\n", {}, "[Cloud Create] service_accounts: not a list of objects"),
         ("image = x\nex_wrong = 3\n", {}, "[Cloud Create] ex_wrong: this cloud has no such option"),
         ("image = x\nex_metadata = 3\n", {}, "[Cloud Create] ex_metadata: this cloud has no such option"),
         ("image = x\nuser_data = /nowhere\n", {}, "[Cloud Create] user_data: cannot read /nowhere"),

@@ -469,8 +469,8 @@ def test_what_is_missing_is_named_at_once(tmp_path: Path) -> None:
         ("ex_os_scheduler_hints", '["group"]', "no object in JSON"),
         ("ex_blockdevicemappings", '{"a": 1}', "no list in JSON; allowed: ["),
         ("ex_files", "a-file-of-secrets", "no JSON"),
-        ("tag_a/b", "x", "no name of a tag here; allowed: 1 to 255 letters"),
-        ("tag_häuser", "x", "no name of a tag here"),
+        ("tag_a/b", "x", "not a tag name here; allowed: 1 to 255 ASCII letters"),
+        ("tag_häuser", "x", "not a tag name here"),
         ("tag_class", "x" * 256, "256 characters; allowed: at most 255"),
     ],
 )

@@ -109,7 +109,7 @@ def test_the_script_writes_each_value_as_it_is(tmp_path: Path, monkeypatch: pyte
     [
         ("#!/bin/sh\nsize=$(nproc)\necho ${size}\n", "{size} would become a $ and the node's size"),
         ("#!/bin/sh\nname=x; echo a${name}b\n", "{name} would become a $"),
-        ("#!/bin/sh\necho {hostname}\r\n", "line ends of Windows"),
+        ("#!/bin/sh\necho {hostname}\r\n", "Windows line ends"),
         ("\ufeff#!/bin/sh\necho {hostname}\n", "byte order mark"),
     ],
 )

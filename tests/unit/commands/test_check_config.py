@@ -146,7 +146,7 @@ def test_every_mistake_is_told_at_once_whoever_finds_it(tmp_path: Path) -> None:
     assert "'$20' is not a finite number: write it without the $" in said
     assert "'cloud1..50' is not a list of node names: write cloud[1-50]" in said
     assert "[Cloud Credentials] secret: is still the placeholder from the example" in said
-    assert "'m5.lagre' is not a type of EC2; the nearest are m5.large" in said
+    assert "'m5.lagre' is not an EC2 instance type; the nearest are m5.large" in said
     assert "[CloudCreate]: unknown section; the nearest known one is [Cloud Create]" in said
 
 
@@ -156,7 +156,10 @@ def test_every_mistake_is_told_at_once_whoever_finds_it(tmp_path: Path) -> None:
 def test_a_type_is_looked_at_whatever_else_is_wrong_with_its_size(tmp_path: Path, wrong: str) -> None:
     code, lines = all_said(tmp_path / "a.cfg", EC2.replace("m5.large]\ncores = 2", f"m5.lagre]\n{wrong}"))
     assert code == 2
-    assert sum(line.startswith("[Size m5.lagre] instance_type: 'm5.lagre' is not a type of EC2") for line in lines) == 1
+    assert (
+        sum(line.startswith("[Size m5.lagre] instance_type: 'm5.lagre' is not an EC2 instance type") for line in lines)
+        == 1
+    )
     assert len(lines) > 1
 
 
@@ -185,7 +188,7 @@ def test_what_is_worth_a_look_is_a_note_and_no_mistake(tmp_path: Path) -> None:
         "ok, 1 size",
     ]
     assert "500 is more than the 50 names" in lines[0]
-    assert "may be older than it; the nearest are" in lines[2]
+    assert "may be older; the nearest are" in lines[2]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_a_type_that_ec2_does_not_offer(ec2: EC2Peer) -> None:
 def test_a_type_that_the_table_lacks_is_known_without_a_request(ec2: EC2Peer) -> None:
     settings, before = of_ec2(ec2, "m5.lrage", "m99.large"), ec2.requests()
     (slip,) = told(settings, "no-such-type")
-    assert "[Size m5.lrage] instance_type: 'm5.lrage' is not a type of EC2; the nearest are m5.large" in slip
+    assert "[Size m5.lrage] instance_type: 'm5.lrage' is not an EC2 instance type; the nearest are m5.large" in slip
     (newer,) = told(settings, "doubtful-types")
     assert "[Size m99.large] instance_type: 'm99.large' is not in libcloud's table" in newer
     assert ec2.requests() == before

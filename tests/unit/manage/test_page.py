@@ -208,9 +208,9 @@ def test_what_the_hourly_examination_found_stands_at_the_top_the_grave_first(
     shown = stage.open(stage.serve(site))
     told = notices(shown).locator("li")
     expect(told).to_have_count(6)
-    expect(told.first).to_have_text("C1 is drained. What mends it: Resume it.")
-    expect(told.nth(1)).to_have_text(f"Thing 0 is odd {EVIL}. What mends it: Look at it.")
-    expect(told.last).to_have_text("1 more things are wrong: `arvados-node-manager doctor` has them all.")
+    expect(told.first).to_have_text("C1 is drained. Remedy: Resume it.")
+    expect(told.nth(1)).to_have_text(f"Thing 0 is odd {EVIL}. Remedy: Look at it.")
+    expect(told.last).to_have_text("1 more things are wrong: `arvados-node-manager doctor` shows them all.")
 
 
 STANDS_BY = Leading("postgresql", "b:2", False, 7, "a:1", "a:1 leads", 0.0, 0.0, "", 0, 0)

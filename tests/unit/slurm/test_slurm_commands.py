@@ -153,7 +153,7 @@ def test_a_field_that_squeue_does_not_know_is_one_line_and_nothing_else(
         (job,) = slurm.queue().jobs
         assert job.shape == JobShape(2, 1024, 100, "m5.large", partitions=("compute",))
     assert [record.getMessage() for record in caplog.records] == [
-        "this squeue does not show tres-alloc of jobs: what they ask for in that way is not seen"
+        "this squeue does not show tres-alloc of jobs: what they ask for with it is not seen"
     ]
 
 
@@ -167,7 +167,10 @@ def test_a_squeue_that_refuses_a_field_is_asked_in_the_old_way(
     for _ in range(3):
         assert len(slurm.queue().jobs) == 1
     assert len(caplog.records) == 1
-    assert "it refuses a field: Invalid job format specification: mem-per-tres" in caplog.text
+    assert (
+        "squeue refuses a field; from now on it is asked for fewer: Invalid job format specification: mem-per-tres"
+        in caplog.text
+    )
 
 
 def test_an_empty_queue_is_no_failure(commands: Commands) -> None:

@@ -142,7 +142,7 @@ def test_a_slurm_that_does_not_answer_costs_a_line_in_the_log_once(caplog: pytes
         assert reader.fetch(line("17", "BeginTime"), TAIL, None, NOTHING_AHEAD) == ()
         reader._again_at = 0.0
     assert [record.message.partition(":")[0] for record in caplog.records] == [
-        "when jobs may start that cannot yet is not known"
+        "it is not known when jobs that cannot start yet may start"
     ]
 
 

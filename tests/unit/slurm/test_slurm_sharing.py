@@ -53,7 +53,7 @@ def test_partitions_as_three_slurms_show_them(version: str) -> None:
         least_taken=version == "22.05",
     )
     user = "Exclusive" if version == "26.05" else "ExclusiveUser"
-    itself = "is not followed, so each job counts as having its nodes to itself"
+    itself = "is not supported, so each job counts as having its nodes to itself"
     together = "jobs may have CPUs together there, and are planned as if they had not"
     assert said == [
         f"partition few: MaxCPUsPerNode=2 {itself}",
@@ -255,7 +255,7 @@ def test_what_was_heard_stands_while_slurm_is_away(answers: Answers, caplog: pyt
     answers.time += 1
     assert heard.fetch() is None
     assert caplog.messages == [
-        "whether jobs share nodes is not known, what Slurm said last stands: scontrol: no answer"
+        "it is not known whether jobs share nodes; Slurm's last answer is used: scontrol: no answer"
     ]
     answers.away, answers.time = False, answers.time + 30
     rules = heard.fetch()

@@ -265,7 +265,7 @@ def test_a_directory_that_takes_nothing_is_one_line_and_the_run_goes_on(
     assert past.counts == {"clean": 1}, "what was there is read"
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"{world.folder / FILE_NAME} cannot be written: {text}: why this run ends may stay unknown"
+        f"{world.folder / FILE_NAME} cannot be written: {text}: the next run may not know why this one ended"
     )
 
 

@@ -125,7 +125,7 @@ def test_without_a_state_directory_one_line_says_what_is_missed(
     run.close(ExitKind.CLEAN, "SIGTERM")
     assert (past.last, past.safe_for) == (None, 0.0)
     assert [record.getMessage() for record in caplog.records] == [
-        "Without a state directory, why a run ends is not kept for the next one"
+        "Without a state directory, the next run does not know why this one ended"
     ]
 
 

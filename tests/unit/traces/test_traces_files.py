@@ -74,7 +74,7 @@ def test_without_a_library_for_zstd_there_is_one_line(tmp_path: Path, monkeypatc
         monkeypatch.setitem(sys.modules, name, None)
     found = outcome(written(tmp_path / "t", data))
     assert isinstance(found, str)
-    assert found.endswith("unpack it (zstd -d), or install the extra: pip install 'arvados-node-manager[zstd]'")
+    assert found.endswith("decompress it (zstd -d), or install the extra: pip install 'arvados-node-manager[zstd]'")
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
@@ -140,7 +140,10 @@ def test_a_json_export_that_is_cut_is_refused_wherever_that_is(tmp_path: Path) -
     [
         ('{"meta": {}}', "it is JSON without a list of jobs"),
         ('{"jobs": []}', "it holds no jobs"),
-        ('{"jobs": [{"job_id": 5, "submit_time": 5}]}', "it is of squeue, which knows no ended jobs: ask sacct"),
+        (
+            '{"jobs": [{"job_id": 5, "submit_time": 5}]}',
+            "it is output of squeue, which does not know ended jobs: use sacct",
+        ),
         ('{"jobs": [5]}', "1 of 1 records (100%) cannot be read; job 1: a job of another form: TypeError"),
         ('{"jobs": [{}]}', "1 of 1 records (100%) cannot be read; job 1: it has no time or no state"),
     ],

@@ -48,7 +48,7 @@ def test_jobs_of_a_journal_are_those_of_its_site(kept: tuple[Path, dict[str, tup
     hours = sum(job.seconds or 0.0 for job in jobs.values()), sum(seconds for _, seconds in right.values())
     assert hours[0] == pytest.approx(hours[1], rel=0.25)
     assert all(job.shape.cores in (1, 2, 8) for job in jobs.values())
-    assert any("which job ran on which node is guessed" in remark for remark in trace.remarks)
+    assert any("which job ran on which node is a guess" in remark for remark in trace.remarks)
 
 
 def test_one_file_of_a_journal_is_a_trace_as_its_folder_is(kept: tuple[Path, dict[str, tuple[float, float]]]) -> None:
@@ -124,8 +124,8 @@ def test_a_history_tells_how_many_jobs_came_and_how_long_they_waited(tmp_path: P
     ]
     assert {job.shape.nodes for job in trace.jobs} == {1}
     assert trace.remarks == (
-        "a history tells when jobs left the queue, and not what they asked for: each is taken for one node of any size",
-        "how long each job ran is not in a history: all are taken to have run for 400 s, the mean of busy time",
+        "a history shows when jobs left the queue, but not what they asked for: each counts as one node of any size",
+        "a history has no run times: all jobs count as running for 400 s, the mean of busy time",
     )
 
 

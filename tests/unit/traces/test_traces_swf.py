@@ -89,7 +89,7 @@ def test_without_a_header_what_is_assumed_is_said(tmp_path: Path) -> None:
     assert (job.submit, job.shape.nodes, job.shape.cores) == (100, 1, 64)
     assert trace.remarks == (
         "no UnixStartTime in the header: times are counted from 1970 on",
-        "the header tells no MaxNodes and MaxProcs: each job is taken to ask for one node with all its processors",
+        "the header has no MaxNodes and MaxProcs: each job counts as asking for one node with all its processors",
     )
 
 
@@ -98,7 +98,10 @@ def test_each_of_asked_and_used_stands_for_the_other(tmp_path: Path) -> None:
     assert one(tmp_path, line(asked=8, used=-1)).shape.cores == 8
     trace = swf(tmp_path, line(), line(number=8, asked=-1, used=-1))
     assert len(trace.jobs) == 1
-    assert "jobs that tell no processors, neither asked for nor used, and are left out: 1" in trace.remarks
+    assert (
+        "jobs that say neither how many processors they asked for nor how many they used, and are left out: 1"
+        in trace.remarks
+    )
 
 
 def test_what_is_missing_is_said_and_not_made_up(tmp_path: Path) -> None:
@@ -111,8 +114,8 @@ def test_what_is_missing_is_said_and_not_made_up(tmp_path: Path) -> None:
     assert (job.shape.owner.user, job.shape.owner.account) == ("", "")
     assert {
         "jobs without a wait, so it is not known when they started: 1",
-        "jobs that tell no time that they asked for: 1",
-        "jobs that tell no memory that they asked for, and are taken to ask for none: 1",
+        "jobs that do not say how much time they asked for: 1",
+        "jobs that do not say how much memory they asked for, and count as asking for none: 1",
     } <= set(trace.remarks)
 
 
@@ -174,8 +177,8 @@ def test_lines_out_of_order_are_sorted_and_decimals_are_read(tmp_path: Path) -> 
         (line(run="long"), "it has a field that is not a number"),
         (line(run="nan"), "it has a number that is out of range"),
         (line(submit="inf"), "it has a number that is out of range"),
-        (line(submit=5e9), "a time of submit out of range: 5e+09"),
-        (line(submit=-1), "a time of submit out of range: -1"),
+        (line(submit=5e9), "a submit time out of range: 5e+09"),
+        (line(submit=-1), "a submit time out of range: -1"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named_and_left_out(tmp_path: Path, bad: str, why: str) -> None:
