@@ -26,8 +26,11 @@ help:
 demo: $(VENV)/.installed
 	@$(BIN)/arvados-node-manager demo $(ARGS)
 
+# Compiled modules are kept, also where PYTHONDONTWRITEBYTECODE is set: else each process compiles all of them again,
+# and pytest rewrites each assert in each of its processes. Files that wait stand among those that work (tests/conftest.py).
+test proofs: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal -o faulthandler_timeout=120 $(ARGS) $(TESTS)
+	$(BIN)/python -m pytest -q -n 5 --dist loadfile --no-loadscope-reorder -o faulthandler_timeout=300 $(ARGS) $(TESTS)
 
 check: $(VENV)/.installed node_modules/.installed
 	$(BIN)/ruff check .

@@ -107,7 +107,7 @@ def test_an_interrupt_cleans_up(site: SiteProcess, tmp_path: Path) -> None:
     ("options", "code", "words"),
     [
         ({"Cloud Credentials": {"key": "wrong"}}, 1, "FAILED"),
-        ({"Cloud Credentials": {"url": "nonsense"}}, 2, "[Cloud Credentials] url: no URL of a site"),
+        ({"Cloud Credentials": {"url": "nonsense"}}, 2, "[Cloud Credentials] url: not the URL of a site"),
         ({"Size small": {"cores": "many"}}, 2, "[Size small] cores: "),
         ({"Size tiny": {"cores": 1}}, 1, "[Size tiny] instance_type tiny: the provider does not offer it"),
     ],
@@ -121,6 +121,7 @@ def test_mistakes_are_one_line(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.long
 def test_on_ec2(tmp_path: Path) -> None:
     with SiteProcess(speed=60, cloud="ec2") as site:
         ended = cloud_test(site, site.write_config(tmp_path / "site.cfg"), "--wait-ping")

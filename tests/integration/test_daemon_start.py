@@ -99,9 +99,16 @@ MISTAKES: list[tuple[str, str, str, str]] = [
     ("unknown provider", "= sandbox", "= nimbus", "[Cloud] provider: "),
     ("unknown dispatcher", "[Cloud]", "[Daemon]\ndispatcher = pbs\n[Cloud]", "[Daemon] dispatcher: "),
 ]
+ALWAYS = ("missing option", "no size")  # of the others tests/unit/commands/test_check_config.py says enough
 
 
-@pytest.mark.parametrize(("_name", "old", "new", "told"), MISTAKES, ids=[mistake[0] for mistake in MISTAKES])
+@pytest.mark.parametrize(
+    ("_name", "old", "new", "told"),
+    [
+        pytest.param(*mistake, id=mistake[0], marks=[] if mistake[0] in ALWAYS else pytest.mark.long)
+        for mistake in MISTAKES
+    ],
+)
 def test_a_mistake_in_the_file_is_one_line(tmp_path: Path, _name: str, old: str, new: str, told: str) -> None:
     path = tmp_path / "site.cfg"
     assert old in GOOD
@@ -109,7 +116,9 @@ def test_a_mistake_in_the_file_is_one_line(tmp_path: Path, _name: str, old: str,
     assert_told(run("--config", str(path)), 2, str(path), told)
 
 
-@pytest.mark.parametrize("content", [b"", bytes(range(256)) * 10], ids=["empty", "junk"])
+@pytest.mark.parametrize(
+    "content", [pytest.param(b"", id="empty", marks=pytest.mark.long), pytest.param(bytes(range(256)) * 10, id="junk")]
+)
 def test_a_file_that_is_none_is_told_in_lines(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "site.cfg"
     path.write_bytes(content)
@@ -119,7 +128,7 @@ def test_a_file_that_is_none_is_told_in_lines(tmp_path: Path, content: bytes) ->
     assert "Traceback" not in answer.stderr
 
 
-@pytest.mark.parametrize("name", ["away.cfg", "."])
+@pytest.mark.parametrize("name", ["away.cfg", pytest.param(".", marks=pytest.mark.long)])
 def test_an_unreadable_file_is_one_line(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     assert_told(run("--config", str(path)), 2, str(path))
@@ -183,6 +192,7 @@ def test_the_cloud_does_not_answer(start: Start) -> None:
         assert_tries_and_stops(daemon, "CloudNodeListMonitorActor", "efused")
 
 
+@pytest.mark.long
 def test_a_wrong_cloud_key(start: Start) -> None:
     daemon = start({"Cloud Credentials": {"key": "wrong-and-secret"}})
     assert_tries_and_stops(daemon, "CloudNodeListMonitorActor", "")
@@ -201,7 +211,10 @@ def ask(port: int, path: str, **headers: str) -> tuple[int, dict[str, object]]:
     return answer.status, body
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGINT, signal.SIGQUIT))],
+)
 def test_a_signal_stops_in_order_with_exit_0(start: Start, number: signal.Signals) -> None:
     daemon = start()
     daemon.wait_for_line("got response with", 3)

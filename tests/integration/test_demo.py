@@ -54,8 +54,21 @@ def test_it_shows_the_other_setups(tmp_path: Path, demos: list[Demo], records: s
     assert demo.left() == []
 
 
-@pytest.mark.parametrize("moment", ["", "A made-up site", "is created", "starts on"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("is created", signal.SIGINT),
+        ("starts on", signal.SIGTERM),
+        *(
+            pytest.param(moment, signal.SIGINT, marks=pytest.mark.long)
+            for moment in ("", "A made-up site", "starts on")
+        ),
+        *(
+            pytest.param(moment, signal.SIGTERM, marks=pytest.mark.long)
+            for moment in ("", "A made-up site", "is created")
+        ),
+    ],
+)
 def test_an_interrupt_at_any_moment_leaves_nothing(
     tmp_path: Path, demos: list[Demo], moment: str, number: signal.Signals
 ) -> None:
@@ -74,6 +87,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing(
     assert demo.left() == []
 
 
+@pytest.mark.long
 def test_a_demo_that_is_not_over_in_time_says_so_and_fails(tmp_path: Path, demos: list[Demo]) -> None:
     demo = Demo(tmp_path, "--jobs", "400", "--seconds", "5", "--seed", "3")
     demos.append(demo)

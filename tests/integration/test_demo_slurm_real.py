@@ -59,6 +59,7 @@ def assert_its_jobs_can_be_played(text: str) -> None:
     assert jobs["done"] == jobs["all"] == forecast["traced_waits"]["jobs"] >= 4
 
 
+@pytest.mark.long
 def test_an_interrupt_under_a_running_job_leaves_nothing(demo: Demo) -> None:
     demo.read_until("starts on")
     everybody = set(descendants(demo.process.pid))

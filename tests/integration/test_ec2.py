@@ -85,10 +85,16 @@ def test_jobs_in_instances_up_jobs_run_all_terminated(site: SiteProcess, start: 
     ("section", "option", "value", "line"),
     [
         ("Cloud_Credentials", "secret", "wrong", "SignatureDoesNotMatch: "),
-        ("Cloud_Credentials", "key", "AKIAWRONG", "AuthFailure: "),
+        pytest.param("Cloud_Credentials", "key", "AKIAWRONG", "AuthFailure: ", marks=pytest.mark.long),
         ("Cloud_Create", "image_id", "ami-0123456789abcdef0", "InvalidAMIID.NotFound: "),
-        ("Cloud_Create", "subnet_id", "subnet-0123456789abcdef0", "InvalidSubnetID.NotFound: "),
-        ("Cloud_Create", "ex_keyname", "nobody", "InvalidKeyPair.NotFound: "),
+        pytest.param(
+            "Cloud_Create",
+            "subnet_id",
+            "subnet-0123456789abcdef0",
+            "InvalidSubnetID.NotFound: ",
+            marks=pytest.mark.long,
+        ),
+        pytest.param("Cloud_Create", "ex_keyname", "nobody", "InvalidKeyPair.NotFound: ", marks=pytest.mark.long),
     ],
 )
 def test_a_mistake_is_one_line_of_the_log_that_names_the_option(
@@ -129,7 +135,8 @@ def test_a_region_that_is_misspelt_ends_the_start_with_one_line(site: SiteProces
         assert (ended.stderr + ended.stdout).count("\n") == 1
 
 
-@pytest.mark.parametrize("records", ["arvados", pytest.param("slurm", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("records", ["arvados", "slurm"])
 def test_the_demo_on_ec2(records: str) -> None:
     arguments = ("demo", "--cloud", "ec2", "--records", records, "--jobs", "4", "--seconds", "45", "--seed", "3")
     ended = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=4 * BOUND, check=False)

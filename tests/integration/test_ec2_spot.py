@@ -30,6 +30,7 @@ def told(config: Path, *arguments: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.long
 def test_a_job_whose_spot_node_is_taken_back_runs_on_demand(site: SiteProcess, tmp_path: Path) -> None:
     """spot_tries is 1: the first is spot, the second is not; report tells of it by pool."""
     log, template = tmp_path / "log", tmp_path / "user-data"

@@ -87,7 +87,9 @@ def at_the_simulated(config: Path, jobs: Sequence[Waiting], *, names: bool) -> O
 
 
 @pytest.mark.parametrize("records", ["arvados", pytest.param("slurm", marks=pytest.mark.long)])
-@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize(
+    "work", [*list(WORK)[:1], *(pytest.param(work, marks=pytest.mark.long) for work in list(WORK)[1:])]
+)
 def test_the_same_nodes_come_and_go(tmp_path: Path, work: str, records: str) -> None:
     most, jobs = WORK[work]
     with SiteProcess(speed=SPEED, records=records) as site, stage(site, tmp_path) as at:

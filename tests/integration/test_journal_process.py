@@ -60,6 +60,7 @@ def test_runs_of_the_daemon_are_decided_again(site: SiteProcess, tmp_path: Path)
     assert words(replay([state / "journal"])) == told.stderr.splitlines()
 
 
+@pytest.mark.long
 def test_no_journal_where_none_is_wanted(site: SiteProcess, tmp_path: Path) -> None:
     log, state = tmp_path / "log", tmp_path / "state"
     config = site.write_config(

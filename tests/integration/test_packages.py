@@ -209,6 +209,7 @@ def outside(each: Requirement) -> list[str]:
     return [version for version in (above, below) if each.specifier.contains(version)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -227,6 +228,7 @@ def test_a_range_is_bounded_and_holds_what_the_tests_ran_with(about: Message, na
     assert installed.read_text("direct_url.json") is None, "a fork, not a release"
 
 
+@pytest.mark.long
 def test_every_requirement_is_a_release_with_a_lower_bound(about: Message) -> None:
     """Rows M2, M5: no address of a fork, no pin to one version that clashes with others' pins."""
     wanted: Sequence[Requirement] = [*requirements(about).values(), *requirements(about, "ec2-demo").values()]

@@ -86,6 +86,7 @@ def logs(folder: Path) -> str:
     return "\n".join(f"{path.name}: {path.read_text()}" for path in sorted((folder / "work").glob("*.log")))
 
 
+@pytest.mark.long
 def test_the_array_gives_what_comes_out_here_and_leaves_nothing_else(alone: Stage) -> None:
     folder = alone.folder / "swept"
     said = simulate(alone, "--sbatch", "swept")

@@ -186,6 +186,7 @@ def test_no_node_beyond_a_limit_and_one_when_it_is_raised(
     alone.until(lambda: running(alone), "the job to run", BOUND)
 
 
+@pytest.mark.long
 def test_no_more_nodes_than_jobs_may_run_of_a_user(alone: Stage) -> None:
     for _ in range(6):
         sbatch(alone, "--account=lab", "--qos=few")

@@ -95,6 +95,7 @@ def test_no_more_nodes_than_there_are_licences_for(alone: Stage) -> None:
     assert [state_of(alone, job) for job in jobs].count("PD") == 4
 
 
+@pytest.mark.long
 def test_running_tasks_of_an_array_count_for_its_limit(alone: Stage) -> None:
     sbatch(alone, "--array=1-10%2")
     first = alone.daemon(max_nodes=1)
@@ -125,6 +126,7 @@ def test_a_job_that_would_run_into_a_reservation_waits_for_its_end_without_a_nod
     alone.until(lambda: state_of(alone, long) == "CD", "the long job to be done", BOUND)
 
 
+@pytest.mark.long
 def test_a_name_outside_a_maintenance_is_booted(alone: Stage) -> None:
     reserve(alone, "window", f"compute[0-{SLOTS - 1}]", "now", "Flags=maint,ignore_jobs")
     try:
@@ -136,6 +138,7 @@ def test_a_name_outside_a_maintenance_is_booted(alone: Stage) -> None:
         alone.slurm("scontrol", "delete", "ReservationName=window")
 
 
+@pytest.mark.long
 def test_a_job_in_a_reservation_gets_a_name_inside(alone: Stage) -> None:
     reserve(alone, "course", "compute4", "now", "Flags=ignore_jobs")
     try:

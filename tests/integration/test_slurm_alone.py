@@ -141,6 +141,7 @@ def test_a_restart_of_slurmctld_that_loses_addresses_and_features_costs_no_job(a
     assert_nothing_is_left(alone)
 
 
+@pytest.mark.long
 def test_what_no_size_can_serve_waits_with_the_reason_on_it(alone: Stage) -> None:
     daemon = alone.daemon(max_nodes=2)
     number = sbatch(alone, "never", "--nodes=5", "--partition=shared")

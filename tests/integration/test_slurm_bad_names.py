@@ -36,7 +36,14 @@ def test_names_that_slurm_does_not_know_are_named_once_and_the_others_are_used(p
     assert daemon.stop() == 0
 
 
-@pytest.mark.parametrize("names", ["compute[1-", "compute[3-1]", "compute[1-999999]", "compute1,,compute2", "[1-2"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        "compute[1-",
+        *(pytest.param(names, marks=pytest.mark.long) for names in ("compute[3-1]", "compute[1-999999]")),
+        *(pytest.param(names, marks=pytest.mark.long) for names in ("compute1,,compute2", "[1-2")),
+    ],
+)
 def test_a_hostlist_that_is_none_ends_the_start(played: Stage, tmp_path: Path, names: str) -> None:
     config = played.site.write_config(tmp_path / "bad.cfg", node_names=names)
     for arguments in (("check-config", str(config)), ("--config", str(config), "--foreground")):

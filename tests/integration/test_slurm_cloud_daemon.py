@@ -80,7 +80,7 @@ def test_a_name_is_powered_up_for_a_job_and_is_off_and_free_again(at: Stage) -> 
     assert datetime.fromisoformat(let_go[-1]).timestamp() < destroyed["at"]  # by Slurm, before its machine went
 
 
-@pytest.mark.parametrize("requeue", [True, False])
+@pytest.mark.parametrize("requeue", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_refused_job_is_on_another_size_at_once(
     at: Stage, capsys: pytest.CaptureFixture[str], *, requeue: bool
 ) -> None:
@@ -113,7 +113,9 @@ def test_two_jobs_on_one_refused_name_are_both_given_back(at: Stage) -> None:
     assert [at.completed()[job] for job in jobs] == [1, 1]
 
 
-@pytest.mark.parametrize("moment", ["placed", "created", "up", "running"])
+@pytest.mark.parametrize(
+    "moment", ["created", "running", *(pytest.param(moment, marks=pytest.mark.long) for moment in ("placed", "up"))]
+)
 def test_a_daemon_that_dies_costs_no_job_and_no_node(at: Stage, moment: str) -> None:
     daemon = at.daemon()
     job = at.job(size="medium", duration=60)

@@ -57,6 +57,7 @@ def test_a_daemon_that_forgot_everything_goes_on(site: Site) -> None:
     assert len(site.machines.asked) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("site", [("max_nodes = 1", "300")], indirect=True)
 def test_what_a_limit_forbids_waits_and_runs_when_there_is_room(site: Site) -> None:
     """Row O18."""
@@ -72,6 +73,7 @@ def test_what_a_limit_forbids_waits_and_runs_when_there_is_room(site: Site) -> N
     site.until(site.is_over, "all to be gone")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("site", [("max_nodes = 5\nmin_nodes = 1", "300")], indirect=True)
 def test_a_node_is_kept_before_any_job(site: Site) -> None:
     """Row O23."""
@@ -91,6 +93,7 @@ def test_a_job_of_several_nodes_of_which_one_is_refused_goes_back_whole(site: Si
     assert {"s-1", "s-2"} <= {name for _, name in site.machines.asked}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("site", [("max_nodes = 5\nsize_retry_after = 2", "300")], indirect=True)
 def test_a_user_at_a_terminal_waits_for_the_boot_that_was_refused(site: Site) -> None:
     """Row O20."""

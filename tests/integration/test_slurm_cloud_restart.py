@@ -26,6 +26,7 @@ def until(true: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_no_job_is_lost_by_a_restart_at_any_point_of_a_return(monkeypatch: pytest.MonkeyPatch) -> None:
     need_slurm()
     if slurm_version() < (24, 11):

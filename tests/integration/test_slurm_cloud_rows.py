@@ -32,6 +32,7 @@ def for_several_polls(site: Site) -> None:
     site.until(lambda: time.monotonic() > end, "some polls")
 
 
+@pytest.mark.long
 def test_a_name_that_is_off_without_a_machine_is_left_alone(site: Site) -> None:
     """Row O1."""
     site.until(lambda: site.log, "the daemon to have begun")
@@ -57,6 +58,7 @@ def test_a_machine_of_an_earlier_power_up_goes_before_another_is_created(site: S
     site.until(site.is_over, "all to be gone")
 
 
+@pytest.mark.long
 def test_a_name_that_is_drained_while_it_boots_is_powered_down_and_its_machine_goes(site: Site) -> None:
     """Row O6."""
     site.machines.sleeps = True
@@ -85,6 +87,7 @@ def test_a_busy_node_that_somebody_powers_down_is_kept_until_its_job_has_ended(s
     site.until(site.is_over, "all to be gone")
 
 
+@pytest.mark.long
 def test_a_node_in_a_maintenance_is_left_alone_and_goes_when_that_is_over(site: Site) -> None:
     """Row O14."""
     job = site.submit()

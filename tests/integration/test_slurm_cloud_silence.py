@@ -46,6 +46,7 @@ def test_a_node_that_does_not_answer_is_kept_until_slurm_gives_it_up(site: Site)
     site.until(lambda: site.state(job) == "RUNNING", "the job to run again")
 
 
+@pytest.mark.long
 def test_a_machine_whose_name_slurm_does_not_know_stays_and_is_told_of(site: Site) -> None:
     """Row O15."""
     stray = CloudNode("i-99", "s-9", "i-99", size_tag="small", provider_size="small", start_time=time.time() - 900)
@@ -56,6 +57,7 @@ def test_a_machine_whose_name_slurm_does_not_know_stays_and_is_told_of(site: Sit
     assert site.brain.view.nodes["i-99"].why.words(site.brain.view.t)
 
 
+@pytest.mark.long
 def test_a_name_that_is_taken_out_of_slurm_conf_does_not_cost_its_machine(site: Site) -> None:
     """By a slip, while a job runs there. It is put back, and all goes on. Row O15."""
     job = site.submit(sleep=1)

@@ -22,6 +22,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
         yield site
 
 
+@pytest.mark.long
 def test_a_job_cancelled_while_its_node_boots_leaves_nothing(site: Site) -> None:
     """Row O5."""
     site.machines.sleeps = True
@@ -32,6 +33,7 @@ def test_a_job_cancelled_while_its_node_boots_leaves_nothing(site: Site) -> None
     assert site.machines.asked == [("small", "s-1")]
 
 
+@pytest.mark.long
 def test_a_name_that_is_powered_up_for_nobody_is_given_back(site: Site) -> None:
     """Row O5."""
     site.until(lambda: site.log, "the daemon to have begun")
@@ -58,6 +60,7 @@ def test_an_idle_node_whose_machine_vanishes_frees_its_name(site: Site) -> None:
     site.until(site.is_over, "the name to be free")
 
 
+@pytest.mark.long
 def test_what_an_administrator_powers_down_is_destroyed(site: Site) -> None:
     """Rows O11, O16."""
     job = site.submit()
@@ -69,6 +72,7 @@ def test_what_an_administrator_powers_down_is_destroyed(site: Site) -> None:
     site.until(site.is_over, "all to be gone")
 
 
+@pytest.mark.long
 def test_a_name_that_somebody_else_has_drained_is_left_to_him(site: Site) -> None:
     """Row O13."""
     site.slurm.say("scontrol", "update", "nodename=s-1", "state=drain", "reason=disk broken")
@@ -92,6 +96,7 @@ def test_a_machine_that_does_not_come_up_in_time_goes_and_its_job_goes_on(site: 
     site.until(site.is_over, "all to be gone")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("site", [(OPTIONS, "12")], indirect=True)
 def test_a_name_that_slurm_gave_up_is_opened(site: Site) -> None:
     """The daemon was not there meanwhile. Row O12."""

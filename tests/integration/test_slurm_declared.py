@@ -75,7 +75,7 @@ def restart(slurm: PrivateSlurm, *changes: tuple[str, str]) -> None:
     slurm.start_controller()
 
 
-@pytest.mark.parametrize("state", ["CLOUD", "FUTURE"])
+@pytest.mark.parametrize("state", ["CLOUD", pytest.param("FUTURE", marks=pytest.mark.long)])
 def test_a_start_on_nodes_that_slurm_hides_ends_with_a_line(
     site: SiteProcess, declared: Callable[[str], PrivateSlurm], tmp_path: Path, state: str
 ) -> None:
@@ -87,6 +87,7 @@ def test_a_start_on_nodes_that_slurm_hides_ends_with_a_line(
     assert hidden in line
 
 
+@pytest.mark.long
 def test_a_start_on_cloud_nodes_that_slurm_shows_ends_with_a_line(
     site: SiteProcess, declared: Callable[[str], PrivateSlurm], tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_start_on_cloud_nodes_that_slurm_shows_ends_with_a_line(
     )
 
 
+@pytest.mark.long
 def test_a_start_on_names_that_slurm_does_not_know_ends_with_a_line(
     site: SiteProcess, declared: Callable[[str], PrivateSlurm], tmp_path: Path
 ) -> None:

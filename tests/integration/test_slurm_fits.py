@@ -309,7 +309,9 @@ def a_round(private: PrivateSlurm, slurm: NamesInSlurm, dice: random.Random, man
     idle(private)
 
 
-@pytest.mark.parametrize("counted", COUNTED)
+@pytest.mark.parametrize(
+    "counted", [COUNTED[0], *(pytest.param(counted, marks=pytest.mark.long) for counted in COUNTED[1:])]
+)
 def test_slurm_begins_the_jobs_that_fit_by_our_rule(
     private: PrivateSlurm, counted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

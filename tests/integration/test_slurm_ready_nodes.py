@@ -73,6 +73,7 @@ def test_a_spare_stands_ready_and_another_comes_when_a_job_has_it(alone: Stage) 
     assert daemon.process.poll() is None
 
 
+@pytest.mark.long
 def test_when_jobs_may_start_is_read_of_slurm(alone: Stage, site: SiteProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in site.environment().items():
         monkeypatch.setenv(name, value)

@@ -174,6 +174,7 @@ def test_a_failed_node_whose_job_only_squeue_shows_is_not_destroyed_before_the_j
     real.until_quiet()
 
 
+@pytest.mark.long
 def test_a_new_node_under_a_used_name_gets_work_though_nobody_else_resumes_it(real: Stage) -> None:
     """DRAIN and DOWN of the node before it stay on the name, and ReturnToService takes back only the DOWN."""
     real.site.post("settings", {"self_resume": False})
@@ -192,6 +193,7 @@ def test_a_new_node_under_a_used_name_gets_work_though_nobody_else_resumes_it(re
     assert (real.completed()[first], real.completed()[second]) == (1, 1)
 
 
+@pytest.mark.long
 def test_what_no_size_can_serve_is_cancelled_once_and_for_all(real: Stage) -> None:
     """Rows C23, N6: the container first, or the dispatcher would queue it again."""
     real.daemon()
@@ -226,6 +228,7 @@ def another_account() -> list[str]:
     pytest.skip("this account cannot run a command as another one (needs root, or sudo without a password)")
 
 
+@pytest.mark.long
 def test_an_account_without_rights_gets_one_clear_line(real: Stage, tmp_path: Path) -> None:
     prefix = another_account()
     folder = tmp_path / "bin"

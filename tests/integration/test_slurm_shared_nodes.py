@@ -38,6 +38,7 @@ def until_over(alone: Stage) -> None:
     assert "Traceback" not in alone.logs()
 
 
+@pytest.mark.long
 def test_sixteen_jobs_have_a_node_together(alone: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """At most a twelfth of the nodes that one job on a node takes; they are counted on each."""
     for name, value in alone.site.environment().items():

@@ -153,6 +153,7 @@ def test_a_reload_in_the_middle_of_a_boot_disturbs_nothing(start: Start, site: S
     assert daemon.stop() == 0
 
 
+@pytest.mark.long
 def test_the_log_may_be_rotated_at_any_time(start: Start, tmp_path: Path) -> None:
     daemon = start()
     daemon.wait_for_line("got response with", 3)
@@ -165,6 +166,7 @@ def test_the_log_may_be_rotated_at_any_time(start: Start, tmp_path: Path) -> Non
     assert daemon.stop() == 0
 
 
+@pytest.mark.long
 def test_a_storm_of_signals_is_weathered(start: Start) -> None:
     daemon = start(watchdog=5.0, watchdog_interval=0.2)
     daemon.wait_for_line("got response with", 3)
@@ -204,7 +206,7 @@ def test_a_log_that_nobody_reads_any_more_ends_it_with_last_words(
 
 
 @ROOT_ONLY
-@pytest.mark.parametrize("trouble", ["read-only", "full"])
+@pytest.mark.parametrize("trouble", ["full", pytest.param("read-only", marks=pytest.mark.long)])
 def test_a_state_directory_that_takes_nothing_costs_a_line(start: Start, tmp_path: Path, trouble: str) -> None:
     state = tmp_path / "state"
     state.mkdir()
@@ -225,6 +227,7 @@ def test_a_state_directory_that_takes_nothing_costs_a_line(start: Start, tmp_pat
     assert "Traceback" not in text
 
 
+@pytest.mark.long
 def test_what_another_version_left_is_set_aside(start: Start, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
@@ -234,7 +237,7 @@ def test_what_another_version_left_is_set_aside(start: Start, tmp_path: Path) ->
     daemon = start(state_dir=state)
     daemon.wait_for_line("got response with", 3)
     assert daemon.stop() == 0
-    assert "restarts.json is not what a run of this version leaves: its format is '7'" in daemon.text()
+    assert "restarts.json was not written by this version: its format is '7'" in daemon.text()
     assert (state / "restarts.json.set-aside").exists()
     assert json.loads((state / "restarts.json").read_text())["counts"] == {"clean": 1}
 

@@ -61,6 +61,7 @@ def test_without_looks_a_poke_wakes(tmp_path: Path) -> None:
         assert polls(daemon) > before
 
 
+@pytest.mark.long
 def test_a_storm_of_pokes_costs_few_polls(tmp_path: Path) -> None:
     """No more than one a second, and the daemon answers meanwhile."""
     with SiteProcess(speed=20, slots=4) as site, daemon_at(site, tmp_path, wake_poll=0) as daemon:
@@ -76,6 +77,7 @@ def test_a_storm_of_pokes_costs_few_polls(tmp_path: Path) -> None:
         assert polls(daemon) - began <= wakes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("garbage", [b"\0\xff\n" * 1000, b"hold node"])
 def test_garbage_is_one_line(tmp_path: Path, garbage: bytes) -> None:
     with SiteProcess(speed=20, slots=4) as site, daemon_at(site, tmp_path, wake_poll=0) as daemon:

@@ -47,6 +47,7 @@ def test_every_job_runs_once_and_no_server_is_left(demo: Demo) -> None:
     assert demo.left() == []
 
 
+@pytest.mark.long
 def test_an_interrupt_leaves_nothing(demo: Demo) -> None:
     demo.read_until("is created")
     demo.process.terminate()

@@ -83,6 +83,7 @@ def test_a_create_whose_answer_is_lost_made_a_server_that_is_found(site: Site) -
     assert {each["id"] for each in site.there.servers(site.project)} == {found.id, other.id}
 
 
+@pytest.mark.long
 def test_a_create_that_is_throttled_is_told_and_made_nothing(site: Site) -> None:
     driver = site.driver()
     site.there.knob("spoil", how="throttled", seconds=7)
@@ -92,6 +93,7 @@ def test_a_create_that_is_throttled_is_told_and_made_nothing(site: Site) -> None
     assert site.there.servers(site.project) == []
 
 
+@pytest.mark.long
 def test_deleted_twice(site: Site) -> None:
     driver = site.driver()
     node = site.built(driver)
@@ -112,6 +114,7 @@ def test_a_token_that_was_revoked_costs_one_request(site: Site) -> None:
     assert driver._driver.connection.auth_token != token  # type: ignore[attr-defined]
 
 
+@pytest.mark.long
 def test_a_token_at_its_end_is_fetched_anew_without_an_error(site: Site) -> None:
     """Keystone's tokens last an hour: what libcloud remembers of the end is put into the past."""
     driver = site.driver()
@@ -122,6 +125,7 @@ def test_a_token_at_its_end_is_fetched_anew_without_an_error(site: Site) -> None
     assert auth.auth_token != old
 
 
+@pytest.mark.long
 def test_a_user_whose_password_was_changed_is_named(site: Site) -> None:
     driver = site.driver({"secret": f"{PASSWORD}-old"})
     told = failure(driver.list_nodes)
@@ -129,6 +133,7 @@ def test_a_user_whose_password_was_changed_is_named(site: Site) -> None:
     assert f"{PASSWORD}-old" not in f"{told}"
 
 
+@pytest.mark.long
 def test_nodes_outlive_a_restart_of_novas_compute_service(site: Site) -> None:
     driver = site.driver()
     node = site.built(driver)
@@ -170,10 +175,10 @@ ON_PRIVATE, ON_STORAGE, SIX = (
     ("networks", "family", "where"),
     [
         (NETWORK, "any", ON_PRIVATE),
-        (STORAGE, "any", ON_STORAGE),
-        (BOTH, "any", ON_PRIVATE),
-        (TURNED, "any", ON_STORAGE),
-        (BOTH, "ipv4", ON_PRIVATE),
+        pytest.param(STORAGE, "any", ON_STORAGE, marks=pytest.mark.long),
+        pytest.param(BOTH, "any", ON_PRIVATE, marks=pytest.mark.long),
+        pytest.param(TURNED, "any", ON_STORAGE, marks=pytest.mark.long),
+        pytest.param(BOTH, "ipv4", ON_PRIVATE, marks=pytest.mark.long),
         (TURNED, "ipv6", SIX),  # the second network is the only one with IPv6
     ],
 )
@@ -187,6 +192,7 @@ def test_the_address_is_of_the_first_network_that_has_the_family(
     assert len(server["addresses"]) == len(networks.split(","))
 
 
+@pytest.mark.long
 def test_a_node_without_an_address_of_the_family_says_which_it_has(site: Site) -> None:
     node = site.built(site.driver(create={"networks": STORAGE}, cloud={"address_family": "ipv6"}))
     (server,) = site.there.servers(site.project)

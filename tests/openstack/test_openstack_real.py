@@ -91,6 +91,7 @@ def test_a_project_with_more_servers_than_a_page(site: Site) -> None:
     assert {node.id for node in driver.list_nodes()} == made
 
 
+@pytest.mark.long
 def test_a_word_to_a_server_that_is_being_built_waits(site: Site) -> None:
     driver = site.driver()
     site.there.knob("builds", go_on=False)
@@ -126,6 +127,7 @@ def test_cloud_test_ends_well(site: Site) -> None:
     assert site.there.servers(site.project) == []
 
 
+@pytest.mark.long
 def test_cloud_test_ends_with_novas_words(site: Site) -> None:
     site.there.knob("quota", instances=-1, cores=-1, ram=-1)
     giant = f"giant-{next(numbers)}"
@@ -162,6 +164,7 @@ def test_a_credential_that_was_taken_away_lets_no_server_be_forgotten(site: Site
     assert [server["status"] for server in site.there.servers(site.project)] == ["ACTIVE"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("end", ["/v3", "/v3/", "/"])
 def test_the_url_of_openrc_will_do(site: Site, end: str) -> None:
     assert site.driver({"ex_force_auth_url": f"{site.there.keystone}{end}"}).list_nodes() == ()
@@ -179,6 +182,7 @@ def test_a_wrong_url_is_named_and_says_nothing_of_a_server(site: Site, where: st
     assert len(site.there.servers(site.project)) == 1
 
 
+@pytest.mark.long
 def test_a_wrong_path_to_nova_says_nothing_of_a_server(site: Site) -> None:
     """Nova itself answers 404 for a path that it does not have."""
     node = site.built()
@@ -188,6 +192,7 @@ def test_a_wrong_path_to_nova_says_nothing_of_a_server(site: Site) -> None:
     assert failure(lambda: driver.destroy_node(node)).kind is not GONE
 
 
+@pytest.mark.long
 def test_a_credential_that_may_not_create_is_named(site: Site) -> None:
     """Nova answers 401 to each create, with a token made a moment ago."""
     rules = [
@@ -268,6 +273,7 @@ def test_a_mistake_names_its_option(
     assert site.there.servers(site.project) == []
 
 
+@pytest.mark.long
 def test_an_unknown_flavor_names_its_option(site: Site) -> None:
     told = failure(lambda: site.create(size=replace(SIZE, provider_id="nobody")))
     assert (told.kind, told.hint) == (REFUSED, "[Size NAME] instance_type")
@@ -284,6 +290,7 @@ def test_quotas(site: Site) -> None:
     assert "Quota exceeded for instances: Requested 1, but already used 0 of 0 instances" in told.text
 
 
+@pytest.mark.long
 def test_more_metadata_than_nova_takes_is_no_quota_that_passes(site: Site) -> None:
     site.there.knob("quota", metadata_items=2)
     try:
@@ -327,6 +334,7 @@ def test_a_byte_more_of_user_data_than_nova_takes_shows_nothing_of_it(
     assert len(site.there.servers(site.project)) == 1
 
 
+@pytest.mark.long
 def test_a_request_that_is_too_long_altogether_is_told_in_words(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     template = site.folder / "user-data"
     template.write_text("x" * 40_000)
@@ -339,6 +347,7 @@ def test_a_request_that_is_too_long_altogether_is_told_in_words(site: Site, monk
     assert "{" not in told.text
 
 
+@pytest.mark.long
 def test_tags_of_which_we_say_that_nova_takes_them_are_taken(site: Site) -> None:
     tag = "a-b_1. z" + "k" * 247
     node = site.create(site.driver(create={f"tag_{tag}": "v" * 255}))
@@ -392,6 +401,7 @@ def test_a_node_is_made_in_the_zone_that_is_asked_for(site: Site) -> None:
     assert zones_of(site) == ["nova"]
 
 
+@pytest.mark.long
 def test_a_zone_that_there_is_not_is_refused_with_its_option(site: Site) -> None:
     error = failure(lambda: site.create(site.driver(create={"zones": "east"}), SIZE.at(Rung("east"))))
     assert (error.kind, error.text) == (REFUSED, "400 Bad Request The requested availability zone is not available")
@@ -412,6 +422,7 @@ def test_a_full_zone_is_passed_over_for_the_next(site: Site, full_zone: str) -> 
     until(lambda: zones_of(site) == ["nova"])
 
 
+@pytest.mark.long
 def test_a_zone_whose_hosts_are_disabled_is_refused_and_the_next_is_asked_at_once(site: Site, full_zone: str) -> None:
     """For nova there is no such zone then."""
     site.there.enable(f"{full_zone}-1", enabled=False)

@@ -17,7 +17,7 @@ from arvnodeman.foresight.faults import Chances
 from arvnodeman.foresight.sim_site import Nature
 from arvnodeman.foresight.simulation import Simulation
 
-EVENTS = int(os.environ.get("EVENTS", "15000"))
+EVENTS = int(os.environ.get("EVENTS", "5000"))
 HOUR, DAY = 3600.0, 86400.0
 OFFERS = (
     ProviderSize("small", "small", ram=4000, disk=10, price=0.1, cores=2),

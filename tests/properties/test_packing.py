@@ -26,7 +26,7 @@ MENU = {"tiny": (1, 2, 0.05), "small": (2, 4, 0.1), "fat": (4, 32, 0.25), "large
 GPUS = {"gpu": 2}
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
 FEW = settings(
-    max_examples=max(200, HISTORIES),
+    max_examples=max(80, HISTORIES),
     deadline=None,
     derandomize=HISTORIES <= 100,  # the quick share of `make test` is the same each time
     suppress_health_check=[HealthCheck.too_slow],

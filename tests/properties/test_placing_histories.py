@@ -22,7 +22,7 @@ from arvnodeman.foresight.sim_power import OFF
 from arvnodeman.foresight.sim_site import Nature
 from arvnodeman.foresight.simulation import Pace, PlacingSimulation
 
-HISTORIES = int(os.environ.get("HISTORIES", "20"))
+HISTORIES = int(os.environ.get("HISTORIES", "5"))
 RULES = int(os.environ.get("RULES", "30"))  # in a history
 BOUND = 400  # polls within which everything must have come right once the faults have stopped
 

@@ -45,8 +45,9 @@ def history(tmp_path: Path) -> Path:
     path = tmp_path / schema.FILE_NAME
     file = HistoryFile(path)
     start = NOON - 10 * HOUR
-    for at in range(start, NOON + 1, 60):
-        file.write([("sample", (at, 0, 0, 1, 1, 0, 4, 8, 2.5)), ("usage", (at, "large", 0, 0, 15, 45, 0))])
+    every_minute = range(start, NOON + 1, 60)
+    file.write(("sample", (at, 0, 0, 1, 1, 0, 4, 8, 2.5)) for at in every_minute)
+    file.write(("usage", (at, "large", 0, 0, 15, 45, 0)) for at in every_minute)
     repriced = life(2, start, start + HOUR, 0.5, "repriced")
     follows = life(2, start + HOUR, start + 2 * HOUR, 0.7, "gone")
     follows.follows = True

@@ -6,6 +6,7 @@ import ast
 import functools
 import re
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -95,9 +96,9 @@ def test_every_option_is_a_field_or_one_of_a_clouds_own() -> None:
 
 def test_an_option_is_declared_in_exactly_one_place() -> None:
     """What it means is said once in all of the program, and no table, loader or rule of reload repeats its name."""
-    written = [node.value for _, node in nodes() if isinstance(node, ast.Constant)]
+    written = Counter(node.value for _, node in nodes() if isinstance(node, ast.Constant))
     meanings = {option.meaning for option in OPTIONS}
-    assert not {meaning for meaning in meanings if written.count(meaning) != len(declared_with(meaning))}
+    assert not {meaning for meaning in meanings if written[meaning] != len(declared_with(meaning))}
     in_config = {
         node.value
         for name, node in nodes_of_config()

@@ -34,6 +34,7 @@ SITES = sorted(path for path in FOLDER.iterdir() if path.suffix == ".gz" or (pat
 TABLE = wanted_of(PAGE.read_text())
 AT_WORK = {"alloc", "mix", "comp"}
 MOST_BYTES = 3_000_000  # of all together
+MANY_NODES = ("thousand-nodes",)  # takes as long as ten others
 
 
 def name_of(path: Path) -> str:
@@ -86,7 +87,13 @@ def test_there_are_histories_and_each_is_told_of() -> None:
     assert sum(path.stat().st_size for path in FOLDER.rglob("*.gz")) < MOST_BYTES
 
 
-@pytest.mark.parametrize("path", SITES, ids=map(name_of, SITES))
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=name_of(path), marks=[pytest.mark.long] if name_of(path) in MANY_NODES else [])
+        for path in SITES
+    ],
+)
 def test_the_same_is_decided_of_a_site(path: Path) -> None:
     outcome = Replay().play(files_at(path))
     assert_decided_again(name_of(path), outcome)

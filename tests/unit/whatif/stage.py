@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from arvnodeman.config import Settings, load
 from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.model import JobOwner, JobShape
@@ -48,6 +50,11 @@ def configured(folder: Path, *, daemon: str = "", small: str = "", big: str = ""
     path = folder / "site.cfg"
     path.write_text(TEXT.format(daemon=daemon, small=small, big=big, arvados=arvados), encoding="utf-8")
     return load(str(path), offline=True)
+
+
+def give_up_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A play in which nothing happens any more ends sooner: a week has no other polls than two days."""
+    monkeypatch.setattr("arvnodeman.whatif.play.IN_VAIN", 2 * 86_400.0)
 
 
 def job(identity: str, at: float, seconds: float | None = 600.0, **more: Any) -> TracedJob:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stage import asking, configured, job, scenario
+from stage import asking, configured, give_up_sooner, job, scenario
 
 from arvnodeman.config import Settings
 from arvnodeman.fleet.values.budgets import Budget, Period
@@ -32,8 +33,11 @@ def alone(identity: str, at: float, account: str, seconds: float = 600.0, **more
     return job(identity, at, seconds, shape=asking(2, alone=True, account=account), **more)
 
 
-def test_a_budget_keeps_nodes_from_its_jobs_and_from_nobody_else(tmp_path: Path) -> None:
+def test_a_budget_keeps_nodes_from_its_jobs_and_from_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A job costs 6 cents, and its node 2 more where it has to boot, and to go: it takes others' that are there."""
+    give_up_sooner(monkeypatch)
     site = site_of(tmp_path, 50)
     jobs = [alone(str(number), 1000.0 * number, "a" if number % 2 else "b") for number in range(12)]
     played = play(scenario(with_budget(site, 0.2, Period.MONTH), *jobs))
@@ -59,8 +63,9 @@ def test_with_the_next_day_they_go_on(tmp_path: Path) -> None:
     assert max(wait for wait in played.waits if wait is not None) > 3600.0
 
 
-def test_a_node_of_a_spent_budget_takes_no_more_of_its_jobs(tmp_path: Path) -> None:
+def test_a_node_of_a_spent_budget_takes_no_more_of_its_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One node would serve them all, one after the other, as long as they come: it is drained."""
+    give_up_sooner(monkeypatch)
     site = site_of(tmp_path, 1)
     jobs = [alone(str(number), 0.0, "a", 1200.0) for number in range(30)]
     played = play(scenario(with_budget(site, 0.5, Period.MONTH), *jobs))
@@ -83,10 +88,11 @@ def test_without_budgets_a_forecast_says_nothing_of_them(tmp_path: Path) -> None
     nodes=st.integers(1, 12),
 )
 def test_an_overspend_is_at_most_what_was_committed(
-    tmp_path: Path, runs: list[tuple[int, int]], cents: int, per: Period, nodes: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: list[tuple[int, int]], cents: int, per: Period, nodes: int
 ) -> None:
     """And what nodes take to boot and to go, for which nobody has a time limit. (What Slurm starts on nodes that are up
     for others is beside that: no node is booted for it.)"""
+    give_up_sooner(monkeypatch)
     site = site_of(tmp_path, nodes)
     jobs = [
         alone(str(number), at, "a", float(seconds), time_limit=float(seconds))

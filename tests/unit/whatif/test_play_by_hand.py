@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from stage import BOOT as BOOTS
-from stage import START, asking, configured, job, scenario
+from stage import START, asking, configured, give_up_sooner, job, scenario
 
 from arvnodeman.whatif.forecast import JobCounts, LowestCost
 from arvnodeman.whatif.play import play
@@ -70,8 +70,9 @@ def test_a_quota_holds_whatever_max_nodes_says(tmp_path: Path) -> None:
     assert [held.reason for held in played.forecast.held] == ["backing_off"]  # the cloud has said so
 
 
-def test_a_size_of_which_there_is_none_is_passed_over(tmp_path: Path) -> None:
+def test_a_size_of_which_there_is_none_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All sizes are out of stock for ever: no job begins, and that ends."""
+    give_up_sooner(monkeypatch)
     played = play(scenario(configured(tmp_path), job("1", 0), assumed=replace(BOOTS, out_of_stock=1.0)))
     assert played.waits == [None]
     assert played.forecast.jobs.waiting == 1
