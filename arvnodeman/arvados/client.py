@@ -21,7 +21,7 @@ _own = threading.local()
 def client(settings: Settings) -> Session:
     """This thread's client; a new one when [Arvados] or the certificates are others than before.
 
-    RemoteFailure when the server's discovery document is not to be had, for which the first client of a process asks.
+    RemoteFailure when the server's discovery document cannot be fetched, for which the first client of a process asks.
     """
     from arvnodeman.arvados.session import Session
 

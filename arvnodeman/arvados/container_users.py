@@ -1,7 +1,7 @@
 """Which user of Arvados each container runs for, by name: to Slurm, all of them are jobs of the dispatcher's account.
 
-The user is the one with whose rights it runs (`runtime_user_uuid`): whoever asked for it first, where it serves several
-requests. Nothing but bills and budgets goes by it: a server that does not answer costs a line, and no poll.
+The user is the one whose rights it has (`runtime_user_uuid`): whoever asked for it first, where it serves several
+requests. Only bills and budgets use it: if a server does not answer, that costs a log line, and no poll.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 class ContainerUsers:
     """One poller's view. Never raises for what a server does.
 
-    Each container is asked for once, and each user once; of both, those that are asked about no more are forgotten."""
+    Each container is asked for once, and each user once; both are forgotten when nobody asks about them any more."""
 
     def __init__(self, settings: Settings, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -105,7 +105,7 @@ def user_of(container: Mapping[str, Any]) -> str:
 
 
 def _rows(session: Session, resource: str, uuids: Sequence[str], column: str) -> Iterator[Mapping[str, Any]]:
-    """Those of these that the server lists: it may use smaller pages than it is asked for. RemoteFailure."""
+    """The containers of these that the server lists. It may use smaller pages than asked for. RemoteFailure."""
     filters, offset = [["uuid", "in", list(uuids)]], 0
     while offset < len(uuids):
         page = session.call(

@@ -101,7 +101,7 @@ class Containers:
             _log.warning("Arvados: containers.list: %d more malformed containers", len(strange) - NAMED)
 
     def _complain(self, failure: RemoteFailure) -> None:
-        """Once for each text; a refusal is for good, until somebody mends the token."""
+        """Log each text once. A refusal lasts until somebody changes the token."""
         error = failure.error
         if error.kind is ErrorKind.REFUSED:
             self._not_before = self._monotonic() + REFUSED_FOR

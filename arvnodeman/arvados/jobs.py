@@ -37,7 +37,7 @@ class JobsQueue:
                 name = item.get("uuid") if isinstance(item, dict) else None
                 _log.warning("Arvados: job %.40s is left out: %s", name, error)
             else:
-                jobs.setdefault(job.id, job)  # pages shift while jobs start
+                jobs.setdefault(job.id, job)  # the pages shift while jobs start
         return tuple(jobs.values())
 
     def explain(self, uuid: str, reason: str) -> None:

@@ -71,8 +71,8 @@ class ArvadosRecords:
         self._read: dict[str, tuple[_Source, NodeRecord]] = {}  # by uuid: the last list, as it came and as read
 
     def list_records(self) -> tuple[NodeRecord, ...]:
-        """All records, page by page (row A20). One that is malformed is left out, with a warning that names it. What is
-        as it was in the last list is the record that it was, and is not read."""
+        """All records, page by page (row A20). One that is malformed is left out, with a warning that names it. An item
+        that has not changed since the last list stays the same object, and is not read again."""
         records = []
         read: dict[str, tuple[_Source, NodeRecord]] = {}
         for item in self._items():
@@ -218,7 +218,7 @@ def record_of(item: object) -> NodeRecord:
     if not isinstance(uuid, str) or not _UUID.fullmatch(uuid):
         raise ValueError("its uuid is not that of a node")
     if "info" not in item:
-        raise ValueError("it has no info")  # without it no node could be told to be its own
+        raise ValueError("it has no info")  # without it no node could be recognised as its own
     if slot is not None and (not isinstance(slot, int) or isinstance(slot, bool)):
         raise ValueError("its slot_number is not a number")
     if hostname is not None and not _HOSTNAME.fullmatch(hostname):
@@ -242,7 +242,8 @@ def record_of(item: object) -> NodeRecord:
 
 
 def intent_of(cloud_node: object) -> BootIntent | None:
-    """The intent in `properties.cloud_node`; None where there is none, or no whole one (the classic's has no token)."""
+    """The intent in `properties.cloud_node`; None where there is none, or a part of it is missing (the classic's has no
+    token)."""
     match cloud_node:
         case {"size": str(size), "price": int() | float() as price, "token": str(token), "at": str(at)}:
             try:

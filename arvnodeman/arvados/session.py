@@ -30,7 +30,7 @@ _MAX_TEXT = 300
 _ASKING = frozenset({"list", "get", "queue", "current"})  # methods that change nothing
 _log = logging.getLogger(__name__)
 
-# Everything that a request may end in and that is not a fault of ours; MemoryError and RuntimeError are not among them.
+# Every way in which a request may fail that is not a fault of ours; MemoryError and RuntimeError are not among them.
 _EXPECTED = (
     googleapiclient.errors.Error,
     httplib2.HttpLib2Error,
@@ -124,7 +124,7 @@ class Session:
         return self._methods[key]
 
     def _outdate(self) -> None:
-        """Let the next use ask the server for its document again: it may be upgraded, or be back in its right mind."""
+        """Let the next use ask the server for its document again: it may have been upgraded, or work again."""
         self.outdated = True
         forget_document(self._http.document_url)
 
@@ -198,7 +198,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _quieten_loggers() -> None:
-    """The SDK prints lines of its own to stderr beside our log, and its HTTP library logs the body of every 403."""
+    """The SDK prints its own lines to stderr, beside our log, and its HTTP library logs the body of every 403."""
     arvados.logger.removeHandler(arvados.log_handler)
     logger = logging.getLogger("googleapiclient.http")
     if _no_bodies not in logger.filters:

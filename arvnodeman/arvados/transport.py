@@ -27,7 +27,7 @@ _METHOD_MEANT = "x-http-method-override"  # with it the SDK sends a GET that is 
 
 
 class NotArvados(ValueError):
-    """What came in place of the discovery document is none."""
+    """The answer is not a discovery document."""
 
 
 class NotLeading(Exception):
@@ -35,7 +35,8 @@ class NotLeading(Exception):
 
 
 class _BoundedResponse(http.client.HTTPResponse):
-    """A body is read within a time of its own: with a time-out of the socket alone, a byte a second would never end."""
+    """A body is read within a time of its own: with the time-out of the socket alone, an answer of a byte a second
+    would never end."""
 
     deadline: float = 0.0
 
@@ -169,7 +170,7 @@ def _document_lock(timeout: float) -> Iterator[None]:
 
 
 def forget_document(url: str) -> None:
-    """The server has changed, or was not the one that it seemed to be: let the next client ask it anew."""
+    """The server has changed, or was another one: let the next client ask it again."""
     _documents.pop(url, None)
 
 

@@ -23,14 +23,14 @@ class ExitKind(StrEnum):
 
     WATCHDOG = "watchdog"  # an actor did not answer its ping, or was dead
     HOPELESS = "hopeless"  # a list is hopelessly stale
-    FATAL = "fatal"  # an error that leaves a process half dead: no memory, no thread
-    ASKED = "asked"  # nobody ends: somebody wants to know what goes on
+    FATAL = "fatal"  # an error after which the process cannot work: no memory, no thread
+    ASKED = "asked"  # no end: somebody wants to know what the process is doing
     # What only the next run can tell, or the main thread:
     CLEAN = "clean"  # an orderly stop
     FAILED = "failed"  # an exception in the main thread, at the start or later
-    STUCK = "stuck"  # the watchdog came round no more: something held the interpreter, or all stood still
+    STUCK = "stuck"  # the watchdog stopped: something held the interpreter, or everything stood still
     CRASH = "crash"  # of the interpreter
-    OUTSIDE = "outside"  # SIGKILL, want of memory, the machine
+    OUTSIDE = "outside"  # SIGKILL, no memory left, or the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ NO_THREAD = ("can't start new thread", "unable to start watchdog thread")  # thr
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Is the error one that leaves a process half dead? (rows L1, L3)
+    """Is this an error after which the process cannot work? (rows L1, L3)
 
     To be asked before any catch-all: ENOMEM is an OSError like a lost connection, and a thread that cannot be started
     is a RuntimeError like any other.
@@ -61,7 +61,7 @@ def is_fatal(error: BaseException) -> bool:
 
 
 def kill_process_group() -> None:
-    """SIGKILL to the group that `main()` has made: hung children of ours (`squeue`, `scontrol`) go, too."""
+    """SIGKILL to the group that `main()` has made; this ends hung children too (`squeue`, `scontrol`)."""
     try:
         os.killpg(os.getpgid(0), signal.SIGKILL)
     except OSError:
@@ -120,7 +120,7 @@ class Ending:
 
     def now(self, cause: ExitCause, called_off: Callable[[], bool] = lambda: False) -> None:
         """Last words in at most `limit` seconds, then the kill, always; unless `called_off` says otherwise at the last
-        moment. Only the first of several callers kills."""
+        moment. Only the first caller kills."""
         if not self._once.acquire(blocking=False):
             return
         try:
@@ -135,7 +135,7 @@ class Ending:
                 self._kill()
 
     def words(self, cause: ExitCause, limit: float | None = None) -> None:
-        """Write last words and return after `limit` seconds at the latest; what hangs is left hanging."""
+        """Write last words and return after `limit` seconds at the latest; what hangs is left alone."""
         deadline = time.monotonic() + (self._limit if limit is None else limit)
         over = [scribe.begin(lambda writer=writer: writer(cause)) for scribe, writer in self._writers]  # type: ignore[misc]
         for event in over:

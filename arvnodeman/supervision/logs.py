@@ -24,7 +24,7 @@ class CannotLog(Exception):
 
 
 class _Quiet(logging.Handler):
-    """What a handler does when a line cannot be written: a full disk is not answered with a traceback a line."""
+    """What a handler does when a line cannot be written: a full disk must not cause a traceback for each line."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the logging module's name)
         if not isinstance(sys.exc_info()[1], OSError):
@@ -36,7 +36,7 @@ class _StreamHandler(_Quiet, logging.StreamHandler):  # type: ignore[type-arg]
 
 
 class _FileHandler(_Quiet, WatchedFileHandler):
-    """Opens the file anew when it has been rotated away. That may fail (a full disk, a folder that is gone): then this
+    """Opens the file again when it has been rotated. That may fail (a full disk, a folder that is gone): then this
     line is lost, the next one tries again, and whoever logs does not notice."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -51,7 +51,7 @@ class _FileHandler(_Quiet, WatchedFileHandler):
 
 
 def check(settings: LoggingSettings) -> None:
-    """Can the log file be written? Raises CannotLog. To be called while somebody still reads stderr."""
+    """Check that the log file can be written. Raises CannotLog. Call it while somebody still reads stderr."""
     if settings.file in STREAMS:
         return
     try:
@@ -65,7 +65,7 @@ def check(settings: LoggingSettings) -> None:
 
 
 def set_up(settings: LoggingSettings) -> None:
-    """Direct the log to the configured file or stream, in place of what was there."""
+    """Send the log to the configured file or stream, and no longer to the one before."""
     if settings.file in STREAMS:
         handler: logging.Handler = _StreamHandler(sys.stdout if settings.file == "/dev/stdout" else sys.stderr)
     else:
@@ -117,7 +117,7 @@ def _is_journal(file: str) -> bool:
 
 
 def set_levels(settings: LoggingSettings, before: LoggingSettings | None = None) -> None:
-    """Set the levels; loggers that were named in `before` and are no more get their parents' level again."""
+    """Set the levels. Loggers that only `before` names get their parents' level again."""
     logging.getLogger().setLevel(settings.level)
     for name in set(before.loggers if before else ()) - set(settings.loggers):
         logging.getLogger(name).setLevel(logging.NOTSET)

@@ -73,11 +73,11 @@ class OneWriter:
         return [self._socket.fileno(), *([] if self._folder is None else [self._folder])]
 
     def settle(self) -> None:
-        """From now on this process is the one that is named as the holder: to be called again after a fork."""
+        """From now on this process is named as the holder. Call it again after a fork."""
         self._socket.listen(CALLERS)
 
     def hear_callers(self) -> None:
-        """Let those go who wanted to know who holds the socket. Never blocks."""
+        """Close connections of those that asked who holds the socket. Never blocks."""
         with contextlib.suppress(OSError):
             while True:
                 self._socket.accept()[0].close()
@@ -108,7 +108,7 @@ def _take_name(cluster: str) -> socket.socket:
 
 
 def _peer(address: bytes) -> int:
-    """The process id of whoever listens there; 0: it cannot be told."""
+    """The process id of the listener there; 0: not known."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)
         with contextlib.suppress(OSError):
@@ -120,7 +120,7 @@ def _peer(address: bytes) -> int:
 
 
 def _take_folder(folder: Path) -> int | None:
-    """Lock the directory itself: nothing has to be written for it. None where that cannot be done."""
+    """Lock the directory itself, so that nothing has to be written. None where that is not possible."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
@@ -138,7 +138,7 @@ def _take_folder(folder: Path) -> int | None:
 
 
 def _locker(folder: os.stat_result) -> int:
-    """The process id that /proc/locks gives for an flock on this directory; 0: it cannot be told."""
+    """The process id that /proc/locks gives for an flock on this directory; 0: not known."""
     wanted = f"{os.major(folder.st_dev):02x}:{os.minor(folder.st_dev):02x}:{folder.st_ino}"
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/locks").read_text().splitlines():

@@ -12,8 +12,8 @@ from arvnodeman.supervision.ending import ExitKind
 SAFE_AFTER = 3  # quick ends of one kind in a row
 SHORTEST_SAFE_MODE = 60.0  # seconds; doubled with each further quick end
 LONGEST_SAFE_MODE = 900.0
-QUICK = 1800.0  # seconds that a run lasts at least, to be no quick end
-# Their causes lie outside: to be careful would not help.
+QUICK = 1800.0  # seconds; a run that lasts longer is not a quick end
+# Their causes lie outside: safe mode would not help.
 NOT_COUNTED = frozenset({ExitKind.HOPELESS, ExitKind.OUTSIDE})
 
 WORDS = {

@@ -1,7 +1,7 @@
 """Which sizes have once come up, over restarts: so that the few at once before the first success hold for new ones.
 
 A small JSON file in the state directory holds for each such size what its nodes were made of, as a hash: the cloud, the
-type, [Cloud Create] whole, the text of the template of user data. A size of which any of it is another by now is new. A
+type, [Cloud Create] whole, the text of the template of user data. A size is new again when any of this has changed. A
 size whose boots fail in a row leaves the file. A thread of its own writes it, so that a disk that hangs holds up
 nothing; its loss costs a few minutes at the next burst.
 """
@@ -65,7 +65,7 @@ class ProvenSizes:
             self._thread.join(timeout)
 
     def observe(self) -> None:
-        """One look at what the brain shows; the file is written where it is to be another."""
+        """Look once at what the brain shows; write the file if it has changed."""
         view = self._published.view
         self._heard = self._heard or view.proven >= self.known
         if not self._heard:

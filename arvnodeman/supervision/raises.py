@@ -36,11 +36,11 @@ class RaisedBudgets:
 
     @property
     def kept(self) -> tuple[BudgetRaise, ...]:
-        """Those that are not over, or were not when the file was changed last."""
+        """Those that are not over, or were not when the file was last changed."""
         return tuple(self._kept.values())
 
     def keep(self, said: BudgetRaise) -> bool:
-        """In the place of what was said of the same budget before. False: a restart will not know of it, as there is
+        """Replaces what was said of the same budget before. False: a restart will not know of it, as there is
         no state directory. Raises OSError, and nothing is kept."""
         with self._lock:
             kept = {name: each for name, each in self._kept.items() if each.until > said.at and name != said.budget}

@@ -15,7 +15,7 @@ SCRIPT = 'trap "" HUP INT QUIT TERM USR1 USR2; read -r _; kill -KILL 0'
 
 
 class Reaper:
-    """The process and our end of the pipe, which nobody inherits."""
+    """The process and our end of the pipe, which no child inherits."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None

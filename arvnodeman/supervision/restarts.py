@@ -67,7 +67,7 @@ class Restarts:
         self._complained = False
 
     def begin(self, watchdog: float) -> Past:
-        """A run begins: see how the last one ended, and note this one. `watchdog`: seconds, as configured."""
+        """A run begins: find out how the last one ended, and note this one. `watchdog`: seconds, as configured."""
         self._book = book = self._read()
         if book.run is not None:
             self._add(self._unsaid(book.run))

@@ -1,4 +1,4 @@
-"""One run of the daemon, as those see it who watch over it: how it began, what may end it, what it leaves behind."""
+"""One run of the daemon, for those who supervise it: how it began, what may end it, what it leaves behind."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Run:
         self._resort.arm(self._time_left)
 
     def half_way(self, text: str) -> None:
-        """Half of the watchdog's time is over: tell what every thread does, without waiting for the log."""
+        """Half of the watchdog's time is over: write what every thread does, without waiting for the log."""
 
         def warn() -> None:
             cause = ExitCause(ExitKind.ASKED, "watchdog", text)
@@ -127,7 +127,7 @@ class Run:
             self._restarts.stopping()
 
     def close(self, kind: ExitKind, subject: str, *, hanging: bool = False) -> None:
-        """The run ends, and can say why. `hanging`: there may be children that still run, and are to be killed."""
+        """The run ends, and can say why. `hanging`: children may still run, and must be killed."""
         if self._restarts is not None:
             self._restarts.ended(kind, subject)
         if self._words is not None:

@@ -1,4 +1,4 @@
-"""What the service manager is told: systemd's notification protocol (sd_notify(3)), which is one datagram a message."""
+"""Messages to the service manager: systemd's notification protocol (sd_notify(3)), one datagram a message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 class ServiceNotifier:
     """Sends READY=1, WATCHDOG=1, STATUS= and STOPPING=1 to $NOTIFY_SOCKET; silent where there is none.
 
-    Never blocks and never raises: a full or vanished socket is the service manager's trouble. Any thread may send.
+    Never blocks and never raises: if the socket is full or gone, the message is lost. Any thread may send.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:

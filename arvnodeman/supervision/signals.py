@@ -18,7 +18,7 @@ PATIENCE = 3  # the third stop signal of one kind is obeyed at once
 
 
 class StopCame(BaseException):
-    """A stop signal came while nothing was held or begun yet. No Exception: nothing is to catch it on its way."""
+    """A stop signal came before anything was held or begun. Not an Exception, so that nothing catches it on its way."""
 
 
 class Signals:
@@ -88,8 +88,8 @@ class Signals:
             if self._counts[number] >= PATIENCE:
                 self._leave(128 + number)
         elif any(other == number for other, _ in tuple(self._came_in)):  # another may come in the middle of this one
-            return  # a storm of them is one
+            return  # many of them count as one
         self._came_in.append(came)
         if self._raises and number in STOPS:
-            self._raises = False  # once: what it sets off is not to be disturbed
+            self._raises = False  # once: what it starts must not be disturbed
             raise StopCame

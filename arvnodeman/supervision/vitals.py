@@ -130,7 +130,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class RefusedReload:
-    """A configuration that was read anew and not put into force: the one before still is."""
+    """A configuration that was read again and refused: the one before is still in force."""
 
     at: float  # seconds since the epoch
     problems: tuple[str, ...]  # lines for people, as in the log
@@ -151,7 +151,7 @@ class Vitals:
     began_at: float = 0.0  # seconds since the epoch
     past: Past = field(default_factory=Past)  # how earlier runs ended
     refused_reload: RefusedReload | None = None  # the newest reload, where it was refused
-    remarks: dict[str, str] = field(default_factory=dict)  # what whoever runs this should know, by what it is about
+    remarks: dict[str, str] = field(default_factory=dict)  # what the operator should know, by subject
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)
     _activities: dict[str, Activity] = field(default_factory=dict)
