@@ -1,4 +1,4 @@
-"""Which of a node's addresses is the one at which the rest of the cluster finds it."""
+"""Which of a node's addresses the rest of the cluster uses to reach it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 class AddressKind(enum.IntEnum):
-    """Whose an address is; the lesser is the nearer."""
+    """How far an address reaches; the smaller value is the nearer one."""
 
     PRIVATE = 0
     PUBLIC = 1
@@ -58,7 +58,7 @@ def _why(others: Sequence[str], family: str) -> str:
 
 
 def _version(text: str) -> int | None:
-    """4 or 6, 7 for a name; None for what nobody else can use: nothing, loopback, link-local."""
+    """4 or 6, 7 for a name; None for an address that other machines cannot use: none, loopback, link-local."""
     if not text:
         return None
     try:

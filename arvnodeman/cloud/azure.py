@@ -42,7 +42,7 @@ BOOTED_TAG = "booted_at"
 _MOST_FAULTS = 1000  # kept, so that each is asked for once
 LONGEST_TAG = 256  # characters of a value
 _URN = re.compile(r"[^:\s/]+(:[^:\s/]+){3}")
-_NEVER_WAITING = (ErrorKind.REFUSED, ErrorKind.QUOTA, ErrorKind.CAPACITY)  # kinds of a create that did nothing
+_NEVER_WAITING = (ErrorKind.REFUSED, ErrorKind.QUOTA, ErrorKind.CAPACITY)  # after which a create has done nothing
 _log = logging.getLogger("ComputeNodeDriver")
 
 
@@ -92,7 +92,7 @@ class AzureDriver(LibcloudDriver):
         """See CloudDriver. A network interface is made first: one whose node was refused is deleted again."""
         name = self.name_of(record)
         there = self._existing(name)
-        if there is not None:  # to put it again would change it under the hands of whoever uses it
+        if there is not None:  # putting it again would change it while somebody uses it
             value = self._cloud_node(there, self._tags(there))
             if value is not None and value.token == token and not self._is_gone(there):
                 return replace(value, size_tag=size.id)
@@ -135,7 +135,7 @@ class AzureDriver(LibcloudDriver):
         return nodes
 
     def _cloud_node(self, node: Any, tags: Mapping[str, str]) -> CloudNode | None:
-        """Azure writes the parts of an id now in capitals and now not: ours are always the same."""
+        """Azure writes parts of an id sometimes in capitals: ours are always in one form."""
         value = super()._cloud_node(node, tags)
         return None if value is None else replace(value, id=self._id_of(value.name))
 
@@ -148,7 +148,7 @@ class AzureDriver(LibcloudDriver):
         return [NodeAddress(address, place=0 if below.lower() == subnet.lower() else 1) for address, below in listed]
 
     def _fault(self, node: Any) -> str:
-        """A request of its own for a node that has failed: the list does not tell. Asked until it is known."""
+        """A request for each node that has failed, as the list does not say why. Repeated until the reason is known."""
         if not self._is_failed(node):
             return ""
         known = (str(node.id), self._tags(node).get(TOKEN_TAG, ""))
@@ -175,8 +175,8 @@ class AzureDriver(LibcloudDriver):
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
     def _libcloud_node(self, node: CloudNode) -> Any:
-        """The node as it is now. Raises RemoteFailure GONE, also when it is being deleted, or the name is another
-        node's by now."""
+        """The node as it is now. Raises RemoteFailure GONE, also when it is being deleted, or another node has the name
+        now."""
         fresh = self._existing(node.name)
         token = None if fresh is None else self._tags(fresh).get(TOKEN_TAG)
         if fresh is None or self._is_gone(fresh) or (node.token and token != node.token):

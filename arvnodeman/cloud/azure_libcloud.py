@@ -1,4 +1,4 @@
-"""libcloud's Azure driver, mended where it leaks, asks too much, or waits.
+"""libcloud's Azure driver, corrected where it leaks, asks too much, or waits.
 
 * Making one asks the cloud nothing: libcloud's fetches an access token.
 * A list is read to its last page; libcloud's ends without a word after five minutes. No node costs a request of its own
@@ -73,14 +73,14 @@ class LateAzureConnection(AzureResourceManagementConnection):  # type: ignore[mi
         method: str = "GET",
         raw: bool = False,
     ) -> Any:
-        """Send a request; one that creates a node as it has to be."""
+        """Send a request. One that creates a node is completed first."""
         if method == "PUT" and isinstance(data, dict) and data.get("type") == "Microsoft.Compute/virtualMachines":
             data = completed(data, self.zone)
         return super().request(action, params, data, headers, method, raw)
 
 
 def completed(request: Mapping[str, Any], zone: str = "") -> dict[str, Any]:
-    """The request for a new node with what libcloud does not put into it."""
+    """The request for a new node, with what libcloud leaves out."""
     made = copy.deepcopy(dict(request))
     if zone:
         made["zones"] = [zone]
@@ -129,11 +129,11 @@ class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no type
         ex_poll_wait: int = 0,
         ex_destroy_os_disk: bool = True,
     ) -> bool:
-        """Destroy a node, its network interface and its managed disk: Azure does it, nothing is waited for. The node
-        has to be as it was just read. The blob of a disk in a storage account stays, until a node of the same name
-        takes its place."""
+        """Destroy a node, its network interface and its managed disk. Azure does it; this does not wait. Pass the node
+        as it was just read. The blob of a disk in a storage account stays, until a node of the same name takes its
+        place."""
         changes = missing_delete_options(node.extra["properties"])
-        if changes:  # it was created by another program, or an earlier version of this one
+        if changes:  # another program created it, or an earlier version of this one
             self.connection.request(
                 node.id, params={"api-version": VM_API_VERSION}, data={"properties": changes}, method="PATCH"
             )
@@ -164,7 +164,7 @@ class AzureNodes(AzureNodeDriver):  # type: ignore[misc]  # libcloud has no type
         return found
 
     def ex_fault_of(self, node: Any) -> str:
-        """Why a node has failed, as `Code: message`; nothing where Azure does not say."""
+        """Why a node has failed, as `Code: message`; empty where Azure does not say."""
         shown = self.connection.request(f"{node.id}/instanceView", params={"api-version": VM_API_VERSION}).object
         statuses = shown.get("statuses") if isinstance(shown, dict) else None
         for status in statuses if isinstance(statuses, list) else ():

@@ -1,7 +1,7 @@
-"""What a driver of a cloud must do, and the vocabulary that all of them share.
+"""What a driver of a cloud must do, and the terms that all of them share.
 
 A driver translates between the values of the model and one cloud. It decides nothing, never retries and never sleeps: a
-request that fails raises RemoteFailure at once, classified by errors.py, and what follows is the Fleet's to decide.
+request that fails raises RemoteFailure at once, classified by errors.py, and the Fleet decides what follows.
 Anything else that it raises is a defect of ours, but for the fatal errors (no memory, no thread), which pass unchanged.
 
 One driver object serves one thread. Making one asks the cloud nothing where that is possible.
@@ -51,7 +51,7 @@ _REASON_LIMIT = 180  # characters of an operator's reason; 256 is the shortest t
 
 @dataclass(frozen=True, slots=True)
 class NodeWish:
-    """A node that is wanted: of which size, for which record, by which boot, and where it pings."""
+    """A node that is wanted: its size, record and boot, and where it pings."""
 
     size: NodeSize
     record: NodeRecord
@@ -79,8 +79,8 @@ class CloudDriver(ABC):
         """
 
     def bill_to(self, token: str, jobs: Sequence[MeantFor]) -> None:  # noqa: B027 (a driver need not have such tags)
-        """The node of this boot, which is asked for next, is for these jobs: for tags that the provider's bill can be
-        divided by, where they are wanted and the cloud has them. Asks the cloud nothing."""
+        """The node of this boot, which is created next, is for these jobs. Used for tags by which the provider's bill
+        can be divided, where they are wanted and the cloud has them. Makes no request."""
 
     @abstractmethod
     def create_node(self, size: NodeSize, record: NodeRecord, token: str, ping_url: Secret) -> CloudNode:
@@ -106,7 +106,7 @@ class CloudDriver(ABC):
 
     @abstractmethod
     def finish_node(self, node: CloudNode, record: NodeRecord) -> None:
-        """What is left to do after the create request. Doing it twice is the same as doing it once."""
+        """What is left to do after the create request. Idempotent."""
 
     @abstractmethod
     def destroy_node(self, node: CloudNode) -> None:
@@ -163,7 +163,7 @@ def name_for_record(record: NodeRecord) -> str:
 
 
 def read_price(text: str | None) -> float | None:
-    """The price in a tag value; None for one that is missing. Raises ValueError for one that is none."""
+    """The price in a tag value; None for one that is missing. Raises ValueError for a value that is not a price."""
     if not text:
         return None
     price = float(text)

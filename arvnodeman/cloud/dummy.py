@@ -1,6 +1,6 @@
 """`provider = dummy`: libcloud's own dummy cloud, which exists in the memory of this process alone.
 
-For trying the daemon without any cloud. Its nodes are up at once, are nobody's computers, and never ping.
+For trying the daemon without any cloud. Its nodes are up at once, have no computer behind them, and never ping.
 """
 
 from __future__ import annotations

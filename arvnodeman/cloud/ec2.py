@@ -172,7 +172,7 @@ class EC2Driver(BatchingDriver):
             "ex_userdata": user_data,
             "ex_metadata": self._create_tags(size, record, token),
             "ex_clienttoken": f"{record.uuid}/{token}",
-            "ex_terminate_on_shutdown": True,  # a node that halts itself is not to stay, stopped and paid for
+            "ex_terminate_on_shutdown": True,  # a node that halts itself must not stay stopped: it would be paid for
             "ex_spot": size.preemptible,
             "ex_keyname": self._key_pair(),
             "ex_iamprofile": self._setup.profile or None,
@@ -189,7 +189,7 @@ class EC2Driver(BatchingDriver):
         return arguments
 
     def _ask_for_node(self, arguments: Mapping[str, Any]) -> Any:
-        """In one place: at the rung, or in the one subnet that is configured, or where EC2 likes."""
+        """In one place: at the rung, or in the one subnet that is configured, or where EC2 chooses."""
         rung: Rung | None = arguments["rung"]
         subnet = self._setup.subnet_of(rung)
         try:
@@ -245,7 +245,7 @@ class EC2Driver(BatchingDriver):
             yield from self._ended_early()
 
     def _ended_early(self) -> Iterable[Any]:
-        """Those that were terminated as they were launched. A cloud that refuses to tell is not asked again."""
+        """Those that were terminated as they were launched. A cloud that refuses the question is not asked again."""
         filters = {**self._list_filters, "instance-state-name": ("terminated",), "state-reason-code": CODES}
         try:
             ended = list(self._described(filters))

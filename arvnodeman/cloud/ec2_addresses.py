@@ -19,7 +19,7 @@ _IN_INTERFACE = (
     ("privateIpAddress", AddressKind.PRIVATE),
     ("privateIpAddressesSet/item/privateIpAddress", AddressKind.PRIVATE),
     ("association/publicIp", AddressKind.PUBLIC),
-    ("ipv6AddressesSet/item/ipv6Address", AddressKind.PRIVATE),  # the network's own, though they are of the world
+    ("ipv6AddressesSet/item/ipv6Address", AddressKind.PRIVATE),  # of the network, though they are global
 )
 
 

@@ -1,7 +1,7 @@
 """EC2 makes several nodes of one size by one RunInstances: how they are asked for, told apart and found again.
 
-`ec2_batch.py` has what says which instance is which node, `shared_user_data.py` what they read. A node alone is asked
-for as ever. What is made of several keeps to this:
+`ec2_batch.py` has what says which instance is which node, `shared_user_data.py` what they read. A single node is
+created in the usual way. What is made of several keeps to this:
 
 * the names of the boots are in the request, so no kill and no lost answer makes an instance that nobody knows;
 * the client token is of the boots in their order, and what was not answered for certain is sent again to the last byte;
@@ -216,8 +216,8 @@ class BatchingDriver(LibcloudDriver):
         return {wish.token: self._answer(nodes.get(places[wish.token]), wish, len(nodes), count) for wish in wanted}
 
     def _paced_by_limiter(self, failure: RemoteFailure) -> RemoteFailure:
-        """A refusal of many at once: they come back together as soon as the limiter lets another request go. Each with
-        a back-off of its own would sleep for minutes, long after EC2 takes requests again."""
+        """A refusal of many at once: they are tried again together as soon as the limiter allows another request. With
+        a back-off for each, they would wait for minutes, long after EC2 takes requests again."""
         bucket = self._limiter.buckets.get(Op.CREATE)
         error = failure.error
         if bucket is None or error.kind is not ErrorKind.THROTTLED or error.retry_after is not None:
@@ -240,7 +240,7 @@ class BatchingDriver(LibcloudDriver):
 
     def _by_index(self, made: Any, batch: Batch) -> dict[int, Any]:
         """The instances by launch index. libcloud answers with no list where there is one. Raises RemoteFailure
-        UNREADABLE where there is none: an answer that says yes and names none is none."""
+        UNREADABLE where there is none: an answer that says yes and names no instance does not count."""
         nodes = made if isinstance(made, list) else [made]
         found: dict[int, Any] = {}
         for node in nodes:

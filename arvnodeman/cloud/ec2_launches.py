@@ -23,7 +23,7 @@ CODES = (  # docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
     "Server.InsufficientInstanceCapacity",
     "Server.InternalError",
 )
-WATCHED = 900.0  # seconds from a launch in which it may come to that
+WATCHED = 900.0  # seconds from a launch in which this may happen
 _MOST = 10_000  # ids remembered
 
 
@@ -43,7 +43,7 @@ class Launches:
             self._last = self._clock()
 
     def destroyed(self, identity: str) -> None:
-        """This one was destroyed by us: what it was terminated for is known."""
+        """We destroyed this one, so we know why it was terminated."""
         with self._lock:
             self._done[identity] = None
             if len(self._done) > _MOST:
@@ -51,7 +51,7 @@ class Launches:
 
     @property
     def watched(self) -> bool:
-        """May one of them come to a bad end yet?"""
+        """May one of them still fail?"""
         with self._lock:
             return self._told and self._last is not None and self._clock() - self._last < WATCHED
 
@@ -61,7 +61,7 @@ class Launches:
             self._told = False
 
     def is_news(self, identity: str, started: float | None) -> bool:
-        """Was it launched of late, and has not been destroyed by us? started: Unix time."""
+        """Was it launched recently, and not destroyed by us? started: Unix time."""
         with self._lock:
             return identity not in self._done and started is not None and time.time() - started < WATCHED
 

@@ -21,7 +21,7 @@ _IN_HOST = re.compile(r"(?:^|\.)ec2(?:-fips)?\.([a-z]+(?:-[a-z]+)+-\d+)\.")
 
 
 def is_region(name: str) -> bool:
-    """Is it named as AWS names regions? Whether there is one of that name, only AWS knows."""
+    """Has it the form of a region's name? Only AWS knows whether there is one of that name."""
     return _REGION.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""How requests go to EC2: libcloud's connection, put right where it falls short.
+"""How requests go to EC2: libcloud's connection, corrected where it falls short.
 
 Every request is a POST with its parameters in the body: libcloud sends them in the URL, which urllib3 writes to its
 log, ping secret and all, and which has no room for user data of some size. What libcloud cannot say in RunInstances is
@@ -46,7 +46,7 @@ class FormRequests:
 
 def check_language(action: str, answer: Any) -> None:
     """Is an answer in the XML namespace in which libcloud looks for everything? In any other it finds nothing, and
-    takes a full list for an empty one. Raises MalformedResponseError."""
+    reads a full list as an empty one. Raises MalformedResponseError."""
     spoken = str(getattr(answer, "tag", "")).rpartition("}")[0].removeprefix("{")
     if spoken != NAMESPACE:
         text = f"{action} was answered in the language {spoken or 'of nobody'}, and not in that of EC2, {NAMESPACE}"
@@ -89,8 +89,8 @@ def posting(driver_class: Callable[..., Any]) -> Callable[..., Any]:
 def describe(driver: Any, action: str, filters: Mapping[str, Iterable[str]], page: str | None = _PAGE) -> Iterator[Any]:
     """The answers of a Describe request, page by page, as XML elements.
 
-    page: items in one answer; None for a request that has no pages. Raises what libcloud raises, also when the pages
-    lead nowhere: a short list would be believed.
+    page: items in one answer; None for a request that has no pages. Raises what libcloud raises, also when the pages do
+    not end: a short list would be believed.
     """
     params = {"Action": action} if page is None else {"Action": action, "MaxResults": page}
     for number, (name, values) in enumerate(filters.items(), 1):

@@ -79,7 +79,7 @@ class Setup:
 
     @staticmethod
     def volume_size(scratch: float, disk: float) -> int:
-        """GB of the volume that is needed, whether EC2 has such large ones or not; 0: none."""
+        """GB of the volume that is needed, even if EC2 has none so large; 0: none."""
         return int(scratch / 1000) + 1 - int(disk) if scratch > disk * 1000 else 0
 
     @property
@@ -136,7 +136,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    """One question: are these there?"""
+    """One request: are these there?"""
 
     driver: Any
     action: str

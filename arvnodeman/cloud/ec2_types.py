@@ -44,7 +44,8 @@ def described_sizes(driver: Any, names: Collection[str]) -> Iterator[Any]:
 def slips(sections: Iterable[SizeSection]) -> tuple[list[str], list[str]]:
     """Sizes whose types are not in libcloud's table: those that EC2 cannot have, and those that may be newer.
 
-    A type is FAMILY.SIZE. New families come, and families get more sizes; a size of no such form is a slip."""
+    A type is FAMILY.SIZE. New families come, and families get more sizes; a size without this form is a typing
+    error."""
     certain: list[str] = []
     doubtful: list[str] = []
     sizes = {name.partition(".")[2] for name in INSTANCE_TYPES}

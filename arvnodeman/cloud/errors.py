@@ -54,7 +54,7 @@ _MISTAKES = (  # of the configuration: a URL that is none, a key file that canno
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words that tell what an error is better than its code does. `kind` None: they only name the option."""
+    """Words that say what an error is more exactly than its code. `kind` None: they only name the option."""
 
     pattern: re.Pattern[str]
     kind: ErrorKind | None
@@ -148,7 +148,7 @@ def translating(
 
 
 def fatal_cause(error: BaseException) -> BaseException | None:
-    """The fatal error that this one is, or was raised for: no memory, no thread. requests wraps them."""
+    """The fatal error that this one is, or was caused by: no memory, no thread. requests wraps them."""
     for each in _with_causes(error):
         if (
             isinstance(each, MemoryError)
@@ -184,7 +184,7 @@ def classify(
     longest_wait: float = 300.0,
     hidden: Hidden | None = None,
 ) -> RemoteError | None:
-    """What the error means, or None when it is none of the outside's."""
+    """What the error means, or None when it does not come from outside."""
     text = _text_of(error)
     code = errors.code_in(_code_of(error), text)
     wait = asked_to_wait(error, longest_wait)
@@ -303,5 +303,5 @@ def _network_text(error: requests.exceptions.RequestException) -> str:
 
 
 def cloud_failure(kind: ErrorKind, text: str) -> RemoteFailure:
-    """A failure that the cloud did not tell as an error."""
+    """A failure that the cloud did not report as an error."""
     return RemoteFailure(RemoteError(kind, text))

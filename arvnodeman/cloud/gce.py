@@ -136,7 +136,7 @@ class GCEDriver(LibcloudDriver):
         return metadata_of(node)
 
     def _start_time(self, node: Any) -> float | None:
-        """Our own word for it, else the API's; None where neither can be read (row H3)."""
+        """Our own entry, else the API's; None where neither can be read (row H3)."""
         written = (metadata_of(node).get(BOOTED_KEY), node.extra.get("creationTimestamp"))
         for text in filter(None, written):
             try:
@@ -174,7 +174,7 @@ class GCEDriver(LibcloudDriver):
         return made
 
     def _libcloud_node(self, node: CloudNode) -> Any:
-        """The node as it is now: requests go by its name, which may be another's by now; writing its metadata needs
+        """The node as it is now: requests use its name, which another node may have now; writing its metadata needs
         their newest fingerprint (row H9)."""
         fresh = self._driver.ex_get_node(node.name, zone_of(node.rung) or self._zone or None)
         if str(fresh.id) != node.id:
@@ -322,7 +322,7 @@ def _service_accounts(settings: Settings, text: str | None) -> list[dict[str, An
 
 
 def _check_key(settings: Settings) -> None:
-    """libcloud takes a path that is none for the key itself, and then says that it cannot be decoded."""
+    """If the path does not exist, libcloud takes it for the key itself, and says that it cannot be decoded."""
     given = settings.cloud.credentials
     key = given.get("key", Secret("")).reveal()
     kind = given.get("auth_type", Secret("")).reveal()

@@ -1,4 +1,4 @@
-"""libcloud's GCE driver, mended where it loses nodes, asks too much, or waits.
+"""libcloud's GCE driver, corrected where it loses nodes, asks too much, or waits.
 
 * Making one asks the cloud nothing: libcloud's fetches an access token, all zones and all regions.
 * A list is read to its last page, and a page that lacks a zone is a failure. A node is shown without its boot disk: to
@@ -90,7 +90,7 @@ class LateGCEConnection(GCEConnection):  # type: ignore[misc]  # libcloud has no
             self._refuse_to_ask_people()
             credential = self._make()
             if not isinstance(credential.token, dict) or not {"access_token", "expire_time"} <= set(credential.token):
-                credential.token = credential.oauth2_conn.get_new_token()  # the file that keeps it was none
+                credential.token = credential.oauth2_conn.get_new_token()  # the file that keeps it was not valid
         except GoogleAuthError as error:
             raise InvalidCredsError(str(error.value)) from None
         except GoogleBaseError as error:
@@ -110,7 +110,7 @@ class LateGCEConnection(GCEConnection):  # type: ignore[misc]  # libcloud has no
             raise LibcloudError("the answer to the request for an access token has none") from None
 
     def _refuse_to_ask_people(self) -> None:
-        """libcloud takes an unknown kind of user for a person, prints a URL, and waits for ever."""
+        """libcloud treats an unknown kind of user as a person, prints a URL, and waits for ever."""
         auth_type, user_id, file = self._interactive
         if (auth_type or GoogleAuthType.guess_type(user_id)) != GoogleAuthType.IA:
             return

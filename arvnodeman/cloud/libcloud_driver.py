@@ -93,7 +93,7 @@ class LibcloudDriver(Listener, Paced, TagsPayers, CloudDriver):
         try:
             with self._translating():
                 self._driver = self._connected(driver_class)
-        except (TypeError, ValueError, LookupError) as error:  # what libcloud's constructors raise for odd arguments
+        except (TypeError, ValueError, LookupError) as error:  # what libcloud's constructors raise for wrong arguments
             wrong = one_line(str(error), self._secrets)
             raise ConfigError((f"{settings.path}: [Cloud Credentials]: the driver refuses them: {wrong}",)) from None
         self._keep_pace(settings)
@@ -114,7 +114,7 @@ class LibcloudDriver(Listener, Paced, TagsPayers, CloudDriver):
         return sizes
 
     def list_nodes(self) -> tuple[CloudNode, ...]:
-        """See CloudDriver. A node that two pages show is taken once."""
+        """See CloudDriver. A node that two pages show counts once."""
         values = (self._cloud_node(node, tags) for node, tags in self._ours())
         return tuple({value.id: value for value in values if value is not None}.values())
 
@@ -395,6 +395,6 @@ class LibcloudDriver(Listener, Paced, TagsPayers, CloudDriver):
             raise self._mistake("user_data", str(error)) from None
 
     def _mistake(self, option: str, wrong: str, section: str = "Cloud Create") -> ConfigError:
-        """One line that names the option; a secret of a letter or two must not take that letter from its name."""
+        """One line that names the option; a secret of a letter or two must not remove that letter from its name."""
         where = one_line(f"{self._settings.path}: [{section}] {option}")
         return ConfigError((f"{where}: {one_line(wrong, self._secrets)}",))

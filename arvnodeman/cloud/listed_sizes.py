@@ -16,7 +16,7 @@ _log = logging.getLogger("ComputeNodeDriver")
 
 
 def provider_size(size: Any) -> ProviderSize | None:
-    """One size of the cloud's list; None, with a warning, for one that cannot be understood."""
+    """One size of the cloud's list; None, with a warning, for one that cannot be read."""
     try:
         return ProviderSize(
             id=str(size.id),

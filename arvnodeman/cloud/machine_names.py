@@ -1,4 +1,4 @@
-"""Which names for machines the clouds refuse: a node of a Slurm name bears that name at the cloud, too.
+"""Which names for machines the clouds refuse: a node of a Slurm name has that name at the cloud, too.
 
 The rules are the clouds' own: GCE's "Naming resources" (RFC 1035), Azure's "Naming rules and restrictions for Azure
 resources" for a virtual machine with Linux. EC2 and OpenStack keep a name as a text of up to 255 characters.

@@ -100,7 +100,7 @@ class OpenStackDriver(LibcloudDriver):
 
     def _connected(self, driver_class: Callable[..., Any]) -> Any:
         given = credentials(self._settings)
-        if given.get("ex_force_auth_url"):  # as openrc has it: libcloud puts the version behind it
+        if given.get("ex_force_auth_url"):  # as in openrc: libcloud adds the version
             given["ex_force_auth_url"] = re.sub(r"/v3/?$", "", given["ex_force_auth_url"])
         return driver_class(**given)
 

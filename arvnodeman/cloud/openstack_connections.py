@@ -1,4 +1,4 @@
-"""How requests go to an OpenStack's services: libcloud's connections, put right where they and their errors mislead.
+"""How requests go to an OpenStack's services: libcloud's connections, corrected where they and their errors mislead.
 
 * An error of the identity service is told from one of the compute service: a 404 of the first says nothing of a server.
 * A token that is refused although it is new is not a token that ran out: libcloud would fetch another for ever.

@@ -1,4 +1,4 @@
-"""libcloud's OpenStack driver, mended where it loses nodes, or writes too much.
+"""libcloud's OpenStack driver, corrected where it loses nodes, or writes too much.
 
 * A list is read to its last page by the id of the last item, also where a page as long as the API's longest comes
   without a link to the next. One malformed server costs only itself. A list that lacks the servers of a cell whose
@@ -123,7 +123,7 @@ class OpenStackNodes(OpenStack_2_NodeDriver):  # type: ignore[misc]  # libcloud 
 
     @property
     def _version_of_lists(self) -> str:
-        """The version to ask for when servers are listed; nothing where the one in use will do, or there is none."""
+        """The version to ask for when servers are listed; empty where the one in use is enough, or there is none."""
         if self._no_such_version or not self.connection.takes_older_than(TELLS_OF_CELLS):
             return ""
         return ".".join(map(str, TELLS_OF_CELLS))

@@ -1,4 +1,5 @@
-"""How a driver keeps to the limits of requests: mixed into drivers, so that all of them count and heed alike."""
+"""How a driver keeps to the limits of requests: mixed into drivers, so that all of them count and wait in the same
+way."""
 
 from __future__ import annotations
 

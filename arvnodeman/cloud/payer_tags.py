@@ -1,5 +1,5 @@
 """Tags by which the provider's own bill tells who pays: account, user and partition of the first job that a node is
-booted for, and that job. Nothing of ours reads them: what a cloud does not take is replaced, what is long is cut."""
+booted for, and that job. We never read them: what a cloud does not allow is replaced, what is too long is cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of an outside's words may be shown: no secret, and nothing of what a new node is given to read when it starts.
+"""What of texts from outside may be shown: no secret, and nothing of what a new node is given to read when it starts.
 
 A cloud may repeat what it refuses, as it is, in base64, escaped, or a part of it. So parts count, too: whatever has
 SHORTEST characters in a row in common with a hidden text, in any of its forms, is starred; and so is a long run of
@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 SHORTEST = 16  # characters in a row
 STARS = "***"
 _LONGEST = 1_000_000  # characters of a text that are looked at
-_SHORTEST_NAME = 4  # characters: a shorter name tells nothing from the rest of a text
+_SHORTEST_NAME = 4  # characters: a shorter name cannot be told from the rest of a text
 _SHORTEST_CODE = 8  # characters of base64 that are taken for those of a secret
 _LIMIT = 400  # characters that are shown
 _TAIL = 139  # of them at the end, where it is often said what is wrong
@@ -78,7 +78,7 @@ def _with_stars(text: str, covered: bytearray) -> str:
 
 
 def _written(text: str) -> Iterator[str]:
-    """A text as it is, and as others write it into theirs."""
+    """A text as it is, and as other texts may contain it."""
     forms = (
         text,
         " ".join(text.split()),
@@ -114,7 +114,7 @@ def _star_secret(text: str, secret: str) -> str:
 
 
 def without_secrets(text: str, secrets: Iterable[str] = (), hidden: Hidden | None = None) -> str:
-    """The text with stars for all that nobody is to see."""
+    """The text with stars in place of what nobody may see."""
     text = text[:_LONGEST]
     for secret in filter(None, secrets):
         text = _star_secret(text, secret)

@@ -29,7 +29,7 @@ def retry_after_seconds(value: object, now: float) -> float | None:
 
 
 def date_seconds(text: str) -> float | None:
-    """An HTTP date as epoch seconds, or None for what is none."""
+    """An HTTP date as epoch seconds, or None for anything else."""
     try:
         parts = parsedate_tz(text)
         return None if parts is None else float(mktime_tz(parts))

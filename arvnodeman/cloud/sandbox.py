@@ -65,7 +65,7 @@ class SandboxResponse(JsonResponse):  # type: ignore[misc]  # libcloud has no ty
 
 
 class SandboxConnection(ConnectionKey):  # type: ignore[misc]  # libcloud has no types
-    """One kept-alive HTTP connection to the site. Proxies and .netrc of the environment are not looked at."""
+    """One kept-alive HTTP connection to the site. Ignores proxies and .netrc of the environment."""
 
     responseCls = SandboxResponse  # noqa: N815 (libcloud's name)
 

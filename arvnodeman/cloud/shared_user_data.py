@@ -61,7 +61,7 @@ exit "$status"
 
 
 class CannotBeShared(ValueError):
-    """The text cannot serve several nodes; the text is one line that says why."""
+    """The user data cannot serve several nodes; the message is one line that says why."""
 
 
 def is_sharable(template: Template) -> bool:

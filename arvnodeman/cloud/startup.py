@@ -1,4 +1,4 @@
-"""What a driver gives its new nodes to read when they start: how long it may be, and that it shows up nowhere."""
+"""What a driver gives its new nodes to read when they start: how long it may be, and that no log shows it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Startup:
 
     @property
     def has_template(self) -> bool:
-        """Is there one of the operator's?"""
+        """Has the operator a template?"""
         return self._template is not None
 
     def text(self, size: NodeSize, record: NodeRecord, name: str, ping_url: Secret, otherwise: str) -> str:

@@ -2,7 +2,7 @@
 
 Who implements it maps the scheduler's words to the values of fleet/values/work.py, in one table, and hides its commands
 or its API. A scheduler decides nothing here, never retries and never sleeps: a request that fails raises
-SchedulerFailure at once, and what follows is the Fleet's to decide. What each method must do is held by a conformance
+SchedulerFailure at once, and the Fleet decides what follows. What each method must do is held by a conformance
 suite that runs over every scheduler there is (tests/conformance, doc/scheduler-conformance.md).
 
 One object serves one thread. Making one asks the scheduler nothing.

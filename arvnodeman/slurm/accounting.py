@@ -3,8 +3,8 @@
 A queue in which nothing waits for nodes needs none of it, and neither does a Slurm that enforces no limits: what it
 enforces is asked for every ten minutes. What is used is asked for in each poll in which a limit is known for a job that
 waits, or somebody new waits; else every minute. A site with thousands of associations gives a long answer: it is not
-asked for again before twenty times as long has passed as the last one took. When that fails nothing is known, which
-costs a line in the log, and no poll.
+asked for again before twenty times as long has passed as the last one took. When that fails, nothing is known: that
+costs a log line, and no poll.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from arvnodeman.slurm.errors import SlurmFailure
 SETTINGS_EVERY = 600.0  # seconds between two questions about what is enforced, QOS of partitions, factors of QOS
 QUIET_EVERY = 60.0  # between two about what is used, where no limit is known for those who wait
 AFTER_FAILURE = 300.0
-SHARE = 20  # of the time that passes, one part is for these answers
+SHARE = 20  # these answers may take one part in so many of the time
 
 _CONFIG = ("scontrol", "show", "config")
 _PARTITIONS = ("scontrol", "--all", "show", "partition")
@@ -147,7 +147,7 @@ def _use(name: str, limit: str, used: str) -> Use:
 
 @lru_cache(maxsize=1024)
 def limit_kind(name: str) -> LimitKind:
-    """What a limit means, by Slurm's name for it: `GrpJobs`, `GrpTRES cpu`, `MaxTRESPU gres/gpu:tesla`. Source: the
+    """What a limit means, by Slurm's name: `GrpJobs`, `GrpTRES cpu`, `MaxTRESPU gres/gpu:tesla`. Source: the
     limits in sacctmgr(1) and the hierarchy in Slurm's page on resource limits, tried on 22.05, 24.11 and 26.05."""
     kind, _, tres = name.partition(" ")
     counts = _COUNTED.get(kind) or _COUNTED_TRES.get(tres, Counted.OTHER)
@@ -177,7 +177,7 @@ class _Settings:
 
 
 class Ledger:
-    """Asks for limits and what is used of them, as far as a queue needs it. For one thread."""
+    """Asks for limits and what is used of them, as far as the queue needs it. For one thread."""
 
     def __init__(self, ask: Callable[..., str]) -> None:
         """`ask("scontrol", "show", "config")` gives what the command says, or raises SlurmFailure."""

@@ -91,7 +91,7 @@ def told_apart(text: str, each: str) -> str:
 
 
 class RunningTasks:
-    """How many more tasks of arrays with a limit may run now. Remembers what squeue does not show any more."""
+    """How many more tasks of arrays with a limit may run now. Remembers what squeue no longer shows."""
 
     def __init__(self) -> None:
         self._limits: dict[str, int] = {}

@@ -1,9 +1,9 @@
-"""Have jobs been submitted? Asked for next to nothing, and answered whatever the length of the queue.
+"""Have jobs been submitted? The question costs almost nothing, however long the queue is.
 
 `sdiag` shows how many jobs have been submitted since some moment, tasks of arrays included. That is read from counters
 of slurmctld's own, whereas to list the waiting jobs, if by their numbers and states alone, it goes through all jobs
-(doc/operations.md has figures). Where sdiag cannot be had, the next job's number does nearly as well: it moves on, too,
-when a task of an array starts.
+(doc/operations.md has figures). Without sdiag, the next job's number is used: it also moves on when a task of an array
+starts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Arrivals:
         self._counted = True  # by sdiag
 
     def check(self) -> str:
-        """A text that is another one once jobs were submitted. Raises SlurmFailure."""
+        """A text that changes when jobs have been submitted. Raises SlurmFailure."""
         if self._counted:
             try:
                 return _read("sdiag", _COUNTED, self._ask("sdiag"))

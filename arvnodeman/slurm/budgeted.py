@@ -1,4 +1,4 @@
-"""The accounts that Slurm knows, where it keeps any: a budget for another pays for nobody."""
+"""The accounts that Slurm knows, where it keeps any: a budget for an unknown account pays for nobody."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a Slurm that places jobs on names that are off (State=CLOUD) and powers these up and down.
+"""Requests to a Slurm that places jobs on names that are off (State=CLOUD) and powers these up and down.
 
 What its nodes do comes from `scontrol show nodes`, the one source for records and words: two looks of one moment at
 sinfo and scontrol may differ for a second. What each command really does was tried on Slurm 22.05, 24.11 and 26.05.
@@ -35,7 +35,7 @@ Words = tuple[str, ...]
 
 
 class CloudNodesAndJobs(NamesInSlurm):
-    """Slurm, of which no more is asked than that."""
+    """Slurm, for these requests alone."""
 
     def __init__(self, timeout: float) -> None:
         super().__init__(timeout, job_name_pattern="", numbered=True)
@@ -123,7 +123,7 @@ class CloudNodesAndJobs(NamesInSlurm):
         return WaitingJobs(self._queue, others, returned=tuple(returned.values()))
 
     def _with_outlook(self, read: QueueReading) -> WaitingJobs:
-        """What is ahead Slurm knows itself, before it places a job."""
+        """Slurm knows itself what is ahead, before it places a job."""
         self._read = self._read.following(read.jobs)
         return WaitingJobs(self._read, read.others)
 
@@ -176,7 +176,7 @@ class CloudNodesAndJobs(NamesInSlurm):
 
 
 def is_gone(failure: SlurmFailure) -> bool:
-    """Is a job that was to be changed gone, or past what was to be changed?"""
+    """Is a job that we wanted to change gone, or too far for the change?"""
     return says_gone(failure.said)
 
 

@@ -54,7 +54,7 @@ _MOST_ARRAYS = 1000  # that are asked for by their numbers
 _FEATURE = "instancetype="
 _FEATURE_VALUE = re.compile(r"[^\s,&|()\[\]*=]+")
 _NO_SUCH_NODE = "arvados-node-manager-rights-check"
-_JUNK = 3  # so many malformed lines and no other are junk, not a queue
+_JUNK = 3  # so many malformed lines, and no good one, are not a queue
 _queue_log = logging.getLogger("arvnodeman.jobqueue")
 _log = logging.getLogger("arvnodeman.slurm")
 
@@ -148,7 +148,7 @@ class Slurm(SlurmNodes):
         return runs
 
     def submitted(self) -> str:
-        """Another text than before, once jobs were submitted; it costs slurmctld little, however long the queue is."""
+        """A text that changes when jobs have been submitted. It costs slurmctld little, however long the queue is."""
         return self._arrivals.check()
 
     def _with_outlook(self, read: QueueReading) -> WaitingJobs:
@@ -195,7 +195,7 @@ class Slurm(SlurmNodes):
         return Counter(text.split())
 
     def _shows_all(self) -> bool:
-        """Is this squeue new enough to show all that a job asks for? Asked until it has said what it is."""
+        """Is this squeue new enough to show all that a job asks for? Repeated until it has answered."""
         if self._new is None:
             said = self._run("squeue", "--version")
             self._new, self._version = shows_all(said), version_of(said)

@@ -1,5 +1,5 @@
-"""In what Slurm may count a waiting job otherwise than we do, by the fields of its line: for people who ask why it
-waits, or why a node came for it. Nothing is decided by this."""
+"""Where Slurm may count a waiting job differently from us, by the fields of its line: for people who ask why it waits,
+or why a node came for it. No decision uses this."""
 
 from __future__ import annotations
 

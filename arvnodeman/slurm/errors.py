@@ -1,4 +1,4 @@
-"""What Slurm's commands say when they fail, told apart once.
+"""What Slurm's commands say when they fail, classified once.
 
 Every class here is a `SchedulerFailure`, so a caller that looks only at `error.kind` misses nothing. Slurm's commands
 answer 1 for nearly everything; only the text on stdout or stderr tells. The texts are those of Slurm 22.05 to
@@ -39,7 +39,7 @@ class NotInstalled(SlurmFailure):
 
 
 class ControllerAway(SlurmFailure):
-    """slurmctld, or munge on the way to it, does not answer; so does a command that hangs or is killed."""
+    """slurmctld, or munge on the way to it, does not answer; a command that hangs or is killed counts as this, too."""
 
 
 class NotLeader(SlurmFailure):
@@ -54,7 +54,7 @@ class NotPermitted(SlurmFailure):
     kind = ErrorKind.REFUSED
 
     def explain(self, said: str) -> str:
-        """Slurm's line is two words; say who may."""
+        """Slurm's line is two words; add who may."""
         return f"{said} (this account must be SlurmUser, root or a Slurm operator)"
 
 

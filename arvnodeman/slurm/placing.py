@@ -240,7 +240,7 @@ class PlacingSlurm(CloudNodesAndJobs):
         return f"Reason={self.one_line(reason)}"
 
     def _tell(self, failures: Mapping[str, SlurmFailure], text: str) -> None:
-        """One line for all that failed alike: there may be thousands of names."""
+        """One line for all that failed in the same way: there may be thousands of names."""
         alike: dict[str, list[str]] = {}
         for name, failure in failures.items():
             alike.setdefault(str(failure), []).append(name)
@@ -249,7 +249,7 @@ class PlacingSlurm(CloudNodesAndJobs):
 
 
 def _going_back(job: JobLine) -> Words:
-    """What makes a job one that goes back to the queue when its node goes."""
+    """The change after which a job goes back to the queue when its node goes."""
     comment = marked(job.comment, once=not job.requeue)
     words = () if job.requeue else ("Requeue=1",)
     return words if comment == job.comment else (*words, f"AdminComment={comment}")
@@ -274,7 +274,7 @@ def _alike(changes: Iterable[tuple[str, Words]]) -> dict[Words, list[str]]:
 
 
 def _is_ours_to_open(node: ShownNode) -> bool:
-    """Does State=RESUME make it free, and may we?"""
+    """Would State=RESUME make it free, and may we do it?"""
     power, closed = work_of(node).power, "DRAIN" in node.flags
     if power not in (Power.OFF, Power.GOING) or not (closed or node.base == "DOWN"):
         return power is Power.GOING

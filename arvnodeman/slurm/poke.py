@@ -44,7 +44,7 @@ class PokeFile:
     """The daemon's end: is the file touched? Whatever is wrong with it is one line a minute at most.
 
     It is made with a mode that lets nobody else in, and one that is there already keeps its own, so that whoever runs
-    the host may let others in. Nothing belongs into it: what somebody has written is taken out, and pokes nobody.
+    the host may let others in. It must stay empty: what somebody has written is removed, and does not count as a poke.
     """
 
     def __init__(self, path: str, *, ours: bool = True, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -56,7 +56,7 @@ class PokeFile:
         self._silent_until = float("-inf")
 
     def poked(self) -> bool:
-        """Was it touched since the last call? The first one is never True. Never raises OSError."""
+        """Was it touched since the last call? The first call is never True. Never raises OSError."""
         try:
             return self._observe()
         except OSError as error:

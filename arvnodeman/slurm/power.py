@@ -57,7 +57,7 @@ def _meaning(node: ShownNode) -> Meaning:
 
 
 def _going(node: ShownNode) -> Meaning:
-    # with a job it has not been seen; a machine is destroyed for this word, so that is not taken for granted
+    # it has not been seen with a job; as a machine is destroyed for this word, that is checked
     return (_LEAVING_WITH_JOB, Power.LEAVING) if node.works else (_GOING, Power.GOING)
 
 
@@ -96,7 +96,7 @@ def is_given_up(node: ShownNode) -> bool:
 
 
 def _leaving(node: ShownNode) -> Meaning:
-    if "COMPLETING" in node.flags and node.base not in WORKING:  # it hangs there where the machine is gone
+    if "COMPLETING" in node.flags and node.base not in WORKING:  # it stays so where the machine is gone
         return _LEAVING_AT_LAST, Power.LEAVING
     return _LEAVING_WITH_JOB if node.works else _LEAVING, Power.LEAVING
 

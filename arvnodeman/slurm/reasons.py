@@ -17,7 +17,7 @@ _WELL = frozenset({WorkKind.FREE, WorkKind.WORKING, WorkKind.FINISHING, WorkKind
 
 
 def reason_now(reason: str, kind: WorkKind) -> str:
-    """What counts of the reason of a node that is of this kind now; '' for none."""
+    """The part of the reason that counts for a node of this kind now; '' for none."""
     if not reason or kind in _WELL:
         return ""
     closed = kind in _CLOSED

@@ -72,7 +72,7 @@ def run(argv: Sequence[str], *, timeout: float, limit: int = OUTPUT_LIMIT, text:
 
 
 def changes(argv: Sequence[str]) -> bool:
-    """May this command change something in Slurm? What is not known to ask only may."""
+    """May this command change something in Slurm? A command that is not known to only ask may change something."""
     command, *words = argv
     if Path(command).name in _ASKING or "--version" in words:
         return False
@@ -88,7 +88,7 @@ def _fenced(command: str, timeout: float) -> tuple[int, float]:
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """Kill a child and its descendants, and reap the child; one that the kernel will not let go is not waited for."""
+    """Kill a child and its descendants, and reap the child. Does not wait for one that the kernel cannot end."""
     if process.poll() is not None:
         return
     with contextlib.suppress(ProcessLookupError):
