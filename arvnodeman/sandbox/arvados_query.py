@@ -36,7 +36,7 @@ def stamp(moment: float, nanoseconds: int = 0) -> str:
 
 
 def normal_stamp(text: str) -> str:
-    """A time in any form that clients send, in the form that rows have. ApiFailure 422 if it is none."""
+    """A time in any form that clients send, in the form that rows have. ApiFailure 422 if it is not a time."""
     match = _STAMP.fullmatch(text.strip())
     if match is None:
         raise ApiFailure(422, f"#<ArgumentError: invalid date: {text!r}>")

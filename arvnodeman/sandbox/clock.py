@@ -111,7 +111,7 @@ class LiveClock:
                 try:
                     if timer.action is not None:
                         timer.action()
-                except Exception:  # noqa: BLE001 - logged; the site lives on whatever one event does
+                except Exception:  # noqa: BLE001 - logged; the site goes on, whatever one event does
                     _log.exception("an event of the site failed")
 
     def stop(self) -> None:

@@ -35,8 +35,8 @@ from arvnodeman.sandbox.workload import job_spec, make_workload, of_every_kind
 
 
 class Control:
-    """Answers /site. `stop` ends the process once the answer is on its way. KeyError: no such thing; ValueError: bad
-    input, in words."""
+    """Answers /site. `stop` ends the process once the answer is on its way. KeyError: not found; ValueError: bad input,
+    in words."""
 
     def __init__(self, site: Site, stop: Callable[[], None]) -> None:
         self._site = site

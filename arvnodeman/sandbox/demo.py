@@ -45,7 +45,7 @@ _STOP = 15.0  # real seconds that the daemon gets for an orderly stop
 _PACE = 30.0
 _SECONDS = 90.0
 _JOBS = 40
-_SLOW_FACTOR = 2.0  # a real Slurm or nova has lags of its own, which are not simulated seconds
+_SLOW_FACTOR = 2.0  # a real Slurm or nova has its own delays, which are real seconds
 _NAMES = 60  # on which Slurm places jobs, of all sizes together
 _WINDOW = 500.0
 _DURATION = 180.0
@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoPlan:
-    """What is to be played. `seconds`: the longest that it may take; infinite: jobs go on coming until Ctrl-C."""
+    """What the demo plays. `seconds`: the longest time that it may take; infinite: jobs come until Ctrl-C."""
 
     seconds: float
     speed: float

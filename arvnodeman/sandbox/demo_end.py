@@ -13,7 +13,7 @@ _LOG_TAIL = 20  # lines of the daemon's log that are shown when it fails
 
 
 def sum_up_cloud(provider: str, account: Mapping[str, Any], out: TextIO) -> int:
-    """Say what EC2 or OpenStack has had to do, by its own account; the exit code."""
+    """Print what EC2 or OpenStack has done, by its own records; returns the exit code."""
     if provider == "ec2":
         kinds, words = Counter(each["type"] for each in account["instances"]), ("EC2:", "instances", "terminated")
     else:

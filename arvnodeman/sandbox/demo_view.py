@@ -88,7 +88,7 @@ class LiveScreen:
         self._live.start()
 
     def show(self, state: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> None:
-        """Draw it anew."""
+        """Draw it again."""
         self._recent.extend(filter(None, (sentence(event, self._start) for event in events)))
         done = state["jobs"].get("completed", 0) + state["jobs"].get("cancelled", 0)
         self._progress.update(self._task, completed=done, total=max(self._jobs, sum(state["jobs"].values())))

@@ -167,7 +167,7 @@ class Ec2Layer:
         return max(0, min(wanted, self.account.room[kind] - sum(each.type == kind for each in self._moto.live())))
 
     def _wrong_with(self, params: Mapping[str, str], room: int) -> Ec2Error | None:
-        """What EC2 would refuse and moto does not. Fewer than MinCount are none."""
+        """What EC2 would refuse and moto does not. If there is room for fewer than MinCount, none is made."""
         if room < int(params.get("MinCount", "1")):
             text = (
                 f"We currently do not have sufficient {params.get('InstanceType')} capacity in the zone you requested."

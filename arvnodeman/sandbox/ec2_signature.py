@@ -18,7 +18,7 @@ _OLDEST = 900.0  # seconds: a signature older than this has expired
 
 
 class BadSignature(Exception):
-    """The request is not to be answered: `code` as EC2 names it, and the HTTP status."""
+    """The request fails: `code` is EC2's name for the error, with the HTTP status."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)

@@ -153,7 +153,7 @@ class Ec2Site:
         return None
 
     def _grant(self, params: Mapping[str, str]) -> None:
-        """How many instances the site lets a request make. Raises CloudError where that is none."""
+        """How many instances the site lets a request make. Raises CloudError if it allows none."""
         request, cloud = _request(params), self._site.cloud
         cloud.may_ask(request)
         granted, wanted = 0, min(int(params.get("MaxCount", "1")), max(1, cloud.quota - len(cloud.alive())))
@@ -224,7 +224,7 @@ def _request(params: Mapping[str, str]) -> NodeRequest:
 
 
 def _request_of(instance: Instance) -> NodeRequest | None:
-    """The computer behind an instance; None for one that finds itself nobody's."""
+    """The computer behind an instance; None for one that belongs to no node."""
     read = read_by(instance.user_data, instance.launch_index)
     if read is None:
         return None

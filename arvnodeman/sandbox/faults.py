@@ -172,7 +172,7 @@ class Faults:
 
 
 def chance(seed: int, *what: object) -> random.Random:
-    """The dice for one thing: the same for the same seed and thing, whatever else was thrown before."""
+    """The random numbers for one thing: the same for the same seed and thing, whatever else was drawn before."""
     return random.Random("/".join(str(part) for part in (seed, *what)))  # noqa: S311 - a simulation, not a secret
 
 

@@ -117,7 +117,7 @@ class Machines:
             self._clock.after(node.boot, lambda: self._join(machine, name) if name else self._ping(machine))
 
     def _join(self, machine: Machine, name: str) -> None:
-        """It was told its name, and pings nobody."""
+        """It knows its name, and does not ping."""
         if machine.alive:
             machine.hostname = name
             self._clock.after(_SLURMD_START, lambda: self._come_up(machine))
@@ -215,7 +215,7 @@ class Machines:
     # ---- what may befall it ------------------------------------------------------------------------------------------
 
     def reboot(self, machine: Machine) -> None:
-        """The computer starts anew, in half of the time that its node took: its job is lost, slurmd comes back."""
+        """The computer starts again, in half of the time that its node took: its job is lost, slurmd comes back."""
         self.lose_slurmd(machine)
         seconds = machine.node.boot / 2
         machine.computer = replace(machine.computer, started=self._clock.wall() + seconds / 2 / self._clock.speed)
@@ -276,7 +276,8 @@ class Machines:
 
 
 def ping_target(url: str) -> tuple[str, str]:
-    """Node record uuid and ping secret in a ping URL; empty for a URL that is none, so that the ping is refused."""
+    """Node record uuid and ping secret in a ping URL; empty for a text that is not a URL, so that the ping is
+    refused."""
     parts = urlsplit(url.strip())
     pieces = parts.path.strip("/").split("/")
     uuid = pieces[-2] if len(pieces) >= 2 and pieces[-1] == "ping" else ""

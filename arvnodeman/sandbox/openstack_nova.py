@@ -195,7 +195,7 @@ class Lab:
             nova.conf.CONF.set_override(name, value, group="quota")
 
     def do_restart(self):
-        """Nova's compute service ends, and starts anew on the same host."""
+        """Nova's compute service ends, and starts again on the same host."""
         self.nova.compute = self.nova.restart_compute_service(self.nova.compute)
 
     def do_spoil(self, how, seconds):

@@ -94,7 +94,8 @@ def release_named(name: str) -> Release:
 
 
 def install(release: Release, say: Callable[[str], object] = lambda _words: None) -> None:
-    """Install it where it is not yet: minutes, half a gigabyte. `say` is told so. Raises NotPossible."""
+    """Install it if it is not there yet: this takes minutes, and half a gigabyte. `say` gets a line about it. Raises
+    NotPossible."""
     with only_one(cache()):
         if release.there:
             return

@@ -196,7 +196,7 @@ def _cloud(shape: Shape, port: int) -> list[str]:
 
 
 def _gres_conf(shape: Shape) -> str:
-    """What slurmd is told to find. GPUs must have a device file; any will do."""
+    """The generic resources that slurmd finds. GPUs must have a device file; any will do."""
     devices = iter(("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"))
     lines = []
     for item in shape.gres.split(","):

@@ -164,7 +164,7 @@ class RealSlurm:
         argv = sbatch_command(jobs[0], name, how)
         script = f"#!/bin/sh\nexec sleep {how.seconds / self._clock.speed:.3f}\n"
 
-        tried_at = 0  # the listings that had been asked for by then
+        tried_at = 0  # the listings that were requested until then
 
         def submit() -> None:
             nonlocal tried_at
@@ -251,7 +251,7 @@ class RealSlurm:
                 self._keep_up()
             except (SlurmFailed, subprocess.TimeoutExpired, OSError) as error:
                 _log.info("%s", error)
-            except Exception:  # noqa: BLE001 - logged; the site lives on whatever one look brings
+            except Exception:  # noqa: BLE001 - logged; the site goes on, whatever one look brings
                 _log.exception("a look at Slurm failed")
 
     def _keep_up(self, timeout: float = 30.0) -> None:
@@ -355,8 +355,8 @@ class RealSlurm:
             self._end(job, JobState.NODE_FAIL, cause if begun or hosts else THROWN_OFF)
 
     def _cause(self, job: SlurmJob, hosts: list[str]) -> str:
-        """Why a job has lost these nodes. slurmctld's own word first: a busy machine's slurmd may be slow to answer,
-        and nobody has done anything. Without such a word the node was set down by somebody; so was a name that has
+        """Why a job has lost these nodes. slurmctld's own words come first: on a busy machine slurmd may answer late
+        though nobody has done anything. Without such a word the node was set down by somebody; so was a name that has
         never had a machine: Slurm does not look for one while it waits for it."""
         if any(self.nodes[name].shown == GONE for name in hosts if name in self.nodes):
             return "name taken out of slurm.conf"

@@ -1,6 +1,7 @@
-"""The process that stands over the daemons of a private Slurm: it starts them, kills them, and ends all with itself.
+"""The process that supervises the daemons of a private Slurm: it starts and kills them, and ends all of them when it
+ends.
 
-slurmd lets go of its slurmstepds, so that jobs outlive it. Here they stay in one tree: this process is a subreaper
+slurmd detaches its slurmstepds, so that jobs outlive it. Here they stay in one tree: this process is a subreaper
 (prctl(2)), and what loses its parent becomes its child. At the end of its standard input, however that comes about, it
 kills all below itself and removes the directory that it was given, whatever its user died of.
 

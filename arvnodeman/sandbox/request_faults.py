@@ -78,7 +78,7 @@ class FaultyApplication:
         return response(environ, start_response)
 
     def _fault_of(self, service: str) -> tuple[str, int]:
-        """The fault that strikes this request, and how many times it has struck by now."""
+        """The fault that strikes this request, and how many times it has struck so far."""
         if not service:
             return "", 0
         with self._lock:

@@ -51,7 +51,7 @@ _PROGRAM = "arvados-node-manager sandbox"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a site until it is told to stop. Returns the exit code.
+    """Run a site until somebody stops it. Returns the exit code.
 
     Its first line on stdout is JSON, which `SiteAddress.from_line` reads; on a terminal, words for people.
     """
@@ -105,7 +105,7 @@ def _make_site(options: SiteOptions, slurm: str, stack: contextlib.ExitStack) ->
         tmp=largest["disk"] * 1000,
         features=tuple(f"instancetype={size.id}" for size in options.sizes),
     )
-    if options.records == "slurm":  # plain jobs, each to run once: one whose slurmd is slow to answer is started anew
+    if options.records == "slurm":  # plain jobs, each to run once: one whose slurmd answers late is started again
         shape = replace(shape, slurmd_timeout=30, message_timeout=20)
     return _on(shape, DEFAULT_PARTITION, options, clock, stack)
 
@@ -291,7 +291,7 @@ def _serve(
 
 
 def greeting(address: SiteAddress, config: str | None) -> str:
-    """What people are told when the site is ready."""
+    """The text for people when the site is ready."""
     lines = [
         f"The site is at {address.url}, {address.speed:g} times faster than life; {address.url}/site/state shows it."
     ]

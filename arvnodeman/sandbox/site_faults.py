@@ -29,7 +29,7 @@ class ServerClock:
 
 
 class SiteFaults:
-    """Used under the site's lock. `restart_slurm` is called when slurmctld starts anew."""
+    """Used under the site's lock. `restart_slurm` is called when slurmctld starts again."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class SiteFaults:
         clock.after(_BEAT, self._beat)
 
     def is_away(self, service: str) -> bool:
-        """Does this service answer nobody now?"""
+        """Is this service away now?"""
         return self._clock.elapsed() < self._away_until.get(service, 0.0)
 
     def take_away(self, service: str, seconds: float) -> None:
-        """Let a service answer nobody for so many simulated seconds; 0: it is back. Raises KeyError."""
+        """Let a service be away for so many simulated seconds; 0: it is back. Raises KeyError."""
         if service not in SERVICES:
             raise KeyError(f"service {service}")
         self._events.add("service-away", service, f"{seconds:g} s")
@@ -66,7 +66,8 @@ class SiteFaults:
         self._away_until.clear()
 
     def restart_slurm(self) -> None:
-        """slurmctld starts anew: it is away for a moment, and its nodes' features and weights are slurm.conf's."""
+        """slurmctld starts again: it is away for a moment, and its nodes' features and weights are those of
+        slurm.conf."""
         self.take_away("slurm", _RESTART)
         self._restart_slurm()
 

@@ -20,7 +20,7 @@ _NO_ANSWER = re.compile(r"Nodes (\S+) not responding, setting DOWN")
 _COMMAND = re.compile(
     r"update_node: node (\S+) state set to (?:DOWN|DRAIN)|power(?:ing down| down request repeating for) node (\S+)"
 )
-_TOGETHER = 200  # lines after the end of a job in which it is told what was done to its node
+_TOGETHER = 200  # lines after the end of a job that may say what was done to its node
 _TASK = 2**32  # the number of a task of an array is that of the array, and so much more for each
 
 

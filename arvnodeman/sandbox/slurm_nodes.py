@@ -24,7 +24,7 @@ class Base(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Computer:
-    """What a slurmd tells of the machine that it runs on. Memory and tmp in MB, `started` in wall time."""
+    """What a slurmd reports of its machine. Memory and tmp in MB, `started` in wall time."""
 
     id: str
     cores: int

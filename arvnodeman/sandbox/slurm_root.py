@@ -31,7 +31,7 @@ PLACES_SINCE = "24.11"
 MAKES_ONE = "python -m arvnodeman.sandbox.slurm_root makes one"
 SHARED = "/tmp"  # noqa: S108 - the directory in which the root and this machine meet
 MOVING = "sid"
-STALE = 7 * 86400.0  # seconds after which the root of the suite that moves is made anew
+STALE = 7 * 86400.0  # seconds after which the root of a suite that still changes is made again
 MORE = ("sacct", "srun", "salloc", "sacctmgr", "slurmdbd", "sdiag", "sprio")
 _STAND_IN = """#!/bin/sh
 # {name} of the Slurm in {root}

@@ -56,7 +56,7 @@ class SiteOptions:
     nodes_api: bool = True
     partitions: Mapping[str, str] = field(default_factory=dict)  # of Slurm, besides compute: hostlists, or ALL
     records: str = "arvados"  # one of RECORDS
-    address: str = ""  # of every node; "": one of its own for each
+    address: str = ""  # of every node; "": each has its own
     slurm_times: SlurmTimes = field(default_factory=SlurmTimes)
 
     @property

@@ -1,4 +1,4 @@
-"""What our own history tells of jobs, which is little: when how many left the queue, and how long they had waited.
+"""What our own history shows of jobs, which is little: how many left the queue when, and how long they had waited.
 
 What they asked for and how long each ran is not in it. Each is taken for one node of any size, and to have run for the
 mean: the hours that nodes were busy in that history, by the jobs that came in it.

@@ -110,7 +110,7 @@ def joined(runs: Sequence[TracedJob], *, placed: bool = False) -> TracedJob:
     """
     runs = _resized(runs)
     first, last = runs[0], runs[-1]
-    waits = last.ending is JobEnding.REQUEUED  # and of what came then nothing is told
+    waits = last.ending is JobEnding.REQUEUED  # and nothing is known of what came then
     if len(runs) == 1 and not waits:
         return first
     begun = [run for run in runs if run.seconds is not None]
@@ -155,8 +155,8 @@ def _resized(runs: Sequence[TracedJob]) -> list[TracedJob]:
 
 
 def requeues_of(runs: Sequence[TracedJob]) -> list[list[TracedJob]]:
-    """Runs with one number, by job, in order: numbers come again when the scheduler has used all of them up, or has
-    been set up anew. A requeue is submitted when the run before it ends, by the same user."""
+    """Runs with one number, by job, in order: numbers come again when the scheduler has used all of them, or was
+    installed again. A requeue is submitted when the run before it ends, by the same user."""
     chains: list[list[TracedJob]] = []
     for run in sorted(runs, key=lambda run: (run.submit, run.ending is not JobEnding.RESIZED)):
         before = chains[-1][-1] if chains else None

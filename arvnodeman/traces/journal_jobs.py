@@ -1,4 +1,4 @@
-"""What our own journal tells of jobs: each list of the queue, and of what nodes do.
+"""What our own journal shows of jobs: each list of the queue, and of what nodes do.
 
 A job is submitted when the first list shows it, and is eligible when one first shows it waiting for nodes. It begins
 with the first list that shows it no more: on nodes that turn busy about then, those that Slurm had placed it on, else

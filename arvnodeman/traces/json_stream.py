@@ -18,7 +18,7 @@ _LEAST = 1 << 20
 
 
 class NotJson(ValueError):
-    """It is none, or it is cut. The text says so in words."""
+    """It is not one, or it is cut off. The text says which, in words."""
 
 
 class JsonList:

@@ -1,4 +1,4 @@
-"""A trace's file, packed or not, as lines or as it comes. By what it begins with: its name says nothing."""
+"""A trace's file, compressed or not, as lines or as bytes. The first bytes decide; the name does not."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ AS_IT_SAYS = TraceOptions()
 
 
 def read_trace(paths: Path | Sequence[Path], options: TraceOptions = AS_IT_SAYS) -> Trace:
-    """The jobs of one trace, in one file or, as months, in several: each of any kind that is known, packed or not.
+    """The jobs of one trace, in one file or in several, such as one a month: each of any known kind, compressed or not.
 
     A job that several files list is one job. Jobs come in the order of their submit times, whatever the order of the
     file. A record that cannot be read is left out, counted, and of the first ten the place is told.
@@ -111,7 +111,7 @@ class _Reading:
         return TraceKind.JOURNAL
 
     def _text(self, path: Path, source: TraceFile) -> TraceKind:
-        """Lines of one kind or another: the first that is not a blank tells."""
+        """Lines of one kind or the other: the first character that is not blank decides."""
         lines = source.lines()
         exclusive = self._options.exclusive_partitions
         before: list[tuple[int, str]] = []

@@ -1,4 +1,4 @@
-"""One run of a job, as any of Slurm's accounts tells it, made a job of the trace."""
+"""One run of a job, as any of Slurm's records shows it, as a job of the trace."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ELSEWHERE = "REVOKED"  # of a federation: another cluster has run it
 
 @dataclass(slots=True)
 class AccountedRun:
-    """What an account tells of one run. Moments are UTC seconds; None: it has none."""
+    """What a record shows of one run. Moments are UTC seconds; None: it has none."""
 
     numbered: Numbered
     name: str
@@ -59,7 +59,7 @@ def got(nodes: int | None, cores: int | None, ram: float | None) -> Got:
 
 
 def word_of(state: str) -> JobEnding:
-    """`CANCELLED by 2001`, `RUNNING`; a word that nobody knows is UNKNOWN. Raises ValueError for what is not a word."""
+    """`CANCELLED by 2001`, `RUNNING`; an unknown word is UNKNOWN. Raises ValueError for what is not a word."""
     word = state.split(" ", 1)[0].rstrip("+")
     ending = ENDINGS.get(word)
     if ending is None:

@@ -149,7 +149,7 @@ def _moment(value: Any) -> float | None:
 
 
 def _limit(value: Any) -> float | None:
-    """Not set is Partition_Limit, which is none."""
+    """Where it is not set, it is Partition_Limit, which is no time limit."""
     minutes = _number(value)
     return math.inf if minutes is None else no_year(minutes * 60)
 

@@ -57,7 +57,7 @@ class BrokenRow(NamedTuple):
 
 
 class Header:
-    """The first line: which column is where. Raises ValueError for a line that is none."""
+    """The first line: which column is where. Raises ValueError for a line that is not a header."""
 
     def __init__(self, line: str) -> None:
         match = _HEADER.match(line)
@@ -95,7 +95,7 @@ class Header:
         return found
 
     def _same(self, row: Sequence[str], other: Sequence[str]) -> bool:
-        """They differ in no more than text that nobody reads."""
+        """They differ only in text that nobody reads."""
         read = [self.at[name] for name in ("Constraints", "JobName", "SubmitLine") if name in self.at]
         return all(row[place] == other[place] for place in read)
 
@@ -104,7 +104,7 @@ class SacctRows:
     """The rows below a header, also where another export with a header of its own follows in the file."""
 
     def __init__(self, header: Header, changed: Callable[[Header], None]) -> None:
-        """`changed`: is told of another header."""
+        """`changed`: called with each further header."""
         self.header = header
         self._changed = changed
         self._parts: list[str] = []  # lines of a row that is not complete
@@ -124,7 +124,7 @@ class SacctRows:
             yield from self._left()
 
     def _odd(self, number: int, line: str, cells: Sequence[str]) -> Iterator[SacctRow | BrokenRow]:
-        """A line that is not a row by itself, or follows one that is none."""
+        """A line that is not a row by itself, or follows a line that is not a row."""
         if another := self._another(line):
             yield from self._left()
             self.header = another

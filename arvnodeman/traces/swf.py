@@ -139,7 +139,7 @@ class Swf:
         self._add(line, ending, seconds, 0)
 
     def _join(self) -> None:
-        """Jobs that are told in parts, each of which went on where the last one stopped."""
+        """Jobs in several parts, each of which continues where the last one stopped."""
         for number, parts in self._parts.items():
             if number in self._whole:
                 self._intake.remark(NO_PARTS, len(parts))

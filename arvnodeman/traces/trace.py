@@ -1,4 +1,4 @@
-"""A whole trace: its jobs, and what is to be said of how it was read."""
+"""A whole trace: its jobs, and remarks on how it was read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from arvnodeman.traces.job import JobEnding, TracedJob, is_same_run, joined, requeues_of, until
 
-NAMED = 10  # lines that cannot be read, of which the place is told
+NAMED = 10  # lines that cannot be read for which the place is shown
 MOST_UNREADABLE = 0.05  # of all records
 MOST_JOBS = 20_000_000
 NO_MORE_JOBS = f"it has more than {MOST_JOBS:,} jobs"
@@ -184,7 +184,7 @@ class Intake:
         return Trace(tuple(kinds), tuple(jobs), counts, tuple(self._words(counts)), tuple(self._unreadable))
 
     def _last(self) -> float:
-        """The last moment of the past that is told: about when the trace was written."""
+        """The last moment that the trace shows: about when it was written."""
         last = 0.0
         for known in self._jobs.values():
             for run in (known,) if isinstance(known, TracedJob) else known:
