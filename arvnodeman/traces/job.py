@@ -24,8 +24,8 @@ class JobEnding(StrEnum):
     PREEMPTED = "preempted"
     REQUEUED = "requeued"  # somebody sent it back to the queue
     RESIZED = "resized"  # it went on at once with other nodes
-    RUNNING = "running"  # it ran yet when the trace was written
-    PENDING = "pending"  # it waited yet
+    RUNNING = "running"  # it was still running when the trace was written
+    PENDING = "pending"  # it was still waiting then
     UNKNOWN = "unknown"
 
     @property

@@ -57,7 +57,7 @@ DRILLS = (
     Drill("subprocess", "a poller blocked in a command", "watchdog", "JobQueueMonitorActor", "by its own watchdog"),
     Drill("lock", "a poller deadlocked on a lock", "watchdog", "CloudNodeListMonitorActor", "by its own watchdog"),
     Drill("brain", "the daemon actor blocked", "watchdog", "NodeManagerDaemonActor", "by its own watchdog"),
-    Drill("interpreter", "the interpreter lock held by C code", "", "", "its watchdog came round no more", 1, C_TIMER),
+    Drill("interpreter", "the interpreter lock held by C code", "", "", "its watchdog had stopped", 1, C_TIMER),
     Drill(
         "exception",
         "a poller killed by an exception",
@@ -106,7 +106,7 @@ DRILLS = (
         "by its own watchdog",
         allowed=AT_ONCE,
     ),
-    Drill("watchdog-hangs", "the watchdog itself blocked", "", "", "its watchdog came round no more", 1, C_TIMER),
+    Drill("watchdog-hangs", "the watchdog itself blocked", "", "", "its watchdog had stopped", 1, C_TIMER),
     Drill("timer-killed", "the timer killed", "fatal", "Timer", "by a fatal error: Timer", allowed=AT_ONCE),
     Drill("no-memory", "MemoryError in a poll", "fatal", "MemoryError", "by a fatal error", allowed=AT_ONCE),
     Drill("no-memory-for-slurm", "ENOMEM from squeue", "fatal", "OSError", "by a fatal error", allowed=AT_ONCE),

@@ -60,6 +60,9 @@ def package(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pyte
         machine.run(BUILD)
         said = machine.run("lintian --allow-root --fail-on error --tag-display-limit 0 /*.deb", check=False)
         assert [line for line in said.splitlines() if line.startswith("E: ")] == []
+        warnings = sum(line.startswith("W: ") for line in said.splitlines())
+        size = machine.run("stat --format %s /*.deb; dpkg-deb --field /*.deb Installed-Size").split()
+        print(f"\n{suite}: lintian: no errors, {warnings} warnings; {size[0]} bytes, {size[1]} kB installed")
         machine.run(f"mkdir -p /shared/{suite} && mv /*.deb /shared/{suite}")
     (built,) = (shared / suite).glob("*.deb")
     return suite, built
