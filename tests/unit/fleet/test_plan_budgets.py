@@ -12,6 +12,7 @@ from world import policy
 from arvnodeman.fleet.plan.picture import Chance, Ends, Picture
 from arvnodeman.fleet.plan.plan import plan
 from arvnodeman.fleet.plan.purses import Funds
+from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.budgets import Budget, BudgetStanding, Period
 from arvnodeman.fleet.values.capacity import Footprint
@@ -110,6 +111,15 @@ def test_a_job_of_several_nodes_has_all_or_none() -> None:
     assert booted(made) == [("small", PAIRS)] * 4  # the second began while $0.10 were left
     made = plan(asked({PAIRS: [0]}, standing(limit=0.3, spent=0.3)))
     assert booted(made) == []
+
+
+def test_a_job_whose_nodes_are_of_two_sizes_has_the_second_with_the_first() -> None:
+    """There may be one of the small size, as a probe. It takes all that is left."""
+    probe = SizeHealth(proven=True, backing_off=BackOff.CAPACITY, until=T - 1)
+    health = {"small": probe, "large": SizeHealth(proven=True)}
+    wide = policy(max_price_factor=4.0)
+    made = plan(asked({PAIRS: [0]}, standing(limit=0.05), health=health, policy=wide))
+    assert booted(made) == [("small", PAIRS), ("large", PAIRS)]
 
 
 def test_the_rest_of_a_job_comes_when_its_first_nodes_have_been_booted() -> None:

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from pictures import T, bounds
+from pictures import T, bounds, gone
 from test_plan_sharing import job, loads, made, room, served
 
 from arvnodeman.fleet.outlook.ahead import Names, Outlook, Reservation
 from arvnodeman.fleet.plan.booting import NewNode
-from arvnodeman.fleet.plan.picture import Leaving, NodeTally, pool_of
+from arvnodeman.fleet.plan.picture import Ends, Kept, Leaving, NodeTally, pool_of
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.fleet.values.obstacles import NotInside, Reserved
 from arvnodeman.fleet.values.places import Place
+from arvnodeman.fleet.values.reasons_of_use import KeptInVain
 
 SEVEN, NINE = job(7, size="sixteen"), job(9, size="sixteen")
 FOUR = job(4, size="four")
@@ -113,6 +114,20 @@ def test_at_a_limit_shutdowns_are_taken_back_first() -> None:
     assert of.stopped == reasons.AtMaxNodes(wanted=5, size="four", nodes=4, max_nodes=4)
 
 
+def test_what_is_taken_back_at_a_limit_needs_no_room() -> None:
+    of = made({FOUR: list(range(8))}, there(2), leaving=[Leaving("a", 1, "four")], bounds=bounds(max_nodes=2))
+    assert (of.take_back, list(of.boots), of.shares[FOUR].served) == (["a"], [], 1)
+
+
+def test_nor_does_what_comes_back_for_a_job_that_a_node_kept_in_vain_stops() -> None:
+    """It lacks one of its two."""
+    case = Kept("p", KeptInVain(seconds=300), reasons.working("plnd"), 0.8, "sixteen")
+    ends, leaving = Ends((case,), may_unplan=True), [Leaving("a", 1, "sixteen")]
+    of = made({job(16, nodes=2, size="sixteen"): [0]}, there(2), ends=ends, leaving=leaving, bounds=bounds(max_nodes=2))
+    assert isinstance(of.stopped, reasons.AtMaxNodes)
+    assert gone(of) == ["p"]
+
+
 def test_places_in_the_order_at_which_nobody_is_served_are_passed_over() -> None:
     """Jobs that no node is for stand there."""
     of = made({FOUR: [0, 3, 7], job(2, size="four"): [5]}, bounds=bounds(max_nodes=2))
@@ -189,6 +204,10 @@ def test_what_is_taken_back_needs_no_new_name() -> None:
     names = Names(Counter({(("course",), ()): 1}))
     all_served = made({inside: list(range(8))}, there(1), leaving=leaving, names=names)
     assert (all_served.take_back, loads(all_served)) == (["a"], {("four", ((1, 4),)): 1})
+    seven, nine = (job(cores, size="sixteen", place=COURSE) for cores in (7, 9))
+    large = [Leaving("a", 1, pool_of("sixteen", ("course",)))]
+    paired = made({seven: [0, 1], nine: [2, 3]}, there(1), leaving=large, names=names)
+    assert (paired.take_back, loads(paired)) == (["a"], {PAIRED: 1})
     of = made({inside: list(range(9))}, there(1), leaving=leaving, names=names)
     assert (of.take_back, loads(of), of.shares[inside].served) == (["a"], {("four", ((1, 4),)): 1}, 8)
     assert of.shares[inside].cause == NotInside(reservation="course")

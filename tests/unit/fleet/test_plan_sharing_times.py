@@ -56,3 +56,9 @@ def test_jobs_that_run_shorter_or_longer_than_that_are_not(seconds: float) -> No
 
 def test_jobs_that_take_no_time_have_the_smallest_size() -> None:
     assert sizes_of(booted({SHORT: [0, 1]}, 0.3, {SHORT: 0.0})) == [("one", {SHORT: 1})] * 2
+
+
+def test_a_large_node_is_worth_what_its_jobs_would_cost_alone() -> None:
+    """For $0.80 it serves one that needs such a node anyway, and a small one that would cost $0.20."""
+    both = {job(1): [0], job(12, size="sixteen"): [1]}
+    assert loads(made(both, options={"max_price_factor": 4.0})) == {("sixteen", ((1, 1), (12, 1))): 1}
