@@ -48,6 +48,7 @@ from arvnodeman.doctor.checks import (
     unknown_options,
     unmarked_list,
     unused_nodes,
+    working_without_jobs,
 )
 from arvnodeman.doctor.setup import SETUP
 
@@ -71,6 +72,7 @@ CHECKS: tuple[Check, ...] = (
     slurm_not_tried.CHECK,
     stuck_drains.CHECK,
     unused_nodes.CHECK,
+    working_without_jobs.CHECK,
     backup_controller.CHECK,
     jobs_held_by_reservations.CHECK,
     jobs_held_by_licences.CHECK,

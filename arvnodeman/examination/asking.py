@@ -76,6 +76,7 @@ class SiteAsker:
             rights=FactPart(_fetched(lambda: self._rights() if shown() is not None else None)),
             slurm_version=FactPart(_fetched(self._version)),
             waiting=FactPart(_fetched(self._waiting)),
+            working_without_jobs=FactPart(_fetched(lambda: self._need_slurm().working_without_jobs())),
             unknown_accounts=FactPart(_fetched(self._unknown_accounts)),
             resolves=FactPart.of(_resolves),
             cloud=cloud,

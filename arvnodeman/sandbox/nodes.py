@@ -193,9 +193,10 @@ class Machines:
 
     def _ended(self, node: SandboxNode, cause: str) -> None:
         machine = self.machines.pop(node.id)
-        if cause == "destroyed" and machine.alive and machine.jobs and not self._is_let_go(machine.hostname):
+        let_go = cause == "destroyed" and self._is_let_go(machine.hostname)
+        if cause == "destroyed" and machine.alive and machine.jobs and not let_go:
             self._events.add("busy-node-destroyed", node.id, f"{machine.hostname} was running {machine.job}")
-        self._stop(machine, cause)
+        self._stop(machine, "" if let_go else cause)
 
     def _is_let_go(self, hostname: str) -> bool:
         """Has Slurm itself powered the name down? Then a job of several nodes ends elsewhere yet."""
@@ -203,10 +204,12 @@ class Machines:
         return node is not None and node.short().endswith(("%", "~"))
 
     def _stop(self, machine: Machine, cause: str) -> None:
+        """`cause`: why jobs of its node lose it; '': none runs there any more."""
         if not machine.alive:
             return
         machine.alive = False
-        self.causes[machine.node.id] = cause
+        if cause:
+            self.causes[machine.node.id] = cause
         if machine.next_ping is not None:
             machine.next_ping.cancel()
         if machine.hostname:

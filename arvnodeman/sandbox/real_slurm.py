@@ -100,9 +100,11 @@ class PrivateSlurm:
         self._wait(lambda: self.run("sinfo", "--noheader").returncode == 0, "slurmctld")
 
     def stop_controller(self) -> None:
-        """Stop slurmctld; it saves its state. Raises SlurmFailed."""
-        if not self._ask(do="stop", name="slurmctld", signal=signal.SIGTERM, wait=_STOP)["ended"]:
-            raise SlurmFailed("slurmctld did not end")
+        """Stop slurmctld; it saves its state. One that hangs is killed, as systemd does. Raises SlurmFailed."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self._ask(do="stop", name="slurmctld", signal=number, wait=_STOP)["ended"]:
+                return
+        raise SlurmFailed("slurmctld did not end")
 
     def start_node(self, name: str) -> None:
         """Start the slurmd of a node. Raises SlurmFailed, also when it runs already.

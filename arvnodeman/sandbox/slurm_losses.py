@@ -4,6 +4,12 @@ What one command does stands together there: first the jobs that it ends, then w
 
     [...] Killing JobId=9 on failed node small-2
     [...] update_node: node small-2 state set to DOWN
+
+A job that had been put back before is queued again when its last node is done with it, or is given up:
+
+    [...] _job_complete: requeue JobId=8 per user/system request
+    [...] Requeuing JobId=8
+    [...] error: Nodes medium-3 not responding, setting DOWN
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from arvnodeman.sandbox.hostlist import expand
 
 _ENDED = re.compile(r"(?:requeue job|Killing) JobId=(\S+) (?:due to failure of|on failed) node (\S+)")
 _PUT_BACK = re.compile(r"_job_complete: requeue JobId=(\S+)|Batch JobId=(\S+) missing from batch node")
+_QUEUED = re.compile(r"Requeuing JobId=(\S+)")
 _NO_ANSWER = re.compile(r"Nodes (\S+) not responding, setting DOWN")
 _COMMAND = re.compile(
     r"update_node: node (\S+) state set to (?:DOWN|DRAIN)|power(?:ing down| down request repeating for) node (\S+)"
@@ -36,6 +43,7 @@ class Loss:
 def loss_of(log: str, job: int) -> Loss | None:
     """The newest that this part of the log tells; None: nothing, or not who did it."""
     lines = log.splitlines()
+    queued = None
     for place in range(len(lines) - 1, -1, -1):
         put_back = _PUT_BACK.search(lines[place])
         if put_back is not None and _is(put_back[1] or put_back[2], job):
@@ -43,7 +51,10 @@ def loss_of(log: str, job: int) -> Loss | None:
         ended = _ENDED.search(lines[place])
         if ended is not None and _is(ended[1], job):
             return _done_to(ended[2], lines[place + 1 : place + 1 + _TOGETHER])
-    return None
+        again = _QUEUED.search(lines[place])
+        if again is not None and _is(again[1], job):
+            queued = Loss()  # what came before it is not told here any more
+    return queued
 
 
 def _is(shown: str, job: int) -> bool:

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from arvnodeman.config.hostlist import hostlist
 from arvnodeman.slurm.errors import ControllerAway, Refused, SlurmFailure, UnknownNode, first_line
 from arvnodeman.slurm.job_costs import CostsOfJobs
+from arvnodeman.slurm.nodes import ALL
 from arvnodeman.slurm.show import ShownNode, parse_config, parse_nodes, parse_partitions
 
 # Where Slurm looks for a name that no node has: nobody has this address (RFC 5737). Not the name itself: one that the
@@ -48,6 +50,19 @@ class NamesInSlurm(CostsOfJobs):
             raise ControllerAway("scontrol", f"it shows no node that can be read; it begins with {first_line(text)!r}")
         self._report("scontrol", malformed, self.log)
         return nodes
+
+    def working_without_jobs(self) -> list[str]:
+        """Nodes that Slurm calls working, though squeue shows no job on them, neither before nor after that. Seen with
+        24.11: slurmctld logs `Invalid batch host NAME for JobId=N; this should never happen`, and what it took of the
+        node for that job is never given back."""
+        before = self._nodes_of_jobs()
+        working = [name for name, node in self.shown().items() if node.works]
+        return sorted(set(working) - before - self._nodes_of_jobs()) if working else []
+
+    def _nodes_of_jobs(self) -> set[str]:
+        """Those on which a job runs, is suspended, begins or completes."""
+        lists = self._run("squeue", ALL, "--noheader", "--format=%N").split("\n")
+        return {name for each in set(map(str.strip, lists)) if each for name in hostlist(each)}
 
     def shown_nodes(self, names: Sequence[str]) -> dict[str, ShownNode]:
         """These nodes, asked now with one command; one that Slurm does not know is not among them."""

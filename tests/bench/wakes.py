@@ -132,7 +132,7 @@ def play(
             if daemon is not None:
                 daemon.wait_for_line("JobQueueMonitorActor")
                 daemon.wait_for_line("got response", 3)
-                time.sleep(SETTLED * poll)
+            time.sleep(SETTLED * poll)  # slurmctld alone, too: it still cleans up what the last turn left
             with cpu_a_minute(slurm, figures.quiet):
                 time.sleep(quiet)
             created = Created(site)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
 import shutil
 import signal
 import time
@@ -25,6 +26,7 @@ USUAL_PATIENCE = 60.0  # real seconds after the end of the faults, within which 
 STOP = 15.0  # real seconds that the last daemon gets for an orderly stop
 SHOWN = 5  # things named of each kind that went wrong
 MOST_ENDS = 5  # of daemons by themselves, before a run is given up
+_LOST_COUNT = re.compile(r"error: (.*; this should never happen)")
 LOOK = 0.02  # real seconds between two looks at a daemon's process
 VALUES: Mapping[str, float] = {"hang": 0.9, "slow": 0.4, "retry_after": 1, "lag": 60, "outage": 60, "clock": 3}
 
@@ -41,6 +43,7 @@ class Outcome:
     verdict: dict[str, Any] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    slurms: list[str] = field(default_factory=list)  # what slurmctld's own log says of itself: it has lost count
     logs: Path | None = None
 
     @property
@@ -80,7 +83,7 @@ def play(plan: Plan, folder: Path) -> Outcome:
         except SiteFailed as error:
             outcome.wrong.append(f"the site: {error}")
         finally:
-            _keep(site, folder, plan)
+            _keep(site, folder, plan, outcome)
         outcome.verdict, state = site.verdict(), site.state()
         outcome.faults = state["faults"]["struck"]
     outcome.seconds = time.monotonic() - began
@@ -184,7 +187,7 @@ def _judge(outcome: Outcome) -> None:
         outcome.wrong.append(f"{verdict['ran_once']} of {verdict['jobs']} jobs ran once")
 
 
-def _keep(site: SiteProcess, folder: Path, plan: Plan) -> None:
+def _keep(site: SiteProcess, folder: Path, plan: Plan, outcome: Outcome) -> None:
     """What one needs to find out what went wrong."""
     (folder / "plan.txt").write_text(
         "\n".join([*map(str, (*plan.kills, plan.clocks, plan.settings, plan.rates))]) + "\n"
@@ -200,3 +203,4 @@ def _keep(site: SiteProcess, folder: Path, plan: Plan) -> None:
     if plan.records == PLACES:
         log = Path(site.environment()["SLURM_CONF"]).parent / "log" / "slurmctld.log"
         shutil.copy(log, folder / log.name)
+        outcome.slurms = sorted(set(_LOST_COUNT.findall(log.read_text(errors="replace"))))

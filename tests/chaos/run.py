@@ -102,7 +102,8 @@ def line_of(outcome: Outcome) -> str:
         f"kills {outcome.kills} (at points {len(outcome.points)})  "
         f"leaks {outcome.leaks}  lost jobs {outcome.lost}  busy killed {outcome.busy_killed}\n"
     )
-    more = [*outcome.wrong, *outcome.ends, *([f"logs: {outcome.logs}"] if outcome.wrong else [])]
+    slurms = [f"slurmctld: {text}" for text in outcome.slurms]
+    more = [*outcome.wrong, *slurms, *outcome.ends, *([f"logs: {outcome.logs}"] if outcome.wrong else [])]
     return line + "".join(f"         {text}\n" for text in more)
 
 

@@ -147,6 +147,30 @@ def test_a_node_that_is_paid_for_and_down_and_one_that_no_name_knows(
     assert found(config, "unused-nodes") == {}
 
 
+def test_a_node_that_works_though_squeue_shows_no_job_on_it(
+    slurm: PrivateSlurm, config: Path, peer: SandboxPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (used,) = peer.add(1)
+    slurm.say("scontrol", "update", "NodeName=compute3", f"Comment=Node Manager node {used}")
+    slurm.start_node("compute3")
+    job = slurm.say(*SUBMIT, "--nodelist=compute3", text=RUN).strip()
+    try:
+        until(lambda: slurm.state("compute3") in ("mix", "alloc"), "a job that runs")
+        assert found(config, "working-without-jobs") == {}
+        blind = tmp_path / "bin" / "squeue"  # slurmctld itself loses count too seldom
+        blind.parent.mkdir()
+        blind.write_text("#!/bin/sh\n")
+        blind.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{blind.parent}:{slurm.environment()['PATH']}")
+        (line,) = found(config, "working-without-jobs").values()
+        assert line.startswith(f"compute3 ({used}) is ")
+        assert "squeue shows no job on it" in line
+    finally:
+        slurm.say("scancel", job)
+        slurm.kill_node("compute3")
+        slurm.say("scontrol", "update", "NodeName=compute3", "Comment=")
+
+
 def test_jobs_that_wait_for_licences(slurm: PrivateSlurm, config: Path) -> None:
     assert found(config, "jobs-held-by-licences") == {}
     jobs = [slurm.say(*SUBMIT, "--licenses=solver:1", text=RUN).strip() for _ in range(2)]

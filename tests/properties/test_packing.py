@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from dataclasses import replace
 
-import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from packing_checker import Asks, Node, begins, have_room
@@ -222,9 +221,6 @@ def test_a_plan_that_is_under_way_is_planned_no_second_time(drawn: Picture) -> N
     assert [new.size.id for new in again.boots] == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="known: the one that is alone takes the cheapest node, which was booted for both"
-)
 def test_one_that_has_its_node_to_itself_leaves_that_of_two_that_share_to_them() -> None:
     """One node too many is booted, and goes when it is idle."""
     demand = {JobShape(): [0], JobShape(ram=12 * GB, takes=Footprint(1, 12 * GB)): [1, 2]}

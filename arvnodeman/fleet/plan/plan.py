@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from arvnodeman.fleet.plan import account_limits, licences, sharing
+from arvnodeman.fleet.plan import account_limits, attempts, licences
 from arvnodeman.fleet.plan.ahead import AheadShare
 from arvnodeman.fleet.plan.booting import Booting, NewNode
 from arvnodeman.fleet.plan.ends import NodeEnding
@@ -92,13 +92,13 @@ class Allotment:
         self._known: KnownTraits = before._known.of_picture(picture) if before is not None else KnownTraits(picture)
         groups = {shape: Group(shape, places) for shape, places in picture.demand.items()}
         servable = _servable(groups.values(), picture)
-        seekers = sharing.seekers_of(servable, picture, self._known)
+        seekers = attempts.seekers_of(servable, picture, self._known)
         self.wanted: dict[str, int] = {}  # wished nodes by size
         for group in servable:
             size = group.choices[0].id
             self.wanted[size] = self.wanted.get(size, 0) + group.nodes_lacking
         if seekers is not None:
-            self.booting, self.supply = sharing.serve(picture, seekers, self._known)
+            self.booting, self.supply = attempts.serve(picture, seekers, self._known)
         else:
             self.booting, self.supply = _each_alone(picture, servable)
         for group in groups.values():

@@ -1,9 +1,8 @@
 """The passes of a plan in which jobs share nodes: what is there or coming is filled first, what remains is booted.
 
-Where all jobs can be served their order does not matter: the largest are put first into what there is, group by group,
-and for the others nodes are booted by patterns, as many alike as can be filled. Where a limit is in the way of that, or
-a size that rests or has not proved itself, all goes in the order of service, each job to the first bin that it fits, as
-the scheduler does it, and boots too: then no job has room that one before it lacks.
+All at once: the largest are put first into what there is, group by group, and for the others nodes are booted by
+patterns, as many alike as can be filled. In turn: each job goes to the first bin that it fits, as the scheduler does
+it, and boots too. Which of these is taken: attempts.py.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from arvnodeman.fleet.plan.booting import Booting, NewNode
 from arvnodeman.fleet.plan.packing import Bins, Packing, Seeker
 from arvnodeman.fleet.plan.picture import NO_SUPPLY, Picture
 from arvnodeman.fleet.plan.traits import KnownTraits
-from arvnodeman.fleet.plan.wishlist import Group, Supply
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.features import SIZE_FEATURE
 from arvnodeman.fleet.values.model import NO_LIMIT, NodeSize
@@ -28,31 +26,6 @@ from arvnodeman.fleet.values.reasons import Reason
 Load = Mapping[Seeker, int]  # so many jobs of each, on one node
 FEW = 100  # bins of nodes that come, among which it is worth while to look for one that need not
 ALIKE = 2.0  # jobs run for alike times, where none runs so many times as long as another
-
-
-def seekers_of(groups: Sequence[Group], picture: Picture, known: KnownTraits) -> list[Seeker] | None:
-    """The groups as they look for room; None: none of them shares nodes."""
-    if all(group.shape.takes is None for group in groups):
-        return None
-    return [Seeker(group, picture, known.of(group.shape)) for group in groups]
-
-
-def serve(picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> tuple[Booting, Supply]:
-    """What the plan has for these, and what is left of what there is."""
-    booting = _attempt(picture, seekers, known)
-    booting.finish()
-    return booting, booting.packing.supply
-
-
-def _attempt(picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> SharedBooting:
-    """The first way by which all are served, else the last."""
-    attempt = SharedBooting(picture, seekers, known)
-    if not attempt.must_stop():
-        if attempt.all_at_once():
-            return attempt
-        attempt = SharedBooting(picture, seekers, known)
-    attempt.in_turn()
-    return attempt
 
 
 class SharedBooting(Booting):
@@ -90,6 +63,7 @@ class SharedBooting(Booting):
                 left -= 1
                 if not left:
                     break
+        self._leave_out()
 
     def _turns(self) -> Sequence[int]:
         """Whose job stands at each place of the order of service; -1: nobody's."""
@@ -237,10 +211,15 @@ class SharedBooting(Booting):
         nodes = math.ceil((lacking - self.packing.cpus) / most) - len(self._picture.leaving)
         return nodes > 0 and self._forbid(sizes[0], nodes, 0) is not None
 
-    def all_at_once(self) -> bool:
+    def all_at_once(self, *, whole_last: bool = False) -> bool:
         """What there is goes to the largest first. For the first that waits then the best node is booted, as many of it
-        as can be filled alike, and so on. False: not all can be served so."""
-        seekers, packing = sorted(self._seekers, key=lambda seeker: seeker.bulk), self.packing
+        as can be filled alike, and so on. False: not all can be served so.
+
+        `whole_last`: who needs a node whole comes behind those that share, as one takes the cheapest that it may have,
+        which may be the one that was booted for many.
+        """
+        packing = self.packing
+        seekers = sorted(self._seekers, key=lambda seeker: (whole_last and seeker.needs_whole, seeker.bulk))
         for seeker in seekers:
             packing.put_many(seeker)
         while (head := min(filter(_has_left, seekers), key=_place, default=None)) is not None:
@@ -248,7 +227,18 @@ class SharedBooting(Booting):
                 packing.put_many(head)
             if head.left and not self._replicate(head):
                 return False
+        self._leave_out()
         return True
+
+    def cost(self) -> tuple[float, int]:
+        """$/hour of the nodes that come by this plan, without those whose shutdowns are taken back, and how many."""
+        nodes = Counter[str]()
+        for bins in self._coming():
+            nodes[bins.pool] += bins.count
+        for (size, _), back in self._backs.items():
+            nodes[size] -= back
+        by_id = self._picture.table.by_id
+        return round(math.fsum(by_id[size].price * count for size, count in nodes.items()), 9), nodes.total()
 
     def _replicate(self, head: Seeker) -> bool:
         """Boot alike nodes for a group. False where that is not to be."""
@@ -356,7 +346,6 @@ class SharedBooting(Booting):
 
     def finish(self) -> None:
         """Say what is booted for whom, who is stopped, and what is booted beside the jobs."""
-        self._leave_out()
         backs = self._backs.copy()
         for bins in self._coming():
             place = bins.place or ANYWHERE

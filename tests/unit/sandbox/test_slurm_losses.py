@@ -8,6 +8,7 @@ from arvnodeman.sandbox.slurm_losses import Loss, loss_of
 
 KILLED = "[t] Killing JobId=7 on failed node s-1\n"
 REQUEUED = "[t] requeue job JobId=7 due to failure of node s-1\n[t] Requeuing JobId=7\n"
+QUEUED = "[t] Requeuing JobId=7\n"
 GIVEN_UP = "[t] error: Nodes m-3,s-[1-2] not responding, setting DOWN\n"
 SET_DOWN = "[t] update_node: node s-1 state set to DOWN\n"
 FORCED = "[t] powering down node s-1\n"
@@ -35,6 +36,9 @@ OURS, SLURMS = Loss("s-1", by_command=True), Loss("s-1", answered=False)
         (MISSING, Loss()),
         (MISSING + KILLED + SET_DOWN, OURS),
         (KILLED + SET_DOWN + COMPLETED, Loss()),
+        (QUEUED + GIVEN_UP, Loss()),
+        (QUEUED.replace("=7", "=71") + GIVEN_UP, None),
+        (COMPLETED + KILLED.replace("=7", "=71") + SET_DOWN + QUEUED, Loss()),
     ],
 )
 def test_the_newest_end_of_a_job_is_told_with_what_was_done_to_its_node(log: str, loss: Loss | None) -> None:

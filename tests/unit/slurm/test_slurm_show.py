@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arvnodeman.slurm.keeping import NamesInSlurm
 from arvnodeman.slurm.show import parse_config, parse_nodes, parse_partitions
 
 REAL = """\
@@ -143,3 +145,23 @@ def test_partitions_on_a_line_each() -> None:
     found = parse_partitions(text)
     assert {name: fields.get("SuspendTime") for name, fields in found.items()} == {"main": "10", "other": None}
     assert parse_partitions("No partitions in the system\n") == {}
+
+
+MIXED = "NodeName=c1 X=1\n   State=MIXED\n\nNodeName=c2 X=1\n   State=ALLOCATED\n\nNodeName=c3 X=1\n   State=IDLE\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "without"),
+    [
+        ("", "", ["c1", "c2"]),
+        ("\nc[1-2]\n", "", []),  # a job that has just ended
+        ("", "c2,c1\n", []),  # one that has just begun
+        ("c2\n\nc3\n", "c2\n", ["c1"]),
+    ],
+)
+def test_nodes_that_work_for_no_job(
+    before: str, after: str, without: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm = NamesInSlurm()
+    monkeypatch.setattr(slurm, "_run", Mock(side_effect=[before, MIXED, after]))
+    assert slurm.working_without_jobs() == without
