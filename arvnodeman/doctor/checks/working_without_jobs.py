@@ -27,7 +27,7 @@ CHECK = Check(
     says="Slurm calls one of our nodes working, but shows no job on it: slurmctld has lost count, or hides the job.",
     mends=(
         "See that nothing runs there (`squeue --all -w NAME`, `ps` on the node). Then "
-        "`scontrol update NodeName=NAME State=DOWN Reason=lost-count`, and `State=RESUME`: slurmctld counts anew."
+        "`scontrol update NodeName=NAME State=DOWN Reason=lost-count`, and `State=RESUME`: slurmctld counts again."
     ),
     find=judge,
     grave=False,
