@@ -119,7 +119,7 @@ function showFigures() {
   big("f-queue", String(waiting), waiting === 1 ? "job waits" : "jobs wait");
   bar(byId("f-served"), [["idle", served], ["booting", waiting - served]]);
   const longest = status.longest_wait_seconds === null ? [] : [`the longest for ${span(status.longest_wait_seconds)}`];
-  const servedWords = waiting ? [`${served} with a node that is up or coming`] : ["nothing waits"];
+  const servedWords = waiting ? [`${served} with a node there or coming`] : ["nothing waits"];
   write(byId("f-wish"), [...servedWords, ...longest, ...(status.nodes_wish ? [`${plural(status.nodes_wish, "node")} wished for`] : [])].join(" · "));
 
   big("f-price", money(status.price), "an hour");
