@@ -2,9 +2,9 @@
 
     python tests/plan_mutants.py "*.ends.*"
 
-These tests ask plan(picture), or the memory of vain boots, and nothing else: all of them take less than a tenth of a
-second. So each mutant is tried in this very process, and all of them in two minutes of CPU time. The score is the part
-that is noticed; those that are not are shown. Some of these change nothing that could be noticed: see
+These tests ask plan(picture), parts of the plan, or the memory of vain boots, and nothing else: all of them take a
+seventh of a second. So each mutant is tried in this very process, and all of them in five minutes of CPU time. The
+score is the part that is noticed; those that are not are shown. Some of these change nothing that could be noticed: see
 doc/rooms/brain.md.
 """
 
