@@ -220,3 +220,22 @@ def test_a_job_waits_for_the_end_of_the_reservation_that_has_all_names() -> None
     assert of.shares[outside].cause == Reserved(
         until=T + 300.0, reservation="course", maintenance=False, begins=None, ends=""
     )
+
+
+# ---- jobs that have nodes to themselves ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("alone", "sharing", "boots"),
+    [
+        (JobShape(cores=1), {job(1): list(range(1, 17))}, {("four", ((1, 1),)): 1}),  # sixteen fill the node that comes
+        (JobShape(cores=12), {job(1): [1]}, {("four", ((1, 1),)): 1}),  # it needs that node itself
+        (JobShape(cores=1), {job(1): [1]}, {("four", ((1, 1),)): 1}),  # whoever has it, the other costs as much
+    ],
+)
+def test_a_node_that_comes_is_for_whom_it_saves_most(
+    alone: JobShape, sharing: dict[JobShape, list[int]], boots: dict[tuple[str, tuple[tuple[float, int], ...]], int]
+) -> None:
+    of = made({alone: [0], **sharing}, NodeTally(supply={"sixteen": (0, 0, 1, 0)}, nodes=1, up=1))
+    assert loads(of) == boots
+    assert [share.served for share in of.shares.values()] == [1, *map(len, sharing.values())]
