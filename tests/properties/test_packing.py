@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from packing_checker import Asks, Node, begins, have_room
@@ -221,16 +222,33 @@ def test_a_plan_that_is_under_way_is_planned_no_second_time(drawn: Picture) -> N
     assert [new.size.id for new in again.boots] == []
 
 
-def test_one_that_has_its_node_to_itself_leaves_that_of_two_that_share_to_them() -> None:
-    """One node too many is booted, and goes when it is idle."""
-    demand = {JobShape(): [0], JobShape(ram=12 * GB, takes=Footprint(1, 12 * GB)): [1, 2]}
+@pytest.mark.parametrize(
+    ("demand", "sizes", "boots"),
+    [
+        # One that has its node to itself does not take the node that was booted for two that share it.
+        ({JobShape(): [0], JobShape(ram=12 * GB, takes=Footprint(1, 12 * GB)): [1, 2]}, "fat large", ["large", "fat"]),
+        # One of three cores leaves the node with much memory to four of one core.
+        (
+            {
+                JobShape(ram=8 * GB, takes=Footprint(1, 8 * GB)): [0, 1, 2, 3],
+                JobShape(cores=3, takes=Footprint(3, 0)): [4],
+            },
+            "small fat large gpu",
+            ["fat", "large"],
+        ),
+    ],
+)
+def test_nodes_that_come_are_left_to_those_that_need_them(
+    demand: dict[JobShape, list[int]], sizes: str, boots: list[str]
+) -> None:
     health = {size: SizeHealth(proven=True) for size in MENU}
-    table = table_of(frozenset({"fat", "large"}))
+    names = sizes.split()
 
-    def planned(**coming: int) -> list[str]:
-        supply = {size: (0, 0, coming.get(size, 0), 0) for size in ("fat", "large")}
+    def planned(coming: list[str]) -> list[str]:
+        supply = {size: (0, 0, coming.count(size), 0) for size in names}
         tally = NodeTally(supply=supply, nodes=len(coming), up=len(coming))
-        return [new.size.id for new in plan(picture(demand, tally, table=table, health=health)).boots]
+        made = plan(picture(demand, tally, table=table_of(frozenset(names)), health=health))
+        return sorted(new.size.id for new in made.boots)
 
-    assert planned(large=1) == ["fat"]
-    assert planned(large=1, fat=1) == []
+    assert planned(boots[:1]) != []
+    assert planned(boots) == []

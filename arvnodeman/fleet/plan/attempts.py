@@ -1,8 +1,8 @@
 """How jobs are served some of which share nodes.
 
-Where all jobs can be served their order does not matter, and they are served all at once: those first that need a node
-whole, or last where that is cheaper. Where a limit is in the way, or a size that rests or has not proved itself,
-they are served in turn: then no job has room that one before it lacks.
+Where all jobs can be served their order does not matter, and they are served all at once: the largest first. If nodes
+have to be booted so, other orders are tried, and the cheapest is taken. Where a limit is in the way, or a size that
+rests or has not proved itself, they are served in turn: then no job has room that one before it lacks.
 """
 
 from __future__ import annotations
@@ -34,17 +34,38 @@ def serve(picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> tu
 
 
 def _attempt(picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> SharedBooting:
-    """The cheaper of two ways to serve all at once, else that in turn."""
+    """The cheapest of some ways to serve all at once, else that in turn."""
     attempt = SharedBooting(picture, seekers, known)
-    if not attempt.must_stop() and attempt.all_at_once():
-        if len({seeker.needs_whole for seeker in seekers}) == 1 or attempt.cost() == NO_COST:
-            return attempt
-        other = SharedBooting(picture, seekers, known)
-        if other.all_at_once(whole_last=True) and other.cost() < attempt.cost():
-            return other
-        attempt = SharedBooting(picture, seekers, known)  # again: the groups have what the other gave them
-        attempt.all_at_once()
+    if attempt.must_stop() or not attempt.all_at_once(largest_first):
+        attempt = SharedBooting(picture, seekers, known)
+        attempt.in_turn()
         return attempt
-    attempt = SharedBooting(picture, seekers, known)
-    attempt.in_turn()
+    best, least = largest_first, attempt.cost()
+    for order in OTHER_ORDERS if len(seekers) > 1 else ():
+        if least == NO_COST:
+            return attempt
+        attempt = SharedBooting(picture, seekers, known)
+        if attempt.all_at_once(order) and attempt.cost() < least:
+            best, least = order, attempt.cost()
+    if best is not OTHER_ORDERS[-1]:
+        attempt = SharedBooting(picture, seekers, known)  # again: the groups have what the last one gave them
+        attempt.all_at_once(best)
     return attempt
+
+
+def largest_first(seekers: Sequence[Seeker]) -> list[Seeker]:
+    """Small ones fit beside them."""
+    return sorted(seekers, key=lambda seeker: seeker.bulk)
+
+
+def whole_last(seekers: Sequence[Seeker]) -> list[Seeker]:
+    """Who needs a node whole takes the cheapest that it may have: it may have been booted for many that share."""
+    return sorted(seekers, key=lambda seeker: (seeker.needs_whole, seeker.bulk))
+
+
+def smallest_first(seekers: Sequence[Seeker]) -> list[Seeker]:
+    """A large one may take the last cores of the node with the memory that many small ones need."""
+    return sorted(seekers, key=lambda seeker: seeker.bulk, reverse=True)
+
+
+OTHER_ORDERS = (whole_last, smallest_first)

@@ -1,15 +1,15 @@
 """The passes of a plan in which jobs share nodes: what is there or coming is filled first, what remains is booted.
 
-All at once: the largest are put first into what there is, group by group, and for the others nodes are booted by
-patterns, as many alike as can be filled. In turn: each job goes to the first bin that it fits, as the scheduler does
-it, and boots too. Which of these is taken: attempts.py.
+All at once: group by group is put into what there is, and for the others nodes are booted by patterns, as many alike as
+can be filled. In turn: each job goes to the first bin that it fits, as the scheduler does it, and boots too. Which of
+these is taken: attempts.py.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -211,15 +211,10 @@ class SharedBooting(Booting):
         nodes = math.ceil((lacking - self.packing.cpus) / most) - len(self._picture.leaving)
         return nodes > 0 and self._forbid(sizes[0], nodes, 0) is not None
 
-    def all_at_once(self, *, whole_last: bool = False) -> bool:
-        """What there is goes to the largest first. For the first that waits then the best node is booted, as many of it
-        as can be filled alike, and so on. False: not all can be served so.
-
-        `whole_last`: who needs a node whole comes behind those that share, as one takes the cheapest that it may have,
-        which may be the one that was booted for many.
-        """
-        packing = self.packing
-        seekers = sorted(self._seekers, key=lambda seeker: (whole_last and seeker.needs_whole, seeker.bulk))
+    def all_at_once(self, ordered: Callable[[Sequence[Seeker]], list[Seeker]]) -> bool:
+        """What there is goes to them in this order. For the first that waits then the best node is booted, as many of
+        it as can be filled alike, and so on. False: not all can be served so."""
+        seekers, packing = ordered(self._seekers), self.packing
         for seeker in seekers:
             packing.put_many(seeker)
         while (head := min(filter(_has_left, seekers), key=_place, default=None)) is not None:
