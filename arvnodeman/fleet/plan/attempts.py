@@ -36,12 +36,20 @@ def serve(picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> tu
 def _attempt(picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> SharedBooting:
     """The cheapest of some ways to serve all at once, else that in turn."""
     attempt = SharedBooting(picture, seekers, known)
-    if attempt.must_stop() or not attempt.all_at_once(largest_first):
+    if not attempt.must_stop():
+        if attempt.all_at_once(largest_first):
+            return _cheapest(attempt, picture, seekers, known)
         attempt = SharedBooting(picture, seekers, known)
-        attempt.in_turn()
-        return attempt
+    attempt.in_turn()
+    return attempt
+
+
+def _cheapest(attempt: SharedBooting, picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> SharedBooting:
+    """`attempt`, with the largest first, or that in another order."""
     best, least = largest_first, attempt.cost()
-    for order in OTHER_ORDERS if len(seekers) > 1 else ():
+    if len(seekers) == 1:
+        return attempt
+    for order in OTHER_ORDERS:
         if least == NO_COST:
             return attempt
         attempt = SharedBooting(picture, seekers, known)
