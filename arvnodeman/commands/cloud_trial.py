@@ -19,7 +19,8 @@ from arvnodeman.config.settings import Settings
 from arvnodeman.doctor.checks import types_not_offered
 from arvnodeman.doctor.checks.cloud_options import checked
 from arvnodeman.doctor.wording import in_words
-from arvnodeman.fleet.nodes.node import FIRST_PING_TOLERANCE, host_part
+from arvnodeman.fleet.nodes.node import host_part
+from arvnodeman.fleet.nodes.stamps import pinged_by
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import (
     BootIntent,
@@ -315,8 +316,7 @@ class Trial:
 
 def _is_older(record: NodeRecord, node: CloudNode) -> bool:
     """The slurmd that Slurm knows by the name is an earlier node's."""
-    first, start = record.first_ping_at, node.start_time
-    return record.is_name and first is not None and start is not None and first < start - FIRST_PING_TOLERANCE
+    return record.is_name and record.first_ping_at is not None and not pinged_by(record, node)
 
 
 def _line(name: str, how: str, seconds: float, words: str) -> str:

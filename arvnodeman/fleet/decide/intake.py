@@ -141,6 +141,7 @@ def take_records(state: State, event: RecordsListed) -> bool:
     state.freshness.success(Poll.RECORDS, state.t, state.record_now)
     state.news += 1
     ring(state)
+    state.roster.clocks_apart = state.record_offset - state.cloud_offset
     joining = state.roster.take_records(event.records, event.slurm)
     records = joining.records
     if not state.record_trust.follow(records.came, records.before, lambda: set(state.roster.records)):

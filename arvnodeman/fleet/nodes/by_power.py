@@ -15,6 +15,7 @@ from arvnodeman.fleet.nodes.node import (
     judge_unpaired,
     may_go_soon,
 )
+from arvnodeman.fleet.nodes.stamps import heard_after
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeState
 from arvnodeman.fleet.values.reasons import Reason
@@ -36,11 +37,10 @@ def is_from_before(node: Node, basis: Basis) -> bool:
 def _was_heard(node: Node, basis: Basis) -> bool:
     """Has it been heard from since its start? What is known of its name may be of the node before it, and one clock
     tells of the start, another of the name: a node that this run has made is judged by what was seen, not by stamps."""
-    first = node.record.first_ping_at if node.record is not None else None
-    start = node.cloud.start_time
-    if node.booted or first is None or start is None:
+    if node.booted or node.record is None:
         return False
-    return (first - basis.record_now) - (start - basis.cloud_now) >= CLOCKS_SURE
+    seconds = heard_after(node.record, node.cloud, basis.record_now - basis.cloud_now)
+    return seconds is not None and seconds >= CLOCKS_SURE
 
 
 def judge_by_power(node: Node, basis: Basis) -> tuple[NodeState, Reason | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.nodes.polls import Ages
+from arvnodeman.fleet.nodes.stamps import FIRST_PING_TOLERANCE
 from arvnodeman.fleet.nodes.states import NODE_MOVES
 from arvnodeman.fleet.nodes.use import NodeUse
 from arvnodeman.fleet.values import reasons
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from arvnodeman.fleet.operations.boot import Boot
     from arvnodeman.fleet.operations.shutdown import Shutdown
 
-FIRST_PING_TOLERANCE = 300.0  # seconds before the node's start that a first ping may show (clocks differ; row B3)
 MAX_WEIGHT = 4_294_967_000  # Slurm keeps weights in 32 bits (row C26)
 RESUMES = 5  # times that an older node's drain is taken back before the node counts as down
 FAILED_LISTS = 2  # in a row that call a node failed: some faults pass

@@ -14,9 +14,10 @@ from operator import attrgetter
 
 from arvnodeman.fleet.nodes.changes import Joining, Listing
 from arvnodeman.fleet.nodes.cloud_list import CloudList
-from arvnodeman.fleet.nodes.node import BUSY, FIRST_PING_TOLERANCE, IDLE, SHUTDOWN, Node, host_part
+from arvnodeman.fleet.nodes.node import BUSY, IDLE, SHUTDOWN, Node, host_part
 from arvnodeman.fleet.nodes.record_index import RecordIndex, is_fresher
 from arvnodeman.fleet.nodes.rows import keys_of_others
+from arvnodeman.fleet.nodes.stamps import pinged_by
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.model import CloudNode, NodeRecord, NodeState
 from arvnodeman.fleet.values.work import NodeWork
@@ -35,6 +36,7 @@ class Roster:
         self.listed = CloudList()
         self.judged_at = 0.0  # t of the newest node poll
         self.polls = 0  # node polls so far
+        self.clocks_apart = 0.0  # seconds: the clock of the keeper of records less the cloud's
         self.round = 0  # times that rows could come to rest
         self._dropped: set[str] = set()  # ids of rows that went since the newest cloud list
         self._reporting: dict[str, tuple[Node, ...]] = {}  # by the id that nodes report
@@ -309,7 +311,7 @@ class Roster:
         """Find the node's record (rows B3, B4, A18), or at least the one that was made for it."""
         cloud = node.cloud
         record = self.index.of_instance(cloud.report_id)
-        if record is not None and record.uuid not in self.paired and _pinged_by(record, cloud):
+        if record is not None and record.uuid not in self.paired and pinged_by(record, cloud, self.clocks_apart):
             node.record, node.prepared = record, None
             self.paired[record.uuid] = node
             node.reprice()
@@ -391,10 +393,3 @@ class Roster:
         """Does Slurm call this name busy, without the flag that it does not respond?"""
         slurm = self.slurm.get(hostname) if self.slurm is not None and hostname is not None else None
         return slurm is not None and slurm.state.busy and slurm.responding
-
-
-def _pinged_by(record: NodeRecord, cloud: CloudNode) -> bool:
-    """Was the record's first ping sent by this node, and not by an earlier one under the same id? (row B3)"""
-    if record.first_ping_at is None:
-        return False
-    return cloud.start_time is None or record.first_ping_at >= cloud.start_time - FIRST_PING_TOLERANCE
