@@ -55,7 +55,7 @@ def test_without_looks_a_poke_wakes(tmp_path: Path) -> None:
         subprocess.run([str(program), "cloud[1-2]"], cwd="/", env={"PWD": "/"}, check=True)
         daemon.wait_for(lambda: created(site) == 1, "a node")
         before = polls(daemon)
-        site.add_jobs({"duration": 600})
+        site.add_jobs({"duration": 600, "cores": 4})  # of another size: the first node may be up and idle by now
         subprocess.run(command("wake", "--config", str(daemon.config)), check=True, timeout=BOUND)
         daemon.wait_for(lambda: created(site) == 2, "another node")
         assert polls(daemon) > before
