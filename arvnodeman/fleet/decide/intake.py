@@ -22,6 +22,7 @@ from arvnodeman.fleet.nodes.node import (
     undrained,
 )
 from arvnodeman.fleet.nodes.polls import CLOCKS_DIFFER
+from arvnodeman.fleet.nodes.record_index import RecordChange
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import NodeState
 from arvnodeman.fleet.values.reasons import Reason
@@ -134,7 +135,7 @@ def _note_pairing(state: State, node: Node) -> None:
 
 def take_records(state: State, event: RecordsListed) -> bool:
     """A node record list, joined with what the scheduler says of nodes, has come: every node is judged. True when names
-    came or went, or nodes have other features."""
+    came or went, or nodes have other features or partitions."""
     state.record_offset = _offset(state, event.clock_offset, state.record_offset, "node record server")
     first = Poll.RECORDS not in state.freshness.succeeded
     state.records_started = state.clock.steady(event.started)
@@ -163,7 +164,13 @@ def take_records(state: State, event: RecordsListed) -> bool:
     _find_prepared(state)
     judge_all(state)
     state.stock.touch_rows(state.roster.awake())
-    return joining.words or bool(records.new or records.gone)
+    return joining.words or bool(records.new or records.gone) or _are_elsewhere(records)
+
+
+def _are_elsewhere(records: RecordChange) -> bool:
+    """Are names in other partitions?"""
+    before = records.before
+    return any(uuid in before and record.partitions != before[uuid].partitions for uuid, record in records.came.items())
 
 
 def _check_first_cloud_list(state: State) -> None:

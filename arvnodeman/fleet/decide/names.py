@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from arvnodeman.fleet.values.features import meets
+from arvnodeman.fleet.values.features import Features, meets
 from arvnodeman.fleet.values.places import Needs, Zone
 from arvnodeman.fleet.values.work import NodeWork
 
@@ -20,6 +20,7 @@ class NameTraits:
 
     def __init__(self) -> None:
         self.needs: tuple[Needs, ...] = ()
+        self.unlike: dict[str, Features] | None = None  # see offers.py; None: names, features or sizes are others
         self._wanted: tuple[_Wanted, ...] = ()
         self._all: Zone = ()
         self._known: dict[str, Zone] = {}
@@ -41,6 +42,7 @@ class NameTraits:
         some have other features than before."""
         if anew or (slurm is None) is not (self._slurm is None) or table is not self._table:
             self._known.clear()
+            self.unlike = None
         self._slurm, self._table = slurm, table
 
     def met_by(self, hostname: str | None) -> Zone:

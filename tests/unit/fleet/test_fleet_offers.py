@@ -91,3 +91,14 @@ def test_a_failure_is_said_and_tried_again_after_a_while() -> None:
     assert not made.open(OfferFeatures)
     made.cycle(times=4)
     assert made.open(OfferFeatures)
+
+
+def test_a_name_that_is_put_into_another_partition_offers_its_sizes() -> None:
+    made = sized(world(name("c1", partitions=("small",)))).begin()
+    made.cycle()
+    made.obey()
+    made.cycle()
+    assert not made.open(OfferFeatures)
+    made.records["c1"] = replace(made.records["c1"], partitions=("big",))
+    made.cycle()
+    assert made.one(OfferFeatures).features == ALL
