@@ -32,6 +32,7 @@ CHOSEN = tuple(
         "cloud_silence",
         "cloud_restart",
         "cloud_rows",
+        "cloud_ahead",
     )
 )
 AT_ONCE = 5  # tests, which wait more than they work
