@@ -280,6 +280,9 @@ def report(found: Mapping[str, Figures], given: argparse.Namespace) -> int:
     for name in ("quiet", "busy") if alone.busy else ("quiet",):
         own = statistics.mean(getattr(alone, name))
         before, after = (statistics.mean(getattr(each, name)) - own for each in (base, now))
+        if before <= 0:
+            print(f"  slurmctld for us, {name}: lost in its own work, which takes {own:.0f} ms a minute")
+            continue
         good &= after <= GOAL_CPU * before
         print(
             f"  slurmctld for us, {name}: {before:.0f}, {after:.0f} ms a minute: {after / before:.2f} "
