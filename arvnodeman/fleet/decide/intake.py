@@ -42,6 +42,7 @@ def take_cloud(state: State, event: CloudListed) -> None:
     state.freshness.success(Poll.CLOUD, state.t, state.record_now)
     if first:
         _expect_pinging_nodes(state)
+    _compare_clocks(state)
     change = state.roster.take_cloud(event.nodes, state.t, state.table)
     came = [entry.report_id for entry in change.entries.came]
     left = [entry.report_id for entry in change.entries.left]
@@ -88,6 +89,12 @@ def _revive(state: State) -> None:
             node.set_state(NodeState.DOWN, state.t)
             state.touch(node)
             state.context.warning("Cloud node %s is still listed, long after it was destroyed", node.cloud.name)
+
+
+def _compare_clocks(state: State) -> None:
+    """Before nodes are paired, by whichever list: the newest of both. A cloud that shows no clock has none."""
+    known = state.cloud_clock is not None
+    state.roster.clocks_apart = state.record_offset - state.cloud_offset if known else 0.0
 
 
 def _offset(state: State, told: float | None, before: float, whose: str) -> float:
@@ -142,7 +149,7 @@ def take_records(state: State, event: RecordsListed) -> bool:
     state.freshness.success(Poll.RECORDS, state.t, state.record_now)
     state.news += 1
     ring(state)
-    state.roster.clocks_apart = state.record_offset - state.cloud_offset
+    _compare_clocks(state)
     joining = state.roster.take_records(event.records, event.slurm)
     records = joining.records
     if not state.record_trust.follow(records.came, records.before, lambda: set(state.roster.records)):

@@ -62,17 +62,23 @@ def test_a_record_pairs_when_its_first_ping_is_of_this_node(
         (600.0, 0.0, EPOCH - 5 * HOUR, False),  # row B3
         (0.0, -600.0, EPOCH - 590, True),  # the clock by which it was heard from is behind
         (600.0, 600.0, EPOCH - 590, False),  # one clock, as far as it matters
+        (-600.0, -600.0, EPOCH - 590, False),
+        (None, -600.0, EPOCH - 590, False),  # the cloud shows no clock
         (-600.0, 0.0, EPOCH - 290, True),  # what the stamps themselves allow stays allowed
     ],
 )
+@pytest.mark.parametrize("records_first", [False, True])
 def test_clocks_that_are_known_to_differ_do_not_keep_a_node_from_its_record(
-    cloud_clock: float, record_clock: float, first_ping: float, pairs: bool
+    cloud_clock: float | None, record_clock: float, first_ping: float, pairs: bool, records_first: bool
 ) -> None:
     world = world_of()
     node, mine = cloud(start_time=EPOCH), record(first_ping_at=first_ping)
     world.cloud, world.records = {node.id: node}, {mine.uuid: mine}
+    if records_first:
+        world.poll_records(offset=record_clock)
     world.poll_cloud(offset=cloud_clock)
-    world.poll_records(offset=record_clock)
+    if not records_first:
+        world.poll_records(offset=record_clock)
     assert bool([line for line in world.log() if "is now paired with" in line]) is pairs
 
 
