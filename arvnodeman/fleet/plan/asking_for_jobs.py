@@ -92,8 +92,8 @@ def options_for(job: JobAsked, picture: Picture) -> Iterator[Variable]:
             enough=lambda made: _cents(made.tally.price + sum(new.size.price for new in job.boots_up_to(made))),
         )  # fmt: skip
     choices = picture.table.choices(job.shape)
-    if len(choices) > 1:
-        first, last = beyond(policy.max_price_factor), beyond(choices[-1].price / choices[0].price)
+    if len(choices) > 1 and choices[0].dearest > 0:
+        first, last = beyond(policy.max_price_factor), beyond(choices[-1].price / choices[0].dearest)
         yield Variable(
             DAEMON, "max_price_factor", policy.max_price_factor, Meant.AT_LEAST, range(first, last + 1),
             lambda factor: replace(picture, policy=replace(policy, max_price_factor=number(factor))), value=parts,

@@ -233,7 +233,8 @@ class SharedBooting(Booting):
         for (size, _), back in self._backs.items():
             nodes[size] -= back
         by_id = self._picture.table.by_id
-        return round(math.fsum(by_id[size].price * count for size, count in nodes.items()), 9), nodes.total()
+        price = math.fsum(self._now(by_id[size]).price * count for size, count in nodes.items())
+        return round(price, 9), nodes.total()
 
     def _replicate(self, head: Seeker) -> bool:
         """Boot alike nodes for a group. False where that is not to be."""
@@ -267,7 +268,8 @@ class SharedBooting(Booting):
             if any(self._purses.stops(each.shape) is not None for each in load):
                 return False
             for each, jobs in load.items():
-                priced = replace(self._now(size), price=self._now(size).price * jobs * each.alone / whole)
+                part = jobs * each.alone / whole if whole else 1 / len(load)  # what is reserved may cost nothing
+                priced = replace(self._now(size), price=self._now(size).price * part)
                 self._purses.take(each.shape, priced, 1)
         return True
 

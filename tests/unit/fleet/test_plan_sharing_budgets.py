@@ -13,10 +13,13 @@ from test_plan_sharing import job, loads, made, served
 from arvnodeman.fleet.plan.picture import NodeTally
 from arvnodeman.fleet.plan.plan import Plan
 from arvnodeman.fleet.plan.purses import Funds
+from arvnodeman.fleet.sizes.ladder import LadderHealth
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
+from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.budgets import Budget, BudgetStanding, Period
-from arvnodeman.fleet.values.model import JobOwner, JobShape
+from arvnodeman.fleet.values.model import JobOwner, JobShape, ProviderSize, SizeSection
 from arvnodeman.fleet.values.reasons_of_budgets import OverBudget
+from arvnodeman.fleet.values.rungs import Purchase, Rung
 from arvnodeman.fleet.values.spares import Spare
 
 HOUR = 3600.0
@@ -84,6 +87,15 @@ def test_each_job_is_paid_for_by_its_part_of_the_node() -> None:
 def test_jobs_that_no_budget_pays_for_are_packed_as_without_any() -> None:
     seven, nine = job(7, size="sixteen", owner=BIOLOGY), job(9, size="sixteen", owner=BIOLOGY)
     assert loads(paid(0.0, {seven: [0, 1], nine: [2, 3]})) == {("sixteen", ((7, 1), (9, 1))): 2}
+
+
+def test_jobs_on_reserved_capacity_that_costs_nothing_are_packed_whatever_money_is_left() -> None:
+    ladder = (Rung("a", Purchase.RESERVED, 0.0, "r-1"), Rung("a", Purchase.ON_DEMAND, 0.8))
+    section, offer = SizeSection("free", 16, "free", ladder=ladder), ProviderSize("free", "free", ram=64_000, price=0.8)
+    health = {"free": LadderHealth(proven=True, ladder=ladder, rungs={})}
+    seven, nine = job(7, owner=PHYSICS), job(9, owner=PHYSICS)
+    of = paid(0.1, {seven: [0], nine: [1]}, table=SizeTable([section], [offer], 1.0), health=health)
+    assert loads(of) == {("free", ((7, 1), (9, 1))): 1}
 
 
 # ---- beside the jobs -------------------------------------------------------------------------------------------------
