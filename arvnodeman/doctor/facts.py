@@ -120,7 +120,7 @@ class Facts:
     rights: FactPart[str | None] = field(default_factory=_not_asked)  # why this account may not change nodes
     slurm_version: FactPart[str] = field(default_factory=_not_asked)  # what `squeue --version` prints
     waiting: FactPart[Mapping[str, str]] = field(default_factory=_not_asked)  # Slurm's reason by job
-    working_without_jobs: FactPart[Sequence[str]] = field(default_factory=_not_asked)  # nodes, by Slurm's words
+    working_without_jobs: FactPart[Mapping[str, str]] = field(default_factory=_not_asked)  # nodes: Slurm's state
     unknown_accounts: FactPart[Sequence[str]] = field(default_factory=_not_asked)  # of budgets, a line each
     resolves: FactPart[Callable[[str], bool]] = field(default_factory=_not_asked)  # a host name
     # ---- cloud, Arvados

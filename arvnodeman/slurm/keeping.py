@@ -51,13 +51,14 @@ class NamesInSlurm(CostsOfJobs):
         self._report("scontrol", malformed, self.log)
         return nodes
 
-    def working_without_jobs(self) -> list[str]:
-        """Nodes that Slurm calls working, though squeue shows no job on them, neither before nor after that. Seen with
+    def working_without_jobs(self) -> dict[str, str]:
+        """Nodes that Slurm calls working, with what it calls them, though squeue shows no job on them, neither before nor after that. Seen with
         24.11: slurmctld logs `Invalid batch host NAME for JobId=N; this should never happen`, and what it took of the
         node for that job is never given back."""
         before = self._nodes_of_jobs()
-        working = [name for name, node in self.shown().items() if node.works]
-        return sorted(set(working) - before - self._nodes_of_jobs()) if working else []
+        working = {name: node.base.lower() for name, node in self.shown().items() if node.works}
+        after = self._nodes_of_jobs() if working else set()
+        return {name: state for name, state in working.items() if name not in before and name not in after}
 
     def _nodes_of_jobs(self) -> set[str]:
         """Those on which a job runs, is suspended, begins or completes."""

@@ -11,11 +11,10 @@ from arvnodeman.doctor.facts import Facts
 def judge(facts: Facts) -> Iterator[Finding]:
     """One for each name that a node of ours has. The manager keeps such a node: it goes by Slurm's word."""
     ours = {record.hostname: record.instance_id for record in facts.records() if record.instance_id}
-    for name in facts.working_without_jobs():
+    for name, state in facts.working_without_jobs().items():
         if name in ours:
-            node = facts.shown()[name]
             yield Finding(
-                f"{name} ({ours[name]}) is {node.base.lower()} for Slurm, but squeue shows no job on it: it is paid "
+                f"{name} ({ours[name]}) is {state} for Slurm, but squeue shows no job on it: it is paid "
                 "for, and never becomes idle",
                 name,
             )

@@ -191,12 +191,10 @@ def test_a_node_that_is_paid_for_and_not_used(settings: Settings, shown: ShownNo
 
 
 @pytest.mark.parametrize(
-    ("base", "without_jobs", "found_it"), [("MIXED", ["c1"], True), ("MIXED", ["c2"], False), ("IDLE", [], False)]
+    ("without_jobs", "found_it"), [({"c1": "mixed"}, True), ({"c2": "mixed", "c9": "mixed"}, False), ({}, False)]
 )
-def test_a_node_of_ours_that_works_for_nobody(
-    settings: Settings, base: str, without_jobs: list[str], found_it: bool
-) -> None:
-    judged = slurm(settings, name(1, base), name(2, base), records=(record(1, "i-1"), record(2)))
+def test_a_node_of_ours_that_works_for_nobody(settings: Settings, without_jobs: dict[str, str], found_it: bool) -> None:
+    judged = slurm(settings, records=(record(1, "i-1"), record(2)))
     told = texts("working-without-jobs", replace(judged, working_without_jobs=FactPart.of(without_jobs)))
     said = "c1 (i-1) is mixed for Slurm, but squeue shows no job on it: it is paid for, and never becomes idle"
     assert told == ([said] if found_it else [])

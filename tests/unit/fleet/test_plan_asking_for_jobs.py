@@ -18,6 +18,7 @@ from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
 from arvnodeman.fleet.values.counterfactual import Meant, OptionChange
 from arvnodeman.fleet.values.model import JobShape, SizeSection
+from arvnodeman.fleet.values.rungs import Purchase, Rung
 
 SHARER = JobShape(cores=1, takes=Footprint(1, 100))
 DAEMON = "Daemon"
@@ -70,6 +71,14 @@ def would_boot(option: str, now: float, needed: float, unit: str = "", kind: str
 )
 def test_only_options_are_asked_that_bind(options: dict[str, Any], shape: JobShape, asked: list[str]) -> None:
     assert list(offered(shape, waiting(shape, **options))) == ["max_nodes", *asked]
+
+
+@pytest.mark.parametrize(("dearest", "asked"), [(0.1, ["max_price_factor"]), (0.0, [])])
+def test_of_how_many_times_dearer_than_nothing_nobody_is_asked(dearest: float, asked: list[str]) -> None:
+    """A reservation of the cheapest size costs nothing: what its dearest rung costs counts."""
+    ladder = (Rung("a", Purchase.RESERVED, 0.0, "r-1"), Rung("a", Purchase.ON_DEMAND, dearest))
+    sections = (SizeSection("small", 1, "small", ladder=ladder), SizeSection("large", 4, "large"))
+    assert list(offered(ONE, waiting(ONE, sections=sections))) == ["max_nodes", *asked]
 
 
 @pytest.mark.parametrize(

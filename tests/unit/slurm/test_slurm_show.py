@@ -153,14 +153,14 @@ MIXED = "NodeName=c1 X=1\n   State=MIXED\n\nNodeName=c2 X=1\n   State=ALLOCATED\
 @pytest.mark.parametrize(
     ("before", "after", "without"),
     [
-        ("", "", ["c1", "c2"]),
-        ("\nc[1-2]\n", "", []),  # a job that has just ended
-        ("", "c2,c1\n", []),  # one that has just begun
-        ("c2\n\nc3\n", "c2\n", ["c1"]),
+        ("", "", {"c1": "mixed", "c2": "allocated"}),
+        ("\nc[1-2]\n", "", {}),  # a job that has just ended
+        ("", "c2,c1\n", {}),  # one that has just begun
+        ("c2\n\nc3\n", "c2\n", {"c1": "mixed"}),
     ],
 )
 def test_nodes_that_work_for_no_job(
-    before: str, after: str, without: list[str], monkeypatch: pytest.MonkeyPatch
+    before: str, after: str, without: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slurm = NamesInSlurm()
     monkeypatch.setattr(slurm, "_run", Mock(side_effect=[before, MIXED, after]))
