@@ -52,9 +52,9 @@ class NamesInSlurm(CostsOfJobs):
         return nodes
 
     def working_without_jobs(self) -> dict[str, str]:
-        """Nodes that Slurm calls working, with what it calls them, though squeue shows no job on them, neither before nor after that. Seen with
-        24.11: slurmctld logs `Invalid batch host NAME for JobId=N; this should never happen`, and what it took of the
-        node for that job is never given back."""
+        """Nodes that Slurm calls working, with what it calls them, though squeue shows no job on them, neither before
+        nor after that. Seen with 24.11: slurmctld logs `Invalid batch host NAME for JobId=N; this should never happen`,
+        and what it took of the node for that job is never given back."""
         before = self._nodes_of_jobs()
         working = {name: node.base.lower() for name, node in self.shown().items() if node.works}
         after = self._nodes_of_jobs() if working else set()
