@@ -24,6 +24,7 @@ from arvnodeman.cloud.ec2_addresses import addresses_of
 from arvnodeman.cloud.ec2_batch import member_of
 from arvnodeman.cloud.ec2_batching import MAX_COUNT, BatchingDriver
 from arvnodeman.cloud.ec2_launches import CODES, launches_of_process, reason_of
+from arvnodeman.cloud.ec2_prices import priced
 from arvnodeman.cloud.ec2_regions import endpoint_of, is_region, region_in
 from arvnodeman.cloud.ec2_requests import change_tags, describe, posting, without_name
 from arvnodeman.cloud.ec2_setup import LARGEST_VOLUME, Setup, key_pair_of_process
@@ -114,7 +115,7 @@ class EC2Driver(BatchingDriver):
         sizes = super().list_sizes() if not known or self._driver.region_name in known else ()
         missing = self._types - {size.id for size in sizes}
         if not missing:
-            return sizes
+            return priced(sizes, self._driver.region_name)
         try:
             with self._translating():
                 found = list(described_sizes(self._driver, missing))
@@ -122,11 +123,11 @@ class EC2Driver(BatchingDriver):
             if unknown.error.kind is not ErrorKind.REFUSED or not sizes:
                 raise
             _log.warning("Cannot ask EC2 for %s: %s", ", ".join(sorted(missing)), unknown.error.text)
-            return sizes
+            return priced(sizes, self._driver.region_name)
         sizes = (*sizes, *(size for size in map(provider_size, found) if size is not None))
         if not sizes:
             raise cloud_failure(ErrorKind.TRANSIENT, "the cloud lists no sizes")
-        return sizes
+        return priced(sizes, self._driver.region_name)
 
     def sync_fqdn(self, node: CloudNode, fqdn: str) -> None:
         """See CloudDriver. Kept in the tag Name."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from libcloud.compute.constants.ec2_instance_types import INSTANCE_TYPES
-from libcloud.pricing import get_size_price
 
+from arvnodeman.cloud.ec2_prices import ListedPrice, listed_price
 from arvnodeman.cloud.ec2_regions import region_in
 from arvnodeman.config import Settings
 from arvnodeman.fleet.values.model import ProviderSize
@@ -17,10 +17,10 @@ USUAL_REGION = "us-east-1"  # EC2's own default
 
 def known_sizes(settings: Settings, types: Iterable[str]) -> dict[str, ProviderSize]:
     """By type, those of these types that are known. A price is that of Linux, on demand, in the configured region as
-    of the libcloud that is installed; None where it is not known. Only EC2 has such tables."""
+    of the libcloud that is installed, or where it is dearest; None where it is not known. Only EC2 has such tables."""
     if settings.cloud.driver_class:
         return {}
-    return known_at(settings.cloud.provider, types, _region(settings))
+    return known_at(settings.cloud.provider, types, region_of(settings))
 
 
 def known_at(provider: str, types: Iterable[str], region: str = USUAL_REGION) -> dict[str, ProviderSize]:
@@ -43,16 +43,23 @@ def known_at(provider: str, types: Iterable[str], region: str = USUAL_REGION) ->
     return found
 
 
-def _region(settings: Settings) -> str:
+def region_of(settings: Settings) -> str:
+    """The region of EC2 that is configured."""
     given = settings.cloud.credentials
     region = given["region"].reveal() if "region" in given else ""
     host = given["host"].reveal() if "host" in given else ""
     return region or region_in(host) or USUAL_REGION
 
 
-def _price(name: str, region: str) -> float | None:
-    try:
-        price = get_size_price(driver_type="compute", driver_name="ec2_linux", size_id=name, region=region)
-    except KeyError:
+def stand_in(settings: Settings, name: str) -> ListedPrice | None:
+    """The price that counts for a type because none is known in this region; None where one is, or none anywhere."""
+    if settings.cloud.driver_class or settings.cloud.provider not in WITH_TABLES:
         return None
-    return float(price) if price else None
+    region = region_of(settings)
+    listed = listed_price(name, region)
+    return listed if listed is not None and listed.region != region else None
+
+
+def _price(name: str, region: str) -> float | None:
+    listed = listed_price(name, region)
+    return listed.price if listed is not None else None

@@ -139,7 +139,7 @@ MISTAKES = {
         CHECK, r"'m5.lagre' is not an EC2 instance type; the nearest are m5.large", old="m5.large", new="m5.lagre"
     ),
     "a type without a price": Mistake(
-        CHECK, r"\[Size m5.xlarge\] price: missing, .*write price =", old="m5.large", new="m5.xlarge"
+        CHECK, r"\[Size p5e.48xlarge\] price: missing, .*write price =", old="m5.large", new="p5e.48xlarge"
     ),
     "negative minutes": Mistake(
         CHECK, r"shutdown_windows: '-5, 1' has a negative number; allowed", old="0, 1", new="-5, 1"

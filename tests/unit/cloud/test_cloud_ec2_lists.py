@@ -320,7 +320,9 @@ def test_in_a_region_that_the_library_does_not_know_ec2_is_asked_for_the_types(p
     text = "\n[Size m5.large]\ncores = 2\nprice = 1\n"
     driver = peer.driver(credentials={"region": "eu-central-2"}, text=text)
     (size,) = driver.list_sizes()
-    assert (size.id, size.cores, size.ram, size.price) == ("m5.large", 2, 8192, None)
+    assert (size.id, size.cores, size.ram) == ("m5.large", 2, 8192)
+    assert size.price is not None  # in another region
+    assert size.price > 0
 
 
 def test_where_ec2_has_none_of_the_types_it_has_failed_to_list_them(peer: EC2Peer) -> None:

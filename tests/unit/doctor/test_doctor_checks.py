@@ -282,6 +282,24 @@ def test_what_create_names_and_the_cloud_lacks(settings: Settings) -> None:
         found("cloud-options", facts(settings, lookups=[("image", failing(ErrorKind.TRANSIENT))]))
 
 
+@pytest.mark.parametrize(
+    ("kind", "price", "words"),
+    [
+        ("m5.xlarge", "", "price: missing, and libcloud has none for m5.xlarge in us-east-1; $0."),
+        ("m5.xlarge", "price = 0.192\n", ""),
+        ("m5.large", "", ""),  # whose price is known there
+    ],
+)
+def test_a_price_of_another_region(tmp_path: Path, kind: str, price: str, words: str) -> None:
+    path = tmp_path / "ec2.cfg"
+    credentials = "key = AKIAIOSFODNN7EXAMPLE\nsecret = abcdefghijklmnop\nregion = us-east-1\n"
+    text = FILE.replace("provider = sandbox", "provider = ec2").replace("url = http://127.0.0.1:1\n", credentials)
+    path.write_text(text.replace("[Size small]\n", f"[Size {kind}]\n{price}"))
+    lines = texts("prices-of-elsewhere", facts(load(str(path))))
+    assert len(lines) == bool(words)
+    assert all(words in line for line in lines)
+
+
 def test_types_that_are_not_offered(settings: Settings) -> None:
     offers = (ProviderSize("smaller", "smaller", ram=1000, disk=10, price=0.1),)
     (line,) = texts("types-not-offered", facts(settings, offers=offers))
