@@ -17,7 +17,7 @@ USUAL_REGION = "us-east-1"  # EC2's own default
 
 def known_sizes(settings: Settings, types: Iterable[str]) -> dict[str, ProviderSize]:
     """By type, those of these types that are known. A price is that of Linux, on demand, in the configured region as
-    of the libcloud that is installed, or where it is dearest; None where it is not known. Only EC2 has such tables."""
+    of the libcloud that is installed; None where it is not known. Only EC2 has such tables."""
     if settings.cloud.driver_class:
         return {}
     return known_at(settings.cloud.provider, types, region_of(settings))
@@ -62,4 +62,4 @@ def stand_in(settings: Settings, name: str) -> ListedPrice | None:
 
 def _price(name: str, region: str) -> float | None:
     listed = listed_price(name, region)
-    return listed.price if listed is not None else None
+    return listed.price if listed is not None and listed.region == region else None

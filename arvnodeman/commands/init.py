@@ -156,16 +156,10 @@ def _asked_for(answers: Answers) -> dict[tuple[str, str], str]:
 
 
 def _known(cloud: str, name: str, region: str) -> SizeAnswer | None:
-    from arvnodeman.cloud.ec2_prices import listed_price
     from arvnodeman.cloud.known_sizes import USUAL_REGION, known_at
 
-    where = region or USUAL_REGION
-    size = known_at(cloud, [name], where).get(name)
-    if size is None:
-        return None
-    listed = listed_price(name, where)
-    price = listed.price if listed is not None and listed.region == where else 0.0  # else somebody here knows better
-    return SizeAnswer(name, int(size.cores), size.ram, price)
+    size = known_at(cloud, [name], region or USUAL_REGION).get(name)
+    return SizeAnswer(name, int(size.cores), size.ram, size.price or 0) if size is not None else None
 
 
 def _group() -> int | None:

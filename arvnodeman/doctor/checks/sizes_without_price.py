@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from arvnodeman.cloud.known_sizes import known_sizes
+from arvnodeman.cloud.known_sizes import known_sizes, stand_in
 from arvnodeman.config import Settings
 from arvnodeman.doctor.base import Area, Check, findings
 
@@ -14,10 +14,11 @@ def judge(settings: Settings) -> Iterator[str]:
     known = known_sizes(settings, {section.instance_type for section in settings.sizes})
     for section in settings.sizes:
         found = known.get(section.instance_type)
-        if section.price is None and found is not None and found.price is None:
+        unknown = section.price is None and found is not None and found.price is None
+        if unknown and stand_in(settings, section.instance_type) is None:
             yield (
                 f"{settings.path}: [Size {section.id}] price: missing, and libcloud has none for "
-                f"{section.instance_type} in this region; write price = DOLLARS, for an hour"
+                f"{section.instance_type} in any region; write price = DOLLARS, for an hour"
             )
 
 

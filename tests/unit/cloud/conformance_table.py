@@ -27,7 +27,7 @@ it; a test keeps it up to date. All tests pass. The table says what they ran aga
 * **ours**: against answers or a layer that we wrote, because the peer cannot show it. It shows that the driver
   does what it should, not that the real cloud answers so;
 * **real**: also on the real service, by separate tests (`tests/openstack`): nova and keystone, with nova's
-  fake hypervisor and its fakes of glance and neutron;
+  fake hypervisor, and its fakes of glance and neutron or the real ones;
 * **–**: not shown; the reason is below the table.
 
 None of this was run against a real cloud account.
