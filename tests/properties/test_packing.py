@@ -19,7 +19,7 @@ from arvnodeman.fleet.plan.plan import Plan, plan
 from arvnodeman.fleet.sizes.limits import SizeHealth
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.capacity import Capacity, Footprint
-from arvnodeman.fleet.values.model import JobShape, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import JobShape, Load, ProviderSize, SizeSection
 
 GB = 1024
 MENU = {"tiny": (1, 2, 0.05), "small": (2, 4, 0.1), "fat": (4, 32, 0.25), "large": (8, 16, 0.35), "gpu": (8, 16, 0.9)}
@@ -215,10 +215,12 @@ def test_a_plan_that_is_under_way_is_planned_no_second_time(drawn: Picture) -> N
     if made.stopped is not None:
         return
     supply = {size: list(kinds) for size, kinds in drawn.tally.supply.items()}
+    meant: dict[str, Counter[Load]] = {}
     for new in made.boots:
         supply.setdefault(new.size.id, [0, 0, 0, 0])[BOOTING] += 1
+        meant.setdefault(new.size.id, Counter())[new.jobs] += 1
     coming = replace(drawn.tally, supply=supply, nodes=drawn.tally.nodes + len(made.boots))
-    again = plan(replace(drawn, tally=coming))
+    again = plan(replace(drawn, tally=coming, coming_for=meant))
     assert [new.size.id for new in again.boots] == []
 
 

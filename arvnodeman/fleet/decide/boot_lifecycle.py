@@ -17,7 +17,7 @@ from arvnodeman.fleet.sizes.limits import BackOff
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.leading import token_of
 from arvnodeman.fleet.values.meant_for import MeantFor
-from arvnodeman.fleet.values.model import NO_LIMIT, ErrorKind, JobShape, NodeSize
+from arvnodeman.fleet.values.model import NO_LIMIT, ErrorKind, JobShape, Load, NodeSize
 from arvnodeman.fleet.values.places import ANYWHERE, Place
 from arvnodeman.fleet.values.reasons_of_rungs import NOT_DELIVERED
 from arvnodeman.fleet.values.rungs import purchase_of, words_of
@@ -34,17 +34,19 @@ def begin_boot(
     name: str | None = None,
     shape: JobShape | None = None,
     jobs: tuple[MeantFor, ...] = (),
+    load: Load = (),
 ) -> Boot:
     """Boot one node of this size. A stale record is taken first, one that still has a slot before others (row B7).
     `name`: the node is to have this one; a boot that an earlier run began for it goes on under its token. `shape`: the
-    jobs that it is for, where that is known; `jobs`: the first of them, or those on its name."""
+    jobs that it is for, where that is known; `jobs`: the first of them, or those on its name; `load`: those that are
+    to share it."""
     reuse = name if name is not None else _record_for(state, size, place)
     token = token_of(state.lead.generation, f"{int(state.began * 1000):x}-{state.context.last_id + 1}")
     earlier = state.phantoms.pop(name, None) if name is not None else None
     boot = Boot(state.context, size, earlier.token if earlier is not None else token, reuse)
     boot.looks_first = earlier is not None
     boot.of_names = reuse is not None and reuse in state.roster.records and state.roster.records[reuse].is_name
-    boot.wanted_for, boot.meant_for = shape, jobs
+    boot.wanted_for, boot.meant_for, boot.load = shape, jobs, load
     if size.ladder:
         boot.shuns = state.reclaims.shuns(state.policy.spot_tries, name, shape)
         if state.policy.places:
@@ -185,7 +187,7 @@ def link(state: State, boot: Boot, node: Node) -> None:
     state.ahead.made(boot.id, node.id)
     state.went_on(boot)
     state.touch(node)
-    node.booted, node.wanted_for, node.meant_for = True, boot.wanted_for, boot.meant_for
+    node.booted, node.wanted_for, node.meant_for, node.load = True, boot.wanted_for, boot.meant_for, boot.load
     if boot.outcome is None:
         node.boot = boot
     if node.record is None and boot.record is not None:

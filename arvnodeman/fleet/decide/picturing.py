@@ -10,12 +10,13 @@ from arvnodeman.fleet.decide.cases import case_of, resumed_now
 from arvnodeman.fleet.decide.cases_by_power import case_by_power
 from arvnodeman.fleet.decide.funds import funds_of
 from arvnodeman.fleet.decide.state import State
-from arvnodeman.fleet.decide.stock import is_plainly_busy
+from arvnodeman.fleet.decide.stock import is_plainly_busy, supply_kind
 from arvnodeman.fleet.nodes.eligible import eligible
 from arvnodeman.fleet.nodes.node import Basis, Node
 from arvnodeman.fleet.nodes.roster import Roster
 from arvnodeman.fleet.operations.boot import Boot
 from arvnodeman.fleet.outlook.ahead import Names
+from arvnodeman.fleet.plan.packing import COMING
 from arvnodeman.fleet.plan.picture import (
     BOOTING,
     NOTHING,
@@ -33,7 +34,7 @@ from arvnodeman.fleet.plan.plan import Allotment, Plan, plan
 from arvnodeman.fleet.plan.purses import Funds
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import JobShape
+from arvnodeman.fleet.values.model import JobShape, Load
 from arvnodeman.fleet.values.places import Zone
 from arvnodeman.fleet.values.reasons_of_budgets import BudgetSpent
 
@@ -120,6 +121,7 @@ def picture_of(
         run_times=state.run_times,
         shut_rooms=state.rooms.reasons(state.t),
         funds=funds,
+        coming_for=_coming_for(state),
         placed_on=_placed_on(state) if state.policy.places and state.policy.spares else {},
     )
 
@@ -172,6 +174,18 @@ def _counted(
         rooms=tally.rooms,
         whole=tally.whole,
     )
+
+
+def _coming_for(state: State) -> Mapping[str, Mapping[Load, int]]:
+    """The jobs that are to share nodes which come, as they were when these were booted."""
+    found: dict[str, Counter[Load]] = {}
+    for boot in state.boots.values():
+        if boot.load and boot.row is None and boot.outcome is None:
+            found.setdefault(pool_of(boot.size.id, state.zone(boot.hostname)), Counter())[boot.load] += 1
+    for node in state.stock.odd.values():
+        if node.load and node.size is not None and not node.been_up and supply_kind(node, state.basis()) in COMING:
+            found.setdefault(pool_of(node.size.id, state.zone(node.hostname)), Counter())[node.load] += 1
+    return found
 
 
 def _placed_on(state: State) -> Mapping[str, int]:

@@ -64,7 +64,7 @@ def _begin_boots(state: State, plan: Plan) -> None:
         state.context.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
     standing, meant = plan.tally.nodes, JobsOfBoots(state, plan)
     for new in plan.boots:
-        boot = begin_boot(state, new.size, new.place, shape=new.shape, jobs=meant.of(new))
+        boot = begin_boot(state, new.size, new.place, shape=new.shape, jobs=meant.of(new), load=new.jobs)
         if new.ahead:
             state.ahead.booted(state, new.ahead, boot.id)
         standing += 1

@@ -16,7 +16,7 @@ from arvnodeman.fleet.nodes.states import NODE_MOVES
 from arvnodeman.fleet.nodes.use import NodeUse
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.meant_for import MeantFor
-from arvnodeman.fleet.values.model import CloudNode, Directive, JobShape, NodeRecord, NodeSize, NodeState, Policy
+from arvnodeman.fleet.values.model import CloudNode, Directive, JobShape, Load, NodeRecord, NodeSize, NodeState, Policy
 from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.windows import ShutdownWindows
@@ -78,6 +78,7 @@ class Node:
     weight: int = 0  # in Slurm, for that price
     booted: bool = False  # by this run
     wanted_for: JobShape | None = None  # the group of jobs that it was booted for
+    load: Load = ()  # the jobs that were to share it
     meant_for: tuple[MeantFor, ...] = ()  # the first of these, for bills
     been_up: bool = False  # Slurm has called it idle or busy in this run
     idle_polls: int = 0  # node polls in a row that found it idle

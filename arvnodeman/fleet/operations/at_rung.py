@@ -7,7 +7,7 @@ from dataclasses import replace
 from arvnodeman.fleet.messages import ERROR, INFO, WARNING, Decided
 from arvnodeman.fleet.operations.operation import Operation, OperationContext
 from arvnodeman.fleet.values.meant_for import MeantFor
-from arvnodeman.fleet.values.model import BootIntent, ErrorKind, JobShape, NodeSize, RemoteError
+from arvnodeman.fleet.values.model import BootIntent, ErrorKind, JobShape, Load, NodeSize, RemoteError
 from arvnodeman.fleet.values.rungs import Purchase, Rung
 
 
@@ -21,6 +21,7 @@ class AtRung(Operation):
         self.refusal: RemoteError | None = None  # why the other side refused, the last time
         self.rung: Rung | None = None  # where the cloud is asked, or was asked last
         self.wanted_for: JobShape | None = None  # the group of jobs that it is for
+        self.load: Load = ()  # the jobs that are to share it
         self.meant_for: tuple[MeantFor, ...] = ()  # the first of these, for bills
         self.shuns: frozenset[Purchase] = frozenset()  # ways to pay that are tried last
 

@@ -1,13 +1,14 @@
 """How jobs are served some of which share nodes.
 
 Where all jobs can be served their order does not matter, and they are served all at once: the largest first. If nodes
-have to be booted so, other orders are tried, and the cheapest is taken. Where a limit is in the way, or a size that
+have to be booted so, other ways are tried, and the cheapest is taken. Where a limit is in the way, or a size that
 rests or has not proved itself, they are served in turn: then no job has room that one before it lacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from arvnodeman.fleet.plan.booting import Booting
 from arvnodeman.fleet.plan.packing import Seeker
@@ -45,19 +46,20 @@ def _attempt(picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) ->
 
 
 def _cheapest(attempt: SharedBooting, picture: Picture, seekers: Sequence[Seeker], known: KnownTraits) -> SharedBooting:
-    """`attempt`, with the largest first, or that in another order."""
-    best, least = largest_first, attempt.cost()
+    """`attempt`, with the largest first, or that in another way."""
+    best, least = FIRST, attempt.cost()
     if len(seekers) == 1:
         return attempt
-    for order in OTHER_ORDERS:
+    for way in OTHER_WAYS if not picture.coming_for else (*OTHER_WAYS, *AS_MEANT):
         if least == NO_COST:
             return attempt
         attempt = SharedBooting(picture, seekers, known)
-        if attempt.all_at_once(order) and attempt.cost() < least:
-            best, least = order, attempt.cost()
-    if best is not OTHER_ORDERS[-1]:
+        last = way
+        if attempt.all_at_once(way.order, as_meant=way.as_meant) and attempt.cost() < least:
+            best, least = way, attempt.cost()
+    if best is not last:
         attempt = SharedBooting(picture, seekers, known)  # again: the groups have what the last one gave them
-        attempt.all_at_once(best)
+        attempt.all_at_once(best.order, as_meant=best.as_meant)
     return attempt
 
 
@@ -76,4 +78,13 @@ def smallest_first(seekers: Sequence[Seeker]) -> list[Seeker]:
     return sorted(seekers, key=lambda seeker: seeker.bulk, reverse=True)
 
 
-OTHER_ORDERS = (whole_last, smallest_first)
+class Way(NamedTuple):
+    """How all are served at once."""
+
+    order: Callable[[Sequence[Seeker]], list[Seeker]]
+    as_meant: bool = False  # nodes that come go first to those for whom they were booted
+
+
+FIRST = Way(largest_first)
+OTHER_WAYS = (Way(whole_last), Way(smallest_first))
+AS_MEANT = tuple(Way(order, as_meant=True) for order in (largest_first, whole_last, smallest_first))

@@ -13,16 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 
-from arvnodeman.fleet.plan.picture import KINDS, NO_SUPPLY, ROOM, Picture, size_of, zone_of
+from arvnodeman.fleet.plan.picture import BOOTING, KINDS, NO_SUPPLY, ROOM, UNPAIRED, Picture, size_of, zone_of
 from arvnodeman.fleet.plan.traits import KnownTraits, ShapeTraits
 from arvnodeman.fleet.plan.wishlist import Group, Supply
 from arvnodeman.fleet.sizes.fit import how_many, less
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.gres import Gres
-from arvnodeman.fleet.values.model import NO_LIMIT
+from arvnodeman.fleet.values.model import NO_LIMIT, JobShape, Load
 from arvnodeman.fleet.values.places import ANYWHERE, Place
 
 NOBODY: Mapping[Seeker, int] = MappingProxyType({})
+COMING = (UNPAIRED, BOOTING)
 SPARE_PARTS = 8  # bins more than a job of several nodes needs, from which these are chosen
 
 
@@ -237,6 +238,26 @@ class Packing:
             bins.hold(seeker, jobs)
             seeker.in_new += jobs * count
         seeker.take(bins, jobs)
+
+    def put_as_meant(self, seekers: Mapping[JobShape, Seeker], coming_for: Mapping[str, Mapping[Load, int]]) -> None:
+        """Nodes that come hold the jobs that they were booted for, of those that still wait. Not jobs of several
+        nodes: their parts go where there is room."""
+        for first in self.chains:
+            if first.kind in COMING:
+                for load, nodes in coming_for.get(first.pool, {}).items():
+                    self._put_load(seekers, first, load, nodes)
+
+    def _put_load(self, seekers: Mapping[JobShape, Seeker], first: Bins, load: Load, nodes: int) -> None:
+        bins = next((each for each in first.chain() if each.whole and each.count), None)
+        for shape, most in load:
+            seeker = seekers.get(shape)
+            if bins is None or seeker is None or seeker.nodes > 1 or not seeker.may_have(bins):
+                continue
+            jobs = min(most, seeker.fit(bins, most))
+            count = min(nodes, bins.count, seeker.left // jobs) if jobs else 0
+            if count:
+                self.put(seeker, bins, jobs, count)
+                seeker.group.served += jobs * count
 
     def put_parts(self, seeker: Seeker, parts: Sequence[tuple[Bins, int]]) -> None:
         """Parts of the next job, each on another bin."""

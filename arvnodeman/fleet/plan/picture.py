@@ -20,7 +20,7 @@ from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.fleet.values.gate import OPEN, Gate
 from arvnodeman.fleet.values.leaving import ShutdownKind
-from arvnodeman.fleet.values.model import JobShape, Policy
+from arvnodeman.fleet.values.model import JobShape, Load, Policy
 from arvnodeman.fleet.values.places import Zone
 from arvnodeman.fleet.values.quick import quick
 from arvnodeman.fleet.values.reasons import Reason
@@ -216,3 +216,5 @@ class Picture:
     ahead: Sequence[AheadWish] = ()  # the next to start first
     run_times: Mapping[JobShape, float] = field(default_factory=dict)  # seconds that jobs of a group are likely to run
     funds: Funds = NO_FUNDS  # what budgets say
+    coming_for: Mapping[str, Mapping[Load, int]] = field(default_factory=dict)  # by pool: nodes that have not come up,
+    # by the jobs that are to share each

@@ -136,6 +136,7 @@ class Allotment:
             and picture.run_times == was.run_times
             and picture.funds == was.funds
             and picture.placed_on == was.placed_on
+            and picture.coming_for == was.coming_for
             and picture.ahead == was.ahead
             and wishes_of(picture) == self.booting.wishes
         )

@@ -211,10 +211,13 @@ class SharedBooting(Booting):
         nodes = math.ceil((lacking - self.packing.cpus) / most) - len(self._picture.leaving)
         return nodes > 0 and self._forbid(sizes[0], nodes, 0) is not None
 
-    def all_at_once(self, ordered: Callable[[Sequence[Seeker]], list[Seeker]]) -> bool:
+    def all_at_once(self, ordered: Callable[[Sequence[Seeker]], list[Seeker]], *, as_meant: bool = False) -> bool:
         """What there is goes to them in this order. For the first that waits then the best node is booted, as many of
-        it as can be filled alike, and so on. False: not all can be served so."""
+        it as can be filled alike, and so on. `as_meant`: nodes that come go first to those for whom they were booted.
+        False: not all can be served so."""
         seekers, packing = ordered(self._seekers), self.packing
+        if as_meant:
+            packing.put_as_meant({each.shape: each for each in seekers}, self._picture.coming_for)
         for seeker in seekers:
             packing.put_many(seeker)
         while (head := min(filter(_has_left, seekers), key=_place, default=None)) is not None:

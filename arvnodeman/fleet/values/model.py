@@ -327,6 +327,10 @@ class JobShape(KeepsHash):
     takes: Footprint | None = None  # of each node that it runs on; None: it has its nodes to itself
 
 
+Load = tuple[tuple[JobShape, int], ...]
+"""Jobs that share a node: so many of each group."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One waiting job."""

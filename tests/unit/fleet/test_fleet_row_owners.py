@@ -35,7 +35,7 @@ JUDGED = {
     "decide.rungs": "undelivered",
 }
 OURS = {
-    "decide.boot_lifecycle": "booted boot wanted_for meant_for",
+    "decide.boot_lifecycle": "booted boot wanted_for meant_for load",
     "decide.stops": "ending shutdown gone destroy_wait destroy_again_at",
     "decide.directives": "directive_chore directive_unwritten",
     "decide.upkeep": "chore chore_waits resumes",

@@ -7,8 +7,9 @@ from functools import partial
 
 from world import HOUR, MINUTE, policy
 
+from arvnodeman.fleet.decide.picturing import picture_of
 from arvnodeman.fleet.values.capacity import Footprint
-from arvnodeman.fleet.values.model import JobOwner, JobShape, ProviderSize, SizeSection
+from arvnodeman.fleet.values.model import JobOwner, JobShape, NodeState, ProviderSize, SizeSection
 from arvnodeman.fleet.values.reasons_of_use import RunsDry
 from arvnodeman.foresight.sim_jobs import SimJob
 from arvnodeman.foresight.simulation import Pace, Simulation
@@ -132,3 +133,24 @@ def test_half_empty_nodes_are_open_again_when_jobs_wait() -> None:
 def test_half_empty_nodes_take_new_jobs_else() -> None:
     run = two_half_empty()
     assert not run.fleet.view.operations
+
+
+def test_a_node_that_comes_is_known_by_the_jobs_that_it_was_booted_for_until_it_is_up() -> None:
+    run = site()
+    kinds = [small(), small(cores=4)]
+    jobs = [run.site.submit(kind, 600.0) for kind in kinds for _ in range(3)]
+
+    def meant() -> list[dict[JobShape, int]]:
+        return [dict(load) for load in picture_of(run.fleet._state).coming_for.get("wide", {})]
+
+    def states() -> list[NodeState]:
+        return [node.state for node in run.fleet._state.roster.nodes.values()]
+
+    assert run.until(lambda: states() == [NodeState.BOOTING], HOUR)
+    assert meant() == [dict.fromkeys(kinds, 3)]
+    assert run.until(lambda: states() == [NodeState.UNPAIRED], HOUR)
+    assert meant() == [dict.fromkeys(kinds, 3)]
+    assert run.until(lambda: states() == [NodeState.BUSY], HOUR)
+    assert meant() == []
+    assert all(job.started is not None for job in jobs)
+    assert run.site.tally.created == 1
