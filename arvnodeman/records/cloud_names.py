@@ -131,11 +131,12 @@ class CloudRecords:
 def contact_with(node: ShownNode, instance_id: str, before: Contact | None, now: float) -> Contact:
     """What Slurm tells of the node that has a name. Slurm keeps the start of the last slurmd after it has powered the
     name down: that tells a node that was up before from one that is only coming. It is heard from only while it is
-    up."""
-    found = contact_of(node, instance_id, before, now)
+    up: what was told of a slurmd before that is of the node that had the name before, and counts no more then."""
+    heard = before if before is not None and before.instance_id == instance_id and before.last is not None else None
+    found = contact_of(node, instance_id, heard, now)
     if work_of(node).power in _UP and answers(node):
         return found
-    last = before.last if before is not None and before.instance_id == instance_id else None
+    last = heard.last if heard is not None else None
     return Contact(instance_id, found.first, last)
 
 

@@ -81,6 +81,15 @@ def test_a_node_is_heard_from_only_while_it_is_up(
     assert contact_with(shown(state, slurmd_started=9_900.0), "i-1", before, NOW) == Contact("i-1", first, last)
 
 
+def test_what_slurm_has_kept_of_the_node_before_it_is_not_of_a_node_that_comes_up() -> None:
+    """The name was up an hour ago. While its new node boots Slurm shows the old start, then the new one."""
+    booting = contact_with(shown(STARTING, slurmd_started=NOW - 3600.0), "i-1", None, NOW - 60.0)
+    up = contact_with(shown("IDLE", slurmd_started=NOW - 5.0), "i-1", booting, NOW)
+    assert up == Contact("i-1", NOW - 5.0, NOW)
+    again = contact_with(shown("IDLE", slurmd_started=NOW + 90.0), "i-1", up, NOW + 95.0)
+    assert again == Contact("i-1", NOW - 5.0, NOW + 95.0), "its slurmd was restarted"
+
+
 @pytest.fixture
 def slurm() -> Mock:
     made = Mock(spec=PlacingSlurm)
