@@ -36,7 +36,9 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(ADVICE)
     with sync_playwright() as playwright:
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=program, args=[*options, "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=[*options, "--disable-dev-shm-usage", "--disable-gpu"]
+        )
         try:
             yield browser
         finally:

@@ -35,7 +35,7 @@ class SiteProcess:
 
     def __init__(self, **options: object) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "arvnodeman.sandbox.site", "--until-eof", *_arguments(options)],
+            [sys.executable, "-m", "arvnodeman", "sandbox", "--until-eof", *_arguments(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C of the terminal is for the demo alone, which stops the site at the end

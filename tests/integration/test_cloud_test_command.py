@@ -43,7 +43,11 @@ def test_a_node_that_pings(site: SiteProcess, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("records", "slurm"),
-    [("slurm", "double"), ("arvados-3", "double"), pytest.param("slurm", "real", marks=pytest.mark.long)],
+    [
+        ("slurm", "double"),
+        pytest.param("arvados-3", "double", marks=pytest.mark.long),
+        pytest.param("slurm", "real", marks=pytest.mark.long),
+    ],
 )
 def test_a_node_whose_record_is_a_name_in_slurm(tmp_path: Path, records: str, slurm: str) -> None:
     """It joins under a name that was free, which is free again afterwards."""

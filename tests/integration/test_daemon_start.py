@@ -225,6 +225,7 @@ def test_a_signal_stops_in_order_with_exit_0(start: Start, number: signal.Signal
 
 
 def test_a_started_daemon_answers_and_is_well(start: Start) -> None:
+    """Row L5: and it leads a group of its own, and says its last words on demand while it goes on."""
     with deaf_port() as port:
         pass
     daemon = start({"Manage": {"port": port, "ManagementToken": "tok"}}, watchdog_interval=0.2)
@@ -235,22 +236,11 @@ def test_a_started_daemon_answers_and_is_well(start: Start) -> None:
     assert status == 200
     assert shown["Version"] == __version__
     assert ask(port, "/nonsense")[0] == 404
-    assert daemon.stop() == 0
-
-
-def test_the_process_leads_a_group_of_its_own(start: Start) -> None:
-    """Row L5."""
-    daemon = start()
-    daemon.wait_for_line("Daemon started")
     assert os.getpgid(daemon.process.pid) == daemon.process.pid
-
-
-def test_last_words_on_demand_while_it_goes_on(start: Start) -> None:
-    daemon = start()
-    daemon.wait_for_line("got response with", 3)
     daemon.process.send_signal(signal.SIGUSR1)
     daemon.wait_for_line("actor NodeManagerDaemonActor")
     daemon.wait_for_line("thread MainThread")
+    assert ask(port, "/_health/ping", **headers)[0] == 200
     assert daemon.stop() == 0
 
 

@@ -58,7 +58,7 @@ def test_it_shows_the_other_setups(tmp_path: Path, demos: list[Demo], records: s
     ("moment", "number"),
     [
         ("is created", signal.SIGINT),
-        ("starts on", signal.SIGTERM),
+        pytest.param("starts on", signal.SIGTERM, marks=pytest.mark.long),
         *(
             pytest.param(moment, signal.SIGINT, marks=pytest.mark.long)
             for moment in ("", "A made-up site", "starts on")

@@ -29,7 +29,7 @@ POINTS = {
 }
 SHORT = [("before-its-answer", "arvados"), ("between-the-tags", "slurm")]
 ALL = [(point, keeper) for point in POINTS for keeper in ("arvados", "slurm", PLACES)]
-CHOSEN = ALL if os.environ.get("PROOFS") else SHORT
+CHOSEN = ALL if os.environ.get("PROOFS") else [pytest.param(*SHORT[0], marks=pytest.mark.long), pytest.param(*SHORT[1])]
 Start = Callable[[], DaemonProcess]
 
 

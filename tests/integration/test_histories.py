@@ -104,6 +104,7 @@ def test_a_quota_is_learnt_and_probed(tmp_path: Path) -> None:
     assert verdict["most_at_once"] >= 3
 
 
+@pytest.mark.long
 def test_a_boot_is_refused_throttled_and_tried_again(tmp_path: Path) -> None:
     """Rows A10 to A12, D7 and M10: throttling waits as asked, a lost answer is looked for, want of capacity rests."""
     with history(tmp_path) as told:

@@ -91,7 +91,7 @@ def test_a_second_stop_at_any_moment_after_the_first(start: Start) -> None:
         assert_ended_in_order(daemon)
 
 
-@pytest.mark.parametrize("number", OTHERS)
+@pytest.mark.parametrize("number", [OTHERS[0], *(pytest.param(each, marks=pytest.mark.long) for each in OTHERS[1:])])
 def test_a_reload_or_a_wish_for_last_words_in_a_start_ends_nothing(start: Start, number: signal.Signals) -> None:
     with held_back(number):
         daemon = start()

@@ -72,6 +72,7 @@ def test_a_second_daemon_says_who_runs_and_exits_3(
     start(**options).wait_for_line("got response with", 3)
 
 
+@pytest.mark.long
 def test_one_in_the_background_holds_the_lock_too(site: SiteProcess, tmp_path: Path) -> None:
     log = tmp_path / "log"
     config = site.write_config(
@@ -134,6 +135,7 @@ def test_a_dead_operator_is_replaced_and_the_job_gets_its_node(start: Start, sit
 # ---- reload, rotation, signals ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_reload_in_the_middle_of_a_boot_disturbs_nothing(start: Start, site: SiteProcess) -> None:
     daemon = start()
     site.add_jobs({"cores": 1, "duration": 60})

@@ -169,14 +169,20 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSystemd
         yield manager
 
 
-@pytest.fixture
-def service(manager: PrivateSystemd, tmp_path: Path) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def site() -> Iterator[SiteProcess]:
+    """One test has jobs there, and leaves no node."""
     with SiteProcess(speed=50) as site:
-        service = Service(manager, site, tmp_path)
-        manager.ctl("start", NAME)
-        yield service
-        manager.ctl("stop", NAME, check=False)
-        manager.ctl("reset-failed", NAME, check=False)
+        yield site
+
+
+@pytest.fixture
+def service(manager: PrivateSystemd, site: SiteProcess, tmp_path: Path) -> Iterator[Service]:
+    service = Service(manager, site, tmp_path)
+    manager.ctl("start", NAME)
+    yield service
+    manager.ctl("stop", NAME, check=False)
+    manager.ctl("reset-failed", NAME, check=False)
 
 
 def test_start_is_over_when_it_is_ready(service: Service) -> None:

@@ -7,6 +7,7 @@ parameter id), "(F14)" in its docstring, or `_row_f14` in its name. A class hold
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -82,6 +83,7 @@ def mentions_in(source: str) -> Iterator[tuple[str, set[str]]]:
     yield from look(ast.parse(source).body, "")
 
 
+@functools.cache
 def mentions_of(root: Path) -> dict[str, set[str]]:
     """Every test under root/tests, as FILE::NAME, with the rows that it mentions."""
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -52,7 +53,12 @@ def has(name: str, words: tuple[str, ...]) -> bool:
     )
 
 
-def names() -> Iterator[tuple[str, str]]:
+@functools.cache
+def names() -> tuple[tuple[str, str], ...]:
+    return tuple(_names())
+
+
+def _names() -> Iterator[tuple[str, str]]:
     """Each file and class of the package: its name, and where it is."""
     for path in sorted((ROOT / "arvnodeman").rglob("*.py")):
         yield path.stem, str(path.relative_to(ROOT))

@@ -42,14 +42,15 @@ def forms(text: str) -> Iterator[str]:
         yield base64.urlsafe_b64encode(before + data).decode()
 
 
-def parts(text: str) -> set[str]:
+@functools.lru_cache(maxsize=2)
+def parts(text: str) -> frozenset[str]:
     """Whatever of a text would give it away: so much in a row, of any of its forms, as it is or on one line."""
     found: set[str] = set()
     for form in forms(text):
         for line in (form, " ".join(form.split())):
             length = SHORTEST if form == text else CODE
             found |= {line[start : start + length] for start in range(len(line) - length + 1)}
-    return found
+    return frozenset(found)
 
 
 def leaks(text: str, said: str) -> list[str]:

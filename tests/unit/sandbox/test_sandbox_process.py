@@ -226,9 +226,9 @@ def test_a_site_ends_with_whoever_started_it() -> None:
     ("options", "words"),
     [
         (["--speed", "0"], "must be above 0"),
-        (["--fault", "nope=1"], "unknown fault"),
-        (["--fault", "create-lost"], "is not NAME=RATE"),
-        (["--port", "99999"], "no port 99999"),
+        pytest.param(["--fault", "nope=1"], "unknown fault", marks=pytest.mark.long),
+        pytest.param(["--fault", "create-lost"], "is not NAME=RATE", marks=pytest.mark.long),
+        pytest.param(["--port", "99999"], "no port 99999", marks=pytest.mark.long),
         (["--config", "/nonexistent/x.ini"], "/nonexistent/x.ini"),
     ],
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage import asking, configured, give_up_sooner, job, scenario
 
@@ -80,26 +80,31 @@ def test_without_budgets_a_forecast_says_nothing_of_them(tmp_path: Path) -> None
     assert "Budgets" not in as_text(forecast)
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    runs=st.lists(st.tuples(st.integers(0, 7200), st.integers(60, 5400)), min_size=1, max_size=25),
-    cents=st.integers(1, 150),
-    per=st.sampled_from([Period.HOUR, Period.DAY, Period.MONTH]),
-    nodes=st.integers(1, 12),
-)
+@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=pytest.mark.long)])
 def test_an_overspend_is_at_most_what_was_committed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: list[tuple[int, int]], cents: int, per: Period, nodes: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
     """And what nodes take to boot and to go, for which nobody has a time limit. (What Slurm starts on nodes that are up
     for others is beside that: no node is booted for it.)"""
     give_up_sooner(monkeypatch)
-    site = site_of(tmp_path, nodes)
-    jobs = [
-        alone(str(number), at, "a", float(seconds), time_limit=float(seconds))
-        for number, (at, seconds) in enumerate(sorted(runs))
-    ]
-    played = play(scenario(with_budget(site, cents / 100, per), *jobs))
-    (budget,) = played.forecast.budgets
-    slack = nodes * 600.0 / 3600 * CENTS_AN_HOUR / 100
-    assert budget.over <= budget.committed + slack
-    assert budget.spent <= played.forecast.cost + 1e-6
+
+    @settings(deadline=None, max_examples=examples)
+    @given(
+        runs=st.lists(st.tuples(st.integers(0, 7200), st.integers(60, 5400)), min_size=1, max_size=25),
+        cents=st.integers(1, 150),
+        per=st.sampled_from([Period.HOUR, Period.DAY, Period.MONTH]),
+        nodes=st.integers(1, 12),
+    )
+    def holds(runs: list[tuple[int, int]], cents: int, per: Period, nodes: int) -> None:
+        site = site_of(tmp_path, nodes)
+        jobs = [
+            alone(str(number), at, "a", float(seconds), time_limit=float(seconds))
+            for number, (at, seconds) in enumerate(sorted(runs))
+        ]
+        played = play(scenario(with_budget(site, cents / 100, per), *jobs))
+        (budget,) = played.forecast.budgets
+        slack = nodes * 600.0 / 3600 * CENTS_AN_HOUR / 100
+        assert budget.over <= budget.committed + slack
+        assert budget.spent <= played.forecast.cost + 1e-6
+
+    holds()
