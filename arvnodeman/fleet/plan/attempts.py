@@ -78,13 +78,13 @@ def smallest_first(seekers: Sequence[Seeker]) -> list[Seeker]:
     return sorted(seekers, key=lambda seeker: seeker.bulk, reverse=True)
 
 
-class Way(NamedTuple):
+class Attempt(NamedTuple):
     """How all are served at once."""
 
     order: Callable[[Sequence[Seeker]], list[Seeker]]
     as_meant: bool = False  # nodes that come go first to those for whom they were booted
 
 
-FIRST = Way(largest_first)
-OTHER_WAYS = (Way(whole_last), Way(smallest_first))
-AS_MEANT = tuple(Way(order, as_meant=True) for order in (largest_first, whole_last, smallest_first))
+FIRST = Attempt(largest_first)
+OTHER_WAYS = (Attempt(whole_last), Attempt(smallest_first))
+AS_MEANT = tuple(Attempt(order, as_meant=True) for order in (largest_first, whole_last, smallest_first))
