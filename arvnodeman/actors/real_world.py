@@ -52,7 +52,7 @@ def make_makers(settings: Settings, counts_jobs: Callable[[], bool] = lambda: Fa
     told: dict[str, float] = {}  # one for all threads
 
     def placing() -> PlacingSlurm:
-        return PlacingSlurm(settings.slurm_timeout, told)
+        return PlacingSlurm(settings.slurm_timeout, told, ahead=daemon.ahead)
 
     def scheduler() -> Scheduler:
         if settings.places:

@@ -104,8 +104,8 @@ class DaemonSettings:
         YES_NO,
         "no",
         "Boot nodes for jobs in Slurm before the jobs may start, so that the nodes are up by then: jobs with a begin "
-        "time, jobs that depend on the end of another, jobs in a reservation. For the slurm dispatcher; not if "
-        "node_records is slurm-cloud. See doc/money.md.",
+        "time, jobs that depend on the end of another, jobs in a reservation. For the slurm dispatcher. See "
+        "doc/money.md.",
     )
     ahead_max_idle: float = option(
         NUMBER,

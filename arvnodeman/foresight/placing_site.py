@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from arvnodeman.fleet.messages import (
     CreateNode,
@@ -22,6 +22,7 @@ from arvnodeman.fleet.messages import (
     StepResult,
     SyncFqdn,
 )
+from arvnodeman.fleet.values.later_jobs import LaterJob
 from arvnodeman.fleet.values.model import JobShape, ProviderSize
 from arvnodeman.foresight.agenda import Agenda
 from arvnodeman.foresight.sim_cloud import SimNode
@@ -66,6 +67,7 @@ class PlacingSite(SimSite):
         self._steps = PlacingSteps(self.slurms, self.records)
         self._offers = sizes if offers is None else offers
         self._observed: dict[str, float] = {}  # when Slurm was last asked about a name
+        self.later: Callable[[], Sequence[LaterJob]] | None = None  # jobs that cannot start yet, as Slurm tells of them
 
     def daemon_started(self) -> None:
         """A new daemon remembers nothing."""
@@ -85,14 +87,15 @@ class PlacingSite(SimSite):
             return self._list_cloud()
         self.slurms.asked()
         if poll is Poll.RECORDS:
-            self.records.skew = self.skew
+            self.records.skew, self.records.tells_rooms = self.skew, self.later is not None
             records, works = self.records.listed()
             return RecordsListed(records, works, now, clock_offset=None)
         there = [job for job in self.jobs.values() if job.configures or job.waits]
         there.sort(key=lambda job: (not job.names, job.turn))
         listed = tuple(job.listed(self._agenda.now) for job in there)
         returned = tuple(each for job in there if job.waits and (each := job.given_back()) is not None)
-        return QueueListed(listed, now, returned=returned)
+        later = [replace(job, at=job.at + self.skew) for job in self.later()] if self.later is not None else ()
+        return QueueListed(listed, now, returned=returned, later=later)
 
     def _do(self, step: Step) -> StepResult:
         match step:
@@ -161,11 +164,12 @@ class PlacingSite(SimSite):
         batch: bool = True,
         requeue: bool = True,
         alone: bool = False,
+        begins: float = 0.0,
     ) -> PlacedSimJob:
-        """sbatch; salloc where it is no batch job."""
+        """sbatch; salloc where it is no batch job. `begins`: it is not placed before that moment."""
         now, number = self._agenda.now, self._serial + 1
         identity = f"{number}" if self._name("job") else ""
-        job = PlacedSimJob(identity, shape, duration, priority, now, number, batch, requeue, alone)
+        job = PlacedSimJob(identity, shape, duration, priority, now, number, batch, requeue, alone, begin_at=begins)
         self.slurms.submit(job)
         return job
 
@@ -181,6 +185,12 @@ class PlacingSite(SimSite):
             self.slurms.submit(job)
             found.append(job)
         return found
+
+    def that_begin_later(self) -> Sequence[LaterJob]:
+        """The jobs with a begin time, as Slurm's commands tell of them."""
+        now = self._agenda.now
+        waits = (job for job in self.jobs.values() if job.waits and job.begin_at > now and not job.given_back())
+        return [LaterJob(job.id, job.shared_shape, job.begin_at, why="its begin time comes") for job in waits]
 
     def cancel(self, job: PlacedSimJob, reason: str) -> None:
         """scancel."""

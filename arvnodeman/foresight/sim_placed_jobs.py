@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from arvnodeman.fleet.values.capacity import Footprint
 from arvnodeman.fleet.values.model import Job, JobShape
 from arvnodeman.fleet.values.placed import PlacedJob
 from arvnodeman.slurm.job_marks import is_marked, is_once
@@ -62,6 +63,12 @@ class PlacedSimJob:
     def reason(self, now: float) -> str:
         """Why it waits."""
         return BEGIN_TIME if self.begin_at > now else RESOURCES
+
+    @property
+    def shared_shape(self) -> JobShape:
+        """What it asks for, with what it takes of each of its nodes where it shares these."""
+        takes = None if self.alone else Footprint(max(1, math.ceil(self.shape.cores)), self.shape.ram)
+        return replace(self.shape, takes=takes)
 
     def listed(self, now: float) -> Job:
         """As squeue shows it, placed or waiting."""

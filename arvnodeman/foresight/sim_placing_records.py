@@ -3,7 +3,7 @@ from what Slurm would show."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from arvnodeman.fleet.values.model import BootIntent, CloudNode, ErrorKind, NodeRecord, RemoteError, RemoteFailure
 from arvnodeman.fleet.values.work import NodeWork
@@ -23,6 +23,7 @@ class PlacingRecords:
     agenda: Agenda
     slurm: SimCloudSlurm
     skew: float = 0.0
+    tells_rooms: bool = False  # what is free of each node is told, too
     _list: tuple[NodeRecord, ...] = ()
     _works: dict[str, NodeWork] | None = None
     _contacts: dict[str, Contact] = field(default_factory=dict)
@@ -33,7 +34,7 @@ class PlacingRecords:
 
     def listed(self) -> tuple[tuple[NodeRecord, ...], dict[str, NodeWork]]:
         """One `scontrol show nodes`: the records, and what the names do. The same objects until something is other."""
-        works = {name.name: work_of(name.shown()) for name in self.slurm.names.values()}
+        works = {name.name: self._work(name) for name in self.slurm.names.values()}
         records = tuple([self._record(name) for name in self.slurm.names.values()])
         if records != self._list:
             self._list = records
@@ -62,6 +63,10 @@ class PlacingRecords:
     def slots(self) -> int:
         """Names with a mark."""
         return sum(bool(name.comment) for name in self.slurm.names.values())
+
+    def _work(self, name: PowerName) -> NodeWork:
+        work = work_of(name.shown())
+        return replace(work, has=name.has, free=name.free) if self.tells_rooms else work
 
     def _record(self, name: PowerName) -> NodeRecord:
         shown, mark, contact = name.shown(), read_mark(name.comment), None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
+from arvnodeman.fleet.values.capacity import Capacity
 from arvnodeman.foresight.sim_cloud import SimNode
 from arvnodeman.foresight.sim_placed_jobs import PlacedSimJob
 from arvnodeman.slurm.reasons import counted
@@ -83,6 +85,17 @@ class PowerName:
     def memory_left(self) -> float:
         """MB."""
         return self.memory - sum(job.shape.ram for job in self.jobs)
+
+    @property
+    def has(self) -> Capacity:
+        """What jobs may have of it."""
+        return Capacity(self.cores, self.memory)
+
+    @property
+    def free(self) -> Capacity:
+        """What is left for more of them."""
+        left, jobs = max(0, math.floor(self.cores_left)), len(self.jobs)
+        return Capacity(left, self.memory_left, jobs=jobs, whole=not jobs)
 
     @property
     def answers(self) -> bool:

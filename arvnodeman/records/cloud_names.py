@@ -46,7 +46,7 @@ class CloudRecords:
 
     def __init__(self, settings: Settings, slurm: PlacingSlurm | None = None) -> None:
         self._settings = settings
-        self._slurm = slurm or PlacingSlurm(settings.slurm_timeout)
+        self._slurm = slurm or PlacingSlurm(settings.slurm_timeout, ahead=settings.daemon.ahead)
         self._contacts: dict[str, Contact] = {}
         self._advice = Advice(settings, self._slurm)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from arvnodeman.fleet.outlook.ahead import NOTHING_AHEAD
 from arvnodeman.fleet.values.model import Job
 from arvnodeman.fleet.values.queue import Queue
 from arvnodeman.fleet.values.work import NodeWork
@@ -37,9 +38,11 @@ Words = tuple[str, ...]
 class CloudNodesAndJobs(NamesInSlurm):
     """Slurm, for these requests alone."""
 
-    def __init__(self, timeout: float) -> None:
-        super().__init__(timeout, job_name_pattern="", numbered=True)
-        self._works: Mapping[str, NodeWork] = {}
+    def __init__(self, timeout: float, *, ahead: bool = False) -> None:
+        """`ahead`: tell of jobs that cannot start yet, and what is free of nodes that these may share."""
+        super().__init__(timeout, job_name_pattern="", numbered=True, ahead=ahead, share=ahead)
+        self._ahead = ahead
+        self._works: Mapping[str, NodeWork] = {}  # without rooms
         self._placed: Mapping[str, Job] = {}  # by the last queue
         self._queue = Queue()
         self._all_looked_for = False  # for marks of ours
@@ -64,7 +67,17 @@ class CloudNodesAndJobs(NamesInSlurm):
             works[name] = old if old is not None and old == work else work
         if works != before:
             self._works = works
-        return shown, self._works
+        return shown, self._with_rooms()
+
+    def _with_rooms(self) -> Mapping[str, NodeWork]:
+        """Each node with what it has and what is free of it, of that same answer, where jobs share nodes."""
+        rules = self.sharing.rules
+        if rules is None or not self._all_shown:
+            return self._works
+        for line in self._rooms.read(self._all_shown, rules):
+            self.log.warning("%s", line)
+        self._all_shown = ""
+        return self._rooms.given(self._works)
 
     def nodes_now(self, hostnames: Iterable[str]) -> dict[str, NodeWork | SlurmFailure | None]:
         """These nodes as slurmctld counts them now. None: it says in so many words that it does not know the node."""
@@ -120,12 +133,15 @@ class CloudNodesAndJobs(NamesInSlurm):
         jobs = [*placed.values(), *(job for job in waiting.jobs if job.id not in placed)]
         others = {number: reason for number, reason in waiting.others.items() if number not in placed}
         self._placed, self._queue = placed, self._queue.following(jobs)
-        return WaitingJobs(self._queue, others, returned=tuple(returned.values()))
+        later = tuple(job for job in waiting.later if job.id not in returned and job.id not in placed)
+        return WaitingJobs(self._queue, others, returned=tuple(returned.values()), outlook=waiting.outlook, later=later)
 
     def _with_outlook(self, read: QueueReading) -> WaitingJobs:
-        """Slurm knows itself what is ahead, before it places a job."""
+        """Slurm knows itself what is ahead, before it places a job. Of one that cannot start yet we have to know which
+        names it may have."""
         self._read = self._read.following(read.jobs)
-        return WaitingJobs(self._read, read.others)
+        outlook = self._foresight.fetch(read.refused) if self._ahead else NOTHING_AHEAD
+        return WaitingJobs(self._read, read.others, outlook=outlook)
 
     def job_lines(self, *which: str) -> list[JobLine]:
         """The jobs of these states, or on these nodes."""

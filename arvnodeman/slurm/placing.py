@@ -46,9 +46,10 @@ class PlacingSlurm(CloudNodesAndJobs):
 
     alone = 1  # jobs wait for what is changed
 
-    def __init__(self, timeout: float, told: dict[str, float] | None = None) -> None:
-        """`told`: when each name was told to power down last, in steady time; of all that change the same Slurm."""
-        super().__init__(timeout)
+    def __init__(self, timeout: float, told: dict[str, float] | None = None, *, ahead: bool = False) -> None:
+        """`told`: when each name was told to power down last, in steady time; of all that change the same Slurm.
+        `ahead`: see CloudNodesAndJobs."""
+        super().__init__(timeout, ahead=ahead)
         self._told = {} if told is None else told
 
     # ---- boots that do not come about --------------------------------------------------------------------------------

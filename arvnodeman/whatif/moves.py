@@ -92,7 +92,7 @@ def _ready(settings: Settings) -> Iterator[OptionMove]:
             )
             yield OptionMove("spares", words, changes, "less with hours: doc/money.md")
     daemon = settings.daemon
-    if daemon.dispatcher == "slurm" and not settings.places and not daemon.ahead:
+    if daemon.dispatcher == "slurm" and not daemon.ahead:
         remark = "this assumes that each job's start time is known"
         yield OptionMove("ahead", "nodes boot for jobs before these may start", (_daemon("ahead", "yes"),), remark)
 

@@ -91,7 +91,7 @@ class Playing:
             make=partial(self._make_site, table),
         )
         self._life.watch = self._saw
-        if isinstance(self._life.site, PlayedSite) and settings.daemon.ahead:
+        if settings.daemon.ahead:
             self._life.site.later = lambda: self._load.later(self._life.now)
         self._come()
 

@@ -53,12 +53,22 @@ class PlacingHistories(RuleBasedStateMachine):
         cap=st.sampled_from([0.0, 0.0, 1.0]),
         names=st.sampled_from([2, 4]),
         poll=st.sampled_from([5.0, 60.0]),
+        ahead=st.booleans(),
         seed=st.integers(0, 1 << 30),
     )
     def begin(
-        self, max_nodes: int, min_nodes: int, lasting: int | None, cap: float, names: int, poll: float, seed: int
+        self,
+        max_nodes: int,
+        min_nodes: int,
+        lasting: int | None,
+        cap: float,
+        names: int,
+        poll: float,
+        ahead: bool,
+        seed: int,
     ) -> None:
-        """A site and a daemon. `lasting`: the cloud's quota that stays to the end, and has to be learnt."""
+        """A site and a daemon. `lasting`: the cloud's quota that stays to the end, and has to be learnt; `ahead`: it is
+        told of jobs with a begin time."""
         policy = Policy(
             sections=SECTIONS,
             shutdown_windows=(0.0, 60.0),
@@ -70,6 +80,7 @@ class PlacingHistories(RuleBasedStateMachine):
             places=True,
         )
         self.run = PlacingSimulation(policy, OFFERS, seed=seed, pace=Pace(poll=poll), slots=names)
+        self.run.site.later = self.run.site.that_begin_later if ahead else None
         self.watch = PlacingWatch(self.run)
         self.drained: set[str] = set()
         self.lasting = lasting
@@ -88,12 +99,22 @@ class PlacingHistories(RuleBasedStateMachine):
         requeue=st.sampled_from([True, True, False]),
         alone=st.booleans(),
         seconds=st.sampled_from([0, 5, 20, 240]),
+        later=st.sampled_from([0, 0, 30, 400, 1200]),
     )
     def jobs_come(
-        self, shape: JobShape, duration: float, count: int, batch: bool, requeue: bool, alone: bool, seconds: float
+        self,
+        shape: JobShape,
+        duration: float,
+        count: int,
+        batch: bool,
+        requeue: bool,
+        alone: bool,
+        seconds: float,
+        later: float,
     ) -> None:
+        begins = self.run.now + later if later else 0.0
         for _ in range(count):
-            self.run.site.submit(shape, duration, batch=batch, requeue=requeue, alone=alone)
+            self.run.site.submit(shape, duration, batch=batch, requeue=requeue, alone=alone, begins=begins)
         self.run.advance(seconds)
 
     @rule(shape=SHAPES, tasks=st.sampled_from([3, 12]), requeue=st.booleans())
@@ -229,13 +250,18 @@ class PlacingHistories(RuleBasedStateMachine):
         self.nothing_forbidden_happened()
         for name in sorted(self.watch.seen):
             event(name)
+        counters = run.fleet.view.counters
+        for name in sorted(name for name in counters if name.startswith("ahead")):
+            event(f"{name} of the last daemon: {'some' if counters[name] else 'none'}")
 
     def _nothing_left(self) -> bool:
-        """No node beyond min_nodes, no mark without a node, no operation that never ends, every name open."""
+        """No node beyond min_nodes, no mark without a node, no operation that never ends, every name open that may have
+        a node."""
         site, least = self.run.site, self.run.policy.min_nodes
         slots, nodes = site.records.slots(), len(site.clouds.nodes)
         shut = [name for name in site.slurms.names.values() if name.drain or name.down or name.asked_down]
         off = sum(name.power == OFF for name in site.slurms.names.values())
+        shut = shut if nodes < self.run.policy.max_nodes else []
         tidy = off >= len(site.slurms.names) - nodes and not shut and slots <= max(least, nodes)
         return nodes <= least and tidy and not self.run.fleet.view.operations
 

@@ -6,7 +6,7 @@ longer than the job would have waited without it, and no longer than `ahead_max_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from arvnodeman.fleet.nodes.node import BUSY
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from arvnodeman.fleet.plan.plan import Plan
 
 UNKNOWN_BOOT = 300.0  # seconds from create to up, where too few nodes have come up to tell
+POWERED_UP = 15.0  # seconds until a node is asked for, where its name is powered up first and a list has to show that
 SAME = 5.0  # seconds by which a moment may be told otherwise at another poll
+GONE_FOR = 60.0  # seconds from the moment at which it is a job that may start until the scheduler has looked at it
 
 
 class Ahead:
@@ -31,37 +33,83 @@ class Ahead:
     def __init__(self) -> None:
         self.jobs: Sequence[LaterJob] = ()
         self.whys: dict[str, Reason] = {}  # of each job that has no nodes yet why that is so
+        self.nameless: dict[str, Reason] = {}  # likewise, of those for which no name was found by the newest plan
         self._at: dict[str, float] = {}  # when each may start
         self._begun: set[str] = set()  # jobs for which it was time already
         self._idle: dict[str, float] = {}  # since when the nodes of a job stand ready
         self._given_up: set[str] = set()  # jobs whose nodes have idled for too long
         self._boots: dict[int, str] = {}  # boots for such jobs, by number: for which
         self._nodes: dict[str, str] = {}  # nodes that were booted so, or stay for one, by id: for which job
+        self._wished: dict[str, AheadWish] = {}  # the newest wish of each job for which it is time
+        self._gone: dict[str, float] = {}  # jobs with a wish that may start, or are gone: since when
 
-    def told(self, jobs: Sequence[LaterJob]) -> None:
+    def told(self, jobs: Sequence[LaterJob], state: State) -> None:
         """A queue has come."""
         self.jobs = sorted(jobs, key=lambda job: (job.at, job.id))
         there = {job.id for job in jobs}
-        for known in (self._at, self._idle, self.whys):
+        if state.policy.places and (self._begun or self._gone):
+            there |= self._about_to_start(there, state)
+        self.nameless.clear()
+        for known in (self._at, self._idle, self.whys, self._wished):
             for gone in known.keys() - there:
                 del known[gone]
         self._begun &= there
         self._given_up &= there
 
+    def _about_to_start(self, later: set[str], state: State) -> set[str]:
+        """Jobs with nodes that may start by now. Where the scheduler places jobs, none of these waits for a node as far
+        as a plan can tell: until it has a place its nodes stay. That a job is gone is believed after a while: for some
+        seconds the queue gives its old reason."""
+        for job in self._begun - later:
+            self._gone.setdefault(job, state.t)
+        waits = {job.id: not job.names for job in state.queue.jobs if job.id in self._gone}
+        most = 60 * state.policy.ahead_max_idle
+        for job, since in list(self._gone.items()):
+            until = max(since, self._at.get(job, since)) + most if waits.get(job) else since + GONE_FOR
+            if job in later or job not in self._wished or waits.get(job) is False or state.t >= until:
+                del self._gone[job]
+        return set(self._gone)
+
+    def partitions_of(self, job: str) -> tuple[str, ...]:
+        """That such a job may run in; empty: any."""
+        wish = self._wished.get(job)
+        return wish.shape.partitions if wish is not None else ()
+
+    def lacks_name(self, job: str, size: str) -> None:
+        """No name that such a job may have is off, for a node of this size."""
+        if job in self._wished:
+            text = f"{self._wished[job].why}; no name of {size} that it may have is off and free, for a node of its own"
+            self.nameless[job] = reasons.Plain(text=text)
+
     def wishes(self, state: State) -> list[AheadWish]:
         """The jobs for which it is time, the next to start first."""
-        if not self.jobs or state.table is None:
+        if not (self.jobs or self._gone) or state.table is None:
             return []
-        found: list[AheadWish] = []
+        found = [wish for wish in self._kept(state) if wish.job not in self._given_up]
         for job in self.jobs:
             wish = self._wish(state, job, state.table.choices(job.shape))
             if wish is not None:
                 found.append(wish)
                 self._begun.add(job.id)
+                self._wished[job.id] = wish
         return found
 
+    def _kept(self, state: State) -> Iterator[AheadWish]:
+        """Of jobs that may start by now. One that is in the queue no more may have begun: its own nodes stay, until one
+        of them works."""
+        waits = {job.id for job in state.queue.jobs if job.id in self._gone} if self._gone else set()
+        for job in self._gone:
+            wish = self._wished[job]._replace(keeps=True)
+            if job not in waits:
+                mine = [state.roster.nodes.get(identity) for identity, each in self._nodes.items() if each == job]
+                nodes = sum(node is not None for node in mine)
+                if not nodes or any(node is not None and node.state is BUSY for node in mine):
+                    continue
+                wish = wish._replace(nodes=min(nodes, wish.nodes))
+            yield wish
+
     def _wish(self, state: State, job: LaterJob, choices: Sequence[NodeSize]) -> AheadWish | None:
-        if job.id in self._given_up or not choices:
+        if job.id in self._given_up or job.id in state.placements.given or not choices:
             return None
         at = state.t + job.at - state.clock.now
         if abs(at - self._at.get(job.id, at)) > SAME or job.id not in self._at:
@@ -72,6 +120,8 @@ class Ahead:
             self.whys[job.id] = reasons.Plain(text=f"{job.why}; the nodes that will be free then are enough for it")
             return None
         usual, latest = state.milestones.boot_times(choices[0].id) or (UNKNOWN_BOOT, UNKNOWN_BOOT)
+        if state.policy.places:
+            usual, latest = usual + POWERED_UP, latest + POWERED_UP
         idle, most = latest - usual + job.late, 60 * state.policy.ahead_max_idle
         if idle > min(usual, most):
             self.whys[job.id] = NotWorth(job=job.id, why=job.why, idle=idle, saved=usual, most=most)

@@ -18,6 +18,7 @@ from arvnodeman.fleet.values.reasons_of_budgets import OverBudget
 
 _SHOWN = 8  # of a list of names
 HELD_AT_MOST = 3600.0  # seconds that a job whose budget has no money may not be placed; then it is seen again
+LISTED_AFTER = 2.0  # seconds after which a list shows a name that was powered up, so that its node may be booted
 SOON_KNOWN = 120.0  # the same, while it is not known what was spent
 
 
@@ -132,6 +133,8 @@ def after_name_operation(state: State, operation: NameOperation) -> None:
         return
     for name in operation.hostnames:
         state.placements.acted[name] = state.t
+    if not state.placements.powering.isdisjoint(operation.hostnames):
+        state.poll_again(state.t + LISTED_AFTER)
     _release_the_others(state)
 
 

@@ -11,6 +11,7 @@ from arvnodeman.fleet.decide.cases_by_power import case_by_power
 from arvnodeman.fleet.decide.funds import funds_of
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.decide.stock import is_plainly_busy, supply_kind
+from arvnodeman.fleet.nodes.by_power import TO_COME
 from arvnodeman.fleet.nodes.eligible import eligible
 from arvnodeman.fleet.nodes.node import Basis, Node
 from arvnodeman.fleet.nodes.roster import Roster
@@ -96,7 +97,7 @@ def picture_of(
     """All that is known now. Boots for names that the scheduler chose are not the plan's to end."""
     assert state.table is not None
     refresh(state)
-    funds = funds_of(state)
+    funds, ahead = funds_of(state), state.ahead.wishes(state)
     return Picture(
         policy=state.policy,
         t=state.t,
@@ -117,12 +118,13 @@ def picture_of(
         asking=asking,
         ends=_ends(state, funds) if ends else None,
         in_force=in_force,
-        ahead=state.ahead.wishes(state),
+        ahead=ahead,
         run_times=state.run_times,
         shut_rooms=state.rooms.reasons(state.t),
         funds=funds,
         coming_for=_coming_for(state),
-        placed_on=_placed_on(state) if state.policy.places and state.policy.spares else {},
+        placed_on=_placed_on(state) if state.policy.places and (ahead or state.policy.spares) else {},
+        placed_rooms=_placed_rooms(state) if state.policy.places and ahead else (),
     )
 
 
@@ -198,6 +200,18 @@ def _placed_on(state: State) -> Mapping[str, int]:
     comes += [(node.size.id, node.hostname) for node in state.stock.odd.values() if node.size and not node.been_up]
     names |= {name for name, work in words.items() if work.placed}
     return Counter(size for size, name in comes if name in names)
+
+
+def _placed_rooms(state: State) -> Sequence[tuple[str, Capacity]]:
+    """Of each node that comes for jobs its pool, and what these leave of it: others may be placed there, too."""
+    found: list[tuple[str, Capacity]] = []
+    for name, work in (state.roster.slurm or {}).items():
+        record = state.roster.records.get(name)
+        if record is None or not record.size or work.power not in TO_COME or not work.placed:
+            continue
+        if work.free is not None and work.free.cpus > 0 and not work.state.drained:
+            found.append((pool_of(record.size, state.zone(name)), work.free))
+    return found
 
 
 def _ends(state: State, funds: Funds) -> Ends:
@@ -287,8 +301,8 @@ def _names(state: State) -> Names | None:
     """The names that a boot could have, where reservations are in the way of some, or jobs ask for some; None: that
     does not matter."""
     outlook, roster = state.outlook, state.roster
-    if not (outlook.reservations or state.names.needs):
-        return None
+    if state.policy.places or not (outlook.reservations or state.names.needs):
+        return None  # which name a node has is the scheduler's to choose, or is chosen when it is powered up
     if state.has_names:
         records = [roster.records[uuid] for uuid in state.stale_records if uuid in roster.records]
         free = (record for record in records if not state.is_taken(record))

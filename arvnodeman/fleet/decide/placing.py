@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 
-from arvnodeman.fleet.decide.boot_lifecycle import begin_boot
+from arvnodeman.fleet.decide.beside import boot_beside, boot_names, take_later
 from arvnodeman.fleet.decide.closing import note_closed
 from arvnodeman.fleet.decide.funds import heed_spending
-from arvnodeman.fleet.decide.meant import meant_for_name
-from arvnodeman.fleet.decide.name_acts import begin_chore, begin_release, begin_return, release_paid, some
+from arvnodeman.fleet.decide.name_acts import begin_release, begin_return, release_paid
 from arvnodeman.fleet.decide.name_upkeep import open_and_close
 from arvnodeman.fleet.decide.picturing import replan
 from arvnodeman.fleet.decide.placed import (
@@ -25,15 +23,11 @@ from arvnodeman.fleet.decide.placed import (
     PlacedNames,
     Tried,
     Wish,
-    by_size,
     no_size,
     read,
 )
-from arvnodeman.fleet.decide.placed_room import wanted_beside
 from arvnodeman.fleet.decide.state import State
 from arvnodeman.fleet.messages import Decided, Poll, PollNow, QueueListed
-from arvnodeman.fleet.operations.name_steps import PowerUp
-from arvnodeman.fleet.plan.booting import NewNode
 from arvnodeman.fleet.plan.plan import Plan, Share
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.model import Job, JobShape
@@ -51,15 +45,14 @@ from arvnodeman.fleet.values.reasons_of_placing import (
 )
 from arvnodeman.fleet.values.work import WorkKind
 
-ALONE_FOR = 2  # lists in a row in which a name waits for a node and for no job
 UNSEEN_FOR = 300.0  # seconds that a job which was given back may be missing: it may wait for what is not a node for now
-NOBODYS = reasons.Plain(text="no job is placed there any more")
 
 
 def take_placed(state: State, event: QueueListed) -> None:
     """A queue has come."""
     placements = state.placements
     state.queue = Queue.of(event.jobs)
+    take_later(state, event.later, event.outlook)
     heed_spending(state, event.spending)
     placements.queue_started = state.clock.steady(event.started)
     placements.returned = tuple(event.returned)
@@ -105,7 +98,7 @@ def decide_placed(state: State) -> None:
     asked = read(state, names)
     plan, refused = _plan(state, asked.wishes)
     begun = _begin_boots(state, plan, asked.wishes, refused)
-    begun |= _boot_beside(state, plan, asked, names)
+    begun |= boot_beside(state, plan, asked, names)
     _give_back(state, asked, refused)
     _tell(state, plan, asked.wishes, refused, begun)
     _tell_of_others(state, names)
@@ -164,71 +157,8 @@ def _begin_boots(state: State, plan: Plan, wishes: Sequence[Wish], refused: Mapp
             following = share.places[share.served] if share.served < len(share.places) else len(wishes)
             count = len(lacking) if place < following else share.partly if place == following else 0
             due += [(size, name) for name in lacking[:count]]
-    _boot(state, plan, due, payers)
+    boot_names(state, plan, due, payers)
     return {name for _, name in due}
-
-
-def _boot(
-    state: State, plan: Plan, due: Sequence[tuple[str, str]], payers: Mapping[str, JobShape] = MappingProxyType({})
-) -> None:
-    assert state.table is not None
-    for size, count in Counter(size for size, _ in due).items():
-        state.context.decide(Decided.BOOT, size, "Want %d more %s nodes.  Booting a node.", count, size)
-    standing = plan.tally.nodes
-    for size, name in due:
-        made_of = state.table.named(size)
-        assert made_of is not None
-        boot = begin_boot(state, made_of, name=name, shape=payers.get(name), jobs=meant_for_name(state, name))
-        standing += 1
-        if standing > state.quota.value:
-            boot.probes, state.quota.other_size_may_try = True, False
-
-
-def _boot_beside(state: State, plan: Plan, asked: PlacedDemand, names: PlacedNames) -> set[str]:
-    """What spares and min_nodes lack: names that wait for a node anyway, of its size for a spare, then others of the
-    size that the plan says. What waits for neither a job nor for this is given back."""
-    lacking = wanted_beside(state, plan, names)
-    sizes = {name: names.size_of(name) or "" for name in asked.alone if names.may_be_booted(name)}
-    waiting = [name for name, size in sizes.items() if no_size(state, size) is None and _take_one(lacking, size)]
-    due = [(sizes[name], name) for name in waiting]
-    _boot(state, plan, due)
-    for name in _powering(state, names):
-        _take_one(lacking, names.size_of(name) or "")
-    _power_up(state, lacking, names)
-    rest = [name for name in asked.alone if name not in waiting and state.placements.alone[name] >= ALONE_FOR]
-    for size, those in by_size(rest, names).items():
-        begin_return(state, those, size, NOBODYS)
-    return set(waiting)
-
-
-def _take_one(lacking: list[NewNode], size: str) -> bool:
-    """A name of this size comes: for a spare of it, else for min_nodes, whose size does not matter."""
-    found = next((new for new in lacking if new.spare and new.size.id == size), None)
-    found = found or next((new for new in lacking if not new.spare), None)
-    if found is not None:
-        lacking.remove(found)
-    return found is not None
-
-
-def _powering(state: State, names: PlacedNames) -> set[str]:
-    """Names that have been asked for, of which no list tells yet."""
-    asked = state.placements.powering
-    asked -= {name for name in asked if names.is_fresh(name)}
-    return asked
-
-
-def _power_up(state: State, lacking: Sequence[NewNode], names: PlacedNames) -> None:
-    """Names that are off are asked for, so that the scheduler waits for their nodes."""
-    free = [name for name, work in names.work.items() if work.state.kind is WorkKind.OFF and names.is_fresh(name)]
-    for (size, spare), count in Counter((new.size.id, new.spare) for new in lacking).items():
-        mine = [name for name in free if names.size_of(name) == size and not names.has_node(name)][:count]
-        if mine:
-            who = f"spare {spare}" if spare else "min_nodes"
-            text = "%s wants %d more nodes of %s: powering %s up"
-            state.context.decide(Decided.BOOT, size, text, who, len(mine), size, some(mine))
-            state.placements.powering.update(mine)
-            begin_chore(state, mine, PowerUp(0, tuple(mine)))
-            free = [name for name in free if name not in mine]
 
 
 # ---- what cannot come ------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def decide_boots(state: State, event: QueueListed) -> Plan | None:
     state.names.want(shape.place.needs for shape in shapes if shape.place.needs is not None)
     state.foresee(event.outlook)
     state.run_times = event.run_times
-    state.ahead.told(event.later)
+    state.ahead.told(event.later, state)
     heed_spending(state, event.spending)
     heed(state, event.refused)
     if state.context.gate.lets_boots:

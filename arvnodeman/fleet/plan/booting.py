@@ -6,13 +6,14 @@ Supply comes before demand: only what is left after matching (see wishlist.py) i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from arvnodeman.fleet.plan.ahead import AheadShare, AheadTaker
-from arvnodeman.fleet.plan.picture import IDLE, AheadWish, Picture, size_of, zone_of
+from arvnodeman.fleet.plan.ahead import AheadShare, AheadTaker, PartlyTaken
+from arvnodeman.fleet.plan.picture import IDLE, ROOM, AheadWish, Picture, size_of, zone_of
 from arvnodeman.fleet.plan.purses import Purses
 from arvnodeman.fleet.plan.spares import SpareShare, SpareWish, coming_for_nobody, left_of, wishes_of
+from arvnodeman.fleet.plan.traits import KnownTraits
 from arvnodeman.fleet.plan.wishlist import Group, Supply, following, in_turn, next_supply
 from arvnodeman.fleet.sizes.bounds import Room
 from arvnodeman.fleet.sizes.limits import BackOff, SizeHealth
@@ -264,48 +265,65 @@ class Booting:
         if size is None:
             return 0, reasons.Plain(text=f"size {wish.size} cannot be booted now: the provider does not offer it")
         for begun in range(lacking):
-            cause = self._boot_ready((size,), None, NewNode(size, spare=wish.spare), lacking - begun)
-            if cause is not None:
+            booted, cause = self._boot_ready((size,), None, NewNode(size, spare=wish.spare), lacking - begun)
+            if booted is None:
                 return begun, cause
         return lacking, None
 
     def _boot_ready(
         self, choices: Sequence[NodeSize], payer: JobShape | None, new: NewNode, lacking: int
-    ) -> Reason | None:
-        """One node that no waiting job wants: `new`, of the first size that may be. Why none, else."""
+    ) -> tuple[NodeSize | None, Reason | None]:
+        """One node that no waiting job wants: `new`, of the first size that may be, which is told. Why none, else."""
         size, _, cause = self.choose(choices, new.place)
         if size is None:
-            return cause or JobsFirst()
+            return None, cause or JobsFirst()
         back = min(1, self._can_be_taken_back(size, new.place))
         cause = self._forbid(size, 1 - back, lacking) or self._purses.stops(payer)
         if cause is None and self._lacks_names(size, new.place, 1 - back):
             cause = self._picture.outlook.in_the_way(new.place, self._picture.t, self._picture.now)
-        if cause is None:
-            self._take(replace(new, size=size), 1, back)
-            self._purses.take(payer, self._now(size), 1)
-        return cause
+        if cause is not None:
+            return None, cause
+        self._take(replace(new, size=size), 1, back)
+        self._purses.take(payer, self._now(size), 1)
+        return size, None
 
     def _serve_ahead(self) -> None:
         """After all jobs that wait: those that may start soon."""
         if self._jobs_first:
             self.ahead = [AheadShare(wish, cause=JobsFirst()) for wish in self._picture.ahead]
             return
-        taker = AheadTaker(self._supply)
-        for wish in self._picture.ahead:
-            choices = self._picture.table.choices(wish.shape)
-            idle, coming = taker.take(wish, choices)
-            begun, cause = self._boot_ahead(wish, choices, wish.nodes - idle - coming)
-            self.ahead.append(AheadShare(wish, idle, coming, begun, cause))
+        picture = self._picture
+        if not picture.ahead:
+            return
+        shares = any(wish.shape.takes is not None for wish in picture.ahead)
+        rooms = self._rooms_left() if shares else ()
+        most, shut = picture.policy.max_jobs_per_node, picture.shut_rooms
+        taker = AheadTaker(self._supply, KnownTraits(picture).room, rooms, picture.placed_on, most, shut)
+        for wish in picture.ahead:
+            choices = picture.table.choices(wish.shape)
+            found = taker.take(wish, choices)
+            begun, cause = self._boot_ahead(taker, wish, choices, wish.nodes - found.nodes)
+            self.ahead.append(AheadShare(wish, found.idle, found.coming, begun, cause, found.rooms))
         self.ahead_idle = taker.idle
 
-    def _boot_ahead(self, wish: AheadWish, choices: Sequence[NodeSize], lacking: int) -> tuple[int, Reason | None]:
-        if not choices:
+    def _boot_ahead(
+        self, taker: AheadTaker, wish: AheadWish, choices: Sequence[NodeSize], lacking: int
+    ) -> tuple[int, Reason | None]:
+        if not choices or wish.keeps:
             return 0, None
         new = NewNode(choices[0], wish.shape.place, ahead=wish.job)
         for begun in range(lacking):
-            if (cause := self._boot_ready(choices, wish.shape, new, lacking - begun)) is not None:
+            size, cause = self._boot_ready(choices, wish.shape, new, lacking - begun)
+            if size is None:
                 return begun, cause
+            taker.boots(wish, size)
         return max(0, lacking), None
+
+    def _rooms_left(self) -> Iterable[PartlyTaken]:
+        """What jobs leave of nodes that they have, or that come for them."""
+        for pool, alike in self._picture.tally.rooms.items():
+            yield from (PartlyTaken(pool, ROOM, free, count) for free, count in alike.items())
+        yield from (PartlyTaken(pool, ROOM, free) for pool, free in self._picture.placed_rooms)
 
     def _fill_minimum(self) -> None:
         """Fewer nodes than min_nodes are filled up with the cheapest size that does not rest."""

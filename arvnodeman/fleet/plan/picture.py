@@ -154,6 +154,7 @@ class AheadWish(NamedTuple):
     nodes: int  # beside those that are free for it then anyway
     at: float  # steady time at which it may start
     why: str
+    keeps: bool = False  # its nodes stay, and none is booted: it may start any moment, if it has not begun
 
 
 class PartlyUsed(NamedTuple):
@@ -213,6 +214,7 @@ class Picture:
     shut_rooms: Mapping[JobShape, Reason] = field(default_factory=dict)  # groups for which no room counts, and why
     placed_on: Mapping[str, int] = field(default_factory=dict)  # where the scheduler places jobs: nodes that come, and
     # that have a job already, by size
+    placed_rooms: Sequence[tuple[str, Capacity]] = ()  # likewise: their pools, and what these jobs leave of each
     ahead: Sequence[AheadWish] = ()  # the next to start first
     run_times: Mapping[JobShape, float] = field(default_factory=dict)  # seconds that jobs of a group are likely to run
     funds: Funds = NO_FUNDS  # what budgets say

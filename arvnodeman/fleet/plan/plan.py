@@ -137,6 +137,7 @@ class Allotment:
             and picture.funds == was.funds
             and picture.placed_on == was.placed_on
             and picture.coming_for == was.coming_for
+            and picture.placed_rooms == was.placed_rooms
             and picture.ahead == was.ahead
             and wishes_of(picture) == self.booting.wishes
         )
@@ -164,7 +165,8 @@ def plan(picture: Picture, allotment: Allotment | None = None) -> Plan:
         seeks = partial(_seeks, shares.values())
         ending.walk(frozenset(for_jobs.take_back), ended, booting.room_wanted, seeks, in_the_way=in_the_way)
         ending.stop_spent()
-        if not any(share.wants or share.in_rooms for share in shares.values()):
+        rooms = any(share.in_rooms for share in shares.values()) or any(share.rooms for share in booting.ahead)
+        if not (rooms or any(share.wants for share in shares.values())):
             ending.run_dry()
     return Plan(
         shares=shares,

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from arvnodeman.fleet.plan.ahead import PartlyTaken
 from arvnodeman.fleet.plan.booting import Booting, NewNode
 from arvnodeman.fleet.plan.packing import Bins, Packing, Seeker
-from arvnodeman.fleet.plan.picture import NO_SUPPLY, Picture
+from arvnodeman.fleet.plan.picture import NO_SUPPLY, ROOM, Picture
 from arvnodeman.fleet.plan.traits import KnownTraits
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.features import SIZE_FEATURE
@@ -286,6 +287,11 @@ class SharedBooting(Booting):
                 bins.count -= 1
                 self._begun[size.id] -= 1
                 self._room.take(size, -1)
+
+    def _rooms_left(self) -> Iterable[PartlyTaken]:
+        bins = [each for first in (*self.packing.chains, self.packing.coming) for each in first.chain()]
+        left = (each for each in bins if each.count and each.cpus > 0 and not (each.whole or each.opaque))
+        return (PartlyTaken(each.pool, ROOM, each.free, each.count, each.place) for each in left)
 
     def _coming(self) -> Iterator[Bins]:
         """The nodes that come by this plan."""

@@ -51,11 +51,13 @@ class Readied(Reason):
     why: str = ""
     idle: int = 0
     coming: int = 0
+    rooms: int = 0  # nodes that other jobs have, with room for it
 
     def words(self, t: float) -> str:
         """its begin time comes in 3 min; 1 node stands ready for it, 0 are on their way."""
         ready = f"{self.idle} node{' stands' if self.idle == 1 else 's stand'} ready for it"
-        return f"{self.why}{self._in(t)}; {ready}, {self.coming} on the way"
+        room = f", {self.rooms} with other jobs ha{'s' if self.rooms == 1 else 've'} room for it" if self.rooms else ""
+        return f"{self.why}{self._in(t)}; {ready}, {self.coming} on the way{room}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,9 +229,13 @@ def _ahead(state: State) -> dict[str, Reason]:
     """Of each job that cannot start yet how it stands with nodes for it."""
     found = dict(state.ahead.whys)
     for share in state.plan.ahead if state.plan is not None else ():
-        there = share.idle + share.coming + share.begun
-        found[share.wish.job] = share.cause or Readied(
-            until=share.wish.at, why=share.wish.why, idle=share.idle, coming=there - share.idle
+        there, nameless = share.idle + share.coming + share.begun, state.ahead.nameless.get(share.wish.job)
+        found[share.wish.job] = (
+            share.cause
+            or (nameless if share.begun else None)
+            or Readied(
+                until=share.wish.at, why=share.wish.why, idle=share.idle, coming=there - share.idle, rooms=share.rooms
+            )
         )
     return found
 
