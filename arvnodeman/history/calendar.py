@@ -6,6 +6,7 @@ begins on Monday.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -19,9 +20,10 @@ def zone_named(name: str) -> tzinfo:
 
 def period_of(per: Period, at: float, zone: tzinfo) -> tuple[float, float]:
     """From when until when the period lasts that this moment is in; seconds since the epoch."""
-    here = datetime.fromtimestamp(at, zone)
+    second = math.floor(at)  # datetime rounds to microseconds, and so perhaps into the next one
+    here = datetime.fromtimestamp(second, zone)
     if per is Period.HOUR:
-        begun = at - here.minute * 60 - here.second - here.microsecond / 1e6
+        begun = float(second - here.minute * 60 - here.second)
         return begun, begun + 3600
     today = here.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     match per:

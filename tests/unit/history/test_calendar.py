@@ -7,7 +7,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from arvnodeman.fleet.values.budgets import Period
@@ -64,6 +64,8 @@ def test_a_month_of_one_zone_begins_at_another_moment_in_another() -> None:
 
 
 @given(st.floats(0, 4e9), st.sampled_from(list(Period)), st.sampled_from(ZONES))
+@example(1.9921875, Period.HOUR, "UTC")
+@example(3599.9999999, Period.HOUR, "UTC")
 def test_periods_follow_each_other_without_a_gap(moment: float, per: Period, name: str) -> None:
     zone = zone_named(name)
     periods = [period_of(per, moment, zone)]
