@@ -94,7 +94,7 @@ def _start(path: str, signals: Signals, *, foreground: bool, dry_run: bool) -> i
             check_leadership(settings)
             settings = check_keeper(settings)
     except ConfigError as error:
-        return 0 if signals.stop_came else _complain(error.problems, BAD_CONFIGURATION)
+        return 0 if signals.stop_came else _complain(error.lines, BAD_CONFIGURATION)
     folder = settings.daemon.state_dir
     state_dir, complaint = open_state_dir(f"{folder}/{DRY_RUN_FOLDER}" if folder and dry_run else folder)
     try:
@@ -338,11 +338,10 @@ class Daemon:
                 logger.warning("%s", warning)
             self._vitals.refused_reload = None
         except ConfigError as error:
-            problems = (*error.problems, *error.warnings)
-            for problem in problems:
+            for problem in error.lines:
                 logger.error("%s", problem)
             logger.error("The configuration in force is unchanged")
-            self._vitals.refused_reload = RefusedReload(self._vitals.clock.now(), problems)
+            self._vitals.refused_reload = RefusedReload(self._vitals.clock.now(), error.lines)
         except Exception as error:
             if is_fatal(error):
                 raise

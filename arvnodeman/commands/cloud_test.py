@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
             return _list_nodes(settings)
         return _try_out(settings, given)
     except ConfigError as error:
-        sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
+        sys.stderr.writelines(f"{problem}\n" for problem in error.lines)
         return BAD
     except RemoteFailure as failure:
         sys.stderr.write(f"cloud-test: {in_words(failure)}\n")

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = load(path)
     except ConfigError as error:
-        sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
+        sys.stderr.writelines(f"{problem}\n" for problem in error.lines)
         return BAD_CONFIGURATION
     try:
         return _run(options, DaemonClient(ways(settings, dry_run=options.dry_run)), sys.stdout)

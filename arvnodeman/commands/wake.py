@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         file = load(options.config or CONFIG).daemon.poke_file or POKE_FILE
     except ConfigError as error:
-        sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
+        sys.stderr.writelines(f"{problem}\n" for problem in error.lines)
         return BAD_CONFIGURATION
     try:
         if options.program:

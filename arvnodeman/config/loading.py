@@ -71,6 +71,11 @@ class ConfigError(Exception):
         self.problems = problems
         self.warnings = warnings
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All that is to be mended in the file. Who has a bad file in hand wants names that are not known, too."""
+        return (*self.problems, *self.warnings)
+
 
 def load(path: str, assignments: Sequence[Assignment] = (), *, offline: bool = False) -> Settings:
     """Read the file. Raises ConfigError with every mistake in it; asks nothing over the network.

@@ -136,10 +136,14 @@ def test_an_unreadable_file_is_one_line(tmp_path: Path, name: str) -> None:
 
 def test_several_mistakes_are_several_lines(tmp_path: Path) -> None:
     path = tmp_path / "site.cfg"
-    path.write_text(GOOD.replace("54, 5, 1", "54").replace("cores = 2", "cores = two"))
+    path.write_text(GOOD.replace("54, 5, 1", "54").replace("cores = 2", "cores = two\ncorse = 3"))
     answer = run("--config", str(path))
     assert answer.returncode == 2
-    assert len(answer.stderr.splitlines()) == 2
+    assert [line.split(": ")[1:3] for line in answer.stderr.splitlines()] == [
+        ["[Cloud] shutdown_windows", "is a single number"],
+        ["[Size small] cores", "'two' is not a whole number; allowed"],
+        ["[Size small] corse", "unknown option; the nearest known one is cores"],
+    ]
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
