@@ -1,8 +1,9 @@
-"""How jobs are served some of which share nodes.
+"""The ways to serve jobs that are tried, and the cheapest of them.
 
-Where all jobs can be served their order does not matter, and they are served all at once: the largest first. If nodes
-have to be booted so, other ways are tried, and the cheapest is taken. Where a limit is in the way, or a size that
-rests or has not proved itself, they are served in turn: then no job has room that one before it lacks.
+Some jobs share nodes. Where all jobs can be served their order does not matter, and they are served all at once: the
+largest first. If nodes have to be booted so, other ways are tried, and the cheapest is taken. Where a limit is in the
+way, or a size that rests or has not proved itself, they are served in turn: then no job has room that one before it
+lacks. Where none shares a node, jobs are served in turn, too (`each_alone`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from arvnodeman.fleet.plan.packing import Seeker
 from arvnodeman.fleet.plan.picture import Picture
 from arvnodeman.fleet.plan.sharing import SharedBooting
 from arvnodeman.fleet.plan.traits import KnownTraits
-from arvnodeman.fleet.plan.wishlist import Group, Supply
+from arvnodeman.fleet.plan.wishlist import Group, Supply, match_any, match_exact
 
 NO_COST = (0.0, 0)  # of a plan that boots nothing
 
@@ -88,3 +89,42 @@ class Attempt(NamedTuple):
 FIRST = Attempt(largest_first)
 OTHER_WAYS = (Attempt(whole_last), Attempt(smallest_first))
 AS_MEANT = tuple(Attempt(order, as_meant=True) for order in (largest_first, whole_last, smallest_first))
+
+
+# ---- jobs none of which shares a node --------------------------------------------------------------------------------
+
+
+def each_alone(picture: Picture, groups: Sequence[Group]) -> tuple[Booting, Supply]:
+    """Jobs none of which shares a node: what there is, and what is booted. Where nodes are booted though others are
+    left over, jobs that few sizes will do for are tried first: others may have taken what alone is for these."""
+    booting, supply = _in_order(picture, groups)
+    unused = any(map(any, supply.counts.values()))
+    if len(groups) == 1 or not (booting.boots and unused) or booting.stopped is not None:
+        return booting, supply
+    served = [group.served for group in groups]
+    other = _again(picture, groups, fewest_sizes_first=True)
+    all_served = all(group.served >= before for group, before in zip(groups, served, strict=True))
+    if all_served and other[0].stopped is None and other[0].cost() < booting.cost():
+        return other
+    return _again(picture, groups)
+
+
+def _again(picture: Picture, groups: Sequence[Group], *, fewest_sizes_first: bool = False) -> tuple[Booting, Supply]:
+    for group in groups:
+        group.restart()
+    return _in_order(picture, groups, fewest_sizes_first=fewest_sizes_first)
+
+
+def _in_order(picture: Picture, groups: Sequence[Group], *, fewest_sizes_first: bool = False) -> tuple[Booting, Supply]:
+    supply = Supply(picture.tally.supply)
+    if fewest_sizes_first:
+        for number in sorted({group.sizes for group in groups}):
+            some = [group for group in groups if group.sizes == number]
+            match_exact(some, supply)
+            match_any(some, supply)
+    else:
+        match_exact(groups, supply)
+        match_any(groups, supply)
+    booting = Booting(picture, supply, groups)
+    booting.walk()
+    return booting, supply

@@ -77,6 +77,10 @@ class Booting:
             group = following(turns, has_to_wait)
         self._beside_jobs()
 
+    def cost(self) -> tuple[float, int]:
+        """$/hour of the nodes that are booted, and how many."""
+        return round(math.fsum(self._now(new.size).price for new in self.boots), 9), len(self.boots)
+
     def _beside_jobs(self) -> None:
         """What is done once each job has its nodes, or waits: not while one waits for a place, for what goes for its
         sake would come back first, again and again."""

@@ -18,7 +18,7 @@ from arvnodeman.fleet.plan.ends import NodeEnding
 from arvnodeman.fleet.plan.picture import BOOTING, IdleBin, Keep, Kept, NodeTally, Picture, Stop, size_of, zone_of
 from arvnodeman.fleet.plan.spares import SpareShare, boots_for_spares, wishes_of
 from arvnodeman.fleet.plan.traits import KnownTraits
-from arvnodeman.fleet.plan.wishlist import Group, Supply, match_any, match_exact
+from arvnodeman.fleet.plan.wishlist import Group, Supply
 from arvnodeman.fleet.sizes.table import SizeTable
 from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.gate import OPEN, Gate
@@ -100,7 +100,7 @@ class Allotment:
         if seekers is not None:
             self.booting, self.supply = attempts.serve(picture, seekers, self._known)
         else:
-            self.booting, self.supply = _each_alone(picture, servable)
+            self.booting, self.supply = attempts.each_alone(picture, servable)
         for group in groups.values():
             if group.cause is None and group.short_of is not None:
                 group.cause = group.short_of
@@ -185,16 +185,6 @@ def plan(picture: Picture, allotment: Allotment | None = None) -> Plan:
         spares=booting.spares,
         ahead=booting.ahead,
     )
-
-
-def _each_alone(picture: Picture, groups: Sequence[Group]) -> tuple[Booting, Supply]:
-    """Jobs none of which shares a node: what there is, and what is booted."""
-    supply = Supply(picture.tally.supply)
-    match_exact(groups, supply)
-    match_any(groups, supply)
-    booting = Booting(picture, supply, groups)
-    booting.walk()
-    return booting, supply
 
 
 def _share(group: Group, in_rooms: int, shut_room: Reason | None) -> Share:

@@ -37,6 +37,17 @@ class Group:
     short_of: Reason | None = None  # why not more of them
     on_each: int = 1  # so many of its jobs have room on one node of the first of its sizes
 
+    def restart(self) -> None:
+        """Its jobs have nothing yet."""
+        self.served = self.partly = self.booting = 0
+        self.held.clear()
+        self.cause, self.cursor = None, (IDLE, 0)
+
+    @property
+    def sizes(self) -> int:
+        """So many sizes will do for its jobs."""
+        return 1 if self.shape.size is not None else len(self.choices)
+
     @property
     def place(self) -> int:
         """Where the next job that is not served stands."""
