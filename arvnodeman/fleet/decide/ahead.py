@@ -82,31 +82,33 @@ class Ahead:
             self.nameless[job] = reasons.Plain(text=text)
 
     def wishes(self, state: State) -> list[AheadWish]:
-        """The jobs for which it is time, the next to start first."""
+        """The jobs for which it is time, the next to start first. Those behind them may have begun since the queue was
+        read: then what is left on their nodes is for the others."""
         if not (self.jobs or self._gone) or state.table is None:
             return []
-        found = [wish for wish in self._kept(state) if wish.job not in self._given_up]
+        found, begun = list(self._waiting(state)), list(self._perhaps_begun(state))
         for job in self.jobs:
             wish = self._wish(state, job, state.table.choices(job.shape))
             if wish is not None:
-                found.append(wish)
                 self._begun.add(job.id)
                 self._wished[job.id] = wish
-        return found
+                (found if state.t < wish.at else begun).append(wish._replace(keeps=state.t >= wish.at))
+        return found + begun
 
-    def _kept(self, state: State) -> Iterator[AheadWish]:
-        """Of jobs that may start by now. One that is in the queue no more may have begun: its own nodes stay, until one
-        of them works."""
+    def _waiting(self, state: State) -> Iterator[AheadWish]:
+        """Of jobs that may start by now, and that the queue shows waiting."""
+        for job in state.queue.jobs if self._gone else ():
+            if job.id in self._gone and job.id not in self._given_up:
+                yield self._wished[job.id]._replace(keeps=True)
+
+    def _perhaps_begun(self, state: State) -> Iterator[AheadWish]:
+        """Of those that it does not show: their own nodes stay, until one of them works."""
         waits = {job.id for job in state.queue.jobs if job.id in self._gone} if self._gone else set()
-        for job in self._gone:
-            wish = self._wished[job]._replace(keeps=True)
-            if job not in waits:
-                mine = [state.roster.nodes.get(identity) for identity, each in self._nodes.items() if each == job]
-                nodes = sum(node is not None for node in mine)
-                if not nodes or any(node is not None and node.state is BUSY for node in mine):
-                    continue
-                wish = wish._replace(nodes=min(nodes, wish.nodes))
-            yield wish
+        for job in sorted(self._gone.keys() - waits - self._given_up):
+            mine = [state.roster.nodes.get(identity) for identity, each in self._nodes.items() if each == job]
+            nodes = sum(node is not None for node in mine)
+            if nodes and not any(node is not None and node.state is BUSY for node in mine):
+                yield self._wished[job]._replace(keeps=True, nodes=min(nodes, self._wished[job].nodes))
 
     def _wish(self, state: State, job: LaterJob, choices: Sequence[NodeSize]) -> AheadWish | None:
         if job.id in self._given_up or job.id in state.placements.given or not choices:

@@ -245,3 +245,21 @@ def test_a_job_that_has_begun_keeps_no_second_node() -> None:
     world.word("small-1", Power.ON, MIX, placed=True)
     assert not stays(world)
     assert counted(world) == (1, 1, 0)
+
+
+def test_one_that_has_begun_since_the_queue_was_read_takes_nothing_from_the_next() -> None:
+    """A list of names is newer than the queue, which gives the job as one that cannot start yet."""
+    world = begun()
+    first, second = later(world, "17", seconds=100.0), later(world, "18", seconds=130.0)
+    boots(world, first, second)
+    for name in ("small-1", "small-2"):
+        world.registers(name, IDLE)
+    world.poll_records()
+    world.wait(101.0)
+    world.word("small-1", Power.ON, MIX, placed=True)
+    for _ in range(2):
+        world.poll_cloud()
+        world.poll_records()
+        world.settle()
+    assert world.booted() == ["small-1", "small-2"]
+    assert world.told(PowerUp) == ["small-1", "small-2"]

@@ -41,3 +41,16 @@ def test_lost_nodes_give_their_jobs_back(tmp_path: Path) -> None:
     forecast = play(scenario(configured(tmp_path, arvados=PLACES), *jobs, assumed=replace(BOOT, dies=0.3))).forecast
     assert forecast.jobs.done == 12
     assert forecast.jobs.requeues > 0
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_nodes_are_ready_for_jobs_that_could_not_start_before(tmp_path: Path, alone: bool) -> None:
+    """With `ahead` they hardly wait, and those that share a node share the one that is ready."""
+    later = [job(str(number), 10.0 * number, shape=asking(alone=alone)) for number in range(2)]
+    held = [each._replace(eligible=each.submit + 1800.0) for each in later]
+    plain = play(scenario(configured(tmp_path, arvados=PLACES), *held))
+    daemon = "ahead = yes\nahead_max_idle = 30"
+    ready = play(scenario(configured(tmp_path, arvados=PLACES, daemon=daemon), *held))
+    assert min(wait for wait in plain.waits if wait is not None) >= 100
+    assert max(wait for wait in ready.waits if wait is not None) < 5
+    assert ready.forecast.boots == plain.forecast.boots == (2 if alone else 1)
