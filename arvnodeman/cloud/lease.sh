@@ -97,7 +97,10 @@ end() {
       ;;
   esac
   if works || is_renewed; then
-    [ -z "$drained" ] || scontrol update "NodeName=$node" State=RESUME 2>/dev/null
+    show # a manager that is back may have drained it for good meanwhile
+    case $drained$record in
+      yes*"Reason=Node Manager lease ($id)"*) scontrol update "NodeName=$node" State=RESUME 2>/dev/null ;;
+    esac
     begin_anew
     return
   fi

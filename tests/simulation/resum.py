@@ -20,7 +20,7 @@ from arvnodeman.fleet.messages import Command
 from arvnodeman.journal.codec import Codec
 from arvnodeman.journal.reader import Told
 from arvnodeman.journal.records import checksum, line
-from arvnodeman.journal.replay import Replay
+from simulation.before_marks import ReplayBeforeMarks
 
 
 def files_at(path: Path) -> list[Path]:
@@ -36,7 +36,7 @@ def resum(paths: Sequence[Path]) -> int:
     def hear(_told: Told, commands: Sequence[Command]) -> None:
         answered.append(checksum(bare, commands))
 
-    outcome = Replay(hear).play(paths)
+    outcome = ReplayBeforeMarks(hear).play(paths)
     if outcome.passed_over:
         raise ValueError(f"it is not understood: {dict(outcome.passed_over)}")
     remaining, changed = iter(answered), 0

@@ -31,6 +31,7 @@ from arvnodeman.fleet.values.reasons_of_use import RunsDry
 _ID = attrgetter("id")
 
 _FAILED = frozenset({NodeState.UNPAIRED, NodeState.DOWN})  # a node that goes so has not come up
+_DONE = {ShutdownStage.DRAIN: "drained", ShutdownStage.MARK: "drained", ShutdownStage.UNDO: "resumed"}
 FIRST_DESTROY_WAIT = 60.0  # seconds before a node is proposed again after a destroy that failed; doubles
 
 
@@ -89,8 +90,8 @@ def _follow(state: State, shutdown: Shutdown) -> None:
         shutdown.answer(wanted=wanted)
     if shutdown.past_return:  # its absence from the next list will be no surprise
         state.cloud_trust.forget(shutdown.node.cloud.report_id)
-        if shutdown.kind is ShutdownKind.GONE:
-            _disappeared(state, shutdown.node)
+    if shutdown.kind is ShutdownKind.GONE and (shutdown.past_return or shutdown.marked):
+        _disappeared(state, shutdown.node)
     if shutdown.outcome is None:
         state.schedule(shutdown)
         return
@@ -114,7 +115,7 @@ def _follow(state: State, shutdown: Shutdown) -> None:
             wait = max(FIRST_DESTROY_WAIT, node.destroy_wait * 2)
             node.destroy_wait = min(wait, state.policy.max_poll_time)
             node.destroy_again_at = state.t + node.destroy_wait
-            done = {ShutdownStage.DRAIN: "drained", ShutdownStage.UNDO: "resumed"}.get(shutdown.stage, "destroyed")
+            done = _DONE.get(shutdown.stage, "destroyed")
             why = f" ({shutdown.failure.text})" if shutdown.failure is not None else ""
             node.down_cause = reasons.IsDown(why=f"it could not be {done}{why}")
             node.reason = reasons.NotYet(until=node.destroy_again_at, cause=node.down_cause)

@@ -19,13 +19,13 @@ from arvnodeman.fleet.values import reasons
 from arvnodeman.fleet.values.reasons import Reason
 from arvnodeman.fleet.values.reasons_of_rungs import NotDelivered
 from arvnodeman.fleet.values.reasons_of_use import MayGoSoon
-from arvnodeman.fleet.values.work import OUR_LEASE, OUR_NOTICE
+from arvnodeman.fleet.values.work import OUR_DESTROY, OUR_LEASE, OUR_NOTICE
 
 
 def resumable(node: Node) -> bool:
-    """Is it drained by us, so that an operator's word may take that back? Not where the cloud takes it back, or it has
-    ended itself."""
-    return drained_by_us(node) not in (None, OUR_NOTICE, OUR_LEASE)
+    """Is it drained by us, so that an operator's word may take that back? Not where the cloud takes it back, it has
+    ended itself, or a destroy of it may be on the way."""
+    return drained_by_us(node) not in (None, OUR_DESTROY, OUR_NOTICE, OUR_LEASE)
 
 
 def eligible(node: Node, basis: Basis) -> Reason:

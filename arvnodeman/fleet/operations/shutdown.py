@@ -1,11 +1,15 @@
-"""One shutdown: drain, wait for the work to end, ask again, destroy, set DOWN, give the record back.
+"""One shutdown: drain, wait for the work to end, ask again, mark, destroy, set DOWN, give the record back.
 
-    DRAIN ─▶ WAIT ─▶ ASK ─▶ DESTROY ─▶ SET_DOWN ─▶ RELEASE ─▶ destroyed
-               │               └─▶ LOOK (an error that may hide a success, row E11; GONE: only a list forgets a node)
+    DRAIN ─▶ WAIT ─▶ ASK ─▶ MARK ─▶ DESTROY ─▶ SET_DOWN ─▶ RELEASE ─▶ destroyed
+               │                       └─▶ LOOK (an error that may hide a success, row E11; GONE: only a list forgets)
                └─▶ UNDO ─▶ cancelled          a shutdown of kind UNWANTED, when the node is wanted again
 
 The destroy request leaves only in the same breath in which Slurm, asked now, said that nothing runs on the node, with
 all lists fresh. DOWN comes after the destroy: before it, it would free a node that still answers.
+
+A request may be held up on its way, and arrive when another manager has the node. So its drain is marked just before,
+and a node that is marked is never resumed: whoever finds the mark destroys it again, until no list shows it. An
+operator's kill is not marked: it is sent whatever runs there, and the tag tells the next manager of it.
 """
 
 from __future__ import annotations
@@ -59,7 +63,7 @@ class Shutdown(ShutdownFacts):
         return self.shared or (slurm is not None and slurm.state.drained)
 
     def _wait_for_work(self) -> None:
-        self.stage = ShutdownStage.WAIT
+        self.stage = self._waits
         self.fresh_attempts()
         if self._kill:
             self._destroy()
@@ -85,13 +89,18 @@ class Shutdown(ShutdownFacts):
 
     def cancel(self, why: str) -> bool:
         """Take it back. False when it is too late (a second cancel is none; row E16)."""
-        if self.past_return or self.cancelling or self._kill:
+        if self.marked and self.stage is ShutdownStage.MARK and self.kind is ShutdownKind.GONE:
+            self.kind = ShutdownKind.REMOVAL  # it is there, and goes when it does not work
+        if self.past_return or self.marked or self.cancelling or self._kill:
             return False
-        self.context.decide(Decided.KEPT, self.node.cloud.name, "Shutdown cancelled: %s.", why, logger=self.logger)
+        self._note_kept(why)
         self._cancel = why
         if self.step is None:
             self._undo()
         return True
+
+    def _note_kept(self, why: str) -> None:
+        self.context.decide(Decided.KEPT, self.node.cloud.name, "Shutdown cancelled: %s.", why, logger=self.logger)
 
     def obey(self) -> None:
         """An operator's newest word on the node. One that comes too late is obeyed if the cloud refuses the destroy."""
@@ -127,8 +136,9 @@ class Shutdown(ShutdownFacts):
         self.step = None
         match step:
             case DrainNode():
-                self.ours = True
-                self.context.info("Waiting for SLURM node %s to drain", self.hostname, logger=self.logger)
+                self.ours, self._mark_written = True, self.marked
+                if not self.marked:
+                    self.context.info("Waiting for SLURM node %s to drain", self.hostname, logger=self.logger)
                 self._wait_for_work()
             case LookAtNode() if isinstance(result, NodeSeen):
                 self._seen(result)
@@ -154,6 +164,7 @@ class Shutdown(ShutdownFacts):
         if self._kill:
             self._destroy()
             return
+        self._shown = seen.node
         state = seen.node.state if seen.node is not None else None
         undrained = state is not None and state.kind in (FREE, WorkKind.WORKING)
         if self.stage is ShutdownStage.UNDO or self._cancel:
@@ -180,14 +191,15 @@ class Shutdown(ShutdownFacts):
         elif self.node.cloud.goes_stopped:  # it is listed as that: it cannot be working, and it is still paid for
             self._destroy()
         elif busy and seen.node is not None and seen.node.responding:
-            self.cancel(f"it gives signs of life: Slurm says {seen.node.state.said}")
+            if not self.cancel(f"it gives signs of life: Slurm says {seen.node.state.said}"):
+                self._later()
         else:
             self._clear_traces(busy=busy)
 
     def _clear_traces(self, *, busy: bool) -> None:
         """One that was never listed may exist all the same: it is destroyed, so that it cannot leak; not when held."""
         if not self.node.listed and not busy and self.node.directive is not Directive.HOLD:
-            self._destroy()
+            self._mark_or_destroy()
         else:
             self._set_down()
 
@@ -198,14 +210,23 @@ class Shutdown(ShutdownFacts):
             self._later()
         else:
             self.ours = False
-            self.cancel("slurm state is not draining any more")
+            self._resumed_by_others("slurm state is not draining any more")
+
+    def _resumed_by_others(self, why: str) -> None:
+        """What is marked can be taken back by others alone, whose word counts: nothing of it is ours any more."""
+        if self.marked:
+            self._note_kept(why)
+            self.outcome = "cancelled"
+        else:
+            self.cancel(why)
 
     def _may_destroy(self) -> None:
         """The last question before the irreversible step."""
         self.context.info("Checking that node is still eligible for shutdown", logger=self.logger)
         if self.node.directive is Directive.HOLD:
-            self.cancel("No longer eligible: held by an operator")
-        elif self.kind is ShutdownKind.UNWANTED and self.node.size is not None:
+            if not self.cancel("No longer eligible: held by an operator"):
+                self._later()  # it is neither resumed nor destroyed while it is held
+        elif self.kind is ShutdownKind.UNWANTED and self.node.size is not None and not self.marked:
             self.stage = ShutdownStage.ASK
         else:
             self._go()
@@ -219,8 +240,18 @@ class Shutdown(ShutdownFacts):
 
     def _go(self) -> None:
         if not self.context.gate.lets_requests or self._works_by_record():
-            self.stage = ShutdownStage.WAIT
+            self.stage = self._waits
             self._later()
+        else:
+            self._mark_or_destroy()
+
+    def _mark_or_destroy(self) -> None:
+        """Nothing runs there. After the mark that is asked once more: somebody may have resumed it meanwhile."""
+        if self.has_to_be_marked:
+            self.stage = ShutdownStage.MARK
+            self.fresh_attempts()
+            self.marked = True
+            self._drain()
         else:
             self._destroy()
 
@@ -291,6 +322,7 @@ class Shutdown(ShutdownFacts):
         """A drain, a look or a resume."""
         gone = error.kind is ErrorKind.GONE
         if isinstance(step, DrainNode) and gone:
+            self._mark_written = self.marked
             self._wait_for_work()
         elif isinstance(step, LookAtNode) or error.kind in (ErrorKind.TRANSIENT, *UNSENT):
             self.ours = self.ours or isinstance(step, DrainNode)  # it may have worked
@@ -310,7 +342,7 @@ class Shutdown(ShutdownFacts):
         if error.kind in UNSENT:
             self.again(error)
             if self.stage is ShutdownStage.DESTROY:  # not done, for certain: all is asked again before the next attempt
-                self.stage = ShutdownStage.WAIT
+                self.stage = self._waits
                 self.obey()
         elif isinstance(step, LookForNode) and error.kind is ErrorKind.TRANSIENT:
             self.again(error)
@@ -351,7 +383,9 @@ class Shutdown(ShutdownFacts):
         match self.stage:
             case ShutdownStage.DRAIN:  # the drain did not answer: again, which changes nothing when it had worked
                 self._drain()
-            case ShutdownStage.WAIT:
+            case ShutdownStage.MARK if not self._mark_written:
+                self._drain()
+            case ShutdownStage.WAIT | ShutdownStage.MARK:
                 self._wait_for_work()
             case ShutdownStage.UNDO:
                 self._undo()

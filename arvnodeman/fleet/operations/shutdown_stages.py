@@ -18,6 +18,7 @@ class ShutdownStage(StrEnum):
     DRAIN = "draining it in Slurm"
     WAIT = "waiting for its work to end"
     ASK = "asking whether it is still wanted"
+    MARK = "marking its drain in Slurm as final"
     DESTROY = "destroying it"
     LOOK = "checking whether a failed destroy request worked"
     SET_DOWN = "setting it DOWN in Slurm"
@@ -26,7 +27,7 @@ class ShutdownStage(StrEnum):
     UNDO = "resuming it in Slurm"
 
 
-DRAIN, WAIT, ASK, DESTROY, LOOK, SET_DOWN, RELEASE, OPEN, UNDO = ShutdownStage
+DRAIN, WAIT, ASK, MARK, DESTROY, LOOK, SET_DOWN, RELEASE, OPEN, UNDO = ShutdownStage
 
 SHUTDOWN_MOVES = Moves(
     "A shutdown",
@@ -34,14 +35,18 @@ SHUTDOWN_MOVES = Moves(
     [
         Move([DRAIN], WAIT, "it is drained, or there is nothing to drain"),
         Move([WAIT], ASK, "the scheduler has just said that nothing runs on it: is it wanted after all?"),
-        Move([WAIT, ASK], DESTROY, "nothing runs on it, and nobody wants it"),
+        Move([WAIT, ASK], MARK, "nothing runs on it, and nobody wants it: from now on no manager resumes it"),
+        Move([DRAIN], MARK, "an earlier manager has marked it"),
+        Move([MARK], DESTROY, "it is marked, and nothing runs on it after that"),
+        Move([WAIT, ASK], DESTROY, "the same, where there is no drain of ours to mark"),
         Move([ASK], WAIT, "the gate has closed, or its record says that it works: checked again"),
-        Move([DRAIN, WAIT, UNDO, SET_DOWN], DESTROY, "operator kill; no request has been sent yet"),
-        Move([WAIT], SET_DOWN, "it has disappeared without us: Slurm and its record are cleared"),
+        Move([DRAIN, WAIT, MARK, UNDO, SET_DOWN], DESTROY, "operator kill; no request has been sent yet"),
+        Move([WAIT, MARK], SET_DOWN, "it has disappeared without us: Slurm and its record are cleared"),
         Move([DRAIN, WAIT, ASK], UNDO, "it is wanted again, an operator took a directive back, or it still works"),
         Move([SET_DOWN], UNDO, "it seemed gone, is listed again, and has not been set DOWN yet"),
         Move([UNDO], WAIT, "it has disappeared while its shutdown was taken back"),
-        Move([DESTROY], WAIT, "the cloud throttles: everything is checked again first"),
+        Move([DESTROY], MARK, "the cloud throttles: what runs on it is checked again first"),
+        Move([DESTROY], WAIT, "the same, where there is no drain of ours to mark"),
         Move([DESTROY], LOOK, "the request failed and may have worked: a list will show"),
         Move([DESTROY, LOOK], SET_DOWN, "the cloud has destroyed it"),
         Move([SET_DOWN], RELEASE, "the scheduler has been told, or need not be"),

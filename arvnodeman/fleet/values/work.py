@@ -15,13 +15,15 @@ from arvnodeman.fleet.values.quick import quick
 
 OUR_SHUTDOWN = "Node Manager shutdown"
 OUR_REMOVAL = "Node Manager removal"
+OUR_DESTROY = "Node Manager destroy"  # its destroy may be on the way, and may arrive late: never taken back by us
 OUR_BOOT = "Node Manager boot"  # of a name, until the scheduler is told where its new node is
 OUR_RETURN = "Node Manager return"  # of a name whose jobs were given back to the scheduler
 OUR_CLOSING = "Node Manager closed"  # of a name without a machine, on which no job is to be placed for now
 OUR_NOTICE = "Node Manager notice"  # by the node itself: the cloud takes it back, in a minute or two
 OUR_REBALANCE = "Node Manager rebalance"  # likewise: the cloud may take it back; it takes the drain away itself
 OUR_LEASE = "Node Manager lease"  # likewise: nobody has managed it for long, and it ends itself now
-OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_BOOT, OUR_RETURN, OUR_CLOSING, OUR_NOTICE, OUR_REBALANCE, OUR_LEASE)
+OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_DESTROY, OUR_BOOT, OUR_RETURN, OUR_CLOSING)
+OURS += (OUR_NOTICE, OUR_REBALANCE, OUR_LEASE)
 """How the reasons of our drains begin."""
 
 

@@ -212,7 +212,7 @@ def drained_before_a_restart_and_one_of_two_is_wanted() -> Written:
     world.poll_queue(*jobs(1))
     world.poll_cloud()
     world.poll_records()
-    world.obey(LookAtNode, DestroyNode)
+    world.obey(LookAtNode, DrainNode, DestroyNode)
     return world
 
 
@@ -221,7 +221,7 @@ def answers_that_bring_nothing() -> Written:
     world.obey(DrainNode)
     world.done(world.one(LookAtNode))
     world.wait(10)
-    world.obey(LookAtNode, DestroyNode, SetNodeDown, ReleaseRecord)
+    world.obey(LookAtNode, DrainNode, DestroyNode, SetNodeDown, ReleaseRecord)
     world.poll_queue(*jobs(1))
     world.done(world.one(PrepareRecord))
     world.wait(10)

@@ -6,12 +6,13 @@ from typing import Any
 
 from world import World, policy
 
-from arvnodeman.fleet.messages import LookAtNode, NodeSeen
+from arvnodeman.fleet.messages import DrainNode, LookAtNode, NodeSeen
 from arvnodeman.fleet.values.model import JobShape
 from arvnodeman.slurm.words import node_work
 
 SHUTDOWN = "Node Manager shutdown (i-compute1)"
 REMOVAL = "Node Manager removal (i-compute1)"
+MARK = "Node Manager destroy (i-compute1)"
 SMALL = JobShape(size="small")
 
 
@@ -35,7 +36,7 @@ def failed(said: str = "down", **options: Any) -> World:
 
 def looks(world: World, *answers: str | None, jobs: int = 0, reason: str = SHUTDOWN) -> None:
     """Slurm's answers when it is asked of the node, one after the other, ten seconds apart; with the jobs on it, where
-    it is asked for those too."""
+    it is asked for those too. Where the node is marked because of that, it is so, and nothing has changed after it."""
     for answer in answers:
         world.wait(10)
         seen = None
@@ -46,6 +47,10 @@ def looks(world: World, *answers: str | None, jobs: int = 0, reason: str = SHUTD
         for again in world.open(LookAtNode):
             if again.jobs and not step.jobs:
                 world.done(again, NodeSeen(seen, jobs))
+        for mark in world.open(DrainNode):
+            if mark.reason == MARK:
+                world.done(mark)
+                world.done(world.one(LookAtNode), NodeSeen(seen, jobs if seen is not None else None))
 
 
 def kinds(world: World) -> list[str]:

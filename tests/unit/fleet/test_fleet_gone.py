@@ -117,6 +117,9 @@ def test_one_that_no_list_ever_showed_is_destroyed_unless_slurm_may_have_work_on
     world.cycle(times=40)
     world.obey(DrainNode)
     looked_at(world, said, jobs)
+    if world.open(DrainNode):  # the mark
+        world.obey(DrainNode)
+        looked_at(world, said, jobs)
     assert bool(world.open(DestroyNode)) is destroyed
     assert bool(world.open(SetNodeDown)) is not destroyed
 

@@ -31,6 +31,15 @@ def see(world: World, state: str, *, jobs: int = 0, seconds: float = 0.0) -> Non
         reason = f"Node Manager shutdown (i-{step.hostname})"
         world.now += seconds
         world.done(step, NodeSeen(node_work(step.hostname, state, reason=reason), jobs if step.jobs else None))
+    marked(world)
+
+
+def marked(world: World) -> None:
+    """Those that go are marked, and nothing has changed after that."""
+    for mark in world.open(DrainNode):
+        world.done(mark)
+        (look,) = [step for step in world.open(LookAtNode) if step.op == mark.op]
+        world.done(look, NodeSeen(node_work(mark.hostname, "drain", reason=mark.reason), 0))
 
 
 def times_of(world: World, kind: type[Step], seconds: float) -> dict[float, int]:
@@ -64,6 +73,7 @@ def test_the_first_nodes_are_destroyed_while_others_work_or_drain() -> None:
     world = idle()
     first = world.open(LookAtNode)[0]
     world.done(first, NodeSeen(node_work(first.hostname, "drain"), 0))
+    marked(world)
     assert world.one(DestroyNode).node.name == f"{first.hostname}.zzzzz"
 
 
@@ -94,5 +104,6 @@ def test_each_of_them_is_asked_about_after_its_own_drain_and_none_goes_while_it_
     world.done(unknown, NodeSeen(node_work(unknown.hostname, "unk"), 0))
     for step in others:
         world.done(step, NodeSeen(node_work(step.hostname, "drain"), 0))
+    marked(world)
     gone = {step.node.name.partition(".")[0] for step in world.open(DestroyNode)}
     assert gone == {step.hostname for step in others}

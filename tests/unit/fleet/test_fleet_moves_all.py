@@ -24,6 +24,8 @@ from arvnodeman.fleet.messages import (
     NodeSeen,
     PrepareRecord,
     RecordPrepared,
+    ResumeNode,
+    Step,
     StepResult,
 )
 from arvnodeman.fleet.nodes.node import Node
@@ -49,7 +51,7 @@ from arvnodeman.fleet.values.model import (
 from arvnodeman.fleet.values.moves import Moves
 from arvnodeman.fleet.values.placed import GivenBack, NamesOpened, PlacedJob
 from arvnodeman.fleet.values.rungs import Rung
-from arvnodeman.fleet.values.work import NodeWork, Power, WorkKind, WorkState
+from arvnodeman.fleet.values.work import OUR_DESTROY, NodeWork, Power, WorkKind, WorkState, reason_for
 from arvnodeman.slurm.words import node_work
 
 Op = TypeVar("Op", bound=Operation)
@@ -60,6 +62,7 @@ TABLE = World().begin().fleet._state.table
 assert TABLE is not None
 SMALL = TABLE.by_id["small"]
 ATTEMPTS = 2
+IDLE, MARKED = node_work("n", "idle"), node_work("n", "drain", reason=reason_for(OUR_DESTROY, "i-1"))
 WORDS = ("idle", "alloc", "alloc*", "drain", "drng", "down", "boot", None)
 
 
@@ -172,7 +175,8 @@ def of_shutdown(shutdown: Shutdown) -> Hashable:
     node, step = shutdown.node, shutdown.step
     return (
         shutdown.stage, shutdown.kind, type(step), isinstance(step, LookAtNode) and step.jobs, shutdown.due is None,
-        shutdown.ours, shutdown.drain_reason, min(shutdown._undrained, 2), shutdown._kill, bool(shutdown._cancel),
+        shutdown.ours, shutdown.drain_reason, shutdown.marked, shutdown._mark_written,
+        shutdown.has_to_be_marked, min(shutdown._undrained, 2), shutdown._kill, bool(shutdown._cancel),
         min(shutdown.attempts, ATTEMPTS), shutdown.context.gate is OPEN, node.destroyed_at is None, node.directive,
         node.cloud.stopped,
     )  # fmt: skip
@@ -217,7 +221,7 @@ def befalls_shutdown(shutdown: Shutdown) -> Iterator[Happening[Shutdown]]:
 def looks(shutdown: Shutdown) -> Iterator[Happening[Shutdown]]:
     jobs = (0, 1) if isinstance(shutdown.step, LookAtNode) and shutdown.step.jobs else (None,)
     for word in WORDS:
-        for reason in {"", shutdown.drain_reason} if word in ("drain", "drng") else {""}:
+        for reason in {"", shutdown.drain_reason, "disk full"} if word in ("drain", "drng") else {""}:
             for number in jobs:
                 seen = node_work("n", word.rstrip("*"), not word.endswith("*"), reason=reason) if word else None
                 yield f"{word} {reason!r} {number}", answer(NodeSeen(seen, number if word else None))
@@ -238,16 +242,43 @@ def stopped(shutdown: Shutdown) -> None:
     shutdown.vanished()
 
 
-def shutdowns(kind: ShutdownKind, *, slurm: bool = True, listed: bool = True, hostname: str | None = "n") -> int:
+def shutdowns(
+    kind: ShutdownKind,
+    *,
+    slurm: bool = True,
+    listed: bool = True,
+    hostname: str | None = "n",
+    said: NodeWork = IDLE,
+    drained: bool = False,
+) -> int:
     node = Node(CLOUD, SMALL, EPOCH, listed)
-    node.record, node.slurm = RECORD, node_work("n", "idle") if hostname else None
-    return explore(Shutdown(context(slurm=slurm), node, kind, hostname), befalls_shutdown, of_shutdown)
+    node.record, node.slurm = RECORD, said if hostname else None
+    return explore(Shutdown(context(slurm=slurm), node, kind, hostname, drained=drained), befalls_shutdown, of_shutdown)
 
 
 def test_a_shutdown_makes_no_move_that_there_is_none_for_and_all_that_there_are(seen: set[tuple[str, str]]) -> None:
     """Operators' words make an unwanted node's end one of each other kind."""
     assert shutdowns(ShutdownKind.UNWANTED) > 5000
+    assert shutdowns(ShutdownKind.REMOVAL, said=MARKED, drained=True) > 100
     assert seen == edges(SHUTDOWN_MOVES) - {("RELEASE", "OPEN")}
+
+
+@pytest.mark.parametrize("kind", ShutdownKind)
+def test_what_is_marked_is_never_resumed(kind: ShutdownKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is answered and said after the mark, by the manager that wrote it or by the next one."""
+    marked: list[bool] = []
+
+    def send(shutdown: Shutdown, step: Step) -> None:
+        marked.append(shutdown.marked)
+        assert not (shutdown.marked and isinstance(step, ResumeNode)), "it is resumed"
+        sent(shutdown, step)
+
+    sent = Shutdown.send
+    monkeypatch.setattr(Shutdown, "send", send)
+    shutdowns(kind)
+    if kind not in (ShutdownKind.KILL, ShutdownKind.GONE):
+        shutdowns(kind, said=MARKED, drained=True)
+        assert any(marked)
 
 
 @pytest.mark.parametrize("kind", ShutdownKind)

@@ -43,10 +43,11 @@ def test_one_that_is_taken_back_is_removed_when_its_work_has_ended_and_never_res
     world.says("compute1", "drain", reason=NOTICE)
     for _ in range(3):
         world.cycle(*jobs(1))
-        world.obey(LookAtNode)
+        world.obey(DrainNode, LookAtNode)
     assert [step.node.id for step in world.open(DestroyNode)] == ["i-compute1"]
     assert not [step for step in world.asked if isinstance(step, ResumeNode)]
-    assert not [step for step in world.asked if isinstance(step, DrainNode)]
+    (mark,) = [step for step in world.asked if isinstance(step, DrainNode)]
+    assert mark.reason == "Node Manager destroy (i-compute1)"
 
 
 def test_it_is_said_and_counted_once() -> None:

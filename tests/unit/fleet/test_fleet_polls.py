@@ -216,7 +216,7 @@ def test_a_shutdown_waits_with_its_destroy_until_lists_are_fresh() -> None:
     assert not world.destroyed()
     world.cycle()
     world.wait(30)
-    world.obey(LookAtNode)
+    world.obey(DrainNode, LookAtNode)
     assert world.destroyed() == ["i-compute1"]
 
 

@@ -38,7 +38,7 @@ def test_one_that_is_listed_still_after_its_destroy_has_made_room() -> None:
     assert world.destroyed() == ["i-compute1"]
     world.cloud = dict(shown)
     world.cycle(times=3)
-    assert world.drained() == ["compute1"]
+    assert set(world.drained()) == {"compute1"}
     world.cloud.pop("i-compute1")
     world.cycle()
     assert world.prepared() == ["large"]

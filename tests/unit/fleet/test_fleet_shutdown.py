@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from shutdown_world import REMOVAL, SHUTDOWN, failed, going, kinds, looks
+from shutdown_world import MARK, REMOVAL, SHUTDOWN, failed, going, kinds, looks
 from world import HELD, MINUTE, NEVER, World, jobs, policy
 
 from arvnodeman.fleet.messages import (
@@ -34,8 +34,9 @@ def test_drain_look_destroy_down_release() -> None:
     while world.steps:
         seen += world.steps
         world.obey(type(world.steps[0]))
-    assert [type(step) for step in seen] == [DrainNode, LookAtNode, DestroyNode, SetNodeDown, ReleaseRecord]
-    assert [getattr(step, "reason", SHUTDOWN) for step in seen] == [SHUTDOWN] * 5
+    looks_at = [DrainNode, LookAtNode]
+    assert [type(step) for step in seen] == [*looks_at, *looks_at, DestroyNode, SetNodeDown, ReleaseRecord]
+    assert [step.reason for step in seen if isinstance(step, DrainNode | SetNodeDown)] == [SHUTDOWN, MARK, MARK]
     assert world.records["r-compute1"].slot is None
     world.cycle()
     assert not world.fleet.view.nodes

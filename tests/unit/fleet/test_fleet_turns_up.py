@@ -75,8 +75,7 @@ def test_down_is_not_said_again_of_one_that_turns_up_while_slurm_was_away(listed
 def _destroyed(world: World) -> None:
     """It is destroyed, and DOWN is being said of it; the cloud lists it still."""
     listed = dict(world.cloud)
-    world.obey(DrainNode)
-    world.obey(LookAtNode)
+    world.obey(DrainNode, LookAtNode)
     world.obey(DestroyNode)
     world.cloud = listed
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from simulation.before_marks import ReplayBeforeMarks
 from simulation.resum import files_at, resum
 from wanted import PAGE, Wanted, judge, wanted_of
 
@@ -26,7 +27,7 @@ from arvnodeman.fleet.messages import (
     StepDone,
 )
 from arvnodeman.journal.reader import Told
-from arvnodeman.journal.replay import Outcome, Replay
+from arvnodeman.journal.replay import Outcome
 
 FOLDER = Path(__file__).parent / "histories"
 CASES = sorted((FOLDER / "cases").glob("*.gz"))
@@ -95,21 +96,21 @@ def test_there_are_histories_and_each_is_told_of() -> None:
     ],
 )
 def test_the_same_is_decided_of_a_site(path: Path) -> None:
-    outcome = Replay().play(files_at(path))
+    outcome = ReplayBeforeMarks().play(files_at(path))
     assert_decided_again(name_of(path), outcome)
     assert outcome.steps > 100
 
 
 @pytest.mark.parametrize("path", CASES, ids=map(name_of, CASES))
 def test_the_same_is_decided_of_a_case(path: Path) -> None:
-    assert_decided_again(name_of(path), Replay().play([path]))
+    assert_decided_again(name_of(path), ReplayBeforeMarks().play([path]))
 
 
 @pytest.mark.parametrize("name", ["arvados", "ec2", "slurm"])
 def test_no_working_node_is_destroyed(name: str) -> None:
     """Whatever else is decided."""
     promise = Promise()
-    Replay(promise.hear).play([FOLDER / f"{name}.jsonl.gz"])
+    ReplayBeforeMarks(promise.hear).play([FOLDER / f"{name}.jsonl.gz"])
     assert promise.steps.count(CreateNode.__name__) > 10
     assert promise.steps.count(DestroyNode.__name__) > 10
     assert promise.broken == []
@@ -139,7 +140,7 @@ def test_checksums_are_written_anew(tmp_path: Path) -> None:
     spoilt = next(number for number, text in enumerate(lines) if '"s":' in text)
     lines[spoilt] = json.dumps(json.loads(lines[spoilt]) | {"s": [1, 1]})
     path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
-    assert [each.number for each in Replay().play([path]).differences] == [spoilt]
+    assert [each.number for each in ReplayBeforeMarks().play([path]).differences] == [spoilt]
     assert resum([path]) == 1
-    assert Replay().play([path]).same
+    assert ReplayBeforeMarks().play([path]).same
     assert resum([path]) == 0
