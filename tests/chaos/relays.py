@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,6 +48,8 @@ class RequestRelay(TcpProxy):
 
     def __init__(self, to: int, manager: str) -> None:
         self.sent: list[SentRequest] = []
+        self.keeps_destroys = False  # as a gateway does that passes them on when their sender has long gone
+        self.kept: list[tuple[bytes, list[tuple[bytes, bytes]]]] = []
         self._manager = manager
         super().__init__(to)
 
@@ -59,11 +62,26 @@ class RequestRelay(TcpProxy):
             while data := await reader.read(BUFFER):
                 await self._passes.wait()
                 whole, rest = whole_requests(rest + data)
+                if self.keeps_destroys and any(head.startswith(b"DELETE ") for head, _ in whole):
+                    self.kept.append((data, whole))
+                    continue
                 for head, body in whole:
                     self._note(head, body)
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
+
+    def deliver_kept(self) -> None:
+        """Pass on what was kept, each on a connection of its own, and keep nothing any more."""
+        self.keeps_destroys = False
+        for data, whole in self.kept:
+            for head, body in whole:
+                self._note(head, body)
+            with socket.create_connection(("127.0.0.1", self.to), 10) as way:
+                way.sendall(data)
+                way.settimeout(10)
+                way.recv(BUFFER)
+        self.kept.clear()
 
     def _note(self, head: bytes, body: bytes) -> None:
         method, path, *_ = head.decode("latin-1").split(" ", 2)

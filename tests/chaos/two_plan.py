@@ -30,6 +30,7 @@ class Fault(StrEnum):
     STORE_LATE = "the store answers late to both"
     STORE_EMPTY = "the store is killed and starts empty"
     ON_THE_WIRE = "leader stands still between the fence and the socket"
+    DESTROY_KEPT = "leader is killed, and a gateway passes its destroy on when the other leads"
     CLOCKS = "clocks differ by 30 s and jump; leader stands still at a point"
 
 
@@ -55,12 +56,13 @@ class PairPlan:
 
 def plan_of(seed: int) -> PairPlan:
     """Of every two seeds one stands still at a point, and the points go on from one such seed to the next. Those above
-    200 show what no fence can hold: what this process has let through, and sends when it is woken."""
+    200 show what no fence can hold: what this process has let through, and sends when it is woken; those above 300 what
+    it has sent, and something on the way keeps."""
     dice = random.Random(f"two managers/{seed}")
     half = seed // 2
     fault = Fault.STOPPED if seed % 2 else ORDER[half % len(ORDER)]
     if seed > 200:
-        fault = Fault.ON_THE_WIRE
+        fault = Fault.ON_THE_WIRE if seed <= 300 else Fault.DESTROY_KEPT
     number = half if fault is Fault.STOPPED else half // len(ORDER) * 5 + len(fault)
     point = POINTS[number * 11 % len(POINTS)] if fault in AT_POINTS else ""
     if fault is Fault.ON_THE_WIRE:
@@ -81,5 +83,14 @@ def plan_of(seed: int) -> PairPlan:
 
 def jobs_of_pair(plan: PairPlan) -> list[dict[str, object]]:
     """The jobs, for the site."""
-    specs = make_workload(plan.seed, JOBS, SIZES, window=WINDOW * SPEED, duration=DURATION * SPEED, named=0.4)
+    return _jobs(plan.seed, WINDOW)
+
+
+def more_jobs_of_pair(plan: PairPlan) -> list[dict[str, object]]:
+    """Jobs for whoever leads next, which wait when it begins."""
+    return _jobs(plan.seed + 10_000, 0.5)
+
+
+def _jobs(seed: int, window: float) -> list[dict[str, object]]:
+    specs = make_workload(seed, JOBS, SIZES, window=window * SPEED, duration=DURATION * SPEED, named=0.4)
     return [spec.as_dict() for spec in specs]

@@ -24,7 +24,7 @@ from chaos.daemons import CHAOS_OPTIONS
 from chaos.mischief import Mischief
 from chaos.points import Deed
 from chaos.relays import RequestRelay, SentRequest, Target, out_of_turn, sent_late
-from chaos.two_plan import MARGIN, SPEED, TIMEOUT, TTL, Fault, PairPlan, jobs_of_pair
+from chaos.two_plan import MARGIN, SPEED, TIMEOUT, TTL, Fault, PairPlan, jobs_of_pair, more_jobs_of_pair
 from chaos.two_stores import PairStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +41,7 @@ TAKEN_OVER = (
     Fault.KILLED,
     Fault.KILLED_ANYWHERE,
     Fault.NO_STORE,
+    Fault.DESTROY_KEPT,
 )
 OPTIONS: Mapping[str, object] = {
     **CHAOS_OPTIONS,
@@ -224,7 +225,10 @@ def _strike(
     site: SiteProcess, plan: PairPlan, store: PairStore, outcome: PairOutcome, leader: Manager, other: Manager
 ) -> None:
     """The fault, from its begin to its end, and what of the lead follows."""
-    if plan.point:
+    if plan.fault is Fault.DESTROY_KEPT:
+        leader.cloud.keeps_destroys = True
+        _wait(lambda: leader.cloud.kept, "a destroy", PATIENCE, leader)
+    elif plan.point:
         outcome.reached = _reach(site, plan, leader)
     else:
         time.sleep(plan.after)
@@ -239,7 +243,10 @@ def _strike(
             time.sleep(LOOK)
 
     _break(plan, store, leader, other)
+    if plan.fault is Fault.DESTROY_KEPT:
+        site.add_jobs(*more_jobs_of_pair(plan))
     watch(struck + plan.lasts)
+    leader.cloud.deliver_kept()
     if leader.has_ended:
         leader.start(plan.clocks[0])
     leader.signal(signal.SIGCONT)
@@ -255,7 +262,7 @@ def _break(plan: PairPlan, store: PairStore, leader: Manager, other: Manager) ->
     match plan.fault:
         case Fault.STOPPED | Fault.CLOCKS | Fault.ON_THE_WIRE:
             leader.signal(signal.SIGSTOP)
-        case Fault.KILLED | Fault.KILLED_ANYWHERE:
+        case Fault.KILLED | Fault.KILLED_ANYWHERE | Fault.DESTROY_KEPT:
             leader.signal(signal.SIGKILL)
             assert leader.process is not None
             leader.process.wait()

@@ -26,7 +26,10 @@ case "$1 $2" in
   *)
     echo "$*" >> {folder}/told
     case $3 in
-      State=DRAIN) sed -i 's/State=IDLE/State=IDLE+DRAIN/' {folder}/node; cat {folder}/late >> {folder}/jobs ;;
+      State=DRAIN)
+        sed -i "s/State=IDLE/State=IDLE+DRAIN/; s/$/ $4 [root@now]/" {folder}/node
+        cat {folder}/late >> {folder}/jobs
+        sed -i "s/lease (i-7)/$(cat {folder}/marked) (i-7)/" {folder}/node ;;
       State=RESUME) sed -i 's/State=IDLE+DRAIN/State=IDLE/' {folder}/node ;;
     esac ;;
 esac
@@ -52,6 +55,7 @@ class Node:
             program.chmod(0o755)
         for name in ("jobs", "told", "late"):
             (folder / name).write_text("")
+        (folder / "marked").write_text("lease")  # how the reason of its drain goes on, once it is drained
         (folder / "proc/17").mkdir(parents=True)
         (folder / "proc/17/cmdline").write_bytes(b"/usr/sbin/slurmstepd\0infinity\0")  # of every slurmd with cgroups v2
         (folder / "unit.sh").write_text(lease_script())
@@ -181,12 +185,20 @@ def test_a_lease_that_slurm_shows_anew_begins_the_time_anew_and_one_that_stands_
     assert node.is_off
 
 
+def test_what_a_manager_has_drained_for_good_meanwhile_is_not_resumed(node: Node) -> None:
+    """One that is back marks it, and its destroy may be on the way."""
+    node.is_nearly_over()
+    (node.folder / "late").write_text("12\n")
+    (node.folder / "marked").write_text("destroy")
+    node.look()
+    assert (node.is_off, node.told()) == (False, [DRAINED])
+
+
 def test_a_renewal_at_the_last_moment_takes_the_drain_back(node: Node) -> None:
     node.is_nearly_over()
     scontrol = node.folder / "bin/scontrol"
     anew = f"sed -i 's/Extra=/Extra=node-manager-lease:9/' {node.folder}/node"
-    scontrol.write_text(scontrol.read_text().replace("cat", f"{anew}; cat", 1).replace(anew, "true", 1))
-    scontrol.write_text(scontrol.read_text().replace("State=DRAIN) ", f"State=DRAIN) {anew}; "))
+    scontrol.write_text(scontrol.read_text().replace("State=DRAIN)", f"State=DRAIN) {anew};"))
     node.look()
     assert (node.is_off, node.told()) == (False, [DRAINED, "update NodeName=compute7 State=RESUME"])
 
