@@ -71,6 +71,12 @@ class RequestRelay(TcpProxy):
                 await writer.drain()
         writer.transport.abort()
 
+    @property
+    def kept_nodes(self) -> set[str]:
+        """The ids of the nodes whose destroy is kept."""
+        lines = [head.decode("latin-1").split(" ") for _, whole in self.kept for head, _ in whole]
+        return {path.rpartition("/")[2] for method, path, *_ in lines if method == "DELETE"}
+
     def deliver_kept(self) -> None:
         """Pass on what was kept, each on a connection of its own, and keep nothing any more."""
         self.keeps_destroys = False

@@ -33,6 +33,7 @@ START = 40.0  # real seconds that anything may take at the begin
 REACH = 15.0  # real seconds after which a leader that has not come to its point is struck where it is
 PATIENCE = 90.0  # real seconds for all jobs, after the fault
 LOOK = 0.02
+KEPT = 3 * TTL  # real seconds that a destroy is kept at most: the other leads by then, and has nodes for jobs that wait
 LATE = TTL / 8  # seconds that an answer of the store takes, which is within its timeout
 TAKEN_OVER = (
     Fault.ON_THE_WIRE,
@@ -225,10 +226,7 @@ def _strike(
     site: SiteProcess, plan: PairPlan, store: PairStore, outcome: PairOutcome, leader: Manager, other: Manager
 ) -> None:
     """The fault, from its begin to its end, and what of the lead follows."""
-    if plan.fault is Fault.DESTROY_KEPT:
-        leader.cloud.keeps_destroys = True
-        _wait(lambda: leader.cloud.kept, "a destroy", PATIENCE, leader)
-    elif plan.point:
+    if plan.point or plan.fault is Fault.DESTROY_KEPT:
         outcome.reached = _reach(site, plan, leader)
     else:
         time.sleep(plan.after)
@@ -236,17 +234,22 @@ def _strike(
             leader, other = other, leader
     led, struck = other.said(LEADS), time.monotonic()
 
+    def look() -> None:
+        if not outcome.takeover and other.said(LEADS) > led:
+            outcome.takeover = time.monotonic() - struck
+        time.sleep(LOOK)
+
     def watch(until: float) -> None:
         while time.monotonic() < until and not (outcome.takeover and until > struck + plan.lasts):
-            if not outcome.takeover and other.said(LEADS) > led:
-                outcome.takeover = time.monotonic() - struck
-            time.sleep(LOOK)
+            look()
 
     _break(plan, store, leader, other)
     if plan.fault is Fault.DESTROY_KEPT:
         site.add_jobs(*more_jobs_of_pair(plan))
+        while time.monotonic() < struck + KEPT and not _works(site, leader.cloud.kept_nodes):
+            look()
+        leader.cloud.deliver_kept()
     watch(struck + plan.lasts)
-    leader.cloud.deliver_kept()
     if leader.has_ended:
         leader.start(plan.clocks[0])
     leader.signal(signal.SIGCONT)
@@ -256,6 +259,11 @@ def _strike(
         each.cloud.mend()
     if plan.fault in TAKEN_OVER:
         watch(time.monotonic() + TTL + 5)
+
+
+def _works(site: SiteProcess, nodes: set[str]) -> bool:
+    """Has somebody put a job on one of these? That is when a kept destroy does harm."""
+    return any(node["id"] in nodes and node["slurm"] in ("alloc", "mix") for node in site.state("nodes")["node_list"])
 
 
 def _break(plan: PairPlan, store: PairStore, leader: Manager, other: Manager) -> None:
@@ -285,6 +293,10 @@ def _break(plan: PairPlan, store: PairStore, leader: Manager, other: Manager) ->
 
 def _reach(site: SiteProcess, plan: PairPlan, leader: Manager) -> bool:
     """Wait until it has struck itself, with something done that makes it come there."""
+    if plan.fault is Fault.DESTROY_KEPT:
+        leader.cloud.keeps_destroys = True
+        _wait(lambda: leader.cloud.kept, "a destroy", PATIENCE, leader)
+        return True
     mischief = Mischief(site, leader.folder / "state" / SOCKET_NAME, random.Random(f"mischief/{plan.seed}"))
     limit = time.monotonic() + REACH
     while not (leader.stands_still or leader.has_ended):

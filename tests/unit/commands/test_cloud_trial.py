@@ -437,7 +437,8 @@ def test_a_node_that_has_joined_slurm_is_drained_and_set_down(sandbox: SandboxPe
     keeper = Keeper(lambda: next((node.id for node in sandbox.nodes()), None))
     slurm = JoinedSlurm({"compute9": 0} if known else {})
     assert Played(sandbox, keeper=keeper, slurm=slurm).run()
-    assert slurm.done == (["drain compute9", "look compute9", "down compute9"] if known else [])
+    seen = ["drain compute9", "look compute9"]
+    assert slurm.done == ([*seen, *seen, "down compute9"] if known else [])
     assert sandbox.nodes() == []
 
 
