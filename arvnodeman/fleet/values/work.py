@@ -22,8 +22,8 @@ OUR_CLOSING = "Node Manager closed"  # of a name without a machine, on which no 
 OUR_NOTICE = "Node Manager notice"  # by the node itself: the cloud takes it back, in a minute or two
 OUR_REBALANCE = "Node Manager rebalance"  # likewise: the cloud may take it back; it takes the drain away itself
 OUR_LEASE = "Node Manager lease"  # likewise: nobody has managed it for long, and it ends itself now
-OURS = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_DESTROY, OUR_BOOT, OUR_RETURN, OUR_CLOSING)
-OURS += (OUR_NOTICE, OUR_REBALANCE, OUR_LEASE)
+_OF_NODES = (OUR_SHUTDOWN, OUR_REMOVAL, OUR_DESTROY, OUR_NOTICE, OUR_REBALANCE, OUR_LEASE)
+OURS = (*_OF_NODES, OUR_BOOT, OUR_RETURN, OUR_CLOSING)
 """How the reasons of our drains begin."""
 
 
