@@ -19,7 +19,7 @@ TESTS = "tests/openstack"
 def main() -> int:
     """Install what is missing and run the tests; 0 when all went well."""
     parser = argparse.ArgumentParser(prog='make proofs ARGS="openstack ..."', description=__doc__)
-    told = f"{', '.join(RELEASES)}, or all; may be given again (default {NEWEST}). zed is Debian 12's, and needs root"
+    told = f"{', '.join(RELEASES)}, or all; may be given again (default {NEWEST}). All but {NEWEST} need root"
     parser.add_argument("--release", action="append", metavar="NAME", help=told)
     given, rest = parser.parse_known_args()
     names = given.release or [NEWEST]

@@ -77,7 +77,7 @@ PROOFS = {
         (("-m", "chaos.two_hosts"),),
     ),
     "openstack": Proof(
-        "the openstack driver and the whole daemon on a real nova and keystone (--release zed, or all)",
+        "the openstack driver and the whole daemon on a real nova and keystone (--release 2026.2-whole, zed, or all)",
         (("tests/openstack_proof.py",),),
     ),
     "slurms": Proof(

@@ -29,7 +29,7 @@ from arvnodeman.sandbox.demo_needs import cloud_complaint, slurm_complaint
 from arvnodeman.sandbox.demo_stream import CALM_SPEED, CAP, NODES, FrontDoor, JobStream
 from arvnodeman.sandbox.demo_trace import FILE_NAME as TRACE
 from arvnodeman.sandbox.demo_trace import trace_of
-from arvnodeman.sandbox.openstack_releases import NEWEST, RELEASES
+from arvnodeman.sandbox.openstack_releases import NEWEST, RELEASES, chosen
 from arvnodeman.sandbox.process import SiteFailed, SiteProcess
 from arvnodeman.sandbox.real_slurm_conf import MOST_NODES
 from arvnodeman.sandbox.site import CLOUDS, ONLY_REAL
@@ -46,6 +46,7 @@ _PACE = 30.0
 _SECONDS = 90.0
 _JOBS = 40
 _SLOW_FACTOR = 2.0  # a real Slurm or nova has its own delays, which are real seconds
+_WHOLE_FACTOR = 10.0  # a whole control plane of OpenStack
 _NAMES = 60  # on which Slurm places jobs, of all sizes together
 _WINDOW = 500.0
 _DURATION = 180.0
@@ -74,8 +75,7 @@ def main(argv: Sequence[str]) -> int:
     if given.slurm == "real" and (complaint := slurm_complaint(given.slurm_root, given.records)):
         sys.stderr.write(f"demo: {complaint}\n")
         return 1
-    slow = given.slurm == "real" or given.cloud == "openstack"
-    seconds = given.seconds or _SECONDS * (_SLOW_FACTOR if slow else 1)
+    seconds = given.seconds or _SECONDS * _slower(given.slurm, given.cloud)
     return demo(
         DemoPlan(
             seconds=math.inf if given.open_ended else seconds,
@@ -91,6 +91,13 @@ def main(argv: Sequence[str]) -> int:
     )
 
 
+def _slower(slurm: str, cloud: str) -> float:
+    """How many times as long real services take."""
+    if cloud == "openstack":
+        return _WHOLE_FACTOR if chosen().whole else _SLOW_FACTOR
+    return _SLOW_FACTOR if slurm == "real" else 1
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = CommandLine(
         prog="arvados-node-manager demo",
@@ -103,7 +110,9 @@ def _parser() -> argparse.ArgumentParser:
         help="jobs go on coming, at a calm rate and without faults, until Ctrl-C: for looking at the daemon's page",
     )
     parser.add_argument(
-        "--seconds", type=_positive, help="the longest that it takes (default 90; on a real Slurm or nova 180)"
+        "--seconds",
+        type=_positive,
+        help="the longest that it takes (default 90; on a real Slurm or nova 180, on a whole OpenStack 900)",
     )
     parser.add_argument("--jobs", type=_jobs, help=f"how many jobs (default {_JOBS})")
     parser.add_argument("--seed", type=int, default=1, help="the same seed plays the same jobs and faults")
@@ -121,7 +130,11 @@ def _parser() -> argparse.ArgumentParser:
         default="sandbox",
         help="instead of the sandbox's: moto's EC2, or a real OpenStack, which is installed once (minutes)",
     )
-    parser.add_argument("--release", choices=RELEASES, help=f"of OpenStack; default {NEWEST}. zed is Debian 12's")
+    parser.add_argument(
+        "--release",
+        choices=RELEASES,
+        help=f"of OpenStack; default {NEWEST}. zed is Debian 12's, -whole a whole control plane",
+    )
     parser.add_argument(
         "--records",
         choices=RECORDS,

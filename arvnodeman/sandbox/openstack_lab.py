@@ -1,30 +1,20 @@
-"""An OpenStack on loopback: a real keystone, and a real nova by its own functional fixtures, a process each.
+"""What an administrator does in an OpenStack on loopback: projects, flavors, credentials, and the knobs of tests.
 
-openstack_releases.py has the releases and installs them, openstack_keystone.py and openstack_nova.py are the programs.
+openstack_start.py starts one, openstack_releases.py has the releases and installs them.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import os
-import shutil
-import subprocess
-import threading
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import requests
-
-from arvnodeman.sandbox.openstack_releases import Release
 
 USER, PASSWORD, ADMIN = "node-manager", "node-manager-password", "admin-password-admin"
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"  # of nova's double of glance
 NETWORK = "3cb9bc59-5699-4588-a4b1-b87f96708bc6"  # and of neutron: `private`, with IPv4 (192.168.1.x) and IPv6
 STORAGE = "1b70879f-fd00-411e-8ea9-143e7820e61d"  # another one, with IPv4 alone (10.20.0.x)
-_LONGEST = 300.0  # seconds until it is up, on a busy machine
-_PROGRAMS = Path(__file__).parent
 
 
 class OpenStackFailed(RuntimeError):
@@ -34,8 +24,10 @@ class OpenStackFailed(RuntimeError):
 class OpenStack:
     """The two services, and what an administrator can do there.
 
-    keystone, nova: their URLs; nova's is without /v2.1.
+    keystone, nova: their URLs; nova's is without /v2.1. image, network, storage: ids.
     """
+
+    image, network, storage = IMAGE, NETWORK, STORAGE
 
     def __init__(self, keystone: str, nova: str) -> None:
         self.keystone, self.nova = keystone, nova
@@ -49,11 +41,11 @@ class OpenStack:
         self.ask("PUT", f"/v3/projects/{project}/users/{self._user()}/roles/{self._role('member')}")
         return project
 
-    def prepare(self) -> None:
-        """The catalogue, and our user."""
+    def prepare(self, services: Sequence[tuple[str, str, str]]) -> None:
+        """Our user, and the catalogue: of each service type, name and URL."""
         given = {"name": USER, "password": PASSWORD, "domain_id": "default"}
         self.ask("POST", "/v3/users", {"user": given})
-        for kind, name, url in (("compute", "nova", f"{self.nova}/v2.1"), ("network", "neutron", self.nova)):
+        for kind, name, url in services:
             service = self.ask("POST", "/v3/services", {"service": {"type": kind, "name": name}})["service"]["id"]
             for interface in ("public", "internal"):
                 made = {"service_id": service, "interface": interface, "url": url, "region_id": "RegionOne"}
@@ -110,9 +102,9 @@ class OpenStack:
         """An action on a server: `lock`, `os-stop`, `os-resetState` ..."""
         self._sent("POST", f"{self.nova}/v2.1/servers/{server}/action", {action: argument}, self._token)
 
-    def flavor(self, name: str, cores: int, ram: int = 1024, disk: int = 1) -> str:
-        """A new flavor, of so many MB and GB; its id."""
-        given = {"name": name, "vcpus": cores, "ram": ram, "disk": disk}
+    def flavor(self, name: str, cores: int, ram: int = 1024, disk: int = 1, known: str = "auto") -> str:
+        """A new flavor, of so many MB and GB; its id, which is `known` if one is given."""
+        given = {"name": name, "vcpus": cores, "ram": ram, "disk": disk, "id": known}
         made: str = self._sent("POST", f"{self.nova}/v2.1/flavors", {"flavor": given}, self._token)["flavor"]["id"]
         return made
 
@@ -132,12 +124,21 @@ class OpenStack:
         self._sent("PUT", f"{self.nova}/v2.1/os-services/{what}", given, self._token)
 
     def knob(self, name: str, **values: Any) -> Any:
-        """Turn one of the knobs of openstack_nova.py."""
+        """Turn one of the knobs of openstack_nova.py, which are openstack_front.py's, too."""
         return self._sent("POST", f"{self.nova}/lab/{name}", values, "")
 
     def ask(self, method: str, path: str, body: object = None, token: str = "") -> Any:
         """Ask keystone."""
-        return self._sent(method, f"{self.keystone}{path}", body, token or self._token)
+        return self.ask_service(method, f"{self.keystone}{path}", body, token)
+
+    def ask_service(self, method: str, url: str, body: object = None, token: str = "") -> Any:
+        """Ask any of the services, as an administrator or with this token."""
+        return self._sent(method, url, body, token or self._token)
+
+    def put_file(self, url: str, data: bytes) -> None:
+        """Give glance what is in an image."""
+        headers = {"X-Auth-Token": self._token, "Content-Type": "application/octet-stream"}
+        self._answer("PUT", url, None, headers, data)
 
     def _user(self) -> str:
         found: str = self.ask("GET", f"/v3/users?name={USER}")["users"][0]["id"]
@@ -159,74 +160,15 @@ class OpenStack:
         return answer.json() if answer.content else None
 
     @staticmethod
-    def _answer(method: str, url: str, body: object, headers: Mapping[str, str]) -> requests.Response:
+    def _answer(
+        method: str, url: str, body: object, headers: Mapping[str, str], data: bytes | None = None
+    ) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False  # it is on loopback: no proxy
             try:
-                answer = session.request(method, url, json=body, headers=dict(headers), timeout=60)
+                answer = session.request(method, url, json=body, data=data, headers=dict(headers), timeout=60)
             except requests.RequestException as error:
                 raise OpenStackFailed(f"{method} {url}: {error}") from None
         if not answer.ok:
             raise OpenStackFailed(f"{method} {url}: {answer.status_code} {answer.text[:2000]}")
         return answer
-
-
-@contextlib.contextmanager
-def openstack(folder: Path, release: Release, *, page: int = 1000) -> Iterator[OpenStack]:
-    """Start it, and stop it again. folder: for databases and logs; page: how many servers nova lists at once.
-
-    Raises OpenStackFailed, and NotPossible where this machine cannot run the release.
-    """
-    with contextlib.ExitStack() as stack:
-        keystone = stack.enter_context(_service(folder, release, "keystone", str(folder), ADMIN))
-        nova = stack.enter_context(_service(folder, release, "nova", keystone, ADMIN, str(page)))
-        there = OpenStack(keystone, nova)
-        there.prepare()
-        yield there
-
-
-@contextlib.contextmanager
-def _service(folder: Path, release: Release, name: str, *arguments: str) -> Iterator[str]:
-    """One of the two programs, which ends with its standard input; gives its URL."""
-    errors, temporary, program = (folder / f"{name}.{end}" for end in ("stderr", "tmp", "program"))
-    temporary.mkdir()
-    shutil.copyfile(_PROGRAMS / f"openstack_{name}.py", program)  # where a root of its own shares it
-    environment = {"PATH": os.environ["PATH"], "HOME": str(temporary), "TMPDIR": str(temporary)}
-    if release.threads:
-        environment["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "true"
-    with errors.open("w") as stderr:
-        process = subprocess.Popen(
-            release.command(program, *arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            cwd=folder,
-            env=environment,
-        )
-    try:
-        assert process.stdout is not None
-        port = _first_line(process.stdout)
-        if not port:
-            raise OpenStackFailed(f"{name} of OpenStack {release.name} did not come up: {_end_of(errors)}")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            assert stream is not None
-            stream.close()
-
-
-def _end_of(log: Path) -> str:
-    lines = log.read_text(errors="replace").split("\n")
-    return " ".join(lines[-12:]).strip()
-
-
-def _first_line(stream: IO[str]) -> str:
-    """The first line; nothing if it does not come in time, or the program has ended."""
-    lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.append(stream.readline().strip()), daemon=True)
-    reader.start()
-    reader.join(_LONGEST)
-    return lines[0] if lines else ""

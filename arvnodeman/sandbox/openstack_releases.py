@@ -21,18 +21,26 @@ from arvnodeman.sandbox.slurm_root import SHARED, NotPossible, mirror, only_one
 
 _FIXTURES = ("wsgi-intercept==1.13.1",)
 _DEBIAN = ("python3-nova", "python3-keystone", "python3-placement", "python3-oslotest", "python3-wsgi-intercept")
+_SERVERS = ("rabbitmq-server", "mariadb-server")  # Debian's, behind a whole control plane
 _INSTALLED = "installed"
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One release. packages: of PyPI, or of the Debian `suite`. threads: nova can do without eventlet."""
+    """One release. packages: of PyPI, or of the Debian `suite`. threads: nova can do without eventlet. whole: all
+    services of a control plane, with a database and a broker in a root directory."""
 
     name: str
     nova: str
     packages: tuple[str, ...]
     suite: str = ""
     threads: bool = True
+    whole: bool = False
+
+    @property
+    def root(self) -> Path:
+        """The directory of Debian's database and broker, of a whole one."""
+        return self.folder / "root"
 
     @property
     def folder(self) -> Path:
@@ -68,10 +76,20 @@ RELEASES = {
             "34.0.0",
             ("nova==34.0.0", "keystone==30.0.0", "openstack-placement==16.0.0", "oslotest==6.1.1", *_FIXTURES),
         ),
+        Release(
+            "2026.2-whole",
+            "34.0.0",
+            (
+                *("nova==34.0.0", "keystone==30.0.0", "openstack-placement==16.0.0", "glance==33.0.0"),
+                *("neutron==29.0.0", "uwsgi==2.0.31", "pymysql==1.1.2"),
+            ),
+            whole=True,
+        ),
         Release("zed", "26.2.2", _DEBIAN, suite="bookworm", threads=False),
     )
 }
 NEWEST = "2026.2"
+WHOLE_SUITE = "bookworm"  # of the database and the broker behind a whole one
 
 
 def cache() -> Path:
@@ -110,20 +128,31 @@ def install(release: Release, say: Callable[[str], object] = lambda _words: None
 
 
 def _install_packages(release: Release) -> None:
+    if release.whole:
+        _install_debian(release, release.root, WHOLE_SUITE, _SERVERS)
     _run(release, sys.executable, "-m", "venv", str(release.folder))
     pip = (str(release.folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check")
     _run(release, *pip, *release.packages)
 
 
 def _install_root(release: Release) -> None:
+    root = release.folder
+    _install_debian(release, root, release.suite, release.packages)
+    unpack = (
+        "cd /root && apt-get -q download nova-common && dpkg -x nova-common_*.deb /"  # its files alone, no services
+    )
+    _run(release, "chroot", str(root), "sh", "-c", unpack)
+
+
+def _install_debian(release: Release, root: Path, suite: str, packages: Sequence[str]) -> None:
+    """A root directory with these packages of Debian."""
     if os.geteuid() != 0:
-        raise NotPossible(f"OpenStack {release.name} is Debian's: only root can make and enter a root directory for it")
+        raise NotPossible(f"OpenStack {release.name} has Debian's parts: only root can make and enter a root for them")
     if shutil.which("debootstrap", path=search_path()) is None:
         raise NotPossible("debootstrap is not installed (apt-get install debootstrap)")
-    root = release.folder
-    root.mkdir(mode=0o755)
-    _run(release, "debootstrap", "--variant=minbase", release.suite, str(root), mirror())
-    for place in ("etc/resolv.conf", "etc/apt/apt.conf.d"):  # how this machine reaches its mirror
+    root.mkdir(mode=0o755, parents=True)
+    _run(release, "debootstrap", "--variant=minbase", suite, str(root), mirror())
+    for place in ("etc/hosts", "etc/resolv.conf", "etc/apt/apt.conf.d"):  # how this machine reaches its mirror
         here = Path("/", place)
         if here.is_dir():
             shutil.copytree(here, root / place, dirs_exist_ok=True)
@@ -131,11 +160,7 @@ def _install_root(release: Release) -> None:
             shutil.copyfile(here, root / place)
     apt = ("chroot", str(root), "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q")
     _run(release, *apt, "update")
-    _run(release, *apt, "install", "-y", "--no-install-recommends", *release.packages)
-    unpack = (
-        "cd /root && apt-get -q download nova-common && dpkg -x nova-common_*.deb /"  # its files alone, no services
-    )
-    _run(release, "chroot", str(root), "sh", "-c", unpack)
+    _run(release, *apt, "install", "-y", "--no-install-recommends", *packages)
     _run(release, *apt, "clean")
 
 

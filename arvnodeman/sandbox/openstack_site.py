@@ -13,6 +13,7 @@ import binascii
 import contextlib
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,12 +21,14 @@ from typing import Any
 
 from arvnodeman.sandbox.cloud import ALIVE, CloudError, NodeRequest
 from arvnodeman.sandbox.ec2_user_data import read_by
-from arvnodeman.sandbox.openstack_lab import IMAGE, NETWORK, PASSWORD, USER, OpenStackFailed, openstack
+from arvnodeman.sandbox.openstack_lab import PASSWORD, USER, OpenStackFailed
 from arvnodeman.sandbox.openstack_releases import Release
+from arvnodeman.sandbox.openstack_start import openstack
 from arvnodeman.sandbox.wiring import Site
 
 PROJECT = "zyxwv"
-_EVERY = 0.25  # real seconds between two lists
+_EVERY = 0.25  # real seconds between two lists, at least
+_SHARE = 3  # times as long as a list took: it leaves nova time for the daemon
 _SPOILT = {"create-lost": ("lost", "hang"), "create-throttled": ("throttled", "retry_after")}
 _log = logging.getLogger("sandbox.openstack")
 
@@ -73,7 +76,7 @@ class OpenStackSite:
                 "ex_force_service_region": "RegionOne",
                 "timeout": "30",
             },
-            "Cloud Create": {"image": IMAGE, "networks": NETWORK},
+            "Cloud Create": {"image": self._cloud.image, "networks": self._cloud.network},
         }
         for size in self._site.options.sizes:
             sections[f"Size {size.id}"] = {"instance_type": _flavor(size.id), "price": str(size.price)}
@@ -94,12 +97,15 @@ class OpenStackSite:
     # ---- following ---------------------------------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        while not self._over.wait(_EVERY):
+        took = 0.0
+        while not self._over.wait(max(_EVERY, _SHARE * took)):
+            began = time.monotonic()
             try:
                 self._observe()
             except OpenStackFailed as error:
                 if not self._over.is_set():
                     _log.warning("%s", error)
+            took = time.monotonic() - began
 
     def _observe(self) -> None:
         servers = {each["id"]: each for each in self._cloud.servers(self._project)}

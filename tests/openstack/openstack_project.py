@@ -24,7 +24,7 @@ from arvnodeman.fleet.values.model import (
     RemoteFailure,
     Secret,
 )
-from arvnodeman.sandbox.openstack_lab import IMAGE, NETWORK, PASSWORD, USER, OpenStack
+from arvnodeman.sandbox.openstack_lab import PASSWORD, USER, OpenStack
 
 REFUSED, TRANSIENT, GONE, QUOTA = ErrorKind.REFUSED, ErrorKind.TRANSIENT, ErrorKind.GONE, ErrorKind.QUOTA
 KEY, URL = "[Cloud Credentials] key", "[Cloud Credentials] ex_force_auth_url"
@@ -62,7 +62,12 @@ class Site:
             "ex_force_service_region": "RegionOne",
             **(credentials or {}),
         }
-        options = {"ping_host": "ping.example.com", "image": IMAGE, "networks": NETWORK, **(create or {})}
+        options = {
+            "ping_host": "ping.example.com",
+            "image": self.there.image,
+            "networks": self.there.network,
+            **(create or {}),
+        }
         sections = {
             "Daemon": {"max_cloud_ops_per_second": "0"},
             "Arvados": {"host": "zzzzz.example.com", "token": "api-token-api-token"},

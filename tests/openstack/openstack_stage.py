@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from arvnodeman.sandbox.openstack_lab import OpenStack, openstack
+from arvnodeman.sandbox.openstack_lab import OpenStack
 from arvnodeman.sandbox.openstack_releases import chosen
+from arvnodeman.sandbox.openstack_start import openstack
 from arvnodeman.sandbox.slurm_root import SHARED
 
 PAGE = 4  # servers that nova lists at once

@@ -27,8 +27,8 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def demo(folder: Path) -> Iterator[Demo]:
-    release = chosen().name
-    options = ("--cloud", "openstack", "--release", release, "--jobs", str(JOBS), "--seconds", "300", "--seed", "3")
+    release, seconds = chosen().name, "900" if chosen().whole else "300"
+    options = ("--cloud", "openstack", "--release", release, "--jobs", str(JOBS), "--seconds", seconds, "--seed", "3")
     demo = Demo(folder, *options)
     yield demo
     demo.process.kill()

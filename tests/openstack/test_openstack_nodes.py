@@ -13,7 +13,7 @@ from openstack_project import GONE, PING_SECRET, REFUSED, SIZE, TRANSIENT, Site,
 from openstack_stage import stage
 
 from arvnodeman.fleet.values.model import ErrorKind, NodeRecord, RemoteFailure
-from arvnodeman.sandbox.openstack_lab import IMAGE, NETWORK, PASSWORD, STORAGE, OpenStack
+from arvnodeman.sandbox.openstack_lab import PASSWORD, OpenStack
 
 RECORD = NodeRecord("zzzzz-7ekkf-000000000000077", hostname="compute77", domain="zzzzz.example.com")
 
@@ -33,8 +33,8 @@ def site(there: OpenStack, tmp_path: Path) -> Site:
 def boot(site: Site, name: str, metadata: dict[str, str]) -> str:
     """A server that is not by the driver; its id."""
     flavors = {size.name: size.id for size in site.driver().list_sizes()}
-    server = {"name": name, "imageRef": IMAGE, "flavorRef": flavors["m1.tiny"], "metadata": metadata}
-    return site.there.boot(site.project, {**server, "networks": [{"uuid": NETWORK}]})
+    server = {"name": name, "imageRef": site.there.image, "flavorRef": flavors["m1.tiny"], "metadata": metadata}
+    return site.there.boot(site.project, {**server, "networks": [{"uuid": site.there.network}]})
 
 
 def test_servers_without_our_tags_are_not_ours(site: Site) -> None:
@@ -163,7 +163,7 @@ def test_drivers_of_several_threads_make_a_server_each(site: Site) -> None:
 
 # ---- addresses -------------------------------------------------------------------------------------------------------
 
-BOTH, TURNED = f"{NETWORK}, {STORAGE}", f"{STORAGE}, {NETWORK}"
+PRIVATE, STORAGE, BOTH, TURNED = "private", "storage", "private, storage", "storage, private"
 ON_PRIVATE, ON_STORAGE, SIX = (
     ip_network("192.168.1.0/24"),
     ip_network("10.20.0.0/24"),
@@ -171,10 +171,16 @@ ON_PRIVATE, ON_STORAGE, SIX = (
 )
 
 
+def ids(site: Site, names: str) -> str:
+    """The networks' ids, as the option takes them."""
+    known = {PRIVATE: site.there.network, STORAGE: site.there.storage}
+    return ", ".join(known[name] for name in names.split(", "))
+
+
 @pytest.mark.parametrize(
     ("networks", "family", "where"),
     [
-        (NETWORK, "any", ON_PRIVATE),
+        (PRIVATE, "any", ON_PRIVATE),
         pytest.param(STORAGE, "any", ON_STORAGE, marks=pytest.mark.long),
         pytest.param(BOTH, "any", ON_PRIVATE, marks=pytest.mark.long),
         pytest.param(TURNED, "any", ON_STORAGE, marks=pytest.mark.long),
@@ -185,7 +191,7 @@ ON_PRIVATE, ON_STORAGE, SIX = (
 def test_the_address_is_of_the_first_network_that_has_the_family(
     site: Site, networks: str, family: str, where: IPv4Network | IPv6Network
 ) -> None:
-    node = site.built(site.driver(create={"networks": networks}, cloud={"address_family": family}))
+    node = site.built(site.driver(create={"networks": ids(site, networks)}, cloud={"address_family": family}))
     assert ip_address(node.address or "0.0.0.0") in where
     assert node.no_address == ""
     (server,) = site.there.servers(site.project)
@@ -194,7 +200,7 @@ def test_the_address_is_of_the_first_network_that_has_the_family(
 
 @pytest.mark.long
 def test_a_node_without_an_address_of_the_family_says_which_it_has(site: Site) -> None:
-    node = site.built(site.driver(create={"networks": STORAGE}, cloud={"address_family": "ipv6"}))
+    node = site.built(site.driver(create={"networks": ids(site, STORAGE)}, cloud={"address_family": "ipv6"}))
     (server,) = site.there.servers(site.project)
     (shown,) = server["addresses"]["storage"]
     assert node.address is None

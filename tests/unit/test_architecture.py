@@ -74,6 +74,7 @@ HOMES = {
     "pykka": {"actors", "launcher"},
     "daemon": {"launcher"},
 }
+ELSEWHERE = {"__main__", "sandbox.openstack_ml2"}  # not imported here: the start, and what another Python runs
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common)$|(Manager|Helper|Utils?)$")
@@ -245,7 +246,7 @@ def test_names_are_of_the_field() -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("name", [module.name for module in modules() if module.name != "__main__"])
+@pytest.mark.parametrize("name", [module.name for module in modules() if module.name not in ELSEWHERE])
 def test_every_module_imports(name: str) -> None:
     """Rows A5 and I3."""
     importlib.import_module(f"arvnodeman.{name}".removesuffix(".__init__"))
