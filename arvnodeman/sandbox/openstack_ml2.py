@@ -4,7 +4,7 @@ from neutron_lib.api.definitions import portbindings
 from neutron_lib.plugins.ml2 import api
 
 
-class SandboxDriver(api.MechanismDriver):
+class PortBinder(api.MechanismDriver):
     """Binds."""
 
     def initialize(self):

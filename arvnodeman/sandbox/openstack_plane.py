@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from arvnodeman.sandbox.openstack_front import COMPUTE, NovaFront
 from arvnodeman.sandbox.openstack_lab import ADMIN, OpenStack, OpenStackFailed
-from arvnodeman.sandbox.openstack_plane_conf import SERVICE_PASSWORD, PlaneConf, Ports
+from arvnodeman.sandbox.openstack_plane_conf import SERVICE_PASSWORD, PlaneConf, PlanePorts
 from arvnodeman.sandbox.openstack_plane_services import PlaneServices, ServiceFailed
 from arvnodeman.sandbox.openstack_releases import Release
 
@@ -100,7 +100,7 @@ def _schemas(conf: PlaneConf) -> list[list[Sequence[str]]]:
     ]
 
 
-def _catalogue(there: OpenStack, ports: Ports) -> None:
+def _catalogue(there: OpenStack, ports: PlanePorts) -> None:
     """The services' own users, our user, and where each service is."""
     project = there.ask("POST", "/v3/projects", {"project": {"name": "service", "domain_id": "default"}})["project"]
     roles = {each["name"]: each["id"] for each in there.ask("GET", "/v3/roles")["roles"]}
@@ -119,7 +119,7 @@ def _catalogue(there: OpenStack, ports: Ports) -> None:
     )
 
 
-def _things(there: OpenStack, ports: Ports) -> None:
+def _things(there: OpenStack, ports: PlanePorts) -> None:
     """Networks that all projects may use, an image, and flavors."""
     neutron = f"{ports.url('neutron')}/v2.0"
     _in_time(lambda: there.ask_service("GET", f"{neutron}/networks"))  # first: a GET of ports would spoil it for good
@@ -167,11 +167,11 @@ def _in_time(ask: Callable[[], _T]) -> _T:
             time.sleep(0.5)
 
 
-def _free_ports() -> Ports:
+def _free_ports() -> PlanePorts:
     with contextlib.ExitStack() as stack:
         found = {}
-        for each in fields(Ports):
+        for each in fields(PlanePorts):
             probe = stack.enter_context(socket.socket())
             probe.bind(("127.0.0.1", 0))
             found[each.name] = probe.getsockname()[1]
-        return Ports(**found)
+        return PlanePorts(**found)

@@ -134,11 +134,11 @@ password = {password}
 region_name = RegionOne
 """
 _ML2_METADATA = "Metadata-Version: 2.1\nName: sandbox-ml2\nVersion: 1\n"
-_ML2_ENTRY_POINT = "[neutron.ml2.mechanism_drivers]\nsandbox = openstack_ml2:SandboxDriver\n"
+_ML2_ENTRY_POINT = "[neutron.ml2.mechanism_drivers]\nsandbox = openstack_ml2:PortBinder\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class PlanePorts:
     """Free ports on loopback, one for each service."""
 
     keystone: int
@@ -161,7 +161,7 @@ class PlaneConf:
 
     folder: Path
     packages: Path
-    ports: Ports
+    ports: PlanePorts
     page: int
 
     @property

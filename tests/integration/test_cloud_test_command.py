@@ -64,7 +64,7 @@ def test_a_node_whose_record_is_a_name_in_slurm(tmp_path: Path, records: str, sl
         shown = subprocess.run(show, env=site.environment(), capture_output=True, text=True, timeout=BOUND, check=True)
         name = parse_nodes(shown.stdout)[0]["compute4"]
         assert (name.address, name.comment, name.base) == (NOBODYS_ADDRESS, "", "DOWN")
-        assert name.reason.startswith("Node Manager removal (sb-")
+        assert name.reason.startswith("Node Manager destroy (sb-")
 
 
 @pytest.mark.long

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 from daemon_process import DaemonProcess, run
+from simulation.before_marks import ReplayBeforeMarks
 
-from arvnodeman.journal.replay import Replay
 from arvnodeman.journal.writer import files_of
 from arvnodeman.sandbox.process import SiteProcess
 
@@ -143,7 +143,7 @@ def test_the_daemon_starts_on_it_and_loses_nothing(left: Path) -> None:
 @pytest.mark.parametrize("left", [path for path in BUILDS if build_of(path) == "61029dd"], indirect=True, ids=build_of)
 def test_its_journal_is_understood_and_decided_again(left: Path) -> None:
     """The other build kept none."""
-    outcome = Replay().play(files_of(left / "state" / "journal"))
+    outcome = ReplayBeforeMarks().play(files_of(left / "state" / "journal"))
     assert outcome.passed_over == {}
     assert outcome.compared == outcome.events > 20
     assert outcome.differences == []

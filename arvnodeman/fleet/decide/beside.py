@@ -117,6 +117,8 @@ def _power_up(state: State, lacking: Sequence[NewNode], names: PlacedNames) -> N
             text = "%s wants %d more nodes of %s: powering %s up"
             state.context.decide(Decided.BOOT, size, text, _who(new), len(mine), size, some(mine))
             state.placements.powering.update(mine)
+            if new.ahead:
+                state.placements.hurried.update(mine)
             begin_chore(state, mine, PowerUp(0, tuple(mine)))
             free = [name for name in free if name not in mine]
         if new.ahead and len(mine) < count:

@@ -133,7 +133,8 @@ def after_name_operation(state: State, operation: NameOperation) -> None:
         return
     for name in operation.hostnames:
         state.placements.acted[name] = state.t
-    if not state.placements.powering.isdisjoint(operation.hostnames):
+    if not state.placements.hurried.isdisjoint(operation.hostnames):
+        state.placements.hurried.difference_update(operation.hostnames)
         state.poll_again(state.t + LISTED_AFTER)
     _release_the_others(state)
 

@@ -67,7 +67,10 @@ class Placements:
     put_off: list[PlacedJob] = field(default_factory=list)  # likewise, when something else is done with their names
     whys: dict[str, Reason] = field(default_factory=dict)  # by job: where it stands
     served: frozenset[str] = frozenset()  # jobs for all of whose names a node is there or coming
-    powering: set[str] = field(default_factory=set)  # names that were powered up for min_nodes, and not listed since
+    powering: set[str] = field(default_factory=set)  # names that were powered up beside jobs, and not listed since
+    hurried: set[str] = field(
+        default_factory=set
+    )  # those of them for jobs that may start soon, until Slurm has done it
     alone: Counter[str] = field(default_factory=Counter)  # names that wait for a node and for no job: lists in a row
     nodeless: dict[str, int] = field(default_factory=dict)  # names without their node: the cloud list that lacked it
     warned: set[str] = field(default_factory=set)  # names that work, and whose node no list shows
