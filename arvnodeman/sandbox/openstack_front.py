@@ -90,7 +90,7 @@ class NovaFront:
             connection.request(request.method, request.full_path.rstrip("?"), request.get_data() or None, headers)
             answer = connection.getresponse()
             kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _OF_ONE_HOP]
-            return Response(answer.read(), answer.status, kept)
+            return Response(answer.read(), f"{answer.status} {answer.reason}", kept)
         except (OSError, http.client.HTTPException) as error:
             return Response(f"nova does not answer: {error}", 502, content_type="text/plain")
         finally:
@@ -117,9 +117,11 @@ class NovaFront:
 
     def turn_cells(self, away: bool) -> None:
         """The database of the cell is away, or is back."""
-        self._services.sql(f"alter user {CELL_USER}@localhost account {'lock' if away else 'unlock'}")
         if away:
+            self._conf.cell_socket.unlink()
             self._services.sql(f"kill user {CELL_USER}@localhost")
+        else:
+            self._conf.cell_socket.symlink_to(self._conf.socket)
 
     def turn_restart(self) -> None:
         """Nova's compute service ends, and starts again on the same host."""

@@ -102,7 +102,7 @@ class OpenStack:
         """An action on a server: `lock`, `os-stop`, `os-resetState` ..."""
         self._sent("POST", f"{self.nova}/v2.1/servers/{server}/action", {action: argument}, self._token)
 
-    def flavor(self, name: str, cores: int, ram: int = 1024, disk: int = 1, known: str = "auto") -> str:
+    def flavor(self, name: str, cores: int, ram: int = 1024, disk: int = 1, known: str | None = None) -> str:
         """A new flavor, of so many MB and GB; its id, which is `known` if one is given."""
         given = {"name": name, "vcpus": cores, "ram": ram, "disk": disk, "id": known}
         made: str = self._sent("POST", f"{self.nova}/v2.1/flavors", {"flavor": given}, self._token)["flavor"]["id"]

@@ -1,7 +1,7 @@
 """What the services of a whole OpenStack control plane are told: their configuration files, in one folder.
 
-Everything is on loopback. The database is reached by its socket, and one of its users owns the cell, so that the cell
-alone can be shut.
+Everything is on loopback. The database is reached by its socket, the cell's by another name of it, so that the cell
+alone can be cut off.
 """
 
 from __future__ import annotations
@@ -108,6 +108,8 @@ max_pool_size = 3
 [database]
 connection = {cell}
 max_pool_size = 3
+max_retries = 1
+retry_interval = 1
 [cinder]
 catalog_info = volumev3::publicURL
 [scheduler]
@@ -169,9 +171,14 @@ class PlaneConf:
         """Of the database."""
         return self.folder / "database.sock"
 
-    def database(self, name: str, user: str = "root") -> str:
+    @property
+    def cell_socket(self) -> Path:
+        """The same, for the cell: without it only the cell's database is away."""
+        return self.folder / "cell.sock"
+
+    def database(self, name: str) -> str:
         """The URL of one of the databases."""
-        return f"mysql+pymysql://{user}@localhost/{name}?unix_socket={self.socket}&charset=utf8mb3"
+        return f"mysql+pymysql://root@localhost/{name}?unix_socket={self.socket}&charset=utf8mb3"
 
     @property
     def broker(self) -> str:
@@ -196,6 +203,7 @@ class PlaneConf:
         shutil.copy(self.packages / "etc/glance/glance-api-paste.ini", folder / "glance")
         shutil.copy(self.packages / "etc/nova/api-paste.ini", folder / "nova")
         self.write_nova("nova/nova.conf", HOST)
+        self.cell_socket.symlink_to(self.socket)
 
     def write_nova(self, name: str, host: str, cpu_ratio: float = 1.0) -> Path:
         """nova.conf of a host; where it is. cpu_ratio: servers may have so much of its CPUs."""
@@ -223,7 +231,7 @@ class PlaneConf:
             "page": self.page,
             "broker": self.broker,
             "glance_url": self.ports.url("glance"),
-            "cell": self.database("nova", CELL_USER),
+            "cell": f"mysql+pymysql://{CELL_USER}@localhost/nova?unix_socket={self.cell_socket}&charset=utf8mb3",
             **{name: self.database(name) for name in DATABASES},
         }
         path = self.folder / name
