@@ -184,8 +184,12 @@ def _coming_for(state: State) -> Mapping[str, Mapping[Load, int]]:
     for boot in state.boots.values():
         if boot.load and boot.row is None and boot.outcome is None:
             found.setdefault(pool_of(boot.size.id, state.zone(boot.hostname)), Counter())[boot.load] += 1
-    for node in state.stock.odd.values():
-        if node.load and node.size is not None and not node.been_up and supply_kind(node, state.basis()) in COMING:
+    loaded = [node for node in state.stock.odd.values() if node.load and not node.been_up]
+    if not loaded:
+        return found
+    basis = state.basis()
+    for node in loaded:
+        if node.size is not None and supply_kind(node, basis) in COMING:
             found.setdefault(pool_of(node.size.id, state.zone(node.hostname)), Counter())[node.load] += 1
     return found
 

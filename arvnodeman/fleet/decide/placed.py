@@ -68,9 +68,7 @@ class Placements:
     whys: dict[str, Reason] = field(default_factory=dict)  # by job: where it stands
     served: frozenset[str] = frozenset()  # jobs for all of whose names a node is there or coming
     powering: set[str] = field(default_factory=set)  # names that were powered up beside jobs, and not listed since
-    hurried: set[str] = field(
-        default_factory=set
-    )  # those of them for jobs that may start soon, until Slurm has done it
+    hurried: set[str] = field(default_factory=set)  # those for jobs that may start soon, until the power-up is done
     alone: Counter[str] = field(default_factory=Counter)  # names that wait for a node and for no job: lists in a row
     nodeless: dict[str, int] = field(default_factory=dict)  # names without their node: the cloud list that lacked it
     warned: set[str] = field(default_factory=set)  # names that work, and whose node no list shows
